@@ -1,4 +1,27 @@
-//! User tags in Tencent Chat, without I/O.
 #![doc = include_str!("../README.md")]
 
+mod account;
+mod app;
+pub mod catalogue;
+mod checked;
+mod limits;
+mod operation;
 pub mod quota;
+mod region;
+mod request;
+mod secret;
+mod seen;
+mod text;
+pub mod usersig;
+mod violation;
+
+pub use account::{Account, Tag, UserTags};
+pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
+pub use catalogue::{Code, Effect, RetryClass};
+pub use limits::{Limits, Rules};
+pub use operation::{Generation, Operation, UnknownGeneration};
+pub use region::{Region, UnknownRegion};
+pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
+pub use secret::{InvalidSecret, SecretKey, UserSig};
+pub use text::Text;
+pub use violation::{Invalid, Place, Problem, Violation};

@@ -1,1 +1,209 @@
-//! The quota rule.
+//! The quota rule: when the next call may be sent, so that the app's quota is used in full and never exceeded.
+//!
+//! The service counts the arrivals of each operation by itself, by a window that no page describes: the calendar second of
+//! its clock, or a sliding one. What satisfies both is at most N arrivals in *any* second. A client sees no arrival; it knows
+//! only that a call arrived between its sending and its answer. So one may be sent if and only if
+//!
+//! ```text
+//! in flight + recent + held < floor(cap)
+//! ```
+//!
+//! - **in flight**: sent, and neither answered nor given up; such a call may arrive at this very moment;
+//! - **recent**: answered less than a second ago, minus the credit for what the way back and the next way there surely take;
+//! - **held**: given up, so that it may arrive late; and the start slots, for what a killed predecessor may have sent;
+//! - **cap**: N, and less after the service has rejected a call for its frequency all the same.
+//!
+//! Each of these is decided in the file of its name.
+//!
+//! ```text
+//!              ┌──────── withdrew: it never left this machine ───────┐
+//!              │                                                     ▼
+//! turn ─ Ready ─ send ─► in flight ── answered ──► recent ── 1 s − credit ──► room for another
+//!                            │                                              ▲
+//!                            └────── gave up ────► held ──── 1 s or more ───┘
+//! ```
+//!
+//! There is no clock here: `now` comes in, measured from any fixed origin of a clock that never goes back, and the time to
+//! wait for goes out. All of it is integers, so that hours of traffic run in virtual time, the same way every time:
+//! `cargo xtask quota` does so, and prints what the rule reaches.
+
+mod cap;
+mod credit;
+mod given_up;
+#[cfg(test)]
+mod model_tests;
+mod recent;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cap::Cap;
+use credit::Credit;
+use given_up::GivenUp;
+use recent::Recent;
+use start::StartSlots;
+
+/// The window of the service's count; its documentation says "calls per second".
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The calls per second that one operation of an app may make, and who may make the next one.
+///
+/// Each operation has a quota of its own, as the service counts each by itself. The processes of an app share the app's
+/// quota: each gets a part of it.
+///
+/// ```
+/// use std::{num::NonZeroU32, time::Duration};
+/// use imtag_core::quota::{Quota, Turn, Verdict};
+///
+/// let now = Duration::ZERO;
+/// let mut quota = Quota::new(NonZeroU32::MIN, now);
+/// assert_eq!(quota.turn(now), Turn::Ready);
+/// let call = quota.send(now);
+/// assert_eq!(quota.turn(now), Turn::AwaitAnswer);
+///
+/// let now = Duration::from_millis(20);
+/// quota.answered(call, now, Verdict::Served);
+/// assert_eq!(quota.turn(now), Turn::WaitUntil(Duration::from_millis(1_020)));
+/// ```
+#[derive(Debug)]
+pub struct Quota {
+    calls_per_second: NonZeroU32,
+    /// The latest moment seen. Threads that read the clock one by one and arrive here in another order look like a clock that
+    /// goes back; time stands still until it has caught up, which can only delay a call.
+    latest: Duration,
+    in_flight: usize,
+    recent: Recent,
+    credit: Credit,
+    given_up: GivenUp,
+    start: StartSlots,
+    cap: Cap,
+}
+
+/// A ticket for one call under way.
+///
+/// It goes back to the [`Quota`] it came from, by [`answered`](Quota::answered), [`gave_up`](Quota::gave_up) or
+/// [`withdrew`](Quota::withdrew); one that is dropped counts as in flight for ever.
+#[derive(Debug)]
+#[must_use = "a call that is never handed back counts as in flight for ever"]
+pub struct Sent {
+    at: Duration,
+}
+
+/// Whether a call may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// A call may be sent now.
+    Ready,
+    /// Ask again at this moment, which is after `now`, or at the next answer if that comes first.
+    WaitUntil(Duration),
+    /// Ask again when a call under way has been handed back: time alone makes no room.
+    AwaitAnswer,
+}
+
+/// What an answer says of the quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Any answer other than a rejection for frequency, be it a success or a failure.
+    Served,
+    /// Rejected for its frequency: 60007, 60011, 60018 or 60019.
+    TooFrequent,
+}
+
+impl Quota {
+    /// A quota of so many calls per second, by a process that knows nothing of what was sent before `start`.
+    ///
+    /// The first call may go at once; the full quota is reached after 1.1 s.
+    #[must_use]
+    pub fn new(calls_per_second: NonZeroU32, start: Duration) -> Quota {
+        Quota {
+            calls_per_second,
+            latest: start,
+            in_flight: 0,
+            recent: Recent::default(),
+            credit: Credit::new(calls_per_second, start),
+            given_up: GivenUp::default(),
+            start: StartSlots::new(calls_per_second, start),
+            cap: Cap::new(calls_per_second),
+        }
+    }
+
+    /// May a call be sent now?
+    ///
+    /// Takes time logarithmic in the calls of the last second. A moment before the latest one seen counts as that one.
+    #[must_use]
+    pub fn turn(&mut self, now: Duration) -> Turn {
+        let now = self.advance(now);
+        self.given_up.release(now);
+        let recent = self
+            .recent
+            .look(now, SECOND.saturating_sub(self.credit.get()));
+        let held = self.given_up.count() + self.start.held(now);
+        if self.in_flight + recent.count + held < self.cap.calls(now) {
+            return Turn::Ready;
+        }
+        let events = [
+            recent.next,
+            self.given_up.next(),
+            self.start.next(now),
+            self.cap.next(now),
+        ];
+        events
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(Turn::AwaitAnswer, Turn::WaitUntil)
+    }
+
+    /// Counts a call that is sent at `now`, for which the caller has just seen [`Turn::Ready`].
+    pub fn send(&mut self, now: Duration) -> Sent {
+        self.in_flight += 1;
+        Sent {
+            at: self.advance(now),
+        }
+    }
+
+    /// Counts the answer to a call; a rejection is one too.
+    pub fn answered(&mut self, call: Sent, now: Duration, verdict: Verdict) {
+        // Not the advanced time: should the clock have gone back, a round trip too short is on the safe side.
+        let round_trip = now.saturating_sub(call.at);
+        let now = self.advance(now);
+        self.end();
+        self.recent.push(now);
+        self.credit.sample(round_trip, now);
+        if verdict == Verdict::TooFrequent {
+            self.cap.cut(call.at, now);
+        }
+    }
+
+    /// Gives a call up that may have arrived, or may still: a timeout, a cut connection, a cancel after a byte was written.
+    pub fn gave_up(&mut self, call: Sent, now: Duration) {
+        let now = self.advance(now);
+        self.end();
+        self.given_up.hold(call.at, now);
+    }
+
+    /// Takes a call back of which not one byte has left this machine: as if it had never been sent.
+    pub fn withdrew(&mut self, call: Sent) {
+        let Sent { at: _ } = call;
+        self.end();
+    }
+
+    /// N, as it was set.
+    #[must_use]
+    pub fn calls_per_second(&self) -> u32 {
+        self.calls_per_second.get()
+    }
+
+    fn advance(&mut self, now: Duration) -> Duration {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+
+    /// Saturates, as a ticket of another quota, though a mistake of the caller, must not end the process.
+    fn end(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+}

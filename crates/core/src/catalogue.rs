@@ -1,0 +1,238 @@
+//! The error catalogue: what each code of the service means, what to do, whether to repeat, and what is known of
+//! the effect. One table; `docs/errors.md` is made from it.
+//!
+//! The effect: no page says whether a request answered FAIL changed some accounts all the same. So a code counts
+//! as *not applied* only where it is decided on the request as a whole before any account is looked at (its URL,
+//! its signature, its frequency, its form); all others are *possibly applied*. Every code that may be repeated can
+//! be, as tags are a set.
+
+use std::fmt;
+
+/// What is known of an operation's effect on an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// The service did not carry it out.
+    NotApplied,
+    /// It may have been carried out, or may be yet: a timeout, a cut connection, a FAIL after sending.
+    PossiblyApplied,
+    /// It was carried out.
+    Applied,
+}
+
+impl Effect {
+    /// The effect in words: `not applied`, `possibly applied`, `applied`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::NotApplied => "not applied",
+            Effect::PossiblyApplied => "possibly applied",
+            Effect::Applied => "applied",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether a call that got a code may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RetryClass {
+    /// It would fail again.
+    Never,
+    /// It may succeed at once or a little later.
+    Backoff,
+    /// It came too fast: it may succeed once the window of the quota has passed.
+    AfterWindow,
+    /// It is worth a single try more.
+    OnceLater,
+    /// It is worth a single try more, with a new UserSig.
+    NewUserSig,
+}
+
+impl RetryClass {
+    /// The class in words, as the documentation has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RetryClass::Never => "no",
+            RetryClass::Backoff => "yes",
+            RetryClass::AfterWindow => "yes, after the window",
+            RetryClass::OnceLater => "once, later",
+            RetryClass::NewUserSig => "once, with a new UserSig",
+        }
+    }
+}
+
+/// An error code of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub i32);
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A row of the catalogue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The code.
+    pub code: Code,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What the caller can do.
+    pub remedy: &'static str,
+    /// Whether the call may be made again.
+    pub retry: RetryClass,
+    /// What is known of the effect.
+    pub effect: Effect,
+}
+
+impl Code {
+    /// The code's row, or `None` for a code that no page names.
+    #[must_use]
+    pub fn entry(self) -> Option<&'static Entry> {
+        CATALOGUE
+            .binary_search_by_key(&self, |entry| entry.code)
+            .ok()
+            .map(|index| &CATALOGUE[index])
+    }
+
+    /// Whether a call that got this code may be made again. A code that no page names is permanent.
+    #[must_use]
+    pub fn retry(self) -> RetryClass {
+        self.entry().map_or(RetryClass::Never, |entry| entry.retry)
+    }
+
+    /// What is known of the effect of a call that got this code.
+    #[must_use]
+    pub fn effect(self) -> Effect {
+        self.entry()
+            .map_or(Effect::PossiblyApplied, |entry| entry.effect)
+    }
+
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        self.entry().map_or(
+            "the code is in no list of the service: look at its text, or ask the service's support",
+            |entry| entry.remedy,
+        )
+    }
+}
+
+const fn entry(
+    code: i32,
+    retry: RetryClass,
+    effect: Effect,
+    meaning: &'static str,
+    remedy: &'static str,
+) -> Entry {
+    Entry {
+        code: Code(code),
+        meaning,
+        remedy,
+        retry,
+        effect,
+    }
+}
+
+use Effect::{NotApplied, PossiblyApplied};
+use RetryClass::{AfterWindow, Backoff, Never, NewUserSig, OnceLater};
+
+/// All codes that the service's pages name, in ascending order.
+#[rustfmt::skip]
+pub const CATALOGUE: &[Entry] = &[
+    entry(60002, Never, NotApplied, "the URL is not understood", "check the endpoint: its host and path"),
+    entry(60003, Never, NotApplied, "the JSON is not understood", "report it as a bug of the client, with the request"),
+    entry(60004, OnceLater, NotApplied, "the account or signature check failed", "check identifier and UserSig; try again later"),
+    entry(60005, OnceLater, NotApplied, "the account or signature check failed", "check identifier and UserSig; try again later"),
+    entry(60006, Never, NotApplied, "the SDKAppID is invalid", "use the SDKAppID that the console shows"),
+    entry(60007, AfterWindow, NotApplied, "the frequency of this API is exceeded", "slow down, or set calls per second to this process's share of the app's quota"),
+    entry(60008, Backoff, PossiblyApplied, "the service timed out, or the HTTP format is wrong", "try again"),
+    entry(60009, Never, NotApplied, "there is no such resource", "check the endpoint and the generation of paths"),
+    entry(60010, Never, NotApplied, "the call needs an app administrator", "use an administrator as identifier"),
+    entry(60011, AfterWindow, NotApplied, "the frequency of the SDKAppID is exceeded", "slow down"),
+    entry(60012, Never, NotApplied, "the SDKAppID is missing", "set the SDKAppID"),
+    entry(60013, Backoff, PossiblyApplied, "the service could not parse its own answer", "try again"),
+    entry(60014, Backoff, PossiblyApplied, "the check of the accounts timed out", "try again"),
+    entry(60015, Never, PossiblyApplied, "an account is not a string", "report it as a bug of the client, with the request"),
+    entry(60016, Never, NotApplied, "the SDKAppID is disabled", "ask the service's support"),
+    entry(60017, Never, NotApplied, "the request is disabled", "ask the service's support"),
+    entry(60018, AfterWindow, NotApplied, "the calls are too frequent", "slow down"),
+    entry(60019, AfterWindow, NotApplied, "the calls are too frequent", "slow down"),
+    entry(60020, Never, NotApplied, "the app has no valid plan, or its account is in arrears", "renew the plan in the console"),
+    entry(60021, Never, NotApplied, "the caller's IP address is not allowed", "add the address to the allowlist in the console"),
+    entry(60025, Never, NotApplied, "sdkappid, identifier, usersig or contenttype is wrong in the URL", "check SDKAppID, identifier and UserSig"),
+    entry(60026, Never, NotApplied, "the host does not belong to the app's data centre", "set the region that the console shows for the app"),
+    entry(60027, Never, NotApplied, "the product type does not match this API", "use an app of the chat product"),
+    entry(60028, Never, NotApplied, "the trial app is past its request volume of 24 hours", "wait a day, or buy a plan"),
+    entry(70001, NewUserSig, NotApplied, "the UserSig has expired", "make a new UserSig, valid for 24 hours or more"),
+    entry(70003, Never, NotApplied, "the UserSig is illegal", "make the UserSig anew; it may have been cut"),
+    entry(70009, Never, NotApplied, "the UserSig does not verify", "use the secret key of this very app"),
+    entry(70013, Never, NotApplied, "the identifier differs from the UserSig's", "make the UserSig for this identifier"),
+    entry(70014, Never, NotApplied, "the SDKAppID differs from the UserSig's", "make the UserSig for this app"),
+    entry(70016, Never, NotApplied, "the app's key is unknown", "set the region that the console shows for the app"),
+    entry(70020, Never, NotApplied, "the SDKAppID is unknown", "check the SDKAppID, and the region that the console shows for it"),
+    entry(70050, Never, NotApplied, "the UserSig fails, and too often", "check the UserSig, and call again after a minute"),
+    entry(70051, Never, NotApplied, "the account is on the blocklist", "ask the service's support"),
+    entry(70107, Never, PossiblyApplied, "an account was never imported", "import the account first, or let its user log in once"),
+    entry(70169, Backoff, PossiblyApplied, "a timeout inside the service", "try again"),
+    entry(70402, Never, PossiblyApplied, "a parameter is illegal", "look at the text for which"),
+    entry(70500, Backoff, PossiblyApplied, "an error inside the service", "try again"),
+    entry(90001, Never, PossiblyApplied, "the body is not valid for this call", "look at the text for which part; if none is yours, report it as a bug of the client"),
+    entry(90009, Never, NotApplied, "the call needs the rights of an app administrator", "use an administrator as identifier"),
+    entry(90018, Never, NotApplied, "more accounts than allowed", "at most 100 accounts a request"),
+    entry(90020, Never, PossiblyApplied, "a tag is longer than 50 bytes", "shorten the tag"),
+    entry(90032, Never, PossiblyApplied, "more than 10 tags for a user", "split them into several requests"),
+    entry(90033, Never, PossiblyApplied, "an attribute is invalid", "look at the text for which"),
+    entry(90035, Never, PossiblyApplied, "the tag is already used for the other kind of account (UserID or RegistrationID)", "use another tag"),
+    entry(90040, Never, PossiblyApplied, "a tag is empty", "leave the empty tag out"),
+    entry(90045, Never, NotApplied, "the push feature is not enabled for the app", "enable it in the console (it needs a Premium plan or higher)"),
+    entry(91000, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_in_ascending_order_and_complete() {
+        assert!(CATALOGUE.windows(2).all(|pair| pair[0].code < pair[1].code));
+        assert_eq!(CATALOGUE.len(), 47);
+        for entry in CATALOGUE {
+            assert!(!entry.meaning.is_empty() && !entry.remedy.is_empty());
+            assert_eq!(entry.code.entry(), Some(entry));
+        }
+    }
+
+    #[test]
+    fn what_may_be_repeated_is_what_the_documentation_says() {
+        let of = |class| -> Vec<i32> {
+            let codes = CATALOGUE.iter().filter(|entry| entry.retry == class);
+            codes.map(|entry| entry.code.0).collect()
+        };
+        assert_eq!(of(Backoff), [60008, 60013, 60014, 70169, 70500, 91000]);
+        assert_eq!(of(AfterWindow), [60007, 60011, 60018, 60019]);
+        assert_eq!(of(OnceLater), [60004, 60005]);
+        assert_eq!(of(NewUserSig), [70001]);
+    }
+
+    #[test]
+    fn an_unknown_code_is_permanent_and_possibly_applied() {
+        for code in [Code(12345), Code(-1), Code(i32::MAX)] {
+            assert_eq!(code.entry(), None);
+            assert_eq!(code.retry(), Never);
+            assert_eq!(code.effect(), PossiblyApplied);
+            assert!(code.remedy().contains("in no list"));
+        }
+    }
+
+    #[test]
+    fn effects_are_ordered_by_how_much_may_have_happened() {
+        assert!(NotApplied < PossiblyApplied && PossiblyApplied < Effect::Applied);
+    }
+}

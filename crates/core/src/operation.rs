@@ -1,0 +1,180 @@
+//! The four operations and the two generations of their paths: one table, and the only place that knows a path.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What is done to the tags of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Adds tags to users.
+    Add,
+    /// Reads the tags of users.
+    Get,
+    /// Removes tags from users.
+    Remove,
+    /// Removes all tags of users.
+    Clear,
+}
+
+/// Which family of paths carries the operations. Both do the same jobs; whether they share one store of tags is
+/// not documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Generation {
+    /// `all_member_push/…`: the paths of the im_add_tag page.
+    #[default]
+    AllMemberPush,
+    /// `timpush/…`: the newer paths, the only ones that name the accounts that failed, and that can replace tags.
+    Timpush,
+}
+
+struct Row {
+    operation: Operation,
+    name: &'static str,
+    all_member_push: &'static str,
+    timpush: &'static str,
+}
+
+/// In the order of the enum, which a test holds.
+const TABLE: [Row; 4] = [
+    Row {
+        operation: Operation::Add,
+        name: "add",
+        all_member_push: "v4/all_member_push/im_add_tag",
+        timpush: "v4/timpush/add_tag",
+    },
+    Row {
+        operation: Operation::Get,
+        name: "get",
+        all_member_push: "v4/all_member_push/im_get_tag",
+        timpush: "v4/timpush/get_tag",
+    },
+    Row {
+        operation: Operation::Remove,
+        name: "remove",
+        all_member_push: "v4/all_member_push/im_remove_tag",
+        timpush: "v4/timpush/remove_tag",
+    },
+    Row {
+        operation: Operation::Clear,
+        name: "clear",
+        all_member_push: "v4/all_member_push/im_remove_all_tags",
+        timpush: "v4/timpush/clear_all_tags",
+    },
+];
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 4] = [
+        TABLE[0].operation,
+        TABLE[1].operation,
+        TABLE[2].operation,
+        TABLE[3].operation,
+    ];
+
+    /// The path of the call, without a leading slash.
+    #[must_use]
+    pub fn path(self, generation: Generation) -> &'static str {
+        let row = self.row();
+        match generation {
+            Generation::AllMemberPush => row.all_member_push,
+            Generation::Timpush => row.timpush,
+        }
+    }
+
+    /// The operation's name: `add`, `get`, `remove`, `clear`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Generation {
+    /// All of them.
+    pub const ALL: [Generation; 2] = [Generation::AllMemberPush, Generation::Timpush];
+
+    /// The generation's name: `all_member_push` or `timpush`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Generation::AllMemberPush => "all_member_push",
+            Generation::Timpush => "timpush",
+        }
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A generation's name that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown generation {0:?}: use all_member_push or timpush")]
+pub struct UnknownGeneration(String);
+
+impl FromStr for Generation {
+    type Err = UnknownGeneration;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Generation::ALL
+            .into_iter()
+            .find(|generation| generation.name() == name)
+            .ok_or_else(|| UnknownGeneration(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_finds_its_own_row() {
+        for (index, operation) in Operation::ALL.into_iter().enumerate() {
+            assert_eq!(operation as usize, index);
+            assert_eq!(operation.row().operation, operation);
+        }
+    }
+
+    #[test]
+    fn the_paths_are_those_of_the_documentation() {
+        let paths = |generation| Operation::ALL.map(|operation| operation.path(generation));
+        assert_eq!(
+            paths(Generation::AllMemberPush),
+            [
+                "v4/all_member_push/im_add_tag",
+                "v4/all_member_push/im_get_tag",
+                "v4/all_member_push/im_remove_tag",
+                "v4/all_member_push/im_remove_all_tags",
+            ]
+        );
+        assert_eq!(
+            paths(Generation::Timpush),
+            [
+                "v4/timpush/add_tag",
+                "v4/timpush/get_tag",
+                "v4/timpush/remove_tag",
+                "v4/timpush/clear_all_tags",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_generation_is_answered_with_the_known_ones() {
+        assert_eq!("timpush".parse(), Ok(Generation::Timpush));
+        assert_eq!(
+            "TIMPUSH".parse::<Generation>().unwrap_err().to_string(),
+            "unknown generation \"TIMPUSH\": use all_member_push or timpush"
+        );
+    }
+}

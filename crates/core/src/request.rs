@@ -1,0 +1,152 @@
+//! The four requests. Each can only be made valid, so that writing one as JSON cannot fail; all strings are
+//! borrowed, so that none is copied before it is written.
+//!
+//! A request is an operation and one of two bodies (`checked.rs`): a fifth operation is a row in the table of
+//! operations and a type here.
+
+use crate::checked::Checked;
+use crate::{Account, Invalid, Operation, Rules, Text, UserTags};
+
+/// What all requests share: enough to check one again, to send it, and to judge its answer.
+pub trait Request: sealed::Sealed {
+    /// What the request does.
+    const OPERATION: Operation;
+
+    #[doc(hidden)]
+    fn checked(&self) -> &Checked<'_>;
+
+    /// The rules that the request was checked by.
+    fn rules(&self) -> &Rules {
+        self.checked().rules()
+    }
+
+    /// Checks the request again by other rules, such as those of the client that is to send it.
+    ///
+    /// # Errors
+    /// With everything that these rules forbid.
+    fn check(&self, rules: &Rules) -> Result<(), Invalid> {
+        self.checked().check(rules)
+    }
+
+    /// The accounts of the request, at least one, each once, in the caller's order.
+    fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.checked().accounts()
+    }
+
+    /// Writes the request's body as JSON after what `out` holds.
+    fn write_body(&self, out: &mut Vec<u8>) {
+        self.checked().write_body(out);
+    }
+}
+
+/// Declares a request and its two makers: by the documented rules, and by others.
+macro_rules! request {
+    ($(#[$doc:meta])* $request:ident, $operation:expr, of users) => {
+        request!($(#[$doc])* $request, $operation);
+
+        impl<'a> $request<'a> {
+            /// Makes a request of users and their tags, by the documented limits, for the `all_member_push`
+            /// paths. Duplicated tags of a user are dropped.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn new<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+                users: impl IntoIterator<Item = (A, Tags)>,
+            ) -> Result<Self, Invalid> {
+                Self::by(&Rules::default(), users)
+            }
+
+            /// The same by other rules: other limits, or for the `timpush` paths.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn by<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+                rules: &Rules,
+                users: impl IntoIterator<Item = (A, Tags)>,
+            ) -> Result<Self, Invalid> {
+                Checked::users(rules, false, users).map($request)
+            }
+
+            /// The users with their tags, each tag once.
+            pub fn users(&self) -> impl Iterator<Item = UserTags<'_, 'a>> {
+                self.0.users_with_tags()
+            }
+        }
+    };
+    ($(#[$doc:meta])* $request:ident, $operation:expr, of accounts) => {
+        request!($(#[$doc])* $request, $operation);
+
+        impl<'a> $request<'a> {
+            /// Makes a request of accounts, by the documented limits, for the `all_member_push` paths.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn new<A: Text<'a>>(
+                accounts: impl IntoIterator<Item = A>,
+            ) -> Result<Self, Invalid> {
+                Self::by(&Rules::default(), accounts)
+            }
+
+            /// The same by other rules: other limits, or for the `timpush` paths.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn by<A: Text<'a>>(
+                rules: &Rules,
+                accounts: impl IntoIterator<Item = A>,
+            ) -> Result<Self, Invalid> {
+                Checked::lone_accounts(rules, accounts).map($request)
+            }
+        }
+    };
+    ($(#[$doc:meta])* $request:ident, $operation:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $request<'a>(Checked<'a>);
+
+        impl sealed::Sealed for $request<'_> {}
+
+        impl Request for $request<'_> {
+            const OPERATION: Operation = $operation;
+
+            fn checked(&self) -> &Checked<'_> {
+                &self.0
+            }
+        }
+    };
+}
+
+request!(
+    /// Adds tags to users: at most 100 users, 10 tags each. Adding a tag that is already there changes nothing.
+    AddTags, Operation::Add, of users
+);
+request!(
+    /// Removes tags from users: at most 100 users, 10 tags each.
+    RemoveTags, Operation::Remove, of users
+);
+request!(
+    /// Reads the tags of users: at most 100.
+    GetTags, Operation::Get, of accounts
+);
+request!(
+    /// Removes all tags of users: at most 100.
+    ClearTags, Operation::Clear, of accounts
+);
+
+impl<'a> AddTags<'a> {
+    /// Makes a request after which these tags are the only ones that the users have, at most 100 a user. Only the
+    /// `timpush` paths can do so; on the others it is a violation.
+    ///
+    /// # Errors
+    /// With every violation at once.
+    pub fn replacing<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+        rules: &Rules,
+        users: impl IntoIterator<Item = (A, Tags)>,
+    ) -> Result<AddTags<'a>, Invalid> {
+        Checked::users(rules, true, users).map(AddTags)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}

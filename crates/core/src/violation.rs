@@ -1,0 +1,184 @@
+//! What is wrong with a request, all of it at once, each with its place, its limit and its remedy.
+
+use std::fmt;
+
+/// A request that may not be sent: nothing left this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Invalid {
+    violations: Vec<Violation>,
+}
+
+impl Invalid {
+    /// Wraps what was found; `None` where nothing was.
+    pub(crate) fn of(violations: Vec<Violation>) -> Option<Invalid> {
+        (!violations.is_empty()).then_some(Invalid { violations })
+    }
+
+    /// All violations, in the order of their places. Never empty.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+}
+
+/// A message shows this many; [`Invalid::violations`] has all.
+const SHOWN: usize = 10;
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("invalid request, nothing was sent: ")?;
+        for (index, violation) in self.violations.iter().take(SHOWN).enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{violation}")?;
+            write!(f, " ({})", violation.problem.remedy())?;
+        }
+        match self.violations.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// One thing that is wrong, and where: `users[3].tags[2]: 63 bytes, at most 50`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Where it is.
+    pub place: Place,
+    /// What it is.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// A place in a request, by the positions that the caller gave, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `users`: the list of users with their tags.
+    Users,
+    /// `users[i].account`.
+    UserAccount(usize),
+    /// `users[i].tags`: the list of a user's tags.
+    UserTags(usize),
+    /// `users[i].tags[j]`.
+    Tag(usize, usize),
+    /// `accounts`: the list of accounts.
+    Accounts,
+    /// `accounts[i]`.
+    Account(usize),
+    /// `replace`: the wish to replace all tags.
+    Replace,
+    /// An account by itself.
+    LoneAccount,
+    /// A tag by itself.
+    LoneTag,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Users => f.write_str("users"),
+            Place::UserAccount(user) => write!(f, "users[{user}].account"),
+            Place::UserTags(user) => write!(f, "users[{user}].tags"),
+            Place::Tag(user, tag) => write!(f, "users[{user}].tags[{tag}]"),
+            Place::Accounts => f.write_str("accounts"),
+            Place::Account(index) => write!(f, "accounts[{index}]"),
+            Place::Replace => f.write_str("replace"),
+            Place::LoneAccount => f.write_str("account"),
+            Place::LoneTag => f.write_str("tag"),
+        }
+    }
+}
+
+/// What is wrong at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// An account or a tag without a byte.
+    #[error("empty, at least 1 byte")]
+    Empty,
+    /// More bytes than allowed.
+    #[error("{bytes} bytes, at most {most}")]
+    TooLong {
+        /// Bytes in UTF-8.
+        bytes: usize,
+        /// How many are allowed.
+        most: usize,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8 from byte {valid} on")]
+    NotUtf8 {
+        /// How many bytes before are.
+        valid: usize,
+    },
+    /// A list without an element.
+    #[error("none, at least 1")]
+    None,
+    /// A list of more elements than allowed.
+    #[error("{count}, at most {most}")]
+    TooMany {
+        /// How many there are; duplicated tags of a user count once.
+        count: usize,
+        /// How many are allowed.
+        most: usize,
+    },
+    /// An account that the request names before.
+    #[error("the same account as at position {first}, at most once a request")]
+    Repeated {
+        /// Where it stands first.
+        first: usize,
+    },
+    /// Replacing tags on paths that cannot.
+    #[error("not possible on the all_member_push paths")]
+    NeedsTimpush,
+}
+
+impl Problem {
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Problem::Empty | Problem::None => "leave it out, or fill it",
+            Problem::TooLong { .. } => "shorten it",
+            Problem::NotUtf8 { .. } => "convert it to UTF-8",
+            Problem::TooMany { .. } => "split it into several requests",
+            Problem::Repeated { .. } => "put its tags together, or send it in another request",
+            Problem::NeedsTimpush => {
+                "choose the generation timpush, or clear the tags and add new ones"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn too_long(place: Place) -> Violation {
+        let problem = Problem::TooLong {
+            bytes: 63,
+            most: 50,
+        };
+        Violation { place, problem }
+    }
+
+    #[test]
+    fn a_violation_names_place_and_limit() {
+        assert_eq!(
+            too_long(Place::Tag(3, 2)).to_string(),
+            "users[3].tags[2]: 63 bytes, at most 50"
+        );
+    }
+
+    #[test]
+    fn a_message_shows_ten_violations_and_counts_the_rest() {
+        let violations = (0..12).map(|i| too_long(Place::Tag(0, i))).collect();
+        let message = Invalid::of(violations).unwrap().to_string();
+        assert!(message.starts_with(
+            "invalid request, nothing was sent: users[0].tags[0]: 63 bytes, at most 50 (shorten it); users"
+        ));
+        assert!(message.ends_with("tags[9]: 63 bytes, at most 50 (shorten it); and 2 more"));
+    }
+}
