@@ -1,0 +1,200 @@
+//! Scenarios of the whole rule, with literal times.
+
+use super::*;
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn quota(calls_per_second: u32) -> Quota {
+    Quota::new(
+        NonZeroU32::new(calls_per_second).expect("not zero"),
+        Duration::ZERO,
+    )
+}
+
+/// One that has been idle since its start slots were released.
+fn started(calls_per_second: u32) -> Quota {
+    let mut quota = quota(calls_per_second);
+    let _ = quota.turn(ms(2_000));
+    quota
+}
+
+/// Sends all that may go at `now`.
+fn send_all(quota: &mut Quota, now: Duration) -> Vec<Sent> {
+    let mut calls = Vec::new();
+    while quota.turn(now) == Turn::Ready {
+        calls.push(quota.send(now));
+    }
+    calls
+}
+
+/// Sends all that may go at `now`, each answered after the same round trip.
+fn burst(quota: &mut Quota, now: Duration, round_trip: Duration) -> usize {
+    let calls = send_all(quota, now);
+    let sent = calls.len();
+    for call in calls {
+        quota.answered(call, now + round_trip, Verdict::Served);
+    }
+    sent
+}
+
+#[test]
+fn a_new_process_sends_one_call_at_once_and_the_next_when_a_start_slot_is_released() {
+    let mut quota = quota(100);
+    assert_eq!(send_all(&mut quota, ms(0)).len(), 1);
+    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11)));
+    assert_eq!(send_all(&mut quota, ms(11)).len(), 1);
+    assert_eq!(quota.turn(ms(11)), Turn::WaitUntil(ms(22)));
+}
+
+#[test]
+fn an_idle_client_may_send_n_calls_at_once_and_then_only_an_answer_makes_room() {
+    let mut quota = started(100);
+    assert_eq!(send_all(&mut quota, ms(2_000)).len(), 100);
+    assert_eq!(quota.turn(ms(2_000)), Turn::AwaitAnswer);
+    assert_eq!(quota.turn(ms(3_600_000)), Turn::AwaitAnswer);
+}
+
+#[test]
+fn an_answer_counts_for_a_second_whatever_it_says_of_success() {
+    let mut quota = started(1);
+    let call = quota.send(ms(2_000));
+    quota.answered(call, ms(2_030), Verdict::Served);
+    assert_eq!(quota.turn(ms(2_030)), Turn::WaitUntil(ms(3_030)));
+    assert_eq!(quota.turn(ms(3_029)), Turn::WaitUntil(ms(3_030)));
+    assert_eq!(quota.turn(ms(3_030)), Turn::Ready);
+}
+
+#[test]
+fn after_two_seconds_worth_of_answers_the_least_round_trip_less_two_milliseconds_is_credited() {
+    let mut quota = started(100);
+    assert_eq!(burst(&mut quota, ms(2_000), ms(40)), 100);
+    assert_eq!(quota.turn(ms(2_040)), Turn::WaitUntil(ms(3_040)));
+    assert_eq!(burst(&mut quota, ms(3_040), ms(40)), 100);
+    // 3,080 + 1,000 − (40 − 2)
+    assert_eq!(quota.turn(ms(3_080)), Turn::WaitUntil(ms(4_042)));
+    assert_eq!(quota.turn(ms(4_042)), Turn::Ready);
+}
+
+#[test]
+fn a_faster_answer_withdraws_credit_already_given() {
+    let mut quota = started(2);
+    assert_eq!(burst(&mut quota, ms(2_000), ms(300)), 2);
+    assert_eq!(burst(&mut quota, ms(3_300), ms(300)), 2);
+    // Both answers of 3,600 would cease to count at 4,302.
+    let slow = quota.turn(ms(3_600));
+    assert_eq!(slow, Turn::WaitUntil(ms(4_302)));
+    let fast = quota.send(ms(4_302));
+    quota.answered(fast, ms(4_322), Verdict::Served);
+    // 3,600 + 1,000 − (20 − 2): they count again.
+    assert_eq!(quota.turn(ms(4_322)), Turn::WaitUntil(ms(4_582)));
+}
+
+#[test]
+fn a_round_trip_of_more_than_a_second_leaves_only_the_calls_in_flight_to_count() {
+    let mut quota = started(1);
+    assert_eq!(burst(&mut quota, ms(2_000), ms(1_500)), 1);
+    assert_eq!(burst(&mut quota, ms(4_500), ms(1_500)), 1);
+    assert_eq!(quota.turn(ms(6_000)), Turn::Ready);
+}
+
+#[test]
+fn a_call_given_up_is_held_for_a_second_after_it_may_have_arrived() {
+    let mut quota = started(1);
+    let call = quota.send(ms(2_000));
+    quota.gave_up(call, ms(2_300));
+    // Sent + 2 s, + 1 s.
+    assert_eq!(quota.turn(ms(2_300)), Turn::WaitUntil(ms(5_000)));
+    assert_eq!(quota.turn(ms(5_000)), Turn::Ready);
+
+    let call = quota.send(ms(5_000));
+    quota.gave_up(call, ms(15_000));
+    assert_eq!(quota.turn(ms(15_000)), Turn::WaitUntil(ms(16_000)));
+    assert_eq!(quota.turn(ms(16_000)), Turn::Ready);
+}
+
+#[test]
+fn calls_given_up_are_released_in_the_order_in_which_they_may_arrive() {
+    let mut quota = started(2);
+    let patient = quota.send(ms(2_000));
+    let hasty = quota.send(ms(3_000));
+    quota.gave_up(hasty, ms(3_100));
+    quota.gave_up(patient, ms(3_200));
+    assert_eq!(quota.turn(ms(3_200)), Turn::WaitUntil(ms(5_000)));
+    assert_eq!(send_all(&mut quota, ms(5_000)).len(), 1);
+    assert_eq!(quota.turn(ms(5_000)), Turn::WaitUntil(ms(6_000)));
+}
+
+#[test]
+fn a_call_that_never_left_is_as_if_never_sent() {
+    let mut quota = started(1);
+    let call = quota.send(ms(2_000));
+    assert_eq!(quota.turn(ms(2_000)), Turn::AwaitAnswer);
+    quota.withdrew(call);
+    assert_eq!(quota.turn(ms(2_000)), Turn::Ready);
+}
+
+#[test]
+fn a_rejection_takes_a_tenth_of_the_quota_once_for_all_calls_under_way() {
+    let mut quota = started(100);
+    let mut calls = send_all(&mut quota, ms(2_000));
+    for _ in 0..3 {
+        let call = calls.pop().expect("100 calls are under way");
+        quota.answered(call, ms(2_050), Verdict::TooFrequent);
+    }
+    for call in calls {
+        quota.answered(call, ms(2_050), Verdict::Served);
+    }
+    // 100 answers for a cap of 90: the earliest event is the end of their second.
+    assert_eq!(quota.turn(ms(2_050)), Turn::WaitUntil(ms(3_050)));
+    assert_eq!(send_all(&mut quota, ms(3_050)).len(), 90);
+    // Five seconds after the cut there is room for one more.
+    assert_eq!(quota.turn(ms(3_050)), Turn::WaitUntil(ms(7_050)));
+    assert_eq!(send_all(&mut quota, ms(7_050)).len(), 1);
+}
+
+#[test]
+fn a_quota_of_one_that_was_rejected_still_sends_one() {
+    let mut quota = started(1);
+    let call = quota.send(ms(2_000));
+    quota.answered(call, ms(2_050), Verdict::TooFrequent);
+    assert_eq!(quota.turn(ms(3_050)), Turn::Ready);
+    let _ = quota.send(ms(3_050));
+    assert_eq!(quota.turn(ms(3_050)), Turn::AwaitAnswer);
+}
+
+#[test]
+fn a_clock_that_goes_back_stands_still_until_it_has_caught_up() {
+    let mut quota = Quota::new(NonZeroU32::MIN, ms(10_000));
+    assert_eq!(quota.turn(ms(0)), Turn::Ready);
+    let call = quota.send(ms(0));
+    quota.answered(call, ms(5_000), Verdict::Served);
+    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11_000)));
+    assert_eq!(quota.turn(ms(11_000)), Turn::Ready);
+    let call = quota.send(ms(11_000));
+    quota.gave_up(call, ms(0));
+    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(14_000)));
+}
+
+#[test]
+fn a_clock_at_the_end_of_time_ends_no_process() {
+    let mut quota = started(2);
+    let answered = quota.send(Duration::MAX);
+    let given_up = quota.send(Duration::MAX);
+    quota.answered(answered, Duration::MAX, Verdict::TooFrequent);
+    quota.gave_up(given_up, Duration::MAX);
+    let _ = quota.turn(Duration::MAX);
+}
+
+#[test]
+fn every_quota_up_to_a_hundred_thousand_admits_itself_and_no_more() {
+    for calls_per_second in [1, 2, 3, 7, 99, 100, 1_000, 100_000] {
+        let mut quota = started(calls_per_second);
+        assert_eq!(
+            burst(&mut quota, ms(2_000), ms(5)),
+            calls_per_second as usize
+        );
+        assert_eq!(quota.turn(ms(2_005)), Turn::WaitUntil(ms(3_005)));
+    }
+}
