@@ -37,7 +37,7 @@ impl fmt::Display for Effect {
     }
 }
 
-/// Whether a call that got a code may be made again.
+/// Whether a call that failed may be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RetryClass {
     /// It would fail again.
@@ -50,6 +50,8 @@ pub enum RetryClass {
     OnceLater,
     /// It is worth a single try more, with a new UserSig.
     NewUserSig,
+    /// It met a connection that was dead: at once, on a new one. No code has this class.
+    AtOnce,
 }
 
 impl RetryClass {
@@ -62,6 +64,7 @@ impl RetryClass {
             RetryClass::AfterWindow => "yes, after the window",
             RetryClass::OnceLater => "once, later",
             RetryClass::NewUserSig => "once, with a new UserSig",
+            RetryClass::AtOnce => "at once, on a new connection",
         }
     }
 }

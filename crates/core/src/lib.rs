@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod answer;
 mod app;
 pub mod catalogue;
 mod checked;
 mod limits;
 mod operation;
+pub mod packing;
 pub mod quota;
 mod region;
 mod request;
+#[cfg(test)]
+mod request_tests;
+pub mod retry;
 mod secret;
 mod seen;
 mod text;
@@ -16,6 +21,9 @@ pub mod usersig;
 mod violation;
 
 pub use account::{Account, Tag, UserTags};
+pub use answer::{
+    AccountTags, Answer, AnswerReader, LeftOut, NotUnderstood, Refusal, Verdict, start_of,
+};
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass};
 pub use limits::{Limits, Rules};

@@ -1,0 +1,195 @@
+//! Answers against the service's own page, whole, in pieces and with bytes after them.
+
+use super::*;
+use crate::{AddTags, GetTags, Rules};
+
+fn answer<R: Request>(body: &str, request: &R) -> Result<Answer, NotUnderstood> {
+    let whole = feed([body.as_bytes()], request);
+    let byte_by_byte = feed(body.as_bytes().chunks(1), request);
+    assert_eq!(whole, byte_by_byte);
+    whole
+}
+
+fn feed<'b, R: Request>(
+    pieces: impl IntoIterator<Item = &'b [u8]>,
+    request: &R,
+) -> Result<Answer, NotUnderstood> {
+    let mut reader = AnswerReader::new(1 << 20);
+    for piece in pieces {
+        reader.feed(piece).unwrap();
+    }
+    reader.finish(request)
+}
+
+fn add() -> AddTags<'static> {
+    AddTags::new([("u", ["a"]), ("v", ["b"])]).unwrap()
+}
+
+fn done(left_out: Vec<LeftOut>) -> Verdict {
+    Verdict::Done {
+        left_out,
+        tags: vec![],
+        unanswered: vec![],
+    }
+}
+
+fn left_out(account: &str, code: i32, text: &str) -> LeftOut {
+    LeftOut {
+        account: account.to_owned(),
+        refusal: Refusal {
+            code: Code(code),
+            text: text.to_owned(),
+        },
+    }
+}
+
+#[test]
+fn the_sample_answer_of_the_documentation_is_done() {
+    let sample = r#"{
+        "ActionStatus": "OK",
+        "ErrorInfo": "",
+        "ErrorCode": 0
+    }"#;
+    for body in [sample.to_owned(), format!("{sample}\r\n \t")] {
+        let answer = answer(&body, &add()).unwrap();
+        assert_eq!(answer.verdict, done(vec![]));
+        assert_eq!(answer.request_id, None);
+    }
+}
+
+#[test]
+fn fields_may_come_in_any_order_and_unknown_ones_are_ignored() {
+    let body = r#"{"New":{"x":[1]},"ErrorCode":0,"RequestId":"r-1","ErrorDisplay":"","ErrorInfo":"","ActionStatus":"OK"}"#;
+    let answer = answer(body, &add()).unwrap();
+    assert_eq!(answer.request_id.as_deref(), Some("r-1"));
+    assert_eq!(answer.verdict, done(vec![]));
+}
+
+#[test]
+fn accounts_left_out_of_a_good_answer_are_named_with_their_reason() {
+    let body = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[
+        {"To_Account":"v","ErrorCode":70107,"ErrorInfo":"not imported"},
+        {"To_Account":"u","ErrorCode":90033},
+        {"To_Account":"v","ErrorCode":90033}]}"#;
+    assert_eq!(
+        answer(body, &add()).unwrap().verdict,
+        done(vec![
+            left_out("v", 70107, "not imported"),
+            left_out("u", 90033, "")
+        ])
+    );
+}
+
+#[test]
+fn a_refusal_keeps_code_and_text_also_of_an_unknown_code() {
+    for (body, code, text) in [
+        (
+            r#"{"ActionStatus":"FAIL","ErrorInfo":"too fast","ErrorCode":60007}"#,
+            60007,
+            "too fast",
+        ),
+        (
+            r#"{"ActionStatus":"FAIL","ErrorInfo":"new","ErrorCode":99999}"#,
+            99999,
+            "new",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorInfo":"odd","ErrorCode":91000}"#,
+            91000,
+            "odd",
+        ),
+    ] {
+        let refusal = Refusal {
+            code: Code(code),
+            text: text.to_owned(),
+        };
+        assert_eq!(
+            answer(body, &add()).unwrap().verdict,
+            Verdict::Refused(refusal)
+        );
+    }
+}
+
+#[test]
+fn tags_are_read_and_an_account_that_is_not_answered_is_named() {
+    let get = GetTags::new(["u", "v", "w"]).unwrap();
+    let body = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,
+        "UserTags":[{"To_Account":"v","Tags":["北京","b"]}],
+        "ErrorList":[{"To_Account":"w","ErrorCode":70107,"ErrorInfo":"x"}]}"#;
+    assert_eq!(
+        answer(body, &get).unwrap().verdict,
+        Verdict::Done {
+            left_out: vec![left_out("w", 70107, "x")],
+            tags: vec![AccountTags {
+                account: "v".to_owned(),
+                tags: vec!["北京".to_owned(), "b".to_owned()],
+            }],
+            unanswered: vec!["u".to_owned()],
+        }
+    );
+}
+
+#[test]
+fn what_is_no_answer_is_not_understood_and_shows_its_start() {
+    let get = GetTags::by(&Rules::default(), ["u"]).unwrap();
+    let ok = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+    for body in [
+        "",
+        "<html>502</html>",
+        "null",
+        "[]",
+        r#"{"ActionStatus":"OK","ErrorInfo":""}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":"0"}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0.5}"#,
+        r#"{"ActionStatus":"OK","ErrorCode":0}"#,
+        r#"{"ErrorInfo":"","ErrorCode":0}"#,
+        r#"{"ActionStatus":"FAIL","ErrorInfo":"","ErrorCode":0}"#,
+        r#"{"ActionStatus":"MAYBE","ErrorInfo":"","ErrorCode":0}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":{}}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[{"To_Account":"u"}]}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0"#,
+        &format!("{ok}{ok}"),
+        &format!("{ok}x"),
+    ] {
+        let error = answer(body, &add()).unwrap_err();
+        assert_eq!(error.start, body, "{error}");
+    }
+    let missing = answer(ok, &get).unwrap_err();
+    assert!(
+        missing
+            .to_string()
+            .starts_with("UserTags is missing; it starts with")
+    );
+}
+
+#[test]
+fn an_account_that_was_not_asked_for_makes_the_answer_not_understood() {
+    let stranger = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[{"To_Account":"x","ErrorCode":1}]}"#;
+    assert_eq!(
+        answer(stranger, &add()).unwrap_err().reason,
+        "ErrorList names an account that was not asked for: \"x\""
+    );
+    let get = GetTags::new(["u"]).unwrap();
+    let stranger = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[{"To_Account":"x","Tags":[]}]}"#;
+    assert!(
+        answer(stranger, &get)
+            .unwrap_err()
+            .reason
+            .starts_with("UserTags names")
+    );
+}
+
+#[test]
+fn an_answer_past_its_bound_is_not_understood() {
+    let mut reader = AnswerReader::new(4);
+    assert!(reader.feed(b"1234").is_ok());
+    let error = reader.feed(b"5").unwrap_err();
+    assert_eq!(error.reason, "the answer has more than 4 bytes");
+    assert_eq!(error.start, "12345");
+}
+
+#[test]
+fn only_the_first_bytes_of_an_answer_are_shown() {
+    let error = answer(&"é".repeat(500), &add()).unwrap_err();
+    assert_eq!(error.start, "é".repeat(100));
+}

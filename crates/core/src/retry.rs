@@ -1,0 +1,247 @@
+//! The retry rule: whether a failed attempt is made again, and when. No clock and no chance of its own: `now` and
+//! `random` are passed in.
+//!
+//! - Only what the catalogue, or the kind of a transport failure, allows is repeated ([`RetryClass`]).
+//! - The wait is exponential backoff with full jitter: anything from nothing to `first · 2ⁿ`, at most `longest`.
+//!   A call that came too fast waits for the window first, and costs neither an attempt nor the budget: the quota
+//!   rule slows it down, and the deadline ends it.
+//! - A client has one [`RetryBudget`] for all its calls. In an outage it runs dry, and the load on the service
+//!   goes back to one attempt a call; each success fills it again.
+//! - A retry that could not start before the deadline is not waited for: the caller hears at once.
+
+use std::time::Duration;
+
+use crate::RetryClass;
+
+/// How often and how long one call is retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts of a call at most, the first with it; those that came too fast are not counted.
+    pub max_attempts: u32,
+    /// The longest that the wait before the second attempt can be.
+    pub first_backoff: Duration,
+    /// The longest that any wait can be.
+    pub longest_backoff: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        RetryPolicy {
+            max_attempts: 4,
+            first_backoff: Duration::from_millis(100),
+            longest_backoff: Duration::from_secs(5),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The quota's window, which a call that came too fast waits for.
+    pub const WINDOW: Duration = Duration::from_secs(1);
+
+    /// The wait after `failures` failures: `random` out of all that a `u64` can be, of the longest wait.
+    fn backoff(&self, failures: u32, random: u64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        let longest = self
+            .first_backoff
+            .saturating_mul(1 << doublings)
+            .min(self.longest_backoff);
+        let nanos = (longest.as_nanos() * u128::from(random)) >> 64;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// What all retries of a client are paid from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryBudget {
+    left: u32,
+    capacity: u32,
+}
+
+impl RetryBudget {
+    /// A full budget holds this much: a hundred retries.
+    pub const CAPACITY: u32 = 500;
+    /// What a retry costs.
+    const RETRY: u32 = 5;
+    /// What a retry after a timeout costs: the service is likely to be overloaded.
+    const RETRY_AFTER_TIMEOUT: u32 = 10;
+    /// What a call that succeeds at its first attempt pays in.
+    const SUCCESS: u32 = 1;
+
+    /// A full budget.
+    #[must_use]
+    pub fn full() -> RetryBudget {
+        RetryBudget {
+            left: Self::CAPACITY,
+            capacity: Self::CAPACITY,
+        }
+    }
+
+    /// What is left of it.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    fn take(&mut self, cost: u32) -> bool {
+        match self.left.checked_sub(cost) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn pay_in(&mut self, amount: u32) {
+        self.left = (self.left + amount).min(self.capacity);
+    }
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        RetryBudget::full()
+    }
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// Whether its kind may be repeated.
+    pub class: RetryClass,
+    /// Whether it failed for time, which costs more to repeat.
+    pub timed_out: bool,
+}
+
+/// What to do after an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Make another attempt at this time, no sooner.
+    RetryAt(Duration),
+    /// Report the failure.
+    Stop(Stopped),
+}
+
+/// Why there is no further attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// It would fail again.
+    #[error("it would fail again")]
+    Permanent,
+    /// All attempts have been made.
+    #[error("no attempt is left")]
+    AttemptsSpent,
+    /// Too much fails: the client's budget for retries has run dry.
+    #[error("the client's retry budget is spent")]
+    BudgetSpent,
+    /// It could not start before the deadline.
+    #[error("the deadline is too near for another attempt")]
+    DeadlineTooNear,
+}
+
+/// The retries of one call.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    policy: RetryPolicy,
+    /// Attempts that failed, but for those that came too fast.
+    failures: u32,
+    /// Attempts that came too fast.
+    too_fast: u32,
+    /// The classes that are worth a single try more, and have had it.
+    had_once: Vec<RetryClass>,
+    paid: u32,
+}
+
+impl Retry {
+    /// A call that has not failed yet.
+    #[must_use]
+    pub fn new(policy: RetryPolicy) -> Retry {
+        Retry {
+            policy,
+            failures: 0,
+            too_fast: 0,
+            had_once: Vec::new(),
+            paid: 0,
+        }
+    }
+
+    /// Decides after an attempt that failed. `now` and `deadline` are times since one origin; `random` is drawn
+    /// anew for each decision.
+    pub fn failed(
+        &mut self,
+        attempt: FailedAttempt,
+        budget: &mut RetryBudget,
+        now: Duration,
+        deadline: Duration,
+        random: u64,
+    ) -> Decision {
+        let wait = match self.wait(attempt.class, random) {
+            Ok(wait) => wait,
+            Err(stopped) => return Decision::Stop(stopped),
+        };
+        let at = now.saturating_add(wait);
+        if at >= deadline {
+            return Decision::Stop(Stopped::DeadlineTooNear);
+        }
+        let cost = cost(attempt);
+        if !budget.take(cost) {
+            return Decision::Stop(Stopped::BudgetSpent);
+        }
+        self.paid = cost;
+        Decision::RetryAt(at)
+    }
+
+    /// Pays the budget for a call that succeeded: what its last retry cost, or a little for none.
+    pub fn succeeded(self, budget: &mut RetryBudget) {
+        let retried = self.failures + self.too_fast > 0;
+        budget.pay_in(if retried {
+            self.paid
+        } else {
+            RetryBudget::SUCCESS
+        });
+    }
+
+    fn wait(&mut self, class: RetryClass, random: u64) -> Result<Duration, Stopped> {
+        if class == RetryClass::AfterWindow {
+            self.too_fast += 1;
+            let jitter = self.policy.backoff(self.too_fast, random);
+            return Ok(RetryPolicy::WINDOW + jitter);
+        }
+        self.failures += 1;
+        let wait = match class {
+            RetryClass::Never => return Err(Stopped::Permanent),
+            RetryClass::AtOnce | RetryClass::NewUserSig if self.first_of(class) => Duration::ZERO,
+            RetryClass::OnceLater if self.first_of(class) => {
+                self.policy.backoff(self.failures, random)
+            }
+            RetryClass::NewUserSig | RetryClass::OnceLater => return Err(Stopped::Permanent),
+            RetryClass::AtOnce | RetryClass::Backoff | RetryClass::AfterWindow => {
+                self.policy.backoff(self.failures, random)
+            }
+        };
+        match self.failures < self.policy.max_attempts {
+            true => Ok(wait),
+            false => Err(Stopped::AttemptsSpent),
+        }
+    }
+
+    fn first_of(&mut self, class: RetryClass) -> bool {
+        let first = !self.had_once.contains(&class);
+        self.had_once.push(class);
+        first
+    }
+}
+
+fn cost(attempt: FailedAttempt) -> u32 {
+    match attempt.class {
+        // paid for in quota: the service is well, and the rule slows down by itself
+        RetryClass::AfterWindow => 0,
+        // not the service's fault
+        RetryClass::AtOnce | RetryClass::NewUserSig => 0,
+        _ if attempt.timed_out => RetryBudget::RETRY_AFTER_TIMEOUT,
+        _ => RetryBudget::RETRY,
+    }
+}
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;
