@@ -1,0 +1,136 @@
+//! The good rows: which user and which tag a row is about, from its number alone.
+//!
+//! Users come in blocks of twenty with eighty rows, so that a row's user is found without counting from the start.
+//! One user in ten has more than ten tags, and so needs more than one request.
+
+use super::chance::mix;
+
+/// The tags there are: several scripts, a comma, quotes, and one at exactly the fifty bytes allowed.
+pub(super) const TAGS: [&str; 20] = [
+    "vip",
+    "beijing",
+    "new-user",
+    "android",
+    "ios",
+    "北京",
+    "上海",
+    "高价值用户",
+    "过去三十天内曾经购买过商品的用户01",
+    "會員",
+    "日本語",
+    "한국어",
+    "عميل مميز",
+    "الرياض",
+    "café",
+    "новый пользователь",
+    "🎉",
+    "🏃‍♀️ marathon",
+    "games, sports",
+    "the \"gold\" plan",
+];
+
+const USERS_PER_BLOCK: u64 = 20;
+const ROWS_PER_BLOCK: u64 = 80;
+/// Tags of each user of a block, but for the last two, whose tags are 31 together.
+const FEW: [u64; 18] = [1, 2, 3, 1, 4, 2, 1, 5, 2, 3, 1, 6, 2, 1, 3, 8, 2, 2];
+
+/// A row of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) account: String,
+    pub(super) tag: &'static str,
+}
+
+/// The row of this number in the file of this seed.
+pub(super) fn row(number: u64, seed: u64) -> Row {
+    let block = number / ROWS_PER_BLOCK;
+    let (in_block, nth) = user_and_nth(number % ROWS_PER_BLOCK, mix(seed, block));
+    let user = block * USERS_PER_BLOCK + in_block;
+    Row {
+        account: account(user + 1),
+        tag: tag(mix(!seed, user), nth),
+    }
+}
+
+/// The account of the user of this number. One in a hundred has a comma in it.
+pub(super) fn account(user: u64) -> String {
+    match user % 100 {
+        88 => format!("li,na{user:06}"),
+        _ => format!("user{user:06}"),
+    }
+}
+
+/// Which user of its block a row belongs to, and which of the user's rows it is.
+fn user_and_nth(row: u64, drawn: u64) -> (u64, u64) {
+    let mut before = 0;
+    for user in 0..USERS_PER_BLOCK {
+        let tags = tags_of(user, drawn);
+        if row < before + tags {
+            return (user, row - before);
+        }
+        before += tags;
+    }
+    unreachable!("the users of a block have {ROWS_PER_BLOCK} rows together")
+}
+
+/// How many tags a user of a block has. What was drawn for the block decides who has how many.
+fn tags_of(user: u64, drawn: u64) -> u64 {
+    let many = 11 + drawn % 10;
+    let place = (user + drawn / 10) % USERS_PER_BLOCK;
+    let few = FEW.get(usize::try_from(place).unwrap_or(usize::MAX));
+    match few {
+        Some(&few) => few,
+        None if place % 2 == 0 => many,
+        None => 31 - many,
+    }
+}
+
+/// The nth tag of a user: a walk through all tags, from a start and in strides that were drawn for the user.
+fn tag(drawn: u64, nth: u64) -> &'static str {
+    // Each has no factor in common with the number of tags, so no tag comes twice.
+    const STRIDES: [u64; 8] = [1, 3, 7, 9, 11, 13, 17, 19];
+    let count = TAGS.len() as u64;
+    let stride = STRIDES[(drawn % 8) as usize];
+    let at = (drawn / 8 % count + nth * stride) % count;
+    TAGS[at as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_block_has_as_many_rows_as_its_users_have_tags() {
+        for drawn in 0..1_000 {
+            let rows: u64 = (0..USERS_PER_BLOCK).map(|user| tags_of(user, drawn)).sum();
+            assert_eq!(rows, ROWS_PER_BLOCK, "drawn {drawn}");
+        }
+    }
+
+    #[test]
+    fn no_user_has_a_tag_twice() {
+        for drawn in 0..1_000 {
+            let tags: BTreeSet<_> = (0..20).map(|nth| tag(drawn, nth)).collect();
+            assert_eq!(tags.len(), 20, "drawn {drawn}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_rows_for_ever() {
+        let at = |number| row(number, 7);
+        assert_eq!(at(0).account, "user000001");
+        assert_eq!(
+            [at(0).tag, at(1).tag, at(2).tag],
+            ["上海", "الرياض", "android"]
+        );
+        assert_eq!(at(9_999_999).account, "user2500000");
+    }
+
+    #[test]
+    fn one_tag_has_exactly_the_bytes_allowed_and_none_more() {
+        let longest = TAGS.iter().map(|tag| tag.len()).max();
+        assert_eq!(longest, Some(50));
+    }
+}
