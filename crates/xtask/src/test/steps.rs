@@ -1,0 +1,113 @@
+//! The steps, each by the name that the summary gives it. A new check is a row and a function.
+
+use std::process::Command;
+
+use super::summary::Outcome;
+use super::tools;
+use crate::cargo::cargo;
+use crate::generated::Generated;
+use crate::{errors, sample};
+
+type Step = fn() -> Outcome;
+
+pub(super) const STEPS: &[(&str, Step)] = &[
+    ("generated files", generated_files),
+    ("formatting", formatting),
+    ("lints", lints),
+    ("strace", strace),
+    ("tests", tests),
+    ("doc tests", doc_tests),
+    ("documentation", documentation),
+];
+
+fn generated_files() -> Outcome {
+    let files: [Generated; 2] = [errors::page(), sample::demo()];
+    let faults = files.iter().filter_map(|file| file.check().err());
+    let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
+    if faults.is_empty() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed(faults.join("; "))
+    }
+}
+
+fn formatting() -> Outcome {
+    if let Err(why) = tools::component("rustfmt", "fmt") {
+        return Outcome::Skipped(why);
+    }
+    run(cargo(["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Outcome {
+    if let Err(why) = tools::component("clippy", "clippy") {
+        return Outcome::Skipped(why);
+    }
+    let everything = ["clippy", "--workspace", "--all-targets"];
+    let mut command = cargo(everything);
+    command.args(["--", "-D", "warnings"]);
+    run(command)
+}
+
+/// Not a check, but what one needs: without strace the client's system calls go uncounted.
+fn strace() -> Outcome {
+    match tools::strace() {
+        Ok(()) => Outcome::Ok,
+        Err(why) => Outcome::Skipped(why),
+    }
+}
+
+fn tests() -> Outcome {
+    run(cargo([
+        "test",
+        "--workspace",
+        "--all-targets",
+        "--no-fail-fast",
+    ]))
+}
+
+fn doc_tests() -> Outcome {
+    run(cargo(["test", "--workspace", "--doc", "--no-fail-fast"]))
+}
+
+fn documentation() -> Outcome {
+    let mut command = cargo(["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    run(command)
+}
+
+/// Runs a command whose output goes to the terminal as it is.
+fn run(mut command: Command) -> Outcome {
+    println!("{}", written_out(&command));
+    match command.status() {
+        Ok(status) if status.success() => Outcome::Ok,
+        Ok(status) => Outcome::Failed(format!("{}: {status}", written_out(&command))),
+        Err(error) => Outcome::Failed(format!("cannot start cargo: {error}")),
+    }
+}
+
+/// The command as a person would type it.
+fn written_out(command: &Command) -> String {
+    let arguments = command
+        .get_args()
+        .map(|argument| argument.to_string_lossy());
+    let words: Vec<_> = std::iter::once("cargo".into()).chain(arguments).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_written_as_a_person_would_type_it() {
+        assert_eq!(written_out(&cargo(["fmt", "--all"])), "cargo fmt --all");
+    }
+
+    #[test]
+    fn a_command_that_fails_or_cannot_be_started_fails_its_step() {
+        for program in ["false", "no-such-program"] {
+            assert_eq!(run(Command::new(program)).word(), "failed", "{program}");
+        }
+        assert_eq!(run(Command::new("true")), Outcome::Ok);
+    }
+}

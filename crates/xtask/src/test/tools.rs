@@ -1,0 +1,109 @@
+//! What the checks need beside Rust: looked for first, installed where it is missing, safe to repeat. An error says
+//! in a sentence why it cannot be had.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::cargo::cargo;
+
+/// A component of the Rust toolchain, which brings the cargo command of another name.
+pub(super) fn component(name: &str, command: &str) -> Result<(), String> {
+    if succeeds(&mut cargo([command, "--version"])) {
+        return Ok(());
+    }
+    let mut rustup = Command::new("rustup");
+    install(rustup.args(["component", "add", name]))
+        .map_err(|why| format!("{name} is not installed, and {why}"))
+}
+
+/// strace, which must also be allowed to trace.
+pub(super) fn strace() -> Result<(), String> {
+    if cfg!(not(target_os = "linux")) {
+        return Err("it is for Linux only".to_owned());
+    }
+    if !succeeds(Command::new("strace").arg("--version")) {
+        debian_package("strace")?;
+    }
+    let mut tracing = Command::new("strace");
+    if succeeds(tracing.args(["--output", "/dev/null", "true"])) {
+        Ok(())
+    } else {
+        Err("it is installed, but this machine does not let it trace a process".to_owned())
+    }
+}
+
+fn debian_package(name: &str) -> Result<(), String> {
+    if !Path::new("/etc/debian_version").exists() {
+        return Err("it is not installed; install it with the system's package manager".to_owned());
+    }
+    if !is_root() {
+        return Err(format!(
+            "it is not installed; run `sudo apt-get install {name}`"
+        ));
+    }
+    let of_name = |why| format!("it is not installed, and {why}");
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    install(apt().args(["update", "--quiet"])).map_err(of_name)?;
+    install(apt().args([
+        "install",
+        "--quiet",
+        "--yes",
+        "--no-install-recommends",
+        name,
+    ]))
+    .map_err(of_name)
+}
+
+fn is_root() -> bool {
+    let user = Command::new("id").arg("-u").output();
+    user.is_ok_and(|user| user.stdout.trim_ascii() == b"0")
+}
+
+/// Whether a command can be started and succeeds; what it prints is dropped.
+fn succeeds(command: &mut Command) -> bool {
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// Runs an installer, whose output goes to the terminal.
+fn install(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program} failed to install it ({status})")),
+        Err(error) => Err(format!(
+            "{program}, which would install it, cannot be started: {error}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installer_that_is_missing_or_fails_is_named() {
+        let missing = install(&mut Command::new("no-such-installer")).unwrap_err();
+        assert!(
+            missing.starts_with("no-such-installer, which would install it, cannot be started: ")
+        );
+        let failing = install(&mut Command::new("false")).unwrap_err();
+        assert!(
+            failing.starts_with("false failed to install it (exit"),
+            "{failing}"
+        );
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_started_does_not_succeed() {
+        assert!(!succeeds(&mut Command::new("no-such-command")));
+        assert!(succeeds(&mut cargo(["--version"])));
+    }
+}
