@@ -1,16 +1,21 @@
-//! The quota rule: when the next call may be sent, so that the app's quota is used in full and never exceeded.
+//! The quota rule: when the next call may be sent, so that the app's quota is used in full and
+//! never exceeded.
 //!
-//! The service counts the arrivals of each operation by itself, by a window that no page describes: the calendar second of
-//! its clock, or a sliding one. What satisfies both is at most N arrivals in *any* second. A client sees no arrival; it knows
-//! only that a call arrived between its sending and its answer. So one may be sent if and only if
+//! The service counts the arrivals of each operation by itself, by a window that no page describes:
+//! the calendar second of its clock, or a sliding one. What satisfies both is at most N arrivals in
+//! *any* second. A client sees no arrival; it knows only that a call arrived between its sending
+//! and its answer. So one may be sent if and only if
 //!
 //! ```text
 //! in flight + recent + held < floor(cap)
 //! ```
 //!
-//! - **in flight**: sent, and neither answered nor given up; such a call may arrive at this very moment;
-//! - **recent**: answered less than a second ago, minus the credit for what the way back and the next way there surely take;
-//! - **held**: given up, so that it may arrive late; and the start slots, for what a killed predecessor may have sent;
+//! - **in flight**: sent, and neither answered nor given up; such a call may arrive at this very
+//!   moment;
+//! - **recent**: answered less than a second ago, minus the credit for what the way back and the
+//!   next way there surely take;
+//! - **held**: given up, so that it may arrive late; and the start slots, for what a killed
+//!   predecessor may have sent;
 //! - **cap**: N, and less after the service has rejected a call for its frequency all the same.
 //!
 //! Each of these is decided in the file of its name.
@@ -23,9 +28,10 @@
 //!                            └────── gave up ────► held ──── 1 s or more ───┘
 //! ```
 //!
-//! There is no clock here: `now` comes in, measured from any fixed origin of a clock that never goes back, and the time to
-//! wait for goes out. All of it is integers, so that hours of traffic run in virtual time, the same way every time:
-//! `cargo xtask quota` does so, and prints what the rule reaches.
+//! There is no clock here: `now` comes in, measured from any fixed origin of a clock that never
+//! goes back, and the time to wait for goes out. All of it is integers, so that hours of traffic
+//! run in virtual time, the same way every time: `cargo xtask quota` does so, and prints what the
+//! rule reaches.
 
 mod cap;
 mod credit;
@@ -51,8 +57,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The calls per second that one operation of an app may make, and who may make the next one.
 ///
-/// Each operation has a quota of its own, as the service counts each by itself. The processes of an app share the app's
-/// quota: each gets a part of it.
+/// Each operation has a quota of its own, as the service counts each by itself. The processes of an
+/// app share the app's quota: each gets a part of it.
 ///
 /// ```
 /// use std::{num::NonZeroU32, time::Duration};
@@ -71,8 +77,9 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Quota {
     calls_per_second: NonZeroU32,
-    /// The latest moment seen. Threads that read the clock one by one and arrive here in another order look like a clock that
-    /// goes back; time stands still until it has caught up, which can only delay a call.
+    /// The latest moment seen. Threads that read the clock one by one and arrive here in another
+    /// order look like a clock that goes back; time stands still until it has caught up, which can
+    /// only delay a call.
     latest: Duration,
     in_flight: usize,
     recent: Recent,
@@ -84,8 +91,9 @@ pub struct Quota {
 
 /// A ticket for one call under way.
 ///
-/// It goes back to the [`Quota`] it came from, by [`answered`](Quota::answered), [`gave_up`](Quota::gave_up) or
-/// [`withdrew`](Quota::withdrew); one that is dropped counts as in flight for ever.
+/// It goes back to the [`Quota`] it came from, by [`answered`](Quota::answered),
+/// [`gave_up`](Quota::gave_up) or [`withdrew`](Quota::withdrew); one that is dropped counts as in
+/// flight for ever.
 #[derive(Debug)]
 #[must_use = "a call that is never handed back counts as in flight for ever"]
 pub struct Sent {
@@ -113,7 +121,8 @@ pub enum Verdict {
 }
 
 impl Quota {
-    /// A quota of so many calls per second, by a process that knows nothing of what was sent before `start`.
+    /// A quota of so many calls per second, by a process that knows nothing of what was sent before
+    /// `start`.
     ///
     /// The first call may go at once; the full quota is reached after 1.1 s.
     #[must_use]
@@ -132,7 +141,8 @@ impl Quota {
 
     /// May a call be sent now?
     ///
-    /// Takes time logarithmic in the calls of the last second. A moment before the latest one seen counts as that one.
+    /// Takes time logarithmic in the calls of the last second. A moment before the latest one seen
+    /// counts as that one.
     #[must_use]
     pub fn turn(&mut self, now: Duration) -> Turn {
         let now = self.advance(now);
@@ -167,7 +177,8 @@ impl Quota {
 
     /// Counts the answer to a call; a rejection is one too.
     pub fn answered(&mut self, call: Sent, now: Duration, verdict: Verdict) {
-        // Not the advanced time: should the clock have gone back, a round trip too short is on the safe side.
+        // Not the advanced time: should the clock have gone back, a round trip too short is on the
+        // safe side.
         let round_trip = now.saturating_sub(call.at);
         let now = self.advance(now);
         self.end();
@@ -178,7 +189,8 @@ impl Quota {
         }
     }
 
-    /// Gives a call up that may have arrived, or may still: a timeout, a cut connection, a cancel after a byte was written.
+    /// Gives a call up that may have arrived, or may still: a timeout, a cut connection, a cancel
+    /// after a byte was written.
     pub fn gave_up(&mut self, call: Sent, now: Duration) {
         let now = self.advance(now);
         self.end();
@@ -202,7 +214,8 @@ impl Quota {
         self.latest
     }
 
-    /// Saturates, as a ticket of another quota, though a mistake of the caller, must not end the process.
+    /// Saturates, as a ticket of another quota, though a mistake of the caller, must not end the
+    /// process.
     fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

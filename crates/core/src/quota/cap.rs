@@ -1,9 +1,10 @@
 //! The cap: how many calls a second the service is believed to admit.
 //!
-//! It is N until a call is rejected for its frequency: by another process with the same app, a quota set too high, a path whose
-//! way there got shorter. Each cut takes a tenth. Only a call sent after the last cut makes another, as the others were on
-//! their way when the lesson was learnt. Then it grows again, first slowly, to find out whether the cause is gone, and then
-//! with the square of the time, so that one bad second does not cost minutes: from 0.9 N back to N takes 35 s.
+//! It is N until a call is rejected for its frequency: by another process with the same app, a
+//! quota set too high, a path whose way there got shorter. Each cut takes a tenth. Only a call sent
+//! after the last cut makes another, as the others were on their way when the lesson was learnt.
+//! Then it grows again, first slowly, to find out whether the cause is gone, and then with the
+//! square of the time, so that one bad second does not cost minutes: 0.9 N is N again after 35 s.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -61,7 +62,8 @@ impl Cap {
         if target > self.calls_per_second * CALL {
             return None;
         }
-        // Growth has no inverse in integers, so the moment is found by bisection: some 27 steps, only while a cut lasts.
+        // Growth has no inverse in integers, so the moment is found by bisection: some 27 steps,
+        // only while a cut lasts.
         let mut early = micros(now.saturating_sub(cut.at));
         let mut late = micros(RECOVERED);
         while late - early > 1 {
@@ -83,10 +85,11 @@ impl Cap {
         })
     }
 
-    /// What was gained in so many microseconds since the cut: the integral of `0.2 · N/100 · max(1, (t / 20 s)²)`.
+    /// What was gained in so many microseconds since the cut, in millionths of a call: the
+    /// integral of `0.2 · N/100 · max(1, (t / 20 s)²)`.
     ///
-    /// A closed form, so that it does not depend on how often the cap is looked at. With t in seconds it is `N/500 · t` calls
-    /// up to t = 20, then `N/500 · (t³ + 16,000) / 1,200`.
+    /// A closed form, so that it does not depend on how often the cap is looked at. With t in
+    /// seconds it is `N/500 · t` calls up to t = 20, then `N/500 · (t³ + 16,000) / 1,200`.
     fn growth(&self, since_cut: u64) -> u64 {
         let n = u128::from(self.calls_per_second);
         let t = u128::from(since_cut);

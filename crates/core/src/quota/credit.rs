@@ -1,18 +1,20 @@
 //! The credit: how much less than a second an answer counts.
 //!
-//! An answered call arrived no later than its answer minus the way back, and the next call arrives no earlier than its sending
-//! plus the way there. Between the two arrivals lies thus a whole round trip more than between answer and sending, and at
-//! a round trip of 500 ms a client that ignored it would use two thirds of its quota.
+//! An answered call arrived no later than its answer minus the way back, and the next call arrives
+//! no earlier than its sending plus the way there. Between the two arrivals lies thus a whole round
+//! trip more than between answer and sending, and at a round trip of 500 ms a client that ignored
+//! it would use two thirds of its quota.
 //!
-//! What is surely spent on the way is the least round trip of the last minute or more, less a margin. Less of it is
-//! remembered than that only when a path gets longer; the buckets then forget the short one. They close by answers as well as by time, so that an
+//! What is surely spent on the way is the least round trip of the last minute or more, less a
+//! margin. A faster answer counts at once; that the path has got longer is believed only when every
+//! bucket that knew it shorter is gone. A bucket closes by answers as well as by time, so that an
 //! idle client forgets nothing.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// For what the measured minimum and the two clocks may be off: without it, a server clock 100 ppm slow, whose second is
-/// longer than ours, rejects half of all calls.
+/// For what the measured minimum and the two clocks may be off: without it, a server clock 100 ppm
+/// slow, whose second is longer than ours, rejects half of all calls.
 const MARGIN: Duration = Duration::from_millis(2);
 
 /// The open bucket and five closed ones.

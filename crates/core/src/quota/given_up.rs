@@ -1,7 +1,8 @@
 //! Calls given up: nobody knows whether they arrived, or when they will.
 //!
-//! A request that stalled in a socket's buffer or a middlebox can arrive long after its caller has lost patience, so each counts
-//! as if it arrived two seconds after its sending or when it was given up, whichever is later, and then for its second.
+//! A request that stalled in a socket's buffer or a middlebox can arrive long after its caller has
+//! lost patience, so each counts as if it arrived two seconds after its sending or when it was
+//! given up, whichever is later, and then for its second.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

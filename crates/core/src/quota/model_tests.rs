@@ -1,4 +1,5 @@
-//! The rule against a model that remembers everything and counts it anew at each look: drawn histories, equal answers.
+//! The rule against a model that remembers everything and counts it anew at each look: drawn
+//! histories, equal answers.
 
 use proptest::prelude::*;
 
@@ -55,7 +56,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Step::GiveUp),
         1 => any::<usize>().prop_map(Step::Withdraw),
     ];
-    // Less than a minute of virtual time, in which no bucket of round trips is forgotten: the model needs none.
+    // Less than a minute of virtual time, in which no bucket of round trips is forgotten: the model
+    // needs none.
     prop::collection::vec(step, 1..150)
 }
 
@@ -83,7 +85,8 @@ proptest! {
                     let which = which % calls.len();
                     quota.gave_up(calls.swap_remove(which), now);
                     let sent = model.in_flight.swap_remove(which);
-                    model.releases.push(now.max(sent + Duration::from_secs(2)) + Duration::from_secs(1));
+                    let arrival = now.max(sent + Duration::from_secs(2));
+                    model.releases.push(arrival + Duration::from_secs(1));
                 }
                 Step::Withdraw(which) if !calls.is_empty() => {
                     let which = which % calls.len();
@@ -97,8 +100,9 @@ proptest! {
                 Turn::WaitUntil(event) => {
                     prop_assert!(event > now);
                     prop_assert!(model.used(now) >= model.n);
-                    prop_assert_eq!(model.used(event - Duration::from_nanos(1)), model.used(now), "an event was missed");
-                    prop_assert!(model.used(event) < model.used(now), "nothing happens at the event");
+                    let before = event - Duration::from_nanos(1);
+                    prop_assert_eq!(model.used(before), model.used(now), "missed an event");
+                    prop_assert!(model.used(event) < model.used(now), "nothing happens then");
                 }
                 Turn::AwaitAnswer => {
                     prop_assert!(model.used(now) >= model.n);

@@ -1,7 +1,9 @@
-//! The answers of the last second: each stands for a call that may have arrived as late as its answer.
+//! The answers of the last second: each stands for a call that may have arrived as late as its
+//! answer.
 //!
-//! How long an answer counts depends on the credit, which a faster answer lowers at once. So each is judged at every look,
-//! not given an expiry when it comes in, and is dropped only when a second has passed and no credit could bring it back.
+//! How long an answer counts depends on the credit, which a faster answer lowers at once. So each
+//! is judged at every look, not given an expiry when it comes in, and is dropped only when a second
+//! has passed and no credit could bring it back.
 
 use std::collections::VecDeque;
 use std::time::Duration;

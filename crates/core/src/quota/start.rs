@@ -1,13 +1,16 @@
-//! The start slots: a process that begins does not know what its predecessor sent in the last second.
+//! The start slots: a process that begins does not know what its predecessor sent in the last
+//! second.
 //!
-//! A client killed and resumed at once would otherwise bring up to 2N arrivals into one second. So slot i of 0..N−1 is held until
-//! `start + i · 1.1 s / N`: the first call goes at once, and the full quota is there after 1.1 s, by when all that the
-//! predecessor sent has left the window. The slots are a straight line, and are computed, not stored.
+//! A client killed and resumed at once would otherwise bring up to 2N arrivals into one second. So
+//! slot i of 0..N−1 is held until `start + i · 1.1 s / N`: the first call goes at once, and the
+//! full quota is there after 1.1 s, by when all that the predecessor sent has left the window. The
+//! slots are a straight line, and are computed, not stored.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Over what time the slots are released: a second for the window, and a tenth for calls that were still on their way.
+/// Over what time the slots are released: a second for the window, and a tenth for calls that were
+/// still on their way.
 const SPREAD: Duration = Duration::from_millis(1_100);
 
 /// The slots of one start.
