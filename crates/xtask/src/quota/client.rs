@@ -1,0 +1,80 @@
+//! The client's side: one that always has work, and sends whenever its pace allows.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use imtag_core::quota::{Quota, Sent, Turn, Verdict};
+
+/// How a client decides when to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// By the quota rule.
+    Rule,
+    /// One call every 1/rate seconds, whatever the answers: what a client without the rule would
+    /// do.
+    Even(NonZeroU32),
+}
+
+/// One process, from its start until it is killed.
+pub(super) enum Client {
+    Rule {
+        quota: Box<Quota>,
+        under_way: HashMap<usize, Sent>,
+    },
+    Even {
+        every: Duration,
+        next: Duration,
+    },
+}
+
+impl Client {
+    pub(super) fn start(pace: Pace, calls_per_second: NonZeroU32, now: Duration) -> Client {
+        match pace {
+            Pace::Rule => Client::Rule {
+                quota: Box::new(Quota::new(calls_per_second, now)),
+                under_way: HashMap::new(),
+            },
+            Pace::Even(rate) => Client::Even {
+                every: Duration::from_secs(1) / rate.get(),
+                next: now,
+            },
+        }
+    }
+
+    pub(super) fn turn(&mut self, now: Duration) -> Turn {
+        match self {
+            Client::Rule { quota, .. } => quota.turn(now),
+            Client::Even { next, .. } if *next <= now => Turn::Ready,
+            Client::Even { next, .. } => Turn::WaitUntil(*next),
+        }
+    }
+
+    pub(super) fn send(&mut self, call: usize, now: Duration) {
+        match self {
+            Client::Rule { quota, under_way } => {
+                under_way.insert(call, quota.send(now));
+            }
+            Client::Even { every, next } => *next += *every,
+        }
+    }
+
+    /// An answer to a call that was given up, or was sent before the process was killed, reaches
+    /// nobody.
+    pub(super) fn answered(&mut self, call: usize, now: Duration, verdict: Verdict) {
+        if let Client::Rule { quota, under_way } = self {
+            if let Some(sent) = under_way.remove(&call) {
+                quota.answered(sent, now, verdict);
+            }
+        }
+    }
+
+    /// A call that was answered in time is not given up.
+    pub(super) fn lose_patience(&mut self, call: usize, now: Duration) {
+        if let Client::Rule { quota, under_way } = self {
+            if let Some(sent) = under_way.remove(&call) {
+                quota.gave_up(sent, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The network between a client and the service: how long a call takes there, and its answer back.
+
+use std::time::Duration;
+
+use super::rng::Rng;
+
+const ZERO: Duration = Duration::ZERO;
+
+/// A path, as a scenario describes it. Service time counts as part of the way back: it lies after
+/// the arrival.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path {
+    /// The least that a call takes.
+    pub(super) there: Duration,
+    /// The least that an answer takes.
+    pub(super) back: Duration,
+    /// What a round trip takes longer at most: half of it on each way, evenly drawn.
+    pub(super) jitter: Duration,
+    pub(super) trouble: Trouble,
+}
+
+/// What befalls some of the calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Trouble {
+    None,
+    /// One in a hundred is held up on the way there, for 0.1 to 0.8 s.
+    StalledThere,
+    /// One in a hundred answers is held up, for 0.1 to 0.8 s.
+    StalledBack,
+    /// The first hundred take 200 ms longer to arrive: connections are being set up.
+    Cold,
+    /// From the 300th second on the way there takes only so long.
+    SuddenlyShort(Duration),
+    /// Every other call goes by a path whose two ways are exchanged.
+    TwoPaths,
+}
+
+/// What one call meets.
+pub(super) struct Trip {
+    pub(super) there: Duration,
+    pub(super) back: Duration,
+}
+
+impl Path {
+    pub(super) fn draw(&self, rng: &mut Rng, call: usize, now: Duration) -> Trip {
+        let mut trip = Trip {
+            there: self.there,
+            back: self.back,
+        };
+        match self.trouble {
+            Trouble::StalledThere if rng.one_in(100) => trip.there += stall(rng),
+            Trouble::StalledBack if rng.one_in(100) => trip.back += stall(rng),
+            Trouble::Cold if call < 100 => trip.there += Duration::from_millis(200),
+            Trouble::SuddenlyShort(there) if now >= Duration::from_secs(300) => trip.there = there,
+            Trouble::TwoPaths if call % 2 == 1 => {
+                trip = Trip {
+                    there: self.back,
+                    back: self.there,
+                }
+            }
+            _ => {}
+        }
+        trip.there += rng.between(ZERO, self.jitter / 2);
+        trip.back += rng.between(ZERO, self.jitter / 2);
+        trip
+    }
+}
+
+fn stall(rng: &mut Rng) -> Duration {
+    rng.between(Duration::from_millis(100), Duration::from_millis(800))
+}
