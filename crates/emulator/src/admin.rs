@@ -1,0 +1,76 @@
+//! The admin API over HTTP: the same as the methods of [`Emulator`](crate::Emulator), for tests in other languages.
+//!
+//! Unlike the service it answers a mistake with status 400 and `{"error": "…"}`: it imitates nothing.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::fault_json::{self, Order};
+use crate::log::Arrived;
+use crate::reply;
+use crate::route::Route;
+use crate::service::Context;
+
+pub(crate) async fn faults(State(context): State<Context>, body: Bytes) -> Response {
+    match fault_json::read(&body) {
+        Ok(Order { target, faults }) => {
+            let queued = faults.len();
+            context.world.put_faults(target, faults);
+            ok(&json!({"queued": queued}))
+        }
+        Err(error) => sorry(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+pub(crate) async fn stats(State(context): State<Context>) -> Response {
+    let stats = serde_json::to_value(context.world.stats());
+    ok(&stats.expect("counts and names are JSON"))
+}
+
+pub(crate) async fn users(State(context): State<Context>) -> Response {
+    let state = context.world.state();
+    ok(&json!({"users": state.store.users()}))
+}
+
+pub(crate) async fn user(State(context): State<Context>, Path(account): Path<String>) -> Response {
+    let state = context.world.state();
+    let tags = state.store.tags(&account).cloned().unwrap_or_default();
+    ok(&json!({"account": account, "tags": tags}))
+}
+
+pub(crate) async fn requests(State(context): State<Context>) -> Response {
+    let arrived: Vec<Arrived> = context.world.state().log.iter().cloned().collect();
+    let requests: Vec<Value> = arrived.iter().map(request).collect();
+    ok(&json!({"requests": requests}))
+}
+
+pub(crate) async fn reset(State(context): State<Context>) -> Response {
+    context.world.reset();
+    ok(&json!({"reset": true}))
+}
+
+/// An answer with a status of its own that says what is wrong.
+pub(crate) fn sorry(status: StatusCode, text: &str) -> Response {
+    reply::json(status, json!({"error": text}).to_string().into_bytes())
+}
+
+fn ok(value: &Value) -> Response {
+    reply::json(StatusCode::OK, value.to_string().into_bytes())
+}
+
+fn request(arrived: &Arrived) -> Value {
+    // Pairs, not an object: the order and a name that comes twice are worth seeing.
+    let body = serde_json::from_str(&arrived.body);
+    json!({
+        "route": arrived.route.map(Route::name),
+        "path": arrived.path,
+        "query": arrived.query,
+        "body": body.unwrap_or_else(|_| Value::from(arrived.body.as_str())),
+        "at_ms": u64::try_from(arrived.at.as_millis()).unwrap_or(u64::MAX),
+        "code": arrived.code,
+        "fault": arrived.fault,
+    })
+}

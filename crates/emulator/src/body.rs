@@ -1,0 +1,228 @@
+//! The body of a request: from bytes to accounts with tags, read field by field from plain JSON values. None of the
+//! client's types is used, so that a field which the client misspells is missing here.
+//!
+//! There are two kinds of mistakes. One in the shape of the body fails the request at once. One of a single user (a
+//! tag too long, too many tags …) is kept with that user, because what it does to the others is decided elsewhere.
+//! An account that stands in a request twice counts as one with the tags of both, also against the limit.
+
+use std::collections::HashMap;
+
+use imtag_core::{Generation, Limits, Operation};
+use serde_json::{Map, Value};
+
+use crate::refusal::Refusal;
+use crate::route::Route;
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// The users in the order of the request, each account once.
+    pub(crate) users: Vec<User>,
+    /// Whether the tags replace all that the users have.
+    pub(crate) replace: bool,
+}
+
+/// An account of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) account: String,
+    /// Empty where the route takes accounts alone.
+    pub(crate) tags: Vec<String>,
+    /// The first mistake of this user.
+    pub(crate) mistake: Option<Refusal>,
+}
+
+/// Reads the body of a request on `route`.
+pub(crate) fn read(route: Route, body: &[u8], limits: &Limits) -> Result<Job, Refusal> {
+    let value = serde_json::from_slice(body).map_err(not_json)?;
+    let Value::Object(mut fields) = value else {
+        return Err(shape("the body is not an object"));
+    };
+    let reader = Reader { route, limits };
+    match route.operation {
+        Operation::Add | Operation::Remove => reader.users_with_tags(&mut fields),
+        Operation::Get | Operation::Clear => reader.accounts(&mut fields),
+    }
+}
+
+fn not_json(error: serde_json::Error) -> Refusal {
+    Refusal::new(60003, format!("the body is not JSON: {error}"))
+}
+
+fn shape(text: impl Into<String>) -> Refusal {
+    Refusal::new(90001, text)
+}
+
+struct Reader<'a> {
+    route: Route,
+    limits: &'a Limits,
+}
+
+impl Reader<'_> {
+    fn users_with_tags(&self, fields: &mut Map<String, Value>) -> Result<Job, Refusal> {
+        let replace = self.replace(fields)?;
+        let items = self.list(fields, "UserTags")?;
+        let mut users = Users::default();
+        for (index, item) in items.into_iter().enumerate() {
+            let place = format!("UserTags[{index}]");
+            let Value::Object(mut item) = item else {
+                return Err(shape(format!("{place} is not an object")));
+            };
+            let account = account(item.remove("To_Account"), &place)?;
+            let tags = tags(item.remove("Tags"), &place)?;
+            let user = users.of(account);
+            if user.mistake.is_none() {
+                let counted = user.tags.len() + tags.len();
+                user.mistake = self
+                    .account_mistake(&user.account, &place)
+                    .or_else(|| self.tags_mistake(&tags, counted, replace, &place));
+            }
+            user.tags.extend(tags);
+        }
+        Ok(Job {
+            users: users.list,
+            replace,
+        })
+    }
+
+    fn accounts(&self, fields: &mut Map<String, Value>) -> Result<Job, Refusal> {
+        let mut users = Users::default();
+        let items = self.list(fields, "To_Account")?;
+        for (index, item) in items.into_iter().enumerate() {
+            let place = format!("To_Account[{index}]");
+            let user = users.of(account(Some(item), &place)?);
+            user.mistake = self.account_mistake(&user.account, &place);
+        }
+        Ok(Job {
+            users: users.list,
+            replace: false,
+        })
+    }
+
+    /// `Replace` is known to `timpush/add_tag` alone. Elsewhere it is refused rather than ignored: a caller that
+    /// sends it would otherwise believe that the old tags are gone.
+    fn replace(&self, fields: &mut Map<String, Value>) -> Result<bool, Refusal> {
+        let Some(value) = fields.remove("Replace") else {
+            return Ok(false);
+        };
+        if self.route != Route::new(Operation::Add, Generation::Timpush) {
+            return Err(shape("Replace is for timpush/add_tag only"));
+        }
+        match value.as_u64() {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            _ => Err(shape("Replace is neither 0 nor 1")),
+        }
+    }
+
+    fn list(&self, fields: &mut Map<String, Value>, name: &str) -> Result<Vec<Value>, Refusal> {
+        let Some(Value::Array(items)) = fields.remove(name) else {
+            return Err(shape(format!("{name} is missing, or not a list")));
+        };
+        if items.is_empty() {
+            return Err(shape(format!("{name} is empty")));
+        }
+        let (given, most) = (items.len(), self.limits.users_per_request);
+        if given > most {
+            let text = format!("{name} has {given} accounts, at most {most}");
+            return Err(Refusal::new(90018, text));
+        }
+        Ok(items)
+    }
+
+    fn account_mistake(&self, account: &str, place: &str) -> Option<Refusal> {
+        if account.is_empty() {
+            return Some(Refusal::new(
+                70402,
+                format!("{place}: the account is empty"),
+            ));
+        }
+        let (bytes, most) = (account.len(), self.limits.account_bytes);
+        // timpush takes RegistrationIDs too, whose length nobody states.
+        if bytes > most && self.route.generation == Generation::AllMemberPush {
+            let text = format!("{place}: the account has {bytes} bytes, at most {most}");
+            return Some(Refusal::new(70402, text));
+        }
+        None
+    }
+
+    fn tags_mistake(
+        &self,
+        tags: &[String],
+        counted: usize,
+        replace: bool,
+        place: &str,
+    ) -> Option<Refusal> {
+        let most = if replace {
+            self.limits.tags_per_user
+        } else {
+            self.limits.tags_per_user_and_request
+        };
+        if counted > most {
+            let text = format!("{place}: the user has {counted} tags, at most {most}");
+            return Some(Refusal::new(90032, text));
+        }
+        tags.iter().enumerate().find_map(|(index, tag)| {
+            let (bytes, most) = (tag.len(), self.limits.tag_bytes);
+            if bytes == 0 {
+                let text = format!("{place}.Tags[{index}] is empty");
+                return Some(Refusal::new(90040, text));
+            }
+            let text = format!("{place}.Tags[{index}] has {bytes} bytes, at most {most}");
+            (bytes > most).then(|| Refusal::new(90020, text))
+        })
+    }
+}
+
+fn account(value: Option<Value>, place: &str) -> Result<String, Refusal> {
+    match value {
+        Some(Value::String(account)) => Ok(account),
+        None => Err(shape(format!("{place}: To_Account is missing"))),
+        Some(_) => {
+            let text = format!("{place}: the account is not a string");
+            Err(Refusal::new(60015, text))
+        }
+    }
+}
+
+fn tags(value: Option<Value>, place: &str) -> Result<Vec<String>, Refusal> {
+    let Some(Value::Array(items)) = value else {
+        return Err(shape(format!("{place}.Tags is missing, or not a list")));
+    };
+    if items.is_empty() {
+        return Err(shape(format!("{place}.Tags is empty")));
+    }
+    let strings = items.into_iter().enumerate().map(|(index, item)| {
+        let Value::String(tag) = item else {
+            return Err(shape(format!("{place}.Tags[{index}] is not a string")));
+        };
+        Ok(tag)
+    });
+    strings.collect()
+}
+
+/// The users so far, each account once.
+#[derive(Default)]
+struct Users {
+    list: Vec<User>,
+    places: HashMap<String, usize>,
+}
+
+impl Users {
+    fn of(&mut self, account: String) -> &mut User {
+        let next = self.list.len();
+        let place = *self.places.entry(account.clone()).or_insert(next);
+        if place == next {
+            self.list.push(User {
+                account,
+                tags: Vec::new(),
+                mistake: None,
+            });
+        }
+        &mut self.list[place]
+    }
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

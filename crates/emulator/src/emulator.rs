@@ -1,0 +1,285 @@
+//! The running emulator: a thread that drives it, and what a test in the same process can do to it and read from it.
+//!
+//! Everything asynchronous stays on the emulator's own threads, so it can be started and dropped anywhere, also where
+//! another runtime is at work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use imtag_core::{SdkAppId, SecretKey};
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::builder::Builder;
+use crate::error::StartError;
+use crate::fault::Fault;
+use crate::log::Arrived;
+use crate::route::Target;
+use crate::router;
+use crate::server::Server;
+use crate::service::Context;
+use crate::stats::Stats;
+use crate::tls::Tls;
+use crate::world::World;
+
+/// Tasks never block, so this is only reached where the system starves the threads.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The service on this machine. It runs until it is dropped or stopped.
+///
+/// All methods take `&self` and can be called from any thread.
+pub struct Emulator {
+    world: Arc<World>,
+    address: SocketAddr,
+    ca_pem: Option<String>,
+    disconnect: watch::Sender<()>,
+    running: Mutex<Option<Running>>,
+    stopped: Arc<Stopped>,
+}
+
+/// What [`Builder`] hands over.
+pub(crate) struct Parts {
+    pub(crate) world: World,
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) read_timeout: Duration,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Stopped {
+    done: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Emulator {
+    /// The settings to start one with.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn launch(parts: Parts) -> Result<Emulator, StartError> {
+        let listener = std::net::TcpListener::bind(parts.address);
+        let refused = |source| StartError::Listen {
+            address: parts.address,
+            source,
+        };
+        let listener = listener.map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let runtime = runtime().map_err(StartError::Threads)?;
+        let listener = {
+            let _within = runtime.enter();
+            TcpListener::from_std(listener).map_err(refused)?
+        };
+
+        let world = Arc::new(parts.world);
+        let context = Context {
+            world: Arc::clone(&world),
+            read_timeout: parts.read_timeout,
+        };
+        let (disconnect, disconnected) = watch::channel(());
+        let server = Server {
+            router: router::router(context.clone()),
+            context,
+            tls: parts
+                .tls
+                .as_ref()
+                .map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
+            disconnect: disconnected,
+        };
+        let stopped = Arc::new(Stopped::default());
+        let running = run(runtime, server, listener, Arc::clone(&stopped));
+        Ok(Emulator {
+            world,
+            address,
+            ca_pem: parts.tls.map(|tls| tls.ca_pem),
+            disconnect,
+            running: Mutex::new(Some(running.map_err(StartError::Threads)?)),
+            stopped,
+        })
+    }
+
+    /// The address that it listens on, with the port that it got.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The start of a URL for it: `http://127.0.0.1:PORT`, or `https://…` with TLS.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let scheme = if self.ca_pem.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let reachable = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!(
+            "{scheme}://{}",
+            SocketAddr::new(reachable, self.address.port())
+        )
+    }
+
+    /// The certificate to trust, in PEM; `None` without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// The app that it serves.
+    #[must_use]
+    pub fn sdkappid(&self) -> SdkAppId {
+        self.world.app.sdkappid
+    }
+
+    /// The app's administrator.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        &self.world.app.identifier
+    }
+
+    /// The app's key, to sign UserSigs with.
+    #[must_use]
+    pub fn secret_key(&self) -> &SecretKey {
+        &self.world.app.secret_key
+    }
+
+    /// Puts a fault at the end of a queue: a route's, or an operation's.
+    pub fn fault(&self, target: impl Into<Target>, fault: Fault) {
+        self.faults(target, [fault]);
+    }
+
+    /// Puts faults at the end of a queue: a route's, or an operation's. They are there at once, all together.
+    pub fn faults(&self, target: impl Into<Target>, faults: impl IntoIterator<Item = Fault>) {
+        let faults: Vec<Fault> = faults.into_iter().collect();
+        self.world.put_faults(target.into(), faults);
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.world.stats()
+    }
+
+    /// The tags of one user; none for an account that has none, or that nobody knows.
+    #[must_use]
+    pub fn user(&self, account: &str) -> BTreeSet<String> {
+        let state = self.world.state();
+        state.store.tags(account).cloned().unwrap_or_default()
+    }
+
+    /// All users that have tags, each with them.
+    #[must_use]
+    pub fn users(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.world.state().store.users().clone()
+    }
+
+    /// What arrived, oldest first: the last 10,000 requests, fewer where their bodies are large.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Arrived> {
+        self.world.state().log.iter().cloned().collect()
+    }
+
+    /// Forgets everything: tags, counts, faults, requests. A request that is under way has no effect any more.
+    pub fn reset(&self) {
+        self.world.reset();
+    }
+
+    /// Closes all connections, as a gateway does that starts anew. It goes on taking new ones.
+    pub fn disconnect(&self) {
+        self.disconnect.send_replace(());
+    }
+
+    /// Waits until no request is being handled or held in a delay, so that no effect is still to come; false where
+    /// that took longer than `timeout`.
+    #[must_use]
+    pub fn settle(&self, timeout: Duration) -> bool {
+        self.world.settle(timeout)
+    }
+
+    /// Waits until it is stopped.
+    pub fn wait(&self) {
+        let done = self.stopped.lock();
+        let waited = self.stopped.told.wait_while(done, |done| !*done);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Stops it: connections are closed, requests under way dropped, and the port is free when this returns. What it
+    /// knows can still be read. Dropping it does the same.
+    pub fn stop(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Running { stop, thread }) = running.take() {
+            // The thread ends either way; how is told by the join, and a panic there is nothing to act on here.
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator")
+            .field("endpoint", &self.endpoint())
+            .field("sdkappid", &self.sdkappid())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stopped {
+    fn lock(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    let workers = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+    runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("imtag-emulator")
+        .enable_io()
+        .enable_time()
+        .build()
+}
+
+/// Drives the runtime on a thread of its own: a runtime must not be dropped within another one.
+fn run(
+    runtime: Runtime,
+    server: Server,
+    listener: TcpListener,
+    stopped: Arc<Stopped>,
+) -> std::io::Result<Running> {
+    let (stop, until_stopped) = oneshot::channel();
+    let drive = move || {
+        runtime.spawn(server.accept(listener));
+        // An error says that the emulator is gone, which is a reason to stop too.
+        let _ = runtime.block_on(until_stopped);
+        runtime.shutdown_timeout(STOP_TIMEOUT);
+        *stopped.lock() = true;
+        stopped.told.notify_all();
+    };
+    let thread = thread::Builder::new().name("imtag-emulator".to_owned());
+    let thread = thread.spawn(drive)?;
+    Ok(Running { stop, thread })
+}

@@ -1,0 +1,163 @@
+//! Faults as JSON, for the admin API: `{"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50}, …]}`.
+//!
+//! Everything is checked before anything is queued, and a field that does not belong to its kind is refused: a fault
+//! that silently does something else would make a test that cannot fail.
+
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use serde::Deserialize;
+
+use crate::fault::{Fault, Kind};
+use crate::route::{Target, UnknownTarget};
+
+/// Faults to be queued.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) target: Target,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Why an order is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadOrder {
+    #[error("the body is not JSON of faults: {0}")]
+    Shape(#[from] serde_json::Error),
+    #[error(transparent)]
+    Target(#[from] UnknownTarget),
+    #[error("faults[{place}]: {problem}")]
+    Fault { place: usize, problem: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOrder {
+    route: String,
+    faults: Vec<RawFault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFault {
+    kind: String,
+    #[serde(default)]
+    delay_ms: u64,
+    #[serde(default)]
+    answer_delay_ms: u64,
+    after_effect: Option<bool>,
+    code: Option<i32>,
+    text: Option<String>,
+    accounts: Option<Vec<String>>,
+    status: Option<u16>,
+    body: Option<String>,
+    location: Option<String>,
+    interval_ms: Option<u64>,
+}
+
+/// Each kind with the fields that it takes beside the delays.
+const KINDS: [(&str, &[&str]); 9] = [
+    ("delay", &[]),
+    ("code", &["code", "text", "after_effect"]),
+    ("leave_out", &["accounts", "code", "text"]),
+    ("status", &["status", "body", "location", "after_effect"]),
+    ("cut_before", &[]),
+    ("cut_after", &[]),
+    ("garbage", &["body", "after_effect"]),
+    ("truncated", &["after_effect"]),
+    ("drip", &["interval_ms"]),
+];
+
+/// Reads and checks an order.
+pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
+    let raw: RawOrder = serde_json::from_slice(body)?;
+    let target = raw.route.parse()?;
+    let faults = raw.faults.into_iter().enumerate().map(|(place, raw)| {
+        let problem = |problem| BadOrder::Fault { place, problem };
+        raw.into_fault().map_err(problem)
+    });
+    Ok(Order {
+        target,
+        faults: faults.collect::<Result<_, _>>()?,
+    })
+}
+
+impl RawFault {
+    fn into_fault(self) -> Result<Fault, String> {
+        self.check_fields()?;
+        let after_effect = self.after_effect.unwrap_or(false);
+        let delay = Duration::from_millis(self.delay_ms);
+        let answer_delay = Duration::from_millis(self.answer_delay_ms);
+        let mut fault = self.kind()?.delayed(delay).answer_delayed(answer_delay);
+        if after_effect {
+            fault = fault.after_effect();
+        }
+        Ok(fault)
+    }
+
+    fn check_fields(&self) -> Result<(), String> {
+        let Some((_, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
+            let known = KINDS.map(|(kind, _)| kind).join(", ");
+            return Err(format!("unknown kind {:?}: use one of {known}", self.kind));
+        };
+        let given = [
+            ("after_effect", self.after_effect.is_some()),
+            ("code", self.code.is_some()),
+            ("text", self.text.is_some()),
+            ("accounts", self.accounts.is_some()),
+            ("status", self.status.is_some()),
+            ("body", self.body.is_some()),
+            ("location", self.location.is_some()),
+            ("interval_ms", self.interval_ms.is_some()),
+        ];
+        let mut foreign = given
+            .iter()
+            .filter(|(name, given)| *given && !allowed.contains(name));
+        match foreign.next() {
+            None => Ok(()),
+            Some((name, _)) => Err(format!("{name} does not belong to {}", self.kind)),
+        }
+    }
+
+    fn kind(self) -> Result<Fault, String> {
+        let needs = |name| format!("{} needs {name}", self.kind);
+        let fault = match self.kind.as_str() {
+            "delay" => Fault::delay(Duration::ZERO),
+            "code" => Fault::code(self.code.ok_or_else(|| needs("code"))?),
+            "leave_out" => Fault::leave_out(
+                self.accounts.ok_or_else(|| needs("accounts"))?,
+                self.code.ok_or_else(|| needs("code"))?,
+            ),
+            "status" => status(self.status.unwrap_or(502), self.location)?,
+            "cut_before" => Fault::cut_before(),
+            "cut_after" => Fault::cut_after(),
+            "garbage" => Fault::garbage(),
+            "truncated" => Fault::truncated(),
+            _ => {
+                let interval = self.interval_ms.ok_or_else(|| needs("interval_ms"))?;
+                Fault::drip(Duration::from_millis(interval))
+            }
+        };
+        let fault = self.text.into_iter().fold(fault, Fault::text);
+        Ok(self.body.into_iter().fold(fault, Fault::body))
+    }
+}
+
+fn status(status: u16, location: Option<String>) -> Result<Fault, String> {
+    if !(200..=599).contains(&status) {
+        return Err(format!("status {status} is not from 200 to 599"));
+    }
+    let unfit = location
+        .as_deref()
+        .is_some_and(|location| HeaderValue::from_str(location).is_err());
+    if unfit {
+        return Err("location holds what no header can".to_owned());
+    }
+    let mut fault = Fault::status(status);
+    if let Kind::Status {
+        location: place, ..
+    } = &mut fault.kind
+    {
+        *place = location;
+    }
+    Ok(fault)
+}

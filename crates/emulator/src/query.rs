@@ -1,0 +1,184 @@
+//! The query string: `sdkappid`, `identifier`, `usersig`, `random`, `contenttype`, each once, names and values
+//! case-sensitive. What is unknown beside them is ignored.
+//!
+//! The UserSig is the one secret that arrives. It leaves this module in [`Credentials`] only, and
+//! [`Query::redacted`] is what the record of requests gets.
+
+use crate::refusal::Refusal;
+
+/// What a value that must not be seen is replaced by.
+const REDACTED: &str = "(redacted)";
+
+/// The decoded parameters in the order of the URL.
+pub(crate) struct Query(Vec<(String, String)>);
+
+/// Who calls, as the URL says; not verified yet.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Credentials<'a> {
+    pub(crate) sdkappid: u32,
+    pub(crate) identifier: &'a str,
+    pub(crate) usersig: &'a str,
+}
+
+impl Query {
+    /// Decodes the query; `None` where an escape is broken or a value is not UTF-8.
+    pub(crate) fn decode(raw: &str) -> Option<Query> {
+        let pairs = raw.split('&').filter(|pair| !pair.is_empty());
+        let decoded = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((unescape(name)?, unescape(value)?))
+        });
+        decoded.collect::<Option<_>>().map(Query)
+    }
+
+    /// The parameters without the UserSig, however its name is spelt: also a wrong call must not spill it.
+    pub(crate) fn redacted(&self) -> Vec<(String, String)> {
+        let redact = |(name, value): &(String, String)| {
+            let secret = name.to_ascii_lowercase().contains("sig");
+            let value = if secret { REDACTED } else { value };
+            (name.clone(), value.to_owned())
+        };
+        self.0.iter().map(redact).collect()
+    }
+
+    /// Checks everything that can be checked without a key.
+    pub(crate) fn credentials(&self) -> Result<Credentials<'_>, Refusal> {
+        let sdkappid = self
+            .one("sdkappid")?
+            .ok_or_else(|| Refusal::new(60012, "sdkappid is missing in the URL"))?;
+        let sdkappid = digits(sdkappid)
+            .ok_or_else(|| Refusal::new(60006, "sdkappid is not a number of 32 bits"))?;
+        let identifier = self.required("identifier")?;
+        let usersig = self.required("usersig")?;
+        if digits(self.required("random")?).is_none() {
+            let text = "random is not a whole number from 0 to 4294967295";
+            return Err(Refusal::new(60025, text));
+        }
+        if self.required("contenttype")? != "json" {
+            return Err(Refusal::new(60025, "contenttype is not json"));
+        }
+        Ok(Credentials {
+            sdkappid,
+            identifier,
+            usersig,
+        })
+    }
+
+    fn required(&self, name: &str) -> Result<&str, Refusal> {
+        let value = self.one(name)?.unwrap_or_default();
+        if value.is_empty() {
+            return Err(Refusal::new(60025, format!("{name} is missing in the URL")));
+        }
+        Ok(value)
+    }
+
+    fn one(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        let mut values = self.0.iter().filter(|pair| pair.0 == name);
+        let value = values.next().map(|pair| pair.1.as_str());
+        if values.next().is_some() {
+            let text = format!("{name} is more than once in the URL");
+            return Err(Refusal::new(60025, text));
+        }
+        Ok(value)
+    }
+}
+
+/// Digits only: `parse` alone would take a sign.
+fn digits(text: &str) -> Option<u32> {
+    let all_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| all_digits)
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(rest.next()?)? * 16 + hex(rest.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    // At most 15, so it fits.
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "sdkappid=1400000000&identifier=admin&usersig=abc*-_&random=7&contenttype=json";
+
+    fn code(raw: &str) -> i32 {
+        let query = Query::decode(raw).unwrap();
+        query
+            .credentials()
+            .map_or_else(|refusal| refusal.code, |_| 0)
+    }
+
+    #[test]
+    fn each_parameter_is_needed_once_and_in_this_spelling() {
+        assert_eq!(code(GOOD), 0);
+        assert_eq!(code(&GOOD.replace("sdkappid=1400000000&", "")), 60012);
+        assert_eq!(code(&GOOD.replace("sdkappid", "SdkAppId")), 60012);
+        for name in ["identifier", "usersig", "random", "contenttype"] {
+            assert_eq!(code(&GOOD.replace(name, "other")), 60025, "{name}");
+            assert_eq!(code(&GOOD.replace(name, &name.to_uppercase())), 60025);
+            assert_eq!(code(&format!("{GOOD}&{name}=7")), 60025, "{name} twice");
+        }
+        assert_eq!(code(&GOOD.replace("=json", "=JSON")), 60025);
+        assert_eq!(code(&format!("{GOOD}&other=1&other=2&&=")), 0);
+    }
+
+    #[test]
+    fn random_is_a_number_of_32_bits() {
+        for (value, expected) in [
+            ("0", 0),
+            ("4294967295", 0),
+            ("4294967296", 60025),
+            ("-1", 60025),
+            ("%2B1", 60025),
+            ("1.0", 60025),
+            ("", 60025),
+        ] {
+            let raw = GOOD.replace("random=7", &format!("random={value}"));
+            assert_eq!(code(&raw), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_sdkappid_that_is_no_number_is_invalid() {
+        for value in ["", "x", "-1", "4294967296"] {
+            assert_eq!(code(&GOOD.replace("1400000000", value)), 60006, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_broken_ones_refused() {
+        let query = Query::decode(
+            "identifier=%E7%AE%A1+%2b&sdkappid=1&usersig=a&random=1&contenttype=json",
+        );
+        assert_eq!(
+            query.unwrap().credentials().ok().unwrap().identifier,
+            "管 +"
+        );
+        for broken in ["a=%", "a=%2", "a=%zz", "a=%ff", "%=1"] {
+            assert!(Query::decode(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_usersig_is_redacted_however_its_name_is_spelt() {
+        for name in ["usersig", "UserSig", "USERSIG", "user_sig", "sig"] {
+            let query = Query::decode(&format!("a=1&{name}=hush")).unwrap();
+            let redacted = query.redacted();
+            assert_eq!(redacted[0], ("a".to_owned(), "1".to_owned()));
+            assert_eq!(redacted[1].1, "(redacted)");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A request as it came off the wire, before anything is read into it.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Method;
+use hyper::http::request::Parts;
+
+use crate::route::Route;
+
+/// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
+const BODY_BYTES_AT_MOST: usize = 4 * 1024 * 1024;
+
+/// Path, query and body of a request.
+pub(crate) struct Request {
+    /// `None` for a path that is no route's, and for any method but POST.
+    pub(crate) route: Option<Route>,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// `None` where it is too large.
+    body: Option<Bytes>,
+}
+
+impl Request {
+    /// Reads the body; `None` where it does not come whole, be it that the caller hangs up or is too slow.
+    pub(crate) async fn receive(parts: Parts, body: Body, timeout: Duration) -> Option<Request> {
+        let body = tokio::time::timeout(timeout, Limited::new(body, BODY_BYTES_AT_MOST).collect());
+        let body = match body.await.ok()? {
+            Ok(body) => Some(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => None,
+            Err(_) => return None,
+        };
+        let path = parts.uri.path();
+        let posted = parts.method == Method::POST;
+        Some(Request {
+            route: Route::of_path(path).filter(|_| posted),
+            path: path.to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            body,
+        })
+    }
+
+    /// The body, empty where it is too large.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    /// The body, unless it is too large.
+    pub(crate) fn whole_body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
+    }
+}

@@ -1,0 +1,100 @@
+//! One request on a route, from its arrival to what goes back over the wire.
+//!
+//! A request is dealt with in a task of its own, not in its connection's: a caller that hangs up while its request is
+//! held in a delay does not stop it, so the effect comes late and unheard of, as it may at the service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::answer::Answer;
+use crate::fault::{Fault, Kind};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::wire::Line;
+use crate::world::{Ticket, World};
+
+/// What a handler needs beside the request.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) world: Arc<World>,
+    /// How long a request may take to come in.
+    pub(crate) read_timeout: Duration,
+}
+
+/// Serves every path that is not the admin API's.
+pub(crate) async fn serve(
+    State(context): State<Context>,
+    Extension(line): Extension<Arc<Line>>,
+    request: axum::extract::Request,
+) -> Response {
+    line.drip(None);
+    let (parts, body) = request.into_parts();
+    let Some(request) = Request::receive(parts, body, context.read_timeout).await else {
+        return line.cut().await;
+    };
+    match tokio::spawn(deal_with(context.world, request)).await {
+        Ok(reply) => reply.send(&line).await,
+        // The task was dropped, as the emulator stops.
+        Err(_) => line.cut().await,
+    }
+}
+
+/// Counts the request as dealt with, also when its task is dropped.
+struct UnderWay(Arc<World>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+async fn deal_with(world: Arc<World>, request: Request) -> Reply {
+    let ticket = world.arrive(&request);
+    let under_way = UnderWay(world);
+    let world = &under_way.0;
+    let Some(fault) = &ticket.fault else {
+        let answer = world.handle(&request, &ticket);
+        return Reply::Json(world.write(&ticket, &answer));
+    };
+    pause(fault.delay).await;
+    let answer = fault.lets_pass().then(|| world.handle(&request, &ticket));
+    let reply = spoil(world, &ticket, fault, answer);
+    pause(fault.answer_delay).await;
+    reply
+}
+
+async fn pause(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// What is sent instead of the answer, which is `None` where the fault kept the request from being handled.
+fn spoil(world: &World, ticket: &Ticket, fault: &Fault, answer: Option<Answer>) -> Reply {
+    let answer = answer.unwrap_or_else(|| Answer::ok(crate::apply::Applied::default(), false));
+    match &fault.kind {
+        Kind::Delay | Kind::LeaveOut(_) => Reply::Json(world.write(ticket, &answer)),
+        Kind::Code(refusal) => Reply::Json(world.write(ticket, &Answer::fail(refusal.clone()))),
+        Kind::Status {
+            status,
+            body,
+            location,
+        } => Reply::Page {
+            status: *status,
+            body: body.clone(),
+            location: location.clone(),
+        },
+        Kind::Garbage { body } => Reply::Page {
+            status: 200,
+            body: body.clone(),
+            location: None,
+        },
+        Kind::Cut => Reply::Cut,
+        Kind::Truncated => Reply::Truncated(answer.json(0)),
+        Kind::Drip { interval } => Reply::Drip(world.write(ticket, &answer), *interval),
+    }
+}
