@@ -51,15 +51,14 @@ an answer with code 0, accounts that an `ErrorList` names were left out all the 
 
 **Repeat?** The client repeats a call within its deadline, its attempts and its retry budget, and only where this
 column allows it: *{never}*: it would fail again; *{backoff}*: after a growing, random wait;
-*{after_window}*: once the second that the quota counts is over; *{once_later}* and *{new_usersig}*:
-a single time. Repeating is safe, as the tags of a user are a set.
+*{after_window}*: once the second that the quota counts is over, for which attempts and budget are not charged;
+*{once_later}* and *{new_usersig}*: a single time. Repeating is safe, as the tags of a user are a set.
 
 **Effect.** *{not_applied}*: the code is decided on the request as a whole, before any account is looked at, so
 nothing changed. *{possibly}*: no page says whether a request that got this code changed some accounts all the
 same; read their tags, or send the call again, before relying on either.
 
-**Any other code** is possible. Its number and text reach the caller; repeat: *{unknown_retry}*; effect:
-*{unknown_effect}*.
+**Any other code** is possible. Its number and text reach the caller; repeat: *{unknown_retry}*, effect: *{unknown_effect}*.
 
 | code | meaning | what to do | repeat? | effect |
 |-----:|---------|------------|---------|--------|

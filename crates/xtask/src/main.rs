@@ -1,3 +1,48 @@
-//! The command line.
+//! `cargo xtask TASK`: the project's own tasks. Here is only which task a word starts, and the exit code: 0 done,
+//! 1 failed. A task is a file or a folder of its name.
 
-fn main() {}
+mod cargo;
+#[cfg(test)]
+mod consistency;
+mod errors;
+mod generated;
+mod quota;
+mod sample;
+mod test;
+
+use std::process::ExitCode;
+
+/// Why a task failed, in a sentence for the terminal.
+type Error = Box<dyn std::error::Error>;
+
+const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
+  quota              simulate the quota rule, and print what it reaches as a table
+  sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
+  test               run every check there is; what cannot run is skipped by name, and with CI=true a failure
+";
+
+fn main() -> ExitCode {
+    let mut arguments = lexopt::Parser::from_env();
+    let done = match arguments.value() {
+        Ok(task) if task == "errors" => errors::run(arguments),
+        Ok(task) if task == "quota" => return quota::run(),
+        Ok(task) if task == "sample" => sample::run(arguments),
+        Ok(task) if task == "test" => return test::run(),
+        Ok(task) if task == "help" || task == "--help" || task == "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Ok(task) => Err(format!("there is no task {task:?}\n\n{HELP}").into()),
+        Err(_) => Err(format!("which task?\n\n{HELP}").into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -87,37 +87,41 @@ pub(crate) fn demo() -> Generated {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Wish, Error> {
-    let (mut rows, mut bad, mut seed, mut order) = (None, 0, 1, Order::Mixed);
-    let (mut out, mut demo, mut check) = (None, false, false);
+    let (mut rows, mut bad, mut seed, mut order, mut out) = (None, None, None, None, None);
+    let (mut demo, mut check) = (false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("help") => return Ok(Wish::Help),
             lexopt::Arg::Long("demo") => demo = true,
             lexopt::Arg::Long("check") => check = true,
             lexopt::Arg::Long("rows") => rows = Some(arguments.value()?.parse()?),
-            lexopt::Arg::Long("bad") => bad = arguments.value()?.parse()?,
-            lexopt::Arg::Long("seed") => seed = arguments.value()?.parse()?,
-            lexopt::Arg::Long("order") => order = arguments.value()?.parse()?,
+            lexopt::Arg::Long("bad") => bad = Some(arguments.value()?.parse()?),
+            lexopt::Arg::Long("seed") => seed = Some(arguments.value()?.parse()?),
+            lexopt::Arg::Long("order") => order = Some(arguments.value()?.parse()?),
             lexopt::Arg::Long("out") => out = Some(PathBuf::from(arguments.value()?)),
             other => return Err(other.unexpected().into()),
         }
     }
-    match (demo, rows) {
-        (true, None) => Ok(Wish::Demo { check }),
-        (true, Some(_)) => Err("--demo has its own number of rows: leave --rows out".into()),
-        (false, None) => Err("how many rows? give --rows N, or --demo".into()),
-        (false, Some(_)) if check => Err("--check goes with --demo only".into()),
-        (false, Some(rows)) if bad > rows => Err("more bad rows than rows".into()),
-        (false, Some(rows)) => {
-            let recipe = Recipe {
-                rows,
-                bad,
-                seed,
-                order,
-            };
-            Ok(Wish::File { recipe, out })
-        }
+    let of_a_file = rows.or(bad).or(seed).is_some() || order.is_some() || out.is_some();
+    if demo && of_a_file {
+        return Err("--demo decides all options but --check: leave the others out".into());
     }
+    if demo {
+        return Ok(Wish::Demo { check });
+    }
+    if check {
+        return Err("--check goes with --demo only".into());
+    }
+    let recipe = Recipe {
+        rows: rows.ok_or("how many rows? give --rows N, or --demo")?,
+        bad: bad.unwrap_or(0),
+        seed: seed.unwrap_or(1),
+        order: order.unwrap_or(Order::Mixed),
+    };
+    if recipe.bad > recipe.rows {
+        return Err(format!("{} bad rows of {} in all", recipe.bad, recipe.rows).into());
+    }
+    Ok(Wish::File { recipe, out })
 }
 
 /// Writes to standard output; a reader that has seen enough is no error.

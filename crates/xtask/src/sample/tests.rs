@@ -143,15 +143,20 @@ fn the_same_options_give_the_same_bytes_for_ever() {
 
 #[test]
 fn options_that_contradict_each_other_are_refused() {
-    for wrong in [
-        &[][..],
-        &["--demo", "--rows", "3"],
-        &["--rows", "3", "--check"],
-    ] {
-        assert!(wish(wrong).is_err(), "{wrong:?}");
+    let complaint = |arguments: &[&str]| wish(arguments).err().unwrap().to_string();
+    assert_eq!(complaint(&[]), "how many rows? give --rows N, or --demo");
+    for option in ["--rows", "--bad", "--seed"] {
+        assert!(complaint(&["--demo", option, "3"]).starts_with("--demo decides all"));
     }
-    assert!(wish(&["--rows", "3", "--bad", "4"]).is_err());
-    assert!(wish(&["--rows", "-1"]).is_err());
+    assert_eq!(
+        complaint(&["--rows", "3", "--check"]),
+        "--check goes with --demo only"
+    );
+    assert_eq!(
+        complaint(&["--rows", "3", "--bad", "4"]),
+        "4 bad rows of 3 in all"
+    );
+    assert!(complaint(&["--rows", "-1"]).contains("\"-1\""));
     assert!(matches!(
         wish(&["--demo", "--check"]),
         Ok(Wish::Demo { check: true })
