@@ -52,6 +52,12 @@ pub(crate) async fn reset(State(context): State<Context>) -> Response {
     ok(&json!({"reset": true}))
 }
 
+pub(crate) async fn unknown() -> Response {
+    let text = "no such path: GET /emulator/stats, /emulator/users, /emulator/users/ACCOUNT, /emulator/requests, \
+                or POST /emulator/faults, /emulator/reset";
+    sorry(StatusCode::NOT_FOUND, text)
+}
+
 /// An answer with a status of its own that says what is wrong.
 pub(crate) fn sorry(status: StatusCode, text: &str) -> Response {
     reply::json(status, json!({"error": text}).to_string().into_bytes())

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::query;
 use crate::route::Route;
 
 /// Requests that are kept; the oldest leave first.
@@ -42,7 +43,7 @@ impl Arrived {
         };
         Arrived {
             route,
-            path: start(path.as_bytes(), PATH_BYTES_AT_MOST),
+            path: start(query::redacted(path).as_bytes(), PATH_BYTES_AT_MOST),
             query: Vec::new(),
             body: start(body, BODY_BYTES_AT_MOST),
             at: Duration::ZERO,

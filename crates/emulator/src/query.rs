@@ -35,8 +35,8 @@ impl Query {
     pub(crate) fn redacted(&self) -> Vec<(String, String)> {
         let redact = |(name, value): &(String, String)| {
             let secret = name.to_ascii_lowercase().contains("sig");
-            let value = if secret { REDACTED } else { value };
-            (name.clone(), value.to_owned())
+            let value = if secret { REDACTED } else { redacted(value) };
+            (redacted(name).to_owned(), value.to_owned())
         };
         self.0.iter().map(redact).collect()
     }
@@ -80,6 +80,15 @@ impl Query {
             return Err(Refusal::new(60025, text));
         }
         Ok(value)
+    }
+}
+
+/// The text, unless a parameter of a UserSig got into it, as by an `&` or a `?` that was escaped by mistake.
+pub(crate) fn redacted(text: &str) -> &str {
+    if text.to_ascii_lowercase().contains("usersig=") {
+        REDACTED
+    } else {
+        text
     }
 }
 
@@ -179,6 +188,14 @@ mod tests {
             let redacted = query.redacted();
             assert_eq!(redacted[0], ("a".to_owned(), "1".to_owned()));
             assert_eq!(redacted[1].1, "(redacted)");
+        }
+    }
+
+    #[test]
+    fn a_usersig_that_an_escaped_ampersand_hides_is_redacted_too() {
+        for raw in ["a=1%26UserSig=hush", "a%3D1%26usersig%3Dhush=1"] {
+            let redacted = Query::decode(raw).unwrap().redacted();
+            assert!(!format!("{redacted:?}").contains("hush"), "{redacted:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use hyper::StatusCode;
 
@@ -22,6 +22,7 @@ pub(crate) fn router(context: Context) -> Router {
         .route("/emulator/users/{account}", get(admin::user))
         .route("/emulator/requests", get(admin::requests))
         .route("/emulator/reset", post(admin::reset))
+        .route("/emulator/{*unknown}", any(admin::unknown))
         .route_layer(middleware::from_fn(local_only));
     admin.fallback(service::serve).with_state(context)
 }

@@ -37,11 +37,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Accepts connections for ever.
-    pub(crate) async fn accept(self, listener: TcpListener) {
+    pub(crate) async fn accept(mut self, listener: TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     self.context.world.connected();
+                    // What was closed before concerns the connections of before.
+                    self.disconnect.mark_unchanged();
                     tokio::spawn(self.clone().connection(stream, peer));
                 }
                 // Out of file descriptors, or the caller is gone already: the next one may fare better.
@@ -50,9 +52,8 @@ impl Server {
         }
     }
 
-    async fn connection(mut self, stream: TcpStream, peer: SocketAddr) {
+    async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         let mut disconnect = self.disconnect.clone();
-        disconnect.mark_unchanged();
         let line = Line::new(peer);
         tokio::select! {
             // How a connection ended is the caller's business: it sees it.
@@ -62,7 +63,7 @@ impl Server {
         }
     }
 
-    async fn serve(&mut self, stream: TcpStream, line: Arc<Line>) -> io::Result<()> {
+    async fn serve(&self, stream: TcpStream, line: Arc<Line>) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, line).await;

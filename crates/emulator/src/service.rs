@@ -25,7 +25,7 @@ pub(crate) struct Context {
     pub(crate) read_timeout: Duration,
 }
 
-/// Serves every path that is not the admin API's.
+/// Serves every path that is not the admin API's: also those that no route has, as the service does.
 pub(crate) async fn serve(
     State(context): State<Context>,
     Extension(line): Extension<Arc<Line>>,
