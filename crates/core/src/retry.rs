@@ -191,7 +191,7 @@ impl Retry {
     }
 
     /// Pays the budget for a call that succeeded: what its last retry cost, or a little for none.
-    pub fn succeeded(self, budget: &mut RetryBudget) {
+    pub fn succeeded(&self, budget: &mut RetryBudget) {
         let retried = self.failures + self.too_fast > 0;
         budget.pay_in(if retried {
             self.paid

@@ -1,1 +1,32 @@
-//! The client.
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod call;
+mod cancel;
+mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod gate;
+mod http;
+mod options;
+mod outcome;
+mod patience;
+mod process;
+mod random;
+
+pub use builder::{ClientBuilder, SettingsError};
+pub use cancel::CancelToken;
+pub use client::Client;
+pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use error::{Cause, Error, Failure, Partial, Phase};
+pub use options::CallOptions;
+pub use outcome::Outcome;
+
+pub use imtag_core::retry::{RetryPolicy, Stopped};
+pub use imtag_core::{
+    AccountTags, AddTags, ClearTags, Code, Effect, Generation, GetTags, Invalid, Limits, Operation,
+    Place, Problem, Refusal, Region, RemoveTags, Request, RetryClass, Rules, SdkAppId, SecretKey,
+    UserSig, Violation,
+};

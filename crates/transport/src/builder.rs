@@ -1,0 +1,286 @@
+//! The settings of a client, checked together when it is built.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imtag_core::retry::RetryPolicy;
+use imtag_core::{
+    Generation, Identifier, InvalidIdentifier, InvalidSdkAppId, Limits, Region, Rules, SdkAppId,
+};
+use ureq::tls::{Certificate, PemItem, parse_pem};
+
+use crate::http::Roots;
+use crate::{Client, Credentials, Endpoint, InvalidEndpoint};
+
+/// Makes a [`Client`]. Every setting but the place of the service has a default.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    sdkappid: u32,
+    identifier: String,
+    credentials: Credentials,
+    place: Option<Place>,
+    generation: Generation,
+    limits: Limits,
+    calls_per_second: Option<u32>,
+    connect_timeout: Duration,
+    timeout: Duration,
+    retry: RetryPolicy,
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Region(Region),
+    Endpoint(String),
+}
+
+/// Settings that no client can be built of.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The SDKAppID is 0.
+    #[error(transparent)]
+    SdkAppId(#[from] InvalidSdkAppId),
+    /// The identifier is no account.
+    #[error(transparent)]
+    Identifier(#[from] InvalidIdentifier),
+    /// Neither region nor endpoint is set.
+    #[error(
+        "neither a region nor an endpoint is set: set the region that the console shows for the app"
+    )]
+    NoPlace,
+    /// The endpoint cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] InvalidEndpoint),
+    /// No calls would ever be made, or more than any app may make.
+    #[error(
+        "{0} calls per second: set 1 to {MOST_CALLS_PER_SECOND}, this process's share of the app's quota"
+    )]
+    CallsPerSecond(u32),
+    /// A time limit of nothing.
+    #[error("the {0} is zero: set the time that may pass, or leave it out for the default")]
+    NoTime(&'static str),
+    /// The CA file cannot be read.
+    #[error("the CA file {} cannot be read: {source}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The CA file holds no certificate.
+    #[error("the CA file {} holds no certificate: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
+    NoCertificate(PathBuf),
+}
+
+/// No app has more; a larger number is a mistake.
+const MOST_CALLS_PER_SECOND: u32 = 100_000;
+
+/// Checked settings.
+pub(crate) struct Settings {
+    pub(crate) sdkappid: SdkAppId,
+    pub(crate) identifier: Identifier,
+    pub(crate) credentials: Credentials,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) roots: Option<Roots>,
+    pub(crate) rules: Rules,
+    pub(crate) calls_per_second: NonZeroU32,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(
+        sdkappid: u32,
+        identifier: impl Into<String>,
+        credentials: impl Into<Credentials>,
+    ) -> ClientBuilder {
+        ClientBuilder {
+            sdkappid,
+            identifier: identifier.into(),
+            credentials: credentials.into(),
+            place: None,
+            generation: Generation::default(),
+            limits: Limits::DOCUMENTED,
+            calls_per_second: None,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+            retry: RetryPolicy::default(),
+            ca_file: None,
+        }
+    }
+
+    /// The app's data centre. Needed, unless an endpoint is set; the later of the two holds.
+    pub fn region(mut self, region: Region) -> Self {
+        self.place = Some(Place::Region(region));
+        self
+    }
+
+    /// An address in place of a region's: `https://host[:port]`, or `http://` with a loopback address.
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.place = Some(Place::Endpoint(endpoint.into()));
+        self
+    }
+
+    /// The generation of paths; default: `all_member_push`.
+    pub fn generation(mut self, generation: Generation) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// Other limits than the documented ones.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Calls per second of each operation that this client may make; default: the limits' (100). The processes of
+    /// an app share its quota: give each its part.
+    pub fn calls_per_second(mut self, calls: u32) -> Self {
+        self.calls_per_second = Some(calls);
+        self
+    }
+
+    /// The time for opening a connection: look-up, TCP and TLS; default: 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The time for a whole call with all its waits and retries; default: 10 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How often and how long a call is retried; default: 4 attempts.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// A file of certificates (PEM) that the server's must lead to, in place of the public ones.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// Makes the client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// For the first setting that cannot be used.
+    pub fn build(self) -> Result<Client, SettingsError> {
+        let calls_per_second = self
+            .calls_per_second
+            .unwrap_or(self.limits.calls_per_second);
+        let settings = Settings {
+            sdkappid: SdkAppId::new(self.sdkappid)?,
+            identifier: Identifier::new(self.identifier)?,
+            credentials: self.credentials,
+            endpoint: match self.place.ok_or(SettingsError::NoPlace)? {
+                Place::Region(region) => region.into(),
+                Place::Endpoint(text) => Endpoint::parse(&text)?,
+            },
+            roots: self.ca_file.as_deref().map(read_roots).transpose()?,
+            rules: Rules {
+                generation: self.generation,
+                limits: self.limits,
+            },
+            calls_per_second: NonZeroU32::new(calls_per_second)
+                .filter(|calls| calls.get() <= MOST_CALLS_PER_SECOND)
+                .ok_or(SettingsError::CallsPerSecond(calls_per_second))?,
+            connect_timeout: some_time(self.connect_timeout, "connect timeout")?,
+            timeout: some_time(self.timeout, "timeout")?,
+            retry: self.retry,
+        };
+        Ok(Client::of(settings))
+    }
+}
+
+fn some_time(time: Duration, name: &'static str) -> Result<Duration, SettingsError> {
+    match time.is_zero() {
+        true => Err(SettingsError::NoTime(name)),
+        false => Ok(time),
+    }
+}
+
+fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
+    let pem = std::fs::read(path).map_err(|source| SettingsError::CaFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    match certificates.is_empty() {
+        true => Err(SettingsError::NoCertificate(path.to_owned())),
+        false => Ok(Arc::new(certificates)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imtag_core::SecretKey;
+
+    fn builder() -> ClientBuilder {
+        Client::builder(
+            1_400_000_000,
+            "administrator",
+            SecretKey::new("hush").unwrap(),
+        )
+        .endpoint("http://127.0.0.1:1")
+    }
+
+    fn refusal(builder: ClientBuilder) -> String {
+        builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_setting_that_cannot_be_used_says_what_to_set() {
+        let missing = std::env::temp_dir().join("imtag-no-such-file.pem");
+        let no_certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let mut nowhere = builder();
+        nowhere.place = None;
+        for (builder, expected) in [
+            (nowhere, "neither a region nor an endpoint is set"),
+            (
+                builder().endpoint("http://example.com"),
+                "plain HTTP to another machine",
+            ),
+            (
+                builder().calls_per_second(0),
+                "0 calls per second: set 1 to 100000",
+            ),
+            (
+                builder().calls_per_second(100_001),
+                "100001 calls per second",
+            ),
+            (builder().timeout(Duration::ZERO), "the timeout is zero"),
+            (
+                builder().connect_timeout(Duration::ZERO),
+                "the connect timeout is zero",
+            ),
+            (builder().ca_file(missing), "cannot be read: No such file"),
+            (builder().ca_file(no_certificate), "holds no certificate"),
+        ] {
+            let refusal = refusal(builder);
+            assert!(refusal.contains(expected), "{refusal}");
+        }
+        assert!(builder().calls_per_second(1).build().is_ok());
+        assert!(builder().calls_per_second(100_000).build().is_ok());
+    }
+
+    #[test]
+    fn neither_builder_nor_client_shows_a_secret() {
+        let shown = format!("{:?} {:?}", builder(), builder().build().unwrap());
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}

@@ -1,0 +1,317 @@
+//! One call: attempts until one is answered for good, each with its turn in the quota, and all within the deadline.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use imtag_core::quota::Verdict as QuotaVerdict;
+use imtag_core::retry::{Decision, FailedAttempt, Retry, Stopped};
+use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
+
+use crate::builder::Settings;
+use crate::client::State;
+use crate::credentials::{NoUserSig, Numbered};
+use crate::error::{Cause, Failure, Partial};
+use crate::gate::Pass;
+use crate::http::{Exchange, Exchanged};
+use crate::patience::{Patience, Stop, deadline_after};
+use crate::random::{random_u32, random_u64};
+use crate::{CallOptions, Error, Outcome, Phase};
+
+pub(crate) struct Call<'c, R> {
+    settings: &'c Settings,
+    state: &'c State,
+    request: &'c R,
+    patience: Patience,
+    attempt_timeout: Option<Duration>,
+    started: Instant,
+    retry: Retry,
+    attempts: u32,
+    /// The most that any attempt so far may have done.
+    effect: Effect,
+    on_new_connection: bool,
+}
+
+/// An attempt that did not end the call.
+struct Failed {
+    cause: Cause,
+    class: RetryClass,
+    effect: Effect,
+}
+
+impl<'c, R: Request> Call<'c, R> {
+    pub(crate) fn new(
+        settings: &'c Settings,
+        state: &'c State,
+        request: &'c R,
+        options: &CallOptions,
+    ) -> Call<'c, R> {
+        let timeout = options.timeout.unwrap_or(settings.timeout);
+        Call {
+            settings,
+            state,
+            request,
+            patience: Patience {
+                deadline: deadline_after(timeout),
+                cancel: options.cancel.clone(),
+            },
+            attempt_timeout: options.attempt_timeout,
+            started: Instant::now(),
+            retry: Retry::new(settings.retry),
+            attempts: 0,
+            effect: Effect::NotApplied,
+            on_new_connection: false,
+        }
+    }
+
+    pub(crate) fn run(mut self) -> Result<Outcome, Error> {
+        if self.request.rules() != &self.settings.rules {
+            let checked = self.request.check(&self.settings.rules);
+            checked.map_err(|invalid| self.error(Cause::Invalid(invalid), None))?;
+        }
+        let _watch = self.patience.watch();
+        let mut body = Vec::new();
+        self.request.write_body(&mut body);
+        loop {
+            let failed = match self.attempt(&body) {
+                Ok(outcome) => {
+                    self.with_budget(|retry, budget| retry.succeeded(budget));
+                    return Ok(outcome);
+                }
+                Err(failed) => failed,
+            };
+            self.effect = self.effect.max(failed.effect);
+            let decision = self.decide(&failed);
+            match decision {
+                Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
+                Decision::RetryAt(at) => {
+                    let waited = self.patience.sleep_until(self.started + at);
+                    waited.map_err(|stop| self.error(stopped(stop, Phase::Backoff), None))?;
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
+        let usersig = self.usersig().map_err(Failed::before_sending)?;
+        let pass = self
+            .state
+            .gate(R::OPERATION)
+            .enter(&self.patience)
+            .map_err(|stop| Failed::before_sending(stopped(stop, Phase::Quota)))?;
+        self.attempts += 1;
+        let exchanged = self.exchange(&usersig, body);
+        let sent = exchanged.sent;
+        let dead_connection = exchanged.dead_connection;
+        let judged = self.judge(exchanged, pass);
+        self.on_new_connection = dead_connection;
+        judged.map_err(|cause| {
+            let class = match cause.retry_class() {
+                RetryClass::NewUserSig => {
+                    let renewable = self
+                        .state
+                        .usersigs
+                        .expired(&usersig, &self.settings.credentials);
+                    if renewable {
+                        RetryClass::NewUserSig
+                    } else {
+                        RetryClass::Never
+                    }
+                }
+                _ if dead_connection => RetryClass::AtOnce,
+                class => class,
+            };
+            let effect = if sent {
+                cause.effect()
+            } else {
+                Effect::NotApplied
+            };
+            Failed {
+                cause,
+                class,
+                effect,
+            }
+        })
+    }
+
+    fn usersig(&self) -> Result<Numbered, Cause> {
+        let usersig = self.state.usersigs.current(
+            &self.settings.credentials,
+            self.settings.sdkappid,
+            &self.settings.identifier,
+            &self.patience,
+        );
+        usersig.map_err(|none| match none {
+            NoUserSig::Stopped(stop) => stopped(stop, Phase::Credentials),
+            NoUserSig::Failed(error) => Cause::Credentials(error),
+        })
+    }
+
+    fn exchange(&self, usersig: &Numbered, body: &[u8]) -> Exchanged {
+        let patience = match self.attempt_timeout {
+            Some(timeout) => self.patience.at_most(deadline_after(timeout)),
+            None => self.patience.clone(),
+        };
+        self.state.http.exchange(Exchange {
+            path_and_query: &self.path_and_query(),
+            usersig: usersig.usersig.clone(),
+            body,
+            patience,
+            connect_deadline: deadline_after(self.settings.connect_timeout),
+            on_new_connection: self.on_new_connection,
+        })
+    }
+
+    /// The value of `usersig` is left empty: it is put in on the way out.
+    fn path_and_query(&self) -> String {
+        format!(
+            "{}?sdkappid={}&identifier={}&usersig=&random={}&contenttype=json",
+            R::OPERATION.path(self.settings.rules.generation),
+            self.settings.sdkappid,
+            percent_encoded(self.settings.identifier.as_str()),
+            random_u32()
+        )
+    }
+
+    /// Reads the answer, and tells the quota what became of the call.
+    fn judge(&self, exchanged: Exchanged, pass: Pass<'_>) -> Result<Outcome, Cause> {
+        let answered = exchanged.answered;
+        let judged = exchanged
+            .result
+            .and_then(|answer| answer.finish(self.request).map_err(Cause::NotUnderstood))
+            .and_then(|answer| self.outcome(answer));
+        match &judged {
+            Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
+                pass.answered(QuotaVerdict::TooFrequent);
+            }
+            _ if answered => pass.answered(QuotaVerdict::Served),
+            _ if exchanged.sent => pass.gave_up(),
+            _ => pass.withdrew(),
+        }
+        judged
+    }
+
+    fn outcome(&self, answer: Answer) -> Result<Outcome, Cause> {
+        let request_id = answer.request_id;
+        let (left_out, tags, unanswered) = match answer.verdict {
+            Verdict::Refused(refusal) => {
+                return Err(Cause::Service {
+                    refusal,
+                    request_id,
+                });
+            }
+            Verdict::Done {
+                left_out,
+                tags,
+                unanswered,
+            } => (left_out, tags, unanswered),
+        };
+        let outcome = Outcome {
+            accounts: self.request.accounts().count() - left_out.len() - unanswered.len(),
+            attempts: self.attempts,
+            request_id,
+            tags,
+            unanswered,
+        };
+        if left_out.is_empty() {
+            return Ok(outcome);
+        }
+        let failures = left_out.into_iter().map(|left_out| Failure {
+            account: left_out.account,
+            refusal: left_out.refusal,
+            effect: self.effect,
+        });
+        Err(Cause::Partial(Partial {
+            outcome,
+            failures: failures.collect(),
+        }))
+    }
+
+    fn decide(&mut self, failed: &Failed) -> Decision {
+        let attempt = FailedAttempt {
+            class: failed.class,
+            timed_out: matches!(failed.cause, Cause::Timeout { .. }),
+        };
+        let now = self.started.elapsed();
+        let deadline = self
+            .patience
+            .deadline
+            .saturating_duration_since(self.started);
+        self.with_budget(|retry, budget| retry.failed(attempt, budget, now, deadline, random_u64()))
+    }
+
+    fn with_budget<T>(
+        &mut self,
+        act: impl FnOnce(&mut Retry, &mut imtag_core::retry::RetryBudget) -> T,
+    ) -> T {
+        let mut budget = self
+            .state
+            .budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        act(&mut self.retry, &mut budget)
+    }
+
+    fn error(&self, cause: Cause, stopped: Option<Stopped>) -> Error {
+        Error {
+            operation: R::OPERATION,
+            cause,
+            effect: self.effect,
+            attempts: self.attempts,
+            stopped,
+        }
+    }
+}
+
+impl Failed {
+    fn before_sending(cause: Cause) -> Failed {
+        Failed {
+            cause,
+            class: RetryClass::Never,
+            effect: Effect::NotApplied,
+        }
+    }
+}
+
+impl Cause {
+    /// What is known of the effect of an attempt that was sent and ended so.
+    fn effect(&self) -> Effect {
+        match self {
+            Cause::Service { refusal, .. } => refusal.code.effect(),
+            // the service says of each account left out that it did not change
+            Cause::Partial(_) => Effect::NotApplied,
+            _ => Effect::PossiblyApplied,
+        }
+    }
+}
+
+fn stopped(stop: Stop, phase: Phase) -> Cause {
+    match stop {
+        Stop::TimedOut => Cause::Timeout { phase },
+        Stop::Cancelled => Cause::Cancelled { phase },
+    }
+}
+
+/// For a query's value: all but letters, digits and `-._~` as %XX.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_encoded;
+
+    #[test]
+    fn an_identifier_of_any_characters_fits_into_a_query() {
+        assert_eq!(percent_encoded("admin-1._~"), "admin-1._~");
+        assert_eq!(percent_encoded("a&b=c 管"), "a%26b%3Dc%20%E7%AE%A1");
+    }
+}

@@ -1,0 +1,182 @@
+//! The client: one object for all threads, cheap to clone.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use imtag_core::retry::RetryBudget;
+use imtag_core::{AddTags, ClearTags, GetTags, Operation, RemoveTags, Request, Rules};
+
+use crate::builder::Settings;
+use crate::call::Call;
+use crate::credentials::UserSigs;
+use crate::gate::Gate;
+use crate::http::Http;
+use crate::process::PerProcess;
+use crate::{CallOptions, ClientBuilder, Credentials, Error, Outcome};
+
+/// A client of the service. Clones share connections, quota, UserSig and retry budget; all methods may be called
+/// from any thread, and after `fork()`, where the child starts with connections of its own.
+///
+/// Each of the four calls sends exactly one request of the API, plus retries, and blocks until it is answered, its
+/// time is up, or it is cancelled. It starts no thread, but for the look-up of the host's name, which the first call
+/// does and which is renewed every minute.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    state: PerProcess<State>,
+}
+
+/// What a process has of its own.
+pub(crate) struct State {
+    pub(crate) http: Http,
+    pub(crate) usersigs: UserSigs,
+    pub(crate) budget: Mutex<RetryBudget>,
+    gates: [Gate; Operation::ALL.len()],
+}
+
+impl State {
+    fn new(settings: &Settings) -> State {
+        State {
+            http: Http::new(&settings.endpoint, settings.roots.as_ref()),
+            usersigs: UserSigs::new(),
+            budget: Mutex::new(RetryBudget::full()),
+            gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second)),
+        }
+    }
+
+    pub(crate) fn gate(&self, operation: Operation) -> &Gate {
+        &self.gates[operation as usize]
+    }
+}
+
+impl Client {
+    /// Starts to set up a client for an app, in the name of one of its administrators. The credentials are a
+    /// [`SecretKey`](crate::SecretKey), a [`UserSig`](crate::UserSig), or [`Credentials::callback`].
+    pub fn builder(
+        sdkappid: u32,
+        identifier: impl Into<String>,
+        credentials: impl Into<Credentials>,
+    ) -> ClientBuilder {
+        ClientBuilder::new(sdkappid, identifier, credentials)
+    }
+
+    pub(crate) fn of(settings: Settings) -> Client {
+        let state = PerProcess::new(State::new(&settings));
+        Client {
+            shared: Arc::new(Shared { settings, state }),
+        }
+    }
+
+    /// The rules that the client sends by; a request that breaks them is refused before a byte is sent.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.shared.settings.rules
+    }
+
+    /// Adds tags to users.
+    ///
+    /// # Errors
+    /// Unless every account was tagged; a partial success names each that was not.
+    pub fn add_tag(&self, request: &AddTags<'_>) -> Result<Outcome, Error> {
+        self.call(request, &CallOptions::new())
+    }
+
+    /// Adds tags to users, with options for this call.
+    ///
+    /// # Errors
+    /// As [`add_tag`](Client::add_tag).
+    pub fn add_tag_with(
+        &self,
+        request: &AddTags<'_>,
+        options: &CallOptions,
+    ) -> Result<Outcome, Error> {
+        self.call(request, options)
+    }
+
+    /// Reads the tags of users.
+    ///
+    /// # Errors
+    /// Unless every account was read; a partial success holds what was.
+    pub fn get_tag(&self, request: &GetTags<'_>) -> Result<Outcome, Error> {
+        self.call(request, &CallOptions::new())
+    }
+
+    /// Reads the tags of users, with options for this call.
+    ///
+    /// # Errors
+    /// As [`get_tag`](Client::get_tag).
+    pub fn get_tag_with(
+        &self,
+        request: &GetTags<'_>,
+        options: &CallOptions,
+    ) -> Result<Outcome, Error> {
+        self.call(request, options)
+    }
+
+    /// Removes tags from users.
+    ///
+    /// # Errors
+    /// Unless it was done for every account; a partial success names each that it was not done for.
+    pub fn remove_tag(&self, request: &RemoveTags<'_>) -> Result<Outcome, Error> {
+        self.call(request, &CallOptions::new())
+    }
+
+    /// Removes tags from users, with options for this call.
+    ///
+    /// # Errors
+    /// As [`remove_tag`](Client::remove_tag).
+    pub fn remove_tag_with(
+        &self,
+        request: &RemoveTags<'_>,
+        options: &CallOptions,
+    ) -> Result<Outcome, Error> {
+        self.call(request, options)
+    }
+
+    /// Removes all tags of users.
+    ///
+    /// # Errors
+    /// Unless it was done for every account; a partial success names each that it was not done for.
+    pub fn clear_tags(&self, request: &ClearTags<'_>) -> Result<Outcome, Error> {
+        self.call(request, &CallOptions::new())
+    }
+
+    /// Removes all tags of users, with options for this call.
+    ///
+    /// # Errors
+    /// As [`clear_tags`](Client::clear_tags).
+    pub fn clear_tags_with(
+        &self,
+        request: &ClearTags<'_>,
+        options: &CallOptions,
+    ) -> Result<Outcome, Error> {
+        self.call(request, options)
+    }
+
+    /// Sends any of the four requests.
+    ///
+    /// # Errors
+    /// Unless it was done for every account.
+    pub fn call<R: Request>(&self, request: &R, options: &CallOptions) -> Result<Outcome, Error> {
+        let settings = &self.shared.settings;
+        let state = self.shared.state.get(|| State::new(settings));
+        Call::new(settings, state, request, options).run()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.shared.settings;
+        f.debug_struct("Client")
+            .field("sdkappid", &settings.sdkappid)
+            .field("identifier", &settings.identifier)
+            .field("credentials", &settings.credentials)
+            .field("endpoint", &settings.endpoint)
+            .field("rules", &settings.rules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,230 @@
+//! Where the UserSig of a call comes from. One is made when the first call needs it and reused by all threads until
+//! half its time is over; when the service calls it expired, a new one is made, once for all who were told so.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
+
+use crate::patience::{Patience, Stop};
+
+/// How long a UserSig that is made here is valid. The service asks for a day or more.
+const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What proves that the app may be called.
+#[derive(Clone)]
+pub struct Credentials(Source);
+
+#[derive(Clone)]
+enum Source {
+    Key(SecretKey),
+    Ready(UserSig),
+    Callback(Arc<Callback>),
+}
+
+type Callback = dyn Fn() -> Result<SuppliedUserSig, CallbackError> + Send + Sync;
+
+/// What a credential callback may fail with; it reaches the caller of the client.
+pub type CallbackError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A UserSig from a callback.
+#[derive(Debug, Clone)]
+pub struct SuppliedUserSig {
+    /// The UserSig.
+    pub usersig: UserSig,
+    /// How long it is valid from now; `None` where nobody knows: it is then used until the service calls it expired.
+    pub valid_for: Option<Duration>,
+}
+
+impl Credentials {
+    /// A callback that supplies a UserSig whenever a new one is needed, from a vault, say. It runs on a thread that
+    /// calls the client, one at a time; a call's deadline cannot interrupt it, so it should bound its own waits.
+    pub fn callback<F>(supply: F) -> Credentials
+    where
+        F: Fn() -> Result<SuppliedUserSig, CallbackError> + Send + Sync + 'static,
+    {
+        Credentials(Source::Callback(Arc::new(supply)))
+    }
+
+    /// Whether a new UserSig can be had when the service calls one expired.
+    fn renewable(&self) -> bool {
+        !matches!(self.0, Source::Ready(_))
+    }
+
+    fn supply(&self, app: SdkAppId, identifier: &Identifier) -> Result<Held, CallbackError> {
+        let wall = SystemTime::now();
+        let (usersig, valid_for) = match &self.0 {
+            Source::Key(key) => {
+                let since_epoch = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let made = UserSig::sign(key, app, identifier, VALID_FOR, since_epoch);
+                (made, Some(VALID_FOR))
+            }
+            Source::Ready(usersig) => (usersig.clone(), None),
+            Source::Callback(supply) => {
+                let supplied = supply()?;
+                (supplied.usersig, supplied.valid_for)
+            }
+        };
+        Ok(Held {
+            usersig,
+            made: Instant::now(),
+            made_wall: wall,
+            valid_for,
+        })
+    }
+}
+
+impl From<SecretKey> for Credentials {
+    fn from(key: SecretKey) -> Self {
+        Credentials(Source::Key(key))
+    }
+}
+
+impl From<UserSig> for Credentials {
+    fn from(usersig: UserSig) -> Self {
+        Credentials(Source::Ready(usersig))
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Source::Key(_) => "Credentials(secret key)",
+            Source::Ready(_) => "Credentials(UserSig)",
+            Source::Callback(_) => "Credentials(callback)",
+        })
+    }
+}
+
+/// A UserSig in use.
+struct Held {
+    usersig: UserSig,
+    made: Instant,
+    made_wall: SystemTime,
+    valid_for: Option<Duration>,
+}
+
+impl Held {
+    /// Whether less than half its time is over, by both clocks: the wall clock may be set, the other may have stood
+    /// still while the machine slept. A wall clock that went back makes a new one: the old one may lie in its future.
+    fn fresh(&self) -> bool {
+        let Some(valid_for) = self.valid_for else {
+            return true;
+        };
+        let by_wall = SystemTime::now().duration_since(self.made_wall);
+        self.made.elapsed() < valid_for / 2 && by_wall.is_ok_and(|age| age < valid_for / 2)
+    }
+}
+
+/// The UserSig of a client, shared by its threads.
+pub(crate) struct UserSigs {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Held>,
+    /// Goes up with each UserSig, so that of many threads whose UserSig expired one makes the next.
+    generation: u64,
+    making: bool,
+    waiting: Vec<Thread>,
+}
+
+/// A UserSig, and which one it is.
+pub(crate) struct Numbered {
+    pub(crate) usersig: UserSig,
+    generation: u64,
+}
+
+/// Why there is no UserSig.
+pub(crate) enum NoUserSig {
+    Stopped(Stop),
+    Failed(CallbackError),
+}
+
+impl UserSigs {
+    pub(crate) fn new() -> UserSigs {
+        UserSigs {
+            state: Mutex::default(),
+        }
+    }
+
+    /// The UserSig to use now. Whoever finds none makes it, outside the lock; the others wait for it.
+    pub(crate) fn current(
+        &self,
+        credentials: &Credentials,
+        app: SdkAppId,
+        identifier: &Identifier,
+        patience: &Patience,
+    ) -> Result<Numbered, NoUserSig> {
+        let generation = loop {
+            let mut state = self.state();
+            if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
+                return Ok(Numbered {
+                    usersig: held.usersig.clone(),
+                    generation: state.generation,
+                });
+            }
+            if !state.making {
+                state.making = true;
+                break state.generation + 1;
+            }
+            state.waiting.push(thread::current());
+            drop(state);
+            let waited = patience.park_until(patience.deadline);
+            waited.map_err(NoUserSig::Stopped)?;
+        };
+        let mut making = Making {
+            usersigs: self,
+            made: None,
+        };
+        let held = credentials
+            .supply(app, identifier)
+            .map_err(NoUserSig::Failed)?;
+        let usersig = held.usersig.clone();
+        making.made = Some(held);
+        Ok(Numbered {
+            usersig,
+            generation,
+        })
+    }
+
+    /// Takes the service's word that `old` has expired; says whether another can be had.
+    pub(crate) fn expired(&self, old: &Numbered, credentials: &Credentials) -> bool {
+        let mut state = self.state();
+        if credentials.renewable() && state.generation == old.generation {
+            state.held = None;
+        }
+        credentials.renewable()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A UserSig being made, by one thread at a time. When it ends, with one or without, the others are woken.
+struct Making<'u> {
+    usersigs: &'u UserSigs,
+    made: Option<Held>,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut state = self.usersigs.state();
+        if let Some(held) = self.made.take() {
+            state.held = Some(held);
+            state.generation += 1;
+        }
+        state.making = false;
+        for thread in state.waiting.drain(..) {
+            thread.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -1,0 +1,215 @@
+//! The quota of one operation, shared by all threads of a client: they pass one by one, first come, first served.
+//! The rule itself is core's; here it gets a clock and a queue.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use imtag_core::quota::{Quota, Sent, Turn, Verdict};
+
+use crate::patience::{Patience, Stop};
+
+pub(crate) struct Gate {
+    origin: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    quota: Quota,
+    /// Who waits, the next one first. Only the first asks the quota; the others sleep.
+    queue: VecDeque<(u64, Thread)>,
+    next_place: u64,
+}
+
+impl Gate {
+    pub(crate) fn new(calls_per_second: NonZeroU32) -> Gate {
+        Gate {
+            origin: Instant::now(),
+            state: Mutex::new(State {
+                quota: Quota::new(calls_per_second, Duration::ZERO),
+                queue: VecDeque::new(),
+                next_place: 0,
+            }),
+        }
+    }
+
+    /// Waits for a turn. The pass is to be handed back with what became of the call.
+    pub(crate) fn enter(&self, patience: &Patience) -> Result<Pass<'_>, Stop> {
+        patience.check()?;
+        let place = Place::at_end(self);
+        loop {
+            let turn = self.state().turn_of(place.number, self.origin);
+            let until = match turn {
+                Some(Turn::Ready) => return Ok(place.pass()),
+                Some(Turn::WaitUntil(moment)) => self.origin + moment,
+                Some(Turn::AwaitAnswer) | None => patience.deadline,
+            };
+            patience.park_until(until)?;
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The quota's word for who stands at the head of the queue; `None` for everybody else.
+    fn turn_of(&mut self, place: u64, origin: Instant) -> Option<Turn> {
+        let (first, _) = self.queue.front()?;
+        (*first == place).then(|| self.quota.turn(origin.elapsed()))
+    }
+
+    fn wake_first(&self) {
+        if let Some((_, thread)) = self.queue.front() {
+            thread.unpark();
+        }
+    }
+}
+
+/// A place in the queue, given up on drop.
+struct Place<'g> {
+    gate: &'g Gate,
+    number: u64,
+}
+
+impl<'g> Place<'g> {
+    fn at_end(gate: &'g Gate) -> Place<'g> {
+        let mut state = gate.state();
+        let number = state.next_place;
+        state.next_place += 1;
+        state.queue.push_back((number, thread::current()));
+        Place { gate, number }
+    }
+
+    fn pass(self) -> Pass<'g> {
+        let now = self.gate.now();
+        let sent = self.gate.state().quota.send(now);
+        Pass {
+            gate: self.gate,
+            sent: Some(sent),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.queue.retain(|(number, _)| *number != self.number);
+        state.wake_first();
+    }
+}
+
+/// The right to send one call. Dropped without a word (a panic on the way), the call counts as given up.
+#[must_use]
+pub(crate) struct Pass<'g> {
+    gate: &'g Gate,
+    sent: Option<Sent>,
+}
+
+impl Pass<'_> {
+    pub(crate) fn answered(mut self, verdict: Verdict) {
+        self.hand_back(|quota, sent, now| quota.answered(sent, now, verdict));
+    }
+
+    pub(crate) fn gave_up(mut self) {
+        self.hand_back(Quota::gave_up);
+    }
+
+    /// Not one byte of the call has left this machine.
+    pub(crate) fn withdrew(mut self) {
+        self.hand_back(|quota, sent, _| quota.withdrew(sent));
+    }
+
+    fn hand_back(&mut self, how: impl FnOnce(&mut Quota, Sent, Duration)) {
+        let Some(sent) = self.sent.take() else {
+            return;
+        };
+        let now = self.gate.now();
+        let mut state = self.gate.state();
+        how(&mut state.quota, sent, now);
+        state.wake_first();
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.hand_back(Quota::gave_up);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CancelToken;
+    use crate::patience::deadline_after;
+
+    fn patience(timeout: Duration) -> Patience {
+        Patience {
+            deadline: deadline_after(timeout),
+            cancel: None,
+        }
+    }
+
+    fn one_a_second() -> Gate {
+        Gate::new(NonZeroU32::MIN)
+    }
+
+    #[test]
+    fn a_withdrawn_call_makes_room_at_once() {
+        let gate = one_a_second();
+        gate.enter(&patience(Duration::MAX)).unwrap().withdrew();
+        gate.enter(&patience(Duration::MAX)).unwrap().withdrew();
+    }
+
+    #[test]
+    fn whoever_waits_passes_as_soon_as_a_call_is_handed_back() {
+        let gate = one_a_second();
+        let first = gate.enter(&patience(Duration::MAX)).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| gate.enter(&patience(Duration::MAX)).map(Pass::withdrew));
+            while gate.state().queue.is_empty() {
+                thread::yield_now();
+            }
+            first.withdrew();
+            assert!(waiting.join().unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_deadline_and_leaves_the_queue() {
+        let gate = one_a_second();
+        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
+        let waited = gate.enter(&patience(Duration::from_millis(5))).map(|_| ());
+        assert_eq!(waited, Err(Stop::TimedOut));
+        assert!(gate.state().queue.is_empty());
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_is_cancelled_from_another_thread() {
+        let gate = one_a_second();
+        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
+        let token = CancelToken::new();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let patience = Patience {
+                    cancel: Some(token.clone()),
+                    ..patience(Duration::MAX)
+                };
+                let _watch = patience.watch();
+                gate.enter(&patience).map(|_| ())
+            });
+            while gate.state().queue.is_empty() {
+                thread::yield_now();
+            }
+            token.cancel();
+            assert_eq!(waiting.join().unwrap(), Err(Stop::Cancelled));
+        });
+    }
+}

@@ -1,0 +1,156 @@
+//! The addresses of the endpoint's host. They are looked up on a thread of their own when the first call needs them,
+//! as the system's look-up cannot be interrupted, and renewed beside the calls from then on: no call but the first
+//! waits for a name.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use crate::Phase;
+use crate::endpoint::Endpoint;
+
+use super::attempt::{Attempt, Trouble};
+
+/// How long addresses are used before they are looked up again.
+const FRESH_FOR: Duration = Duration::from_secs(60);
+
+/// More than ureq takes.
+const ADDRESSES: usize = 16;
+
+pub(super) struct Addresses {
+    lookup: Arc<Lookup>,
+}
+
+struct Lookup {
+    host: String,
+    port: u16,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    addresses: Vec<SocketAddr>,
+    looked_up: Option<Instant>,
+    looking: bool,
+    /// How many look-ups have failed, and why the last one did.
+    failures: u64,
+    failure: String,
+    waiting: Vec<Thread>,
+}
+
+impl Addresses {
+    pub(super) fn of(endpoint: &Endpoint) -> Addresses {
+        let mut known = Known::default();
+        if let Ok(ip) = endpoint.host().parse::<IpAddr>() {
+            known.addresses = vec![SocketAddr::new(ip, endpoint.port())];
+        }
+        Addresses {
+            lookup: Arc::new(Lookup {
+                host: endpoint.host().to_owned(),
+                port: endpoint.port(),
+                known: Mutex::new(known),
+            }),
+        }
+    }
+
+    fn current(&self) -> Result<Vec<SocketAddr>, Trouble> {
+        let patience = Attempt::with(|attempt| {
+            attempt.phase = Phase::Resolve;
+            attempt.patience()
+        });
+        let mut failures_before = None;
+        loop {
+            let mut known = self.lookup.known();
+            let stale = known.looked_up.is_some_and(|at| at.elapsed() >= FRESH_FOR);
+            if known.addresses.is_empty() {
+                if *failures_before.get_or_insert(known.failures) != known.failures {
+                    let failure = format!("{}: {}", self.lookup.host, known.failure);
+                    return Err(Trouble::Network(io::Error::other(failure)));
+                }
+                self.look(&mut known).map_err(Trouble::Network)?;
+                known.waiting.push(thread::current());
+            } else {
+                if stale {
+                    // the old ones serve until there are new ones, or no thread for a while
+                    drop(self.look(&mut known));
+                }
+                return Ok(known.addresses.clone());
+            }
+            drop(known);
+            let waited = patience.park_until(patience.deadline);
+            waited.map_err(Trouble::Stopped)?;
+        }
+    }
+
+    /// Starts a look-up unless one is under way.
+    fn look(&self, known: &mut Known) -> io::Result<()> {
+        if known.looking {
+            return Ok(());
+        }
+        let lookup = Arc::clone(&self.lookup);
+        thread::Builder::new()
+            .name("imtag-lookup".to_owned())
+            .spawn(move || lookup.run())?;
+        known.looking = true;
+        Ok(())
+    }
+}
+
+impl Lookup {
+    fn run(&self) {
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let found = found.map(|found| found.take(ADDRESSES).collect::<Vec<_>>());
+        let mut known = self.known();
+        known.looking = false;
+        known.looked_up = Some(Instant::now());
+        match found {
+            Ok(found) if !found.is_empty() => known.addresses = found,
+            other => {
+                known.failures += 1;
+                known.failure = match other {
+                    Err(error) => error.to_string(),
+                    Ok(_) => "the host has no address".to_owned(),
+                };
+            }
+        }
+        for thread in known.waiting.drain(..) {
+            thread.unpark();
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resolver for Addresses {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let addresses = self
+            .current()
+            .map_err(|trouble| Attempt::with(|attempt| attempt.failed(trouble)))?;
+        let mut resolved = self.empty();
+        for address in addresses {
+            resolved.push(address);
+        }
+        Ok(resolved)
+    }
+}
+
+impl fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Addresses").field(&self.lookup.host).finish()
+    }
+}

@@ -1,0 +1,124 @@
+//! One exchange, as its thread knows it: what it may take, how far it has come, and why it failed.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use imtag_core::{NotUnderstood, UserSig};
+
+use crate::Phase;
+use crate::cancel::{Blocked, Watch};
+use crate::patience::{Patience, Stop};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Attempt>> = const { RefCell::new(None) };
+}
+
+pub(super) struct Attempt {
+    patience: Patience,
+    connect_deadline: Instant,
+    /// Until it has been put into the request.
+    usersig: Option<UserSig>,
+    /// Pooled connections are not to be used.
+    pub(super) on_new_connection: bool,
+    pub(super) phase: Phase,
+    /// The first trouble met: what ureq makes of it is of no interest.
+    pub(super) trouble: Option<Trouble>,
+    /// Whether any byte of the request may have left this machine.
+    pub(super) sent: bool,
+    /// Whether the connection came from the pool.
+    pub(super) on_pooled_connection: bool,
+    /// The first bytes of the answer, in the clear.
+    pub(super) answer_start: Vec<u8>,
+    watches: Vec<Watch>,
+}
+
+/// Why an exchange failed, where it was found by our own parts.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Stopped(Stop),
+    Network(io::Error),
+}
+
+impl Attempt {
+    pub(super) fn new(
+        patience: Patience,
+        connect_deadline: Instant,
+        usersig: UserSig,
+        on_new_connection: bool,
+    ) -> Attempt {
+        Attempt {
+            patience,
+            connect_deadline,
+            usersig: Some(usersig),
+            on_new_connection,
+            phase: Phase::Resolve,
+            trouble: None,
+            sent: false,
+            on_pooled_connection: false,
+            answer_start: Vec::new(),
+            watches: Vec::new(),
+        }
+    }
+
+    /// Runs `exchange` as this attempt, and gives back what it has come to.
+    pub(super) fn run<T>(self, exchange: impl FnOnce() -> T) -> (T, Attempt) {
+        /// Also after a panic, the thread's next exchange finds the place empty.
+        struct Empty;
+        impl Drop for Empty {
+            fn drop(&mut self) {
+                CURRENT.with_borrow_mut(Option::take);
+            }
+        }
+        CURRENT.set(Some(self));
+        let empty = Empty;
+        let result = exchange();
+        let attempt = CURRENT.take().expect("nobody else takes it");
+        drop(empty);
+        (result, attempt)
+    }
+
+    /// The attempt of this thread. Only what ureq calls in the course of an exchange asks for it.
+    pub(super) fn with<T>(ask: impl FnOnce(&mut Attempt) -> T) -> T {
+        CURRENT.with_borrow_mut(|current| {
+            ask(current.as_mut().expect("ureq works on its caller's thread"))
+        })
+    }
+
+    /// What the present phase may wait for: connecting has a deadline of its own.
+    pub(super) fn patience(&self) -> Patience {
+        match self.phase {
+            Phase::Resolve | Phase::Connect | Phase::Handshake => {
+                self.patience.at_most(self.connect_deadline)
+            }
+            _ => self.patience.clone(),
+        }
+    }
+
+    /// Shuts `socket` when the call is cancelled.
+    pub(super) fn watch(&mut self, socket: &Arc<TcpStream>) {
+        let token = self.patience.cancel.as_ref();
+        let watch = token.map(|token| token.watch(Blocked::Socket(Arc::clone(socket))));
+        self.watches.extend(watch);
+    }
+
+    /// The UserSig, once: for the first bytes of the request.
+    pub(super) fn take_usersig(&mut self) -> Option<UserSig> {
+        self.usersig.take()
+    }
+
+    pub(super) fn note_answer(&mut self, bytes: &[u8]) {
+        if self.answer_start.is_empty() {
+            let shown = bytes.len().min(NotUnderstood::SHOWN);
+            self.answer_start.extend_from_slice(&bytes[..shown]);
+        }
+    }
+
+    /// Notes the trouble, and makes an error of it that ureq hands through.
+    pub(super) fn failed(&mut self, trouble: Trouble) -> ureq::Error {
+        self.trouble.get_or_insert(trouble);
+        ureq::Error::Io(io::Error::other("see the attempt"))
+    }
+}

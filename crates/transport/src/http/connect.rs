@@ -1,0 +1,105 @@
+//! Opening a connection: each of the host's addresses in turn, within the deadline, ended at once by a cancel.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Type};
+use ureq::unversioned::transport::{ConnectionDetails, Connector};
+
+use crate::Phase;
+use crate::patience::Stop;
+
+use super::attempt::{Attempt, Trouble};
+use super::socket::{Socket, ready};
+
+#[derive(Debug)]
+pub(super) struct Connect {
+    /// Whether only addresses of this machine may be connected to, whatever a name is looked up as.
+    pub(super) loopback_only: bool,
+}
+
+impl Connector for Connect {
+    type Out = Socket;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<Socket>, ureq::Error> {
+        Attempt::with(|attempt| attempt.phase = Phase::Connect);
+        let stream = self
+            .first_that_answers(&details.addrs)
+            .map_err(|trouble| Attempt::with(|attempt| attempt.failed(trouble)))?;
+        Attempt::with(|attempt| attempt.phase = Phase::Handshake);
+        let buffer_bytes = details.config.input_buffer_size();
+        Ok(Some(Socket::new(stream, buffer_bytes)))
+    }
+}
+
+impl Connect {
+    fn first_that_answers(&self, addresses: &[SocketAddr]) -> Result<Arc<TcpStream>, Trouble> {
+        let mut last = Trouble::Network(io::Error::other("the host has no address"));
+        for (index, address) in addresses.iter().enumerate() {
+            if self.loopback_only && !address.ip().is_loopback() {
+                last = Trouble::Network(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!("plain HTTP is for this machine only, and the host is at {address}"),
+                ));
+                continue;
+            }
+            match open(*address, addresses.len() - index) {
+                Ok(stream) => return Ok(stream),
+                Err(trouble) => last = trouble,
+            }
+            // a share that is used up is not the end, but the call's own deadline or a cancel is
+            let patience = Attempt::with(|attempt| attempt.patience());
+            patience.check().map_err(Trouble::Stopped)?;
+        }
+        Err(last)
+    }
+}
+
+/// Connects to one address, within its share of the time that `addresses` addresses have left.
+fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Trouble> {
+    let patience = Attempt::with(|attempt| attempt.patience());
+    let now = Instant::now();
+    let share = patience.deadline.saturating_duration_since(now)
+        / u32::try_from(addresses).unwrap_or(u32::MAX);
+    let patience = patience.at_most(now + share);
+
+    let (stream, connected) = start(address).map_err(Trouble::Network)?;
+    let stream = Arc::new(stream);
+    Attempt::with(|attempt| attempt.watch(&stream));
+    if !connected {
+        ready(&stream, PollFlags::OUT, &patience)?;
+        if let Some(error) = stream.take_error().map_err(Trouble::Network)? {
+            return Err(Trouble::Network(error));
+        }
+    }
+    // a cancel may have shut the socket before it was connected
+    match patience.check() {
+        Err(Stop::Cancelled) => Err(Trouble::Stopped(Stop::Cancelled)),
+        _ => Ok(stream),
+    }
+}
+
+/// Begins to connect; says whether that is already done.
+fn start(address: SocketAddr) -> io::Result<(TcpStream, bool)> {
+    let socket = socket2::Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let connected = match socket.connect(&address.into()) {
+        Ok(()) => true,
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => false,
+        Err(error) => return Err(error),
+    };
+    Ok((socket.into(), connected))
+}

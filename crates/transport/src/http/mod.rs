@@ -1,0 +1,200 @@
+//! One HTTP exchange over ureq, with a resolver and a connector of our own behind its `unversioned` traits.
+//!
+//! ```text
+//! Http ── ureq's Agent: pool, keep-alive, HTTP/1.1
+//!           ├─ Addresses   the host's addresses, looked up once and renewed beside the calls
+//!           └─ Connect ── RustlsConnector ── Sign
+//!              Socket      TLS              puts the UserSig into the request, which ureq never sees
+//! ```
+//!
+//! A call runs on its caller's thread from start to end, so what the parts need to know of it (deadline, cancel,
+//! UserSig), and what they learn (how far it came, why it failed), stands in a value of that thread: `attempt`.
+
+mod addresses;
+mod attempt;
+mod connect;
+mod sign;
+mod socket;
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imtag_core::{AnswerReader, NotUnderstood, UserSig, start_of};
+use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::{Connector, RustlsConnector};
+
+use crate::endpoint::Endpoint;
+use crate::error::Cause;
+use crate::patience::{Patience, Stop};
+
+use addresses::Addresses;
+use attempt::{Attempt, Trouble};
+use connect::Connect;
+use sign::Sign;
+
+/// Bytes of an answer at most.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// Connections that may wait for their next call. A client at full quota and half a second away needs fifty.
+const IDLE_CONNECTIONS: usize = 128;
+
+/// How long a connection may wait for its next call.
+const IDLE_FOR: Duration = Duration::from_secs(50);
+
+/// Small, as requests and answers are: a connection holds one of each.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// The certificates that a server's must lead to.
+pub(crate) type Roots = Arc<Vec<Certificate<'static>>>;
+
+/// The connections of a client.
+pub(crate) struct Http {
+    agent: Agent,
+    url: String,
+}
+
+/// What one exchange needs.
+pub(crate) struct Exchange<'e> {
+    /// Path and query without a leading slash; the value of `usersig` is left empty.
+    pub(crate) path_and_query: &'e str,
+    pub(crate) usersig: UserSig,
+    pub(crate) body: &'e [u8],
+    pub(crate) patience: Patience,
+    pub(crate) connect_deadline: Instant,
+    /// Whether a new connection is wanted, because a pooled one has just turned out to be dead.
+    pub(crate) on_new_connection: bool,
+}
+
+/// What became of an exchange.
+pub(crate) struct Exchanged {
+    pub(crate) result: Result<AnswerReader, Cause>,
+    /// Whether any byte of the request may have left this machine.
+    pub(crate) sent: bool,
+    /// Whether an answer came, be it good or bad.
+    pub(crate) answered: bool,
+    /// Whether it failed on a connection from the pool before a byte of the answer came.
+    pub(crate) dead_connection: bool,
+}
+
+impl Http {
+    pub(crate) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Http {
+        let roots = match roots {
+            Some(certificates) => RootCerts::Specific(Arc::clone(certificates)),
+            None => RootCerts::WebPki,
+        };
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None) // not the environment's: a proxy is a setting of the client
+            .user_agent(concat!("libimtag/", env!("CARGO_PKG_VERSION")))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
+            .max_idle_age(IDLE_FOR)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .build();
+        let connector = Connect {
+            loopback_only: !endpoint.is_tls(),
+        };
+        let chain = connector.chain(RustlsConnector::default()).chain(Sign);
+        Http {
+            agent: Agent::with_parts(config, chain, Addresses::of(endpoint)),
+            url: endpoint.url(),
+        }
+    }
+
+    pub(crate) fn exchange(&self, exchange: Exchange<'_>) -> Exchanged {
+        let url = format!("{}/{}", self.url, exchange.path_and_query);
+        let attempt = Attempt::new(
+            exchange.patience,
+            exchange.connect_deadline,
+            exchange.usersig,
+            exchange.on_new_connection,
+        );
+        let (result, mut attempt) = attempt.run(|| self.post(url, exchange.body));
+        let answered = !attempt.answer_start.is_empty();
+        let result = result.map_err(|fault| match fault {
+            Fault::Found(cause) => cause,
+            Fault::Ureq(error) => cause_of(error, &mut attempt),
+        });
+        Exchanged {
+            dead_connection: attempt.on_pooled_connection
+                && !answered
+                && matches!(result, Err(Cause::Network { .. })),
+            sent: attempt.sent,
+            answered,
+            result,
+        }
+    }
+
+    fn post(&self, url: String, body: &[u8]) -> Result<AnswerReader, Fault> {
+        let request = self.agent.post(url).content_type("application/json");
+        let response = request.send(body)?;
+        let status = response.status().as_u16();
+        let mut body = response.into_body().into_reader();
+        if status != 200 {
+            let mut start = Vec::new();
+            // the status says enough, whether or not the body can be read
+            drop(
+                body.take(NotUnderstood::SHOWN as u64)
+                    .read_to_end(&mut start),
+            );
+            let start = start_of(&start);
+            return Err(Fault::Found(Cause::HttpStatus { status, start }));
+        }
+        let mut answer = AnswerReader::new(ANSWER_BYTES);
+        let mut piece = [0; 4096];
+        loop {
+            match body.read(&mut piece).map_err(ureq::Error::from)? {
+                0 => return Ok(answer),
+                read => answer.feed(&piece[..read])?,
+            }
+        }
+    }
+}
+
+/// What ends an exchange: a cause, or an error of ureq's that has yet to become one.
+enum Fault {
+    Found(Cause),
+    Ureq(ureq::Error),
+}
+
+impl From<ureq::Error> for Fault {
+    fn from(error: ureq::Error) -> Self {
+        Fault::Ureq(error)
+    }
+}
+
+impl From<NotUnderstood> for Fault {
+    fn from(error: NotUnderstood) -> Self {
+        Fault::Found(Cause::NotUnderstood(error))
+    }
+}
+
+/// What an error of ureq's means. What our own parts found goes first; of the rest, ureq's text is used only where
+/// it can hold no URL.
+fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
+    let phase = attempt.phase;
+    match attempt.trouble.take() {
+        Some(Trouble::Stopped(Stop::TimedOut)) => return Cause::Timeout { phase },
+        Some(Trouble::Stopped(Stop::Cancelled)) => return Cause::Cancelled { phase },
+        Some(Trouble::Network(source)) => return Cause::Network { phase, source },
+        None => {}
+    }
+    match error {
+        ureq::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
+            Cause::Tls(source.into())
+        }
+        ureq::Error::Io(source) => Cause::Network { phase, source },
+        ureq::Error::Rustls(error) => Cause::Tls(error.into()),
+        ureq::Error::Tls(reason) => Cause::Tls(reason.into()),
+        _ => Cause::NotUnderstood(NotUnderstood {
+            reason: "not an HTTP answer".to_owned(),
+            start: start_of(&attempt.answer_start),
+        }),
+    }
+}

@@ -1,0 +1,164 @@
+//! A TCP connection as ureq's transport. The socket never blocks by itself; each wait is one `poll` that ends at the
+//! deadline, or when a cancel shuts the socket.
+//!
+//! What ureq writes in pieces (head, body, TLS records) is gathered and leaves in one `write` when the answer is
+//! awaited. Only plain `write` is used: std's carries MSG_NOSIGNAL, so that a closed peer does not kill the process.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+
+use crate::Phase;
+use crate::patience::{Patience, Stop};
+
+use super::attempt::{Attempt, Trouble};
+
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    buffers: LazyBuffers,
+    /// Written by ureq, not yet to the socket.
+    gathered: Vec<u8>,
+    /// The answer has just been read: there is no need to ask the system whether the connection lives.
+    just_read: bool,
+}
+
+impl Socket {
+    /// Takes a connected socket that does not block.
+    pub(super) fn new(stream: Arc<TcpStream>, buffer_bytes: usize) -> Socket {
+        Socket {
+            stream,
+            buffers: LazyBuffers::new(buffer_bytes, buffer_bytes),
+            gathered: Vec::new(),
+            just_read: false,
+        }
+    }
+
+    fn write_gathered(&mut self) -> Result<(), ureq::Error> {
+        let patience = Attempt::with(|attempt| {
+            if attempt.phase != Phase::Handshake {
+                attempt.phase = Phase::Write;
+                attempt.sent = true;
+            }
+            attempt.patience()
+        });
+        let mut left = self.gathered.as_slice();
+        while !left.is_empty() {
+            match (&*self.stream).write(left) {
+                Ok(written) => left = &left[written..],
+                Err(error) => after(error, &self.stream, PollFlags::OUT, &patience)?,
+            }
+        }
+        self.gathered.clear();
+        Attempt::with(|attempt| {
+            if attempt.phase == Phase::Write {
+                attempt.phase = Phase::Read;
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let output = &self.buffers.output()[..amount];
+        self.gathered.extend_from_slice(output);
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        if !self.gathered.is_empty() {
+            self.write_gathered()?;
+        }
+        let patience = Attempt::with(|attempt| attempt.patience());
+        wait(&self.stream, PollFlags::IN, &patience)?;
+        loop {
+            match (&*self.stream).read(self.buffers.input_append_buf()) {
+                Ok(read) => {
+                    self.buffers.input_appended(read);
+                    self.just_read = read > 0;
+                    return Ok(read > 0);
+                }
+                Err(error) => after(error, &self.stream, PollFlags::IN, &patience)?,
+            }
+        }
+    }
+
+    /// Asked when a connection goes back to the pool, and when it is taken out of it for the next call.
+    fn is_open(&mut self) -> bool {
+        if std::mem::take(&mut self.just_read) {
+            return true;
+        }
+        // anything but "nothing to read" is an end, an error, or bytes that nobody asked for
+        let nothing = self.stream.peek(&mut [0]);
+        let alive = nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        Attempt::with(|attempt| {
+            let usable = alive && !attempt.on_new_connection;
+            if usable {
+                attempt.on_pooled_connection = true;
+                attempt.phase = Phase::Write;
+                attempt.watch(&self.stream);
+            }
+            usable
+        })
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Socket").field(&self.stream).finish()
+    }
+}
+
+/// After a read or write that failed: waits where it would have blocked, else reports.
+fn after(
+    error: io::Error,
+    stream: &TcpStream,
+    event: PollFlags,
+    patience: &Patience,
+) -> Result<(), ureq::Error> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => wait(stream, event, patience),
+        io::ErrorKind::Interrupted => Ok(()),
+        _ => Err(match patience.check() {
+            Err(Stop::Cancelled) => fail(Trouble::Stopped(Stop::Cancelled)),
+            _ => fail(Trouble::Network(error)),
+        }),
+    }
+}
+
+fn wait(stream: &TcpStream, event: PollFlags, patience: &Patience) -> Result<(), ureq::Error> {
+    ready(stream, event, patience).map_err(fail)
+}
+
+fn fail(trouble: Trouble) -> ureq::Error {
+    Attempt::with(|attempt| attempt.failed(trouble))
+}
+
+/// Waits until the socket is ready for `event`, or has failed.
+pub(super) fn ready(
+    stream: &TcpStream,
+    event: PollFlags,
+    patience: &Patience,
+) -> Result<(), Trouble> {
+    loop {
+        patience.check().map_err(Trouble::Stopped)?;
+        let left = patience.deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).ok(); // a wait longer than the system's clock holds is one without end
+        let mut socket = [PollFd::from_borrowed_fd(stream.as_fd(), event)];
+        match poll(&mut socket, left.as_ref()) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return patience.check().map_err(Trouble::Stopped),
+            Err(error) => return Err(Trouble::Network(error.into())),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What one call may have of its own: time limits and a way to cancel it.
+
+use std::time::Duration;
+
+use crate::CancelToken;
+
+/// Options of one call. What is not set is the client's.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+impl CallOptions {
+    /// The client's own.
+    #[must_use]
+    pub fn new() -> CallOptions {
+        CallOptions::default()
+    }
+
+    /// The time for the whole call, from now: all waits, attempts and retries.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> CallOptions {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
+    /// it an attempt may use all the time of its call.
+    #[must_use]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> CallOptions {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Ends the call when the token is cancelled, from any thread.
+    #[must_use]
+    pub fn cancel(mut self, token: &CancelToken) -> CallOptions {
+        self.cancel = Some(token.clone());
+        self
+    }
+}

@@ -1,0 +1,20 @@
+//! What a call did.
+
+use imtag_core::AccountTags;
+
+/// A call that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The accounts that it was done for.
+    pub accounts: usize,
+    /// Attempts that were made, at least 1: requests sent, with retries.
+    pub attempts: u32,
+    /// The service's number for the request, where it gave one.
+    pub request_id: Option<String>,
+    /// What `get_tag` read; empty for the other operations.
+    pub tags: Vec<AccountTags>,
+    /// Accounts that `get_tag` asked for and the answer does not name. No page says whether such an account has no
+    /// tags or could not be read.
+    pub unanswered: Vec<String>,
+}

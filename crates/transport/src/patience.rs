@@ -1,0 +1,78 @@
+//! How long a call waits: until its deadline, or until it is cancelled, whichever comes first. Every wait of a call
+//! goes through here or through a socket that a cancel shuts.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cancel::{Blocked, CancelToken, Watch};
+
+/// Why a call waits no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    TimedOut,
+    Cancelled,
+}
+
+/// The deadline of a call, and its token if it has one.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    pub(crate) deadline: Instant,
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+/// Longer than any call; an `Instant` cannot hold `Duration::MAX`.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The instant `after` from now, or one that never comes.
+pub(crate) fn deadline_after(after: Duration) -> Instant {
+    Instant::now() + after.min(FOREVER)
+}
+
+impl Patience {
+    /// Wakes this thread when the call is cancelled, for as long as the watch lives. One watch serves all waits of
+    /// a call.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        let token = self.cancel.as_ref()?;
+        Some(token.watch(Blocked::Thread(thread::current())))
+    }
+
+    /// Whether the call may go on.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Err(Stop::Cancelled);
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Stop::TimedOut);
+        }
+        Ok(())
+    }
+
+    /// The same with an earlier deadline.
+    pub(crate) fn at_most(&self, deadline: Instant) -> Patience {
+        Patience {
+            deadline: self.deadline.min(deadline),
+            cancel: self.cancel.clone(),
+        }
+    }
+
+    /// Waits until the thread is woken, or until `until`. May also return for no reason, as parking does: look at
+    /// what was waited for, and wait again.
+    pub(crate) fn park_until(&self, until: Instant) -> Result<(), Stop> {
+        self.check()?;
+        let wait = until
+            .min(self.deadline)
+            .saturating_duration_since(Instant::now());
+        if !wait.is_zero() {
+            thread::park_timeout(wait);
+        }
+        self.check()
+    }
+
+    /// Waits until `until`.
+    pub(crate) fn sleep_until(&self, until: Instant) -> Result<(), Stop> {
+        while Instant::now() < until {
+            self.park_until(until)?;
+        }
+        self.check()
+    }
+}

@@ -1,0 +1,64 @@
+//! State that a forked child does not share. After `fork()` a child has a copy of everything its parent had:
+//! sockets that both would write to, locks that threads of the parent held and that nobody will release. So the
+//! state is kept by process: a child makes its own and never touches, nor drops, the parent's.
+
+use std::sync::OnceLock;
+
+/// A `T` for each process, made on first use.
+pub(crate) struct PerProcess<T> {
+    first: OnceLock<Box<Node<T>>>,
+}
+
+struct Node<T> {
+    process: u32,
+    value: T,
+    /// Of a child, seldom more than one deep.
+    next: OnceLock<Box<Node<T>>>,
+}
+
+impl<T> PerProcess<T> {
+    /// Makes this process's value at once: a child that is forked later then finds no lock half taken.
+    pub(crate) fn new(value: T) -> PerProcess<T> {
+        let first = OnceLock::new();
+        let node = Node {
+            process: std::process::id(),
+            value,
+            next: OnceLock::new(),
+        };
+        first.get_or_init(|| Box::new(node));
+        PerProcess { first }
+    }
+
+    /// The value of the process that asks.
+    pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
+        let process = std::process::id();
+        let mut slot = &self.first;
+        loop {
+            let node = slot.get_or_init(|| {
+                Box::new(Node {
+                    process,
+                    value: make(),
+                    next: OnceLock::new(),
+                })
+            });
+            if node.process == process {
+                return &node.value;
+            }
+            slot = &node.next;
+        }
+    }
+}
+
+impl<T> Drop for PerProcess<T> {
+    /// Drops what this process made, and leaks what it has from its parent.
+    fn drop(&mut self) {
+        let process = std::process::id();
+        let mut next = self.first.take();
+        while let Some(mut node) = next {
+            next = node.next.take();
+            if node.process != process {
+                Box::leak(node);
+            }
+        }
+    }
+}
