@@ -83,7 +83,10 @@ pub(crate) fn apply(
     }
     let mut first_failure = None;
     for user in users {
-        match user.mistake.clone().or_else(|| check(store, &user)) {
+        // All or nothing: every user was checked, and as each is there once, none makes another one's check fail.
+        let unchecked = !all_or_nothing;
+        let failure = user.mistake.clone();
+        match failure.or_else(|| unchecked.then(|| check(store, &user)).flatten()) {
             None => carry_out(store, route.operation, job.replace, user, &mut applied),
             Some(refusal) if partial => applied.failed.push((user.account, refusal)),
             Some(refusal) => first_failure = first_failure.or(Some(refusal)),
@@ -111,11 +114,13 @@ fn too_many_tags(
         let text = format!("the user would have {after} tags, at most {most}");
         return Some(Refusal::new(90033, text));
     }
+    if generation == Generation::AllMemberPush {
+        return None;
+    }
     let most = limits.tags_per_app;
     let after = store.app_tags_after(&user.account, &user.tags, replace);
     // Adding what is there already is no error, even where the older routes have filled the app past the limit.
-    let grows = after > store.app_tags();
-    if generation == Generation::Timpush && grows && after > most {
+    if after > most && after > store.app_tags() {
         let text = format!("the app would have {after} tags, at most {most}");
         return Some(Refusal::new(90033, text));
     }

@@ -168,8 +168,10 @@ impl Reader<'_> {
                 let text = format!("{place}.Tags[{index}] is empty");
                 return Some(Refusal::new(90040, text));
             }
-            let text = format!("{place}.Tags[{index}] has {bytes} bytes, at most {most}");
-            (bytes > most).then(|| Refusal::new(90020, text))
+            (bytes > most).then(|| {
+                let text = format!("{place}.Tags[{index}] has {bytes} bytes, at most {most}");
+                Refusal::new(90020, text)
+            })
         })
     }
 }

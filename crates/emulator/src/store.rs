@@ -23,9 +23,11 @@ impl Store {
     pub(crate) fn add(&mut self, account: &str, tags: Vec<String>) {
         let user = self.users.entry(account.to_owned()).or_default();
         for tag in tags {
-            if user.insert(tag.clone()) {
-                *self.carriers.entry(tag).or_default() += 1;
+            if user.contains(&tag) {
+                continue;
             }
+            user.insert(tag.clone());
+            *self.carriers.entry(tag).or_default() += 1;
         }
     }
 
@@ -56,11 +58,10 @@ impl Store {
 
     /// How many tags the user would have after adding `tags`.
     pub(crate) fn tags_after_adding(&self, account: &str, tags: &[String]) -> usize {
-        let new: BTreeSet<_> = tags.iter().collect();
-        match self.tags(account) {
-            None => new.len(),
-            Some(old) => old.len() + new.into_iter().filter(|tag| !old.contains(*tag)).count(),
-        }
+        let old = self.tags(account);
+        let is_new = |tag: &&String| old.is_none_or(|old| !old.contains(*tag));
+        let new: BTreeSet<_> = tags.iter().filter(is_new).collect();
+        old.map_or(0, BTreeSet::len) + new.len()
     }
 
     /// How many distinct tags the app would have after `tags` were added to the user, or had replaced all its tags.

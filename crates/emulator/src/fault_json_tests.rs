@@ -1,0 +1,136 @@
+//! Orders of faults: each kind and its fields, and what each mistake is told.
+
+use imtag_core::Operation;
+use serde_json::{Value, json};
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn faults(faults: Value) -> Result<Vec<Fault>, String> {
+    let order = json!({"route": "add", "faults": faults}).to_string();
+    let order = read(order.as_bytes()).map_err(|error| error.to_string())?;
+    assert_eq!(order.target, Target::Operation(Operation::Add));
+    Ok(order.faults)
+}
+
+#[test]
+fn every_kind_reads_as_its_builder() {
+    let cases = [
+        (
+            json!({"kind": "delay", "delay_ms": 5}),
+            Fault::delay(MS * 5),
+        ),
+        (json!({"kind": "code", "code": 91000}), Fault::code(91000)),
+        (
+            json!({"kind": "code", "code": 1, "text": "so", "after_effect": true}),
+            Fault::code(1).text("so").after_effect(),
+        ),
+        (
+            json!({"kind": "leave_out", "accounts": ["a"], "code": 70107, "text": "so"}),
+            Fault::leave_out(["a"], 70107).text("so"),
+        ),
+        (json!({"kind": "status"}), Fault::status(502)),
+        (
+            json!({"kind": "status", "status": 503, "body": "x", "after_effect": true}),
+            Fault::status(503).body("x").after_effect(),
+        ),
+        (
+            json!({"kind": "status", "status": 302, "location": "/x"}),
+            Fault::redirect("/x"),
+        ),
+        (json!({"kind": "cut_before"}), Fault::cut_before()),
+        (
+            json!({"kind": "cut_after", "delay_ms": 1, "answer_delay_ms": 2}),
+            Fault::cut_after().delayed(MS).answer_delayed(MS * 2),
+        ),
+        (
+            json!({"kind": "garbage", "body": "{", "after_effect": true}),
+            Fault::garbage().body("{").after_effect(),
+        ),
+        (json!({"kind": "truncated"}), Fault::truncated()),
+        (
+            json!({"kind": "drip", "interval_ms": 7}),
+            Fault::drip(MS * 7),
+        ),
+    ];
+    let (orders, expected): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+    assert_eq!(faults(Value::from(orders)), Ok(expected));
+}
+
+#[test]
+fn the_readme_has_every_kind_with_its_fields() {
+    let readme = include_str!("../README.md");
+    for (kind, fields) in KINDS {
+        let star = if fields.contains(&"after_effect") {
+            " *"
+        } else {
+            ""
+        };
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{kind}`{star} |")));
+        let row = row.unwrap_or_else(|| panic!("no row for {kind}"));
+        for field in fields.iter().filter(|field| **field != "after_effect") {
+            assert!(row.contains(&format!("`{field}`")), "{kind}: {field}");
+        }
+    }
+}
+
+#[test]
+fn a_mistake_is_named_with_its_place() {
+    for (fault, expected) in [
+        (
+            json!({"kind": "cut"}),
+            "faults[1]: unknown kind \"cut\": use one of delay, code, leave_out, status, cut_before, \
+             cut_after, garbage, truncated, drip",
+        ),
+        (json!({"kind": "code"}), "faults[1]: code needs code"),
+        (
+            json!({"kind": "leave_out", "code": 1}),
+            "faults[1]: leave_out needs accounts",
+        ),
+        (json!({"kind": "drip"}), "faults[1]: drip needs interval_ms"),
+        (
+            json!({"kind": "cut_before", "after_effect": true}),
+            "faults[1]: after_effect does not belong to cut_before",
+        ),
+        (
+            json!({"kind": "delay", "text": "x"}),
+            "faults[1]: text does not belong to delay",
+        ),
+        (
+            json!({"kind": "status", "status": 100}),
+            "faults[1]: status 100 is not from 200 to 599",
+        ),
+        (
+            json!({"kind": "status", "location": "a\nb"}),
+            "faults[1]: location holds what no header can",
+        ),
+    ] {
+        let error = faults(json!([{"kind": "garbage"}, fault])).unwrap_err();
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn an_unknown_route_or_field_is_refused() {
+    for (order, expected) in [
+        ("", "the body is not JSON of faults: "),
+        (
+            r#"{"route":"add"}"#,
+            "the body is not JSON of faults: missing field `faults`",
+        ),
+        (
+            r#"{"route":"push","faults":[]}"#,
+            "unknown route \"push\": use one of add, get",
+        ),
+        (
+            r#"{"route":"add","faults":[{"kind":"delay","ms":1}]}"#,
+            "the body is not JSON of faults: unknown field `ms`",
+        ),
+    ] {
+        let error = read(order.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
