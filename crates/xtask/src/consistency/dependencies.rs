@@ -36,6 +36,7 @@ const TRANSPORT: &[&str] = &[
     // keep sorted
     "rand",
     "rustix",
+    "socket2",
     "serde_json",
     "thiserror",
     "ureq",

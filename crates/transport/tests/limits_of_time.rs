@@ -1,0 +1,269 @@
+//! A call ends at its deadline, and at once when it is cancelled, whatever it is busy with.
+//!
+//! Each phase is made to hang in earnest, on real sockets. How far a call overshoots is printed, not judged
+//! (`cargo test -p imtag-transport --test limits_of_time -- --nocapture`); what is held is that none ends early, and
+//! that none hangs.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use imtag_core::retry::RetryPolicy;
+use imtag_transport::{
+    AddTags, CallOptions, CancelToken, Cause, Client, ClientBuilder, Effect, Error, Limits, Phase,
+    Rules,
+};
+use socket2::{Domain, Socket, Type};
+use support::*;
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Far more than any machine needs; only a call that hangs takes longer.
+const HANGS: Duration = Duration::from_secs(20);
+
+/// A phase that hangs: a client and a request for it, and what keeps it hanging.
+struct Hang {
+    phase: Phase,
+    effect: Effect,
+    client: Client,
+    accounts: usize,
+    _held: Vec<TcpStream>,
+}
+
+fn once(builder: ClientBuilder) -> Client {
+    let one_attempt = RetryPolicy {
+        max_attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let builder = builder.retry(one_attempt).connect_timeout(HANGS);
+    builder.build().unwrap()
+}
+
+/// A listener whose queue of connections is full: the system answers no further one.
+fn full_listener() -> (SocketAddr, Vec<TcpStream>) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(0).unwrap();
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        held.push(stream);
+    }
+    thread::spawn(move || {
+        let _listener = listener;
+        thread::sleep(HANGS);
+    });
+    (address, held)
+}
+
+/// A server that takes connections and never says a word; with `small`, one that has room for little.
+fn silent_server(small: bool) -> SocketAddr {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    if small {
+        socket.set_recv_buffer_size(4096).unwrap();
+    }
+    socket.bind(&any.into()).unwrap();
+    socket.listen(16).unwrap();
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let connections: Vec<_> = listener.incoming().collect();
+        drop(connections);
+    });
+    address
+}
+
+/// A server that sends its answer a byte at a time, without an end.
+fn dripping_server() -> SocketAddr {
+    server(|mut stream| {
+        thread::spawn(move || {
+            drop(stream.read(&mut [0; 4096]));
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+            for byte in head.iter().chain(std::iter::repeat(&b' ')) {
+                if stream.write_all(&[*byte]).is_err() {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(7));
+            }
+        });
+    })
+}
+
+fn hangs() -> Vec<Hang> {
+    let hang = |phase, effect, client| Hang {
+        phase,
+        effect,
+        client,
+        accounts: 2,
+        _held: Vec::new(),
+    };
+    let (full, held) = full_listener();
+    let mut big = Limits::DOCUMENTED;
+    big.users_per_request = usize::MAX;
+    let small = format!("http://{}", silent_server(true));
+    vec![
+        Hang {
+            _held: held,
+            ..hang(
+                Phase::Connect,
+                Effect::NotApplied,
+                once(builder(&format!("http://{full}"))),
+            )
+        },
+        hang(
+            Phase::Handshake,
+            Effect::NotApplied,
+            once(builder(&format!("https://{}", silent_server(false)))),
+        ),
+        Hang {
+            accounts: 200_000, // more than the system's buffers take
+            ..hang(
+                Phase::Write,
+                Effect::PossiblyApplied,
+                once(builder(&small).limits(big)),
+            )
+        },
+        hang(
+            Phase::Read,
+            Effect::PossiblyApplied,
+            once(builder(&format!("http://{}", silent_server(false)))),
+        ),
+        hang(
+            Phase::Read,
+            Effect::PossiblyApplied,
+            once(builder(&format!("http://{}", dripping_server()))),
+        ),
+        hang(Phase::Quota, Effect::NotApplied, {
+            let endpoint = format!("http://{}", silent_server(false));
+            let client = once(builder(&endpoint).calls_per_second(1));
+            let call = CallOptions::new().timeout(Duration::from_millis(10));
+            client.add_tag_with(&add(), &call).unwrap_err(); // its turn is held for seconds
+            client
+        }),
+    ]
+}
+
+/// Calls, and says when the call began: making a large request takes a while, which is not the call's time.
+fn call(hang: &Hang, options: &CallOptions) -> (Instant, Error) {
+    let accounts: Vec<String> = (0..hang.accounts).map(|i| format!("user-{i}")).collect();
+    let users = accounts
+        .iter()
+        .map(|account| (account, ["a tag of some length, so that they add up"]));
+    let rules: &Rules = hang.client.rules();
+    let request = AddTags::by(rules, users).unwrap();
+    let began = Instant::now();
+    (
+        began,
+        hang.client.add_tag_with(&request, options).unwrap_err(),
+    )
+}
+
+#[test]
+fn a_call_ends_at_its_deadline_in_every_phase() {
+    for hang in hangs() {
+        let options = CallOptions::new().timeout(TIMEOUT);
+        let (began, error) = call(&hang, &options);
+        let took = began.elapsed();
+        println!(
+            "deadline {:?}: {:?} over",
+            hang.phase,
+            took.saturating_sub(TIMEOUT)
+        );
+        assert!(
+            matches!(error.cause(), Cause::Timeout { phase } if *phase == hang.phase),
+            "{:?}: {error:?}",
+            hang.phase
+        );
+        assert_eq!(error.effect(), hang.effect, "{:?}", hang.phase);
+        assert!(
+            took >= TIMEOUT && took < HANGS,
+            "{:?}: {took:?}",
+            hang.phase
+        );
+    }
+}
+
+#[test]
+fn a_call_ends_at_once_when_it_is_cancelled_in_every_phase() {
+    for hang in hangs() {
+        let token = CancelToken::new();
+        let options = CallOptions::new().timeout(HANGS * 2).cancel(&token);
+        let (error, took) = thread::scope(|scope| {
+            let canceller = scope.spawn(|| {
+                // long enough to be in the phase; a call that is not there yet fails the test by its phase
+                thread::sleep(TIMEOUT);
+                token.cancel();
+                Instant::now()
+            });
+            let (_, error) = call(&hang, &options);
+            let ended = Instant::now();
+            (
+                error,
+                ended.saturating_duration_since(canceller.join().unwrap()),
+            )
+        });
+        println!("cancel {:?}: {took:?} after", hang.phase);
+        assert!(
+            matches!(error.cause(), Cause::Cancelled { phase } if *phase == hang.phase),
+            "{:?}: {error:?}",
+            hang.phase
+        );
+        assert_eq!(error.effect(), hang.effect, "{:?}", hang.phase);
+        assert!(took < HANGS, "{:?}: {took:?}", hang.phase);
+    }
+}
+
+#[test]
+fn a_cancelled_token_ends_a_call_before_it_begins() {
+    let emulator = emulator();
+    let token = CancelToken::new();
+    token.cancel();
+    let options = CallOptions::new().cancel(&token);
+    let error = client(&emulator)
+        .add_tag_with(&add(), &options)
+        .unwrap_err();
+    assert!(
+        matches!(error.cause(), Cause::Cancelled { .. }),
+        "{error:?}"
+    );
+    assert_eq!(
+        (error.effect(), emulator.stats().arrivals()),
+        (Effect::NotApplied, 0)
+    );
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_is_made_again_within_the_call() {
+    let emulator = emulator();
+    let slow = imtag_emulator::Fault::delay(Duration::from_secs(60));
+    emulator.fault(imtag_transport::Operation::Add, slow);
+    let options = CallOptions::new().attempt_timeout(Duration::from_millis(50));
+    let outcome = client(&emulator).add_tag_with(&add(), &options).unwrap();
+    assert_eq!(outcome.attempts, 2);
+}
+
+#[test]
+fn connecting_has_a_limit_of_its_own() {
+    let (full, _held) = full_listener();
+    let client = builder(&format!("http://{full}"))
+        .connect_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let error = client.add_tag(&add()).unwrap_err();
+    assert!(
+        matches!(
+            error.cause(),
+            Cause::Timeout {
+                phase: Phase::Connect
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 4));
+}

@@ -1,0 +1,110 @@
+//! What a call costs in system calls, counted by `strace`: on a connection that is already there one write, at most
+//! two reads and one poll; no name is looked up and no thread is started.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use imtag_emulator::Emulator;
+use support::*;
+
+/// Set for the process that is watched: the endpoint, and the CA file (or nothing).
+const WATCHED: &str = "IMTAG_TEST_WATCHED";
+
+/// A file that nobody has: the attempt to open it marks a place in the trace.
+const MARK: &str = "/imtag-test-mark";
+
+/// Calls between the two marks.
+const CALLS: i64 = 20;
+
+/// Not a test of its own: what the watched process runs.
+#[test]
+fn watched_calls() {
+    let Ok(watched) = std::env::var(WATCHED) else {
+        return;
+    };
+    let (endpoint, ca) = watched.split_once(' ').unwrap();
+    let mut builder = builder(endpoint);
+    if !ca.is_empty() {
+        builder = builder.ca_file(ca);
+    }
+    let client = builder.build().unwrap();
+    client.add_tag(&add()).unwrap(); // opens the connection
+    assert!(fs::File::open(MARK).is_err());
+    for _ in 0..CALLS {
+        client.add_tag(&add()).unwrap();
+    }
+    assert!(fs::File::open(MARK).is_err());
+}
+
+/// System calls by name of all threads between the marks.
+fn watch(emulator: &Emulator, ca: &str) -> BTreeMap<String, i64> {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let watched = Command::new("strace")
+        .args(["-f", "-qq", "-o"])
+        .arg(trace.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "watched_calls"])
+        .env(WATCHED, format!("{} {ca}", emulator.endpoint()))
+        .output()
+        .unwrap();
+    assert!(watched.status.success(), "{watched:?}");
+    let trace = fs::read_to_string(trace.path()).unwrap();
+    let between = trace
+        .lines()
+        .skip_while(|line| !line.contains(MARK))
+        .skip(1);
+    let mut counts = BTreeMap::new();
+    for line in between.take_while(|line| !line.contains(MARK)) {
+        // a call that another thread interrupts stands in two lines, of which the second has no name before "("
+        let call = line.split_whitespace().nth(1).unwrap_or_default();
+        if let Some((name, _)) = call.split_once('(') {
+            *counts.entry(name.to_owned()).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn a_call_is_one_write_at_most_two_reads_and_one_poll() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "strace is missing: cargo xtask test installs it"
+        );
+        println!("skipped: strace is missing: cargo xtask test installs it");
+        return;
+    }
+    for tls in [false, true] {
+        let emulator = Emulator::builder()
+            .secret_key(key())
+            .tls(tls)
+            .calls_per_second(1_000);
+        let emulator = emulator.start().unwrap();
+        let ca = tls.then(|| ca_file(&emulator));
+        let path = ca.as_ref().map_or("", |ca| ca.path().to_str().unwrap());
+        let counts = watch(&emulator, path);
+        println!("tls {tls}, {CALLS} calls: {counts:?}");
+        let of =
+            |names: &[&str]| -> i64 { names.iter().filter_map(|name| counts.get(*name)).sum() };
+        assert_eq!(of(&["write", "sendto"]), CALLS, "{counts:?}");
+        assert_eq!(of(&["writev", "sendmsg"]), 0, "{counts:?}");
+        assert_eq!(
+            of(&["read", "readv", "recvfrom", "recvmsg"]),
+            2 * CALLS,
+            "{counts:?}"
+        );
+        assert_eq!(
+            of(&["poll", "ppoll", "select", "epoll_wait"]),
+            CALLS,
+            "{counts:?}"
+        );
+        assert_eq!(
+            of(&["clone", "clone3", "socket", "connect", "openat"]),
+            0,
+            "{counts:?}"
+        );
+    }
+}
