@@ -39,3 +39,72 @@ async fn local_only(
     let text = "the admin API answers callers on this machine only";
     admin::sorry(StatusCode::FORBIDDEN, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+    use imtag_core::{SdkAppId, SecretKey};
+
+    use crate::apply::Rules;
+    use crate::gate::App;
+    use crate::traffic::{Quota, Window};
+    use crate::world::World;
+
+    use super::*;
+
+    fn context() -> Context {
+        let app = App {
+            sdkappid: SdkAppId::new(1).unwrap(),
+            identifier: "admin".to_owned(),
+            secret_key: SecretKey::new("key").unwrap(),
+        };
+        let quota = Quota {
+            calls_per_second: 100,
+            window: Window::Sliding,
+            rejected_arrivals_count: true,
+        };
+        Context {
+            world: Arc::new(World::new(app, Rules::default(), quota)),
+            read_timeout: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn the_admin_api_answers_callers_on_this_machine_only() {
+        let service = TowerToHyperService::new(router(context()));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let status = |peer: &str, method: &str, path: &str| {
+            let request = Request::builder().method(method).uri(path);
+            let mut request = request.body(Body::empty()).unwrap();
+            let line = Line::new(peer.parse().unwrap());
+            request.extensions_mut().insert(line);
+            let response = runtime.block_on(service.call(request)).unwrap();
+            response.status().as_u16()
+        };
+        let paths = [
+            ("/emulator/stats", 200),
+            ("/emulator/users", 200),
+            ("/emulator/users/a", 200),
+            ("/emulator/requests", 200),
+            ("/emulator/other", 404),
+        ];
+        for (path, expected) in paths {
+            for local in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+                assert_eq!(status(local, "GET", path), expected, "{local} {path}");
+            }
+            for remote in ["192.0.2.1:1", "[2001:db8::1]:1"] {
+                assert_eq!(status(remote, "GET", path), 403, "{remote} {path}");
+                assert_eq!(status(remote, "POST", "/emulator/reset"), 403);
+                assert_eq!(status(remote, "POST", "/emulator/faults"), 403);
+                assert_eq!(status(remote, "POST", "/v4/timpush/add_tag"), 200);
+            }
+        }
+    }
+}

@@ -129,6 +129,7 @@ mod tests {
         let mut store = store();
         assert_eq!(store.app_tags_after("c", &tags(["x", "z"]), false), 3);
         assert_eq!(store.app_tags_after("c", &tags(["n", "n"]), false), 4);
+        assert_eq!(store.app_tags_after("a", &tags(["n"]), false), 4);
         assert_eq!(store.app_tags_after("a", &tags(["n"]), true), 3);
         assert_eq!(store.app_tags_after("a", &tags(["x"]), true), 3);
         store.remove("a", &tags(["x"]));
