@@ -130,7 +130,7 @@ fn who_is_too_slow_is_closed_in_each_phase() {
 
 #[test]
 fn an_idle_connection_is_closed_in_the_end() {
-    let builder = Emulator::builder().read_timeout(Duration::from_millis(100));
+    let builder = Emulator::builder().read_timeout(Duration::from_secs(1));
     let emulator = builder.start().unwrap();
     let mut caller = Caller::new(&emulator);
     assert_eq!(caller.code(GET, accounts(&["a"])), 0);
