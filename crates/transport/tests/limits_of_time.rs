@@ -4,6 +4,8 @@
 //! (`cargo test -p imtag-transport --test limits_of_time -- --nocapture`); what is held is that none ends early, and
 //! that none hangs.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use std::io::{Read, Write};

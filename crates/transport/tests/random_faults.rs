@@ -2,6 +2,8 @@
 //! reported, user by user, effect by effect: what is *applied* is there, what is *not applied* is not, and only what
 //! is *possibly applied* may be either.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

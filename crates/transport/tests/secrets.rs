@@ -1,5 +1,7 @@
 //! The UserSig and the key are in no log, error or Debug, whatever goes wrong and however much is logged.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use std::sync::Mutex;

@@ -1,6 +1,8 @@
 //! What a call costs in system calls, counted by `strace`: on a connection that is already there one write, at most
 //! two reads and one poll; no name is looked up and no thread is started.
 
+#![allow(clippy::unwrap_used)] // all of it is test code
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -37,10 +37,8 @@ const TRANSPORT: &[&str] = &[
     "rand",
     "rustix",
     "socket2",
-    "serde_json",
     "thiserror",
     "ureq",
-    "zeroize",
 ];
 
 #[test]
