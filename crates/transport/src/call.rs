@@ -4,18 +4,19 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use imtag_core::quota::Verdict as QuotaVerdict;
-use imtag_core::retry::{Decision, FailedAttempt, Retry, Stopped};
+use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
 use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::builder::Settings;
+use crate::cause::{Cause, Failure, Partial, Phase};
 use crate::client::State;
 use crate::credentials::{NoUserSig, Numbered};
-use crate::error::{Cause, Failure, Partial};
 use crate::gate::Pass;
 use crate::http::{Exchange, Exchanged};
-use crate::patience::{Patience, Stop, deadline_after};
-use crate::random::{random_u32, random_u64};
-use crate::{CallOptions, Error, Outcome, Phase};
+use crate::patience::{Patience, deadline_after};
+use crate::query::path_and_query;
+use crate::random::random_u64;
+use crate::{CallOptions, Error, Outcome};
 
 pub(crate) struct Call<'c, R> {
     settings: &'c Settings,
@@ -85,7 +86,7 @@ impl<'c, R: Request> Call<'c, R> {
                 Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
                 Decision::RetryAt(at) => {
                     let waited = self.patience.sleep_until(self.started + at);
-                    waited.map_err(|stop| self.error(stopped(stop, Phase::Backoff), None))?;
+                    waited.map_err(|stop| self.error(Cause::of(stop, Phase::Backoff), None))?;
                 }
             }
         }
@@ -97,40 +98,32 @@ impl<'c, R: Request> Call<'c, R> {
             .state
             .gate(R::OPERATION)
             .enter(&self.patience)
-            .map_err(|stop| Failed::before_sending(stopped(stop, Phase::Quota)))?;
+            .map_err(|stop| Failed::before_sending(Cause::of(stop, Phase::Quota)))?;
         self.attempts += 1;
         let exchanged = self.exchange(&usersig, body);
-        let sent = exchanged.sent;
-        let dead_connection = exchanged.dead_connection;
-        let judged = self.judge(exchanged, pass);
+        let (sent, dead_connection) = (exchanged.sent, exchanged.dead_connection);
         self.on_new_connection = dead_connection;
-        judged.map_err(|cause| {
-            let class = match cause.retry_class() {
-                RetryClass::NewUserSig => {
-                    let renewable = self
-                        .state
-                        .usersigs
-                        .expired(&usersig, &self.settings.credentials);
-                    if renewable {
-                        RetryClass::NewUserSig
-                    } else {
-                        RetryClass::Never
-                    }
-                }
+        self.judge(exchanged, pass).map_err(|cause| Failed {
+            class: match cause.retry_class() {
+                RetryClass::NewUserSig => self.class_of_expired(&usersig),
                 _ if dead_connection => RetryClass::AtOnce,
                 class => class,
-            };
-            let effect = if sent {
-                cause.effect()
-            } else {
-                Effect::NotApplied
-            };
-            Failed {
-                cause,
-                class,
-                effect,
-            }
+            },
+            effect: match sent {
+                true => cause.effect(),
+                false => Effect::NotApplied,
+            },
+            cause,
         })
+    }
+
+    /// An expired UserSig is worth a try more only where there can be another.
+    fn class_of_expired(&self, usersig: &Numbered) -> RetryClass {
+        let credentials = &self.settings.credentials;
+        match self.state.usersigs.expired(usersig, credentials) {
+            true => RetryClass::NewUserSig,
+            false => RetryClass::Never,
+        }
     }
 
     fn usersig(&self) -> Result<Numbered, Cause> {
@@ -141,7 +134,7 @@ impl<'c, R: Request> Call<'c, R> {
             &self.patience,
         );
         usersig.map_err(|none| match none {
-            NoUserSig::Stopped(stop) => stopped(stop, Phase::Credentials),
+            NoUserSig::Stopped(stop) => Cause::of(stop, Phase::Credentials),
             NoUserSig::Failed(error) => Cause::Credentials(error),
         })
     }
@@ -152,24 +145,17 @@ impl<'c, R: Request> Call<'c, R> {
             None => self.patience.clone(),
         };
         self.state.http.exchange(Exchange {
-            path_and_query: &self.path_and_query(),
+            path_and_query: &path_and_query(
+                R::OPERATION.path(self.settings.rules.generation),
+                self.settings.sdkappid,
+                &self.settings.identifier,
+            ),
             usersig: usersig.usersig.clone(),
             body,
             patience,
             connect_deadline: deadline_after(self.settings.connect_timeout),
             on_new_connection: self.on_new_connection,
         })
-    }
-
-    /// The value of `usersig` is left empty: it is put in on the way out.
-    fn path_and_query(&self) -> String {
-        format!(
-            "{}?sdkappid={}&identifier={}&usersig=&random={}&contenttype=json",
-            R::OPERATION.path(self.settings.rules.generation),
-            self.settings.sdkappid,
-            percent_encoded(self.settings.identifier.as_str()),
-            random_u32()
-        )
     }
 
     /// Reads the answer, and tells the quota what became of the call.
@@ -239,10 +225,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.with_budget(|retry, budget| retry.failed(attempt, budget, now, deadline, random_u64()))
     }
 
-    fn with_budget<T>(
-        &mut self,
-        act: impl FnOnce(&mut Retry, &mut imtag_core::retry::RetryBudget) -> T,
-    ) -> T {
+    fn with_budget<T>(&mut self, act: impl FnOnce(&mut Retry, &mut RetryBudget) -> T) -> T {
         let mut budget = self
             .state
             .budget
@@ -269,49 +252,5 @@ impl Failed {
             class: RetryClass::Never,
             effect: Effect::NotApplied,
         }
-    }
-}
-
-impl Cause {
-    /// What is known of the effect of an attempt that was sent and ended so.
-    fn effect(&self) -> Effect {
-        match self {
-            Cause::Service { refusal, .. } => refusal.code.effect(),
-            // the service says of each account left out that it did not change
-            Cause::Partial(_) => Effect::NotApplied,
-            _ => Effect::PossiblyApplied,
-        }
-    }
-}
-
-fn stopped(stop: Stop, phase: Phase) -> Cause {
-    match stop {
-        Stop::TimedOut => Cause::Timeout { phase },
-        Stop::Cancelled => Cause::Cancelled { phase },
-    }
-}
-
-/// For a query's value: all but letters, digits and `-._~` as %XX.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percent_encoded;
-
-    #[test]
-    fn an_identifier_of_any_characters_fits_into_a_query() {
-        assert_eq!(percent_encoded("admin-1._~"), "admin-1._~");
-        assert_eq!(percent_encoded("a&b=c 管"), "a%26b%3Dc%20%E7%AE%A1");
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod call;
 mod cancel;
+mod cause;
 mod client;
 mod credentials;
 mod endpoint;
@@ -13,14 +14,16 @@ mod options;
 mod outcome;
 mod patience;
 mod process;
+mod query;
 mod random;
 
 pub use builder::{ClientBuilder, SettingsError};
 pub use cancel::CancelToken;
+pub use cause::{Cause, Failure, Partial, Phase};
 pub use client::Client;
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{Cause, Error, Failure, Partial, Phase};
+pub use error::Error;
 pub use options::CallOptions;
 pub use outcome::Outcome;
 

@@ -25,9 +25,9 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
+use crate::cause::Cause;
 use crate::endpoint::Endpoint;
-use crate::error::Cause;
-use crate::patience::{Patience, Stop};
+use crate::patience::Patience;
 
 use addresses::Addresses;
 use attempt::{Attempt, Trouble};
@@ -180,8 +180,7 @@ impl From<NotUnderstood> for Fault {
 fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
     let phase = attempt.phase;
     match attempt.trouble.take() {
-        Some(Trouble::Stopped(Stop::TimedOut)) => return Cause::Timeout { phase },
-        Some(Trouble::Stopped(Stop::Cancelled)) => return Cause::Cancelled { phase },
+        Some(Trouble::Stopped(stop)) => return Cause::of(stop, phase),
         Some(Trouble::Network(source)) => return Cause::Network { phase, source },
         None => {}
     }

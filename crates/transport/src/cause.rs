@@ -1,0 +1,153 @@
+//! Why a call failed, as data: what decides whether it may be made again, and what is known of its effect.
+
+use std::io;
+
+use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass};
+
+use crate::Outcome;
+use crate::patience::Stop;
+
+/// Why a call did not do all that was asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The request breaks limits; nothing was sent.
+    Invalid(Invalid),
+    /// No UserSig could be had; nothing was sent.
+    Credentials(Box<dyn std::error::Error + Send + Sync>),
+    /// The service refused the whole request.
+    Service {
+        /// Code and text.
+        refusal: Refusal,
+        /// The service's number for the request.
+        request_id: Option<String>,
+    },
+    /// The service did the request, but for some accounts.
+    Partial(Partial),
+    /// An answer whose HTTP status is not 200: it is not the service's own.
+    HttpStatus {
+        /// The status.
+        status: u16,
+        /// The first bytes of the body.
+        start: String,
+    },
+    /// The time was up.
+    Timeout {
+        /// While the call was busy with this.
+        phase: Phase,
+    },
+    /// The call was cancelled.
+    Cancelled {
+        /// While the call was busy with this.
+        phase: Phase,
+    },
+    /// The network failed.
+    Network {
+        /// While the call was busy with this.
+        phase: Phase,
+        /// How.
+        source: io::Error,
+    },
+    /// The server could not prove that it is the one that was called, or TLS failed otherwise.
+    Tls(Box<dyn std::error::Error + Send + Sync>),
+    /// An answer that is not one of the service's.
+    NotUnderstood(NotUnderstood),
+}
+
+/// A request that was done, but for some accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    /// What was done, and read, for the other accounts.
+    pub outcome: Outcome,
+    /// The accounts that it was not done for. Never empty.
+    pub failures: Vec<Failure>,
+}
+
+/// An account that a request was not done for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The account.
+    pub account: String,
+    /// Why.
+    pub refusal: Refusal,
+    /// What is known of the effect on it.
+    pub effect: Effect,
+}
+
+/// What a call is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for a UserSig that another thread makes.
+    Credentials,
+    /// Waiting for its turn in the quota.
+    Quota,
+    /// Looking up the host's addresses.
+    Resolve,
+    /// Connecting.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// Writing the request.
+    Write,
+    /// Waiting for the answer, and reading it.
+    Read,
+    /// Waiting to try again.
+    Backoff,
+}
+
+impl Phase {
+    /// What the phase is called in a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Credentials => "waiting for a UserSig",
+            Phase::Quota => "waiting for the quota",
+            Phase::Resolve => "looking up the host",
+            Phase::Connect => "connecting",
+            Phase::Handshake => "in the TLS handshake",
+            Phase::Write => "writing the request",
+            Phase::Read => "waiting for the answer",
+            Phase::Backoff => "waiting to try again",
+        }
+    }
+}
+
+impl Cause {
+    /// Whether an attempt that failed so may be made again.
+    pub(crate) fn retry_class(&self) -> RetryClass {
+        match self {
+            // a partial success is not repeated: most of it is done, and who was left out is known
+            Cause::Partial(_)
+            | Cause::Invalid(_)
+            | Cause::Credentials(_)
+            | Cause::Cancelled { .. }
+            | Cause::Tls(_) => RetryClass::Never,
+            Cause::Service { refusal, .. } => refusal.code.retry(),
+            Cause::HttpStatus { status, .. } => match status {
+                408 | 429 | 500.. => RetryClass::Backoff,
+                _ => RetryClass::Never,
+            },
+            Cause::Timeout { .. } | Cause::Network { .. } | Cause::NotUnderstood(_) => {
+                RetryClass::Backoff
+            }
+        }
+    }
+
+    /// What is known of the effect of an attempt that was sent and ended so.
+    pub(crate) fn effect(&self) -> Effect {
+        match self {
+            Cause::Service { refusal, .. } => refusal.code.effect(),
+            // the service says of each account left out that it did not change
+            Cause::Partial(_) => Effect::NotApplied,
+            _ => Effect::PossiblyApplied,
+        }
+    }
+
+    /// What a wait that ended means for the call.
+    pub(crate) fn of(stop: Stop, phase: Phase) -> Cause {
+        match stop {
+            Stop::TimedOut => Cause::Timeout { phase },
+            Stop::Cancelled => Cause::Cancelled { phase },
+        }
+    }
+}
