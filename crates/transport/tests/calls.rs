@@ -5,6 +5,9 @@
 mod support;
 
 use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
 
 use imtag_core::retry::Stopped;
 use imtag_emulator::{Emulator, Fault, Operation};
@@ -329,12 +332,33 @@ fn with_credentials(emulator: &Emulator, credentials: Credentials) -> Client {
 
 #[test]
 fn connections_that_the_server_closed_while_idle_are_replaced_unseen() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    client.add_tag(&add()).unwrap();
-    emulator.disconnect();
-    let outcome = client.add_tag(&add()).unwrap();
-    assert_eq!((outcome.attempts, emulator.stats().connections), (1, 2));
+    let (closed, wait_for_close) = mpsc::channel();
+    let address = server(move |mut stream| {
+        answer_one_request(&mut stream);
+        drop(stream);
+        closed.send(()).unwrap();
+    });
+    let client = builder(&format!("http://{address}")).build().unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.add_tag(&add()).unwrap().attempts, 1);
+        wait_for_close.recv().unwrap();
+    }
+}
+
+/// Reads a whole request, and answers that it is done.
+fn answer_one_request(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"]}") {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).unwrap();
+        request.extend_from_slice(&piece[..read]);
+    }
+    let body = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).unwrap();
 }
 
 #[test]
