@@ -12,6 +12,7 @@ use imtag_core::{
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use crate::http::Roots;
+use crate::settings::Settings;
 use crate::{Client, Credentials, Endpoint, InvalidEndpoint};
 
 /// Makes a [`Client`]. Every setting but the place of the service has a default.
@@ -78,20 +79,6 @@ pub enum SettingsError {
 
 /// No app has more; a larger number is a mistake.
 const MOST_CALLS_PER_SECOND: u32 = 100_000;
-
-/// Checked settings.
-pub(crate) struct Settings {
-    pub(crate) sdkappid: SdkAppId,
-    pub(crate) identifier: Identifier,
-    pub(crate) credentials: Credentials,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) roots: Option<Roots>,
-    pub(crate) rules: Rules,
-    pub(crate) calls_per_second: NonZeroU32,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) retry: RetryPolicy,
-}
 
 impl ClientBuilder {
     pub(crate) fn new(

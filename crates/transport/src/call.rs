@@ -7,15 +7,15 @@ use imtag_core::quota::Verdict as QuotaVerdict;
 use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
 use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
-use crate::builder::Settings;
 use crate::cause::{Cause, Failure, Partial, Phase};
-use crate::client::State;
 use crate::credentials::{NoUserSig, Numbered};
 use crate::gate::Pass;
 use crate::http::{Exchange, Exchanged};
 use crate::patience::{Patience, deadline_after};
 use crate::query::path_and_query;
 use crate::random::random_u64;
+use crate::settings::Settings;
+use crate::state::State;
 use crate::{CallOptions, Error, Outcome};
 
 pub(crate) struct Call<'c, R> {

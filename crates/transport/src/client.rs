@@ -1,17 +1,14 @@
 //! The client: one object for all threads, cheap to clone.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use imtag_core::retry::RetryBudget;
-use imtag_core::{AddTags, ClearTags, GetTags, Operation, RemoveTags, Request, Rules};
+use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules};
 
-use crate::builder::Settings;
 use crate::call::Call;
-use crate::credentials::UserSigs;
-use crate::gate::Gate;
-use crate::http::Http;
 use crate::process::PerProcess;
+use crate::settings::Settings;
+use crate::state::State;
 use crate::{CallOptions, ClientBuilder, Credentials, Error, Outcome};
 
 /// A client of the service. Clones share connections, quota, UserSig and retry budget; all methods may be called
@@ -28,29 +25,6 @@ pub struct Client {
 struct Shared {
     settings: Settings,
     state: PerProcess<State>,
-}
-
-/// What a process has of its own.
-pub(crate) struct State {
-    pub(crate) http: Http,
-    pub(crate) usersigs: UserSigs,
-    pub(crate) budget: Mutex<RetryBudget>,
-    gates: [Gate; Operation::ALL.len()],
-}
-
-impl State {
-    fn new(settings: &Settings) -> State {
-        State {
-            http: Http::new(&settings.endpoint, settings.roots.as_ref()),
-            usersigs: UserSigs::new(),
-            budget: Mutex::new(RetryBudget::full()),
-            gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second)),
-        }
-    }
-
-    pub(crate) fn gate(&self, operation: Operation) -> &Gate {
-        &self.gates[operation as usize]
-    }
 }
 
 impl Client {

@@ -16,6 +16,8 @@ mod patience;
 mod process;
 mod query;
 mod random;
+mod settings;
+mod state;
 
 pub use builder::{ClientBuilder, SettingsError};
 pub use cancel::CancelToken;

@@ -62,3 +62,27 @@ impl<T> Drop for PerProcess<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_keeps_the_value_it_has() {
+        let state = PerProcess::new(1);
+        assert_eq!(*state.get(|| 2), 1);
+    }
+
+    #[test]
+    fn what_another_process_made_is_passed_by() {
+        let mut state = PerProcess::new("the parent's");
+        // as a child finds it: the same memory under another number
+        let mut parent = state.first.take().unwrap();
+        parent.process = parent.process.wrapping_add(1);
+        let state = PerProcess {
+            first: OnceLock::from(parent),
+        };
+        assert_eq!(*state.get(|| "the child's"), "the child's");
+        assert_eq!(*state.get(|| "another"), "the child's");
+    }
+}

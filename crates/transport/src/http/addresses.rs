@@ -154,3 +154,90 @@ impl fmt::Debug for Addresses {
         f.debug_tuple("Addresses").field(&self.lookup.host).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CancelToken;
+    use crate::patience::{Patience, Stop, deadline_after};
+    use imtag_core::UserSig;
+
+    fn addresses(endpoint: &str) -> Addresses {
+        Addresses::of(&Endpoint::parse(endpoint).unwrap())
+    }
+
+    fn current(
+        addresses: &Addresses,
+        timeout: Duration,
+        cancel: Option<CancelToken>,
+    ) -> Result<Vec<SocketAddr>, Trouble> {
+        let deadline = deadline_after(timeout);
+        let patience = Patience { deadline, cancel };
+        let _watch = patience.watch();
+        let usersig = UserSig::new("s").unwrap();
+        let attempt = Attempt::new(patience, deadline, usersig, false);
+        attempt.run(|| addresses.current()).0
+    }
+
+    /// A look-up that never ends, as far as the waiting calls can tell.
+    fn hanging() -> Addresses {
+        let addresses = addresses("https://example.invalid");
+        addresses.lookup.known().looking = true;
+        addresses
+    }
+
+    #[test]
+    fn a_look_up_that_hangs_ends_with_the_deadline_of_the_call() {
+        let began = Instant::now();
+        let timeout = Duration::from_millis(50);
+        let ended = current(&hanging(), timeout, None);
+        let over = began.elapsed().checked_sub(timeout);
+        println!("deadline Resolve: {over:?} over");
+        assert!(matches!(ended, Err(Trouble::Stopped(Stop::TimedOut))) && over.is_some());
+    }
+
+    #[test]
+    fn a_look_up_that_hangs_ends_when_the_call_is_cancelled() {
+        let token = CancelToken::new();
+        let addresses = hanging();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| current(&addresses, Duration::MAX, Some(token.clone())));
+            while addresses.lookup.known().waiting.is_empty() {
+                thread::yield_now();
+            }
+            token.cancel();
+            let ended = waiting.join().unwrap();
+            assert!(matches!(ended, Err(Trouble::Stopped(Stop::Cancelled))));
+        });
+    }
+
+    #[test]
+    fn an_address_in_numbers_is_never_looked_up() {
+        let addresses = addresses("https://[::1]:8443");
+        let found = current(&addresses, Duration::MAX, None).unwrap();
+        assert_eq!(found, ["[::1]:8443".parse().unwrap()]);
+        assert!(addresses.lookup.known().looked_up.is_none());
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_and_the_old_addresses_serve_while_it_is_renewed() {
+        let addresses = addresses("http://localhost:8080");
+        let found = current(&addresses, Duration::MAX, None).unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback()));
+        let first = addresses.lookup.known().looked_up;
+        current(&addresses, Duration::MAX, None).unwrap();
+        assert_eq!(addresses.lookup.known().looked_up, first);
+
+        let old: SocketAddr = "127.0.0.9:8080".parse().unwrap();
+        {
+            let mut known = addresses.lookup.known();
+            known.addresses = vec![old];
+            known.looked_up = first.and_then(|at| at.checked_sub(FRESH_FOR));
+        }
+        assert_eq!(current(&addresses, Duration::MAX, None).unwrap(), [old]);
+        while addresses.lookup.known().looking {
+            thread::yield_now();
+        }
+        assert_eq!(current(&addresses, Duration::MAX, None).unwrap(), found);
+    }
+}

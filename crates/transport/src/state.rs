@@ -1,0 +1,34 @@
+//! What a client has in each process: connections, UserSig, retry budget, and a quota for each operation.
+
+use std::sync::Mutex;
+
+use imtag_core::Operation;
+use imtag_core::retry::RetryBudget;
+
+use crate::credentials::UserSigs;
+use crate::gate::Gate;
+use crate::http::Http;
+use crate::settings::Settings;
+
+/// What a process has of its own.
+pub(crate) struct State {
+    pub(crate) http: Http,
+    pub(crate) usersigs: UserSigs,
+    pub(crate) budget: Mutex<RetryBudget>,
+    gates: [Gate; Operation::ALL.len()],
+}
+
+impl State {
+    pub(crate) fn new(settings: &Settings) -> State {
+        State {
+            http: Http::new(&settings.endpoint, settings.roots.as_ref()),
+            usersigs: UserSigs::new(),
+            budget: Mutex::new(RetryBudget::full()),
+            gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second)),
+        }
+    }
+
+    pub(crate) fn gate(&self, operation: Operation) -> &Gate {
+        &self.gates[operation as usize]
+    }
+}
