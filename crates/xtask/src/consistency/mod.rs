@@ -4,6 +4,7 @@
 mod dependencies;
 mod manifests;
 mod metadata;
+mod readme;
 mod rust_version;
 mod sorted;
 mod sources;
