@@ -12,8 +12,8 @@
 //!
 //! - **in flight**: sent, and neither answered nor given up; such a call may arrive at this very
 //!   moment;
-//! - **recent**: answered less than a second ago, minus the credit for what the way back and the
-//!   next way there surely take;
+//! - **recent**: answered less than a second and a margin ago, minus the credit for what the way
+//!   back and the next way there surely take;
 //! - **held**: given up, so that it may arrive late; and the start slots, for what a killed
 //!   predecessor may have sent;
 //! - **cap**: N, and less after the service has rejected a call for its frequency all the same.
@@ -21,11 +21,11 @@
 //! Each of these is decided in the file of its name.
 //!
 //! ```text
-//!              ┌──────── withdrew: it never left this machine ───────┐
+//!              ┌─────── withdrew: it never left this machine ────────┐
 //!              │                                                     ▼
-//! turn ─ Ready ─ send ─► in flight ── answered ──► recent ── 1 s − credit ──► room for another
+//! turn ─ Ready ─ send ─► in flight ─ answered ─► recent ─ 1.002 s − credit ─► room for another
 //!                            │                                              ▲
-//!                            └────── gave up ────► held ──── 1 s or more ───┘
+//!                            └──── gave up ────► held ──── 1 s or more ─────┘
 //! ```
 //!
 //! There is no clock here: `now` comes in, measured from any fixed origin of a clock that never
@@ -72,7 +72,7 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// let now = Duration::from_millis(20);
 /// quota.answered(call, now, Verdict::Served);
-/// assert_eq!(quota.turn(now), Turn::WaitUntil(Duration::from_millis(1_020)));
+/// assert_eq!(quota.turn(now), Turn::WaitUntil(Duration::from_millis(1_022)));
 /// ```
 #[derive(Debug)]
 pub struct Quota {
@@ -147,9 +147,7 @@ impl Quota {
     pub fn turn(&mut self, now: Duration) -> Turn {
         let now = self.advance(now);
         self.given_up.release(now);
-        let recent = self
-            .recent
-            .look(now, SECOND.saturating_sub(self.credit.get()));
+        let recent = self.recent.look(now, self.credit.get());
         let held = self.given_up.count() + self.start.held(now);
         if self.in_flight + recent.count + held < self.cap.calls(now) {
             return Turn::Ready;

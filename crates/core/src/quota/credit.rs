@@ -1,21 +1,26 @@
-//! The credit: how much less than a second an answer counts.
+//! The credit: how much less an answer counts, for what the ways of two calls surely take.
 //!
 //! An answered call arrived no later than its answer minus the way back, and the next call arrives
 //! no earlier than its sending plus the way there. Between the two arrivals lies thus a whole round
 //! trip more than between answer and sending, and at a round trip of 500 ms a client that ignored
 //! it would use two thirds of its quota.
 //!
-//! What is surely spent on the way is the least round trip of the last minute or more, less a
-//! margin. A faster answer counts at once; that the path has got longer is believed only when every
-//! bucket that knew it shorter is gone. A bucket closes by answers as well as by time, so that an
-//! idle client forgets nothing.
+//! What is surely spent on the way is the least round trip of the last minute or more. A faster
+//! answer counts at once; that the path has got longer is believed only when every bucket that knew
+//! it shorter is gone. A bucket closes by answers as well as by time, so that an idle client forgets
+//! nothing.
+//!
+//! Two seconds' worth of answers must be in before there is any credit, and a hundred at least: two
+//! answers of a process whose part of the quota is one call a second know no minimum. Until then
+//! such a process uses less, where round trips are long.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// For what the measured minimum and the two clocks may be off: without it, a server clock 100 ppm
-/// slow, whose second is longer than ours, rejects half of all calls.
-const MARGIN: Duration = Duration::from_millis(2);
+/// What it takes to have seen the path near its fastest, with 20 ms of jitter: after fifty answers
+/// one process in fifteen is still rejected once in ten minutes. Two hundred would prevent the rare
+/// rejection at 40 ms of jitter as well, but keep one call a second without credit for minutes.
+const LEAST_ANSWERS: u64 = 100;
 
 /// The open bucket and five closed ones.
 const BUCKETS: usize = 6;
@@ -32,7 +37,7 @@ pub(super) struct Credit {
     answers_in_open: u64,
     /// Since the process started; fewer than `enough` have not seen what the path is like.
     answers: u64,
-    /// 2 N.
+    /// 2 N, and at least a hundred.
     enough: u64,
 }
 
@@ -43,7 +48,7 @@ impl Credit {
             open_since: start,
             answers_in_open: 0,
             answers: 0,
-            enough: 2 * u64::from(calls_per_second.get()),
+            enough: LEAST_ANSWERS.max(2 * u64::from(calls_per_second.get())),
         }
     }
 
@@ -65,8 +70,7 @@ impl Credit {
         if self.answers < self.enough {
             return Duration::ZERO;
         }
-        let least = self.least.iter().min().copied().unwrap_or_default();
-        least.saturating_sub(MARGIN)
+        self.least.iter().min().copied().unwrap_or_default()
     }
 }
 
@@ -78,59 +82,75 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// N = 1: two answers are enough, and fill a bucket.
-    fn credit() -> Credit {
-        Credit::new(NonZeroU32::MIN, Duration::ZERO)
+    /// A hundred answers are enough, and fill a bucket.
+    fn credit(calls_per_second: u32) -> Credit {
+        let calls_per_second = NonZeroU32::new(calls_per_second).expect("not zero");
+        Credit::new(calls_per_second, Duration::ZERO)
+    }
+
+    fn sample(credit: &mut Credit, answers: usize, round_trip: Duration, now: Duration) {
+        for _ in 0..answers {
+            credit.sample(round_trip, now);
+        }
     }
 
     #[test]
     fn there_is_no_credit_before_two_seconds_worth_of_answers() {
-        let mut credit = credit();
-        credit.sample(ms(50), ms(50));
+        let mut credit = credit(100);
+        sample(&mut credit, 199, ms(50), ms(1_000));
         assert_eq!(credit.get(), ms(0));
-        credit.sample(ms(60), ms(1_060));
-        assert_eq!(credit.get(), ms(48));
+        sample(&mut credit, 1, ms(60), ms(2_000));
+        assert_eq!(credit.get(), ms(50));
     }
 
     #[test]
-    fn a_round_trip_within_the_margin_gives_none() {
-        let mut credit = credit();
-        credit.sample(ms(1), ms(1));
-        credit.sample(ms(1), ms(1_001));
-        assert_eq!(credit.get(), ms(0));
+    fn a_small_quota_has_none_before_a_hundred_answers() {
+        for calls_per_second in [1, 10, 50] {
+            let mut credit = credit(calls_per_second);
+            sample(&mut credit, 99, ms(50), ms(1_000));
+            assert_eq!(credit.get(), ms(0));
+            sample(&mut credit, 1, ms(60), ms(2_000));
+            assert_eq!(credit.get(), ms(50));
+        }
     }
 
     #[test]
     fn a_faster_answer_lowers_it_at_once() {
-        let mut credit = credit();
-        credit.sample(ms(50), ms(50));
-        credit.sample(ms(50), ms(1_050));
-        credit.sample(ms(20), ms(2_020));
-        assert_eq!(credit.get(), ms(18));
+        let mut credit = credit(1);
+        sample(&mut credit, 100, ms(50), ms(1_000));
+        sample(&mut credit, 1, ms(20), ms(2_000));
+        assert_eq!(credit.get(), ms(20));
     }
 
     #[test]
     fn a_path_that_got_longer_is_believed_when_six_buckets_have_passed() {
-        let mut credit = credit();
-        credit.sample(ms(20), ms(0));
-        credit.sample(ms(50), ms(5_000));
-        // Each of these finds the open bucket ripe and opens the next one.
+        let mut credit = credit(1);
+        sample(&mut credit, 1, ms(20), ms(0));
+        sample(&mut credit, 99, ms(50), ms(5_000));
+        // The first of each finds the open bucket ripe and opens the next one.
         for bucket in 1..=5 {
-            credit.sample(ms(50), ms(bucket * 10_000));
-            credit.sample(ms(50), ms(bucket * 10_000 + 5_000));
-            assert_eq!(credit.get(), ms(18), "bucket {bucket}");
+            sample(&mut credit, 100, ms(50), ms(bucket * 10_000));
+            assert_eq!(credit.get(), ms(20), "bucket {bucket}");
         }
-        credit.sample(ms(50), ms(60_000));
-        assert_eq!(credit.get(), ms(48));
+        sample(&mut credit, 1, ms(50), ms(60_000));
+        assert_eq!(credit.get(), ms(50));
+    }
+
+    #[test]
+    fn a_bucket_stays_open_for_ten_seconds_however_many_the_answers() {
+        let mut credit = credit(1);
+        sample(&mut credit, 1, ms(20), ms(0));
+        sample(&mut credit, 10_000, ms(50), ms(9_999));
+        assert_eq!(credit.get(), ms(20));
     }
 
     #[test]
     fn idleness_forgets_nothing() {
-        let mut credit = credit();
-        credit.sample(ms(20), ms(0));
+        let mut credit = credit(1);
+        sample(&mut credit, 90, ms(20), ms(0));
         for hour in 1..=10 {
-            credit.sample(ms(50), ms(hour * 3_600_000));
+            sample(&mut credit, 1, ms(50), ms(hour * 3_600_000));
         }
-        assert_eq!(credit.get(), ms(18));
+        assert_eq!(credit.get(), ms(20));
     }
 }

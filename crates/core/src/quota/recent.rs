@@ -1,14 +1,23 @@
 //! The answers of the last second: each stands for a call that may have arrived as late as its
 //! answer.
 //!
-//! How long an answer counts depends on the credit, which a faster answer lowers at once. So each
-//! is judged at every look, not given an expiry when it comes in, and is dropped only when a second
-//! has passed and no credit could bring it back.
+//! An answer counts for a second and a margin, less the credit: longer than a second, where the
+//! round trip is shorter than the margin. As a faster answer lowers the credit at once, each is
+//! judged at every look, not given an expiry when it comes in, and is dropped only when no credit
+//! could bring it back.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::SECOND;
+
+/// For what the measured round trip and the two clocks may be off. Without it a server clock
+/// 100 ppm slow, whose second is longer than ours, rejects half of all calls; and one of 500 ppm
+/// needs it even where there is no credit yet, or no round trip to speak of.
+const MARGIN: Duration = Duration::from_millis(2);
+
+/// How long an answer counts without credit.
+const LONGEST: Duration = SECOND.saturating_add(MARGIN);
 
 /// When answers came in, oldest first.
 #[derive(Debug, Default)]
@@ -29,12 +38,13 @@ impl Recent {
         self.answers.push_back(now);
     }
 
-    /// The answers that count when each does so for `window`, at most a second.
-    pub(super) fn look(&mut self, now: Duration, window: Duration) -> Look {
+    /// The answers that count, each for so much less as the credit is.
+    pub(super) fn look(&mut self, now: Duration, credit: Duration) -> Look {
+        let window = LONGEST.saturating_sub(credit);
         while self
             .answers
             .front()
-            .is_some_and(|&at| at.saturating_add(SECOND) <= now)
+            .is_some_and(|&at| at.saturating_add(LONGEST) <= now)
         {
             self.answers.pop_front();
         }

@@ -2,16 +2,24 @@
 //! second.
 //!
 //! A client killed and resumed at once would otherwise bring up to 2N arrivals into one second. So
-//! slot i of 0..N−1 is held until `start + i · 1.1 s / N`: the first call goes at once, and the
-//! full quota is there after 1.1 s, by when all that the predecessor sent has left the window. The
-//! slots are a straight line, and are computed, not stored.
+//! slot 0 is free at once, and slot i of 1..N−1 is held until `start + 0.1 s + i · 1 s / N`: for
+//! each of the predecessor's calls that leaves the window a slot is released, a tenth of a second
+//! later. The tenth is for calls that were still on their way, and for calls that were not evenly
+//! spread; spent little by little, as `i · 1.1 s / N`, it is missing when a process is back at once.
+//! The full quota is there after 1.1 s.
+//!
+//! The first call of a process back at once may still be rejected, as it is one more than the full
+//! second before it; to hold that one too would make every start wait. The slots are a straight
+//! line, and are computed, not stored.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Over what time the slots are released: a second for the window, and a tenth for calls that were
-/// still on their way.
-const SPREAD: Duration = Duration::from_millis(1_100);
+use super::SECOND;
+
+/// How much later each slot but the first is released than an even predecessor's calls leave the
+/// window.
+const LEAD: Duration = Duration::from_millis(100);
 
 /// The slots of one start.
 #[derive(Debug)]
@@ -37,15 +45,15 @@ impl StartSlots {
     /// When the next slot is released.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let slot = self.released(now) + 1;
-        let after = (SPREAD.as_nanos() * u128::from(slot)).div_ceil(u128::from(self.slots));
-        let after = Duration::from_nanos(u64::try_from(after).ok()?);
+        let after = (SECOND.as_nanos() * u128::from(slot)).div_ceil(u128::from(self.slots));
+        let after = LEAD + Duration::from_nanos(u64::try_from(after).ok()?);
         (slot < self.slots).then(|| self.start.saturating_add(after))
     }
 
     /// The last slot released by now.
     fn released(&self, now: Duration) -> u32 {
-        let elapsed = now.saturating_sub(self.start).min(SPREAD);
-        let slot = elapsed.as_nanos() * u128::from(self.slots) / SPREAD.as_nanos();
+        let elapsed = now.saturating_sub(self.start).saturating_sub(LEAD);
+        let slot = elapsed.min(SECOND).as_nanos() * u128::from(self.slots) / SECOND.as_nanos();
         u32::try_from(slot).unwrap_or(self.slots)
     }
 }
@@ -64,29 +72,22 @@ mod tests {
     }
 
     #[test]
-    fn one_call_may_go_at_once_and_another_each_n_th_of_the_spread() {
+    fn one_call_may_go_at_once_and_after_a_tenth_of_a_second_another_each_n_th_of_one() {
         let slots = slots(100);
-        assert_eq!(
-            (slots.held(after(0)), slots.next(after(0))),
-            (99, Some(after(11_000)))
-        );
-        assert_eq!(slots.held(after(10_999)), 99);
-        assert_eq!(
-            (slots.held(after(11_000)), slots.next(after(11_000))),
-            (98, Some(after(22_000)))
-        );
-        assert_eq!(
-            (slots.held(after(1_088_999)), slots.next(after(1_088_999))),
-            (1, Some(after(1_089_000)))
-        );
-        assert_eq!(
-            (slots.held(after(1_089_000)), slots.next(after(1_089_000))),
-            (0, None)
-        );
-        assert_eq!(
-            (slots.held(Duration::MAX), slots.next(Duration::MAX)),
-            (0, None)
-        );
+        for (now, held, next) in [
+            (0, 99, Some(110_000)),
+            (109_999, 99, Some(110_000)),
+            (110_000, 98, Some(120_000)),
+            (600_000, 49, Some(610_000)),
+            (1_089_999, 1, Some(1_090_000)),
+            (1_090_000, 0, None),
+            (u64::MAX / 1_000, 0, None),
+        ] {
+            let looked = (slots.held(after(now)), slots.next(after(now)));
+            assert_eq!(looked, (held, next.map(after)), "after {now} µs");
+        }
+        assert_eq!(slots.held(Duration::MAX), 0);
+        assert_eq!(slots.next(Duration::MAX), None);
     }
 
     #[test]

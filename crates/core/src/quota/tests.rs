@@ -43,9 +43,9 @@ fn burst(quota: &mut Quota, now: Duration, round_trip: Duration) -> usize {
 fn a_new_process_sends_one_call_at_once_and_the_next_when_a_start_slot_is_released() {
     let mut quota = quota(100);
     assert_eq!(send_all(&mut quota, ms(0)).len(), 1);
-    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11)));
-    assert_eq!(send_all(&mut quota, ms(11)).len(), 1);
-    assert_eq!(quota.turn(ms(11)), Turn::WaitUntil(ms(22)));
+    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(110)));
+    assert_eq!(send_all(&mut quota, ms(110)).len(), 1);
+    assert_eq!(quota.turn(ms(110)), Turn::WaitUntil(ms(120)));
 }
 
 #[test]
@@ -57,46 +57,57 @@ fn an_idle_client_may_send_n_calls_at_once_and_then_only_an_answer_makes_room() 
 }
 
 #[test]
-fn an_answer_counts_for_a_second_whatever_it_says_of_success() {
+fn an_answer_counts_for_a_second_and_two_milliseconds_before_there_is_credit() {
     let mut quota = started(1);
     let call = quota.send(ms(2_000));
     quota.answered(call, ms(2_030), Verdict::Served);
-    assert_eq!(quota.turn(ms(2_030)), Turn::WaitUntil(ms(3_030)));
-    assert_eq!(quota.turn(ms(3_029)), Turn::WaitUntil(ms(3_030)));
-    assert_eq!(quota.turn(ms(3_030)), Turn::Ready);
+    assert_eq!(quota.turn(ms(2_030)), Turn::WaitUntil(ms(3_032)));
+    assert_eq!(quota.turn(ms(3_031)), Turn::WaitUntil(ms(3_032)));
+    assert_eq!(quota.turn(ms(3_032)), Turn::Ready);
 }
 
 #[test]
-fn after_two_seconds_worth_of_answers_the_least_round_trip_less_two_milliseconds_is_credited() {
+fn after_two_seconds_worth_of_answers_the_least_round_trip_is_credited() {
     let mut quota = started(100);
     assert_eq!(burst(&mut quota, ms(2_000), ms(40)), 100);
-    assert_eq!(quota.turn(ms(2_040)), Turn::WaitUntil(ms(3_040)));
-    assert_eq!(burst(&mut quota, ms(3_040), ms(40)), 100);
-    // 3,080 + 1,000 − (40 − 2)
-    assert_eq!(quota.turn(ms(3_080)), Turn::WaitUntil(ms(4_042)));
-    assert_eq!(quota.turn(ms(4_042)), Turn::Ready);
+    assert_eq!(quota.turn(ms(2_040)), Turn::WaitUntil(ms(3_042)));
+    assert_eq!(burst(&mut quota, ms(3_042), ms(40)), 100);
+    // 3,082 + 1,002 − 40
+    assert_eq!(quota.turn(ms(3_082)), Turn::WaitUntil(ms(4_044)));
+    assert_eq!(quota.turn(ms(4_044)), Turn::Ready);
+}
+
+#[test]
+fn a_round_trip_below_two_milliseconds_leaves_more_than_a_second_to_count() {
+    let mut quota = started(50);
+    let round_trip = Duration::from_micros(500);
+    assert_eq!(burst(&mut quota, ms(2_000), round_trip), 50);
+    assert_eq!(burst(&mut quota, ms(3_100), round_trip), 50);
+    // 3,100.5 + 1,002 − 0.5
+    assert_eq!(quota.turn(ms(3_101)), Turn::WaitUntil(ms(4_102)));
+    assert_eq!(quota.turn(ms(4_102)), Turn::Ready);
 }
 
 #[test]
 fn a_faster_answer_withdraws_credit_already_given() {
-    let mut quota = started(2);
-    assert_eq!(burst(&mut quota, ms(2_000), ms(300)), 2);
-    assert_eq!(burst(&mut quota, ms(3_300), ms(300)), 2);
-    // Both answers of 3,600 would cease to count at 4,302.
-    let slow = quota.turn(ms(3_600));
-    assert_eq!(slow, Turn::WaitUntil(ms(4_302)));
-    let fast = quota.send(ms(4_302));
-    quota.answered(fast, ms(4_322), Verdict::Served);
-    // 3,600 + 1,000 − (20 − 2): they count again.
-    assert_eq!(quota.turn(ms(4_322)), Turn::WaitUntil(ms(4_582)));
+    let mut quota = started(50);
+    assert_eq!(burst(&mut quota, ms(2_000), ms(300)), 50);
+    assert_eq!(burst(&mut quota, ms(3_302), ms(300)), 50);
+    // 3,602 + 1,002 − 300
+    assert_eq!(quota.turn(ms(3_602)), Turn::WaitUntil(ms(4_304)));
+    assert_eq!(quota.turn(ms(4_304)), Turn::Ready);
+    let fast = quota.send(ms(4_304));
+    quota.answered(fast, ms(4_324), Verdict::Served);
+    // 3,602 + 1,002 − 20: they count again.
+    assert_eq!(quota.turn(ms(4_324)), Turn::WaitUntil(ms(4_584)));
 }
 
 #[test]
 fn a_round_trip_of_more_than_a_second_leaves_only_the_calls_in_flight_to_count() {
-    let mut quota = started(1);
-    assert_eq!(burst(&mut quota, ms(2_000), ms(1_500)), 1);
-    assert_eq!(burst(&mut quota, ms(4_500), ms(1_500)), 1);
-    assert_eq!(quota.turn(ms(6_000)), Turn::Ready);
+    let mut quota = started(50);
+    assert_eq!(burst(&mut quota, ms(2_000), ms(1_500)), 50);
+    assert_eq!(burst(&mut quota, ms(4_502), ms(1_500)), 50);
+    assert_eq!(send_all(&mut quota, ms(6_002)).len(), 50);
 }
 
 #[test]
@@ -147,10 +158,10 @@ fn a_rejection_takes_a_tenth_of_the_quota_once_for_all_calls_under_way() {
         quota.answered(call, ms(2_050), Verdict::Served);
     }
     // 100 answers for a cap of 90: the earliest event is the end of their second.
-    assert_eq!(quota.turn(ms(2_050)), Turn::WaitUntil(ms(3_050)));
-    assert_eq!(send_all(&mut quota, ms(3_050)).len(), 90);
+    assert_eq!(quota.turn(ms(2_050)), Turn::WaitUntil(ms(3_052)));
+    assert_eq!(send_all(&mut quota, ms(3_052)).len(), 90);
     // Five seconds after the cut there is room for one more.
-    assert_eq!(quota.turn(ms(3_050)), Turn::WaitUntil(ms(7_050)));
+    assert_eq!(quota.turn(ms(3_052)), Turn::WaitUntil(ms(7_050)));
     assert_eq!(send_all(&mut quota, ms(7_050)).len(), 1);
 }
 
@@ -159,9 +170,9 @@ fn a_quota_of_one_that_was_rejected_still_sends_one() {
     let mut quota = started(1);
     let call = quota.send(ms(2_000));
     quota.answered(call, ms(2_050), Verdict::TooFrequent);
-    assert_eq!(quota.turn(ms(3_050)), Turn::Ready);
-    let _ = quota.send(ms(3_050));
-    assert_eq!(quota.turn(ms(3_050)), Turn::AwaitAnswer);
+    assert_eq!(quota.turn(ms(3_052)), Turn::Ready);
+    let _ = quota.send(ms(3_052));
+    assert_eq!(quota.turn(ms(3_052)), Turn::AwaitAnswer);
 }
 
 #[test]
@@ -170,11 +181,11 @@ fn a_clock_that_goes_back_stands_still_until_it_has_caught_up() {
     assert_eq!(quota.turn(ms(0)), Turn::Ready);
     let call = quota.send(ms(0));
     quota.answered(call, ms(5_000), Verdict::Served);
-    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11_000)));
-    assert_eq!(quota.turn(ms(11_000)), Turn::Ready);
-    let call = quota.send(ms(11_000));
+    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11_002)));
+    assert_eq!(quota.turn(ms(11_002)), Turn::Ready);
+    let call = quota.send(ms(11_002));
     quota.gave_up(call, ms(0));
-    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(14_000)));
+    assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(14_002)));
 }
 
 #[test]
@@ -195,6 +206,6 @@ fn every_quota_up_to_a_hundred_thousand_admits_itself_and_no_more() {
             burst(&mut quota, ms(2_000), ms(5)),
             calls_per_second as usize
         );
-        assert_eq!(quota.turn(ms(2_005)), Turn::WaitUntil(ms(3_005)));
+        assert_eq!(quota.turn(ms(2_005)), Turn::WaitUntil(ms(3_007)));
     }
 }

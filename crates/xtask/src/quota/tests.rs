@@ -44,12 +44,12 @@ fn a_process_killed_and_resumed_does_not_exceed_the_quota_with_its_predecessor()
 }
 
 #[test]
-fn a_server_clock_that_is_off_causes_no_rejection_unless_it_outruns_the_round_trip() {
+fn a_server_clock_that_is_off_causes_no_rejection_at_any_round_trip() {
     hold(&scenarios::clocks());
 }
 
 #[test]
-fn larger_quotas_are_used_as_well_as_a_hundred() {
+fn any_part_of_a_quota_is_used_and_never_exceeded() {
     hold(&scenarios::quotas());
 }
 
