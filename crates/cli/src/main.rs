@@ -1,3 +1,68 @@
-//! The command line.
+#![doc = include_str!("../README.md")]
 
-fn main() {}
+mod args;
+mod blame;
+mod commands;
+mod exit;
+mod failure;
+mod import;
+mod interrupt;
+mod output;
+mod reason;
+mod settings;
+mod shown;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use exit::Exit;
+use failure::CommandError;
+use output::{Output, note};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let asked = match args::parse(arguments) {
+        Ok(asked) => asked,
+        Err(error) => return misunderstood(&error, wants_json).into(),
+    };
+    let output = Output::new(asked.cli.json);
+    let result = commands::run(&asked, output);
+    finish(output, result).into()
+}
+
+/// Says what stood in the way of a command that has no result, and how the process ends.
+fn finish(output: Output, result: Result<Exit, CommandError>) -> Exit {
+    let error = match result {
+        Ok(exit) => return exit,
+        Err(error) => error,
+    };
+    note(&error);
+    if output.is_json() && !matches!(error, CommandError::Output(_)) {
+        print_line(&error.object().to_string());
+    }
+    error.exit()
+}
+
+/// Help that was asked for, or what is wrong with the command line.
+fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
+    if args::is_help(error) {
+        print_line(error.to_string().trim_end());
+        return Exit::Done;
+    }
+    // where standard error is closed there is nobody to tell
+    let _ = write!(io::stderr(), "{error}");
+    if wants_json {
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        let sentence = first.trim_start_matches("error: ");
+        print_line(&failure::object(Exit::Usage, sentence).to_string());
+    }
+    Exit::Usage
+}
+
+/// A closed pipe is no error, and after any other there is no place left to say so.
+fn print_line(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

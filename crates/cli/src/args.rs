@@ -1,0 +1,215 @@
+//! The command line, as a type. Flags of settings come from the table of settings instead, and are added to it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{exit, settings};
+
+/// What was asked for, and the flags of the settings.
+pub(crate) struct Asked {
+    pub(crate) cli: Cli,
+    pub(crate) matches: ArgMatches,
+}
+
+/// Tags users of Tencent Chat.
+#[derive(Debug, Parser)]
+#[command(name = "imtag", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON object in place of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Time for each call, with its waits and retries [default: 10; import: 60]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// A settings file [env: IMTAG_CONFIG; default: ~/.config/imtag/config.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add tags to a user
+    Add(UserAndTags),
+    /// Show the tags of users
+    Get(Accounts),
+    /// Remove tags from a user
+    Remove(UserAndTags),
+    /// Remove all tags of users
+    Clear {
+        #[command(flatten)]
+        accounts: Accounts,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Tag the users of a CSV file
+    Import {
+        /// A file with the header account,tag or account,tags; - is standard input
+        file: PathBuf,
+        /// Import into an emulator of the service in this process: no account and no settings needed
+        #[cfg(feature = "emulator")]
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Make a UserSig, or look at one
+    Usersig(UserSigArgs),
+    /// Run an emulator of the service, to try things out
+    #[cfg(feature = "emulator")]
+    Emulator(EmulatorArgs),
+    /// Say what an error code of the service means
+    Explain {
+        /// The code
+        #[arg(allow_negative_numbers = true)]
+        code: i32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserAndTags {
+    /// The user
+    pub(crate) account: String,
+    /// The tags
+    #[arg(value_name = "TAG", required = true)]
+    pub(crate) tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Accounts {
+    /// The users
+    #[arg(value_name = "ACCOUNT", required = true)]
+    pub(crate) accounts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserSigArgs {
+    /// How long the UserSig is valid
+    #[arg(long, value_name = "SECONDS", default_value_t = 7 * 24 * 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) expire: u64,
+    /// The time to sign or verify at, in place of now
+    #[arg(long, value_name = "UNIX_SECONDS")]
+    pub(crate) time: Option<u64>,
+    /// Verify the UserSig that IMTAG_USERSIG or standard input holds
+    #[arg(long, conflicts_with = "expire")]
+    pub(crate) verify: bool,
+}
+
+#[cfg(feature = "emulator")]
+#[derive(Debug, Args)]
+pub(crate) struct EmulatorArgs {
+    /// Where to listen; port 0 is a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) address: String,
+    /// HTTPS, with an authority of its own
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Where to write the authority's certificate, in place of a temporary file
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) ca_out: Option<PathBuf>,
+    /// How a second of the quota is counted
+    #[arg(long, value_enum, default_value_t = Window::Sliding)]
+    pub(crate) window: Window,
+}
+
+#[cfg(feature = "emulator")]
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Window {
+    Sliding,
+    Calendar,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// With what clap has to say: a mistake, or the help that was asked for.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
+    let command = Cli::command()
+        .args(settings::flags())
+        .after_help(exit::help());
+    let matches = command.try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok(Asked { cli, matches })
+}
+
+/// Whether what clap says is what was asked for.
+pub(crate) fn is_help(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    )
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "a number of seconds, such as 2.5".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("more than 0 seconds".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> Result<Asked, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().args(settings::flags()).debug_assert();
+    }
+
+    #[test]
+    fn flags_of_settings_are_taken_before_and_after_the_command() {
+        for line in [
+            "imtag --region tokyo get alice",
+            "imtag get --region tokyo alice",
+            "imtag get alice --region tokyo",
+        ] {
+            let asked = asked(line).ok().unwrap();
+            let region = asked.matches.get_one::<String>("region");
+            assert_eq!(region.map(String::as_str), Some("tokyo"), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        for line in [
+            "imtag get alice --secret-key=hush",
+            "imtag get alice --secret-key hush",
+            "imtag get alice --usersig=hush",
+            "imtag --secret=hush get alice",
+        ] {
+            let error = asked(line).err().unwrap().to_string();
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_time_limit_is_more_than_no_seconds() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        for wrong in ["0", "-1", "nan", "inf", "1e30", "soon", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_help_lists_the_exit_codes() {
+        let help = asked("imtag --help").err().unwrap();
+        assert!(is_help(&help));
+        for exit in crate::exit::Exit::ALL {
+            assert!(help.to_string().contains(exit.meaning()));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `imtag emulator`: the service on this machine, until Ctrl-C. It prints the settings to use it as lines to copy.
+//!
+//! A key of its own is a throw-away, and still never shown: it goes to a file that only this user can read, in a
+//! folder that only this user can enter, and both are gone when the emulator ends.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use imtag_core::SecretKey;
+use imtag_emulator::{Emulator, Window as Counted};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use super::Context;
+use crate::args::{EmulatorArgs, Window};
+use crate::exit::Exit;
+use crate::failure::CommandError;
+use crate::interrupt::{Busy, Interrupt};
+use crate::output::Show;
+use crate::settings::SettingId;
+
+/// Random bytes of a key: as many as SHA-256 can make use of.
+const KEY_BYTES: usize = 32;
+
+/// A running emulator, as it is made known. The names of the fields are a promise to programs: see the README.
+#[derive(Serialize)]
+struct Running {
+    endpoint: String,
+    sdkappid: u32,
+    identifier: String,
+    /// None where the key is the one that was set.
+    secret_key_file: Option<PathBuf>,
+    /// None without TLS.
+    ca_file: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exit, CommandError> {
+    let interrupt = Interrupt::install(context.output)?;
+    let served = context.settings()?.served()?;
+    let folder = Folder::new(&interrupt)?;
+    let (key, secret_key_file) = match served.key {
+        Some(key) => (key, None),
+        None => {
+            let (key, file) = throw_away_key(folder.path())?;
+            (key, Some(file))
+        }
+    };
+    let mut builder = Emulator::builder()
+        .address(&arguments.address)
+        .tls(arguments.tls)
+        .secret_key(key)
+        .window(match arguments.window {
+            Window::Sliding => Counted::Sliding,
+            Window::Calendar => Counted::Calendar,
+        });
+    if let Some(sdkappid) = served.sdkappid {
+        builder = builder.app(sdkappid);
+    }
+    if let Some(identifier) = served.identifier {
+        builder = builder.identifier(identifier.as_str());
+    }
+    if let Some(calls) = served.calls_per_second {
+        builder = builder.calls_per_second(calls);
+    }
+    let emulator = builder
+        .start()
+        .map_err(|error| CommandError::emulator(&error))?;
+    let ca_file = emulator
+        .ca_pem()
+        .map(|pem| write_ca(pem, arguments.ca_out.as_deref(), folder.path()))
+        .transpose()?;
+    context.output.show(&Running {
+        endpoint: emulator.endpoint(),
+        sdkappid: emulator.sdkappid().get(),
+        identifier: emulator.identifier().to_owned(),
+        secret_key_file,
+        ca_file,
+    })?;
+    interrupt.wait();
+    Ok(Exit::Done)
+}
+
+/// The folder of the key. From when it is there, a signal is not to end the process before it is gone again.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(interrupt: &Interrupt) -> Result<Folder, CommandError> {
+        interrupt.busy_with(Busy::Serving);
+        // made for this user alone, whatever the umask
+        let folder = tempfile::Builder::new().prefix("imtag-emulator-").tempdir();
+        folder
+            .map(Folder)
+            .map_err(CommandError::machine("cannot make a temporary folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+fn throw_away_key(folder: &Path) -> Result<(SecretKey, PathBuf), CommandError> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        CommandError::Emulator(format!("the system gives no random numbers: {error}"))
+    })?;
+    let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = folder.join("secret-key");
+    write_private(&path, &key).map_err(CommandError::machine("cannot write the key's file"))?;
+    let key = SecretKey::new(key).map_err(|error| CommandError::Emulator(error.to_string()))?;
+    Ok((key, path))
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{text}")
+}
+
+fn write_ca(pem: &str, wished: Option<&Path>, folder: &Path) -> Result<PathBuf, CommandError> {
+    let path = wished.map_or_else(|| folder.join("ca.pem"), Path::to_owned);
+    let absolute = fs::write(&path, pem).and_then(|()| fs::canonicalize(&path));
+    absolute.map_err(CommandError::machine(format!(
+        "cannot write the CA file {}",
+        path.display()
+    )))
+}
+
+impl Show for Running {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "The emulator takes requests at {} until Ctrl-C. In another terminal:\n",
+            self.endpoint
+        )?;
+        let path = |path: &PathBuf| path.display().to_string();
+        let lines = [
+            (SettingId::Endpoint, Some(self.endpoint.clone())),
+            (SettingId::SdkAppId, Some(self.sdkappid.to_string())),
+            (SettingId::Identifier, Some(self.identifier.clone())),
+            (
+                SettingId::SecretKeyFile,
+                self.secret_key_file.as_ref().map(path),
+            ),
+            (SettingId::CaFile, self.ca_file.as_ref().map(path)),
+        ];
+        for (key, value) in lines {
+            if let Some(value) = value {
+                let variable = key.setting().variable;
+                writeln!(out, "  export {variable}={}", quoted(&value))?;
+            }
+        }
+        if self.secret_key_file.is_none() {
+            writeln!(out, "  (the secret key is the one that you have set)")?;
+        }
+        writeln!(out, "\n  imtag add alice vip\n  imtag get alice")
+    }
+}
+
+/// As a shell takes it.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:.-_".contains(c);
+    match value.chars().all(plain) {
+        true => value.to_owned(),
+        false => format!("'{}'", value.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted("https://127.0.0.1:8443"), "https://127.0.0.1:8443");
+        assert_eq!(quoted("the admin's"), "'the admin'\\''s'");
+        assert_eq!(quoted("$(x)"), "'$(x)'");
+    }
+}

@@ -1,0 +1,76 @@
+//! The commands, each in a file of its own. Here they are told apart, and nothing else.
+
+mod call;
+mod clear;
+#[cfg(feature = "emulator")]
+mod emulator;
+mod explain;
+mod import;
+mod usersig;
+
+use std::time::Duration;
+
+use imtag_core::{AddTags, GetTags, RemoveTags};
+
+use crate::args::{Asked, Command};
+use crate::exit::Exit;
+use crate::failure::CommandError;
+use crate::output::Output;
+use crate::settings::{Connection, Settings};
+use call::{Caller, account_with_tags};
+
+/// What every command may need.
+pub(crate) struct Context<'a> {
+    asked: &'a Asked,
+    output: Output,
+}
+
+impl Context<'_> {
+    fn settings(&self) -> Result<Settings, CommandError> {
+        let config = self.asked.cli.config.as_deref();
+        Ok(Settings::load(&self.asked.matches, config)?)
+    }
+
+    fn connection(&self) -> Result<Connection, CommandError> {
+        Ok(self.settings()?.client(self.timeout())?)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.asked.cli.timeout
+    }
+}
+
+/// Carries out what was asked for.
+pub(crate) fn run(asked: &Asked, output: Output) -> Result<Exit, CommandError> {
+    let context = Context { asked, output };
+    match &asked.cli.command {
+        Command::Add(user) => {
+            let caller = Caller::new(&context)?;
+            caller.call(&AddTags::by(caller.rules(), account_with_tags(user))?)
+        }
+        Command::Remove(user) => {
+            let caller = Caller::new(&context)?;
+            caller.call(&RemoveTags::by(caller.rules(), account_with_tags(user))?)
+        }
+        Command::Get(users) => {
+            let caller = Caller::new(&context)?;
+            caller.call(&GetTags::by(caller.rules(), &users.accounts)?)
+        }
+        Command::Clear { accounts, yes } => clear::run(&context, &accounts.accounts, *yes),
+        Command::Import {
+            file,
+            #[cfg(feature = "emulator")]
+            demo,
+        } => {
+            #[cfg(feature = "emulator")]
+            if *demo {
+                return import::demo(&context, file);
+            }
+            import::run(&context, file)
+        }
+        Command::Usersig(arguments) => usersig::run(&context, arguments),
+        #[cfg(feature = "emulator")]
+        Command::Emulator(arguments) => emulator::run(&context, arguments),
+        Command::Explain { code } => explain::run(output, *code),
+    }
+}

@@ -1,0 +1,100 @@
+//! The exit codes: decided here alone. The help text is made from this table, and the README is held to it.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use imtag_transport::{Cause, Error};
+
+use crate::blame::Blame;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    SomeFailed = 1,
+    Usage = 2,
+    Settings = 3,
+    GaveOut = 4,
+    Interrupted = 130,
+}
+
+impl Exit {
+    pub(crate) const ALL: [Exit; 6] = [
+        Exit::Done,
+        Exit::SomeFailed,
+        Exit::Usage,
+        Exit::Settings,
+        Exit::GaveOut,
+        Exit::Interrupted,
+    ];
+
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "all done",
+            Exit::SomeFailed => "some rows or users failed, each named with its reason and effect",
+            Exit::Usage => "the command line, a limit or the input file: nothing was sent",
+            Exit::Settings => {
+                "credentials or settings are missing, wrong, or refused by the service"
+            }
+            Exit::GaveOut => "the service, the network or this machine gave out",
+            Exit::Interrupted => "interrupted, or a question answered with no",
+        }
+    }
+
+    /// How a call that failed ends a command that made no other.
+    pub(crate) fn of_call(error: &Error) -> Exit {
+        match error.cause() {
+            Cause::Invalid(_) => Exit::Usage,
+            Cause::Cancelled { .. } => Exit::Interrupted,
+            _ => match Blame::of(error) {
+                Blame::Users => Exit::SomeFailed,
+                Blame::Settings => Exit::Settings,
+                Blame::Service => Exit::GaveOut,
+            },
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The table for the end of the help text.
+pub(crate) fn help() -> String {
+    Exit::ALL
+        .iter()
+        .fold("Exit codes:".to_owned(), |mut text, exit| {
+            write!(text, "\n  {:<4} {}", exit.code(), exit.meaning())
+                .expect("a String takes all that is written to it");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_the_exit_codes_as_they_are() {
+        let readme = include_str!("../README.md");
+        let table: String = Exit::ALL
+            .iter()
+            .map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()))
+            .collect();
+        assert!(
+            readme.contains(&format!("| exit code | meaning |\n|---|---|\n{table}\n")),
+            "README.md should hold:\n{table}"
+        );
+    }
+
+    #[test]
+    fn the_numbers_are_fixed_for_ever() {
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 130]);
+    }
+}

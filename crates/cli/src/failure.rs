@@ -1,0 +1,90 @@
+//! Why a command could not be carried out: a sentence for people, an object for programs, and the exit code.
+
+use std::io;
+
+use imtag_core::Invalid;
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::import::FileError;
+use crate::settings::SettingsError;
+
+/// A command that ends before it has a result to show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The command line asks for something that cannot be done so.
+    #[error("{0}")]
+    Usage(String),
+    /// The request breaks limits.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The file to import cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Settings are missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A UserSig that does not verify, or none to look at.
+    #[error("{0}")]
+    UserSig(String),
+    /// The emulator does not start.
+    #[cfg(feature = "emulator")]
+    #[error("the emulator does not start: {0}")]
+    Emulator(String),
+    /// This machine denies something that the command needs.
+    #[error("{what}: {source}")]
+    Machine {
+        /// What was denied.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The result cannot be written.
+    #[error("cannot write the result to standard output: {0}")]
+    Output(io::Error),
+    /// Ctrl-C came before anything was sent.
+    #[error("interrupted; nothing was sent")]
+    Interrupted,
+    /// The answer to a question was no.
+    #[error("not confirmed; nothing was sent")]
+    Declined,
+}
+
+impl CommandError {
+    /// For what this machine denies: `cannot make a folder for the key: …`.
+    pub(crate) fn machine(what: impl Into<String>) -> impl FnOnce(io::Error) -> CommandError {
+        let what = what.into();
+        move |source| CommandError::Machine { what, source }
+    }
+
+    /// For an emulator that does not start: its errors name their causes only in the chain.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn emulator(error: &dyn std::error::Error) -> CommandError {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        CommandError::Emulator(text)
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            CommandError::Usage(_) | CommandError::Invalid(_) | CommandError::File(_) => {
+                Exit::Usage
+            }
+            CommandError::Settings(_) | CommandError::UserSig(_) => Exit::Settings,
+            #[cfg(feature = "emulator")]
+            CommandError::Emulator(_) => Exit::GaveOut,
+            CommandError::Machine { .. } | CommandError::Output(_) => Exit::GaveOut,
+            CommandError::Interrupted | CommandError::Declined => Exit::Interrupted,
+        }
+    }
+
+    /// The one JSON object of a command that has no result.
+    pub(crate) fn object(&self) -> Value {
+        object(self.exit(), &self.to_string())
+    }
+}
+
+/// `{"error": {"exit_code": …, "message": …}}`.
+pub(crate) fn object(exit: Exit, message: &str) -> Value {
+    json!({"error": {"exit_code": exit.code(), "message": message}})
+}

@@ -1,0 +1,69 @@
+//! The demo: an import against the service's emulator in this process, over a real TLS socket, so that it needs no
+//! account and no setting. The client is the one of every other import; only the address and the authority differ.
+
+use std::io::Write;
+
+use imtag_core::Limits;
+use imtag_emulator::Emulator;
+use imtag_transport::Client;
+use tempfile::NamedTempFile;
+
+use crate::failure::CommandError;
+use crate::settings::Connection;
+
+/// A running emulator, and a connection to it. It stops, and its CA file goes, when this is dropped.
+pub(crate) struct Demo {
+    pub(crate) connection: Connection,
+    pub(crate) endpoint: String,
+    _emulator: Emulator,
+    _ca_file: NamedTempFile,
+}
+
+impl Demo {
+    pub(crate) fn start() -> Result<Demo, CommandError> {
+        let calls_per_second = Limits::DOCUMENTED.calls_per_second;
+        let emulator = Emulator::builder()
+            .tls(true)
+            .calls_per_second(calls_per_second)
+            .start()
+            .map_err(|error| CommandError::emulator(&error))?;
+        let written = NamedTempFile::new().and_then(|mut file| {
+            file.write_all(emulator.ca_pem().unwrap_or_default().as_bytes())?;
+            Ok(file)
+        });
+        let ca_file = written.map_err(CommandError::machine("cannot write a temporary CA file"))?;
+        let client = Client::builder(
+            emulator.sdkappid().get(),
+            emulator.identifier(),
+            emulator.secret_key().clone(),
+        )
+        .endpoint(emulator.endpoint())
+        .ca_file(ca_file.path())
+        .build()
+        .map_err(|error| CommandError::emulator(&error))?;
+        Ok(Demo {
+            connection: Connection {
+                client,
+                calls_per_second,
+            },
+            endpoint: emulator.endpoint(),
+            _emulator: emulator,
+            _ca_file: ca_file,
+        })
+    }
+}
+
+impl Demo {
+    /// Said before the import, so that nobody takes it for one of their app.
+    pub(crate) fn introduction(&self) -> String {
+        let Demo {
+            endpoint,
+            connection,
+            ..
+        } = self;
+        format!(
+            "demo      an emulator of the service at {endpoint}: TLS, UserSig checked, {} calls a second",
+            connection.calls_per_second
+        )
+    }
+}

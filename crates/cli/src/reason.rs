@@ -1,0 +1,83 @@
+//! Why an account failed, as a row of a report: code, reason, remedy. The effect and the account stand beside it, so
+//! that the same reason of a thousand users is one reason.
+
+use std::borrow::Cow;
+
+use imtag_transport::{Cause, Error, Refusal};
+use serde::Serialize;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub(crate) struct Reason {
+    /// The service's code, where it is the service that said so.
+    pub(crate) code: Option<i32>,
+    pub(crate) reason: String,
+    pub(crate) remedy: Cow<'static, str>,
+}
+
+impl Reason {
+    /// A reason of our own.
+    pub(crate) fn ours(reason: String, remedy: impl Into<Cow<'static, str>>) -> Reason {
+        Reason {
+            code: None,
+            reason,
+            remedy: remedy.into(),
+        }
+    }
+
+    /// What the service said of an account.
+    pub(crate) fn of_refusal(refusal: &Refusal) -> Reason {
+        let meaning = refusal
+            .code
+            .entry()
+            .map_or("no text", |entry| entry.meaning);
+        let reason = match refusal.text.as_str() {
+            "" => meaning,
+            text => text,
+        };
+        Reason {
+            code: Some(refusal.code.0),
+            reason: reason.to_owned(),
+            remedy: refusal.code.remedy().into(),
+        }
+    }
+
+    /// Why a whole request failed. Of a partial success it is the first account's.
+    pub(crate) fn of_error(error: &Error) -> Reason {
+        let reason = match error.cause() {
+            Cause::Service { refusal, .. } => return Reason::of_refusal(refusal),
+            Cause::Partial(partial) => {
+                return Reason::of_refusal(&partial.failures[0].refusal);
+            }
+            Cause::Credentials(why) => format!("no UserSig: {why}"),
+            Cause::HttpStatus { status, .. } => format!("HTTP status {status} instead of 200"),
+            Cause::Timeout { phase } => format!("time was up while {}", phase.name()),
+            Cause::Cancelled { phase } => format!("cancelled while {}", phase.name()),
+            Cause::Network { phase, source } => {
+                format!("the network failed while {}: {source}", phase.name())
+            }
+            Cause::Tls(why) => format!("TLS failed: {why}"),
+            Cause::NotUnderstood(what) => what.to_string(),
+            _ => error.to_string(),
+        };
+        Reason::ours(reason, error.remedy())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imtag_transport::Code;
+
+    #[test]
+    fn a_refusal_without_a_text_has_the_catalogues_meaning() {
+        let refusal = |code, text: &str| {
+            Reason::of_refusal(&Refusal {
+                code: Code(code),
+                text: text.to_owned(),
+            })
+        };
+        assert_eq!(refusal(70107, "").reason, "an account was never imported");
+        assert_eq!(refusal(70107, "no such account").reason, "no such account");
+        assert_eq!(refusal(1, "").reason, "no text");
+    }
+}

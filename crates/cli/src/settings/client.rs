@@ -1,0 +1,130 @@
+//! A client, made of the settings. What the client's builder refuses is named by the setting that brought it.
+
+use std::time::Duration;
+
+use imtag_core::{Generation, Identifier, Limits, Region, SdkAppId, UserSig};
+use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint};
+
+use super::app::secret_key;
+use super::error::{Problem, SettingsError};
+use super::{Given, SettingId, Settings, whole};
+
+const CREDENTIALS: &[SettingId] = &[
+    SettingId::SecretKey,
+    SettingId::SecretKeyFile,
+    SettingId::UserSig,
+];
+const PLACES: &[SettingId] = &[SettingId::Region, SettingId::Endpoint];
+
+/// A client, and its share of the quota.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) calls_per_second: u32,
+}
+
+/// Where the service is.
+enum Place {
+    Region(Region),
+    Endpoint(String),
+}
+
+impl Settings {
+    /// A client of these settings; `timeout` is for each call.
+    pub(crate) fn client(self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
+        let mut problems = self.problems.clone();
+        let problems = &mut problems;
+        let (sdkappid, identifier) = self.who(problems);
+        let credentials = self
+            .choose(CREDENTIALS, problems)
+            .and_then(|given| credentials(&given, problems));
+        let place = self
+            .choose(PLACES, problems)
+            .and_then(|given| place(&given, problems));
+        let generation = self.may(SettingId::Generation, str::parse::<Generation>, problems);
+        let calls_per_second = self
+            .calls_per_second(problems)
+            .unwrap_or(Limits::DOCUMENTED.calls_per_second);
+
+        let found = sdkappid.zip(identifier).zip(credentials.zip(place));
+        let builder = found.map(|((sdkappid, identifier), (credentials, place))| {
+            let builder = builder(sdkappid, identifier, credentials, place)
+                .generation(generation.unwrap_or_default())
+                .calls_per_second(calls_per_second);
+            match timeout {
+                Some(timeout) => builder.timeout(timeout),
+                None => builder,
+            }
+        });
+        let client = builder.and_then(|builder| self.build(builder, problems));
+        let connection = client.map(|client| Connection {
+            client,
+            calls_per_second,
+        });
+        whole(connection, std::mem::take(problems))
+    }
+
+    /// This process's share of the quota, if it is set.
+    pub(super) fn calls_per_second(&self, problems: &mut Vec<Problem>) -> Option<u32> {
+        let calls = |text: &str| match text.parse() {
+            Ok(calls) if calls > 0 => Ok(calls),
+            _ => Err(format!(
+                "{text:?} is not a whole number of calls, 1 or more"
+            )),
+        };
+        self.may(SettingId::CallsPerSecond, calls, problems)
+    }
+
+    /// What is left for the builder to find wrong is the CA file, or a number of calls that no app has.
+    fn build(&self, builder: ClientBuilder, problems: &mut Vec<Problem>) -> Option<Client> {
+        let ca_file = self.get(SettingId::CaFile);
+        let builder = match &ca_file {
+            Some(given) => builder.ca_file(&given.path),
+            None => builder,
+        };
+        let refused = match builder.build() {
+            Ok(client) => return Some(client),
+            Err(refused) => refused,
+        };
+        let at_fault = match &refused {
+            imtag_transport::SettingsError::CallsPerSecond(_) => {
+                self.get(SettingId::CallsPerSecond)
+            }
+            _ => ca_file,
+        };
+        let name = at_fault.map_or("settings".to_owned(), |given| given.name);
+        problems.push(Problem::wrong(name, refused));
+        None
+    }
+}
+
+fn builder(
+    sdkappid: SdkAppId,
+    identifier: Identifier,
+    credentials: Credentials,
+    place: Place,
+) -> ClientBuilder {
+    let builder = Client::builder(sdkappid.get(), identifier.as_str(), credentials);
+    match place {
+        Place::Region(region) => builder.region(region),
+        Place::Endpoint(endpoint) => builder.endpoint(endpoint),
+    }
+}
+
+fn credentials(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<Credentials> {
+    match given.id {
+        SettingId::UserSig => {
+            super::parsed(given, |text| UserSig::new(text), problems).map(Credentials::from)
+        }
+        _ => secret_key(given, problems).map(Credentials::from),
+    }
+}
+
+fn place(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<Place> {
+    match given.id {
+        SettingId::Region => super::parsed(given, str::parse, problems).map(Place::Region),
+        _ => {
+            let checked = |text: &str| Endpoint::parse(text).map(|_| text.to_owned());
+            super::parsed(given, checked, problems).map(Place::Endpoint)
+        }
+    }
+}

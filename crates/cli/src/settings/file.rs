@@ -1,0 +1,137 @@
+//! The settings file: TOML with the keys of the table, in one level. A key that is not in the table is an error, as a
+//! misspelt one would otherwise be silence.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::access;
+use super::error::{Problem, SettingsError};
+use super::layer::{Layer, Place};
+use super::table::SETTINGS;
+
+/// The variable that names the file, as `--config` does.
+pub(crate) const VARIABLE: &str = "IMTAG_CONFIG";
+
+/// Where the file is looked for when nobody names it.
+const IN_HOME: &str = ".config/imtag/config.toml";
+
+/// Reads the file that the flag or the variable names, which must be there, or the one in the home directory, which
+/// need not.
+pub(crate) fn read(
+    flag: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<Layer>, SettingsError> {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    let named = flag
+        .map(Path::to_owned)
+        .or_else(|| set(VARIABLE).map(PathBuf::from));
+    let in_home = || set("HOME").map(|home| Path::new(&home).join(IN_HOME));
+    let must_be_there = named.is_some();
+    let Some(path) = named.or_else(in_home) else {
+        return Ok(None);
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => parse(&text, path, problems).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_be_there => Ok(None),
+        Err(source) => Err(SettingsError::Unreadable { path, source }),
+    }
+}
+
+fn parse(text: &str, path: PathBuf, problems: &mut Vec<Problem>) -> Result<Layer, SettingsError> {
+    let table: Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let error: toml::de::Error = error;
+            let line = error
+                .span()
+                .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            return Err(SettingsError::NotToml { path, line });
+        }
+    };
+    let mut layer = Layer::empty(Place::File(path.clone()));
+    for (name, value) in table {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+            problems.push(Problem::wrong(
+                format!("{name} in {}", path.display()),
+                format!("no such setting; there are {}", known.join(", ")),
+            ));
+            continue;
+        };
+        match value {
+            Value::String(text) => layer.set(setting.id, text),
+            Value::Integer(number) => layer.set(setting.id, number.to_string()),
+            _ => problems.push(Problem::wrong(
+                layer.place.name_of(setting),
+                "it is neither a text nor a whole number",
+            )),
+        }
+    }
+    let holds_secret =
+        |it: &&super::table::Setting| it.flag.is_none() && layer.get(it.id).is_some();
+    if SETTINGS.iter().any(|setting| holds_secret(&setting)) {
+        access::warn_if_others_can_read(&path);
+    }
+    Ok(layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::SettingId;
+    use super::*;
+
+    fn parsed(text: &str) -> (Result<Layer, SettingsError>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let layer = parse(text, "config.toml".into(), &mut problems);
+        (layer, problems)
+    }
+
+    #[test]
+    fn texts_and_whole_numbers_are_taken() {
+        let (layer, problems) = parsed("sdkappid = 1400000000\nregion = \"tokyo\"\n");
+        let layer = layer.ok().unwrap();
+        assert_eq!(layer.get(SettingId::SdkAppId), Some("1400000000"));
+        assert_eq!(layer.get(SettingId::Region), Some("tokyo"));
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn unknown_keys_and_other_types_are_named_all_at_once() {
+        let (_, problems) = parsed("regoin = \"tokyo\"\nca_file = [1]\n[app]\nsdkappid = 1\n");
+        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 3);
+        assert!(texts.iter().any(|text| text.starts_with(
+            "regoin in config.toml: no such setting; there are sdkappid, identifier, secret_key"
+        )));
+        assert!(texts.contains(
+            &"ca_file in config.toml: it is neither a text nor a whole number".to_owned()
+        ));
+        assert!(
+            texts
+                .iter()
+                .any(|text| text.starts_with("app in config.toml"))
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_not_toml_is_named_but_not_shown() {
+        for text in [
+            "region = \"tokyo\"\nsecret_key = hush\n",
+            "region = \"tokyo\"\nsecret_key = \"hush\n",
+            "region = \"tokyo\"\nhush\n",
+        ] {
+            let (error, _) = parsed(text);
+            let error = error.err().unwrap();
+            assert_eq!(
+                error.to_string(),
+                "the settings file config.toml, line 2, is not TOML: write name = \"value\", a text in quotes"
+            );
+            assert!(!format!("{error:?}").contains("hush"));
+        }
+    }
+}
