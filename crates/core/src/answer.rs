@@ -40,11 +40,11 @@ pub enum Verdict {
 
 /// A request answered with a code other than 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {text} ({})", .code.remedy())]
+#[error("{code} {:?} ({})", shortened(text), .code.remedy())]
 pub struct Refusal {
     /// The service's code.
     pub code: Code,
-    /// The service's text.
+    /// The service's text, whole; a message shows its start.
     pub text: String,
 }
 
@@ -82,10 +82,18 @@ impl NotUnderstood {
 
     fn new(reason: impl Into<String>, body: &[u8]) -> NotUnderstood {
         NotUnderstood {
-            reason: reason.into(),
+            reason: shortened(&reason.into()).to_owned(),
             start: start_of(body),
         }
     }
+}
+
+/// The start of a text of any length, for a message.
+#[must_use]
+pub fn shortened(text: &str) -> &str {
+    let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
+    let end = ends.take_while(|end| *end <= NotUnderstood::SHOWN).last();
+    &text[..end.unwrap_or(0)]
 }
 
 /// The first bytes of a body, as text.
@@ -224,7 +232,12 @@ fn done<R: Request>(
     let mut read = Vec::new();
     for user in tags.ok_or("UserTags is missing")? {
         was_asked(&asked, &user.account, "UserTags")?;
-        named.insert(user.account.clone());
+        if !named.insert(user.account.clone()) {
+            return Err(format!(
+                "UserTags names an account again: {:?}",
+                user.account
+            ));
+        }
         read.push(AccountTags {
             account: user.account,
             tags: user.tags,

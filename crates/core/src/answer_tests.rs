@@ -180,6 +180,30 @@ fn an_account_that_was_not_asked_for_makes_the_answer_not_understood() {
 }
 
 #[test]
+fn an_account_that_is_read_twice_or_read_and_failed_makes_the_answer_not_understood() {
+    let get = GetTags::new(["u"]).unwrap();
+    for body in [
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[{"To_Account":"u","Tags":["a"]},{"To_Account":"u","Tags":["b"]}]}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[{"To_Account":"u","Tags":["a"]}],"ErrorList":[{"To_Account":"u","ErrorCode":1}]}"#,
+    ] {
+        let error = answer(body, &get).unwrap_err();
+        assert_eq!(error.reason, "UserTags names an account again: \"u\"");
+    }
+}
+
+#[test]
+fn a_message_stays_short_however_long_the_answers_parts_are() {
+    let long = "é".repeat(100_000);
+    let status = format!(r#"{{"ActionStatus":"{long}","ErrorInfo":"","ErrorCode":0}}"#);
+    assert!(answer(&status, &add()).unwrap_err().to_string().len() < 1_000);
+    let refusal = Refusal {
+        code: Code(1),
+        text: long,
+    };
+    assert!(refusal.to_string().len() < 1_000);
+}
+
+#[test]
 fn an_answer_past_its_bound_is_not_understood() {
     let mut reader = AnswerReader::new(4);
     assert!(reader.feed(b"1234").is_ok());

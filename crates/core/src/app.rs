@@ -42,9 +42,12 @@ impl FromStr for SdkAppId {
     type Err = InvalidSdkAppId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(SdkAppId)
-            .map_err(|_| InvalidSdkAppId(text.to_owned()))
+        let invalid = || InvalidSdkAppId(text.to_owned());
+        // what std parses may also begin with a plus sign
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(invalid());
+        }
+        text.parse().map(SdkAppId).map_err(|_| invalid())
     }
 }
 
@@ -128,7 +131,7 @@ mod tests {
     fn an_sdkappid_is_any_number_of_32_bits_but_zero() {
         assert_eq!("1".parse::<SdkAppId>().unwrap().get(), 1);
         assert_eq!("4294967295".parse::<SdkAppId>().unwrap().get(), u32::MAX);
-        for wrong in ["0", "", "-1", "4294967296", "14e8", " 1", "1.0"] {
+        for wrong in ["0", "", "-1", "4294967296", "14e8", " 1", "+1", "1.0"] {
             assert!(wrong.parse::<SdkAppId>().is_err(), "{wrong:?}");
         }
         assert!(SdkAppId::new(0).is_err());

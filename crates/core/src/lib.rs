@@ -22,7 +22,8 @@ mod violation;
 
 pub use account::{Account, Tag, UserTags};
 pub use answer::{
-    AccountTags, Answer, AnswerReader, LeftOut, NotUnderstood, Refusal, Verdict, start_of,
+    AccountTags, Answer, AnswerReader, LeftOut, NotUnderstood, Refusal, Verdict, shortened,
+    start_of,
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass};

@@ -20,7 +20,8 @@ pub trait Request: sealed::Sealed {
         self.checked().rules()
     }
 
-    /// Checks the request again by other rules, such as those of the client that is to send it.
+    /// Checks the request again by other rules, such as those of the client that is to send it. Places are those in
+    /// the request as it is: duplicated tags, which were dropped when it was made, count no more.
     ///
     /// # Errors
     /// With everything that these rules forbid.

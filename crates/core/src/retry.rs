@@ -45,7 +45,8 @@ impl RetryPolicy {
             .first_backoff
             .saturating_mul(1 << doublings)
             .min(self.longest_backoff);
-        let nanos = (longest.as_nanos() * u128::from(random)) >> 64;
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = (u128::from(longest) * u128::from(random)) >> 64;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }

@@ -94,6 +94,17 @@ fn the_jitter_is_full_from_nothing_to_the_whole_backoff() {
 }
 
 #[test]
+fn a_policy_of_any_numbers_is_taken() {
+    let policy = RetryPolicy {
+        max_attempts: u32::MAX,
+        first_backoff: Duration::MAX,
+        longest_backoff: Duration::MAX,
+    };
+    assert_eq!(policy.backoff(u32::MAX, HALF).as_secs(), 9_223_372_036);
+    assert!(policy.backoff(1, u64::MAX) > Duration::from_secs(18_446_744_072));
+}
+
+#[test]
 fn a_retry_that_cannot_start_before_the_deadline_is_not_waited_for_nor_paid() {
     let mut budget = RetryBudget::full();
     let deadline = Duration::from_millis(150);

@@ -72,8 +72,8 @@ pub enum SettingsError {
         /// Why.
         source: std::io::Error,
     },
-    /// The CA file holds no certificate.
-    #[error("the CA file {} holds no certificate: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
+    /// The CA file holds no certificate, or a damaged one.
+    #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
     NoCertificate(PathBuf),
 }
 
@@ -200,14 +200,15 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
         path: path.to_owned(),
         source,
     })?;
-    let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
+    let damaged = || SettingsError::NoCertificate(path.to_owned());
+    let mut certificates: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| damaged())? {
+            certificates.push(certificate);
+        }
+    }
     match certificates.is_empty() {
-        true => Err(SettingsError::NoCertificate(path.to_owned())),
+        true => Err(damaged()),
         false => Ok(Arc::new(certificates)),
     }
 }

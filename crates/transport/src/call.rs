@@ -29,14 +29,14 @@ pub(crate) struct Call<'c, R> {
     attempts: u32,
     /// The most that any attempt so far may have done.
     effect: Effect,
-    on_new_connection: bool,
 }
 
-/// An attempt that did not end the call.
+/// An attempt that was not answered for good.
 struct Failed {
     cause: Cause,
-    class: RetryClass,
     effect: Effect,
+    /// Whether it may be made again; `None` where the call itself has ended before it was made.
+    class: Option<RetryClass>,
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -60,7 +60,6 @@ impl<'c, R: Request> Call<'c, R> {
             retry: Retry::new(settings.retry),
             attempts: 0,
             effect: Effect::NotApplied,
-            on_new_connection: false,
         }
     }
 
@@ -81,8 +80,10 @@ impl<'c, R: Request> Call<'c, R> {
                 Err(failed) => failed,
             };
             self.effect = self.effect.max(failed.effect);
-            let decision = self.decide(&failed);
-            match decision {
+            let Some(class) = failed.class else {
+                return Err(self.error(failed.cause, None));
+            };
+            match self.decide(class, &failed.cause) {
                 Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
                 Decision::RetryAt(at) => {
                     let waited = self.patience.sleep_until(self.started + at);
@@ -102,19 +103,19 @@ impl<'c, R: Request> Call<'c, R> {
         self.attempts += 1;
         let exchanged = self.exchange(&usersig, body);
         let (sent, dead_connection) = (exchanged.sent, exchanged.dead_connection);
-        self.on_new_connection = dead_connection;
-        self.judge(exchanged, pass).map_err(|cause| Failed {
-            class: match cause.retry_class() {
-                RetryClass::NewUserSig => self.class_of_expired(&usersig),
-                _ if dead_connection => RetryClass::AtOnce,
-                class => class,
-            },
-            effect: match sent {
-                true => cause.effect(),
-                false => Effect::NotApplied,
-            },
-            cause,
-        })
+        self.judge(exchanged, pass, &usersig)
+            .map_err(|cause| Failed {
+                class: Some(match cause.retry_class() {
+                    RetryClass::NewUserSig => self.class_of_expired(&usersig),
+                    _ if dead_connection => RetryClass::AtOnce,
+                    class => class,
+                }),
+                effect: match sent {
+                    true => cause.effect(),
+                    false => Effect::NotApplied,
+                },
+                cause,
+            })
     }
 
     /// An expired UserSig is worth a try more only where there can be another.
@@ -154,14 +155,18 @@ impl<'c, R: Request> Call<'c, R> {
             body,
             patience,
             connect_deadline: deadline_after(self.settings.connect_timeout),
-            on_new_connection: self.on_new_connection,
         })
     }
 
     /// Reads the answer, and tells the quota what became of the call.
-    fn judge(&self, exchanged: Exchanged, pass: Pass<'_>) -> Result<Outcome, Cause> {
+    fn judge(
+        &self,
+        exchanged: Exchanged,
+        pass: Pass<'_>,
+        usersig: &Numbered,
+    ) -> Result<Outcome, Cause> {
         let answered = exchanged.answered;
-        let judged = exchanged
+        let mut judged = exchanged
             .result
             .and_then(|answer| answer.finish(self.request).map_err(Cause::NotUnderstood))
             .and_then(|answer| self.outcome(answer));
@@ -172,6 +177,10 @@ impl<'c, R: Request> Call<'c, R> {
             _ if answered => pass.answered(QuotaVerdict::Served),
             _ if exchanged.sent => pass.gave_up(),
             _ => pass.withdrew(),
+        }
+        match &mut judged {
+            Ok(outcome) => outcome.redact(&usersig.usersig),
+            Err(cause) => cause.redact(&usersig.usersig),
         }
         judged
     }
@@ -212,10 +221,10 @@ impl<'c, R: Request> Call<'c, R> {
         }))
     }
 
-    fn decide(&mut self, failed: &Failed) -> Decision {
+    fn decide(&mut self, class: RetryClass, cause: &Cause) -> Decision {
         let attempt = FailedAttempt {
-            class: failed.class,
-            timed_out: matches!(failed.cause, Cause::Timeout { .. }),
+            class,
+            timed_out: matches!(cause, Cause::Timeout { .. }),
         };
         let now = self.started.elapsed();
         let deadline = self
@@ -249,8 +258,8 @@ impl Failed {
     fn before_sending(cause: Cause) -> Failed {
         Failed {
             cause,
-            class: RetryClass::Never,
             effect: Effect::NotApplied,
+            class: None,
         }
     }
 }

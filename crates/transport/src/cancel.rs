@@ -7,15 +7,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
+use crate::process::PerProcess;
+
 /// Cancels calls, from any thread. Clones are the same token; one token may serve any number of calls, also at the
 /// same time. Once cancelled it stays so.
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
     cancelled: AtomicBool,
-    watched: Mutex<Watched>,
+    /// A forked child has its own: what its parent's calls are blocked on is none of its business.
+    watched: PerProcess<Mutex<Watched>>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Shared {
+            cancelled: AtomicBool::new(false),
+            watched: PerProcess::new(Mutex::default()),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -80,6 +91,7 @@ impl CancelToken {
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.0
             .watched
+            .get(Mutex::default)
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass};
+use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig};
 
 use crate::Outcome;
 use crate::patience::Stop;
+use crate::redact::redact;
 
 /// Why a call did not do all that was asked.
 #[derive(Debug)]
@@ -140,6 +141,36 @@ impl Cause {
             // the service says of each account left out that it did not change
             Cause::Partial(_) => Effect::NotApplied,
             _ => Effect::PossiblyApplied,
+        }
+    }
+
+    /// Covers a UserSig that an answer repeats, where it came in pieces and so passed the first look.
+    pub(crate) fn redact(&mut self, usersig: &UserSig) {
+        match self {
+            Cause::Service {
+                refusal,
+                request_id,
+            } => {
+                redact(&mut refusal.text, usersig);
+                request_id.iter_mut().for_each(|id| redact(id, usersig));
+            }
+            Cause::Partial(partial) => {
+                partial.outcome.redact(usersig);
+                for failure in &mut partial.failures {
+                    redact(&mut failure.refusal.text, usersig);
+                }
+            }
+            Cause::HttpStatus { start, .. } => redact(start, usersig),
+            Cause::NotUnderstood(error) => {
+                redact(&mut error.reason, usersig);
+                redact(&mut error.start, usersig);
+            }
+            Cause::Invalid(_)
+            | Cause::Credentials(_)
+            | Cause::Timeout { .. }
+            | Cause::Cancelled { .. }
+            | Cause::Network { .. }
+            | Cause::Tls(_) => {}
         }
     }
 

@@ -3,12 +3,12 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
-use crate::patience::{Patience, Stop};
+use crate::patience::{Patience, Stop, wait_once};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -160,6 +160,7 @@ impl UserSigs {
         patience: &Patience,
     ) -> Result<Numbered, NoUserSig> {
         let generation = loop {
+            patience.check().map_err(NoUserSig::Stopped)?;
             let mut state = self.state();
             if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
                 return Ok(Numbered {
@@ -171,7 +172,7 @@ impl UserSigs {
                 state.making = true;
                 break state.generation + 1;
             }
-            state.waiting.push(thread::current());
+            wait_once(&mut state.waiting);
             drop(state);
             let waited = patience.park_until(patience.deadline);
             waited.map_err(NoUserSig::Stopped)?;

@@ -64,7 +64,10 @@ impl Endpoint {
     /// The host's name or address, an IPv6 one without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        let inside = self.host.strip_prefix('[');
+        inside
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(&self.host)
     }
 
     /// The port.
@@ -116,6 +119,8 @@ fn split_port(authority: &str, tls: bool) -> Option<(&str, u16)> {
     match authority.rsplit_once(':') {
         // the colon is inside the brackets of an IPv6 address
         Some((_, port)) if port.ends_with(']') => without_port,
+        // what std parses as a number may also begin with a plus sign
+        Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => None,
         Some((host, port)) => Some((host, port.parse().ok().filter(|port| *port != 0)?)),
         None => without_port,
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use imtag_core::retry::Stopped;
-use imtag_core::{Code, Effect, Operation, Refusal, RetryClass};
+use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
 
 use crate::cause::{Cause, Failure, Partial, Phase};
 
@@ -43,7 +43,7 @@ impl Error {
         self.effect
     }
 
-    /// How many attempts were made; 0 where nothing was sent.
+    /// How many attempts were made, those with it that reached nobody; 0 where the call ended before the first.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
@@ -81,11 +81,22 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
+    /// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out. Not
+    /// after an expired UserSig: what could be had of a new one has been tried.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        let may_pass = |failure: &Failure| failure.refusal.code.retry() != RetryClass::Never;
-        self.cause.retry_class() != RetryClass::Never || self.failures().iter().any(may_pass)
+        let may_pass = |code: Code| code.retry() != RetryClass::Never;
+        match &self.cause {
+            Cause::Credentials(_) | Cause::Cancelled { .. } => true,
+            Cause::Service { refusal, .. } if refusal.code.retry() == RetryClass::NewUserSig => {
+                false
+            }
+            Cause::Partial(partial) => {
+                let mut codes = partial.failures.iter().map(|failure| failure.refusal.code);
+                codes.any(may_pass)
+            }
+            cause => cause.retry_class() != RetryClass::Never,
+        }
     }
 
     /// What the caller can do.
@@ -136,7 +147,8 @@ impl fmt::Display for Error {
             Cause::Service { refusal, .. } => write!(
                 f,
                 "{operation}: the service refused the request: {} {:?}",
-                refusal.code, refusal.text
+                refusal.code,
+                shortened(&refusal.text)
             ),
             Cause::Partial(partial) => partial.write(operation, f),
             Cause::HttpStatus { status, start } => {
@@ -178,7 +190,7 @@ impl Partial {
             self.failures.len() + self.outcome.accounts,
             first.account,
             first.refusal.code,
-            first.refusal.text
+            shortened(&first.refusal.text)
         )
     }
 }

@@ -16,6 +16,7 @@ mod patience;
 mod process;
 mod query;
 mod random;
+mod redact;
 mod settings;
 mod state;
 

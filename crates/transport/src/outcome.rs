@@ -1,6 +1,8 @@
 //! What a call did.
 
-use imtag_core::AccountTags;
+use imtag_core::{AccountTags, UserSig};
+
+use crate::redact::redact;
 
 /// A call that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -8,7 +10,7 @@ use imtag_core::AccountTags;
 pub struct Outcome {
     /// The accounts that it was done for.
     pub accounts: usize,
-    /// Attempts that were made, at least 1: requests sent, with retries.
+    /// Attempts that were made, at least 1: the one that was answered, and those before it.
     pub attempts: u32,
     /// The service's number for the request, where it gave one.
     pub request_id: Option<String>,
@@ -17,4 +19,13 @@ pub struct Outcome {
     /// Accounts that `get_tag` asked for and the answer does not name. No page says whether such an account has no
     /// tags or could not be read.
     pub unanswered: Vec<String>,
+}
+
+impl Outcome {
+    /// Covers a UserSig that an answer repeats. Tags are data, and stay.
+    pub(crate) fn redact(&mut self, usersig: &UserSig) {
+        self.request_id
+            .iter_mut()
+            .for_each(|id| redact(id, usersig));
+    }
 }

@@ -1,7 +1,7 @@
 //! How long a call waits: until its deadline, or until it is cancelled, whichever comes first. Every wait of a call
 //! goes through here or through a socket that a cancel shuts.
 
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::cancel::{Blocked, CancelToken, Watch};
@@ -26,6 +26,14 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The instant `after` from now, or one that never comes.
 pub(crate) fn deadline_after(after: Duration) -> Instant {
     Instant::now() + after.min(FOREVER)
+}
+
+/// Puts this thread among those that are to be woken, once however often it waits.
+pub(crate) fn wait_once(waiting: &mut Vec<Thread>) {
+    let this = thread::current();
+    if waiting.iter().all(|thread| thread.id() != this.id()) {
+        waiting.push(this);
+    }
 }
 
 impl Patience {

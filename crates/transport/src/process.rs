@@ -1,6 +1,7 @@
 //! State that a forked child does not share. After `fork()` a child has a copy of everything its parent had:
 //! sockets that both would write to, locks that threads of the parent held and that nobody will release. So the
-//! state is kept by process: a child makes its own and never touches, nor drops, the parent's.
+//! state is kept by process: a child makes its own and never touches, nor drops, the parent's. A process is told by
+//! its number, so a child in a PID namespace of its own that happens to have its parent's number goes unnoticed.
 
 use std::sync::OnceLock;
 
@@ -34,17 +35,21 @@ impl<T> PerProcess<T> {
         let process = std::process::id();
         let mut slot = &self.first;
         loop {
-            let node = slot.get_or_init(|| {
-                Box::new(Node {
-                    process,
-                    value: make(),
-                    next: OnceLock::new(),
-                })
-            });
-            if node.process == process {
-                return &node.value;
+            if let Some(node) = slot.get() {
+                if node.process == process {
+                    return &node.value;
+                }
+                slot = &node.next;
+                continue;
             }
-            slot = &node.next;
+            let node = Box::new(Node {
+                process,
+                value: make(),
+                next: OnceLock::new(),
+            });
+            // made before it is set, so that hardly a moment is left for a fork to find it half done; where another
+            // thread was faster, its value holds
+            drop(slot.set(node));
         }
     }
 }

@@ -23,7 +23,10 @@ use support::*;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Far more than any machine needs; only a call that hangs takes longer.
+/// Far more than any call may go over, on the busiest of machines.
+const FAR_OVER: Duration = Duration::from_secs(3);
+
+/// As good as for ever.
 const HANGS: Duration = Duration::from_secs(20);
 
 /// A phase that hangs: a client and a request for it, and what keeps it hanging.
@@ -184,7 +187,7 @@ fn a_call_ends_at_its_deadline_in_every_phase() {
         );
         assert_eq!(error.effect(), hang.effect, "{:?}", hang.phase);
         assert!(
-            took >= TIMEOUT && took < HANGS,
+            took >= TIMEOUT && took < TIMEOUT + FAR_OVER,
             "{:?}: {took:?}",
             hang.phase
         );
@@ -217,7 +220,7 @@ fn a_call_ends_at_once_when_it_is_cancelled_in_every_phase() {
             hang.phase
         );
         assert_eq!(error.effect(), hang.effect, "{:?}", hang.phase);
-        assert!(took < HANGS, "{:?}: {took:?}", hang.phase);
+        assert!(took < FAR_OVER, "{:?}: {took:?}", hang.phase);
     }
 }
 

@@ -136,11 +136,12 @@ fn any_fault(rng: &mut ChaCha8Rng, call: &Call) -> Fault {
         }
         _ => {
             let code = CODES[rng.random_range(0..CODES.len())];
+            let fault = Fault::code(code);
             if imtag_transport::Code(code).effect() == Effect::NotApplied {
-                // decided before any user is looked at: not even the real service has an effect then
-                return Fault::code(code);
+                // decided before any user is looked at: never after the effect
+                return fault;
             }
-            Fault::code(code)
+            fault
         }
     };
     match rng.random_bool(0.5) {

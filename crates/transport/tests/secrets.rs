@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imtag_emulator::{Emulator, Fault, Operation};
-use imtag_transport::{AddTags, Client};
+use imtag_transport::{AddTags, Client, RetryPolicy};
 use support::*;
 
 /// Keeps all that anybody logs, down to the last detail.
@@ -66,6 +68,24 @@ fn no_log_error_or_debug_shows_a_secret() {
         shown.push_str(&format!("{error} {error:?} {error:#?}\n"));
         emulator.reset();
     }
+    let echoed = builder(&format!("http://{}", echoing_server()))
+        .retry(RetryPolicy {
+            max_attempts: 1,
+            ..RetryPolicy::default()
+        })
+        .build()
+        .unwrap();
+    for expected in [
+        "Cannot POST",
+        "Cannot POST",
+        "bad url POST",
+        "<p>POST",
+        "302",
+    ] {
+        let error = echoed.add_tag(&request).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        shown.push_str(&format!("{error} {error:?}\n"));
+    }
     drop(emulator);
     shown.push_str(&format!("{:?}", client.add_tag(&request)));
 
@@ -79,6 +99,39 @@ fn no_log_error_or_debug_shows_a_secret() {
         assert!(!kept.contains(secret), "{kept}");
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+/// A server that repeats the request's first line in each place of its answer where a proxy may.
+fn echoing_server() -> std::net::SocketAddr {
+    let answers = AtomicUsize::new(0);
+    server(move |mut stream| {
+        let mut request = [0; 8192];
+        let read = stream.read(&mut request).unwrap();
+        let request = String::from_utf8_lossy(&request[..read]).into_owned();
+        let line = request.lines().next().unwrap().to_owned();
+        let encoded = line.replace('*', "%2A");
+        let fail =
+            format!(r#"{{"ActionStatus":"FAIL","ErrorInfo":"bad url {line}","ErrorCode":60002}}"#);
+        let (head, body) = match answers.fetch_add(1, Ordering::SeqCst) {
+            0 => ("404 Not Found".to_owned(), format!("Cannot {line}")),
+            1 => ("404 Not Found".to_owned(), format!("Cannot {encoded}")),
+            2 => ("200 OK".to_owned(), fail),
+            3 => ("200 OK".to_owned(), format!("<p>{line}")),
+            4 => (
+                format!(
+                    "302 Found\r\nLocation: http://127.0.0.1{}",
+                    line.replace(' ', "")
+                ),
+                String::new(),
+            ),
+            _ => return,
+        };
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        stream.write_all(answer.as_bytes()).unwrap();
+    })
 }
 
 #[test]

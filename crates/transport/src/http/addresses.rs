@@ -16,6 +16,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::Phase;
 use crate::endpoint::Endpoint;
+use crate::patience::wait_once;
 
 use super::attempt::{Attempt, Trouble};
 
@@ -25,6 +26,8 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 /// More than ureq takes.
 const ADDRESSES: usize = 16;
 
+/// Clones are the same.
+#[derive(Clone)]
 pub(super) struct Addresses {
     lookup: Arc<Lookup>,
 }
@@ -39,6 +42,8 @@ struct Lookup {
 struct Known {
     addresses: Vec<SocketAddr>,
     looked_up: Option<Instant>,
+    /// None of them could be connected to: they may be another host's by now.
+    failed: bool,
     looking: bool,
     /// How many look-ups have failed, and why the last one did.
     failures: u64,
@@ -69,14 +74,16 @@ impl Addresses {
         let mut failures_before = None;
         loop {
             let mut known = self.lookup.known();
-            let stale = known.looked_up.is_some_and(|at| at.elapsed() >= FRESH_FOR);
+            let stale = known
+                .looked_up
+                .is_some_and(|at| known.failed || at.elapsed() >= FRESH_FOR);
             if known.addresses.is_empty() {
                 if *failures_before.get_or_insert(known.failures) != known.failures {
                     let failure = format!("{}: {}", self.lookup.host, known.failure);
                     return Err(Trouble::Network(io::Error::other(failure)));
                 }
                 self.look(&mut known).map_err(Trouble::Network)?;
-                known.waiting.push(thread::current());
+                wait_once(&mut known.waiting);
             } else {
                 if stale {
                     // the old ones serve until there are new ones, or no thread for a while
@@ -88,6 +95,11 @@ impl Addresses {
             let waited = patience.park_until(patience.deadline);
             waited.map_err(Trouble::Stopped)?;
         }
+    }
+
+    /// None of the addresses could be connected to: the next call looks the host up anew.
+    pub(super) fn failed(&self) {
+        self.lookup.known().failed = true;
     }
 
     /// Starts a look-up unless one is under way.
@@ -111,6 +123,7 @@ impl Lookup {
         let mut known = self.known();
         known.looking = false;
         known.looked_up = Some(Instant::now());
+        known.failed = false;
         match found {
             Ok(found) if !found.is_empty() => known.addresses = found,
             other => {
@@ -175,7 +188,7 @@ mod tests {
         let patience = Patience { deadline, cancel };
         let _watch = patience.watch();
         let usersig = UserSig::new("s").unwrap();
-        let attempt = Attempt::new(patience, deadline, usersig, false);
+        let attempt = Attempt::new(patience, deadline, usersig);
         attempt.run(|| addresses.current()).0
     }
 
@@ -239,5 +252,18 @@ mod tests {
             thread::yield_now();
         }
         assert_eq!(current(&addresses, Duration::MAX, None).unwrap(), found);
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_connected_to_are_looked_up_again() {
+        let addresses = addresses("http://localhost:8080");
+        current(&addresses, Duration::MAX, None).unwrap();
+        let first = addresses.lookup.known().looked_up;
+        addresses.failed();
+        current(&addresses, Duration::MAX, None).unwrap();
+        while addresses.lookup.known().looking {
+            thread::yield_now();
+        }
+        assert_ne!(addresses.lookup.known().looked_up, first);
     }
 }

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use imtag_core::{NotUnderstood, UserSig};
 
 use crate::Phase;
 use crate::cancel::{Blocked, Watch};
-use crate::patience::{Patience, Stop};
+use crate::patience::{Patience, Stop, deadline_after};
+use crate::redact::mask;
 
 thread_local! {
     static CURRENT: RefCell<Option<Attempt>> = const { RefCell::new(None) };
@@ -19,10 +20,9 @@ thread_local! {
 pub(super) struct Attempt {
     patience: Patience,
     connect_deadline: Instant,
-    /// Until it has been put into the request.
-    usersig: Option<UserSig>,
-    /// Pooled connections are not to be used.
-    pub(super) on_new_connection: bool,
+    usersig: UserSig,
+    /// Whether the UserSig has been put into the request.
+    signed: bool,
     pub(super) phase: Phase,
     /// The first trouble met: what ureq makes of it is of no interest.
     pub(super) trouble: Option<Trouble>,
@@ -40,20 +40,16 @@ pub(super) struct Attempt {
 pub(super) enum Trouble {
     Stopped(Stop),
     Network(io::Error),
+    NotUnderstood(&'static str),
 }
 
 impl Attempt {
-    pub(super) fn new(
-        patience: Patience,
-        connect_deadline: Instant,
-        usersig: UserSig,
-        on_new_connection: bool,
-    ) -> Attempt {
+    pub(super) fn new(patience: Patience, connect_deadline: Instant, usersig: UserSig) -> Attempt {
         Attempt {
             patience,
             connect_deadline,
-            usersig: Some(usersig),
-            on_new_connection,
+            usersig,
+            signed: false,
             phase: Phase::Resolve,
             trouble: None,
             sent: false,
@@ -104,16 +100,38 @@ impl Attempt {
         self.watches.extend(watch);
     }
 
-    /// The UserSig, once: for the first bytes of the request.
-    pub(super) fn take_usersig(&mut self) -> Option<UserSig> {
-        self.usersig.take()
+    /// The exchange is over, and its connection goes back to the pool, where another call may take it.
+    pub(super) fn leave_connection(&mut self) {
+        self.watches.clear();
     }
 
-    pub(super) fn note_answer(&mut self, bytes: &[u8]) {
-        if self.answer_start.is_empty() {
-            let shown = bytes.len().min(NotUnderstood::SHOWN);
-            self.answer_start.extend_from_slice(&bytes[..shown]);
+    /// From now on waits no longer than this.
+    pub(super) fn hurry(&mut self, limit: Duration) {
+        self.patience = self.patience.at_most(deadline_after(limit));
+    }
+
+    /// The UserSig, once: for the first bytes of the request.
+    pub(super) fn usersig_to_send(&mut self) -> Option<UserSig> {
+        (!std::mem::replace(&mut self.signed, true)).then(|| self.usersig.clone())
+    }
+
+    /// Takes in what has arrived of the answer, before ureq sees it; `full` says that there is no room for more.
+    pub(super) fn take_answer(&mut self, arrived: &mut [u8], full: bool) -> Result<(), Trouble> {
+        if full {
+            return Err(Trouble::NotUnderstood("the answer's head is too long"));
         }
+        if !self.sent && !arrived.is_empty() {
+            // left over from the exchange before, and not the answer to a request that nobody has seen
+            let stray = "the server had sent more than its last answer";
+            let stray = io::Error::new(io::ErrorKind::InvalidData, stray);
+            return Err(Trouble::Network(stray));
+        }
+        mask(arrived, &self.usersig);
+        if self.answer_start.is_empty() {
+            let shown = arrived.len().min(NotUnderstood::SHOWN);
+            self.answer_start = arrived[..shown].to_vec();
+        }
+        Ok(())
     }
 
     /// Notes the trouble, and makes an error of it that ureq hands through.

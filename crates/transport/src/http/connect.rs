@@ -13,6 +13,7 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use crate::Phase;
 use crate::patience::Stop;
 
+use super::addresses::Addresses;
 use super::attempt::{Attempt, Trouble};
 use super::socket::{Socket, ready};
 
@@ -20,6 +21,8 @@ use super::socket::{Socket, ready};
 pub(super) struct Connect {
     /// Whether only addresses of this machine may be connected to, whatever a name is looked up as.
     pub(super) loopback_only: bool,
+    /// Told when none of them answers.
+    pub(super) addresses: Addresses,
 }
 
 impl Connector for Connect {
@@ -31,9 +34,10 @@ impl Connector for Connect {
         _: Option<()>,
     ) -> Result<Option<Socket>, ureq::Error> {
         Attempt::with(|attempt| attempt.phase = Phase::Connect);
-        let stream = self
-            .first_that_answers(&details.addrs)
-            .map_err(|trouble| Attempt::with(|attempt| attempt.failed(trouble)))?;
+        let stream = self.first_that_answers(&details.addrs).map_err(|trouble| {
+            self.addresses.failed();
+            Attempt::with(|attempt| attempt.failed(trouble))
+        })?;
         Attempt::with(|attempt| attempt.phase = Phase::Handshake);
         let buffer_bytes = details.config.input_buffer_size();
         Ok(Some(Socket::new(stream, buffer_bytes)))

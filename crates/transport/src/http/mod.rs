@@ -37,6 +37,9 @@ use sign::Sign;
 /// Bytes of an answer at most.
 const ANSWER_BYTES: usize = 1 << 20;
 
+/// How long the body of an answer that is not 200 is waited for.
+const ERROR_PAGE: Duration = Duration::from_millis(100);
+
 /// Connections that may wait for their next call. A client at full quota and half a second away needs fifty.
 const IDLE_CONNECTIONS: usize = 128;
 
@@ -63,8 +66,6 @@ pub(crate) struct Exchange<'e> {
     pub(crate) body: &'e [u8],
     pub(crate) patience: Patience,
     pub(crate) connect_deadline: Instant,
-    /// Whether a new connection is wanted, because a pooled one has just turned out to be dead.
-    pub(crate) on_new_connection: bool,
 }
 
 /// What became of an exchange.
@@ -97,12 +98,14 @@ impl Http {
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
             .build();
+        let addresses = Addresses::of(endpoint);
         let connector = Connect {
             loopback_only: !endpoint.is_tls(),
+            addresses: addresses.clone(),
         };
         let chain = connector.chain(RustlsConnector::default()).chain(Sign);
         Http {
-            agent: Agent::with_parts(config, chain, Addresses::of(endpoint)),
+            agent: Agent::with_parts(config, chain, addresses),
             url: endpoint.url(),
         }
     }
@@ -113,7 +116,6 @@ impl Http {
             exchange.patience,
             exchange.connect_deadline,
             exchange.usersig,
-            exchange.on_new_connection,
         );
         let (result, mut attempt) = attempt.run(|| self.post(url, exchange.body));
         let answered = !attempt.answer_start.is_empty();
@@ -137,12 +139,11 @@ impl Http {
         let status = response.status().as_u16();
         let mut body = response.into_body().into_reader();
         if status != 200 {
+            // the status says enough: what there is of the body is not waited for
+            Attempt::with(|attempt| attempt.hurry(ERROR_PAGE));
             let mut start = Vec::new();
-            // the status says enough, whether or not the body can be read
-            drop(
-                body.take(NotUnderstood::SHOWN as u64)
-                    .read_to_end(&mut start),
-            );
+            let shown = NotUnderstood::SHOWN as u64;
+            drop(body.take(shown).read_to_end(&mut start));
             let start = start_of(&start);
             return Err(Fault::Found(Cause::HttpStatus { status, start }));
         }
@@ -182,6 +183,7 @@ fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
     match attempt.trouble.take() {
         Some(Trouble::Stopped(stop)) => return Cause::of(stop, phase),
         Some(Trouble::Network(source)) => return Cause::Network { phase, source },
+        Some(Trouble::NotUnderstood(reason)) => return not_understood(reason, attempt),
         None => {}
     }
     match error {
@@ -191,9 +193,13 @@ fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
         ureq::Error::Io(source) => Cause::Network { phase, source },
         ureq::Error::Rustls(error) => Cause::Tls(error.into()),
         ureq::Error::Tls(reason) => Cause::Tls(reason.into()),
-        _ => Cause::NotUnderstood(NotUnderstood {
-            reason: "not an HTTP answer".to_owned(),
-            start: start_of(&attempt.answer_start),
-        }),
+        _ => not_understood("not an HTTP answer", attempt),
     }
+}
+
+fn not_understood(reason: &str, attempt: &Attempt) -> Cause {
+    Cause::NotUnderstood(NotUnderstood {
+        reason: reason.to_owned(),
+        start: start_of(&attempt.answer_start),
+    })
 }

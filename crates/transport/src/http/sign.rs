@@ -1,7 +1,10 @@
-//! The last link of the chain: puts the UserSig into the request's first line. ureq shows URLs in its own logs and
-//! errors, so it never gets to see one with a UserSig in it; the URL that it has ends in `usersig=&…`.
+//! The last link of the chain: puts the UserSig into the request's first line, and covers it in the answer should the
+//! answer repeat it. ureq shows URLs and answers in its own logs, so it never gets to see a UserSig; the URL that it
+//! has ends in `usersig=&…`.
 
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
 
 use crate::Phase;
 
@@ -18,31 +21,35 @@ impl<In: Transport> Connector<In> for Sign {
 
     fn connect(
         &self,
-        _: &ConnectionDetails<'_>,
+        details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<Signed<In>>, ureq::Error> {
         Attempt::with(|attempt| attempt.phase = Phase::Write);
-        Ok(chained.map(|inner| Signed { inner }))
+        let size = details.config.input_buffer_size();
+        let answer = LazyBuffers::new(size, 1); // its output is not used
+        Ok(chained.map(|inner| Signed { inner, answer }))
     }
 }
 
+/// Requests go out through the inner transport's buffer; answers are copied out of it.
 #[derive(Debug)]
 pub(super) struct Signed<T> {
     inner: T,
+    answer: LazyBuffers,
 }
 
 impl<T: Transport> Transport for Signed<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
+        self
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        let Some(usersig) = Attempt::with(Attempt::take_usersig) else {
+        let Some(usersig) = Attempt::with(Attempt::usersig_to_send) else {
             return self.inner.transmit_output(amount, timeout);
         };
         let head = &self.inner.buffers().output()[..amount];
         let gap = head.windows(GAP.len()).position(|bytes| bytes == GAP);
-        let gap = gap.expect("the request's URL has a gap for the UserSig") + GAP.len() - 1;
+        let gap = gap.expect("the URL that we made has a gap for the UserSig") + GAP.len() - 1;
         let signed = [&head[..gap], usersig.expose().as_bytes(), &head[gap..]].concat();
         let mut left = signed.as_slice();
         while !left.is_empty() {
@@ -56,17 +63,59 @@ impl<T: Transport> Transport for Signed<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        let progress = self.inner.await_input(timeout)?;
-        let input = self.inner.buffers().input();
-        Attempt::with(|attempt| attempt.note_answer(input));
+        let progress = self.inner.maybe_await_input(timeout)?;
+        let arrived = self.inner.buffers().input();
+        let space = self.answer.input_append_buf();
+        let part = arrived.len().min(space.len());
+        space[..part].copy_from_slice(&arrived[..part]);
+        let full = progress && part == 0;
+        Attempt::with(
+            |attempt| match attempt.take_answer(&mut space[..part], full) {
+                Ok(()) => Ok(()),
+                Err(trouble) => Err(attempt.failed(trouble)),
+            },
+        )?;
+        self.answer.input_appended(part);
+        self.inner.buffers().input_consume(part);
         Ok(progress)
     }
 
     fn is_open(&mut self) -> bool {
-        self.inner.is_open()
+        let unread = self.answer.input().len() + self.inner.buffers().input().len();
+        unread == 0 && self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
         self.inner.is_tls()
+    }
+}
+
+impl<T: Transport> Buffers for Signed<T> {
+    fn output(&mut self) -> &mut [u8] {
+        self.inner.buffers().output()
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.inner.buffers().tmp_and_output()
+    }
+
+    fn input(&self) -> &[u8] {
+        self.answer.input()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.answer.input_append_buf()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.answer.input_appended(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.answer.input_consume(amount);
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.answer.can_use_input()
     }
 }

@@ -40,17 +40,16 @@ impl Socket {
     }
 
     fn write_gathered(&mut self) -> Result<(), ureq::Error> {
-        let patience = Attempt::with(|attempt| {
-            if attempt.phase != Phase::Handshake {
-                attempt.phase = Phase::Write;
-                attempt.sent = true;
-            }
-            attempt.patience()
-        });
+        let patience = Attempt::with(|attempt| attempt.patience());
+        // the time may have come between the last wait and here, and nothing is to be sent after it
+        patience.check().map_err(stopped)?;
         let mut left = self.gathered.as_slice();
         while !left.is_empty() {
             match (&*self.stream).write(left) {
-                Ok(written) => left = &left[written..],
+                Ok(written) => {
+                    left = &left[written..];
+                    Attempt::with(|attempt| attempt.sent |= attempt.phase == Phase::Write);
+                }
                 Err(error) => after(error, &self.stream, PollFlags::OUT, &patience)?,
             }
         }
@@ -95,21 +94,24 @@ impl Transport for Socket {
 
     /// Asked when a connection goes back to the pool, and when it is taken out of it for the next call.
     fn is_open(&mut self) -> bool {
+        if !self.buffers.input().is_empty() {
+            return false;
+        }
         if std::mem::take(&mut self.just_read) {
+            Attempt::with(Attempt::leave_connection);
             return true;
         }
         // anything but "nothing to read" is an end, an error, or bytes that nobody asked for
         let nothing = self.stream.peek(&mut [0]);
         let alive = nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        Attempt::with(|attempt| {
-            let usable = alive && !attempt.on_new_connection;
-            if usable {
+        if alive {
+            Attempt::with(|attempt| {
                 attempt.on_pooled_connection = true;
                 attempt.phase = Phase::Write;
                 attempt.watch(&self.stream);
-            }
-            usable
-        })
+            });
+        }
+        alive
     }
 }
 
@@ -130,7 +132,7 @@ fn after(
         io::ErrorKind::WouldBlock => wait(stream, event, patience),
         io::ErrorKind::Interrupted => Ok(()),
         _ => Err(match patience.check() {
-            Err(Stop::Cancelled) => fail(Trouble::Stopped(Stop::Cancelled)),
+            Err(Stop::Cancelled) => stopped(Stop::Cancelled),
             _ => fail(Trouble::Network(error)),
         }),
     }
@@ -138,6 +140,10 @@ fn after(
 
 fn wait(stream: &TcpStream, event: PollFlags, patience: &Patience) -> Result<(), ureq::Error> {
     ready(stream, event, patience).map_err(fail)
+}
+
+fn stopped(stop: Stop) -> ureq::Error {
+    fail(Trouble::Stopped(stop))
 }
 
 fn fail(trouble: Trouble) -> ureq::Error {
