@@ -140,3 +140,44 @@ impl Attempt {
         ureq::Error::Io(io::Error::other("see the attempt"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt() -> Attempt {
+        let deadline = deadline_after(Duration::MAX);
+        let patience = Patience {
+            deadline,
+            cancel: None,
+        };
+        Attempt::new(
+            patience,
+            deadline,
+            UserSig::new("eJyrVgrxCdYrSy1SslJQ").unwrap(),
+        )
+    }
+
+    #[test]
+    fn an_answer_to_a_request_that_was_not_sent_is_a_dead_connection() {
+        let mut attempt = attempt();
+        let stray = attempt.take_answer(&mut b"HTTP/1.1 200 OK".to_vec(), false);
+        assert!(matches!(stray, Err(Trouble::Network(_))));
+        attempt.sent = true;
+        assert!(
+            attempt
+                .take_answer(&mut b"HTTP/1.1 200 OK".to_vec(), false)
+                .is_ok()
+        );
+        assert_eq!(attempt.answer_start, b"HTTP/1.1 200 OK");
+    }
+
+    #[test]
+    fn a_usersig_in_an_answer_is_covered_before_anybody_sees_it() {
+        let mut attempt = attempt();
+        attempt.sent = true;
+        let mut arrived = b"Location: /?usersig=eJyrVgrxCdYrSy1SslJQ&x".to_vec();
+        attempt.take_answer(&mut arrived, false).unwrap();
+        assert_eq!(arrived, b"Location: /?usersig=xxxxxxxxxxxxxxxxxxxx&x");
+    }
+}
