@@ -2,9 +2,12 @@
 //! that the same reason of a thousand users is one reason.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use imtag_transport::{Cause, Error, Refusal};
 use serde::Serialize;
+
+use crate::shown::Shown;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Reason {
@@ -60,6 +63,16 @@ impl Reason {
             _ => error.to_string(),
         };
         Reason::ours(reason, error.remedy())
+    }
+}
+
+/// `70107 the service's text (what to do)`.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(code) = self.code {
+            write!(f, "{code} ")?;
+        }
+        write!(f, "{} ({})", Shown(&self.reason), self.remedy)
     }
 }
 

@@ -77,22 +77,28 @@ impl Caller {
     pub(super) fn call<R: Request>(&self, request: &R) -> Result<Exit, CommandError> {
         self.interrupt.busy_with(Busy::Calling);
         let options = CallOptions::new().cancel(self.interrupt.token());
-        match self.connection.client.call(request, &options) {
-            Ok(outcome) => {
-                let report = Report::of_outcome(R::OPERATION, outcome);
-                self.output.show(&report)?;
-                Ok(match report.failures.is_empty() {
-                    true => Exit::Done,
-                    false => Exit::SomeFailed,
-                })
-            }
-            Err(error) => {
-                note(Shown(&error.to_string()));
-                let exit = Exit::of_call(&error);
-                self.output.show(&Report::of_error(request, error))?;
-                Ok(exit)
-            }
+        let called = self.connection.client.call(request, &options);
+        let error = called.as_ref().err();
+        let exit = error.map_or(Exit::Done, Exit::of_call);
+        let is_partial = error.is_some_and(|it| matches!(it.cause(), Cause::Partial(_)));
+        // of a partial success people hear account by account
+        let sentence = error.filter(|_| self.output.is_json() || !is_partial);
+        let reason_said = sentence.is_some();
+        if let Some(error) = sentence {
+            note(Shown(&error.to_string()));
         }
+        let report = match called {
+            Ok(outcome) => Report::of_outcome(R::OPERATION, outcome),
+            Err(error) => Report::of_error(request, error),
+        };
+        if !self.output.is_json() {
+            report.note_failures(reason_said);
+        }
+        self.output.show(&report)?;
+        Ok(match exit {
+            Exit::Done if !report.failures.is_empty() => Exit::SomeFailed,
+            exit => exit,
+        })
     }
 }
 
@@ -149,6 +155,20 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Names every account that failed, for people: beside the result, as all complaints. A reason that all share
+    /// and that has been said is not said again.
+    fn note_failures(&self, reason_said: bool) {
+        for failure in &self.failures {
+            let (account, effect) = (Shown(&failure.account), failure.effect);
+            match reason_said {
+                true => note(format_args!("{account}: {effect}")),
+                false => note(format_args!("{account}: {effect}: {}", failure.reason)),
+            }
+        }
+    }
+}
+
 fn users(tags: Vec<AccountTags>) -> Vec<User> {
     let users = tags.into_iter().map(|user| User {
         account: user.account,
@@ -176,21 +196,6 @@ impl Show for Report {
         };
         if self.users.is_none() && self.accounts > 0 {
             writeln!(out, "{done} {}", count(self.accounts, "user", "users"))?;
-        }
-        for failure in &self.failures {
-            let Reason {
-                code,
-                reason,
-                remedy,
-            } = &failure.reason;
-            let code = code.map(|code| format!("{code} ")).unwrap_or_default();
-            writeln!(
-                out,
-                "{} failed, {}: {code}{} ({remedy})",
-                Shown(&failure.account),
-                failure.effect,
-                Shown(reason)
-            )?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use imtag_core::SecretKey;
@@ -87,8 +88,10 @@ struct Folder(TempDir);
 impl Folder {
     fn new(interrupt: &Interrupt) -> Result<Folder, CommandError> {
         interrupt.busy_with(Busy::Serving);
-        // made for this user alone, whatever the umask
-        let folder = tempfile::Builder::new().prefix("imtag-emulator-").tempdir();
+        let folder = tempfile::Builder::new()
+            .prefix("imtag-emulator-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir();
         folder
             .map(Folder)
             .map_err(CommandError::machine("cannot make a temporary folder"))
@@ -112,7 +115,6 @@ fn throw_away_key(folder: &Path) -> Result<(SecretKey, PathBuf), CommandError> {
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -88,12 +88,7 @@ impl Report<'_> {
         writeln!(out, "\n{users} failed:")?;
         for ((reason, effect), group) in &groups {
             let users = count(group.users, "user", "users");
-            let code = reason
-                .code
-                .map(|code| format!("{code} "))
-                .unwrap_or_default();
-            let (text, remedy) = (Shown(&reason.reason), &reason.remedy);
-            writeln!(out, "  {users}, {effect}: {code}{text} ({remedy})")?;
+            writeln!(out, "  {users}, {effect}: {reason}")?;
             for account in &group.named {
                 writeln!(out, "    {account}")?;
             }

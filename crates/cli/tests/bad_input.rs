@@ -1,0 +1,244 @@
+//! Files and settings that cannot be used: one sentence that says what is wrong and what to do, the documented exit
+//! code, and nothing sent.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::os::unix::fs::PermissionsExt;
+
+use stage::{Stage, run, run_with_input};
+
+#[test]
+fn a_file_that_cannot_be_imported_says_why_and_nothing_is_sent() {
+    let stage = Stage::new();
+    let long = format!("account,tag\n{}", "x".repeat(100));
+    for (content, sentence) in [
+        (
+            "",
+            "is empty: its first line must be the header account,tag or account,tags",
+        ),
+        (
+            "alice,vip\nbob,vip\n",
+            "does not start with the header account,tag or account,tags: its first line is \"alice,vip\"",
+        ),
+        (
+            "account;tag\nalice;vip\n",
+            "has semicolons between its fields: save it with commas",
+        ),
+        (
+            "account\ttag\nalice\tvip\n",
+            "has tabs between its fields: save it with commas",
+        ),
+        (
+            &long.replace("account", "acc\0ount"),
+            "is not a text file: give a CSV file in UTF-8",
+        ),
+    ] {
+        stage.file("users.csv", content);
+        stage
+            .run(&["import", "users.csv"])
+            .refuses(2, &format!("imtag: users.csv {sentence}"));
+    }
+    for (content, sentence) in [
+        (
+            b"\xff\xfea\0c\0".as_slice(),
+            "is UTF-16 text: save it as UTF-8",
+        ),
+        (b"\x1f\x8b\x08\x08\xff\xff", "is not a text file"),
+    ] {
+        stage.file("users.csv", content);
+        stage
+            .run(&["import", "users.csv"])
+            .refuses(2, &format!("users.csv {sentence}"));
+    }
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_directory_a_missing_file_and_an_empty_input_are_said_to_be() {
+    let stage = Stage::new();
+    stage.run(&["import", "."]).refuses(
+        2,
+        "imtag: . is a directory: give a CSV file, or - for standard input",
+    );
+    stage.run(&["import", "none.csv"]).refuses(
+        2,
+        "imtag: none.csv cannot be read: No such file or directory",
+    );
+    stage
+        .run(&["import", "-"])
+        .refuses(2, "imtag: standard input is empty");
+    let (exit, refused) = stage.json(&["import", "none.csv"]);
+    assert_eq!(exit, Some(2));
+    assert_eq!(refused["error"]["exit_code"], 2);
+}
+
+#[test]
+fn a_demo_of_a_bad_file_says_the_same() {
+    let stage = Stage::new();
+    stage.file("users.csv", "account;tag\n");
+    run(stage.bare(&["import", "--demo", "users.csv"])).refuses(2, "has semicolons");
+}
+
+#[test]
+fn all_missing_settings_are_named_at_once() {
+    let stage = Stage::new();
+    for arguments in [&["get", "alice"][..], &["import", "users.csv"]] {
+        let ran = run(stage.bare(arguments));
+        ran.refuses(3, "imtag: settings are missing:\n");
+        for name in [
+            "IMTAG_SDKAPPID",
+            "IMTAG_IDENTIFIER",
+            "IMTAG_SECRET_KEY or IMTAG_SECRET_KEY_FILE or IMTAG_USERSIG",
+            "IMTAG_REGION or IMTAG_ENDPOINT",
+        ] {
+            ran.refuses(3, name);
+        }
+    }
+    let json = run(stage.bare(&["get", "alice", "--json"])).json();
+    assert_eq!(json["error"]["exit_code"], 3);
+}
+
+#[test]
+fn wrong_settings_are_named_by_what_set_them() {
+    let stage = Stage::new();
+    for (flag, value, sentence) in [
+        (
+            "--region",
+            "mars",
+            "--region: unknown region \"mars\": use one of china, singapore, seoul",
+        ),
+        ("--sdkappid", "x", "--sdkappid: \"x\" is not an SDKAppID"),
+        (
+            "--endpoint",
+            "http://example.com",
+            "--endpoint: the endpoint \"http://example.com\" is plain HTTP to another machine",
+        ),
+        (
+            "--ca-file",
+            "none.pem",
+            "--ca-file: the CA file none.pem cannot be read: No such file",
+        ),
+        (
+            "--calls-per-second",
+            "0",
+            "--calls-per-second: \"0\" is not a whole number of calls, 1 or more",
+        ),
+        (
+            "--config",
+            "none.toml",
+            "the settings file none.toml cannot be read",
+        ),
+    ] {
+        stage
+            .run(&["get", "alice", flag, value])
+            .refuses(3, sentence);
+    }
+    let mut command = stage.imtag(&["get", "alice"]);
+    command.env("IMTAG_REGION", "singapore");
+    run(command).refuses(
+        3,
+        "imtag: IMTAG_REGION and IMTAG_ENDPOINT are both set: keep one",
+    );
+    let mut command = stage.imtag(&["get", "alice"]);
+    command.env("IMTAG_USERSIG", stage.usersig().expose());
+    run(command).refuses(
+        3,
+        "IMTAG_SECRET_KEY and IMTAG_USERSIG are both set: keep one",
+    );
+}
+
+#[test]
+fn a_settings_file_is_read_where_the_flag_the_variable_or_home_has_it() {
+    let stage = Stage::new();
+    let settings = format!(
+        "sdkappid = {}\nidentifier = \"administrator\"\nsecret_key_file = \"key\"\nendpoint = \"{}\"\n",
+        stage.emulator.sdkappid(),
+        stage.emulator.endpoint()
+    );
+    for folder in [".config/imtag", "elsewhere"] {
+        stage.file(&format!("{folder}/config.toml"), &settings);
+        let key = stage.file(&format!("{folder}/key"), stage::KEY);
+        std::fs::set_permissions(key, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let in_home = run(stage.bare(&["get", "alice"]));
+    assert_eq!((in_home.exit, in_home.err.as_str()), (Some(0), ""));
+    std::fs::remove_dir_all(stage.home.path().join(".config")).unwrap();
+    assert_eq!(run(stage.bare(&["get", "alice"])).exit, Some(3));
+
+    let flag = stage.bare(&["get", "alice", "--config", "elsewhere/config.toml"]);
+    assert_eq!(run(flag).exit, Some(0));
+    let mut variable = stage.bare(&["get", "alice"]);
+    variable.env("IMTAG_CONFIG", "elsewhere/config.toml");
+    assert_eq!(run(variable).exit, Some(0));
+}
+
+#[test]
+fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
+    let stage = Stage::new();
+    let config = |text: &str| {
+        stage.file("config.toml", text);
+        run(stage.bare(&["get", "alice", "--config", "config.toml"]))
+    };
+    config("regoin = \"china\"\n").refuses(
+        3,
+        "regoin in config.toml: no such setting; there are sdkappid",
+    );
+    config(&format!("secret_key = {}\n", stage::KEY))
+        .refuses(3, "the settings file config.toml, line 1, is not TOML");
+    config("sdkappid = true\n").refuses(
+        3,
+        "sdkappid in config.toml: it is neither a text nor a whole number",
+    );
+}
+
+#[test]
+fn a_secret_that_others_can_read_gets_a_warning_and_works() {
+    let stage = Stage::new();
+    let key = stage.file("key", stage::KEY);
+    for (mode, warned) in [(0o644, true), (0o640, true), (0o600, false), (0o400, false)] {
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(mode)).unwrap();
+        let mut command = stage.imtag(&["get", "alice", "--secret-key-file", "key"]);
+        command.env_remove("IMTAG_SECRET_KEY");
+        let ran = run(command);
+        assert_eq!(ran.exit, Some(0), "{ran:?}");
+        let warning = "imtag: warning: others can read key, which holds a secret: chmod 600 it\n";
+        assert_eq!(ran.err, if warned { warning } else { "" });
+    }
+    let config = stage.file("config.toml", format!("secret_key = \"{}\"\n", stage::KEY));
+    std::fs::set_permissions(&config, PermissionsExt::from_mode(0o644)).unwrap();
+    let ran = run(stage.bare(&["get", "alice", "--config", "config.toml"]));
+    ran.refuses(3, "warning: others can read config.toml");
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_is_a_usage_error_in_both_forms() {
+    let stage = Stage::new();
+    run(stage.bare(&[])).refuses(2, "Usage: imtag");
+    run(stage.bare(&["add", "alice"])).refuses(2, "required arguments were not provided");
+    run(stage.bare(&["explain", "many"])).refuses(2, "invalid value 'many'");
+    run(stage.bare(&["import", "--demo", "x.csv", "--region", "china"]))
+        .refuses(2, "leave --region out");
+    let ran = run(stage.bare(&["add", "alice", "--json"]));
+    assert_eq!(ran.exit, Some(2));
+    assert_eq!(ran.json()["error"]["exit_code"], 2);
+    let key = format!("--secret-key={}", stage::KEY);
+    run(stage.bare(&["get", "alice", &key])).refuses(2, "unexpected argument '--secret-key'");
+}
+
+#[test]
+fn a_usersig_to_verify_may_come_from_standard_input() {
+    let stage = Stage::new();
+    let usersig = stage.usersig();
+    let ran = run_with_input(
+        stage.imtag(&["usersig", "--verify"]),
+        usersig.expose().as_bytes(),
+    );
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    assert!(
+        ran.out
+            .starts_with("the UserSig verifies\nSDKAppID:    1400000000\n")
+    );
+}

@@ -1,0 +1,288 @@
+//! `import` against the emulator: what ends up there, what the report says of it, and how it ends.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::fmt::Write;
+
+use imtag_core::Limits;
+use imtag_emulator::{Fault, Generation, Operation};
+use serde_json::{Value, json};
+use stage::{ADD, Stage, run, run_with_input};
+
+/// A file of this many users, `tags` each.
+fn file(users: usize, tags: usize) -> String {
+    let mut file = "account,tag\n".to_owned();
+    for user in 0..users {
+        for tag in 0..tags {
+            writeln!(file, "user{user:04},tag{tag}").unwrap();
+        }
+    }
+    file
+}
+
+fn accounts(report: &Value) -> Vec<&str> {
+    let failures = report["failures"].as_array().unwrap();
+    failures
+        .iter()
+        .map(|it| it["account"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_file_is_imported_whole_in_the_fewest_requests() {
+    let stage = Stage::with(|emulator| emulator.tls(true));
+    stage.file("users.csv", file(250, 2));
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(0));
+    for (field, expected) in [
+        ("file", json!("users.csv")),
+        ("rows", json!(500)),
+        ("bad_rows", json!(0)),
+        ("users", json!(250)),
+        ("requests", json!(3)),
+        ("lower_bound", json!(3)),
+        ("retries", json!(0)),
+        ("users_tagged", json!(250)),
+        ("users_failed", json!(0)),
+        ("quota_utilisation", json!(0.03)),
+        ("ended_early", json!(null)),
+        ("failures", json!([])),
+        ("bad_row_details", json!([])),
+    ] {
+        assert_eq!(report[field], expected, "{field}");
+    }
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(report.get("read_back"), None);
+    assert_eq!(stage.emulator.users().len(), 250);
+    assert_eq!(stage.tags_of("user0249"), ["tag0", "tag1"]);
+    assert_eq!(stage.emulator.stats().arrivals(), 3);
+}
+
+#[test]
+fn a_bad_row_is_named_and_left_out_and_the_good_ones_are_imported() {
+    let stage = Stage::new();
+    stage.file(
+        "users.csv",
+        "account,tags\nalice,vip;北京\nbob,\ncarol,\"a,b;c\"\n",
+    );
+    let ran = stage.run(&["import", "users.csv"]);
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(1), ""));
+    let last = "1 bad row was left out, all others imported:\n  \
+                line 3: tag: empty, at least 1 byte (leave it out, or fill it)\n";
+    assert!(ran.out.ends_with(last), "{}", ran.out);
+    assert_eq!(stage.tags_of("alice"), ["vip", "北京"]);
+    assert_eq!(stage.tags_of("bob"), [""; 0]);
+    assert_eq!(stage.tags_of("carol"), ["a,b", "c"]);
+}
+
+#[test]
+fn a_file_may_come_by_standard_input_and_nothing_but_the_report_goes_out() {
+    let stage = Stage::new();
+    let ran = run_with_input(stage.imtag(&["import", "-"]), file(1, 1).as_bytes());
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
+    assert!(
+        ran.out
+            .starts_with("read      standard input: 1 row, 0 bad, 1 user\n")
+    );
+    assert!(ran.out.ends_with("tagged    1 user, 0 failed\n"));
+    assert!(!ran.out.contains('\u{1b}'), "colours or a bar in a pipe");
+}
+
+#[test]
+fn a_header_alone_is_nothing_to_do() {
+    let stage = Stage::new();
+    stage.file("users.csv", "account,tag\n");
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["requests"]), (Some(0), &json!(0)));
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_user_with_more_tags_than_one_may_carry_is_named_and_not_half_tagged() {
+    let stage = Stage::new();
+    let mut content = file(2, 100);
+    content.push_str("user0001,one more\n");
+    stage.file("users.csv", content);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["requests"]), (Some(1), &json!(10)));
+    assert_eq!(accounts(&report), ["user0001"]);
+    let failure = &report["failures"][0];
+    assert_eq!(
+        failure["reason"],
+        "101 distinct tags in the file, at most 100 a user"
+    );
+    assert_eq!(failure["effect"], "not applied");
+    assert_eq!(failure["tags"].as_array().unwrap().len(), 101);
+    assert_eq!(stage.tags_of("user0000").len(), 100);
+    assert_eq!(stage.tags_of("user0001").len(), 0);
+}
+
+#[test]
+fn users_left_out_of_a_partial_success_are_named_with_their_tags() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(3, 2));
+    stage
+        .emulator
+        .fault(ADD, Fault::leave_out(["user0001"], 70107));
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(1));
+    assert_eq!(
+        (&report["users_tagged"], &report["users_failed"]),
+        (&json!(2), &json!(1))
+    );
+    let expected = json!([{
+        "account": "user0001",
+        "tags": ["tag0", "tag1"],
+        "code": 70107,
+        "reason": "an account was never imported",
+        "remedy": "import the account first, or let its user log in once",
+        "effect": "not applied",
+    }]);
+    let mut failures = report["failures"].clone();
+    failures[0]["reason"] = json!("an account was never imported"); // the emulator's own words
+    assert_eq!(failures, expected);
+    assert_eq!(stage.tags_of("user0001"), [""; 0]);
+    assert_eq!(stage.tags_of("user0002"), ["tag0", "tag1"]);
+}
+
+#[test]
+fn a_user_of_whom_one_of_two_requests_failed_is_possibly_applied() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(1, 15));
+    stage.emulator.faults(
+        ADD,
+        [
+            Fault::delay(std::time::Duration::ZERO),
+            Fault::leave_out(["user0000"], 90033),
+        ],
+    );
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["requests"]), (Some(1), &json!(2)));
+    let failure = &report["failures"][0];
+    assert_eq!(
+        (&failure["code"], &failure["effect"]),
+        (&json!(90033), &json!("possibly applied"))
+    );
+    let tags = ["tag10", "tag11", "tag12", "tag13", "tag14"];
+    assert_eq!(failure["tags"], json!(tags));
+    assert_eq!(stage.tags_of("user0000").len(), 10);
+}
+
+#[test]
+fn one_users_fault_fails_its_request_and_no_other() {
+    let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0150"]));
+    stage.file("users.csv", file(250, 1));
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["requests"]), (Some(1), &json!(3)));
+    let failed = accounts(&report);
+    assert!(failed.contains(&"user0150"));
+    assert_eq!(report["users_failed"], json!(failed.len()));
+    assert_eq!(stage.emulator.users().len() + failed.len(), 250);
+    assert_eq!(report["failures"][0]["effect"], "possibly applied");
+
+    let text = stage.run(&["import", "users.csv"]).out;
+    assert!(
+        text.contains("possibly applied: 70107 the account was never imported (import"),
+        "{text}"
+    );
+    assert!(text.contains("more: --json names them all"));
+}
+
+#[test]
+fn on_timpush_only_the_user_at_fault_fails() {
+    let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0050"]));
+    stage.file("users.csv", file(100, 1));
+    let (exit, report) = stage.json(&["import", "users.csv", "--generation", "timpush"]);
+    assert_eq!(exit, Some(1));
+    assert_eq!(accounts(&report), ["user0050"]);
+    let timpush = (Operation::Add, Generation::Timpush);
+    assert_eq!(stage.emulator.stats().route(timpush).arrivals, 1);
+}
+
+#[test]
+fn retries_are_counted() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(150, 1));
+    stage
+        .emulator
+        .faults(ADD, [Fault::code(91000), Fault::cut_after()]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(0));
+    assert_eq!(
+        (&report["requests"], &report["retries"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(stage.emulator.stats().arrivals(), 4);
+}
+
+#[test]
+fn an_app_that_is_not_let_in_costs_one_request_and_the_rest_is_not_sent() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(1000, 1));
+    let mut command = stage.imtag(&["import", "users.csv", "--json"]);
+    command.env("IMTAG_SECRET_KEY", "another-apps-key");
+    let ran = run(command);
+    assert_eq!(ran.exit, Some(3));
+    let report = ran.json();
+    assert_eq!(
+        (&report["requests"], &report["lower_bound"]),
+        (&json!(1), &json!(10))
+    );
+    assert!(report["ended_early"].as_str().unwrap().contains("70009"));
+    assert_eq!(report["users_failed"], 1000);
+    let failures = report["failures"].as_array().unwrap();
+    let not_sent = |it: &&Value| it["reason"] == "not sent: the service does not let this app in";
+    assert_eq!(failures.iter().filter(not_sent).count(), 900);
+    assert!(failures.iter().all(|it| it["effect"] == "not applied"));
+    assert_eq!(stage.emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(12_000, 1));
+    stage
+        .emulator
+        .fault(ADD, Fault::delay(std::time::Duration::ZERO));
+    stage.emulator.faults(ADD, vec![Fault::code(91000); 2000]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(4));
+    assert!(report["ended_early"].as_str().unwrap().contains("91000"));
+    let requests = report["requests"].as_u64().unwrap();
+    assert!((21..=100).contains(&requests), "{requests} of 120");
+    assert_eq!(report["users_tagged"], 100);
+    assert_eq!(report["users_failed"], 11_900);
+    let failures = report["failures"].as_array().unwrap();
+    let not_sent = failures.iter().filter(|it| it["effect"] == "not applied");
+    assert_eq!(not_sent.count() as u64, (120 - requests) * 100);
+}
+
+#[test]
+fn a_quota_that_others_use_up_is_waited_for() {
+    let stage = Stage::with(|emulator| emulator.calls_per_second(100));
+    stage.file("users.csv", file(300, 1));
+    stage
+        .emulator
+        .faults(ADD, [Fault::code(60007), Fault::code(60007)]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["retries"]), (Some(0), &json!(2)));
+    assert_eq!(stage.emulator.users().len(), 300);
+}
+
+#[test]
+fn the_quota_is_kept() {
+    let calls = 20;
+    let stage = Stage::with(|emulator| emulator.calls_per_second(calls));
+    stage.file(
+        "users.csv",
+        file(30 * Limits::DOCUMENTED.users_per_request, 1),
+    );
+    let (exit, report) = stage.json(&["import", "users.csv", "--calls-per-second", "20"]);
+    assert_eq!((exit, &report["requests"]), (Some(0), &json!(30)));
+    let stats = stage.emulator.stats();
+    assert_eq!(stats.code(60007), 0);
+    assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.1);
+}

@@ -1,0 +1,143 @@
+//! Ctrl-C: what is under way is waited for, what was not done is listed, and the exit code is 130.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::Duration;
+
+use imtag_emulator::Fault;
+use serde_json::{Value, json};
+use stage::{ADD, Ran, Stage, signal};
+
+/// A file of this many requests.
+fn file(requests: usize) -> String {
+    let rows = (0..requests * 100).map(|user| format!("user{user:05},vip\n"));
+    "account,tag\n".to_owned() + &rows.collect::<String>()
+}
+
+fn arrivals(stage: &Stage, at_least: u64) {
+    while stage.emulator.stats().arrivals() < at_least {
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until the command has said that it was interrupted.
+fn heard(child: &mut Child) -> BufReader<ChildStderr> {
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("imtag: interrupted: no more is sent"),
+        "{line}"
+    );
+    stderr
+}
+
+fn report(child: Child) -> Value {
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130), "{ran:?}");
+    ran.json()
+}
+
+fn count(report: &Value, is: impl Fn(&Value) -> bool) -> usize {
+    let failures = report["failures"].as_array().unwrap();
+    failures.iter().filter(|it| is(it)).count()
+}
+
+#[test]
+fn the_first_stops_sending_and_lists_what_was_not_done() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(20));
+    let arguments = ["import", "users.csv", "--calls-per-second", "2", "--json"];
+    let mut child = stage.imtag(&arguments).spawn().unwrap();
+    arrivals(&stage, 1);
+    let command_line = std::fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&command_line).contains(stage::KEY));
+    signal(&child);
+    let stderr = heard(&mut child);
+    let report = report(child);
+    drop(stderr);
+    let requests = report["requests"].as_u64().unwrap();
+    assert!((1..=3).contains(&requests), "{requests} of 20");
+    assert_eq!(report["ended_early"], "interrupted");
+    assert_eq!(report["users_tagged"], json!(requests * 100));
+    let not_sent = count(&report, |it| {
+        it["reason"] == "not sent: interrupted" && it["effect"] == "not applied"
+    });
+    assert_eq!(json!(not_sent), report["users_failed"]);
+    assert_eq!(stage.emulator.users().len(), 2000 - not_sent);
+}
+
+#[test]
+fn the_second_cancels_what_is_under_way_and_says_its_effect() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(2));
+    stage
+        .emulator
+        .fault(ADD, Fault::delay(Duration::from_secs(600)));
+    let mut child = stage
+        .imtag(&["import", "users.csv", "--json"])
+        .spawn()
+        .unwrap();
+    arrivals(&stage, 1);
+    signal(&child);
+    let stderr = heard(&mut child);
+    signal(&child);
+    let report = report(child);
+    drop(stderr);
+    assert_eq!(report["requests"], 1);
+    let cancelled = count(&report, |it| {
+        it["reason"] == "cancelled while waiting for the answer"
+            && it["effect"] == "possibly applied"
+    });
+    assert_eq!(cancelled, 100);
+    assert_eq!(
+        count(&report, |it| it["reason"] == "not sent: interrupted"),
+        100
+    );
+}
+
+#[test]
+fn while_the_file_is_read_it_ends_at_once_and_nothing_was_sent() {
+    let stage = Stage::new();
+    let mut command = stage.imtag(&["import", "-", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    // more than a pipe holds: once it is written, the command is reading
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(file(300).as_bytes()).unwrap();
+    signal(&child);
+    let mut output = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut output)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let object: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(object["error"]["message"], "interrupted; nothing was sent");
+    drop(stdin);
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_single_call_is_cancelled_and_says_its_effect() {
+    let stage = Stage::new();
+    stage
+        .emulator
+        .fault(ADD, Fault::delay(Duration::from_secs(600)));
+    let child = stage
+        .imtag(&["add", "alice", "vip", "--json"])
+        .spawn()
+        .unwrap();
+    arrivals(&stage, 1);
+    signal(&child);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130));
+    assert_eq!(ran.json()["failures"][0]["effect"], "possibly applied");
+    assert!(ran.err.contains("cancelled while waiting for the answer"));
+}

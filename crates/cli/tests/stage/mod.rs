@@ -1,0 +1,170 @@
+//! A stage for tests: an emulator, a home directory that goes when the test ends, and the real binary with nothing in
+//! its environment but what the test puts there. Whatever runs here is held to showing no secret.
+
+#![allow(dead_code)] // each test file uses a part of it
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
+use imtag_emulator::{Emulator, Generation, Operation};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) const KEY: &str = "hush5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb9";
+pub(crate) const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
+pub(crate) const GET: (Operation, Generation) = (Operation::Get, Generation::AllMemberPush);
+
+pub(crate) struct Stage {
+    pub(crate) emulator: Emulator,
+    pub(crate) home: TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) exit: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Stage {
+        Stage::with(|emulator| emulator)
+    }
+
+    pub(crate) fn with(
+        set_up: impl FnOnce(imtag_emulator::Builder) -> imtag_emulator::Builder,
+    ) -> Stage {
+        let builder = Emulator::builder().secret_key(SecretKey::new(KEY).unwrap());
+        Stage {
+            emulator: set_up(builder).start().unwrap(),
+            home: TempDir::new().unwrap(),
+        }
+    }
+
+    /// The binary, with all settings for the emulator in its environment.
+    pub(crate) fn imtag(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare(arguments);
+        command
+            .env("IMTAG_SDKAPPID", self.emulator.sdkappid().to_string())
+            .env("IMTAG_IDENTIFIER", self.emulator.identifier())
+            .env("IMTAG_SECRET_KEY", KEY)
+            .env("IMTAG_ENDPOINT", self.emulator.endpoint());
+        if let Some(pem) = self.emulator.ca_pem() {
+            command.env("IMTAG_CA_FILE", self.file("ca.pem", pem));
+        }
+        command
+    }
+
+    /// The binary, with a home and nothing else in its environment.
+    pub(crate) fn bare(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imtag"));
+        command
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        run(self.imtag(arguments))
+    }
+
+    /// Runs it with `--json`, and expects one object.
+    pub(crate) fn json(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        let ran = self.run(&arguments);
+        (ran.exit, ran.json())
+    }
+
+    /// A file in the home directory, which is also where commands run.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn tags_of(&self, account: &str) -> Vec<String> {
+        self.emulator.user(account).into_iter().collect()
+    }
+
+    pub(crate) fn usersig(&self) -> UserSig {
+        let identifier = Identifier::new("administrator").unwrap();
+        let app = SdkAppId::new(1_400_000_000).unwrap();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        let key = SecretKey::new(KEY).unwrap();
+        UserSig::sign(
+            &key,
+            app,
+            &identifier,
+            std::time::Duration::from_secs(86_400),
+            now,
+        )
+    }
+}
+
+pub(crate) fn run(mut command: Command) -> Ran {
+    Ran::of(command.output().unwrap())
+}
+
+/// Runs a command with this on its standard input.
+pub(crate) fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+pub(crate) fn signal(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+impl Ran {
+    /// Takes what a command put out, and holds it to showing no secret.
+    pub(crate) fn of(output: Output) -> Ran {
+        let ran = Ran {
+            exit: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        for text in [&ran.out, &ran.err] {
+            assert!(!text.contains(KEY), "the key is shown: {text}");
+            assert!(!text.contains("panicked"), "{text}");
+        }
+        assert!(!shows_usersig(&ran.err), "a UserSig is shown: {}", ran.err);
+        ran
+    }
+
+    /// The one object on standard output.
+    pub(crate) fn json(&self) -> Value {
+        assert!(self.out.ends_with('\n') && self.out.matches('\n').count() == 1);
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
+    }
+
+    /// Holds a command to its exit code, and what it says on standard error to this part.
+    #[track_caller]
+    pub(crate) fn refuses(&self, exit: i32, part: &str) {
+        assert_eq!(self.exit, Some(exit), "{self:?}");
+        assert!(self.err.contains(part), "{part:?} is not in {:?}", self.err);
+        assert_eq!(self.out, "", "{self:?}");
+    }
+}
+
+/// Whether a text holds what has the form of one: the start of a zlib stream in base64, and long.
+fn shows_usersig(text: &str) -> bool {
+    let of_one = |c: char| c.is_ascii_alphanumeric() || "*-_".contains(c);
+    let words = text.split(|c| !of_one(c));
+    let mut like_one = words.filter(|word| word.len() > 80 && word.starts_with("eJ"));
+    like_one.next().is_some()
+}

@@ -1,0 +1,114 @@
+//! A server that is not the service, or none: one sentence, the documented exit code, and what is known of the effect.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::net::TcpListener;
+
+use imtag_emulator::{Emulator, Fault};
+use stage::{ADD, Ran, Stage, run};
+
+/// The same for one call and for an import of one user.
+fn both(stage: &Stage, change: impl Fn(&mut std::process::Command)) -> [Ran; 2] {
+    stage.file("users.csv", "account,tag\nalice,vip\n");
+    [&["add", "alice", "vip"][..], &["import", "users.csv"]].map(|arguments| {
+        let mut command = stage.imtag(arguments);
+        change(&mut command);
+        run(command)
+    })
+}
+
+#[track_caller]
+fn says(ran: &Ran, exit: i32, parts: &[&str]) {
+    assert_eq!(ran.exit, Some(exit), "{ran:?}");
+    for part in parts {
+        let said = ran.out.contains(part) || ran.err.contains(part);
+        assert!(said, "{part:?} is not in {ran:?}");
+    }
+}
+
+#[test]
+fn a_port_where_nobody_listens() {
+    let stage = Stage::new();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for ran in both(&stage, |command| {
+        command.env("IMTAG_ENDPOINT", format!("http://{free}"));
+    }) {
+        says(
+            &ran,
+            4,
+            &[
+                "the network failed while connecting: Connection refused",
+                "not applied",
+            ],
+        );
+        assert!(format!("{ran:?}").contains("check the endpoint and the network"));
+    }
+}
+
+#[test]
+fn a_page_of_html() {
+    let stage = Stage::new();
+    stage.emulator.faults(ADD, vec![Fault::garbage(); 8]);
+    for ran in both(&stage, |_| {}) {
+        says(
+            &ran,
+            4,
+            &[
+                "not an answer",
+                "possibly applied",
+                "check the endpoint: this may not be the service",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let stage = Stage::new();
+    let elsewhere = Stage::new();
+    let redirect = Fault::redirect(elsewhere.emulator.endpoint());
+    stage.emulator.faults(ADD, vec![redirect; 2]);
+    for ran in both(&stage, |_| {}) {
+        says(
+            &ran,
+            3,
+            &[
+                "HTTP status 302",
+                "check the endpoint: this is not the service",
+            ],
+        );
+    }
+    assert_eq!(elsewhere.emulator.stats().connections, 0);
+}
+
+#[test]
+fn a_certificate_that_does_not_fit() {
+    let stage = Stage::with(|emulator| emulator.tls(true));
+    let other = Emulator::builder().tls(true).start().unwrap();
+    let other_ca = stage.file("other.pem", other.ca_pem().unwrap());
+    for ran in both(&stage, |command| {
+        command.env("IMTAG_CA_FILE", &other_ca);
+    }) {
+        says(
+            &ran,
+            3,
+            &[
+                "TLS failed",
+                "not applied",
+                "check the endpoint's name, the CA file and the clock",
+            ],
+        );
+    }
+    for ran in both(&stage, |command| {
+        command.env_remove("IMTAG_CA_FILE");
+    }) {
+        says(&ran, 3, &["TLS failed"]);
+    }
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
