@@ -168,7 +168,7 @@ fn retries_are_counted_and_end_within_the_timeout() {
 
     let slow = Fault::delay(std::time::Duration::from_secs(60));
     stage.emulator.fault(ADD, slow);
-    let ran = stage.run(&["add", "alice", "vip", "--timeout", "0.2"]);
+    let ran = stage.run(&["add", "alice", "vip", "--timeout", "1"]);
     assert_eq!(ran.exit, Some(4));
     assert!(ran.err.contains("time is up while waiting for the answer"));
     assert!(ran.err.contains("possibly applied"), "{ran:?}");

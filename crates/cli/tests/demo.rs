@@ -22,7 +22,7 @@ fn the_sample_is_imported_and_read_back_equal_without_any_setting() {
         "sent      22 requests (no plan needs fewer than 22), 0 retries, in ",
         "tagged    2000 users, 0 failed\n",
         "read back 2000 of 2000 users equal to the file, user by user (20 requests of v4/all_member_push/im_get_tag)\n",
-        "6 bad rows were left out, all others imported:\n",
+        "6 bad rows were left out, and only these:\n",
         "  line 669: account: empty",
     ] {
         assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);

@@ -70,7 +70,7 @@ fn a_bad_row_is_named_and_left_out_and_the_good_ones_are_imported() {
     );
     let ran = stage.run(&["import", "users.csv"]);
     assert_eq!((ran.exit, ran.err.as_str()), (Some(1), ""));
-    let last = "1 bad row was left out, all others imported:\n  \
+    let last = "1 bad row was left out, and only these:\n  \
                 line 3: tag: empty, at least 1 byte (leave it out, or fill it)\n";
     assert!(ran.out.ends_with(last), "{}", ran.out);
     assert_eq!(stage.tags_of("alice"), ["vip", "北京"]);
@@ -112,7 +112,7 @@ fn a_user_with_more_tags_than_one_may_carry_is_named_and_not_half_tagged() {
     let failure = &report["failures"][0];
     assert_eq!(
         failure["reason"],
-        "101 distinct tags in the file, at most 100 a user"
+        "more than 100 distinct tags in the file, at most 100 a user"
     );
     assert_eq!(failure["effect"], "not applied");
     assert_eq!(failure["tags"].as_array().unwrap().len(), 101);

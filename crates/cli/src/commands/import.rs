@@ -6,6 +6,8 @@ use super::Context;
 use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::import::{self, Run};
+#[cfg(feature = "emulator")]
+use crate::interrupt::Busy;
 use crate::interrupt::Interrupt;
 
 pub(super) fn run(context: &Context<'_>, file: &Path) -> Result<Exit, CommandError> {
@@ -34,6 +36,8 @@ pub(super) fn demo(context: &Context<'_>, file: &Path) -> Result<Exit, CommandEr
     }
     let interrupt = Interrupt::install(context.output)?;
     let read = import::read(file, imtag_core::Rules::default())?;
+    // from here on there is a temporary file, which is to go before the process ends
+    interrupt.busy_with(Busy::Importing);
     let demo = import::Demo::start()?;
     let run = Run {
         connection: &demo.connection,

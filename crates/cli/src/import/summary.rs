@@ -72,7 +72,7 @@ impl Report<'_> {
             return Ok(());
         }
         let rows = count(self.bad_rows, "bad row was", "bad rows were");
-        writeln!(out, "\n{rows} left out, all others imported:")?;
+        writeln!(out, "\n{rows} left out, and only these:")?;
         for row in self.bad_row_details.iter().take(NAMED) {
             writeln!(out, "  line {}: {}", row.line, Shown(&row.reason))?;
         }
@@ -97,17 +97,18 @@ impl Report<'_> {
         and_more(self.users_failed, named, out)
     }
 
-    /// The users by reason and effect; the names are shared out evenly enough that each group has one while they last.
-    fn grouped(&self) -> IndexMap<(Reason, Effect), Group> {
-        let mut groups: IndexMap<(Reason, Effect), Group> = IndexMap::new();
+    /// The users by reason and effect, the largest groups first. The names are shared out among them.
+    fn grouped(&self) -> IndexMap<(&Reason, Effect), Group> {
+        let mut groups: IndexMap<(&Reason, Effect), Group> = IndexMap::new();
         for user in self.failures.iter() {
-            let key = (user.reason.into_owned(), user.effect);
-            let group = groups.entry(key).or_default();
+            let group = groups.entry((user.reason, user.effect)).or_default();
             group.users += 1;
             if group.named.len() < NAMED {
                 group.named.push(Shown(user.account).to_string());
             }
         }
+        groups.sort_by(|_, one, _, other| other.users.cmp(&one.users));
+        groups.truncate(NAMED);
         let of_each = (NAMED / groups.len().max(1)).max(1);
         for group in groups.values_mut() {
             group.named.truncate(of_each);

@@ -2,7 +2,6 @@
 //! of whom one slot failed has failed, with that slot's reason, and is *possibly applied* as soon as another slot
 //! went through: some of the tags are there.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use imtag_transport::{Cause, Effect, Error};
@@ -21,6 +20,8 @@ pub(crate) struct Tally<'p> {
     reasons: IndexSet<Reason>,
     /// Why slots that were never sent were not.
     not_sent: Reason,
+    /// Why users are in no request.
+    too_many_tags: Reason,
     /// Requests that were sent.
     pub(crate) requests: usize,
     /// The same with retries.
@@ -33,18 +34,23 @@ pub(crate) struct FailedUser<'t> {
     pub(crate) account: &'t str,
     /// The tags that are not known to be there.
     pub(crate) tags: Vec<&'t str>,
-    pub(crate) reason: Cow<'t, Reason>,
+    pub(crate) reason: &'t Reason,
     pub(crate) effect: Effect,
 }
 
 impl<'p> Tally<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Tally<'p> {
+        let most = plan.rules().limits.tags_per_user;
         Tally {
             plan,
             done: vec![false; plan.slots()],
             failed: HashMap::new(),
             reasons: IndexSet::new(),
             not_sent: Reason::ours("not sent".to_owned(), "import the file again"),
+            too_many_tags: Reason::ours(
+                format!("more than {most} distinct tags in the file, at most {most} a user"),
+                "keep those that matter; nothing of the user was sent",
+            ),
             requests: 0,
             attempts: 0,
         }
@@ -130,7 +136,7 @@ impl<'p> Tally<'p> {
             return Some(FailedUser {
                 account,
                 tags: groups.tags(user, 0..groups.tag_count(user)).collect(),
-                reason: Cow::Owned(self.too_many_tags(groups.tag_count(user))),
+                reason: &self.too_many_tags,
                 effect: Effect::NotApplied,
             });
         }
@@ -149,19 +155,11 @@ impl<'p> Tally<'p> {
             tags: not_done
                 .flat_map(|(nth, _)| self.plan.tags_of_slot(user, nth))
                 .collect(),
-            reason: Cow::Borrowed(reason),
+            reason,
             effect: match some_done {
                 true => effect.max(Effect::PossiblyApplied),
                 false => effect,
             },
         })
-    }
-
-    fn too_many_tags(&self, tags: usize) -> Reason {
-        let most = self.plan.rules().limits.tags_per_user;
-        Reason::ours(
-            format!("{tags} distinct tags in the file, at most {most} a user"),
-            "keep those that matter; nothing of the user was sent",
-        )
     }
 }
