@@ -7,7 +7,7 @@ use imtag_core::Rules;
 use imtag_transport::{
     AccountTags, CallOptions, Cause, Effect, Error, Operation, Outcome, Request,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Context;
 use crate::args::UserAndTags;
@@ -29,7 +29,8 @@ pub(super) struct Caller {
 /// What a call did. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
 struct Report {
-    operation: &'static str,
+    #[serde(serialize_with = "as_name")]
+    operation: Operation,
     /// Accounts that it was done for.
     accounts: usize,
     attempts: u32,
@@ -37,6 +38,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<Vec<User>>,
     failures: Vec<Failure>,
+    /// All for one reason, which has been said.
+    #[serde(skip)]
+    failed_as_one: bool,
 }
 
 #[derive(Serialize)]
@@ -77,28 +81,29 @@ impl Caller {
     pub(super) fn call<R: Request>(&self, request: &R) -> Result<Exit, CommandError> {
         self.interrupt.busy_with(Busy::Calling);
         let options = CallOptions::new().cancel(self.interrupt.token());
-        let called = self.connection.client.call(request, &options);
-        let error = called.as_ref().err();
-        let exit = error.map_or(Exit::Done, Exit::of_call);
-        let is_partial = error.is_some_and(|it| matches!(it.cause(), Cause::Partial(_)));
-        // of a partial success people hear account by account
-        let sentence = error.filter(|_| self.output.is_json() || !is_partial);
-        let reason_said = sentence.is_some();
-        if let Some(error) = sentence {
-            note(Shown(&error.to_string()));
-        }
-        let report = match called {
-            Ok(outcome) => Report::of_outcome(R::OPERATION, outcome),
-            Err(error) => Report::of_error(request, error),
+        let (report, exit) = match self.connection.client.call(request, &options) {
+            Ok(outcome) => (Report::of_outcome(R::OPERATION, outcome), Exit::Done),
+            Err(error) => {
+                let exit = Exit::of_call(&error);
+                self.complain(&error);
+                (Report::of_error(request, error), exit)
+            }
         };
         if !self.output.is_json() {
-            report.note_failures(reason_said);
+            report.note_failures();
         }
         self.output.show(&report)?;
         Ok(match exit {
             Exit::Done if !report.failures.is_empty() => Exit::SomeFailed,
             exit => exit,
         })
+    }
+
+    /// Says why the call failed as a whole. Of a partial success people hear account by account.
+    fn complain(&self, error: &Error) {
+        if self.output.is_json() || !matches!(error.cause(), Cause::Partial(_)) {
+            note(Shown(&error.to_string()));
+        }
     }
 }
 
@@ -116,12 +121,13 @@ impl Report {
             effect: Effect::NotApplied.name(),
         });
         Report {
-            operation: operation.name(),
+            operation,
             accounts: outcome.accounts,
             attempts: outcome.attempts,
             request_id: outcome.request_id,
             users: (operation == Operation::Get).then(|| users(outcome.tags)),
             failures: unanswered.collect(),
+            failed_as_one: false,
         }
     }
 
@@ -145,28 +151,30 @@ impl Report {
             effect: effect.name(),
         });
         Report {
-            operation: R::OPERATION.name(),
+            operation: R::OPERATION,
             accounts: 0,
             attempts,
             request_id,
             users: (R::OPERATION == Operation::Get).then(Vec::new),
             failures: failures.collect(),
+            failed_as_one: true,
         }
     }
-}
 
-impl Report {
-    /// Names every account that failed, for people: beside the result, as all complaints. A reason that all share
-    /// and that has been said is not said again.
-    fn note_failures(&self, reason_said: bool) {
+    /// Names every account that failed, for people: beside the result, as all complaints.
+    fn note_failures(&self) {
         for failure in &self.failures {
             let (account, effect) = (Shown(&failure.account), failure.effect);
-            match reason_said {
+            match self.failed_as_one {
                 true => note(format_args!("{account}: {effect}")),
                 false => note(format_args!("{account}: {effect}: {}", failure.reason)),
             }
         }
     }
+}
+
+fn as_name<S: Serializer>(operation: &Operation, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(operation.name())
 }
 
 fn users(tags: Vec<AccountTags>) -> Vec<User> {
@@ -189,14 +197,14 @@ impl Show for Report {
             }
         }
         let done = match self.operation {
-            "add" => "tags added to",
-            "remove" => "tags removed from",
-            "clear" => "all tags removed from",
-            _ => "tags read of",
+            Operation::Add => "tags added to",
+            Operation::Remove => "tags removed from",
+            Operation::Clear => "all tags removed from",
+            Operation::Get => return Ok(()),
         };
-        if self.users.is_none() && self.accounts > 0 {
-            writeln!(out, "{done} {}", count(self.accounts, "user", "users"))?;
+        match self.accounts {
+            0 => Ok(()),
+            users => writeln!(out, "{done} {}", count(users, "user", "users")),
         }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code)] // each test file uses a part of it
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -112,6 +113,17 @@ impl Stage {
             now,
         )
     }
+}
+
+/// A file of this many users, `tags` each.
+pub(crate) fn users_with_tags(users: usize, tags: usize) -> String {
+    let mut file = "account,tag\n".to_owned();
+    for user in 0..users {
+        for tag in 0..tags {
+            writeln!(file, "user{user:04},tag{tag}").unwrap();
+        }
+    }
+    file
 }
 
 pub(crate) fn run(mut command: Command) -> Ran {

@@ -1,0 +1,96 @@
+//! When `import` goes on and when it ends early: retries, quota, an app that is not let in, a service that gives out.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use imtag_core::Limits;
+use imtag_emulator::Fault;
+use serde_json::{Value, json};
+use stage::{ADD, Stage, run, users_with_tags};
+
+#[test]
+fn retries_are_counted() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(150, 1));
+    stage
+        .emulator
+        .faults(ADD, [Fault::code(91000), Fault::cut_after()]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(0));
+    assert_eq!(
+        (&report["requests"], &report["retries"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(stage.emulator.stats().arrivals(), 4);
+}
+
+#[test]
+fn an_app_that_is_not_let_in_costs_one_request_and_the_rest_is_not_sent() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(1000, 1));
+    let mut command = stage.imtag(&["import", "users.csv", "--json"]);
+    command.env("IMTAG_SECRET_KEY", "another-apps-key");
+    let ran = run(command);
+    assert_eq!(ran.exit, Some(3));
+    let report = ran.json();
+    assert_eq!(
+        (&report["requests"], &report["lower_bound"]),
+        (&json!(1), &json!(10))
+    );
+    assert!(report["ended_early"].as_str().unwrap().contains("70009"));
+    assert_eq!(report["users_failed"], 1000);
+    let failures = report["failures"].as_array().unwrap();
+    let not_sent = |it: &&Value| it["reason"] == "not sent: the service does not let this app in";
+    assert_eq!(failures.iter().filter(not_sent).count(), 900);
+    assert!(failures.iter().all(|it| it["effect"] == "not applied"));
+    assert_eq!(stage.emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(12_000, 1));
+    stage
+        .emulator
+        .fault(ADD, Fault::delay(std::time::Duration::ZERO));
+    stage.emulator.faults(ADD, vec![Fault::code(91000); 2000]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(4));
+    assert!(report["ended_early"].as_str().unwrap().contains("91000"));
+    let requests = report["requests"].as_u64().unwrap();
+    assert!((21..=100).contains(&requests), "{requests} of 120");
+    assert_eq!(report["users_tagged"], 100);
+    assert_eq!(report["users_failed"], 11_900);
+    let failures = report["failures"].as_array().unwrap();
+    let not_sent = failures.iter().filter(|it| it["effect"] == "not applied");
+    assert_eq!(not_sent.count() as u64, (120 - requests) * 100);
+}
+
+#[test]
+fn a_quota_that_others_use_up_is_waited_for() {
+    let stage = Stage::with(|emulator| emulator.calls_per_second(100));
+    stage.file("users.csv", users_with_tags(300, 1));
+    stage
+        .emulator
+        .faults(ADD, [Fault::code(60007), Fault::code(60007)]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["retries"]), (Some(0), &json!(2)));
+    assert_eq!(stage.emulator.users().len(), 300);
+}
+
+#[test]
+fn the_quota_is_kept() {
+    let calls = 20;
+    let stage = Stage::with(|emulator| emulator.calls_per_second(calls));
+    stage.file(
+        "users.csv",
+        users_with_tags(30 * Limits::DOCUMENTED.users_per_request, 1),
+    );
+    let (exit, report) = stage.json(&["import", "users.csv", "--calls-per-second", "20"]);
+    assert_eq!((exit, &report["requests"]), (Some(0), &json!(30)));
+    let stats = stage.emulator.stats();
+    assert_eq!(stats.code(60007), 0);
+    assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.1);
+}
