@@ -27,6 +27,8 @@ pub(crate) struct Call<'c, R> {
     started: Instant,
     retry: Retry,
     attempts: u32,
+    /// Attempts of which a byte left this machine.
+    sent: u32,
     /// The most that any attempt so far may have done.
     effect: Effect,
 }
@@ -54,11 +56,13 @@ impl<'c, R: Request> Call<'c, R> {
             patience: Patience {
                 deadline: deadline_after(timeout),
                 cancel: options.cancel.clone(),
+                drain: options.drain.clone(),
             },
             attempt_timeout: options.attempt_timeout,
             started: Instant::now(),
             retry: Retry::new(settings.retry),
             attempts: 0,
+            sent: 0,
             effect: Effect::NotApplied,
         }
     }
@@ -103,6 +107,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.attempts += 1;
         let exchanged = self.exchange(&usersig, body);
         let (sent, dead_connection) = (exchanged.sent, exchanged.dead_connection);
+        self.sent += u32::from(sent);
         self.judge(exchanged, pass, &usersig)
             .map_err(|cause| Failed {
                 class: Some(match cause.retry_class() {
@@ -141,10 +146,10 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn exchange(&self, usersig: &Numbered, body: &[u8]) -> Exchanged {
-        let patience = match self.attempt_timeout {
-            Some(timeout) => self.patience.at_most(deadline_after(timeout)),
-            None => self.patience.clone(),
-        };
+        let mut patience = self.patience.of_attempt();
+        if let Some(timeout) = self.attempt_timeout {
+            patience = patience.at_most(deadline_after(timeout));
+        }
         self.state.http.exchange(Exchange {
             path_and_query: &path_and_query(
                 R::OPERATION.path(self.settings.rules.generation),
@@ -203,6 +208,7 @@ impl<'c, R: Request> Call<'c, R> {
         let outcome = Outcome {
             accounts: self.request.accounts().count() - left_out.len() - unanswered.len(),
             attempts: self.attempts,
+            sent: self.sent,
             request_id,
             tags,
             unanswered,
@@ -249,6 +255,7 @@ impl<'c, R: Request> Call<'c, R> {
             cause,
             effect: self.effect,
             attempts: self.attempts,
+            sent: self.sent,
             stopped,
         }
     }

@@ -15,6 +15,7 @@ fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {
     let patience = Patience {
         deadline: deadline_after(Duration::MAX),
         cancel: None,
+        drain: None,
     };
     match usersigs.current(credentials, app(), &identifier, &patience) {
         Ok(numbered) => numbered,

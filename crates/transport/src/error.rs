@@ -15,6 +15,7 @@ pub struct Error {
     pub(crate) cause: Cause,
     pub(crate) effect: Effect,
     pub(crate) attempts: u32,
+    pub(crate) sent: u32,
     pub(crate) stopped: Option<Stopped>,
 }
 
@@ -47,6 +48,12 @@ impl Error {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// Attempts of which any byte left this machine: what the app's quota may have been charged.
+    #[must_use]
+    pub fn sent(&self) -> u32 {
+        self.sent
     }
 
     /// Why there was no further attempt, where an attempt failed; `None` where the call ended while it waited, or

@@ -154,6 +154,7 @@ mod tests {
         Patience {
             deadline: deadline_after(timeout),
             cancel: None,
+            drain: None,
         }
     }
 

@@ -10,6 +10,7 @@ pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) cancel: Option<CancelToken>,
+    pub(crate) drain: Option<CancelToken>,
 }
 
 impl CallOptions {
@@ -38,6 +39,14 @@ impl CallOptions {
     #[must_use]
     pub fn cancel(mut self, token: &CancelToken) -> CallOptions {
         self.cancel = Some(token.clone());
+        self
+    }
+
+    /// Sends nothing more once the token is cancelled, from any thread: the call ends as cancelled where it waits,
+    /// for its turn in the quota or to try again, but an attempt that is under way is seen through.
+    #[must_use]
+    pub fn drain(mut self, token: &CancelToken) -> CallOptions {
+        self.drain = Some(token.clone());
         self
     }
 }

@@ -12,6 +12,8 @@ pub struct Outcome {
     pub accounts: usize,
     /// Attempts that were made, at least 1: the one that was answered, and those before it.
     pub attempts: u32,
+    /// Attempts of which any byte left this machine: what the app's quota may have been charged.
+    pub sent: u32,
     /// The service's number for the request, where it gave one.
     pub request_id: Option<String>,
     /// What `get_tag` read; empty for the other operations.

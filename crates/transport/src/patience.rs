@@ -13,11 +13,13 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
-/// The deadline of a call, and its token if it has one.
+/// The deadline of a call, and its tokens if it has any.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     pub(crate) deadline: Instant,
     pub(crate) cancel: Option<CancelToken>,
+    /// Ends waits like `cancel`, but no attempt.
+    pub(crate) drain: Option<CancelToken>,
 }
 
 /// Longer than any call; an `Instant` cannot hold `Duration::MAX`.
@@ -39,14 +41,19 @@ pub(crate) fn wait_once(waiting: &mut Vec<Thread>) {
 impl Patience {
     /// Wakes this thread when the call is cancelled, for as long as the watch lives. One watch serves all waits of
     /// a call.
-    pub(crate) fn watch(&self) -> Option<Watch> {
-        let token = self.cancel.as_ref()?;
-        Some(token.watch(Blocked::Thread(thread::current())))
+    pub(crate) fn watch(&self) -> Vec<Watch> {
+        self.tokens()
+            .map(|token| token.watch(Blocked::Thread(thread::current())))
+            .collect()
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
+        self.cancel.iter().chain(&self.drain)
     }
 
     /// Whether the call may go on.
     pub(crate) fn check(&self) -> Result<(), Stop> {
-        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+        if self.tokens().any(CancelToken::is_cancelled) {
             return Err(Stop::Cancelled);
         }
         if Instant::now() >= self.deadline {
@@ -59,7 +66,15 @@ impl Patience {
     pub(crate) fn at_most(&self, deadline: Instant) -> Patience {
         Patience {
             deadline: self.deadline.min(deadline),
-            cancel: self.cancel.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for an attempt, which is seen through when the call is drained.
+    pub(crate) fn of_attempt(&self) -> Patience {
+        Patience {
+            drain: None,
+            ..self.clone()
         }
     }
 

@@ -236,6 +236,7 @@ fn a_cut_connection_is_possibly_applied_and_nobody_listening_is_not() {
         "{error:?}"
     );
     assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 4));
+    assert_eq!(error.sent(), 0);
 }
 
 #[test]

@@ -244,6 +244,32 @@ fn a_cancelled_token_ends_a_call_before_it_begins() {
 }
 
 #[test]
+fn a_drained_call_ends_where_it_waits_and_sees_an_attempt_through() {
+    let drain = CancelToken::new();
+    let options = CallOptions::new().drain(&drain);
+    let emulator = emulator();
+    let delay = imtag_emulator::Fault::delay(Duration::from_millis(200));
+    emulator.fault(imtag_transport::Operation::Add, delay);
+    let client = client(&emulator);
+    let under_way = thread::scope(|scope| {
+        let call = scope.spawn(|| client.add_tag_with(&add(), &options));
+        while emulator.stats().arrivals() == 0 {
+            thread::yield_now();
+        }
+        drain.cancel();
+        call.join().unwrap()
+    });
+    assert!(under_way.is_ok());
+
+    let waiting = client.add_tag_with(&add(), &options).unwrap_err();
+    assert!(
+        matches!(waiting.cause(), Cause::Cancelled { .. }),
+        "{waiting:?}"
+    );
+    assert_eq!((waiting.sent(), emulator.stats().arrivals()), (0, 1));
+}
+
+#[test]
 fn an_attempt_that_takes_too_long_is_made_again_within_the_call() {
     let emulator = emulator();
     let slow = imtag_emulator::Fault::delay(Duration::from_secs(60));

@@ -185,7 +185,11 @@ mod tests {
         cancel: Option<CancelToken>,
     ) -> Result<Vec<SocketAddr>, Trouble> {
         let deadline = deadline_after(timeout);
-        let patience = Patience { deadline, cancel };
+        let patience = Patience {
+            deadline,
+            cancel,
+            drain: None,
+        };
         let _watch = patience.watch();
         let usersig = UserSig::new("s").unwrap();
         let attempt = Attempt::new(patience, deadline, usersig);

@@ -150,6 +150,7 @@ mod tests {
         let patience = Patience {
             deadline,
             cancel: None,
+            drain: None,
         };
         Attempt::new(
             patience,
