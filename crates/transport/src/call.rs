@@ -221,10 +221,10 @@ impl<'c, R: Request> Call<'c, R> {
             refusal: left_out.refusal,
             effect: self.effect,
         });
-        Err(Cause::Partial(Partial {
+        Err(Cause::Partial(Box::new(Partial {
             outcome,
             failures: failures.collect(),
-        }))
+        })))
     }
 
     fn decide(&mut self, class: RetryClass, cause: &Cause) -> Decision {

@@ -24,7 +24,7 @@ pub enum Cause {
         request_id: Option<String>,
     },
     /// The service did the request, but for some accounts.
-    Partial(Partial),
+    Partial(Box<Partial>),
     /// An answer whose HTTP status is not 200: it is not the service's own.
     HttpStatus {
         /// The status.
