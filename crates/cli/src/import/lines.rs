@@ -16,6 +16,10 @@ struct State {
     ahead: VecDeque<LineEnd>,
     /// Ends of lines that have been passed.
     passed: u64,
+    /// Ends of lines that have been taken in.
+    ends: u64,
+    /// Whether a line has begun that has not ended.
+    begun: bool,
 }
 
 #[derive(Debug)]
@@ -42,6 +46,12 @@ impl Lines {
         }
     }
 
+    /// How many lines have been taken in, the last perhaps without its end.
+    pub(crate) fn seen(&self) -> u64 {
+        let state = self.0.borrow();
+        state.ends + u64::from(state.begun)
+    }
+
     /// The line, counted from 1, of a record that the reader began to look for at this byte: the first line from
     /// there on that is not blank. Positions must not go back.
     pub(crate) fn line_of(&self, byte: u64) -> u64 {
@@ -65,7 +75,9 @@ impl<R: Read> Read for Noted<R> {
         let read = self.from.read(into)?;
         let mut state = self.lines.0.borrow_mut();
         for byte in &into[..read] {
+            state.begun = *byte != b'\n';
             if *byte == b'\n' {
+                state.ends += 1;
                 state.ahead.push_back(LineEnd {
                     at: self.taken,
                     is_crlf: self.last == b'\r',

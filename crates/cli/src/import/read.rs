@@ -3,8 +3,11 @@
 //!
 //! A row with several tags of which one is bad is bad as a whole: it is then reported, mended and imported as one,
 //! and never half done.
+//!
+//! A row of several lines is bad too. Hardly anybody means a tag with a line end; a quote that is not closed makes one
+//! of what follows, and would tag a user wrongly and leave others out in silence.
 
-use std::io::BufRead;
+use std::io::{BufRead, Chain, Read};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use imtag_core::{Account, Invalid, Rules, Tag};
@@ -37,7 +40,7 @@ pub(crate) enum Row<'r> {
 /// The rows of a file, one after the other.
 pub(crate) struct Rows {
     name: String,
-    csv: Reader<Noted<Box<dyn BufRead>>>,
+    csv: Reader<Chain<Noted<Box<dyn BufRead>>, &'static [u8]>>,
     lines: Lines,
     record: ByteRecord,
     form: Form,
@@ -48,11 +51,13 @@ impl Rows {
     /// Reads the header. Rows are checked by `rules`.
     pub(crate) fn of(input: Input, rules: Rules) -> Result<Rows, FileError> {
         // The header is read as any row, and rows may have any number of fields: both are judged here.
+        // The line end after the last is a blank line, but where a quote is open: there it makes a row of two lines.
         let lines = Lines::default();
+        let with_line_end = lines.note(input.bytes).chain(b"\n".as_slice());
         let mut csv = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .from_reader(lines.note(input.bytes));
+            .from_reader(with_line_end);
         let mut record = ByteRecord::new();
         let name = input.name;
         let form = match csv.read_byte_record(&mut record) {
@@ -90,25 +95,28 @@ impl Rows {
         }
         let start = self.record.position().map_or(0, csv::Position::byte);
         let line = self.lines.line_of(start);
+        if let Some(reason) = several_lines(&self.record, line, &self.lines) {
+            return Ok(Some(Row::Bad(BadRow { line, reason })));
+        }
         Ok(Some(match row(&self.record, self.form, &self.rules) {
             Ok((account, tags)) => Row::Good { account, tags },
-            Err(mut reason) => {
-                let last = last_line(&self.record, line);
-                if last > line {
-                    reason.push_str(&format!(
-                        "; the row goes on to line {last}: is a closing quote missing?"
-                    ));
-                }
-                Row::Bad(BadRow { line, reason })
-            }
+            Err(reason) => Row::Bad(BadRow { line, reason }),
         }))
     }
 }
 
-/// The line that a record ends on: quoted fields may hold line ends.
-fn last_line(record: &ByteRecord, first: u64) -> u64 {
-    let line_ends = record.as_slice().iter().filter(|byte| **byte == b'\n');
-    first + line_ends.count() as u64
+/// What is wrong with a record that holds line ends, which only quoted fields can.
+fn several_lines(record: &ByteRecord, first: u64, lines: &Lines) -> Option<String> {
+    let bytes = record.as_slice();
+    if !bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return None;
+    }
+    let line_ends = bytes.iter().filter(|byte| **byte == b'\n').count();
+    let last = lines.seen().min(first + line_ends as u64);
+    Some(format!(
+        "lines {first} to {last} are one row, as a quote is probably not closed: close it, or leave out the line end \
+         that a field holds"
+    ))
 }
 
 fn row<'r>(
