@@ -20,7 +20,7 @@ const PATH_BYTES_AT_MOST: usize = 256;
 pub struct Arrived {
     /// The route, or `None` for a path that is none's.
     pub route: Option<Route>,
-    /// The path; its start, where it is long and no route's.
+    /// The path; its start, where it is long and no route's. It is replaced where a UserSig may have got into it.
     pub path: String,
     /// The parameters of the URL, decoded, in their order. The UserSig's value is replaced; empty where the query
     /// could not be decoded.
@@ -43,7 +43,7 @@ impl Arrived {
         };
         Arrived {
             route,
-            path: start(query::redacted(path).as_bytes(), PATH_BYTES_AT_MOST),
+            path: start(query::redacted_path(path).as_bytes(), PATH_BYTES_AT_MOST),
             query: Vec::new(),
             body: start(body, BODY_BYTES_AT_MOST),
             at: Duration::ZERO,

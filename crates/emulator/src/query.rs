@@ -8,6 +8,8 @@ use crate::refusal::Refusal;
 
 /// What a value that must not be seen is replaced by.
 const REDACTED: &str = "(redacted)";
+/// Layers of escapes that are looked under: more than any mistake makes.
+const ESCAPED_AT_MOST: usize = 8;
 
 /// The decoded parameters in the order of the URL.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -34,7 +36,7 @@ impl Query {
     /// The parameters without the UserSig, however its name is spelt: also a wrong call must not spill it.
     pub(crate) fn redacted(&self) -> Vec<(String, String)> {
         let redact = |(name, value): &(String, String)| {
-            let secret = name.to_ascii_lowercase().contains("sig");
+            let secret = holds(name, b"sig");
             let value = if secret { REDACTED } else { redacted(value) };
             (redacted(name).to_owned(), value.to_owned())
         };
@@ -84,12 +86,45 @@ impl Query {
 }
 
 /// The text, unless a parameter of a UserSig got into it, as by an `&` or a `?` that was escaped by mistake.
-pub(crate) fn redacted(text: &str) -> &str {
-    if text.to_ascii_lowercase().contains("usersig=") {
-        REDACTED
-    } else {
-        text
+fn redacted(text: &str) -> &str {
+    if holds(text, b"sig=") { REDACTED } else { text }
+}
+
+/// A path that is no route's, unless anything like a UserSig is in it: no right path comes near.
+pub(crate) fn redacted_path(path: &str) -> &str {
+    if holds(path, b"sig") { REDACTED } else { path }
+}
+
+/// Whether the text holds the lower-case `word`, in any case, as it is or once its escapes are undone, however often
+/// it was escaped. What was escaped too often to tell counts as holding it.
+fn holds(text: &str, word: &[u8]) -> bool {
+    let mut bytes = text.to_ascii_lowercase().into_bytes();
+    for _ in 0..ESCAPED_AT_MOST {
+        if bytes.windows(word.len()).any(|part| part == word) {
+            return true;
+        }
+        let Some(decoded) = undone(&bytes) else {
+            return false;
+        };
+        bytes = decoded;
     }
+    true
+}
+
+/// The bytes with one layer of escapes undone, in lower case; broken escapes stay. `None` where there is none.
+fn undone(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut place = 0;
+    while let Some(&byte) = bytes.get(place) {
+        let escaped = match bytes.get(place + 1..place + 3) {
+            Some(&[high, low]) if byte == b'%' => hex(high).zip(hex(low)),
+            _ => None,
+        };
+        let value = escaped.map_or(byte, |(high, low)| high * 16 + low);
+        decoded.push(value.to_ascii_lowercase());
+        place += if escaped.is_some() { 3 } else { 1 };
+    }
+    (decoded.len() < bytes.len()).then_some(decoded)
 }
 
 /// Digits only: `parse` alone would take a sign.
@@ -193,9 +228,30 @@ mod tests {
 
     #[test]
     fn a_usersig_that_an_escaped_ampersand_hides_is_redacted_too() {
-        for raw in ["a=1%26UserSig=hush", "a%3D1%26usersig%3Dhush=1"] {
+        for raw in [
+            "a=1%26UserSig=hush",
+            "a%3D1%26usersig%3Dhush=1",
+            "a=1%2526usersig%253Dhush",
+            "a=1%2526user%25253Fs%2549g%253Dhush",
+            "user%2573ig=hush",
+        ] {
             let redacted = Query::decode(raw).unwrap().redacted();
             assert!(!format!("{redacted:?}").contains("hush"), "{redacted:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_usersig_is_redacted_however_often_it_was_escaped() {
+        let mut path = "/v4/im_add_tag?sdkappid=1&UserSig=hush".to_owned();
+        for _ in 0..20 {
+            assert_eq!(redacted_path(&path), REDACTED);
+            path = path.replace('%', "%25").replace(['=', '&', '?'], "%3d");
+        }
+        for hidden in ["/user%73ig=hush", "/%ff%zz%53IG%", "/%2553ig=hush%"] {
+            assert_eq!(redacted_path(hidden), REDACTED);
+        }
+        for shown in ["/v4/timpush/add_tag", "/%", "/%zz%ff%2", "/100%25", ""] {
+            assert_eq!(redacted_path(shown), shown);
         }
     }
 }

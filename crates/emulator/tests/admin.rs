@@ -154,6 +154,8 @@ fn no_answer_shows_a_usersig_or_the_key() {
     let usersig = usersig(&emulator);
     let query = caller::query(&emulator);
     assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+    let escaped = query.replace('=', "%3D").replace('&', "%26");
+    let escaped_path = format!("/v4/all_member_push/im_add_tag%3F{escaped}");
     let mut shown = String::new();
     for target in [
         format!(
@@ -165,6 +167,8 @@ fn no_answer_shows_a_usersig_or_the_key() {
             query.replace('&', "%26")
         ),
         format!("/v4/all_member_push/im_add_tag%3F{query}"),
+        escaped_path.clone(),
+        escaped_path.replace('%', "%25"),
         format!("/v4/all_member_push/im_add_tag?{query}&broken=%"),
         format!("/v4/all_member_push/im_add_tag?{query}&{query}"),
     ] {
