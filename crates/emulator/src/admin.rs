@@ -1,8 +1,10 @@
 //! The admin API over HTTP: the same as the methods of [`Emulator`](crate::Emulator), for tests in other languages.
 //!
-//! Unlike the service it answers a mistake with status 400 and `{"error": "…"}`: it imitates nothing.
+//! Unlike the service it answers a mistake with a status that says so and `{"error": "…"}`: it imitates nothing.
+//! That holds too for what axum would refuse by itself, in words and a type of its own.
 
 use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hyper::StatusCode;
@@ -14,7 +16,18 @@ use crate::reply;
 use crate::route::Route;
 use crate::service::Context;
 
-pub(crate) async fn faults(State(context): State<Context>, body: Bytes) -> Response {
+pub(crate) async fn faults(
+    State(context): State<Context>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let text = "the body has more than 2 MiB: queue the faults in several requests";
+            return sorry(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
+        Err(rejection) => return sorry(rejection.status(), &rejection.body_text()),
+    };
     match fault_json::read(&body) {
         Ok(Order { target, faults }) => {
             let queued = faults.len();
@@ -35,7 +48,14 @@ pub(crate) async fn users(State(context): State<Context>) -> Response {
     ok(&json!({"users": state.store.users()}))
 }
 
-pub(crate) async fn user(State(context): State<Context>, Path(account): Path<String>) -> Response {
+pub(crate) async fn user(
+    State(context): State<Context>,
+    account: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Ok(Path(account)) = account else {
+        let text = "the account in the path is not UTF-8 once its escapes are undone";
+        return sorry(StatusCode::BAD_REQUEST, text);
+    };
     let state = context.world.state();
     let tags = state.store.tags(&account).cloned().unwrap_or_default();
     ok(&json!({"account": account, "tags": tags}))
@@ -56,6 +76,12 @@ pub(crate) async fn unknown() -> Response {
     let text = "no such path: GET /emulator/stats, /emulator/users, /emulator/users/ACCOUNT, /emulator/requests, \
                 or POST /emulator/faults, /emulator/reset";
     sorry(StatusCode::NOT_FOUND, text)
+}
+
+/// A known path, asked for by another method than it has; the head's `Allow` names that.
+pub(crate) async fn wrong_method() -> Response {
+    let text = "faults and reset take POST, everything else GET";
+    sorry(StatusCode::METHOD_NOT_ALLOWED, text)
 }
 
 /// An answer with a status of its own that says what is wrong.

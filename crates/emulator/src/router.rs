@@ -22,6 +22,9 @@ pub(crate) fn router(context: Context) -> Router {
         .route("/emulator/users/{account}", get(admin::user))
         .route("/emulator/requests", get(admin::requests))
         .route("/emulator/reset", post(admin::reset))
+        .method_not_allowed_fallback(admin::wrong_method)
+        .route("/emulator", any(admin::unknown))
+        .route("/emulator/", any(admin::unknown))
         .route("/emulator/{*unknown}", any(admin::unknown))
         .route_layer(middleware::from_fn(local_only));
     admin.fallback(service::serve).with_state(context)
@@ -93,7 +96,11 @@ mod tests {
             ("/emulator/users", 200),
             ("/emulator/users/a", 200),
             ("/emulator/requests", 200),
+            ("/emulator/users/%ff", 400),
+            ("/emulator/faults", 405),
             ("/emulator/other", 404),
+            ("/emulator/", 404),
+            ("/emulator", 404),
         ];
         for (path, expected) in paths {
             for local in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {

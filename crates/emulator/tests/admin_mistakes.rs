@@ -1,0 +1,68 @@
+//! The admin API, wrongly called: every mistake gets a fitting status and JSON that says what it was.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod caller;
+
+use caller::{Answer, Caller};
+use imtag_emulator::Emulator;
+
+/// What an answer says is wrong, once its status and type are as they should be.
+fn error(answer: &Answer, status: u16) -> String {
+    assert_eq!(answer.status, status, "{}", answer.head);
+    let head = &answer.head;
+    assert!(
+        head.contains("content-type: application/json\r\n"),
+        "{head}"
+    );
+    let json = answer.json();
+    assert_eq!(json.as_object().unwrap().len(), 1, "{json}");
+    json["error"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_mistake_is_answered_with_a_status_and_an_error_in_json() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    for (method, path, status, says) in [
+        ("GET", "/emulator/faults", 405, "take POST"),
+        ("GET", "/emulator/reset", 405, "take POST"),
+        ("POST", "/emulator/stats", 405, "else GET"),
+        ("DELETE", "/emulator/users/a", 405, "else GET"),
+        ("GET", "/emulator/users/%ff", 400, "not UTF-8"),
+        ("POST", "/emulator/faults", 400, "not JSON of faults"),
+        ("GET", "/emulator", 404, "GET /emulator/stats"),
+        ("POST", "/emulator", 404, "GET /emulator/stats"),
+        ("GET", "/emulator/", 404, "GET /emulator/stats"),
+        ("POST", "/emulator/", 404, "GET /emulator/stats"),
+        ("GET", "/emulator/users/", 404, "GET /emulator/stats"),
+        ("GET", "/emulator/reset/", 404, "GET /emulator/stats"),
+        ("GET", "/emulator/%ff", 404, "GET /emulator/stats"),
+    ] {
+        let answer = caller.request(method, path, "").unwrap();
+        let text = error(&answer, status);
+        assert!(text.contains(says), "{method} {path}: {text}");
+    }
+    assert!(emulator.requests().is_empty());
+}
+
+#[test]
+fn a_wrong_method_is_told_the_right_one() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    let answer = caller.request("GET", "/emulator/faults", "").unwrap();
+    assert!(answer.head.contains("allow: post\r\n"), "{}", answer.head);
+}
+
+#[test]
+fn faults_beyond_the_limit_are_refused_in_json_and_not_queued() {
+    let emulator = Emulator::builder().start().unwrap();
+    let order = r#"{"route": "add", "faults": [{"kind": "garbage"}]}"#;
+    // One byte too many: all of it is read before it is refused, so that no reset overtakes the answer.
+    let padding = " ".repeat(2 * 1024 * 1024 + 1 - order.len());
+    let mut caller = Caller::new(&emulator);
+    let answer = caller.request("POST", "/emulator/faults", &format!("{order}{padding}"));
+    let text = error(&answer.unwrap(), 413);
+    assert!(text.contains("2 MiB"), "{text}");
+    assert_eq!(emulator.stats().faults_waiting, 0);
+}
