@@ -54,9 +54,14 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
     // where standard error is closed there is nobody to tell
     let _ = write!(io::stderr(), "{error}");
     if wants_json {
+        // the missing arguments stand in lines of their own; how to use the command is for people
         let message = error.to_string();
-        let first = message.lines().next().unwrap_or_default();
-        let sentence = first.trim_start_matches("error: ");
+        let lines = message.lines().map(str::trim);
+        let lines =
+            lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+        let sentence: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+        let sentence = sentence.join(" ");
+        let sentence = sentence.trim_start_matches("error: ");
         print_line(&failure::object(Exit::Usage, sentence).to_string());
     }
     Exit::Usage

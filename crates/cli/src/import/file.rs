@@ -1,11 +1,11 @@
 //! Opening the file to import, and finding out at its first bytes whether it can be one.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 /// Bytes that are looked at before anything is read: enough to meet a zero byte in any binary file.
-const FIRST_BYTES: usize = 64 * 1024;
+const FIRST_BYTES: u64 = 64 * 1024;
 
 /// How much of a line is shown.
 const SHOWN: usize = 60;
@@ -62,17 +62,19 @@ impl Input {
         }
     }
 
-    pub(crate) fn of(name: &str, from: impl Read + 'static) -> Result<Input, FileError> {
-        let mut bytes = BufReader::with_capacity(FIRST_BYTES, from);
-        let checked = match bytes.fill_buf() {
-            Ok(start) => check(start),
+    pub(crate) fn of(name: &str, mut from: impl Read + 'static) -> Result<Input, FileError> {
+        let name = name.to_owned();
+        // a pipe may bring its first bytes in pieces of any size, so they are gathered before they are judged
+        let mut start = Vec::new();
+        let gathered = from.by_ref().take(FIRST_BYTES).read_to_end(&mut start);
+        let checked = match gathered {
+            Ok(_) => check(&start),
             Err(error) => Err(FileProblem::Unreadable(error)),
         };
-        let name = name.to_owned();
         match checked {
             Ok(()) => Ok(Input {
                 name,
-                bytes: Box::new(bytes),
+                bytes: Box::new(BufReader::new(Cursor::new(start).chain(from))),
             }),
             Err(problem) => Err(FileError { name, problem }),
         }
@@ -125,5 +127,16 @@ mod tests {
             "users.csv is not a text file: give a CSV file in UTF-8, with the header account,tag or account,tags"
         );
         assert!(Input::of("users.csv", b"account,tag\n".as_slice()).is_ok());
+    }
+
+    #[test]
+    fn a_pipe_that_brings_a_bom_by_itself_is_not_empty() {
+        let pieces = b"\xef\xbb\xbf"
+            .as_slice()
+            .chain(b"account,tag\n".as_slice());
+        let mut input = Input::of("standard input", pieces).unwrap();
+        let mut all = Vec::new();
+        input.bytes.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"\xef\xbb\xbfaccount,tag\n");
     }
 }

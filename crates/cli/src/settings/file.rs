@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::output::note;
+
 use super::access;
 use super::error::{Problem, SettingsError};
 use super::layer::{Layer, Place};
@@ -37,8 +39,17 @@ pub(crate) fn read(
     };
     match fs::read_to_string(&path) {
         Ok(text) => parse(&text, path, problems).map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound && !must_be_there => Ok(None),
-        Err(source) => Err(SettingsError::Unreadable { path, source }),
+        Err(source) if must_be_there => Err(SettingsError::Unreadable { path, source }),
+        Err(source) => {
+            // nobody asked for it: a home that is no folder has none, and one that may not be read is passed by
+            if !matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory
+            ) {
+                note(format!("warning: {} is left out: {source}", path.display()));
+            }
+            Ok(None)
+        }
     }
 }
 
