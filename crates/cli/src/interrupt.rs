@@ -1,17 +1,21 @@
-//! Ctrl-C (SIGINT) and SIGTERM: what they do depends on what the command is busy with.
+//! Ctrl-C (SIGINT), SIGTERM and SIGHUP: what they do depends on what the command is busy with.
 //!
 //!     Reading    ends the process at once: nothing was sent
 //!     Calling    cancels the one call, which then says what is known of its effect
 //!     Importing  the first stops sending, and what is under way is waited for; the second cancels that too
+//!     Reporting  ends the process at once, so that a reader who does not read cannot hold it
 //!     Serving    ends the emulator, which is how it is meant to end
+//!
+//! SIGHUP is left alone where it is ignored already, as `nohup` does.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use imtag_transport::CancelToken;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::output::{Output, note};
 
@@ -20,6 +24,7 @@ pub(crate) enum Busy {
     Reading,
     Calling,
     Importing,
+    Reporting,
     #[cfg(feature = "emulator")]
     Serving,
 }
@@ -31,7 +36,8 @@ pub(crate) struct Interrupt(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     told: Condvar,
-    token: CancelToken,
+    drain: CancelToken,
+    cancel: CancelToken,
 }
 
 struct State {
@@ -43,13 +49,18 @@ impl Interrupt {
     /// From here on the signals are ours. The command is reading until it says otherwise.
     pub(crate) fn install(output: Output) -> Result<Interrupt, CommandError> {
         let denied = || CommandError::machine("cannot listen for Ctrl-C");
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(denied())?;
+        let ours = [SIGINT, SIGTERM].into_iter();
+        let ours = ours.chain((!ignores_hang_up()).then_some(SIGHUP));
+        let mut signals = Signals::new(ours).map_err(denied())?;
         let interrupt = Interrupt::new();
         let handler = interrupt.clone();
         let listen = move || {
             for _ in &mut signals {
-                if handler.signal() {
-                    end(output);
+                match handler.signal() {
+                    Next::GoOn => {}
+                    // held until the process is gone, so that the command cannot go on to send
+                    Next::EndReading(_held) => end(output),
+                    Next::EndReporting => std::process::exit(Exit::Interrupted.code().into()),
                 }
             }
         };
@@ -67,7 +78,8 @@ impl Interrupt {
                 signals: 0,
             }),
             told: Condvar::new(),
-            token: CancelToken::new(),
+            drain: CancelToken::new(),
+            cancel: CancelToken::new(),
         }))
     }
 
@@ -82,7 +94,12 @@ impl Interrupt {
 
     /// Cancels the calls that it is given to, when the signals say so.
     pub(crate) fn token(&self) -> &CancelToken {
-        &self.0.token
+        &self.0.cancel
+    }
+
+    /// Keeps the calls that it is given to from sending any more, at the first signal.
+    pub(crate) fn drain(&self) -> &CancelToken {
+        &self.0.drain
     }
 
     /// Waits for a signal.
@@ -95,29 +112,45 @@ impl Interrupt {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Takes a signal; says whether the process is to end at once.
-    fn signal(&self) -> bool {
+    /// Takes a signal.
+    fn signal(&self) -> Next<'_> {
         let mut state = self.state();
         state.signals += 1;
-        let (busy, signals) = (state.busy, state.signals);
         self.0.told.notify_all();
-        drop(state);
-        match (busy, signals) {
-            (Busy::Reading, _) => return true,
+        self.0.drain.cancel();
+        match (state.busy, state.signals) {
+            (Busy::Reading, _) => return Next::EndReading(state),
+            (Busy::Reporting, _) => return Next::EndReporting,
             (Busy::Importing, 1) => note(
                 "interrupted: no more is sent, and what is under way is waited for; \
                  press Ctrl-C again to cancel that too",
             ),
-            (Busy::Importing | Busy::Calling, _) => self.0.token.cancel(),
+            (Busy::Importing | Busy::Calling, _) => self.0.cancel.cancel(),
             #[cfg(feature = "emulator")]
             (Busy::Serving, _) => {}
         }
-        false
+        Next::GoOn
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What follows from a signal.
+enum Next<'i> {
+    GoOn,
+    /// With the state, which whoever wants to go on from reading has to change.
+    EndReading(MutexGuard<'i, State>),
+    EndReporting,
+}
+
+/// Whether SIGHUP, which is number 1, was ignored when the process began; Linux tells.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 fn end(output: Output) -> ! {
@@ -131,14 +164,22 @@ mod tests {
 
     #[test]
     fn while_reading_a_signal_ends_the_process() {
-        assert!(Interrupt::new().signal());
+        let interrupt = Interrupt::new();
+        assert!(matches!(interrupt.signal(), Next::EndReading(_)));
+    }
+
+    #[test]
+    fn while_reporting_a_signal_ends_the_process() {
+        let interrupt = Interrupt::new();
+        interrupt.busy_with(Busy::Reporting);
+        assert!(matches!(interrupt.signal(), Next::EndReporting));
     }
 
     #[test]
     fn while_calling_a_signal_cancels() {
         let interrupt = Interrupt::new();
         interrupt.busy_with(Busy::Calling);
-        assert!(!interrupt.signal());
+        assert!(matches!(interrupt.signal(), Next::GoOn));
         assert!(interrupt.token().is_cancelled());
     }
 
@@ -147,9 +188,10 @@ mod tests {
         let interrupt = Interrupt::new();
         interrupt.busy_with(Busy::Importing);
         assert!(!interrupt.came());
-        assert!(!interrupt.signal());
-        assert!(interrupt.came() && !interrupt.token().is_cancelled());
-        assert!(!interrupt.signal());
+        assert!(matches!(interrupt.signal(), Next::GoOn));
+        assert!(interrupt.came() && interrupt.drain().is_cancelled());
+        assert!(!interrupt.token().is_cancelled());
+        assert!(matches!(interrupt.signal(), Next::GoOn));
         assert!(interrupt.token().is_cancelled());
     }
 
@@ -160,7 +202,7 @@ mod tests {
         interrupt.busy_with(Busy::Serving);
         let other = interrupt.clone();
         let waiting = thread::spawn(move || other.wait());
-        assert!(!interrupt.signal());
+        assert!(matches!(interrupt.signal(), Next::GoOn));
         waiting.join().unwrap();
     }
 }

@@ -92,6 +92,7 @@ impl Caller {
         if !self.output.is_json() {
             report.note_failures();
         }
+        self.interrupt.busy_with(Busy::Reporting);
         self.output.show(&report)?;
         Ok(match exit {
             Exit::Done if !report.failures.is_empty() => Exit::SomeFailed,

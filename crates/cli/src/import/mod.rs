@@ -123,6 +123,7 @@ impl Run<'_> {
             bad_row_details: read.bad_rows,
             ended,
         };
+        self.interrupt.busy_with(Busy::Reporting);
         self.output.show(&report)?;
         Ok(report.exit())
     }

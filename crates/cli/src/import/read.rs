@@ -37,10 +37,13 @@ pub(crate) enum Row<'r> {
     Bad(BadRow),
 }
 
+/// The file, and a line end that it may lack.
+type Source = Chain<Noted<Box<dyn BufRead>>, &'static [u8]>;
+
 /// The rows of a file, one after the other.
 pub(crate) struct Rows {
     name: String,
-    csv: Reader<Chain<Noted<Box<dyn BufRead>>, &'static [u8]>>,
+    csv: Reader<Source>,
     lines: Lines,
     record: ByteRecord,
     form: Form,

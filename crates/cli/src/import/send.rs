@@ -58,7 +58,8 @@ impl Sender<'_> {
             options: CallOptions::new()
                 .timeout(timeout)
                 .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
-                .cancel(self.interrupt.token()),
+                .cancel(self.interrupt.token())
+                .drain(self.interrupt.drain()),
             course: Course::default(),
             next: AtomicUsize::new(0),
         };
