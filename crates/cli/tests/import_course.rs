@@ -56,7 +56,8 @@ fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
         .emulator
         .fault(ADD, Fault::delay(std::time::Duration::ZERO));
     stage.emulator.faults(ADD, vec![Fault::code(91000); 2000]);
-    let (exit, report) = stage.json(&["import", "users.csv"]);
+    // an outage is borne with for half the time of a call
+    let (exit, report) = stage.json(&["import", "users.csv", "--timeout", "1"]);
     assert_eq!(exit, Some(4));
     assert!(report["ended_early"].as_str().unwrap().contains("91000"));
     let requests = report["requests"].as_u64().unwrap();
@@ -92,5 +93,5 @@ fn the_quota_is_kept() {
     assert_eq!((exit, &report["requests"]), (Some(0), &json!(30)));
     let stats = stage.emulator.stats();
     assert_eq!(stats.code(60007), 0);
-    assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.1);
+    assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.0);
 }

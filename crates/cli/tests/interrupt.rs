@@ -20,8 +20,10 @@ fn file(requests: usize) -> String {
 }
 
 fn arrivals(stage: &Stage, at_least: u64) {
+    let began = std::time::Instant::now();
     while stage.emulator.stats().arrivals() < at_least {
-        std::thread::yield_now();
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -70,6 +72,26 @@ fn the_first_stops_sending_and_lists_what_was_not_done() {
     });
     assert_eq!(json!(not_sent), report["users_failed"]);
     assert_eq!(stage.emulator.users().len(), 2000 - not_sent);
+}
+
+#[test]
+fn what_waits_for_its_turn_in_the_quota_is_not_sent_any_more() {
+    let stage = Stage::new();
+    stage.file("users.csv", file(400));
+    let arguments = ["import", "users.csv", "--calls-per-second", "50", "--json"];
+    let mut child = stage.imtag(&arguments).spawn().unwrap();
+    arrivals(&stage, 20);
+    signal(&child);
+    let stderr = heard(&mut child);
+    let heard_at = stage.emulator.stats().arrivals();
+    let report = report(child);
+    drop(stderr);
+    // an answer on this machine takes a millisecond, so hardly any was under way; fifty workers waited
+    let after = stage.emulator.stats().arrivals() - heard_at;
+    assert!(after < 20, "{after} requests were sent after the signal");
+    assert_eq!(report["users_tagged"], json!(stage.emulator.users().len()));
+    let not_sent = count(&report, |it| it["reason"] == "not sent: interrupted");
+    assert_eq!(json!(not_sent), report["users_failed"]);
 }
 
 #[test]

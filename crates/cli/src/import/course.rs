@@ -1,15 +1,19 @@
 //! Whether an import goes on. It ends early where every further request would end in the same way:
 //!
 //! - at the first answer that refuses the app, its credentials or the endpoint as such;
-//! - when so many requests in a row, each with all its retries, met no service.
+//! - when so many requests in a row met no service, each for as long as an outage is borne with (`send`).
+//!
+//! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
+//! outage like any other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use imtag_transport::{Error, Outcome};
+use imtag_transport::{Cause, Error, Outcome};
 
 use crate::blame::Blame;
 
-/// Requests in a row that may fail for the service or the network. Each has already been tried several times.
+/// Requests in a row that may fail for the service or the network. Each has been tried for as long as an outage is
+/// borne with.
 const IN_A_ROW: usize = 20;
 
 /// Why an import ended early.
@@ -42,8 +46,22 @@ impl Course {
     pub(crate) fn note(&self, result: &Result<Outcome, Error>) {
         match result {
             Ok(_) => self.note_blame(None, String::new),
-            Err(error) => self.note_blame(Some(Blame::of(error)), || error.to_string()),
+            Err(error) => {
+                let said_by_the_service = matches!(error.cause(), Cause::Service { .. });
+                let blame = match Blame::of(error) {
+                    Blame::Settings if !said_by_the_service && self.any_answered() => {
+                        Blame::Service
+                    }
+                    blame => blame,
+                };
+                self.note_blame(Some(blame), || error.to_string());
+            }
         }
+    }
+
+    /// Whether the service has answered any request of this import.
+    pub(crate) fn any_answered(&self) -> bool {
+        self.state().any_answered
     }
 
     fn note_blame(&self, blame: Option<Blame>, sentence: impl FnOnce() -> String) {

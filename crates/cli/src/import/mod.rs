@@ -92,7 +92,7 @@ impl Run<'_> {
         let mut tally = Tally::new(plan);
         self.interrupt.busy_with(Busy::Importing);
         let started = Instant::now();
-        let ended = self.send(plan, &mut tally)?;
+        let ended = self.send(plan, &mut tally);
         let seconds = started.elapsed().as_secs_f64();
         if let Some(reason) = not_sent(&ended) {
             tally.not_sent(reason);
@@ -115,7 +115,7 @@ impl Run<'_> {
             users_tagged: users - users_failed,
             users_failed,
             seconds: rounded(seconds),
-            quota_utilisation: self.utilisation(tally.attempts, seconds),
+            quota_utilisation: self.utilisation(tally.charged, seconds),
             demo: self.demo.clone(),
             ended_early: ended.sentence(),
             read_back,
@@ -128,7 +128,7 @@ impl Run<'_> {
         Ok(report.exit())
     }
 
-    fn send(&self, plan: &Plan, tally: &mut Tally<'_>) -> Result<Ended, CommandError> {
+    fn send(&self, plan: &Plan, tally: &mut Tally<'_>) -> Ended {
         let sender = Sender {
             client: &self.connection.client,
             calls_per_second: self.connection.calls_per_second,
@@ -141,19 +141,19 @@ impl Run<'_> {
             bar.inc(1);
         });
         bar.finish_and_clear();
-        let end = end.map_err(CommandError::machine("cannot start a thread to send with"))?;
-        Ok(match end {
-            _ if self.interrupt.came() => Ended::Interrupted,
+        match end {
+            _ if self.interrupt.came() && tally.unfinished() => Ended::Interrupted,
             Some(end) => Ended::Early(end),
             None => Ended::AllSent,
-        })
+        }
     }
 
-    /// The share of the quota that was used. The quota is so many calls a second, so a shorter run had a whole second's.
-    fn utilisation(&self, attempts: u64, seconds: f64) -> f64 {
+    /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole
+    /// second's, and a run of some seconds may make a few more calls than its length says, which is no more than all.
+    fn utilisation(&self, charged: u64, seconds: f64) -> f64 {
         let quota = f64::from(self.connection.calls_per_second) * seconds.max(1.0);
         #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
-        rounded(attempts as f64 / quota)
+        rounded((charged as f64 / quota).min(1.0))
     }
 }
 

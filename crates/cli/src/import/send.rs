@@ -2,17 +2,20 @@
 //! course ends, or Ctrl-C comes. Results go to the caller's thread one by one, in the order in which they arrive.
 //!
 //! The first request goes alone: with wrong credentials one request is refused, and not one of each worker.
+//!
+//! A request that meets no service is tried again for half the time of a call (half a minute), beyond the retries of
+//! the call itself, so that a short outage costs time and no users.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use imtag_transport::{CallOptions, Cause, Client, Error, Outcome, Phase};
+use imtag_transport::{CallOptions, Cause, Client, Effect, Error, Outcome, Phase};
 
 use super::course::{Course, End};
 use super::plan::Plan;
+use crate::blame::Blame;
 use crate::interrupt::Interrupt;
 
 /// Requests under way at most: what 100 calls a second need at a round trip of 0.6 s.
@@ -33,24 +36,57 @@ pub(crate) struct Sender<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// The position of a request in the plan, and what came of it.
-pub(crate) type Sent = (usize, Result<Outcome, Error>);
+/// How long it rests between two calls meanwhile.
+const REST: Duration = Duration::from_millis(500);
+
+/// What came of a request.
+pub(crate) struct Sent {
+    /// Its position in the plan.
+    pub(crate) request: usize,
+    pub(crate) result: Result<Outcome, Error>,
+    /// What its calls before the last came to.
+    pub(crate) earlier: Earlier,
+}
+
+/// Calls of a request that met no service, and were made again.
+pub(crate) struct Earlier {
+    pub(crate) attempts: u32,
+    /// Attempts of which a byte left this machine.
+    pub(crate) sent: u32,
+    /// The most that any of them may have done.
+    pub(crate) effect: Effect,
+}
+
+impl Earlier {
+    fn none() -> Earlier {
+        Earlier {
+            attempts: 0,
+            sent: 0,
+            effect: Effect::NotApplied,
+        }
+    }
+
+    fn add(&mut self, error: &Error) {
+        self.attempts += error.attempts();
+        self.sent += error.sent();
+        self.effect = self.effect.max(error.effect());
+    }
+}
 
 /// What the workers of one import share.
 struct Work<'a> {
     sender: &'a Sender<'a>,
     plan: &'a Plan,
     options: CallOptions,
+    /// For how long a request that meets no service is tried again, once the service has been there.
+    outage: Duration,
     course: Course,
     next: AtomicUsize,
 }
 
 impl Sender<'_> {
     /// Sends the requests of a plan; says why it ended before all were sent, or that nobody answered.
-    ///
-    /// # Errors
-    /// Where the system gives no thread. Nothing was sent then but the first request.
-    pub(crate) fn send(&self, plan: &Plan, mut take: impl FnMut(Sent)) -> io::Result<Option<End>> {
+    pub(crate) fn send(&self, plan: &Plan, mut take: impl FnMut(Sent)) -> Option<End> {
         let timeout = self.timeout.unwrap_or(CALL_TIMEOUT);
         let work = Work {
             sender: self,
@@ -60,30 +96,31 @@ impl Sender<'_> {
                 .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
                 .cancel(self.interrupt.token())
                 .drain(self.interrupt.drain()),
+            outage: timeout / 2,
             course: Course::default(),
             next: AtomicUsize::new(0),
         };
-        if let Some(request) = work.next() {
-            take(work.call(request));
+        if let Some(sent) = work.next().and_then(|request| work.call(request)) {
+            take(sent);
         }
         thread::scope(|scope| {
             let workers = workers(plan.requests().saturating_sub(1), self.calls_per_second);
             let (results, arriving) = sync_channel(workers.max(1));
-            for started in 0..workers {
+            for _ in 0..workers {
                 let results = results.clone();
                 let spawned = thread::Builder::new().spawn_scoped(scope, || work.run(results));
-                // with fewer threads than wished for it is slower, with none it is nothing
-                match spawned {
-                    Err(error) if started == 0 => return Err(error),
-                    Err(_) => break,
-                    Ok(_) => {}
+                if spawned.is_err() {
+                    break; // with fewer threads than wished for it is slower, no more
                 }
             }
             drop(results);
             arriving.into_iter().for_each(&mut take);
-            Ok(())
-        })?;
-        Ok(work.course.end())
+            // where the system gave no thread at all, this one does the work
+            while let Some(sent) = work.next().and_then(|request| work.call(request)) {
+                take(sent);
+            }
+        });
+        work.course.end()
     }
 }
 
@@ -100,7 +137,10 @@ impl Work<'_> {
     #[allow(clippy::needless_pass_by_value)]
     fn run(&self, results: SyncSender<Sent>) {
         while let Some(request) = self.next() {
-            if results.send(self.call(request)).is_err() {
+            let Some(sent) = self.call(request) else {
+                return;
+            };
+            if results.send(sent).is_err() {
                 return;
             }
         }
@@ -119,29 +159,53 @@ impl Work<'_> {
         self.course.goes_on() && !self.sender.interrupt.came()
     }
 
-    fn call(&self, position: usize) -> Sent {
+    /// What came of a request; `None` where it was never sent, as it is time to end.
+    fn call(&self, position: usize) -> Option<Sent> {
         let request = self.plan.request(position);
+        let mut earlier = Earlier::none();
+        let mut outage = None;
         loop {
             let result = self.sender.client.add_tag_with(&request, &self.options);
-            let waits_for_its_turn = result.as_ref().is_err_and(never_had_its_turn);
-            if waits_for_its_turn && self.goes_on() {
-                continue;
+            if let Err(error) = &result {
+                if never_had_its_turn(error) && earlier.attempts == 0 {
+                    match self.goes_on() {
+                        true => continue,
+                        false => return None,
+                    }
+                }
+                let began = *outage.get_or_insert_with(Instant::now);
+                if self.is_worth_another(error) && began.elapsed() < self.outage {
+                    earlier.add(error);
+                    self.sender.interrupt.rest(REST);
+                    continue;
+                }
             }
             self.course.note(&result);
-            return (position, result);
+            return Some(Sent {
+                request: position,
+                result,
+                earlier,
+            });
         }
+    }
+
+    fn is_worth_another(&self, error: &Error) -> bool {
+        let no_service = Blame::of(error) == Blame::Service;
+        no_service && self.course.any_answered() && self.goes_on()
     }
 }
 
-/// Nothing was sent, and nothing is wrong: other processes of the app use the quota up.
+/// Nothing was sent, and nothing is wrong: other processes of the app use the quota up, or it is time to end.
 fn never_had_its_turn(error: &Error) -> bool {
-    let in_the_quota = matches!(
+    let waited = matches!(
         error.cause(),
         Cause::Timeout {
             phase: Phase::Quota
+        } | Cause::Cancelled {
+            phase: Phase::Quota
         }
     );
-    in_the_quota && error.attempts() == 0
+    waited && error.attempts() == 0
 }
 
 #[cfg(test)]

@@ -22,10 +22,12 @@ pub(crate) struct Tally<'p> {
     not_sent: Reason,
     /// Why users are in no request.
     too_many_tags: Reason,
-    /// Requests that were sent.
+    /// Requests that were made.
     pub(crate) requests: usize,
     /// The same with retries.
     pub(crate) attempts: u64,
+    /// Those of which a byte left this machine: what the quota may have been charged.
+    pub(crate) charged: u64,
 }
 
 /// A user who is not tagged, or not in full.
@@ -53,6 +55,7 @@ impl<'p> Tally<'p> {
             ),
             requests: 0,
             attempts: 0,
+            charged: 0,
         }
     }
 
@@ -61,16 +64,23 @@ impl<'p> Tally<'p> {
         self.not_sent = reason;
     }
 
-    pub(crate) fn take(&mut self, (request, result): Sent) {
+    pub(crate) fn take(&mut self, sent: Sent) {
+        let Sent {
+            request,
+            result,
+            earlier,
+        } = sent;
+        let (attempts, charged) = match &result {
+            Ok(outcome) => (outcome.attempts, outcome.sent),
+            Err(error) => (error.attempts(), error.sent()),
+        };
+        let attempts = attempts + earlier.attempts;
+        self.requests += usize::from(attempts > 0);
+        self.attempts += u64::from(attempts);
+        self.charged += u64::from(charged + earlier.sent);
         match result {
-            Ok(outcome) => {
-                self.sent(outcome.attempts);
-                self.done(request, &HashSet::new());
-            }
-            Err(error) => {
-                self.sent(error.attempts());
-                self.failed(request, &error);
-            }
+            Ok(_) => self.done(request, &HashSet::new()),
+            Err(error) => self.failed(request, &error, earlier.effect),
         }
     }
 
@@ -79,14 +89,14 @@ impl<'p> Tally<'p> {
         self.attempts - self.requests as u64
     }
 
+    /// Whether any slot is not done.
+    pub(crate) fn unfinished(&self) -> bool {
+        self.done.contains(&false)
+    }
+
     /// All users who failed, in the order of the file.
     pub(crate) fn failures(&self) -> impl Iterator<Item = FailedUser<'_>> {
         (0..self.plan.groups().users()).filter_map(|user| self.failure(user))
-    }
-
-    fn sent(&mut self, attempts: u32) {
-        self.requests += usize::from(attempts > 0);
-        self.attempts += u64::from(attempts);
     }
 
     fn done(&mut self, request: usize, but: &HashSet<&str>) {
@@ -97,11 +107,12 @@ impl<'p> Tally<'p> {
         }
     }
 
-    fn failed(&mut self, request: usize, error: &Error) {
+    /// `earlier` is the most that calls of the request before this one may have done.
+    fn failed(&mut self, request: usize, error: &Error, earlier: Effect) {
         let Cause::Partial(partial) = error.cause() else {
             let reason = Reason::of_error(error);
             for slot in self.plan.slots_of(request) {
-                self.note(slot.user, reason.clone(), error.effect());
+                self.note(slot.user, reason.clone(), error.effect().max(earlier));
             }
             return;
         };
@@ -113,7 +124,7 @@ impl<'p> Tally<'p> {
         for failure in &partial.failures {
             if let Some(user) = users.get(failure.account.as_str()) {
                 let reason = Reason::of_refusal(&failure.refusal);
-                self.note(*user, reason, failure.effect);
+                self.note(*user, reason, failure.effect.max(earlier));
             }
         }
         let failed = partial.failures.iter();
