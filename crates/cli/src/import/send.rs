@@ -201,9 +201,7 @@ fn never_had_its_turn(error: &Error) -> bool {
         error.cause(),
         Cause::Timeout {
             phase: Phase::Quota
-        } | Cause::Cancelled {
-            phase: Phase::Quota
-        }
+        } | Cause::Cancelled { .. }
     );
     waited && error.attempts() == 0
 }
