@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use hyper::StatusCode;
+use hyper::header::ORIGIN;
 
 use crate::admin;
 use crate::service::{self, Context};
@@ -30,16 +31,20 @@ pub(crate) fn router(context: Context) -> Router {
     admin.fallback(service::serve).with_state(context)
 }
 
-/// The admin API asks for no UserSig, so it is for callers on this machine alone.
+/// The admin API asks for no UserSig, so it is for callers on this machine alone; not for the pages that a browser on
+/// it shows, from wherever they are. Browsers name the page in `Origin` when it posts, and nothing else does.
 async fn local_only(
     Extension(line): Extension<Arc<Line>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if line.is_local() {
+    let text = if !line.is_local() {
+        "the admin API answers callers on this machine only"
+    } else if request.headers().contains_key(ORIGIN) {
+        "the admin API does not answer web pages: send the request without Origin"
+    } else {
         return next.run(request).await;
-    }
-    let text = "the admin API answers callers on this machine only";
+    };
     admin::sorry(StatusCode::FORBIDDEN, text)
 }
 

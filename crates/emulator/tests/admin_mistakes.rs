@@ -4,7 +4,9 @@
 
 mod caller;
 
-use caller::{Answer, Caller};
+use std::io::Write;
+
+use caller::{ADD, Answer, Caller, tags};
 use imtag_emulator::Emulator;
 
 /// What an answer says is wrong, once its status and type are as they should be.
@@ -65,4 +67,27 @@ fn faults_beyond_the_limit_are_refused_in_json_and_not_queued() {
     let text = error(&answer.unwrap(), 413);
     assert!(text.contains("2 MiB"), "{text}");
     assert_eq!(emulator.stats().faults_waiting, 0);
+}
+
+#[test]
+fn a_web_page_cannot_use_the_admin_api() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+    for origin in ["https://example.com", "http://localhost:1", "null", ""] {
+        for (method, path) in [
+            ("POST", "/emulator/reset"),
+            ("POST", "/emulator/faults"),
+            ("OPTIONS", "/emulator/faults"),
+            ("GET", "/emulator/users"),
+            ("GET", "/emulator"),
+        ] {
+            let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}");
+            let request = format!("{head}\r\nContent-Length: 0\r\n\r\n");
+            caller.stream().write_all(request.as_bytes()).unwrap();
+            let text = error(&caller.receive().unwrap(), 403);
+            assert!(text.contains("web pages"), "{text}");
+        }
+    }
+    assert_eq!(emulator.user("a").len(), 1);
 }
