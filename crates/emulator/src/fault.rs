@@ -160,11 +160,14 @@ impl Fault {
         self
     }
 
-    /// The body of [`status`](Fault::status) or [`garbage`](Fault::garbage); no other kind has one.
+    /// The body of [`status`](Fault::status) or [`garbage`](Fault::garbage); no other kind has one. It is ignored
+    /// with the statuses that HTTP gives no body: 204, 304 and those below 200.
     #[must_use]
     pub fn body(mut self, text: impl Into<String>) -> Fault {
-        if let Kind::Status { body, .. } | Kind::Garbage { body } = &mut self.kind {
-            *body = Some(text.into());
+        match &mut self.kind {
+            Kind::Status { status, body, .. } if has_body(*status) => *body = Some(text.into()),
+            Kind::Garbage { body } => *body = Some(text.into()),
+            _ => {}
         }
         self
     }
@@ -200,6 +203,11 @@ impl Fault {
             _ => LeftOut::default(),
         }
     }
+}
+
+/// Whether an answer with this status has a body, as HTTP has it.
+pub(crate) fn has_body(status: u16) -> bool {
+    status >= 200 && !matches!(status, 204 | 304)
 }
 
 /// The queues: one for each route, and one for each operation.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use serde::Deserialize;
 
-use crate::fault::{Fault, Kind};
+use crate::fault::{Fault, Kind, has_body};
 use crate::route::{Target, UnknownTarget};
 
 /// Faults to be queued.
@@ -127,7 +127,14 @@ impl RawFault {
                 self.accounts.ok_or_else(|| needs("accounts"))?,
                 self.code.ok_or_else(|| needs("code"))?,
             ),
-            "status" => status(self.status.unwrap_or(502), self.location)?,
+            "status" => {
+                let code = self.status.unwrap_or(502);
+                let fault = status(code, self.location)?;
+                if self.body.is_some() && !has_body(code) {
+                    return Err(format!("body does not belong to status {code}"));
+                }
+                fault
+            }
             "cut_before" => Fault::cut_before(),
             "cut_after" => Fault::cut_after(),
             "garbage" => Fault::garbage(),

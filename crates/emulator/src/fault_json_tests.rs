@@ -104,6 +104,14 @@ fn a_mistake_is_named_with_its_place() {
             "faults[1]: status 100 is not from 200 to 599",
         ),
         (
+            json!({"kind": "status", "status": 204, "body": ""}),
+            "faults[1]: body does not belong to status 204",
+        ),
+        (
+            json!({"kind": "status", "status": 304, "body": "x"}),
+            "faults[1]: body does not belong to status 304",
+        ),
+        (
             json!({"kind": "status", "location": "a\nb"}),
             "faults[1]: location holds what no header can",
         ),

@@ -10,6 +10,7 @@ use hyper::body::Frame;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
 
+use crate::fault::has_body;
 use crate::wire::Line;
 
 const JSON: &str = "application/json";
@@ -74,7 +75,14 @@ fn page(status: u16, body: Option<String>, location: Option<&str>) -> Response {
             "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\r\n"
         )
     });
-    let mut response = response(status, HTML, body.into());
+    let mut response = if has_body(status.as_u16()) {
+        response(status, HTML, body.into())
+    } else {
+        // Neither a length nor a type: a caller would wait for what they announce.
+        let mut bare = Response::new(Body::empty());
+        *bare.status_mut() = status;
+        bare
+    };
     if let Some(location) = location {
         insert(response.headers_mut(), LOCATION, location);
     }

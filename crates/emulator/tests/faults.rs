@@ -217,3 +217,19 @@ fn a_fault_comes_before_all_checks_and_after_the_count() {
     assert_eq!(caller.code(ADD, "not even JSON"), 60007);
     assert_eq!(emulator.stats().route(ADD).arrivals, 2);
 }
+
+#[test]
+fn a_status_without_a_body_announces_none() {
+    let emulator = Emulator::builder().start().unwrap();
+    for status in [204, 304] {
+        assert_eq!(Fault::status(status).body("x"), Fault::status(status));
+        emulator.fault(ADD, Fault::status(status).body("x"));
+        // The next answer on the connection is read from its start, so nothing came between.
+        let mut caller = Caller::new(&emulator);
+        let answer = caller.call(ADD, tags(&[("a", &["t"])])).unwrap();
+        assert_eq!(answer.status, status);
+        assert!(!answer.head.contains("content-"), "{}", answer.head);
+        assert!(!answer.head.contains("transfer-"), "{}", answer.head);
+        assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+    }
+}
