@@ -2,8 +2,9 @@
 //! stop the ones after it; the summary names each. What a machine lacks is installed, and where it cannot be, the
 //! check is skipped by name; with `CI=true` in the environment that is a failure.
 //!
-//! All steps share one profile and the features of the whole workspace, so that hardly anything is built twice: tests
-//! once, and the metadata of the dependencies once for lints and documentation.
+//! All steps share one profile and, but for the lints of the command line without its emulator, the features of the
+//! whole workspace, so that hardly anything is built twice: tests once, and the metadata of the dependencies once for
+//! lints and documentation.
 
 mod steps;
 mod summary;

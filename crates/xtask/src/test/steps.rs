@@ -1,6 +1,6 @@
 //! The steps, each by the name that the summary gives it. A new check is a row and a function.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
 use super::tools;
@@ -11,14 +11,28 @@ use crate::{errors, sample};
 type Step = fn() -> Outcome;
 
 pub(super) const STEPS: &[(&str, Step)] = &[
+    ("lock file", lock_file),
     ("generated files", generated_files),
     ("formatting", formatting),
     ("lints", lints),
+    ("lints without the emulator", lints_without_the_emulator),
     ("strace", strace),
     ("tests", tests),
     ("doc tests", doc_tests),
     ("documentation", documentation),
 ];
+
+/// First, as every later command would bring a stale Cargo.lock up to date without a word.
+fn lock_file() -> Outcome {
+    run(resolved_as_locked())
+}
+
+/// Resolves all dependencies, and fails where Cargo.lock would have to change. What it prints is for programs.
+fn resolved_as_locked() -> Command {
+    let mut command = cargo(["metadata", "--locked", "--format-version", "1"]);
+    command.stdout(Stdio::null());
+    command
+}
 
 fn generated_files() -> Outcome {
     let files: [Generated; 2] = [errors::page(), sample::demo()];
@@ -39,11 +53,20 @@ fn formatting() -> Outcome {
 }
 
 fn lints() -> Outcome {
+    clippy(cargo(["clippy", "--workspace", "--all-targets"]))
+}
+
+/// The command line has one feature, on by default; nothing else here compiles it without.
+fn lints_without_the_emulator() -> Outcome {
+    let mut command = cargo(["clippy", "-p", "imtag-cli"]);
+    command.args(["--no-default-features", "--all-targets"]);
+    clippy(command)
+}
+
+fn clippy(mut command: Command) -> Outcome {
     if let Err(why) = tools::component("clippy", "clippy") {
         return Outcome::Skipped(why);
     }
-    let everything = ["clippy", "--workspace", "--all-targets"];
-    let mut command = cargo(everything);
     command.args(["--", "-D", "warnings"]);
     run(command)
 }
@@ -101,6 +124,27 @@ mod tests {
     #[test]
     fn a_command_is_written_as_a_person_would_type_it() {
         assert_eq!(written_out(&cargo(["fmt", "--all"])), "cargo fmt --all");
+    }
+
+    #[test]
+    fn the_lock_file_is_checked_before_anything_could_mend_it() {
+        assert_eq!(STEPS[0].0, "lock file");
+        assert!(written_out(&resolved_as_locked()).contains(" --locked "));
+    }
+
+    #[test]
+    fn a_lock_file_that_is_not_up_to_date_fails_its_step() {
+        let crate_without = std::env::temp_dir().join(format!("xtask-lock-{}", std::process::id()));
+        let source = crate_without.join("src");
+        std::fs::create_dir_all(&source).unwrap();
+        let manifest = "[package]\nname = \"x\"\nedition = \"2024\"\n[workspace]\n";
+        std::fs::write(crate_without.join("Cargo.toml"), manifest).unwrap();
+        std::fs::write(source.join("lib.rs"), "").unwrap();
+        let mut command = resolved_as_locked();
+        command.current_dir(&crate_without);
+        let outcome = run(command);
+        std::fs::remove_dir_all(&crate_without).unwrap();
+        assert_eq!(outcome.word(), "failed");
     }
 
     #[test]
