@@ -35,7 +35,11 @@ impl Output {
             false => result.text(&mut out),
         };
         match written.and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::Output(error)),
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let _ = out.into_parts();
+                tell_all_the_same(result, &error);
+                Err(CommandError::Output(error))
+            }
             _ => {
                 // a broken pipe would be met again when what is left is flushed on drop
                 let _ = out.into_parts();
@@ -43,6 +47,16 @@ impl Output {
             }
         }
     }
+}
+
+/// What was done is done, whether or not its report finds a place: so that no name in it is lost, standard error gets
+/// all of it as text.
+fn tell_all_the_same(result: &impl Show, error: &io::Error) {
+    note(format_args!(
+        "this was done, but standard output does not take it ({error}):"
+    ));
+    // there is no further place to turn to
+    let _ = result.text(&mut io::stderr());
 }
 
 fn write_json(result: &impl Serialize, out: &mut impl Write) -> io::Result<()> {

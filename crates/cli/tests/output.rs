@@ -7,7 +7,8 @@ mod stage;
 
 use std::process::{Command, Stdio};
 
-use stage::{Ran, Stage, run};
+use imtag_emulator::Fault;
+use stage::{ADD, Ran, Stage, run};
 
 /// Runs it with a standard output that nobody reads.
 fn with_closed_pipe(mut command: Command) -> Ran {
@@ -51,15 +52,43 @@ fn a_pipe_that_is_closed_amid_a_long_report_is_no_error() {
 }
 
 #[test]
-fn a_long_list_is_cut_in_text_and_whole_in_json() {
+fn a_long_list_is_whole_in_text_and_in_json() {
     let stage = Stage::new();
     let rows: String = (0..500).map(|_| "alice,\n").collect();
     stage.file("users.csv", format!("account,tag\n{rows}"));
     let text = stage.run(&["import", "users.csv"]).out;
-    assert_eq!(text.matches("  line ").count(), 20);
-    assert!(text.ends_with("  and 480 more: --json names them all\n"));
+    assert_eq!(text.matches("  line ").count(), 500);
     let (_, report) = stage.json(&["import", "users.csv"]);
     assert_eq!(report["bad_row_details"].as_array().unwrap().len(), 500);
+}
+
+#[test]
+fn a_full_disk_loses_no_name() {
+    let stage = Stage::new();
+    stage.file("users.csv", "account,tag\nalice,vip\nbob,vip\ncarol,\n");
+    for arguments in [
+        &["import", "users.csv", "--json"][..],
+        &["import", "users.csv"][..],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let Ok(full) = full else {
+            return; // not on this system
+        };
+        stage.emulator.reset();
+        stage.emulator.fault(ADD, Fault::leave_out(["bob"], 70107));
+        let mut command = stage.imtag(arguments);
+        command.stdout(full);
+        let ran = run(command);
+        assert_eq!(ran.exit, Some(4));
+        assert!(
+            ran.err.contains("this was done, but standard output"),
+            "{ran:?}"
+        );
+        assert!(
+            ran.err.contains("    bob") && ran.err.contains("  line 4: tag"),
+            "{ran:?}"
+        );
+    }
 }
 
 #[test]

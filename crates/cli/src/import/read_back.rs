@@ -12,9 +12,6 @@ use super::tally::Tally;
 use crate::interrupt::Interrupt;
 use crate::shown::{Shown, count};
 
-/// Differences that the text names.
-const NAMED: usize = 20;
-
 /// What was read back.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ReadBack {
@@ -109,7 +106,7 @@ impl ReadBack {
             "read back {} of {} users equal to the file, user by user ({requests} of {})",
             self.users_equal, self.users, self.path
         )?;
-        for difference in self.differences.iter().take(NAMED) {
+        for difference in &self.differences {
             writeln!(
                 out,
                 "  {} differs: missing {:?}, unexpected {:?}",
@@ -117,10 +114,6 @@ impl ReadBack {
                 difference.missing,
                 difference.unexpected
             )?;
-        }
-        match self.differences.len().saturating_sub(NAMED) {
-            0 => {}
-            more => writeln!(out, "  and {more} more: --json names them all")?,
         }
         match &self.ended_early {
             Some(why) => writeln!(out, "  ended early: {}", Shown(why)),

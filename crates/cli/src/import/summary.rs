@@ -1,5 +1,5 @@
-//! The report of an import as text: figures first, then what failed, grouped by reason. A terminal is not a file, so
-//! only some are named one by one; programs get all of them.
+//! The report of an import as text: figures first, then what failed, grouped by reason. Each is named, however many
+//! they are: the run is over, and nobody could ask for the rest later.
 
 use std::io::{self, Write};
 
@@ -11,15 +11,8 @@ use crate::output::Show;
 use crate::reason::Reason;
 use crate::shown::{Shown, count};
 
-/// Bad rows, and accounts of users who failed, that are named.
-const NAMED: usize = 20;
-
 /// Users who failed for the same reason and with the same effect.
-#[derive(Default)]
-struct Group {
-    users: usize,
-    named: Vec<String>,
-}
+type Groups<'r> = IndexMap<(&'r Reason, Effect), Vec<&'r str>>;
 
 impl Show for Report<'_> {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -73,53 +66,36 @@ impl Report<'_> {
         }
         let rows = count(self.bad_rows, "bad row was", "bad rows were");
         writeln!(out, "\n{rows} left out, and only these:")?;
-        for row in self.bad_row_details.iter().take(NAMED) {
+        for row in &self.bad_row_details {
             writeln!(out, "  line {}: {}", row.line, Shown(&row.reason))?;
         }
-        and_more(self.bad_rows, NAMED, out)
+        Ok(())
     }
 
     fn failed_users(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.users_failed == 0 {
             return Ok(());
         }
-        let groups = self.grouped();
         let users = count(self.users_failed, "user", "users");
         writeln!(out, "\n{users} failed:")?;
-        for ((reason, effect), group) in &groups {
-            let users = count(group.users, "user", "users");
+        for ((reason, effect), accounts) in &self.grouped() {
+            let users = count(accounts.len(), "user", "users");
             writeln!(out, "  {users}, {effect}: {reason}")?;
-            for account in &group.named {
-                writeln!(out, "    {account}")?;
+            for account in accounts {
+                writeln!(out, "    {}", Shown(account))?;
             }
         }
-        let named = groups.values().map(|group| group.named.len()).sum();
-        and_more(self.users_failed, named, out)
+        Ok(())
     }
 
-    /// The users by reason and effect, the largest groups first. The names are shared out among them.
-    fn grouped(&self) -> IndexMap<(&Reason, Effect), Group> {
-        let mut groups: IndexMap<(&Reason, Effect), Group> = IndexMap::new();
+    /// The users by reason and effect, the largest groups first.
+    fn grouped(&self) -> Groups<'_> {
+        let mut groups = Groups::new();
         for user in self.failures.iter() {
             let group = groups.entry((user.reason, user.effect)).or_default();
-            group.users += 1;
-            if group.named.len() < NAMED {
-                group.named.push(Shown(user.account).to_string());
-            }
+            group.push(user.account);
         }
-        groups.sort_by(|_, one, _, other| other.users.cmp(&one.users));
-        groups.truncate(NAMED);
-        let of_each = (NAMED / groups.len().max(1)).max(1);
-        for group in groups.values_mut() {
-            group.named.truncate(of_each);
-        }
+        groups.sort_by(|_, one, _, other| other.len().cmp(&one.len()));
         groups
-    }
-}
-
-fn and_more(all: usize, named: usize, out: &mut dyn Write) -> io::Result<()> {
-    match all.saturating_sub(named) {
-        0 => Ok(()),
-        more => writeln!(out, "  and {more} more: --json names them all"),
     }
 }
