@@ -3,8 +3,8 @@
 use imtag_transport::{AddTags, Client, SecretKey};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let key = SecretKey::from_env("IMTAG_SECRET_KEY")?;
-    let client = Client::builder(1400000000, "administrator", key)
+    let key = std::fs::read_to_string(std::env::var("IMTAG_SECRET_KEY_FILE")?)?;
+    let client = Client::builder(1400000000, "administrator", SecretKey::new(key)?)
         .endpoint(std::env::var("IMTAG_ENDPOINT")?) // for the real service: .region(Region::Singapore)
         .build()?;
     let outcome = client.add_tag(&AddTags::new([("xiaojun012", ["vip", "beijing"])])?)?;
