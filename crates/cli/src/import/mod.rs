@@ -33,6 +33,7 @@ use file::Input;
 use group::Grouping;
 use plan::Plan;
 use read::{BadRow, Row, Rows};
+use read_back::ReadBack;
 use report::{Ended, Failures, Report};
 use send::Sender;
 use tally::Tally;
@@ -92,7 +93,7 @@ impl Run<'_> {
         let mut tally = Tally::new(plan);
         self.interrupt.busy_with(Busy::Importing);
         let started = Instant::now();
-        let ended = self.send(plan, &mut tally);
+        let mut ended = self.send(plan, &mut tally);
         let seconds = started.elapsed().as_secs_f64();
         if let Some(reason) = not_sent(&ended) {
             tally.not_sent(reason);
@@ -101,6 +102,11 @@ impl Run<'_> {
             .demo
             .as_ref()
             .map(|_| read_back::read_back(&self.connection.client, plan, &tally, self.interrupt));
+
+        let cut_short = |it: &ReadBack| it.ended_early.is_some();
+        if self.interrupt.came() && read_back.as_ref().is_some_and(cut_short) {
+            ended = Ended::Interrupted;
+        }
 
         let users = plan.groups().users();
         let users_failed = tally.failures().count();

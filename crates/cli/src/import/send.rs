@@ -18,8 +18,9 @@ use super::plan::Plan;
 use crate::blame::Blame;
 use crate::interrupt::Interrupt;
 
-/// Requests under way at most: what 100 calls a second need at a round trip of 0.6 s.
-const WORKERS_AT_MOST: usize = 64;
+/// Requests under way at most: what 100 calls a second need at a round trip of 0.6 s, and more calls at 0.5 s, up to
+/// what a process can well have of threads.
+const WORKERS_AT_MOST: std::ops::RangeInclusive<usize> = 64..=512;
 
 /// For a call with all its waits and retries, where the command line does not say otherwise.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -129,7 +130,8 @@ fn workers(requests: usize, calls_per_second: u32) -> usize {
     let useful = usize::try_from(calls_per_second)
         .unwrap_or(usize::MAX)
         .max(2);
-    requests.min(useful).min(WORKERS_AT_MOST)
+    let at_most = (useful / 2).clamp(*WORKERS_AT_MOST.start(), *WORKERS_AT_MOST.end());
+    requests.min(useful).min(at_most)
 }
 
 impl Work<'_> {
@@ -217,5 +219,7 @@ mod tests {
         assert_eq!(workers(1_000, 100), 64);
         assert_eq!(workers(1_000, 10), 10);
         assert_eq!(workers(1_000, 1), 2);
+        assert_eq!(workers(1_000, 400), 200);
+        assert_eq!(workers(100_000, 100_000), 512);
     }
 }

@@ -40,8 +40,9 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// How long the body of an answer that is not 200 is waited for.
 const ERROR_PAGE: Duration = Duration::from_millis(100);
 
-/// Connections that may wait for their next call. A client at full quota and half a second away needs fifty.
-const IDLE_CONNECTIONS: usize = 128;
+/// Connections that may wait for their next call. A client at full quota and half a second away needs fifty, and with
+/// ten times the quota ten times as many.
+const IDLE_CONNECTIONS: usize = 512;
 
 /// How long a connection may wait for its next call.
 const IDLE_FOR: Duration = Duration::from_secs(50);
