@@ -27,7 +27,7 @@ pub use answer::{
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass};
-pub use limits::{Limits, Rules};
+pub use limits::{InvalidLimit, Limits, Rules};
 pub use operation::{Generation, Operation, UnknownGeneration};
 pub use region::{Region, UnknownRegion};
 pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};

@@ -40,6 +40,51 @@ impl Limits {
     };
 }
 
+/// A limit that no request has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLimit {
+    /// Nothing is called so.
+    #[error("there is no limit {0:?}: use one of {names}", names = Limits::NAMES.join(", "))]
+    Unknown(String),
+    /// Nothing could ever be sent.
+    #[error("the limit {0} is 0: set 1 or more")]
+    Zero(&'static str),
+}
+
+impl Limits {
+    /// What [`set`](Limits::set) can set: the limits that a request is checked by, as their fields are called.
+    pub const NAMES: [&str; 5] = [
+        "users_per_request",
+        "tags_per_user_and_request",
+        "tags_per_user",
+        "tag_bytes",
+        "account_bytes",
+    ];
+
+    /// Sets a limit by its name, for settings that come as text.
+    ///
+    /// # Errors
+    /// For a name that no limit of a request has, and for 0.
+    pub fn set(&mut self, name: &str, value: usize) -> Result<(), InvalidLimit> {
+        let limits = [
+            &mut self.users_per_request,
+            &mut self.tags_per_user_and_request,
+            &mut self.tags_per_user,
+            &mut self.tag_bytes,
+            &mut self.account_bytes,
+        ];
+        let mut named = Limits::NAMES.into_iter().zip(limits);
+        let Some((name, limit)) = named.find(|(known, _)| *known == name) else {
+            return Err(InvalidLimit::Unknown(name.to_owned()));
+        };
+        if value == 0 {
+            return Err(InvalidLimit::Zero(name));
+        }
+        *limit = value;
+        Ok(())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits::DOCUMENTED
@@ -63,5 +108,42 @@ impl Rules {
             generation,
             limits: Limits::DOCUMENTED,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_set_by_the_name_of_its_field_and_no_other() {
+        let mut limits = Limits::DOCUMENTED;
+        for (value, name) in (1..).zip(Limits::NAMES) {
+            limits.set(name, value).unwrap();
+        }
+        let expected = Limits {
+            users_per_request: 1,
+            tags_per_user_and_request: 2,
+            tags_per_user: 3,
+            tag_bytes: 4,
+            account_bytes: 5,
+            ..Limits::DOCUMENTED
+        };
+        assert_eq!(limits, expected);
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_set_says_what_can_be() {
+        let mut limits = Limits::DOCUMENTED;
+        assert_eq!(
+            limits.set("users", 1).unwrap_err().to_string(),
+            "there is no limit \"users\": use one of users_per_request, tags_per_user_and_request, \
+             tags_per_user, tag_bytes, account_bytes"
+        );
+        assert_eq!(
+            limits.set("tag_bytes", 0).unwrap_err().to_string(),
+            "the limit tag_bytes is 0: set 1 or more"
+        );
+        assert_eq!(limits, Limits::DOCUMENTED);
     }
 }

@@ -64,6 +64,9 @@ pub enum SettingsError {
     /// A time limit of nothing.
     #[error("the {0} is zero: set the time that may pass, or leave it out for the default")]
     NoTime(&'static str),
+    /// No attempt would ever be made.
+    #[error("0 attempts: set 1 or more, the first with it")]
+    NoAttempts,
     /// The CA file cannot be read.
     #[error("the CA file {} cannot be read: {source}", path.display())]
     CaFile {
@@ -182,7 +185,7 @@ impl ClientBuilder {
                 .ok_or(SettingsError::CallsPerSecond(calls_per_second))?,
             connect_timeout: some_time(self.connect_timeout, "connect timeout")?,
             timeout: some_time(self.timeout, "timeout")?,
-            retry: self.retry,
+            retry: some_attempts(self.retry)?,
         };
         Ok(Client::of(settings))
     }
@@ -192,6 +195,13 @@ fn some_time(time: Duration, name: &'static str) -> Result<Duration, SettingsErr
     match time.is_zero() {
         true => Err(SettingsError::NoTime(name)),
         false => Ok(time),
+    }
+}
+
+fn some_attempts(policy: RetryPolicy) -> Result<RetryPolicy, SettingsError> {
+    match policy.max_attempts {
+        0 => Err(SettingsError::NoAttempts),
+        _ => Ok(policy),
     }
 }
 
@@ -255,6 +265,13 @@ mod tests {
             (
                 builder().connect_timeout(Duration::ZERO),
                 "the connect timeout is zero",
+            ),
+            (
+                builder().retry(RetryPolicy {
+                    max_attempts: 0,
+                    ..RetryPolicy::default()
+                }),
+                "0 attempts: set 1 or more",
             ),
             (builder().ca_file(missing), "cannot be read: No such file"),
             (builder().ca_file(no_certificate), "holds no certificate"),

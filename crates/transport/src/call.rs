@@ -11,6 +11,7 @@ use crate::cause::{Cause, Failure, Partial, Phase};
 use crate::credentials::{NoUserSig, Numbered};
 use crate::gate::Pass;
 use crate::http::{Exchange, Exchanged};
+use crate::interrupt::Asking;
 use crate::patience::{Patience, deadline_after};
 use crate::query::path_and_query;
 use crate::random::random_u64;
@@ -57,6 +58,7 @@ impl<'c, R: Request> Call<'c, R> {
                 deadline: deadline_after(timeout),
                 cancel: options.cancel.clone(),
                 drain: options.drain.clone(),
+                asking: options.interrupt.as_ref().map(Asking::of),
             },
             attempt_timeout: options.attempt_timeout,
             started: Instant::now(),

@@ -75,6 +75,14 @@ pub struct Failure {
     pub effect: Effect,
 }
 
+impl Failure {
+    /// Whether the same call may succeed later for this account.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        self.refusal.code.retry() != RetryClass::Never
+    }
+}
+
 /// What a call is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {

@@ -16,6 +16,7 @@ fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {
         deadline: deadline_after(Duration::MAX),
         cancel: None,
         drain: None,
+        asking: None,
     };
     match usersigs.current(credentials, app(), &identifier, &patience) {
         Ok(numbered) => numbered,

@@ -92,16 +92,12 @@ impl Error {
     /// after an expired UserSig: what could be had of a new one has been tried.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        let may_pass = |code: Code| code.retry() != RetryClass::Never;
         match &self.cause {
             Cause::Credentials(_) | Cause::Cancelled { .. } => true,
             Cause::Service { refusal, .. } if refusal.code.retry() == RetryClass::NewUserSig => {
                 false
             }
-            Cause::Partial(partial) => {
-                let mut codes = partial.failures.iter().map(|failure| failure.refusal.code);
-                codes.any(may_pass)
-            }
+            Cause::Partial(partial) => partial.failures.iter().any(Failure::retryable),
             cause => cause.retry_class() != RetryClass::Never,
         }
     }

@@ -155,6 +155,7 @@ mod tests {
             deadline: deadline_after(timeout),
             cancel: None,
             drain: None,
+            asking: None,
         }
     }
 

@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod gate;
 mod http;
+mod interrupt;
 mod options;
 mod outcome;
 mod patience;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::CancelToken;
+use crate::interrupt::Interrupt;
 
 /// Options of one call. What is not set is the client's.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +12,7 @@ pub struct CallOptions {
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) drain: Option<CancelToken>,
+    pub(crate) interrupt: Option<Interrupt>,
 }
 
 impl CallOptions {
@@ -47,6 +49,14 @@ impl CallOptions {
     #[must_use]
     pub fn drain(mut self, token: &CancelToken) -> CallOptions {
         self.drain = Some(token.clone());
+        self
+    }
+
+    /// Cancels the call when `ask` answers yes. It is asked on the thread that makes the call, about every 100 ms
+    /// while the call waits, for hosts that see a signal only when they look.
+    #[must_use]
+    pub fn interrupt(mut self, ask: impl Fn() -> bool + Send + Sync + 'static) -> CallOptions {
+        self.interrupt = Some(Interrupt::new(ask));
         self
     }
 }

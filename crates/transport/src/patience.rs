@@ -1,10 +1,12 @@
 //! How long a call waits: until its deadline, or until it is cancelled, whichever comes first. Every wait of a call
 //! goes through here or through a socket that a cancel shuts.
 
+use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::cancel::{Blocked, CancelToken, Watch};
+use crate::interrupt::Asking;
 
 /// Why a call waits no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) struct Patience {
     pub(crate) cancel: Option<CancelToken>,
     /// Ends waits like `cancel`, but no attempt.
     pub(crate) drain: Option<CancelToken>,
+    /// Cuts waits short to ask whether to go on.
+    pub(crate) asking: Option<Arc<Asking>>,
 }
 
 /// Longer than any call; an `Instant` cannot hold `Duration::MAX`.
@@ -53,7 +57,10 @@ impl Patience {
 
     /// Whether the call may go on.
     pub(crate) fn check(&self) -> Result<(), Stop> {
-        if self.tokens().any(CancelToken::is_cancelled) {
+        let asking = self.asking.as_ref();
+        if self.tokens().any(CancelToken::is_cancelled)
+            || asking.is_some_and(|asking| asking.wants_an_end())
+        {
             return Err(Stop::Cancelled);
         }
         if Instant::now() >= self.deadline {
@@ -78,13 +85,21 @@ impl Patience {
         }
     }
 
+    /// How long a wait for `until` may be now: to the deadline, or to the moment when the host is to be asked.
+    pub(crate) fn wait_at_most(&self, until: Instant) -> Duration {
+        let until = until.min(self.deadline);
+        let until = match &self.asking {
+            Some(asking) => until.min(asking.due()),
+            None => until,
+        };
+        until.saturating_duration_since(Instant::now())
+    }
+
     /// Waits until the thread is woken, or until `until`. May also return for no reason, as parking does: look at
     /// what was waited for, and wait again.
     pub(crate) fn park_until(&self, until: Instant) -> Result<(), Stop> {
         self.check()?;
-        let wait = until
-            .min(self.deadline)
-            .saturating_duration_since(Instant::now());
+        let wait = self.wait_at_most(until);
         if !wait.is_zero() {
             thread::park_timeout(wait);
         }

@@ -6,6 +6,7 @@ mod cargo;
 mod consistency;
 mod errors;
 mod generated;
+mod header;
 mod quota;
 mod sample;
 mod test;
@@ -19,6 +20,7 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
+  header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
   quota              simulate the quota rule, and print what it reaches as a table
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
   test               run every check there is; what cannot run is skipped by name, and with CI=true a failure
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let mut arguments = lexopt::Parser::from_env();
     let done = match arguments.value() {
         Ok(task) if task == "errors" => errors::run(arguments),
+        Ok(task) if task == "header" => header::run(arguments),
         Ok(task) if task == "quota" => return quota::run(),
         Ok(task) if task == "sample" => sample::run(arguments),
         Ok(task) if task == "test" => return test::run(),

@@ -189,6 +189,7 @@ mod tests {
             deadline,
             cancel,
             drain: None,
+            asking: None,
         };
         let _watch = patience.watch();
         let usersig = UserSig::new("s").unwrap();

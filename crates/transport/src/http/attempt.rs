@@ -151,6 +151,7 @@ mod tests {
             deadline,
             cancel: None,
             drain: None,
+            asking: None,
         };
         Attempt::new(
             patience,

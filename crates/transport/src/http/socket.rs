@@ -9,7 +9,6 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
@@ -158,7 +157,7 @@ pub(super) fn ready(
 ) -> Result<(), Trouble> {
     loop {
         patience.check().map_err(Trouble::Stopped)?;
-        let left = patience.deadline.saturating_duration_since(Instant::now());
+        let left = patience.wait_at_most(patience.deadline);
         let left = Timespec::try_from(left).ok(); // a wait longer than the system's clock holds is one without end
         let mut socket = [PollFd::from_borrowed_fd(stream.as_fd(), event)];
         match poll(&mut socket, left.as_ref()) {

@@ -1,0 +1,136 @@
+//! UserSigs from outside: a callback that fetches one, from a vault, say.
+
+use std::error::Error as StdError;
+use std::ffi::c_void;
+use std::time::Duration;
+
+use imtag_core::UserSig;
+use imtag_transport::{CallbackError, SuppliedUserSig};
+
+use crate::boundary::boundary;
+use crate::error::{Misuse, im_error};
+use crate::pointer::borrow_mut;
+use crate::status::im_status;
+use crate::text::im_str;
+
+/// Where a callback leaves a UserSig, or why there is none. It lives for that call of the callback only.
+pub struct im_credential {
+    supplied: Result<SuppliedUserSig, CallbackError>,
+}
+
+/// Supplies a UserSig with `im_credential_set`, or says why not with `im_credential_refuse`; the later call holds.
+/// It runs on a thread that calls the client, one at a time for a client, whenever a new UserSig is needed. A call's
+/// deadline cannot interrupt it: it should bound its own waits. It may not leave by an exception or `longjmp`.
+pub type im_credential_callback =
+    Option<unsafe extern "C" fn(context: *mut c_void, credential: *mut im_credential)>;
+
+/// Frees a context that was given to the library, once, when no client or config needs it any more, on whichever
+/// thread lets go of it last.
+pub type im_context_free = Option<unsafe extern "C" fn(context: *mut c_void)>;
+
+/// The callback with its context, which is freed when the last client that has it is.
+pub(crate) struct Supplier {
+    callback: im_credential_callback,
+    context: *mut c_void,
+    free: im_context_free,
+}
+
+// SAFETY: whoever gives a callback promises, by its documentation, that it may be called on any thread.
+unsafe impl Send for Supplier {}
+// SAFETY: the same; and it is called by one thread at a time.
+unsafe impl Sync for Supplier {}
+
+impl Supplier {
+    pub(crate) fn new(
+        callback: im_credential_callback,
+        context: *mut c_void,
+        free: im_context_free,
+    ) -> Supplier {
+        Supplier {
+            callback,
+            context,
+            free,
+        }
+    }
+
+    /// The same, if there is a callback at all.
+    pub(crate) fn callable(self) -> Result<Supplier, Misuse> {
+        match self.callback {
+            Some(_) => Ok(self),
+            None => Err(Misuse::new("the credential callback is NULL")),
+        }
+    }
+
+    pub(crate) fn supply(&self) -> Result<SuppliedUserSig, CallbackError> {
+        let mut credential = im_credential {
+            supplied: Err("the credential callback supplied none".into()),
+        };
+        if let Some(callback) = self.callback {
+            // SAFETY: given for this use, with this context, which has not been freed.
+            unsafe { callback(self.context, &raw mut credential) };
+        }
+        credential.supplied
+    }
+}
+
+impl Drop for Supplier {
+    fn drop(&mut self) {
+        if let Some(free) = self.free {
+            // SAFETY: given for this use; this is the only place that calls it, and nobody has the context any more.
+            unsafe { free(self.context) };
+        }
+    }
+}
+
+/// Leaves a UserSig. For a credential callback, with the handle that it was given.
+///
+/// usersig       copied
+/// valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 where nobody
+///               knows: it is then used until the service calls it expired
+/// error         may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_credential_set(
+    credential: *mut im_credential,
+    usersig: im_str,
+    valid_for_ms: u64,
+    error: *mut *mut im_error,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL, or the handle that the callback was given.
+        let credential = unsafe { borrow_mut(credential, "credential") }?;
+        // SAFETY: readable during this call.
+        let text = unsafe { usersig.setting("usersig") };
+        let text = text.inspect_err(|misuse| credential.supplied = Err(misuse.what().into()))?;
+        let made = UserSig::new(text).map(|usersig| SuppliedUserSig {
+            usersig,
+            valid_for: (valid_for_ms > 0).then(|| Duration::from_millis(valid_for_ms)),
+        });
+        let refused = made.as_ref().err().map(ToString::to_string);
+        credential.supplied = made.map_err(Into::into);
+        refused.map_or(Ok(()), |why| Err(im_error::settings(&why)))
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { boundary(error, act) }
+}
+
+/// Says why there is no UserSig. The text reaches whoever called the client, as the error's message, so it should
+/// hold no secret. For a credential callback, with the handle that it was given.
+///
+/// reason  copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_credential_refuse(
+    credential: *mut im_credential,
+    reason: im_str,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL, or the handle that the callback was given.
+        let credential = unsafe { borrow_mut(credential, "credential") }?;
+        // SAFETY: readable during this call.
+        let reason = unsafe { reason.bytes(&|| "reason".to_owned()) }?;
+        let reason: Box<dyn StdError + Send + Sync> = String::from_utf8_lossy(reason).into();
+        credential.supplied = Err(reason);
+        Ok(())
+    };
+    // SAFETY: NULL is no place for an error.
+    unsafe { boundary(std::ptr::null_mut(), act) }
+}

@@ -1,0 +1,422 @@
+//! What went wrong, as an object that the caller frees. It is made of the transport's error once, so that asking it
+//! costs nothing, and holds all failures, also those of a partial success.
+
+use std::ffi::{CStr, CString, c_char};
+
+use imtag_core::{Invalid, Violation};
+use imtag_transport::{Cause, Error, Failure, SettingsError};
+
+use crate::boundary::guarded;
+use crate::pointer::free;
+use crate::status::{
+    IM_DEFECT, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_POSSIBLY_APPLIED, IM_SETTINGS, effect_of,
+    im_effect, im_status, status_of,
+};
+use crate::text::{c_string, im_str};
+
+/// Why a function failed. Made by the function that failed; freed by `im_error_free`; read by any thread. Every
+/// function that reads one takes NULL for no error, and answers as for a thing that is not there: 0, false, "".
+pub struct im_error {
+    status: im_status,
+    message: CString,
+    remedy: CString,
+    code: i32,
+    text: String,
+    effect: im_effect,
+    retryable: bool,
+    attempts: u32,
+    sent: u32,
+    request_id: Option<String>,
+    violations: Vec<Broken>,
+    failures: Vec<Failed>,
+}
+
+/// A limit that the request breaks.
+struct Broken {
+    place: CString,
+    problem: CString,
+    remedy: CString,
+}
+
+/// An account that the request was not done for.
+struct Failed {
+    account: String,
+    code: i32,
+    text: String,
+    remedy: CString,
+    effect: im_effect,
+    retryable: bool,
+}
+
+/// A call that the interface itself answers: nothing was sent.
+pub(crate) struct Misuse(String);
+
+impl Misuse {
+    pub(crate) fn new(what: impl Into<String>) -> Misuse {
+        Misuse(what.into())
+    }
+
+    pub(crate) fn what(&self) -> &str {
+        &self.0
+    }
+}
+
+impl im_error {
+    fn of_nothing_sent(status: im_status, message: String, remedy: &str) -> im_error {
+        im_error {
+            status,
+            message: c_string(message),
+            remedy: c_string(remedy),
+            code: 0,
+            text: String::new(),
+            effect: IM_NOT_APPLIED,
+            retryable: false,
+            attempts: 0,
+            sent: 0,
+            request_id: None,
+            violations: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    pub(crate) fn misuse(what: &str) -> Box<im_error> {
+        let message = format!("wrong use of libimtag, nothing was sent: {what}");
+        let remedy = "mend the call; include/imtag.h says what it takes";
+        Box::new(im_error::of_nothing_sent(IM_MISUSE, message, remedy))
+    }
+
+    pub(crate) fn settings(why: &str) -> Box<im_error> {
+        let remedy = "mend the setting";
+        Box::new(im_error::of_nothing_sent(
+            IM_SETTINGS,
+            why.to_owned(),
+            remedy,
+        ))
+    }
+
+    /// What is known of the effect is nothing: it may have been after sending.
+    pub(crate) fn defect(what: &str) -> im_error {
+        let message = format!("a defect of libimtag (possibly applied): {what}");
+        im_error {
+            effect: IM_POSSIBLY_APPLIED,
+            ..im_error::of_nothing_sent(IM_DEFECT, message, "please report it, with this message")
+        }
+    }
+
+    pub(crate) fn status(&self) -> im_status {
+        self.status
+    }
+
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        self.message.to_str().unwrap()
+    }
+}
+
+impl From<Misuse> for Box<im_error> {
+    fn from(misuse: Misuse) -> Self {
+        im_error::misuse(misuse.what())
+    }
+}
+
+impl From<SettingsError> for Box<im_error> {
+    fn from(error: SettingsError) -> Self {
+        im_error::settings(&error.to_string())
+    }
+}
+
+impl From<&Error> for Box<im_error> {
+    fn from(error: &Error) -> Self {
+        let text = match error.cause() {
+            Cause::Service { refusal, .. } => refusal.text.clone(),
+            Cause::Partial(partial) => partial.failures[0].refusal.text.clone(),
+            _ => String::new(),
+        };
+        Box::new(im_error {
+            status: status_of(error.cause()),
+            message: c_string(error.to_string()),
+            remedy: c_string(error.remedy()),
+            code: error.code().map_or(0, |code| code.0),
+            text,
+            effect: effect_of(error.effect()),
+            retryable: error.retryable(),
+            attempts: error.attempts(),
+            sent: error.sent(),
+            request_id: error.request_id().map(str::to_owned),
+            violations: match error.cause() {
+                Cause::Invalid(invalid) => broken(invalid),
+                _ => Vec::new(),
+            },
+            failures: error.failures().iter().map(Failed::of).collect(),
+        })
+    }
+}
+
+impl From<Invalid> for Box<im_error> {
+    fn from(invalid: Invalid) -> Self {
+        let remedy = invalid.violations()[0].problem.remedy();
+        Box::new(im_error {
+            violations: broken(&invalid),
+            ..im_error::of_nothing_sent(crate::status::IM_INVALID, invalid.to_string(), remedy)
+        })
+    }
+}
+
+fn broken(invalid: &Invalid) -> Vec<Broken> {
+    let of = |violation: &Violation| Broken {
+        place: c_string(violation.place.to_string()),
+        problem: c_string(violation.problem.to_string()),
+        remedy: c_string(violation.problem.remedy()),
+    };
+    invalid.violations().iter().map(of).collect()
+}
+
+impl Failed {
+    fn of(failure: &Failure) -> Failed {
+        Failed {
+            account: failure.account.clone(),
+            code: failure.refusal.code.0,
+            text: failure.refusal.text.clone(),
+            remedy: c_string(failure.refusal.code.remedy()),
+            effect: effect_of(failure.effect),
+            retryable: failure.retryable(),
+        }
+    }
+}
+
+/// What `read` finds in an error; `otherwise` where there is none.
+///
+/// # Safety
+/// `error` is NULL, or was made by this library and is not freed during `'a`.
+unsafe fn of_error<'a, T>(
+    error: *const im_error,
+    otherwise: T,
+    read: impl FnOnce(&'a im_error) -> Option<T>,
+) -> T
+where
+    T: Copy,
+{
+    guarded(otherwise, || {
+        // SAFETY: NULL or alive: the caller's promise.
+        let error = unsafe { error.as_ref() };
+        error.and_then(read).unwrap_or(otherwise)
+    })
+}
+
+const NO_TEXT: *const c_char = c"".as_ptr();
+
+fn c_text(text: &CStr) -> Option<*const c_char> {
+    Some(text.as_ptr())
+}
+
+fn view(text: Option<&str>) -> Option<im_str> {
+    Some(im_str::of(text))
+}
+
+/// The status that the function returned; `IM_OK` for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_status(error: *const im_error) -> im_status {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, IM_OK, |error| Some(error.status)) }
+}
+
+/// What went wrong, to what, what is known of the effect, and what to do: a sentence for a log. Ends with a NUL;
+/// never NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_message(error: *const im_error) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, c"no error".as_ptr(), |error| c_text(&error.message)) }
+}
+
+/// What the caller can do. Ends with a NUL; never NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_remedy(error: *const im_error) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, NO_TEXT, |error| c_text(&error.remedy)) }
+}
+
+/// The service's code where that is what went wrong, else 0. Of a partial success: the first account's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_code(error: *const im_error) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.code)) }
+}
+
+/// The service's own text beside the code, whole and as it came (`ErrorInfo`); may be empty.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_text(error: *const im_error) -> im_str {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, im_str::of(None), |error| view(Some(&error.text))) }
+}
+
+/// What is known of the effect on the accounts that failed, over all attempts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_effect(error: *const im_error) -> im_effect {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, IM_NOT_APPLIED, |error| Some(error.effect)) }
+}
+
+/// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_retryable(error: *const im_error) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, false, |error| Some(error.retryable)) }
+}
+
+/// How many attempts were made, those with it that reached nobody.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_attempts(error: *const im_error) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.attempts)) }
+}
+
+/// Attempts of which any byte left this machine: what the app's quota may have been charged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_attempts_sent(error: *const im_error) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.sent)) }
+}
+
+/// The service's number for the request, for its support; empty where it gave none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_request_id(error: *const im_error) -> im_str {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, im_str::of(None), |error| {
+            view(error.request_id.as_deref())
+        })
+    }
+}
+
+/// How many limits the request breaks; more than 0 for `IM_INVALID` only.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_violation_count(error: *const im_error) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.violations.len())) }
+}
+
+/// Where a violation is, by positions counted from 0: `users[3].tags[2]`. Ends with a NUL; "" for an index that is
+/// too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_violation_place(
+    error: *const im_error,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, NO_TEXT, |error| {
+            c_text(&error.violations.get(index)?.place)
+        })
+    }
+}
+
+/// What a violation is, and the limit: `51 bytes, at most 50`. Ends with a NUL; "" for an index that is too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_violation_problem(
+    error: *const im_error,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, NO_TEXT, |error| {
+            c_text(&error.violations.get(index)?.problem)
+        })
+    }
+}
+
+/// What to do about a violation. Ends with a NUL; "" for an index that is too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_violation_remedy(
+    error: *const im_error,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, NO_TEXT, |error| {
+            c_text(&error.violations.get(index)?.remedy)
+        })
+    }
+}
+
+/// How many accounts a partial success left out; more than 0 for `IM_PARTIAL` only. Any other error concerns all
+/// accounts of the request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_count(error: *const im_error) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.failures.len())) }
+}
+
+/// An account that was left out; empty for an index that is too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_account(error: *const im_error, index: usize) -> im_str {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, im_str::of(None), |error| {
+            view(Some(&error.failures.get(index)?.account))
+        })
+    }
+}
+
+/// The service's code for the account.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_code(error: *const im_error, index: usize) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.failures.get(index)?.code)) }
+}
+
+/// The service's own text for the account, as it came; may be empty.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_text(error: *const im_error, index: usize) -> im_str {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, im_str::of(None), |error| {
+            view(Some(&error.failures.get(index)?.text))
+        })
+    }
+}
+
+/// What to do about the account. Ends with a NUL; "" for an index that is too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_remedy(
+    error: *const im_error,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, NO_TEXT, |error| {
+            c_text(&error.failures.get(index)?.remedy)
+        })
+    }
+}
+
+/// What is known of the effect on the account.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_effect(
+    error: *const im_error,
+    index: usize,
+) -> im_effect {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, IM_NOT_APPLIED, |error| {
+            Some(error.failures.get(index)?.effect)
+        })
+    }
+}
+
+/// Whether the same call may succeed later for the account.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_failure_retryable(error: *const im_error, index: usize) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, false, |error| {
+            Some(error.failures.get(index)?.retryable)
+        })
+    }
+}
+
+/// Frees an error; NULL is none. Not during a function that reads it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_free(error: *mut im_error) {
+    // SAFETY: the caller's promise.
+    guarded((), || unsafe { free(error) });
+}

@@ -1,0 +1,124 @@
+//! What comes across the boundary as a pointer: looked at before it is used. What can be told of a bad pointer (NULL,
+//! an alignment that its type cannot have, a length that no memory has) is answered; the rest is the caller's promise.
+
+use std::ptr;
+
+use crate::error::Misuse;
+
+/// No request, setting or text has more elements or bytes: a greater number was never set.
+const MOST: usize = 1 << 30;
+
+/// Borrows `count` elements from `first` on; NULL will do for none.
+///
+/// # Safety
+/// `first` is readable for `count` elements for `'a`, and nobody writes there meanwhile.
+pub(crate) unsafe fn slice<'a, T>(
+    first: *const T,
+    count: usize,
+    place: &dyn Fn() -> String,
+) -> Result<&'a [T], Misuse> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    let fault = if count > MOST || count.checked_mul(size_of::<T>()).is_none() {
+        format!("a length of {count}, more than any request has: was it set?")
+    } else if first.is_null() {
+        format!("a NULL pointer with a length of {count}: give both or neither")
+    } else if !first.is_aligned() {
+        "a pointer that is not aligned for its type".to_owned()
+    } else {
+        // SAFETY: not NULL, aligned, and of a size below `isize::MAX`; that it is readable is the caller's promise.
+        return Ok(unsafe { std::slice::from_raw_parts(first, count) });
+    };
+    Err(Misuse::new(format!("{}: {fault}", place())))
+}
+
+/// Borrows a handle.
+///
+/// # Safety
+/// `handle` is NULL, or was made by its `_new` and is not freed during `'a`.
+pub(crate) unsafe fn borrow<'a, T>(handle: *const T, name: &str) -> Result<&'a T, Misuse> {
+    if handle.is_aligned() {
+        // SAFETY: aligned; that it is NULL or alive is the caller's promise.
+        let handle = unsafe { handle.as_ref() };
+        return handle.ok_or_else(|| Misuse::new(format!("{name} is NULL")));
+    }
+    Err(Misuse::new(format!(
+        "{name} is not a pointer that this library made"
+    )))
+}
+
+/// Borrows a handle to change what it stands for.
+///
+/// # Safety
+/// As [`borrow`], and nobody else uses it during `'a`.
+pub(crate) unsafe fn borrow_mut<'a, T>(handle: *mut T, name: &str) -> Result<&'a mut T, Misuse> {
+    // SAFETY: the caller's promise.
+    unsafe { borrow(handle, name) }?;
+    // SAFETY: `borrow` found it neither NULL nor misaligned; that nobody else uses it is the caller's promise.
+    Ok(unsafe { &mut *handle })
+}
+
+/// A handle on its way out.
+pub(crate) fn into_raw<T>(handle: T) -> *mut T {
+    Box::into_raw(Box::new(handle))
+}
+
+/// Frees a handle; NULL is none.
+///
+/// # Safety
+/// `handle` is NULL, or came from [`into_raw`] and is freed only once.
+pub(crate) unsafe fn free<T>(handle: *mut T) {
+    if !handle.is_null() {
+        // SAFETY: it came from `Box::into_raw`, and nobody else frees it: the caller's promise.
+        drop(unsafe { Box::from_raw(handle) });
+    }
+}
+
+/// Where a handle is to be left: nowhere, if the caller gave NULL.
+pub(crate) struct Out<T>(*mut *mut T);
+
+impl<T> Out<T> {
+    /// Sets the place to NULL.
+    ///
+    /// # Safety
+    /// `place` is NULL, or writable until this is dropped.
+    pub(crate) unsafe fn cleared(place: *mut *mut T) -> Out<T> {
+        let out = Out(place);
+        out.set(ptr::null_mut());
+        out
+    }
+
+    /// The place, which must be one.
+    pub(crate) fn needed(self, name: &str) -> Result<Out<T>, Misuse> {
+        match self.0.is_null() {
+            true => Err(Misuse::new(format!("{name} is NULL"))),
+            false => Ok(self),
+        }
+    }
+
+    /// Leaves a handle, which is the caller's from now on.
+    pub(crate) fn give(&self, make: impl FnOnce() -> T) {
+        if !self.0.is_null() {
+            self.set(into_raw(make()));
+        }
+    }
+
+    fn set(&self, handle: *mut T) {
+        if !self.0.is_null() {
+            // SAFETY: not NULL; that it is writable was promised when this was made. It need not be aligned.
+            unsafe { self.0.write_unaligned(handle) };
+        }
+    }
+}
+
+/// Sets a number or a view that the caller asked for.
+///
+/// # Safety
+/// `place` is NULL, or writable.
+pub(crate) unsafe fn set<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: not NULL; that it is writable is the caller's promise. It need not be aligned.
+        unsafe { place.write_unaligned(value) };
+    }
+}

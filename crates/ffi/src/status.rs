@@ -1,0 +1,98 @@
+//! The numbers that functions answer with. Their values never change; new ones may be added, so treat one that you
+//! do not know as a failure.
+
+use imtag_core::{Effect, RetryClass};
+use imtag_transport::Cause;
+
+/// What became of a call: one of `IM_OK` to `IM_DEFECT`.
+pub type im_status = i32;
+
+/// Done, for every account.
+pub const IM_OK: im_status = 0;
+/// Done, but for some accounts: `im_error_failure_...` names each; the result holds what was done.
+pub const IM_PARTIAL: im_status = 1;
+/// The request breaks limits, and nothing was sent: `im_error_violation_...` names each place.
+pub const IM_INVALID: im_status = 2;
+/// The function was called as it may not be (a NULL, an impossible length, a handle in use); nothing was sent.
+pub const IM_MISUSE: im_status = 3;
+/// No client can be made of the settings.
+pub const IM_SETTINGS: im_status = 4;
+/// No UserSig could be had; nothing was sent.
+pub const IM_CREDENTIALS: im_status = 5;
+/// The service refused the whole request: `im_error_code` is its code.
+pub const IM_SERVICE: im_status = 6;
+/// An HTTP status other than 200: the answer is not the service's own.
+pub const IM_HTTP_STATUS: im_status = 7;
+/// The time was up.
+pub const IM_TIMEOUT: im_status = 8;
+/// The call was cancelled.
+pub const IM_CANCELLED: im_status = 9;
+/// The network failed.
+pub const IM_NETWORK: im_status = 10;
+/// The server could not prove that it is the one that was called, or TLS failed otherwise.
+pub const IM_TLS: im_status = 11;
+/// An answer that is not one of the service's.
+pub const IM_NOT_UNDERSTOOD: im_status = 12;
+/// A defect of the library itself: please report its message.
+pub const IM_DEFECT: im_status = 13;
+
+/// What is known of the effect on an account: one of `IM_NOT_APPLIED`, `IM_POSSIBLY_APPLIED`, `IM_APPLIED`.
+pub type im_effect = i32;
+
+/// The service did not carry it out.
+pub const IM_NOT_APPLIED: im_effect = 0;
+/// It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending.
+pub const IM_POSSIBLY_APPLIED: im_effect = 1;
+/// It was carried out.
+pub const IM_APPLIED: im_effect = 2;
+
+/// Whether a call that the service refused with a code may be made again: one of `IM_RETRY_NEVER` to
+/// `IM_RETRY_NEW_USERSIG`. The library has already done what was possible within the deadline.
+pub type im_retry = i32;
+
+/// It would fail again.
+pub const IM_RETRY_NEVER: im_retry = 0;
+/// It may succeed at once or a little later.
+pub const IM_RETRY_BACKOFF: im_retry = 1;
+/// It came too fast: it may succeed once the window of the quota, a second, has passed.
+pub const IM_RETRY_AFTER_WINDOW: im_retry = 2;
+/// It is worth a single try more.
+pub const IM_RETRY_ONCE_LATER: im_retry = 3;
+/// It is worth a single try more, with a new UserSig.
+pub const IM_RETRY_NEW_USERSIG: im_retry = 4;
+
+pub(crate) fn status_of(cause: &Cause) -> im_status {
+    match cause {
+        Cause::Partial(_) => IM_PARTIAL,
+        Cause::Invalid(_) => IM_INVALID,
+        Cause::Credentials(_) => IM_CREDENTIALS,
+        Cause::Service { .. } => IM_SERVICE,
+        Cause::HttpStatus { .. } => IM_HTTP_STATUS,
+        Cause::Timeout { .. } => IM_TIMEOUT,
+        Cause::Cancelled { .. } => IM_CANCELLED,
+        Cause::Network { .. } => IM_NETWORK,
+        Cause::Tls(_) => IM_TLS,
+        Cause::NotUnderstood(_) => IM_NOT_UNDERSTOOD,
+        // a cause that this version of the interface has no status for
+        _ => IM_DEFECT,
+    }
+}
+
+pub(crate) fn effect_of(effect: Effect) -> im_effect {
+    match effect {
+        Effect::NotApplied => IM_NOT_APPLIED,
+        Effect::PossiblyApplied => IM_POSSIBLY_APPLIED,
+        Effect::Applied => IM_APPLIED,
+    }
+}
+
+pub(crate) fn retry_of(class: RetryClass) -> im_retry {
+    match class {
+        RetryClass::Never => IM_RETRY_NEVER,
+        // no code has the second: it is for connections
+        RetryClass::Backoff | RetryClass::AtOnce => IM_RETRY_BACKOFF,
+        RetryClass::AfterWindow => IM_RETRY_AFTER_WINDOW,
+        RetryClass::OnceLater => IM_RETRY_ONCE_LATER,
+        RetryClass::NewUserSig => IM_RETRY_NEW_USERSIG,
+    }
+}

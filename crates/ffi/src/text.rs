@@ -1,0 +1,63 @@
+//! Strings across the boundary: a pointer and a length, borrowed for as long as the call that they are given to, or
+//! as the handle that they are asked of.
+
+use std::ffi::{CString, c_char};
+
+use crate::error::Misuse;
+use crate::pointer::slice;
+
+/// A string: `len` bytes from `data` on, UTF-8, without a NUL at the end. The empty string may have a NULL `data`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct im_str {
+    /// The first byte.
+    pub data: *const c_char,
+    /// How many bytes.
+    pub len: usize,
+}
+
+impl im_str {
+    /// A view of a text that outlives it; that of an absent one has a NULL `data`.
+    pub(crate) fn of(text: Option<&str>) -> im_str {
+        let text = text.unwrap_or_default();
+        im_str {
+            data: match text.is_empty() {
+                true => std::ptr::null(),
+                false => text.as_ptr().cast(),
+            },
+            len: text.len(),
+        }
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    /// `data` is readable for `len` bytes for `'a`.
+    pub(crate) unsafe fn bytes<'a>(self, place: &dyn Fn() -> String) -> Result<&'a [u8], Misuse> {
+        // SAFETY: the caller's promise.
+        unsafe { slice(self.data.cast::<u8>(), self.len, place) }
+    }
+
+    /// The text of a setting.
+    ///
+    /// # Safety
+    /// As [`bytes`](im_str::bytes).
+    pub(crate) unsafe fn setting<'a>(self, name: &str) -> Result<&'a str, Misuse> {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { self.bytes(&|| name.to_owned()) }?;
+        std::str::from_utf8(bytes).map_err(|error| {
+            let valid = error.valid_up_to();
+            Misuse::new(format!(
+                "{name}: not UTF-8 from byte {valid} on: convert it to UTF-8"
+            ))
+        })
+    }
+}
+
+/// A text as C prints it, with a NUL at its end. One in its middle becomes visible.
+pub(crate) fn c_string(text: impl Into<String>) -> CString {
+    CString::new(text.into()).unwrap_or_else(|error| {
+        let text = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\\0");
+        CString::new(text).unwrap_or_default()
+    })
+}

@@ -1,0 +1,71 @@
+//! A question that the host of a call may be asked on the calling thread while the call waits: whether to go on. It
+//! is for hosts that see a signal only when they look, as interpreters do, and which a thread that blocks in a call
+//! would keep from looking.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a call waits at most before it asks again.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Whether the call is to be cancelled.
+#[derive(Clone)]
+pub(crate) struct Interrupt(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Interrupt {
+    pub(crate) fn new(ask: impl Fn() -> bool + Send + Sync + 'static) -> Interrupt {
+        Interrupt(Arc::new(ask))
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interrupt")
+    }
+}
+
+/// The question in one call, which is asked when it is due and never after it was answered with yes.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    interrupt: Interrupt,
+    started: Instant,
+    /// Milliseconds after the start.
+    due: AtomicU64,
+    answered_yes: AtomicBool,
+}
+
+impl Asking {
+    pub(crate) fn of(interrupt: &Interrupt) -> Arc<Asking> {
+        let asking = Asking {
+            interrupt: interrupt.clone(),
+            started: Instant::now(),
+            due: AtomicU64::new(0),
+            answered_yes: AtomicBool::new(false),
+        };
+        asking.put_off();
+        Arc::new(asking)
+    }
+
+    /// When it is to be asked next.
+    pub(crate) fn due(&self) -> Instant {
+        self.started + Duration::from_millis(self.due.load(Ordering::Relaxed))
+    }
+
+    /// Asks if it is time to, and says whether the call is to end.
+    pub(crate) fn wants_an_end(&self) -> bool {
+        if !self.answered_yes.load(Ordering::Relaxed) && Instant::now() >= self.due() {
+            self.answered_yes
+                .store((self.interrupt.0)(), Ordering::Relaxed);
+            self.put_off();
+        }
+        self.answered_yes.load(Ordering::Relaxed)
+    }
+
+    fn put_off(&self) {
+        let due = (self.started.elapsed() + EVERY).as_millis();
+        let due = u64::try_from(due).unwrap_or(u64::MAX);
+        self.due.store(due, Ordering::Relaxed);
+    }
+}
