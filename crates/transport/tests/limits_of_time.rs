@@ -10,6 +10,8 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -222,6 +224,39 @@ fn a_call_ends_at_once_when_it_is_cancelled_in_every_phase() {
         assert_eq!(error.effect(), hang.effect, "{:?}", hang.phase);
         assert!(took < FAR_OVER, "{:?}: {took:?}", hang.phase);
     }
+}
+
+#[test]
+fn a_call_asks_on_its_own_thread_whether_to_go_on_and_ends_when_told_in_every_phase() {
+    for hang in hangs() {
+        let caller = thread::current().id();
+        let asked = Arc::new(AtomicU32::new(0));
+        let asked_by_call = Arc::clone(&asked);
+        let options = CallOptions::new().timeout(HANGS * 2).interrupt(move || {
+            assert_eq!(thread::current().id(), caller);
+            asked_by_call.fetch_add(1, Ordering::Relaxed) == 2
+        });
+        let (began, error) = call(&hang, &options);
+        assert!(
+            matches!(error.cause(), Cause::Cancelled { phase } if *phase == hang.phase),
+            "{:?}: {error:?}",
+            hang.phase
+        );
+        assert_eq!(error.effect(), hang.effect, "{:?}", hang.phase);
+        assert_eq!(asked.load(Ordering::Relaxed), 3, "{:?}", hang.phase);
+        let took = began.elapsed();
+        assert!(took >= TIMEOUT && took < FAR_OVER, "{took:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_told_to_go_on_ends_as_any_other() {
+    let emulator = emulator();
+    let slow = imtag_emulator::Fault::delay(TIMEOUT);
+    emulator.fault(imtag_transport::Operation::Add, slow);
+    let options = CallOptions::new().interrupt(|| false);
+    let outcome = client(&emulator).add_tag_with(&add(), &options).unwrap();
+    assert_eq!((outcome.accounts, outcome.attempts), (2, 1));
 }
 
 #[test]
