@@ -61,3 +61,21 @@ pub(crate) fn c_string(text: impl Into<String>) -> CString {
         CString::new(text).unwrap_or_default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_a_nul_shows_it_and_ends_where_it_should() {
+        assert_eq!(c_string("a\0b").to_str(), Ok("a\\0b"));
+        assert_eq!(c_string("北京").to_str(), Ok("北京"));
+    }
+
+    #[test]
+    fn the_empty_text_is_no_pointer_into_nothing() {
+        assert!(im_str::of(Some("")).data.is_null());
+        assert!(im_str::of(None).data.is_null());
+        assert_eq!(im_str::of(Some("北京")).len, 6);
+    }
+}
