@@ -1,0 +1,51 @@
+/*
+ * What a test program of the C interface is made of: checks that name their place, a net of time under all of it, and
+ * silence. The library prints nothing, so the programs point standard output and standard error elsewhere as they
+ * begin, and look in the end that nothing has come there; what they say themselves goes to the terminal all the same.
+ */
+
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "imtag.h"
+
+/* Begins a program: it is killed when it takes longer than so many seconds. */
+void begin(const char *name, unsigned seconds);
+
+/* Ends it: the exit code, 0 if all checks held. */
+int end(void);
+
+/* Ends at once with the reason: for what the test itself needs and cannot get. */
+void give_up(const char *what);
+
+void check_at(const char *file, int line, bool holds, const char *what);
+void expect_at(const char *file, int line, im_status got, im_status wanted, im_error **error, const char *start,
+               const char *message);
+void expect_text_at(const char *file, int line, const char *got, const char *wanted);
+
+/* Holds, or is named. */
+#define CHECK(condition) check_at(__FILE__, __LINE__, (condition), #condition)
+
+/* A text is this one. */
+#define CHECK_TEXT(got, wanted) expect_text_at(__FILE__, __LINE__, (got), (wanted))
+
+/* The status, and an error of that status with this message, whole. Frees the error and sets it to NULL. */
+#define EXPECT(got, wanted, error, message) expect_at(__FILE__, __LINE__, (got), (wanted), (error), "", (message))
+
+/* The same of a wrong use, without the words that all such messages begin with. */
+#define EXPECT_MISUSE(got, error, message)                                                                             \
+    expect_at(__FILE__, __LINE__, (got), IM_MISUSE, (error), "wrong use of libimtag, nothing was sent: ", (message))
+
+/* Done, and no error. */
+#define EXPECT_OK(got, error) expect_at(__FILE__, __LINE__, (got), IM_OK, (error), "", NULL)
+
+/* Milliseconds on a clock that only goes forward. */
+long now_ms(void);
+
+/* A view of a text that ends with a NUL. */
+im_str view(const char *text);
+
+/* Whether a view is this text. */
+bool same(im_str got, const char *wanted);
+
+#endif
