@@ -70,6 +70,18 @@ impl RetryClass {
 }
 
 /// An error code of the service.
+///
+/// ```
+/// use imtag_core::{Code, Effect, RetryClass};
+///
+/// let too_frequent = Code(60007);
+/// assert_eq!(too_frequent.retry(), RetryClass::AfterWindow);
+/// assert_eq!(too_frequent.effect(), Effect::NotApplied);
+/// assert!(too_frequent.entry().is_some());
+/// // a code that no page names is permanent, and says nothing of its effect
+/// assert_eq!(Code(1).retry(), RetryClass::Never);
+/// assert_eq!(Code(1).effect(), Effect::PossiblyApplied);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub i32);
 

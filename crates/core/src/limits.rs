@@ -63,6 +63,15 @@ impl Limits {
 
     /// Sets a limit by its name, for settings that come as text.
     ///
+    /// ```
+    /// use imtag_core::{AddTags, Limits, Rules};
+    ///
+    /// let mut rules = Rules::default();
+    /// rules.limits.set("tag_bytes", 60)?;
+    /// assert!(AddTags::by(&rules, [("xiaojun012", ["x".repeat(60).as_str()])]).is_ok());
+    /// # Ok::<(), imtag_core::InvalidLimit>(())
+    /// ```
+    ///
     /// # Errors
     /// For a name that no limit of a request has, and for 0.
     pub fn set(&mut self, name: &str, value: usize) -> Result<(), InvalidLimit> {

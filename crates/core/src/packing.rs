@@ -11,6 +11,16 @@ use crate::Limits;
 
 /// A plan of requests for users of given numbers of tags. It holds one number a user, and works out a request
 /// when it is asked for.
+///
+/// ```
+/// use imtag_core::{Limits, packing::{Packing, Slot}};
+///
+/// // 25 tags are three slots of one user, who may stand in a request once
+/// let packing = Packing::new([25, 2], &Limits::DOCUMENTED);
+/// assert_eq!(packing.requests(), 3);
+/// let first: Vec<Slot> = packing.request(0).collect();
+/// assert_eq!(first, [Slot { user: 0, tags: 0..10 }, Slot { user: 1, tags: 0..2 }]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Packing {
     /// How many slots there are up to and with each user.

@@ -138,6 +138,19 @@ impl<'a> AddTags<'a> {
     /// Makes a request after which these tags are the only ones that the users have, at most 100 a user. Only the
     /// `timpush` paths can do so; on the others it is a violation.
     ///
+    /// ```
+    /// use imtag_core::{AddTags, Generation, Rules};
+    ///
+    /// let timpush = Rules::of(Generation::Timpush);
+    /// assert!(AddTags::replacing(&timpush, [("xiaojun012", ["vip"])]).is_ok());
+    ///
+    /// let invalid = AddTags::replacing(&Rules::default(), [("xiaojun012", ["vip"])]).unwrap_err();
+    /// assert_eq!(
+    ///     invalid.violations()[0].to_string(),
+    ///     "replace: not possible on the all_member_push paths"
+    /// );
+    /// ```
+    ///
     /// # Errors
     /// With every violation at once.
     pub fn replacing<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(

@@ -140,6 +140,21 @@ pub enum Stopped {
 }
 
 /// The retries of one call.
+///
+/// ```
+/// use std::time::Duration;
+/// use imtag_core::{Code, retry::{Decision, FailedAttempt, Retry, RetryBudget, RetryPolicy, Stopped}};
+///
+/// let (now, deadline) = (Duration::ZERO, Duration::from_secs(10));
+/// let (mut retry, mut budget) = (Retry::new(RetryPolicy::default()), RetryBudget::full());
+/// let mut after = |code: i32| {
+///     let attempt = FailedAttempt { class: Code(code).retry(), timed_out: false };
+///     retry.failed(attempt, &mut budget, now, deadline, u64::MAX)
+/// };
+/// // an error inside the service: again, after at most 100 ms; a tag that is too long: never
+/// assert!(matches!(after(91000), Decision::RetryAt(at) if at <= Duration::from_millis(100)));
+/// assert_eq!(after(90020), Decision::Stop(Stopped::Permanent));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Retry {
     policy: RetryPolicy,

@@ -74,6 +74,21 @@ pub enum Unverified {
 impl UserSig {
     /// Makes a UserSig for `identifier`, valid for `valid_for` (in whole seconds) from `now`, which is the time
     /// since the Unix epoch.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    /// use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
+    ///
+    /// let (key, app) = (SecretKey::new("the app's key")?, SdkAppId::new(1_400_000_000)?);
+    /// let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    /// let a_week = Duration::from_secs(7 * 24 * 3600);
+    /// let usersig = UserSig::sign(&key, app, &Identifier::new("administrator")?, a_week, now);
+    ///
+    /// assert!(usersig.verify(&key, app, "administrator", now).is_ok());
+    /// assert!(usersig.verify(&key, app, "another", now).is_err());
+    /// assert_eq!(format!("{key:?} {usersig:?}"), "SecretKey(…) UserSig(…)");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn sign(
         key: &SecretKey,

@@ -11,6 +11,21 @@ use crate::process::PerProcess;
 
 /// Cancels calls, from any thread. Clones are the same token; one token may serve any number of calls, also at the
 /// same time. Once cancelled it stays so.
+///
+/// ```no_run
+/// # fn call(client: &imtag_transport::Client, request: &imtag_transport::AddTags) {
+/// use imtag_transport::{CallOptions, CancelToken, Cause};
+///
+/// let token = CancelToken::new();
+/// let options = CallOptions::new().cancel(&token);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| token.cancel());
+///     if let Err(error) = client.add_tag_with(request, &options) {
+///         assert!(matches!(error.cause(), Cause::Cancelled { .. }));
+///     }
+/// });
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Shared>);
 

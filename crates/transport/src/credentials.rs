@@ -41,6 +41,18 @@ pub struct SuppliedUserSig {
 impl Credentials {
     /// A callback that supplies a UserSig whenever a new one is needed, from a vault, say. It runs on a thread that
     /// calls the client, one at a time; a call's deadline cannot interrupt it, so it should bound its own waits.
+    ///
+    /// ```no_run
+    /// # fn from_vault() -> Result<String, std::io::Error> { unimplemented!() }
+    /// use imtag_transport::{Client, Credentials, Region, SuppliedUserSig, UserSig};
+    ///
+    /// let credentials = Credentials::callback(|| {
+    ///     let usersig = UserSig::new(from_vault()?)?;
+    ///     Ok(SuppliedUserSig { usersig, valid_for: None })
+    /// });
+    /// let client = Client::builder(1400000000, "administrator", credentials).region(Region::Tokyo).build()?;
+    /// # Ok::<(), imtag_transport::SettingsError>(())
+    /// ```
     pub fn callback<F>(supply: F) -> Credentials
     where
         F: Fn() -> Result<SuppliedUserSig, CallbackError> + Send + Sync + 'static,

@@ -6,6 +6,14 @@ use std::net::IpAddr;
 use imtag_core::Region;
 
 /// A service's address: `https://host[:port]`, or `http://` with a loopback address.
+///
+/// ```
+/// use imtag_transport::Endpoint;
+///
+/// assert!(Endpoint::parse("https://adminapisgp.im.qcloud.com").is_ok());
+/// assert!(Endpoint::parse("http://127.0.0.1:8080").is_ok());
+/// assert!(Endpoint::parse("http://example.com").is_err()); // would show the UserSig to the network
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     tls: bool,

@@ -9,6 +9,22 @@ use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
 use crate::cause::{Cause, Failure, Partial, Phase};
 
 /// A call that did not do all that was asked.
+///
+/// ```no_run
+/// # fn call(client: &imtag_transport::Client, request: &imtag_transport::AddTags) {
+/// use imtag_transport::Effect;
+///
+/// if let Err(error) = client.add_tag(request) {
+///     for failure in error.failures() {
+///         eprintln!("{}: {}", failure.account, failure.refusal); // all others are tagged
+///     }
+///     if error.effect() == Effect::PossiblyApplied && error.retryable() {
+///         // send it again: the tags of a user are a set
+///     }
+///     eprintln!("{error}"); // what happened, to what, and what to do
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Error {
     pub(crate) operation: Operation,
