@@ -20,6 +20,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("tests", tests),
     ("doc tests", doc_tests),
     ("documentation", documentation),
+    ("packages", packages),
 ];
 
 /// First, as every later command would bring a stale Cargo.lock up to date without a word.
@@ -95,6 +96,14 @@ fn doc_tests() -> Outcome {
 fn documentation() -> Outcome {
     let mut command = cargo(["doc", "--workspace", "--no-deps"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
+    run(command)
+}
+
+/// The crates that others build on, as they would be published. All at once, as each needs the ones before it.
+fn packages() -> Outcome {
+    let mut command = cargo(["package", "--locked", "--allow-dirty"]);
+    command.args(["-p", "imtag-core", "-p", "imtag-transport"]);
+    command.args(["-p", "imtag-emulator"]); // what transport is tested with
     run(command)
 }
 
