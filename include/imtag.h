@@ -87,11 +87,6 @@ typedef struct im_error im_error;
 typedef struct im_result im_result;
 
 /*
- What became of a call: one of IM_OK to IM_DEFECT.
- */
-typedef int32_t im_status;
-
-/*
  A string: len bytes from data on, UTF-8, without a NUL at the end. The empty string may have a NULL data.
  */
 typedef struct {
@@ -104,6 +99,11 @@ typedef struct {
    */
   size_t len;
 } im_str;
+
+/*
+ What became of a call: one of IM_OK to IM_DEFECT.
+ */
+typedef int32_t im_status;
 
 /*
  Supplies a UserSig with im_credential_set, or says why not with im_credential_refuse; the later call holds.
@@ -265,6 +265,14 @@ typedef int32_t im_retry;
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ A string of a text that ends with a NUL, such as getenv returns; of NULL: the empty string. For a literal,
+ IM_STR costs nothing.
+
+ text  borrowed: the string points to it
+ */
+im_str im_str_of(const char *text);
 
 /*
  The version of the library that was loaded, as 0.1.0; IM_VERSION is that of the header. Below 1.0, what was

@@ -1,8 +1,9 @@
 //! Strings across the boundary: a pointer and a length, borrowed for as long as the call that they are given to, or
 //! as the handle that they are asked of.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 
+use crate::boundary::guarded;
 use crate::error::Misuse;
 use crate::pointer::slice;
 
@@ -54,6 +55,22 @@ impl im_str {
     }
 }
 
+/// A string of a text that ends with a NUL, such as `getenv` returns; of NULL: the empty string. For a literal,
+/// `IM_STR` costs nothing.
+///
+/// text  borrowed: the string points to it
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_str_of(text: *const c_char) -> im_str {
+    guarded(im_str::of(None), || {
+        if text.is_null() {
+            return im_str::of(None);
+        }
+        // SAFETY: not NULL; that it ends with a NUL is the caller's promise.
+        let len = unsafe { CStr::from_ptr(text) }.count_bytes();
+        im_str { data: text, len }
+    })
+}
+
 /// A text as C prints it, with a NUL at its end. One in its middle becomes visible.
 pub(crate) fn c_string(text: impl Into<String>) -> CString {
     CString::new(text.into()).unwrap_or_else(|error| {
@@ -70,6 +87,18 @@ mod tests {
     fn a_text_with_a_nul_shows_it_and_ends_where_it_should() {
         assert_eq!(c_string("a\0b").to_str(), Ok("a\\0b"));
         assert_eq!(c_string("北京").to_str(), Ok("北京"));
+    }
+
+    #[test]
+    fn a_text_that_ends_with_a_nul_is_a_string_without_it() {
+        let of = |text: *const c_char| {
+            // SAFETY: NULL, or a literal.
+            let string = unsafe { im_str_of(text) };
+            (string.data, string.len)
+        };
+        let text = c"vip".as_ptr();
+        assert_eq!(of(text), (text, 3));
+        assert_eq!(of(std::ptr::null()), (std::ptr::null(), 0));
     }
 
     #[test]
