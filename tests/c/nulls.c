@@ -19,6 +19,11 @@ static void version(void) {
     CHECK_TEXT(im_version(), IM_VERSION);
 }
 
+static void str_of(void) {
+    CHECK(im_str_of(NULL).data == NULL && im_str_of(NULL).len == 0);
+    CHECK(im_str_of("").len == 0 && same(im_str_of("vip"), "vip"));
+}
+
 /* Setters have no error to leave: their status says it. */
 static void config_set_app(void) {
     CHECK(im_config_set_app(NULL, 1, IM_STR("administrator")) == IM_MISUSE);
@@ -320,6 +325,7 @@ static const struct {
     ROW(result_request_id),
     ROW(result_unanswered),
     ROW(result_users),
+    ROW(str_of),
     ROW(version),
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };

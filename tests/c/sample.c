@@ -8,15 +8,8 @@
 #include <imtag.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-static im_str setting(const char *name) {
-    const char *value = getenv(name);
-    im_str text = {value, value ? strlen(value) : 0};
-    return text;
-}
-
-/* The secret key stands alone in a file, with a line feed behind it. */
+/* The secret key stands alone in a file; white space around it does not count. */
 static im_str secret_key(const char *path) {
     static char key[256];
     FILE *file = path ? fopen(path, "r") : NULL;
@@ -24,16 +17,16 @@ static im_str secret_key(const char *path) {
         key[0] = '\0';
     if (file)
         fclose(file);
-    im_str text = {key, strcspn(key, "\n")};
-    return text;
+    return im_str_of(key);
 }
 
 int main(void) {
     const char *sdkappid = getenv("IMTAG_SDKAPPID");
     im_config *config = im_config_new();
-    im_config_set_app(config, sdkappid ? (uint32_t)strtoul(sdkappid, NULL, 10) : 0, setting("IMTAG_IDENTIFIER"));
+    im_config_set_app(config, sdkappid ? (uint32_t)strtoul(sdkappid, NULL, 10) : 0,
+                      im_str_of(getenv("IMTAG_IDENTIFIER")));
     im_config_set_secret_key(config, secret_key(getenv("IMTAG_SECRET_KEY_FILE")));
-    im_config_set_endpoint(config, setting("IMTAG_ENDPOINT")); /* the real service: im_config_set_region */
+    im_config_set_endpoint(config, im_str_of(getenv("IMTAG_ENDPOINT"))); /* the real service: im_config_set_region */
 
     const im_str tags[] = {IM_STR_INIT("a"), IM_STR_INIT("b")};
     const im_user_tags users[] = {

@@ -42,8 +42,8 @@ void expect_text_at(const char *file, int line, const char *got, const char *wan
 /* Milliseconds on a clock that only goes forward. */
 long now_ms(void);
 
-/* A view of a text that ends with a NUL. */
-im_str view(const char *text);
+
+
 
 /* Whether a view is this text. */
 bool same(im_str got, const char *wanted);

@@ -77,9 +77,9 @@ void emulator_stop(struct emulator *emulator) {
 
 im_config *emulator_config(const struct emulator *emulator) {
     im_config *config = im_config_new();
-    im_config_set_app(config, emulator->sdkappid, view(emulator->identifier));
-    im_config_set_secret_key(config, view(emulator->key));
-    im_config_set_endpoint(config, view(emulator->endpoint));
+    im_config_set_app(config, emulator->sdkappid, im_str_of(emulator->identifier));
+    im_config_set_secret_key(config, im_str_of(emulator->key));
+    im_config_set_endpoint(config, im_str_of(emulator->endpoint));
     return config;
 }
 

@@ -1,0 +1,176 @@
+/*
+ * A call ends at once when another thread cancels it, whatever it is busy with. Each phase is made to hang in earnest;
+ * the message says which it was, and the effect is what can be known: nothing before a byte is sent, anything after.
+ * How soon a call ends is not judged; a call that does not end is killed with the program.
+ */
+
+#include "support/background.h"
+#include "support/check.h"
+#include "support/emulator.h"
+#include "support/servers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct emulator emulator;
+static const im_str TAG = IM_STR_INIT("a");
+static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
+
+/* Cancels a call once it hangs, and looks how it ended. */
+static void cancel_when_it_hangs(struct background *it, const char *message, im_effect effect) {
+    background_until_it_waits(it);
+    im_call_cancel(it->call);
+    background_join(it);
+    CHECK(im_error_effect(it->error) == effect && im_error_retryable(it->error));
+    CHECK_TEXT(im_error_remedy(it->error), "call again if it is still wanted");
+    EXPECT(it->status, IM_CANCELLED, &it->error, message);
+}
+
+static void one(const im_client *client, const im_user_tags *users, size_t count, const char *message,
+                im_effect effect) {
+    struct background it;
+    im_call *call = im_call_new();
+    background_add(&it, client, users, count, call);
+    cancel_when_it_hangs(&it, message, effect);
+    im_call_free(call);
+}
+
+static void waiting_for_the_quota(void) {
+    im_config *config = emulator_config(&emulator);
+    im_config_set_calls_per_second(config, 1);
+    im_config_set_timeout_ms(config, 60000);
+    im_client *client = client_of(config);
+    /* the first call has no answer yet, so the second has no turn, however long that takes */
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 60000}");
+    struct background first;
+    im_call *call = im_call_new();
+    background_add(&first, client, &USER, 1, call);
+    background_until_it_waits(&first);
+    one(client, &USER, 1,
+        "add: cancelled while waiting for the quota (not applied; call again if it is still wanted)", IM_NOT_APPLIED);
+    cancel_when_it_hangs(&first,
+                         "add: cancelled while waiting for the answer (possibly applied; call again if it is still "
+                         "wanted)",
+                         IM_POSSIBLY_APPLIED);
+    im_call_free(call);
+    im_client_free(client);
+}
+
+struct held_back {
+    pthread_mutex_t lock;
+    volatile bool entered;
+};
+
+static void supply_late(void *context, im_credential *credential) {
+    struct held_back *held_back = context;
+    held_back->entered = true;
+    pthread_mutex_lock(&held_back->lock);
+    pthread_mutex_unlock(&held_back->lock);
+    im_credential_refuse(credential, IM_STR("the vault is shut"));
+}
+
+static void waiting_for_another_threads_usersig(void) {
+    static struct held_back held_back = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    im_config *config = emulator_config(&emulator);
+    im_config_set_credential_callback(config, supply_late, &held_back, NULL);
+    im_client *client = client_of(config);
+    pthread_mutex_lock(&held_back.lock);
+    struct background first;
+    background_add(&first, client, &USER, 1, NULL);
+    background_until_it_waits(&first);
+    CHECK(held_back.entered);
+    one(client, &USER, 1, "add: cancelled while waiting for a UserSig (not applied; call again if it is still wanted)",
+        IM_NOT_APPLIED);
+    pthread_mutex_unlock(&held_back.lock);
+    background_join(&first);
+    EXPECT(first.status, IM_CREDENTIALS, &first.error,
+           "add: no UserSig: the vault is shut (not applied; mend what supplies the UserSig)");
+    im_client_free(client);
+}
+
+static void connecting(void) {
+    int port, listener = server_listen(0, &port);
+    server_fill(listener, port);
+    im_client *client = client_at("http", port);
+    one(client, &USER, 1, "add: cancelled while connecting (not applied; call again if it is still wanted)",
+        IM_NOT_APPLIED);
+    im_client_free(client);
+    close(listener);
+}
+
+/* The system takes the connection; nobody accepts it, nobody answers. */
+static void in_the_tls_handshake(void) {
+    int port, listener = server_listen(8, &port);
+    im_client *client = client_at("https", port);
+    one(client, &USER, 1, "add: cancelled while in the TLS handshake (not applied; call again if it is still wanted)",
+        IM_NOT_APPLIED);
+    im_client_free(client);
+    close(listener);
+}
+
+static void writing(void) {
+    enum { MANY = 200000 };
+    int port, listener = server_listen(8, &port);
+    im_client *client = client_at("http", port);
+    im_user_tags *users = calloc(MANY, sizeof *users);
+    char(*names)[16] = calloc(MANY, sizeof *names);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "user%d", i);
+        users[i] = (im_user_tags){view(names[i]), &TAG, 1};
+    }
+    one(client, users, MANY, "add: cancelled while writing the request (possibly applied; call again if it is still "
+                             "wanted)",
+        IM_POSSIBLY_APPLIED);
+    im_client_free(client);
+    close(listener);
+    free(users);
+    free(names);
+}
+
+static void reading(void) {
+    im_client *client = client_of(emulator_config(&emulator));
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 60000}");
+    one(client, &USER, 1,
+        "add: cancelled while waiting for the answer (possibly applied; call again if it is still wanted)",
+        IM_POSSIBLY_APPLIED);
+    im_client_free(client);
+}
+
+/* Too frequent, the service says: the next try is a second away, which is time enough to be caught waiting. */
+static void in_the_backoff(void) {
+    im_client *client = client_of(emulator_config(&emulator));
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"code\", \"code\": 60007}");
+    one(client, &USER, 1, "add: cancelled while waiting to try again (not applied; call again if it is still wanted)",
+        IM_NOT_APPLIED);
+    im_client_free(client);
+}
+
+static void before_it_begins(void) {
+    im_client *client = client_at("http", server_none());
+    im_call *call = im_call_new();
+    im_error *error;
+    im_call_cancel(call);
+    im_call_cancel(call);
+    for (int i = 0; i < 2; i++)
+        EXPECT(im_add_tag(client, &USER, 1, call, NULL, &error), IM_CANCELLED, &error,
+               "add: cancelled while waiting for a UserSig (not applied; call again if it is still wanted)");
+    im_call_free(call);
+    im_client_free(client);
+}
+
+int main(void) {
+    begin("cancel", 100);
+    emulator = emulator_start();
+    waiting_for_the_quota();
+    waiting_for_another_threads_usersig();
+    connecting();
+    in_the_tls_handshake();
+    writing();
+    reading();
+    in_the_backoff();
+    before_it_begins();
+    emulator_stop(&emulator);
+    return end();
+}

@@ -1,0 +1,35 @@
+/*
+ * A call on a thread of its own, and the moment when that thread waits for something and not for the processor: then
+ * the call is in the phase that the test holds it in.
+ */
+
+#ifndef BACKGROUND_H
+#define BACKGROUND_H
+
+#include "imtag.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+struct background {
+    const im_client *client;
+    const im_user_tags *users;
+    size_t count;
+    im_call *call;
+    pthread_t thread;
+    volatile pid_t task;
+    im_status status;
+    im_error *error;
+};
+
+/* Starts im_add_tag. What it is given lives until it is joined. */
+void background_add(struct background *background, const im_client *client, const im_user_tags *users, size_t count,
+                    im_call *call);
+
+/* Returns when the thread sleeps, and has for a while. */
+void background_until_it_waits(const struct background *background);
+
+/* Waits for its end: status and error are then there, and the error is the caller's. */
+void background_join(struct background *background);
+
+#endif
