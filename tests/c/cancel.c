@@ -118,7 +118,7 @@ static void writing(void) {
     char(*names)[16] = calloc(MANY, sizeof *names);
     for (int i = 0; i < MANY; i++) {
         snprintf(names[i], sizeof names[i], "user%d", i);
-        users[i] = (im_user_tags){view(names[i]), &TAG, 1};
+        users[i] = (im_user_tags){im_str_of(names[i]), &TAG, 1};
     }
     one(client, users, MANY, "add: cancelled while writing the request (possibly applied; call again if it is still "
                              "wanted)",

@@ -86,11 +86,6 @@ long now_ms(void) {
     return now.tv_sec * 1000L + now.tv_nsec / 1000000;
 }
 
-im_str view(const char *text) {
-    im_str view = {text, strlen(text)};
-    return view;
-}
-
 bool same(im_str got, const char *wanted) {
     return got.len == strlen(wanted) && (got.len == 0 || memcmp(got.data, wanted, got.len) == 0);
 }

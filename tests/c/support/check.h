@@ -42,9 +42,6 @@ void expect_text_at(const char *file, int line, const char *got, const char *wan
 /* Milliseconds on a clock that only goes forward. */
 long now_ms(void);
 
-
-
-
 /* Whether a view is this text. */
 bool same(im_str got, const char *wanted);
 
