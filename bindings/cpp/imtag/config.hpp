@@ -1,0 +1,185 @@
+// The settings of clients, one setter each. A setting that cannot be used is remembered by the library and reported
+// when a client is made, so that a chain of setters needs no look at each.
+
+#ifndef IMTAG_CONFIG_HPP
+#define IMTAG_CONFIG_HPP
+
+#include "call.hpp"
+
+#include <filesystem>
+
+namespace imtag {
+
+/// A UserSig, as a credential callback supplies it. A text alone is one whose end nobody knows.
+class credential {
+public:
+    /// The UserSig is copied. `valid_for` is how long it is valid from now, and a new one is asked for when half of
+    /// that is over; 0: it is used until the service calls it expired.
+    template <class Text, class = std::enable_if_t<detail::is_text<Text>>>
+    credential(const Text& usersig, std::chrono::milliseconds valid_for = {})
+        : usersig_(std::string_view(detail::to_str(usersig))), valid_for_(valid_for) {}
+
+    const std::string& usersig() const noexcept { return usersig_; }
+    std::chrono::milliseconds valid_for() const noexcept { return valid_for_; }
+
+private:
+    std::string usersig_;
+    std::chrono::milliseconds valid_for_;
+};
+
+namespace detail {
+
+/// Asks a callable for a UserSig. What it throws is the reason why there is none, as nothing may unwind through C.
+template <class Callback>
+void supply(void* callback, im_credential* place) noexcept {
+    try {
+        const credential supplied = (*static_cast<Callback*>(callback))();
+        im_credential_set(place, str(supplied.usersig()), as_ms(supplied.valid_for()), nullptr);
+    } catch (const std::exception& refusal) {
+        im_credential_refuse(place, str(refusal.what()));
+    } catch (...) {
+        im_credential_refuse(place, IM_STR("the credential callback threw what is no std::exception"));
+    }
+}
+
+template <class Callback>
+void destroy(void* callback) noexcept {
+    delete static_cast<Callback*>(callback);
+}
+
+}  // namespace detail
+
+/// The settings of clients. Each setter copies what it is given, and the chain goes on with what it returns. Any number
+/// of clients may be made of one, and it may be changed or destroyed as soon as they are. Moved, not copied; used by
+/// one thread at a time. App, credentials, and region or endpoint have no default and must be set.
+class config {
+public:
+    config() : config_(im_config_new()) {
+        if (!config_)
+            throw std::bad_alloc();
+    }
+
+    /// The app's number, as the console shows it, and the account of an app administrator, 1 to 32 bytes, in whose
+    /// name it is called: `administrator`.
+    config& app(std::uint32_t sdkappid, str identifier) & {
+        im_config_set_app(config_.get(), sdkappid, identifier);
+        return *this;
+    }
+    config app(std::uint32_t sdkappid, str identifier) && { return std::move(app(sdkappid, identifier)); }
+
+    /// The app's secret key, of which the client makes UserSigs by itself. Of key, UserSig and callback the one that
+    /// is set last holds.
+    config& secret_key(str key) & {
+        im_config_set_secret_key(config_.get(), key);
+        return *this;
+    }
+    config secret_key(str key) && { return std::move(secret_key(key)); }
+
+    /// A ready UserSig, which is used until it expires.
+    config& usersig(str ready) & {
+        im_config_set_usersig(config_.get(), ready);
+        return *this;
+    }
+    config usersig(str ready) && { return std::move(usersig(ready)); }
+
+    /// A callable that supplies a UserSig whenever a new one is needed: it takes nothing and returns a text or an
+    /// imtag::credential, or throws the reason why there is none, whose what() reaches the caller in a
+    /// credentials_error and should hold no secret. It runs on threads that call a client, one at a time for a client;
+    /// a call's deadline cannot interrupt it, so it should bound its own waits. It is moved in, and destroyed when no
+    /// client or config needs it any more, on whichever thread lets go of it last.
+    template <class Callback>
+    config& credential_callback(Callback&& callback) & {
+        using Kept = std::decay_t<Callback>;
+        static_assert(std::is_invocable_r_v<credential, Kept&>,
+                      "a credential callback takes nothing and returns a text or an imtag::credential");
+        auto kept = std::make_unique<Kept>(std::forward<Callback>(callback));
+        im_config_set_credential_callback(config_.get(), detail::supply<Kept>, kept.release(), detail::destroy<Kept>);
+        return *this;
+    }
+    template <class Callback>
+    config credential_callback(Callback&& callback) && {
+        return std::move(credential_callback(std::forward<Callback>(callback)));
+    }
+
+    /// The app's data centre: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai, saudi-arabia.
+    /// Of region and endpoint the one that is set last holds.
+    config& region(str name) & {
+        im_config_set_region(config_.get(), name);
+        return *this;
+    }
+    config region(str name) && { return std::move(region(name)); }
+
+    /// An address in place of a region's: https://host[:port], or http:// with a loopback address.
+    config& endpoint(str address) & {
+        im_config_set_endpoint(config_.get(), address);
+        return *this;
+    }
+    config endpoint(str address) && { return std::move(endpoint(address)); }
+
+    /// The generation of the service's paths: all_member_push (the default) or timpush.
+    config& generation(str name) & {
+        im_config_set_generation(config_.get(), name);
+        return *this;
+    }
+    config generation(str name) && { return std::move(generation(name)); }
+
+    /// How many calls of each operation the client may make in a second: 1 to 100000; default: 100. The processes of
+    /// an app share its quota: give each its part.
+    config& calls_per_second(std::uint32_t calls) & {
+        im_config_set_calls_per_second(config_.get(), calls);
+        return *this;
+    }
+    config calls_per_second(std::uint32_t calls) && { return std::move(calls_per_second(calls)); }
+
+    /// The time for a whole call with all its waits and retries; above 0; default: 10 s.
+    config& timeout(std::chrono::milliseconds time) & {
+        im_config_set_timeout_ms(config_.get(), detail::as_ms(time));
+        return *this;
+    }
+    config timeout(std::chrono::milliseconds time) && { return std::move(timeout(time)); }
+
+    /// The time for opening a connection, look-up, TCP and TLS; above 0; default: 5 s.
+    config& connect_timeout(std::chrono::milliseconds time) & {
+        im_config_set_connect_timeout_ms(config_.get(), detail::as_ms(time));
+        return *this;
+    }
+    config connect_timeout(std::chrono::milliseconds time) && { return std::move(connect_timeout(time)); }
+
+    /// How many attempts a call makes at most, the first with it; above 0; default: 4.
+    config& max_attempts(std::uint32_t attempts) & {
+        im_config_set_max_attempts(config_.get(), attempts);
+        return *this;
+    }
+    config max_attempts(std::uint32_t attempts) && { return std::move(max_attempts(attempts)); }
+
+    /// A file of certificates (PEM) that the server's must lead to, in place of the public ones: a text or a
+    /// std::filesystem::path.
+    config& ca_file(const std::filesystem::path& path) & {
+        im_config_set_ca_file(config_.get(), str(path.native()));
+        return *this;
+    }
+    config& ca_file(const char* path) & {
+        im_config_set_ca_file(config_.get(), str(path));
+        return *this;
+    }
+    config ca_file(const std::filesystem::path& path) && { return std::move(ca_file(path)); }
+    config ca_file(const char* path) && { return std::move(ca_file(path)); }
+
+    /// A limit of the service, where a plan grants another than the documented one; above 0. Names and defaults:
+    /// users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32).
+    config& limit(str name, std::size_t value) & {
+        im_config_set_limit(config_.get(), name, value);
+        return *this;
+    }
+    config limit(str name, std::size_t value) && { return std::move(limit(name, value)); }
+
+    /// The handle of the C interface, which stays this object's; NULL when it was moved from.
+    const im_config* handle() const noexcept { return config_.get(); }
+
+private:
+    std::unique_ptr<im_config, detail::freed_by<im_config_free>> config_;
+};
+
+}  // namespace imtag
+
+#endif

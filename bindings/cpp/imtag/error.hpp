@@ -1,0 +1,252 @@
+// Why a call failed, as an exception for each status of the C interface. The texts and the facts are the library's.
+
+#ifndef IMTAG_ERROR_HPP
+#define IMTAG_ERROR_HPP
+
+#include "result.hpp"
+
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace imtag {
+
+/// What became of a call: what the classes of exceptions stand for, as a number to switch over.
+enum class status : std::int32_t {
+    ok = IM_OK,
+    partial = IM_PARTIAL,
+    invalid = IM_INVALID,
+    misuse = IM_MISUSE,
+    settings = IM_SETTINGS,
+    credentials = IM_CREDENTIALS,
+    service = IM_SERVICE,
+    http_status = IM_HTTP_STATUS,
+    timeout = IM_TIMEOUT,
+    cancelled = IM_CANCELLED,
+    network = IM_NETWORK,
+    tls = IM_TLS,
+    not_understood = IM_NOT_UNDERSTOOD,
+    defect = IM_DEFECT
+};
+
+/// What is known of the effect on an account.
+enum class effect : std::int32_t {
+    /// The service did not carry it out.
+    not_applied = IM_NOT_APPLIED,
+    /// It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending.
+    possibly_applied = IM_POSSIBLY_APPLIED,
+    /// It was carried out.
+    applied = IM_APPLIED
+};
+
+/// A limit that the request breaks. The views live as long as the error, or a copy of it.
+struct violation {
+    /// Where, by positions counted from 0: `users[3].tags[2]`.
+    std::string_view place;
+    /// What, and the limit: `51 bytes, at most 50`.
+    std::string_view problem;
+    /// What to do about it.
+    std::string_view remedy;
+};
+
+/// An account that a partial success left out. The views live as long as the error, or a copy of it.
+struct failure {
+    std::string_view account;
+    /// The service's code for the account.
+    std::int32_t code;
+    /// The service's own text for the account, as it came; may be empty.
+    std::string_view text;
+    /// What to do about the account.
+    std::string_view remedy;
+    imtag::effect effect;
+    /// Whether the same call may succeed later for the account.
+    bool retryable;
+};
+
+/// Any failure of the library. What it knows is shared by its copies, and read by any thread; no secret is in it.
+class error : public std::exception {
+public:
+    /// Takes over what a function of the C interface left, with the status that it returned.
+    error(im_status status, im_error* left)
+        : error_(left, im_error_free), status_(status), message_(im_error_message(left)),
+          remedy_(im_error_remedy(left)) {}
+
+    /// What went wrong, to what, what is known of the effect, and what to do: a sentence for a log.
+    const char* what() const noexcept override { return message_; }
+
+    /// What became of the call.
+    imtag::status status() const noexcept { return static_cast<imtag::status>(status_); }
+
+    /// What the caller can do.
+    const char* remedy() const noexcept { return remedy_; }
+
+    /// The service's code where that is what went wrong, else 0. Of a partial success: the first account's.
+    std::int32_t code() const noexcept { return im_error_code(error_.get()); }
+
+    /// The service's own text beside the code, whole and as it came (ErrorInfo); may be empty.
+    std::string_view text() const noexcept { return str(im_error_text(error_.get())); }
+
+    /// What is known of the effect on the accounts that failed, over all attempts.
+    imtag::effect effect() const noexcept { return static_cast<imtag::effect>(im_error_effect(error_.get())); }
+
+    /// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
+    bool retryable() const noexcept { return im_error_retryable(error_.get()); }
+
+    /// How many attempts were made, those with it that reached nobody.
+    std::uint32_t attempts() const noexcept { return im_error_attempts(error_.get()); }
+
+    /// Attempts of which any byte left this machine: what the app's quota may have been charged.
+    std::uint32_t attempts_sent() const noexcept { return im_error_attempts_sent(error_.get()); }
+
+    /// The service's number for the request, for its support; empty where it gave none.
+    std::string_view request_id() const noexcept { return str(im_error_request_id(error_.get())); }
+
+    /// All limits that the request breaks; empty unless it is an invalid_request.
+    std::vector<violation> violations() const {
+        std::vector<violation> all(im_error_violation_count(error_.get()));
+        for (std::size_t i = 0; i < all.size(); ++i)
+            all[i] = {im_error_violation_place(error_.get(), i), im_error_violation_problem(error_.get(), i),
+                      im_error_violation_remedy(error_.get(), i)};
+        return all;
+    }
+
+    /// The accounts left out; empty unless it is a partial_failure. Any other error concerns all of the request.
+    std::vector<failure> failures() const {
+        std::vector<failure> all(im_error_failure_count(error_.get()));
+        for (std::size_t i = 0; i < all.size(); ++i)
+            all[i] = {str(im_error_failure_account(error_.get(), i)),
+                      im_error_failure_code(error_.get(), i),
+                      str(im_error_failure_text(error_.get(), i)),
+                      im_error_failure_remedy(error_.get(), i),
+                      static_cast<imtag::effect>(im_error_failure_effect(error_.get(), i)),
+                      im_error_failure_retryable(error_.get(), i)};
+        return all;
+    }
+
+protected:
+    /// Of what this binding finds by itself; nothing was sent. The texts are literals.
+    error(im_status status, const char* message, const char* remedy) noexcept
+        : status_(status), message_(message), remedy_(remedy) {}
+
+private:
+    std::shared_ptr<im_error> error_;
+    im_status status_;
+    const char* message_;
+    const char* remedy_;
+};
+
+/// The request breaks limits, and nothing was sent: violations() names each place.
+class invalid_request : public error {
+public:
+    using error::error;
+};
+
+/// A client, config or call was used as it may not be: closed, moved from, in use, not UTF-8. Nothing was sent.
+class misuse : public error {
+public:
+    using error::error;
+    /// For what the C interface has no words for. Both are literals.
+    misuse(const char* message, const char* remedy) noexcept : error(IM_MISUSE, message, remedy) {}
+};
+
+/// No client can be made of the settings; the message names the first that cannot be used, its range and the remedy.
+class settings_error : public error {
+public:
+    using error::error;
+};
+
+/// No UserSig could be had; nothing was sent.
+class credentials_error : public error {
+public:
+    using error::error;
+};
+
+/// The service refused the whole request: code() is its code.
+class service_error : public error {
+public:
+    using error::error;
+};
+
+/// Done, but for the accounts that failures() names.
+class partial_failure : public error {
+public:
+    partial_failure(im_error* left, imtag::result done)
+        : error(IM_PARTIAL, left), result_(std::make_shared<const imtag::result>(std::move(done))) {}
+
+    /// What was done. Lives as long as the error, or a copy of it.
+    const imtag::result& result() const noexcept { return *result_; }
+
+private:
+    std::shared_ptr<const imtag::result> result_;
+};
+
+/// An HTTP status other than 200: the answer is not the service's own.
+class http_status_error : public error {
+public:
+    using error::error;
+};
+
+/// The time was up.
+class timeout_error : public error {
+public:
+    using error::error;
+};
+
+/// The call was cancelled; effect() is what is known of it.
+class cancelled : public error {
+public:
+    using error::error;
+};
+
+/// The network failed.
+class network_error : public error {
+public:
+    using error::error;
+};
+
+/// The server could not prove that it is the one that was called, or TLS failed otherwise.
+class tls_error : public error {
+public:
+    using error::error;
+};
+
+/// An answer that is not one of the service's.
+class not_understood : public error {
+public:
+    using error::error;
+};
+
+/// A defect of the library itself: please report its message.
+class defect : public error {
+public:
+    using error::error;
+};
+
+namespace detail {
+
+/// Throws the exception of a status other than IM_OK. Takes over the error.
+[[noreturn]] inline void raise(im_status status, im_error* left, result done = {}) {
+    switch (status) {
+        case IM_PARTIAL: throw partial_failure(left, std::move(done));
+        case IM_INVALID: throw invalid_request(status, left);
+        case IM_MISUSE: throw misuse(status, left);
+        case IM_SETTINGS: throw settings_error(status, left);
+        case IM_CREDENTIALS: throw credentials_error(status, left);
+        case IM_SERVICE: throw service_error(status, left);
+        case IM_HTTP_STATUS: throw http_status_error(status, left);
+        case IM_TIMEOUT: throw timeout_error(status, left);
+        case IM_CANCELLED: throw cancelled(status, left);
+        case IM_NETWORK: throw network_error(status, left);
+        case IM_TLS: throw tls_error(status, left);
+        case IM_NOT_UNDERSTOOD: throw not_understood(status, left);
+        case IM_DEFECT: throw defect(status, left);
+        default: throw error(status, left);  // a status that a later patch level has added
+    }
+}
+
+}  // namespace detail
+
+}  // namespace imtag
+
+#endif

@@ -1,0 +1,228 @@
+// Requests as the C interface takes them, borrowed from whatever holds them. What is made of im_user_tags or im_str
+// already, as arrays and braced lists are, is passed on as it is; of anything else the arrays are made, on the stack
+// where the request is small, else by at most two allocations. No text is copied.
+
+#ifndef IMTAG_REQUEST_HPP
+#define IMTAG_REQUEST_HPP
+
+#include "text.hpp"
+
+#include <initializer_list>
+#include <memory_resource>
+#include <tuple>
+#include <vector>
+
+namespace imtag {
+
+/// A user and its tags, for requests that a program collects: `std::vector<imtag::user_tags>`.
+struct user_tags {
+    std::string account;
+    std::vector<std::string> tags;
+};
+
+namespace detail {
+
+template <class...>
+inline constexpr bool never = false;
+
+/// A user of a braced list, {"xiaojun012", {"a", "b"}}. It borrows the inner list, which lives until the call has
+/// returned; as it cannot be copied, no container can keep it for longer.
+struct listed_user : im_user_tags {
+    listed_user(str name, const std::initializer_list<str>& list) noexcept
+        : im_user_tags{name, std::data(list), list.size()} {}
+    template <class Tags>
+    listed_user(str, const Tags&) {
+        static_assert(never<Tags>, "in a braced list of users, tags are a braced list too: where they are in a "
+                                   "container, pass std::array{std::tie(account, tags)}, a map, or any other range");
+    }
+    listed_user(const listed_user&) = delete;
+    listed_user& operator=(const listed_user&) = delete;
+};
+
+static_assert(sizeof(listed_user) == sizeof(im_user_tags) && std::is_standard_layout_v<listed_user>);
+static_assert(sizeof(str) == sizeof(im_str) && std::is_standard_layout_v<str>);
+
+template <class Range, class = void>
+inline constexpr bool is_range = false;
+template <class Range>
+inline constexpr bool
+    is_range<Range, std::void_t<decltype(std::begin(std::declval<Range&>()) != std::end(std::declval<Range&>()))>> =
+        true;
+
+/// What a range gives for each element: a reference, or a value that it makes at that moment.
+template <class Range>
+using given = decltype(*std::begin(std::declval<Range&>()));
+template <class Range>
+using element = std::remove_cv_t<std::remove_reference_t<given<Range>>>;
+
+/// Whether the range is an array, vector or span of items of the C interface, which can be passed on as it is.
+template <class Raw, class Range, class = void>
+inline constexpr bool is_made_of = false;
+template <class Raw, class Range>
+inline constexpr bool is_made_of<
+    Raw, Range, std::enable_if_t<std::is_convertible_v<decltype(std::data(std::declval<Range&>())), const Raw*>>> =
+    sizeof(*std::data(std::declval<Range&>())) == sizeof(Raw);
+
+template <class Iterator, class = void>
+inline constexpr bool is_single_pass = false;
+template <class Iterator>
+inline constexpr bool
+    is_single_pass<Iterator, std::void_t<typename std::iterator_traits<Iterator>::iterator_category>> =
+        !std::is_base_of_v<std::forward_iterator_tag, typename std::iterator_traits<Iterator>::iterator_category>;
+
+/// Whether views into the elements hold until the call returns: the elements are the range's own, or views themselves.
+template <class Range>
+inline constexpr bool lasts =
+    std::is_lvalue_reference_v<given<Range>>
+        ? !is_single_pass<decltype(std::begin(std::declval<Range&>()))>
+        : std::is_trivially_destructible_v<element<Range>>;
+
+template <class Range>
+constexpr bool are_texts() {
+    if constexpr (is_range<Range>)
+        return is_text<element<Range>> && lasts<Range>;
+    else
+        return false;
+}
+
+template <class User, class = void>
+inline constexpr bool has_members = false;
+template <class User>
+inline constexpr bool
+    has_members<User, std::void_t<decltype(std::declval<User&>().account), decltype(std::declval<User&>().tags)>> = true;
+
+template <class User, class = void>
+inline constexpr bool is_pair = false;
+template <class User>
+inline constexpr bool is_pair<User, std::void_t<decltype(std::tuple_size<User>::value)>> =
+    std::tuple_size<User>::value == 2;
+
+template <class User>
+const auto& account_of(const User& user) {
+    if constexpr (has_members<User>)
+        return user.account;
+    else
+        return std::get<0>(user);
+}
+
+template <class User>
+const auto& tags_of(const User& user) {
+    if constexpr (has_members<User>)
+        return user.tags;
+    else
+        return std::get<1>(user);
+}
+
+template <class User>
+constexpr bool is_user() {
+    if constexpr (has_members<User> || is_pair<User>)
+        return is_text<std::decay_t<decltype(account_of(std::declval<const User&>()))>> &&
+               are_texts<std::remove_reference_t<decltype(tags_of(std::declval<const User&>()))>>();
+    else
+        return false;
+}
+
+template <class Range>
+std::size_t count(Range& range) {
+    std::size_t counted = 0;
+    for (auto at = std::begin(range); at != std::end(range); ++at)
+        ++counted;
+    return counted;
+}
+
+/// The memory of a request: 2 KiB of the stack first.
+class memory {
+public:
+    memory() : arena_(space_, sizeof space_) {}
+    std::pmr::memory_resource* get() noexcept { return &arena_; }
+
+private:
+    std::byte space_[2048];
+    std::pmr::monotonic_buffer_resource arena_;
+};
+
+/// The accounts of any range as an array.
+template <class Accounts>
+std::pmr::vector<im_str> array_of_accounts(Accounts& accounts, memory& of) {
+    std::pmr::vector<im_str> array(of.get());
+    array.reserve(count(accounts));
+    for (const auto& account : accounts)
+        array.push_back(to_str(account));
+    return array;
+}
+
+/// The users of any range as an array, and their tags behind it.
+class array_of_users {
+public:
+    template <class Users>
+    explicit array_of_users(Users& users) : users_(of_.get()), tags_(of_.get()) {
+        std::size_t tags = 0;
+        for (const auto& user : users)
+            tags += count(tags_of(user));
+        users_.reserve(count(users));
+        tags_.reserve(tags);
+        for (const auto& user : users)
+            add(to_str(account_of(user)), tags_of(user));
+        // only now, as an array that grew would have moved
+        const im_str* next = tags_.data();
+        for (im_user_tags& user : users_) {
+            user.tags = next;
+            next += user.tag_count;
+        }
+    }
+
+    const std::pmr::vector<im_user_tags>& users() const noexcept { return users_; }
+
+private:
+    template <class Tags>
+    void add(str account, const Tags& tags) {
+        const std::size_t before = tags_.size();
+        for (const auto& tag : tags)
+            tags_.push_back(to_str(tag));
+        users_.push_back({account, nullptr, tags_.size() - before});
+    }
+
+    memory of_;
+    std::pmr::vector<im_user_tags> users_;
+    std::pmr::vector<im_str> tags_;
+};
+
+/// Hands a range to `send` as an array of im_user_tags: first and number.
+template <class Users, class Send>
+auto with_users(Users& users, Send send) {
+    if constexpr (is_made_of<im_user_tags, Users>)
+        return send(std::data(users), std::size(users));
+    else if constexpr (!is_range<Users>)
+        static_assert(never<Users>, "users are a braced list, {{account, {tag, tag}}}, or a range of such pairs");
+    else if constexpr (!is_user<element<Users>>())
+        static_assert(never<Users>, "each user is a pair or tuple of a text and a range of texts, or has the members "
+                                    "account and tags; im_user_tags stand in an array, vector or span");
+    else if constexpr (!lasts<Users>)
+        static_assert(never<Users>, "this range makes its users as it is walked through, and they would be gone before "
+                                    "they are sent: copy them into a vector");
+    else {
+        const array_of_users array(users);
+        return send(array.users().data(), array.users().size());
+    }
+}
+
+/// Hands a range to `send` as an array of im_str: first and number.
+template <class Accounts, class Send>
+auto with_accounts(Accounts& accounts, Send send) {
+    if constexpr (is_made_of<im_str, Accounts>)
+        return send(std::data(accounts), std::size(accounts));
+    else if constexpr (!are_texts<Accounts>())
+        static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts that "
+                                       "outlive the call: strings in a container, or views");
+    else {
+        memory of;
+        const auto array = array_of_accounts(accounts, of);
+        return send(array.data(), array.size());
+    }
+}
+
+}  // namespace detail
+
+}  // namespace imtag
+
+#endif

@@ -1,0 +1,126 @@
+// Texts across the C interface, in both directions, without a copy: what is passed in is borrowed until the call
+// returns, what comes out is a view into the result or error that it was asked of.
+
+#ifndef IMTAG_TEXT_HPP
+#define IMTAG_TEXT_HPP
+
+#include <imtag.h>
+
+#include <cstddef>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace imtag {
+
+/// A borrowed text, UTF-8: an im_str that is made of whatever a program has. It lives no longer than what it was made
+/// of. A null pointer is the empty text, so that what std::getenv answers can be passed on as it is.
+struct str : im_str {
+    str(std::string_view text) noexcept : im_str{text.data(), text.size()} {}
+    str(const std::string& text) noexcept : im_str{text.data(), text.size()} {}
+    str(const char* text) noexcept : str(text ? std::string_view(text) : std::string_view()) {}
+    str(im_str text) noexcept : im_str(text) {}
+
+    operator std::string_view() const noexcept { return len ? std::string_view(data, len) : std::string_view(); }
+};
+
+struct user_view;
+
+namespace detail {
+
+/// How an item of the C interface is shown: a text as a view of it, a user as its account and its tags.
+inline std::string_view shown(const im_str& text) noexcept { return str(text); }
+inline user_view shown(const im_user_tags& user) noexcept;
+
+/// Whether a type is a text: convertible to a view or an im_str without a copy that would be gone too early.
+template <class Text>
+inline constexpr bool is_text =
+    std::is_convertible_v<const Text&, std::string_view> || std::is_convertible_v<const Text&, im_str>;
+
+/// Any text as one of the C interface.
+template <class Text>
+str to_str(const Text& text) noexcept {
+    if constexpr (std::is_convertible_v<const Text&, im_str>)
+        return str(static_cast<im_str>(text));
+    else if constexpr (std::is_convertible_v<const Text&, const char*>)
+        return str(static_cast<const char*>(text));
+    else
+        return str(static_cast<std::string_view>(text));
+}
+
+/// Frees a handle with the function of the C interface that is for it.
+template <auto Free>
+struct freed_by {
+    template <class Handle>
+    void operator()(Handle* handle) const noexcept {
+        Free(handle);
+    }
+};
+
+}  // namespace detail
+
+/// Items that belong to a result, to be walked through or asked by position. It lives no longer than the result.
+/// `data` is what the C interface has, so that a list can be passed to a client again without a copy.
+template <class Raw>
+class list {
+public:
+    /// Walks over the items; what it points to is made at that moment.
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = decltype(detail::shown(std::declval<const Raw&>()));
+        using difference_type = std::ptrdiff_t;
+        using pointer = void;
+        using reference = value_type;
+
+        iterator() = default;
+        explicit iterator(const Raw* at) noexcept : at_(at) {}
+        value_type operator*() const noexcept { return detail::shown(*at_); }
+        iterator& operator++() noexcept {
+            ++at_;
+            return *this;
+        }
+        iterator operator++(int) noexcept { return iterator(at_++); }
+        friend bool operator==(iterator left, iterator right) noexcept { return left.at_ == right.at_; }
+        friend bool operator!=(iterator left, iterator right) noexcept { return left.at_ != right.at_; }
+
+    private:
+        const Raw* at_ = nullptr;
+    };
+    using value_type = typename iterator::value_type;
+
+    list() = default;
+    list(const Raw* data, std::size_t size) noexcept : data_(data), size_(size) {}
+
+    const Raw* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    iterator begin() const noexcept { return iterator(data_); }
+    iterator end() const noexcept { return iterator(data_ + size_); }
+    /// The item of that position, counted from 0, which must be below `size()`.
+    value_type operator[](std::size_t position) const noexcept { return detail::shown(data_[position]); }
+
+private:
+    const Raw* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// A user that was read, with its tags.
+struct user_view {
+    std::string_view account;
+    list<im_str> tags;
+};
+
+namespace detail {
+
+inline user_view shown(const im_user_tags& user) noexcept {
+    return {shown(user.account), {user.tags, user.tag_count}};
+}
+
+}  // namespace detail
+
+}  // namespace imtag
+
+#endif
