@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::tools;
+use super::{readme, tools};
 use crate::cargo::cargo;
 use crate::generated::Generated;
 use crate::{errors, sample};
@@ -21,6 +21,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("doc tests", doc_tests),
     ("documentation", documentation),
     ("packages", packages),
+    ("README's examples", readme::examples),
 ];
 
 /// First, as every later command would bring a stale Cargo.lock up to date without a word.
