@@ -11,16 +11,14 @@
 static void *run(void *given) {
     struct background *it = given;
     it->task = (pid_t)syscall(SYS_gettid);
-    it->status = im_add_tag(it->client, it->users, it->count, it->call, NULL, &it->error);
+    it->status = im_add_tag(it->client, it->user, 1, it->call, NULL, &it->error);
     return NULL;
 }
 
-void background_add(struct background *background, const im_client *client, const im_user_tags *users, size_t count,
-                    im_call *call) {
+void background_add(struct background *background, const im_client *client, const im_user_tags *user, im_call *call) {
     memset(background, 0, sizeof *background);
     background->client = client;
-    background->users = users;
-    background->count = count;
+    background->user = user;
     background->call = call;
     if (pthread_create(&background->thread, NULL, run, background))
         give_up("cannot start a thread");

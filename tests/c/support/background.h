@@ -13,8 +13,7 @@
 
 struct background {
     const im_client *client;
-    const im_user_tags *users;
-    size_t count;
+    const im_user_tags *user;
     im_call *call;
     pthread_t thread;
     volatile pid_t task;
@@ -23,8 +22,7 @@ struct background {
 };
 
 /* Starts im_add_tag. What it is given lives until it is joined. */
-void background_add(struct background *background, const im_client *client, const im_user_tags *users, size_t count,
-                    im_call *call);
+void background_add(struct background *background, const im_client *client, const im_user_tags *user, im_call *call);
 
 /* Returns when the thread sleeps, and has for a while. */
 void background_until_it_waits(const struct background *background);

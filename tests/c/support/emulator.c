@@ -31,7 +31,7 @@ static void read_line(int from, char *line, size_t size) {
     line[length] = '\0';
 }
 
-struct emulator emulator_start(void) {
+static struct emulator start(const char *option) {
     struct emulator emulator = {0};
     const char *imtag = getenv("IMTAG_BIN");
     int lines[2];
@@ -49,7 +49,7 @@ struct emulator emulator_start(void) {
         /* a settings file of whoever runs this is none of the test's business */
         setenv("HOME", "/nonexistent", 1);
         unsetenv("XDG_CONFIG_HOME");
-        execl(imtag, imtag, "emulator", "--json", (char *)NULL);
+        execl(imtag, imtag, "emulator", "--json", option, (char *)NULL);
         _exit(127);
     }
     close(lines[1]);
@@ -62,12 +62,22 @@ struct emulator emulator_start(void) {
     member(line, "sdkappid", number, sizeof number);
     emulator.sdkappid = (unsigned)strtoul(number, NULL, 10);
     emulator.port = atoi(strrchr(emulator.endpoint, ':') + 1);
+    if (option)
+        member(line, "ca_file", emulator.ca_file, sizeof emulator.ca_file);
     FILE *key = fopen(emulator.key_file, "r");
     if (!key || !fgets(emulator.key, sizeof emulator.key, key))
         give_up("cannot read the emulator's key");
     fclose(key);
     emulator.key[strcspn(emulator.key, "\n")] = '\0';
     return emulator;
+}
+
+struct emulator emulator_start(void) {
+    return start(NULL);
+}
+
+struct emulator emulator_start_tls(void) {
+    return start("--tls");
 }
 
 void emulator_stop(struct emulator *emulator) {
@@ -80,7 +90,22 @@ im_config *emulator_config(const struct emulator *emulator) {
     im_config_set_app(config, emulator->sdkappid, im_str_of(emulator->identifier));
     im_config_set_secret_key(config, im_str_of(emulator->key));
     im_config_set_endpoint(config, im_str_of(emulator->endpoint));
+    if (*emulator->ca_file)
+        im_config_set_ca_file(config, im_str_of(emulator->ca_file));
     return config;
+}
+
+const char *emulator_usersig(const struct emulator *emulator) {
+    static char usersig[1024];
+    char command[1024];
+    snprintf(command, sizeof command,
+             "HOME=/nonexistent \"$IMTAG_BIN\" usersig --sdkappid %u --identifier %s --secret-key-file '%s'",
+             emulator->sdkappid, emulator->identifier, emulator->key_file);
+    FILE *made = popen(command, "r");
+    if (!made || !fgets(usersig, sizeof usersig, made) || pclose(made))
+        give_up("cannot make a UserSig");
+    usersig[strcspn(usersig, "\n")] = '\0';
+    return usersig;
 }
 
 im_client *client_of(im_config *config) {
@@ -94,7 +119,7 @@ im_client *client_of(im_config *config) {
 
 const char *emulator_ask(const struct emulator *emulator, const char *method, const char *path, const char *body) {
     static char answer[1 << 16];
-    char request[2048];
+    char request[4096];
     int length = snprintf(request, sizeof request,
                           "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                           "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
@@ -117,7 +142,7 @@ const char *emulator_ask(const struct emulator *emulator, const char *method, co
 }
 
 void emulator_faults(const struct emulator *emulator, const char *route, const char *faults) {
-    char body[1024];
+    char body[2048];
     snprintf(body, sizeof body, "{\"route\": \"%s\", \"faults\": [%s]}", route, faults);
     emulator_ask(emulator, "POST", "/emulator/faults", body);
 }

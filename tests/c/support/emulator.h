@@ -15,10 +15,19 @@ struct emulator {
     int port;
     unsigned sdkappid;
     char endpoint[64], identifier[64], key_file[256], key[256];
+    /* The certificate of its authority; "" for plain HTTP. */
+    char ca_file[256];
 };
 
 struct emulator emulator_start(void);
+
+/* The same with TLS. Its admin API cannot be asked from here. */
+struct emulator emulator_start_tls(void);
+
 void emulator_stop(struct emulator *emulator);
+
+/* A UserSig for it, of a static place. */
+const char *emulator_usersig(const struct emulator *emulator);
 
 /* A config that leads to it, with the secret key; freed by the caller. */
 im_config *emulator_config(const struct emulator *emulator);

@@ -91,6 +91,12 @@ im_client *client_at(const char *scheme, int port) {
     im_config_set_max_attempts(config, 1);
     im_config_set_timeout_ms(config, 30000);
     im_config_set_connect_timeout_ms(config, 30000);
-    im_config_set_limit(config, IM_STR("users_per_request"), 1 << 20);
+    im_config_set_limit(config, IM_STR("tag_bytes"), SIZE_MAX);
     return client_of(config);
+}
+
+im_str server_big_tag(void) {
+    static char tag[12 << 20];
+    memset(tag, 'a', sizeof tag);
+    return (im_str){tag, sizeof tag};
 }
