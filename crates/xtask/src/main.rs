@@ -7,6 +7,7 @@ mod consistency;
 mod errors;
 mod generated;
 mod header;
+mod install;
 mod quota;
 mod sample;
 mod test;
@@ -21,6 +22,7 @@ Usage: cargo xtask TASK
 
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
   header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
+  install OPTIONS    build the libraries and install them; `cargo xtask install --help` has the options
   quota              simulate the quota rule, and print what it reaches as a table
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
   test               run every check there is; what cannot run is skipped by name, and with CI=true a failure
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let done = match arguments.value() {
         Ok(task) if task == "errors" => errors::run(arguments),
         Ok(task) if task == "header" => header::run(arguments),
+        Ok(task) if task == "install" => install::run(arguments),
         Ok(task) if task == "quota" => return quota::run(),
         Ok(task) if task == "sample" => sample::run(arguments),
         Ok(task) if task == "test" => return test::run(),

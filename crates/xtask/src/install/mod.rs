@@ -1,0 +1,134 @@
+//! `cargo xtask install`: the libraries, their headers, and what pkg-config and CMake need to find them, into a folder.
+
+mod archive;
+pub(crate) mod build;
+pub(crate) mod put;
+pub(crate) mod tree;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use build::Libraries;
+use tree::Tree;
+
+const HELP: &str = "\
+Usage: cargo xtask install [--prefix DIR] [--destdir DIR] [--libdir DIR] [--includedir DIR] [--profile NAME]
+
+  --prefix DIR      where the library will be used; /usr/local if not given
+  --destdir DIR     put before the prefix where files are written: for packagers
+  --libdir DIR      inside the prefix; lib if not given
+  --includedir DIR  inside the prefix; include if not given
+  --profile NAME    dist (if not given), release or dev: how well it is optimised, and how long that takes
+";
+
+pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
+    let Some((tree, profile)) = options(arguments)? else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    let libraries = build::libraries(&profile)?;
+    for path in write(&tree, &libraries)? {
+        println!("wrote {}", path.display());
+    }
+    println!("{}", sizes(&libraries)?);
+    Ok(())
+}
+
+/// The libraries and headers of the working copy, quickly built and installed for tests of the languages: the prefix.
+#[allow(dead_code)] // until the first language calls it
+pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
+    let libraries = build::libraries("dev")?;
+    let prefix = libraries.target.join("prefix");
+    write(&Tree::of(&prefix), &libraries)?;
+    Ok(prefix)
+}
+
+/// Writes what is not fresh. All paths of the tree, in order.
+pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<PathBuf>, Error> {
+    let mut written = Vec::new();
+    for (path, content) in tree.files(libraries) {
+        put::put(&path, &content).map_err(|why| {
+            format!("{why}; choose another --prefix, or run this with the right to write there")
+        })?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// `libimtag.so: 2.50 MB, libimtag.a: 4.89 MB`
+pub(crate) fn sizes(libraries: &Libraries) -> Result<String, Error> {
+    let size = |file: &Path| -> Result<f64, Error> { Ok(fs::metadata(file)?.len() as f64 / 1e6) };
+    let (shared, archive) = (size(&libraries.shared)?, size(&libraries.archive)?);
+    Ok(format!(
+        "libimtag.so: {shared:.2} MB, libimtag.a: {archive:.2} MB"
+    ))
+}
+
+/// Where to, and the profile. `None` where help was asked for.
+fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Error> {
+    use lexopt::prelude::*;
+    let mut prefix = PathBuf::from("/usr/local");
+    let mut profile = "dist".to_owned();
+    let (mut destdir, mut libdir, mut includedir) = (None, None, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("prefix") => prefix = std::path::absolute(arguments.value()?)?,
+            Long("destdir") => destdir = Some(std::path::absolute(arguments.value()?)?),
+            Long("libdir") => libdir = Some(arguments.value()?.into()),
+            Long("includedir") => includedir = Some(arguments.value()?.into()),
+            Long("profile") => profile = arguments.value()?.parse()?,
+            Short('h') | Long("help") => return Ok(None),
+            other => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
+        }
+    }
+    if !["dist", "release", "dev"].contains(&profile.as_str()) {
+        return Err(format!("there is no profile {profile:?}: dist, release or dev").into());
+    }
+    let inside = |folder: Option<PathBuf>, usual: &str| {
+        tree::from_prefix(folder.unwrap_or_else(|| usual.into()), &prefix)
+    };
+    let (libdir, includedir) = (inside(libdir, "lib")?, inside(includedir, "include")?);
+    let tree = Tree {
+        destdir,
+        libdir,
+        includedir,
+        ..Tree::of(&prefix)
+    };
+    Ok(Some((tree, profile)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(arguments: &[&str]) -> Result<Option<(Tree, String)>, Error> {
+        options(lexopt::Parser::from_args(arguments))
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_usual() {
+        let (tree, profile) = of(&[]).unwrap().unwrap();
+        assert_eq!(tree.written_to(), Path::new("/usr/local"));
+        assert_eq!(
+            (tree.libdir, tree.includedir),
+            ("lib".into(), "include".into())
+        );
+        assert_eq!(profile, "dist");
+    }
+
+    #[test]
+    fn a_folder_may_be_given_before_the_prefix_that_it_lies_in() {
+        let arguments = ["--libdir", "/opt/x/lib64", "--prefix", "/opt/x"];
+        let (tree, _) = of(&arguments).unwrap().unwrap();
+        assert_eq!(tree.libdir, Path::new("lib64"));
+    }
+
+    #[test]
+    fn a_profile_or_option_that_there_is_not_is_named() {
+        let error = of(&["--profile", "fast"]).err().unwrap().to_string();
+        assert_eq!(error, "there is no profile \"fast\": dist, release or dev");
+        let error = of(&["--fast"]).err().unwrap().to_string();
+        assert!(error.starts_with("invalid option '--fast'"), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! How a file is put in its place: whole or not at all, so that a program that runs on the old library is not torn, and
+//! not at all where it is fresh, so that who looks at times sees what changed.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// What is in a file.
+pub(crate) enum Content {
+    /// A copy of a file, with these permissions.
+    Copy(PathBuf, u32),
+    /// A link to a file beside it.
+    Link(String),
+    Text(String),
+}
+
+impl Content {
+    pub(crate) fn file(source: &Path) -> Content {
+        Content::Copy(source.to_owned(), 0o644)
+    }
+
+    pub(crate) fn program(source: &Path) -> Content {
+        Content::Copy(source.to_owned(), 0o755)
+    }
+}
+
+/// Puts `content` at `path`, with the folders that lead there. The error says what stands in the way.
+pub(crate) fn put(path: &Path, content: &Content) -> Result<(), String> {
+    let done = match content {
+        Content::Copy(source, mode) => copy(path, source, *mode),
+        Content::Link(to) => link(path, to),
+        Content::Text(text) => write(path, text),
+    };
+    done.map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn copy(path: &Path, source: &Path, mode: u32) -> io::Result<()> {
+    let from = fs::metadata(source).map_err(|error| {
+        let source = source.display();
+        io::Error::new(error.kind(), format!("cannot read {source}: {error}"))
+    })?;
+    let is_fresh = fs::symlink_metadata(path).is_ok_and(|there| {
+        there.is_file() && there.len() == from.len() && there.mtime() > from.mtime()
+    });
+    if is_fresh {
+        return Ok(());
+    }
+    replace(path, |new| {
+        fs::copy(source, new)?;
+        fs::set_permissions(new, Permissions::from_mode(mode))
+    })
+}
+
+fn link(path: &Path, to: &str) -> io::Result<()> {
+    if fs::read_link(path).is_ok_and(|there| there == Path::new(to)) {
+        return Ok(());
+    }
+    replace(path, |new| symlink(to, new))
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    replace(path, |new| {
+        fs::write(new, text)?;
+        fs::set_permissions(new, Permissions::from_mode(0o644))
+    })
+}
+
+/// Makes a file beside `path`, then gives it that name.
+fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let _ = fs::remove_file(&new); // of a run that was killed, whose number came round again
+    let done = make(&new).and_then(|()| fs::rename(&new, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&new); // the error that counts is the one above
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("imtag-put-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn what_is_put_twice_is_there_once_with_nothing_left_beside_it() {
+        let folder = folder("twice");
+        let source = folder.join("source");
+        fs::write(&source, "one").unwrap();
+        let to = folder.join("to");
+        for _ in 0..2 {
+            put(&to.join("copy"), &Content::program(&source)).unwrap();
+            put(&to.join("link"), &Content::Link("copy".into())).unwrap();
+            put(&to.join("text"), &Content::Text("two".into())).unwrap();
+        }
+        assert_eq!(fs::read(to.join("link")).unwrap(), b"one");
+        assert_eq!(fs::read(to.join("text")).unwrap(), b"two");
+        let mode = fs::metadata(to.join("copy")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 3);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_changed_is_replaced() {
+        let folder = folder("changed");
+        let (source, to) = (folder.join("source"), folder.join("to"));
+        for text in ["one", "three", "seven"] {
+            fs::write(&source, text).unwrap();
+            put(&to, &Content::file(&source)).unwrap();
+            assert_eq!(fs::read_to_string(&to).unwrap(), text);
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_is_named() {
+        let error = put(Path::new("/dev/null/lib/x"), &Content::Text("x".into()));
+        let error = error.unwrap_err();
+        assert!(
+            error.starts_with("cannot write /dev/null/lib/x: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_source_that_is_missing_is_named() {
+        let error = put(Path::new("/tmp/x"), &Content::file(Path::new("/no/such"))).unwrap_err();
+        assert!(error.starts_with("cannot write /tmp/x: cannot read /no/such: "));
+    }
+}

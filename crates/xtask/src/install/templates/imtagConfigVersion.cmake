@@ -1,0 +1,22 @@
+# Below 1.0 each minor version is an interface of its own, as the SONAME says; from 1.0 on, each major one.
+
+set(PACKAGE_VERSION "@VERSION@")
+set(_imtag_interface "@INTERFACE@")
+if("@MAJOR@" STREQUAL "0")
+  set(_imtag_asked "${PACKAGE_FIND_VERSION_MAJOR}.${PACKAGE_FIND_VERSION_MINOR}")
+else()
+  set(_imtag_asked "${PACKAGE_FIND_VERSION_MAJOR}")
+endif()
+
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+if(_imtag_asked STREQUAL _imtag_interface AND NOT PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+if(CMAKE_SIZEOF_VOID_P AND NOT CMAKE_SIZEOF_VOID_P EQUAL "@POINTER@")
+  set(PACKAGE_VERSION_UNSUITABLE TRUE)
+endif()
+unset(_imtag_asked)
+unset(_imtag_interface)
