@@ -1,0 +1,46 @@
+// The emulator of the service, as a process of its own on a free port, and what a test asks of it.
+
+#ifndef EMULATOR_HPP
+#define EMULATOR_HPP
+
+#include "imtag.hpp"
+
+#include <string>
+#include <sys/types.h>
+
+class emulator {
+public:
+    /// Starts `imtag emulator` (the program that IMTAG_BIN names), with an option more if there is one.
+    explicit emulator(const char* option = nullptr);
+    ~emulator();
+    emulator(const emulator&) = delete;
+    emulator& operator=(const emulator&) = delete;
+
+    /// The settings of a client of it.
+    imtag::config config() const;
+    imtag::client client() const { return imtag::client(config()); }
+
+    /// Queues faults for a route: `add`, and the items of a JSON list.
+    void fault(const std::string& route, const std::string& faults) const;
+    /// One user's tags, as the emulator's JSON.
+    std::string user(const std::string& account) const;
+    /// All that arrived, as the emulator's JSON.
+    std::string requests() const;
+    /// Forgets tags, faults and requests.
+    void reset() const;
+
+    std::string endpoint, identifier, key, key_file, ca_file;
+    std::uint32_t sdkappid = 0;
+
+private:
+    std::string ask(const std::string& method, const std::string& path, const std::string& body = "") const;
+
+    pid_t process_ = -1;
+    std::uint16_t port_ = 0;
+};
+
+/// The one that the tests share; it starts with the first of them. Each test begins with `fresh()`, which resets it.
+emulator& shared_emulator();
+emulator& fresh();
+
+#endif
