@@ -4,11 +4,13 @@
  * How soon a call ends is not judged; a call that does not end is killed with the program.
  */
 
+#define _GNU_SOURCE
 #include "support/background.h"
 #include "support/check.h"
 #include "support/emulator.h"
 #include "support/servers.h"
 
+#include <netdb.h>
 #include <unistd.h>
 
 static struct emulator emulator;
@@ -86,6 +88,34 @@ static void waiting_for_another_threads_usersig(void) {
     im_client_free(client);
 }
 
+static pthread_mutex_t names = PTHREAD_MUTEX_INITIALIZER;
+static volatile int looked_up;
+
+/* In place of the C library's, for this whole program: a look-up that takes as long as the test likes. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
+    (void)name, (void)service, (void)hints, (void)found;
+    looked_up = 1;
+    pthread_mutex_lock(&names);
+    pthread_mutex_unlock(&names);
+    looked_up = 2;
+    return EAI_FAIL;
+}
+
+static void looking_up_the_host(void) {
+    im_config *config = emulator_config(&emulator);
+    im_config_set_endpoint(config, IM_STR("https://tags.example"));
+    im_client *client = client_of(config);
+    pthread_mutex_lock(&names);
+    one(client, &USER, "add: cancelled while looking up the host (not applied; call again if it is still wanted)",
+        IM_NOT_APPLIED);
+    CHECK(looked_up == 1);
+    im_client_free(client);
+    /* the thread that looks up goes on without its call, and ends by itself */
+    pthread_mutex_unlock(&names);
+    while (looked_up != 2)
+        usleep(1000);
+}
+
 static void connecting(void) {
     int port, listener = server_listen(0, &port);
     server_fill(listener, port);
@@ -154,6 +184,7 @@ int main(void) {
     emulator = emulator_start();
     waiting_for_the_quota();
     waiting_for_another_threads_usersig();
+    looking_up_the_host();
     connecting();
     in_the_tls_handshake();
     writing();

@@ -42,7 +42,7 @@ int end(void) {
 }
 
 void give_up(const char *what) {
-    dprintf(terminal ? terminal : 2, "%s: %s: %s\n", program, what, strerror(errno));
+    dprintf(program ? terminal : 2, "%s: %s (%s)\n", program ? program : "test", what, strerror(errno));
     _exit(2);
 }
 

@@ -46,10 +46,9 @@ static struct emulator start(const char *option) {
         dup2(lines[1], 1);
         close(lines[0]);
         close(lines[1]);
-        /* a settings file of whoever runs this is none of the test's business */
-        setenv("HOME", "/nonexistent", 1);
-        unsetenv("XDG_CONFIG_HOME");
-        execl(imtag, imtag, "emulator", "--json", option, (char *)NULL);
+        /* settings of whoever runs this are none of the test's business; the quota is not what is tested */
+        char *const environment[] = {"HOME=/nonexistent", NULL};
+        execle(imtag, imtag, "emulator", "--json", "--calls-per-second", "100000", option, (char *)NULL, environment);
         _exit(127);
     }
     close(lines[1]);
@@ -99,7 +98,7 @@ const char *emulator_usersig(const struct emulator *emulator) {
     static char usersig[1024];
     char command[1024];
     snprintf(command, sizeof command,
-             "HOME=/nonexistent \"$IMTAG_BIN\" usersig --sdkappid %u --identifier %s --secret-key-file '%s'",
+             "env -i HOME=/nonexistent \"$IMTAG_BIN\" usersig --sdkappid %u --identifier %s --secret-key-file '%s'",
              emulator->sdkappid, emulator->identifier, emulator->key_file);
     FILE *made = popen(command, "r");
     if (!made || !fgets(usersig, sizeof usersig, made) || pclose(made))

@@ -1,0 +1,223 @@
+/*
+ * A process that forks: the child goes on with its parent's clients, whatever another thread was in the middle of at
+ * that moment, and what it does there is nothing to its parent, whose calls, connections and options stay as they are.
+ *
+ * Not for valgrind: a child leaks what is its parent's, as it should.
+ */
+
+#include "support/background.h"
+#include "support/check.h"
+#include "support/emulator.h"
+#include "support/servers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct emulator emulator;
+static im_error *error;
+static const im_str TAG = IM_STR_INIT("a");
+static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
+
+/* Far more than any call here takes, far less than for ever. */
+enum { DEADLINE_MS = 10000 };
+
+/* A call with a deadline of its own; whether it succeeded. */
+static bool succeeds(const im_client *client) {
+    im_call *call = im_call_new();
+    im_error *why;
+    im_call_set_timeout_ms(call, DEADLINE_MS);
+    im_status status = im_add_tag(client, &USER, 1, call, NULL, &why);
+    im_call_free(call);
+    im_error_free(why);
+    return status == IM_OK;
+}
+
+/* Runs `act` in a child, which is killed where it hangs; whether it went well there. */
+static bool in_a_child(bool (*act)(void *context), void *context) {
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(3 * DEADLINE_MS / 1000);
+        _exit(act(context) ? 0 : 1);
+    }
+    int status = -1;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool call_in_child(void *client) {
+    return succeeds(client) && succeeds(client);
+}
+
+static bool call_and_free_in_child(void *client) {
+    bool well = succeeds(client);
+    im_client_free(client);
+    return well;
+}
+
+static bool free_in_child(void *client) {
+    im_client_free(client);
+    return true;
+}
+
+/* Another thread waits for an answer, in the quota, in a credential callback, for a connection. */
+static void while_another_thread_calls(const char *fault, uint32_t calls_per_second) {
+    im_config *config = emulator_config(&emulator);
+    im_config_set_calls_per_second(config, calls_per_second);
+    im_config_set_timeout_ms(config, 60000);
+    im_client *client = client_of(config);
+    struct background answer, turn;
+    emulator_faults(&emulator, "im_add_tag", fault);
+    background_add(&answer, client, &USER, NULL);
+    background_until_it_waits(&answer);
+    background_add(&turn, client, &USER, NULL);
+    if (calls_per_second == 1)
+        background_until_it_waits(&turn);
+    CHECK(in_a_child(call_in_child, client));
+    CHECK(in_a_child(call_and_free_in_child, client));
+    background_join(&answer);
+    EXPECT_OK(answer.status, &answer.error);
+    background_join(&turn);
+    EXPECT_OK(turn.status, &turn.error);
+    CHECK(succeeds(client));
+    im_client_free(client);
+}
+
+struct held_back {
+    pthread_mutex_t lock;
+    pid_t holder;
+};
+
+/* Waits in the parent only. */
+static void supply_late(void *context, im_credential *credential) {
+    struct held_back *held_back = context;
+    if (getpid() == held_back->holder) {
+        pthread_mutex_lock(&held_back->lock);
+        pthread_mutex_unlock(&held_back->lock);
+    }
+    im_credential_set(credential, im_str_of(emulator_usersig(&emulator)), 0, NULL);
+}
+
+static void while_another_thread_makes_a_usersig(void) {
+    static struct held_back held_back = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    held_back.holder = getpid();
+    im_config *config = emulator_config(&emulator);
+    im_config_set_credential_callback(config, supply_late, &held_back, NULL);
+    im_client *client = client_of(config);
+    pthread_mutex_lock(&held_back.lock);
+    struct background making;
+    background_add(&making, client, &USER, NULL);
+    background_until_it_waits(&making);
+    CHECK(in_a_child(call_in_child, client));
+    pthread_mutex_unlock(&held_back.lock);
+    background_join(&making);
+    EXPECT_OK(making.status, &making.error);
+    im_client_free(client);
+}
+
+/* A connection that the parent keeps is not closed, shut or written to by a child that calls, or frees the client. */
+static void the_parents_connection(struct emulator *of) {
+    im_client *client = client_of(emulator_config(of));
+    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &error), &error);
+    CHECK(in_a_child(call_in_child, client));
+    CHECK(in_a_child(free_in_child, client));
+    CHECK(in_a_child(call_and_free_in_child, client));
+    im_result *result;
+    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, &result, &error), &error);
+    CHECK(im_result_attempts_sent(result) == 1);
+    im_result_free(result);
+    im_client_free(client);
+}
+
+struct shared {
+    const im_client *client;
+    im_call *call;
+};
+
+static bool use_the_parents_call(void *context) {
+    struct shared *shared = context;
+    im_error *why;
+    bool in_use = im_add_tag(shared->client, &USER, 1, shared->call, NULL, &why) == IM_MISUSE;
+    im_error_free(why);
+    im_call_cancel(shared->call);
+    return in_use;
+}
+
+/* The parent's im_call stays in use there, and a cancel there is one of that process only. */
+static void a_cancel_in_the_child(void) {
+    im_client *client = client_of(emulator_config(&emulator));
+    struct shared shared = {client, im_call_new()};
+    struct background it;
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 1000}");
+    background_add(&it, client, &USER, shared.call);
+    background_until_it_waits(&it);
+    CHECK(in_a_child(use_the_parents_call, &shared));
+    background_join(&it);
+    EXPECT_OK(it.status, &it.error);
+    im_call_free(shared.call);
+    im_client_free(client);
+}
+
+static bool grandchild(void *client) {
+    return succeeds(client) && in_a_child(call_and_free_in_child, client) && succeeds(client);
+}
+
+static void a_child_that_forks(void) {
+    im_client *client = client_of(emulator_config(&emulator));
+    CHECK(in_a_child(grandchild, client)); /* before its first call */
+    CHECK(succeeds(client));
+    CHECK(in_a_child(grandchild, client));
+    CHECK(succeeds(client));
+    im_client_free(client);
+}
+
+struct busy {
+    im_client *client;
+    volatile bool enough;
+    int failed;
+};
+
+static void *keep_calling(void *given) {
+    struct busy *busy = given;
+    while (!busy->enough)
+        busy->failed += !succeeds(busy->client);
+    return NULL;
+}
+
+/* At whatever moment of another thread's call: many of them, as they come. */
+static void at_any_moment(void) {
+    enum { FORKS = 40, THREADS = 2 };
+    im_config *config = emulator_config(&emulator);
+    im_config_set_calls_per_second(config, 100000);
+    struct busy busy = {client_of(config), false, 0};
+    pthread_t threads[THREADS];
+    emulator_ask(&emulator, "POST", "/emulator/reset", "");
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, keep_calling, &busy);
+    int well = 0;
+    for (int i = 0; i < FORKS; i++)
+        well += in_a_child(call_and_free_in_child, busy.client);
+    busy.enough = true;
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(well == FORKS);
+    CHECK(busy.failed == 0);
+    im_client_free(busy.client);
+}
+
+int main(void) {
+    begin("fork", 100);
+    emulator = emulator_start();
+    struct emulator tls = emulator_start_tls();
+    while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 100);
+    while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 1);
+    while_another_thread_makes_a_usersig();
+    the_parents_connection(&emulator);
+    the_parents_connection(&tls);
+    a_cancel_in_the_child();
+    a_child_that_forks();
+    at_any_moment();
+    emulator_stop(&emulator);
+    emulator_stop(&tls);
+    return end();
+}
