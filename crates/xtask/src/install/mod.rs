@@ -28,8 +28,9 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         return Ok(());
     };
     let libraries = build::libraries(&profile)?;
-    for path in write(&tree, &libraries)? {
-        println!("wrote {}", path.display());
+    for (path, had_to_be_written) in write(&tree, &libraries)? {
+        let what = if had_to_be_written { "wrote" } else { "fresh" };
+        println!("{what} {}", path.display());
     }
     println!("{}", sizes(&libraries)?);
     Ok(())
@@ -44,16 +45,16 @@ pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
     Ok(prefix)
 }
 
-/// Writes what is not fresh. All paths of the tree, in order.
-pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<PathBuf>, Error> {
-    let mut written = Vec::new();
-    for (path, content) in tree.files(libraries) {
-        put::put(&path, &content).map_err(|why| {
+/// Writes the tree. All its paths in order, and whether each had to be written.
+pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<(PathBuf, bool)>, Error> {
+    let mut paths = Vec::new();
+    for (path, content) in tree.files(libraries)? {
+        let had_to_be_written = put::put(&path, &content).map_err(|why| {
             format!("{why}; choose another --prefix, or run this with the right to write there")
         })?;
-        written.push(path);
+        paths.push((path, had_to_be_written));
     }
-    Ok(written)
+    Ok(paths)
 }
 
 /// `libimtag.so: 2.50 MB, libimtag.a: 4.89 MB`

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// What is in a file.
@@ -25,52 +25,44 @@ impl Content {
     }
 }
 
-/// Puts `content` at `path`, with the folders that lead there. The error says what stands in the way.
-pub(crate) fn put(path: &Path, content: &Content) -> Result<(), String> {
+/// Puts `content` at `path`, with the folders that lead there: whether it had to be written. The error says what stands in the way.
+pub(crate) fn put(path: &Path, content: &Content) -> Result<bool, String> {
     let done = match content {
         Content::Copy(source, mode) => copy(path, source, *mode),
         Content::Link(to) => link(path, to),
-        Content::Text(text) => write(path, text),
+        Content::Text(text) => write(path, text.as_bytes(), 0o644),
     };
     done.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-fn copy(path: &Path, source: &Path, mode: u32) -> io::Result<()> {
-    let from = fs::metadata(source).map_err(|error| {
+fn copy(path: &Path, source: &Path, mode: u32) -> io::Result<bool> {
+    let bytes = fs::read(source).map_err(|error| {
         let source = source.display();
         io::Error::new(error.kind(), format!("cannot read {source}: {error}"))
     })?;
-    let is_fresh = fs::symlink_metadata(path).is_ok_and(|there| {
-        there.is_file() && there.len() == from.len() && there.mtime() > from.mtime()
-    });
-    if is_fresh {
-        return Ok(());
-    }
-    replace(path, |new| {
-        fs::copy(source, new)?;
-        fs::set_permissions(new, Permissions::from_mode(mode))
-    })
+    write(path, &bytes, mode)
 }
 
-fn link(path: &Path, to: &str) -> io::Result<()> {
+fn link(path: &Path, to: &str) -> io::Result<bool> {
     if fs::read_link(path).is_ok_and(|there| there == Path::new(to)) {
-        return Ok(());
+        return Ok(false);
     }
     replace(path, |new| symlink(to, new))
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
-        return Ok(());
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|there| there.is_file());
+    if is_file && fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(false);
     }
     replace(path, |new| {
-        fs::write(new, text)?;
-        fs::set_permissions(new, Permissions::from_mode(0o644))
+        fs::write(new, bytes)?;
+        fs::set_permissions(new, Permissions::from_mode(mode))
     })
 }
 
 /// Makes a file beside `path`, then gives it that name.
-fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -81,7 +73,7 @@ fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Resul
     if done.is_err() {
         let _ = fs::remove_file(&new); // the error that counts is the one above
     }
-    done
+    done.map(|()| true)
 }
 
 #[cfg(test)]
@@ -107,8 +99,8 @@ mod tests {
         }
         assert_eq!(fs::read(to.join("link")).unwrap(), b"one");
         assert_eq!(fs::read(to.join("text")).unwrap(), b"two");
-        let mode = fs::metadata(to.join("copy")).unwrap().mode();
-        assert_eq!(mode & 0o777, 0o755);
+        let permissions = fs::metadata(to.join("copy")).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o755);
         assert_eq!(fs::read_dir(&to).unwrap().count(), 3);
         fs::remove_dir_all(folder).unwrap();
     }

@@ -1,6 +1,8 @@
 //! Where the files of an installation lie and what they say. Only here both are known, so the tree on a machine, the
 //! one of the language tests and the one that is shipped are the same.
 
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::build::Libraries;
@@ -63,13 +65,12 @@ impl Tree {
     }
 
     /// Every file, with what is in it.
-    pub(crate) fn files(&self, libraries: &Libraries) -> Vec<(PathBuf, Content)> {
+    pub(crate) fn files(&self, libraries: &Libraries) -> Result<Vec<(PathBuf, Content)>, Error> {
         let to = self.written_to();
         let (lib, include) = (to.join(&self.libdir), to.join(&self.includedir));
-        let mut files = vec![(include.join("imtag.h"), of_the_project("include/imtag.h"))];
-        if root().join("bindings/cpp/imtag.hpp").exists() {
-            let header = of_the_project("bindings/cpp/imtag.hpp");
-            files.push((include.join("imtag.hpp"), header));
+        let mut files = Vec::new();
+        for (name, source) in headers()? {
+            files.push((include.join(name), Content::file(&source)));
         }
         files.extend([
             (lib.join(file_name()), Content::program(&libraries.shared)),
@@ -81,7 +82,7 @@ impl Tree {
             let text = self.filled(template, &libraries.system);
             files.push((lib.join(path), Content::Text(text)));
         }
-        files
+        Ok(files)
     }
 
     /// A template with its `@NAMES@` filled in.
@@ -116,8 +117,26 @@ impl Tree {
     }
 }
 
-fn of_the_project(path: &str) -> Content {
-    Content::file(&root().join(path))
+/// The headers of C and C++, by the path under which a program includes them.
+fn headers() -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    let cpp = root().join("bindings/cpp");
+    let mut headers = vec![
+        ("imtag.h".into(), root().join("include/imtag.h")),
+        ("imtag.hpp".into(), cpp.join("imtag.hpp")),
+    ];
+    let parts = fs::read_dir(cpp.join("imtag"))
+        .map_err(|error| format!("cannot read bindings/cpp/imtag: {error}"))?;
+    let parts = parts.map(|part| Ok(part?.file_name()));
+    let mut parts = parts.collect::<io::Result<Vec<_>>>()?;
+    parts.sort();
+    let parts = parts
+        .iter()
+        .filter(|part| Path::new(part).extension() == Some("hpp".as_ref()));
+    headers.extend(parts.map(|part| {
+        let name = Path::new("imtag").join(part);
+        (name.clone(), cpp.join(name))
+    }));
+    Ok(headers)
 }
 
 /// A folder as an option gives it, from the prefix: one that lies elsewhere could not move with it.
