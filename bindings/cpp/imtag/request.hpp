@@ -187,37 +187,54 @@ private:
     std::pmr::vector<im_str> tags_;
 };
 
-/// Hands a range to `send` as an array of im_user_tags: first and number.
-template <class Users, class Send>
-auto with_users(Users& users, Send send) {
-    if constexpr (is_made_of<im_user_tags, Users>)
-        return send(std::data(users), std::size(users));
-    else if constexpr (!is_range<Users>)
+/// Whether a range is one of users; if not, `why_not_users` says so in a sentence.
+template <class Users>
+constexpr bool are_users() {
+    if constexpr (is_range<Users>)
+        return is_user<element<Users>>() && lasts<Users>;
+    else
+        return false;
+}
+
+template <class Users>
+void why_not_users() {
+    if constexpr (!is_range<Users>)
         static_assert(never<Users>, "users are a braced list, {{account, {tag, tag}}}, or a range of such pairs");
     else if constexpr (!is_user<element<Users>>())
         static_assert(never<Users>, "each user is a pair or tuple of a text and a range of texts, or has the members "
                                     "account and tags; im_user_tags stand in an array, vector or span");
-    else if constexpr (!lasts<Users>)
+    else
         static_assert(never<Users>, "this range makes its users as it is walked through, and they would be gone before "
                                     "they are sent: copy them into a vector");
-    else {
+}
+
+/// Hands a range to `send` as an array of im_user_tags: first and number.
+template <class Users, class Send>
+auto with_users(Users& users, Send send) {
+    if constexpr (is_made_of<im_user_tags, Users>) {
+        return send(std::data(users), std::size(users));
+    } else if constexpr (are_users<Users>()) {
         const array_of_users array(users);
         return send(array.users().data(), array.users().size());
+    } else {
+        why_not_users<Users>();
+        return send(nullptr, 0);
     }
 }
 
 /// Hands a range to `send` as an array of im_str: first and number.
 template <class Accounts, class Send>
 auto with_accounts(Accounts& accounts, Send send) {
-    if constexpr (is_made_of<im_str, Accounts>)
+    if constexpr (is_made_of<im_str, Accounts>) {
         return send(std::data(accounts), std::size(accounts));
-    else if constexpr (!are_texts<Accounts>())
-        static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts that "
-                                       "outlive the call: strings in a container, or views");
-    else {
+    } else if constexpr (are_texts<Accounts>()) {
         memory of;
         const auto array = array_of_accounts(accounts, of);
         return send(array.data(), array.size());
+    } else {
+        static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts that "
+                                       "outlive the call: strings in a container, or views");
+        return send(nullptr, 0);
     }
 }
 

@@ -83,7 +83,7 @@ TEST(calls, an_attempt_that_takes_too_long_is_made_again) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 5000})");
     const imtag::call call = imtag::call{}.attempt_timeout(100ms);
-    EXPECT_EQ(service.client().add_tag({{"alice", {"a"}}}, call).attempts(), 2u);
+    EXPECT_GE(service.client().add_tag({{"alice", {"a"}}}, call).attempts(), 2u);
 }
 
 TEST(calls, one_that_was_cancelled_before_sends_nothing_and_stays_so) {
