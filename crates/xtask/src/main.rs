@@ -1,6 +1,7 @@
 //! `cargo xtask TASK`: the project's own tasks. Here is only which task a word starts, and the exit code: 0 done,
 //! 1 failed. A task is a file or a folder of its name.
 
+mod abi;
 mod cargo;
 #[cfg(test)]
 mod consistency;
@@ -20,23 +21,26 @@ type Error = Box<dyn std::error::Error>;
 const HELP: &str = "\
 Usage: cargo xtask TASK
 
+  abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
   header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
   install OPTIONS    build the libraries and install them; `cargo xtask install --help` has the options
   quota              simulate the quota rule, and print what it reaches as a table
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
-  test               run every check there is; what cannot run is skipped by name, and with CI=true a failure
+  test [STEP …]      run every check there is, or those whose name holds one of the words; what cannot run is
+                     skipped by name, and with CI=true a failure
 ";
 
 fn main() -> ExitCode {
     let mut arguments = lexopt::Parser::from_env();
     let done = match arguments.value() {
+        Ok(task) if task == "abi" => abi::run(arguments),
         Ok(task) if task == "errors" => errors::run(arguments),
         Ok(task) if task == "header" => header::run(arguments),
         Ok(task) if task == "install" => install::run(arguments),
         Ok(task) if task == "quota" => return quota::run(),
         Ok(task) if task == "sample" => sample::run(arguments),
-        Ok(task) if task == "test" => return test::run(),
+        Ok(task) if task == "test" => return test::run(arguments),
         Ok(task) if task == "help" || task == "--help" || task == "-h" => {
             print!("{HELP}");
             Ok(())
@@ -46,9 +50,12 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// Says why a task failed.
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
 }

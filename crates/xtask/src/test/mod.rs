@@ -17,10 +17,22 @@ use std::time::Instant;
 use steps::STEPS;
 use summary::Summary;
 
-pub(crate) fn run() -> ExitCode {
+/// Runs the steps whose name holds one of the words that are given; without a word, all.
+pub(crate) fn run(mut arguments: lexopt::Parser) -> ExitCode {
+    let words = match arguments.raw_args() {
+        Ok(words) => words.map(|word| word.to_string_lossy().into_owned()),
+        Err(error) => return crate::failed(&error),
+    };
+    let words: Vec<String> = words.collect();
+    let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
     let mut summary = Summary::new(strict);
-    for (name, step) in STEPS {
+    let steps = STEPS.iter().filter(|(name, _)| chosen(name));
+    if steps.clone().next().is_none() {
+        let names: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();
+        return crate::failed(&format!("there is no such step: use {}", names.join(", ")));
+    }
+    for (name, step) in steps {
         println!("\n── {name} ──");
         let start = Instant::now();
         let outcome = step();

@@ -2,8 +2,8 @@
 //! elsewhere, against an emulator. Each must tag the user that it says.
 //!
 //! The form: a heading of its own (`HEADING`) with commands, then a `###` section a language with the name of the file
-//! in backquotes, its code in a fence, and the commands, indented. Includes and blank lines aside, a code has at most
-//! ten lines.
+//! in backquotes, its code in a fence, and the commands, indented. What a program brings in, blank lines and a lone brace
+//! aside, a code has at most ten lines.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -149,7 +149,7 @@ fn counts(line: &str) -> bool {
     let brings_in = ["#include", "import ", "package "]
         .iter()
         .any(|word| line.starts_with(word));
-    !line.is_empty() && !brings_in
+    !line.is_empty() && line != "}" && !brings_in
 }
 
 /// A folder that is no part of the repository, gone when this is dropped.
