@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::{readme, tools};
+use super::{cpp, readme, tools};
 use crate::cargo::cargo;
 use crate::generated::Generated;
 use crate::{errors, sample};
@@ -21,6 +21,8 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("doc tests", doc_tests),
     ("documentation", documentation),
     ("packages", packages),
+    ("C++", cpp::plain),
+    ("C++ with sanitizers", cpp::sanitized),
     ("README's examples", readme::examples),
 ];
 

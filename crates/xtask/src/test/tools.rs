@@ -32,6 +32,30 @@ pub(super) fn strace() -> Result<(), String> {
     }
 }
 
+/// A compiler for C++, CMake, GoogleTest, and JSON for the conformance runner.
+pub(super) fn cpp() -> Result<(), String> {
+    program("g++", "g++")?;
+    program("cmake", "cmake")?;
+    for (header, package) in [
+        ("gtest/gtest.h", "libgtest-dev"),
+        ("nlohmann/json.hpp", "nlohmann-json3-dev"),
+    ] {
+        let mut compiler = Command::new("g++");
+        if !succeeds(compiler.args(["-E", "-x", "c++", "-include", header, "/dev/null"])) {
+            debian_package(package).map_err(|why| format!("{package}: {why}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A program, which a package of Debian brings.
+fn program(name: &str, package: &str) -> Result<(), String> {
+    if succeeds(Command::new(name).arg("--version")) {
+        return Ok(());
+    }
+    debian_package(package).map_err(|why| format!("{name}: {why}"))
+}
+
 fn debian_package(name: &str) -> Result<(), String> {
     if !Path::new("/etc/debian_version").exists() {
         return Err("it is not installed; install it with the system's package manager".to_owned());
