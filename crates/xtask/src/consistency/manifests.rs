@@ -14,8 +14,9 @@ const UNSAFE: &str = "imtag-ffi";
 
 #[test]
 fn every_crate_but_the_c_interface_forbids_unsafe_code() {
+    // not forbidden, as ffi must be able to allow it; that no other crate does is held by ffi.rs
     let lints = &read("Cargo.toml").parse::<Table>().unwrap()["workspace"]["lints"];
-    assert_eq!(lints["rust"]["unsafe_code"].as_str(), Some("forbid"));
+    assert_eq!(lints["rust"]["unsafe_code"].as_str(), Some("deny"));
 
     let held_to_it = workspace()
         .ours()

@@ -2,6 +2,7 @@
 //! every source file. Each check is a function that lists all faults it finds, so that one run shows everything.
 
 mod dependencies;
+mod ffi;
 mod manifests;
 mod metadata;
 mod readme;

@@ -32,7 +32,7 @@ fn no_file_is_named_for_having_no_concept() {
 }
 
 /// All `.rs` files that are ours.
-fn source_files() -> Vec<PathBuf> {
+pub(super) fn source_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> = ["crates", "tests", "bindings"]
         .map(|it| root().join(it))
