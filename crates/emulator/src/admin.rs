@@ -98,6 +98,7 @@ fn request(arrived: &Arrived) -> Value {
     let body = serde_json::from_str(&arrived.body);
     json!({
         "route": arrived.route.map(Route::name),
+        "method": arrived.method,
         "path": arrived.path,
         "query": arrived.query,
         "body": body.unwrap_or_else(|_| Value::from(arrived.body.as_str())),

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::builder::Builder;
 use crate::error::StartError;
 use crate::fault::Fault;
+use crate::fault_json::{self, BadOrder};
 use crate::log::Arrived;
 use crate::route::Target;
 use crate::router;
@@ -169,6 +170,16 @@ impl Emulator {
     pub fn faults(&self, target: impl Into<Target>, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<Fault> = faults.into_iter().collect();
         self.world.put_faults(target.into(), faults);
+    }
+
+    /// Puts faults into a queue as JSON orders them, which is what `POST /emulator/faults` takes.
+    ///
+    /// # Errors
+    /// Where it is no such order; nothing is queued then.
+    pub fn faults_by_json(&self, order: &[u8]) -> Result<(), BadOrder> {
+        let order = fault_json::read(order)?;
+        self.world.put_faults(order.target, order.faults);
+        Ok(())
     }
 
     /// What was counted.

@@ -36,6 +36,10 @@ pub(crate) enum Kind {
     Garbage {
         body: Option<String>,
     },
+    /// HTTP 200 with this as JSON.
+    Answer {
+        body: Vec<u8>,
+    },
     Truncated,
     Drip {
         interval: Duration,
@@ -112,6 +116,12 @@ impl Fault {
         Fault::new(Kind::Garbage { body: None })
     }
 
+    /// HTTP 200 with this body, said to be JSON: an answer of your own, right or wrong.
+    #[must_use]
+    pub fn answer(body: impl Into<Vec<u8>>) -> Fault {
+        Fault::new(Kind::Answer { body: body.into() })
+    }
+
     /// Half an answer, then the connection is closed.
     #[must_use]
     pub fn truncated() -> Fault {
@@ -182,6 +192,7 @@ impl Fault {
             Kind::Cut if self.after_effect => "cut_after",
             Kind::Cut => "cut_before",
             Kind::Garbage { .. } => "garbage",
+            Kind::Answer { .. } => "answer",
             Kind::Truncated => "truncated",
             Kind::Drip { .. } => "drip",
         }

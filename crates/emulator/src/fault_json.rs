@@ -18,15 +18,24 @@ pub(crate) struct Order {
     pub(crate) faults: Vec<Fault>,
 }
 
-/// Why an order is refused.
+/// Why an order of faults is refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BadOrder {
+#[non_exhaustive]
+pub enum BadOrder {
+    /// It is not JSON, or has fields that no order has.
     #[error("the body is not JSON of faults: {0}")]
     Shape(#[from] serde_json::Error),
+    /// There is no such queue.
     #[error(transparent)]
     Target(#[from] UnknownTarget),
+    /// One of the faults cannot be.
     #[error("faults[{place}]: {problem}")]
-    Fault { place: usize, problem: String },
+    Fault {
+        /// Which one, counted from 0.
+        place: usize,
+        /// Why.
+        problem: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -55,7 +64,7 @@ struct RawFault {
 }
 
 /// Each kind with the fields that it takes beside the delays.
-const KINDS: [(&str, &[&str]); 9] = [
+const KINDS: [(&str, &[&str]); 10] = [
     ("delay", &[]),
     ("code", &["code", "text", "after_effect"]),
     ("leave_out", &["accounts", "code", "text"]),
@@ -63,6 +72,7 @@ const KINDS: [(&str, &[&str]); 9] = [
     ("cut_before", &[]),
     ("cut_after", &[]),
     ("garbage", &["body", "after_effect"]),
+    ("answer", &["body", "after_effect"]),
     ("truncated", &["after_effect"]),
     ("drip", &["interval_ms"]),
 ];
@@ -138,6 +148,7 @@ impl RawFault {
             "cut_before" => Fault::cut_before(),
             "cut_after" => Fault::cut_after(),
             "garbage" => Fault::garbage(),
+            "answer" => return Ok(Fault::answer(self.body.ok_or_else(|| needs("body"))?)),
             "truncated" => Fault::truncated(),
             _ => {
                 let interval = self.interval_ms.ok_or_else(|| needs("interval_ms"))?;

@@ -48,6 +48,10 @@ fn every_kind_reads_as_its_builder() {
             json!({"kind": "garbage", "body": "{", "after_effect": true}),
             Fault::garbage().body("{").after_effect(),
         ),
+        (
+            json!({"kind": "answer", "body": "{}", "after_effect": true}),
+            Fault::answer("{}").after_effect(),
+        ),
         (json!({"kind": "truncated"}), Fault::truncated()),
         (
             json!({"kind": "drip", "interval_ms": 7}),
@@ -83,9 +87,10 @@ fn a_mistake_is_named_with_its_place() {
         (
             json!({"kind": "cut"}),
             "faults[1]: unknown kind \"cut\": use one of delay, code, leave_out, status, cut_before, \
-             cut_after, garbage, truncated, drip",
+             cut_after, garbage, answer, truncated, drip",
         ),
         (json!({"kind": "code"}), "faults[1]: code needs code"),
+        (json!({"kind": "answer"}), "faults[1]: answer needs body"),
         (
             json!({"kind": "leave_out", "code": 1}),
             "faults[1]: leave_out needs accounts",

@@ -31,6 +31,7 @@ pub use builder::Builder;
 pub use emulator::Emulator;
 pub use error::StartError;
 pub use fault::Fault;
+pub use fault_json::BadOrder;
 pub use imtag_core::{Generation, Operation};
 pub use log::Arrived;
 pub use route::{Route, Target, UnknownTarget};

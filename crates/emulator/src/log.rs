@@ -14,12 +14,16 @@ const BYTES_AT_MOST: usize = 64 * 1024 * 1024;
 const BODY_BYTES_AT_MOST: usize = 128 * 1024;
 /// Bytes of a path that is no route's.
 const PATH_BYTES_AT_MOST: usize = 256;
+/// Bytes of a method, which a caller may make up.
+const METHOD_BYTES_AT_MOST: usize = 32;
 
 /// A request as it arrived, and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
     /// The route, or `None` for a path that is none's.
     pub route: Option<Route>,
+    /// The method, which is POST for any request with a route.
+    pub method: String,
     /// The path; its start, where it is long and no route's. It is replaced where a UserSig may have got into it.
     pub path: String,
     /// The parameters of the URL, decoded, in their order. The UserSig's value is replaced; empty where the query
@@ -36,13 +40,14 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    pub(crate) fn new(route: Option<Route>, path: &str, body: &[u8]) -> Arrived {
+    pub(crate) fn new(route: Option<Route>, method: &str, path: &str, body: &[u8]) -> Arrived {
         let start = |bytes: &[u8], most| {
             let kept = &bytes[..bytes.len().min(most)];
             String::from_utf8_lossy(kept).into_owned()
         };
         Arrived {
             route,
+            method: start(method.as_bytes(), METHOD_BYTES_AT_MOST),
             path: start(query::redacted_path(path).as_bytes(), PATH_BYTES_AT_MOST),
             query: Vec::new(),
             body: start(body, BODY_BYTES_AT_MOST),
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     fn arrived(body: &str) -> Arrived {
-        Arrived::new(None, "/", body.as_bytes())
+        Arrived::new(None, "POST", "/", body.as_bytes())
     }
 
     #[test]

@@ -12,10 +12,11 @@ use crate::route::Route;
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
 const BODY_BYTES_AT_MOST: usize = 4 * 1024 * 1024;
 
-/// Path, query and body of a request.
+/// Method, path, query and body of a request.
 pub(crate) struct Request {
     /// `None` for a path that is no route's, and for any method but POST.
     pub(crate) route: Option<Route>,
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
     /// `None` where it is too large.
@@ -35,6 +36,7 @@ impl Request {
         let posted = parts.method == Method::POST;
         Some(Request {
             route: Route::of_path(path).filter(|_| posted),
+            method: parts.method.as_str().to_owned(),
             path: path.to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             body,

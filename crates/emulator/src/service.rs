@@ -93,6 +93,7 @@ fn spoil(world: &World, ticket: &Ticket, fault: &Fault, answer: Option<Answer>) 
             body: body.clone(),
             location: None,
         },
+        Kind::Answer { body } => Reply::Json(body.clone()),
         Kind::Cut => Reply::Cut,
         Kind::Truncated => Reply::Truncated(answer.json(0)),
         Kind::Drip { interval } => Reply::Drip(world.write(ticket, &answer), *interval),

@@ -84,7 +84,12 @@ impl World {
 
     /// Counts an arrival, and takes its fault.
     pub(crate) fn arrive(&self, request: &Request) -> Ticket {
-        let mut entry = Arrived::new(request.route, &request.path, request.body());
+        let mut entry = Arrived::new(
+            request.route,
+            &request.method,
+            &request.path,
+            request.body(),
+        );
         let query = Query::decode(&request.query);
         entry.query = query.map(|query| query.redacted()).unwrap_or_default();
 

@@ -102,6 +102,7 @@ fn what_arrived_can_be_read_back() {
     let requests = requests["requests"].as_array().unwrap();
     assert_eq!(requests.len(), 3);
     assert_eq!(requests[0]["route"], "im_add_tag");
+    assert_eq!(requests[0]["method"], "POST");
     assert_eq!(requests[0]["path"], "/v4/all_member_push/im_add_tag");
     assert_eq!(requests[0]["query"][0], json!(["sdkappid", "1400000000"]));
     assert_eq!(requests[0]["body"], body);
@@ -111,6 +112,19 @@ fn what_arrived_can_be_read_back() {
     assert_eq!(requests[2]["code"], Value::Null);
     assert_eq!(requests[2]["fault"], "cut_before");
     assert_eq!(emulator.requests()[1].code, Some(60003));
+}
+
+#[test]
+fn an_order_of_faults_is_the_same_in_process() {
+    let emulator = Emulator::builder().start().unwrap();
+    let order = json!({"route": "add", "faults": [{"kind": "code", "code": 91000}]}).to_string();
+    emulator.faults_by_json(order.as_bytes()).unwrap();
+    let bad = json!({"route": "add", "faults": [{"kind": "code"}]}).to_string();
+    let error = emulator.faults_by_json(bad.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "faults[0]: code needs code");
+    let mut caller = Caller::new(&emulator);
+    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 91000);
+    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
 }
 
 #[test]

@@ -111,6 +111,25 @@ fn a_redirect_names_its_location() {
 }
 
 #[test]
+fn an_answer_of_ones_own_is_json_whatever_it_says() {
+    let emulator = emulator_with(Fault::answer(r#"{"ErrorCode":"0"}"#));
+    emulator.fault(ADD, Fault::answer("{}").after_effect());
+    let mut caller = Caller::new(&emulator);
+    let answer = caller.call(ADD, add()).unwrap();
+    assert_eq!(
+        (answer.status, answer.json()["ErrorCode"].as_str()),
+        (200, Some("0"))
+    );
+    assert!(answer.head.contains("application/json"), "{}", answer.head);
+    assert!(!tagged(&emulator));
+    assert_eq!(
+        caller.call(ADD, add()).unwrap().json(),
+        serde_json::json!({})
+    );
+    assert!(tagged(&emulator));
+}
+
+#[test]
 fn garbage_is_200_and_not_json() {
     let emulator = emulator_with(Fault::garbage());
     emulator.fault(ADD, Fault::garbage().body("[1,").after_effect());
