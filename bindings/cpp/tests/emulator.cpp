@@ -78,6 +78,17 @@ imtag::config emulator::config() const {
     return imtag::config{}.app(sdkappid, identifier).secret_key(key).endpoint(endpoint);
 }
 
+std::string emulator::usersig() const {
+    const std::string command = "HOME=/nonexistent '" + std::string(std::getenv("IMTAG_BIN")) + "' usersig --sdkappid " +
+                                std::to_string(sdkappid) + " --identifier " + identifier + " --secret-key-file '" +
+                                key_file + "'";
+    FILE* output = popen(command.c_str(), "r");
+    const std::string line = output ? line_from(fileno(output)) : "";
+    if (!output || pclose(output) != 0)
+        throw std::runtime_error("cannot make a UserSig");
+    return line;
+}
+
 void emulator::fault(const std::string& route, const std::string& faults) const {
     ask("POST", "/emulator/faults", R"({"route": ")" + route + R"(", "faults": [)" + faults + "]}");
 }

@@ -20,6 +20,9 @@ public:
     imtag::config config() const;
     imtag::client client() const { return imtag::client(config()); }
 
+    /// A UserSig that it accepts, made by the command line.
+    std::string usersig() const;
+
     /// Queues faults for a route: `add`, and the items of a JSON list.
     void fault(const std::string& route, const std::string& faults) const;
     /// One user's tags, as the emulator's JSON.

@@ -1,4 +1,4 @@
-// Programs that must not compile, one for each value of WRONG; the sentence that the compiler should show stands beside
+// Programs that must not compile, one for each value of WRONG; what the compiler should say stands beside
 // each in CMakeLists.txt. Without WRONG it must compile, as it is then the header alone.
 
 #include "imtag.hpp"
@@ -29,6 +29,9 @@
         iterator end() const { return {}; }
     };
     client.add_tag(made{});
+#elif WRONG == 7
+    for (const auto& user : client.get_tag({"alice"}).users())
+        static_cast<void>(user);
 #endif
 }
 #endif
