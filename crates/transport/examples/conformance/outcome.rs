@@ -1,0 +1,128 @@
+//! How a call ended, in the form that the conformance cases expect. An error is asked for everything that it knows.
+
+use std::error::Error as _;
+
+use imtag_transport::{
+    CallOptions, Cause, Client, Effect, Error, Failure, Invalid, Outcome, Refusal, Request,
+    Violation,
+};
+use serde_json::{Value, json};
+
+/// What became of a call.
+pub(crate) enum Ended {
+    Done(Outcome),
+    Failed(Box<Error>),
+    /// No request could be made of what was given.
+    Invalid(Invalid),
+}
+
+impl Ended {
+    pub(crate) fn of<R: Request>(
+        client: &Client,
+        request: Result<R, Invalid>,
+        options: &CallOptions,
+    ) -> Ended {
+        match request.map(|request| client.call(&request, options)) {
+            Ok(Ok(outcome)) => Ended::Done(outcome),
+            Ok(Err(error)) => Ended::Failed(Box::new(error)),
+            Err(invalid) => Ended::Invalid(invalid),
+        }
+    }
+}
+
+pub(crate) fn of(ended: Ended) -> Value {
+    match ended {
+        Ended::Done(outcome) => json!({"status": "ok", "result": result(&outcome)}),
+        Ended::Failed(error) => failed(&error),
+        Ended::Invalid(invalid) => json!({"status": "invalid", "error": {
+            "message": invalid.to_string(),
+            "remedy": invalid.violations()[0].problem.remedy(),
+            "effect": Effect::NotApplied.name(),
+            "violations": violations(&invalid),
+        }}),
+    }
+}
+
+/// No client could be made.
+pub(crate) fn of_settings(unusable: &(dyn std::error::Error + Send + Sync)) -> Value {
+    json!({"status": "settings", "error": {"message": unusable.to_string()}})
+}
+
+fn result(outcome: &Outcome) -> Value {
+    let users = outcome.tags.iter();
+    let users = users.map(|user| json!({"account": user.account, "tags": user.tags}));
+    json!({
+        "accounts": outcome.accounts,
+        "attempts": outcome.attempts,
+        "attempts_sent": outcome.sent,
+        "request_id": outcome.request_id,
+        "users": users.collect::<Vec<_>>(),
+        "unanswered": outcome.unanswered,
+    })
+}
+
+fn failed(error: &Error) -> Value {
+    let mut outcome = json!({"status": status(error.cause()), "error": {
+        "message": error.to_string(),
+        "remedy": error.remedy(),
+        "code": error.code().map(|code| code.0),
+        "text": refusal(error.cause()).map(|refusal| &refusal.text),
+        "effect": error.effect().name(),
+        "retryable": error.retryable(),
+        "attempts": error.attempts(),
+        "attempts_sent": error.sent(),
+        "request_id": error.request_id(),
+        "violations": error.source().and_then(|it| it.downcast_ref()).map(violations),
+        "failures": error.failures().iter().map(failure).collect::<Vec<_>>(),
+    }});
+    if let Cause::Partial(partial) = error.cause() {
+        outcome["result"] = result(&partial.outcome);
+    }
+    outcome
+}
+
+fn status(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Invalid(_) => "invalid",
+        Cause::Credentials(_) => "credentials",
+        Cause::Service { .. } => "service",
+        Cause::Partial(_) => "partial",
+        Cause::HttpStatus { .. } => "http_status",
+        Cause::Timeout { .. } => "timeout",
+        Cause::Cancelled { .. } => "cancelled",
+        Cause::Network { .. } => "network",
+        Cause::Tls(_) => "tls",
+        Cause::NotUnderstood(_) => "not_understood",
+        _ => "defect",
+    }
+}
+
+fn refusal(cause: &Cause) -> Option<&Refusal> {
+    match cause {
+        Cause::Service { refusal, .. } => Some(refusal),
+        Cause::Partial(partial) => partial.failures.first().map(|failure| &failure.refusal),
+        _ => None,
+    }
+}
+
+fn violations(invalid: &Invalid) -> Vec<Value> {
+    let of = |violation: &Violation| {
+        json!({
+            "place": violation.place.to_string(),
+            "problem": violation.problem.to_string(),
+            "remedy": violation.problem.remedy(),
+        })
+    };
+    invalid.violations().iter().map(of).collect()
+}
+
+fn failure(failure: &Failure) -> Value {
+    json!({
+        "account": failure.account,
+        "code": failure.refusal.code.0,
+        "text": failure.refusal.text,
+        "remedy": failure.refusal.code.remedy(),
+        "effect": failure.effect.name(),
+        "retryable": failure.retryable(),
+    })
+}
