@@ -1,0 +1,233 @@
+"""The client: five operations, each of which is one call of the library."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from ctypes import c_void_p
+from typing import Any, NoReturn
+
+from ._call import Call, Cancel
+from ._credentials import CredentialCallback, Supplier
+from ._errors import ClosedError, CredentialsError
+from ._library import lib
+from ._marshal import Accounts, Flat, Text, Users, accounts_flat, users_flat
+from ._raise import exception_of
+from ._result import Result, read_result
+from ._settings import Settings
+
+
+class _Handle:
+    """An im_client, freed when neither its Client nor a call that runs has it any more."""
+
+    __slots__ = ("pointer", "supplier")
+
+    def __init__(self, settings: Settings) -> None:
+        self.pointer: Any = None
+        callback = settings.credential_callback
+        self.supplier = None if callback is None else Supplier(callback)
+        self.pointer = settings.client(self.supplier)
+
+    def __del__(self, free: Any = lib.im_client_free) -> None:
+        if self.pointer:
+            free(self.pointer)
+
+
+class Client:
+    """A client of the service: connections, quota, UserSig and retry budget that all threads share.
+
+    Every call sends at most one request of the service (and its retries, within the timeout): at most 100 users, each
+    once, with at most 10 tags each, 100 where they replace all; a tag has 1 to 50 bytes of UTF-8, an account 1 to 32.
+    All is checked before a byte is sent. Any number of threads may call at once; a forked child may go on with its
+    parent's client. Close it with ``with`` or ``close``; or else it is when nobody has it any more.
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_name")
+
+    def __init__(
+        self,
+        *,
+        sdkappid: int,
+        identifier: Text,
+        secret_key: Text | None = None,
+        usersig: Text | None = None,
+        credential_callback: CredentialCallback | None = None,
+        region: Text | None = None,
+        endpoint: Text | None = None,
+        generation: Text | None = None,
+        calls_per_second: int | None = None,
+        timeout: float | None = None,
+        connect_timeout: float | None = None,
+        max_attempts: int | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """Make a client. Nothing is sent yet.
+
+        sdkappid             the app's number, as the console shows it
+        identifier           an account that is an administrator of the app, such as administrator
+        secret_key           the app's key, of which the client makes UserSigs; or
+        usersig              a ready UserSig, used until it expires; or
+        credential_callback  is called without arguments when a UserSig is needed, by a thread that calls the client,
+                             one at a time, and returns the text, (text, seconds that it is valid for) or a UserSig.
+                             What it raises becomes the cause of a CredentialsError. A timeout cannot interrupt it.
+        region               the app's data centre: china, singapore, seoul, tokyo, frankfurt, silicon-valley,
+                             jakarta, mumbai, saudi-arabia; or
+        endpoint             an address in its place: https://host[:port], or http:// with a loopback address
+        generation           of the service's paths: all_member_push (default) or timpush
+        calls_per_second     of each operation, 1 to 100000 (100); an app's processes share its quota: give each a part
+        timeout              seconds for a whole call with its waits and retries, above 0 (10)
+        connect_timeout      seconds for opening a connection, look-up, TCP and TLS, above 0 (5)
+        max_attempts         of a call, the first with it, above 0 (4)
+        ca_file              certificates (PEM) that the server's must lead to, in place of the public ones
+        limits               where a plan grants others: users_per_request (100), tags_per_user_and_request (10),
+                             tags_per_user (100), tag_bytes (50), account_bytes (32)
+
+        Raises SettingsError for what cannot be used, and TypeError for what is of another type.
+        """
+        self._handle: _Handle | None = None
+        settings = Settings(
+            sdkappid=sdkappid,
+            identifier=identifier,
+            secret_key=secret_key,
+            usersig=usersig,
+            credential_callback=credential_callback,
+            region=region,
+            endpoint=endpoint,
+            generation=generation,
+            calls_per_second=calls_per_second,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            max_attempts=max_attempts,
+            ca_file=ca_file,
+            limits=limits,
+        )
+        self._name = f"sdkappid={sdkappid} identifier={identifier!r}"
+        self._handle = _Handle(settings)
+
+    def add_tag(
+        self,
+        users: Users,
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """Add tags to users. A tag that an account has already changes nothing.
+
+        users            a mapping of accounts to their tags, or pairs (account, tags); str, or bytes of UTF-8
+        timeout          seconds for the whole call, in place of the client's; 0: it is over already
+        attempt_timeout  seconds for one attempt, once it has its turn in the quota; then the call may try again
+        cancel           ends the call early
+
+        Returns a Result if it was done for every account. Raises PartialFailure, which names the others, if it was
+        done for some; InvalidRequest, with every violation, if the request breaks limits; TypeError for what is no
+        text, with its place; any other Error that ``imtag`` has, with what is known of the effect.
+        """
+        return self._call(lib.im_add_tag_flat, users_flat(users), timeout, attempt_timeout, cancel)
+
+    def remove_tag(
+        self,
+        users: Users,
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """Remove tags from users. A tag that an account does not have changes nothing. All else as ``add_tag``."""
+        return self._call(lib.im_remove_tag_flat, users_flat(users), timeout, attempt_timeout, cancel)
+
+    def replace_tags(
+        self,
+        users: Users,
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """Replace tags: these are the only ones that each user has afterwards, at most 100 a user.
+
+        Only the timpush paths (``generation="timpush"``) can do so; on the others it is InvalidRequest. All else as
+        ``add_tag``.
+        """
+        return self._call(lib.im_replace_tags_flat, users_flat(users), timeout, attempt_timeout, cancel)
+
+    def get_tag(
+        self,
+        accounts: Accounts,
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """Read the tags of at most 100 accounts, each once: ``get_tag(["xiaojun012"]).users``.
+
+        The result's ``unanswered`` names accounts that the answer leaves out without a word. All else as ``add_tag``.
+        """
+        return self._call(lib.im_get_tag_flat, accounts_flat(accounts), timeout, attempt_timeout, cancel)
+
+    def clear_tags(
+        self,
+        accounts: Accounts,
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result:
+        """Remove all tags of at most 100 accounts, each once. All else as ``add_tag``."""
+        return self._call(lib.im_clear_tags_flat, accounts_flat(accounts), timeout, attempt_timeout, cancel)
+
+    def close(self) -> None:
+        """Close the client. Calls that run go on; it is freed when they end. A later call raises ClosedError."""
+        self._handle = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an imtag.Client cannot be copied or pickled: make one in each process")
+
+    def __repr__(self) -> str:
+        return f"<imtag.Client {self._name}{' closed' if self._handle is None else ''}>"
+
+    def _call(
+        self, function: Any, flat: Flat, timeout: float | None, attempt_timeout: float | None, cancel: Cancel | None
+    ) -> Result:
+        handle = self._handle
+        if handle is None:
+            raise ClosedError("the client is closed: make another one", remedy="make another one")
+        with Call(timeout, attempt_timeout, cancel) as call:
+            outcome = _perform(function, handle, flat, call)
+        if isinstance(outcome, Result):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            del outcome, handle  # or the exception, by its traceback, would keep itself and the client
+
+
+def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result | BaseException:
+    """Make the call, and free what it leaves. What is to be raised is returned."""
+    result, error = c_void_p(), c_void_p()
+    try:
+        status = function(handle.pointer, *flat.arguments, call.pointer, ctypes.byref(result), ctypes.byref(error))
+        failure = None if status == 0 else exception_of(status, error, result)
+        raised = call.take_raised()
+        supplied = None if handle.supplier is None else handle.supplier.take_raised()
+        if raised is None and isinstance(failure, CredentialsError) and supplied is not None:
+            if isinstance(supplied, Exception):
+                failure.__cause__ = supplied
+            else:  # KeyboardInterrupt and the like are not the callback's own
+                raised = supplied
+        if raised is not None:
+            if failure is not None:
+                raised.__cause__ = failure  # with what is known of the effect
+            return raised
+        return read_result(result) if failure is None else failure
+    finally:
+        lib.im_result_free(result)
+        lib.im_error_free(error)

@@ -1,0 +1,69 @@
+"""Lets Python look at signals while a call of the main thread waits in the library.
+
+The library asks a callback every 100 ms whether to go on. That Python code runs in it is enough: the interpreter runs
+the handlers of signals that have come, and what one raises (KeyboardInterrupt, most often) comes up in the callback.
+From there it must not escape, as ctypes would print it and drop it: it is kept, the call is told to end, and whoever
+made the call raises it.
+
+The callback is no function but a generator's ``send``: a function may be hit by the exception before it has entered its
+``try``, whereas a generator is resumed inside of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+from ._prototypes import INTERRUPT
+
+
+class Interrupt:
+    """The callback, for one call at a time, and what a signal's handler raised in it."""
+
+    __slots__ = ("_raised", "callback", "spent")
+
+    def __init__(self) -> None:
+        self._raised: list[BaseException] = []
+        self.spent = False
+        answers = _answers(self._raised)
+        answers.send(None)
+        self.callback = INTERRUPT(answers.send)
+
+    def take_raised(self) -> BaseException | None:
+        """Return what the call is to end with. It is not kept: the garbage collector cannot look through ctypes."""
+        if not self._raised:
+            return None
+        self.spent = True
+        return self._raised.pop()
+
+
+def _answers(raised: list[BaseException]) -> Generator[int, None, None]:
+    try:
+        while True:
+            yield 0
+    except GeneratorExit:
+        raise
+    except BaseException as exception:
+        raised += (exception,)
+    yield 1  # the library asks no more
+
+
+# Those that no call uses. Only the main thread takes and puts back, but a call may be made by a signal's handler in the
+# middle of another one. What is in use when a process forks stays with the parent's call.
+_free: list[Interrupt] = []
+
+
+def take_interrupt() -> Interrupt | None:
+    """Return one for a call on this thread; None on any but the main thread, where Python handles no signal."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    try:
+        return _free.pop()
+    except IndexError:
+        return Interrupt()
+
+
+def put_back(interrupt: Interrupt) -> None:
+    """Keep it for the next call, unless it has ended one."""
+    if not interrupt.spent:
+        _free.append(interrupt)

@@ -1,0 +1,70 @@
+"""Finds libimtag, loads it, and refuses one of another version, all at import.
+
+The library is the one in the package, or the one that IMTAG_LIBRARY names. Below 1.0 what was made with a minor version
+runs with the same minor version, from the same patch level on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+from ._prototypes import declare
+from ._version import __version__
+
+LIBRARY = "IMTAG_LIBRARY"
+
+
+def _load() -> ctypes.CDLL:
+    path, whence = _path()
+    if not path.exists():
+        raise ImportError(
+            f"imtag: there is no library at {path} ({whence}); reinstall imtag, or set {LIBRARY} to a libimtag",
+            path=str(path),
+        )
+    try:
+        library = ctypes.CDLL(str(path))
+        library.im_version.restype = ctypes.c_char_p
+        found: str = library.im_version().decode()
+    except (OSError, AttributeError) as error:
+        raise ImportError(f"imtag: {path} ({whence}) is no libimtag: {error}", path=str(path)) from error
+    if not _fits(found):
+        raise ImportError(
+            f"imtag {__version__} cannot use {path} ({whence}), which is libimtag {found}: "
+            "install both in the same version",
+            path=str(path),
+        )
+    try:
+        declare(library)
+    except AttributeError as error:
+        raise ImportError(f"imtag: {path} ({whence}) lacks a function: {error}", path=str(path)) from error
+    return library
+
+
+def _path() -> tuple[Path, str]:
+    """Where the library is, and who says so."""
+    named = os.environ.get(LIBRARY)
+    if named:
+        return Path(named).absolute(), f"named by {LIBRARY}"
+    name = "libimtag.dylib" if sys.platform == "darwin" else "libimtag.so"
+    return Path(__file__).absolute().with_name(name), "where the package has it"
+
+
+def _fits(found: str) -> bool:
+    """Whether a library of version `found` has all that this package needs, and means the same by it."""
+    ours, theirs = __version__.split("."), found.split(".")
+    try:
+        return ours[:2] == theirs[:2] and int(theirs[2].split("-")[0]) >= int(ours[2].split("-")[0])
+    except (IndexError, ValueError):
+        return ours == theirs
+
+
+lib = _load()
+
+
+def version() -> str:
+    """Return the version of the libimtag that is loaded, such as 0.1.0."""
+    found: bytes = lib.im_version()
+    return found.decode()

@@ -1,0 +1,130 @@
+"""Turns users and accounts into the flat form of libimtag: all texts in one buffer, their lengths, and tags by user.
+
+Only types are looked at; what a text may be, the library decides. A batch of ASCII is joined and encoded at once, as it
+has as many bytes as characters; anything else is encoded text by text, with surrogates passed on, so that the library
+names their place as it does with any bytes that are not UTF-8.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, Union
+
+Text = Union[str, bytes]
+Users = Union[
+    Mapping[str, Iterable[Text]],
+    Mapping[bytes, Iterable[Text]],
+    Iterable[tuple[Text, Iterable[Text]]],
+]
+Accounts = Iterable[Text]
+
+# the letter of a size_t on this machine
+_SIZE = next(code for code in "QLI" if array(code).itemsize == ctypes.sizeof(ctypes.c_size_t))
+
+
+class Flat:
+    """The arguments of a flat call between client and im_call. They point into what this keeps."""
+
+    __slots__ = ("arguments", "kept")
+
+    def __init__(self, text: bytes, lengths: array[int], counts: array[int] | None = None) -> None:
+        self.kept = (text, lengths, counts)
+        self.arguments: tuple[Any, ...] = (text, len(text), *lengths.buffer_info())
+        if counts is not None:
+            self.arguments += counts.buffer_info()
+
+
+def users_flat(users: Users) -> Flat:
+    """Users with their tags: a mapping, or pairs."""
+    texts: list[Any] = []
+    counts: list[int] = []
+    if isinstance(users, Mapping):
+        pairs: Iterable[Any] = users.items()
+    else:
+        pairs = _pairs(users)
+    for account, tags in pairs:
+        if type(tags) is not list:
+            tags = _list_of_tags(tags, account, len(counts))
+        texts.append(account)
+        texts += tags
+        counts.append(len(tags))
+    try:
+        text, lengths = _joined(texts)
+    except TypeError:
+        raise _wrong_text(texts, counts) from None
+    return Flat(text, lengths, array(_SIZE, counts))
+
+
+def accounts_flat(accounts: Accounts) -> Flat:
+    """Accounts alone."""
+    if isinstance(accounts, (str, bytes)):
+        raise TypeError(f"accounts: {_name(accounts)}, expected several: write [account] in place of account")
+    if not isinstance(accounts, Iterable):
+        raise TypeError(f"accounts: {_name(accounts)}, expected an iterable of str")
+    texts = list(accounts)
+    try:
+        return Flat(*_joined(texts))
+    except TypeError:
+        index, text = _first_wrong(texts)
+        raise TypeError(f"accounts[{index}]: {_name(text)}, expected str") from None
+
+
+def encoded(text: Text, place: str) -> bytes:
+    """One text on its own."""
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogatepass")
+    if isinstance(text, bytes):
+        return text
+    raise TypeError(f"{place}: {_name(text)}, expected str")
+
+
+def _joined(texts: list[Any]) -> tuple[bytes, array[int]]:
+    """All texts as one, and their lengths. TypeError if one of them is no text."""
+    with suppress(TypeError):  # bytes among them, or what is no text at all
+        joined = "".join(texts)
+        if joined.isascii():
+            return joined.encode(), array(_SIZE, map(len, texts))
+    parts = [encoded(text, "") for text in texts]
+    return b"".join(parts), array(_SIZE, map(len, parts))
+
+
+def _pairs(users: Any) -> Iterable[Any]:
+    if isinstance(users, (str, bytes)) or not isinstance(users, Iterable):
+        raise TypeError(f"users: {_name(users)}, expected a mapping or pairs: write {{account: [tag, ...]}}")
+    for index, pair in enumerate(users):
+        if not isinstance(pair, (tuple, list)):
+            raise TypeError(f"users[{index}]: {_name(pair)}, expected a pair (account, [tag, ...])")
+        if len(pair) != 2:
+            raise TypeError(f"users[{index}]: a {_name(pair)} of {len(pair)}, expected a pair (account, [tag, ...])")
+        yield pair
+
+
+def _list_of_tags(tags: Any, account: Any, index: int) -> list[Any]:
+    if isinstance(tags, (str, bytes)):
+        raise TypeError(
+            f"users[{index}].tags: {_name(tags)}, expected several (account {account!r}): write [tag] in place of tag"
+        )
+    if not isinstance(tags, Iterable):
+        raise TypeError(f"users[{index}].tags: {_name(tags)}, expected an iterable of str (account {account!r})")
+    return list(tags)
+
+
+def _wrong_text(texts: list[Any], counts: list[int]) -> TypeError:
+    at, text = _first_wrong(texts)
+    for user, count in enumerate(counts):
+        if at <= count:
+            place = f"users[{user}].account" if at == 0 else f"users[{user}].tags[{at - 1}]"
+            return TypeError(f"{place}: {_name(text)}, expected str")
+        at -= count + 1
+    return TypeError(f"users: {_name(text)}, expected str")
+
+
+def _first_wrong(texts: list[Any]) -> tuple[int, Any]:
+    return next(((index, text) for index, text in enumerate(texts) if not isinstance(text, (str, bytes))), (0, None))
+
+
+def _name(thing: object) -> str:
+    return type(thing).__name__

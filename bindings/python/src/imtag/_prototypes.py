@@ -1,0 +1,103 @@
+"""The functions of include/imtag.h that this package calls, with their types. A test compares them with the header."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_bool, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
+
+
+class Str(ctypes.Structure):
+    """An im_str: bytes and how many there are of them."""
+
+    _fields_ = [("data", c_void_p), ("len", c_size_t)]
+
+    def __str__(self) -> str:
+        return ctypes.string_at(self.data, self.len).decode() if self.len else ""
+
+
+def string(text: bytes) -> Str:
+    """Return an im_str of `text`, which must outlive it."""
+    return Str(ctypes.cast(c_char_p(text), c_void_p), len(text))
+
+
+CREDENTIAL_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
+INTERRUPT = ctypes.CFUNCTYPE(c_int32, c_void_p)
+
+_HANDLE = _OUT = _STRINGS = c_void_p
+_STATUS = c_int32
+
+_USERS_FLAT = (_HANDLE, c_char_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, _HANDLE, _OUT, _OUT)
+_ACCOUNTS_FLAT = (_HANDLE, c_char_p, c_size_t, c_void_p, c_size_t, _HANDLE, _OUT, _OUT)
+
+# name: what it returns, what it takes
+PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "im_version": (c_char_p, ()),
+    "im_config_new": (_HANDLE, ()),
+    "im_config_set_app": (_STATUS, (_HANDLE, c_uint32, Str)),
+    "im_config_set_secret_key": (_STATUS, (_HANDLE, Str)),
+    "im_config_set_usersig": (_STATUS, (_HANDLE, Str)),
+    "im_config_set_credential_callback": (_STATUS, (_HANDLE, CREDENTIAL_CALLBACK, c_void_p, c_void_p)),
+    "im_config_set_region": (_STATUS, (_HANDLE, Str)),
+    "im_config_set_endpoint": (_STATUS, (_HANDLE, Str)),
+    "im_config_set_generation": (_STATUS, (_HANDLE, Str)),
+    "im_config_set_calls_per_second": (_STATUS, (_HANDLE, c_uint32)),
+    "im_config_set_connect_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
+    "im_config_set_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
+    "im_config_set_max_attempts": (_STATUS, (_HANDLE, c_uint32)),
+    "im_config_set_ca_file": (_STATUS, (_HANDLE, Str)),
+    "im_config_set_limit": (_STATUS, (_HANDLE, Str, c_size_t)),
+    "im_config_free": (None, (_HANDLE,)),
+    "im_credential_set": (_STATUS, (_HANDLE, Str, c_uint64, _OUT)),
+    "im_credential_refuse": (_STATUS, (_HANDLE, Str)),
+    "im_client_new": (_STATUS, (_HANDLE, _OUT, _OUT)),
+    "im_client_free": (None, (_HANDLE,)),
+    "im_add_tag_flat": (_STATUS, _USERS_FLAT),
+    "im_remove_tag_flat": (_STATUS, _USERS_FLAT),
+    "im_replace_tags_flat": (_STATUS, _USERS_FLAT),
+    "im_get_tag_flat": (_STATUS, _ACCOUNTS_FLAT),
+    "im_clear_tags_flat": (_STATUS, _ACCOUNTS_FLAT),
+    "im_call_new": (_HANDLE, ()),
+    "im_call_set_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
+    "im_call_set_attempt_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
+    "im_call_set_interrupt": (_STATUS, (_HANDLE, INTERRUPT, c_void_p)),
+    "im_call_cancel": (None, (_HANDLE,)),
+    "im_call_free": (None, (_HANDLE,)),
+    "im_result_accounts": (c_size_t, (_HANDLE,)),
+    "im_result_attempts": (c_uint32, (_HANDLE,)),
+    "im_result_attempts_sent": (c_uint32, (_HANDLE,)),
+    "im_result_request_id": (Str, (_HANDLE,)),
+    "im_result_users": (_STRINGS, (_HANDLE, _OUT)),
+    "im_result_unanswered": (_STRINGS, (_HANDLE, _OUT)),
+    "im_result_free": (None, (_HANDLE,)),
+    "im_error_message": (c_char_p, (_HANDLE,)),
+    "im_error_remedy": (c_char_p, (_HANDLE,)),
+    "im_error_code": (c_int32, (_HANDLE,)),
+    "im_error_text": (Str, (_HANDLE,)),
+    "im_error_effect": (c_int32, (_HANDLE,)),
+    "im_error_retryable": (c_bool, (_HANDLE,)),
+    "im_error_attempts": (c_uint32, (_HANDLE,)),
+    "im_error_attempts_sent": (c_uint32, (_HANDLE,)),
+    "im_error_request_id": (Str, (_HANDLE,)),
+    "im_error_violation_count": (c_size_t, (_HANDLE,)),
+    "im_error_violation_place": (c_char_p, (_HANDLE, c_size_t)),
+    "im_error_violation_problem": (c_char_p, (_HANDLE, c_size_t)),
+    "im_error_violation_remedy": (c_char_p, (_HANDLE, c_size_t)),
+    "im_error_failure_count": (c_size_t, (_HANDLE,)),
+    "im_error_failure_account": (Str, (_HANDLE, c_size_t)),
+    "im_error_failure_code": (c_int32, (_HANDLE, c_size_t)),
+    "im_error_failure_text": (Str, (_HANDLE, c_size_t)),
+    "im_error_failure_remedy": (c_char_p, (_HANDLE, c_size_t)),
+    "im_error_failure_effect": (c_int32, (_HANDLE, c_size_t)),
+    "im_error_failure_retryable": (c_bool, (_HANDLE, c_size_t)),
+    "im_error_free": (None, (_HANDLE,)),
+    "im_explain": (c_bool, (c_int32, _OUT, _OUT, _OUT, _OUT)),
+}
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Tell ctypes the types. Raises AttributeError for a function that the library lacks."""
+    for name, (returns, takes) in PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype = returns
+        function.argtypes = takes

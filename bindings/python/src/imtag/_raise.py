@@ -1,0 +1,66 @@
+"""Makes an exception of the library's error. The classes are chosen by its status; all else is copied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _errors
+from ._library import lib
+from ._result import EFFECTS, read_result
+
+# by im_status
+_CLASSES: dict[int, type[_errors.Error]] = {
+    1: _errors.PartialFailure,
+    2: _errors.InvalidRequest,
+    3: _errors.Misuse,
+    4: _errors.SettingsError,
+    5: _errors.CredentialsError,
+    6: _errors.ServiceError,
+    7: _errors.HttpStatusError,
+    8: _errors.TimeoutError,
+    9: _errors.Cancelled,
+    10: _errors.NetworkError,
+    11: _errors.TlsError,
+    12: _errors.NotUnderstood,
+    13: _errors.Defect,
+}
+
+
+def exception_of(status: int, error: Any, result: Any = None) -> _errors.Error:
+    """Copy all that an im_error holds, and of a partial success its im_result. Neither is freed."""
+    kind = _CLASSES.get(status, _errors.Defect)
+    known: dict[str, Any] = {
+        "remedy": lib.im_error_remedy(error).decode(),
+        "code": lib.im_error_code(error),
+        "text": str(lib.im_error_text(error)),
+        "effect": EFFECTS[lib.im_error_effect(error)],
+        "retryable": lib.im_error_retryable(error),
+        "attempts": lib.im_error_attempts(error),
+        "attempts_sent": lib.im_error_attempts_sent(error),
+        "request_id": str(lib.im_error_request_id(error)),
+    }
+    if kind is _errors.InvalidRequest:
+        known["violations"] = tuple(_violation(error, at) for at in range(lib.im_error_violation_count(error)))
+    if kind is _errors.PartialFailure:
+        known["failures"] = tuple(_failure(error, at) for at in range(lib.im_error_failure_count(error)))
+        known["result"] = read_result(result)
+    return kind(lib.im_error_message(error).decode(), **known)
+
+
+def _violation(error: Any, at: int) -> _errors.Violation:
+    return _errors.Violation(
+        place=lib.im_error_violation_place(error, at).decode(),
+        problem=lib.im_error_violation_problem(error, at).decode(),
+        remedy=lib.im_error_violation_remedy(error, at).decode(),
+    )
+
+
+def _failure(error: Any, at: int) -> _errors.Failure:
+    return _errors.Failure(
+        account=str(lib.im_error_failure_account(error, at)),
+        code=lib.im_error_failure_code(error, at),
+        text=str(lib.im_error_failure_text(error, at)),
+        remedy=lib.im_error_failure_remedy(error, at).decode(),
+        effect=EFFECTS[lib.im_error_failure_effect(error, at)],
+        retryable=lib.im_error_failure_retryable(error, at),
+    )

@@ -1,0 +1,99 @@
+"""Hands the settings of a client to the library, which decides what they may be and what they are by default."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+from ctypes import c_void_p
+from dataclasses import dataclass
+from typing import Any
+
+from ._call import milliseconds
+from ._credentials import CredentialCallback, Supplier
+from ._errors import SettingsError
+from ._library import lib
+from ._marshal import Text, encoded
+from ._prototypes import string
+from ._raise import exception_of
+
+
+@dataclass(frozen=True, repr=False)  # no secret is to be shown
+class Settings:
+    """As ``imtag.Client`` takes them. What is None is not set."""
+
+    sdkappid: int
+    identifier: Text
+    secret_key: Text | None
+    usersig: Text | None
+    credential_callback: CredentialCallback | None
+    region: Text | None
+    endpoint: Text | None
+    generation: Text | None
+    calls_per_second: int | None
+    timeout: float | None
+    connect_timeout: float | None
+    max_attempts: int | None
+    ca_file: str | os.PathLike[str] | None
+    limits: Mapping[str, int] | None
+
+    def client(self, supplier: Supplier | None) -> Any:
+        """Make an im_client."""
+        self._check_choices()
+        config, client, error = lib.im_config_new(), c_void_p(), c_void_p()
+        try:
+            self._set(config, supplier)
+            status = lib.im_client_new(config, ctypes.byref(client), ctypes.byref(error))
+            if status != 0:
+                raise exception_of(status, error)
+            return client
+        finally:
+            lib.im_error_free(error)
+            lib.im_config_free(config)
+
+    def _check_choices(self) -> None:
+        """Of settings that exclude each other the library takes the last; names have no order."""
+        for names in (("secret_key", "usersig", "credential_callback"), ("region", "endpoint")):
+            given = [name for name in names if getattr(self, name) is not None]
+            if len(given) > 1:
+                raise SettingsError(f"{' and '.join(given)} are both set: set one of them", remedy="set one of them")
+
+    def _set(self, config: Any, supplier: Supplier | None) -> None:
+        identifier = encoded(self.identifier, "identifier")
+        lib.im_config_set_app(config, _number(self.sdkappid, "sdkappid", 32), string(identifier))
+        if supplier is not None:
+            lib.im_config_set_credential_callback(config, supplier.callback, None, None)
+        for name in ("secret_key", "usersig", "region", "endpoint", "generation"):
+            self._set_text(config, name)
+        for name in ("calls_per_second", "max_attempts"):
+            value = getattr(self, name)
+            if value is not None:
+                getattr(lib, f"im_config_set_{name}")(config, _number(value, name, 32))
+        for name in ("timeout", "connect_timeout"):
+            value = milliseconds(getattr(self, name), name)
+            if value is not None:
+                getattr(lib, f"im_config_set_{name}_ms")(config, value)
+        if self.ca_file is not None:
+            path = os.fsencode(self.ca_file)
+            lib.im_config_set_ca_file(config, string(path))
+        for limit, value in (self.limits or {}).items():
+            name = encoded(limit, "limits")
+            lib.im_config_set_limit(
+                config, string(name), _number(value, f"limits[{limit!r}]", ctypes.sizeof(c_void_p) * 8)
+            )
+
+    def _set_text(self, config: Any, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None:
+            text = encoded(value, name)
+            getattr(lib, f"im_config_set_{name}")(config, string(text))
+
+
+def _number(value: Any, name: str, bits: int) -> int:
+    """Return a number that fits into the library's type: ctypes would cut another without a word."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: {type(value).__name__}, expected int")
+    if not 0 <= value < 2**bits:
+        most = 2**bits - 1
+        raise SettingsError(f"{name}: {value}, expected 1 to {most}", remedy=f"set {name} to 1 to {most}")
+    return value
