@@ -86,7 +86,7 @@ fn setting(name: &str, path: &Path) -> String {
 }
 
 /// The command line, whose emulator the tests start.
-fn command_line() -> Result<PathBuf, Error> {
+pub(super) fn command_line() -> Result<PathBuf, Error> {
     let command = cargo([
         "build",
         "--locked",

@@ -6,6 +6,7 @@
 //! whole workspace, so that hardly anything is built twice: tests once, and the metadata of the dependencies once for
 //! lints and documentation.
 
+mod c;
 mod cpp;
 mod readme;
 mod steps;

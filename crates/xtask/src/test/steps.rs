@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::{cpp, readme, tools};
+use super::{c, cpp, readme, tools};
 use crate::cargo::cargo;
 use crate::generated::Generated;
 use crate::{errors, sample};
@@ -21,6 +21,9 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("doc tests", doc_tests),
     ("documentation", documentation),
     ("packages", packages),
+    ("C", c::plain),
+    ("C under valgrind", c::under_valgrind),
+    ("C with sanitizers", c::sanitized),
     ("C++", cpp::plain),
     ("C++ with sanitizers", cpp::sanitized),
     ("README's examples", readme::examples),

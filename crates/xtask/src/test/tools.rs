@@ -49,7 +49,7 @@ pub(super) fn cpp() -> Result<(), String> {
 }
 
 /// A program, which a package of Debian brings.
-fn program(name: &str, package: &str) -> Result<(), String> {
+pub(super) fn program(name: &str, package: &str) -> Result<(), String> {
     if succeeds(Command::new(name).arg("--version")) {
         return Ok(());
     }

@@ -1,0 +1,318 @@
+//! C: the tests of the interface as programs in C use it, plain, under valgrind, and compiled with sanitizers; the
+//! header as C and C++ of each standard that counts; symbols and layouts as the library and a compiler have them. The
+//! library is an installed one.
+//!
+//! What each program holds stands at its head, in tests/c.
+
+mod guards;
+mod jobs;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::summary::Outcome;
+use super::{cpp, tools};
+use crate::Error;
+use crate::cargo::root;
+use crate::install::elf;
+use crate::install::program::output;
+use crate::install::{self, tree};
+use jobs::Job;
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// How the programs are built and run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    Plain,
+    Valgrind,
+    Sanitized,
+}
+
+/// A program of tests/c.
+struct Program {
+    name: &'static str,
+    /// Whether valgrind can say something of it. A forked child leaks what is its parent's, as it should; a library
+    /// that is opened by hand, and a version, have nothing of their own for it.
+    under_valgrind: bool,
+}
+
+const fn program(name: &'static str) -> Program {
+    Program {
+        name,
+        under_valgrind: true,
+    }
+}
+
+/// The longest first, as they run side by side.
+const PROGRAMS: [Program; 11] = [
+    Program {
+        under_valgrind: false,
+        ..program("fork")
+    },
+    program("connections"),
+    program("calls"),
+    program("cancel"),
+    program("unload"),
+    program("texts"),
+    program("outs"),
+    program("credentials"),
+    program("nulls"),
+    program("pointers"),
+    program("settings"),
+];
+
+/// The compilers, with the standards of their languages; gcc and g++ are needed, the others are used if they are there.
+const HEADER_AS: [(&str, &str, &[&str]); 4] = [
+    ("gcc", "c", &["c99", "c17"]),
+    ("g++", "c++", &["c++17", "c++20"]),
+    ("clang", "c", &["c99", "c17"]),
+    ("clang++", "c++", &["c++17", "c++20"]),
+];
+
+pub(super) fn plain() -> Outcome {
+    tested(Variant::Plain)
+}
+
+/// Wrong addresses, use of what was never set, leaks: of the library too.
+pub(super) fn under_valgrind() -> Outcome {
+    if let Err(why) = tools::program("valgrind", "valgrind") {
+        return Outcome::Skipped(why);
+    }
+    tested(Variant::Valgrind)
+}
+
+/// Wrong addresses, leaks and undefined behaviour of what C does; the library itself is as always.
+pub(super) fn sanitized() -> Outcome {
+    tested(Variant::Sanitized)
+}
+
+fn tested(variant: Variant) -> Outcome {
+    // the package g++ brings gcc and the C library's headers with it
+    for compiler in ["gcc", "g++"] {
+        if let Err(why) = tools::program(compiler, "g++") {
+            return Outcome::Skipped(why);
+        }
+    }
+    match faults(variant) {
+        Ok(faults) if faults.is_empty() => Outcome::Ok,
+        Ok(faults) => Outcome::Failed(faults.join("; ")),
+        Err(why) => Outcome::Failed(why.to_string()),
+    }
+}
+
+fn faults(variant: Variant) -> Result<Vec<String>, Error> {
+    let kit = Kit::new(variant)?;
+    let symbols = elf::exported(&kit.library)?;
+    let mut faults = Vec::new();
+    kit.build_starter()?;
+    let mut jobs: Vec<Job> = PROGRAMS
+        .iter()
+        .filter(|program| program.under_valgrind || variant != Variant::Valgrind)
+        .map(|program| kit.job(program.name, &symbols))
+        .collect();
+    if variant == Variant::Plain {
+        faults.extend(guards::symbols(&symbols)?);
+        jobs.push(kit.job("version", &symbols));
+        jobs.push(kit.sample());
+        jobs.extend(kit.headers());
+        jobs.extend(guards::layouts(&kit)?);
+    }
+    faults.extend(jobs::all(jobs));
+    Ok(faults)
+}
+
+/// What the programs are built with and run with.
+struct Kit {
+    variant: Variant,
+    /// Where the library is installed.
+    prefix: PathBuf,
+    library: PathBuf,
+    /// The command line, whose emulator the programs start.
+    imtag: PathBuf,
+    /// Where programs are built.
+    folder: PathBuf,
+    /// What all tests share, in tests/c.
+    support: Vec<String>,
+}
+
+impl Kit {
+    fn new(variant: Variant) -> Result<Kit, Error> {
+        let prefix = install::tree_for_tests()?;
+        let name = match variant {
+            Variant::Plain => "plain",
+            Variant::Valgrind => "valgrind",
+            Variant::Sanitized => "sanitized",
+        };
+        let folder = prefix.with_file_name("c").join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(Kit {
+            variant,
+            library: prefix.join("lib").join(tree::file_name()),
+            prefix,
+            imtag: cpp::command_line()?,
+            folder,
+            support: support()?,
+        })
+    }
+
+    /// Compiles one program of tests/c with `compiler`, and what it needs of others.
+    fn compile(&self, compiler: &str, arguments: &[&str], to: &str) -> Command {
+        let mut command = Command::new(compiler);
+        let lib = self.prefix.join("lib");
+        command.current_dir(root().join("tests/c"));
+        command.args(WARNINGS).arg("-g");
+        if self.variant == Variant::Sanitized {
+            command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+        }
+        command
+            .arg(format!("-I{}", self.prefix.join("include").display()))
+            .args(arguments)
+            .arg("-o")
+            .arg(self.folder.join(to))
+            .arg(format!("-L{}", lib.display()))
+            .arg(format!("-Wl,-rpath,{}", lib.display()))
+            .args(["-limtag", "-pthread", "-ldl"]);
+        command
+    }
+
+    /// A test with all that tests share.
+    fn compile_test(&self, name: &str) -> Command {
+        let source = format!("{name}.c");
+        let mut arguments = vec!["-std=gnu11", &source];
+        arguments.extend(self.support.iter().map(String::as_str));
+        self.compile("gcc", &arguments, name)
+    }
+
+    /// The program that starts others with an emulator; it is no test itself.
+    fn build_starter(&self) -> Result<(), Error> {
+        output(&mut self.compile_test("with_emulator"))?;
+        Ok(())
+    }
+
+    /// A program, under valgrind if it is to be.
+    fn start(&self, name: &str) -> Command {
+        let program = self.folder.join(name);
+        let mut command = match self.variant {
+            Variant::Valgrind => {
+                let mut command = Command::new("valgrind");
+                let suppressions = root().join("tests/c/valgrind.supp");
+                command
+                    .args(["--quiet", "--leak-check=full", "--fair-sched=try"])
+                    .args(["--show-leak-kinds=definite,possible"])
+                    .args(["--errors-for-leak-kinds=definite,possible"])
+                    .args(["--error-exitcode=99"])
+                    .arg(format!("--suppressions={}", suppressions.display()))
+                    .arg(program);
+                command
+            }
+            _ => Command::new(program),
+        };
+        command.env("IMTAG_BIN", &self.imtag);
+        command
+    }
+
+    /// `program`, in the environment that a user of the emulator has.
+    fn with_emulator(&self, program: &Command) -> Command {
+        let mut command = Command::new(self.folder.join("with_emulator"));
+        command
+            .env("IMTAG_BIN", &self.imtag)
+            .arg(which(Path::new(program.get_program())))
+            .args(program.get_args());
+        command
+    }
+
+    /// A program of tests/c, to be built and run.
+    fn job(&self, name: &'static str, symbols: &[String]) -> Job {
+        let mut run = self.start(name);
+        let build = match name {
+            // it opens the library by itself, so it is not linked with it, nor with what is
+            "unload" => {
+                let arguments = ["-std=gnu11", "-Wl,--as-needed", "unload.c"];
+                let command = self.compile("gcc", &arguments, name);
+                run.arg(&self.library);
+                run = self.with_emulator(&run);
+                command
+            }
+            "nulls" => {
+                run.args(symbols);
+                self.compile_test(name)
+            }
+            "version" => {
+                run.arg(env!("CARGO_PKG_VERSION"));
+                self.compile_test(name)
+            }
+            _ => self.compile_test(name),
+        };
+        Job::of(name, build, Some(run))
+    }
+
+    /// The sample of the service's page, as whoever reads the README builds it.
+    fn sample(&self) -> Job {
+        let build = self.compile("gcc", &["-std=c99", "-O2", "sample.c"], "sample");
+        let run = self.with_emulator(&self.start("sample"));
+        Job::of("sample", build, Some(run)).that_prints("2 users tagged\n")
+    }
+
+    fn headers(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for (compiler, language, standards) in HEADER_AS {
+            if output(Command::new(compiler).arg("--version")).is_err() {
+                continue;
+            }
+            for standard in standards {
+                let name = format!("header-{compiler}-{standard}");
+                let standard = format!("-std={standard}");
+                let arguments = [&standard, "-x", language, "header.c", "-x", "none"];
+                let build = self.compile(compiler, &arguments, &name);
+                let run = self.start(&name);
+                jobs.push(Job::of(name, build, Some(run)));
+            }
+        }
+        jobs
+    }
+}
+
+fn support() -> Result<Vec<String>, Error> {
+    let mut sources = Vec::new();
+    for file in std::fs::read_dir(root().join("tests/c/support"))? {
+        let file = file?.file_name().to_string_lossy().into_owned();
+        if file.ends_with(".c") {
+            sources.push(format!("support/{file}"));
+        }
+    }
+    Ok(sources)
+}
+
+/// A program's path, as one that is not looked up has it.
+fn which(program: &Path) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(program));
+    let found = candidates.find(|candidate| candidate.is_file());
+    found.unwrap_or_else(|| program.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_in_c_is_run() {
+        let others = ["header", "sample", "version", "with_emulator"];
+        for file in std::fs::read_dir(root().join("tests/c")).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let is_run = PROGRAMS.iter().any(|program| program.name == name);
+            assert!(
+                is_run || others.contains(&name) || path.extension().is_none_or(|it| it != "c"),
+                "tests/c/{name}.c is in no list of this file"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_is_found_as_the_shell_finds_it() {
+        assert!(which(Path::new("sh")).is_absolute());
+        assert_eq!(which(Path::new("/no/such")), Path::new("/no/such"));
+    }
+}

@@ -1,0 +1,104 @@
+//! Programs that are built and run side by side, as most of them wait most of the time. What one prints is kept until
+//! it ends, so that a failure is read in one piece.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use crate::Error;
+use crate::install::program::output;
+
+/// A program to build and, where it is one, to run.
+pub(super) struct Job {
+    name: String,
+    build: Command,
+    run: Option<Command>,
+    prints: Option<&'static str>,
+}
+
+impl Job {
+    pub(super) fn of(name: impl Into<String>, build: Command, run: Option<Command>) -> Job {
+        Job {
+            name: name.into(),
+            build,
+            run,
+            prints: None,
+        }
+    }
+
+    /// The same, which is to print this.
+    pub(super) fn that_prints(self, text: &'static str) -> Job {
+        Job {
+            prints: Some(text),
+            ..self
+        }
+    }
+
+    fn done(mut self) -> Result<(), Error> {
+        output(&mut self.build)?;
+        let Some(mut run) = self.run else {
+            return Ok(());
+        };
+        let printed = output(&mut run)?;
+        match self.prints {
+            Some(text) if printed != text => {
+                Err(format!("it printed {printed:?} and not {text:?}").into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Does all of them; what went wrong, by their names.
+pub(super) fn all(jobs: Vec<Job>) -> Vec<String> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(jobs.into_iter());
+    let faults = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().expect("no worker panics").next();
+                    let Some(job) = next else { return };
+                    let (name, start) = (job.name.clone(), Instant::now());
+                    let done = job.done();
+                    let took = start.elapsed().as_secs_f32();
+                    match done {
+                        Ok(()) => println!("{name}: ok in {took:.1} s"),
+                        Err(why) => {
+                            println!("{name}: failed in {took:.1} s\n{why}");
+                            let mut faults = faults.lock().expect("no worker panics");
+                            faults.push(format!("{name}: {why}"));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    faults.into_inner().expect("no worker panics")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(build: &str, run: &str) -> Job {
+        let run = run.split(' ').collect::<Vec<_>>();
+        let mut program = Command::new(run[0]);
+        program.args(&run[1..]);
+        Job::of("it", Command::new(build), Some(program))
+    }
+
+    #[test]
+    fn a_job_that_is_not_built_or_fails_or_prints_something_else_is_named() {
+        assert!(all(vec![job("true", "true")]).is_empty());
+        assert_eq!(all(vec![job("false", "true")]).len(), 1);
+        assert_eq!(
+            all(vec![job("true", "true"), job("true", "false")]).len(),
+            1
+        );
+        assert!(all(vec![job("true", "echo a").that_prints("a\n")]).is_empty());
+        let faults = all(vec![job("true", "echo a").that_prints("b\n")]);
+        assert_eq!(faults, ["it: it printed \"a\\n\" and not \"b\\n\""]);
+    }
+}
