@@ -155,7 +155,7 @@ std::pmr::vector<im_str> array_of_accounts(Accounts& accounts, memory& of) {
 class array_of_users {
 public:
     template <class Users>
-    explicit array_of_users(Users& users) : users_(of_.get()), tags_(of_.get()) {
+    array_of_users(Users& users, memory& of) : users_(of.get()), tags_(of.get()) {
         std::size_t tags = 0;
         for (const auto& user : users)
             tags += count(tags_of(user));
@@ -182,7 +182,6 @@ private:
         users_.push_back({account, nullptr, tags_.size() - before});
     }
 
-    memory of_;
     std::pmr::vector<im_user_tags> users_;
     std::pmr::vector<im_str> tags_;
 };
@@ -214,7 +213,8 @@ auto with_users(Users& users, Send send) {
     if constexpr (is_made_of<im_user_tags, Users>) {
         return send(std::data(users), std::size(users));
     } else if constexpr (are_users<Users>()) {
-        const array_of_users array(users);
+        memory of;
+        const array_of_users array(users, of);
         return send(array.users().data(), array.users().size());
     } else {
         why_not_users<Users>();

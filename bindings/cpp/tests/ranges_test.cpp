@@ -124,6 +124,35 @@ TEST(ranges, accounts_are_any_range_of_texts) {
     EXPECT_EQ(client.clear_tags({alice, "bob"}).accounts(), 2u);
 }
 
+TEST(ranges, every_operation_takes_them) {
+    const imtag::client client{fresh().config().generation("timpush")};
+    const imtag::call call;
+    const std::vector<imtag::user_tags> ab{{"alice", {"a", "b"}}}, c{{"alice", {"c"}}};
+    const std::vector<std::string> alice{"alice"};
+    const auto tags = [&] {
+        const imtag::result read = client.get_tag(alice, call);
+        std::string all;
+        for (std::string_view tag : read.users()[0].tags)
+            all += tag;
+        return all;
+    };
+    client.add_tag(ab, call);
+    EXPECT_EQ(tags(), "ab");
+    client.replace_tags(c, call);
+    EXPECT_EQ(tags(), "c");
+    client.remove_tag(c, call);
+    EXPECT_EQ(tags(), "");
+    client.add_tag(ab);
+    client.clear_tags(alice, call);
+    EXPECT_EQ(tags(), "");
+    call.cancel();
+    EXPECT_THROW(client.add_tag(ab, call), imtag::cancelled);
+    EXPECT_THROW(client.remove_tag(ab, call), imtag::cancelled);
+    EXPECT_THROW(client.replace_tags(ab, call), imtag::cancelled);
+    EXPECT_THROW(client.clear_tags(alice, call), imtag::cancelled);
+    EXPECT_THROW(tags(), imtag::cancelled);
+}
+
 TEST(ranges, lists_and_arrays_allocate_nothing) {
     const imtag::client client = fresh().client();
     const imtag::call call;

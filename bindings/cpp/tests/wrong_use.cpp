@@ -32,6 +32,16 @@
 #elif WRONG == 7
     for (const auto& user : client.get_tag({"alice"}).users())
         static_cast<void>(user);
+#elif WRONG == 8
+    struct once : std::vector<imtag::user_tags> {
+        struct iterator : std::vector<imtag::user_tags>::const_iterator {
+            using iterator_category = std::input_iterator_tag;
+        };
+        iterator begin() const { return {}; }
+        iterator end() const { return {}; }
+        void data() const;
+    };
+    client.add_tag(once{});
 #endif
 }
 #endif
