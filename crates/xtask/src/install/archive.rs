@@ -6,9 +6,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::SystemTime;
 
+use super::elf;
+use super::program::output;
 use crate::Error;
 
 /// Makes, in `folder`, what can be installed of the archive that rustc built, if it is not there already.
@@ -20,8 +22,8 @@ pub(super) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathB
     }
     let work = folder.join(std::process::id().to_string()); // others may do the same at the same time
     fs::create_dir_all(&work)?;
-    let done =
-        make(built, &exported(shared)?, &work).and_then(|packed| Ok(fs::rename(packed, &archive)?));
+    let done = make(built, &elf::exported(shared)?, &work)
+        .and_then(|packed| Ok(fs::rename(packed, &archive)?));
     fs::remove_dir_all(&work)?;
     done.map(|()| archive)
 }
@@ -42,21 +44,6 @@ fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
     Ok(packed)
 }
 
-/// The functions that the shared library exports: those that the archive must have.
-fn exported(shared: &Path) -> Result<Vec<String>, Error> {
-    let mut nm = Command::new("nm");
-    let text = output(nm.args(["-D", "--defined-only"]).arg(shared))?;
-    let names = text.lines().filter_map(|line| line.split(' ').next_back());
-    let names: Vec<String> = names
-        .filter(|name| name.starts_with("im_"))
-        .map(str::to_owned)
-        .collect();
-    if names.is_empty() {
-        return Err(format!("{} exports no im_ function", shared.display()).into());
-    }
-    Ok(names)
-}
-
 /// Whether a file is there and younger than all that it is made of.
 fn newer(file: &Path, than: &[&Path]) -> bool {
     let changed = |path: &Path| -> Option<SystemTime> { fs::metadata(path).ok()?.modified().ok() };
@@ -67,42 +54,13 @@ fn newer(file: &Path, than: &[&Path]) -> bool {
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {
-    output(command).map(|_| ())
-}
-
-/// What a program of binutils prints; its complaints become the error.
-fn output(command: &mut Command) -> Result<String, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let of = |why: &dyn std::fmt::Display| -> Error { failed(&program, why).into() };
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| of(&format_args!("{error}; it is in binutils")))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(of(&format_args!("{}: {}", output.status, complaint.trim())))
-}
-
-fn failed(program: &str, why: &dyn std::fmt::Display) -> String {
-    format!("cannot make libimtag.a: {program}: {why}")
+    let done = output(command).map(|_| ());
+    done.map_err(|why| format!("cannot make libimtag.a (binutils is needed): {why}").into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_program_that_is_missing_or_fails_is_named() {
-        let missing = run(&mut Command::new("no-such-objcopy")).unwrap_err();
-        let missing = missing.to_string();
-        assert!(missing.starts_with("cannot make libimtag.a: no-such-objcopy: "));
-        assert!(missing.ends_with("; it is in binutils"), "{missing}");
-        let failing = run(Command::new("sh").args(["-c", "echo no room >&2; exit 3"]));
-        assert_eq!(
-            failing.unwrap_err().to_string(),
-            "cannot make libimtag.a: sh: exit status: 3: no room"
-        );
-    }
 
     #[test]
     fn what_is_missing_is_not_new() {

@@ -2,6 +2,8 @@
 
 mod archive;
 pub(crate) mod build;
+pub(crate) mod elf;
+pub(crate) mod program;
 pub(crate) mod put;
 pub(crate) mod tree;
 

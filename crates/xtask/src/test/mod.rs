@@ -8,6 +8,7 @@
 
 mod c;
 mod cpp;
+mod install;
 mod readme;
 mod steps;
 mod summary;

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::{c, cpp, readme, tools};
+use super::{c, cpp, install, readme, tools};
 use crate::cargo::cargo;
 use crate::generated::Generated;
 use crate::{errors, sample};
@@ -26,6 +26,8 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("C with sanitizers", c::sanitized),
     ("C++", cpp::plain),
     ("C++ with sanitizers", cpp::sanitized),
+    ("installed", install::as_built),
+    ("installed as shipped", install::as_shipped),
     ("README's examples", readme::examples),
 ];
 
