@@ -1,0 +1,113 @@
+/*
+ * The outcome of a case as one line of JSON. Texts have a length and may hold a NUL, so they are written here and not
+ * by cJSON.
+ */
+
+#include "runner.h"
+
+static const char *const STATUSES[] = {
+    "ok",         "partial", "invalid",   "misuse",  "settings", "credentials",    "service",
+    "http_status", "timeout", "cancelled", "network", "tls",      "not_understood", "defect",
+};
+
+static const char *const EFFECTS[] = {"not applied", "possibly applied", "applied"};
+
+static void write_text(FILE *to, im_str text) {
+    putc('"', to);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte == '"' || byte == '\\')
+            fprintf(to, "\\%c", byte);
+        else if (byte < 0x20)
+            fprintf(to, "\\u%04x", byte);
+        else
+            putc(byte, to);
+    }
+    putc('"', to);
+}
+
+static void member(FILE *to, const char *name, im_str text) {
+    fprintf(to, "\"%s\": ", name);
+    write_text(to, text);
+    fputs(", ", to);
+}
+
+static void write_texts(FILE *to, const im_str *texts, size_t count) {
+    putc('[', to);
+    for (size_t i = 0; i < count; i++) {
+        fputs(i ? ", " : "", to);
+        write_text(to, texts[i]);
+    }
+    putc(']', to);
+}
+
+static void write_result(FILE *to, const im_result *result) {
+    size_t count;
+    fprintf(to, ", \"result\": {\"accounts\": %zu, \"attempts\": %u, \"attempts_sent\": %u, ",
+            im_result_accounts(result), im_result_attempts(result), im_result_attempts_sent(result));
+    member(to, "request_id", im_result_request_id(result));
+    const im_user_tags *users = im_result_users(result, &count);
+    fputs("\"users\": [", to);
+    for (size_t i = 0; i < count; i++) {
+        fputs(i ? ", {" : "{", to);
+        member(to, "account", users[i].account);
+        fputs("\"tags\": ", to);
+        write_texts(to, users[i].tags, users[i].tag_count);
+        putc('}', to);
+    }
+    fputs("], \"unanswered\": ", to);
+    const im_str *unanswered = im_result_unanswered(result, &count);
+    write_texts(to, unanswered, count);
+    putc('}', to);
+}
+
+static void write_failures(FILE *to, const im_error *error) {
+    fputs("\"failures\": [", to);
+    for (size_t i = 0; i < im_error_failure_count(error); i++) {
+        fputs(i ? ", {" : "{", to);
+        member(to, "account", im_error_failure_account(error, i));
+        member(to, "text", im_error_failure_text(error, i));
+        member(to, "remedy", im_str_of(im_error_failure_remedy(error, i)));
+        fprintf(to, "\"code\": %d, \"effect\": \"%s\", \"retryable\": %s}", im_error_failure_code(error, i),
+                EFFECTS[im_error_failure_effect(error, i)], im_error_failure_retryable(error, i) ? "true" : "false");
+    }
+    putc(']', to);
+}
+
+static void write_violations(FILE *to, const im_error *error) {
+    fputs("\"violations\": [", to);
+    for (size_t i = 0; i < im_error_violation_count(error); i++) {
+        fputs(i ? ", {" : "{", to);
+        member(to, "place", im_str_of(im_error_violation_place(error, i)));
+        member(to, "problem", im_str_of(im_error_violation_problem(error, i)));
+        fputs("\"remedy\": ", to);
+        write_text(to, im_str_of(im_error_violation_remedy(error, i)));
+        putc('}', to);
+    }
+    fputs("], ", to);
+}
+
+static void write_error(FILE *to, const im_error *error) {
+    fputs(", \"error\": {", to);
+    member(to, "message", im_str_of(im_error_message(error)));
+    member(to, "remedy", im_str_of(im_error_remedy(error)));
+    member(to, "text", im_error_text(error));
+    member(to, "request_id", im_error_request_id(error));
+    fprintf(to, "\"code\": %d, \"effect\": \"%s\", \"retryable\": %s, \"attempts\": %u, \"attempts_sent\": %u, ",
+            im_error_code(error), EFFECTS[im_error_effect(error)], im_error_retryable(error) ? "true" : "false",
+            im_error_attempts(error), im_error_attempts_sent(error));
+    write_violations(to, error);
+    write_failures(to, error);
+    putc('}', to);
+}
+
+void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error) {
+    bool known = status >= 0 && (size_t)status < sizeof STATUSES / sizeof *STATUSES;
+    fprintf(to, "{\"status\": \"%s\"", known ? STATUSES[status] : "unknown");
+    if (result)
+        write_result(to, result);
+    if (error)
+        write_error(to, error);
+    fputs("}\n", to);
+    fflush(to);
+}

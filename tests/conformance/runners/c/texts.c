@@ -1,0 +1,47 @@
+/*
+ * Texts of a case. In JSON one may hold a NUL, which cJSON's strings cannot: it travels as U+F8FF, which no case uses.
+ */
+
+#include "runner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char NUL_IN_JSON[] = "\\u0000", STAND_IN_IN_JSON[] = "\\uf8ff", STAND_IN[] = "\xef\xa3\xbf";
+
+cJSON *case_of(char *line) {
+    for (char *at = line; (at = strchr(at, '\\')); at += at[1] ? 2 : 1)
+        if (strncmp(at, NUL_IN_JSON, 6) == 0)
+            memcpy(at, STAND_IN_IN_JSON, 6);
+    return cJSON_Parse(line);
+}
+
+/* In place, as it only gets shorter. */
+static size_t with_nuls(char *text) {
+    size_t length = 0;
+    for (const char *at = text; *at; length++) {
+        bool nul = strncmp(at, STAND_IN, 3) == 0;
+        text[length] = nul ? '\0' : *at;
+        at += nul ? 3 : 1;
+    }
+    text[length] = '\0';
+    return length;
+}
+
+static size_t from_hex(char *text) {
+    size_t length = 0;
+    for (const char *at = text; at[0] && at[1]; at += 2) {
+        const char digits[] = {at[0], at[1], '\0'};
+        text[length++] = (char)strtoul(digits, NULL, 16);
+    }
+    return length;
+}
+
+im_str text_of(const cJSON *text) {
+    const cJSON *hex = cJSON_GetObjectItemCaseSensitive(text, "hex");
+    char *string = cJSON_GetStringValue(hex ? hex : text);
+    if (!string)
+        return IM_STR("");
+    im_str view = {string, hex ? from_hex(string) : with_nuls(string)};
+    return view;
+}
