@@ -195,6 +195,12 @@ impl Emulator {
         state.store.tags(account).cloned().unwrap_or_default()
     }
 
+    /// Gives a user tags, beside those that it has: a state to start from. No limit is looked at.
+    pub fn tag<T: Into<String>>(&self, account: &str, tags: impl IntoIterator<Item = T>) {
+        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
+        self.world.state().store.add(account, tags);
+    }
+
     /// All users that have tags, each with them.
     #[must_use]
     pub fn users(&self) -> BTreeMap<String, BTreeSet<String>> {

@@ -46,6 +46,14 @@ fn every_route_does_its_job_and_both_generations_share_the_tags() {
 }
 
 #[test]
+fn a_state_to_start_from_can_be_set() {
+    let emulator = Emulator::builder().start().unwrap();
+    emulator.tag("a", ["t", "标"]);
+    emulator.tag("a", ["t", "u"]);
+    assert_eq!(emulator.user("a"), set(&["t", "u", "标"]));
+}
+
+#[test]
 fn one_connection_carries_many_calls() {
     let emulator = Emulator::builder().calls_per_second(1000).start().unwrap();
     let mut caller = Caller::new(&emulator);
