@@ -1,0 +1,24 @@
+// Package imtag tags the users of Tencent Chat, from a backend: each request checked before it is sent, paced by the
+// app's quota, and answered with what is known of every account.
+//
+//	client, err := imtag.NewClient(imtag.Config{
+//		SDKAppID: 1400000000, Identifier: "administrator", SecretKey: key, Region: "singapore",
+//	})
+//	if err != nil { … }
+//	defer client.Close()
+//	result, err := client.AddTag(ctx, []imtag.UserTags{{Account: "xiaojun012", Tags: []string{"a", "b"}}})
+//
+// It is libimtag over cgo, found by pkg-config; with the build tag imtag_static the static library is linked in. The
+// library decides everything (limits, quota, retries, messages); this package marshals.
+//
+// # Errors
+//
+// Whatever goes wrong with a call is an [*Error], which says what happened, what is known of the effect, and what to
+// do. A partial success is one too: it names each account that was left out, and comes beside the [*Result] of the
+// others. A closed client answers [ErrClosed].
+//
+// # Time
+//
+// The deadline of the context is the call's; without one it is [Config.Timeout]. Cancelling the context ends the call
+// at once, also while it waits for the quota or for the network.
+package imtag

@@ -1,0 +1,3 @@
+module github.com/libimtag/libimtag/bindings/go
+
+go 1.22

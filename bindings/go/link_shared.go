@@ -1,0 +1,6 @@
+//go:build !imtag_static
+
+package imtag
+
+// #cgo pkg-config: imtag
+import "C"

@@ -1,0 +1,88 @@
+package imtag
+
+// #include <imtag.h>
+import "C"
+
+import "unsafe"
+
+// UserTags is a user and its tags.
+type UserTags struct {
+	Account string   // 1 to 32 bytes; on the timpush paths also a RegistrationID
+	Tags    []string // 1 to 50 bytes each
+}
+
+// request is a request in the flat form of the C interface: all texts one after the other, how long each is, and how
+// many tags each user has. It carries any bytes; the library says what is wrong with them.
+type request struct {
+	operation operation
+	text      []byte
+	lengths   []C.size_t
+	counts    []C.size_t
+}
+
+type operation int
+
+const (
+	add operation = iota
+	remove
+	replace
+	get
+	clear
+)
+
+func requestOfUsers(operation operation, users []UserTags) *request {
+	bytes, strings := 0, len(users)
+	for i := range users {
+		bytes += len(users[i].Account)
+		strings += len(users[i].Tags)
+		for _, tag := range users[i].Tags {
+			bytes += len(tag)
+		}
+	}
+	r := &request{operation, make([]byte, 0, bytes), make([]C.size_t, 0, strings), make([]C.size_t, 0, len(users))}
+	for i := range users {
+		r.append(users[i].Account)
+		r.counts = append(r.counts, C.size_t(len(users[i].Tags)))
+		for _, tag := range users[i].Tags {
+			r.append(tag)
+		}
+	}
+	return r
+}
+
+func requestOfAccounts(operation operation, accounts []string) *request {
+	bytes := 0
+	for _, account := range accounts {
+		bytes += len(account)
+	}
+	r := &request{operation, make([]byte, 0, bytes), make([]C.size_t, 0, len(accounts)), nil}
+	for _, account := range accounts {
+		r.append(account)
+	}
+	return r
+}
+
+func (r *request) append(s string) {
+	r.text = append(r.text, s...)
+	r.lengths = append(r.lengths, C.size_t(len(s)))
+}
+
+// send makes the call, and blocks until it has ended.
+func (r *request) send(client *C.im_client, call *C.im_call, result **C.im_result, failed **C.im_error) C.im_status {
+	text, textLen := (*C.char)(unsafe.Pointer(unsafe.SliceData(r.text))), C.size_t(len(r.text))
+	lengths, lengthCount := unsafe.SliceData(r.lengths), C.size_t(len(r.lengths))
+	counts, users := unsafe.SliceData(r.counts), C.size_t(len(r.counts))
+	collect()
+	switch r.operation {
+	case add:
+		return C.im_add_tag_flat(client, text, textLen, lengths, lengthCount, counts, users, call, result, failed)
+	case remove:
+		return C.im_remove_tag_flat(client, text, textLen, lengths, lengthCount, counts, users, call, result, failed)
+	case replace:
+		return C.im_replace_tags_flat(client, text, textLen, lengths, lengthCount, counts, users, call, result, failed)
+	case get:
+		return C.im_get_tag_flat(client, text, textLen, lengths, lengthCount, call, result, failed)
+	default:
+		return C.im_clear_tags_flat(client, text, textLen, lengths, lengthCount, call, result, failed)
+	}
+}

@@ -1,0 +1,16 @@
+package imtag
+
+// #include <imtag.h>
+import "C"
+
+import "unsafe"
+
+// text copies a string of C's.
+func text(str C.im_str) string {
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(str.data)), int(str.len)))
+}
+
+// view is a string of Go's for C to look at during a call.
+func view(s string) C.im_str {
+	return C.im_str{data: (*C.char)(unsafe.Pointer(unsafe.StringData(s))), len: C.size_t(len(s))}
+}

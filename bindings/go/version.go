@@ -1,0 +1,33 @@
+package imtag
+
+// #include <imtag.h>
+import "C"
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Version is the version of the library that was loaded, such as 0.1.0.
+func Version() string {
+	return C.GoString(C.im_version())
+}
+
+// checkVersion says whether the library that was loaded is one that this package was built for: below 1.0 the same
+// minor version, from the same patch level on.
+var checkVersion = sync.OnceValue(func() error {
+	return fits(C.IM_VERSION, Version())
+})
+
+func fits(header, library string) error {
+	var built, loaded [3]int
+	_, badHeader := fmt.Sscanf(header, "%d.%d.%d", &built[0], &built[1], &built[2])
+	_, badLibrary := fmt.Sscanf(library, "%d.%d.%d", &loaded[0], &loaded[1], &loaded[2])
+	same := built[0] == loaded[0] && (built[0] > 0 || built[1] == loaded[1])
+	newer := loaded[1] > built[1] || (loaded[1] == built[1] && loaded[2] >= built[2])
+	if badHeader != nil || badLibrary != nil || !same || !newer {
+		return fmt.Errorf("imtag: built with libimtag %s, and %s was loaded: "+
+			"build again with the one that is installed, or install the other", header, library)
+	}
+	return nil
+}
