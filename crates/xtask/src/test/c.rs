@@ -87,12 +87,40 @@ pub(super) fn sanitized() -> Outcome {
     tested(Variant::Sanitized)
 }
 
+/// The runner compiles, and ends well where there is no case.
+pub(super) fn conformance_runner() -> Outcome {
+    if let Err(why) = compilers().and_then(|()| tools::c_header("cjson/cJSON.h", "libcjson-dev")) {
+        return Outcome::Skipped(why);
+    }
+    match built_runner().and_then(|runner| output(&mut Command::new(runner))) {
+        Ok(_) => Outcome::Ok,
+        Err(why) => Outcome::Failed(why.to_string()),
+    }
+}
+
+/// Builds the conformance runner; where it is.
+pub(super) fn built_runner() -> Result<PathBuf, Error> {
+    let kit = Kit::new(Variant::Plain)?;
+    let sources = sources("tests/conformance/runners/c")?;
+    let mut arguments = vec!["-std=gnu11"];
+    arguments.extend(sources.iter().map(String::as_str));
+    output(
+        kit.compile("gcc", &arguments, "conformance_runner")
+            .arg("-lcjson"),
+    )?;
+    Ok(kit.folder.join("conformance_runner"))
+}
+
+/// The package g++ brings gcc and the C library's headers with it.
+fn compilers() -> Result<(), String> {
+    ["gcc", "g++"]
+        .iter()
+        .try_for_each(|compiler| tools::program(compiler, "g++"))
+}
+
 fn tested(variant: Variant) -> Outcome {
-    // the package g++ brings gcc and the C library's headers with it
-    for compiler in ["gcc", "g++"] {
-        if let Err(why) = tools::program(compiler, "g++") {
-            return Outcome::Skipped(why);
-        }
+    if let Err(why) = compilers() {
+        return Outcome::Skipped(why);
     }
     match faults(variant) {
         Ok(faults) if faults.is_empty() => Outcome::Ok,
@@ -132,7 +160,7 @@ struct Kit {
     imtag: PathBuf,
     /// Where programs are built.
     folder: PathBuf,
-    /// What all tests share, in tests/c.
+    /// What all tests share.
     support: Vec<String>,
 }
 
@@ -152,7 +180,7 @@ impl Kit {
             prefix,
             imtag: cpp::command_line()?,
             folder,
-            support: support()?,
+            support: sources("tests/c/support")?,
         })
     }
 
@@ -273,12 +301,13 @@ impl Kit {
     }
 }
 
-fn support() -> Result<Vec<String>, Error> {
+/// The sources in C in a folder.
+fn sources(folder: &str) -> Result<Vec<String>, Error> {
     let mut sources = Vec::new();
-    for file in std::fs::read_dir(root().join("tests/c/support"))? {
-        let file = file?.file_name().to_string_lossy().into_owned();
-        if file.ends_with(".c") {
-            sources.push(format!("support/{file}"));
+    for file in std::fs::read_dir(root().join(folder))? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            sources.push(path.display().to_string());
         }
     }
     Ok(sources)

@@ -24,6 +24,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("C", c::plain),
     ("C under valgrind", c::under_valgrind),
     ("C with sanitizers", c::sanitized),
+    ("C conformance runner", c::conformance_runner),
     ("C++", cpp::plain),
     ("C++ with sanitizers", cpp::sanitized),
     ("installed", install::as_built),

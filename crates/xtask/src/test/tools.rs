@@ -33,7 +33,7 @@ pub(super) fn strace() -> Result<(), String> {
 }
 
 /// A compiler for C++, CMake, GoogleTest, and JSON for the conformance runner.
-pub(super) fn cpp() -> Result<(), String> {
+pub(crate) fn cpp() -> Result<(), String> {
     program("g++", "g++")?;
     program("cmake", "cmake")?;
     for (header, package) in [
@@ -48,8 +48,17 @@ pub(super) fn cpp() -> Result<(), String> {
     Ok(())
 }
 
+/// A header of C, which a package of Debian brings.
+pub(crate) fn c_header(header: &str, package: &str) -> Result<(), String> {
+    let mut compiler = Command::new("gcc");
+    if succeeds(compiler.args(["-E", "-x", "c", "-include", header, "/dev/null"])) {
+        return Ok(());
+    }
+    debian_package(package).map_err(|why| format!("{package}: {why}"))
+}
+
 /// A program, which a package of Debian brings.
-pub(super) fn program(name: &str, package: &str) -> Result<(), String> {
+pub(crate) fn program(name: &str, package: &str) -> Result<(), String> {
     if succeeds(Command::new(name).arg("--version")) {
         return Ok(());
     }
