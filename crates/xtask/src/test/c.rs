@@ -45,12 +45,13 @@ const fn program(name: &'static str) -> Program {
 }
 
 /// The longest first, as they run side by side.
-const PROGRAMS: [Program; 11] = [
+const PROGRAMS: [Program; 12] = [
     Program {
         under_valgrind: false,
         ..program("fork")
     },
     program("connections"),
+    program("threads"),
     program("calls"),
     program("cancel"),
     program("unload"),
