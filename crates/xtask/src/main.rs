@@ -3,6 +3,7 @@
 
 mod abi;
 mod cargo;
+mod conformance;
 #[cfg(test)]
 mod consistency;
 mod errors;
@@ -22,6 +23,7 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
+  conformance        play the cases of tests/conformance in every language; with --help: in some
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
   header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
   install OPTIONS    build the libraries and install them; `cargo xtask install --help` has the options
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let mut arguments = lexopt::Parser::from_env();
     let done = match arguments.value() {
         Ok(task) if task == "abi" => abi::run(arguments),
+        Ok(task) if task == "conformance" => conformance::run(arguments),
         Ok(task) if task == "errors" => errors::run(arguments),
         Ok(task) if task == "header" => header::run(arguments),
         Ok(task) if task == "install" => install::run(arguments),

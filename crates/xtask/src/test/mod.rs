@@ -7,12 +7,13 @@
 //! lints and documentation.
 
 mod c;
+mod conformance;
 mod cpp;
 mod install;
 mod readme;
 mod steps;
 mod summary;
-mod tools;
+pub(crate) mod tools;
 
 use std::process::ExitCode;
 use std::time::Instant;

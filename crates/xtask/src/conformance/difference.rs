@@ -1,0 +1,138 @@
+//! What differs between what was expected and what came, place by place.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// One place that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// `outcome.error.failures[1].code`
+    pub(super) place: String,
+    /// As JSON, or `nothing`.
+    pub(super) expected: String,
+    pub(super) got: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference {
+            place,
+            expected,
+            got,
+        } = self;
+        write!(f, "{place}\n    expected {expected}\n    got      {got}")
+    }
+}
+
+/// So much of a value is shown.
+const SHOWN: usize = 1_000;
+
+/// Appends every difference, each with its place.
+pub(super) fn compare(place: &str, expected: &Value, got: &Value, out: &mut Vec<Difference>) {
+    match (expected, got) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let place = format!("{place}.{key}");
+                compare_members(&place, a.get(key), b.get(key), out);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            for index in 0..a.len().max(b.len()) {
+                let place = format!("{place}[{index}]");
+                compare_members(&place, a.get(index), b.get(index), out);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => out.push(Difference {
+            place: place.to_owned(),
+            expected: shown(Some(a)),
+            got: shown(Some(b)),
+        }),
+    }
+}
+
+fn compare_members(
+    place: &str,
+    expected: Option<&Value>,
+    got: Option<&Value>,
+    out: &mut Vec<Difference>,
+) {
+    match (expected, got) {
+        (Some(expected), Some(got)) => compare(place, expected, got, out),
+        _ => out.push(Difference {
+            place: place.to_owned(),
+            expected: shown(expected),
+            got: shown(got),
+        }),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    let text = value.map_or("nothing".to_owned(), Value::to_string);
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text,
+    }
+}
+
+/// The same without the members that say no more than if they were missing: "", 0, false, [], {} and null.
+pub(super) fn without_defaults(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter();
+            let kept = members.map(|(key, value)| (key.clone(), without_defaults(value)));
+            let kept: Map<String, Value> = kept.filter(|(_, value)| !is_default(value)).collect();
+            Value::Object(kept)
+        }
+        Value::Array(items) => items.iter().map(without_defaults).collect(),
+        other => other.clone(),
+    }
+}
+
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(value) => value.as_u64() == Some(0),
+        Value::String(value) => value.is_empty(),
+        Value::Array(value) => value.is_empty(),
+        Value::Object(value) => value.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn differences(expected: Value, got: Value) -> Vec<String> {
+        let mut out = Vec::new();
+        compare("outcome", &expected, &got, &mut out);
+        out.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_place_that_differs_is_named_with_both_values() {
+        let expected = json!({"status": "ok", "users": [{"tags": ["a"]}], "accounts": 1});
+        let got = json!({"status": "ok", "users": [{"tags": ["b", "c"]}], "more": true});
+        assert_eq!(
+            differences(expected, got),
+            [
+                "outcome.accounts\n    expected 1\n    got      nothing",
+                "outcome.more\n    expected nothing\n    got      true",
+                "outcome.users[0].tags[0]\n    expected \"a\"\n    got      \"b\"",
+                "outcome.users[0].tags[1]\n    expected nothing\n    got      \"c\"",
+            ]
+        );
+        assert!(differences(json!([1, "a"]), json!([1, "a"])).is_empty());
+    }
+
+    #[test]
+    fn members_with_a_default_value_are_as_good_as_missing_and_elements_are_not() {
+        let value = json!({"a": "", "b": 0, "c": false, "d": [], "e": null, "f": {"g": ""}, "h": ["", 0], "i": 1});
+        assert_eq!(without_defaults(&value), json!({"h": ["", 0], "i": 1}));
+    }
+}

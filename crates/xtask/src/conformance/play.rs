@@ -1,0 +1,119 @@
+//! One language through all cases: each with a server of its own, one after the other.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::case::Case;
+use super::difference::{Difference, compare, without_defaults};
+use super::languages::Unready;
+use super::runner::Runner;
+use super::server::{Scene, whole_request};
+use crate::Error;
+
+/// What became of the cases in a language.
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) language: &'static str,
+    /// Why it could not be played at all.
+    pub(super) unready: Option<Unready>,
+    pub(super) passed: usize,
+    pub(super) failed: Vec<Failed>,
+    /// The cases that the language cannot hold, with the reason.
+    pub(super) skipped: Vec<(String, String)>,
+}
+
+/// A case that did not end as it should.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) title: String,
+    pub(super) differences: Vec<Difference>,
+}
+
+impl Played {
+    pub(super) fn of(
+        language: &'static str,
+        runner: Result<Command, Unready>,
+        cases: &[Case],
+    ) -> Played {
+        let mut played = Played {
+            language,
+            unready: None,
+            passed: 0,
+            failed: Vec::new(),
+            skipped: Vec::new(),
+        };
+        match runner {
+            Ok(command) => played.play(Runner::new(command), cases),
+            Err(unready) => played.unready = Some(unready),
+        }
+        played
+    }
+
+    fn play(&mut self, mut runner: Runner, cases: &[Case]) {
+        for case in cases {
+            if let Some(reason) = case.skip.get(self.language) {
+                self.skipped.push((case.title.clone(), reason.clone()));
+                continue;
+            }
+            let differences = differences(self.language, &mut runner, case);
+            self.judge(&case.title, differences.unwrap_or_else(no_outcome));
+        }
+        if let Err(how) = runner.end() {
+            self.judge("after the last case", no_outcome(how.into()));
+        }
+    }
+
+    fn judge(&mut self, title: &str, differences: Vec<Difference>) {
+        match differences.is_empty() {
+            true => self.passed += 1,
+            false => self.failed.push(Failed {
+                title: title.to_owned(),
+                differences,
+            }),
+        }
+    }
+}
+
+/// Plays one case, and compares all that can be seen of it.
+fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<Difference>, Error> {
+    let scene = Scene::of(case)?;
+    let settings = scene.fill(&Value::Object(case.settings.clone()));
+    let line = json!({"name": case.name, "settings": settings, "call": case.call});
+    let outcome = runner.outcome(&line)?;
+
+    let mut differences = Vec::new();
+    let expected = expected_of(language, &scene.fill(&case.outcome));
+    let (expected, outcome) = (without_defaults(&expected), without_defaults(&outcome));
+    compare("outcome", &expected, &outcome, &mut differences);
+    let wire: Value = case
+        .wire
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(whole_request)
+        .collect();
+    compare("wire", &wire, &scene.wire(), &mut differences);
+    if let Some(tags) = &case.tags_after {
+        compare("tags_after", tags, &scene.tags()?, &mut differences);
+    }
+    Ok(differences)
+}
+
+/// In Rust no client is made of bad settings, and the error is the builder's: a message, which holds the remedy. The C
+/// interface has one form for all errors.
+fn expected_of(language: &str, outcome: &Value) -> Value {
+    let mut outcome = outcome.clone();
+    if language == "rust" && outcome["status"] == "settings" {
+        outcome["error"] = json!({"message": outcome["error"]["message"]});
+    }
+    outcome
+}
+
+fn no_outcome(why: Error) -> Vec<Difference> {
+    vec![Difference {
+        place: "the runner".to_owned(),
+        expected: "an outcome".to_owned(),
+        got: why.to_string(),
+    }]
+}

@@ -1,0 +1,167 @@
+//! A language's runner: one process for all cases, a line in and a line out. One that hangs or dies costs its case
+//! alone: another is started for the next.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// No case takes so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) struct Runner {
+    command: Command,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    cases: Option<ChildStdin>,
+    outcomes: Receiver<String>,
+}
+
+impl Runner {
+    /// Started with the first case.
+    pub(super) fn new(command: Command) -> Runner {
+        Runner {
+            command,
+            running: None,
+        }
+    }
+
+    /// Has a case played; why there is no outcome, in a sentence.
+    pub(super) fn outcome(&mut self, case: &Value) -> Result<Value, String> {
+        let running = match &mut self.running {
+            Some(running) => running,
+            None => self.running.insert(Running::start(&mut self.command)?),
+        };
+        let outcome = running.outcome(case);
+        if outcome.is_err() {
+            self.running = None;
+        }
+        outcome
+    }
+
+    /// Lets it end, as it does when there are no more cases; says how, if not well.
+    pub(super) fn end(mut self) -> Result<(), String> {
+        let Some(mut running) = self.running.take() else {
+            return Ok(());
+        };
+        drop(running.cases.take());
+        match running.outcomes.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Disconnected) => running.how_it_ended(),
+            Err(RecvTimeoutError::Timeout) => Err("it does not end".to_owned()),
+            Ok(more) => Err(format!("it said more than it was asked: {more}")),
+        }
+    }
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Result<Running, String> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start {program}: {error}"))?;
+        let (sender, outcomes) = mpsc::channel();
+        let cases = child.stdin.take();
+        if let Some(output) = child.stdout.take() {
+            thread::spawn(move || {
+                let lines = BufReader::new(output).lines().map_while(Result::ok);
+                // nobody listens any more once the runner is given up
+                lines
+                    .take_while(|line| sender.send(line.clone()).is_ok())
+                    .count()
+            });
+        }
+        Ok(Running {
+            child,
+            cases,
+            outcomes,
+        })
+    }
+
+    fn outcome(&mut self, case: &Value) -> Result<Value, String> {
+        let written = self.cases.as_mut().map(|cases| writeln!(cases, "{case}"));
+        if !matches!(written, Some(Ok(()))) {
+            return Err(self.death());
+        }
+        match self.outcomes.recv_timeout(PATIENCE) {
+            Ok(line) => serde_json::from_str(&line)
+                .map_err(|error| format!("its outcome is not JSON: {error}: {line}")),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(format!("no outcome in {} s", PATIENCE.as_secs()))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.death()),
+        }
+    }
+
+    fn death(&mut self) -> String {
+        let how = self.how_it_ended().err();
+        format!("it died: {}", how.as_deref().unwrap_or("without a word"))
+    }
+
+    /// For a runner that has closed its output.
+    fn how_it_ended(&mut self) -> Result<(), String> {
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(status.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // one that has ended by itself cannot be killed, and need not be
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn shell(script: &str) -> Runner {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Runner::new(command)
+    }
+
+    #[test]
+    fn each_case_gets_its_line_and_the_end_is_waited_for() {
+        let mut echo = shell("cat");
+        for n in 0..3 {
+            assert_eq!(echo.outcome(&json!({"n": n})), Ok(json!({"n": n})));
+        }
+        assert_eq!(echo.end(), Ok(()));
+    }
+
+    #[test]
+    fn a_runner_that_dies_costs_its_case_and_is_started_again() {
+        let mut mortal = shell("read case; echo $case; read case; exit 3");
+        assert_eq!(mortal.outcome(&json!(1)), Ok(json!(1)));
+        let died = mortal.outcome(&json!(2)).unwrap_err();
+        assert_eq!(died, "it died: exit status: 3");
+        assert_eq!(mortal.outcome(&json!(3)), Ok(json!(3)));
+        assert_eq!(mortal.end(), Ok(())); // its read fails, and so does the script's exit… with the last command's status
+    }
+
+    #[test]
+    fn what_is_no_json_or_cannot_be_started_is_said() {
+        let error = shell("echo nonsense; cat").outcome(&json!(1)).unwrap_err();
+        assert!(error.starts_with("its outcome is not JSON: "), "{error}");
+        let error = Runner::new(Command::new("no-such-runner")).outcome(&json!(1));
+        assert!(
+            error
+                .unwrap_err()
+                .starts_with("cannot start no-such-runner: ")
+        );
+    }
+}
