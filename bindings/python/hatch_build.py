@@ -27,7 +27,7 @@ if "__cached__" in globals():  # hatchling loads this file as a module: the byte
         cached.parent.rmdir()
 
 
-class LibraryHook(BuildHookInterface):  # type: ignore[misc]
+class LibraryHook(BuildHookInterface[Any]):
     """Puts the library into the wheel, and names the platform that it is for."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -5,10 +5,9 @@ No lock of Python is held while a call runs, so that a fork in the middle of one
 
 from __future__ import annotations
 
-import math
 from typing import Any, NoReturn
 
-from ._interrupt import put_back, take_interrupt
+from ._interrupt import Interrupt, put_back, take_interrupt
 from ._library import lib
 
 
@@ -50,7 +49,7 @@ class Call:
 
     def __init__(self, timeout: float | None, attempt_timeout: float | None, cancel: Cancel | None) -> None:
         self.pointer: Any = None
-        self._interrupt = None
+        self._interrupt: Interrupt | None = None
         self._cancel = cancel
         times = milliseconds(timeout, "timeout"), milliseconds(attempt_timeout, "attempt_timeout")
         self.pointer = lib.im_call_new()
@@ -98,6 +97,6 @@ def milliseconds(seconds: float | None, name: str) -> int | None:
         raise TypeError(f"{name}: {type(seconds).__name__}, expected seconds as int or float{hint}")
     if not seconds >= 0:  # also what is no number
         raise ValueError(f"{name}: {seconds}, expected seconds, 0 or more")
-    if math.isinf(seconds) or seconds >= _LONGEST // 1000:
+    if seconds >= _LONGEST // 1000:
         return _LONGEST
     return round(seconds * 1000) or (1 if seconds > 0 else 0)

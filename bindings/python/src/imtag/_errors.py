@@ -91,8 +91,8 @@ class PartialFailure(Error):
 
     failures: tuple[Failure, ...] = ()
     """Every account that was left out, each with its code."""
-    result: Result | None = None
-    """What was done; never None where a call raised this."""
+    result: Result
+    """What was done."""
 
 
 class HttpStatusError(Error):

@@ -54,11 +54,16 @@ def _path() -> tuple[Path, str]:
 
 def _fits(found: str) -> bool:
     """Whether a library of version `found` has all that this package needs, and means the same by it."""
-    ours, theirs = __version__.split("."), found.split(".")
-    try:
-        return ours[:2] == theirs[:2] and int(theirs[2].split("-")[0]) >= int(ours[2].split("-")[0])
-    except (IndexError, ValueError):
-        return ours == theirs
+    return _series(found) == _series(__version__) and _patch(found) >= _patch(__version__)
+
+
+def _series(version: str) -> list[str]:
+    return version.split(".")[:2]
+
+
+def _patch(version: str) -> int:
+    digits = "".join(version.split(".")[2:3]).split("-")[0]
+    return int(digits) if digits.isdigit() else 0
 
 
 lib = _load()

@@ -87,7 +87,10 @@ def _joined(texts: list[Any]) -> tuple[bytes, array[int]]:
         joined = "".join(texts)
         if joined.isascii():
             return joined.encode(), array(_SIZE, map(len, texts))
-    parts = [encoded(text, "") for text in texts]
+    try:
+        parts = list(map(str.encode, texts))
+    except (TypeError, UnicodeEncodeError):  # bytes, or surrogates
+        parts = [encoded(text, "") for text in texts]
     return b"".join(parts), array(_SIZE, map(len, parts))
 
 

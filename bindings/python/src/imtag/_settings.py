@@ -17,6 +17,8 @@ from ._marshal import Text, encoded
 from ._prototypes import string
 from ._raise import exception_of
 
+_SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
+
 
 @dataclass(frozen=True, repr=False)  # no secret is to be shown
 class Settings:
@@ -77,10 +79,8 @@ class Settings:
             path = os.fsencode(self.ca_file)
             lib.im_config_set_ca_file(config, string(path))
         for limit, value in (self.limits or {}).items():
-            name = encoded(limit, "limits")
-            lib.im_config_set_limit(
-                config, string(name), _number(value, f"limits[{limit!r}]", ctypes.sizeof(c_void_p) * 8)
-            )
+            name_of_limit = encoded(limit, "limits")
+            lib.im_config_set_limit(config, string(name_of_limit), _number(value, f"limits[{limit!r}]", _SIZE_BITS))
 
     def _set_text(self, config: Any, name: str) -> None:
         value = getattr(self, name)
@@ -89,7 +89,7 @@ class Settings:
             getattr(lib, f"im_config_set_{name}")(config, string(text))
 
 
-def _number(value: Any, name: str, bits: int) -> int:
+def _number(value: object, name: str, bits: int) -> int:
     """Return a number that fits into the library's type: ctypes would cut another without a word."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: {type(value).__name__}, expected int")

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from typing import Any
+
+import pytest
+from emulator import Emulator
+
+import imtag
+
+USERS = {"xiaojun012": ["a"]}
+
+
+class VaultError(Exception):
+    pass
+
+
+def client(emulator: Emulator, callback: Any, **settings: Any) -> imtag.Client:
+    return imtag.Client(**emulator.app, endpoint=emulator.endpoint, credential_callback=callback, **settings)
+
+
+def error_of(emulator: Emulator, callback: Any) -> imtag.CredentialsError:
+    with client(emulator, callback) as it, pytest.raises(imtag.CredentialsError) as caught:
+        it.add_tag(USERS)
+    assert emulator.arrivals() == 0
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "answer", ["abc", b"abc", ("abc", 60), (b"abc", None), imtag.UserSig("abc"), imtag.UserSig("abc", 0.5)]
+)
+def test_a_callbacks_usersig_is_used_in_every_form(emulator: Emulator, answer: Any) -> None:
+    with client(emulator, lambda: answer) as it, pytest.raises(imtag.ServiceError) as caught:
+        it.add_tag(USERS)
+    assert caught.value.code == 70003  # which says that it arrived: the emulator looks at it
+
+
+def test_what_a_callback_raises_is_the_cause(emulator: Emulator) -> None:
+    raised = VaultError("the vault is sealed")
+
+    def callback() -> str:
+        raise raised
+
+    error = error_of(emulator, callback)
+    assert error.__cause__ is raised
+    assert "the vault is sealed" in str(error)
+    assert error.effect is imtag.Effect.NOT_APPLIED
+
+
+def test_an_exception_without_words_is_named(emulator: Emulator) -> None:
+    def callback() -> str:
+        raise VaultError
+
+    assert "VaultError" in str(error_of(emulator, callback))
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (None, "the answer of credential_callback: NoneType, expected str"),
+        ((7, 60), "the UserSig of credential_callback: int, expected str"),
+        (("abc", "60"), "valid_for: str, expected seconds as int or float"),
+        (("abc", -1), "valid_for: -1, expected seconds, 0 or more"),
+        (("abc", 1, 2), "the answer of credential_callback: tuple, expected str"),
+    ],
+)
+def test_a_callback_that_answers_with_something_else_is_told(emulator: Emulator, answer: Any, why: str) -> None:
+    error = error_of(emulator, lambda: answer)
+    assert why in str(error)
+    assert isinstance(error.__cause__, (TypeError, ValueError))
+
+
+def test_a_usersig_that_is_none_is_refused_by_the_library(emulator: Emulator) -> None:
+    error = error_of(emulator, lambda: "not a UserSig\n")
+    assert error.__cause__ is None
+    assert "UserSig" in str(error)
+
+
+def test_keyboard_interrupt_in_a_callback_is_raised_as_it_is(emulator: Emulator) -> None:
+    def callback() -> str:
+        raise KeyboardInterrupt
+
+    with client(emulator, callback) as it, pytest.raises(KeyboardInterrupt) as caught:
+        it.add_tag(USERS)
+    assert isinstance(caught.value.__cause__, imtag.CredentialsError)
+
+
+def test_each_thread_gets_the_cause_of_its_own_call(emulator: Emulator) -> None:
+    causes: dict[str, str] = {}
+
+    def callback() -> str:
+        raise VaultError(threading.current_thread().name)
+
+    def call(it: imtag.Client) -> None:
+        try:
+            it.add_tag(USERS)
+        except imtag.CredentialsError as error:
+            causes[threading.current_thread().name] = str(error.__cause__)
+
+    with client(emulator, callback) as it:
+        threads = [threading.Thread(target=call, args=(it,), name=f"thread {number}") for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert causes == {f"thread {number}": f"thread {number}" for number in range(4)}
+
+
+def test_a_callback_that_leads_back_to_its_client_keeps_nothing_alive(emulator: Emulator) -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.client = client(emulator, self.usersig)
+
+        def usersig(self) -> str:
+            return "abc"
+
+    owner = Owner()
+    with pytest.raises(imtag.ServiceError):
+        owner.client.add_tag(USERS)
+    gone = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert gone() is None

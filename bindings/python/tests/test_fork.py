@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from emulator import HANGS, Emulator
+
+import imtag
+
+
+def in_child(work: Callable[[], bool]) -> None:
+    """Fork, and fail unless the child ends in time with a work that says yes."""
+    child = os.fork()
+    if child == 0:
+        fine = False
+        try:
+            fine = work()
+        finally:
+            os._exit(0 if fine else 1)
+    end = time.monotonic() + 20
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid == child:
+            break
+        if time.monotonic() > end:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            pytest.fail("the child hangs")
+        time.sleep(0.01)
+    assert os.WIFEXITED(status)
+    assert os.WEXITSTATUS(status) == 0
+
+
+def test_a_child_goes_on_with_its_parents_client(emulator: Emulator, client: imtag.Client) -> None:
+    client.add_tag({"parent": ["before"]})
+    in_child(lambda: client.add_tag({"child": ["a"]}).accounts == 1)
+    client.add_tag({"parent": ["after"]})
+    assert (emulator.tags("parent"), emulator.tags("child")) == (["after", "before"], ["a"])
+
+
+def test_a_fork_in_the_middle_of_a_call_harms_neither_side(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 1500})
+    cancel = imtag.Cancel()
+    accounts: list[int] = []
+
+    def call() -> None:
+        accounts.append(client.add_tag({"parent": ["a"]}, cancel=cancel).accounts)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    emulator.wait_for_arrivals(1)
+
+    def child() -> bool:
+        cancel.cancel()  # the parent's call is none of its business
+        client.get_tag(["parent"])
+        client.close()
+        return True
+
+    in_child(child)
+    thread.join(20)
+    assert accounts == [1]
+    assert emulator.tags("parent") == ["a"]
+
+
+def test_a_fork_from_a_thread_in_the_middle_of_the_main_threads_call(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 1500})
+    failed: list[BaseException] = []
+
+    def fork() -> None:
+        try:
+            emulator.wait_for_arrivals(1)
+            in_child(lambda: client.add_tag({"child": ["a"]}).accounts == 1)
+        except BaseException as exception:
+            failed.append(exception)
+
+    thread = threading.Thread(target=fork)
+    thread.start()
+    assert client.add_tag({"parent": ["a"]}).accounts == 1
+    thread.join(20)
+    assert failed == []
+    assert (emulator.tags("parent"), emulator.tags("child")) == (["a"], ["a"])
+
+
+def add(client: imtag.Client, account: str, queue: multiprocessing.Queue[object]) -> None:
+    try:
+        queue.put(client.add_tag({account: ["a"]}, timeout=0.5))
+    except imtag.Error as error:
+        queue.put(error)
+
+
+def test_multiprocessing_passes_results_and_errors(emulator: Emulator, client: imtag.Client) -> None:
+    processes = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[object] = processes.Queue()
+    child = processes.Process(target=add, args=(client, "child", queue))
+    child.start()
+    done = queue.get(timeout=20)
+    child.join(20)
+    assert isinstance(done, imtag.Result)
+    assert done.accounts == 1
+    emulator.faults("add", HANGS)
+    child = processes.Process(target=add, args=(client, "child", queue))
+    child.start()
+    error = queue.get(timeout=20)
+    child.join(20)
+    assert isinstance(error, imtag.TimeoutError)
+    assert error.effect is imtag.Effect.POSSIBLY_APPLIED
+    assert child.exitcode == 0
+    queue.close()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from emulator import Emulator
+
+import imtag
+
+SETTINGS: dict[str, Any] = {
+    "sdkappid": 1400000000,
+    "identifier": "administrator",
+    "secret_key": "key",
+    "region": "singapore",
+}
+
+
+def client(**settings: Any) -> imtag.Client:
+    settings = {**SETTINGS, **settings}
+    return imtag.Client(**{name: value for name, value in settings.items() if value is not None})
+
+
+def test_every_setting_is_taken(emulator: Emulator) -> None:
+    ca_file = Path(__file__).with_name("ca.pem")
+    for settings in (
+        {"region": "frankfurt", "secret_key": b"key", "identifier": b"admin"},
+        {"secret_key": None, "usersig": "abc"},
+        {"secret_key": None, "credential_callback": lambda: "abc"},
+        {"generation": "timpush", "calls_per_second": 10, "max_attempts": 1},
+        {"timeout": 0.5, "connect_timeout": 2, "limits": {"tag_bytes": 60, "users_per_request": 200}},
+        {"timeout": float("inf"), "connect_timeout": float("inf")},
+    ):
+        client(**settings).close()
+    with pytest.raises(imtag.SettingsError, match=str(ca_file)):
+        client(ca_file=ca_file)
+    with emulator.client(limits={"tag_bytes": 3}) as limited, pytest.raises(imtag.InvalidRequest, match="at most 3"):
+        limited.add_tag({"a": ["abcd"]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"sdkappid": 0}, "SDKAppID"),
+        ({"sdkappid": 2**32}, "sdkappid: 4294967296, expected 1 to 4294967295"),
+        ({"sdkappid": -1}, "sdkappid: -1, expected 1 to 4294967295"),
+        ({"identifier": ""}, "identifier"),
+        ({"identifier": "\ud800"}, "identifier: not UTF-8 from byte 0 on"),
+        ({"secret_key": None}, "no credentials are set"),
+        ({"secret_key": ""}, "secret key"),
+        ({"usersig": "abc"}, "secret_key and usersig are both set: set one of them"),
+        ({"region": None}, "region"),
+        ({"region": "atlantis"}, "atlantis"),
+        ({"endpoint": "https://example.com"}, "region and endpoint are both set: set one of them"),
+        ({"region": None, "endpoint": "http://example.com"}, "http"),
+        ({"generation": "third"}, "third"),
+        ({"calls_per_second": 0}, "0"),
+        ({"calls_per_second": 2**40}, "calls_per_second: 1099511627776"),
+        ({"max_attempts": 0}, "attempts"),
+        ({"timeout": 0}, "timeout"),
+        ({"connect_timeout": 0}, "timeout"),
+        ({"limits": {"tag_byte": 60}}, "tag_byte"),
+        ({"limits": {"tag_bytes": 0}}, "tag_bytes"),
+        ({"limits": {"tag_bytes": -1}}, r"limits\['tag_bytes'\]: -1"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(settings: Any, named: str) -> None:
+    with pytest.raises(imtag.SettingsError, match=named) as caught:
+        client(**settings)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"sdkappid": "1400000000"}, "sdkappid: str, expected int"),
+        ({"sdkappid": True}, "sdkappid: bool, expected int"),
+        ({"identifier": 7}, "identifier: int, expected str"),
+        ({"secret_key": 7}, "secret_key: int, expected str"),
+        ({"timeout": "1"}, "timeout: str, expected seconds as int or float"),
+        ({"calls_per_second": 1.5}, "calls_per_second: float, expected int"),
+        ({"secret_key": None, "credential_callback": "abc"}, "credential_callback: str, expected a callable"),
+        ({"limits": {"tag_bytes": "60"}}, r"limits['tag_bytes']: str, expected int"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_named(settings: Any, why: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        client(**settings)
+    assert str(caught.value) == why
+
+
+def test_settings_have_names() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        imtag.Client(1400000000, "administrator")  # type: ignore[misc]
+
+
+def test_secrets_are_in_no_repr_and_no_error(emulator: Emulator) -> None:
+    secret = "s3cret-that-nobody-may-see"
+    supplied = imtag.UserSig(secret, 60)
+    shown = [repr(supplied), str(supplied)]
+    for credentials in ({"secret_key": secret}, {"usersig": secret}, {"credential_callback": lambda: supplied}):
+        with client(**{"secret_key": None, "region": None, "endpoint": emulator.endpoint, **credentials}) as it:
+            shown.append(repr(it))
+            with pytest.raises(imtag.Error) as caught:
+                it.add_tag({"a": ["x"]})
+            shown += [str(caught.value), repr(caught.value), repr(caught.value.__dict__)]
+    for wrong in ({"region": "atlantis"}, {"usersig": secret}, {"secret_key": secret + "\ud800"}):
+        with pytest.raises(imtag.SettingsError) as caught:
+            client(**{"secret_key": secret, **wrong})
+        shown += [str(caught.value), repr(caught.value.__dict__)]
+    assert not [text for text in shown if secret in text]
