@@ -32,7 +32,7 @@ public:
 
     /// What get_tag read: `for (auto [account, tags] : result.users())`, in the service's order. Empty for the other
     /// operations.
-    list<im_user_tags> users() const& noexcept {
+    list_view<im_user_tags> users() const& noexcept {
         std::size_t size = 0;
         const im_user_tags* first = im_result_users(result_.get(), &size);
         return {first, size};
@@ -40,15 +40,15 @@ public:
 
     /// The accounts that get_tag asked for and the answer does not name. No page says whether such an account has no
     /// tags or could not be read; it is in no other count.
-    list<im_str> unanswered() const& noexcept {
+    list_view<im_str> unanswered() const& noexcept {
         std::size_t size = 0;
         const im_str* first = im_result_unanswered(result_.get(), &size);
         return {first, size};
     }
 
     // Of a result that is gone at the end of the statement, or before a loop begins: keep it in a variable first.
-    list<im_user_tags> users() const&& = delete;
-    list<im_str> unanswered() const&& = delete;
+    list_view<im_user_tags> users() const&& = delete;
+    list_view<im_str> unanswered() const&& = delete;
 
 private:
     std::unique_ptr<im_result, detail::freed_by<im_result_free>> result_;

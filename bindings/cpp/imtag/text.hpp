@@ -64,7 +64,7 @@ struct freed_by {
 /// Items that belong to a result, to be walked through or asked by position. It lives no longer than the result.
 /// `data` is what the C interface has, so that a list can be passed to a client again without a copy.
 template <class Raw>
-class list {
+class list_view {
 public:
     /// Walks over the items; what it points to is made at that moment.
     class iterator {
@@ -91,8 +91,8 @@ public:
     };
     using value_type = typename iterator::value_type;
 
-    list() = default;
-    list(const Raw* data, std::size_t size) noexcept : data_(data), size_(size) {}
+    list_view() = default;
+    list_view(const Raw* data, std::size_t size) noexcept : data_(data), size_(size) {}
 
     const Raw* data() const noexcept { return data_; }
     std::size_t size() const noexcept { return size_; }
@@ -110,7 +110,7 @@ private:
 /// A user that was read, with its tags.
 struct user_view {
     std::string_view account;
-    list<im_str> tags;
+    list_view<im_str> tags;
 };
 
 namespace detail {

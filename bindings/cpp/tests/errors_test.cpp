@@ -153,14 +153,31 @@ TEST(errors, settings_that_cannot_be_used_name_the_first) {
     const auto error = thrown<imtag::settings_error>(
         [&] { imtag::client client{service.config().region("mars").max_attempts(0)}; });
     EXPECT_EQ(error.status(), imtag::status::settings);
-    EXPECT_NE(std::string(error.what()).find("\"mars\""), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("unknown region \"mars\""), std::string::npos) << error.what();
     EXPECT_THROW(imtag::client{imtag::config{}}, imtag::settings_error);
-    EXPECT_THROW(imtag::client{service.config().timeout(-1s)}, imtag::settings_error);
-    EXPECT_THROW(imtag::client{service.config().connect_timeout(0s)}, imtag::settings_error);
-    EXPECT_THROW(imtag::client{service.config().calls_per_second(0)}, imtag::settings_error);
-    EXPECT_THROW(imtag::client{service.config().generation("v5")}, imtag::settings_error);
-    EXPECT_THROW(imtag::client{service.config().limit("tag_bites", 50)}, imtag::settings_error);
-    EXPECT_THROW(imtag::client{service.config().ca_file("/nonexistent.pem")}, imtag::settings_error);
+}
+
+TEST(errors, each_setting_is_the_one_that_its_name_says) {
+    const auto expect = [](std::string_view words, const imtag::config& settings) {
+        const auto error = thrown<imtag::settings_error>([&] { imtag::client client{settings}; });
+        EXPECT_NE(std::string_view(error.what()).find(words), std::string::npos) << error.what();
+    };
+    const emulator& service = fresh();
+    expect("\"0\" is not an SDKAppID", service.config().app(0, "administrator"));
+    expect("the identifier is empty", service.config().app(1400000000, ""));
+    expect("the secret key is empty", service.config().secret_key(""));
+    expect("the UserSig is empty", service.config().usersig(""));
+    expect("unknown region \"mars\"", service.config().region("mars"));
+    expect("the endpoint \"http://example.org\" is plain HTTP", service.config().endpoint("http://example.org"));
+    expect("unknown generation \"v5\"", service.config().generation("v5"));
+    expect("0 calls per second", service.config().calls_per_second(0));
+    expect("the timeout is zero", service.config().timeout(0s));
+    expect("the timeout is zero", service.config().timeout(-1s));
+    expect("the connect timeout is zero", service.config().connect_timeout(0s));
+    expect("0 attempts", service.config().max_attempts(0));
+    expect("the CA file /nonexistent.pem", service.config().ca_file("/nonexistent.pem"));
+    expect("there is no limit \"tag_bites\"", service.config().limit("tag_bites", 50));
+    expect("the limit tag_bytes is 0", service.config().limit("tag_bytes", 0));
 }
 
 TEST(errors, a_setting_that_is_not_in_the_environment_is_an_empty_one) {

@@ -131,6 +131,19 @@ TEST(calls, an_interrupt_ends_a_call_by_its_answer_or_by_throwing) {
     EXPECT_THROW(client.add_tag({{"alice", {"a"}}}, throwing), imtag::cancelled);
 }
 
+TEST(calls, an_interrupt_is_kept_until_another_is_set_or_the_call_goes) {
+    auto first = std::make_shared<int>(0), second = std::make_shared<int>(0);
+    const std::weak_ptr<int> saw_first = first, saw_second = second;
+    {
+        imtag::call call;
+        call.interrupt([first = std::move(first)] { return false; });
+        const imtag::call moved = std::move(call).interrupt([second = std::move(second)] { return false; });
+        EXPECT_TRUE(saw_first.expired());
+        EXPECT_FALSE(saw_second.expired());
+    }
+    EXPECT_TRUE(saw_second.expired());
+}
+
 TEST(calls, one_that_was_moved_from_is_not_taken_for_none) {
     const imtag::client client = fresh().client();
     imtag::call call;
@@ -157,6 +170,18 @@ TEST(credentials, a_callback_supplies_a_usersig_and_goes_with_its_last_client) {
         EXPECT_EQ(*seen.lock(), 1);
     }
     EXPECT_TRUE(seen.expired());
+}
+
+TEST(credentials, a_usersig_that_is_soon_over_is_asked_for_again) {
+    auto& service = fresh();
+    int calls = 0;
+    const imtag::client client{service.config().credential_callback([&calls, usersig = service.usersig()] {
+        ++calls;
+        return imtag::credential(usersig, 10ms);
+    })};
+    for (int i = 0; i < 50 && calls < 2; ++i)
+        client.clear_tags({"alice"});
+    EXPECT_EQ(calls, 2);
 }
 
 TEST(credentials, a_text_alone_or_a_ready_one_is_a_usersig_too) {

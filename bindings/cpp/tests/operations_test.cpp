@@ -12,7 +12,7 @@ namespace {
 
 using texts = std::vector<std::string_view>;
 
-texts of(imtag::list<im_str> list) { return texts(list.begin(), list.end()); }
+texts of(imtag::list_view<im_str> list) { return texts(list.begin(), list.end()); }
 
 TEST(operations, the_sample_of_the_services_page_tags_two_users) {
     auto& service = fresh();

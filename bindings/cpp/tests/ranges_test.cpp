@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <forward_list>
 #include <list>
@@ -15,7 +16,7 @@
 
 namespace {
 
-std::size_t allocations = 0;
+std::atomic<std::size_t> allocations{0};
 
 }  // namespace
 
@@ -111,7 +112,7 @@ TEST(ranges, what_is_made_for_the_c_interface_is_passed_on) {
     const im_user_tags users[] = {{IM_STR("alice"), ab, 2}, {IM_STR("bob"), &c, 1}};
     expect_arrives(users);
     expect_arrives(std::vector<im_user_tags>(users, users + 2));
-    expect_arrives(imtag::list<im_user_tags>(users, 2));
+    expect_arrives(imtag::list_view<im_user_tags>(users, 2));
 }
 
 TEST(ranges, accounts_are_any_range_of_texts) {

@@ -1,6 +1,5 @@
 //! C++: the binding's tests, built with CMake and run against the emulator, plain and with sanitizers. They use the
-//! library as an installed one, so that what `find_package` needs is tested too. The conformance runner is built with
-//! them.
+//! library as an installed one, so that what `find_package` needs is tested too.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

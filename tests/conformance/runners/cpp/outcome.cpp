@@ -8,7 +8,7 @@ namespace {
 
 json text(std::string_view view) { return std::string(view); }
 
-json texts(imtag::list<im_str> list) {
+json texts(imtag::list_view<im_str> list) {
     json all = json::array();
     for (std::string_view item : list)
         all.push_back(text(item));
