@@ -7,7 +7,7 @@ use super::case::runners;
 use crate::Error;
 use crate::cargo::cargo;
 use crate::install::{self, build};
-use crate::test::tools;
+use crate::test::{python, tools};
 
 /// A language that has a runner.
 #[derive(Clone, Copy)]
@@ -109,8 +109,10 @@ fn compiled(mut compiler: Command, language: &str, others: &[&str]) -> Result<Co
     Ok(with_library(&program, &prefix))
 }
 
+/// With the package as it is installed.
 fn python() -> Result<Command, Unready> {
-    Err(Unready::Broken("there is no runner yet".to_owned()))
+    let venv = python::Venv::ready().map_err(Unready::Missing)?;
+    Ok(python::conformance_runner(&venv)?)
 }
 
 fn go() -> Result<Command, Unready> {

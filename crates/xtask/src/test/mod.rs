@@ -10,6 +10,7 @@ mod c;
 mod conformance;
 mod cpp;
 mod install;
+pub(crate) mod python;
 mod readme;
 mod steps;
 mod summary;

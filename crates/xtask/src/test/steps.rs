@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::{c, conformance, cpp, install, readme, tools};
+use super::{c, conformance, cpp, install, python, readme, tools};
 use crate::cargo::cargo;
 use crate::generated::Generated;
 use crate::{errors, sample};
@@ -27,6 +27,8 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("C conformance runner", c::conformance_runner),
     ("C++", cpp::plain),
     ("C++ with sanitizers", cpp::sanitized),
+    ("Python lints", python::linted),
+    ("Python", python::tested),
     ("conformance", conformance::cases),
     ("installed", install::as_built),
     ("installed as shipped", install::as_shipped),
