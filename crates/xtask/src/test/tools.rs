@@ -48,6 +48,21 @@ pub(crate) fn cpp() -> Result<(), String> {
     Ok(())
 }
 
+/// Python from 3.9 on, with what makes virtual environments.
+pub(crate) fn python() -> Result<(), String> {
+    let can = |what: &str| succeeds(Command::new("python3").args(["-c", what]));
+    if !can("") {
+        debian_package("python3").map_err(|why| format!("python3: {why}"))?;
+    }
+    if !can("import sys; sys.exit(sys.version_info < (3, 9))") {
+        return Err("python3 is older than 3.9".to_owned());
+    }
+    if !can("import ensurepip, venv") {
+        debian_package("python3-venv").map_err(|why| format!("python3-venv: {why}"))?;
+    }
+    Ok(())
+}
+
 /// A header of C, which a package of Debian brings.
 pub(crate) fn c_header(header: &str, package: &str) -> Result<(), String> {
     let mut compiler = Command::new("gcc");

@@ -1,0 +1,218 @@
+//! Python: lints and types of the binding, and its tests against an installed wheel, from a folder elsewhere, so that
+//! nothing of the source tree is imported by chance. All of it in a virtual environment below the target folder, which
+//! is made anew when what it is made of has changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::summary::Outcome;
+use super::{cpp, tools};
+use crate::Error;
+use crate::cargo::root;
+use crate::install::program::output;
+use crate::install::{self, build, tree};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The virtual environment.
+#[derive(Clone)]
+pub(crate) struct Venv {
+    /// Of everything in Python: the environment, the wheel, caches.
+    folder: PathBuf,
+}
+
+/// Style, format, types.
+pub(super) fn linted() -> Outcome {
+    done(|venv| {
+        let cache = venv.folder.join("ruff");
+        for arguments in [&["check"][..], &["format", "--check"]] {
+            let mut ruff = venv.module("ruff");
+            ruff.args(arguments).arg("--config").arg(configuration());
+            ruff.arg("--cache-dir").arg(&cache);
+            run(ruff.arg(project()).arg(runner()))?;
+        }
+        let mut mypy = venv.module("mypy");
+        mypy.current_dir(project()).arg("--cache-dir");
+        run(mypy.arg(venv.folder.join("mypy")))?;
+        let mut mypy = venv.module("mypy");
+        mypy.arg("--config-file").arg(configuration());
+        run(mypy
+            .arg("--cache-dir")
+            .arg(venv.folder.join("mypy"))
+            .arg(runner()))
+    })
+}
+
+/// The tests.
+pub(super) fn tested() -> Outcome {
+    done(|venv| {
+        let mut pytest = venv.module("pytest");
+        pytest.arg("-c").arg(configuration());
+        pytest.args(["-p", "no:cacheprovider", "--quiet"]);
+        pytest.arg("--rootdir").arg(project());
+        pytest.env("IMTAG_BIN", cpp::command_line()?);
+        run(pytest.arg(project().join("tests")))
+    })
+}
+
+/// The conformance runner, started with the package as it is installed.
+pub(crate) fn conformance_runner(venv: &Venv) -> Result<Command, Error> {
+    venv.install_package()?;
+    let mut command = venv.python();
+    command.arg(runner());
+    Ok(command)
+}
+
+fn done(work: impl FnOnce(&Venv) -> Result<(), Error>) -> Outcome {
+    let venv = match Venv::ready() {
+        Ok(venv) => venv,
+        Err(why) => return Outcome::Skipped(why),
+    };
+    match venv.install_package().and_then(|()| work(&venv)) {
+        Ok(()) => Outcome::Ok,
+        Err(why) => Outcome::Failed(why.to_string()),
+    }
+}
+
+fn project() -> PathBuf {
+    root().join("bindings/python")
+}
+
+fn configuration() -> PathBuf {
+    project().join("pyproject.toml")
+}
+
+fn runner() -> PathBuf {
+    root().join("tests/conformance/runners/python/run.py")
+}
+
+impl Venv {
+    /// The environment with the tools that the checks need; why it cannot be had.
+    pub(crate) fn ready() -> Result<Venv, String> {
+        tools::python()?;
+        let folder = build::target().map_err(|why| why.to_string())?;
+        let venv = Venv {
+            folder: folder.join("python"),
+        };
+        venv.make().map_err(|why| why.to_string())?;
+        Ok(venv)
+    }
+
+    /// Makes it, unless it is there and made of the same.
+    fn make(&self) -> Result<(), Error> {
+        let requirements = project().join("requirements-test.txt");
+        let python = output(Command::new("python3").args(["-VV"]))?;
+        let made_of = python + &fs::read_to_string(&requirements)?;
+        let stamp = self.folder.join("venv/made-of.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == made_of) {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.folder)?;
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]);
+        output(venv.arg(self.folder.join("venv")))?;
+        let mut pip = self.pip("install");
+        output(pip.arg("--requirement").arg(requirements))?;
+        fs::write(stamp, made_of)?;
+        Ok(())
+    }
+
+    /// Builds the wheel with the libraries of the tests, and installs it: once, however many checks need it.
+    pub(crate) fn install_package(&self) -> Result<(), Error> {
+        static DONE: OnceLock<Result<(), String>> = OnceLock::new();
+        let install = || self.install_wheel().map_err(|why| why.to_string());
+        DONE.get_or_init(install).clone().map_err(Error::from)
+    }
+
+    fn install_wheel(&self) -> Result<(), Error> {
+        let library = install::tree_for_tests()?
+            .join("lib")
+            .join(tree::file_name());
+        let folder = self.folder.join("wheel");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let mut pip = self.pip("wheel");
+        pip.args(["--no-build-isolation", "--no-deps", "--wheel-dir"]);
+        pip.arg(&folder).arg(project());
+        output(pip.env("IMTAG_PREBUILT_LIBRARY", library))?;
+        let wheel = only_file(&folder)?;
+        let name = wheel.file_name().unwrap_or_default().to_string_lossy();
+        if name != wheel_name() {
+            return Err(format!("the wheel is called {name}, not {}", wheel_name()).into());
+        }
+        let mut pip = self.pip("install");
+        pip.args(["--no-deps", "--force-reinstall"]).arg(&wheel);
+        output(&mut pip)?;
+        Ok(())
+    }
+
+    /// Python, in a folder where nothing lies that it could import, with no setting of the user's for the package.
+    fn python(&self) -> Command {
+        let mut command = Command::new(self.folder.join("venv/bin/python"));
+        command
+            .current_dir(&self.folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env_remove("PYTHONPATH")
+            .env_remove("IMTAG_LIBRARY");
+        command
+    }
+
+    fn module(&self, name: &str) -> Command {
+        let mut command = self.python();
+        command.args(["-m", name]);
+        command
+    }
+
+    fn pip(&self, task: &str) -> Command {
+        let mut command = self.module("pip");
+        command.args([task, "--quiet", "--disable-pip-version-check"]);
+        command
+    }
+}
+
+/// A library of C for any Python 3 on this machine.
+fn wheel_name() -> String {
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("imtag-{VERSION}-py3-none-{system}_{processor}.whl")
+}
+
+fn only_file(folder: &Path) -> Result<PathBuf, Error> {
+    let files: Result<Vec<_>, _> = fs::read_dir(folder)?.collect();
+    match files?.as_slice() {
+        [file] => Ok(file.path()),
+        files => Err(format!("{} holds {} files, not one", folder.display(), files.len()).into()),
+    }
+}
+
+/// Runs a module whose output goes to the terminal as it is.
+fn run(command: &mut Command) -> Result<(), Error> {
+    let name = command.get_args().nth(1).unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{name}: {status}").into()),
+        Err(error) => Err(format!("cannot start {name}: {error}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_fails_is_named() {
+        let mut command = Command::new("false");
+        let error = run(command.args(["-m", "mypy"])).unwrap_err();
+        assert_eq!(error.to_string(), "mypy: exit status: 1");
+    }
+
+    #[test]
+    fn a_wheel_is_for_this_machine_and_any_python_3() {
+        let name = wheel_name();
+        assert!(name.starts_with("imtag-") && name.contains("-py3-none-"));
+        assert!(!name.contains("any"));
+    }
+}
