@@ -18,11 +18,17 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(root());
+    command.args(arguments);
+    clean(&mut command);
+    command
+}
+
+/// Makes a command start as Cargo's do: at the root, without what is about this package.
+pub(crate) fn clean(command: &mut Command) {
+    command.current_dir(root());
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_package(name)) {
         command.env_remove(name);
     }
-    command
 }
 
 fn is_of_this_package(variable: &OsStr) -> bool {

@@ -6,6 +6,7 @@ mod cargo;
 mod conformance;
 #[cfg(test)]
 mod consistency;
+mod dist;
 mod errors;
 mod generated;
 mod header;
@@ -24,6 +25,7 @@ Usage: cargo xtask TASK
 
   abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
   conformance        play the cases of tests/conformance in every language; with --help: in some
+  dist               build what is shipped to machines without Rust into target/artefacts: it takes minutes
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
   header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
   install OPTIONS    build the libraries and install them; `cargo xtask install --help` has the options
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let done = match arguments.value() {
         Ok(task) if task == "abi" => abi::run(arguments),
         Ok(task) if task == "conformance" => conformance::run(arguments),
+        Ok(task) if task == "dist" => dist::run(arguments),
         Ok(task) if task == "errors" => errors::run(arguments),
         Ok(task) if task == "header" => header::run(arguments),
         Ok(task) if task == "install" => install::run(arguments),

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::archive;
+use super::program::output;
 use crate::Error;
 use crate::cargo::cargo;
 
@@ -50,6 +51,21 @@ pub(crate) fn libraries_by(mut command: Command) -> Result<Libraries, Error> {
         archive,
         system,
     })
+}
+
+/// Cargo's target folder.
+pub(crate) fn target() -> Result<PathBuf, Error> {
+    let text = output(&mut cargo([
+        "metadata",
+        "--no-deps",
+        "--format-version",
+        "1",
+    ]))?;
+    let metadata: Value = serde_json::from_str(&text)?;
+    let target = metadata["target_directory"].as_str();
+    Ok(target
+        .ok_or("cargo metadata names no target folder")?
+        .into())
 }
 
 /// What Cargo says of a build. What rustc says of the code goes to the terminal.

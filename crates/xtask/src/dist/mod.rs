@@ -1,0 +1,90 @@
+//! `cargo xtask dist`: what is shipped to machines without Rust, into `target/artefacts` (`target/dist` is Cargo's own, for
+//! the profile): the libraries, the command line and the wheel, for this platform, with the oldest glibc that they run
+//! on. What cannot be promised is not written.
+
+mod glibc;
+mod licences;
+mod package;
+mod places;
+mod trial;
+mod venv;
+mod wheel;
+mod zig;
+
+use std::fs;
+
+use crate::Error;
+use crate::install::{build, sizes};
+use places::Places;
+use venv::Venv;
+use zig::Zig;
+
+const HELP: &str = "\
+Usage: cargo xtask dist
+
+Builds what is shipped into target/artefacts, and tries it: archives of the library and of the command line, the wheel, and
+their SHA256SUMS. It takes minutes. It needs cc, binutils, pkg-config, tar and python3 with venv; the rest comes from
+PyPI, in exact versions.
+";
+
+pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
+    use lexopt::prelude::*;
+    match arguments.next()? {
+        None => {}
+        Some(Short('h') | Long("help")) => {
+            print!("{HELP}");
+            return Ok(());
+        }
+        Some(other) => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
+    }
+    let target = build::target()?;
+    let (to, work) = (target.join("artefacts"), target.join("artefacts-work"));
+    for folder in [&to, &work] {
+        let _ = fs::remove_dir_all(folder); // it is there from the second time on
+        fs::create_dir_all(folder)?;
+    }
+    let tools = Venv::with(
+        include_str!("requirements.txt"),
+        target.join("artefacts-tools"),
+    )?;
+    let places = Places::of_this_machine(&target)?;
+    let zig = Zig {
+        tools: &tools,
+        places: &places,
+        cache: target.join("artefacts-cache"),
+    };
+
+    let libraries = zig.libraries()?;
+    let program = zig.command_line()?;
+    trial::is_linked_as_meant(&libraries.shared)?;
+    for file in [&libraries.shared, &program] {
+        trial::runs_on_old_systems(file)?;
+    }
+    let library_folder = package::library(&libraries, &work)?;
+    let program_folder = package::program(&program, &work)?;
+    let wheel = wheel::built(&tools, &libraries.shared, &work)?;
+    wheel::unpacked(&tools, &wheel, &work.join("wheel"))?;
+
+    trial::names_no_place(&library_folder, &places)?;
+    trial::names_no_place(&program_folder, &places)?;
+    trial::names_no_place(&work.join("wheel"), &places)?;
+    trial::programs(&zig, &library_folder, &work)?;
+    trial::panics_are_caught(&zig, &library_folder, &work)?;
+    trial::wheel(&wheel, &work)?;
+
+    let mut files = Vec::new();
+    for file in [
+        package::packed(&library_folder)?,
+        package::packed(&program_folder)?,
+        wheel,
+    ] {
+        let shipped = to.join(file.file_name().ok_or("an artefact has a name")?);
+        fs::rename(file, &shipped)?;
+        println!("wrote {}", shipped.display());
+        files.push(shipped);
+    }
+    package::sums(&to, &files.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    fs::remove_dir_all(work)?;
+    println!("{}", sizes(&libraries)?);
+    Ok(())
+}
