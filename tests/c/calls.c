@@ -127,7 +127,7 @@ static void a_host_that_is_asked(void) {
 }
 
 int main(void) {
-    begin("calls", 60);
+    begin("calls", 120);
     emulator = emulator_start();
     client = client_of(emulator_config(&emulator));
     one_call_at_a_time();

@@ -180,7 +180,7 @@ static void before_it_begins(void) {
 }
 
 int main(void) {
-    begin("cancel", 100);
+    begin("cancel", 120);
     emulator = emulator_start();
     waiting_for_the_quota();
     waiting_for_another_threads_usersig();

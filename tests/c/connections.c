@@ -131,7 +131,7 @@ static void a_peer_that_goes_while_we_write(const char *scheme) {
 }
 
 int main(void) {
-    begin("connections", 60);
+    begin("connections", 120);
     signal(SIGPIPE, SIG_DFL);
     a_dead_server();
     a_pooled_connection(CLOSED_BETWEEN, 1);

@@ -232,7 +232,7 @@ static void no_secret_in_a_message(void) {
 }
 
 int main(void) {
-    begin("credentials", 60);
+    begin("credentials", 120);
     emulator = emulator_start();
     usersig = emulator_usersig(&emulator);
     answers();

@@ -206,7 +206,7 @@ static void at_any_moment(void) {
 }
 
 int main(void) {
-    begin("fork", 100);
+    begin("fork", 120);
     emulator = emulator_start();
     struct emulator tls = emulator_start_tls();
     while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 100);

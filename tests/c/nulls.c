@@ -344,7 +344,7 @@ static void none_is_forgotten(char **symbols, int count) {
 }
 
 int main(int argc, char **argv) {
-    begin("nulls", 60);
+    begin("nulls", 120);
     config = im_config_new();
     im_config_set_app(config, 1400000000, IM_STR("administrator"));
     im_config_set_secret_key(config, IM_STR("secret"));

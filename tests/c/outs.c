@@ -132,7 +132,7 @@ static void a_refusal_is_an_error_alone(void) {
 }
 
 int main(void) {
-    begin("outs", 60);
+    begin("outs", 120);
     emulator = emulator_start();
     client = client_by("all_member_push");
     newer = client_by("timpush");

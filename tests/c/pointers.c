@@ -141,7 +141,7 @@ static void handles(void) {
 }
 
 int main(void) {
-    begin("pointers", 60);
+    begin("pointers", 120);
     im_config *config = im_config_new();
     im_config_set_app(config, 1400000000, IM_STR("administrator"));
     im_config_set_secret_key(config, IM_STR("secret"));

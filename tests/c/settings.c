@@ -182,7 +182,7 @@ static void many_clients_of_one(void) {
 }
 
 int main(void) {
-    begin("settings", 60);
+    begin("settings", 120);
     what_is_not_set();
     texts();
     apps();

@@ -152,7 +152,7 @@ static void all_at_once(void) {
 }
 
 int main(void) {
-    begin("texts", 60);
+    begin("texts", 120);
     struct emulator emulator = emulator_start();
     client = client_of(emulator_config(&emulator));
     one_too_much();

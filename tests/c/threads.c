@@ -121,7 +121,7 @@ static void signals_that_interrupt(void) {
 }
 
 int main(void) {
-    begin("threads", 60);
+    begin("threads", 120);
     emulator = emulator_start();
     many_threads();
     signals_that_interrupt();

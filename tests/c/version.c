@@ -8,7 +8,7 @@
 
 int main(int count, char **arguments) {
     char parts[64];
-    begin("version", 10);
+    begin("version", 120);
     snprintf(parts, sizeof parts, "%d.%d.%d", IM_VERSION_MAJOR, IM_VERSION_MINOR, IM_VERSION_PATCH);
     CHECK_TEXT(IM_VERSION, parts);
     CHECK_TEXT(im_version(), IM_VERSION);
