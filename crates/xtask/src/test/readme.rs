@@ -15,7 +15,7 @@ use imtag_emulator::Emulator;
 
 use super::summary::Outcome;
 use crate::Error;
-use crate::cargo::root;
+use crate::cargo::{clean, root};
 
 const HEADING: &str = "## From C, C++, Python and Go";
 
@@ -125,9 +125,10 @@ impl Example {
             format!("cd '{}'", folder.display()),
             self.commands.join("\n"),
         ];
-        let output = Command::new("sh")
+        let mut shell = Command::new("sh");
+        clean(&mut shell);
+        let output = shell
             .args(["-eu", "-c", &script.join("\n")])
-            .current_dir(root())
             .env("PREFIX", elsewhere.0.join("prefix"))
             .env("IMTAG_ENDPOINT", emulator.endpoint())
             .env("IMTAG_SECRET_KEY_FILE", key)
