@@ -81,6 +81,28 @@ static void *open_library(void) {
     return handle;
 }
 
+static void is_kept(void) {
+    void *kept = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
+    if (!kept)
+        fail("the library was unloaded: is it linked with -z nodelete?");
+    dlclose(kept);
+}
+
+static void *call_and_end(void *handle) {
+    call(handle);
+    return NULL;
+}
+
+/* No thread has anything of the library any more: without -z nodelete it would go now. */
+static void a_thread_that_ends_before_the_close(void) {
+    pthread_t thread;
+    void *handle = open_library();
+    pthread_create(&thread, NULL, call_and_end, handle);
+    pthread_join(thread, NULL);
+    dlclose(handle);
+    is_kept();
+}
+
 static pthread_barrier_t called, closed;
 
 static void *call_and_end_late(void *handle) {
@@ -116,16 +138,15 @@ int main(int count, char **arguments) {
     library = arguments[1];
     if (dlopen(library, RTLD_NOW | RTLD_NOLOAD))
         fail("the library is loaded before it is opened");
+    /* first, as afterwards this thread keeps the library by itself */
+    a_thread_that_ends_before_the_close();
     for (int i = 0; i < ROUNDS; i++) {
         void *handle = open_library();
         call(handle);
         dlclose(handle);
         a_thread_that_ends_after_the_close();
     }
-    void *kept = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
-    if (!kept)
-        fail("the library was unloaded: is it linked with -z nodelete?");
-    dlclose(kept);
+    is_kept();
     fflush(NULL);
     if (pread(printed, start, sizeof start - 1, 0) != 0)
         fail(start);
