@@ -8,36 +8,57 @@ import (
 	"time"
 )
 
-// call is what a context means to the C interface: its deadline, and the way to cancel.
+// call is what a context and the options of a call mean to the C interface: time limits, and the way to cancel.
 type call struct {
-	handle *C.im_call // nil where the context can end nothing
+	handle *C.im_call // nil where there is nothing to say
 	ctx    context.Context
-	stop   func() bool
-	ended  chan struct{}
+	stop   func() bool   // nil where the context cannot end while the call runs
+	ended  chan struct{} // closed when a cancel has been passed on
 }
 
-func callOf(ctx context.Context) *call {
+func callOf(ctx context.Context, options []CallOption) *call {
 	deadline, bounded := ctx.Deadline()
-	if !bounded && ctx.Done() == nil {
-		return &call{ctx: ctx}
+	c := &call{ctx: ctx}
+	if !bounded && ctx.Done() == nil && len(options) == 0 {
+		return c
 	}
-	c := &call{handle: C.im_call_new(), ctx: ctx, ended: make(chan struct{})}
+	c.handle = C.im_call_new()
 	if bounded {
-		C.im_call_set_timeout_ms(c.handle, milliseconds(max(0, time.Until(deadline))))
+		C.im_call_set_timeout_ms(c.handle, milliseconds(time.Until(deadline)))
 	}
-	c.stop = context.AfterFunc(ctx, func() {
-		defer close(c.ended)
-		C.im_call_cancel(c.handle)
-	})
+	for _, option := range options {
+		option.set(c.handle)
+	}
+	switch {
+	case ctx.Err() != nil: // here and now, as AfterFunc may be so late that something is sent
+		c.end()
+	case ctx.Done() != nil:
+		c.ended = make(chan struct{})
+		c.stop = context.AfterFunc(ctx, func() {
+			defer close(c.ended)
+			c.end()
+		})
+	}
 	return c
+}
+
+// end passes on that the context is done. A deadline the library sees for itself, and then says that the time was up;
+// a cancel that came a moment earlier would hide that.
+func (c *call) end() {
+	if !c.late() {
+		C.im_call_cancel(c.handle)
+	}
+}
+
+// late says whether the context's deadline has passed. Its Err may say so a little later.
+func (c *call) late() bool {
+	deadline, bounded := c.ctx.Deadline()
+	return bounded && !time.Now().Before(deadline)
 }
 
 // free ends what was begun for the call. A cancel that is under way is waited for: it still needs the handle.
 func (c *call) free() {
-	if c.handle == nil {
-		return
-	}
-	if !c.stop() {
+	if c.stop != nil && !c.stop() {
 		<-c.ended
 	}
 	C.im_call_free(c.handle)
@@ -45,16 +66,18 @@ func (c *call) free() {
 
 // explain notes in an error that it was the context that ended the call.
 func (c *call) explain(failed *Error) {
-	_, bounded := c.ctx.Deadline()
 	switch {
-	case failed.Status == StatusTimeout && bounded:
-		failed.cause = context.DeadlineExceeded
 	case failed.Status == StatusCancelled:
 		failed.cause = c.ctx.Err()
+	case failed.Status == StatusTimeout && c.late():
+		failed.cause = context.DeadlineExceeded
 	}
 }
 
-// milliseconds rounds up, so that a little time is not none.
+// milliseconds rounds up, so that a little time is not none; what is over is none.
 func milliseconds(d time.Duration) C.uint64_t {
-	return C.uint64_t((d + time.Millisecond - 1) / time.Millisecond)
+	if d <= 0 {
+		return 0
+	}
+	return C.uint64_t((d-1)/time.Millisecond) + 1
 }

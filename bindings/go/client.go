@@ -11,10 +11,12 @@ import (
 )
 
 // Client is a client of the service: connections, quota, UserSig and retry budget that all goroutines share. Any number
-// of them may use it at once.
+// of them may use it at once. NewClient makes one.
 type Client struct {
-	mu     sync.RWMutex // held for reading by each call, so that Close waits for them
-	handle *C.im_client // nil once closed
+	mu      sync.Mutex
+	handle  *C.im_client // nil once freed
+	closed  bool
+	running sync.WaitGroup // the calls; none is added once closed
 }
 
 var errNoContext = errors.New("imtag: the context is nil: pass context.Background()")
@@ -26,7 +28,7 @@ func NewClient(config Config) (*Client, error) {
 	if err := checkVersion(); err != nil {
 		return nil, err
 	}
-	if err := config.clash(); err != nil {
+	if err := config.check(); err != nil {
 		return nil, err
 	}
 	made := config.make()
@@ -41,13 +43,16 @@ func NewClient(config Config) (*Client, error) {
 	return client, nil
 }
 
-// Close frees the client, once the calls that run have ended; calls made from then on answer ErrClosed. It may be called
-// more than once, and always returns nil.
+// Close ends the client: calls that are made from now on answer ErrClosed, and those that run are waited for; cancel
+// their contexts to be done sooner. It may be called more than once, and always returns nil.
 func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.running.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	runtime.SetFinalizer(c, nil)
-	collect()
 	C.im_client_free(c.handle)
 	c.handle = nil
 	return nil
@@ -55,49 +60,61 @@ func (c *Client) Close() error {
 
 // AddTag adds tags: one request of at most 100 users, each once, with at most 10 tags each. A tag that a user has
 // already changes nothing.
-func (c *Client) AddTag(ctx context.Context, users []UserTags) (*Result, error) {
-	return c.call(ctx, requestOfUsers(add, users))
+func (c *Client) AddTag(ctx context.Context, users []UserTags, options ...CallOption) (*Result, error) {
+	return c.call(ctx, requestOfUsers(addTag, users), options)
 }
 
 // RemoveTag removes tags; limits as AddTag. A tag that a user does not have changes nothing.
-func (c *Client) RemoveTag(ctx context.Context, users []UserTags) (*Result, error) {
-	return c.call(ctx, requestOfUsers(remove, users))
+func (c *Client) RemoveTag(ctx context.Context, users []UserTags, options ...CallOption) (*Result, error) {
+	return c.call(ctx, requestOfUsers(removeTag, users), options)
 }
 
 // ReplaceTags makes these the only tags that each user has, at most 100 a user. Only the timpush paths can do so (see
 // [Config.Generation]); on the others it is StatusInvalid.
-func (c *Client) ReplaceTags(ctx context.Context, users []UserTags) (*Result, error) {
-	return c.call(ctx, requestOfUsers(replace, users))
+func (c *Client) ReplaceTags(ctx context.Context, users []UserTags, options ...CallOption) (*Result, error) {
+	return c.call(ctx, requestOfUsers(replaceTags, users), options)
 }
 
 // GetTag reads the tags of at most 100 accounts, each once: Result.Users has what was read, Result.Unanswered the
 // accounts that the answer leaves out without a word.
-func (c *Client) GetTag(ctx context.Context, accounts []string) (*Result, error) {
-	return c.call(ctx, requestOfAccounts(get, accounts))
+func (c *Client) GetTag(ctx context.Context, accounts []string, options ...CallOption) (*Result, error) {
+	return c.call(ctx, requestOfAccounts(getTag, accounts), options)
 }
 
 // ClearTags removes all tags of at most 100 accounts, each once.
-func (c *Client) ClearTags(ctx context.Context, accounts []string) (*Result, error) {
-	return c.call(ctx, requestOfAccounts(clear, accounts))
+func (c *Client) ClearTags(ctx context.Context, accounts []string, options ...CallOption) (*Result, error) {
+	return c.call(ctx, requestOfAccounts(clearTags, accounts), options)
 }
 
-func (c *Client) call(ctx context.Context, request *request) (*Result, error) {
+func (c *Client) call(ctx context.Context, request *request, options []CallOption) (*Result, error) {
 	if ctx == nil {
 		return nil, errNoContext
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.handle == nil {
-		return nil, ErrClosed
+	handle, err := c.enter()
+	if err != nil {
+		return nil, err
 	}
-	call := callOf(ctx)
+	defer c.running.Done() // which also keeps the client from being finalised meanwhile
+	call := callOf(ctx, options)
 	defer call.free()
 	var result *C.im_result
 	var failed *C.im_error
-	if request.send(c.handle, call.handle, &result, &failed) == C.IM_OK {
+	if request.send(handle, call.handle, &result, &failed) == C.IM_OK {
 		return takeResult(result), nil
 	}
-	err := takeError(failed)
-	call.explain(err)
-	return takeResult(result), err
+	what := takeError(failed)
+	call.explain(what)
+	return takeResult(result), what
+}
+
+// enter counts a call among those that Close waits for. A lock held for reading would do, but let a call wait for a
+// Close that waits for another call, whatever its context says.
+func (c *Client) enter() (*C.im_client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.handle == nil {
+		return nil, ErrClosed
+	}
+	c.running.Add(1)
+	return c.handle, nil
 }

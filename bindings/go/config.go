@@ -3,11 +3,15 @@ package imtag
 /*
 #include <imtag.h>
 
-extern void imtagSupply(void *context, im_credential *credential);
-extern void imtagForget(void *context);
+extern void imtagSupply(uintptr_t handle, im_credential *credential);
+extern void imtagForget(uintptr_t handle);
 
-static im_status imtag_set_callback(im_config *config, uintptr_t handle) {
-	return im_config_set_credential_callback(config, imtagSupply, (void *)handle, imtagForget);
+// The context is the number of a cgo.Handle. Go sees it as a number only: its runtime refuses pointers that are none.
+static void imtag_supply(void *context, im_credential *credential) { imtagSupply((uintptr_t)context, credential); }
+static void imtag_forget(void *context) { imtagForget((uintptr_t)context); }
+
+static void imtag_set_callback(im_config *config, uintptr_t handle) {
+	im_config_set_credential_callback(config, imtag_supply, (void *)handle, imtag_forget);
 }
 */
 import "C"
@@ -15,6 +19,7 @@ import "C"
 import (
 	"fmt"
 	"runtime/cgo"
+	"sort"
 	"time"
 )
 
@@ -54,11 +59,11 @@ type Config struct {
 	CAFile string
 	// Limits are the service's, where a plan grants others than the documented ones: users_per_request (100),
 	// tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32).
-	Limits map[string]uint
+	Limits map[string]int
 }
 
-// Format prints the settings without the secrets, whatever the verb.
-func (c Config) Format(f fmt.State, _ rune) {
+// String shows the settings without the secrets.
+func (c Config) String() string {
 	credentials := "none"
 	switch {
 	case c.CredentialCallback != nil:
@@ -68,47 +73,63 @@ func (c Config) Format(f fmt.State, _ rune) {
 	case c.SecretKey != "":
 		credentials = "a secret key"
 	}
-	place := c.Region
+	at := c.Region
 	if c.Endpoint != "" {
-		place = c.Endpoint
+		at = c.Endpoint
 	}
-	fmt.Fprintf(f, "imtag.Config{%d, %q, credentials: %s, at: %q}", c.SDKAppID, c.Identifier, credentials, place)
+	return fmt.Sprintf("imtag.Config{%d, %q, credentials: %s, at: %q}", c.SDKAppID, c.Identifier, credentials, at)
 }
 
-// clash says which settings exclude each other; a struct has no order by which the later could hold.
-func (c *Config) clash() error {
-	credentials := count(c.SecretKey != "", c.UserSig != "", c.CredentialCallback != nil)
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
+
+// Format prints String, whatever the verb.
+func (c Config) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
+
+// check finds what the C interface cannot be told: settings that exclude each other, as a struct has no order by which
+// the later one could hold, and numbers below what C's types hold.
+func (c *Config) check() error {
+	credentials := 0
+	for _, set := range []bool{c.SecretKey != "", c.UserSig != "", c.CredentialCallback != nil} {
+		if set {
+			credentials++
+		}
+	}
 	switch {
 	case credentials > 1:
-		return settings("more than one of SecretKey, UserSig and CredentialCallback is set: set one")
+		return unusable("SecretKey, UserSig and CredentialCallback exclude each other", "set one of them")
 	case c.Region != "" && c.Endpoint != "":
-		return settings("both Region and Endpoint are set: set one")
+		return unusable("Region and Endpoint exclude each other", "set one of them")
 	case c.Timeout < 0:
-		return settings("the Timeout is negative: set the time that may pass, or leave it out for the default")
+		return unusable(fmt.Sprintf("the Timeout is %v", c.Timeout), "set one above 0, or none for the default")
 	case c.ConnectTimeout < 0:
-		return settings("the ConnectTimeout is negative: set the time that may pass, or leave it out for the default")
+		return unusable(fmt.Sprintf("the ConnectTimeout is %v", c.ConnectTimeout), "set one above 0, or none for the default")
+	}
+	for _, name := range c.limits() {
+		if value := c.Limits[name]; value < 0 {
+			return unusable(fmt.Sprintf("the limit %q is %d", name, value), "set one above 0")
+		}
 	}
 	return nil
 }
 
-func count(set ...bool) int {
-	n := 0
-	for _, is := range set {
-		if is {
-			n++
-		}
+// limits are the names of those that are set, in order, so that of two mistakes always the same is said.
+func (c *Config) limits() []string {
+	names := make([]string, 0, len(c.Limits))
+	for name := range c.Limits {
+		names = append(names, name)
 	}
-	return n
+	sort.Strings(names)
+	return names
 }
 
-func settings(message string) *Error {
-	return &Error{Status: StatusSettings, Remedy: "mend the setting", message: message}
+func unusable(what, remedy string) *Error {
+	return &Error{Status: StatusSettings, Remedy: remedy, message: what + ": " + remedy}
 }
 
 // make sets everything in a config of C's. What cannot be used is remembered there, and said when a client is made.
 func (c *Config) make() *C.im_config {
 	config := C.im_config_new()
-	collect()
 	C.im_config_set_app(config, C.uint32_t(c.SDKAppID), view(c.Identifier))
 	if c.SecretKey != "" {
 		C.im_config_set_secret_key(config, view(c.SecretKey))
@@ -143,8 +164,8 @@ func (c *Config) make() *C.im_config {
 	if c.CAFile != "" {
 		C.im_config_set_ca_file(config, view(c.CAFile))
 	}
-	for name, value := range c.Limits {
-		C.im_config_set_limit(config, view(name), C.size_t(value))
+	for _, name := range c.limits() {
+		C.im_config_set_limit(config, view(name), C.size_t(c.Limits[name]))
 	}
 	return config
 }

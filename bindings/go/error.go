@@ -6,6 +6,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // ErrClosed is what a closed client answers; nothing was sent.
@@ -52,7 +53,7 @@ func (s Status) String() string {
 	if name, known := statusNames[s]; known {
 		return name
 	}
-	return "unknown"
+	return fmt.Sprintf("status %d", int32(s))
 }
 
 // Effect says what is known of the effect on an account.

@@ -3,6 +3,8 @@ package imtag
 // #include <imtag.h>
 import "C"
 
+import "fmt"
+
 // Retry says whether a call that the service refused with a code may be made again.
 type Retry int32
 
@@ -15,6 +17,22 @@ const (
 	RetryNewUserSig  Retry = C.IM_RETRY_NEW_USERSIG  // it is worth a single try more, with a new UserSig
 )
 
+var retryNames = map[Retry]string{
+	RetryNever:       "never",
+	RetryBackoff:     "backoff",
+	RetryAfterWindow: "after window",
+	RetryOnceLater:   "once later",
+	RetryNewUserSig:  "new UserSig",
+}
+
+// String is what may be done, in a word or two.
+func (r Retry) String() string {
+	if name, known := retryNames[r]; known {
+		return name
+	}
+	return fmt.Sprintf("retry %d", int32(r))
+}
+
 // Explanation is what a code of the service means.
 type Explanation struct {
 	Known   bool // whether the service's documentation names the code
@@ -26,6 +44,9 @@ type Explanation struct {
 
 // Explain looks a code of the service up. Of a code that no page names it says what holds for all such.
 func Explain(code int) Explanation {
+	if int(int32(code)) != code {
+		code = 0 // which is no error's, and as unknown as one that C cannot hold
+	}
 	var meaning, remedy C.im_str
 	var retry C.im_retry
 	var effect C.im_effect

@@ -23,11 +23,11 @@ type request struct {
 type operation int
 
 const (
-	add operation = iota
-	remove
-	replace
-	get
-	clear
+	addTag operation = iota
+	removeTag
+	replaceTags
+	getTag
+	clearTags
 )
 
 func requestOfUsers(operation operation, users []UserTags) *request {
@@ -74,13 +74,13 @@ func (r *request) send(client *C.im_client, call *C.im_call, result **C.im_resul
 	counts, users := unsafe.SliceData(r.counts), C.size_t(len(r.counts))
 	collect()
 	switch r.operation {
-	case add:
+	case addTag:
 		return C.im_add_tag_flat(client, text, textLen, lengths, lengthCount, counts, users, call, result, failed)
-	case remove:
+	case removeTag:
 		return C.im_remove_tag_flat(client, text, textLen, lengths, lengthCount, counts, users, call, result, failed)
-	case replace:
+	case replaceTags:
 		return C.im_replace_tags_flat(client, text, textLen, lengths, lengthCount, counts, users, call, result, failed)
-	case get:
+	case getTag:
 		return C.im_get_tag_flat(client, text, textLen, lengths, lengthCount, call, result, failed)
 	default:
 		return C.im_clear_tags_flat(client, text, textLen, lengths, lengthCount, call, result, failed)

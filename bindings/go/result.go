@@ -38,8 +38,20 @@ func takeResult(result *C.im_result) *Result {
 		RequestID:    text(C.im_result_request_id(result)),
 		Unanswered:   texts(firstUnanswered, unanswered),
 	}
-	for _, user := range unsafe.Slice(firstUser, int(users)) {
-		taken.Users = append(taken.Users, UserTags{text(user.account), texts(user.tags, user.tag_count)})
+	all := unsafe.Slice(firstUser, int(users))
+	for i := range all {
+		taken.Users = append(taken.Users, userTags(&all[i]))
+	}
+	return taken
+}
+
+// userTags copies a user of C's from where it lies. Where there are no tags it does not look at the pointer to them: one
+// to nothing, which C may use for an empty list, must not be on a stack that Go moves.
+func userTags(user *C.im_user_tags) UserTags {
+	collect()
+	taken := UserTags{Account: text(user.account)}
+	if user.tag_count > 0 {
+		taken.Tags = texts(user.tags, user.tag_count)
 	}
 	return taken
 }

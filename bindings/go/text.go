@@ -12,5 +12,7 @@ func text(str C.im_str) string {
 
 // view is a string of Go's for C to look at during a call.
 func view(s string) C.im_str {
-	return C.im_str{data: (*C.char)(unsafe.Pointer(unsafe.StringData(s))), len: C.size_t(len(s))}
+	str := C.im_str{data: (*C.char)(unsafe.Pointer(unsafe.StringData(s))), len: C.size_t(len(s))}
+	collect()
+	return str
 }

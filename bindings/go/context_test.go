@@ -1,0 +1,151 @@
+package imtag_test
+
+import (
+	"context"
+	"errors"
+	"math/rand"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	imtag "github.com/libimtag/libimtag/bindings/go"
+)
+
+const foreverFault = `{"kind": "delay", "delay_ms": 60000}`
+
+func TestACallOfACancelledContextSendsNothing(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t)
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	for range 50 {
+		_, err := client.AddTag(ctx, user("u", "a"))
+		cancelled := failed(t, err, imtag.StatusCancelled)
+		equal(t, "the context's", errors.Is(err, context.Canceled), true)
+		equal(t, "effect", cancelled.Effect, imtag.NotApplied)
+		equal(t, "timeout", cancelled.Timeout(), false)
+	}
+	equal(t, "arrivals", e.arrivals(t), 0)
+}
+
+func TestACallOfAContextWhoseDeadlineIsOverSendsNothing(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t)
+	ctx, cancel := context.WithDeadline(background, time.Now().Add(-time.Hour))
+	defer cancel()
+	for range 50 {
+		_, err := client.AddTag(ctx, user("u", "a"))
+		late := failed(t, err, imtag.StatusTimeout)
+		equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), true)
+		equal(t, "effect", late.Effect, imtag.NotApplied)
+	}
+	equal(t, "arrivals", e.arrivals(t), 0)
+}
+
+func TestCancellingTheContextEndsTheCallWithWhatIsKnownOfItsEffect(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t)
+	e.fault(t, "add", foreverFault)
+	ctx, cancel := context.WithCancel(background)
+	ended := make(chan error)
+	go func() {
+		_, err := client.AddTag(ctx, user("u", "a"))
+		ended <- err
+	}()
+	e.awaitArrival(t)
+	cancel()
+	err := <-ended
+	cancelled := failed(t, err, imtag.StatusCancelled)
+	equal(t, "the context's", errors.Is(err, context.Canceled), true)
+	equal(t, "possibly applied", cancelled.PossiblyApplied(), true)
+}
+
+func TestTheContextsDeadlineIsTheCalls(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t)
+	for range 5 {
+		e.fault(t, "add", foreverFault)
+		ctx, cancel := context.WithTimeout(background, 30*time.Millisecond)
+		_, err := client.AddTag(ctx, user("u", "a"))
+		late := failed(t, err, imtag.StatusTimeout)
+		equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), true)
+		equal(t, "timeout", late.Timeout() && os.IsTimeout(err), true)
+		equal(t, "possibly applied", late.PossiblyApplied(), true)
+		cancel()
+	}
+}
+
+func TestAContextMayAllowMoreTimeThanTheClient(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t, func(c *imtag.Config) { c.Timeout = time.Millisecond })
+	e.fault(t, "add", `{"kind": "delay", "delay_ms": 100}`)
+	for _, deadline := range []time.Time{time.Now().Add(time.Minute), time.Now().AddDate(500, 0, 0)} {
+		ctx, cancel := context.WithDeadline(background, deadline)
+		_, err := client.AddTag(ctx, user("u", "a"))
+		equal(t, "error", err, nil)
+		cancel()
+	}
+}
+
+func TestAnAttemptMayHaveLessTimeThanItsCall(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t)
+	e.fault(t, "add", foreverFault)
+	result, err := client.AddTag(background, user("u", "a"), imtag.AttemptTimeout(100*time.Millisecond))
+	equal(t, "attempts", succeeds(t, result, err).Attempts, 2)
+
+	e.fault(t, "add", foreverFault)
+	single := e.client(t, once)
+	ctx, cancel := context.WithTimeout(background, time.Minute)
+	defer cancel()
+	_, err = single.AddTag(ctx, user("u", "a"), imtag.AttemptTimeout(100*time.Millisecond))
+	failed(t, err, imtag.StatusTimeout)
+	equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), false)
+}
+
+func TestAnErrorThatTheContextHasNoPartInIsNotTheContexts(t *testing.T) {
+	t.Parallel()
+	client := newEmulator(t).client(t)
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	_, err := client.AddTag(ctx, nil)
+	failed(t, err, imtag.StatusInvalid)
+	equal(t, "the context's", errors.Is(err, context.Canceled), false)
+}
+
+func TestACancelAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing.T) {
+	e := newEmulator(t, "--calls-per-second", "100000")
+	client := e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 100000 })
+	before := runtime.NumGoroutine()
+	for range 300 {
+		ctx, cancel := context.WithCancel(background)
+		go func(after time.Duration) {
+			time.Sleep(after)
+			cancel()
+		}(time.Duration(rand.Int63n(int64(2 * time.Millisecond))))
+		if _, err := client.AddTag(ctx, user("u", "a")); err != nil {
+			failed(t, err, imtag.StatusCancelled)
+			equal(t, "the context's", errors.Is(err, context.Canceled), true)
+		}
+		cancel()
+	}
+	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestNoContextIsAnErrorAndNoCrash(t *testing.T) {
+	t.Parallel()
+	client := newEmulator(t).client(t)
+	_, err := client.AddTag(nil, user("u", "a")) //nolint:staticcheck // what is tested
+	equal(t, "error", err != nil && err.Error() == "imtag: the context is nil: pass context.Background()", true)
+}

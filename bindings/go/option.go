@@ -1,0 +1,21 @@
+package imtag
+
+// #include <imtag.h>
+import "C"
+
+import "time"
+
+// CallOption changes one call. The time of the whole call is its context's.
+type CallOption struct {
+	attemptTimeout time.Duration
+}
+
+// AttemptTimeout sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try
+// again. Without it an attempt may use all the time of its call.
+func AttemptTimeout(timeout time.Duration) CallOption {
+	return CallOption{attemptTimeout: timeout}
+}
+
+func (o CallOption) set(call *C.im_call) {
+	C.im_call_set_attempt_timeout_ms(call, milliseconds(o.attemptTimeout))
+}
