@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from emulator import REPOSITORY, Emulator
-
-# before anything imports the package
-os.environ.setdefault("IMTAG_LIBRARY", str(REPOSITORY / "target" / "debug" / "libimtag.so"))
+from emulator import Emulator
 
 import imtag
 

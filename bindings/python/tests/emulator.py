@@ -9,11 +9,9 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import imtag
-
+import imtag
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("IMTAG_BIN") or str(REPOSITORY / "target" / "debug" / "imtag")
@@ -37,8 +35,6 @@ class Emulator:
         assert self._process.wait(20) == 0
 
     def client(self, **settings: Any) -> imtag.Client:
-        import imtag  # once conftest has named the library
-
         return imtag.Client(**{**self.app, "secret_key": self.secret_key, "endpoint": self.endpoint, **settings})
 
     def reset(self) -> None:

@@ -31,17 +31,16 @@ pub(super) fn linted() -> Outcome {
             let mut ruff = venv.module("ruff");
             ruff.args(arguments).arg("--config").arg(configuration());
             ruff.arg("--cache-dir").arg(&cache);
-            run(ruff.arg(project()).arg(runner()))?;
+            run(ruff.current_dir(project()).arg(".").arg(runner()))?;
         }
-        let mut mypy = venv.module("mypy");
-        mypy.current_dir(project()).arg("--cache-dir");
-        run(mypy.arg(venv.folder.join("mypy")))?;
-        let mut mypy = venv.module("mypy");
-        mypy.arg("--config-file").arg(configuration());
-        run(mypy
-            .arg("--cache-dir")
-            .arg(venv.folder.join("mypy"))
-            .arg(runner()))
+        let cache = venv.folder.join("mypy");
+        for files in [None, Some(runner())] {
+            let mut mypy = venv.module("mypy");
+            mypy.arg("--config-file").arg(configuration());
+            mypy.arg("--cache-dir").arg(&cache);
+            run(mypy.current_dir(project()).args(files))?;
+        }
+        Ok(())
     })
 }
 
