@@ -24,7 +24,6 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("C", c::plain),
     ("C under valgrind", c::under_valgrind),
     ("C with sanitizers", c::sanitized),
-    ("C conformance runner", c::conformance_runner),
     ("C++", cpp::plain),
     ("C++ with sanitizers", cpp::sanitized),
     ("Python lints", python::linted),
