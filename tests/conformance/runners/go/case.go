@@ -1,0 +1,113 @@
+package main
+
+// A case as the harness writes it. What it leaves out stays zero, which is not set.
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	imtag "github.com/libimtag/libimtag/bindings/go"
+)
+
+type testCase struct {
+	Settings settings `json:"settings"`
+	Call     call     `json:"call"`
+}
+
+type settings struct {
+	SDKAppID       uint32         `json:"sdkappid"`
+	Identifier     string         `json:"identifier"`
+	SecretKey      string         `json:"secret_key"`
+	UserSig        string         `json:"usersig"`
+	Callback       *callback      `json:"credential_callback"`
+	Region         string         `json:"region"`
+	Endpoint       string         `json:"endpoint"`
+	Generation     string         `json:"generation"`
+	CallsPerSecond uint32         `json:"calls_per_second"`
+	Timeout        milliseconds   `json:"timeout_ms"`
+	ConnectTimeout milliseconds   `json:"connect_timeout_ms"`
+	MaxAttempts    uint32         `json:"max_attempts"`
+	CAFile         string         `json:"ca_file"`
+	Limits         map[string]int `json:"limits"`
+}
+
+type callback struct {
+	UserSig  string       `json:"usersig"`
+	ValidFor milliseconds `json:"valid_for_ms"`
+	Refuse   *string      `json:"refuse"`
+}
+
+type call struct {
+	Operation      string        `json:"operation"`
+	Users          []user        `json:"users"`
+	Accounts       []text        `json:"accounts"`
+	Timeout        *milliseconds `json:"timeout_ms"`
+	AttemptTimeout *milliseconds `json:"attempt_timeout_ms"`
+	CancelAfter    *milliseconds `json:"cancel_after_ms"`
+}
+
+type user struct {
+	Account text   `json:"account"`
+	Tags    []text `json:"tags"`
+}
+
+type milliseconds int64
+
+func (m milliseconds) duration() time.Duration { return time.Duration(m) * time.Millisecond }
+
+// text is a string, or the bytes of {"hex": "61ff"}.
+type text string
+
+func (t *text) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, (*string)(t))
+	}
+	var of struct{ Hex string }
+	if err := json.Unmarshal(data, &of); err != nil {
+		return err
+	}
+	bytes, err := hex.DecodeString(of.Hex)
+	*t = text(bytes)
+	return err
+}
+
+func (s settings) config() imtag.Config {
+	config := imtag.Config{
+		SDKAppID:       s.SDKAppID,
+		Identifier:     s.Identifier,
+		SecretKey:      s.SecretKey,
+		UserSig:        s.UserSig,
+		Region:         s.Region,
+		Endpoint:       s.Endpoint,
+		Generation:     s.Generation,
+		CallsPerSecond: s.CallsPerSecond,
+		Timeout:        s.Timeout.duration(),
+		ConnectTimeout: s.ConnectTimeout.duration(),
+		MaxAttempts:    s.MaxAttempts,
+		CAFile:         s.CAFile,
+		Limits:         s.Limits,
+	}
+	if s.Callback != nil {
+		config.CredentialCallback = s.Callback.supply
+	}
+	return config
+}
+
+func (c call) users() []imtag.UserTags {
+	users := make([]imtag.UserTags, 0, len(c.Users))
+	for _, user := range c.Users {
+		users = append(users, imtag.UserTags{Account: string(user.Account), Tags: texts(user.Tags)})
+	}
+	return users
+}
+
+func (c call) accounts() []string { return texts(c.Accounts) }
+
+func texts(all []text) []string {
+	strings := make([]string, 0, len(all))
+	for _, text := range all {
+		strings = append(strings, string(text))
+	}
+	return strings
+}
