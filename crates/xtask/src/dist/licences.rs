@@ -72,6 +72,10 @@ fn others<'a>(metadata: &'a Value, package: &str) -> Result<Vec<&'a Value>, Erro
         let node = nodes
             .get(next)
             .ok_or("cargo metadata names a package twice")?;
+        if packages.get(next).is_some_and(|package| is_macro(package)) {
+            seen.remove(next); // it only writes code
+            continue;
+        }
         let is_built_in = |kind: &Value| kind["kind"].is_null(); // not a build script's, not a test's
         let built_in = list(&node["deps"])
             .iter()
@@ -85,6 +89,15 @@ fn others<'a>(metadata: &'a Value, package: &str) -> Result<Vec<&'a Value>, Erro
     others.retain(|package| !package["source"].is_null());
     others.sort_by_key(|package| (package["name"].as_str(), package["version"].as_str()));
     Ok(others)
+}
+
+/// Whether a crate runs in the compiler and is in no artefact.
+fn is_macro(package: &Value) -> bool {
+    let targets = package["targets"].as_array().into_iter().flatten();
+    let mut kinds = targets
+        .filter_map(|target| target["kind"].as_array())
+        .flatten();
+    kinds.any(|kind| kind == "proc-macro")
 }
 
 /// The licences that lie in a folder, in order.
@@ -118,6 +131,7 @@ mod tests {
         assert!(notice.contains("\nrustls 0."), "rustls is built in");
         assert!(!notice.contains("\nproptest 1."), "proptest only tests");
         assert!(!notice.contains("\ncc 1."), "cc only builds");
+        assert!(!notice.contains("\nsyn "), "syn only writes code");
         assert!(!notice.contains("\nimtag-core 0."), "imtag-core is ours");
         assert!(notice.contains("Permission is hereby granted"));
     }

@@ -62,7 +62,12 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     }
     let library_folder = package::library(&libraries, &work)?;
     let program_folder = package::program(&program, &work)?;
-    let wheel = wheel::built(&tools, &libraries.shared, &work)?;
+    let wheel = wheel::built(
+        &tools,
+        &libraries.shared,
+        &licences::notice("imtag-ffi")?,
+        &work,
+    )?;
     wheel::unpacked(&tools, &wheel, &work.join("wheel"))?;
 
     trial::names_no_place(&library_folder, &places)?;

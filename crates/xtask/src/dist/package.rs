@@ -17,7 +17,7 @@ use crate::install::write;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// 2 February 2020, the time of the files in a wheel too, where SOURCE_DATE_EPOCH names no other.
+/// 2 February 2020, as hatch has it, where SOURCE_DATE_EPOCH names no other.
 const TIME: &str = "1580601600";
 
 /// The tree of an installation that may be moved.
@@ -69,16 +69,20 @@ fn filled(readme: &str) -> String {
         .replace("@SONAME@", &soname)
 }
 
+/// When the files in an archive were changed.
+pub(super) fn time() -> String {
+    std::env::var("SOURCE_DATE_EPOCH").unwrap_or_else(|_| TIME.to_owned())
+}
+
 /// Packs a folder into an archive beside it.
 pub(super) fn packed(folder: &Path) -> Result<PathBuf, Error> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.parent().ok_or("a folder lies in another")?;
     let archive = beside.join(format!("{name}.tar.gz"));
-    let time = std::env::var("SOURCE_DATE_EPOCH").unwrap_or_else(|_| TIME.to_owned());
     let mut tar = Command::new("tar");
     tar.args(["--create", "--sort=name", "--format=gnu", "--numeric-owner"]);
     tar.args(["--owner=0", "--group=0", "--mode=go=u-w"]);
-    tar.arg(format!("--mtime=@{time}"));
+    tar.arg(format!("--mtime=@{}", time()));
     tar.args(["--use-compress-program", "gzip --no-name --best"]);
     tar.arg("--file")
         .arg(&archive)

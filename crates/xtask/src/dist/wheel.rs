@@ -4,28 +4,57 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::package::time;
 use super::venv::Venv;
 use super::zig::GLIBC;
 use crate::Error;
 use crate::cargo::root;
 use crate::install::program::output;
+use crate::install::put::{Content, put};
 
-/// Builds the wheel into a folder.
-pub(super) fn built(tools: &Venv, library: &Path, to: &Path) -> Result<PathBuf, Error> {
-    let plain = to.join("untagged");
-    let mut build = tools.program("python");
-    build.args(["-m", "build", "--wheel", "--no-isolation", "--outdir"]);
+/// Builds the wheel into a folder, with a notice of whose code is in it.
+pub(super) fn built(
+    tools: &Venv,
+    library: &Path,
+    notice: &str,
+    to: &Path,
+) -> Result<PathBuf, Error> {
+    let [plain, parts, whole] =
+        ["plain", "parts", "whole"].map(|name| to.join("wheels").join(name));
+    let python = |module: &[&str]| {
+        let mut python = tools.program("python");
+        python.arg("-m").args(module);
+        python.env("SOURCE_DATE_EPOCH", time());
+        python
+    };
+    let mut build = python(&["build", "--wheel", "--no-isolation", "--outdir"]);
     build.arg(&plain).arg(root().join("bindings/python"));
     output(build.env("IMTAG_PREBUILT_LIBRARY", library))?;
-    let mut auditwheel = tools.program("auditwheel");
-    auditwheel.args(["repair", "--plat", &platform(), "--wheel-dir"]);
-    output(auditwheel.arg(to).arg(only(&plain)?))?;
-    fs::remove_dir_all(plain)?;
+
+    output(
+        python(&["wheel", "unpack", "--dest"])
+            .arg(&parts)
+            .arg(only(&plain)?),
+    )?;
+    let name = concat!("imtag-", env!("CARGO_PKG_VERSION"));
+    let parts = parts.join(name);
+    let beside = parts.join(format!("{name}.dist-info/licenses/THIRD-PARTY.txt"));
+    put(&beside, &Content::Text(notice.to_owned()))?;
+    fs::create_dir_all(&whole)?;
+    output(
+        python(&["wheel", "pack", "--dest-dir"])
+            .arg(&whole)
+            .arg(parts),
+    )?;
+
+    let mut repair = python(&["auditwheel", "repair", "--plat", &platform()]);
+    output(repair.arg("--wheel-dir").arg(to).arg(only(&whole)?))?;
     let wheel = only(to)?;
-    let mut auditwheel = tools.program("auditwheel");
-    println!("{}", output(auditwheel.arg("show").arg(&wheel))?.trim());
+    println!(
+        "{}",
+        output(python(&["auditwheel", "show"]).arg(&wheel))?.trim()
+    );
     Ok(wheel)
 }
 
@@ -48,7 +77,7 @@ fn only(folder: &Path) -> Result<PathBuf, Error> {
 
 /// Takes apart what a wheel has, to look at it.
 pub(super) fn unpacked(tools: &Venv, wheel: &Path, to: &Path) -> Result<(), Error> {
-    let mut python: Command = tools.program("python");
+    let mut python = tools.program("python");
     python.args(["-m", "zipfile", "--extract"]);
     output(python.arg(wheel).arg(to))?;
     Ok(())

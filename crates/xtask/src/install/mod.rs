@@ -39,7 +39,6 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
 }
 
 /// The libraries and headers of the working copy, quickly built and installed for tests of the languages: the prefix.
-#[allow(dead_code)] // until the first language calls it
 pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
     let libraries = build::libraries("dev")?;
     let prefix = libraries.target.join("prefix");
