@@ -14,6 +14,8 @@
 //   throw imtag::misuse or do nothing; none crashes.
 // - A client, a result and an error may be used by any number of threads at once; a config by one at a time; a call by
 //   one operation at a time, but for cancel(), which any thread may use.
+// - After fork() a child may go on with its parent's clients: it has connections of its own. Nothing here may be called
+//   from a signal handler.
 // - Times are std::chrono::milliseconds, to which seconds and minutes convert by themselves. Secrets (the key, the
 //   UserSig) are in no message.
 

@@ -166,7 +166,8 @@ public:
     config ca_file(const char* path) && { return std::move(ca_file(path)); }
 
     /// A limit of the service, where a plan grants another than the documented one; above 0. Names and defaults:
-    /// users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32).
+    /// users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50) and
+    /// account_bytes (32).
     config& limit(str name, std::size_t value) & {
         im_config_set_limit(config_.get(), name, value);
         return *this;

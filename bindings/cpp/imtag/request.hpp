@@ -89,7 +89,8 @@ template <class User, class = void>
 inline constexpr bool has_members = false;
 template <class User>
 inline constexpr bool
-    has_members<User, std::void_t<decltype(std::declval<User&>().account), decltype(std::declval<User&>().tags)>> = true;
+    has_members<User, std::void_t<decltype(std::declval<User&>().account), decltype(std::declval<User&>().tags)>> =
+        true;
 
 template <class User, class = void>
 inline constexpr bool is_pair = false;
@@ -232,8 +233,8 @@ auto with_accounts(Accounts& accounts, Send send) {
         const auto array = array_of_accounts(accounts, of);
         return send(array.data(), array.size());
     } else {
-        static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts that "
-                                       "outlive the call: strings in a container, or views");
+        static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts "
+                                       "that outlive the call: strings in a container, or views");
         return send(nullptr, 0);
     }
 }

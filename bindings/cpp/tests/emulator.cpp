@@ -6,12 +6,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <stdexcept>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -33,11 +35,24 @@ std::string line_from(int descriptor) {
     return line;
 }
 
-[[noreturn]] void become_emulator(const char* program, const char* option) {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    // a settings file of whoever runs this is none of the test's business
+/// Settings of whoever runs this are none of the tests' business: those of the environment, and a settings file.
+void forget_settings() {
+    std::vector<std::string> names;
+    for (char** variable = environ; *variable; ++variable) {
+        const std::string name(*variable, std::strcspn(*variable, "="));
+        if (name.compare(0, 6, "IMTAG_") == 0 && name != "IMTAG_BIN")
+            names.push_back(name);
+    }
+    for (const std::string& name : names)
+        unsetenv(name.c_str());
     setenv("HOME", "/nonexistent", 1);
     unsetenv("XDG_CONFIG_HOME");
+}
+
+[[noreturn]] void become_emulator(pid_t parent, const char* program, const char* option) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)  // which has ended already
+        _exit(1);
     execl(program, program, "emulator", "--json", option, static_cast<char*>(nullptr));
     _exit(127);
 }
@@ -49,12 +64,14 @@ emulator::emulator(const char* option) {
     int lines[2];
     if (!program || pipe(lines) != 0)
         throw std::runtime_error("set IMTAG_BIN to the command line imtag");
+    forget_settings();
+    const pid_t parent = getpid();
     process_ = fork();
     if (process_ == 0) {
         dup2(lines[1], STDOUT_FILENO);
         close(lines[0]);
         close(lines[1]);
-        become_emulator(program, option);
+        become_emulator(parent, program, option);
     }
     close(lines[1]);
     const std::string line = line_from(lines[0]);
@@ -79,7 +96,7 @@ imtag::config emulator::config() const {
 }
 
 std::string emulator::usersig() const {
-    const std::string command = "HOME=/nonexistent '" + std::string(std::getenv("IMTAG_BIN")) + "' usersig --sdkappid " +
+    const std::string command = "'" + std::string(std::getenv("IMTAG_BIN")) + "' usersig --sdkappid " +
                                 std::to_string(sdkappid) + " --identifier " + identifier + " --secret-key-file '" +
                                 key_file + "'";
     FILE* output = popen(command.c_str(), "r");

@@ -61,7 +61,8 @@ TEST(errors, replacing_tags_on_paths_that_cannot_is_invalid) {
 TEST(errors, an_empty_request_is_invalid) {
     const imtag::client client = fresh().client();
     EXPECT_THROW(client.clear_tags(std::vector<std::string>{}), imtag::invalid_request);
-    EXPECT_THROW(client.add_tag(std::initializer_list<imtag::detail::listed_user>{}), imtag::invalid_request);
+    EXPECT_THROW(client.add_tag({}), imtag::invalid_request);
+    EXPECT_THROW(client.clear_tags({}), imtag::invalid_request);
 }
 
 TEST(errors, bytes_that_are_not_utf8_are_refused_with_their_place) {

@@ -26,8 +26,8 @@ std::string message_of_misuse(Act act) {
 }
 
 template <class Handle>
-constexpr bool is_moved_only = std::is_nothrow_move_constructible_v<Handle> && std::is_nothrow_move_assignable_v<Handle> &&
-                               !std::is_copy_constructible_v<Handle>;
+constexpr bool is_moved_only = std::is_nothrow_move_constructible_v<Handle> &&
+                               std::is_nothrow_move_assignable_v<Handle> && !std::is_copy_constructible_v<Handle>;
 
 TEST(handles, are_moved_and_not_copied) {
     EXPECT_TRUE(is_moved_only<imtag::client>);

@@ -5,17 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <cstdlib>
 
 namespace {
 
 TEST(readme, its_program_works_as_printed) {
     auto& service = fresh();
-    setenv("IMTAG_ENDPOINT", service.endpoint.c_str(), 1);
-    setenv("IMTAG_SDKAPPID", std::to_string(service.sdkappid).c_str(), 1);
-    setenv("IMTAG_IDENTIFIER", service.identifier.c_str(), 1);
-    setenv("IMTAG_SECRET_KEY_FILE", service.key_file.c_str(), 1);
-    FILE* output = popen(EXAMPLE, "r");
+    const std::string command = "IMTAG_ENDPOINT=" + service.endpoint + " IMTAG_SECRET_KEY_FILE='" + service.key_file +
+                                "' '" EXAMPLE "'";
+    FILE* output = popen(command.c_str(), "r");
     ASSERT_NE(output, nullptr);
     char line[200] = "";
     EXPECT_NE(std::fgets(line, sizeof line, output), nullptr);
