@@ -18,6 +18,10 @@ pub(super) struct Case {
     pub(super) title: String,
     pub(super) name: String,
     /// The edge of a limit that it stands at: `tag_bytes at`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a test asks whether every limit has its cases")
+    )]
     pub(super) edge: Option<String>,
     pub(super) settings: Map<String, Value>,
     pub(super) call: Value,

@@ -1,6 +1,7 @@
 //! One language through all cases: each with a server of its own, one after the other.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ pub(super) struct Played {
     pub(super) language: &'static str,
     /// Why it could not be played at all.
     pub(super) unready: Option<Unready>,
+    pub(super) took: Duration,
     pub(super) passed: usize,
     pub(super) failed: Vec<Failed>,
     /// The cases that the language cannot hold, with the reason.
@@ -39,6 +41,7 @@ impl Played {
         let mut played = Played {
             language,
             unready: None,
+            took: Duration::ZERO,
             passed: 0,
             failed: Vec::new(),
             skipped: Vec::new(),
@@ -51,6 +54,7 @@ impl Played {
     }
 
     fn play(&mut self, mut runner: Runner, cases: &[Case]) {
+        let start = Instant::now();
         for case in cases {
             if let Some(reason) = case.skip.get(self.language) {
                 self.skipped.push((case.title.clone(), reason.clone()));
@@ -62,6 +66,7 @@ impl Played {
         if let Err(how) = runner.end() {
             self.judge("after the last case", no_outcome(how.into()));
         }
+        self.took = start.elapsed();
     }
 
     fn judge(&mut self, title: &str, differences: Vec<Difference>) {

@@ -61,7 +61,11 @@ impl fmt::Display for Report {
                 writeln!(f, "skipped in {}: {title}: {reason}", played.language)?;
             }
         }
-        writeln!(f, "{:>5} cases  passed  failed  skipped", self.cases)?;
+        writeln!(
+            f,
+            "{:>5} cases  passed  failed  skipped  seconds",
+            self.cases
+        )?;
         for played in &self.played {
             let language = played.language;
             match &played.unready {
@@ -70,10 +74,11 @@ impl fmt::Display for Report {
                 }
                 None => writeln!(
                     f,
-                    "{language:<11}  {:>6}  {:>6}  {:>7}",
+                    "{language:<11}  {:>6}  {:>6}  {:>7}  {:>7.1}",
                     played.passed,
                     played.failed.len(),
-                    played.skipped.len()
+                    played.skipped.len(),
+                    played.took.as_secs_f32()
                 )?,
             }
         }
@@ -83,6 +88,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::difference::Difference;
     use super::super::play::Failed;
     use super::*;
@@ -91,6 +98,7 @@ mod tests {
         Played {
             language,
             unready,
+            took: Duration::from_millis(1_250),
             passed: 0,
             failed: Vec::new(),
             skipped: Vec::new(),
@@ -129,8 +137,8 @@ mod tests {
         assert_eq!(
             report.to_string(),
             "tls: a in rust\n  outcome.status\n    expected \"ok\"\n    got      \"tls\"\n\
-             skipped in rust: tls: b: why\n    3 cases  passed  failed  skipped\n\
-             rust              1       1        1\n"
+             skipped in rust: tls: b: why\n    3 cases  passed  failed  skipped  seconds\n\
+             rust              1       1        1      1.2\n"
         );
     }
 }
