@@ -44,7 +44,7 @@ func TestEachWayToFailHasAStatus(t *testing.T) {
 		effect    imtag.Effect
 		retryable bool
 	}{
-		{imtag.StatusService, `{"kind": "code", "code": 60004, "text": "no"}`, imtag.NotApplied, false},
+		{imtag.StatusService, `{"kind": "code", "code": 60010, "text": "no"}`, imtag.NotApplied, false},
 		{imtag.StatusService, `{"kind": "code", "code": 91000}`, imtag.PossiblyApplied, true},
 		{imtag.StatusHTTP, `{"kind": "status", "status": 502}`, imtag.PossiblyApplied, true},
 		{imtag.StatusNetwork, `{"kind": "cut_after"}`, imtag.PossiblyApplied, true},
@@ -70,13 +70,13 @@ func TestACodeOfTheServiceComesWithItsTextAndNumber(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
-	e.fault(t, "clear", `{"kind": "code", "code": 60004, "text": "über\u0000all"}`)
+	e.fault(t, "clear", `{"kind": "code", "code": 60010, "text": "über\u0000all"}`)
 	_, err := client.ClearTags(background, []string{"u"})
 	refused := failed(t, err, imtag.StatusService)
-	equal(t, "code", refused.Code, 60004)
+	equal(t, "code", refused.Code, 60010)
 	equal(t, "text", refused.Text, "über\x00all")
 	equal(t, "the request's number", refused.RequestID, "emulator-0")
-	equal(t, "as Explain has it", refused.Remedy, imtag.Explain(60004).Remedy)
+	equal(t, "as Explain has it", refused.Remedy, imtag.Explain(60010).Remedy)
 }
 
 func TestTheTimeOfTheClientIsATimeoutThatIsNotTheContexts(t *testing.T) {

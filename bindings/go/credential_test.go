@@ -1,0 +1,116 @@
+package imtag_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	imtag "github.com/libimtag/libimtag/bindings/go"
+)
+
+// usersig is one that the emulator accepts, made by the command line.
+func (e *emulator) usersig(t *testing.T) string {
+	t.Helper()
+	command := imtagCommand("usersig", "--sdkappid", "1400000000", "--identifier", e.Identifier,
+		"--secret-key-file", e.SecretKeyFile)
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(output))
+}
+
+func (e *emulator) clientWith(t *testing.T, callback imtag.CredentialCallback) *imtag.Client {
+	t.Helper()
+	return e.client(t, func(c *imtag.Config) { c.SecretKey, c.CredentialCallback = "", callback })
+}
+
+func TestAReadyUserSigIsUsed(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t, func(c *imtag.Config) { c.SecretKey, c.UserSig = "", e.usersig(t) })
+	_, err := client.AddTag(background, user("u", "a"))
+	equal(t, "error", err, nil)
+}
+
+func TestACallbackIsAskedOnceAndAgainWhenTheUserSigIsExpired(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	usersig := e.usersig(t)
+	var asked atomic.Int32
+	client := e.clientWith(t, func() (imtag.Credential, error) {
+		asked.Add(1)
+		return imtag.Credential{UserSig: usersig, ValidFor: time.Hour}, nil
+	})
+	for range 3 {
+		_, err := client.AddTag(background, user("u", "a"))
+		equal(t, "error", err, nil)
+	}
+	equal(t, "asked", asked.Load(), int32(1))
+	e.fault(t, "add", `{"kind": "code", "code": 70001}`)
+	result, err := client.AddTag(background, user("u", "a"))
+	equal(t, "attempts", succeeds(t, result, err).Attempts, 2)
+	equal(t, "asked", asked.Load(), int32(2))
+}
+
+func TestACallbackThatFailsPanicsOrEndsItsGoroutineIsARefusalAndTheClientGoesOn(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	usersig := e.usersig(t)
+	for what, bad := range map[string]imtag.CredentialCallback{
+		"the vault is sealed": func() (imtag.Credential, error) {
+			return imtag.Credential{UserSig: usersig}, errors.New("the vault is sealed")
+		},
+		"the credential callback panicked: no key": func() (imtag.Credential, error) { panic("no key") },
+		"the credential callback panicked: runtime error: invalid memory address": func() (imtag.Credential, error) {
+			var nothing *imtag.Credential
+			return *nothing, nil
+		},
+		"the credential callback ended its goroutine": func() (imtag.Credential, error) {
+			runtime.Goexit()
+			return imtag.Credential{}, nil
+		},
+		"the credential callback gave a UserSig that is not valid any more": func() (imtag.Credential, error) {
+			return imtag.Credential{UserSig: usersig, ValidFor: -1}, nil
+		},
+		"usersig": func() (imtag.Credential, error) { return imtag.Credential{}, nil },
+		"UTF-8":   func() (imtag.Credential, error) { return imtag.Credential{UserSig: "\xff"}, nil },
+	} {
+		var works atomic.Bool
+		client := e.clientWith(t, func() (imtag.Credential, error) {
+			if works.Load() {
+				return imtag.Credential{UserSig: usersig}, nil
+			}
+			return bad()
+		})
+		_, err := client.AddTag(background, user("u", "a"))
+		refused := failed(t, err, imtag.StatusCredentials)
+		if !strings.Contains(strings.ToLower(refused.Error()), strings.ToLower(what)) {
+			t.Errorf("got %v, want %s", refused, what)
+		}
+		equal(t, "effect", refused.Effect, imtag.NotApplied)
+		works.Store(true)
+		_, err = client.AddTag(background, user("u", "a"))
+		equal(t, "afterwards", err, nil)
+	}
+}
+
+func TestManyClientsHaveCallbacksOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	usersig := e.usersig(t)
+	for range 20 {
+		asked := 0
+		client := e.clientWith(t, func() (imtag.Credential, error) {
+			asked++
+			return imtag.Credential{UserSig: usersig}, nil
+		})
+		_, err := client.AddTag(background, user("u", "a"))
+		equal(t, "error", err, nil)
+		client.Close()
+		equal(t, "asked", asked, 1)
+	}
+}

@@ -1,0 +1,72 @@
+package imtag
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestARequestIsOneTextWithItsLengths(t *testing.T) {
+	r := requestOfUsers(addTag, []UserTags{{"anna", []string{"a", "北京"}}, {"", nil}, {"b\xff", []string{""}}})
+	if got := string(r.text); got != "annaa北京b\xff" {
+		t.Errorf("text: %q", got)
+	}
+	if got := numbers(r.lengths); !reflect.DeepEqual(got, []int{4, 1, 6, 0, 2, 0}) {
+		t.Errorf("lengths: %v", got)
+	}
+	if got := numbers(r.counts); !reflect.DeepEqual(got, []int{2, 0, 1}) {
+		t.Errorf("tags of each: %v", got)
+	}
+	r = requestOfAccounts(getTag, []string{"anna", "b"})
+	if got := string(r.text); got != "annab" || r.counts != nil {
+		t.Errorf("text: %q, %v", got, r.counts)
+	}
+	if got := numbers(r.lengths); !reflect.DeepEqual(got, []int{4, 1}) {
+		t.Errorf("lengths: %v", got)
+	}
+}
+
+func TestNothingIsMadeForAContextThatEndsNothing(t *testing.T) {
+	ctx := context.WithValue(context.Background(), "key", "value")
+	if c := callOf(ctx, nil); c.handle != nil || c.stop != nil {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestMillisecondsAreRoundedUpAndNeverOverflow(t *testing.T) {
+	for d, want := range map[time.Duration]uint64{
+		math.MinInt64: 0, -1: 0, 0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Second: 1000,
+		math.MaxInt64: 9223372036855,
+	} {
+		if got := uint64(milliseconds(d)); got != want {
+			t.Errorf("%d: got %d, want %d", d, got, want)
+		}
+	}
+}
+
+// numbers makes numbers of Go's of those of C, whose types a test cannot name.
+func numbers[T ~uint64 | ~uint32 | ~uint](of []T) []int {
+	all := make([]int, len(of))
+	for i := range of {
+		all[i] = int(of[i])
+	}
+	return all
+}
+
+// BenchmarkMarshalFullRequest is what a call costs before C is called.
+func BenchmarkMarshalFullRequest(b *testing.B) {
+	users := make([]UserTags, 100)
+	for i := range users {
+		users[i].Account = fmt.Sprintf("user-%03d", i)
+		for j := range 10 {
+			users[i].Tags = append(users[i].Tags, fmt.Sprintf("a tag of usual length %d", j))
+		}
+	}
+	b.ReportAllocs()
+	for range b.N {
+		requestOfUsers(addTag, users)
+	}
+}
