@@ -1,16 +1,15 @@
 //! What went wrong, as an object that the caller frees. It is made of the transport's error once, so that asking it
 //! costs nothing, and holds all failures, also those of a partial success.
 
-use std::ffi::{CStr, CString, c_char};
+mod from_transport;
 
-use imtag_core::{Invalid, Violation};
-use imtag_transport::{Cause, Error, Failure, SettingsError};
+use std::ffi::{CStr, CString, c_char};
 
 use crate::boundary::guarded;
 use crate::pointer::free;
 use crate::status::{
-    IM_DEFECT, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_POSSIBLY_APPLIED, IM_SETTINGS, effect_of,
-    im_effect, im_status, status_of,
+    IM_DEFECT, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_POSSIBLY_APPLIED, IM_SETTINGS, im_effect,
+    im_status,
 };
 use crate::text::{c_string, im_str};
 
@@ -116,71 +115,6 @@ impl im_error {
 impl From<Misuse> for Box<im_error> {
     fn from(misuse: Misuse) -> Self {
         im_error::misuse(misuse.what())
-    }
-}
-
-impl From<SettingsError> for Box<im_error> {
-    fn from(error: SettingsError) -> Self {
-        im_error::settings(&error.to_string())
-    }
-}
-
-impl From<&Error> for Box<im_error> {
-    fn from(error: &Error) -> Self {
-        let text = match error.cause() {
-            Cause::Service { refusal, .. } => refusal.text.clone(),
-            Cause::Partial(partial) => partial.failures[0].refusal.text.clone(),
-            _ => String::new(),
-        };
-        Box::new(im_error {
-            status: status_of(error.cause()),
-            message: c_string(error.to_string()),
-            remedy: c_string(error.remedy()),
-            code: error.code().map_or(0, |code| code.0),
-            text,
-            effect: effect_of(error.effect()),
-            retryable: error.retryable(),
-            attempts: error.attempts(),
-            sent: error.sent(),
-            request_id: error.request_id().map(str::to_owned),
-            violations: match error.cause() {
-                Cause::Invalid(invalid) => broken(invalid),
-                _ => Vec::new(),
-            },
-            failures: error.failures().iter().map(Failed::of).collect(),
-        })
-    }
-}
-
-impl From<Invalid> for Box<im_error> {
-    fn from(invalid: Invalid) -> Self {
-        let remedy = invalid.violations()[0].problem.remedy();
-        Box::new(im_error {
-            violations: broken(&invalid),
-            ..im_error::of_nothing_sent(crate::status::IM_INVALID, invalid.to_string(), remedy)
-        })
-    }
-}
-
-fn broken(invalid: &Invalid) -> Vec<Broken> {
-    let of = |violation: &Violation| Broken {
-        place: c_string(violation.place.to_string()),
-        problem: c_string(violation.problem.to_string()),
-        remedy: c_string(violation.problem.remedy()),
-    };
-    invalid.violations().iter().map(of).collect()
-}
-
-impl Failed {
-    fn of(failure: &Failure) -> Failed {
-        Failed {
-            account: failure.account.clone(),
-            code: failure.refusal.code.0,
-            text: failure.refusal.text.clone(),
-            remedy: c_string(failure.refusal.code.remedy()),
-            effect: effect_of(failure.effect),
-            retryable: failure.retryable(),
-        }
     }
 }
 
