@@ -1,5 +1,5 @@
-//! libimtag.a with nothing global but `im_*`. rustc's archive has all of Rust's standard library in it, global; two
-//! such archives in one program would clash. So what `im_*` reaches becomes one object, whose other symbols are local:
+//! libimtag.a with nothing global but what libimtag.so exports. rustc's archive has all of Rust's standard library in it, global; two
+//! such archives in one program would clash. So what these reach becomes one object, whose other symbols are local:
 //! `ld -r` joins and drops what is not reached, and dissolves the groups that would be merged with those of another
 //! archive by name (`DW.ref.rust_eh_personality`); `objcopy` hides; `ar` packs. Rust's bitcode goes, as binutils' own
 //! plugin may fail to read it, and so do debug symbols.
@@ -14,7 +14,7 @@ use super::program::output;
 use crate::Error;
 
 /// Makes, in `folder`, what can be installed of the archive that rustc built, if it is not there already.
-pub(super) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathBuf, Error> {
     let archive = folder.join("libimtag.a");
     let made_by = std::env::current_exe()?; // another version of this code may make another archive
     if newer(&archive, &[built, &made_by]) {
@@ -36,7 +36,8 @@ fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
     ld.args(roots.iter().map(|root| format!("--undefined={root}")));
     run(ld.arg("-o").arg(&joined).arg(built))?;
     let mut objcopy = Command::new("objcopy");
-    objcopy.args(["--wildcard", "--keep-global-symbol=im_*"]);
+    let kept = |name| format!("--keep-global-symbol={name}");
+    objcopy.args(roots.iter().map(kept));
     objcopy.args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
     run(objcopy.arg("--strip-unneeded").arg(joined).arg(&hidden))?;
     // `D`: the same bytes whenever and by whomever it is built

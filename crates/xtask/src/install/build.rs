@@ -16,7 +16,7 @@ use crate::cargo::cargo;
 pub(crate) struct Libraries {
     /// libimtag.so
     pub(crate) shared: PathBuf,
-    /// libimtag.a with nothing global but `im_*`.
+    /// libimtag.a with nothing global but what libimtag.so exports.
     pub(crate) archive: PathBuf,
     /// The system's libraries that a program needs beside libimtag.a: `gcc_s`, `pthread`, …
     pub(crate) system: Vec<String>,

@@ -1,6 +1,6 @@
 //! `cargo xtask install`: the libraries, their headers, and what pkg-config and CMake need to find them, into a folder.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod build;
 pub(crate) mod elf;
 pub(crate) mod program;
@@ -35,6 +35,14 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         println!("{what} {}", path.display());
     }
     println!("{}", sizes(&libraries)?);
+    if tree.destdir.is_none() {
+        let lib = tree.prefix.join(&tree.libdir);
+        let (soname, lib) = (tree::soname(), lib.display());
+        println!(
+            "programs find {soname} after `ldconfig`, where it looks into {lib}; else link them with"
+        );
+        println!("-Wl,-rpath,{lib}, or run them with LD_LIBRARY_PATH={lib}");
+    }
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use super::summary::Outcome;
 use super::tools;
 use crate::Error;
 use crate::cargo::root;
-use crate::install::elf;
 use crate::install::program::output;
+use crate::install::{archive, elf};
 
 /// What each program prints.
 const SAYS: &str = "0.1.0 invalid request, nothing was sent: users[0].tags[0]: 51 bytes, at most 50 (shorten it)\n";
@@ -212,38 +212,35 @@ fn check_program(program: &Path, kind: Kind, libraries: Option<&Path>) -> Result
     expect(said == SAYS, &format!("{name} says {said:?}"))
 }
 
-/// libimtag.a and an archive of another project, in either order, in one program that uses both.
+/// libimtag.a and an archive of another project in one program that uses both: in either order, and with the names of
+/// the other hidden in the way of ours, after which its panics are caught as before.
 fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Error> {
-    let other = folder.join("libother.a");
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args([
-        "--crate-type",
-        "staticlib",
-        "--crate-name",
-        "other",
-        "--edition",
-        "2024",
-    ]);
-    rustc.args(["-O", "-C", "lto=fat"]); // which makes one object of it, all of whose names then clash
-    output(
-        rustc
-            .current_dir(root())
-            .arg(source("other.rs"))
-            .arg("-o")
-            .arg(&other),
-    )?;
+    let [other, shared] = ["libother.a", "libother.so"].map(|name| folder.join(name));
+    for (kind, file) in [("staticlib", &other), ("cdylib", &shared)] {
+        let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc.args([
+            "--edition",
+            "2024",
+            "--crate-name",
+            "other",
+            "--crate-type",
+            kind,
+        ]);
+        rustc.args(["-O", "-C", "lto=fat"]); // which makes one object of it, all of whose names then clash
+        let rustc = rustc.current_dir(root()).arg(source("other.rs"));
+        output(rustc.arg("-o").arg(file))?;
+    }
+    let hidden = archive::hidden(&other, &shared, &folder.join("other"))?;
     let ours = flags("imtag-static", prefix)?;
-    for ours_first in [true, false] {
+    let system: Vec<_> = ours.iter().filter(|flag| flag.starts_with("-l")).collect();
+    for (other, is_first) in [(&other, true), (&other, false), (&hidden, false)] {
         let program = folder.join("both");
         let mut gcc = Command::new("gcc");
         gcc.arg(source("both.c")).arg("-o").arg(&program);
-        if !ours_first {
-            gcc.arg(&other);
-        }
-        gcc.args(&ours);
-        if ours_first {
-            gcc.arg(&other)
-                .args(ours.iter().filter(|flag| flag.starts_with("-l")));
+        if is_first {
+            gcc.arg(other).args(&ours);
+        } else {
+            gcc.args(&ours).arg(other).args(&system);
         }
         output(&mut gcc)?;
         let said = output(&mut Command::new(&program))?;
