@@ -7,7 +7,7 @@ use super::case::runners;
 use crate::Error;
 use crate::cargo::cargo;
 use crate::install::{self, build};
-use crate::test::{python, tools};
+use crate::test::{go, python, tools};
 
 /// A language that has a runner.
 #[derive(Clone, Copy)]
@@ -116,7 +116,8 @@ fn python() -> Result<Command, Unready> {
 }
 
 fn go() -> Result<Command, Unready> {
-    Err(Unready::Broken("there is no runner yet".to_owned()))
+    tools::go().map_err(Unready::Missing)?;
+    Ok(go::conformance_runner()?)
 }
 
 fn sources(language: &str) -> Result<Vec<PathBuf>, Unready> {

@@ -9,6 +9,7 @@
 mod c;
 mod conformance;
 mod cpp;
+pub(crate) mod go;
 mod install;
 pub(crate) mod python;
 mod readme;

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::{c, conformance, cpp, install, python, readme, tools};
+use super::{c, conformance, cpp, go, install, python, readme, tools};
 use crate::cargo::cargo;
 use crate::generated::Generated;
 use crate::{errors, sample};
@@ -28,6 +28,9 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("C++ with sanitizers", cpp::sanitized),
     ("Python lints", python::linted),
     ("Python", python::tested),
+    ("Go", go::tested),
+    ("Go with the checks of cgo", go::with_checks_of_cgo),
+    ("Go with the static library", go::linked_statically),
     ("conformance", conformance::cases),
     ("installed", install::as_built),
     ("installed as shipped", install::as_shipped),

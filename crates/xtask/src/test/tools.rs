@@ -63,6 +63,36 @@ pub(crate) fn python() -> Result<(), String> {
     Ok(())
 }
 
+/// The oldest Go that the binding is for, as its go.mod says.
+const GO: (u32, u32) = (1, 22);
+
+/// Go, a compiler for what is C in it, and what tells it where the library lies.
+pub(crate) fn go() -> Result<(), String> {
+    program("gcc", "gcc")?;
+    program("pkg-config", "pkg-config")?;
+    if !succeeds(Command::new("go").arg("version")) {
+        debian_package("golang-go").map_err(|why| format!("go: {why}"))?;
+    }
+    let says = Command::new("go").arg("version").output();
+    let says = says.map_err(|error| format!("go: it cannot be started: {error}"))?;
+    match go_version(&String::from_utf8_lossy(&says.stdout)) {
+        Some(version) if version >= GO => Ok(()),
+        Some((major, minor)) => Err(format!(
+            "go: {major}.{minor} is installed, and {}.{} or later is needed",
+            GO.0, GO.1
+        )),
+        None => Err("go: it does not say its version".to_owned()),
+    }
+}
+
+/// Of `go version go1.26.8 linux/amd64`; of one that is built from its sources there is none.
+fn go_version(says: &str) -> Option<(u32, u32)> {
+    let version = says.split(' ').nth(2)?.strip_prefix("go")?;
+    let mut numbers = version.split(|it: char| !it.is_ascii_digit());
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
+}
+
 /// A header of C, which a package of Debian brings.
 pub(crate) fn c_header(header: &str, package: &str) -> Result<(), String> {
     let mut compiler = Command::new("gcc");
@@ -153,5 +183,24 @@ mod tests {
     fn a_command_that_cannot_be_started_does_not_succeed() {
         assert!(!succeeds(&mut Command::new("no-such-command")));
         assert!(succeeds(&mut cargo(["--version"])));
+    }
+
+    #[test]
+    fn the_version_of_go_is_read_from_what_it_says() {
+        assert_eq!(go_version("go version go1.26.8 linux/amd64"), Some((1, 26)));
+        assert_eq!(go_version("go version go1.22 linux/amd64"), Some((1, 22)));
+        assert_eq!(
+            go_version("go version go1.27rc1 linux/amd64"),
+            Some((1, 27))
+        );
+        assert_eq!(go_version(""), None);
+    }
+
+    #[test]
+    fn go_is_as_old_as_the_binding_says() {
+        let module = crate::cargo::root().join("bindings/go/go.mod");
+        let module = std::fs::read_to_string(module).unwrap();
+        let (major, minor) = GO;
+        assert!(module.contains(&format!("\ngo {major}.{minor}\n")));
     }
 }

@@ -1,0 +1,201 @@
+//! Go: format, vet, and the tests of the binding with the race detector; again with each check of what passes between Go
+//! and C; and a program that has the static library in it. All against the library as it is installed.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::summary::Outcome;
+use super::{cpp, tools};
+use crate::Error;
+use crate::cargo::{clean, root};
+use crate::install::program::output;
+use crate::install::{self, elf};
+
+const BINDING: &str = "bindings/go";
+const RUNNER: &str = "tests/conformance/runners/go";
+
+/// A case that needs no server, as it breaks a limit.
+const CASE: &str = r#"{"name": "no tags", "settings": {"sdkappid": 1400000000, "identifier": "administrator",
+    "usersig": "abc", "region": "china"}, "call": {"operation": "add", "users": [{"account": "u", "tags": []}]}}"#;
+
+/// Go with what it needs to find the library.
+struct Go {
+    prefix: PathBuf,
+    /// Below the target folder, for what is built here.
+    folder: PathBuf,
+}
+
+/// Format, vet, tests, races.
+pub(super) fn tested() -> Outcome {
+    done(|go| {
+        formatted()?;
+        for module in [BINDING, RUNNER] {
+            run(go.command(module, "vet").arg("./..."))?;
+        }
+        run(go.test()?.arg("-race"))
+    })
+}
+
+/// Every pointer that is handed to C is looked at, and garbage is collected before each call into C.
+pub(super) fn with_checks_of_cgo() -> Outcome {
+    done(|go| {
+        run(go.test()?.env("GOEXPERIMENT", "cgocheck2"))?;
+        run(go.test()?.args(["-tags", "imtag_debug"]))
+    })
+}
+
+/// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
+pub(super) fn linked_statically() -> Outcome {
+    done(|go| {
+        let program = go.build_runner("static", &["-tags", "imtag_static"])?;
+        if let Some(needed) = needed_library(&program)? {
+            return Err(format!("with imtag_static it still needs {needed}").into());
+        }
+        let case = go.folder.join("case.json");
+        fs::write(&case, CASE)?;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" < \"$1\""]);
+        let answer = output(shell.arg(&program).arg(&case))?;
+        match answer.contains(r#""problem":"none, at least 1""#) {
+            true => Ok(()),
+            false => Err(format!("linked statically, it answers {answer}").into()),
+        }
+    })
+}
+
+/// The conformance runner, with the shared library as others use it.
+pub(crate) fn conformance_runner() -> Result<Command, Error> {
+    let go = Go::new()?;
+    let program = go.build_runner("shared", &[])?;
+    let mut command = Command::new(program);
+    go.find_library(&mut command);
+    Ok(command)
+}
+
+fn done(work: impl FnOnce(&Go) -> Result<(), Error>) -> Outcome {
+    if let Err(why) = tools::go() {
+        return Outcome::Skipped(why);
+    }
+    match Go::new().and_then(|go| work(&go)) {
+        Ok(()) => Outcome::Ok,
+        Err(why) => Outcome::Failed(why.to_string()),
+    }
+}
+
+fn formatted() -> Result<(), Error> {
+    let mut gofmt = Command::new("gofmt");
+    clean(&mut gofmt);
+    let files = output(gofmt.args(["-l", BINDING, RUNNER]))?;
+    match files.is_empty() {
+        true => Ok(()),
+        false => Err(format!("run gofmt -w on: {}", files.trim().replace('\n', ", ")).into()),
+    }
+}
+
+/// The library that a program looks for when it starts.
+fn needed_library(program: &Path) -> Result<Option<String>, Error> {
+    let needed = elf::dynamic(program)?.needed;
+    Ok(needed.into_iter().find(|name| name.contains("imtag")))
+}
+
+impl Go {
+    fn new() -> Result<Go, Error> {
+        let prefix = install::tree_for_tests()?;
+        let folder = prefix.with_file_name("go");
+        fs::create_dir_all(&folder)?;
+        Ok(Go { prefix, folder })
+    }
+
+    /// A command of Go's for a module of the repository, whatever workspace the user has.
+    fn command(&self, module: &str, task: &str) -> Command {
+        let mut command = Command::new("go");
+        clean(&mut command);
+        command
+            .current_dir(root().join(module))
+            .arg(task)
+            .env("GOWORK", "off")
+            .env("CGO_ENABLED", "1")
+            .env("CGO_CFLAGS", self.c_flags())
+            .env("PKG_CONFIG_PATH", self.prefix.join("lib/pkgconfig"));
+        self.find_library(&mut command);
+        command
+    }
+
+    /// Go does not see that a header has changed which lies elsewhere, and would use what it built with the old one: so
+    /// the flags, which it does see, change with it.
+    fn c_flags(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        fs::read(self.prefix.join("include/imtag.h"))
+            .unwrap_or_default()
+            .hash(&mut hasher);
+        let usual = std::env::var("CGO_CFLAGS").unwrap_or_else(|_| "-O2 -g".to_owned());
+        format!("{usual} -DIMTAG_H_{:x}", hasher.finish())
+    }
+
+    fn find_library(&self, command: &mut Command) {
+        command.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
+    }
+
+    /// The binding's tests, never from Go's cache, which knows nothing of the library.
+    fn test(&self) -> Result<Command, Error> {
+        let mut command = self.command(BINDING, "test");
+        command.args(["-count=1", "-timeout=5m", "./..."]);
+        command.env("IMTAG_BIN", cpp::command_line()?);
+        Ok(command)
+    }
+
+    /// Linked anew each time, as Go does not see either that the static library has changed.
+    fn build_runner(&self, name: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
+        let program = self.folder.join(format!("runner-{name}"));
+        if program.exists() {
+            fs::remove_file(&program)?;
+        }
+        let mut build = self.command(RUNNER, "build");
+        output(build.args(arguments).arg("-o").arg(&program).arg("."))?;
+        Ok(program)
+    }
+}
+
+/// Runs a command of Go's whose output goes to the terminal as it is.
+fn run(command: &mut Command) -> Result<(), Error> {
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let words = words.join(" ");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("go {words}: {status}").into()),
+        Err(error) => Err(format!("cannot start go: {error}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_fails_is_named_with_its_arguments() {
+        let error = run(Command::new("false").args(["vet", "./..."])).unwrap_err();
+        assert_eq!(error.to_string(), "go vet ./...: exit status: 1");
+    }
+
+    #[test]
+    fn another_header_is_another_flag() {
+        let folder = std::env::temp_dir().join(format!("xtask-go-{}", std::process::id()));
+        fs::create_dir_all(folder.join("include")).unwrap();
+        let go = Go {
+            prefix: folder.clone(),
+            folder: folder.clone(),
+        };
+        let flags = ["one", "two"].map(|header| {
+            fs::write(folder.join("include/imtag.h"), header).unwrap();
+            go.c_flags()
+        });
+        fs::remove_dir_all(&folder).unwrap();
+        assert_ne!(flags[0], flags[1]);
+    }
+}
