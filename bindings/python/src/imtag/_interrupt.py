@@ -20,32 +20,34 @@ from ._prototypes import INTERRUPT
 class Interrupt:
     """The callback, for one call at a time, and what a signal's handler raised in it."""
 
-    __slots__ = ("_raised", "callback", "spent")
+    __slots__ = ("_answers", "_raised", "callback")
 
     def __init__(self) -> None:
         self._raised: list[BaseException] = []
-        self.spent = False
-        answers = _answers(self._raised)
-        answers.send(None)
-        self.callback = INTERRUPT(answers.send)
+        self._answers = _answers(self._raised)
+        self._answers.send(None)
+        self.callback = INTERRUPT(self._answers.send)
 
     def take_raised(self) -> BaseException | None:
         """Return what the call is to end with. It is not kept: the garbage collector cannot look through ctypes."""
-        if not self._raised:
-            return None
-        self.spent = True
-        return self._raised.pop()
+        return self._raised.pop() if self._raised else None
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call can have it. Signals that come within microseconds can end the generator."""
+        return self._answers.gi_frame is not None and not self._raised
 
 
 def _answers(raised: list[BaseException]) -> Generator[int, None, None]:
-    try:
-        while True:
-            yield 0
-    except GeneratorExit:
-        raise
-    except BaseException as exception:
-        raised += (exception,)
-    yield 1  # the library asks no more
+    while True:
+        try:
+            while not raised:
+                yield 0
+            yield 1
+        except GeneratorExit:
+            raise
+        except BaseException as exception:
+            raised += (exception,)
 
 
 # Those that no call uses. Only the main thread takes and puts back, but a call may be made by a signal's handler in the
@@ -64,6 +66,6 @@ def take_interrupt() -> Interrupt | None:
 
 
 def put_back(interrupt: Interrupt) -> None:
-    """Keep it for the next call, unless it has ended one."""
-    if not interrupt.spent:
+    """Keep it for the next call."""
+    if interrupt.usable:
         _free.append(interrupt)
