@@ -27,14 +27,14 @@ static void str_of(void) {
 /* Setters have no error to leave: their status says it. */
 static void config_set_app(void) {
     CHECK(im_config_set_app(NULL, 1, IM_STR("administrator")) == IM_MISUSE);
-    CHECK(im_config_set_app(config, 1, (im_str){NULL, 13}) == IM_SETTINGS);
+    CHECK(im_config_set_app(config, 1, (im_str){NULL, 13}) == IM_MISUSE);
 }
 
 #define TEXT_SETTER(name)                                                                                              \
     static void config_##name(void) {                                                                                  \
         CHECK(im_config_##name(NULL, IM_STR("x")) == IM_MISUSE);                                                       \
         CHECK(im_config_##name(NULL, NONE) == IM_MISUSE);                                                              \
-        CHECK(im_config_##name(config, (im_str){NULL, 1}) == IM_SETTINGS);                                             \
+        CHECK(im_config_##name(config, (im_str){NULL, 1}) == IM_MISUSE);                                               \
     }
 TEXT_SETTER(set_secret_key)
 TEXT_SETTER(set_usersig)
@@ -54,7 +54,7 @@ NUMBER_SETTER(set_max_attempts)
 
 static void config_set_limit(void) {
     CHECK(im_config_set_limit(NULL, IM_STR("tag_bytes"), 1) == IM_MISUSE);
-    CHECK(im_config_set_limit(config, (im_str){NULL, 9}, 1) == IM_SETTINGS);
+    CHECK(im_config_set_limit(config, (im_str){NULL, 9}, 1) == IM_MISUSE);
 }
 
 static void count_frees(void *context) {
@@ -69,10 +69,10 @@ static void config_set_credential_callback(void) {
     int frees = 0;
     CHECK(im_config_set_credential_callback(NULL, supply_nothing, &frees, count_frees) == IM_MISUSE);
     CHECK(frees == 1);
-    CHECK(im_config_set_credential_callback(config, NULL, &frees, count_frees) == IM_SETTINGS);
+    CHECK(im_config_set_credential_callback(config, NULL, &frees, count_frees) == IM_MISUSE);
     CHECK(frees == 2);
     CHECK(im_config_set_credential_callback(NULL, NULL, NULL, NULL) == IM_MISUSE);
-    CHECK(im_config_set_credential_callback(config, NULL, NULL, NULL) == IM_SETTINGS);
+    CHECK(im_config_set_credential_callback(config, NULL, NULL, NULL) == IM_MISUSE);
     CHECK(im_config_set_credential_callback(config, supply_nothing, NULL, NULL) == IM_OK);
 }
 

@@ -42,8 +42,13 @@ enum Place {
     Endpoint(String),
 }
 
-/// A setting that cannot be used, in a sentence.
-struct Unusable(String);
+/// A setting that cannot be used.
+struct Unusable {
+    /// In a sentence.
+    why: String,
+    /// What the setter answers.
+    error: fn(&str) -> Box<im_error>,
+}
 
 impl im_config {
     /// Makes a client.
@@ -97,13 +102,19 @@ fn with<T>(
 
 impl<E: std::error::Error> From<E> for Unusable {
     fn from(error: E) -> Self {
-        Unusable(error.to_string())
+        Unusable {
+            why: error.to_string(),
+            error: im_error::settings,
+        }
     }
 }
 
 impl From<Misuse> for Unusable {
     fn from(misuse: Misuse) -> Self {
-        Unusable(misuse.what().to_owned())
+        Unusable {
+            why: misuse.what().to_owned(),
+            error: im_error::misuse,
+        }
     }
 }
 
@@ -118,9 +129,9 @@ unsafe fn set(
     let act = || {
         // SAFETY: the caller's promise.
         let config = unsafe { borrow_mut(config, "config") }?;
-        setter(config).map_err(|Unusable(why)| {
+        setter(config).map_err(|Unusable { why, error }| {
             config.fault.get_or_insert_with(|| why.clone());
-            im_error::settings(&why)
+            error(&why)
         })
     };
     // SAFETY: NULL is no place for an error.
