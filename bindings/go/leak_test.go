@@ -1,4 +1,4 @@
-//go:build linux && !imtag_debug
+//go:build linux && !imtag_debug && !race
 
 package imtag_test
 
