@@ -1,6 +1,6 @@
-//! `cargo xtask dist`: what is shipped to machines without Rust, into `target/artefacts` (`target/dist` is Cargo's own, for
-//! the profile): the libraries, the command line and the wheel, for this platform, with the oldest glibc that they run
-//! on. What cannot be promised is not written.
+//! `cargo xtask dist`: what is shipped to machines without Rust, into `target/artefacts` (`target/dist` is Cargo's own,
+//! for the profile): the libraries, the command line and the wheel, for this platform and an old glibc. What fails its
+//! trial is not written.
 
 mod glibc;
 mod licences;
@@ -12,8 +12,10 @@ mod wheel;
 mod zig;
 
 use std::fs;
+use std::process::Command;
 
 use crate::Error;
+use crate::install::program::output;
 use crate::install::{build, sizes};
 use places::Places;
 use venv::Venv;
@@ -22,10 +24,21 @@ use zig::Zig;
 const HELP: &str = "\
 Usage: cargo xtask dist
 
-Builds what is shipped into target/artefacts, and tries it: archives of the library and of the command line, the wheel, and
-their SHA256SUMS. It takes minutes. It needs cc, binutils, pkg-config, tar and python3 with venv; the rest comes from
-PyPI, in exact versions.
+Builds what is shipped into target/artefacts, and tries it: archives of the library and of the command line, the
+wheel, and their SHA256SUMS. It takes minutes. It needs cc, binutils, pkg-config, tar and python3 with venv; the rest
+comes from PyPI, in exact versions.
 ";
+
+/// Each program with the Debian package that brings it.
+const NEEDED: [(&str, &str); 7] = [
+    ("cc", "gcc"),
+    ("objdump", "binutils"),
+    ("pkg-config", "pkg-config"),
+    ("python3", "python3-venv"),
+    ("tar", "tar"),
+    ("gzip", "gzip"),
+    ("sha256sum", "coreutils"),
+];
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     use lexopt::prelude::*;
@@ -37,6 +50,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         }
         Some(other) => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
     }
+    all_is_here()?;
     let target = build::target()?;
     let (to, work) = (target.join("artefacts"), target.join("artefacts-work"));
     for folder in [&to, &work] {
@@ -91,5 +105,14 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     package::sums(&to, &files.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
     fs::remove_dir_all(work)?;
     println!("{}", sizes(&libraries)?);
+    Ok(())
+}
+
+/// Says before the minutes of building what would be missed after them.
+fn all_is_here() -> Result<(), Error> {
+    for (program, package) in NEEDED {
+        let mut command = Command::new(program);
+        output(command.arg("--version")).map_err(|why| format!("install {package}: {why}"))?;
+    }
     Ok(())
 }

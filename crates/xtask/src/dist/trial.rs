@@ -16,13 +16,14 @@ use crate::install::program::output;
 use crate::install::tree::soname;
 
 /// What a system always has beside the C library's own parts.
-const ON_EVERY_SYSTEM: [&str; 6] = [
+const ON_EVERY_SYSTEM: [&str; 7] = [
     "libc.so.6",
     "libm.so.6",
     "libdl.so.2",
     "libpthread.so.0",
     "librt.so.1",
     "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
 ];
 
 /// What an invalid request is told.

@@ -33,6 +33,9 @@ pub(crate) fn libraries(profile: &str) -> Result<Libraries, Error> {
 
 /// The libraries as a `cargo rustc` of the crate ffi makes them; the rest of its arguments is added here.
 pub(crate) fn libraries_by(mut command: Command) -> Result<Libraries, Error> {
+    if cfg!(not(target_os = "linux")) {
+        return Err("the libraries are installed and shipped on Linux only".into());
+    }
     command.args(["--message-format", "json"]);
     command.args(["--", "--print", "native-static-libs"]);
     let messages = messages(command)?;
