@@ -226,7 +226,8 @@ static void no_secret_in_a_message(void) {
     emulator_faults(&emulator, "im_add_tag", fault);
     CHECK(im_add_tag(client, &USER, 1, NULL, NULL, &error) == IM_SERVICE);
     CHECK(strstr(im_error_message(error), usersig) == NULL);
-    CHECK(im_error_text(error).len > 0 && memmem(im_error_text(error).data, im_error_text(error).len, usersig, 20) == NULL);
+    im_str text = im_error_text(error);
+    CHECK(text.len > 0 && memmem(text.data, text.len, usersig, 20) == NULL);
     im_error_free(error);
     im_client_free(client);
 }

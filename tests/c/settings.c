@@ -64,7 +64,8 @@ static void no_text(im_status (*set)(im_config *, im_str), im_str text, const ch
 static void texts(void) {
     text(im_config_set_secret_key, IM_STR(""), "the secret key is empty");
     text(im_config_set_secret_key, IM_STR(" \n"), "the secret key is empty");
-    no_text(im_config_set_secret_key, IM_STR("key\xff"), "the secret key: not UTF-8 from byte 3 on: convert it to UTF-8");
+    no_text(im_config_set_secret_key, IM_STR("key\xff"),
+            "the secret key: not UTF-8 from byte 3 on: convert it to UTF-8");
     text(im_config_set_usersig, IM_STR("eJx&x=1"),
          "the UserSig holds a character that none has: letters, digits, * - _ only");
     no_text(im_config_set_usersig, IM_STR("\xff"), "the UserSig: not UTF-8 from byte 0 on: convert it to UTF-8");
@@ -80,7 +81,8 @@ static void texts(void) {
     no_text(im_config_set_endpoint, IM_STR("http\xff"), "the endpoint: not UTF-8 from byte 4 on: convert it to UTF-8");
     text(im_config_set_generation, IM_STR("push"), "unknown generation \"push\": use all_member_push or timpush");
     no_text(im_config_set_generation, IM_STR("\xff"), "the generation: not UTF-8 from byte 0 on: convert it to UTF-8");
-    no_text(im_config_set_region, (im_str){NULL, 5}, "the region: a NULL pointer with a length of 5: give both or neither");
+    no_text(im_config_set_region, (im_str){NULL, 5},
+            "the region: a NULL pointer with a length of 5: give both or neither");
     no_text(im_config_set_usersig, (im_str){"x", SIZE_MAX},
          "the UserSig: a length of 18446744073709551615, more than any request has: was it set?");
 }
@@ -173,8 +175,8 @@ static void the_first_fault(void) {
     CHECK(im_config_set_region(config, IM_STR("atlantis")) == IM_SETTINGS);
     CHECK(im_config_set_generation(config, IM_STR("push")) == IM_SETTINGS);
     CHECK(im_config_set_region(config, IM_STR("seoul")) == IM_OK);
-    refused(config, "unknown region \"atlantis\": use one of china, singapore, seoul, tokyo, frankfurt, silicon-valley, "
-                    "jakarta, mumbai, saudi-arabia");
+    refused(config, "unknown region \"atlantis\": use one of china, singapore, seoul, tokyo, frankfurt, "
+                    "silicon-valley, jakarta, mumbai, saudi-arabia");
 }
 
 /* Clients outlive the config, and each other. */

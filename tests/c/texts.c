@@ -61,9 +61,12 @@ static void not_utf8(void) {
         im_str text;
         const char *problem;
     } bad[] = {
-        {IM_STR_INIT("\xff"), "not UTF-8 from byte 0 on"},         {IM_STR_INIT("ab\xe5\x8c"), "not UTF-8 from byte 2 on"},
-        {IM_STR_INIT("a\xc0\xaf"), "not UTF-8 from byte 1 on"},     {IM_STR_INIT("\xed\xa0\x80"), "not UTF-8 from byte 0 on"},
-        {IM_STR_INIT("\xf4\x90\x80\x80"), "not UTF-8 from byte 0 on"}, {IM_STR_INIT("abc\x80"), "not UTF-8 from byte 3 on"},
+        {IM_STR_INIT("\xff"), "not UTF-8 from byte 0 on"},
+        {IM_STR_INIT("ab\xe5\x8c"), "not UTF-8 from byte 2 on"},
+        {IM_STR_INIT("a\xc0\xaf"), "not UTF-8 from byte 1 on"},
+        {IM_STR_INIT("\xed\xa0\x80"), "not UTF-8 from byte 0 on"},
+        {IM_STR_INIT("\xf4\x90\x80\x80"), "not UTF-8 from byte 0 on"},
+        {IM_STR_INIT("abc\x80"), "not UTF-8 from byte 3 on"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         refused(good, bad[i].text, true, "users[0].tags[0]", bad[i].problem, "convert it to UTF-8");
@@ -158,8 +161,7 @@ int main(void) {
     one_too_much();
     not_utf8();
     all_at_once();
-    const char *stats = emulator_ask(&emulator, "GET", "/emulator/stats", "");
-    CHECK(strstr(stats, "\"arrivals\":0") != NULL || strstr(stats, "\"arrivals\":{}") != NULL);
+    CHECK(strcmp(emulator_ask(&emulator, "GET", "/emulator/requests", ""), "{\"requests\":[]}") == 0);
     the_longest();
     a_nul_within();
     users_past_100();

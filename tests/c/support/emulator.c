@@ -126,7 +126,8 @@ const char *emulator_ask(const struct emulator *emulator, const char *method, co
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)emulator->port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int to = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(to, (struct sockaddr *)&address, sizeof address) || send(to, request, (size_t)length, MSG_NOSIGNAL) != length)
+    if (connect(to, (struct sockaddr *)&address, sizeof address) ||
+        send(to, request, (size_t)length, MSG_NOSIGNAL) != length)
         give_up("cannot ask the emulator");
     size_t filled = 0;
     ssize_t came;

@@ -32,8 +32,7 @@ enum Variant {
 /// A program of tests/c.
 struct Program {
     name: &'static str,
-    /// Whether valgrind can say something of it. A forked child leaks what is its parent's, as it should; a library
-    /// that is opened by hand, and a version, have nothing of their own for it.
+    /// Whether valgrind can say something of it. A forked child leaks what is its parent's, as it should.
     under_valgrind: bool,
 }
 
