@@ -124,15 +124,16 @@ impl Go {
         command
     }
 
-    /// Go does not see that a header has changed which lies elsewhere, and would use what it built with the old one: so
-    /// the flags, which it does see, change with it.
+    /// Go sees neither that a header has changed which lies elsewhere nor that pkg-config names another folder, and would
+    /// use what it built with the old ones: so the flags, which it does see, change with both.
     fn c_flags(&self) -> String {
         let mut hasher = DefaultHasher::new();
+        self.prefix.hash(&mut hasher);
         fs::read(self.prefix.join("include/imtag.h"))
             .unwrap_or_default()
             .hash(&mut hasher);
         let usual = std::env::var("CGO_CFLAGS").unwrap_or_else(|_| "-O2 -g".to_owned());
-        format!("{usual} -DIMTAG_H_{:x}", hasher.finish())
+        format!("{usual} -DIMTAG_AS_{:x}", hasher.finish())
     }
 
     fn find_library(&self, command: &mut Command) {
@@ -184,18 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn another_header_is_another_flag() {
+    fn another_header_or_folder_is_another_flag() {
         let folder = std::env::temp_dir().join(format!("xtask-go-{}", std::process::id()));
-        fs::create_dir_all(folder.join("include")).unwrap();
-        let go = Go {
-            prefix: folder.clone(),
-            folder: folder.clone(),
-        };
-        let flags = ["one", "two"].map(|header| {
-            fs::write(folder.join("include/imtag.h"), header).unwrap();
-            go.c_flags()
+        let flags = [("a", "one"), ("a", "two"), ("b", "two")].map(|(prefix, header)| {
+            let prefix = folder.join(prefix);
+            fs::create_dir_all(prefix.join("include")).unwrap();
+            fs::write(prefix.join("include/imtag.h"), header).unwrap();
+            let folder = folder.clone();
+            Go { prefix, folder }.c_flags()
         });
         fs::remove_dir_all(&folder).unwrap();
         assert_ne!(flags[0], flags[1]);
+        assert_ne!(flags[1], flags[2]);
     }
 }
