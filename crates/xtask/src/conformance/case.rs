@@ -44,7 +44,8 @@ pub(super) enum Server {
     Faults(Vec<Value>),
 }
 
-const MEMBERS: [&str; 11] = [
+/// All members that a case can have.
+pub(super) const MEMBERS: [&str; 11] = [
     "name",
     "edge",
     "settings",

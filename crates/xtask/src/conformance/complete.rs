@@ -6,7 +6,6 @@ use std::fs;
 
 use imtag_core::catalogue::CATALOGUE;
 use imtag_core::{Generation, Limits, Operation};
-use serde_json::Value;
 
 use super::case::{self, Case, runners};
 use super::languages::LANGUAGES;
@@ -71,9 +70,8 @@ fn every_operation_is_done_on_both_generations_of_paths() {
         .flat_map(|generation| Operation::ALL.map(|operation| operation.path(generation)));
     let missing = paths.filter(|path| !done(path)).map(str::to_owned);
     assert_none(missing.collect());
-    let replaced = |case: &Case| {
-        case.outcome["status"] == "ok" && case.wire[0]["body"]["Replace"] == Value::from(1)
-    };
+    let replaced =
+        |case: &Case| case.outcome["status"] == "ok" && case.wire[0]["body"]["Replace"] == 1;
     assert!(cases.iter().any(replaced), "no case replaces tags");
 }
 
@@ -132,6 +130,15 @@ fn a_case_has_a_title_of_its_own_and_says_why_a_language_skips_it() {
         }
     }
     assert_none(faults);
+}
+
+#[test]
+fn the_readme_says_what_each_member_of_a_case_is() {
+    let readme = fs::read_to_string(runners().with_file_name("README.md")).unwrap();
+    let missing = case::MEMBERS
+        .into_iter()
+        .filter(|member| !readme.contains(&format!("| `{member}` |")));
+    assert_none(missing.map(str::to_owned).collect());
 }
 
 #[test]

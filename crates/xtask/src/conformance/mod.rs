@@ -33,9 +33,17 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         print!("{HELP}");
         return Ok(());
     };
-    let report = play(&languages, &part)?;
+    let all = languages.is_empty();
+    let languages = if all {
+        &LANGUAGES
+    } else {
+        languages.as_slice()
+    };
+    let report = play(languages, &part)?;
     println!("{report}");
-    match report.fault() {
+    // a language that is asked for by its name should be there
+    let missing = report.missing().filter(|_| !all);
+    match report.fault().or(missing) {
         None => Ok(()),
         Some(fault) => Err(fault.into()),
     }
@@ -75,7 +83,7 @@ fn play(languages: &[Language], part: &str) -> Result<Report, Error> {
     Ok(Report::of(cases.len(), played))
 }
 
-/// The languages, and what a case's title must hold. `None` where help was asked for.
+/// The languages, none for all, and what a case's title must hold. `None` where help was asked for.
 fn options(mut arguments: lexopt::Parser) -> Result<Option<(Vec<Language>, String)>, Error> {
     use lexopt::prelude::*;
     let (mut languages, mut part) = (Vec::new(), String::new());
@@ -89,9 +97,6 @@ fn options(mut arguments: lexopt::Parser) -> Result<Option<(Vec<Language>, Strin
             Short('h') | Long("help") => return Ok(None),
             other => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
         }
-    }
-    if languages.is_empty() {
-        languages = LANGUAGES.to_vec();
     }
     Ok(Some((languages, part)))
 }
