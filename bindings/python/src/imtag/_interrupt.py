@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from types import GeneratorType
+from typing import cast
 
 from ._prototypes import INTERRUPT
 
@@ -24,7 +26,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self._raised: list[BaseException] = []
-        self._answers = _answers(self._raised)
+        self._answers = cast("GeneratorType[int, None, None]", _answers(self._raised))
         self._answers.send(None)
         self.callback = INTERRUPT(self._answers.send)
 
