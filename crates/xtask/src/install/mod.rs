@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         print!("{HELP}");
         return Ok(());
     };
+    put::can_write(&tree.written_to().join(&tree.libdir)).map_err(elsewhere)?; // the build takes a minute
     let libraries = build::libraries(&profile)?;
     for (path, had_to_be_written) in write(&tree, &libraries)? {
         let what = if had_to_be_written { "wrote" } else { "fresh" };
@@ -58,12 +59,15 @@ pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
 pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut paths = Vec::new();
     for (path, content) in tree.files(libraries)? {
-        let had_to_be_written = put::put(&path, &content).map_err(|why| {
-            format!("{why}; choose another --prefix, or run this with the right to write there")
-        })?;
+        let had_to_be_written = put::put(&path, &content).map_err(elsewhere)?;
         paths.push((path, had_to_be_written));
     }
     Ok(paths)
+}
+
+/// What to do where a file cannot be written.
+fn elsewhere(why: String) -> String {
+    format!("{why}; choose another --prefix, or run this with the right to write there")
 }
 
 /// `libimtag.so: 2.50 MB, libimtag.a: 4.89 MB`

@@ -35,6 +35,13 @@ pub(crate) fn put(path: &Path, content: &Content) -> Result<bool, String> {
     done.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
+/// Says what stands in the way of writing into a folder, before there is something to write.
+pub(crate) fn can_write(folder: &Path) -> Result<(), String> {
+    let probe = folder.join(format!(".imtag.{}", std::process::id()));
+    put(&probe, &Content::Text(String::new()))?;
+    fs::remove_file(&probe).map_err(|error| format!("cannot remove {}: {error}", probe.display()))
+}
+
 fn copy(path: &Path, source: &Path, mode: u32) -> io::Result<bool> {
     let bytes = fs::read(source).map_err(|error| {
         let source = source.display();
@@ -101,6 +108,7 @@ mod tests {
         assert_eq!(fs::read(to.join("text")).unwrap(), b"two");
         let permissions = fs::metadata(to.join("copy")).unwrap().permissions();
         assert_eq!(permissions.mode() & 0o777, 0o755);
+        can_write(&to).unwrap();
         assert_eq!(fs::read_dir(&to).unwrap().count(), 3);
         fs::remove_dir_all(folder).unwrap();
     }
@@ -119,6 +127,8 @@ mod tests {
 
     #[test]
     fn a_place_that_cannot_be_written_to_is_named() {
+        let error = can_write(Path::new("/dev/null/lib")).unwrap_err();
+        assert!(error.starts_with("cannot write /dev/null/lib/.imtag."));
         let error = put(Path::new("/dev/null/lib/x"), &Content::Text("x".into()));
         let error = error.unwrap_err();
         assert!(
