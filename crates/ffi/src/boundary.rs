@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::im_error;
 use crate::pointer::Out;
@@ -42,14 +42,15 @@ pub(crate) fn guarded<T>(otherwise: T, act: impl FnOnce() -> T) -> T {
 }
 
 fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
+    // no `Once`: a fork in the middle of it would leave the child one that never ends
+    static HOOKED: AtomicBool = AtomicBool::new(false);
+    if !HOOKED.swap(true, Ordering::Relaxed) {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| match is_ours() {
             true => note(info),
             false => before(info),
         }));
-    });
+    }
     INSIDE.set(INSIDE.get() + 1);
     // What a panic leaves half done is either dropped with it, or behind a lock that is taken again all the same.
     let done = panic::catch_unwind(AssertUnwindSafe(act));

@@ -13,6 +13,7 @@
 mod addresses;
 mod attempt;
 mod connect;
+mod rehearsal;
 mod sign;
 mod socket;
 
@@ -99,6 +100,7 @@ impl Http {
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
             .build();
+        rehearsal::rehearse();
         let addresses = Addresses::of(endpoint);
         let connector = Connect {
             loopback_only: !endpoint.is_tls(),
