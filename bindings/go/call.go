@@ -46,6 +46,7 @@ func callOf(ctx context.Context, options []CallOption) *call {
 // a cancel that came a moment earlier would hide that.
 func (c *call) end() {
 	if !c.late() {
+		collect()
 		C.im_call_cancel(c.handle)
 	}
 }
