@@ -14,7 +14,7 @@ use crate::redact::redact;
 pub enum Cause {
     /// The request breaks limits; nothing was sent.
     Invalid(Invalid),
-    /// No UserSig could be had; nothing was sent.
+    /// No UserSig could be had. Attempts before, with one that expired, may have been sent.
     Credentials(Box<dyn std::error::Error + Send + Sync>),
     /// The service refused the whole request.
     Service {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
+use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
@@ -140,7 +140,8 @@ struct State {
     held: Option<Held>,
     /// Goes up with each UserSig, so that of many threads whose UserSig expired one makes the next.
     generation: u64,
-    making: bool,
+    /// The thread that makes the next one.
+    making: Option<ThreadId>,
     waiting: Vec<Thread>,
 }
 
@@ -180,9 +181,17 @@ impl UserSigs {
                     generation: state.generation,
                 });
             }
-            if !state.making {
-                state.making = true;
-                break state.generation + 1;
+            let this = thread::current().id();
+            match state.making {
+                None => {
+                    state.making = Some(this);
+                    break state.generation + 1;
+                }
+                Some(maker) if maker == this => {
+                    let loops = "a credential callback called the client that it supplies: use another client there";
+                    return Err(NoUserSig::Failed(loops.into()));
+                }
+                Some(_) => {}
             }
             wait_once(&mut state.waiting);
             drop(state);
@@ -231,7 +240,7 @@ impl Drop for Making<'_> {
             state.held = Some(held);
             state.generation += 1;
         }
-        state.making = false;
+        state.making = None;
         for thread in state.waiting.drain(..) {
             thread.unpark();
         }

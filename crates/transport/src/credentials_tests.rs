@@ -10,7 +10,7 @@ fn app() -> SdkAppId {
     SdkAppId::new(1_400_000_000).unwrap()
 }
 
-fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {
+fn ask(usersigs: &UserSigs, credentials: &Credentials) -> Result<Numbered, NoUserSig> {
     let identifier = Identifier::new("administrator").unwrap();
     let patience = Patience {
         deadline: deadline_after(Duration::MAX),
@@ -18,7 +18,11 @@ fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {
         drain: None,
         asking: None,
     };
-    match usersigs.current(credentials, app(), &identifier, &patience) {
+    usersigs.current(credentials, app(), &identifier, &patience)
+}
+
+fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {
+    match ask(usersigs, credentials) {
         Ok(numbered) => numbered,
         Err(_) => panic!("no UserSig"),
     }
@@ -127,5 +131,25 @@ fn credentials_show_their_kind_only() {
     assert_eq!(
         format!("{key:?} {ready:?}"),
         "Credentials(secret key) Credentials(UserSig)"
+    );
+}
+
+#[test]
+fn a_callback_that_calls_its_own_client_is_told_so_and_does_not_wait_for_itself() {
+    let usersigs = Arc::new(UserSigs::new());
+    let inner = Arc::clone(&usersigs);
+    let credentials = Credentials::callback(move || {
+        let never_asked = Credentials::callback(|| Err("asked".into()));
+        match ask(&inner, &never_asked) {
+            Err(NoUserSig::Failed(why)) => Err(why),
+            _ => Err("it was supplied".into()),
+        }
+    });
+    let Err(NoUserSig::Failed(why)) = ask(&usersigs, &credentials) else {
+        panic!("supplied")
+    };
+    assert_eq!(
+        why.to_string(),
+        "a credential callback called the client that it supplies: use another client there"
     );
 }

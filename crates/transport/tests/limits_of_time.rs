@@ -250,6 +250,19 @@ fn a_call_asks_on_its_own_thread_whether_to_go_on_and_ends_when_told_in_every_ph
 }
 
 #[test]
+fn a_call_in_the_middle_of_another_is_one_by_itself() {
+    let emulator = emulator();
+    let slow = imtag_emulator::Fault::delay(TIMEOUT);
+    emulator.fault(imtag_transport::Operation::Add, slow);
+    let client = client(&emulator);
+    let inner = client.clone();
+    let options = CallOptions::new().interrupt(move || inner.get_tag(&get()).is_err());
+    let outcome = client.add_tag_with(&add(), &options).unwrap();
+    assert_eq!((outcome.accounts, outcome.attempts), (2, 1));
+    assert!(emulator.stats().arrivals() > 1);
+}
+
+#[test]
 fn a_call_that_is_told_to_go_on_ends_as_any_other() {
     let emulator = emulator();
     let slow = imtag_emulator::Fault::delay(TIMEOUT);

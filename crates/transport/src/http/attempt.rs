@@ -61,18 +61,18 @@ impl Attempt {
 
     /// Runs `exchange` as this attempt, and gives back what it has come to.
     pub(super) fn run<T>(self, exchange: impl FnOnce() -> T) -> (T, Attempt) {
-        /// Also after a panic, the thread's next exchange finds the place empty.
-        struct Empty;
-        impl Drop for Empty {
+        /// The attempt that this one is made in the middle of: a host that is asked whether to go on may call the
+        /// client. It is put back also after a panic.
+        struct Interrupted(Option<Attempt>);
+        impl Drop for Interrupted {
             fn drop(&mut self) {
-                CURRENT.with_borrow_mut(Option::take);
+                CURRENT.set(self.0.take());
             }
         }
-        CURRENT.set(Some(self));
-        let empty = Empty;
+        let interrupted = Interrupted(CURRENT.replace(Some(self)));
         let result = exchange();
         let attempt = CURRENT.take().expect("nobody else takes it");
-        drop(empty);
+        drop(interrupted);
         (result, attempt)
     }
 
@@ -113,6 +113,11 @@ impl Attempt {
     /// The UserSig, once: for the first bytes of the request.
     pub(super) fn usersig_to_send(&mut self) -> Option<UserSig> {
         (!std::mem::replace(&mut self.signed, true)).then(|| self.usersig.clone())
+    }
+
+    /// How long it is.
+    pub(super) fn usersig_bytes(&self) -> usize {
+        self.usersig.expose().len()
     }
 
     /// Takes in what has arrived of the answer, before ureq sees it; `full` says that there is no room for more.
@@ -172,6 +177,19 @@ mod tests {
                 .is_ok()
         );
         assert_eq!(attempt.answer_start, b"HTTP/1.1 200 OK");
+    }
+
+    #[test]
+    fn an_attempt_in_the_middle_of_another_leaves_it_as_it_was() {
+        let (inner, outer) = attempt().run(|| {
+            Attempt::with(|attempt| attempt.phase = Phase::Write);
+            let (_, inner) = attempt().run(|| Attempt::with(|attempt| attempt.phase = Phase::Read));
+            Attempt::with(|attempt| attempt.sent = true);
+            inner
+        });
+        assert_eq!((inner.phase, inner.sent), (Phase::Read, false));
+        assert_eq!((outer.phase, outer.sent), (Phase::Write, true));
+        assert!(CURRENT.take().is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod addresses;
 mod attempt;
 mod connect;
+mod gathered;
 mod rehearsal;
 mod sign;
 mod socket;

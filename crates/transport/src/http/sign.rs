@@ -5,6 +5,7 @@
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Phase;
 
@@ -51,12 +52,15 @@ impl<T: Transport> Transport for Signed<T> {
         let gap = head.windows(GAP.len()).position(|bytes| bytes == GAP);
         let gap = gap.expect("the URL that we made has a gap for the UserSig") + GAP.len() - 1;
         let signed = [&head[..gap], usersig.expose().as_bytes(), &head[gap..]].concat();
+        let signed = Zeroizing::new(signed);
         let mut left = signed.as_slice();
         while !left.is_empty() {
             let output = self.inner.buffers().output();
             let part = left.len().min(output.len());
             output[..part].copy_from_slice(&left[..part]);
-            self.inner.transmit_output(part, timeout)?;
+            let transmitted = self.inner.transmit_output(part, timeout);
+            self.inner.buffers().output()[..part].zeroize();
+            transmitted?;
             left = &left[part..];
         }
         Ok(())

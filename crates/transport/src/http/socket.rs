@@ -17,12 +17,13 @@ use crate::Phase;
 use crate::patience::{Patience, Stop};
 
 use super::attempt::{Attempt, Trouble};
+use super::gathered::Gathered;
 
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
     /// Written by ureq, not yet to the socket.
-    gathered: Vec<u8>,
+    gathered: Gathered,
     /// The answer has just been read: there is no need to ask the system whether the connection lives.
     just_read: bool,
 }
@@ -33,7 +34,7 @@ impl Socket {
         Socket {
             stream,
             buffers: LazyBuffers::new(buffer_bytes, buffer_bytes),
-            gathered: Vec::new(),
+            gathered: Gathered::default(),
             just_read: false,
         }
     }
@@ -42,7 +43,7 @@ impl Socket {
         let patience = Attempt::with(|attempt| attempt.patience());
         // the time may have come between the last wait and here, and nothing is to be sent after it
         patience.check().map_err(stopped)?;
-        let mut left = self.gathered.as_slice();
+        let mut left = self.gathered.bytes();
         while !left.is_empty() {
             match (&*self.stream).write(left) {
                 Ok(written) => {
@@ -69,7 +70,8 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let output = &self.buffers.output()[..amount];
-        self.gathered.extend_from_slice(output);
+        let usersig_bytes = Attempt::with(|attempt| attempt.usersig_bytes());
+        self.gathered.add(output, usersig_bytes);
         Ok(())
     }
 

@@ -39,6 +39,7 @@ const TRANSPORT: &[&str] = &[
     "socket2",
     "thiserror",
     "ureq",
+    "zeroize",
 ];
 
 #[test]
