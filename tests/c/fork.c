@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct emulator emulator;
@@ -205,9 +206,35 @@ static void at_any_moment(void) {
     im_client_free(busy.client);
 }
 
+/* In a process that has made no call yet: another thread makes the first, and soon there is a fork. */
+static bool fork_during_the_first_call(void *context) {
+    const struct timespec *soon = context;
+    im_client *client = client_of(emulator_config(&emulator));
+    struct background first;
+    background_add(&first, client, &USER, NULL);
+    nanosleep(soon, NULL);
+    bool well = in_a_child(call_in_child, client);
+    background_join(&first);
+    im_error_free(first.error);
+    im_client_free(client);
+    return well && first.status == IM_OK;
+}
+
+/* What a process makes once, on its first call, a fork may not catch half done: at many moments of it. */
+static void during_the_first_call(void) {
+    enum { FORKS = 60 };
+    int well = 0;
+    for (long i = 0; i < FORKS; i++) {
+        struct timespec soon = {0, i * 12500};
+        well += in_a_child(fork_during_the_first_call, &soon);
+    }
+    CHECK(well == FORKS);
+}
+
 int main(void) {
     begin("fork", 120);
     emulator = emulator_start();
+    during_the_first_call(); /* first, as no call has been made here */
     struct emulator tls = emulator_start_tls();
     while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 100);
     while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 1);
