@@ -20,5 +20,6 @@
 // # Time
 //
 // The deadline of the context is the call's; without one it is [Config.Timeout]. Cancelling the context ends the call
-// at once, also while it waits for the quota or for the network.
+// at once, also while it waits for the quota or for the network; only a [CredentialCallback] is not interrupted.
+// [AttemptTimeout] bounds each attempt of a call.
 package imtag

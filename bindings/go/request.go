@@ -39,15 +39,15 @@ func requestOfUsers(operation operation, users []UserTags) *request {
 			bytes += len(tag)
 		}
 	}
-	r := &request{operation, make([]byte, 0, bytes), make([]C.size_t, 0, strings), make([]C.size_t, 0, len(users))}
+	text, lengths, counts := make([]byte, 0, bytes), make([]C.size_t, 0, strings), make([]C.size_t, len(users))
 	for i := range users {
-		r.append(users[i].Account)
-		r.counts = append(r.counts, C.size_t(len(users[i].Tags)))
+		text, lengths = appended(text, lengths, users[i].Account)
+		counts[i] = C.size_t(len(users[i].Tags))
 		for _, tag := range users[i].Tags {
-			r.append(tag)
+			text, lengths = appended(text, lengths, tag)
 		}
 	}
-	return r
+	return &request{operation, text, lengths, counts}
 }
 
 func requestOfAccounts(operation operation, accounts []string) *request {
@@ -55,16 +55,15 @@ func requestOfAccounts(operation operation, accounts []string) *request {
 	for _, account := range accounts {
 		bytes += len(account)
 	}
-	r := &request{operation, make([]byte, 0, bytes), make([]C.size_t, 0, len(accounts)), nil}
+	text, lengths := make([]byte, 0, bytes), make([]C.size_t, 0, len(accounts))
 	for _, account := range accounts {
-		r.append(account)
+		text, lengths = appended(text, lengths, account)
 	}
-	return r
+	return &request{operation, text, lengths, nil}
 }
 
-func (r *request) append(s string) {
-	r.text = append(r.text, s...)
-	r.lengths = append(r.lengths, C.size_t(len(s)))
+func appended(text []byte, lengths []C.size_t, s string) ([]byte, []C.size_t) {
+	return append(text, s...), append(lengths, C.size_t(len(s)))
 }
 
 // send makes the call, and blocks until it has ended.
