@@ -32,7 +32,7 @@ func (c Credential) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 // CredentialCallback supplies a UserSig whenever a new one is needed, from a vault, say. It is called on a goroutine of
 // its own, one at a time for a client, while a call waits for it. A call's deadline cannot interrupt it, so it should
 // bound its own waits. The text of its error reaches whoever called the client, so it should hold no secret. It may
-// neither call the client nor close it.
+// neither call the client, which would wait for the callback until the time is up, nor close it.
 type CredentialCallback func() (Credential, error)
 
 var (

@@ -1,6 +1,7 @@
 package imtag_test
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"strings"
@@ -113,4 +114,22 @@ func TestManyClientsHaveCallbacksOfTheirOwn(t *testing.T) {
 		client.Close()
 		equal(t, "asked", asked, 1)
 	}
+}
+
+// It waits for itself, as the library cannot know a callback by its goroutine; but no longer than its own call may take.
+func TestACallbackThatCallsItsClientEndsWithThatCall(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	var client *imtag.Client
+	client = e.clientWith(t, func() (imtag.Credential, error) {
+		ctx, cancel := context.WithTimeout(background, 50*time.Millisecond)
+		defer cancel()
+		_, err := client.GetTag(ctx, []string{"u"})
+		return imtag.Credential{}, err
+	})
+	_, err := client.AddTag(background, user("u", "a"))
+	if refused := failed(t, err, imtag.StatusCredentials); !strings.Contains(refused.Error(), "time is up") {
+		t.Errorf("got %v", refused)
+	}
+	equal(t, "arrivals", e.arrivals(t), 0)
 }
