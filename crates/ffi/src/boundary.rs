@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cancellation::PutOff;
 use crate::error::im_error;
 use crate::pointer::Out;
 use crate::status::{IM_OK, im_status};
@@ -51,6 +52,7 @@ fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
             false => before(info),
         }));
     }
+    let _put_off = PutOff::begin();
     INSIDE.set(INSIDE.get() + 1);
     // What a panic leaves half done is either dropped with it, or behind a lock that is taken again all the same.
     let done = panic::catch_unwind(AssertUnwindSafe(act));
@@ -58,7 +60,7 @@ fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     done.map_err(|payload| {
         // a payload whose own drop panics must not be dropped here
         std::mem::forget(payload);
-        SAID.take()
+        SAID.try_with(RefCell::take).unwrap_or_default()
     })
 }
 
@@ -76,7 +78,8 @@ fn note(info: &PanicHookInfo<'_>) {
     let text = payload.downcast_ref::<&str>().copied().or(owned);
     let text = text.unwrap_or("a panic without a text");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    SAID.set(format!("{text} ({place})"));
+    // a thread that is ending may have no place left for it
+    drop(SAID.try_with(|said| said.replace(format!("{text} ({place})"))));
 }
 
 #[cfg(test)]

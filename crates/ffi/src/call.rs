@@ -19,7 +19,8 @@ pub struct im_call {
     cancel: CancelToken,
 }
 
-/// Asked on the calling thread, about every 100 ms while a call waits: a number other than 0 cancels the call.
+/// Asked on the calling thread, about every 100 ms while a call waits: a number other than 0 cancels the call. It should
+/// be quick, as other calls of the client may wait for this one; it may make calls itself.
 pub type im_interrupt = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
 
 struct Interrupt {

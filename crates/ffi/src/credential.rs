@@ -20,12 +20,13 @@ pub struct im_credential {
 
 /// Supplies a UserSig with `im_credential_set`, or says why not with `im_credential_refuse`; the later call holds.
 /// It runs on a thread that calls the client, one at a time for a client, whenever a new UserSig is needed. A call's
-/// deadline cannot interrupt it: it should bound its own waits. It may not leave by an exception or `longjmp`.
+/// deadline cannot interrupt it: it should bound its own waits. It may not call the client that it supplies.
 pub type im_credential_callback =
     Option<unsafe extern "C" fn(context: *mut c_void, credential: *mut im_credential)>;
 
 /// Frees a context that was given to the library, once, when no client or config needs it any more, on whichever
-/// thread lets go of it last.
+/// thread lets go of it last; after `fork()`, once in each process that frees its client and config. It may not use
+/// either of them.
 pub type im_context_free = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
 /// The callback with its context, which is freed when the last client that has it is.

@@ -6,7 +6,7 @@ mod from_transport;
 use std::ffi::{CStr, CString, c_char};
 
 use crate::boundary::guarded;
-use crate::pointer::free;
+use crate::pointer::{borrow, free};
 use crate::status::{
     IM_DEFECT, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_POSSIBLY_APPLIED, IM_SETTINGS, im_effect,
     im_status,
@@ -14,7 +14,8 @@ use crate::status::{
 use crate::text::{c_string, im_str};
 
 /// Why a function failed. Made by the function that failed; freed by `im_error_free`; read by any thread. Every
-/// function that reads one takes NULL for no error, and answers as for a thing that is not there: 0, false, "".
+/// function that reads one takes NULL for no error, and answers as for a thing that is not there: 0, false, "", and
+/// "no error" for the message.
 pub struct im_error {
     status: im_status,
     message: CString,
@@ -132,7 +133,7 @@ where
 {
     guarded(otherwise, || {
         // SAFETY: NULL or alive: the caller's promise.
-        let error = unsafe { error.as_ref() };
+        let error = unsafe { borrow(error, "error") }.ok();
         error.and_then(read).unwrap_or(otherwise)
     })
 }

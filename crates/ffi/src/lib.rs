@@ -18,8 +18,11 @@
 //!   was in use at that moment stays in use there.
 //! - The library starts no thread but for the look-up of a host's name, prints nothing, changes no signal, and never
 //!   ends the process. A NULL or a number that cannot be meant is answered with `IM_MISUSE`.
-//! - None of its functions may be called from a signal handler, and no callback may leave it by `longjmp` or by an
-//!   exception.
+//! - None of its functions may be called from a signal handler. No callback may leave it by `longjmp`, an exception or
+//!   `pthread_exit`, nor return in a child that it has forked.
+//! - `pthread_cancel` of a thread takes effect once it is out of the library. A thread that is ending (destructors of
+//!   its locals, `atexit`) and has made calls before makes no more: `IM_MISUSE`.
+//! - A call needs 128 KiB of stack.
 //! - Times are in milliseconds. Secrets (the key, the UserSig) are in no message.
 // The C interface is where memory of others is touched, and the only such place. Its types are named as C names them,
 // and what C reaches the compiler does not see.
@@ -28,6 +31,7 @@
 
 mod boundary;
 mod call;
+mod cancellation;
 mod client;
 mod config;
 mod credential;

@@ -339,6 +339,18 @@ pub unsafe extern "C" fn im_clear_tags_flat(
     unsafe { boundary(error, act) }
 }
 
+thread_local! {
+    /// Gone when the thread ends, as is what a call needs of its thread: destructors of C++ and of C's keys, and what
+    /// `atexit` knows of, may come later.
+    static THREAD: Ends = const { Ends };
+}
+
+struct Ends;
+
+impl Drop for Ends {
+    fn drop(&mut self) {}
+}
+
 /// Makes a request and sends it.
 ///
 /// # Safety
@@ -349,6 +361,11 @@ unsafe fn run<R: Request>(
     result: &Out<im_result>,
     request: impl FnOnce(&Rules) -> Result<R, Invalid>,
 ) -> Result<(), Box<im_error>> {
+    if THREAD.try_with(|_| ()).is_err() {
+        return Err(im_error::misuse(
+            "this thread is ending, and has too little left for a call: make it before, or on another thread",
+        ));
+    }
     // SAFETY: the caller's promise.
     let im_client(client) = unsafe { borrow(client, "client") }?;
     let request = request(client.rules());

@@ -3,7 +3,7 @@
 use imtag_transport::Outcome;
 
 use crate::boundary::guarded;
-use crate::pointer::{free, set};
+use crate::pointer::{borrow, free, set};
 use crate::text::im_str;
 use crate::users::im_user_tags;
 
@@ -35,7 +35,7 @@ impl im_result {
             left = rest;
             im_user_tags {
                 account: im_str::of(Some(&user.account)),
-                tags: its.as_ptr(),
+                tags: first(its),
                 tag_count: its.len(),
             }
         });
@@ -59,7 +59,7 @@ unsafe fn of_result<'a, T: Copy>(
 ) -> T {
     guarded(otherwise, || {
         // SAFETY: NULL or alive: the caller's promise.
-        unsafe { result.as_ref() }.map_or(otherwise, read)
+        unsafe { borrow(result, "result") }.map_or(otherwise, read)
     })
 }
 
@@ -126,16 +126,21 @@ pub unsafe extern "C" fn im_result_unanswered(
     unsafe { counted(accounts, count) }
 }
 
+/// The first of a list; NULL for none, as some languages look at every pointer that they hold.
+fn first<T>(all: &[T]) -> *const T {
+    match all.is_empty() {
+        true => std::ptr::null(),
+        false => all.as_ptr(),
+    }
+}
+
 /// # Safety
 /// `count` is NULL or writable.
 unsafe fn counted<T>(all: &[T], count: *mut usize) -> *const T {
     guarded(std::ptr::null(), || {
         // SAFETY: the caller's promise.
         unsafe { set(count, all.len()) };
-        match all.is_empty() {
-            true => std::ptr::null(),
-            false => all.as_ptr(),
-        }
+        first(all)
     })
 }
 

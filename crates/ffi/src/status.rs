@@ -17,7 +17,7 @@ pub const IM_INVALID: im_status = 2;
 pub const IM_MISUSE: im_status = 3;
 /// No client can be made of the settings.
 pub const IM_SETTINGS: im_status = 4;
-/// No UserSig could be had; nothing was sent.
+/// No UserSig could be had. Attempts before may have been sent, where one had expired: `im_error_effect` says it.
 pub const IM_CREDENTIALS: im_status = 5;
 /// The service refused the whole request: `im_error_code` is its code.
 pub const IM_SERVICE: im_status = 6;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -108,12 +109,20 @@ impl Addresses {
             return Ok(());
         }
         let lookup = Arc::clone(&self.lookup);
-        thread::Builder::new()
-            .name("imtag-lookup".to_owned())
-            .spawn(move || lookup.run())?;
+        spawn_without_signals(move || lookup.run())?;
         known.looking = true;
         Ok(())
     }
+}
+
+/// Starts a thread that the host's signals pass by: its handlers are for threads of its own.
+fn spawn_without_signals(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let spawned = thread::Builder::new()
+        .name("imtag-lookup".to_owned())
+        .spawn(run);
+    before.thread_set_mask()?;
+    spawned.map(drop)
 }
 
 impl Lookup {
@@ -174,6 +183,7 @@ mod tests {
     use crate::CancelToken;
     use crate::patience::{Patience, Stop, deadline_after};
     use imtag_core::UserSig;
+    use nix::sys::signal::Signal;
 
     fn addresses(endpoint: &str) -> Addresses {
         Addresses::of(&Endpoint::parse(endpoint).unwrap())
@@ -195,6 +205,19 @@ mod tests {
         let usersig = UserSig::new("s").unwrap();
         let attempt = Attempt::new(patience, deadline, usersig);
         attempt.run(|| addresses.current()).0
+    }
+
+    #[test]
+    fn a_thread_of_the_librarys_own_takes_none_of_the_hosts_signals() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let blocked = move || send.send(SigSet::thread_get_mask().unwrap()).unwrap();
+        let before = SigSet::thread_get_mask().unwrap();
+        spawn_without_signals(blocked).unwrap();
+        let there = receive.recv().unwrap();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
+            assert!(there.contains(signal), "{signal}");
+        }
+        assert_eq!(SigSet::thread_get_mask().unwrap(), before);
     }
 
     /// A look-up that never ends, as far as the waiting calls can tell.

@@ -34,6 +34,7 @@ const CORE: &[&str] = &[
 
 const TRANSPORT: &[&str] = &[
     // keep sorted
+    "nix",
     "rand",
     "rustix",
     "socket2",
