@@ -3,14 +3,16 @@
 //! What decides:
 //! - an `ErrorCode` other than 0 is a refusal of the whole request, whatever else the answer says;
 //! - an `ErrorList` is read on every path, and its accounts were not changed, although the code is 0;
-//! - an account that was not asked for, a field that is missing or of another type, or bytes after the answer make
-//!   it *not understood*: what it says of the accounts is then unknown, and never dropped in silence.
+//! - an account that was not asked for, a field that is missing, stands twice or is of another type, an array in the
+//!   place of an object, or bytes after the answer make it *not understood*: what it says of the accounts is then
+//!   unknown, and never dropped in silence.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use crate::object::Object;
 use crate::{Code, Operation, Request};
 
 /// What the service answered to a request.
@@ -156,8 +158,8 @@ struct Envelope<'a> {
     error_code: i32,
     error_info: String,
     request_id: Option<String>,
-    error_list: Option<Vec<ListedError>>,
-    user_tags: Option<Vec<ListedTags>>,
+    error_list: Option<Vec<Object<ListedError>>>,
+    user_tags: Option<Vec<Object<ListedTags>>>,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +181,7 @@ struct ListedTags {
 }
 
 fn read<R: Request>(body: &[u8], request: &R) -> Result<Answer, String> {
-    let envelope: Envelope<'_> =
+    let Object(envelope): Object<Envelope<'_>> =
         serde_json::from_slice(body).map_err(|error| format!("not an answer: {error}"))?;
     let verdict = match (&*envelope.action_status, envelope.error_code) {
         ("OK", 0) => done(
@@ -200,8 +202,8 @@ fn read<R: Request>(body: &[u8], request: &R) -> Result<Answer, String> {
 }
 
 fn done<R: Request>(
-    errors: Vec<ListedError>,
-    tags: Option<Vec<ListedTags>>,
+    errors: Vec<Object<ListedError>>,
+    tags: Option<Vec<Object<ListedTags>>>,
     request: &R,
 ) -> Result<Verdict, String> {
     let asked: HashSet<&str> = match errors.is_empty() && R::OPERATION != Operation::Get {
@@ -210,7 +212,7 @@ fn done<R: Request>(
     };
     let mut named = HashSet::new();
     let mut left_out = Vec::new();
-    for error in errors {
+    for Object(error) in errors {
         was_asked(&asked, &error.account, "ErrorList")?;
         if named.insert(error.account.clone()) {
             left_out.push(LeftOut {
@@ -230,7 +232,7 @@ fn done<R: Request>(
         });
     }
     let mut read = Vec::new();
-    for user in tags.ok_or("UserTags is missing")? {
+    for Object(user) in tags.ok_or("UserTags is missing")? {
         was_asked(&asked, &user.account, "UserTags")?;
         if !named.insert(user.account.clone()) {
             return Err(format!(

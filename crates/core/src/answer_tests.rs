@@ -163,6 +163,57 @@ fn what_is_no_answer_is_not_understood_and_shows_its_start() {
 }
 
 #[test]
+fn an_answer_and_its_entries_are_objects_and_no_lists_of_their_fields() {
+    let add_reason = |body: &str| answer(body, &add()).unwrap_err().reason;
+    assert_eq!(
+        add_reason("null"),
+        "not an answer: invalid type: null, expected a JSON object at line 1 column 4"
+    );
+    for body in [
+        "[]",
+        r#"["OK",0,"",null,null,null]"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[["u",70107]]}"#,
+        r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[["u",70107,"x"]]}"#,
+    ] {
+        let reason = add_reason(body);
+        let start = "not an answer: invalid type: sequence, expected a JSON object at line 1";
+        assert!(reason.starts_with(start), "{body}: {reason}");
+    }
+    let body = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[["u",["a"]]]}"#;
+    let reason = answer(body, &GetTags::new(["u"]).unwrap())
+        .unwrap_err()
+        .reason;
+    assert!(reason.contains("expected a JSON object"), "{reason}");
+}
+
+#[test]
+fn a_field_that_stands_twice_makes_the_answer_not_understood() {
+    let get = GetTags::new(["u"]).unwrap();
+    for (body, field) in [
+        (
+            r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorCode":0}"#,
+            "ErrorCode",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[],"ErrorList":null}"#,
+            "ErrorList",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[{"To_Account":"u","To_Account":"u","ErrorCode":1}]}"#,
+            "To_Account",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[{"To_Account":"u","Tags":[],"Tags":["a"]}]}"#,
+            "Tags",
+        ),
+    ] {
+        let reason = answer(body, &get).unwrap_err().reason;
+        let start = format!("not an answer: duplicate field `{field}` at line 1");
+        assert!(reason.starts_with(&start), "{body}: {reason}");
+    }
+}
+
+#[test]
 fn an_account_that_was_not_asked_for_makes_the_answer_not_understood() {
     let stranger = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[{"To_Account":"x","ErrorCode":1}]}"#;
     assert_eq!(

@@ -6,6 +6,7 @@ mod app;
 pub mod catalogue;
 mod checked;
 mod limits;
+mod object;
 mod operation;
 pub mod packing;
 pub mod quota;
