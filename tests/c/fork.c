@@ -206,6 +206,7 @@ static void at_any_moment(void) {
     im_client_free(busy.client);
 }
 
+#ifndef __SANITIZE_ADDRESS__
 /* In a process that has made no call yet: another thread makes the first, and soon there is a fork. */
 static bool fork_during_the_first_call(void *context) {
     const struct timespec *soon = context;
@@ -230,11 +231,14 @@ static void during_the_first_call(void) {
     }
     CHECK(well == FORKS);
 }
+#endif
 
 int main(void) {
     begin("fork", 120);
     emulator = emulator_start();
+#ifndef __SANITIZE_ADDRESS__ /* whose own allocator such a fork may catch locked, and a call allocates most at first */
     during_the_first_call(); /* first, as no call has been made here */
+#endif
     struct emulator tls = emulator_start_tls();
     while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 100);
     while_another_thread_calls("{\"kind\": \"delay\", \"delay_ms\": 1500}", 1);

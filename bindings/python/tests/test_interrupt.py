@@ -84,7 +84,6 @@ def test_a_handler_that_raises_nothing_runs_and_the_call_goes_on(
     assert arrivals == [0]  # it ran before the call's effect
 
 
-@pytest.mark.xfail(strict=False, reason="the library cannot make a call within another call of the same thread yet")
 def test_a_handler_may_call_the_same_client(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 1000})
     read: list[imtag.Result] = []

@@ -44,7 +44,7 @@ const fn program(name: &'static str) -> Program {
 }
 
 /// The longest first, as they run side by side.
-const PROGRAMS: [Program; 12] = [
+const PROGRAMS: [Program; 13] = [
     Program {
         under_valgrind: false,
         ..program("fork")
@@ -53,6 +53,7 @@ const PROGRAMS: [Program; 12] = [
     program("threads"),
     program("calls"),
     program("cancel"),
+    program("ending"),
     program("unload"),
     program("texts"),
     program("outs"),

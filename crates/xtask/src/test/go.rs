@@ -118,22 +118,10 @@ impl Go {
             .arg(task)
             .env("GOWORK", "off")
             .env("CGO_ENABLED", "1")
-            .env("CGO_CFLAGS", self.c_flags())
+            .env("CGO_CFLAGS", c_flags(&self.prefix))
             .env("PKG_CONFIG_PATH", self.prefix.join("lib/pkgconfig"));
         self.find_library(&mut command);
         command
-    }
-
-    /// Go sees neither that a header has changed which lies elsewhere nor that pkg-config names another folder, and would
-    /// use what it built with the old ones: so the flags, which it does see, change with both.
-    fn c_flags(&self) -> String {
-        let mut hasher = DefaultHasher::new();
-        self.prefix.hash(&mut hasher);
-        fs::read(self.prefix.join("include/imtag.h"))
-            .unwrap_or_default()
-            .hash(&mut hasher);
-        let usual = std::env::var("CGO_CFLAGS").unwrap_or_else(|_| "-O2 -g".to_owned());
-        format!("{usual} -DIMTAG_AS_{:x}", hasher.finish())
     }
 
     fn find_library(&self, command: &mut Command) {
@@ -174,6 +162,18 @@ fn run(command: &mut Command) -> Result<(), Error> {
     }
 }
 
+/// Go sees neither that a header has changed which lies elsewhere nor that pkg-config names another folder, and would use
+/// what it built with the old ones: so the flags, which it does see, change with both.
+pub(super) fn c_flags(prefix: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    prefix.hash(&mut hasher);
+    fs::read(prefix.join("include/imtag.h"))
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    let usual = std::env::var("CGO_CFLAGS").unwrap_or_else(|_| "-O2 -g".to_owned());
+    format!("{usual} -DIMTAG_AS_{:x}", hasher.finish())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,8 +191,7 @@ mod tests {
             let prefix = folder.join(prefix);
             fs::create_dir_all(prefix.join("include")).unwrap();
             fs::write(prefix.join("include/imtag.h"), header).unwrap();
-            let folder = folder.clone();
-            Go { prefix, folder }.c_flags()
+            c_flags(&prefix)
         });
         fs::remove_dir_all(&folder).unwrap();
         assert_ne!(flags[0], flags[1]);

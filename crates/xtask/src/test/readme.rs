@@ -13,6 +13,7 @@ use std::process::Command;
 use imtag_core::SecretKey;
 use imtag_emulator::Emulator;
 
+use super::go;
 use super::summary::Outcome;
 use crate::Error;
 use crate::cargo::{clean, root};
@@ -125,11 +126,13 @@ impl Example {
             format!("cd '{}'", folder.display()),
             self.commands.join("\n"),
         ];
+        let prefix = elsewhere.0.join("prefix");
         let mut shell = Command::new("sh");
         clean(&mut shell);
         let output = shell
             .args(["-eu", "-c", &script.join("\n")])
-            .env("PREFIX", elsewhere.0.join("prefix"))
+            .env("PREFIX", &prefix)
+            .env("CGO_CFLAGS", go::c_flags(&prefix))
             .env("IMTAG_ENDPOINT", emulator.endpoint())
             .env("IMTAG_SECRET_KEY_FILE", key)
             .output()?;

@@ -1,0 +1,86 @@
+/*
+ * Threads that end, or are to: one that is cancelled in the middle of a call ends once it is out of the library; one
+ * whose keys are being destroyed is told that it makes no more calls, and nothing is said of an effect that was not;
+ * and a call may be made in the middle of another, by a host that is asked whether to go on.
+ */
+
+#include "support/background.h"
+#include "support/check.h"
+#include "support/emulator.h"
+
+static struct emulator emulator;
+static im_client *client;
+static im_error *error;
+static const im_str TAG = IM_STR_INIT("a"), ACCOUNT = IM_STR_INIT("xiaojun012");
+static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
+
+static const char *const ENDING =
+    "this thread is ending, and has too little left for a call: make it before, or on another thread";
+
+/* It is put off until the call has ended, which is done and hands out its status. */
+static void a_thread_that_is_cancelled_in_a_call(void) {
+    struct background slow;
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 400}");
+    background_add(&slow, client, &USER, NULL);
+    background_until_it_waits(&slow);
+    CHECK(pthread_cancel(slow.thread) == 0);
+    CHECK(pthread_join(slow.thread, NULL) == 0);
+    EXPECT_OK(slow.status, &slow.error);
+}
+
+static pthread_key_t key;
+
+static void call_as_the_thread_ends(void *value) {
+    (void)value;
+    im_error *why;
+    EXPECT_MISUSE(im_add_tag(client, &USER, 1, NULL, NULL, &why), &why, ENDING);
+}
+
+static void *call_and_end(void *nothing) {
+    im_error *why;
+    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &why), &why);
+    pthread_setspecific(key, &key);
+    return nothing;
+}
+
+static void a_thread_that_calls_as_it_ends(void) {
+    pthread_t thread;
+    CHECK(pthread_key_create(&key, call_as_the_thread_ends) == 0);
+    CHECK(pthread_create(&thread, NULL, call_and_end, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    pthread_key_delete(key);
+}
+
+static int asked;
+
+static int32_t call_in_the_middle(void *context) {
+    (void)context;
+    im_error *why;
+    asked++;
+    EXPECT_OK(im_get_tag(client, &ACCOUNT, 1, NULL, NULL, &why), &why);
+    return 0;
+}
+
+static void a_call_in_the_middle_of_another(void) {
+    im_call *call = im_call_new();
+    im_result *result;
+    EXPECT_OK(im_call_set_interrupt(call, call_in_the_middle, NULL), &error);
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 400}");
+    EXPECT_OK(im_add_tag(client, &USER, 1, call, &result, &error), &error);
+    CHECK(asked > 0);
+    CHECK(im_result_accounts(result) == 1 && im_result_attempts(result) == 1);
+    im_result_free(result);
+    im_call_free(call);
+}
+
+int main(void) {
+    begin("ending", 60);
+    emulator = emulator_start();
+    client = client_of(emulator_config(&emulator));
+    a_thread_that_is_cancelled_in_a_call();
+    a_thread_that_calls_as_it_ends();
+    a_call_in_the_middle_of_another();
+    im_client_free(client);
+    emulator_stop(&emulator);
+    return end();
+}
