@@ -33,16 +33,12 @@ impl<'a> Checked<'a> {
         if replace && rules.generation != Generation::Timpush {
             check.found(Place::Replace, Problem::NeedsTimpush);
         }
-        let most_tags = match replace {
-            true => rules.limits.tags_per_user,
-            false => rules.limits.tags_per_user_and_request,
-        };
         let mut users = Vec::new();
         let mut tags = Vec::new();
         for (account, given_tags) in given {
             let user = check.count;
             let account = check.account(account, Place::UserAccount(user));
-            check.tags(user, given_tags, most_tags, &mut tags);
+            check.tags(user, given_tags, replace, &mut tags);
             users.extend(account.map(|account| (account, tags.len())));
         }
         check.finish(
@@ -190,7 +186,7 @@ impl<'a, 'l> Check<'a, 'l> {
         &mut self,
         user: usize,
         given: impl IntoIterator<Item = T>,
-        most: usize,
+        replace: bool,
         out: &mut Vec<Tag<'a>>,
     ) {
         let mut seen = Seen::default();
@@ -205,10 +201,18 @@ impl<'a, 'l> Check<'a, 'l> {
             }
         }
         let count = out.len() - start;
+        let most = match replace {
+            true => self.rules.limits.tags_per_user,
+            false => self.rules.limits.tags_per_user_and_request,
+        };
         if empty {
             self.found(Place::UserTags(user), Problem::None);
         } else if count > most {
-            self.found(Place::UserTags(user), Problem::TooMany { count, most });
+            let too_many = match replace {
+                true => Problem::TooManyToCarry { count, most },
+                false => Problem::TooMany { count, most },
+            };
+            self.found(Place::UserTags(user), too_many);
         }
     }
 

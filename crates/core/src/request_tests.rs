@@ -145,12 +145,29 @@ fn replacing_takes_a_hundred_tags_on_timpush_and_nothing_on_the_older_paths() {
     let tags = |count| -> Vec<String> { (0..count).map(|i| format!("t{i}")).collect() };
     assert!(AddTags::replacing(&timpush, [("u", &tags(100))]).is_ok());
     assert_eq!(
-        violations(&AddTags::replacing(&timpush, [("u", &tags(101))]).unwrap_err()),
-        ["users[0].tags: 101, at most 100"]
+        AddTags::replacing(&timpush, [("u", &tags(101))])
+            .unwrap_err()
+            .to_string(),
+        "invalid request, nothing was sent: users[0].tags: 101, at most 100 (leave some out, as a user carries at most that many)"
     );
     assert_eq!(
         violations(&AddTags::replacing(&Rules::default(), [("u", ["a"])]).unwrap_err()),
         ["replace: not possible on the all_member_push paths"]
+    );
+}
+
+/// A second replacement would take away the tags of the first.
+#[test]
+fn too_many_users_to_replace_the_tags_of_are_split_and_too_many_tags_are_not() {
+    let mut rules = Rules::of(Generation::Timpush);
+    rules.limits.users_per_request = 1;
+    rules.limits.tags_per_user = 2;
+    let users = [("u", ["a", "b", "c"]), ("v", ["a", "b", "a"])];
+    let invalid = AddTags::replacing(&rules, users).unwrap_err();
+    assert_eq!(
+        invalid.to_string(),
+        "invalid request, nothing was sent: users[0].tags: 3, at most 2 (leave some out, as a user carries at most that many); \
+         users: 2, at most 1 (split it into several requests)"
     );
 }
 

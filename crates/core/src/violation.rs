@@ -124,6 +124,14 @@ pub enum Problem {
         /// How many are allowed.
         most: usize,
     },
+    /// More tags in a replacement than a user can carry: split, each replacement would wipe the one before.
+    #[error("{count}, at most {most}")]
+    TooManyToCarry {
+        /// How many there are; duplicated ones count once.
+        count: usize,
+        /// How many a user carries.
+        most: usize,
+    },
     /// An account that the request names before.
     #[error("the same account as at position {first}, at most once a request")]
     Repeated {
@@ -144,6 +152,7 @@ impl Problem {
             Problem::TooLong { .. } => "shorten it",
             Problem::NotUtf8 { .. } => "convert it to UTF-8",
             Problem::TooMany { .. } => "split it into several requests",
+            Problem::TooManyToCarry { .. } => "leave some out, as a user carries at most that many",
             Problem::Repeated { .. } => "put its tags together, or send it in another request",
             Problem::NeedsTimpush => {
                 "choose the generation timpush, or clear the tags and add new ones"
