@@ -3,6 +3,7 @@
 //! What decides:
 //! - an `ErrorCode` other than 0 is a refusal of the whole request, whatever else the answer says;
 //! - an `ErrorList` is read on every path, and its accounts were not changed, although the code is 0;
+//! - `UserTags` of [`Operation::Get`] may be missing only where the `ErrorList` names every account;
 //! - an account that was not asked for, a field that is missing, stands twice or is of another type, an array in the
 //!   place of an object, or bytes after the answer make it *not understood*: what it says of the accounts is then
 //!   unknown, and never dropped in silence.
@@ -231,8 +232,13 @@ fn done<R: Request>(
             unanswered: Vec::new(),
         });
     }
+    let tags = match tags {
+        // nobody is left whose tags could be told
+        None if named.len() == asked.len() => Vec::new(),
+        tags => tags.ok_or("UserTags is missing")?,
+    };
     let mut read = Vec::new();
-    for Object(user) in tags.ok_or("UserTags is missing")? {
+    for Object(user) in tags {
         was_asked(&asked, &user.account, "UserTags")?;
         if !named.insert(user.account.clone()) {
             return Err(format!(

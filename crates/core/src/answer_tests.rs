@@ -130,6 +130,28 @@ fn tags_are_read_and_an_account_that_is_not_answered_is_named() {
 }
 
 #[test]
+fn user_tags_may_be_missing_where_every_account_is_left_out_and_nowhere_else() {
+    let get = GetTags::new(["u", "v"]).unwrap();
+    let u = r#"{"To_Account":"u","ErrorCode":70107}"#;
+    let v = r#"{"To_Account":"v","ErrorCode":70107}"#;
+    for rest in ["", r#","UserTags":null"#] {
+        let body = |errors: &str| {
+            format!(
+                r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ErrorList":[{errors}]{rest}}}"#
+            )
+        };
+        assert_eq!(
+            answer(&body(&format!("{v},{u}")), &get).unwrap().verdict,
+            done(vec![left_out("v", 70107, ""), left_out("u", 70107, "")])
+        );
+        for errors in [String::new(), u.to_owned(), format!("{u},{u}")] {
+            let error = answer(&body(&errors), &get).unwrap_err();
+            assert_eq!(error.reason, "UserTags is missing", "{errors}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_answer_is_not_understood_and_shows_its_start() {
     let get = GetTags::by(&Rules::default(), ["u"]).unwrap();
     let ok = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
