@@ -206,7 +206,7 @@ impl Partial {
             f,
             "{operation}: {} of {} accounts failed, the first is {:?}: {} {:?}",
             self.failures.len(),
-            self.failures.len() + self.outcome.accounts,
+            self.failures.len() + self.outcome.accounts + self.outcome.unanswered.len(),
             first.account,
             first.refusal.code,
             shortened(&first.refusal.text)
@@ -223,5 +223,44 @@ impl std::error::Error for Error {
             Cause::NotUnderstood(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Failure, Outcome};
+
+    #[test]
+    fn a_partial_message_counts_the_accounts_that_were_not_answered_too() {
+        let outcome = Outcome {
+            accounts: 1,
+            unanswered: vec!["w".to_owned()],
+            ..Outcome::default()
+        };
+        let failure = Failure {
+            account: "u".to_owned(),
+            refusal: Refusal {
+                code: Code(70107),
+                text: "who".to_owned(),
+            },
+            effect: Effect::NotApplied,
+        };
+        let error = Error {
+            operation: Operation::Get,
+            cause: Cause::Partial(Box::new(Partial {
+                outcome,
+                failures: vec![failure],
+            })),
+            effect: Effect::NotApplied,
+            attempts: 1,
+            sent: 1,
+            stopped: None,
+        };
+        assert_eq!(
+            error.to_string(),
+            "get: 1 of 3 accounts failed, the first is \"u\": 70107 \"who\" \
+             (not applied; import the account first, or let its user log in once)"
+        );
     }
 }
