@@ -156,6 +156,22 @@ fn replacing_takes_a_hundred_tags_on_timpush_and_nothing_on_the_older_paths() {
     );
 }
 
+#[test]
+fn what_to_do_about_an_account_that_stands_twice_suits_users_and_accounts() {
+    let start = "invalid request, nothing was sent:";
+    let what = "the same account as at position 0, at most once a request (merge the two into one)";
+    assert_eq!(
+        AddTags::new([("u", ["a"]), ("u", ["b"])])
+            .unwrap_err()
+            .to_string(),
+        format!("{start} users[1].account: {what}")
+    );
+    assert_eq!(
+        ClearTags::new(["u", "u"]).unwrap_err().to_string(),
+        format!("{start} accounts[1]: {what}")
+    );
+}
+
 /// A second replacement would take away the tags of the first.
 #[test]
 fn too_many_users_to_replace_the_tags_of_are_split_and_too_many_tags_are_not() {

@@ -153,7 +153,7 @@ impl Problem {
             Problem::NotUtf8 { .. } => "convert it to UTF-8",
             Problem::TooMany { .. } => "split it into several requests",
             Problem::TooManyToCarry { .. } => "leave some out, as a user carries at most that many",
-            Problem::Repeated { .. } => "put its tags together, or send it in another request",
+            Problem::Repeated { .. } => "merge the two into one",
             Problem::NeedsTimpush => {
                 "choose the generation timpush, or clear the tags and add new ones"
             }
