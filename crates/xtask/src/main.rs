@@ -2,6 +2,7 @@
 //! 1 failed. A task is a file or a folder of its name.
 
 mod abi;
+mod bench;
 mod cargo;
 mod conformance;
 #[cfg(test)]
@@ -24,6 +25,7 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
+  bench [marshal]    measure a full batch on its way to the library, in Python and Go, against JSON
   conformance        play the cases of tests/conformance in every language; with --help: in some
   dist               build what is shipped to machines without Rust into target/artefacts: it takes minutes
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let mut arguments = lexopt::Parser::from_env();
     let done = match arguments.value() {
         Ok(task) if task == "abi" => abi::run(arguments),
+        Ok(task) if task == "bench" => bench::run(arguments),
         Ok(task) if task == "conformance" => conformance::run(arguments),
         Ok(task) if task == "dist" => dist::run(arguments),
         Ok(task) if task == "errors" => errors::run(arguments),

@@ -66,6 +66,22 @@ pub(super) fn linked_statically() -> Outcome {
     })
 }
 
+/// What Go's benchmark of the same name prints.
+pub(crate) fn marshalling() -> Result<String, Error> {
+    tools::go()?;
+    let mut test = Go::new()?.command(BINDING, "test");
+    test.env("LD_LIBRARY_PATH", install::tree_for_tests()?.join("lib"));
+    output(test.args([
+        "-run",
+        "^$",
+        "-bench",
+        "Marshal",
+        "-benchtime",
+        "2000x",
+        ".",
+    ]))
+}
+
 /// The conformance runner, with the shared library as others use it.
 pub(crate) fn conformance_runner() -> Result<Command, Error> {
     let go = Go::new()?;

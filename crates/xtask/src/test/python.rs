@@ -56,6 +56,13 @@ pub(super) fn tested() -> Outcome {
     })
 }
 
+/// What bench/marshal.py prints.
+pub(crate) fn marshalling() -> Result<String, Error> {
+    let venv = Venv::ready()?;
+    venv.install_package()?;
+    output(venv.python().arg(project().join("bench/marshal.py")))
+}
+
 /// The conformance runner, started with the package as it is installed.
 pub(crate) fn conformance_runner(venv: &Venv) -> Result<Command, Error> {
     venv.install_package()?;
