@@ -8,8 +8,10 @@
 
 mod support;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -18,7 +20,6 @@ use std::time::{Duration, Instant};
 use imtag_core::retry::RetryPolicy;
 use imtag_transport::{
     AddTags, CallOptions, CancelToken, Cause, Client, ClientBuilder, Effect, Error, Limits, Phase,
-    Rules,
 };
 use socket2::{Domain, Socket, Type};
 use support::*;
@@ -36,7 +37,8 @@ struct Hang {
     phase: Phase,
     effect: Effect,
     client: Client,
-    accounts: usize,
+    /// How long the one tag of the request is.
+    tag_bytes: usize,
     _held: Vec<TcpStream>,
 }
 
@@ -107,12 +109,12 @@ fn hangs() -> Vec<Hang> {
         phase,
         effect,
         client,
-        accounts: 2,
+        tag_bytes: 1,
         _held: Vec::new(),
     };
     let (full, held) = full_listener();
     let mut big = Limits::DOCUMENTED;
-    big.users_per_request = usize::MAX;
+    big.tag_bytes = usize::MAX;
     let small = format!("http://{}", silent_server(true));
     vec![
         Hang {
@@ -129,7 +131,7 @@ fn hangs() -> Vec<Hang> {
             once(builder(&format!("https://{}", silent_server(false)))),
         ),
         Hang {
-            accounts: 200_000, // more than the system's buffers take
+            tag_bytes: 8 << 20, // more than the system's buffers take
             ..hang(
                 Phase::Write,
                 Effect::PossiblyApplied,
@@ -156,26 +158,33 @@ fn hangs() -> Vec<Hang> {
     ]
 }
 
-/// Calls, and says when the call began: making a large request takes a while, which is not the call's time.
-fn call(hang: &Hang, options: &CallOptions) -> (Instant, Error) {
-    let accounts: Vec<String> = (0..hang.accounts).map(|i| format!("user-{i}")).collect();
-    let users = accounts
-        .iter()
-        .map(|account| (account, ["a tag of some length, so that they add up"]));
-    let rules: &Rules = hang.client.rules();
-    let request = AddTags::by(rules, users).unwrap();
-    let began = Instant::now();
-    (
-        began,
-        hang.client.add_tag_with(&request, options).unwrap_err(),
-    )
+fn call(hang: &Hang, options: &CallOptions) -> Error {
+    let tag = "t".repeat(hang.tag_bytes);
+    let request = AddTags::by(hang.client.rules(), [("u", [tag.as_str()])]).unwrap();
+    hang.client.add_tag_with(&request, options).unwrap_err()
+}
+
+/// Returns once the thread `task`, a folder of `/proc`, has slept for a while: it then waits for what hangs.
+fn until_it_waits(task: &Path) {
+    let mut asleep = 0;
+    while asleep < 10 {
+        let stat = fs::read_to_string(task.join("stat")).unwrap();
+        let state = stat.rsplit(") ").next().unwrap();
+        asleep = if state.starts_with('S') {
+            asleep + 1
+        } else {
+            0
+        };
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
 fn a_call_ends_at_its_deadline_in_every_phase() {
     for hang in hangs() {
         let options = CallOptions::new().timeout(TIMEOUT);
-        let (began, error) = call(&hang, &options);
+        let began = Instant::now();
+        let error = call(&hang, &options);
         let took = began.elapsed();
         println!(
             "deadline {:?}: {:?} over",
@@ -202,13 +211,14 @@ fn a_call_ends_at_once_when_it_is_cancelled_in_every_phase() {
         let token = CancelToken::new();
         let options = CallOptions::new().timeout(HANGS * 2).cancel(&token);
         let (error, took) = thread::scope(|scope| {
-            let canceller = scope.spawn(|| {
-                // long enough to be in the phase; a call that is not there yet fails the test by its phase
-                thread::sleep(TIMEOUT);
+            let this = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
+            let token = &token;
+            let canceller = scope.spawn(move || {
+                until_it_waits(&this);
                 token.cancel();
                 Instant::now()
             });
-            let (_, error) = call(&hang, &options);
+            let error = call(&hang, &options);
             let ended = Instant::now();
             (
                 error,
@@ -236,7 +246,8 @@ fn a_call_asks_on_its_own_thread_whether_to_go_on_and_ends_when_told_in_every_ph
             assert_eq!(thread::current().id(), caller);
             asked_by_call.fetch_add(1, Ordering::Relaxed) == 2
         });
-        let (began, error) = call(&hang, &options);
+        let began = Instant::now();
+        let error = call(&hang, &options);
         assert!(
             matches!(error.cause(), Cause::Cancelled { phase } if *phase == hang.phase),
             "{:?}: {error:?}",
