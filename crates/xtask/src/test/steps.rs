@@ -31,10 +31,11 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("Go", go::tested),
     ("Go with the checks of cgo", go::with_checks_of_cgo),
     ("Go with the static library", go::linked_statically),
-    ("conformance", conformance::cases),
     ("installed", install::as_built),
     ("installed as shipped", install::as_shipped),
     ("README's examples", readme::examples),
+    // last, as its table says at a glance what all languages do
+    ("conformance", conformance::cases),
 ];
 
 /// First, as every later command would bring a stale Cargo.lock up to date without a word.
