@@ -6,17 +6,12 @@ import "C"
 import (
 	"context"
 	"errors"
-	"runtime"
-	"sync"
 )
 
 // Client is a client of the service: connections, quota, UserSig and retry budget that all goroutines share. Any number
-// of them may use it at once. NewClient makes one.
+// of them may use it at once. NewClient makes one; a copy is the same client. A nil or zero Client is as a closed one.
 type Client struct {
-	mu      sync.Mutex
-	handle  *C.im_client // nil once freed
-	closed  bool
-	running sync.WaitGroup // the calls; none is added once closed
+	*core // nil where NewClient did not make it
 }
 
 var errNoContext = errors.New("imtag: the context is nil: pass context.Background()")
@@ -38,23 +33,14 @@ func NewClient(config Config) (*Client, error) {
 	if C.im_client_new(made, &handle, &failed) != C.IM_OK {
 		return nil, takeError(failed)
 	}
-	client := &Client{handle: handle}
-	runtime.SetFinalizer(client, (*Client).Close) // a net for who forgets
-	return client, nil
+	return &Client{newCore(handle)}, nil
 }
 
 // Close ends the client: calls that are made from now on answer ErrClosed, and those that run are waited for; cancel
-// their contexts to be done sooner. It may be called more than once, and always returns nil.
+// their contexts to be done sooner. It may be called more than once, and of a nil Client, as in a defer before the error
+// of NewClient is looked at; it always returns nil.
 func (c *Client) Close() error {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.running.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	runtime.SetFinalizer(c, nil)
-	C.im_client_free(c.handle)
-	c.handle = nil
+	c.shared().close()
 	return nil
 }
 
@@ -90,11 +76,12 @@ func (c *Client) call(ctx context.Context, request *request, options []CallOptio
 	if ctx == nil {
 		return nil, errNoContext
 	}
-	handle, err := c.enter()
+	core := c.shared()
+	handle, err := core.enter()
 	if err != nil {
 		return nil, err
 	}
-	defer c.running.Done() // which also keeps the client from being finalised meanwhile
+	defer core.leave()
 	call := callOf(ctx, options)
 	defer call.free()
 	var result *C.im_result
@@ -107,14 +94,10 @@ func (c *Client) call(ctx context.Context, request *request, options []CallOptio
 	return takeResult(result), what
 }
 
-// enter counts a call among those that Close waits for. A lock held for reading would do, but let a call wait for a
-// Close that waits for another call, whatever its context says.
-func (c *Client) enter() (*C.im_client, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed || c.handle == nil {
-		return nil, ErrClosed
+// shared is nil for a client that NewClient did not make.
+func (c *Client) shared() *core {
+	if c == nil {
+		return nil
 	}
-	c.running.Add(1)
-	return c.handle, nil
+	return c.core
 }

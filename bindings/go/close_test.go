@@ -29,9 +29,48 @@ func TestAClosedClientAnswersErrClosedAndMayBeClosedAgain(t *testing.T) {
 		equal(t, "result", result, (*imtag.Result)(nil))
 		equal(t, "error", err, imtag.ErrClosed)
 	}
-	_, err := new(imtag.Client).AddTag(background, user("u", "a"))
-	equal(t, "a client that NewClient did not make", err, imtag.ErrClosed)
 	equal(t, "arrivals", e.arrivals(t), 0)
+}
+
+func TestAClientThatNewClientDidNotMakeIsAsAClosedOne(t *testing.T) {
+	t.Parallel()
+	inside := &struct {
+		name   string
+		client imtag.Client
+	}{name: "Go sets no finalizer on what lies inside of something else"}
+	none, err := imtag.NewClient(imtag.Config{})
+	failed(t, err, imtag.StatusSettings)
+	for what, client := range map[string]*imtag.Client{"nil": none, "zero": new(imtag.Client), "inside": &inside.client} {
+		equal(t, what+" closed once", client.Close(), nil)
+		equal(t, what+" closed twice", client.Close(), nil)
+		result, err := client.AddTag(background, user("u", "a"))
+		equal(t, what+": result", result, (*imtag.Result)(nil))
+		equal(t, what+": error", err, imtag.ErrClosed)
+		_, err = client.GetTag(background, []string{"u"})
+		equal(t, what+": error", err, imtag.ErrClosed)
+	}
+}
+
+func TestACopyIsTheSameClientAndClosedWithIt(t *testing.T) {
+	t.Parallel()
+	config := newEmulator(t).config()
+	copied := func() imtag.Client {
+		client, err := imtag.NewClient(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *client
+	}()
+	for range 2 { // nobody holds what NewClient gave, but its finalizer has to wait for the copy
+		runtime.GC()
+	}
+	result, err := copied.AddTag(background, user("u", "a"))
+	equal(t, "accounts", succeeds(t, result, err).Accounts, 1)
+	another := copied
+	equal(t, "closed", copied.Close(), nil)
+	_, err = another.AddTag(background, user("u", "a"))
+	equal(t, "error", err, imtag.ErrClosed)
+	equal(t, "closed again", another.Close(), nil)
 }
 
 func TestCloseWaitsForTheCallsThatRunAndHoldsUpNoOthers(t *testing.T) {
