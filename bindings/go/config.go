@@ -24,16 +24,22 @@ import (
 )
 
 // Config holds the settings of a client. What is zero has the library's default; SDKAppID, Identifier, one of the
-// credentials, and Region or Endpoint have none. It prints without its secrets.
+// credentials, and Region or Endpoint have none.
+//
+// A Config prints without its secrets, but for one case: of what lies in an unexported field of another struct fmt asks no
+// method, so when that struct is printed, whatever the verb, or logged by slog's text handler, SecretKey and UserSig show as
+// they are. Keep the Client there, which has none of them; a *Config prints as an address with %v, %+v, %#v and in slog,
+// but not with %s and %q.
 type Config struct {
 	// SDKAppID is the app's number, as the console shows it.
 	SDKAppID uint32
 	// Identifier is the account of an app administrator, in whose name the service is called: 1 to 32 bytes.
 	Identifier string
 
-	// SecretKey is the app's key, of which the client makes UserSigs by itself. Set one of the three.
+	// SecretKey is the app's key, of which the client makes UserSigs by itself. Set one of the three. It shows
+	// where a struct is printed that has the Config in an unexported field.
 	SecretKey string `json:"-"`
-	// UserSig is a ready one, which is used until it expires.
+	// UserSig is a ready one, which is used until it expires. It shows where SecretKey does.
 	UserSig string `json:"-"`
 	// CredentialCallback supplies UserSigs.
 	CredentialCallback CredentialCallback `json:"-"`

@@ -1,9 +1,11 @@
 package imtag_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,42 @@ func TestNoSecretIsPrintedWhateverTheVerb(t *testing.T) {
 		`imtag.Config{0, "", credentials: none, at: "https://here"}`)
 	equal(t, "as text", fmt.Sprint(imtag.Credential{UserSig: secret, ValidFor: time.Hour}),
 		"imtag.Credential{valid for: 1h0m0s}")
+}
+
+// fmt asks no method of what lies in an unexported field, so the documentation says what to keep there in its place.
+func TestAClientOrAPointerInAnUnexportedFieldShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	config := imtag.Config{SDKAppID: 1, Identifier: "me", SecretKey: secret, Region: "singapore"}
+	client, err := imtag.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	withClient := struct {
+		client *imtag.Client
+		copied imtag.Client
+	}{client, *client}
+	withPointers := struct {
+		config     *imtag.Config
+		credential *imtag.Credential
+	}{&config, &imtag.Credential{UserSig: secret}}
+	for value, verbs := range map[any][]string{
+		withClient:   {"%v", "%+v", "%#v", "%s", "%q", "%x"},
+		withPointers: {"%v", "%+v", "%#v"},
+	} {
+		for _, verb := range verbs {
+			if printed := fmt.Sprintf(verb, value); shows(printed, secret) {
+				t.Errorf("%s shows the secret: %s", verb, printed)
+			}
+		}
+		var logged bytes.Buffer
+		slog.New(slog.NewTextHandler(&logged, nil)).Info("started", "server", value, "config", config)
+		slog.New(slog.NewJSONHandler(&logged, nil)).Info("started", "server", value, "config", config)
+		equal(t, "logged twice", strings.Count(logged.String(), "started"), 2)
+		if shows(logged.String(), secret) {
+			t.Errorf("a log shows the secret: %s", logged.String())
+		}
+	}
 }
 
 func shows(printed, secret string) bool {

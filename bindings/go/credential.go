@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Credential is a UserSig from a callback. It prints without it.
+// Credential is a UserSig from a callback. It prints without it, but for the case that [Config] names.
 type Credential struct {
 	UserSig string `json:"-"`
 	// ValidFor says how long it is valid from now: a new one is asked for when half of that is over. 0 where nobody
