@@ -13,12 +13,13 @@ func Version() string {
 	return C.GoString(C.im_version())
 }
 
-// checkVersion says whether the library that was loaded is one that this package was built for: below 1.0 the same
-// minor version, from the same patch level on.
+// checkVersion says whether the library that was loaded is one that this package was built for.
 var checkVersion = sync.OnceValue(func() error {
 	return fits(C.IM_VERSION, Version())
 })
 
+// fits follows semantic versions. From 1.0 on whatever is newer fits, up to the next major version; below 1.0 each minor
+// version may break what was, so only a newer patch level fits.
 func fits(header, library string) error {
 	var built, loaded [3]int
 	_, badHeader := fmt.Sscanf(header, "%d.%d.%d", &built[0], &built[1], &built[2])

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestALibraryOfAnotherMinorVersionOrAnOlderPatchIsRefusedByBothNames(t *testing.T) {
+func TestALibraryFitsIfItIsNewerInTheSameMajorOrBelowOneTheSameMinorVersion(t *testing.T) {
 	for _, c := range []struct {
 		header, library string
 		fits            bool
@@ -13,11 +13,19 @@ func TestALibraryOfAnotherMinorVersionOrAnOlderPatchIsRefusedByBothNames(t *test
 		{"0.1.0", "0.1.0", true},
 		{"0.1.0", "0.1.7", true},
 		{"0.1.7", "0.1.6", false},
+		{"0.1.9", "0.1.10", true},
 		{"0.1.0", "0.2.0", false},
+		{"0.1.0", "0.10.0", false},
 		{"0.2.0", "0.1.9", false},
 		{"0.1.0", "1.1.0", false},
 		{"1.2.3", "1.2.3", true},
+		{"1.2.3", "1.2.4", true},
 		{"1.2.3", "1.3.0", true},
+		{"1.2.3", "1.3.9", true},
+		{"1.9.3", "1.10.0", true},
+		{"1.10.0", "1.9.3", false},
+		{"1.0.0", "1.7.2", true},
+		{"1.0.0", "0.9.9", false},
 		{"1.2.3", "1.2.2", false},
 		{"1.2.3", "1.1.9", false},
 		{"1.2.3", "2.2.3", false},
