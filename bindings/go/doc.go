@@ -15,7 +15,17 @@
 //
 // Whatever goes wrong with a call is an [*Error], which says what happened, what is known of the effect, and what to
 // do. A partial success is one too: it names each account that was left out, and comes beside the [*Result] of the
-// others. A closed client answers [ErrClosed].
+// others, which is nil with any other error.
+//
+//	var failed *imtag.Error
+//	if errors.As(err, &failed) && failed.Status == imtag.StatusPartial {
+//		fmt.Println("done for", result.Accounts, "of", len(users))
+//		for _, failure := range failed.Failures {
+//			fmt.Println("left out:", failure.Account, failure.Code, failure.Effect)
+//		}
+//	}
+//
+// A closed client answers [ErrClosed].
 //
 // # Time
 //

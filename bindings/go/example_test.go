@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
+
+// shell is the emulator that the examples talk to.
+var shell *emulator
 
 // TestMain gives the examples what they find in a shell into which the lines of `imtag emulator` were copied.
 func TestMain(m *testing.M) {
@@ -19,6 +21,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		log.Fatal(err)
 	}
+	shell = e
 	os.Setenv("IMTAG_ENDPOINT", e.Endpoint)
 	os.Setenv("IMTAG_SECRET_KEY", e.key)
 	code := m.Run()
@@ -66,34 +69,6 @@ func ExampleClient_GetTag() {
 		fmt.Println(user.Account, user.Tags)
 	}
 	// Output: anna [new vip]
-}
-
-func ExampleError() {
-	client := exampleClient()
-	defer client.Close()
-	_, err := client.AddTag(context.Background(), []imtag.UserTags{
-		{Account: "anna", Tags: []string{"vip", strings.Repeat("x", 51)}},
-		{Account: strings.Repeat("y", 33), Tags: []string{"vip"}},
-	})
-	var failed *imtag.Error
-	switch {
-	case err == nil:
-		fmt.Println("done, for every account")
-	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Println("the time was up")
-	case errors.As(err, &failed):
-		fmt.Println(failed.Status, "and", failed.Effect)
-		for _, violation := range failed.Violations { // all of them, with their places
-			fmt.Println(violation.Place+":", violation.Problem)
-		}
-		for _, failure := range failed.Failures { // the accounts that a partial success left out
-			fmt.Println(failure.Account, failure.Code, failure.Remedy)
-		}
-	}
-	// Output:
-	// invalid and not applied
-	// users[0].tags[1]: 51 bytes, at most 50
-	// users[1].account: 33 bytes, at most 32
 }
 
 func ExampleCredentialCallback() {

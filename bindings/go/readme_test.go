@@ -52,3 +52,20 @@ func TestTheREADMEsProgramHasTenLinesAndTagsAUser(t *testing.T) {
 	equal(t, "output", tool("run", "."), "1 user tagged\n")
 	equal(t, "tags", e.tags(t, "xiaojun012"), []string{"a", "b"})
 }
+
+func TestTheREADMEsHandlingOfErrorsIsThatOfTheExample(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("example_error_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "## Results and errors")
+	_, rest, _ = strings.Cut(rest, "```go\n")
+	handling, _, found := strings.Cut(rest, "```\n")
+	indented := "\t" + strings.ReplaceAll(strings.TrimSpace(handling), "\n", "\n\t")
+	equal(t, "there and the same", found && strings.Contains(string(example), "\n"+indented+"\n"), true)
+}
