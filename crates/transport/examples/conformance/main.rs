@@ -6,6 +6,7 @@ mod outcome;
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -102,9 +103,13 @@ fn credentials(settings: &Map<String, Value>) -> Result<Credentials, Unusable> {
     }
     let answer = settings.get("credential_callback").cloned();
     let answer = answer.ok_or("this API does not let credentials be left out")?;
+    let asked = AtomicBool::new(false);
     Ok(Credentials::callback(move || {
+        let again = asked.swap(true, Ordering::Relaxed);
         if let Some(reason) = answer["refuse"].as_str() {
-            return Err(reason.into());
+            if again || answer["usersig"].is_null() {
+                return Err(reason.into());
+            }
         }
         let valid_for = answer["valid_for_ms"].as_u64().filter(|time| *time > 0);
         Ok(SuppliedUserSig {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::door::Meets;
 use super::expand::expand;
 use crate::Error;
 use crate::cargo::root;
@@ -27,6 +28,8 @@ pub(super) struct Case {
     pub(super) call: Value,
     pub(super) server: Server,
     pub(super) tls: bool,
+    /// What the first connections meet, before the server has a word.
+    pub(super) connections: Vec<Meets>,
     pub(super) tags_before: BTreeMap<String, Vec<String>>,
     pub(super) tags_after: Option<Value>,
     pub(super) wire: Value,
@@ -45,13 +48,14 @@ pub(super) enum Server {
 }
 
 /// All members that a case can have.
-pub(super) const MEMBERS: [&str; 11] = [
+pub(super) const MEMBERS: [&str; 12] = [
     "name",
     "edge",
     "settings",
     "tags_before",
     "server",
     "tls",
+    "connections",
     "call",
     "wire",
     "outcome",
@@ -132,6 +136,14 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
     let lists = |value| -> Option<BTreeMap<String, Vec<String>>> {
         serde_json::from_value(Value::Object(object(value))).ok()
     };
+    let connections = match case.remove("connections") {
+        None => Some(Vec::new()),
+        Some(Value::Array(names)) => names
+            .iter()
+            .map(|name| Meets::named(name.as_str()?))
+            .collect(),
+        Some(_) => None,
+    };
     let skip = serde_json::from_value(Value::Object(object(case.remove("skip"))));
     Ok(Case {
         title: format!("{theme}: {name}"),
@@ -139,6 +151,8 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
         settings,
         call: case.remove("call").ok_or_else(|| of("a case has a call"))?,
         server,
+        connections: connections
+            .ok_or_else(|| of("connections is a list of \"silence\" and \"close\""))?,
         tls: case.remove("tls").is_some_and(|tls| tls == true),
         tags_before: lists(case.remove("tags_before")).ok_or_else(|| of("tags_before"))?,
         tags_after: case.remove("tags_after"),

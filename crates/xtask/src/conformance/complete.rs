@@ -1,5 +1,5 @@
 //! What the cases must not lack: every code, every limit at its edge, every operation, every way for a call to end,
-//! and every language.
+//! and every language; and no setting that shows nowhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -98,6 +98,60 @@ fn a_call_ends_in_every_way_that_it_can() {
         "tls",
     ];
     assert_eq!(statuses.into_iter().collect::<Vec<_>>(), expected);
+}
+
+/// All settings of the runner protocol.
+const SETTINGS: [&str; 14] = [
+    "sdkappid",
+    "identifier",
+    "secret_key",
+    "usersig",
+    "credential_callback",
+    "region",
+    "endpoint",
+    "generation",
+    "calls_per_second",
+    "timeout_ms",
+    "connect_timeout_ms",
+    "max_attempts",
+    "ca_file",
+    "limits",
+];
+
+/// Those whose valid values no request can show, with the reason.
+const NOT_SHOWN: [(&str, &str); 1] = [(
+    "region",
+    "its hosts are the service's own, which no case calls",
+)];
+
+#[test]
+fn every_setting_has_a_valid_value_in_a_case_that_reaches_the_server() {
+    let cases = cases();
+    let mut faults = Vec::new();
+    for setting in SETTINGS {
+        let has = |case: &&Case| case.settings.contains_key(setting);
+        let made = |case: &&Case| case.outcome["status"] != "settings";
+        let reached = |case: &Case| case.wire.as_array().is_some_and(|wire| !wire.is_empty());
+        let valid: Vec<&Case> = cases.iter().filter(has).filter(made).collect();
+        let shown = valid.iter().any(|case| reached(case));
+        let expected = NOT_SHOWN.iter().all(|(name, _)| *name != setting);
+        if valid.is_empty() || shown != expected {
+            faults.push(format!("{setting}: {} cases, shown: {shown}", valid.len()));
+        }
+    }
+    let unknown = cases.iter().flat_map(|case| case.settings.keys());
+    let unknown = unknown.filter(|name| !SETTINGS.contains(&name.as_str()));
+    faults.extend(unknown.map(|name| format!("{name}: no setting of the protocol")));
+    assert_none(faults);
+}
+
+#[test]
+fn attempts_that_were_sent_are_told_from_those_that_were_made() {
+    let differ = |of: &serde_json::Value| of["attempts"] != of["attempts_sent"];
+    for (status, what) in [("ok", "result"), ("network", "error")] {
+        let told = |case: &Case| case.outcome["status"] == status && differ(&case.outcome[what]);
+        assert!(cases().iter().any(told), "{status}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod case;
 #[cfg(test)]
 mod complete;
 mod difference;
+mod door;
 mod expand;
 mod languages;
 mod play;

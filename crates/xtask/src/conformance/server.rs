@@ -10,6 +10,7 @@ use imtag_emulator::{Arrived, Emulator};
 use serde_json::{Map, Value, json};
 
 use super::case::{Case, Server};
+use super::door::Door;
 use super::expand::filled;
 use crate::Error;
 
@@ -27,6 +28,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that a case's call can meet.
 pub(super) struct Scene {
+    /// Before the server, where a case says what connections meet.
+    _door: Option<Door>,
     emulator: Option<Emulator>,
     endpoint: String,
     ca_file: Option<CaFile>,
@@ -42,10 +45,15 @@ impl Scene {
         };
         let ca_pem = emulator.as_ref().and_then(Emulator::ca_pem);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let door = match &emulator {
+            Some(emulator) if !case.connections.is_empty() => {
+                Some(Door::open(emulator.address(), &case.connections)?)
+            }
+            _ => None,
+        };
         Ok(Scene {
-            endpoint: emulator
-                .as_ref()
-                .map_or(DEAD.to_owned(), Emulator::endpoint),
+            endpoint: endpoint(emulator.as_ref(), door.as_ref()),
+            _door: door,
             ca_file: ca_pem.map(CaFile::write).transpose()?,
             usersig: usersig(now)?,
             expired_usersig: usersig(now.saturating_sub(2 * DAY))?,
@@ -80,6 +88,15 @@ impl Scene {
             return Err("a request is still under way".into());
         }
         Ok(json!(emulator.users()))
+    }
+}
+
+/// Where a client finds the server.
+fn endpoint(emulator: Option<&Emulator>, door: Option<&Door>) -> String {
+    let endpoint = emulator.map_or(DEAD.to_owned(), Emulator::endpoint);
+    match (endpoint.split_once("://"), door) {
+        (Some((scheme, _)), Some(door)) => format!("{scheme}://{}", door.address()),
+        _ => endpoint,
     }
 }
 

@@ -13,14 +13,17 @@ static uint64_t number_of(const cJSON *number) {
 }
 
 static void supply(void *context, im_credential *credential) {
-    const cJSON *answer = context;
+    cJSON *answer = context;
     const cJSON *refuse = cJSON_GetObjectItemCaseSensitive(answer, "refuse");
     const cJSON *usersig = cJSON_GetObjectItemCaseSensitive(answer, "usersig");
     const cJSON *valid_for_ms = cJSON_GetObjectItemCaseSensitive(answer, "valid_for_ms");
     if (usersig)
         im_credential_set(credential, text_of(usersig), valid_for_ms ? number_of(valid_for_ms) : 0, NULL);
-    if (refuse)
+    if (refuse && (!usersig || cJSON_HasObjectItem(answer, "asked")))
         im_credential_refuse(credential, text_of(refuse));
+    /* with both, it supplies once and then refuses */
+    if (!cJSON_HasObjectItem(answer, "asked"))
+        cJSON_AddTrueToObject(answer, "asked");
 }
 
 static im_status set_secret_key(im_config *config, const cJSON *value) {

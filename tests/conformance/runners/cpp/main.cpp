@@ -40,8 +40,8 @@ std::vector<imtag::user_tags> users(const json& values) {
 }
 
 void set_callback(imtag::config& config, const json& answer) {
-    config.credential_callback([answer] {
-        if (answer.contains("refuse"))
+    config.credential_callback([answer, asked = 0]() mutable {
+        if (answer.contains("refuse") && (asked++ > 0 || !answer.contains("usersig")))
             throw std::runtime_error(text(answer["refuse"]));
         return imtag::credential(text(answer.at("usersig")), milliseconds(answer.value("valid_for_ms", 0)));
     });

@@ -36,6 +36,7 @@ type callback struct {
 	UserSig  string       `json:"usersig"`
 	ValidFor milliseconds `json:"valid_for_ms"`
 	Refuse   *string      `json:"refuse"`
+	asked    bool
 }
 
 type call struct {

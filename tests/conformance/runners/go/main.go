@@ -83,8 +83,10 @@ func made(client *imtag.Client, call call) (*imtag.Result, error) {
 }
 
 // callback supplies what the case says.
-func (c callback) supply() (imtag.Credential, error) {
-	if c.Refuse != nil {
+func (c *callback) supply() (imtag.Credential, error) {
+	first := !c.asked
+	c.asked = true
+	if c.Refuse != nil && (!first || c.UserSig == "") {
 		return imtag.Credential{}, errors.New(*c.Refuse)
 	}
 	return imtag.Credential{UserSig: c.UserSig, ValidFor: c.ValidFor.duration()}, nil

@@ -62,8 +62,12 @@ def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
 def supplier(answer: dict[str, Any]) -> Callable[[], imtag.UserSig]:
     """Make a callback that answers as the case says."""
 
+    asked = 0
+
     def callback() -> imtag.UserSig:
-        if "refuse" in answer:
+        nonlocal asked
+        asked += 1
+        if "refuse" in answer and (asked > 1 or "usersig" not in answer):
             raise RuntimeError(answer["refuse"])
         valid_for = answer.get("valid_for_ms", 0) / 1000
         return imtag.UserSig(answer["usersig"], valid_for or None)
