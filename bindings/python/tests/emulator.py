@@ -37,6 +37,14 @@ class Emulator:
     def client(self, **settings: Any) -> imtag.Client:
         return imtag.Client(**{**self.app, "secret_key": self.secret_key, "endpoint": self.endpoint, **settings})
 
+    def usersig(self) -> str:
+        """One that the emulator takes."""
+        settings = {"SDKAPPID": str(self.app["sdkappid"]), "IDENTIFIER": self.app["identifier"]}
+        settings["SECRET_KEY"] = self.secret_key
+        environment = {**os.environ, **{f"IMTAG_{name}": value for name, value in settings.items()}}
+        made = subprocess.run([PROGRAM, "usersig"], env=environment, stdout=subprocess.PIPE, check=True, timeout=20)
+        return made.stdout.decode().strip()
+
     def reset(self) -> None:
         self._admin("reset", {})
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -115,3 +116,28 @@ def test_signals_leave_calls_of_other_threads_alone(emulator: Emulator, client: 
         over.wait(20)
     assert over.wait(20)
     assert accounts == [1]
+
+
+def test_what_a_handler_raises_as_a_credential_callback_begins_is_raised(
+    emulator: Emulator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def signal_once_it_waits() -> None:
+        emulator.wait_for_arrivals(1)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    before = signal.signal(signal.SIGALRM, raise_stop)
+    try:
+        for _ in range(5):
+            emulator.reset()
+            # expired, said before the library next asks whether to go on
+            emulator.faults("add", {"kind": "code", "code": 70001, "answer_delay_ms": 80})
+            with emulator.client(secret_key=None, credential_callback=emulator.usersig) as client:
+                thread = threading.Thread(target=signal_once_it_waits)
+                thread.start()
+                with pytest.raises(Stop, match="by a handler"):
+                    client.add_tag(USERS, timeout=20)
+                thread.join(20)
+                assert client.add_tag(USERS, timeout=20).accounts == 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert capfd.readouterr() == ("", "")

@@ -213,11 +213,17 @@ class Client:
 def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result | BaseException:
     """Make the call, and free what it leaves. What is to be raised is returned."""
     result, error = c_void_p(), c_void_p()
+    supplier = handle.supplier
+    if supplier is not None:
+        supplier.ready()
     try:
         status = function(handle.pointer, *flat.arguments, call.pointer, ctypes.byref(result), ctypes.byref(error))
         failure = None if status == 0 else exception_of(status, error, result)
         raised = call.take_raised()
-        supplied = None if handle.supplier is None else handle.supplier.take_raised()
+        supplied = None
+        if supplier is not None:
+            supplied, interrupted = supplier.take_raised(), supplier.take_interrupted()
+            raised = interrupted if raised is None else raised
         if raised is None and isinstance(failure, CredentialsError) and supplied is not None:
             if isinstance(supplied, Exception):
                 failure.__cause__ = supplied

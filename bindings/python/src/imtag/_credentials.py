@@ -1,12 +1,19 @@
-"""UserSigs from outside: carries a callable's answer to the library, and what it raised back to the caller."""
+"""UserSigs from outside: carries a callable's answer to the library, and what it raised back to the caller.
+
+The library calls a generator's ``send``, by way of functions of C, for the reason that ``_interrupt`` gives: a signal's
+handler that raises as the callback begins would be dropped by ctypes if it hit a function before its ``try``.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from types import GeneratorType
+from typing import Any, Optional, Union, cast
 
 from ._call import milliseconds
 from ._library import lib
@@ -35,15 +42,25 @@ class Supplier:
             raise TypeError(f"credential_callback: {type(callback).__name__}, expected a callable")
         self._ask = callback
         self._local = threading.local()
+        self._key: Any = type("Key", (), {})
+        self._process = 0
+        self._answers: GeneratorType[int, Any, None] | None = None
+        self.ready()
+        # max hands the library's two arguments to its key, one after the other, and no Python function is entered;
+        # the class is looked at anew each time, so that another generator can take the place of one that is used up
+        self.callback = CREDENTIAL_CALLBACK(functools.partial(max, key=self._key()))
+
+    def ready(self) -> None:
+        """Before a call: make the generator, or another one for one that signals ended or a fork left running."""
+        process = os.getpid()
+        if self._answers is not None and self._answers.gi_frame is not None and self._process == process:
+            return
         # weak, as the garbage collector cannot look through ctypes, and the callable may lead back to the client
-        this = weakref.ref(self)
-
-        def supply(_: Any, credential: Any) -> None:
-            supplier = this()
-            if supplier is not None:
-                supplier._supply(credential)
-
-        self.callback = CREDENTIAL_CALLBACK(supply)
+        answers = _answers(weakref.ref(self), self._local)
+        answers.send(None)
+        self._answers = cast("GeneratorType[int, Any, None]", answers)
+        self._key.__call__ = answers.send
+        self._process = process
 
     def _supply(self, credential: Any) -> None:
         try:
@@ -59,6 +76,32 @@ class Supplier:
         """Return what the callback raised during this thread's call."""
         raised: BaseException | None = self._local.__dict__.pop("raised", None)
         return raised
+
+    def take_interrupted(self) -> BaseException | None:
+        """Return what a signal's handler raised beside the callback in this thread's call."""
+        interrupted: BaseException | None = self._local.__dict__.pop("interrupted", None)
+        return interrupted
+
+
+def _answers(this: weakref.ref[Supplier], local: threading.local) -> Generator[int, Any, None]:
+    while True:
+        try:
+            while True:
+                credential = yield 0
+                if credential is not None:  # the context comes first, which is NULL
+                    _answer(this(), local, credential)
+        except GeneratorExit:
+            raise
+        except BaseException as exception:
+            local.interrupted = exception
+
+
+def _answer(supplier: Supplier | None, local: threading.local, credential: Any) -> None:
+    interrupted = getattr(local, "interrupted", None)
+    if interrupted is not None:
+        lib.im_credential_refuse(credential, string(type(interrupted).__name__.encode()))
+    elif supplier is not None:
+        supplier._supply(credential)
 
 
 def _parts(answer: Any) -> tuple[bytes, float | None]:
