@@ -72,6 +72,10 @@ public:
         : error_(left, im_error_free), status_(status), message_(im_error_message(left)),
           remedy_(im_error_remedy(left)) {}
 
+    // A move copies: the texts of one that was moved from would point into what the other owns, and may free first.
+    error(const error&) = default;
+    error& operator=(const error&) = default;
+
     /// What went wrong, to what, what is known of the effect, and what to do: a sentence for a log.
     const char* what() const noexcept override { return message_; }
 
@@ -173,6 +177,8 @@ class partial_failure : public error {
 public:
     partial_failure(im_error* left, imtag::result done)
         : error(IM_PARTIAL, left), result_(std::make_shared<const imtag::result>(std::move(done))) {}
+    partial_failure(const partial_failure&) = default;
+    partial_failure& operator=(const partial_failure&) = default;
 
     /// What was done. Lives as long as the error, or a copy of it.
     const imtag::result& result() const noexcept { return *result_; }

@@ -34,6 +34,21 @@ TEST(errors, can_be_copied_without_throwing) {
     EXPECT_TRUE(std::is_nothrow_copy_constructible_v<imtag::version_mismatch>);
 }
 
+TEST(errors, one_that_was_moved_from_still_says_what_it_said) {
+    auto& service = fresh();
+    service.fault("add", R"({"kind": "leave_out", "accounts": ["bob"], "code": 70107, "text": "no bob"})");
+    auto first = thrown_by_adding<imtag::partial_failure>(service.client());
+    {
+        imtag::partial_failure second = std::move(first);
+        const imtag::error third = std::move(static_cast<imtag::error&>(second));
+        second = imtag::partial_failure(nullptr, {});
+    }
+    EXPECT_NE(std::string(first.what()).find("70107"), std::string::npos) << first.what();
+    EXPECT_EQ(first.remedy(), imtag::explain(70107).remedy);
+    EXPECT_EQ(first.text(), "no bob");
+    EXPECT_EQ(first.result().accounts(), 1u);
+}
+
 TEST(errors, a_request_that_breaks_limits_names_every_place) {
     const imtag::client client = fresh().client();
     const std::string too_long(51, 'x');
