@@ -14,7 +14,7 @@ namespace imtag {
 class credential {
 public:
     /// The UserSig is copied. `valid_for` is how long it is valid from now, and a new one is asked for when half of
-    /// that is over; 0: it is used until the service calls it expired.
+    /// that is over; 0: it is used until the service calls it expired. Below 0 it is refused, as over already.
     template <class Text, class = std::enable_if_t<detail::is_text<Text>>>
     credential(const Text& usersig, std::chrono::milliseconds valid_for = {})
         : usersig_(std::string_view(detail::to_str(usersig))), valid_for_(valid_for) {}
@@ -34,6 +34,11 @@ template <class Callback>
 void supply(void* callback, im_credential* place) noexcept {
     try {
         const credential supplied = (*static_cast<Callback*>(callback))();
+        if (supplied.valid_for().count() < 0) {  // 0 would mean that nobody knows
+            im_credential_refuse(place, IM_STR("the credential callback gave a UserSig that is not valid any more: its "
+                                               "valid_for is negative"));
+            return;
+        }
         im_credential_set(place, str(supplied.usersig()), as_ms(supplied.valid_for()), nullptr);
     } catch (const std::exception& refusal) {
         im_credential_refuse(place, str(refusal.what()));

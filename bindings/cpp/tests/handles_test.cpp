@@ -191,7 +191,7 @@ TEST(credentials, a_text_alone_or_a_ready_one_is_a_usersig_too) {
     EXPECT_EQ(imtag::client(service.config().usersig(service.usersig())).clear_tags({"bob"}).accounts(), 1u);
 }
 
-TEST(credentials, a_callback_that_throws_refuses_with_the_reason) {
+TEST(credentials, a_callback_that_throws_or_gives_what_is_over_refuses_with_the_reason) {
     const auto message_of = [](imtag::config settings) -> std::string {
         try {
             imtag::client(settings).add_tag({{"alice", {"a"}}});
@@ -207,6 +207,10 @@ TEST(credentials, a_callback_that_throws_refuses_with_the_reason) {
               std::string::npos);
     const auto odd = []() -> std::string { throw 7; };
     EXPECT_NE(message_of(service.config().credential_callback(odd)).find("no std::exception"), std::string::npos);
+    const auto over = [usersig = service.usersig()] { return imtag::credential(usersig, -1ms); };
+    EXPECT_NE(message_of(service.config().credential_callback(over)).find("its valid_for is negative"),
+              std::string::npos);
+    EXPECT_EQ(service.requests().find("alice"), std::string::npos);
     const auto empty = [] { return ""; };
     EXPECT_NE(message_of(service.config().credential_callback(empty)).find("empty"), std::string::npos);
 }
