@@ -69,11 +69,14 @@ inline int next_number(std::string_view& text) noexcept {
     return number;
 }
 
-/// Below 1.0, what was built with a minor version runs with the same minor version, from the same patch level on.
+/// What was built with a version runs with that or a later one of the same major version; below 1.0, of the same minor
+/// version.
 inline bool fits(std::string_view library, int major, int minor, int patch) noexcept {
     const int library_major = next_number(library);
     const int library_minor = next_number(library);
-    return library_major == major && library_minor == minor && next_number(library) >= patch;
+    if (library_major != major || (major == 0 && library_minor != minor))
+        return false;
+    return library_minor > minor || (library_minor == minor && next_number(library) >= patch);
 }
 
 /// Throws unless the library fits. It is looked at once, and again only after it did not.

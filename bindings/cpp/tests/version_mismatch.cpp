@@ -19,7 +19,9 @@ static bool fits(const char* library, int major, int minor, int patch) {
 int main() {
     const bool rule = fits("0.1.0", 0, 1, 0) && fits("0.1.12", 0, 1, 9) && !fits("0.1.8", 0, 1, 9) &&
                       !fits("0.2.0", 0, 1, 0) && !fits("1.1.0", 0, 1, 0) && fits("0.1.1-rc.1", 0, 1, 0) &&
-                      !fits("", 0, 1, 0) && !fits("0.1", 0, 1, 0);
+                      !fits("", 0, 1, 0) && !fits("0.1", 0, 1, 0) && fits("1.2.3", 1, 2, 3) && fits("1.3.0", 1, 2, 3) &&
+                      !fits("1.2.2", 1, 2, 3) && !fits("1.1.9", 1, 2, 3) && !fits("2.2.3", 1, 2, 3) &&
+                      !fits("2.0.0", 1, 2, 3) && !fits("1", 1, 0, 0);
     if (!rule) {
         std::puts("the rule of versions does not hold");
         return 1;
