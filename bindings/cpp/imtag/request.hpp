@@ -9,6 +9,9 @@
 
 #include <initializer_list>
 #include <memory_resource>
+#if __cplusplus > 201703L
+#include <ranges>
+#endif
 #include <tuple>
 #include <vector>
 
@@ -64,23 +67,45 @@ inline constexpr bool is_made_of<
     sizeof(*std::data(std::declval<Range&>())) == sizeof(Raw);
 
 template <class Iterator, class = void>
-inline constexpr bool is_single_pass = false;
+inline constexpr bool has_concept = false;
+template <class Iterator>
+inline constexpr bool has_concept<Iterator, std::void_t<typename Iterator::iterator_concept>> = true;
+template <class Iterator, class = void>
+inline constexpr bool has_category = false;
 template <class Iterator>
 inline constexpr bool
-    is_single_pass<Iterator, std::void_t<typename std::iterator_traits<Iterator>::iterator_category>> =
-        !std::is_base_of_v<std::forward_iterator_tag, typename std::iterator_traits<Iterator>::iterator_category>;
+    has_category<Iterator, std::void_t<typename std::iterator_traits<Iterator>::iterator_category>> = true;
 
-/// Whether views into the elements hold until the call returns: the elements are the range's own, or views themselves.
+/// Whether an iterator says that its range can be walked through again. One that makes what it gives is an input
+/// iterator to C++17, so what it says to C++20 comes first; one that says nothing may be used up by the first walk.
+template <class Iterator>
+constexpr bool is_multi_pass() {
+    if constexpr (has_concept<Iterator>)
+        return std::is_base_of_v<std::forward_iterator_tag, typename Iterator::iterator_concept>;
+    else if constexpr (has_category<Iterator>)
+        return std::is_base_of_v<std::forward_iterator_tag,
+                                 typename std::iterator_traits<Iterator>::iterator_category>;
+    else
+        return false;
+}
 template <class Range>
-inline constexpr bool lasts =
-    std::is_lvalue_reference_v<given<Range>>
-        ? !is_single_pass<decltype(std::begin(std::declval<Range&>()))>
-        : std::is_trivially_destructible_v<element<Range>>;
+inline constexpr bool can_be_walked_twice = is_multi_pass<std::decay_t<decltype(std::begin(std::declval<Range&>()))>>();
+
+/// Whether a text is a view, whose bytes are elsewhere. Any other may own them, however plain its type looks.
+template <class Text>
+inline constexpr bool is_view = std::is_same_v<Text, std::string_view> || std::is_same_v<Text, im_str> ||
+                                std::is_same_v<Text, str> || std::is_same_v<Text, const char*> ||
+                                std::is_same_v<Text, char*>;
+
+/// Whether views into the texts of a range hold until the call returns: they are the range's own, or views themselves.
+template <class Range>
+inline constexpr bool texts_last =
+    can_be_walked_twice<Range> && (std::is_lvalue_reference_v<given<Range>> || is_view<element<Range>>);
 
 template <class Range>
 constexpr bool are_texts() {
     if constexpr (is_range<Range>)
-        return is_text<element<Range>> && lasts<Range>;
+        return is_text<element<Range>> && texts_last<Range>;
     else
         return false;
 }
@@ -121,6 +146,50 @@ constexpr bool is_user() {
                are_texts<std::remove_reference_t<decltype(tags_of(std::declval<const User&>()))>>();
     else
         return false;
+}
+
+/// Whether the elements of a range stay where they are when it goes.
+template <class Range>
+inline constexpr bool is_borrowed = false;
+template <class Raw>
+inline constexpr bool is_borrowed<list_view<Raw>> = true;
+#if defined(__cpp_lib_ranges)
+template <class Range>
+constexpr bool borrows() {
+    return is_borrowed<std::remove_cv_t<Range>> || std::ranges::enable_borrowed_range<std::remove_cv_t<Range>>;
+}
+#else
+template <class Range>
+constexpr bool borrows() {
+    return is_borrowed<std::remove_cv_t<Range>>;
+}
+#endif
+
+/// Whether a user that is gone leaves its account and tags behind. Each is a reference, or a view; views that stand in
+/// a container of the user's own will do, as they are copied.
+template <class Account, class Tags>
+constexpr bool is_left_behind() {
+    constexpr bool account = std::is_lvalue_reference_v<Account> || is_view<std::remove_cv_t<Account>>;
+    if constexpr (std::is_lvalue_reference_v<Tags>)
+        return account;
+    else if constexpr (std::is_lvalue_reference_v<given<const Tags>>)
+        return account && (borrows<Tags>() || is_view<element<const Tags>>);
+    else
+        return account && borrows<Tags>();
+}
+
+/// Whether views into the users of a range hold until the call returns.
+template <class Range>
+constexpr bool users_last() {
+    using User = element<Range>;
+    if constexpr (!can_be_walked_twice<Range>)
+        return false;
+    else if constexpr (std::is_lvalue_reference_v<given<Range>>)
+        return true;
+    else if constexpr (has_members<User>)
+        return is_left_behind<decltype(std::declval<User&>().account), decltype(std::declval<User&>().tags)>();
+    else
+        return is_left_behind<std::tuple_element_t<0, User>, std::tuple_element_t<1, User>>();
 }
 
 template <class Range>
@@ -190,10 +259,11 @@ private:
 /// Whether a range is one of users; if not, `why_not_users` says so in a sentence.
 template <class Users>
 constexpr bool are_users() {
-    if constexpr (is_range<Users>)
-        return is_user<element<Users>>() && lasts<Users>;
-    else
-        return false;
+    if constexpr (is_range<Users>) {
+        if constexpr (is_user<element<Users>>())
+            return users_last<Users>();
+    }
+    return false;
 }
 
 template <class Users>
@@ -201,11 +271,13 @@ void why_not_users() {
     if constexpr (!is_range<Users>)
         static_assert(never<Users>, "users are a braced list, {{account, {tag, tag}}}, or a range of such pairs");
     else if constexpr (!is_user<element<Users>>())
-        static_assert(never<Users>, "each user is a pair or tuple of a text and a range of texts, or has the members "
-                                    "account and tags; im_user_tags stand in an array, vector or span");
+        static_assert(never<Users>, "each user is a pair or tuple of a text and a range of texts that outlive the "
+                                    "call, or has the members account and tags; im_user_tags stand in an array, "
+                                    "vector or span");
     else
-        static_assert(never<Users>, "this range makes its users as it is walked through, and they would be gone before "
-                                    "they are sent: copy them into a vector");
+        static_assert(never<Users>, "this range makes its users as it is walked through, or can be walked through once "
+                                    "only, and they would be gone before they are sent: make a container of them "
+                                    "first");
 }
 
 /// Hands a range to `send` as an array of im_user_tags: first and number.
@@ -234,7 +306,9 @@ auto with_accounts(Accounts& accounts, Send send) {
         return send(array.data(), array.size());
     } else {
         static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts "
-                                       "that outlive the call: strings in a container, or views");
+                                       "that outlive the call, strings in a container or views; where it makes them "
+                                       "as it is walked through, or can be walked through once only, make a container "
+                                       "of them first");
         return send(nullptr, 0);
     }
 }

@@ -69,7 +69,8 @@ public:
     /// Walks over the items; what it points to is made at that moment.
     class iterator {
     public:
-        using iterator_category = std::input_iterator_tag;
+        using iterator_category = std::input_iterator_tag;    // C++17's others give references
+        using iterator_concept = std::forward_iterator_tag;  // it can be walked through again
         using value_type = decltype(detail::shown(std::declval<const Raw&>()));
         using difference_type = std::ptrdiff_t;
         using pointer = void;

@@ -70,6 +70,7 @@ struct row {
 struct made_on_the_way {
     struct iterator {
         using iterator_category = std::input_iterator_tag;
+        using iterator_concept = std::forward_iterator_tag;
         using value_type = std::pair<std::string_view, std::array<std::string_view, 1>>;
         using difference_type = std::ptrdiff_t;
         using pointer = void;
@@ -104,6 +105,32 @@ TEST(ranges, a_range_that_makes_views_on_the_way_arrives) {
     made_on_the_way users;
     EXPECT_EQ(service.client().add_tag(users).accounts(), 2u);
     EXPECT_NE(service.user("bob").find(R"(["c"])"), std::string::npos);
+}
+
+/// Gives a user by value that leaves its account and its tags behind.
+template <class User>
+struct given_by_value {
+    struct iterator : std::vector<User>::const_iterator {
+        using base = typename std::vector<User>::const_iterator;
+        using reference = User;
+        explicit iterator(base at) : base(at) {}
+        User operator*() const { return base::operator*(); }
+    };
+    auto begin() const { return iterator(users.begin()); }
+    auto end() const { return iterator(users.end()); }
+    std::vector<User> users;
+};
+
+TEST(ranges, users_by_value_arrive_where_they_are_references_or_views) {
+    const std::string alice = "alice", bob = "bob";
+    const std::vector<std::string> ab{"a", "b"}, c{"c"};
+    using references = std::tuple<const std::string&, const std::vector<std::string>&>;
+    expect_arrives(given_by_value<references>{{references(alice, ab), references(bob, c)}});
+    using views = std::pair<const char*, std::vector<std::string_view>>;
+    expect_arrives(given_by_value<views>{{{"alice", {"a", "b"}}, {"bob", {"c"}}}});
+    const im_str tags[] = {IM_STR("a"), IM_STR("b"), IM_STR("c")};
+    using listed = imtag::list_view<im_str>;
+    expect_arrives(given_by_value<imtag::user_view>{{{"alice", listed(tags, 2)}, {"bob", listed(tags + 2, 1)}}});
 }
 
 TEST(ranges, what_is_made_for_the_c_interface_is_passed_on) {

@@ -1,13 +1,53 @@
 // Programs that must not compile, one for each value of WRONG; what the compiler should say stands beside
-// each in CMakeLists.txt. Without WRONG it must compile, as it is then the header alone.
+// each in CMakeLists.txt. Without WRONG it must compile, as it is then the header alone; with 0 too, in C++20.
 
 #include "imtag.hpp"
 
+#include <array>
+#include <sstream>
 #include <vector>
+#if __cplusplus > 201703L
+#include <ranges>
+#include <span>
+#endif
 
 #ifdef WRONG
+/// A text that owns its bytes and needs no destructor.
+struct fixed {
+    char bytes[32];
+    std::size_t length;
+    operator std::string_view() const { return {bytes, length}; }
+};
+
+/// Makes its elements as it is walked through, as often as one likes.
+template <class Element>
+struct made {
+    struct iterator {
+        using iterator_category = std::forward_iterator_tag;
+        using value_type = Element;
+        using difference_type = std::ptrdiff_t;
+        using pointer = void;
+        using reference = Element;
+        Element operator*() const;
+        iterator& operator++();
+        bool operator!=(iterator) const;
+    };
+    iterator begin() const;
+    iterator end() const;
+};
+
 [[maybe_unused]] static void wrong(const imtag::client& client) {
-#if WRONG == 1
+#if WRONG == 0
+    const std::vector<std::string> names{"alice", "bob"};
+    client.clear_tags(names | std::views::transform([](const auto& name) { return std::string_view(name); }));
+    client.clear_tags(names | std::views::filter([](const auto& name) { return !name.empty(); }) | std::views::take(1));
+    client.add_tag(names | std::views::transform([&](const auto& name) {
+                       return std::pair<std::string_view, std::span<const std::string>>(name, names);
+                   }));
+    client.add_tag(names | std::views::transform([&](const auto& name) { return std::tie(name, names); }));
+    const imtag::result read = client.get_tag({"alice"});
+    client.add_tag(read.users() | std::views::take(1));
+#elif WRONG == 1
     client.add_tag(7);
 #elif WRONG == 2
     client.add_tag(std::vector<std::string>{"alice"});
@@ -19,16 +59,7 @@
 #elif WRONG == 5
     imtag::config{}.credential_callback([] { return 7; });
 #elif WRONG == 6
-    struct made {
-        struct iterator {
-            imtag::user_tags operator*() const { return {}; }
-            iterator& operator++() { return *this; }
-            bool operator!=(iterator) const { return false; }
-        };
-        iterator begin() const { return {}; }
-        iterator end() const { return {}; }
-    };
-    client.add_tag(made{});
+    client.add_tag(made<imtag::user_tags>{});
 #elif WRONG == 7
     for (const auto& user : client.get_tag({"alice"}).users())
         static_cast<void>(user);
@@ -42,6 +73,35 @@
         void data() const;
     };
     client.add_tag(once{});
+#elif WRONG == 9
+    client.clear_tags(made<fixed>{});
+#elif WRONG == 10
+    struct row {
+        char account[33];
+        std::vector<std::string>& tags;
+    };
+    client.add_tag(made<row>{});
+#elif WRONG == 11
+    client.add_tag(made<std::pair<std::string_view, std::array<fixed, 2>>>{});
+#elif WRONG == 12
+    struct without_category : std::vector<std::string> {
+        struct iterator {
+            const std::string& operator*() const;
+            iterator& operator++();
+            bool operator!=(iterator) const;
+        };
+        iterator begin() const;
+        iterator end() const;
+        void data() const;
+    };
+    client.clear_tags(without_category{});
+#elif WRONG == 13
+    std::istringstream words("alice bob");
+    auto accounts = std::views::istream<std::string>(words);
+    client.clear_tags(accounts);
+#elif WRONG == 14
+    const std::vector<int> numbers{1, 2};
+    client.clear_tags(numbers | std::views::transform([](int number) { return std::to_string(number); }));
 #endif
 }
 #endif
