@@ -30,7 +30,7 @@ Usage: cargo xtask TASK
   dist               build what is shipped to machines without Rust into target/artefacts: it takes minutes
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
   header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
-  install OPTIONS    build the libraries and install them; `cargo xtask install --help` has the options
+  install --prefix DIR  build the libraries and install them; --help has more options
   quota              simulate the quota rule, and print what it reaches as a table
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
   test [STEP …]      run every check there is, or those whose name holds one of the words; what cannot run is

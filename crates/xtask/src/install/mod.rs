@@ -15,9 +15,9 @@ use build::Libraries;
 use tree::Tree;
 
 const HELP: &str = "\
-Usage: cargo xtask install [--prefix DIR] [--destdir DIR] [--libdir DIR] [--includedir DIR] [--profile NAME]
+Usage: cargo xtask install --prefix DIR [--destdir DIR] [--libdir DIR] [--includedir DIR] [--profile NAME]
 
-  --prefix DIR      where the library will be used; /usr/local if not given
+  --prefix DIR      where the library will be used, such as /usr/local
   --destdir DIR     put before the prefix where files are written: for packagers
   --libdir DIR      inside the prefix; lib if not given
   --includedir DIR  inside the prefix; include if not given
@@ -82,12 +82,12 @@ pub(crate) fn sizes(libraries: &Libraries) -> Result<String, Error> {
 /// Where to, and the profile. `None` where help was asked for.
 fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Error> {
     use lexopt::prelude::*;
-    let mut prefix = PathBuf::from("/usr/local");
+    let mut prefix = None;
     let mut profile = "dist".to_owned();
     let (mut destdir, mut libdir, mut includedir) = (None, None, None);
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("prefix") => prefix = std::path::absolute(arguments.value()?)?,
+            Long("prefix") => prefix = Some(std::path::absolute(arguments.value()?)?),
             Long("destdir") => destdir = Some(std::path::absolute(arguments.value()?)?),
             Long("libdir") => libdir = Some(arguments.value()?.into()),
             Long("includedir") => includedir = Some(arguments.value()?.into()),
@@ -99,6 +99,7 @@ fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Erro
     if !["dist", "release", "dev"].contains(&profile.as_str()) {
         return Err(format!("there is no profile {profile:?}: dist, release or dev").into());
     }
+    let prefix: PathBuf = prefix.ok_or_else(|| format!("where to? say --prefix DIR\n\n{HELP}"))?;
     let inside = |folder: Option<PathBuf>, usual: &str| {
         tree::from_prefix(folder.unwrap_or_else(|| usual.into()), &prefix)
     };
@@ -122,13 +123,19 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_as_usual() {
-        let (tree, profile) = of(&[]).unwrap().unwrap();
+        let (tree, profile) = of(&["--prefix", "/usr/local"]).unwrap().unwrap();
         assert_eq!(tree.written_to(), Path::new("/usr/local"));
         assert_eq!(
             (tree.libdir, tree.includedir),
             ("lib".into(), "include".into())
         );
         assert_eq!(profile, "dist");
+    }
+
+    #[test]
+    fn nothing_is_installed_where_nobody_said() {
+        let why = of(&["--profile", "dev"]).err().unwrap().to_string();
+        assert!(why.starts_with("where to? say --prefix DIR"), "{why}");
     }
 
     #[test]
