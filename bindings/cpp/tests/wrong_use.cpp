@@ -19,6 +19,11 @@ struct fixed {
     operator std::string_view() const { return {bytes, length}; }
 };
 
+struct row {
+    char account[33];
+    std::vector<std::string>& tags;
+};
+
 /// Makes its elements as it is walked through, as often as one likes.
 template <class Element>
 struct made {
@@ -76,10 +81,6 @@ struct made {
 #elif WRONG == 9
     client.clear_tags(made<fixed>{});
 #elif WRONG == 10
-    struct row {
-        char account[33];
-        std::vector<std::string>& tags;
-    };
     client.add_tag(made<row>{});
 #elif WRONG == 11
     client.add_tag(made<std::pair<std::string_view, std::array<fixed, 2>>>{});
