@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from emulator import HANGS, Emulator
 
 import imtag
+from imtag._marshal import users_flat
 
 USERS = {"xiaojun012": ["a"]}
 
@@ -119,3 +121,22 @@ def test_close_closes_the_connections_though_an_error_is_kept(emulator: Emulator
     finally:
         gc.enable()
     assert kept.value.violations
+
+
+def test_a_list_that_changes_as_it_is_read_moves_no_tag_to_another_account() -> None:
+    tags = ["a"]
+
+    def change(frame: Any, event: str, _: Any) -> Any:
+        if event == "line":
+            tags.append("x")  # between any two lines, as another thread may
+        return change if frame.f_code.co_name == "users_flat" else None
+
+    sys.settrace(change)
+    try:
+        flat = users_flat({"u1": tags, "u2": ["b"]})
+    finally:
+        sys.settrace(None)
+    _, lengths, counts = flat.kept
+    assert counts is not None
+    assert len(tags) > 1
+    assert len(lengths) == len(counts) + sum(counts)

@@ -49,8 +49,9 @@ def users_flat(users: Users) -> Flat:
         if type(tags) is not list:
             tags = _list_of_tags(tags, account, len(counts))
         texts.append(account)
+        before = len(texts)
         texts += tags
-        counts.append(len(tags))
+        counts.append(len(texts) - before)  # of what was taken: another thread may change the caller's list
     try:
         text, lengths = _joined(texts)
     except TypeError:
