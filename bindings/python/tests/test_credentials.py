@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import weakref
@@ -123,3 +124,22 @@ def test_a_callback_that_leads_back_to_its_client_keeps_nothing_alive(emulator: 
     del owner
     gc.collect()
     assert gone() is None
+
+
+def test_a_callback_that_fails_leaves_no_cycle(emulator: Emulator) -> None:
+    def callback() -> str:
+        raise VaultError
+
+    def fail(it: imtag.Client) -> None:
+        with contextlib.suppress(imtag.CredentialsError):
+            it.add_tag(USERS)
+
+    with client(emulator, callback) as it:
+        fail(it)
+        gc.collect()
+        gc.disable()
+        try:
+            fail(it)
+            assert gc.collect() == 0
+        finally:
+            gc.enable()

@@ -235,5 +235,6 @@ def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result |
             return raised
         return read_result(result) if failure is None else failure
     finally:
+        failure = raised = supplied = interrupted = None  # or an exception, by its traceback, would keep itself
         lib.im_result_free(result)
         lib.im_error_free(error)
