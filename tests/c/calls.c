@@ -67,7 +67,7 @@ static void deadlines(void) {
     im_call *call = im_call_new();
     CHECK(im_call_set_timeout_ms(call, 0) == IM_OK);
     EXPECT(im_add_tag(client, &USER, 1, call, NULL, &error), IM_TIMEOUT, &error,
-           "add: time is up while waiting for a UserSig (not applied; try again, or allow more time)");
+           "add: time is up before it began (not applied; try again, or allow more time)");
     CHECK(im_call_set_timeout_ms(call, 200) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", DELAYED);
     long start = now_ms();

@@ -174,7 +174,7 @@ static void before_it_begins(void) {
     im_call_cancel(call);
     for (int i = 0; i < 2; i++)
         EXPECT(im_add_tag(client, &USER, 1, call, NULL, &error), IM_CANCELLED, &error,
-               "add: cancelled while waiting for a UserSig (not applied; call again if it is still wanted)");
+               "add: cancelled before it began (not applied; call again if it is still wanted)");
     im_call_free(call);
     im_client_free(client);
 }

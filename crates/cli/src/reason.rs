@@ -53,10 +53,10 @@ impl Reason {
             }
             Cause::Credentials(why) => format!("no UserSig: {why}"),
             Cause::HttpStatus { status, .. } => format!("HTTP status {status} instead of 200"),
-            Cause::Timeout { phase } => format!("time was up while {}", phase.name()),
-            Cause::Cancelled { phase } => format!("cancelled while {}", phase.name()),
+            Cause::Timeout { phase } => format!("time was up {}", phase.when()),
+            Cause::Cancelled { phase } => format!("cancelled {}", phase.when()),
             Cause::Network { phase, source } => {
-                format!("the network failed while {}: {source}", phase.name())
+                format!("the network failed {}: {source}", phase.when())
             }
             Cause::Tls(why) => format!("TLS failed: {why}"),
             Cause::NotUnderstood(what) => what.to_string(),

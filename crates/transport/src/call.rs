@@ -75,6 +75,8 @@ impl<'c, R: Request> Call<'c, R> {
             checked.map_err(|invalid| self.error(Cause::Invalid(invalid), None))?;
         }
         let _watch = self.patience.watch();
+        let begins = self.patience.check();
+        begins.map_err(|stop| self.error(Cause::of(stop, Phase::Start), None))?;
         let mut body = Vec::new();
         self.request.write_body(&mut body);
         loop {

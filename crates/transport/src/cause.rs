@@ -86,6 +86,8 @@ impl Failure {
 /// What a call is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Nothing yet: it was over before it began.
+    Start,
     /// Waiting for a UserSig that another thread makes.
     Credentials,
     /// Waiting for its turn in the quota.
@@ -105,18 +107,19 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// What the phase is called in a sentence.
+    /// When that is, in a sentence: `while connecting`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn when(self) -> &'static str {
         match self {
-            Phase::Credentials => "waiting for a UserSig",
-            Phase::Quota => "waiting for the quota",
-            Phase::Resolve => "looking up the host",
-            Phase::Connect => "connecting",
-            Phase::Handshake => "in the TLS handshake",
-            Phase::Write => "writing the request",
-            Phase::Read => "waiting for the answer",
-            Phase::Backoff => "waiting to try again",
+            Phase::Start => "before it began",
+            Phase::Credentials => "while waiting for a UserSig",
+            Phase::Quota => "while waiting for the quota",
+            Phase::Resolve => "while looking up the host",
+            Phase::Connect => "while connecting",
+            Phase::Handshake => "while in the TLS handshake",
+            Phase::Write => "while writing the request",
+            Phase::Read => "while waiting for the answer",
+            Phase::Backoff => "while waiting to try again",
         }
     }
 }

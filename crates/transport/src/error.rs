@@ -177,15 +177,15 @@ impl fmt::Display for Error {
                     false => write!(f, ", with {start:?}"),
                 }
             }
-            Cause::Timeout { phase } => write!(f, "{operation}: time is up while {}", phase.name()),
+            Cause::Timeout { phase } => write!(f, "{operation}: time is up {}", phase.when()),
             Cause::Cancelled { phase } => {
-                write!(f, "{operation}: cancelled while {}", phase.name())
+                write!(f, "{operation}: cancelled {}", phase.when())
             }
             Cause::Network { phase, source } => {
                 write!(
                     f,
-                    "{operation}: the network failed while {}: {source}",
-                    phase.name()
+                    "{operation}: the network failed {}: {source}",
+                    phase.when()
                 )
             }
             Cause::Tls(error) => write!(f, "{operation}: TLS failed: {error}"),
