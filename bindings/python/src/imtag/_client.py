@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ctypes import c_void_p
 from typing import Any, NoReturn
 
+from . import _exit
 from ._call import Call, Cancel
 from ._credentials import CredentialCallback, Supplier
 from ._errors import ClosedError, CredentialsError
@@ -214,9 +215,11 @@ def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result |
     """Make the call, and free what it leaves. What is to be raised is returned."""
     result, error = c_void_p(), c_void_p()
     supplier = handle.supplier
-    if supplier is not None:
-        supplier.ready()
     try:
+        if supplier is not None:
+            supplier.ready()
+            if not _exit.begin(call):
+                return ClosedError("the interpreter is ending: no call can begin", remedy="call before it ends")
         status = function(handle.pointer, *flat.arguments, call.pointer, ctypes.byref(result), ctypes.byref(error))
         failure = None if status == 0 else exception_of(status, error, result)
         raised = call.take_raised()
@@ -236,5 +239,6 @@ def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result |
         return read_result(result) if failure is None else failure
     finally:
         failure = raised = supplied = interrupted = None  # or an exception, by its traceback, would keep itself
+        _exit.end(call)
         lib.im_result_free(result)
         lib.im_error_free(error)

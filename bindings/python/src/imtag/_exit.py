@@ -1,0 +1,44 @@
+"""Ends calls that may ask a credential callback before the interpreter does.
+
+A thread that comes back to Python after that is ended where it stands, which aborts the process if the library is on
+its stack. So no such call is left when the interpreter ends, and none begins any more.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+
+from ._call import Call
+from ._library import lib
+
+_LONGEST_WAIT = 5.0  # seconds, for callbacks that are under way
+
+_running: dict[int, Call] = {}
+_over: list[bool] = []
+
+
+def begin(call: Call) -> bool:
+    """Note that a call runs; False if none may begin any more."""
+    _running[id(call)] = call
+    return not _over  # looked at after the call is known: it is waited for, or it does not begin
+
+
+def end(call: Call) -> None:
+    """Note that a call, begun or refused, is over."""
+    _running.pop(id(call), None)
+
+
+def _end_all() -> None:
+    _over.append(True)
+    until = time.monotonic() + _LONGEST_WAIT
+    while _running and time.monotonic() < until:
+        for call in _running.copy().values():  # a copy is made at once, whatever other threads do
+            lib.im_call_cancel(call.pointer)
+        time.sleep(0.005)
+
+
+atexit.register(_end_all)
+# a child has none of its parent's other threads, and waits for none of their calls
+os.register_at_fork(after_in_child=_running.clear)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from emulator import Emulator
+
+# the interpreter ends while a daemon thread is in the callback, which comes back long before what ends last is gone
+PROGRAM = """
+import imtag, json, sys, threading, time
+
+def callback():
+    inside.set()
+    time.sleep(0.3)
+    return "abc"
+
+def call():
+    client.add_tag({"xiaojun012": ["a"]})
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.6)
+
+inside = threading.Event()
+client = imtag.Client(credential_callback=callback, **json.loads(sys.argv[1]))
+sys.modules["slow"] = Slow()
+threading.excepthook = lambda _: None
+threading.Thread(target=call, daemon=True).start()
+inside.wait(20)
+"""
+
+# the service's answer, after which the library asks the callback again, comes as the interpreter ends
+LATER = """
+import imtag, json, sys, threading, time
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(1.5)
+
+def call():
+    client.add_tag({"xiaojun012": ["a"]})
+
+settings = json.loads(sys.argv[1])
+usersig = settings.pop("usersig")
+client = imtag.Client(credential_callback=lambda: usersig, **settings)
+sys.modules["slow"] = Slow()
+threading.excepthook = lambda _: None
+threading.Thread(target=call, daemon=True).start()
+sys.stdin.readline()
+"""
+
+
+def test_the_interpreter_ends_in_order_while_a_daemon_thread_is_in_a_callback(emulator: Emulator) -> None:
+    settings = json.dumps({**emulator.app, "endpoint": emulator.endpoint})
+    ended = subprocess.run([sys.executable, "-c", PROGRAM, settings], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_no_callback_begins_once_the_interpreter_ends(emulator: Emulator) -> None:
+    emulator.faults("add", {"kind": "code", "code": 70001, "answer_delay_ms": 600})
+    settings = json.dumps({**emulator.app, "endpoint": emulator.endpoint, "usersig": emulator.usersig()})
+    command = [sys.executable, "-c", LATER, settings]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        emulator.wait_for_arrivals(1)
+        _, complaint = process.communicate("\n", timeout=30)
+    assert (process.returncode, complaint) == (0, "")
