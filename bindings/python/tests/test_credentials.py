@@ -63,7 +63,8 @@ def test_an_exception_without_words_is_named(emulator: Emulator) -> None:
         (None, "the answer of credential_callback: NoneType, expected str"),
         ((7, 60), "the UserSig of credential_callback: int, expected str"),
         (("abc", "60"), "valid_for: str, expected seconds as int or float"),
-        (("abc", -1), "valid_for: -1, expected seconds, 0 or more"),
+        (("abc", -1), "valid_for: -1, expected seconds above 0, or None if nobody knows"),
+        (imtag.UserSig("abc", 0), "valid_for: 0, expected seconds above 0, or None if nobody knows"),
         (("abc", 1, 2), "the answer of credential_callback: tuple, expected str"),
     ],
 )

@@ -75,3 +75,13 @@ def test_a_result_cannot_be_changed(client: imtag.Client) -> None:
     result = client.add_tag({"xiaojun012": ["a"]})
     with pytest.raises(AttributeError):
         result.accounts = 2  # type: ignore[misc]
+
+
+def test_a_mapping_may_have_keys_of_any_kind_of_text(client: imtag.Client) -> None:
+    class Account(str):
+        pass
+
+    of_both: dict[str | bytes, list[str]] = {"a": ["x"], b"b": ["x"]}
+    of_own: dict[Account, list[str]] = {Account("c"): ["x"]}
+    assert client.add_tag(of_both).accounts == 2
+    assert client.add_tag(of_own).accounts == 1

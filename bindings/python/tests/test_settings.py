@@ -109,3 +109,10 @@ def test_secrets_are_in_no_repr_and_no_error(emulator: Emulator) -> None:
             client(**{"secret_key": secret, **wrong})
         shown += [str(caught.value), repr(caught.value.__dict__)]
     assert not [text for text in shown if secret in text]
+
+
+def test_a_ca_file_or_limits_of_a_wrong_type_are_named() -> None:
+    with pytest.raises(TypeError, match="ca_file: int, expected str"):
+        client(ca_file=5)
+    with pytest.raises(TypeError, match="limits: list, expected a mapping: write "):
+        client(limits=["tag_bytes"])

@@ -65,6 +65,8 @@ class Supplier:
     def _supply(self, credential: Any) -> None:
         try:
             text, valid_for = _parts(self._ask())
+            if isinstance(valid_for, (int, float)) and not valid_for > 0:  # 0 is the library's word for not known
+                raise ValueError(f"valid_for: {valid_for}, expected seconds above 0, or None if nobody knows")
             # what the library cannot use it says itself
             lib.im_credential_set(credential, string(text), milliseconds(valid_for, "valid_for") or 0, None)
         except BaseException as exception:

@@ -15,8 +15,7 @@ from typing import Any, Union
 
 Text = Union[str, bytes]
 Users = Union[
-    Mapping[str, Iterable[Text]],
-    Mapping[bytes, Iterable[Text]],
+    Mapping[Any, Iterable[Text]],  # of Text, but a mapping of str alone is none of Text to a type checker
     Iterable[tuple[Text, Iterable[Text]]],
 ]
 Accounts = Iterable[Text]

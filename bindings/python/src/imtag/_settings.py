@@ -76,8 +76,13 @@ class Settings:
             if value is not None:
                 getattr(lib, f"im_config_set_{name}_ms")(config, value)
         if self.ca_file is not None:
+            if not isinstance(self.ca_file, (str, bytes, os.PathLike)):
+                raise TypeError(f"ca_file: {type(self.ca_file).__name__}, expected str or os.PathLike")
             path = os.fsencode(self.ca_file)
             lib.im_config_set_ca_file(config, string(path))
+        if self.limits is not None and not isinstance(self.limits, Mapping):
+            kind = type(self.limits).__name__
+            raise TypeError(f'limits: {kind}, expected a mapping: write {{"tag_bytes": 60}}')
         for limit, value in (self.limits or {}).items():
             name_of_limit = encoded(limit, "limits")
             lib.im_config_set_limit(config, string(name_of_limit), _number(value, f"limits[{limit!r}]", _SIZE_BITS))
