@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,13 @@ def test_a_ca_file_or_limits_of_a_wrong_type_are_named() -> None:
         client(ca_file=5)
     with pytest.raises(TypeError, match="limits: list, expected a mapping: write "):
         client(limits=["tag_bytes"])
+
+
+@pytest.mark.parametrize("settings", [{"secret_key": bytearray(b"S3CR3T")}, {"secret_key": "S3CR3T", "sdkappid": 0}])
+def test_no_secret_is_in_a_traceback_with_locals(settings: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, imtag.SettingsError)) as caught:
+        imtag.Client(**{**SETTINGS, **settings})
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [str(frame.locals) for frame in shown.stack if "imtag" in Path(frame.filename).parts]
+    assert ours
+    assert "S3CR3T" not in "".join(ours)

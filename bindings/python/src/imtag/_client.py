@@ -104,6 +104,7 @@ class Client:
             ca_file=ca_file,
             limits=limits,
         )
+        del secret_key, usersig  # or a traceback that shows locals would show them
         self._name = f"sdkappid={sdkappid} identifier={identifier!r}"
         self._handle = _Handle(settings)
 

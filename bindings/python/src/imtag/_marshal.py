@@ -78,7 +78,9 @@ def encoded(text: Text, place: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
     if isinstance(text, bytes):
         return text
-    raise TypeError(f"{place}: {_name(text)}, expected str")
+    kind = _name(text)
+    del text  # it may be a secret, and some show the locals of a traceback
+    raise TypeError(f"{place}: {kind}, expected str")
 
 
 def _joined(texts: list[Any]) -> tuple[bytes, array[int]]:

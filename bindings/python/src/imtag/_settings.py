@@ -88,9 +88,8 @@ class Settings:
             lib.im_config_set_limit(config, string(name_of_limit), _number(value, f"limits[{limit!r}]", _SIZE_BITS))
 
     def _set_text(self, config: Any, name: str) -> None:
-        value = getattr(self, name)
-        if value is not None:
-            text = encoded(value, name)
+        if getattr(self, name) is not None:
+            text = encoded(getattr(self, name), name)  # no local has it when that fails: tracebacks may show them
             getattr(lib, f"im_config_set_{name}")(config, string(text))
 
 
