@@ -85,3 +85,12 @@ def test_a_mapping_may_have_keys_of_any_kind_of_text(client: imtag.Client) -> No
     of_own: dict[Account, list[str]] = {Account("c"): ["x"]}
     assert client.add_tag(of_both).accounts == 2
     assert client.add_tag(of_own).accounts == 1
+
+
+def test_a_str_with_a_length_of_its_own_is_taken_as_the_text_that_it_is(client: imtag.Client) -> None:
+    class Odd(str):
+        def __len__(self) -> int:
+            return 7
+
+    client.add_tag({Odd("a"): [Odd("x")]})
+    assert client.get_tag(["a"]).users == {"a": ["x"]}

@@ -87,7 +87,7 @@ def _joined(texts: list[Any]) -> tuple[bytes, array[int]]:
     """All texts as one, and their lengths. TypeError if one of them is no text."""
     with suppress(TypeError):  # bytes among them, or what is no text at all
         joined = "".join(texts)
-        if joined.isascii():
+        if joined.isascii() and set(map(type, texts)) <= {str}:  # another class may have a __len__ of its own
             return joined.encode(), array(_SIZE, map(len, texts))
     try:
         parts = list(map(str.encode, texts))
