@@ -3,7 +3,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+import traceback
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,3 +146,15 @@ def test_a_callback_that_fails_leaves_no_cycle(emulator: Emulator) -> None:
             assert gc.collect() == 0
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize(
+    "answer", [("S3CR3T", "soon"), ("S3CR3T", 0), imtag.UserSig("S3CR3T", -1), bytearray(b"S3CR3T")]
+)
+def test_a_callbacks_usersig_is_in_no_traceback_with_locals(emulator: Emulator, answer: Any) -> None:
+    cause = error_of(emulator, lambda: answer).__cause__
+    assert cause is not None
+    shown = traceback.TracebackException.from_exception(cause, capture_locals=True)
+    ours = [str(frame.locals) for frame in shown.stack if "imtag" in Path(frame.filename).parts]
+    assert ours
+    assert "S3CR3T" not in "".join(ours)

@@ -64,11 +64,18 @@ class Supplier:
 
     def _supply(self, credential: Any) -> None:
         try:
-            text, valid_for = _parts(self._ask())
+            # a UserSig's repr hides its text, so that no local shows it in a traceback
+            usersig, place = _usersig(self._ask())
+            valid_for = usersig.valid_for
             if isinstance(valid_for, (int, float)) and not valid_for > 0:  # 0 is the library's word for not known
                 raise ValueError(f"valid_for: {valid_for}, expected seconds above 0, or None if nobody knows")
-            # what the library cannot use it says itself
-            lib.im_credential_set(credential, string(text), milliseconds(valid_for, "valid_for") or 0, None)
+            valid_for_ms = milliseconds(valid_for, "valid_for") or 0
+            text = encoded(usersig.text, place)
+            try:
+                # what the library cannot use it says itself
+                lib.im_credential_set(credential, string(text), valid_for_ms, None)
+            finally:
+                del text
         except BaseException as exception:
             self._local.raised = exception
             reason = (str(exception) or type(exception).__name__).encode("utf-8", "replace")
@@ -106,9 +113,10 @@ def _answer(supplier: Supplier | None, local: threading.local, credential: Any) 
         supplier._supply(credential)
 
 
-def _parts(answer: Any) -> tuple[bytes, float | None]:
+def _usersig(answer: Any) -> tuple[UserSig, str]:
+    """Return a callback's answer with its text out of sight, and what to call that text."""
     if isinstance(answer, UserSig):
-        answer = (answer.text, answer.valid_for)
+        return answer, "the UserSig of credential_callback"
     if isinstance(answer, tuple) and len(answer) == 2:
-        return encoded(answer[0], "the UserSig of credential_callback"), answer[1]
-    return encoded(answer, "the answer of credential_callback"), None
+        return UserSig(*answer), "the UserSig of credential_callback"
+    return UserSig(answer), "the answer of credential_callback"

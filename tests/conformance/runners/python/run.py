@@ -61,7 +61,6 @@ def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
 
 def supplier(answer: dict[str, Any]) -> Callable[[], imtag.UserSig]:
     """Make a callback that answers as the case says."""
-
     asked = 0
 
     def callback() -> imtag.UserSig:
