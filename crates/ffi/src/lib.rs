@@ -38,6 +38,7 @@ mod credential;
 mod error;
 mod explain;
 mod operations;
+mod perform;
 mod pointer;
 mod result;
 mod status;

@@ -1,20 +1,19 @@
-//! The calls, each in two forms: of structs, and of one flat buffer. A call looks at its arguments, makes a request
-//! by the client's rules, sends it, and hands out what became of it.
+//! The calls, each in two forms: of structs, and of one flat buffer. What a form means stands in `users`, and what a
+//! call does in `perform`.
 
 use std::ffi::c_char;
 
-use imtag_core::{AddTags, ClearTags, GetTags, Invalid, RemoveTags, Request, Rules};
-use imtag_transport::{CallOptions, Cause};
+use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags};
 
 use crate::boundary::boundary;
 use crate::call::im_call;
 use crate::client::im_client;
 use crate::error::im_error;
-use crate::pointer::{Out, borrow, slice};
+use crate::perform::{of_accounts, of_flat_accounts, of_flat_users, of_users};
 use crate::result::im_result;
 use crate::status::im_status;
 use crate::text::im_str;
-use crate::users::{Flat, Strings, Users, im_user_tags};
+use crate::users::im_user_tags;
 
 /// Adds tags: one request, checked first; blocks up to the deadline.
 ///
@@ -34,17 +33,11 @@ pub unsafe extern "C" fn im_add_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let users = unsafe { Users::borrow(users, user_count) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                AddTags::by(rules, users.iter())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_users(client, users, user_count, call, result, |rules, users| {
+            AddTags::by(rules, users.iter())
+        })
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -61,17 +54,11 @@ pub unsafe extern "C" fn im_remove_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let users = unsafe { Users::borrow(users, user_count) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                RemoveTags::by(rules, users.iter())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_users(client, users, user_count, call, result, |rules, users| {
+            RemoveTags::by(rules, users.iter())
+        })
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -88,17 +75,11 @@ pub unsafe extern "C" fn im_replace_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let users = unsafe { Users::borrow(users, user_count) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                AddTags::replacing(rules, users.iter())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_users(client, users, user_count, call, result, |rules, users| {
+            AddTags::replacing(rules, users.iter())
+        })
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -118,18 +99,16 @@ pub unsafe extern "C" fn im_get_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let accounts =
-            unsafe { Strings::borrow(accounts, account_count, &|| "accounts".to_owned()) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                GetTags::by(rules, accounts.iter())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_accounts(
+            client,
+            accounts,
+            account_count,
+            call,
+            result,
+            |rules, accounts| GetTags::by(rules, accounts.iter()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -146,18 +125,16 @@ pub unsafe extern "C" fn im_clear_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let accounts =
-            unsafe { Strings::borrow(accounts, account_count, &|| "accounts".to_owned()) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                ClearTags::by(rules, accounts.iter())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_accounts(
+            client,
+            accounts,
+            account_count,
+            call,
+            result,
+            |rules, accounts| ClearTags::by(rules, accounts.iter()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -184,16 +161,20 @@ pub unsafe extern "C" fn im_add_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
-        // SAFETY: borrowed until this returns.
-        let tag_counts = unsafe { slice(tag_counts, user_count, &|| "tag_counts".to_owned()) }?;
-        let users = flat.users(tag_counts)?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe { run(client, call, &result, |rules| AddTags::by(rules, users)) }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_flat_users(
+            client,
+            text,
+            text_len,
+            lengths,
+            length_count,
+            tag_counts,
+            user_count,
+            call,
+            result,
+            |rules, users| AddTags::by(rules, users.iter()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -220,16 +201,20 @@ pub unsafe extern "C" fn im_remove_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
-        // SAFETY: borrowed until this returns.
-        let tag_counts = unsafe { slice(tag_counts, user_count, &|| "tag_counts".to_owned()) }?;
-        let users = flat.users(tag_counts)?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe { run(client, call, &result, |rules| RemoveTags::by(rules, users)) }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_flat_users(
+            client,
+            text,
+            text_len,
+            lengths,
+            length_count,
+            tag_counts,
+            user_count,
+            call,
+            result,
+            |rules, users| RemoveTags::by(rules, users.iter()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -256,20 +241,20 @@ pub unsafe extern "C" fn im_replace_tags_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
-        // SAFETY: borrowed until this returns.
-        let tag_counts = unsafe { slice(tag_counts, user_count, &|| "tag_counts".to_owned()) }?;
-        let users = flat.users(tag_counts)?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                AddTags::replacing(rules, users)
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_flat_users(
+            client,
+            text,
+            text_len,
+            lengths,
+            length_count,
+            tag_counts,
+            user_count,
+            call,
+            result,
+            |rules, users| AddTags::replacing(rules, users.iter()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -291,17 +276,18 @@ pub unsafe extern "C" fn im_get_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let flat = unsafe { Flat::borrow(text, text_len, lengths, account_count) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                GetTags::by(rules, flat.strings())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_flat_accounts(
+            client,
+            text,
+            text_len,
+            lengths,
+            account_count,
+            call,
+            result,
+            |rules, accounts| GetTags::by(rules, accounts.strings()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
@@ -323,69 +309,19 @@ pub unsafe extern "C" fn im_clear_tags_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let result = unsafe { Out::cleared(result) };
-        // SAFETY: borrowed until this returns.
-        let flat = unsafe { Flat::borrow(text, text_len, lengths, account_count) }?;
-        // SAFETY: NULL, or alive until this returns.
-        unsafe {
-            run(client, call, &result, |rules| {
-                ClearTags::by(rules, flat.strings())
-            })
-        }
+    // SAFETY: as `im_add_tag` documents its arguments.
+    let act = || unsafe {
+        of_flat_accounts(
+            client,
+            text,
+            text_len,
+            lengths,
+            account_count,
+            call,
+            result,
+            |rules, accounts| ClearTags::by(rules, accounts.strings()),
+        )
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }
-}
-
-thread_local! {
-    /// Gone when the thread ends, as is what a call needs of its thread: destructors of C++ and of C's keys, and what
-    /// `atexit` knows of, may come later.
-    static THREAD: Ends = const { Ends };
-}
-
-struct Ends;
-
-impl Drop for Ends {
-    fn drop(&mut self) {}
-}
-
-/// Makes a request and sends it.
-///
-/// # Safety
-/// `client` and `call` are NULL, or alive until this returns.
-unsafe fn run<R: Request>(
-    client: *const im_client,
-    call: *const im_call,
-    result: &Out<im_result>,
-    request: impl FnOnce(&Rules) -> Result<R, Invalid>,
-) -> Result<(), Box<im_error>> {
-    if THREAD.try_with(|_| ()).is_err() {
-        return Err(im_error::misuse(
-            "this thread is ending, and has too little left for a call: make it before, or on another thread",
-        ));
-    }
-    // SAFETY: the caller's promise.
-    let im_client(client) = unsafe { borrow(client, "client") }?;
-    let request = request(client.rules());
-    let done = if call.is_null() {
-        client.call(&request?, &CallOptions::new())
-    } else {
-        // SAFETY: the caller's promise.
-        let options = unsafe { borrow(call, "call") }?.options()?;
-        client.call(&request?, &options)
-    };
-    let error = match done {
-        Ok(outcome) => {
-            result.give(|| im_result::of(outcome));
-            return Ok(());
-        }
-        Err(error) => error,
-    };
-    let handed_out = Box::<im_error>::from(&error);
-    if let Cause::Partial(partial) = error.into_cause() {
-        result.give(|| im_result::of(partial.outcome));
-    }
-    Err(handed_out)
 }

@@ -120,24 +120,44 @@ impl<'a> Flat<'a> {
             string
         })
     }
+}
 
-    /// Each user's account and tags, of which `tag_counts` says how many.
-    pub(crate) fn users(
-        self,
-        tag_counts: &'a [usize],
-    ) -> Result<impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)>, Misuse> {
+/// A flat request of users, with how many tags each has.
+pub(crate) struct FlatUsers<'a> {
+    flat: Flat<'a>,
+    tag_counts: &'a [usize],
+}
+
+impl<'a> FlatUsers<'a> {
+    /// # Safety
+    /// `tag_counts` is readable for `user_count` numbers, for `'a`.
+    pub(crate) unsafe fn borrow(
+        flat: Flat<'a>,
+        tag_counts: *const usize,
+        user_count: usize,
+    ) -> Result<FlatUsers<'a>, Misuse> {
+        // SAFETY: the caller's promise.
+        let tag_counts = unsafe { slice(tag_counts, user_count, &|| "tag_counts".to_owned()) }?;
+        FlatUsers::of(flat, tag_counts)
+    }
+
+    fn of(flat: Flat<'a>, tag_counts: &'a [usize]) -> Result<FlatUsers<'a>, Misuse> {
         let strings = tag_counts
             .iter()
             .try_fold(tag_counts.len(), |sum, count| sum.checked_add(*count));
-        if strings != Some(self.lengths.len()) {
-            return Err(Misuse::new(format!(
+        match strings == Some(flat.lengths.len()) {
+            true => Ok(FlatUsers { flat, tag_counts }),
+            false => Err(Misuse::new(format!(
                 "tag_counts: {} users and their tags are not the {} strings of lengths",
                 tag_counts.len(),
-                self.lengths.len()
-            )));
+                flat.lengths.len()
+            ))),
         }
-        let (mut text, mut lengths) = (self.text, self.lengths);
-        Ok(tag_counts.iter().map(move |count| {
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)> {
+        let (mut text, mut lengths) = (self.flat.text, self.flat.lengths);
+        self.tag_counts.iter().map(move |count| {
             let (its, rest) = lengths.split_at(count + 1);
             let bytes: usize = its.iter().sum();
             let (own, others) = text.split_at(bytes);
@@ -148,7 +168,7 @@ impl<'a> Flat<'a> {
                 lengths: &its[1..],
             };
             (account, tags.strings())
-        }))
+        })
     }
 }
 
@@ -189,9 +209,9 @@ mod tests {
     #[test]
     fn a_flat_request_has_each_user_with_its_own_tags_empty_ones_too() {
         let flat = flat("annavipbobcarl北京", &[4, 3, 0, 3, 4, 6]);
-        let users = flat.ok().unwrap().users(&[2, 0, 1]).ok().unwrap();
+        let users = FlatUsers::of(flat.ok().unwrap(), &[2, 0, 1]).ok().unwrap();
         assert_eq!(
-            read(users),
+            read(users.iter()),
             [
                 user("anna", &["vip", ""]),
                 user("bob", &[]),
@@ -214,14 +234,16 @@ mod tests {
     #[test]
     fn tag_counts_that_do_not_fit_are_wrong_use() {
         for counts in [&[3_usize][..], &[1], &[1, 1], &[usize::MAX, 3], &[]] {
-            let misuse = flat("abc", &[1, 1, 1]).ok().unwrap().users(counts).err();
+            let flat = flat("abc", &[1, 1, 1]).ok().unwrap();
+            let misuse = FlatUsers::of(flat, counts).err();
             let what = format!(
                 "tag_counts: {} users and their tags are not the 3 strings of lengths",
                 counts.len()
             );
             assert_eq!(misuse.unwrap().what(), what);
         }
-        assert!(flat("abc", &[1, 1, 1]).ok().unwrap().users(&[1, 0]).is_ok());
+        let flat = flat("abc", &[1, 1, 1]).ok().unwrap();
+        assert!(FlatUsers::of(flat, &[1, 0]).is_ok());
     }
 
     #[test]

@@ -27,7 +27,7 @@ const ORDER: [&str; 12] = [
 ];
 
 /// The modules that have nothing for a reader of the header.
-const INSIDE: [&str; 3] = ["boundary", "cancellation", "pointer"];
+const INSIDE: [&str; 4] = ["boundary", "cancellation", "perform", "pointer"];
 
 /// What cbindgen cannot make: strings of literals. In C++ a compound literal is no standard, but braces are.
 const MACROS: &str = r#"
