@@ -13,7 +13,7 @@ use std::fs;
 
 use crate::Error;
 use crate::cargo::root;
-use crate::generated::Generated;
+use crate::generated::{Generated, only_check};
 use crate::install::tree::soname;
 
 pub(crate) use parse::{Fact, facts};
@@ -33,24 +33,15 @@ const HEAD: &str = "\
 # function  a symbol: what it returns, what it is given
 ";
 
-pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    let mut check = false;
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("check") => check = true,
-            other => return Err(other.unexpected().into()),
-        }
-    }
+pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
+    let check = only_check(arguments)?;
     let record = record()?;
     match fs::read_to_string(root().join(PATH)) {
         Ok(recorded) => judge(&recorded, &text(&record), is_released()?, check)?,
         Err(_) if !check => {}
         Err(error) => return Err(format!("{PATH}: {error}: run `{COMMAND}`").into()),
     }
-    match check {
-        true => record.check(),
-        false => record.write(),
-    }
+    record.write_or_check(check)
 }
 
 /// The facts of the header that is there.

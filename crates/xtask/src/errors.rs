@@ -6,21 +6,10 @@ use imtag_core::catalogue::{CATALOGUE, Entry};
 use imtag_core::{Code, Effect, RetryClass};
 
 use crate::Error;
-use crate::generated::Generated;
+use crate::generated::{Generated, only_check};
 
-pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    let mut check = false;
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("check") => check = true,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    if check {
-        page().check()
-    } else {
-        page().write()
-    }
+pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
+    page().write_or_check(only_check(arguments)?)
 }
 
 /// The page as it should be.

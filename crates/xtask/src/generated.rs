@@ -18,7 +18,27 @@ pub(crate) struct Generated {
     pub(crate) content: Vec<u8>,
 }
 
+/// Reads the options of a task that generates a file: whether it is only to be looked at, by `--check`.
+pub(crate) fn only_check(mut arguments: lexopt::Parser) -> Result<bool, Error> {
+    let mut check = false;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("check") => check = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(check)
+}
+
 impl Generated {
+    /// Writes the file, or only says what is wrong with it.
+    pub(crate) fn write_or_check(&self, only_check: bool) -> Result<(), Error> {
+        match only_check {
+            true => self.check(),
+            false => self.write(),
+        }
+    }
+
     /// Writes the file; one that is fresh is left as it is.
     pub(crate) fn write(&self) -> Result<(), Error> {
         if self.check().is_ok() {

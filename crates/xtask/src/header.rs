@@ -8,7 +8,7 @@ use cbindgen::{Builder, Config, DocumentationStyle, Language, Style};
 
 use crate::Error;
 use crate::cargo::root;
-use crate::generated::Generated;
+use crate::generated::{Generated, only_check};
 
 /// The modules in the order in which a reader of the header meets them.
 const ORDER: [&str; 12] = [
@@ -41,20 +41,9 @@ const MACROS: &str = r#"
 #define IM_STR_INIT(literal) {"" literal, sizeof("" literal) - 1}
 "#;
 
-pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    let mut check = false;
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("check") => check = true,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let header = header()?;
-    if check {
-        header.check()
-    } else {
-        header.write()
-    }
+pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
+    let check = only_check(arguments)?;
+    header()?.write_or_check(check)
 }
 
 /// The header as it should be.

@@ -55,8 +55,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
             print!("{HELP}");
             Ok(())
         }
-        Wish::Demo { check: true } => demo().check(),
-        Wish::Demo { check: false } => demo().write(),
+        Wish::Demo { check } => demo().write_or_check(check),
         Wish::File { recipe, out: None } => print(&recipe),
         Wish::File {
             recipe,
