@@ -6,7 +6,7 @@ use std::process::Command;
 use super::case::runners;
 use crate::Error;
 use crate::cargo::cargo;
-use crate::install::{self, build};
+use crate::install::{self, build, program};
 use crate::test::{go, python, tools};
 
 /// A language that has a runner.
@@ -152,9 +152,5 @@ fn with_library(program: &Path, prefix: &Path) -> Command {
 
 fn succeed(command: &mut Command) -> Result<(), Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{program} cannot build the runner: {status}").into()),
-        Err(error) => Err(format!("cannot start {program}: {error}").into()),
-    }
+    program::run(command, &format!("{program} cannot build the runner"))
 }

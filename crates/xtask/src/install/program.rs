@@ -1,4 +1,4 @@
-//! Other programs, started for what they print: their complaints become the error.
+//! Other programs, started for what they print, and then their complaints become the error, or for what they do.
 
 use std::process::{Command, Stdio};
 
@@ -18,6 +18,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     });
     let complaint = printed.join("\n");
     Err(format!("{program}: {}: {}", output.status, complaint.trim()).into())
+}
+
+/// Runs a command whose output goes to the terminal as it is. `what` begins the error of one that fails.
+pub(crate) fn run(command: &mut Command, what: &str) -> Result<(), Error> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{what}: {status}").into()),
+        Err(error) => {
+            let program = command.get_program().to_string_lossy();
+            Err(format!("cannot start {program}: {error}").into())
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::summary::Outcome;
 use super::tools;
 use crate::Error;
 use crate::cargo::{cargo, root};
-use crate::install::{self, build};
+use crate::install::{self, build, program};
 
 /// How the tests are built.
 #[derive(Clone, Copy)]
@@ -111,9 +111,5 @@ fn cores() -> String {
 /// Runs a command whose output goes to the terminal as it is.
 fn run(command: &mut Command) -> Result<(), Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{program}: {status}").into()),
-        Err(error) => Err(format!("cannot start {program}: {error}").into()),
-    }
+    program::run(command, &program)
 }

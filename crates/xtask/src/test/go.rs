@@ -11,7 +11,7 @@ use super::summary::Outcome;
 use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::{clean, root};
-use crate::install::program::output;
+use crate::install::program::{self, output};
 use crate::install::{self, elf};
 
 const BINDING: &str = "bindings/go";
@@ -170,12 +170,7 @@ fn run(command: &mut Command) -> Result<(), Error> {
         .get_args()
         .map(|word| word.to_string_lossy())
         .collect();
-    let words = words.join(" ");
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("go {words}: {status}").into()),
-        Err(error) => Err(format!("cannot start go: {error}").into()),
-    }
+    program::run(command, &format!("go {}", words.join(" ")))
 }
 
 /// Go sees neither that a header has changed which lies elsewhere nor that pkg-config names another folder, and would use

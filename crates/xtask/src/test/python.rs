@@ -11,7 +11,7 @@ use super::summary::Outcome;
 use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::program::output;
+use crate::install::program::{self, output};
 use crate::install::{self, build, tree};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -197,11 +197,7 @@ fn only_file(folder: &Path) -> Result<PathBuf, Error> {
 fn run(command: &mut Command) -> Result<(), Error> {
     let name = command.get_args().nth(1).unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{name}: {status}").into()),
-        Err(error) => Err(format!("cannot start {name}: {error}").into()),
-    }
+    program::run(command, &name)
 }
 
 #[cfg(test)]
