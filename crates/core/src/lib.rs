@@ -4,6 +4,7 @@ mod account;
 mod answer;
 mod app;
 pub mod catalogue;
+mod change;
 mod checked;
 mod limits;
 mod object;
@@ -28,6 +29,7 @@ pub use answer::{
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass};
+pub use change::Change;
 pub use limits::{InvalidLimit, Limits, Rules};
 pub use operation::{Generation, Operation, UnknownGeneration};
 pub use region::{Region, UnknownRegion};

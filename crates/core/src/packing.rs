@@ -5,9 +5,13 @@
 //! reaches it: slot p goes to request p mod R. A user has at most R slots, and they are neighbours, so no two of
 //! them meet in one request; and no request gets more than ⌈slots / R⌉ ≤ 100.
 
+mod deck;
+
 use std::ops::Range;
 
 use crate::Limits;
+
+pub use deck::{Deck, lower_bound};
 
 /// A plan of requests for users of given numbers of tags. It holds one number a user, and works out a request
 /// when it is asked for.

@@ -75,6 +75,10 @@ pub enum Place {
     LoneAccount,
     /// A tag by itself.
     LoneTag,
+    /// `tags`: the list of a change's tags.
+    TagsOfChange,
+    /// `tags[j]` of a change.
+    TagOfChange(usize),
 }
 
 impl fmt::Display for Place {
@@ -89,6 +93,8 @@ impl fmt::Display for Place {
             Place::Replace => f.write_str("replace"),
             Place::LoneAccount => f.write_str("account"),
             Place::LoneTag => f.write_str("tag"),
+            Place::TagsOfChange => f.write_str("tags"),
+            Place::TagOfChange(tag) => write!(f, "tags[{tag}]"),
         }
     }
 }
