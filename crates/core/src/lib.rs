@@ -16,6 +16,7 @@ mod request;
 #[cfg(test)]
 mod request_tests;
 pub mod retry;
+pub mod schedule;
 mod secret;
 mod seen;
 mod text;

@@ -1,0 +1,460 @@
+//! The schedule: which changes go into which request, and when an account's next change may be sent.
+//!
+//! Changes come in from any number of *sources* (a bulk run, a batcher), each with requests of its own; accounts are
+//! shared by all of them. The rules, each in the file that bears its name:
+//!
+//! - **account**: the changes of an account are sent one after the other, in the order in which they came. The next
+//!   one waits until the one before is settled; where any attempt of it may still land at the service, also for the
+//!   settling time, as an add that lands after a later remove would undo it. The slots of *one* change may be under
+//!   way together, as may neighbours of the same kind that share a slot: their order makes no difference.
+//! - **lane**: what a source may send of one operation. It makes a request when there are 100 users, when a user's
+//!   slot is full, when the oldest change has lingered, or when nothing more is to come.
+//! - **batch**: what a request is made of; one that fails without naming whose fault it is is split by halves.
+//!
+//! ```text
+//!          account            lane                batch
+//! push ──► waiting ─ front ─► in the deck ─ take ─► under way ─ settle ─► settled ─► taken by the source
+//!             ▲                                       │    ▲
+//!             └── the account's next change ◄── all settled └─ split, or again
+//! ```
+//!
+//! There is no clock and no lock here: `now` comes in, measured from any fixed origin.
+
+mod account;
+mod batch;
+mod flow;
+mod lane;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Change, Effect, Operation, Rules};
+
+use account::Queue;
+use lane::{Has, Lane};
+
+pub use batch::{Batch, Part, Slot};
+
+/// A source of changes, by the number that [`Schedule::open`] gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source(u64);
+
+/// A change in the schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(u64);
+
+/// How a source sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How long a change waits for others to share its request; as long as it takes where it is `Duration::MAX`.
+    pub linger: Duration,
+    /// How long after an attempt that may still land the account's next change waits.
+    pub settling: Duration,
+    /// Changes that the source holds before they are sent; it pushes no more.
+    pub room: usize,
+    /// Whether a user's full slot is reason enough for a request.
+    pub full_slot_is_enough: bool,
+    /// Whether accounts that are at fault are remembered, and not sent again.
+    pub remembers: bool,
+}
+
+const OPEN: &str = "a source is used from its opening to its closing only";
+
+/// A change that has its outcome.
+#[derive(Debug)]
+pub struct Settled<R, E> {
+    /// What the source gave with the change.
+    pub reply: R,
+    /// The change.
+    pub change: Arc<Change>,
+    /// What went wrong, if anything did.
+    pub failed: Option<Failed<E>>,
+}
+
+/// What became of a change that is not done, or not in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed<E> {
+    /// Why.
+    pub why: Why<E>,
+    /// What is known of the effect of the tags that are not done.
+    pub effect: Effect,
+    /// The tags that are not known to be done, by their positions in the change; none for a clear.
+    pub undone: Vec<usize>,
+}
+
+/// Why a change is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why<E> {
+    /// Its request failed, or left its account out.
+    Request(E),
+    /// The account was at fault before, with this; nothing was sent.
+    KnownBad(E),
+    /// Its time was up before it was sent.
+    Expired,
+    /// Its source ended before it was sent.
+    NotSent,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Verdict<E> {
+    /// It was done, but for these accounts.
+    Done {
+        /// Each with what is wrong.
+        left_out: Vec<LeftOut<E>>,
+    },
+    /// It failed, and somebody in it may be at fault: it is split, until the one stands alone.
+    SomebodysFault(Fault<E>),
+    /// It failed for all alike, with what is known of its effect.
+    Failed(E, Effect),
+}
+
+/// An account that a request was not done for.
+#[derive(Debug)]
+pub struct LeftOut<E> {
+    /// The account.
+    pub account: String,
+    /// What is wrong.
+    pub fault: Fault<E>,
+    /// When to try it again, if at all.
+    pub again_at: Option<Duration>,
+}
+
+/// What is wrong with an account.
+#[derive(Debug, Clone)]
+pub struct Fault<E> {
+    /// Why.
+    pub why: E,
+    /// What is known of the effect.
+    pub effect: Effect,
+    /// What would fail again for it.
+    pub concerns: Concerns,
+}
+
+/// What would fail again for an account at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concerns {
+    /// Any change at all.
+    Account,
+    /// The same operation, until another one has changed the account.
+    Operation,
+    /// These tags at most.
+    Tags,
+}
+
+/// Changes of many sources, on their way into requests.
+#[derive(Debug)]
+pub struct Schedule<R, E> {
+    rules: Rules,
+    next: u64,
+    changes: HashMap<Number, Entry<R, E>>,
+    accounts: HashMap<Box<str>, Queue>,
+    /// Accounts whose next change waits for a late attempt of the one before.
+    settling: BTreeSet<(Duration, Box<str>)>,
+    sources: BTreeMap<Source, OfSource<R, E>>,
+    /// Sources that have something to do or to take since somebody asked.
+    woken: BTreeSet<Source>,
+}
+
+/// A change that is not settled.
+#[derive(Debug)]
+struct Entry<R, E> {
+    source: Source,
+    reply: R,
+    change: Arc<Change>,
+    /// Slots that have not been dealt.
+    left: usize,
+    under_way: usize,
+    deadline: Duration,
+    came: Duration,
+    failed: Option<Failed<E>>,
+}
+
+#[derive(Debug)]
+struct OfSource<R, E> {
+    pace: Pace,
+    lanes: [Lane; Operation::ALL.len()],
+    /// Changes that have not been dealt in full.
+    unsent: usize,
+    /// Changes without an outcome.
+    unsettled: usize,
+    /// Requests that are taken, or to be made again.
+    under_way: usize,
+    ended: bool,
+    /// Nothing more comes for now: what is there goes without company.
+    hurried: bool,
+    bad: HashMap<Box<str>, Bad<E>>,
+    /// Requests that were split.
+    splits: u64,
+    settled: VecDeque<Settled<R, E>>,
+}
+
+/// What is remembered of an account at fault.
+#[derive(Debug)]
+struct Bad<E> {
+    operation: Operation,
+    fault: Fault<E>,
+}
+
+/// What a source may do now.
+#[derive(Debug)]
+pub enum Next {
+    /// Send this.
+    Send(Batch),
+    /// Nothing before this moment, unless something happens.
+    WaitUntil(Duration),
+    /// Nothing, unless something happens.
+    Wait,
+}
+
+impl<R, E: Clone> Schedule<R, E> {
+    /// Of nothing, for requests by these rules.
+    #[must_use]
+    pub fn new(rules: Rules) -> Schedule<R, E> {
+        Schedule {
+            rules,
+            next: 0,
+            changes: HashMap::new(),
+            accounts: HashMap::new(),
+            settling: BTreeSet::new(),
+            sources: BTreeMap::new(),
+            woken: BTreeSet::new(),
+        }
+    }
+
+    /// Lets a source in.
+    pub fn open(&mut self, pace: Pace) -> Source {
+        let source = Source(self.number());
+        self.sources.insert(source, OfSource::new(pace));
+        source
+    }
+
+    /// Takes a change in. Its source is to have checked it by the rules.
+    ///
+    /// # Panics
+    /// Where the source has been closed.
+    pub fn push(
+        &mut self,
+        source: Source,
+        change: Change,
+        reply: R,
+        deadline: Duration,
+        now: Duration,
+    ) -> Number {
+        let number = Number(self.number());
+        let of = self.sources.get_mut(&source).expect(OPEN);
+        let lane = &mut of.lanes[change.operation() as usize];
+        lane.behind += 1;
+        of.unsent += 1;
+        of.unsettled += 1;
+        let ended = of.ended;
+        let account: Box<str> = change.account().into();
+        let entry = Entry {
+            source,
+            reply,
+            left: change.slots(&self.rules),
+            change: Arc::new(change),
+            under_way: 0,
+            deadline,
+            came: now,
+            failed: None,
+        };
+        self.changes.insert(number, entry);
+        let queue = self.accounts.entry(account.clone()).or_default();
+        queue.waiting.push_back(number);
+        if ended {
+            self.give_up(number, Why::NotSent);
+        }
+        self.activate(&account, now);
+        self.note_full_slot(source, &account);
+        number
+    }
+
+    /// Takes a change back, unless a part of it has been sent.
+    pub fn withdraw(&mut self, number: Number, now: Duration) -> bool {
+        let Some(entry) = self.changes.get(&number) else {
+            return false;
+        };
+        if entry.left < entry.change.slots(&self.rules) {
+            return false;
+        }
+        let account: Box<str> = entry.change.account().into();
+        self.drop_unsent(number);
+        if let Some(entry) = self.changes.remove(&number) {
+            self.of(entry.source).unsettled -= 1;
+            self.woken.insert(entry.source);
+        }
+        self.activate(&account, now);
+        true
+    }
+
+    /// Says whether more is to come: what is there goes without company while nothing is.
+    pub fn hurry(&mut self, source: Source, hurried: bool) {
+        self.of(source).hurried = hurried;
+        self.woken.insert(source);
+    }
+
+    /// What a source may do now.
+    pub fn next(&mut self, source: Source, now: Duration) -> Next {
+        self.release(now);
+        let users_per_request = self.rules.limits.users_per_request.max(1);
+        loop {
+            let of = self.of(source);
+            let (pace, quiet) = (of.pace, of.under_way == 0);
+            let hurried = of.hurried || (quiet && of.unsent >= pace.room);
+            let mut until: Option<Duration> = None;
+            let mut enough = None;
+            for operation in Operation::ALL {
+                let lane = &mut of.lanes[operation as usize];
+                match lane.look(&pace, users_per_request, hurried, quiet, now) {
+                    Has::Again(batch) => {
+                        lane.awaits_its_turn = true;
+                        return Next::Send(batch);
+                    }
+                    Has::Enough => {
+                        enough = Some(operation);
+                        break;
+                    }
+                    Has::Until(moment) => until = Some(until.map_or(moment, |it| it.min(moment))),
+                    Has::Nothing => {}
+                }
+            }
+            if let Some(operation) = enough {
+                match self.deal(source, operation, now) {
+                    Some(batch) => return Next::Send(batch),
+                    None => continue, // all were out of time
+                }
+            }
+            let settled = self.settling.first().map(|(moment, _)| *moment);
+            let until = until.into_iter().chain(settled).min();
+            return until.map_or(Next::Wait, Next::WaitUntil);
+        }
+    }
+
+    /// A request of this operation has had its turn in the quota: another may be made.
+    pub fn had_its_turn(&mut self, source: Source, operation: Operation) {
+        self.of(source).lanes[operation as usize].awaits_its_turn = false;
+    }
+
+    /// Takes a request back with what became of it. `may_land`: an attempt of it was given up, and may still have its
+    /// effect.
+    pub fn settle(&mut self, batch: Batch, verdict: Verdict<E>, may_land: bool, now: Duration) {
+        let source = batch.source;
+        let of = self.of(source);
+        of.under_way -= 1;
+        if may_land {
+            let until = now.saturating_add(of.pace.settling);
+            for slot in &batch.slots {
+                if let Some(queue) = self.accounts.get_mut(slot.account()) {
+                    queue.may_land(batch.operation, until);
+                }
+            }
+        }
+        match verdict {
+            Verdict::Done { left_out } => self.done(batch, left_out, now),
+            Verdict::SomebodysFault(fault) => self.fault(batch, fault, now),
+            Verdict::Failed(why, effect) => {
+                let effect = effect.max(batch.effect);
+                for slot in batch.slots {
+                    self.fail(&slot, &Why::Request(why.clone()), effect);
+                    self.close_slot(&slot, now);
+                }
+            }
+        }
+        self.woken.insert(source);
+    }
+
+    /// Sends nothing more of a source: what has not been sent is settled as that.
+    pub fn end(&mut self, source: Source, now: Duration) {
+        let of = self.of(source);
+        of.ended = true;
+        let again: Vec<Batch> = of
+            .lanes
+            .iter_mut()
+            .flat_map(|lane| lane.again.drain(..))
+            .collect();
+        of.under_way -= again.len();
+        let unsent = self
+            .changes
+            .iter()
+            .filter(|(_, entry)| entry.source == source && entry.left > 0);
+        let mut unsent: Vec<Number> = unsent.map(|(number, _)| *number).collect();
+        unsent.sort_unstable();
+        let mut accounts = Vec::new();
+        for number in unsent {
+            accounts.push(self.changes[&number].change.account().to_owned());
+            self.give_up(number, Why::NotSent);
+        }
+        for batch in again {
+            for slot in batch.slots {
+                self.fail(&slot, &Why::NotSent, batch.effect);
+                self.close_slot(&slot, now);
+            }
+        }
+        accounts
+            .iter()
+            .for_each(|account| self.activate(account, now));
+        self.woken.insert(source);
+    }
+
+    /// Forgets a source that has ended and of which nothing is under way.
+    pub fn close(&mut self, source: Source) {
+        self.sources.remove(&source);
+        self.woken.remove(&source);
+    }
+
+    /// The changes of a source that have their outcomes, in the order in which these became known.
+    pub fn take_settled(&mut self, source: Source) -> VecDeque<Settled<R, E>> {
+        std::mem::take(&mut self.of(source).settled)
+    }
+
+    /// Sources that have something to send or to take, since this was asked last.
+    pub fn take_woken(&mut self) -> BTreeSet<Source> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// Changes of a source that have not been sent in full.
+    #[must_use]
+    pub fn unsent(&self, source: Source) -> usize {
+        self.sources.get(&source).map_or(0, |of| of.unsent)
+    }
+
+    /// Changes of a source that have no outcome yet.
+    #[must_use]
+    pub fn unsettled(&self, source: Source) -> usize {
+        self.sources.get(&source).map_or(0, |of| of.unsettled)
+    }
+
+    /// Requests of a source that were split, to find who is at fault.
+    #[must_use]
+    pub fn splits(&self, source: Source) -> u64 {
+        self.sources.get(&source).map_or(0, |of| of.splits)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn of(&mut self, source: Source) -> &mut OfSource<R, E> {
+        self.sources.get_mut(&source).expect(OPEN)
+    }
+}
+
+impl<R, E> OfSource<R, E> {
+    fn new(pace: Pace) -> OfSource<R, E> {
+        OfSource {
+            pace,
+            lanes: Default::default(),
+            unsent: 0,
+            unsettled: 0,
+            under_way: 0,
+            ended: false,
+            hurried: false,
+            bad: HashMap::new(),
+            splits: 0,
+            settled: VecDeque::new(),
+        }
+    }
+}

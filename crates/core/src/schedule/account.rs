@@ -1,0 +1,46 @@
+//! The changes of one account: one after the other, in the order in which they came.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Number;
+use crate::Operation;
+
+/// What waits for one account, and what is under way.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// Changes that have not been dealt in full, the next one first.
+    pub(super) waiting: VecDeque<Number>,
+    /// Whether the first of them is in the deck of its lane.
+    pub(super) active: bool,
+    /// Slots under way.
+    pub(super) under_way: usize,
+    /// Until when an add may still land that was given up; and the same of a remove or clear.
+    late_add: Duration,
+    late_removal: Duration,
+}
+
+impl Queue {
+    /// An attempt of this operation was given up, and may land until then.
+    pub(super) fn may_land(&mut self, operation: Operation, until: Duration) {
+        let late = match operation {
+            Operation::Add => &mut self.late_add,
+            Operation::Remove | Operation::Clear | Operation::Get => &mut self.late_removal,
+        };
+        *late = until.max(*late);
+    }
+
+    /// From when on an operation cannot be undone by a late one. Adds do not undo adds, nor removals removals.
+    pub(super) fn safe_from(&self, operation: Operation) -> Duration {
+        match operation {
+            Operation::Add => self.late_removal,
+            Operation::Remove | Operation::Clear => self.late_add,
+            Operation::Get => Duration::ZERO,
+        }
+    }
+
+    /// Until when there is anything to remember of the account.
+    pub(super) fn remembered_until(&self) -> Duration {
+        self.late_add.max(self.late_removal)
+    }
+}
