@@ -6,6 +6,14 @@
 mod course;
 #[cfg(feature = "emulator")]
 mod demo;
+#[allow(dead_code, reason = "not wired into the command yet")]
+mod disk;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "not wired into the command yet"
+)]
+mod failed;
 mod file;
 mod group;
 mod header;

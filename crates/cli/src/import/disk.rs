@@ -1,0 +1,180 @@
+//! What an import asks of a disk: bytes at the end of a file, and the word that they will survive a power cut. The
+//! first failure is the last: what a disk did not take, it may not give back either, so nothing is written after it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file or folder that the disk denies: which, what was to be done with it, and what to do now.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} cannot be {denied}: {source}; {}", path.display(), remedy(source.kind()))]
+pub(crate) struct DiskError {
+    path: PathBuf,
+    denied: &'static str,
+    source: Arc<io::Error>,
+}
+
+impl DiskError {
+    /// `denied` goes on after "cannot be".
+    pub(crate) fn of(path: &Path, denied: &'static str) -> impl FnOnce(io::Error) -> DiskError {
+        let path = path.to_owned();
+        move |source| DiskError {
+            path,
+            denied,
+            source: Arc::new(source),
+        }
+    }
+}
+
+fn remedy(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room for it, and run the same command again: what was confirmed is not repeated"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "let this user write there, or give another path"
+        }
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "make its folder, or give another path",
+        ErrorKind::InvalidInput | ErrorKind::IsADirectory => "give the path of a file",
+        _ => "see to the disk, and run the same command again: what was confirmed is not repeated",
+    }
+}
+
+/// A file that grows at its end.
+pub(crate) trait Medium: Send {
+    /// Writes all of it, or fails after any part of it.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when what was appended survives a power cut.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Forgets what stands from here on, and goes on from here.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)?;
+        self.seek(SeekFrom::Start(length)).map(|_| ())
+    }
+}
+
+/// Whether there is a regular file, or none: to open anything else could wait for ever.
+pub(crate) fn is_file_or_free(path: &Path) -> io::Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is no regular file",
+        )),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the coming or going of a file survive a power cut.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match File::open(folder)?.sync_all() {
+        // some network file systems know no such thing for folders
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes a file for good.
+pub(crate) fn remove(path: &Path) -> Result<(), DiskError> {
+    let removed = std::fs::remove_file(path).and_then(|()| sync_folder_of(path));
+    removed.map_err(DiskError::of(path, "removed"))
+}
+
+/// Disks that fail, and tell what was done to them.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What was done to several files, in order: `journal append 12`, `failed sync`.
+    pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+
+    /// Keeps nothing, takes so many bytes, and logs what it is asked for.
+    pub(crate) struct Small {
+        pub(crate) name: &'static str,
+        pub(crate) room: usize,
+        pub(crate) log: Log,
+    }
+
+    impl Small {
+        fn log(&self, what: &str) {
+            self.log
+                .lock()
+                .unwrap()
+                .push(format!("{} {what}", self.name));
+        }
+    }
+
+    impl Medium for Small {
+        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+            self.log("append");
+            match self.room.checked_sub(bytes.len()) {
+                Some(room) => {
+                    self.room = room;
+                    Ok(())
+                }
+                None => Err(ErrorKind::StorageFull.into()),
+            }
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.log("sync");
+            Ok(())
+        }
+
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.log(&format!("cut {length}"));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_error_says_which_file_what_was_denied_and_what_to_do() {
+        let error = |kind: ErrorKind| {
+            DiskError::of(Path::new("/data/users.csv.journal"), "written")(kind.into()).to_string()
+        };
+        assert_eq!(
+            error(ErrorKind::StorageFull),
+            "/data/users.csv.journal cannot be written: no storage space; make room for it, and run the same command \
+             again: what was confirmed is not repeated"
+        );
+        assert_eq!(
+            error(ErrorKind::PermissionDenied),
+            "/data/users.csv.journal cannot be written: permission denied; let this user write there, or give another \
+             path"
+        );
+    }
+
+    #[test]
+    fn a_file_without_a_folder_lies_in_the_working_folder() {
+        sync_folder_of(Path::new("users.csv")).unwrap();
+        assert!(sync_folder_of(Path::new("/no such folder/users.csv")).is_err());
+    }
+
+    #[test]
+    fn a_folder_or_a_device_is_no_file() {
+        assert!(is_file_or_free(Path::new("/")).is_err());
+        assert!(is_file_or_free(Path::new("/dev/null")).is_err());
+        assert!(!is_file_or_free(Path::new("/no such file")).unwrap());
+    }
+}

@@ -1,0 +1,316 @@
+//! Writing the list: replaced when a run begins, cut to what the journal knows when one is taken up again.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::hash::Hasher;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_64;
+
+use super::FailedError;
+use crate::import::disk::{self, DiskError, Medium};
+
+/// For its owner alone.
+const MODE: u32 = 0o600;
+
+/// What a list held at some moment: its length in bytes, and a checksum of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) bytes: u64,
+    pub(crate) checksum: u64,
+}
+
+/// The list of failed users of one run.
+pub(crate) struct FailedFile {
+    path: PathBuf,
+    file: Box<dyn Medium>,
+    bytes: u64,
+    checksum: XxHash3_64,
+    /// Whether what the file holds is of this run.
+    begun: bool,
+    /// Whether there was none before.
+    new: bool,
+}
+
+impl FailedFile {
+    /// Finds out that it can be written. An earlier run's list stays until something is appended.
+    pub(crate) fn fresh(path: &Path) -> Result<FailedFile, FailedError> {
+        let opened = || -> io::Result<(File, bool)> {
+            let new = !disk::is_file_or_free(path)?;
+            let file = open(path, true)?;
+            if new {
+                disk::sync_folder_of(path)?;
+            } else {
+                keep_to_owner(&file);
+            }
+            Ok((file, new))
+        };
+        let (file, new) = opened().map_err(DiskError::of(path, "written"))?;
+        Ok(FailedFile {
+            path: path.to_owned(),
+            file: Box::new(file),
+            bytes: 0,
+            checksum: XxHash3_64::new(),
+            begun: false,
+            new,
+        })
+    }
+
+    /// Goes on after what stood there at `mark`. `journal` is what a remedy names.
+    pub(crate) fn resume(
+        path: &Path,
+        mark: Mark,
+        journal: &Path,
+    ) -> Result<FailedFile, FailedError> {
+        if mark.bytes == 0 {
+            let mut list = FailedFile::fresh(path)?;
+            list.begin().map_err(DiskError::of(path, "written"))?;
+            return Ok(list);
+        }
+        let opened = || -> io::Result<Option<File>> {
+            match disk::is_file_or_free(path)? {
+                true => open(path, false).map(Some),
+                false => Ok(None),
+            }
+        };
+        let not_as_written = || FailedError::NotAsWritten {
+            path: path.to_owned(),
+            journal: journal.to_owned(),
+        };
+        let file = opened().map_err(DiskError::of(path, "written"))?;
+        let mut file = file.ok_or_else(not_as_written)?;
+        let (bytes, checksum) = summed(&file, mark.bytes).map_err(DiskError::of(path, "read"))?;
+        if (bytes, checksum.finish()) != (mark.bytes, mark.checksum) {
+            return Err(not_as_written());
+        }
+        keep_to_owner(&file);
+        file.cut(bytes).map_err(DiskError::of(path, "cut"))?;
+        Ok(FailedFile {
+            path: path.to_owned(),
+            file: Box::new(file),
+            bytes,
+            checksum,
+            begun: true,
+            new: false,
+        })
+    }
+
+    /// Appends lines, and returns when they survive a power cut. An earlier run's list is gone from here on.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), DiskError> {
+        let mut written = || {
+            self.begin()?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            self.file.append(lines)?;
+            self.file.sync()
+        };
+        if let Err(error) = written() {
+            // so that whoever reads it meets no half line; a disk that does not take this either is cut on resuming
+            let _ = self.file.cut(self.bytes);
+            return Err(DiskError::of(&self.path, "written")(error));
+        }
+        self.bytes += lines.len() as u64;
+        self.checksum.write(lines);
+        Ok(())
+    }
+
+    /// What it holds now.
+    pub(crate) fn mark(&self) -> Mark {
+        match self.bytes {
+            0 => Mark::default(),
+            bytes => Mark {
+                bytes,
+                checksum: self.checksum.finish(),
+            },
+        }
+    }
+
+    /// Leaves no empty file behind.
+    pub(crate) fn close(self) -> Result<(), DiskError> {
+        match self.bytes == 0 && (self.begun || self.new) {
+            true => disk::remove(&self.path),
+            false => Ok(()),
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if !self.begun {
+            self.file.cut(0)?;
+            self.begun = true;
+        }
+        Ok(())
+    }
+
+    /// A list on another medium, for tests.
+    #[cfg(test)]
+    pub(crate) fn on(path: &Path, file: impl Medium + 'static) -> FailedFile {
+        FailedFile {
+            path: path.to_owned(),
+            file: Box::new(file),
+            bytes: 0,
+            checksum: XxHash3_64::new(),
+            begun: false,
+            new: false,
+        }
+    }
+}
+
+fn open(path: &Path, create: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(create).mode(MODE);
+    options.open(path)
+}
+
+/// Who may write a file that is another's may not change its mode, and its owner chose who reads it.
+fn keep_to_owner(file: &File) {
+    let _ = file.set_permissions(Permissions::from_mode(MODE));
+}
+
+/// Reads so many bytes of a file, or fewer if it ends.
+fn summed(file: &File, bytes: u64) -> io::Result<(u64, XxHash3_64)> {
+    let mut checksum = XxHash3_64::new();
+    let mut left = bytes;
+    let mut reader = BufReader::with_capacity(256 * 1024, file);
+    while left > 0 {
+        let part = reader.fill_buf()?;
+        let some = usize::try_from(left).map_or(part.len(), |left| part.len().min(left));
+        if some == 0 {
+            break;
+        }
+        checksum.write(&part[..some]);
+        reader.consume(some);
+        left -= some as u64;
+    }
+    Ok((bytes - left, checksum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn an_earlier_list_stays_until_the_first_user_of_the_new_run_is_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        fs::write(&path, "earlier\n").unwrap();
+        FailedFile::fresh(&path).unwrap().close().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "earlier\n");
+        let mut list = FailedFile::fresh(&path).unwrap();
+        list.append(b"").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        list.append(b"one\n").unwrap();
+        list.append(b"two\n").unwrap();
+        list.close().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert_eq!(mode(&path), 0o600, "an earlier list may have had another");
+    }
+
+    #[test]
+    fn a_run_without_failures_leaves_no_list_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let list = FailedFile::fresh(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        list.close().unwrap();
+        assert!(!path.exists());
+        fs::write(&path, "earlier\n").unwrap();
+        let mut list = FailedFile::fresh(&path).unwrap();
+        list.append(b"").unwrap();
+        list.close().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_list_that_is_taken_up_again_is_cut_to_what_the_journal_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let mut list = FailedFile::fresh(&path).unwrap();
+        list.append(b"one\n").unwrap();
+        let known = list.mark();
+        list.append(b"two\n").unwrap();
+        let all = list.mark();
+        drop(list);
+        let mut list = FailedFile::resume(&path, known, Path::new("journal")).unwrap();
+        assert_eq!(list.mark(), known);
+        list.append(b"two\n").unwrap();
+        assert_eq!(list.mark(), all, "a resumed list has the same checksum");
+        list.close().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        drop(FailedFile::resume(&path, Mark::default(), Path::new("journal")).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_list_that_is_not_what_was_written_is_neither_cut_nor_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let mut list = FailedFile::fresh(&path).unwrap();
+        list.append(b"one\n").unwrap();
+        let mark = list.mark();
+        drop(list);
+        let refused = |path: &Path| {
+            let error = FailedFile::resume(path, mark, Path::new("users.journal")).err();
+            let text = error.unwrap().to_string();
+            assert!(text.contains("or delete users.journal to import"), "{text}");
+        };
+        for other in ["", "on", "two\nthree\n"] {
+            fs::write(&path, other).unwrap();
+            refused(&path);
+            assert_eq!(fs::read_to_string(&path).unwrap(), other);
+        }
+        fs::remove_file(&path).unwrap();
+        refused(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_place_that_takes_no_file_is_named_at_once() {
+        let refused = |path: &str| {
+            let error = FailedFile::fresh(Path::new(path)).err();
+            error.unwrap().to_string()
+        };
+        assert!(refused("/no such folder/f").contains("make its folder"));
+        assert!(refused("/dev/full").contains("give the path of a file"));
+    }
+
+    #[test]
+    fn a_full_disk_is_named_with_the_path_and_the_remedy() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut list = FailedFile::on(Path::new("users.failed"), Full(full));
+        let text = list.append(b"one\n").unwrap_err().to_string();
+        assert!(
+            text.starts_with("users.failed cannot be written: "),
+            "{text}"
+        );
+        assert!(text.contains("make room for it"), "{text}");
+        assert_eq!(
+            list.mark(),
+            Mark::default(),
+            "what was not written counts as nothing"
+        );
+    }
+
+    /// A device, which cannot be cut.
+    struct Full(File);
+
+    impl Medium for Full {
+        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+            self.0.append(bytes)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.0.sync()
+        }
+
+        fn cut(&mut self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading the list back, line by line, for the report.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use imtag_transport::Effect;
+use serde::Deserialize;
+
+use super::{FailedError, Op};
+use crate::import::disk::DiskError;
+use crate::reason::Reason;
+
+/// A failed user, as the list has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) account: String,
+    pub(crate) op: Op,
+    pub(crate) tags: Vec<String>,
+    pub(crate) reason: Reason,
+    pub(crate) effect: Effect,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    account: String,
+    op: Op,
+    tags: Vec<String>,
+    code: Option<i32>,
+    reason: String,
+    remedy: String,
+    effect: String,
+}
+
+/// The lines of a list, one after the other; nothing after the first error. A list that is not there is empty, as a
+/// run without failures leaves none.
+pub(crate) fn list(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Listed, FailedError>> + use<>, FailedError> {
+    let file = match File::open(path) {
+        Ok(file) => Some(BufReader::new(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(DiskError::of(path, "read")(error).into()),
+    };
+    let mut lines = Lines {
+        path: path.to_owned(),
+        file,
+        line: 0,
+        text: Vec::new(),
+    };
+    Ok(std::iter::from_fn(move || {
+        let next = lines.next().transpose()?;
+        if next.is_err() {
+            lines.file = None;
+        }
+        Some(next)
+    }))
+}
+
+struct Lines {
+    path: PathBuf,
+    /// None once there is nothing more to read.
+    file: Option<BufReader<File>>,
+    line: u64,
+    text: Vec<u8>,
+}
+
+impl Lines {
+    fn next(&mut self) -> Result<Option<Listed>, FailedError> {
+        let Some(file) = &mut self.file else {
+            return Ok(None);
+        };
+        self.text.clear();
+        self.line += 1;
+        let read = file.read_until(b'\n', &mut self.text);
+        match read.map_err(DiskError::of(&self.path, "read"))? {
+            0 => Ok(None),
+            _ => parse(&self.text)
+                .map(Some)
+                .map_err(|problem| FailedError::Line {
+                    path: self.path.clone(),
+                    line: self.line,
+                    problem,
+                }),
+        }
+    }
+}
+
+fn parse(text: &[u8]) -> Result<Listed, String> {
+    let line: Line = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let effects = [Effect::NotApplied, Effect::PossiblyApplied, Effect::Applied];
+    let effect = effects.into_iter().find(|it| it.name() == line.effect);
+    Ok(Listed {
+        account: line.account,
+        op: line.op,
+        tags: line.tags,
+        reason: Reason {
+            code: line.code,
+            reason: line.reason,
+            remedy: Cow::Owned(line.remedy),
+        },
+        effect: effect.ok_or_else(|| format!("no effect is called {:?}", line.effect))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::reason;
+    use super::super::{FailedFile, Failure};
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let mut text = Vec::new();
+        let (refused, ours) = (reason(), Reason::ours("time was up".to_owned(), "wait"));
+        for (account, op, tags, reason, effect) in [
+            (
+                "bob\n",
+                Op::Add,
+                &["a", "北京"][..],
+                &refused,
+                Effect::NotApplied,
+            ),
+            ("eve", Op::Clear, &[], &ours, Effect::PossiblyApplied),
+        ] {
+            Failure {
+                account,
+                op,
+                tags,
+                reason,
+                effect,
+            }
+            .write(&mut text);
+        }
+        let mut file = FailedFile::fresh(&path).unwrap();
+        file.append(&text).unwrap();
+        let listed: Result<Vec<_>, _> = list(&path).unwrap().collect();
+        let listed = listed.unwrap();
+        assert_eq!(
+            listed,
+            [
+                Listed {
+                    account: "bob\n".to_owned(),
+                    op: Op::Add,
+                    tags: vec!["a".to_owned(), "北京".to_owned()],
+                    reason: refused,
+                    effect: Effect::NotApplied,
+                },
+                Listed {
+                    account: "eve".to_owned(),
+                    op: Op::Clear,
+                    tags: Vec::new(),
+                    reason: ours,
+                    effect: Effect::PossiblyApplied,
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_is_empty() {
+        assert_eq!(list(Path::new("/no such file")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_line_that_somebody_changed_is_named_and_ends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let mut good = Vec::new();
+        let reason = reason();
+        Failure {
+            account: "bob",
+            op: Op::Add,
+            tags: &["a"],
+            reason: &reason,
+            effect: Effect::NotApplied,
+        }
+        .write(&mut good);
+        let good = String::from_utf8(good).unwrap();
+        let bad = good.replace("not applied", "maybe");
+        std::fs::write(&path, format!("{good}{bad}{good}")).unwrap();
+        let read: Vec<_> = list(&path).unwrap().collect();
+        assert_eq!(read.len(), 2);
+        let text = read[1].as_ref().unwrap_err().to_string();
+        assert!(text.starts_with("line 2 of "), "{text}");
+        assert!(text.contains("no effect is called \"maybe\""), "{text}");
+    }
+}

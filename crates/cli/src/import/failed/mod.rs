@@ -1,0 +1,127 @@
+//! Who failed: `FILE.failed.ndjson`, one JSON object a line, which can be imported again as it is. `file` writes it,
+//! `list` reads it back for the report, neither holds it.
+//!
+//! - It holds accounts and tags, and so is for its owner's eyes: mode 0600.
+//! - Each line is on the disk for good before the journal counts the user as failed, and the journal knows how long
+//!   the file was then: see `journal`. A run that is taken up again cuts what stands after that, as those users are
+//!   done again, and goes on from there. So each user is listed once, through any number of crashes.
+//! - A file of an earlier, finished run is replaced when the first user of the new run is settled. Until then a wrong
+//!   key or a forgotten setting has cost nobody a list.
+//! - A run that no user failed in leaves no file behind.
+
+mod file;
+mod list;
+
+use std::path::PathBuf;
+
+use imtag_transport::Effect;
+use serde::{Deserialize, Serialize, Serializer};
+
+pub(crate) use file::{FailedFile, Mark};
+pub(crate) use list::{Listed, list};
+
+use super::disk::DiskError;
+use crate::reason::Reason;
+
+/// What was to be done for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Op {
+    Add,
+    Remove,
+    Clear,
+}
+
+/// One line: what was not done for a user, or is not known to have been done. The names of the fields are a promise
+/// to programs, and those of the report's `failures`.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Failure<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) op: Op,
+    /// None for a clear.
+    pub(crate) tags: &'a [&'a str],
+    #[serde(flatten)]
+    pub(crate) reason: &'a Reason,
+    #[serde(serialize_with = "by_name")]
+    pub(crate) effect: Effect,
+}
+
+// serde hands a reference out
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn by_name<S: Serializer>(effect: &Effect, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(effect.name())
+}
+
+impl Failure<'_> {
+    /// Appends the line to a text.
+    pub(crate) fn write(&self, text: &mut Vec<u8>) {
+        serde_json::to_writer(&mut *text, self)
+            .expect("a Vec takes all that is written to it, and every key is a string");
+        text.push(b'\n');
+    }
+}
+
+/// A list of failed users that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FailedError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// On taking up a run: what the run wrote is not there any more.
+    #[error(
+        "{} does not start with the failed users that this import has listed so far: put it back as it was, or \
+         delete {} to import the whole file again",
+        path.display(),
+        journal.display()
+    )]
+    NotAsWritten { path: PathBuf, journal: PathBuf },
+    /// On reading it back.
+    #[error("line {line} of {} is not as it was written ({problem})", path.display())]
+    Line {
+        path: PathBuf,
+        line: u64,
+        problem: String,
+    },
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn reason() -> Reason {
+        Reason {
+            code: Some(70107),
+            reason: "no such account".to_owned(),
+            remedy: "import the account first".into(),
+        }
+    }
+
+    #[test]
+    fn a_line_has_the_fields_of_the_report_and_the_operation() {
+        let mut text = Vec::new();
+        let reason = reason();
+        let failure = Failure {
+            account: "bob \"b\"",
+            op: Op::Remove,
+            tags: &["a", "北京"],
+            reason: &reason,
+            effect: Effect::NotApplied,
+        };
+        failure.write(&mut text);
+        let ours = Reason::ours("time was up".to_owned(), "try again");
+        Failure {
+            account: "eve",
+            op: Op::Clear,
+            tags: &[],
+            reason: &ours,
+            effect: Effect::PossiblyApplied,
+        }
+        .write(&mut text);
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "{\"account\":\"bob \\\"b\\\"\",\"op\":\"remove\",\"tags\":[\"a\",\"北京\"],\"code\":70107,\
+             \"reason\":\"no such account\",\"remedy\":\"import the account first\",\"effect\":\"not applied\"}\n\
+             {\"account\":\"eve\",\"op\":\"clear\",\"tags\":[],\"code\":null,\
+             \"reason\":\"time was up\",\"remedy\":\"try again\",\"effect\":\"possibly applied\"}\n"
+        );
+    }
+}
