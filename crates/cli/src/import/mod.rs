@@ -17,6 +17,12 @@ mod failed;
 mod file;
 mod group;
 mod header;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "not wired into the command yet"
+)]
+mod journal;
 mod lines;
 mod plan;
 mod progress;

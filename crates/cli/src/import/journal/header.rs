@@ -1,0 +1,293 @@
+//! The header: what the journal is of. Numbers of users mean nothing but in the same input read in the same way, so a
+//! journal goes with one input, told by its content, and with what decides how it is read and where it goes.
+//!
+//!     magic      14 bytes, "imtag journal\n"
+//!     version    2 bytes
+//!     holder     4 bytes, the process that holds it; not under the checksum, as it changes
+//!     length     4 bytes, of the body
+//!     body       digest (16 bytes) and length of the input, users, how many facts, and each one's name and value
+//!                with their lengths; numbers are varints
+//!     checksum   8 bytes, XXH3 of all before it but for the holder
+
+use twox_hash::XxHash3_64;
+
+use super::varint::{put, take, take_bytes};
+use crate::shown::Shown;
+
+const MAGIC: &[u8] = b"imtag journal\n";
+pub(super) const VERSION: u16 = 1;
+const VERSION_AT: usize = MAGIC.len();
+pub(super) const HOLDER_AT: usize = VERSION_AT + 2;
+const LENGTH_AT: usize = HOLDER_AT + 4;
+const BODY_AT: usize = LENGTH_AT + 4;
+const CHECKSUM: usize = 8;
+
+/// More than any header takes, and what is read to find one.
+pub(super) const AT_MOST: usize = 64 * 1024;
+
+/// An input, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    pub(crate) digest: u128,
+    pub(crate) bytes: u64,
+}
+
+/// What an import is of: with the same, a number stands for the same user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) input: Fingerprint,
+    pub(crate) users: u64,
+    /// What else must be the same, by name, as people are told if it is not: `("generation", "timpush")`. No secrets.
+    pub(crate) facts: Vec<(String, String)>,
+}
+
+/// What stands at the start of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing, or a header that was never written to its end: nothing is settled.
+    Nothing,
+    /// A header, so long.
+    Header(Identity, usize),
+    OtherVersion(u16),
+    Damaged,
+    NoJournal,
+}
+
+/// The header of a journal, held by this process.
+pub(super) fn header(identity: &Identity) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.extend(VERSION.to_le_bytes());
+    header.extend([0; BODY_AT - HOLDER_AT]);
+    header.extend(identity.input.digest.to_le_bytes());
+    put(identity.input.bytes, &mut header);
+    put(identity.users, &mut header);
+    put(identity.facts.len() as u64, &mut header);
+    for text in identity
+        .facts
+        .iter()
+        .flat_map(|(name, value)| [name, value])
+    {
+        put(text.len() as u64, &mut header);
+        header.extend(text.as_bytes());
+    }
+    let length = u32::try_from(header.len() - BODY_AT)
+        .ok()
+        .filter(|_| header.len() + CHECKSUM <= AT_MOST)
+        .expect("the facts are a few settings");
+    header[LENGTH_AT..BODY_AT].copy_from_slice(&length.to_le_bytes());
+    let checksum = checksum(&header);
+    header.extend(checksum.to_le_bytes());
+    header[HOLDER_AT..LENGTH_AT].copy_from_slice(&this_process());
+    header
+}
+
+/// What goes where the holder stands.
+pub(super) fn this_process() -> [u8; 4] {
+    std::process::id().to_le_bytes()
+}
+
+/// The process that holds a journal, as far as its header says so.
+pub(super) fn holder(start: &[u8]) -> Option<u32> {
+    let holder = start
+        .strip_prefix(MAGIC)
+        .and_then(|_| start.get(HOLDER_AT..LENGTH_AT))?;
+    let holder = u32::from_le_bytes(holder.try_into().ok()?);
+    (holder != 0).then_some(holder)
+}
+
+/// Judges the start of a file, of which `AT_MOST` bytes are there if it has them.
+pub(super) fn find(start: &[u8]) -> Found {
+    // a power cut may leave the length of what was to be written, and zeros
+    let zeros = start.len() < AT_MOST && start.iter().all(|byte| *byte == 0);
+    if zeros || MAGIC.starts_with(start) {
+        return Found::Nothing;
+    }
+    if !start.starts_with(MAGIC) {
+        return Found::NoJournal;
+    }
+    match number(start, VERSION_AT) {
+        Some(VERSION) => {}
+        Some(other) => return Found::OtherVersion(other),
+        None => return Found::Nothing,
+    }
+    let Some(length) = start.get(LENGTH_AT..BODY_AT) else {
+        return Found::Nothing;
+    };
+    let length = u32::from_le_bytes(length.try_into().expect("it is four bytes"));
+    let end = BODY_AT.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+    if end > AT_MOST - CHECKSUM {
+        return Found::Damaged;
+    }
+    let Some(said) = start.get(end..end + CHECKSUM) else {
+        return Found::Nothing;
+    };
+    if said != checksum(&start[..end]).to_le_bytes() {
+        return Found::Damaged;
+    }
+    match identity(&start[BODY_AT..end]) {
+        Some(identity) => Found::Header(identity, end + CHECKSUM),
+        None => Found::Damaged,
+    }
+}
+
+fn number(start: &[u8], at: usize) -> Option<u16> {
+    let bytes = start.get(at..at + 2)?;
+    Some(u16::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn checksum(header: &[u8]) -> u64 {
+    let mut header = header.to_vec();
+    header[HOLDER_AT..LENGTH_AT].fill(0);
+    XxHash3_64::oneshot(&header)
+}
+
+fn identity(mut body: &[u8]) -> Option<Identity> {
+    let from = &mut body;
+    let digest = u128::from_le_bytes(take_bytes(from, 16)?.try_into().ok()?);
+    let bytes = take(from)?;
+    let users = take(from)?;
+    let count = take(from)?;
+    let text = |from: &mut &[u8]| {
+        let length = take(from)?;
+        String::from_utf8(take_bytes(from, length)?.to_vec()).ok()
+    };
+    let mut facts = Vec::new();
+    for _ in 0..count {
+        facts.push((text(from)?, text(from)?));
+    }
+    Some(Identity {
+        input: Fingerprint { digest, bytes },
+        users,
+        facts,
+    })
+}
+
+impl Identity {
+    /// In what a journal's identity differs from this one, as a sentence; `None` if it does not.
+    pub(super) fn difference(&self, of_journal: &Identity) -> Option<String> {
+        if self == of_journal {
+            return None;
+        }
+        let mut all = Vec::new();
+        if self.input != of_journal.input {
+            match (self.input.bytes, of_journal.input.bytes) {
+                (now, then) if now == then => {
+                    all.push("the content of the input has changed".to_owned());
+                }
+                (now, then) => {
+                    all.push(format!("the input had {then} bytes and has {now} now"));
+                }
+            }
+        } else if self.users != of_journal.users {
+            let (now, then) = (self.users, of_journal.users);
+            all.push(format!("the input had {then} users and has {now} now"));
+        }
+        let of = |facts: &[(String, String)], name: &str| {
+            let fact = facts.iter().find(|(it, _)| it == name);
+            fact.map_or("not set".to_owned(), |(_, value)| value.clone())
+        };
+        for (name, now) in &self.facts {
+            let then = of(&of_journal.facts, name);
+            if *now != then {
+                all.push(format!("{name} was {then} and is {now} now"));
+            }
+        }
+        for (name, then) in &of_journal.facts {
+            if !self.facts.iter().any(|(it, _)| it == name) {
+                all.push(format!("{name} was {then} and is not set now"));
+            }
+        }
+        if all.is_empty() {
+            all.push("it was begun by another version of imtag".to_owned());
+        }
+        // a value may be of a file that somebody made up
+        Some(Shown(&all.join(", ")).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Identity {
+            input: Fingerprint {
+                digest: u128::MAX - 5,
+                bytes: 1_000,
+            },
+            users: 70_000,
+            facts: vec![fact("generation", "timpush"), fact("app", "1400000000")],
+        }
+    }
+
+    #[test]
+    fn a_header_is_found_as_it_was_written_whoever_holds_it() {
+        let mut bytes = header(&identity());
+        let length = bytes.len();
+        assert_eq!(holder(&bytes), Some(std::process::id()));
+        bytes.extend([9; 100]);
+        bytes[HOLDER_AT] ^= 1;
+        assert_eq!(find(&bytes), Found::Header(identity(), length));
+    }
+
+    #[test]
+    fn a_header_that_was_not_written_to_its_end_is_nothing() {
+        let bytes = header(&identity());
+        for length in 0..bytes.len() {
+            assert_eq!(find(&bytes[..length]), Found::Nothing, "{length} bytes");
+        }
+        assert_eq!(find(&[0; 90]), Found::Nothing);
+    }
+
+    #[test]
+    fn a_header_with_a_changed_bit_is_never_taken_for_whole() {
+        let bytes = header(&identity());
+        for bit in 0..8 * bytes.len() {
+            if (HOLDER_AT..LENGTH_AT).contains(&(bit / 8)) {
+                continue;
+            }
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            changed.extend([1; 100]);
+            assert!(!matches!(find(&changed), Found::Header(..)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_kind_and_another_version_are_told_apart() {
+        assert_eq!(find(b"account,tag\nbob,vip\n"), Found::NoJournal);
+        assert_eq!(find(b"imtag"), Found::Nothing);
+        assert_eq!(find(b"imtag,vip\n"), Found::NoJournal);
+        let mut bytes = header(&identity());
+        bytes[VERSION_AT] = 2;
+        assert_eq!(find(&bytes), Found::OtherVersion(2));
+    }
+
+    #[test]
+    fn all_that_differs_is_named() {
+        let now = identity();
+        assert_eq!(now.difference(&identity()), None);
+        let mut then = identity();
+        then.input.digest = 1;
+        then.users = 5;
+        assert_eq!(
+            now.difference(&then).unwrap(),
+            "the content of the input has changed"
+        );
+        then.input.bytes = 999;
+        then.facts[1].1 = "1500000000".to_owned();
+        assert_eq!(
+            now.difference(&then).unwrap(),
+            "the input had 999 bytes and has 1000 now, app was 1500000000 and is 1400000000 now"
+        );
+        let mut then = identity();
+        then.users = 5;
+        then.facts[0].0 = "limits".to_owned();
+        assert_eq!(
+            now.difference(&then).unwrap(),
+            "the input had 5 users and has 70000 now, generation was not set and is timpush now, \
+             limits was timpush and is not set now"
+        );
+    }
+}

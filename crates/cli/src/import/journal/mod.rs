@@ -1,0 +1,262 @@
+//! The journal of an import: which users are settled, so that the same command goes on after any crash.
+//!
+//! It lies beside the input, is held by one import at a time (`hold`), says in its header (`header`) what it is of,
+//! and grows by a block at a time (`block`, `writer`). It holds numbers of users only; who they are is in the input.
+//!
+//! - A user stands in it once their outcome is known. Whoever does not is done again, which does no harm.
+//! - A crash, `kill -9` or power cut at any moment costs the work of two seconds at most, and leaves a journal that
+//!   opens: what is torn at its end is cut off.
+//! - A user stands in it as failed only when the line in the failed file is safe. Each block says how long that file
+//!   was, and what is longer is cut when the import is taken up.
+//! - A journal of another input, or of other settings, is refused. One that holds nobody yet is nobody's, and begun
+//!   afresh.
+//! - What the disk does not take ends the import, before more is sent than can be noted down.
+
+mod block;
+#[cfg(test)]
+mod crash_tests;
+mod header;
+mod hold;
+mod settled;
+#[cfg(test)]
+mod tests;
+mod varint;
+mod writer;
+#[cfg(test)]
+mod writer_tests;
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+pub(crate) use block::Counters;
+pub(crate) use header::{Fingerprint, Identity};
+pub(crate) use hold::JournalError;
+pub(crate) use settled::Settled;
+
+use block::Blocks;
+use header::Found;
+use hold::Held;
+use writer::{Files, Pace, Writer};
+
+use super::disk::{self, DiskError, Medium};
+use super::failed::{FailedFile, Failure};
+
+/// A journal that is held by this import. Shared by all its threads.
+pub(crate) struct Journal {
+    writer: Writer,
+}
+
+/// A journal, and what it knows already.
+pub(crate) struct Opened {
+    pub(crate) journal: Journal,
+    pub(crate) settled: Settled,
+    /// Whether it is an import taken up again, and not a new one.
+    pub(crate) resumed: bool,
+    /// Bytes at the end that were torn, and are gone.
+    pub(crate) torn: u64,
+}
+
+impl Journal {
+    /// Begins a journal, or takes one up, with the failed file that belongs to it. To be called when all that can be
+    /// checked has been, just before anything is sent.
+    ///
+    /// # Errors
+    /// See `JournalError`. Nothing is changed then, but for an empty file that may be there.
+    pub(crate) fn open(
+        path: &Path,
+        identity: &Identity,
+        failed: &Path,
+    ) -> Result<Opened, JournalError> {
+        Journal::open_at(path, identity, failed, Pace::USUAL)
+    }
+
+    fn open_at(
+        path: &Path,
+        identity: &Identity,
+        failed: &Path,
+        pace: Pace,
+    ) -> Result<Opened, JournalError> {
+        let mut file = hold::hold(path)?;
+        let Some(known) = known(&mut file.0, path)? else {
+            return begin(file, path, identity, failed, pace);
+        };
+        if let Some(difference) = identity.difference(&known.identity) {
+            return Err(JournalError::Other {
+                path: path.to_owned(),
+                difference,
+            });
+        }
+        let blocks = known.blocks;
+        let mut counters = blocks.counters;
+        counters.resumes += 1;
+        let failed = FailedFile::resume(failed, blocks.failed, path)?;
+        file.0
+            .write_all_at(&header::this_process(), header::HOLDER_AT as u64)
+            .and_then(|()| file.cut(blocks.end))
+            .map_err(DiskError::of(path, "written"))?;
+        let mut files = Files {
+            path: path.to_owned(),
+            journal: Box::new(file),
+            end: blocks.end,
+            failed,
+        };
+        // counts this resume, and shows that the disk takes more
+        files.write(&counters, &mut Vec::new(), &mut Vec::new(), &[])?;
+        Ok(Opened {
+            journal: Journal {
+                writer: Writer::start(files, counters, true, pace)?,
+            },
+            settled: blocks.settled,
+            resumed: true,
+            torn: known.torn,
+        })
+    }
+
+    /// Users are done. Waits where the disk is two seconds behind.
+    ///
+    /// # Errors
+    /// Where the journal or the failed file could not be written, now or earlier: the import is to stop.
+    pub(crate) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {
+        self.writer.done(positions)
+    }
+
+    /// A user failed, with a line for each operation that was not done. Waits and fails as `done`.
+    pub(crate) fn failed(&self, position: u64, failures: &[Failure<'_>]) -> Result<(), DiskError> {
+        self.writer.failed(position, failures)
+    }
+
+    /// Adds to the counters. They go to the disk with the next users who are settled.
+    pub(crate) fn count(&self, more: Counters) {
+        self.writer.count(more);
+    }
+
+    /// The counters of all runs of this import.
+    pub(crate) fn counters(&self) -> Counters {
+        self.writer.counters()
+    }
+
+    /// Whether all went well so far.
+    ///
+    /// # Errors
+    /// The first that the disk did not take.
+    pub(crate) fn check(&self) -> Result<(), DiskError> {
+        self.writer.check()
+    }
+
+    /// Waits until all that was confirmed survives a power cut.
+    ///
+    /// # Errors
+    /// As `done`.
+    pub(crate) fn flush(&self) -> Result<(), DiskError> {
+        self.writer.flush()
+    }
+
+    /// Ends this run, to be taken up again. Where nobody was settled there is nothing to take up, and no journal is
+    /// left behind.
+    ///
+    /// # Errors
+    /// Where what was confirmed last could not be written, or a file not removed.
+    pub(crate) fn close(self) -> Result<(), DiskError> {
+        self.end(false)
+    }
+
+    /// Ends the import: all is settled, and the journal goes. The list of who failed stays, if anybody did.
+    ///
+    /// # Errors
+    /// As `close`. The journal is still there then, and the same command finds nothing left to send.
+    pub(crate) fn finish(self) -> Result<(), DiskError> {
+        self.end(true)
+    }
+
+    fn end(self, all_settled: bool) -> Result<(), DiskError> {
+        let (files, begun) = self.writer.end()?;
+        let Files {
+            path,
+            journal,
+            failed,
+            ..
+        } = files;
+        failed.close()?;
+        if all_settled || !begun {
+            disk::remove(&path)?;
+        }
+        // held until here, so that nobody else takes it for theirs
+        drop(journal);
+        Ok(())
+    }
+}
+
+/// What a journal says in which some users are settled.
+struct Known {
+    identity: Identity,
+    blocks: Blocks,
+    torn: u64,
+}
+
+fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
+    let start = hold::start_of(file).map_err(DiskError::of(path, "read"))?;
+    let path = path.to_owned();
+    let (identity, header) = match header::find(&start) {
+        Found::Header(identity, length) => (identity, length as u64),
+        Found::Nothing => return Ok(None),
+        Found::OtherVersion(version) => return Err(JournalError::Version { path, version }),
+        Found::Damaged => return Err(JournalError::Damaged { path }),
+        Found::NoJournal => return Err(JournalError::NoJournal { path }),
+    };
+    let mut read = || {
+        file.seek(SeekFrom::Start(header))?;
+        let blocks = block::read(&*file, header, identity.users)?;
+        Ok((blocks, file.metadata()?.len()))
+    };
+    let (blocks, length) = read().map_err(DiskError::of(&path, "read"))?;
+    Ok((blocks.count > 0).then(|| Known {
+        identity,
+        torn: length - blocks.end,
+        blocks,
+    }))
+}
+
+/// Begins a journal in a file in which nobody is settled, and leaves none behind if that fails.
+fn begin(
+    mut file: Held,
+    path: &Path,
+    identity: &Identity,
+    failed: &Path,
+    pace: Pace,
+) -> Result<Opened, JournalError> {
+    let header = header::header(identity);
+    let mut write = || {
+        file.cut(0)?;
+        file.append(&header)?;
+        file.0.sync_all()?;
+        disk::sync_folder_of(path)
+    };
+    let written = write().map_err(DiskError::of(path, "written"));
+    let failed = match written
+        .map_err(JournalError::from)
+        .and_then(|()| Ok(FailedFile::fresh(failed)?))
+    {
+        Ok(failed) => failed,
+        Err(error) => {
+            // what is to be told is the first that went wrong
+            let _ = disk::remove(path);
+            return Err(error);
+        }
+    };
+    let files = Files {
+        path: path.to_owned(),
+        journal: Box::new(file),
+        end: header.len() as u64,
+        failed,
+    };
+    Ok(Opened {
+        journal: Journal {
+            writer: Writer::start(files, Counters::default(), false, pace)?,
+        },
+        settled: Settled::none(identity.users),
+        resumed: false,
+        torn: 0,
+    })
+}

@@ -1,0 +1,260 @@
+//! What a journal promises to an import, with real files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use imtag_transport::Effect;
+use tempfile::TempDir;
+
+use super::*;
+use crate::import::failed::{Op, list};
+use crate::reason::Reason;
+
+/// A folder with the files of an import in it.
+pub(super) struct Place {
+    folder: TempDir,
+    pub(super) identity: Identity,
+}
+
+impl Place {
+    pub(super) fn new(users: u64) -> Place {
+        Place {
+            folder: tempfile::tempdir().unwrap(),
+            identity: identity(users),
+        }
+    }
+
+    pub(super) fn journal(&self) -> PathBuf {
+        self.folder.path().join("users.csv.journal")
+    }
+
+    pub(super) fn failed(&self) -> PathBuf {
+        self.folder.path().join("users.csv.failed.ndjson")
+    }
+
+    pub(super) fn open(&self) -> Result<Opened, JournalError> {
+        Journal::open(&self.journal(), &self.identity, &self.failed())
+    }
+
+    pub(super) fn refused(&self) -> String {
+        self.open().err().unwrap().to_string()
+    }
+
+    /// The accounts in the list of who failed.
+    pub(super) fn listed(&self) -> Vec<String> {
+        let lines = list(&self.failed()).unwrap();
+        lines.map(|line| line.unwrap().account).collect()
+    }
+}
+
+pub(super) fn identity(users: u64) -> Identity {
+    Identity {
+        input: Fingerprint {
+            digest: 77,
+            bytes: 1_000,
+        },
+        users,
+        facts: vec![("app".to_owned(), "1400000000".to_owned())],
+    }
+}
+
+/// A user fails, whose account is the number.
+pub(super) fn fail(journal: &Journal, user: u64) -> Result<(), DiskError> {
+    let failure = Failure {
+        account: &user.to_string(),
+        op: Op::Add,
+        tags: &["vip"],
+        reason: &Reason::ours("it was refused".to_owned(), "ask why"),
+        effect: Effect::NotApplied,
+    };
+    journal.failed(user, &[failure])
+}
+
+fn settled(opened: &Opened, users: u64) -> Vec<u64> {
+    (0..users)
+        .filter(|user| opened.settled.is_settled(*user))
+        .collect()
+}
+
+#[test]
+fn an_import_that_is_taken_up_knows_who_is_settled_and_what_was_counted() {
+    let place = Place::new(1_000);
+    let opened = place.open().unwrap();
+    assert!(!opened.resumed);
+    assert!(settled(&opened, 1_000).is_empty());
+    let more = |requests| Counters {
+        requests,
+        retries: 1,
+        splits: 2,
+        elapsed: Duration::from_millis(1_500),
+        resumes: 0,
+    };
+    let journal = opened.journal;
+    journal.count(more(10));
+    journal.done([5, 999, 4]).unwrap();
+    journal.flush().unwrap();
+    fail(&journal, 7).unwrap();
+    journal.flush().unwrap();
+    journal.count(more(20));
+    journal.close().unwrap();
+
+    let opened = place.open().unwrap();
+    assert!(opened.resumed);
+    assert_eq!(opened.torn, 0);
+    assert_eq!(settled(&opened, 1_000), [4, 5, 7, 999]);
+    assert_eq!((opened.settled.done(), opened.settled.failed()), (3, 1));
+    let counted = Counters {
+        requests: 30,
+        retries: 2,
+        splits: 4,
+        elapsed: Duration::from_secs(3),
+        resumes: 1,
+    };
+    assert_eq!(opened.journal.counters(), counted);
+    drop(opened);
+    assert_eq!(place.open().unwrap().journal.counters().resumes, 2);
+    assert_eq!(place.listed(), ["7"]);
+}
+
+#[test]
+fn both_files_are_for_their_owner_alone() {
+    let place = Place::new(10);
+    let opened = place.open().unwrap();
+    for path in [place.journal(), place.failed()] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    drop(opened);
+}
+
+#[test]
+fn a_second_import_on_a_journal_is_told_which_process_has_it() {
+    let place = Place::new(10);
+    let opened = place.open().unwrap();
+    let refused = place.refused();
+    let process = std::process::id();
+    let starts = format!("another import (process {process}) is at work with ");
+    assert!(refused.starts_with(&starts), "{refused}");
+    opened.journal.done(0..10).unwrap();
+    opened.journal.close().unwrap();
+    assert!(place.open().is_ok());
+}
+
+#[test]
+fn a_changed_input_or_setting_is_not_taken_for_what_was_begun() {
+    let mut place = Place::new(10);
+    let journal = place.open().unwrap().journal;
+    journal.done([1]).unwrap();
+    journal.close().unwrap();
+    let before = fs::read(place.journal()).unwrap();
+    place.identity.input.digest += 1;
+    place.identity.facts[0].1 = "1500000000".to_owned();
+    let refused = place.refused();
+    let wanted = "is the journal of another import, as the content of the input has changed, app was 1400000000 and \
+                  is 1500000000 now: give what that import was begun with, or delete the journal to begin afresh";
+    assert!(refused.ends_with(wanted), "{refused}");
+    assert_eq!(fs::read(place.journal()).unwrap(), before);
+}
+
+#[test]
+fn a_journal_in_which_nobody_is_settled_is_anybodys() {
+    let mut place = Place::new(10);
+    drop(place.open().unwrap());
+    assert!(place.journal().exists(), "as a crash leaves it");
+    place.identity = identity(2_000);
+    let opened = place.open().unwrap();
+    assert!(!opened.resumed);
+    opened.journal.done([1_999]).unwrap();
+    opened.journal.close().unwrap();
+    assert_eq!(settled(&place.open().unwrap(), 2_000), [1_999]);
+}
+
+#[test]
+fn a_run_that_settles_nobody_leaves_things_as_they_were() {
+    let place = Place::new(10);
+    fs::write(place.failed(), "of an earlier run\n").unwrap();
+    let journal = place.open().unwrap().journal;
+    journal.count(Counters {
+        requests: 1,
+        ..Counters::default()
+    });
+    journal.close().unwrap();
+    assert!(!place.journal().exists());
+    let list = fs::read_to_string(place.failed()).unwrap();
+    assert_eq!(list, "of an earlier run\n");
+    fs::remove_file(place.failed()).unwrap();
+    place.open().unwrap().journal.close().unwrap();
+    assert!(!place.failed().exists());
+}
+
+#[test]
+fn an_import_that_ends_leaves_the_list_of_who_failed_and_no_journal() {
+    let place = Place::new(4);
+    fs::write(place.failed(), "of an earlier run\n").unwrap();
+    let journal = place.open().unwrap().journal;
+    fail(&journal, 3).unwrap();
+    fail(&journal, 1).unwrap();
+    journal.done([0, 2]).unwrap();
+    journal.finish().unwrap();
+    assert!(!place.journal().exists());
+    assert_eq!(place.listed(), ["3", "1"]);
+    let journal = place.open().unwrap().journal;
+    journal.done(0..4).unwrap();
+    journal.finish().unwrap();
+    assert!(!place.failed().exists(), "nobody failed this time");
+}
+
+#[test]
+fn no_other_file_is_taken_for_a_journal_or_harmed() {
+    let place = Place::new(4);
+    for (content, says) in [
+        (
+            &b"account,tag\nbob,vip\n"[..],
+            "is not a journal of an import",
+        ),
+        (b"imtag journal\n\x09\0", "has format version 9"),
+    ] {
+        fs::write(place.journal(), content).unwrap();
+        let refused = place.refused();
+        assert!(refused.contains(says), "{refused}");
+        assert_eq!(fs::read(place.journal()).unwrap(), content);
+    }
+    fs::remove_file(place.journal()).unwrap();
+    fs::create_dir(place.journal()).unwrap();
+    assert!(place.refused().contains("is no regular file"));
+}
+
+#[test]
+fn a_folder_that_takes_no_file_is_named_before_anything_is_sent() {
+    let place = Place::new(4);
+    let nowhere = Path::new("/no such folder/users.csv.journal");
+    let refused = Journal::open(nowhere, &place.identity, &place.failed());
+    let text = refused.err().unwrap().to_string();
+    assert!(
+        text.starts_with("/no such folder/users.csv.journal cannot be opened: "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("; make its folder, or give another path"),
+        "{text}"
+    );
+
+    let refused = Journal::open(&place.journal(), &place.identity, Path::new("/dev/full"));
+    let text = refused.err().unwrap().to_string();
+    assert!(text.starts_with("/dev/full cannot be written: "), "{text}");
+    assert!(!place.journal().exists());
+}
+
+#[test]
+fn a_list_of_failed_users_that_is_gone_is_not_gone_on_without() {
+    let place = Place::new(4);
+    let journal = place.open().unwrap().journal;
+    fail(&journal, 3).unwrap();
+    journal.close().unwrap();
+    fs::remove_file(place.failed()).unwrap();
+    let refused = place.refused();
+    let says = "does not start with the failed users that this import has listed so far";
+    assert!(refused.contains(says), "{refused}");
+}

@@ -1,0 +1,64 @@
+//! Numbers as bytes, the small ones in few: seven bits a byte, the least first, as protocol buffers have them.
+
+/// Appends a number.
+pub(super) fn put(mut number: u64, to: &mut Vec<u8>) {
+    while number >= 0x80 {
+        to.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    to.push(number.to_le_bytes()[0]);
+}
+
+/// Takes a number off the front; `None` where none stands there.
+pub(super) fn take(from: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        let byte = u64::from(*byte);
+        number |= (byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Takes so many bytes off the front.
+pub(super) fn take_bytes<'a>(from: &mut &'a [u8], count: u64) -> Option<&'a [u8]> {
+    let (bytes, rest) = from.split_at_checked(usize::try_from(count).ok()?)?;
+    *from = rest;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_comes_back_and_small_ones_are_short() {
+        for (number, length) in [
+            (0, 1),
+            (127, 1),
+            (128, 2),
+            (16_383, 2),
+            (16_384, 3),
+            (u64::MAX, 10),
+        ] {
+            let mut bytes = Vec::new();
+            put(number, &mut bytes);
+            assert_eq!(bytes.len(), length);
+            bytes.push(7);
+            let mut rest = bytes.as_slice();
+            assert_eq!(take(&mut rest), Some(number));
+            assert_eq!(rest, [7]);
+        }
+    }
+
+    #[test]
+    fn a_number_that_does_not_end_is_none() {
+        assert_eq!(take(&mut [].as_slice()), None);
+        assert_eq!(take(&mut [0x80].as_slice()), None);
+        assert_eq!(take(&mut [0x80; 11].as_slice()), None);
+    }
+}

@@ -1,0 +1,360 @@
+//! The thread that writes the journal. What is confirmed is gathered, and goes to the disk as one block half a second
+//! after the first of it: the lines of who failed first, and when these are safe the block that counts them.
+//!
+//!     confirm ──▶ gathered ──▶ failed file, fdatasync ──▶ block, fdatasync ──▶ safe
+//!
+//! A crash costs what is not safe. So that this is never more than two seconds of work, whatever the disk does,
+//! confirming waits where the oldest that is not safe is two seconds old: an import is then as fast as its disk, and
+//! no faster. It waits too where very much was gathered, which bounds memory.
+//!
+//! What the disk fails at first is told to all who confirm from then on, and nothing is written after it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::block::{self, Counters};
+use super::settled::Kind;
+use crate::import::disk::{DiskError, Medium};
+use crate::import::failed::{FailedFile, Failure};
+
+/// How long what is confirmed may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Before it is on its way to the disk.
+    pub(super) gather: Duration,
+    /// Before it is safe; no more is taken then.
+    pub(super) unsafe_at_most: Duration,
+}
+
+impl Pace {
+    pub(super) const USUAL: Pace = Pace {
+        gather: Duration::from_millis(500),
+        unsafe_at_most: Duration::from_secs(2),
+    };
+}
+
+/// What is gathered at most: a few megabytes.
+const USERS_AT_MOST: usize = 1 << 18;
+const LINES_AT_MOST: usize = 4 << 20;
+
+/// What was confirmed and is on its way.
+#[derive(Default)]
+struct Batch {
+    done: Vec<u64>,
+    failed: Vec<u64>,
+    /// Of those who failed.
+    lines: Vec<u8>,
+    /// When the first of it was confirmed.
+    since: Option<Instant>,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.done.len() + self.failed.len() >= USERS_AT_MOST || self.lines.len() >= LINES_AT_MOST
+    }
+
+    fn clear(&mut self) {
+        self.done.clear();
+        self.failed.clear();
+        self.lines.clear();
+        self.since = None;
+    }
+}
+
+struct State {
+    gathered: Batch,
+    /// Since when what the thread writes just now has been confirmed.
+    writing: Option<Instant>,
+    counters: Counters,
+    /// Whether the counters have grown since the last block.
+    counted: bool,
+    /// Whether any block stands in the journal.
+    begun: bool,
+    /// Whether somebody waits until all is safe.
+    hurry: bool,
+    closing: bool,
+    broken: Option<DiskError>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Tells the thread.
+    work: Condvar,
+    /// Tells those who confirm.
+    safe: Condvar,
+    pace: Pace,
+}
+
+/// The files, as the thread has them.
+pub(super) struct Files {
+    pub(super) path: PathBuf,
+    pub(super) journal: Box<dyn Medium>,
+    /// Where the next block will stand.
+    pub(super) end: u64,
+    pub(super) failed: FailedFile,
+}
+
+impl Files {
+    /// Writes a block; returns when it is safe.
+    pub(super) fn write(
+        &mut self,
+        counters: &Counters,
+        done: &mut Vec<u64>,
+        failed: &mut Vec<u64>,
+        lines: &[u8],
+    ) -> Result<(), DiskError> {
+        self.failed.append(lines)?;
+        let mut bytes = Vec::new();
+        block::put(
+            self.end,
+            counters,
+            self.failed.mark(),
+            [done, failed],
+            &mut bytes,
+        );
+        let written = self
+            .journal
+            .append(&bytes)
+            .and_then(|()| self.journal.sync());
+        written.map_err(DiskError::of(&self.path, "written"))?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The thread, and what it shares with those who confirm.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Files>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        files: Files,
+        counters: Counters,
+        begun: bool,
+        pace: Pace,
+    ) -> Result<Writer, DiskError> {
+        let path = files.path.clone();
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                gathered: Batch::default(),
+                writing: None,
+                counters,
+                counted: false,
+                begun,
+                hurry: false,
+                closing: false,
+                broken: None,
+            }),
+            work: Condvar::new(),
+            safe: Condvar::new(),
+            pace,
+        });
+        let its = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || its.run(files))
+            .map_err(DiskError::of(&path, "written by a thread"))?;
+        Ok(Writer {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {
+        let mut state = self.shared.state();
+        for position in positions {
+            state = self.shared.room(state)?;
+            self.shared.gather(&mut state, position, Kind::Done);
+        }
+        Ok(())
+    }
+
+    pub(super) fn failed(&self, position: u64, failures: &[Failure<'_>]) -> Result<(), DiskError> {
+        let mut state = self.shared.room(self.shared.state())?;
+        for failure in failures {
+            failure.write(&mut state.gathered.lines);
+        }
+        self.shared.gather(&mut state, position, Kind::Failed);
+        Ok(())
+    }
+
+    pub(super) fn count(&self, more: Counters) {
+        let mut state = self.shared.state();
+        state.counters += more;
+        state.counted = true;
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.shared.state().counters
+    }
+
+    pub(super) fn check(&self) -> Result<(), DiskError> {
+        self.shared.state().broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Waits until all that was confirmed is safe.
+    pub(super) fn flush(&self) -> Result<(), DiskError> {
+        let mut state = self.shared.state();
+        while state.broken.is_none() && state.oldest().is_some() {
+            if state.gathered.since.is_some() {
+                state.hurry = true;
+                self.shared.work.notify_one();
+            }
+            state = wait(&self.shared.safe, state);
+        }
+        state.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Writes what is left, and ends the thread. The files come back, and whether any block stands in the journal.
+    pub(super) fn end(mut self) -> Result<(Files, bool), DiskError> {
+        let files = self.join();
+        self.check()?;
+        let begun = self.shared.state().begun;
+        let files = files.expect("it is joined once, and is broken where it panicked");
+        Ok((files, begun))
+    }
+
+    fn join(&mut self) -> Option<Files> {
+        self.shared.state().closing = true;
+        self.shared.work.notify_one();
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl State {
+    /// Since when the oldest that is not safe has been confirmed.
+    fn oldest(&self) -> Option<Instant> {
+        self.writing.or(self.gathered.since)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until more may be confirmed.
+    fn room<'s>(
+        &self,
+        mut state: MutexGuard<'s, State>,
+    ) -> Result<MutexGuard<'s, State>, DiskError> {
+        loop {
+            if let Some(broken) = &state.broken {
+                return Err(broken.clone());
+            }
+            let old = |since: Instant| since.elapsed() >= self.pace.unsafe_at_most;
+            if !state.gathered.is_full() && !state.oldest().is_some_and(old) {
+                return Ok(state);
+            }
+            state = wait(&self.safe, state);
+        }
+    }
+
+    fn gather(&self, state: &mut State, position: u64, kind: Kind) {
+        let gathered = &mut state.gathered;
+        match kind {
+            Kind::Done => gathered.done.push(position),
+            Kind::Failed => gathered.failed.push(position),
+        }
+        let first = gathered.since.is_none();
+        if first {
+            gathered.since = Some(Instant::now());
+        }
+        if first || gathered.is_full() {
+            self.work.notify_one();
+        }
+    }
+
+    /// The thread.
+    fn run(&self, mut files: Files) -> Files {
+        let _told = TellOfPanic {
+            shared: self,
+            path: files.path.clone(),
+        };
+        let mut batch = Batch::default();
+        while let Some(counters) = self.next(&mut batch) {
+            let Batch {
+                done,
+                failed,
+                lines,
+                ..
+            } = &mut batch;
+            let written = files.write(&counters, done, failed, lines);
+            batch.clear();
+            if !self.tell(written) {
+                break;
+            }
+        }
+        files
+    }
+
+    /// Waits for what is to be written, and takes it; `None` once there will be no more.
+    fn next(&self, batch: &mut Batch) -> Option<Counters> {
+        let mut state = self.state();
+        loop {
+            let age = state.gathered.since.map(|since| since.elapsed());
+            let rest = age.map(|age| self.pace.gather.saturating_sub(age));
+            let now = state.hurry || state.closing || state.gathered.is_full();
+            state = match rest {
+                Some(rest) if rest.is_zero() || now => break,
+                Some(rest) => {
+                    let waited = self.work.wait_timeout(state, rest);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                // nobody settled, but what was counted belongs to those who were
+                None if state.closing && state.counted && state.begun => break,
+                None if state.closing => return None,
+                None => wait(&self.work, state),
+            };
+        }
+        std::mem::swap(&mut state.gathered, batch);
+        state.writing = batch.since;
+        state.counted = false;
+        state.hurry = false;
+        // what was gathered has left room
+        self.safe.notify_all();
+        Some(state.counters)
+    }
+
+    /// Says what came of a block; false if it is the last.
+    fn tell(&self, written: Result<(), DiskError>) -> bool {
+        let mut state = self.state();
+        state.writing = None;
+        match written {
+            Ok(()) => state.begun = true,
+            Err(error) => state.broken = Some(error),
+        }
+        self.safe.notify_all();
+        state.broken.is_none()
+    }
+}
+
+fn wait<'s>(told: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    told.wait(state).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So that nobody waits for a thread that is no more.
+struct TellOfPanic<'s> {
+    shared: &'s Shared,
+    path: PathBuf,
+}
+
+impl Drop for TellOfPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let error = std::io::Error::other("the thread that writes it panicked");
+            let broken = DiskError::of(&self.path, "written")(error);
+            self.shared.tell(Err(broken));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the thread promises, with disks that fail, are slow, or tell what was done to them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::block::Counters;
+use super::tests::fail;
+use super::writer::{Files, Pace, Writer};
+use super::{Journal, header};
+use crate::import::disk::Medium;
+use crate::import::disk::tests::{Log, Small};
+use crate::import::failed::FailedFile;
+
+const AT_ONCE: Pace = Pace {
+    gather: Duration::ZERO,
+    unsafe_at_most: Duration::from_secs(3_600),
+};
+
+/// Writes only when it must.
+const LATE: Pace = Pace {
+    gather: Duration::from_secs(3_600),
+    unsafe_at_most: Duration::from_secs(3_600),
+};
+
+fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace) -> Journal {
+    let files = Files {
+        path: PathBuf::from("users.journal"),
+        journal: Box::new(journal),
+        end: header::AT_MOST as u64,
+        failed: FailedFile::on(Path::new("users.failed"), failed),
+    };
+    Journal {
+        writer: Writer::start(files, Counters::default(), true, pace).unwrap(),
+    }
+}
+
+fn small(name: &'static str, room: usize, log: &Log) -> Small {
+    Small {
+        name,
+        room,
+        log: Arc::clone(log),
+    }
+}
+
+#[test]
+fn who_failed_is_safe_in_the_list_before_the_journal_counts_them() {
+    let log = Log::default();
+    let journal = on(
+        small("journal", 1_000, &log),
+        small("failed", 1_000, &log),
+        LATE,
+    );
+    journal.done([1]).unwrap();
+    fail(&journal, 2).unwrap();
+    journal.flush().unwrap();
+    let all = log.lock().unwrap().join(", ");
+    assert_eq!(
+        all,
+        "failed cut 0, failed append, failed sync, journal append, journal sync"
+    );
+}
+
+#[test]
+fn a_full_disk_stops_the_import_with_path_and_remedy_and_nothing_is_written_after_it() {
+    for (journal, failed, path) in [(10, 1_000, "users.journal"), (1_000, 10, "users.failed")] {
+        let log = Log::default();
+        let journal = on(
+            small("journal", journal, &log),
+            small("failed", failed, &log),
+            AT_ONCE,
+        );
+        fail(&journal, 1).unwrap();
+        let full = journal.flush().unwrap_err().to_string();
+        let wanted = format!(
+            "{path} cannot be written: no storage space; make room for it, and run the same command again: what was \
+             confirmed is not repeated"
+        );
+        assert_eq!(full, wanted);
+        let writes = log.lock().unwrap().len();
+        assert_eq!(journal.done([2]).unwrap_err().to_string(), wanted);
+        assert_eq!(fail(&journal, 3).unwrap_err().to_string(), wanted);
+        assert_eq!(journal.check().unwrap_err().to_string(), wanted);
+        assert_eq!(journal.close().unwrap_err().to_string(), wanted);
+        assert_eq!(log.lock().unwrap().len(), writes);
+    }
+}
+
+/// Tells when it syncs, and waits there until it is let on.
+struct Slow {
+    syncs: Arc<Mutex<Vec<()>>>,
+    wait: Receiver<()>,
+}
+
+impl Medium for Slow {
+    fn append(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.wait.recv().unwrap();
+        self.syncs.lock().unwrap().push(());
+        Ok(())
+    }
+
+    fn cut(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_more_is_confirmed_while_the_disk_is_too_far_behind() {
+    let syncs = Arc::default();
+    let (go_on, wait) = channel();
+    let slow = Slow {
+        syncs: Arc::clone(&syncs),
+        wait,
+    };
+    let pace = Pace {
+        gather: Duration::ZERO,
+        unsafe_at_most: Duration::ZERO,
+    };
+    let journal = on(slow, small("failed", 0, &Log::default()), pace);
+    journal.done([1]).unwrap();
+    let let_on = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // time for the second to come through, if it did not wait
+            std::thread::sleep(Duration::from_millis(50));
+            let_on.store(true, Ordering::SeqCst);
+            go_on.send(()).unwrap();
+            go_on.send(()).unwrap();
+        });
+        journal.done([2]).unwrap();
+        assert!(let_on.load(Ordering::SeqCst), "the first is not safe yet");
+        journal.flush().unwrap();
+    });
+    assert_eq!(syncs.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_gathered_is_bounded_however_rarely_it_is_written() {
+    let log = Log::default();
+    let journal = on(
+        small("journal", 1 << 30, &log),
+        small("failed", 0, &log),
+        LATE,
+    );
+    journal.done(0..1_000_000).unwrap();
+    journal.flush().unwrap();
+    let appends = log
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|it| *it == "journal append")
+        .count();
+    assert!((4..=8).contains(&appends), "{appends} blocks");
+}
+
+#[test]
+fn what_was_confirmed_is_written_when_the_journal_is_dropped() {
+    let log = Log::default();
+    let journal = on(
+        small("journal", 1_000, &log),
+        small("failed", 0, &log),
+        LATE,
+    );
+    journal.done([1]).unwrap();
+    drop(journal);
+    assert_eq!(log.lock().unwrap().last().unwrap(), "journal sync");
+}
+
+#[test]
+fn what_is_counted_after_the_last_user_is_written_at_the_end() {
+    let log = Log::default();
+    let journal = on(
+        small("journal", 1_000, &log),
+        small("failed", 0, &log),
+        LATE,
+    );
+    journal.count(Counters {
+        requests: 1,
+        ..Counters::default()
+    });
+    drop(journal);
+    assert_eq!(log.lock().unwrap().last().unwrap(), "journal sync");
+}
+
+/// A bug.
+struct Panics;
+
+impl Medium for Panics {
+    fn append(&mut self, _: &[u8]) -> io::Result<()> {
+        panic!("as this test wants it")
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn cut(&mut self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_thread_that_panicked() {
+    let journal = on(Panics, small("failed", 0, &Log::default()), AT_ONCE);
+    journal.done([1]).unwrap();
+    let error = journal.flush().unwrap_err().to_string();
+    assert!(
+        error.contains("the thread that writes it panicked"),
+        "{error}"
+    );
+    assert!(journal.close().is_err());
+}
