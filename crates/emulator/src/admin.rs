@@ -10,11 +10,13 @@ use axum::response::Response;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fault_json::{self, Order};
+use crate::fault_json;
+use crate::fault_list;
 use crate::log::Arrived;
 use crate::reply;
 use crate::route::Route;
 use crate::service::Context;
+use crate::user_list::UserList;
 
 pub(crate) async fn faults(
     State(context): State<Context>,
@@ -29,13 +31,38 @@ pub(crate) async fn faults(
         Err(rejection) => return sorry(rejection.status(), &rejection.body_text()),
     };
     match fault_json::read(&body) {
-        Ok(Order { target, faults }) => {
-            let queued = faults.len();
-            context.world.put_faults(target, faults);
-            ok(&json!({"queued": queued}))
+        Ok(order) => {
+            let (queued, standing) = context.world.put(order);
+            ok(&json!({"queued": queued, "standing": standing}))
         }
         Err(error) => sorry(StatusCode::BAD_REQUEST, &error.to_string()),
     }
+}
+
+pub(crate) async fn standing(State(context): State<Context>) -> Response {
+    let state = context.world.state();
+    ok(&json!({
+        "seed": context.world.settings.seed,
+        "waiting": state.queues.len(),
+        "standing": fault_list::list(state.standing.list()),
+    }))
+}
+
+pub(crate) async fn remove_faults(State(context): State<Context>) -> Response {
+    context.world.remove_faults();
+    ok(&json!({"removed": true}))
+}
+
+pub(crate) async fn remove_standing(
+    State(context): State<Context>,
+    number: Result<Path<u64>, PathRejection>,
+) -> Response {
+    let known = number.is_ok_and(|Path(number)| context.world.state().standing.remove(number));
+    if known {
+        return ok(&json!({"removed": true}));
+    }
+    let text = "no standing fault has this number: GET /emulator/faults lists them";
+    sorry(StatusCode::NOT_FOUND, text)
 }
 
 pub(crate) async fn stats(State(context): State<Context>) -> Response {
@@ -44,8 +71,7 @@ pub(crate) async fn stats(State(context): State<Context>) -> Response {
 }
 
 pub(crate) async fn users(State(context): State<Context>) -> Response {
-    let state = context.world.state();
-    ok(&json!({"users": state.store.users()}))
+    UserList::new(context.world).response()
 }
 
 pub(crate) async fn user(
@@ -74,13 +100,14 @@ pub(crate) async fn reset(State(context): State<Context>) -> Response {
 
 pub(crate) async fn unknown() -> Response {
     let text = "no such path: GET /emulator/stats, /emulator/users, /emulator/users/ACCOUNT, /emulator/requests, \
-                or POST /emulator/faults, /emulator/reset";
+                /emulator/faults, or POST /emulator/faults, /emulator/reset, or DELETE /emulator/faults, \
+                /emulator/faults/NUMBER";
     sorry(StatusCode::NOT_FOUND, text)
 }
 
 /// A known path, asked for by another method than it has; the head's `Allow` names that.
 pub(crate) async fn wrong_method() -> Response {
-    let text = "faults and reset take POST, everything else GET";
+    let text = "faults takes POST, GET and DELETE, a standing fault DELETE, reset POST, everything else GET";
     sorry(StatusCode::METHOD_NOT_ALLOWED, text)
 }
 

@@ -135,12 +135,8 @@ fn carry_out(
     applied: &mut Applied,
 ) {
     match operation {
-        Operation::Add => {
-            if replace {
-                store.clear(&user.account);
-            }
-            store.add(&user.account, user.tags);
-        }
+        Operation::Add if replace => store.replace(&user.account, user.tags),
+        Operation::Add => store.add(&user.account, user.tags),
         Operation::Remove => store.remove(&user.account, &user.tags),
         Operation::Clear => store.clear(&user.account),
         Operation::Get => {

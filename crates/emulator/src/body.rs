@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use imtag_core::{Generation, Limits, Operation};
 use serde_json::{Map, Value};
 
+use crate::disk::ACCOUNT_BYTES_AT_MOST;
 use crate::refusal::Refusal;
 use crate::route::Route;
 
@@ -137,9 +138,13 @@ impl Reader<'_> {
                 format!("{place}: the account is empty"),
             ));
         }
-        let (bytes, most) = (account.len(), self.limits.account_bytes);
         // timpush takes RegistrationIDs too, whose length nobody states.
-        if bytes > most && self.route.generation == Generation::AllMemberPush {
+        let most = match self.route.generation {
+            Generation::AllMemberPush => self.limits.account_bytes.min(ACCOUNT_BYTES_AT_MOST),
+            Generation::Timpush => ACCOUNT_BYTES_AT_MOST,
+        };
+        let bytes = account.len();
+        if bytes > most {
             let text = format!("{place}: the account has {bytes} bytes, at most {most}");
             return Some(Refusal::new(70402, text));
         }

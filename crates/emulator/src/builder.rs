@@ -1,47 +1,48 @@
 //! The settings of an emulator, each with a default under which it starts.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use imtag_core::{Identifier, Limits, SdkAppId, SecretKey};
-use tokio_rustls::rustls::crypto::ring;
+use imtag_core::{Limits, SdkAppId, SecretKey};
 
 use crate::apply::Rules;
+use crate::disk::Disk;
 use crate::emulator::{Emulator, Parts};
 use crate::error::StartError;
-use crate::gate::App;
-use crate::tls::{self, Tls};
+use crate::folder::Folder;
+use crate::identity::{self, Given};
 use crate::traffic::{Quota, Window};
-use crate::world::World;
-
-/// The app of an emulator that was not told another.
-const DEFAULT_SDKAPPID: u32 = 1_400_000_000;
+use crate::way::Way;
+use crate::world::{Settings, State, World};
 
 /// The settings of an emulator; made by [`Emulator::builder`].
 #[derive(Debug, Clone)]
 pub struct Builder {
-    sdkappid: SdkAppId,
-    identifier: String,
-    secret_key: Option<SecretKey>,
+    given: Given,
+    data: Option<PathBuf>,
     tls: bool,
     address: String,
     window: Window,
     rejected_arrivals_count: bool,
     read_timeout: Duration,
+    way: Way,
+    seed: Option<u64>,
     rules: Rules,
 }
 
 impl Default for Builder {
     fn default() -> Builder {
         Builder {
-            sdkappid: SdkAppId::new(DEFAULT_SDKAPPID).expect("the default is not 0"),
-            identifier: "administrator".to_owned(),
-            secret_key: None,
+            given: Given::default(),
+            data: None,
             tls: false,
             address: "127.0.0.1:0".to_owned(),
             window: Window::default(),
             rejected_arrivals_count: true,
             read_timeout: Duration::from_secs(30),
+            way: Way::default(),
+            seed: None,
             rules: Rules::default(),
         }
     }
@@ -51,21 +52,33 @@ impl Builder {
     /// The one app that is served; 1400000000 if not given.
     #[must_use]
     pub fn app(mut self, sdkappid: SdkAppId) -> Builder {
-        self.sdkappid = sdkappid;
+        self.given.sdkappid = Some(sdkappid);
         self
     }
 
     /// The app's one administrator; `administrator` if not given.
     #[must_use]
     pub fn identifier(mut self, identifier: impl Into<String>) -> Builder {
-        self.identifier = identifier.into();
+        self.given.identifier = Some(identifier.into());
         self
     }
 
-    /// The app's secret key; if not given, a random one is made at the start: see [`Emulator::secret_key`].
+    /// The app's secret key; if not given, the one that [`data`](Builder::data) keeps, or else a random one: see
+    /// [`Emulator::secret_key`]. One that is given is never written down.
     #[must_use]
     pub fn secret_key(mut self, secret_key: SecretKey) -> Builder {
-        self.secret_key = Some(secret_key);
+        self.given.secret_key = Some(secret_key);
+        self
+    }
+
+    /// A folder in which users and their tags, app, administrator, secret key and certificate authority outlast this
+    /// emulator; it is made if it is not there. Whatever was answered is there after the end of the process, also after
+    /// `kill -9`; a power cut may take the last half second. If not given, all is in memory and gone at the end.
+    ///
+    /// One emulator at a time uses it. It keeps to the first one's app and administrator: giving others is refused.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Builder {
+        self.data = Some(folder.into());
         self
     }
 
@@ -140,30 +153,63 @@ impl Builder {
         self
     }
 
+    /// How long every request of the service is under way, there and back together; none if not given. Half of it
+    /// passes before the request is counted and handled, half after.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Builder {
+        self.way.latency = latency;
+        self
+    }
+
+    /// How far the latency of a request may lie below or above [`latency`](Builder::latency), evenly, but never below
+    /// 0; none if not given.
+    #[must_use]
+    pub fn jitter(mut self, jitter: Duration) -> Builder {
+        self.way.jitter = jitter;
+        self
+    }
+
+    /// What chance is drawn from, for standing faults and jitter: the same seed brings the same to the same requests in
+    /// the same order. If not given, a random one: see [`Emulator::seed`].
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Starts the emulator: when this returns, it takes requests.
     ///
     /// # Errors
     /// Where the settings do not fit, the port is taken, or the system denies what is needed.
     pub fn start(self) -> Result<Emulator, StartError> {
-        let identifier =
-            Identifier::new(self.identifier.clone()).map_err(StartError::Identifier)?;
         let address = self.resolve()?;
-        let secret_key = self.secret_key.map_or_else(random_key, Ok)?;
-        let tls = self.tls.then(|| make_tls(address)).transpose()?;
+        let folder = self.data.as_deref().map(Folder::take).transpose()?;
+        let (app, secret_key_file) = identity::app(self.given, folder.as_ref())?;
+        let tls = self
+            .tls
+            .then(|| identity::tls(address.ip(), folder.as_ref()));
+        let tls = tls.transpose()?;
+        let seed = self.seed.map_or_else(identity::random_seed, Ok)?;
+        let state = match folder.map(Disk::open).transpose()? {
+            Some((disk, store)) => State::new(store, Some(disk)),
+            None => State::default(),
+        };
         let quota = Quota {
             calls_per_second: self.rules.limits.calls_per_second,
             window: self.window,
             rejected_arrivals_count: self.rejected_arrivals_count,
         };
-        let app = App {
-            sdkappid: self.sdkappid,
-            identifier: identifier.as_str().to_owned(),
-            secret_key,
+        let settings = Settings {
+            rules: self.rules,
+            quota,
+            way: self.way,
+            seed,
         };
         Emulator::launch(Parts {
-            world: World::new(app, self.rules, quota),
+            world: World::new(app, settings, state),
             address,
             tls,
+            secret_key_file,
             read_timeout: self.read_timeout,
         })
     }
@@ -182,18 +228,4 @@ impl Builder {
         }
         Ok(address)
     }
-}
-
-fn make_tls(address: SocketAddr) -> Result<Tls, StartError> {
-    tls::make(address.ip()).map_err(|error| StartError::Certificate(error.into()))
-}
-
-fn random_key() -> Result<SecretKey, StartError> {
-    let mut bytes = [0; 32];
-    ring::default_provider()
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|_| StartError::Random)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    SecretKey::new(hex).map_err(|_| StartError::Random)
 }

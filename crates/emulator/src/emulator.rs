@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::route::Target;
 use crate::router;
 use crate::server::Server;
 use crate::service::Context;
+use crate::standing::{Standing, StandingFault};
 use crate::stats::Stats;
 use crate::tls::Tls;
 use crate::world::World;
@@ -39,6 +41,7 @@ pub struct Emulator {
     world: Arc<World>,
     address: SocketAddr,
     ca_pem: Option<String>,
+    secret_key_file: Option<PathBuf>,
     disconnect: watch::Sender<()>,
     running: Mutex<Option<Running>>,
     stopped: Arc<Stopped>,
@@ -49,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) world: World,
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Tls>,
+    pub(crate) secret_key_file: Option<PathBuf>,
     pub(crate) read_timeout: Duration,
 }
 
@@ -106,6 +110,7 @@ impl Emulator {
             world,
             address,
             ca_pem: parts.tls.map(|tls| tls.ca_pem),
+            secret_key_file: parts.secret_key_file,
             disconnect,
             running: Mutex::new(Some(running.map_err(StartError::Threads)?)),
             stopped,
@@ -155,6 +160,12 @@ impl Emulator {
         &self.world.app.identifier
     }
 
+    /// The file that the app's key is kept in, if the data are to last and the builder was given none.
+    #[must_use]
+    pub fn secret_key_file(&self) -> Option<&Path> {
+        self.secret_key_file.as_deref()
+    }
+
     /// The app's key, to sign UserSigs with.
     #[must_use]
     pub fn secret_key(&self) -> &SecretKey {
@@ -172,14 +183,41 @@ impl Emulator {
         self.world.put_faults(target.into(), faults);
     }
 
-    /// Puts faults into a queue as JSON orders them, which is what `POST /emulator/faults` takes.
+    /// Puts a fault that stands until it is removed, behind those that stand already; answers its number.
+    pub fn stand(&self, standing: Standing) -> u64 {
+        self.world.stand(standing)
+    }
+
+    /// The faults that stand, in the order in which they are drawn.
+    #[must_use]
+    pub fn standing(&self) -> Vec<StandingFault> {
+        self.world.state().standing.list().to_vec()
+    }
+
+    /// Removes a standing fault by its number; false where none has it.
+    pub fn remove_standing(&self, number: u64) -> bool {
+        self.world.state().standing.remove(number)
+    }
+
+    /// Removes all faults, those that stand and those that wait. A request that has taken one already keeps it.
+    pub fn remove_faults(&self) {
+        self.world.remove_faults();
+    }
+
+    /// Puts faults as JSON orders them, which is what `POST /emulator/faults` takes; answers the numbers of those that
+    /// stand.
     ///
     /// # Errors
-    /// Where it is no such order; nothing is queued then.
-    pub fn faults_by_json(&self, order: &[u8]) -> Result<(), BadOrder> {
-        let order = fault_json::read(order)?;
-        self.world.put_faults(order.target, order.faults);
-        Ok(())
+    /// Where it is no such order; no fault is put then.
+    pub fn faults_by_json(&self, order: &[u8]) -> Result<Vec<u64>, BadOrder> {
+        let (_, standing) = self.world.put(fault_json::read(order)?);
+        Ok(standing)
+    }
+
+    /// What chance is drawn from: see [`Builder::seed`].
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.world.settings.seed
     }
 
     /// What was counted.
@@ -198,7 +236,7 @@ impl Emulator {
     /// Gives a user tags, beside those that it has: a state to start from. No limit is looked at.
     pub fn tag<T: Into<String>>(&self, account: &str, tags: impl IntoIterator<Item = T>) {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
-        self.world.state().store.add(account, tags);
+        self.world.tag(account, tags);
     }
 
     /// All users that have tags, each with them.
@@ -213,7 +251,8 @@ impl Emulator {
         self.world.state().log.iter().cloned().collect()
     }
 
-    /// Forgets everything: tags, counts, faults, requests. A request that is under way has no effect any more.
+    /// Forgets everything: tags, counts, faults, requests, and what was drawn by chance, so that the seed brings it
+    /// again. A request that is under way has no effect any more.
     pub fn reset(&self) {
         self.world.reset();
     }
@@ -237,7 +276,8 @@ impl Emulator {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Stops it: connections are closed, requests under way dropped, and the port is free when this returns. What it
+    /// Stops it: connections are closed, requests under way dropped, and the port and the data's folder are free when
+    /// this returns. What it
     /// knows can still be read. Dropping it does the same.
     pub fn stop(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,6 +285,7 @@ impl Emulator {
             // The thread ends either way; how is told by the join, and a panic there is nothing to act on here.
             let _ = stop.send(());
             let _ = thread.join();
+            self.world.close();
         }
     }
 }

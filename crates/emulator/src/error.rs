@@ -1,7 +1,9 @@
 //! Why an emulator does not start.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use imtag_core::InvalidIdentifier;
 
@@ -43,7 +45,86 @@ pub enum StartError {
     /// The system gives no random numbers for a key.
     #[error("the system gives no random numbers for a secret key: give a key")]
     Random,
+    /// The folder of its data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The system gives no thread.
     #[error("cannot start the emulator's threads")]
     Threads(#[source] io::Error),
+}
+
+/// Why a folder cannot be used for an emulator's data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// Another emulator uses it, in this process or another one.
+    #[error("another emulator uses the data in {path}: stop it, or use another folder")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It holds other files.
+    #[error("{path} holds other files than an emulator's: use a new or an empty folder")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error(
+        "the data in {path} are of format {format}, which this version does not know: use a later one"
+    )]
+    Format {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+    /// Another app or administrator was asked for than the one whose the data are.
+    #[error(
+        "the data in {path} are of SDKAppID {sdkappid} and identifier {identifier:?}: \
+         set these or none, or use another folder"
+    )]
+    OtherApp {
+        /// The folder.
+        path: PathBuf,
+        /// Whose the data are.
+        sdkappid: u32,
+        /// Its administrator.
+        identifier: String,
+    },
+    /// What is there is not what was written.
+    #[error("{path} is damaged: restore the folder from a copy, or remove it to start anew")]
+    Damaged {
+        /// The file, or the folder of the store.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The system does not let it be done.
+    #[error("cannot {action} {path}")]
+    Cannot {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl DataError {
+    pub(crate) fn cannot(action: &'static str, path: &Path, source: io::Error) -> DataError {
+        DataError::Cannot {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, source: impl Error + Send + Sync + 'static) -> DataError {
+        DataError::Damaged {
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Faults as JSON, for the admin API: `{"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50}, …]}`.
+//! Faults as JSON, for the admin API: `{"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50}, …]}`. One
+//! with a probability stands until it is removed; any other is queued.
 //!
 //! Everything is checked before anything is queued, and a field that does not belong to its kind is refused: a fault
 //! that silently does something else would make a test that cannot fail.
@@ -7,15 +8,18 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use serde::Deserialize;
+use serde::de::Error as _;
 
 use crate::fault::{Fault, Kind, has_body};
 use crate::route::{Target, UnknownTarget};
+use crate::standing::Standing;
 
-/// Faults to be queued.
+/// Faults to be put.
 #[derive(Debug)]
 pub(crate) struct Order {
-    pub(crate) target: Target,
-    pub(crate) faults: Vec<Fault>,
+    /// Into the queue of this target.
+    pub(crate) queued: Option<(Target, Vec<Fault>)>,
+    pub(crate) standing: Vec<Standing>,
 }
 
 /// Why an order of faults is refused.
@@ -41,7 +45,7 @@ pub enum BadOrder {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawOrder {
-    route: String,
+    route: Option<String>,
     faults: Vec<RawFault>,
 }
 
@@ -49,6 +53,8 @@ struct RawOrder {
 #[serde(deny_unknown_fields)]
 struct RawFault {
     kind: String,
+    probability: Option<f64>,
+    account: Option<String>,
     #[serde(default)]
     delay_ms: u64,
     #[serde(default)]
@@ -80,18 +86,48 @@ const KINDS: [(&str, &[&str]); 10] = [
 /// Reads and checks an order.
 pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
     let raw: RawOrder = serde_json::from_slice(body)?;
-    let target = raw.route.parse()?;
-    let faults = raw.faults.into_iter().enumerate().map(|(place, raw)| {
+    let target: Option<Target> = raw.route.as_deref().map(str::parse).transpose()?;
+    let (mut queued, mut standing) = (Vec::new(), Vec::new());
+    for (place, raw) in raw.faults.into_iter().enumerate() {
         let problem = |problem| BadOrder::Fault { place, problem };
-        raw.into_fault().map_err(problem)
-    });
+        match raw.probability {
+            Some(it) => standing.push(raw.into_standing(it, target).map_err(problem)?),
+            None => queued.push(raw.into_queued().map_err(problem)?),
+        }
+    }
+    // Only faults that stand can be for all routes: a queue is somebody's.
+    if target.is_none() && (standing.is_empty() || !queued.is_empty()) {
+        return Err(serde_json::Error::missing_field("route").into());
+    }
     Ok(Order {
-        target,
-        faults: faults.collect::<Result<_, _>>()?,
+        queued: target.map(|target| (target, queued)),
+        standing,
     })
 }
 
 impl RawFault {
+    fn into_standing(
+        mut self,
+        probability: f64,
+        target: Option<Target>,
+    ) -> Result<Standing, String> {
+        let account = self.account.take();
+        let standing = Standing::new(self.into_fault()?, probability);
+        let standing = standing.map_err(|bad| bad.to_string())?;
+        Ok(Standing {
+            target,
+            account,
+            ..standing
+        })
+    }
+
+    fn into_queued(self) -> Result<Fault, String> {
+        if self.account.is_some() {
+            return Err("account goes with probability: a queue is taken from in order".to_owned());
+        }
+        self.into_fault()
+    }
+
     fn into_fault(self) -> Result<Fault, String> {
         self.check_fields()?;
         let after_effect = self.after_effect.unwrap_or(false);

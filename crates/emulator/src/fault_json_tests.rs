@@ -10,8 +10,10 @@ const MS: Duration = Duration::from_millis(1);
 fn faults(faults: Value) -> Result<Vec<Fault>, String> {
     let order = json!({"route": "add", "faults": faults}).to_string();
     let order = read(order.as_bytes()).map_err(|error| error.to_string())?;
-    assert_eq!(order.target, Target::Operation(Operation::Add));
-    Ok(order.faults)
+    let (target, queued) = order.queued.unwrap();
+    assert_eq!(target, Target::Operation(Operation::Add));
+    assert!(order.standing.is_empty());
+    Ok(queued)
 }
 
 #[test]
@@ -146,4 +148,58 @@ fn an_unknown_route_or_field_is_refused() {
         let error = read(order.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
+}
+
+#[test]
+fn a_fault_with_a_probability_stands_and_any_other_is_queued() {
+    let order = json!({"route": "im_add_tag", "faults": [
+        {"kind": "cut_after", "probability": 0.1},
+        {"kind": "garbage"},
+        {"kind": "code", "code": 1, "probability": 1, "account": "alice"},
+    ]});
+    let order = read(order.to_string().as_bytes()).unwrap();
+    let route: Target = "im_add_tag".parse().unwrap();
+    assert_eq!(order.queued, Some((route, vec![Fault::garbage()])));
+    let standing = |fault, probability| Standing::new(fault, probability).unwrap().on(route);
+    assert_eq!(
+        order.standing,
+        [
+            standing(Fault::cut_after(), 0.1),
+            standing(Fault::code(1), 1.0).account("alice"),
+        ]
+    );
+}
+
+#[test]
+fn without_a_route_a_fault_stands_for_all_of_them_and_none_can_be_queued() {
+    let stands = r#"{"faults":[{"kind":"garbage","probability":0.5}]}"#;
+    let order = read(stands.as_bytes()).unwrap();
+    let expected = Standing::new(Fault::garbage(), 0.5).unwrap();
+    assert_eq!((order.queued, order.standing), (None, vec![expected]));
+    for order in [
+        r#"{"faults":[]}"#,
+        r#"{"faults":[{"kind":"garbage"}]}"#,
+        r#"{"faults":[{"kind":"garbage","probability":0.5},{"kind":"garbage"}]}"#,
+    ] {
+        let error = read(order.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("missing field `route`"), "{error}");
+    }
+}
+
+#[test]
+fn a_probability_that_is_none_is_named_with_its_place() {
+    for (wrong, says) in [
+        ("1.5", "faults[0]: the probability 1.5 is not from 0 to 1"),
+        ("-0.1", "faults[0]: the probability -0.1 is not from 0 to 1"),
+        ("\"1\"", "the body is not JSON of faults: invalid type"),
+    ] {
+        let order = format!(r#"{{"faults":[{{"kind":"garbage","probability":{wrong}}}]}}"#);
+        let error = read(order.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(says), "{error}");
+    }
+    let error = faults(json!([{"kind": "garbage", "account": "a"}])).unwrap_err();
+    assert!(
+        error.starts_with("faults[0]: account goes with probability"),
+        "{error}"
+    );
 }

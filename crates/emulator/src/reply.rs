@@ -59,6 +59,13 @@ pub(crate) fn json(status: StatusCode, json: Vec<u8>) -> Response {
     response(status, JSON, json.into())
 }
 
+/// JSON that is made while it is sent.
+pub(crate) fn streamed(
+    json: impl HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+) -> Response {
+    response(StatusCode::OK, JSON, Body::new(json))
+}
+
 fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;

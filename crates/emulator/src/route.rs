@@ -79,6 +79,24 @@ impl Route {
     }
 }
 
+impl Target {
+    /// The name under which an order of faults has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Target::Route(route) => route.name(),
+            Target::Operation(operation) => operation.name(),
+        }
+    }
+
+    /// Whether a request on `route` is one of its requests.
+    pub(crate) fn covers(self, route: Route) -> bool {
+        match self {
+            Target::Route(own) => own == route,
+            Target::Operation(operation) => operation == route.operation,
+        }
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -91,12 +109,13 @@ impl From<(Operation, Generation)> for Route {
     }
 }
 
-/// Whose queue a fault is put into.
+/// What a fault is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// One route's.
+    /// One route.
     Route(Route),
-    /// An operation's: the next request of either generation takes it, unless its route's own queue has a fault.
+    /// An operation, in either generation. In a queue, the next request takes it, unless its route's own queue has a
+    /// fault.
     Operation(Operation),
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Extension, Router};
 use hyper::StatusCode;
 use hyper::header::ORIGIN;
@@ -17,7 +17,13 @@ use crate::wire::Line;
 /// All that the emulator serves.
 pub(crate) fn router(context: Context) -> Router {
     let admin = Router::new()
-        .route("/emulator/faults", post(admin::faults))
+        .route(
+            "/emulator/faults",
+            post(admin::faults)
+                .get(admin::standing)
+                .delete(admin::remove_faults),
+        )
+        .route("/emulator/faults/{number}", delete(admin::remove_standing))
         .route("/emulator/stats", get(admin::stats))
         .route("/emulator/users", get(admin::users))
         .route("/emulator/users/{account}", get(admin::user))
@@ -60,7 +66,8 @@ mod tests {
     use crate::apply::Rules;
     use crate::gate::App;
     use crate::traffic::{Quota, Window};
-    use crate::world::World;
+    use crate::way::Way;
+    use crate::world::{Settings, State, World};
 
     use super::*;
 
@@ -76,7 +83,16 @@ mod tests {
             rejected_arrivals_count: true,
         };
         Context {
-            world: Arc::new(World::new(app, Rules::default(), quota)),
+            world: Arc::new(World::new(
+                app,
+                Settings {
+                    rules: Rules::default(),
+                    quota,
+                    way: Way::default(),
+                    seed: 0,
+                },
+                State::default(),
+            )),
             read_timeout: Duration::from_secs(1),
         }
     }
@@ -102,7 +118,8 @@ mod tests {
             ("/emulator/users/a", 200),
             ("/emulator/requests", 200),
             ("/emulator/users/%ff", 400),
-            ("/emulator/faults", 405),
+            ("/emulator/faults", 200),
+            ("/emulator/faults/1", 405),
             ("/emulator/other", 404),
             ("/emulator/", 404),
             ("/emulator", 404),

@@ -15,7 +15,7 @@ use crate::fault::{Fault, Kind};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::wire::Line;
-use crate::world::{Ticket, World};
+use crate::world::{SetOut, Ticket, World};
 
 /// What a handler needs beside the request.
 #[derive(Clone)]
@@ -53,15 +53,27 @@ impl Drop for UnderWay {
 }
 
 async fn deal_with(world: Arc<World>, request: Request) -> Reply {
-    let ticket = world.arrive(&request);
+    let set_out = world.set_out();
     let under_way = UnderWay(world);
     let world = &under_way.0;
+    pause(set_out.half).await;
+    let reply = take_in(world, &request, &set_out).await;
+    pause(set_out.half).await;
+    reply
+}
+
+/// A request arrives, and is dealt with.
+async fn take_in(world: &World, request: &Request, set_out: &SetOut) -> Reply {
+    let job = world.read(request);
+    let ticket = world.arrive(request, &job, set_out);
     let Some(fault) = &ticket.fault else {
-        let answer = world.handle(&request, &ticket);
+        let answer = world.handle(request, job, &ticket);
         return Reply::Json(world.write(&ticket, &answer));
     };
     pause(fault.delay).await;
-    let answer = fault.lets_pass().then(|| world.handle(&request, &ticket));
+    let answer = fault
+        .lets_pass()
+        .then(|| world.handle(request, job, &ticket));
     let reply = spoil(world, &ticket, fault, answer);
     pause(fault.answer_delay).await;
     reply
@@ -99,3 +111,7 @@ fn spoil(world: &World, ticket: &Ticket, fault: &Fault, answer: Option<Answer>) 
         Kind::Drip { interval } => Reply::Drip(world.write(ticket, &answer), *interval),
     }
 }
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

@@ -19,13 +19,20 @@ pub struct Stats {
     pub elsewhere: u64,
     /// How often each `ErrorCode` was answered, 0 included.
     pub codes: BTreeMap<i32, u64>,
-    /// How many faults of each kind were met.
+    /// How many faults of each kind were met, queued or standing.
     pub faults: BTreeMap<&'static str, u64>,
     /// Faults that wait for a request.
     pub faults_waiting: usize,
+    /// Faults that stand, each for its requests, until they are removed.
+    pub faults_standing: usize,
+    /// Users for whom an add, remove or clear was carried out: each once a request, also where that left its tags as
+    /// they were.
+    pub users_changed: u64,
+    /// Users that have tags now.
+    pub users_with_tags: usize,
     /// Connections that were accepted, those of the admin API included.
     pub connections: u64,
-    /// Requests that are being handled, or held in a delay.
+    /// Requests that are being handled, on their way, or held in a delay.
     pub in_flight: usize,
 }
 

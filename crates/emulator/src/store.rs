@@ -9,9 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(crate) struct Store {
     users: BTreeMap<String, BTreeSet<String>>,
     carriers: HashMap<String, usize>,
+    /// Accounts that were named in a change since the last look, in their order.
+    changed: Vec<String>,
 }
 
 impl Store {
+    /// The accounts that were named in a change since the last look.
+    pub(crate) fn take_changed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.changed)
+    }
+
     pub(crate) fn users(&self) -> &BTreeMap<String, BTreeSet<String>> {
         &self.users
     }
@@ -21,6 +28,7 @@ impl Store {
     }
 
     pub(crate) fn add(&mut self, account: &str, tags: Vec<String>) {
+        self.changed.push(account.to_owned());
         let user = self.users.entry(account.to_owned()).or_default();
         for tag in tags {
             if user.contains(&tag) {
@@ -32,6 +40,7 @@ impl Store {
     }
 
     pub(crate) fn remove(&mut self, account: &str, tags: &[String]) {
+        self.changed.push(account.to_owned());
         let Some(user) = self.users.get_mut(account) else {
             return;
         };
@@ -46,6 +55,17 @@ impl Store {
     }
 
     pub(crate) fn clear(&mut self, account: &str) {
+        self.changed.push(account.to_owned());
+        self.take_all(account);
+    }
+
+    /// Gives a user these tags in place of those that it had.
+    pub(crate) fn replace(&mut self, account: &str, tags: Vec<String>) {
+        self.take_all(account);
+        self.add(account, tags);
+    }
+
+    fn take_all(&mut self, account: &str) {
         for tag in self.users.remove(account).unwrap_or_default() {
             drop_carrier(&mut self.carriers, &tag);
         }

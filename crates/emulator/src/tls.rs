@@ -1,4 +1,5 @@
-//! TLS with a certificate authority that is made at each start and never written down. Its one certificate names
+//! TLS with a certificate authority that is made at each start, and never written down unless the data are to last;
+//! then its key is kept, and clients that trust it go on to. Its one certificate names
 //! loopback and all hosts of the service, so that any client can be pointed at the emulator by resolving a host of
 //! the service to it and trusting this authority.
 
@@ -34,9 +35,14 @@ pub(crate) struct Tls {
     pub(crate) ca_pem: String,
 }
 
-/// Makes an authority and a certificate that also names `address`.
-pub(crate) fn make(address: IpAddr) -> Result<Tls, TlsError> {
-    let ca_key = KeyPair::generate()?;
+/// A key for an authority, in PEM.
+pub(crate) fn ca_key() -> Result<String, TlsError> {
+    Ok(KeyPair::generate()?.serialize_pem())
+}
+
+/// Makes an authority with this key, and a certificate that also names `address`.
+pub(crate) fn make(address: IpAddr, ca_key: &str) -> Result<Tls, TlsError> {
+    let ca_key = KeyPair::from_pem(ca_key)?;
     let ca_params = authority();
     let ca = ca_params.self_signed(&ca_key)?;
     let issuer = Issuer::new(ca_params, ca_key);

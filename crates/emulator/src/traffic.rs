@@ -35,6 +35,7 @@ pub(crate) struct Quota {
 pub(crate) struct Traffic {
     arrivals: u64,
     all: Counter,
+    over_quota: u64,
     /// Those that the quota is held against.
     counted: Counter,
     busiest_calendar_second: usize,
@@ -93,12 +94,14 @@ impl Traffic {
         if within || quota.rejected_arrivals_count {
             self.counted.count(now);
         }
+        self.over_quota += u64::from(!within);
         within
     }
 
     pub(crate) fn stats(&self) -> RouteStats {
         RouteStats {
             arrivals: self.arrivals,
+            over_quota: self.over_quota,
             busiest_calendar_second: self.busiest_calendar_second,
             busiest_sliding_second: self.busiest_sliding_second,
         }
@@ -110,6 +113,8 @@ impl Traffic {
 pub struct RouteStats {
     /// All requests that came in whole, also the rejected ones.
     pub arrivals: u64,
+    /// Those of them that were over the quota: rejected, unless they failed for another reason, or a fault, first.
+    pub over_quota: u64,
     /// The most arrivals between two full seconds of the clock.
     pub busiest_calendar_second: usize,
     /// The most arrivals within any second: two that are exactly a second apart are not within one.
@@ -169,6 +174,8 @@ mod tests {
         let quota = quota(Window::Sliding);
         let mut burst = (0..50).map(|_| traffic.arrive(Duration::ZERO, quota));
         assert_eq!(burst.by_ref().filter(|&within| within).count(), 3);
+        drop(burst);
+        assert_eq!(traffic.stats().over_quota, 47);
         let paced = (3..30).map(|n| traffic.arrive(MS * 334 * n, quota));
         assert!(paced.into_iter().all(|within| within));
     }
@@ -181,6 +188,7 @@ mod tests {
         }
         let expected = RouteStats {
             arrivals: 6,
+            over_quota: 0,
             busiest_calendar_second: 3,
             busiest_sliding_second: 4,
         };

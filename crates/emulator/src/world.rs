@@ -1,9 +1,9 @@
 //! Everything that the emulator knows, behind one lock: an arrival is counted, and a request applied, in one step
 //! each, whatever arrives beside it.
 //!
-//! The order of things for a request on a route: it is counted, and held against the quota; it takes the next fault
-//! off its queue; then, unless the fault comes first, its URL, its UserSig, the quota and its body are checked, in
-//! this order, and it is applied.
+//! The order of things for a request on a route: it is under way; it arrives, is counted, and held against the quota;
+//! it takes the next fault off its queue, or else one that stands; then, unless the fault comes first, its URL, its
+//! UserSig, the quota and its body are checked, in this order, and it is applied; and its answer is under way.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,42 +13,68 @@ use imtag_core::Operation;
 
 use crate::answer::Answer;
 use crate::apply::{self, LeftOut, Rules};
-use crate::body;
+use crate::body::{self, Job};
 use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::fault::{Fault, Queues};
+use crate::fault_json::Order;
 use crate::gate::App;
 use crate::log::{Arrived, Log};
 use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::route::{Route, Target};
+use crate::standing::{Standing, StandingFaults};
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::traffic::{Quota, Traffic};
+use crate::way::Way;
 
 /// The app, the rules, and the state.
 pub(crate) struct World {
     pub(crate) app: App,
-    rules: Rules,
-    quota: Quota,
+    pub(crate) settings: Settings,
     clock: Clock,
     state: Mutex<State>,
     /// Told whenever a request has been dealt with.
     settled: Condvar,
 }
 
+/// How it decides, and what it does on the way.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) rules: Rules,
+    pub(crate) quota: Quota,
+    pub(crate) way: Way,
+    /// Of all that is drawn by chance.
+    pub(crate) seed: u64,
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) store: Store,
+    /// Where the users are kept, if they are to last.
+    disk: Option<Disk>,
     pub(crate) queues: Queues,
+    pub(crate) standing: StandingFaults,
     pub(crate) log: Log,
     traffic: [Traffic; Route::COUNT],
     elsewhere: u64,
     codes: BTreeMap<i32, u64>,
     faults: BTreeMap<&'static str, u64>,
     connections: u64,
+    users_changed: u64,
     in_flight: usize,
+    /// Requests that were ever under way.
+    set_out: u64,
     /// How often the emulator was reset: what arrived before a reset has no effect after it.
+    resets: u64,
+}
+
+/// A request that is under way.
+pub(crate) struct SetOut {
+    /// How long it is, before it arrives and after it was dealt with.
+    pub(crate) half: Duration,
     resets: u64,
 }
 
@@ -62,13 +88,12 @@ pub(crate) struct Ticket {
 }
 
 impl World {
-    pub(crate) fn new(app: App, rules: Rules, quota: Quota) -> World {
+    pub(crate) fn new(app: App, settings: Settings, state: State) -> World {
         World {
             app,
-            rules,
-            quota,
+            settings,
             clock: Clock::start(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             settled: Condvar::new(),
         }
     }
@@ -82,8 +107,34 @@ impl World {
         self.state().connections += 1;
     }
 
+    /// A request sets out.
+    pub(crate) fn set_out(&self) -> SetOut {
+        let mut state = self.state();
+        state.in_flight += 1;
+        let number = state.set_out;
+        state.set_out += 1;
+        SetOut {
+            half: self.settings.way.half(self.settings.seed, number),
+            resets: state.resets,
+        }
+    }
+
+    /// What a request asks for, or why it is none.
+    pub(crate) fn read(&self, request: &Request) -> Result<Job, Refusal> {
+        let route = request.route.ok_or_else(no_resource)?;
+        let bytes = request
+            .whole_body()
+            .ok_or_else(|| Refusal::new(90001, "the body is too large"))?;
+        body::read(route, bytes, &self.settings.rules.limits)
+    }
+
     /// Counts an arrival, and takes its fault.
-    pub(crate) fn arrive(&self, request: &Request) -> Ticket {
+    pub(crate) fn arrive(
+        &self,
+        request: &Request,
+        job: &Result<Job, Refusal>,
+        set_out: &SetOut,
+    ) -> Ticket {
         let mut entry = Arrived::new(
             request.route,
             &request.method,
@@ -93,15 +144,30 @@ impl World {
         let query = Query::decode(&request.query);
         entry.query = query.map(|query| query.redacted()).unwrap_or_default();
 
+        let names = |account: &str| {
+            let users = job.as_ref().map_or(&[][..], |job| &job.users);
+            users.iter().any(|user| user.account == account)
+        };
         let mut state = self.state();
+        if state.resets != set_out.resets {
+            // It belongs to what was forgotten, and counts no more than that.
+            return Ticket {
+                fault: None,
+                within_quota: true,
+                number: 0,
+                resets: set_out.resets,
+            };
+        }
         // Within the lock, so that arrivals are counted in the order of their times.
         let now = self.clock.now();
         entry.at = self.clock.since_start(now);
-        state.in_flight += 1;
         let (mut within_quota, mut fault) = (true, None);
         if let Some(route) = request.route {
-            within_quota = state.traffic[route.index()].arrive(now, self.quota);
-            fault = state.queues.take(route);
+            within_quota = state.traffic[route.index()].arrive(now, self.settings.quota);
+            let queued = state.queues.take(route);
+            fault = state
+                .standing
+                .take(self.settings.seed, route, names, queued);
         } else {
             state.elsewhere += 1;
         }
@@ -118,25 +184,30 @@ impl World {
     }
 
     /// Checks and applies a request.
-    pub(crate) fn handle(&self, request: &Request, ticket: &Ticket) -> Answer {
-        self.try_to_handle(request, ticket)
+    pub(crate) fn handle(
+        &self,
+        request: &Request,
+        job: Result<Job, Refusal>,
+        ticket: &Ticket,
+    ) -> Answer {
+        self.try_to_handle(request, job, ticket)
             .unwrap_or_else(Answer::fail)
     }
 
-    fn try_to_handle(&self, request: &Request, ticket: &Ticket) -> Result<Answer, Refusal> {
-        let route = request.route.ok_or_else(|| {
-            Refusal::new(60009, "there is no such resource, or not for this method")
-        })?;
+    fn try_to_handle(
+        &self,
+        request: &Request,
+        job: Result<Job, Refusal>,
+        ticket: &Ticket,
+    ) -> Result<Answer, Refusal> {
+        let route = request.route.ok_or_else(no_resource)?;
         let query = Query::decode(&request.query)
             .ok_or_else(|| Refusal::new(60002, "the URL's query cannot be decoded"))?;
         self.app.admit(&query.credentials()?)?;
         if !ticket.within_quota {
             return Err(Refusal::plain(60007));
         }
-        let bytes = request
-            .whole_body()
-            .ok_or_else(|| Refusal::new(90001, "the body is too large"))?;
-        let job = body::read(route, bytes, &self.rules.limits)?;
+        let job = job?;
         let left_out = ticket
             .fault
             .as_ref()
@@ -146,7 +217,17 @@ impl World {
         if state.resets != ticket.resets {
             return Err(Refusal::new(91000, "the emulator was reset meanwhile"));
         }
-        let applied = apply::apply(&mut state.store, &self.rules, route, job, &left_out)?;
+        state.check_disk()?;
+        let applied = apply::apply(
+            &mut state.store,
+            &self.settings.rules,
+            route,
+            job,
+            &left_out,
+        );
+        // Also after a failure, which may leave some users changed.
+        state.users_changed += state.save()? as u64;
+        let applied = applied?;
         Ok(Answer::ok(applied, route.operation == Operation::Get))
     }
 
@@ -180,6 +261,29 @@ impl World {
         !waited.1.timed_out()
     }
 
+    /// Puts all faults of an order at once; answers how many were queued, and the numbers of those that stand.
+    pub(crate) fn put(&self, order: Order) -> (usize, Vec<u64>) {
+        let mut state = self.state();
+        let mut queued = 0;
+        if let Some((target, faults)) = order.queued {
+            queued = faults.len();
+            state.queues.put(target, faults);
+        }
+        let standing = order.standing.into_iter();
+        (queued, standing.map(|it| state.standing.put(it)).collect())
+    }
+
+    pub(crate) fn stand(&self, standing: Standing) -> u64 {
+        self.state().standing.put(standing)
+    }
+
+    /// Removes all faults, those that wait too.
+    pub(crate) fn remove_faults(&self) {
+        let mut state = self.state();
+        state.queues = Queues::default();
+        state.standing.clear();
+    }
+
     pub(crate) fn put_faults(&self, target: Target, faults: impl IntoIterator<Item = Fault>) {
         self.state().queues.put(target, faults);
     }
@@ -187,11 +291,31 @@ impl World {
     /// As after a start, but for the connections and the requests that are under way.
     pub(crate) fn reset(&self) {
         let mut state = self.state();
+        let mut disk = state.disk.take();
+        if let Some(disk) = &mut disk {
+            // Where that fails, the disk says so to every request from now on.
+            let _ = disk.reset();
+        }
         *state = State {
+            disk,
             in_flight: state.in_flight,
             resets: state.resets + 1,
             ..State::default()
         };
+    }
+
+    /// Gives a user tags.
+    pub(crate) fn tag(&self, account: &str, tags: Vec<String>) {
+        let mut state = self.state();
+        state.store.add(account, tags);
+        // As above.
+        let _ = state.save();
+    }
+
+    /// Lets go of the data on the disk.
+    pub(crate) fn close(&self) {
+        let disk = self.state().disk.take();
+        drop(disk);
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -203,8 +327,47 @@ impl World {
             codes: state.codes.clone(),
             faults: state.faults.clone(),
             faults_waiting: state.queues.len(),
+            faults_standing: state.standing.list().len(),
+            users_changed: state.users_changed,
+            users_with_tags: state.store.users().len(),
             connections: state.connections,
             in_flight: state.in_flight,
         }
     }
+}
+
+impl State {
+    pub(crate) fn new(store: Store, disk: Option<Disk>) -> State {
+        State {
+            store,
+            disk,
+            ..State::default()
+        }
+    }
+
+    fn check_disk(&self) -> Result<(), Refusal> {
+        self.disk
+            .as_ref()
+            .map_or(Ok(()), |disk| disk.check().map_err(not_kept))
+    }
+
+    /// Keeps what was changed, if it is to last; answers how many users that were.
+    fn save(&mut self) -> Result<usize, Refusal> {
+        let changed = self.store.take_changed();
+        if let Some(disk) = &mut self.disk {
+            disk.save(&self.store, &changed).map_err(not_kept)?;
+        }
+        Ok(changed.len())
+    }
+}
+
+fn not_kept(why: String) -> Refusal {
+    Refusal::new(
+        91000,
+        format!("the emulator cannot keep its data any more, start it anew: {why}"),
+    )
+}
+
+fn no_resource() -> Refusal {
+    Refusal::new(60009, "there is no such resource, or not for this method")
 }

@@ -27,7 +27,10 @@ fn faults_are_queued_and_met() {
         {"kind": "status", "delay_ms": 1},
     ]});
     let answer = post(&emulator, "/emulator/faults", &order);
-    assert_eq!((answer.status, answer.json()), (200, json!({"queued": 2})));
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({"queued": 2, "standing": []}))
+    );
     let mut caller = Caller::new(&emulator);
     let body = tags(&[("a", &["t"])]);
     assert_eq!(caller.code(TIMPUSH_ADD, &body), 0);

@@ -27,8 +27,11 @@ fn every_mistake_is_answered_with_a_status_and_an_error_in_json() {
     let emulator = Emulator::builder().start().unwrap();
     let mut caller = Caller::new(&emulator);
     for (method, path, status, says) in [
-        ("GET", "/emulator/faults", 405, "take POST"),
-        ("GET", "/emulator/reset", 405, "take POST"),
+        ("PUT", "/emulator/faults", 405, "takes POST, GET and DELETE"),
+        ("GET", "/emulator/faults/1", 405, "standing fault DELETE"),
+        ("DELETE", "/emulator/faults/1", 404, "no standing fault"),
+        ("DELETE", "/emulator/faults/one", 404, "no standing fault"),
+        ("GET", "/emulator/reset", 405, "reset POST"),
         ("POST", "/emulator/stats", 405, "else GET"),
         ("DELETE", "/emulator/users/a", 405, "else GET"),
         ("GET", "/emulator/users/%ff", 400, "not UTF-8"),
@@ -52,7 +55,7 @@ fn every_mistake_is_answered_with_a_status_and_an_error_in_json() {
 fn a_wrong_method_is_told_the_right_one() {
     let emulator = Emulator::builder().start().unwrap();
     let mut caller = Caller::new(&emulator);
-    let answer = caller.request("GET", "/emulator/faults", "").unwrap();
+    let answer = caller.request("GET", "/emulator/reset", "").unwrap();
     assert!(answer.head.contains("allow: post\r\n"), "{}", answer.head);
 }
 

@@ -1,0 +1,238 @@
+//! Standing faults: they stay until they are removed, and each hits a request with a probability.
+//!
+//! A fault that waits in a queue comes first. Then the standing faults are gone through in the order in which they
+//! were put, and the first that hits is taken. Each is drawn once for every request that it is for, whatever became
+//! of the others, so which of these requests it would hit depends on the seed and its number alone.
+
+use crate::draw::{Stream, draw};
+use crate::fault::Fault;
+use crate::route::{Route, Target};
+
+/// A fault with the probability that it hits a request, and which requests it is for: all, if nothing else is said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    pub(crate) fault: Fault,
+    pub(crate) probability: f64,
+    pub(crate) target: Option<Target>,
+    pub(crate) account: Option<String>,
+}
+
+/// A probability that is none.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("the probability {0} is not from 0 to 1")]
+pub struct BadProbability(f64);
+
+impl Standing {
+    /// A fault that hits each request with this probability, from 0 (never) to 1 (always).
+    ///
+    /// # Errors
+    /// Where that is no probability.
+    pub fn new(fault: Fault, probability: f64) -> Result<Standing, BadProbability> {
+        if !(0.0..=1.0).contains(&probability) {
+            return Err(BadProbability(probability));
+        }
+        Ok(Standing {
+            fault,
+            probability,
+            target: None,
+            account: None,
+        })
+    }
+
+    /// Only requests on this route, or of this operation.
+    #[must_use]
+    pub fn on(mut self, target: impl Into<Target>) -> Standing {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// Only requests that name this account, whatever else they name.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Standing {
+        self.account = Some(account.into());
+        self
+    }
+
+    fn is_for(&self, route: Route, names: impl Fn(&str) -> bool) -> bool {
+        self.target.is_none_or(|target| target.covers(route))
+            && self.account.as_deref().is_none_or(names)
+    }
+}
+
+/// A standing fault that was put, and what it did so far.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StandingFault {
+    /// Its number: 1 for the first since the start, or since the last reset.
+    pub number: u64,
+    /// What was put.
+    pub standing: Standing,
+    /// The requests that it was for.
+    pub considered: u64,
+    /// Those that took it.
+    pub met: u64,
+}
+
+/// All that stand, in the order in which they were put.
+#[derive(Debug, Default)]
+pub(crate) struct StandingFaults {
+    list: Vec<StandingFault>,
+    last_number: u64,
+}
+
+impl StandingFaults {
+    /// Puts one behind the others, and answers its number.
+    pub(crate) fn put(&mut self, standing: Standing) -> u64 {
+        self.last_number += 1;
+        self.list.push(StandingFault {
+            number: self.last_number,
+            standing,
+            considered: 0,
+            met: 0,
+        });
+        self.last_number
+    }
+
+    /// Removes one; false where none has this number.
+    pub(crate) fn remove(&mut self, number: u64) -> bool {
+        let before = self.list.len();
+        self.list.retain(|fault| fault.number != number);
+        self.list.len() < before
+    }
+
+    /// Removes all. Numbers go on, so that none ever means another fault.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    pub(crate) fn list(&self) -> &[StandingFault] {
+        &self.list
+    }
+
+    /// What a request on `route` takes: the fault that it was `queued`, or else the first standing one that hits.
+    pub(crate) fn take(
+        &mut self,
+        seed: u64,
+        route: Route,
+        names: impl Fn(&str) -> bool,
+        queued: Option<Fault>,
+    ) -> Option<Fault> {
+        let mut taken = queued;
+        for fault in &mut self.list {
+            if !fault.standing.is_for(route, &names) {
+                continue;
+            }
+            let drawn = draw(seed, Stream::Standing(fault.number), fault.considered);
+            fault.considered += 1;
+            if taken.is_none() && drawn < fault.standing.probability {
+                fault.met += 1;
+                taken = Some(fault.standing.fault.clone());
+            }
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imtag_core::{Generation, Operation};
+
+    use super::*;
+
+    const SEED: u64 = 7;
+    const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
+    const GET: (Operation, Generation) = (Operation::Get, Generation::AllMemberPush);
+
+    fn code(code: i32, probability: f64) -> Standing {
+        Standing::new(Fault::code(code), probability).unwrap()
+    }
+
+    fn faults<const N: usize>(standing: [Standing; N]) -> StandingFaults {
+        let mut faults = StandingFaults::default();
+        for it in standing {
+            faults.put(it);
+        }
+        faults
+    }
+
+    fn take(faults: &mut StandingFaults, route: (Operation, Generation)) -> Option<Fault> {
+        faults.take(SEED, route.into(), |_| false, None)
+    }
+
+    #[test]
+    fn a_probability_of_0_never_hits_and_one_of_1_always() {
+        let mut faults = faults([code(1, 0.0), code(2, 1.0), code(3, 1.0)]);
+        for _ in 0..10_000 {
+            assert_eq!(take(&mut faults, ADD), Some(Fault::code(2)));
+        }
+        let did: Vec<_> = faults
+            .list()
+            .iter()
+            .map(|it| (it.considered, it.met))
+            .collect();
+        assert_eq!(did, [(10_000, 0), (10_000, 10_000), (10_000, 0)]);
+    }
+
+    #[test]
+    fn what_is_no_probability_is_refused() {
+        for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert!(Standing::new(Fault::garbage(), wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_queued_fault_comes_first_and_moves_no_draw() {
+        let half = || faults([code(1, 0.5)]);
+        let (mut plain, mut queued) = (half(), half());
+        let expected: Vec<_> = (0..100).map(|_| take(&mut plain, ADD)).collect();
+        let first = queued.take(SEED, ADD.into(), |_| false, Some(Fault::garbage()));
+        assert_eq!(first, Some(Fault::garbage()));
+        let rest: Vec<_> = (1..100).map(|_| take(&mut queued, ADD)).collect();
+        assert_eq!(rest, expected[1..]);
+    }
+
+    #[test]
+    fn what_one_hits_does_not_depend_on_those_before_it() {
+        let hits = |faults: &mut StandingFaults| -> Vec<bool> {
+            let second = Some(Fault::code(2));
+            (0..1000).map(|_| take(faults, ADD) == second).collect()
+        };
+        let alone = hits(&mut faults([code(1, 0.0), code(2, 0.3)]));
+        let beside = hits(&mut faults([code(1, 0.5), code(2, 0.3)]));
+        // Those that the first one left to it.
+        assert!(
+            beside
+                .iter()
+                .zip(&alone)
+                .all(|(beside, alone)| alone >= beside)
+        );
+        assert!(beside.contains(&true) && beside != alone);
+    }
+
+    #[test]
+    fn it_is_for_its_route_or_operation_and_for_requests_that_name_its_account() {
+        let mut of_add = faults([code(1, 1.0).on(Operation::Add)]);
+        assert_eq!(take(&mut of_add, GET), None);
+        assert_eq!(take(&mut of_add, ADD), Some(Fault::code(1)));
+        let mut of_alice = faults([code(1, 1.0).on(ADD).account("alice")]);
+        let named = |account: &'static str| move |asked: &str| asked == account;
+        let mut took = |route: (Operation, Generation), account| {
+            let taken = of_alice.take(SEED, route.into(), named(account), None);
+            taken.is_some()
+        };
+        assert!(!took(ADD, "bob"));
+        assert!(!took(GET, "alice"));
+        assert!(took(ADD, "alice"));
+        assert_eq!(of_alice.list()[0].considered, 1);
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice() {
+        let mut faults = faults([code(1, 1.0), code(2, 1.0)]);
+        assert!(faults.remove(1));
+        assert!(!faults.remove(1));
+        assert_eq!(take(&mut faults, ADD), Some(Fault::code(2)));
+        faults.clear();
+        assert_eq!(faults.put(code(3, 1.0)), 3);
+    }
+}

@@ -1,0 +1,230 @@
+//! Data that last: what is there after the end of an emulator, and what is refused at the start. That it outlasts
+//! `kill -9` is tested with the real process, in `imtag-cli`.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod caller;
+
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use caller::{ADD, Caller, GET, TIMPUSH_ADD, accounts, tags};
+use imtag_core::{SdkAppId, SecretKey};
+use imtag_emulator::{Builder, DataError, Emulator, Fault, Generation, Operation, StartError};
+use serde_json::json;
+use tempfile::TempDir;
+
+fn builder(folder: &TempDir) -> Builder {
+    Emulator::builder()
+        .data(folder.path())
+        .calls_per_second(100_000)
+}
+
+fn start(folder: &TempDir) -> Emulator {
+    builder(folder).start().unwrap()
+}
+
+fn refused(builder: Builder) -> DataError {
+    match builder.start().unwrap_err() {
+        StartError::Data(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn everything_that_was_answered_is_there_after_the_end() {
+    let folder = TempDir::new().unwrap();
+    let emulator = start(&folder);
+    let mut caller = Caller::new(&emulator);
+    assert_eq!(
+        caller.code(ADD, tags(&[("用户", &["标", "a"]), ("b", &["t"])])),
+        0
+    );
+    assert_eq!(
+        caller.code(ADD, tags(&[("cleared", &["t"]), ("less", &["x", "y"])])),
+        0
+    );
+    let replaced = json!({"UserTags": [{"To_Account": "b", "Tags": ["new"]}], "Replace": 1});
+    assert_eq!(caller.code(TIMPUSH_ADD, replaced), 0);
+    let remove = (Operation::Remove, Generation::AllMemberPush);
+    assert_eq!(caller.code(remove, tags(&[("less", &["x"])])), 0);
+    let clear = (Operation::Clear, Generation::AllMemberPush);
+    assert_eq!(caller.code(clear, accounts(&["cleared"])), 0);
+    // An effect without an answer is one too.
+    emulator.fault(ADD, Fault::cut_after());
+    caller.call(ADD, tags(&[("unheard", &["t"])])).unwrap_err();
+    emulator.tag("in process", ["t"]);
+    let users = emulator.users();
+    assert_eq!(users.len(), 5);
+    drop(emulator);
+
+    let emulator = start(&folder);
+    assert_eq!(emulator.users(), users);
+    let mut caller = Caller::new(&emulator);
+    let read = caller.call(GET, accounts(&["用户"])).unwrap().json();
+    assert_eq!(read["UserTags"][0]["Tags"], json!(["a", "标"]));
+    assert_eq!(emulator.stats().users_changed, 0, "counts are of this run");
+}
+
+#[test]
+fn users_that_were_changed_by_a_failed_request_are_kept_as_they_are() {
+    let folder = TempDir::new().unwrap();
+    let emulator = builder(&folder).fail_changes_some(true).start().unwrap();
+    let long = "x".repeat(51);
+    let body = tags(&[("a", &["t"]), ("b", &[&long])]);
+    assert_eq!(Caller::new(&emulator).code(ADD, body), 90020);
+    let users = emulator.users();
+    assert_eq!(users.len(), 1);
+    drop(emulator);
+    assert_eq!(start(&folder).users(), users);
+}
+
+#[test]
+fn a_reset_lasts_too_and_so_does_what_comes_after_it() {
+    let folder = TempDir::new().unwrap();
+    let emulator = start(&folder);
+    emulator.tag("before", ["t"]);
+    emulator.reset();
+    emulator.reset();
+    emulator.tag("after", ["t"]);
+    drop(emulator);
+    let emulator = start(&folder);
+    let users: Vec<String> = emulator.users().into_keys().collect();
+    assert_eq!(users, ["after"]);
+    emulator.reset();
+    drop(emulator);
+    assert!(start(&folder).users().is_empty());
+}
+
+#[test]
+fn app_key_and_authority_come_back_and_are_shown_to_nobody() {
+    let folder = TempDir::new().unwrap();
+    let seven = SdkAppId::new(7).unwrap();
+    let first = builder(&folder).app(seven).identifier("root").tls(true);
+    let first = first.start().unwrap();
+    let query = caller::query(&first);
+    let file = first.secret_key_file().unwrap().to_owned();
+    drop(first);
+    let key = fs::read_to_string(&file).unwrap();
+    for name in ["secret-key", "ca-key.pem", "emulator.json"] {
+        let mode = fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let again = start(&folder);
+    let target = format!("/v4/timpush/get_tag?{query}");
+    let body = accounts(&["a"]).to_string();
+    let mut caller = Caller::new(&again);
+    let answer = caller.request("POST", &target, &body);
+    assert_eq!(answer.unwrap().code(), 0, "a UserSig of before passes");
+    assert_eq!((again.sdkappid(), again.identifier()), (seven, "root"));
+    drop(again);
+
+    let given = SecretKey::new("a key of the team's vault").unwrap();
+    let again = builder(&folder).secret_key(given).start().unwrap();
+    assert_eq!(again.secret_key_file(), None);
+    assert_eq!(fs::read_to_string(&file).unwrap(), key);
+    drop(again);
+
+    let error = refused(builder(&folder).app(SdkAppId::new(8).unwrap()));
+    assert!(
+        matches!(error, DataError::OtherApp { sdkappid: 7, .. }),
+        "{error}"
+    );
+    let error = refused(builder(&folder).identifier("other"));
+    assert!(
+        error
+            .to_string()
+            .contains("SDKAppID 7 and identifier \"root\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_second_emulator_on_the_same_data_is_refused_until_the_first_has_stopped() {
+    let folder = TempDir::new().unwrap();
+    let first = start(&folder);
+    first.tag("a", ["t"]);
+    let error = refused(builder(&folder));
+    assert!(matches!(error, DataError::InUse { .. }), "{error}");
+    first.stop();
+    let second = start(&folder);
+    assert_eq!(second.users(), first.users());
+}
+
+#[test]
+fn a_place_that_is_none_is_refused_and_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("notes");
+    fs::write(&file, "mine").unwrap();
+    let error = refused(builder(&folder));
+    assert!(matches!(error, DataError::Foreign { .. }), "{error}");
+    let error = refused(Emulator::builder().data(&file));
+    assert!(
+        error.to_string().starts_with("cannot make the folder"),
+        "{error}"
+    );
+    assert!(error.source().is_some());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// All files of the store.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let (folders, mut all): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    all.extend(folders.iter().flat_map(|folder| files(folder)));
+    all
+}
+
+#[test]
+fn users_that_are_not_as_they_were_written_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let emulator = start(&folder);
+    emulator.tag("alice", ["the-vip-tag"]);
+    drop(emulator);
+    let changed = files(&folder.path().join("store"))
+        .into_iter()
+        .filter(|path| {
+            let mut bytes = fs::read(path).unwrap();
+            let found = bytes.windows(11).position(|part| part == b"the-vip-tag");
+            if let Some(place) = found {
+                bytes[place] ^= 1;
+                fs::write(path, &bytes).unwrap();
+            }
+            found.is_some()
+        });
+    assert!(changed.count() > 0);
+    let error = refused(builder(&folder));
+    assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("is damaged: restore the folder from a copy")
+    );
+    assert!(error.source().is_some());
+}
+
+#[test]
+fn a_store_without_its_files_or_with_a_broken_key_is_refused() {
+    for (name, text) in [
+        ("emulator.json", "{"),
+        ("store/version", "what"),
+        ("secret-key", ""),
+    ] {
+        let folder = TempDir::new().unwrap();
+        start(&folder).tag("a", ["t"]);
+        fs::write(folder.path().join(name), text).unwrap();
+        let error = refused(builder(&folder));
+        assert!(
+            matches!(error, DataError::Damaged { .. }),
+            "{name}: {error}"
+        );
+    }
+}
