@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 /// A file or folder that the disk denies: which, what was to be done with it, and what to do now.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{} cannot be {denied}: {source}; {}", path.display(), remedy(source.kind()))]
+#[error("{} cannot be {denied}: {source}; {remedy}", path.display())]
 pub(crate) struct DiskError {
     path: PathBuf,
     denied: &'static str,
     source: Arc<io::Error>,
+    remedy: &'static str,
 }
 
 impl DiskError {
@@ -22,6 +23,17 @@ impl DiskError {
         move |source| DiskError {
             path,
             denied,
+            remedy: remedy(source.kind()),
+            source: Arc::new(source),
+        }
+    }
+
+    /// As with some network file systems.
+    pub(crate) fn no_lock(path: &Path, source: io::Error) -> DiskError {
+        DiskError {
+            path: path.to_owned(),
+            denied: "locked",
+            remedy: "give a path on a local disk",
             source: Arc::new(source),
         }
     }

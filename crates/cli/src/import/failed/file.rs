@@ -1,18 +1,16 @@
 //! Writing the list: replaced when a run begins, cut to what the journal knows when one is taken up again.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::hash::Hasher;
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_64;
 
 use super::FailedError;
 use crate::import::disk::{self, DiskError, Medium};
-
-/// For its owner alone.
-const MODE: u32 = 0o600;
+use crate::import::lock::{Held, Hold, MODE, hold};
 
 /// What a list held at some moment: its length in bytes, and a checksum of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,24 +34,14 @@ pub(crate) struct FailedFile {
 impl FailedFile {
     /// Finds out that it can be written. An earlier run's list stays until something is appended.
     pub(crate) fn fresh(path: &Path) -> Result<FailedFile, FailedError> {
-        let opened = || -> io::Result<(File, bool)> {
-            let new = !disk::is_file_or_free(path)?;
-            let file = open(path, true)?;
-            if new {
-                disk::sync_folder_of(path)?;
-            } else {
-                keep_to_owner(&file);
-            }
-            Ok((file, new))
-        };
-        let (file, new) = opened().map_err(DiskError::of(path, "written"))?;
+        let was_there = disk::is_file_or_free(path).map_err(DiskError::of(path, "opened"))?;
+        let file = held(path)?;
+        if !was_there {
+            disk::sync_folder_of(path).map_err(DiskError::of(path, "made"))?;
+        }
         Ok(FailedFile {
-            path: path.to_owned(),
-            file: Box::new(file),
-            bytes: 0,
-            checksum: XxHash3_64::new(),
-            begun: false,
-            new,
+            new: !was_there,
+            ..FailedFile::on(path, file)
         })
     }
 
@@ -68,31 +56,24 @@ impl FailedFile {
             list.begin().map_err(DiskError::of(path, "written"))?;
             return Ok(list);
         }
-        let opened = || -> io::Result<Option<File>> {
-            match disk::is_file_or_free(path)? {
-                true => open(path, false).map(Some),
-                false => Ok(None),
-            }
-        };
         let not_as_written = || FailedError::NotAsWritten {
             path: path.to_owned(),
             journal: journal.to_owned(),
         };
-        let file = opened().map_err(DiskError::of(path, "written"))?;
-        let mut file = file.ok_or_else(not_as_written)?;
-        let (bytes, checksum) = summed(&file, mark.bytes).map_err(DiskError::of(path, "read"))?;
+        if !disk::is_file_or_free(path).map_err(DiskError::of(path, "opened"))? {
+            return Err(not_as_written());
+        }
+        let mut file = held(path)?;
+        let (bytes, checksum) = summed(&file.0, mark.bytes).map_err(DiskError::of(path, "read"))?;
         if (bytes, checksum.finish()) != (mark.bytes, mark.checksum) {
             return Err(not_as_written());
         }
-        keep_to_owner(&file);
-        file.cut(bytes).map_err(DiskError::of(path, "cut"))?;
+        file.cut(bytes).map_err(DiskError::of(path, "written"))?;
         Ok(FailedFile {
-            path: path.to_owned(),
-            file: Box::new(file),
             bytes,
             checksum,
             begun: true,
-            new: false,
+            ..FailedFile::on(path, file)
         })
     }
 
@@ -143,8 +124,7 @@ impl FailedFile {
         Ok(())
     }
 
-    /// A list on another medium, for tests.
-    #[cfg(test)]
+    /// A list that nothing is appended to yet.
     pub(crate) fn on(path: &Path, file: impl Medium + 'static) -> FailedFile {
         FailedFile {
             path: path.to_owned(),
@@ -157,15 +137,16 @@ impl FailedFile {
     }
 }
 
-fn open(path: &Path, create: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(create).mode(MODE);
-    options.open(path)
-}
-
-/// Who may write a file that is another's may not change its mode, and its owner chose who reads it.
-fn keep_to_owner(file: &File) {
-    let _ = file.set_permissions(Permissions::from_mode(MODE));
+/// The file at a path, for this import and its owner alone.
+fn held(path: &Path) -> Result<Held, FailedError> {
+    match hold(path)? {
+        Hold::Ours(held) => {
+            // an earlier list may have had another mode; where it is somebody else's, they chose it
+            let _ = held.0.set_permissions(Permissions::from_mode(MODE));
+            Ok(held)
+        }
+        Hold::Anothers(_) => Err(FailedError::Busy(path.to_owned())),
+    }
 }
 
 /// Reads so many bytes of a file, or fewer if it ends.
@@ -271,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn two_imports_never_write_one_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failed");
+        let list = FailedFile::fresh(&path).unwrap();
+        let refused = FailedFile::fresh(&path).err().unwrap().to_string();
+        assert!(refused.starts_with("another import writes "), "{refused}");
+        list.close().unwrap();
+        assert!(FailedFile::fresh(&path).is_ok());
+    }
+
+    #[test]
     fn a_place_that_takes_no_file_is_named_at_once() {
         let refused = |path: &str| {
             let error = FailedFile::fresh(Path::new(path)).err();
@@ -282,7 +274,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_named_with_the_path_and_the_remedy() {
-        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
         let mut list = FailedFile::on(Path::new("users.failed"), Full(full));
         let text = list.append(b"one\n").unwrap_err().to_string();
         assert!(

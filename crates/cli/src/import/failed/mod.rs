@@ -66,6 +66,8 @@ impl Failure<'_> {
 pub(crate) enum FailedError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("another import writes {}: wait for its end", .0.display())]
+    Busy(PathBuf),
     /// On taking up a run: what the run wrote is not there any more.
     #[error(
         "{} does not start with the failed users that this import has listed so far: put it back as it was, or \

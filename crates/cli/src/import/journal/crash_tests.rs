@@ -47,9 +47,9 @@ fn a_journal_that_ends_or_is_changed_at_any_byte_opens_with_the_list_that_goes_w
     let journal = place.open().unwrap().journal;
     let begun = fs::metadata(place.journal()).unwrap().len() as usize;
     let mut ends = vec![begun];
-    for (nth, user) in order().take(60).enumerate() {
+    for (nth, user) in order().take(30).enumerate() {
         settle(&journal, user);
-        if nth % 15 == 14 {
+        if nth % 10 == 9 {
             journal.flush().unwrap();
             ends.push(fs::metadata(place.journal()).unwrap().len() as usize);
         }
@@ -59,14 +59,14 @@ fn a_journal_that_ends_or_is_changed_at_any_byte_opens_with_the_list_that_goes_w
         fs::read(place.journal()).unwrap(),
         fs::read(place.failed()).unwrap(),
     );
-    assert_eq!(ends.len(), 5);
+    assert_eq!(ends.len(), 4);
 
-    let check = |content: &[u8], blocks: usize| {
+    let check = |at: usize, content: &[u8], blocks: usize| {
         fs::write(place.journal(), content).unwrap();
         fs::write(place.failed(), &list).unwrap();
         let opened = place.open().unwrap();
         assert_eq!(opened.resumed, blocks > 0);
-        let known: Vec<_> = order().take(15 * blocks).collect();
+        let known: Vec<_> = order().take(10 * blocks).collect();
         let settled = (0..USERS).filter(|it| opened.settled.is_settled(*it));
         assert!(settled.clone().all(|it| known.contains(&it)));
         assert_eq!(settled.count(), known.len());
@@ -74,7 +74,10 @@ fn a_journal_that_ends_or_is_changed_at_any_byte_opens_with_the_list_that_goes_w
             assert_eq!(opened.torn, (content.len() - ends[blocks]) as u64);
             assert_consistent(&place, &opened.settled);
         }
-        // and goes on: what is settled now is known the next time
+        // and goes on: what is settled now is known the next time; not tried everywhere, as disks are slow
+        if at % 8 != 0 {
+            return;
+        }
         let next = order().nth(100).unwrap();
         settle(&opened.journal, next);
         drop(opened);
@@ -84,13 +87,13 @@ fn a_journal_that_ends_or_is_changed_at_any_byte_opens_with_the_list_that_goes_w
     };
     for length in 0..whole.len() {
         let blocks = ends.iter().filter(|end| **end <= length).count();
-        check(&whole[..length], blocks.saturating_sub(1));
+        check(length, &whole[..length], blocks.saturating_sub(1));
     }
     for at in begun..whole.len() {
         let mut changed = whole.clone();
         changed[at] ^= 0x55;
         let blocks = ends.iter().filter(|end| **end <= at).count();
-        check(&changed, blocks - 1);
+        check(at, &changed, blocks - 1);
     }
 }
 
@@ -159,8 +162,8 @@ fn kill_9_at_any_moment_loses_nobody_who_was_safe_and_lists_nobody_twice() {
                 safe.extend(users.split(' ').map(|user| user.parse::<u64>().unwrap()));
                 batches += 1;
             }
-            if batches == 3 + run % 7 {
-                // what it said before it dies is read too
+            // of some it is the harness that has said the first line; what it says before it dies is read too
+            if batches == run % 8 {
                 process.kill().unwrap();
             }
         }

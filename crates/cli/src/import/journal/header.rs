@@ -15,6 +15,7 @@ use super::varint::{put, take, take_bytes};
 use crate::shown::Shown;
 
 const MAGIC: &[u8] = b"imtag journal\n";
+/// Of the format, and of how the users of an input are numbered: raised when either changes.
 pub(super) const VERSION: u16 = 1;
 const VERSION_AT: usize = MAGIC.len();
 pub(super) const HOLDER_AT: usize = VERSION_AT + 2;

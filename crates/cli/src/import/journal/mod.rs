@@ -1,6 +1,6 @@
 //! The journal of an import: which users are settled, so that the same command goes on after any crash.
 //!
-//! It lies beside the input, is held by one import at a time (`hold`), says in its header (`header`) what it is of,
+//! It lies beside the input, is held by one import at a time (`lock`), says in its header (`header`) what it is of,
 //! and grows by a block at a time (`block`, `writer`). It holds numbers of users only; who they are is in the input.
 //!
 //! - A user stands in it once their outcome is known. Whoever does not is done again, which does no harm.
@@ -15,8 +15,8 @@
 mod block;
 #[cfg(test)]
 mod crash_tests;
+mod error;
 mod header;
-mod hold;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -26,26 +26,27 @@ mod writer;
 mod writer_tests;
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 pub(crate) use block::Counters;
+pub(crate) use error::JournalError;
 pub(crate) use header::{Fingerprint, Identity};
-pub(crate) use hold::JournalError;
 pub(crate) use settled::Settled;
 
 use block::Blocks;
 use header::Found;
-use hold::Held;
 use writer::{Files, Pace, Writer};
 
 use super::disk::{self, DiskError, Medium};
 use super::failed::{FailedFile, Failure};
+use super::lock::{Held, Hold, hold};
 
 /// A journal that is held by this import. Shared by all its threads.
 pub(crate) struct Journal {
     writer: Writer,
+    users: u64,
 }
 
 /// A journal, and what it knows already.
@@ -78,7 +79,23 @@ impl Journal {
         failed: &Path,
         pace: Pace,
     ) -> Result<Opened, JournalError> {
-        let mut file = hold::hold(path)?;
+        let mut file = match hold(path)? {
+            Hold::Ours(file) => file,
+            Hold::Anothers(mut file) => {
+                return Err(JournalError::Busy {
+                    path: path.to_owned(),
+                    holder: header::holder(&start_of(&mut file).unwrap_or_default()),
+                });
+            }
+        };
+        if file
+            .is_at(failed)
+            .map_err(DiskError::of(failed, "opened"))?
+        {
+            return Err(JournalError::Same {
+                path: path.to_owned(),
+            });
+        }
         let Some(known) = known(&mut file.0, path)? else {
             return begin(file, path, identity, failed, pace);
         };
@@ -107,6 +124,7 @@ impl Journal {
         Ok(Opened {
             journal: Journal {
                 writer: Writer::start(files, counters, true, pace)?,
+                users: identity.users,
             },
             settled: blocks.settled,
             resumed: true,
@@ -118,13 +136,31 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal or the failed file could not be written, now or earlier: the import is to stop.
+    ///
+    /// # Panics
+    /// Where there is no such user.
     pub(crate) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {
-        self.writer.done(positions)
+        let positions = positions.into_iter();
+        self.writer
+            .done(positions.inspect(|it| self.check_user(*it)))
     }
 
     /// A user failed, with a line for each operation that was not done. Waits and fails as `done`.
+    ///
+    /// # Panics
+    /// Where there is no such user, or no line: who stands in no list would be lost in silence.
     pub(crate) fn failed(&self, position: u64, failures: &[Failure<'_>]) -> Result<(), DiskError> {
+        self.check_user(position);
+        assert!(!failures.is_empty(), "user {position} failed at nothing");
         self.writer.failed(position, failures)
+    }
+
+    fn check_user(&self, position: u64) {
+        let users = self.users;
+        assert!(
+            position < users,
+            "there are {users} users, and no {position}"
+        );
     }
 
     /// Adds to the counters. They go to the disk with the next users who are settled.
@@ -195,8 +231,16 @@ struct Known {
     torn: u64,
 }
 
+/// Reads enough of a file to find a header.
+fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(header::AT_MOST as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
 fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
-    let start = hold::start_of(file).map_err(DiskError::of(path, "read"))?;
+    let start = start_of(file).map_err(DiskError::of(path, "read"))?;
     let path = path.to_owned();
     let (identity, header) = match header::find(&start) {
         Found::Header(identity, length) => (identity, length as u64),
@@ -233,18 +277,14 @@ fn begin(
         file.0.sync_all()?;
         disk::sync_folder_of(path)
     };
-    let written = write().map_err(DiskError::of(path, "written"));
-    let failed = match written
-        .map_err(JournalError::from)
-        .and_then(|()| Ok(FailedFile::fresh(failed)?))
-    {
-        Ok(failed) => failed,
-        Err(error) => {
-            // what is to be told is the first that went wrong
-            let _ = disk::remove(path);
-            return Err(error);
-        }
+    let mut make = || -> Result<FailedFile, JournalError> {
+        write().map_err(DiskError::of(path, "written"))?;
+        Ok(FailedFile::fresh(failed)?)
     };
+    let failed = make().inspect_err(|_| {
+        // what is to be told is the first that went wrong
+        let _ = disk::remove(path);
+    })?;
     let files = Files {
         path: path.to_owned(),
         journal: Box::new(file),
@@ -254,6 +294,7 @@ fn begin(
     Ok(Opened {
         journal: Journal {
             writer: Writer::start(files, Counters::default(), false, pace)?,
+            users: identity.users,
         },
         settled: Settled::none(identity.users),
         resumed: false,

@@ -243,8 +243,19 @@ fn a_folder_that_takes_no_file_is_named_before_anything_is_sent() {
 
     let refused = Journal::open(&place.journal(), &place.identity, Path::new("/dev/full"));
     let text = refused.err().unwrap().to_string();
-    assert!(text.starts_with("/dev/full cannot be written: "), "{text}");
+    assert!(text.starts_with("/dev/full cannot be opened: "), "{text}");
     assert!(!place.journal().exists());
+}
+
+#[test]
+fn one_file_cannot_be_both() {
+    let place = Place::new(4);
+    let refused = Journal::open(&place.failed(), &place.identity, &place.failed());
+    let text = refused.err().unwrap().to_string();
+    assert!(
+        text.contains("cannot be the journal and the list"),
+        "{text}"
+    );
 }
 
 #[test]

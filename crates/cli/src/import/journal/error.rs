@@ -1,0 +1,47 @@
+//! Why an import cannot go on with a journal, or begin one.
+
+use std::path::PathBuf;
+
+use super::header;
+use crate::import::disk::DiskError;
+use crate::import::failed::FailedError;
+
+/// Why an import cannot be begun or taken up with a journal. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The list of failed users.
+    #[error(transparent)]
+    Failed(#[from] FailedError),
+    #[error(
+        "another import{} is at work with {}: wait for its end, or give this one a journal and a list of failed users \
+         of its own",
+        process(*holder),
+        path.display()
+    )]
+    Busy { path: PathBuf, holder: Option<u32> },
+    #[error(
+        "{} is the journal of another import, as {difference}: give what that import was begun with, or delete the \
+         journal to begin afresh",
+        path.display()
+    )]
+    Other { path: PathBuf, difference: String },
+    #[error(
+        "{} has format version {version}, and this imtag knows version {}: take the import up with the imtag that \
+         began it, or delete the journal to begin afresh",
+        path.display(),
+        header::VERSION
+    )]
+    Version { path: PathBuf, version: u16 },
+    #[error("the start of {} is damaged: delete it to begin the import afresh", path.display())]
+    Damaged { path: PathBuf },
+    #[error("{} is not a journal of an import: give another path for the journal", path.display())]
+    NoJournal { path: PathBuf },
+    #[error("{} cannot be the journal and the list of failed users: give the journal another path", path.display())]
+    Same { path: PathBuf },
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or(String::new(), |holder| format!(" (process {holder})"))
+}
