@@ -9,7 +9,9 @@
 //!   way together, as may neighbours of the same kind that share a slot: their order makes no difference.
 //! - **lane**: what a source may send of one operation. It makes a request when there are 100 users, when a user's
 //!   slot is full, when the oldest change has lingered, or when nothing more is to come.
-//! - **batch**: what a request is made of; one that fails without naming whose fault it is is split by halves.
+//! - **batch**: what a request is made of.
+//! - **outcome**: a request that fails without naming whose fault it is is split by halves; what is known of accounts
+//!   at fault is remembered.
 //!
 //! ```text
 //!          account            lane                batch
@@ -22,8 +24,14 @@
 
 mod account;
 mod batch;
+mod entry;
 mod flow;
 mod lane;
+mod outcome;
+mod source;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -32,9 +40,12 @@ use std::time::Duration;
 use crate::{Change, Effect, Operation, Rules};
 
 use account::Queue;
-use lane::{Has, Lane};
+use entry::{Entry, slots};
+use lane::Has;
+use source::OfSource;
 
 pub use batch::{Batch, Part, Slot};
+pub use verdict::{Concerns, Failed, Fault, LeftOut, Settled, Verdict, Why};
 
 /// A source of changes, by the number that [`Schedule::open`] gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,88 +72,6 @@ pub struct Pace {
 
 const OPEN: &str = "a source is used from its opening to its closing only";
 
-/// A change that has its outcome.
-#[derive(Debug)]
-pub struct Settled<R, E> {
-    /// What the source gave with the change.
-    pub reply: R,
-    /// The change.
-    pub change: Arc<Change>,
-    /// What went wrong, if anything did.
-    pub failed: Option<Failed<E>>,
-}
-
-/// What became of a change that is not done, or not in full.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed<E> {
-    /// Why.
-    pub why: Why<E>,
-    /// What is known of the effect of the tags that are not done.
-    pub effect: Effect,
-    /// The tags that are not known to be done, by their positions in the change; none for a clear.
-    pub undone: Vec<usize>,
-}
-
-/// Why a change is not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why<E> {
-    /// Its request failed, or left its account out.
-    Request(E),
-    /// The account was at fault before, with this; nothing was sent.
-    KnownBad(E),
-    /// Its time was up before it was sent.
-    Expired,
-    /// Its source ended before it was sent.
-    NotSent,
-}
-
-/// What became of a request.
-#[derive(Debug)]
-pub enum Verdict<E> {
-    /// It was done, but for these accounts.
-    Done {
-        /// Each with what is wrong.
-        left_out: Vec<LeftOut<E>>,
-    },
-    /// It failed, and somebody in it may be at fault: it is split, until the one stands alone.
-    SomebodysFault(Fault<E>),
-    /// It failed for all alike, with what is known of its effect.
-    Failed(E, Effect),
-}
-
-/// An account that a request was not done for.
-#[derive(Debug)]
-pub struct LeftOut<E> {
-    /// The account.
-    pub account: String,
-    /// What is wrong.
-    pub fault: Fault<E>,
-    /// When to try it again, if at all.
-    pub again_at: Option<Duration>,
-}
-
-/// What is wrong with an account.
-#[derive(Debug, Clone)]
-pub struct Fault<E> {
-    /// Why.
-    pub why: E,
-    /// What is known of the effect.
-    pub effect: Effect,
-    /// What would fail again for it.
-    pub concerns: Concerns,
-}
-
-/// What would fail again for an account at fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Concerns {
-    /// Any change at all.
-    Account,
-    /// The same operation, until another one has changed the account.
-    Operation,
-    /// These tags at most.
-    Tags,
-}
-
 /// Changes of many sources, on their way into requests.
 #[derive(Debug)]
 pub struct Schedule<R, E> {
@@ -155,46 +84,6 @@ pub struct Schedule<R, E> {
     sources: BTreeMap<Source, OfSource<R, E>>,
     /// Sources that have something to do or to take since somebody asked.
     woken: BTreeSet<Source>,
-}
-
-/// A change that is not settled.
-#[derive(Debug)]
-struct Entry<R, E> {
-    source: Source,
-    reply: R,
-    change: Arc<Change>,
-    /// Slots that have not been dealt.
-    left: usize,
-    under_way: usize,
-    deadline: Duration,
-    came: Duration,
-    failed: Option<Failed<E>>,
-}
-
-#[derive(Debug)]
-struct OfSource<R, E> {
-    pace: Pace,
-    lanes: [Lane; Operation::ALL.len()],
-    /// Changes that have not been dealt in full.
-    unsent: usize,
-    /// Changes without an outcome.
-    unsettled: usize,
-    /// Requests that are taken, or to be made again.
-    under_way: usize,
-    ended: bool,
-    /// Nothing more comes for now: what is there goes without company.
-    hurried: bool,
-    bad: HashMap<Box<str>, Bad<E>>,
-    /// Requests that were split.
-    splits: u64,
-    settled: VecDeque<Settled<R, E>>,
-}
-
-/// What is remembered of an account at fault.
-#[derive(Debug)]
-struct Bad<E> {
-    operation: Operation,
-    fault: Fault<E>,
 }
 
 /// What a source may do now.
@@ -244,8 +133,7 @@ impl<R, E: Clone> Schedule<R, E> {
     ) -> Number {
         let number = Number(self.number());
         let of = self.sources.get_mut(&source).expect(OPEN);
-        let lane = &mut of.lanes[change.operation() as usize];
-        lane.behind += 1;
+        of.lane(change.operation()).behind += 1;
         of.unsent += 1;
         of.unsettled += 1;
         let ended = of.ended;
@@ -253,7 +141,7 @@ impl<R, E: Clone> Schedule<R, E> {
         let entry = Entry {
             source,
             reply,
-            left: change.slots(&self.rules),
+            left: slots(&change, self.tags_per_slot()),
             change: Arc::new(change),
             under_way: 0,
             deadline,
@@ -264,10 +152,10 @@ impl<R, E: Clone> Schedule<R, E> {
         let queue = self.accounts.entry(account.clone()).or_default();
         queue.waiting.push_back(number);
         if ended {
-            self.give_up(number, Why::NotSent);
+            self.give_up(number, &Why::NotSent);
         }
         self.activate(&account, now);
-        self.note_full_slot(source, &account);
+        self.note_full_slot(&account);
         number
     }
 
@@ -276,7 +164,7 @@ impl<R, E: Clone> Schedule<R, E> {
         let Some(entry) = self.changes.get(&number) else {
             return false;
         };
-        if entry.left < entry.change.slots(&self.rules) {
+        if !entry.is_untouched(self.tags_per_slot()) {
             return false;
         }
         let account: Box<str> = entry.change.account().into();
@@ -298,18 +186,19 @@ impl<R, E: Clone> Schedule<R, E> {
     /// What a source may do now.
     pub fn next(&mut self, source: Source, now: Duration) -> Next {
         self.release(now);
-        let users_per_request = self.rules.limits.users_per_request.max(1);
+        let users_per_request = self.users_per_request();
         loop {
             let of = self.of(source);
-            let (pace, quiet) = (of.pace, of.under_way == 0);
-            let hurried = of.hurried || (quiet && of.unsent >= pace.room);
+            let (pace, hurried, quiet) = (of.pace, of.is_hurried(), of.under_way == 0);
             let mut until: Option<Duration> = None;
             let mut enough = None;
             for operation in Operation::ALL {
-                let lane = &mut of.lanes[operation as usize];
-                match lane.look(&pace, users_per_request, hurried, quiet, now) {
+                match of
+                    .lane(operation)
+                    .look(&pace, users_per_request, hurried, quiet, now)
+                {
                     Has::Again(batch) => {
-                        lane.awaits_its_turn = true;
+                        of.under_way += 1;
                         return Next::Send(batch);
                     }
                     Has::Enough => {
@@ -332,9 +221,10 @@ impl<R, E: Clone> Schedule<R, E> {
         }
     }
 
-    /// A request of this operation has had its turn in the quota: another may be made.
+    /// A request of this operation has had its turn in the quota: another may be made. Without this one it may once
+    /// the request is settled.
     pub fn had_its_turn(&mut self, source: Source, operation: Operation) {
-        self.of(source).lanes[operation as usize].awaits_its_turn = false;
+        self.of(source).lane(operation).awaits_its_turn = None;
     }
 
     /// Takes a request back with what became of it. `may_land`: an attempt of it was given up, and may still have its
@@ -343,21 +233,25 @@ impl<R, E: Clone> Schedule<R, E> {
         let source = batch.source;
         let of = self.of(source);
         of.under_way -= 1;
+        let until = of.settled_by(now);
+        let lane = of.lane(batch.operation);
+        if lane.awaits_its_turn == Some(batch.number) {
+            lane.awaits_its_turn = None;
+        }
         if may_land {
-            let until = now.saturating_add(of.pace.settling);
             for slot in &batch.slots {
-                if let Some(queue) = self.accounts.get_mut(slot.account()) {
-                    queue.may_land(batch.operation, until);
-                }
+                let queue = self.accounts.get_mut(slot.account());
+                let queue = queue.expect(outcome::UNDER_WAY);
+                queue.may_land(batch.operation, until);
             }
         }
         match verdict {
             Verdict::Done { left_out } => self.done(batch, left_out, now),
             Verdict::SomebodysFault(fault) => self.fault(batch, fault, now),
             Verdict::Failed(why, effect) => {
-                let effect = effect.max(batch.effect);
+                let why = Why::Request(why);
                 for slot in batch.slots {
-                    self.fail(&slot, &Why::Request(why.clone()), effect);
+                    self.fail(&slot, &why, effect);
                     self.close_slot(&slot, now);
                 }
             }
@@ -369,37 +263,36 @@ impl<R, E: Clone> Schedule<R, E> {
     pub fn end(&mut self, source: Source, now: Duration) {
         let of = self.of(source);
         of.ended = true;
-        let again: Vec<Batch> = of
-            .lanes
-            .iter_mut()
-            .flat_map(|lane| lane.again.drain(..))
-            .collect();
-        of.under_way -= again.len();
-        let unsent = self
-            .changes
-            .iter()
-            .filter(|(_, entry)| entry.source == source && entry.left > 0);
+        let lanes = of.lanes.iter_mut();
+        let again: Vec<Batch> = lanes.flat_map(|lane| lane.again.drain(..)).collect();
+        let unsent = self.changes.iter();
+        let unsent = unsent.filter(|(_, entry)| entry.source == source && entry.left > 0);
         let mut unsent: Vec<Number> = unsent.map(|(number, _)| *number).collect();
         unsent.sort_unstable();
-        let mut accounts = Vec::new();
-        for number in unsent {
-            accounts.push(self.changes[&number].change.account().to_owned());
-            self.give_up(number, Why::NotSent);
-        }
-        for batch in again {
-            for slot in batch.slots {
-                self.fail(&slot, &Why::NotSent, batch.effect);
-                self.close_slot(&slot, now);
-            }
-        }
-        accounts
+        let accounts = unsent
             .iter()
-            .for_each(|account| self.activate(account, now));
+            .map(|number| self.changes[number].change.clone());
+        let accounts: Vec<Arc<Change>> = accounts.collect();
+        for number in unsent {
+            self.give_up(number, &Why::NotSent);
+        }
+        for slot in again.into_iter().flat_map(|batch| batch.slots) {
+            self.fail(&slot, &Why::NotSent, Effect::NotApplied);
+            self.close_slot(&slot, now);
+        }
+        for change in accounts {
+            self.activate(change.account(), now);
+        }
         self.woken.insert(source);
     }
 
     /// Forgets a source that has ended and of which nothing is under way.
     pub fn close(&mut self, source: Source) {
+        debug_assert_eq!(
+            self.unsettled(source),
+            0,
+            "a source is closed when all is settled"
+        );
         self.sources.remove(&source);
         self.woken.remove(&source);
     }
@@ -432,6 +325,14 @@ impl<R, E: Clone> Schedule<R, E> {
         self.sources.get(&source).map_or(0, |of| of.splits)
     }
 
+    fn users_per_request(&self) -> usize {
+        self.rules.limits.users_per_request.max(1)
+    }
+
+    fn tags_per_slot(&self) -> usize {
+        self.rules.limits.tags_per_user_and_request.max(1)
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -439,22 +340,5 @@ impl<R, E: Clone> Schedule<R, E> {
 
     fn of(&mut self, source: Source) -> &mut OfSource<R, E> {
         self.sources.get_mut(&source).expect(OPEN)
-    }
-}
-
-impl<R, E> OfSource<R, E> {
-    fn new(pace: Pace) -> OfSource<R, E> {
-        OfSource {
-            pace,
-            lanes: Default::default(),
-            unsent: 0,
-            unsettled: 0,
-            under_way: 0,
-            ended: false,
-            hurried: false,
-            bad: HashMap::new(),
-            splits: 0,
-            settled: VecDeque::new(),
-        }
     }
 }

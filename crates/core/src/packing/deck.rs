@@ -2,7 +2,8 @@
 //! users who have the most left: of all orders it is the one that ends with the fewest requests. Where all users are
 //! there from the start it needs `max(⌈slots / 100⌉, the most slots of one user)`, and none needs fewer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::hash::Hash;
 
 use crate::Limits;
 
@@ -37,6 +38,8 @@ pub fn lower_bound(slots: u64, longest: u64, limits: &Limits) -> u64 {
 pub struct Deck<T> {
     /// By the slots that each user has left; who came first stands first.
     piles: BTreeMap<usize, VecDeque<T>>,
+    /// Who has been taken out, and is still in a pile: looking for everyone who leaves would take quadratic time.
+    gone: HashSet<T>,
     users: usize,
 }
 
@@ -49,9 +52,10 @@ impl<T> Default for Deck<T> {
 impl<T> Deck<T> {
     /// Of nobody.
     #[must_use]
-    pub const fn new() -> Deck<T> {
+    pub fn new() -> Deck<T> {
         Deck {
             piles: BTreeMap::new(),
+            gone: HashSet::new(),
             users: 0,
         }
     }
@@ -75,21 +79,26 @@ impl<T> Deck<T> {
             self.users += 1;
         }
     }
-
-    /// Takes users out whom `gone` names.
-    pub fn remove(&mut self, gone: impl Fn(&T) -> bool) {
-        for pile in self.piles.values_mut() {
-            pile.retain(|user| !gone(user));
-        }
-        self.piles.retain(|_, pile| !pile.is_empty());
-        self.users = self.piles.values().map(VecDeque::len).sum();
-    }
 }
 
-impl<T: Clone> Deck<T> {
+impl<T: Clone + Eq + Hash> Deck<T> {
+    /// Takes a user out, who has to be in the deck.
+    pub fn remove(&mut self, user: T) {
+        self.gone.insert(user);
+        self.users -= 1;
+        if self.gone.len() > self.users {
+            for pile in self.piles.values_mut() {
+                pile.retain(|user| !self.gone.contains(user));
+            }
+            self.piles.retain(|_, pile| !pile.is_empty());
+            self.gone.clear();
+        }
+    }
+
     /// Deals one slot of each of at most so many users, of those who have the most left.
     pub fn deal(&mut self, most: usize) -> Vec<T> {
-        let mut dealt = Vec::with_capacity(most.min(self.users));
+        let most = most.min(self.users);
+        let mut dealt = Vec::with_capacity(most);
         let mut have_more = Vec::new();
         while dealt.len() < most {
             let Some(mut tallest) = self.piles.last_entry() else {
@@ -99,15 +108,19 @@ impl<T: Clone> Deck<T> {
             let pile = tallest.get_mut();
             let take = pile.len().min(most - dealt.len());
             let from = dealt.len();
-            dealt.extend(pile.drain(..take));
+            let taken = pile.drain(..take);
+            match self.gone.is_empty() {
+                true => dealt.extend(taken),
+                false => dealt.extend(taken.filter(|user| !self.gone.remove(user))),
+            }
             if pile.is_empty() {
                 tallest.remove();
             }
-            self.users -= take;
             if left > 0 {
                 have_more.push((left, from..dealt.len()));
             }
         }
+        self.users -= dealt.len();
         // only now, as a user stands at most once in a request
         for (left, users) in have_more {
             for user in &dealt[users] {
@@ -159,10 +172,26 @@ mod tests {
     #[test]
     fn a_user_who_is_taken_out_is_dealt_no_more() {
         let mut deck = deck(&[2, 2, 1]);
-        deck.remove(|user| *user == 1);
+        deck.remove(1);
         assert_eq!(deck.users(), 2);
         assert_eq!(deck.deal(100), [0, 2]);
         assert_eq!(deck.deal(100), [0]);
+        assert!(deck.is_empty() && deck.deal(100).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_users_who_come_and_go() {
+        let mut deck = Deck::new();
+        for user in 0..1_000 {
+            deck.put(user, 1 + user % 3);
+            deck.put(user + 1_000, 1);
+            deck.remove(user);
+        }
+        assert_eq!(deck.users(), 1_000);
+        (1_000..1_500).for_each(|user| deck.remove(user));
+        assert_eq!(deck.deal(400), (1_500..1_900).collect::<Vec<_>>());
+        assert_eq!(deck.deal(400), (1_900..2_000).collect::<Vec<_>>());
+        assert!(deck.is_empty() && deck.piles.is_empty() && deck.gone.is_empty());
     }
 
     #[test]

@@ -21,6 +21,20 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Takes a change out that waits, wherever it stands; whether it was in the deck of its lane.
+    pub(super) fn take(&mut self, number: Number) -> bool {
+        // they stand in the order of their numbers, as they came
+        let Ok(at) = self.waiting.binary_search(&number) else {
+            return false;
+        };
+        self.waiting.remove(at);
+        let was_active = at == 0 && self.active;
+        if was_active {
+            self.active = false;
+        }
+        was_active
+    }
+
     /// An attempt of this operation was given up, and may land until then.
     pub(super) fn may_land(&mut self, operation: Operation, until: Duration) {
         let late = match operation {

@@ -4,20 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Number, Source};
+use super::{Concerns, Number, Source};
 use crate::{Change, Effect, Operation};
 
 /// What goes into one request. It goes back to the schedule by [`settle`](super::Schedule::settle).
 #[derive(Debug)]
 #[must_use = "its accounts wait until it is settled"]
 pub struct Batch {
+    pub(super) number: u64,
     pub(super) source: Source,
     pub(super) operation: Operation,
     pub(super) slots: Vec<Slot>,
     /// How often its slots have been tried before.
     pub(super) tries: u32,
-    /// The most that earlier tries may have done.
-    pub(super) effect: Effect,
     /// Not to be sent before.
     pub(super) due: Duration,
     /// The latest of its changes' deadlines.
@@ -29,6 +28,8 @@ pub struct Batch {
 pub struct Slot {
     /// The changes that share it, at least one, all of one account.
     pub(super) parts: Vec<Part>,
+    /// The most that earlier tries may have done.
+    pub(super) effect: Effect,
 }
 
 /// Tags of one change.
@@ -53,7 +54,7 @@ impl Batch {
         &self.slots
     }
 
-    /// How often these slots have been tried before, in other requests.
+    /// How often these slots have been tried before, in other requests, because they were left out there.
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
@@ -65,31 +66,30 @@ impl Batch {
         self.deadline
     }
 
-    /// Whether nobody but one change can be at fault in it.
-    pub(super) fn stands_alone(&self) -> bool {
-        matches!(self.slots.as_slice(), [slot] if slot.parts.len() == 1)
-    }
-
     /// The same of other slots.
-    pub(super) fn of(&self, slots: Vec<Slot>) -> Batch {
+    pub(super) fn with(&self, slots: Vec<Slot>) -> Batch {
         Batch { slots, ..*self }
     }
 
-    /// Splits it, by accounts or, where it has one, by the changes that share the slot.
-    pub(super) fn halves(mut self) -> [Batch; 2] {
-        let other = match self.slots.as_mut_slice() {
-            [slot] => {
-                let half = slot.parts.len().div_ceil(2);
-                let parts = slot.parts.split_off(half);
-                vec![Slot { parts }]
-            }
-            slots => {
-                let half = slots.len().div_ceil(2);
-                self.slots.split_off(half)
+    /// Whether no smaller request would tell more of who is at fault. Where the account is, all that share its slot
+    /// are alike; else those who want the same tags.
+    pub(super) fn stands_alone(&self, concerns: Concerns) -> bool {
+        match self.slots.as_slice() {
+            [slot] => concerns == Concerns::Account || slot.is_of_one_kind(),
+            _ => false,
+        }
+    }
+
+    /// The slots in two halves, by accounts or, where there is one, by the changes that share its slot.
+    pub(super) fn halves(mut slots: Vec<Slot>) -> [Vec<Slot>; 2] {
+        let other = match slots.as_mut_slice() {
+            [slot] => vec![slot.split()],
+            all => {
+                let half = all.len().div_ceil(2);
+                slots.split_off(half)
             }
         };
-        let other = self.of(other);
-        [self, other]
+        [slots, other]
     }
 }
 
@@ -100,16 +100,44 @@ impl Slot {
         self.parts[0].change.account()
     }
 
-    /// The tags; where changes that share the slot have one in common, it comes twice. None for a clear.
+    /// The tags, each once. None for a clear.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().flat_map(Part::tags)
+        let shared = self.parts.len() > 1;
+        let mut seen: Vec<&str> = Vec::new();
+        let tags = self.parts.iter().flat_map(Part::tags);
+        tags.map(String::as_str).filter(move |tag| {
+            let new = !shared || !seen.contains(tag);
+            if shared && new {
+                seen.push(tag);
+            }
+            new
+        })
+    }
+
+    /// Whether all that share it want the same tags: the service could not tell them apart.
+    pub(super) fn is_of_one_kind(&self) -> bool {
+        let mut others = self.parts[1..].iter();
+        others.all(|part| part.tags() == self.parts[0].tags())
+    }
+
+    /// Splits off about half of those who share it, but not between two who want the same tags.
+    fn split(&mut self) -> Slot {
+        self.parts.sort_by(|a, b| a.tags().cmp(b.tags()));
+        let bounds = 1..self.parts.len();
+        let half = self.parts.len().div_ceil(2);
+        let bound = bounds
+            .filter(|at| self.parts[at - 1].tags() != self.parts[*at].tags())
+            .min_by_key(|at| at.abs_diff(half));
+        let bound = bound.expect("who is split is not of one kind");
+        Slot {
+            parts: self.parts.split_off(bound),
+            effect: self.effect,
+        }
     }
 }
 
 impl Part {
-    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
-        self.change.tags()[self.tags.clone()]
-            .iter()
-            .map(String::as_str)
+    pub(super) fn tags(&self) -> &[String] {
+        &self.change.tags()[self.tags.clone()]
     }
 }

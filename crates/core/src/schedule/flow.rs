@@ -1,22 +1,18 @@
-//! How a change gets from its account's queue into a request, and from there to its outcome.
+//! How a change gets from its account's queue into a request.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, Part, Slot};
-use super::{Bad, Concerns, Failed, Fault, LeftOut, Number, Schedule, Settled, Source, Why};
-use crate::{Effect, Operation};
+use super::{Number, Schedule, Source, Why};
+use crate::{Change, Effect, Operation};
 
-const KNOWN: &str = "a change is known until it is settled";
+pub(super) const KNOWN: &str = "a change is known until it is settled, and its account";
 
 impl<R, E: Clone> Schedule<R, E> {
     /// Puts the next change of an account into its lane, if its turn has come.
     pub(super) fn activate(&mut self, account: &str, now: Duration) {
-        loop {
-            let Some(queue) = self.accounts.get_mut(account) else {
-                return;
-            };
+        while let Some(queue) = self.accounts.get_mut(account) {
             if queue.under_way > 0 || queue.active {
                 return;
             }
@@ -29,13 +25,10 @@ impl<R, E: Clone> Schedule<R, E> {
             };
             let entry = self.changes.get(&number).expect(KNOWN);
             let (source, operation) = (entry.source, entry.change.operation());
-            if let Some(bad) = self
-                .sources
-                .get(&source)
-                .and_then(|of| of.bad_for(account, operation))
-            {
+            let of = self.sources.get_mut(&source).expect(super::OPEN);
+            if let Some(bad) = of.bad_for(account, operation) {
                 let why = Why::KnownBad(bad.why.clone());
-                self.give_up(number, why);
+                self.give_up(number, &why);
                 continue;
             }
             let safe_from = queue.safe_from(operation);
@@ -44,11 +37,14 @@ impl<R, E: Clone> Schedule<R, E> {
                 return;
             }
             queue.active = true;
-            let (left, came) = (entry.left, entry.came);
-            let lane = &mut self.of(source).lanes[operation as usize];
+            let is_shared = queue.waiting.len() > 1;
+            let lane = of.lane(operation);
             lane.behind -= 1;
-            lane.put(number, left, came);
+            lane.put(number, entry.left, entry.came);
             self.woken.insert(source);
+            if is_shared {
+                self.note_full_slot(account);
+            }
             return;
         }
     }
@@ -65,27 +61,37 @@ impl<R, E: Clone> Schedule<R, E> {
         }
     }
 
-    /// Whether the changes that wait at the head of the account's queue fill a slot.
-    pub(super) fn note_full_slot(&mut self, source: Source, account: &str) {
-        let most = self.rules.limits.tags_per_user_and_request;
-        let of = self.sources.get_mut(&source).expect(super::OPEN);
-        let Some(queue) = self.accounts.get(account) else {
+    /// Whether the changes at the head of the account's queue fill its next slot.
+    pub(super) fn note_full_slot(&mut self, account: &str) {
+        let most = self.tags_per_slot();
+        let Some(queue) = self.accounts.get(account).filter(|queue| queue.active) else {
             return;
         };
-        if !of.pace.full_slot_is_enough || !queue.active {
+        let first = &self.changes[&queue.waiting[0]];
+        let of = self.sources.get_mut(&first.source).expect(super::OPEN);
+        let lane = of.lanes.get_mut(first.change.operation() as usize);
+        let lane = lane.expect("each operation has a lane");
+        if !of.pace.full_slot_is_enough || lane.full_slot {
             return;
         }
-        let mut tags = 0;
-        let mut kind = None;
-        for number in &queue.waiting {
+        let mut tags: Vec<&str> = Vec::new();
+        // changes that bring nothing new are not looked through without end
+        for number in queue.waiting.iter().take(2 * most) {
             let entry = &self.changes[number];
-            let operation = entry.change.operation();
-            if entry.source != source || *kind.get_or_insert(operation) != operation {
+            let same = entry.source == first.source
+                && entry.change.operation() == first.change.operation();
+            if !same {
                 return;
             }
-            tags += entry.change.tags().len();
-            if tags >= most {
-                of.lanes[operation as usize].full_slot = true;
+            let rest = &entry.change.tags()[entry.rest(most)];
+            let new = rest.iter().map(String::as_str);
+            new.for_each(|tag| {
+                if tags.len() < most && !tags.contains(&tag) {
+                    tags.push(tag);
+                }
+            });
+            if tags.len() == most {
+                lane.full_slot = true;
                 return;
             }
         }
@@ -98,290 +104,151 @@ impl<R, E: Clone> Schedule<R, E> {
         operation: Operation,
         now: Duration,
     ) -> Option<Batch> {
-        let users_per_request = self.rules.limits.users_per_request.max(1);
-        let dealt = self.of(source).lanes[operation as usize].deal(users_per_request, now);
-        let mut batch = Batch {
-            source,
-            operation,
-            slots: Vec::with_capacity(dealt.len()),
-            tries: 0,
-            effect: Effect::NotApplied,
-            due: now,
-            deadline: Duration::ZERO,
-        };
+        let users_per_request = self.users_per_request();
+        let dealt = self.of(source).lane(operation).deal(users_per_request, now);
+        let mut slots = Vec::with_capacity(dealt.len());
+        let mut deadline = Duration::ZERO;
         for number in dealt {
-            let entry = self.changes.get(&number).expect(KNOWN);
-            let untouched = entry.left == entry.change.slots(&self.rules);
-            if untouched && entry.deadline <= now {
-                let account = Arc::clone(&entry.change);
-                self.give_up(number, Why::Expired);
-                self.activate(account.account(), now);
+            if self.expires(number, now) {
                 continue;
             }
-            let slot = self.slot(number, &mut batch.deadline);
-            batch.slots.push(slot);
+            slots.push(self.slot(number, &mut deadline, now));
         }
-        if batch.slots.is_empty() {
+        if slots.is_empty() {
             return None;
         }
+        let batch = Batch {
+            number: self.number(),
+            source,
+            operation,
+            slots,
+            tries: 0,
+            due: now,
+            deadline,
+        };
         let of = self.of(source);
         of.under_way += 1;
-        of.lanes[operation as usize].awaits_its_turn = true;
+        of.lane(operation).awaits_its_turn = Some(batch.number);
         Some(batch)
     }
 
+    /// Gives a change up that has been dealt, but is out of time and has not been sent in part.
+    fn expires(&mut self, number: Number, now: Duration) -> bool {
+        let entry = self.changes.get(&number).expect(KNOWN);
+        if entry.deadline > now || !entry.is_untouched(self.tags_per_slot()) {
+            return false;
+        }
+        let (source, change) = (entry.source, Arc::clone(&entry.change));
+        if entry.left == 1 {
+            // it is in the deck no more
+            self.accounts.get_mut(change.account()).expect(KNOWN).active = false;
+            self.of(source).lane(change.operation()).behind += 1;
+        }
+        self.give_up(number, &Why::Expired);
+        self.activate(change.account(), now);
+        true
+    }
+
     /// The next slot of a change, and the neighbours of the same kind that fit into it.
-    fn slot(&mut self, number: Number, deadline: &mut Duration) -> Slot {
-        let most = self.rules.limits.tags_per_user_and_request.max(1);
+    fn slot(&mut self, number: Number, deadline: &mut Duration, now: Duration) -> Slot {
+        let most = self.tags_per_slot();
         let entry = self.changes.get_mut(&number).expect(KNOWN);
-        let (source, operation) = (entry.source, entry.change.operation());
-        let start = (entry.change.slots(&self.rules) - entry.left) * most;
-        let end = entry.change.tags().len().min(start + most);
+        let (source, change) = (entry.source, Arc::clone(&entry.change));
+        let rest = entry.rest(most);
         entry.left -= 1;
         entry.under_way += 1;
         *deadline = entry.deadline.max(*deadline);
-        let mut parts = vec![Part {
+        let part = Part {
             number,
-            change: Arc::clone(&entry.change),
-            tags: start..end,
-        }];
-        let all_dealt = entry.left == 0;
-        let of = self.sources.get_mut(&source).expect(super::OPEN);
-        let queue = self
-            .accounts
-            .get_mut(parts[0].change.account())
-            .expect(KNOWN);
+            change: Arc::clone(&change),
+            tags: rest.start..rest.end.min(rest.start + most),
+        };
+        let mut shared = Shared::of(part);
+        let left = entry.left;
+        let queue = self.accounts.get_mut(change.account()).expect(KNOWN);
         queue.under_way += 1;
-        if !all_dealt {
-            return Slot { parts };
+        if left > 0 {
+            let full = rest.len() >= 2 * most;
+            let of = self.of(source);
+            let at_once = full && of.pace.full_slot_is_enough;
+            of.lane(change.operation()).full_slot |= at_once;
+            return shared.slot;
         }
         queue.waiting.pop_front();
         queue.active = false;
-        of.unsent -= 1;
-        while let Some(next) = queue.waiting.front() {
-            let entry = self.changes.get_mut(next).expect(KNOWN);
-            let same = entry.source == source && entry.change.operation() == operation;
-            if !same || !fits(&parts, entry.change.tags(), most) {
+        self.of(source).unsent -= 1;
+        while let Some(next) = self.neighbour(&change, source) {
+            let entry = self.changes.get_mut(&next).expect(KNOWN);
+            if entry.deadline <= now {
+                self.give_up(next, &Why::Expired);
+                continue;
+            }
+            if !shared.takes(&entry.change, most) {
                 break;
             }
             entry.left = 0;
             entry.under_way += 1;
             *deadline = entry.deadline.max(*deadline);
-            parts.push(Part {
-                number: *next,
+            shared.slot.parts.push(Part {
+                number: next,
                 change: Arc::clone(&entry.change),
                 tags: 0..entry.change.tags().len(),
             });
+            let queue = self.accounts.get_mut(change.account()).expect(KNOWN);
             queue.waiting.pop_front();
+            let of = self.of(source);
             of.unsent -= 1;
-            of.lanes[operation as usize].behind -= 1;
+            of.lane(change.operation()).behind -= 1;
         }
-        Slot { parts }
+        shared.slot
     }
 
-    pub(super) fn done(&mut self, batch: Batch, left_out: Vec<LeftOut<E>>, now: Duration) {
-        let mut left_out: HashMap<String, LeftOut<E>> = left_out
-            .into_iter()
-            .map(|it| (it.account.clone(), it))
-            .collect();
-        let mut again: Vec<(Duration, Effect, Slot)> = Vec::new();
-        let template = batch.of(Vec::new());
-        for slot in batch.slots {
-            let named = match left_out.is_empty() {
-                true => None,
-                false => left_out.remove(slot.account()),
-            };
-            match named {
-                Some(LeftOut {
-                    again_at: Some(at),
-                    fault,
-                    ..
-                }) if !self.of(batch.source).ended => {
-                    again.push((at, fault.effect, slot));
-                }
-                Some(named) => self.blame(&slot, named.fault, &template, now),
-                None => {
-                    let of = self.of(batch.source);
-                    of.has_changed(slot.account(), batch.operation);
-                    self.close_slot(&slot, now);
-                }
-            }
-        }
-        let Some(due) = again.iter().map(|(at, ..)| *at).max() else {
-            return;
-        };
-        let effect = again.iter().map(|(_, effect, _)| *effect).max();
-        let again = Batch {
-            tries: batch.tries + 1,
-            effect: template.effect.max(effect.unwrap_or(Effect::NotApplied)),
-            due,
-            ..template.of(again.into_iter().map(|(.., slot)| slot).collect())
-        };
-        self.again(again);
-    }
-
-    /// Splits a request, or finds the one at fault.
-    pub(super) fn fault(&mut self, mut batch: Batch, fault: Fault<E>, now: Duration) {
-        let ended = self.of(batch.source).ended;
-        if batch.stands_alone() || ended {
-            let template = batch.of(Vec::new());
-            for slot in batch.slots {
-                match ended {
-                    false => self.blame(&slot, fault.clone(), &template, now),
-                    true => {
-                        let why = Why::Request(fault.why.clone());
-                        self.fail(&slot, &why, fault.effect.max(template.effect));
-                        self.close_slot(&slot, now);
-                    }
-                }
-            }
-            return;
-        }
-        batch.effect = batch.effect.max(fault.effect);
-        self.of(batch.source).splits += 1;
-        let halves = batch.halves();
-        if halves[0].slots[0].account() == halves[1].slots[0].account() {
-            let queue = self.accounts.get_mut(halves[0].slots[0].account());
-            queue.expect(KNOWN).under_way += 1;
-        }
-        halves.into_iter().for_each(|half| self.again(half));
-    }
-
-    fn again(&mut self, batch: Batch) {
-        let of = self.of(batch.source);
-        of.under_way += 1;
-        of.lanes[batch.operation as usize].again.push_back(batch);
-    }
-
-    /// Settles a slot whose account is at fault.
-    fn blame(&mut self, slot: &Slot, fault: Fault<E>, batch: &Batch, now: Duration) {
-        let why = Why::Request(fault.why.clone());
-        self.fail(slot, &why, fault.effect.max(batch.effect));
-        let of = self.of(batch.source);
-        if of.pace.remembers && fault.concerns != Concerns::Tags {
-            let bad = Bad {
-                operation: batch.operation,
-                fault,
-            };
-            of.bad.insert(slot.account().into(), bad);
-            for part in &slot.parts {
-                self.give_up(part.number, why.clone());
-            }
-        }
-        self.close_slot(slot, now);
-    }
-
-    /// Notes what went wrong with the tags of a slot.
-    pub(super) fn fail(&mut self, slot: &Slot, why: &Why<E>, effect: Effect) {
-        for part in &slot.parts {
-            let entry = self.changes.get_mut(&part.number).expect(KNOWN);
-            entry.note(why, effect, part.tags.clone());
-        }
-    }
-
-    /// Sends no more of a change: what is left of it has failed.
-    pub(super) fn give_up(&mut self, number: Number, why: Why<E>) {
-        let Some(entry) = self.changes.get(&number) else {
-            return;
-        };
-        if entry.left == 0 {
-            return;
-        }
-        let most = self.rules.limits.tags_per_user_and_request.max(1);
-        let start = (entry.change.slots(&self.rules) - entry.left) * most;
-        let rest = start..entry.change.tags().len();
-        self.drop_unsent(number);
-        let entry = self.changes.get_mut(&number).expect(KNOWN);
-        entry.note(&why, Effect::NotApplied, rest);
-        self.settle_if_over(number);
-    }
-
-    /// Takes what has not been sent of a change out of queue and deck.
-    pub(super) fn drop_unsent(&mut self, number: Number) {
-        let entry = self.changes.get_mut(&number).expect(KNOWN);
-        entry.left = 0;
-        let of = self.sources.get_mut(&entry.source).expect(super::OPEN);
-        let lane = &mut of.lanes[entry.change.operation() as usize];
-        of.unsent -= 1;
-        let queue = self.accounts.get_mut(entry.change.account()).expect(KNOWN);
-        let is_front = queue.waiting.front() == Some(&number);
-        queue.waiting.retain(|other| *other != number);
-        if is_front && queue.active {
-            queue.active = false;
-            lane.remove(number);
-        } else {
-            lane.behind -= 1;
-        }
-    }
-
-    pub(super) fn close_slot(&mut self, slot: &Slot, now: Duration) {
-        for part in &slot.parts {
-            self.changes.get_mut(&part.number).expect(KNOWN).under_way -= 1;
-            self.settle_if_over(part.number);
-        }
-        let queue = self.accounts.get_mut(slot.account()).expect(KNOWN);
-        queue.under_way -= 1;
-        self.activate(slot.account(), now);
-    }
-
-    fn settle_if_over(&mut self, number: Number) {
-        let entry = &self.changes[&number];
-        if entry.left > 0 || entry.under_way > 0 {
-            return;
-        }
-        let entry = self.changes.remove(&number).expect(KNOWN);
-        let of = self.sources.get_mut(&entry.source).expect(super::OPEN);
-        of.unsettled -= 1;
-        of.settled.push_back(Settled {
-            reply: entry.reply,
-            change: entry.change,
-            failed: entry.failed,
-        });
-        self.woken.insert(entry.source);
+    /// The account's next change, if it is of the same kind.
+    fn neighbour(&self, change: &Change, source: Source) -> Option<Number> {
+        let next = self.accounts.get(change.account())?.waiting.front()?;
+        let entry = &self.changes[next];
+        let same = entry.source == source && entry.change.operation() == change.operation();
+        same.then_some(*next)
     }
 }
 
-impl<R, E> super::Entry<R, E>
-where
-    E: Clone,
-{
-    fn note(&mut self, why: &Why<E>, effect: Effect, tags: std::ops::Range<usize>) {
-        let failed = self.failed.get_or_insert_with(|| Failed {
-            why: why.clone(),
-            effect,
-            undone: Vec::new(),
-        });
-        failed.effect = failed.effect.max(effect);
-        failed.undone.extend(tags);
-    }
+/// A slot that others may share.
+struct Shared {
+    slot: Slot,
+    /// Its tags, each once, by part and position; none before somebody asks.
+    tags: Vec<(usize, usize)>,
 }
 
-impl<R, E> super::OfSource<R, E> {
-    /// What an account did wrong before that this operation would do again.
-    fn bad_for(&self, account: &str, operation: Operation) -> Option<&Fault<E>> {
-        let bad = self.bad.get(account)?;
-        let again = bad.fault.concerns == Concerns::Account || bad.operation == operation;
-        again.then_some(&bad.fault)
-    }
-
-    /// An account was changed: what it could not take before by other operations it may take now.
-    fn has_changed(&mut self, account: &str, operation: Operation) {
-        if self
-            .bad
-            .get(account)
-            .is_some_and(|bad| bad.operation != operation)
-        {
-            self.bad.remove(account);
+impl Shared {
+    fn of(part: Part) -> Shared {
+        Shared {
+            slot: Slot {
+                parts: vec![part],
+                effect: Effect::NotApplied,
+            },
+            tags: Vec::new(),
         }
     }
-}
 
-/// Whether a whole change fits into a slot beside what is there.
-fn fits(parts: &[Part], tags: &[String], most: usize) -> bool {
-    let held = |tag: &str| parts.iter().any(|part| part.tags().any(|it| it == tag));
-    let new = tags.iter().filter(|tag| !held(tag)).count();
-    let mut distinct: Vec<&str> = parts.iter().flat_map(Part::tags).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    distinct.len() + new <= most
+    fn holds(&self, tag: &str) -> bool {
+        let parts = &self.slot.parts;
+        let mut tags = self.tags.iter();
+        tags.any(|(part, at)| parts[*part].tags()[*at] == tag)
+    }
+
+    /// Whether a whole change fits beside what is there; if so it is to be put in.
+    fn takes(&mut self, change: &Change, most: usize) -> bool {
+        if self.tags.is_empty() {
+            let first = &self.slot.parts[0];
+            self.tags = (0..first.tags().len()).map(|at| (0, at)).collect();
+        }
+        let tags = change.tags().iter().enumerate();
+        let new = tags.filter(|(_, tag)| !self.holds(tag));
+        let new: Vec<(usize, usize)> = new.map(|(at, _)| (self.slot.parts.len(), at)).collect();
+        let fits = self.tags.len() + new.len() <= most;
+        if fits {
+            self.tags.extend(new);
+        }
+        fits
+    }
 }

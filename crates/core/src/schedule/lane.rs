@@ -1,27 +1,30 @@
 //! What a source has to send of one operation, and when it is enough for a request.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::{Number, Pace};
+use super::{Fault, Number, Pace};
 use crate::packing::Deck;
 
 /// The changes of one source and operation whose turn it is.
-#[derive(Debug, Default)]
-pub(super) struct Lane {
+#[derive(Debug)]
+pub(super) struct Lane<E> {
     pub(super) deck: Deck<Number>,
     /// Requests that are to be made again, split or not.
     pub(super) again: VecDeque<Batch>,
     /// Changes that wait for their account.
     pub(super) behind: usize,
-    /// A request has been taken and waits for its turn in the quota: until then no other is made, so that changes
-    /// that come meanwhile share it.
-    pub(super) awaits_its_turn: bool,
-    /// Since when the longest waiting user is in the deck.
+    /// The request that has been taken and waits for its turn in the quota: until then no other is made, so that
+    /// changes that come meanwhile share it.
+    pub(super) awaits_its_turn: Option<u64>,
+    /// Since when the longest waiting user is in the deck. Who is left after a full request waits anew, as others are
+    /// coming in fast.
     pub(super) since: Option<Duration>,
     /// A user has all the tags that a slot takes: company would bring it nothing.
     pub(super) full_slot: bool,
+    /// Accounts that were at fault in this operation.
+    pub(super) bad: HashMap<Box<str>, Fault<E>>,
 }
 
 /// What a lane has to say at a moment.
@@ -35,7 +38,21 @@ pub(super) enum Has {
     Nothing,
 }
 
-impl Lane {
+impl<E> Default for Lane<E> {
+    fn default() -> Lane<E> {
+        Lane {
+            deck: Deck::new(),
+            again: VecDeque::new(),
+            behind: 0,
+            awaits_its_turn: None,
+            since: None,
+            full_slot: false,
+            bad: HashMap::new(),
+        }
+    }
+}
+
+impl<E> Lane<E> {
     /// `hurried`: nothing more comes for now; `quiet`: nothing of the source is under way.
     pub(super) fn look(
         &mut self,
@@ -45,11 +62,12 @@ impl Lane {
         quiet: bool,
         now: Duration,
     ) -> Has {
-        if self.awaits_its_turn {
+        if self.awaits_its_turn.is_some() {
             return Has::Nothing;
         }
         if let Some(due) = self.again.iter().position(|batch| batch.due <= now) {
             if let Some(batch) = self.again.remove(due) {
+                self.awaits_its_turn = Some(batch.number);
                 return Has::Again(batch);
             }
         }
@@ -76,7 +94,11 @@ impl Lane {
     pub(super) fn deal(&mut self, users_per_request: usize, now: Duration) -> Vec<Number> {
         self.full_slot = false;
         let dealt = self.deck.deal(users_per_request);
-        self.since = (!self.deck.is_empty()).then_some(now);
+        if self.deck.is_empty() {
+            self.since = None;
+        } else if dealt.len() >= users_per_request {
+            self.since = Some(now);
+        }
         dealt
     }
 
@@ -85,10 +107,12 @@ impl Lane {
         self.since = Some(self.since.map_or(came, |since| since.min(came)));
     }
 
+    /// Takes a change out whose turn it was.
     pub(super) fn remove(&mut self, number: Number) {
-        self.deck.remove(|other| *other == number);
+        self.deck.remove(number);
         if self.deck.is_empty() {
             self.since = None;
+            self.full_slot = false;
         }
     }
 }

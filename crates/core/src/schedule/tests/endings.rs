@@ -1,0 +1,219 @@
+//! How changes end without being sent: out of time, withdrawn, their source ended.
+
+use super::*;
+
+const NOT_SENT: &str = "NotSent not applied [0]";
+
+#[test]
+fn a_change_that_is_out_of_time_is_not_sent() {
+    let mut rig = Rig::new();
+    rig.push_until(Change::add("u", ["a"]), ms(1_005));
+    rig.push(Change::remove("u", ["b"]));
+    rig.push_until(Change::add("v", ["a"]), ms(1_011));
+    rig.now = ms(1_010);
+    let _ = rig.sends(["add v:a", "remove u:b"]);
+    assert_eq!(rig.outcomes(), ["0 Expired not applied [0]"]);
+}
+
+#[test]
+fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
+    let mut rig = Rig::new();
+    rig.push(Change::add("u", ["a"]));
+    rig.push_until(Change::add("u", ["b"]), ms(1_010));
+    rig.push(Change::add("u", ["c"]));
+    rig.push_until(Change::clear("w"), ms(1_010));
+    rig.push_until(Change::remove("v", tags(0, 9)), ms(1_010));
+    rig.push_until(Change::remove("x", tags(0, 12)), ms(1_010));
+    rig.schedule.had_its_turn(rig.source, Operation::Remove);
+    rig.now = ms(1_010);
+    let [batch] = rig.sends(["add u:a,c"]);
+    let undone: Vec<usize> = (0..12).collect();
+    assert_eq!(
+        rig.outcomes(),
+        [
+            "1 Expired not applied [0]".to_owned(),
+            format!("5 Expired not applied {undone:?}"),
+            format!("4 Expired not applied {:?}", &undone[..9]),
+            "3 Expired not applied []".to_owned(),
+        ]
+    );
+    rig.done(batch);
+    rig.outcomes();
+    rig.is_empty();
+}
+
+#[test]
+fn a_change_of_which_a_part_was_sent_goes_on_past_its_time() {
+    let mut rig = Rig::new();
+    rig.push_until(Change::add("u", tags(0, 12)), ms(1_005));
+    let first = rig.take();
+    rig.done(first);
+    rig.now = ms(1_010);
+    let [second] = rig.sends(["add u:t10,t11"]);
+    rig.done(second);
+    assert_eq!(rig.outcomes(), ["0 done"]);
+}
+
+#[test]
+fn a_withdrawn_change_is_not_sent_and_has_no_outcome() {
+    let mut rig = Rig::new();
+    let front = rig.push(Change::add("u", ["a"]));
+    let behind = rig.push(Change::remove("u", ["b"]));
+    rig.push(Change::remove("u", ["c"]));
+    let last = rig.push(Change::add("u", ["d"]));
+    for number in [behind, front, last] {
+        assert!(rig.schedule.withdraw(number, rig.now));
+        assert!(!rig.schedule.withdraw(number, rig.now));
+    }
+    rig.now = ms(1_010);
+    let [batch] = rig.sends(["remove u:c"]);
+    rig.done(batch);
+    assert_eq!(rig.outcomes(), ["2 done"]);
+    rig.is_empty();
+}
+
+#[test]
+fn what_has_been_sent_in_part_cannot_be_withdrawn() {
+    let mut rig = Rig::new();
+    let shared = [12, 1].map(|count| rig.push(Change::add("u", tags(0, count))));
+    let first = rig.take();
+    assert!(!rig.schedule.withdraw(shared[0], rig.now));
+    rig.now = ms(1_010);
+    let second = rig.take();
+    assert!(!rig.schedule.withdraw(shared[1], rig.now));
+    rig.done(first);
+    rig.done(second);
+    assert_eq!(rig.outcomes(), ["0 done", "1 done"]);
+}
+
+#[test]
+fn a_full_slot_that_is_withdrawn_hurries_nobody_who_comes_after() {
+    let mut rig = Rig::new();
+    let full = rig.push(Change::add("u", tags(0, 10)));
+    assert!(rig.schedule.withdraw(full, rig.now));
+    rig.push(Change::add("v", ["a"]));
+    rig.waits_until(ms(1_010));
+}
+
+#[test]
+fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
+    let mut rig = Rig::new();
+    let other = rig.schedule.open(PACE);
+    rig.push(Change::add("u", tags(0, 21)));
+    rig.push(Change::remove("u", ["a"]));
+    rig.push(Change::add("v", ["a"]));
+    rig.push_by(other, Change::clear("v"));
+    rig.push_by(other, Change::clear("u"));
+    let batch = rig.take();
+    rig.schedule.had_its_turn(rig.source, Operation::Add);
+    rig.push(Change::add("w", ["a"]));
+    rig.schedule.end(rig.source, rig.now);
+    rig.waits();
+    assert_eq!(
+        rig.outcomes(),
+        [format!("1 {NOT_SENT}"), format!("5 {NOT_SENT}")]
+    );
+    assert_eq!(rig.schedule.unsent(rig.source), 0);
+    assert_eq!(rig.schedule.unsettled(rig.source), 2);
+    rig.done(batch);
+    let undone: Vec<usize> = (10..21).collect();
+    assert_eq!(
+        rig.outcomes(),
+        [
+            format!("0 NotSent not applied {undone:?}"),
+            "2 done".to_owned()
+        ]
+    );
+    // what others have for the same accounts goes on
+    rig.now = ms(1_010);
+    let batch = rig.take_by(other);
+    assert_eq!(text(&batch), "clear u: v:");
+    rig.done(batch);
+    rig.schedule.close(rig.source);
+    rig.source = other;
+    rig.is_empty();
+}
+
+#[test]
+fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
+    let mut rig = Rig::new();
+    rig.hurry();
+    rig.push(Change::add("u", ["a"]));
+    rig.push(Change::add("v", ["a"]));
+    let batch = rig.take();
+    let possibly = Fault {
+        effect: Effect::PossiblyApplied,
+        ..fault(Concerns::Account)
+    };
+    rig.settle(batch, Verdict::SomebodysFault(possibly));
+    let half = rig.take();
+    rig.schedule.end(rig.source, rig.now);
+    assert_eq!(rig.outcomes(), ["1 NotSent possibly applied [0]"]);
+    rig.settle(half, Verdict::SomebodysFault(fault(Concerns::Account)));
+    assert_eq!(rig.outcomes(), ["0 Request(\"bad\") possibly applied [0]"]);
+    rig.is_empty();
+}
+
+#[test]
+fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
+    let mut rig = Rig::new();
+    rig.hurry();
+    for user in ["u", "v", "w"] {
+        rig.push(Change::add(user, ["a"]));
+        rig.push(Change::clear(user));
+    }
+    let add = rig.take();
+    rig.schedule.end(rig.source, rig.now);
+    rig.settle(
+        add,
+        done(vec![left_out("v", Concerns::Tags, Some(ms(9_000)))]),
+    );
+    rig.waits();
+    assert_eq!(
+        rig.outcomes()[3..],
+        ["0 done", "2 Request(\"bad\") not applied [0]", "4 done"]
+    );
+
+    let mut rig = Rig::new();
+    rig.hurry();
+    for user in ["u", "v"] {
+        rig.push(Change::add(user, ["a"]));
+    }
+    let add = rig.take();
+    rig.schedule.end(rig.source, rig.now);
+    rig.settle(add, Verdict::SomebodysFault(fault(Concerns::Account)));
+    rig.waits();
+    assert_eq!(rig.outcomes().len(), 2);
+    assert_eq!(rig.schedule.splits(rig.source), 0);
+    rig.is_empty();
+}
+
+#[test]
+fn a_change_that_is_pushed_after_the_end_is_not_sent() {
+    let mut rig = Rig::new();
+    rig.schedule.end(rig.source, rig.now);
+    rig.push(Change::add("u", ["a"]));
+    assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
+    rig.is_empty();
+}
+
+#[test]
+fn sources_are_woken_by_what_concerns_them_and_only_once() {
+    let mut rig = Rig::new();
+    let other = rig.schedule.open(PACE);
+    let woken = |rig: &mut Rig| rig.schedule.take_woken().into_iter().collect::<Vec<_>>();
+    rig.push(Change::add("u", ["a"]));
+    assert_eq!(woken(&mut rig), [rig.source]);
+    assert_eq!(woken(&mut rig), []);
+    rig.push_by(other, Change::remove("u", ["a"]));
+    assert_eq!(woken(&mut rig), [], "its account is not free");
+    rig.now = ms(1_010);
+    let batch = rig.take();
+    rig.done_late(batch);
+    assert_eq!(woken(&mut rig), [rig.source]);
+    rig.now = ms(3_010);
+    rig.next();
+    assert_eq!(woken(&mut rig), [other], "the settling time is over");
+    rig.schedule.end(other, rig.now);
+    assert_eq!(woken(&mut rig), [other]);
+}

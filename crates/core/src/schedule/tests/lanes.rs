@@ -1,0 +1,243 @@
+//! When what a source has is enough for a request.
+
+use super::*;
+
+/// Nothing but a hundred users or hurry makes a request.
+const BULK: Pace = Pace {
+    linger: Duration::MAX,
+    full_slot_is_enough: false,
+    ..PACE
+};
+
+fn push_users(rig: &mut Rig, users: std::ops::Range<usize>) {
+    for user in users {
+        rig.push(Change::add(format!("u{user}"), ["a"]));
+    }
+}
+
+#[test]
+fn a_hundred_users_are_a_request_and_ninety_nine_are_none() {
+    let mut rig = Rig::of(BULK);
+    push_users(&mut rig, 0..99);
+    rig.waits();
+    push_users(&mut rig, 99..250);
+    assert_eq!(
+        [rig.take(), rig.take()].map(|it| it.slots().len()),
+        [100; 2]
+    );
+    rig.waits();
+    assert_eq!(rig.schedule.unsent(rig.source), 50);
+    assert_eq!(rig.schedule.unsettled(rig.source), 250);
+}
+
+#[test]
+fn a_change_lingers_for_company_and_no_longer() {
+    let mut rig = Rig::new();
+    rig.push(Change::add("u", ["a"]));
+    rig.waits_until(ms(1_010));
+    rig.now = ms(1_006);
+    rig.push(Change::add("v", ["a"]));
+    rig.waits_until(ms(1_010));
+    rig.now = ms(1_010);
+    let _ = rig.sends(["add u:a v:a"]);
+}
+
+#[test]
+fn who_is_left_after_a_full_request_lingers_anew() {
+    let mut rig = Rig::new();
+    push_users(&mut rig, 0..1);
+    rig.now = ms(1_009);
+    push_users(&mut rig, 1..150);
+    assert_eq!(rig.take().slots().len(), 100);
+    rig.waits_until(ms(1_019));
+    rig.now = ms(1_019);
+    assert_eq!(rig.take().slots().len(), 50);
+}
+
+#[test]
+fn the_further_slots_of_who_has_lingered_do_not_linger_again() {
+    let mut rig = Rig::of(Pace {
+        full_slot_is_enough: false,
+        ..PACE
+    });
+    rig.push(Change::add("u", tags(0, 25)));
+    rig.waits_until(ms(1_010));
+    rig.now = ms(1_010);
+    let sizes = [(); 3].map(|()| rig.take().slots()[0].tags().count());
+    assert_eq!(sizes, [10, 10, 5]);
+    rig.waits();
+}
+
+#[test]
+fn a_full_slot_is_enough_where_the_source_says_so() {
+    for enough in [false, true] {
+        let mut rig = Rig::of(Pace {
+            full_slot_is_enough: enough,
+            ..PACE
+        });
+        rig.push(Change::add("u", tags(0, 9)));
+        rig.push(Change::add("v", ["a"]));
+        rig.push(Change::add("u", tags(0, 9)));
+        rig.waits_until(ms(1_010));
+        rig.push(Change::add("u", tags(9, 1)));
+        match enough {
+            false => rig.waits_until(ms(1_010)),
+            true => drop(rig.sends(["add u:t0,t1,t2,t3,t4,t5,t6,t7,t8,t9 v:a"])),
+        }
+    }
+}
+
+#[test]
+fn every_full_slot_of_a_change_goes_at_once_and_the_rest_lingers() {
+    let mut rig = Rig::new();
+    rig.push(Change::add("u", tags(0, 25)));
+    let sizes = [(); 2].map(|()| rig.take().slots()[0].tags().count());
+    assert_eq!(sizes, [10, 10]);
+    rig.waits_until(ms(1_010));
+}
+
+#[test]
+fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
+    let mut rig = Rig::of(Pace {
+        linger: ms(60_000),
+        ..PACE
+    });
+    rig.push(Change::add("u", tags(0, 10)));
+    let first = rig.take();
+    for tag in tags(10, 10) {
+        rig.push(Change::add("u", [tag]));
+    }
+    rig.waits();
+    rig.done(first);
+    let _ = rig.sends(["add u:t10,t11,t12,t13,t14,t15,t16,t17,t18,t19"]);
+}
+
+#[test]
+fn hurry_sends_what_is_there_and_its_end_makes_the_next_wait() {
+    let mut rig = Rig::of(BULK);
+    push_users(&mut rig, 0..2);
+    rig.hurry();
+    let _ = rig.sends(["add u0:a u1:a"]);
+    rig.schedule.hurry(rig.source, false);
+    push_users(&mut rig, 2..3);
+    rig.waits();
+}
+
+#[test]
+fn hurry_waits_for_those_behind_their_accounts_while_anything_is_under_way() {
+    let mut rig = Rig::of(BULK);
+    rig.hurry();
+    push_users(&mut rig, 0..1);
+    let first = rig.take();
+    push_users(&mut rig, 0..2);
+    rig.waits();
+    rig.done(first);
+    let _ = rig.sends(["add u1:a u0:a"]);
+}
+
+#[test]
+fn hurry_does_not_wait_for_an_account_that_settles_or_is_tried_again_later() {
+    let mut rig = Rig::of(BULK);
+    rig.hurry();
+    rig.push(Change::add("u", ["a"]));
+    rig.push(Change::add("v", ["a"]));
+    rig.push(Change::remove("v", ["a"]));
+    rig.push(Change::add("u", ["b"]));
+    let first = rig.take();
+    assert_eq!(text(&first), "add u:a,b v:a");
+    rig.push(Change::add("u", ["c"]));
+    let again = left_out("u", Concerns::Operation, Some(ms(60_000)));
+    rig.schedule.settle(first, done(vec![again]), true, rig.now);
+    // u's next add and v's removal wait; w is not made to wait with them
+    for words in ["add w:a", "remove w:a"] {
+        rig.push(match words {
+            "add w:a" => Change::add("w", ["a"]),
+            _ => Change::remove("w", ["a"]),
+        });
+        let [batch] = rig.sends([words]);
+        rig.done(batch);
+    }
+    rig.now = ms(3_000);
+    let _ = rig.sends(["remove v:a"]);
+    rig.waits_until(ms(60_000));
+}
+
+#[test]
+fn full_room_with_nothing_under_way_is_as_good_as_hurry() {
+    let mut rig = Rig::of(Pace { room: 3, ..BULK });
+    push_users(&mut rig, 0..2);
+    rig.waits();
+    push_users(&mut rig, 2..3);
+    let [batch] = rig.sends(["add u0:a u1:a u2:a"]);
+    push_users(&mut rig, 3..6);
+    rig.waits();
+    rig.done(batch);
+    let _ = rig.sends(["add u3:a u4:a u5:a"]);
+}
+
+#[test]
+fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
+    let mut rig = Rig::of(Pace {
+        linger: Duration::ZERO,
+        ..PACE
+    });
+    push_users(&mut rig, 0..1);
+    let Next::Send(first) = rig.next() else {
+        panic!("nothing to send");
+    };
+    push_users(&mut rig, 1..2);
+    rig.waits();
+    push_users(&mut rig, 2..3);
+    rig.push(Change::remove("v", ["a"]));
+    let _ = rig.sends(["remove v:a"]);
+    rig.schedule.had_its_turn(rig.source, Operation::Add);
+    let _ = rig.sends(["add u1:a u2:a"]);
+    rig.done(first);
+}
+
+#[test]
+fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
+    let mut rig = Rig::of(Pace {
+        linger: Duration::ZERO,
+        ..PACE
+    });
+    push_users(&mut rig, 0..1);
+    let Next::Send(first) = rig.next() else {
+        panic!("nothing to send");
+    };
+    push_users(&mut rig, 1..2);
+    rig.waits();
+    rig.settle(first, Verdict::Failed("cancelled", Effect::NotApplied));
+    let Next::Send(second) = rig.next() else {
+        panic!("nothing to send");
+    };
+    // one that had its turn takes nobody else's away
+    rig.schedule.had_its_turn(rig.source, Operation::Add);
+    push_users(&mut rig, 2..4);
+    let Next::Send(third) = rig.next() else {
+        panic!("nothing to send");
+    };
+    push_users(&mut rig, 4..5);
+    rig.done(second);
+    rig.waits();
+    rig.done(third);
+}
+
+#[test]
+fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
+    let mut rig = Rig::of(BULK);
+    for user in 0..300 {
+        rig.push(Change::add(format!("u{user}"), tags(0, 1 + user % 40)));
+    }
+    rig.hurry();
+    let mut requests = 0;
+    while let Next::Send(batch) = rig.next() {
+        rig.schedule.had_its_turn(rig.source, Operation::Add);
+        requests += 1;
+        rig.done(batch);
+    }
+    // 730 slots, and no user has more than 4
+    assert_eq!(requests, 8);
+    assert_eq!(rig.outcomes().len(), 300);
+    rig.is_empty();
+}

@@ -1,0 +1,358 @@
+//! A model: random sources, changes, answers and times against a service that applies requests at any moment it may,
+//! and against the rules, counted anew after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::service::{Asked, Service, is_guilty};
+use super::*;
+
+pub(super) const SOURCES: usize = 3;
+const ACCOUNTS: usize = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push {
+        source: usize,
+        account: usize,
+        kind: u8,
+        first: usize,
+        count: usize,
+        time: Option<u64>,
+    },
+    Next(usize),
+    Turn(usize, usize),
+    /// The service carries out a request that is under way, or one that was given up.
+    Land(usize),
+    Settle {
+        which: usize,
+        how: u8,
+        chosen: u8,
+        /// Whether an attempt was given up.
+        late: bool,
+    },
+    Withdraw(usize),
+    Hurry(usize, bool),
+    End(usize),
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let push = (
+        0..SOURCES,
+        0..ACCOUNTS,
+        0u8..5,
+        0usize..12,
+        prop_oneof![6 => 1usize..4, 1 => 4usize..26],
+        prop::option::weighted(0.1, 0u64..60),
+    );
+    prop_oneof![
+        8 => push.prop_map(|(source, account, kind, first, count, time)| Step::Push {
+            source, account, kind, first, count, time,
+        }),
+        8 => (0..SOURCES).prop_map(Step::Next),
+        5 => (0..SOURCES, 0usize..4).prop_map(|(source, lane)| Step::Turn(source, lane)),
+        5 => any::<usize>().prop_map(Step::Land),
+        6 => (any::<usize>(), 0u8..6, any::<u8>(), prop::bool::weighted(0.3))
+            .prop_map(|(which, how, chosen, late)| Step::Settle { which, how, chosen, late }),
+        1 => any::<usize>().prop_map(Step::Withdraw),
+        1 => (0..SOURCES, any::<bool>()).prop_map(|(source, hurried)| Step::Hurry(source, hurried)),
+        1 => prop::option::weighted(0.1, 0..SOURCES)
+            .prop_map(|source| source.map_or(Step::Pass(1), Step::End)),
+        4 => prop_oneof![0u64..12, 0u64..300].prop_map(Step::Pass),
+    ]
+}
+
+pub(super) struct World {
+    pub(super) schedule: Schedule<usize, &'static str>,
+    pub(super) sources: Vec<Source>,
+    pub(super) now: Duration,
+    pub(super) service: Service,
+    /// Each with whether an attempt of it has landed.
+    pub(super) under_way: Vec<(Batch, bool)>,
+    /// Attempts that were given up, each with the time until which it may land.
+    pub(super) late: Vec<(Duration, Asked)>,
+    pub(super) pushed: Vec<(usize, Change, Number)>,
+    pub(super) withdrawn: BTreeSet<usize>,
+    pub(super) settled: BTreeMap<usize, Option<Failed<&'static str>>>,
+    pub(super) splits: [u64; SOURCES],
+}
+
+const PACES: [Pace; SOURCES] = [
+    Pace {
+        linger: Duration::from_millis(10),
+        settling: Duration::from_millis(200),
+        room: 8,
+        full_slot_is_enough: true,
+        remembers: false,
+    },
+    Pace {
+        linger: Duration::MAX,
+        settling: Duration::from_millis(100),
+        room: 5,
+        full_slot_is_enough: false,
+        remembers: true,
+    },
+    Pace {
+        linger: Duration::ZERO,
+        settling: Duration::from_millis(50),
+        room: 1_000,
+        full_slot_is_enough: false,
+        remembers: true,
+    },
+];
+
+impl World {
+    fn new() -> World {
+        let mut rules = Rules::default();
+        rules.limits.users_per_request = 3;
+        let mut schedule = Schedule::new(rules);
+        let sources = PACES.map(|pace| schedule.open(pace)).to_vec();
+        World {
+            schedule,
+            sources,
+            now: Duration::ZERO,
+            service: Service::default(),
+            under_way: Vec::new(),
+            late: Vec::new(),
+            pushed: Vec::new(),
+            withdrawn: BTreeSet::new(),
+            settled: BTreeMap::new(),
+            splits: [0; SOURCES],
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Push {
+                source,
+                account,
+                kind,
+                first,
+                count,
+                time,
+            } => {
+                let tags = super::tags(first, count);
+                let account = format!("u{account}");
+                let change = match kind {
+                    0..=1 => Change::add(account, tags),
+                    2..=3 => Change::remove(account, tags),
+                    _ => Change::clear(account),
+                };
+                let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
+                let reply = self.pushed.len();
+                let of = self.sources[source];
+                let number = self
+                    .schedule
+                    .push(of, change.clone(), reply, deadline, self.now);
+                self.pushed.push((source, change, number));
+            }
+            Step::Next(source) => {
+                let _ = self.next(source);
+            }
+            Step::Turn(source, lane) => {
+                let operation = Operation::ALL[lane];
+                self.schedule.had_its_turn(self.sources[source], operation);
+            }
+            Step::Land(which) => self.land(which),
+            Step::Settle {
+                which,
+                how,
+                chosen,
+                late,
+            } if !self.under_way.is_empty() => {
+                let (batch, landed) = self.under_way.remove(which % self.under_way.len());
+                // what has landed is not said to be not applied
+                let how = if landed {
+                    [1, 4][how as usize % 2]
+                } else {
+                    how
+                };
+                self.settle(batch, how, chosen, late);
+            }
+            Step::Settle { .. } => {}
+            Step::Withdraw(which) if !self.pushed.is_empty() => {
+                let which = which % self.pushed.len();
+                if self.schedule.withdraw(self.pushed[which].2, self.now) {
+                    assert!(self.withdrawn.insert(which), "withdrawn twice");
+                }
+            }
+            Step::Withdraw(_) => {}
+            Step::Hurry(source, hurried) => self.schedule.hurry(self.sources[source], hurried),
+            Step::End(source) => self.schedule.end(self.sources[source], self.now),
+            Step::Pass(time) => self.pass(ms(time)),
+        }
+        self.check();
+    }
+
+    /// Time passes; what may land until then has landed or never does.
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        let now = self.now;
+        self.late.retain(|(until, _)| *until > now);
+    }
+
+    /// Whether there was something to send.
+    fn next(&mut self, source: usize) -> bool {
+        match self.schedule.next(self.sources[source], self.now) {
+            Next::Send(batch) => {
+                assert_eq!(batch.source, self.sources[source]);
+                let users: BTreeSet<&str> = batch.slots().iter().map(Slot::account).collect();
+                assert_eq!(users.len(), batch.slots().len(), "an account twice");
+                assert!((1..=3).contains(&users.len()));
+                for slot in batch.slots() {
+                    let tags: Vec<&str> = slot.tags().collect();
+                    let distinct: BTreeSet<&&str> = tags.iter().collect();
+                    assert!(distinct.len() == tags.len() && tags.len() <= 10);
+                    assert_eq!(tags.is_empty(), batch.operation() == Operation::Clear);
+                }
+                self.under_way.push((batch, false));
+                true
+            }
+            Next::WaitUntil(moment) => {
+                assert!(moment > self.now, "it is later than {moment:?}");
+                false
+            }
+            Next::Wait => false,
+        }
+    }
+
+    fn carry_out(&mut self, asked: &Asked) {
+        for (account, tags) in &asked.slots {
+            self.service.apply(asked.operation, account, tags);
+        }
+    }
+
+    fn land(&mut self, which: usize) {
+        let all = self.under_way.len() + self.late.len();
+        if all == 0 {
+            return;
+        }
+        let which = which % all;
+        let late = which.checked_sub(self.under_way.len());
+        let asked = match late {
+            Some(at) => self.late[at].1.clone(),
+            None => {
+                let (batch, landed) = &mut self.under_way[which];
+                let asked = Asked::of(batch);
+                if asked.guilty().is_some() {
+                    return; // it refuses the whole
+                }
+                *landed = true;
+                asked
+            }
+        };
+        self.carry_out(&asked);
+    }
+
+    fn settle(&mut self, batch: Batch, how: u8, chosen: u8, late: bool) {
+        let mut asked = Asked::of(&batch);
+        let guilty = asked.guilty();
+        let source = self.sources.iter().position(|it| *it == batch.source);
+        let source = source.expect("a source of the world");
+        let chosen: Vec<bool> = (0..8).map(|bit| chosen & (1 << bit) != 0).collect();
+        let verdict = match (how, guilty) {
+            (0, _) => Verdict::Failed("down", Effect::NotApplied),
+            (1, _) => {
+                self.apply_some(&asked, &chosen);
+                Verdict::Failed("lost", Effect::PossiblyApplied)
+            }
+            (2, Some(concerns)) => {
+                let mut left_out = Vec::new();
+                for (account, tags) in &asked.slots {
+                    match is_guilty(asked.operation, account, tags) {
+                        Some(_) => left_out.push(super::left_out(account, concerns, None)),
+                        None => self.service.apply(asked.operation, account, tags),
+                    }
+                }
+                done(left_out)
+            }
+            (_, Some(concerns)) => Verdict::SomebodysFault(fault(concerns)),
+            (2..=3, None) => {
+                let mut left_out = Vec::new();
+                for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {
+                    let again_at = Some(self.now + ms(7));
+                    match chosen && batch.tries() < 3 {
+                        true => {
+                            left_out.push(super::left_out(account, Concerns::Account, again_at));
+                        }
+                        false => self.service.apply(asked.operation, account, tags),
+                    }
+                }
+                done(left_out)
+            }
+            (_, None) => {
+                self.carry_out(&asked);
+                done(vec![])
+            }
+        };
+        // who fails as not applied is not carried out late either
+        let late = late && how > 0 && !matches!(&verdict, Verdict::SomebodysFault(_));
+        if late {
+            if let Verdict::Done { left_out } = &verdict {
+                let done = |account: &str| left_out.iter().all(|it| it.account != account);
+                asked.slots.retain(|(account, _)| done(account));
+            }
+            let until = self.now + PACES[source].settling;
+            self.late.push((until, asked));
+        }
+        self.schedule.settle(batch, verdict, late, self.now);
+    }
+
+    fn apply_some(&mut self, asked: &Asked, chosen: &[bool]) {
+        for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {
+            if *chosen {
+                self.service.apply(asked.operation, account, tags);
+            }
+        }
+    }
+
+    /// Everything is answered until nothing is left.
+    fn finish(&mut self) {
+        for source in self.sources.clone() {
+            self.schedule.hurry(source, true);
+        }
+        for _ in 0..20_000 {
+            for source in 0..SOURCES {
+                for operation in Operation::ALL {
+                    self.schedule.had_its_turn(self.sources[source], operation);
+                }
+                while self.next(source) {
+                    let (batch, _) = self.under_way.pop().expect("it was just sent");
+                    let operation = batch.operation();
+                    self.schedule.had_its_turn(self.sources[source], operation);
+                    self.settle(batch, 4, 0, false);
+                    self.check();
+                }
+            }
+            while let Some((batch, _)) = self.under_way.pop() {
+                self.settle(batch, 4, 0, false);
+                self.check();
+            }
+            if self.schedule.changes.is_empty() && self.late.is_empty() {
+                break;
+            }
+            self.pass(ms(5));
+        }
+        self.pass(ms(200));
+        let _ = self.next(0);
+        self.check();
+        assert_empty(&self.schedule);
+        assert_eq!(self.settled.len() + self.withdrawn.len(), self.pushed.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn the_service_ends_as_the_outcomes_say_whatever_happens_in_whatever_order(
+        steps in prop::collection::vec(step(), 1..120)
+    ) {
+        let mut world = World::new();
+        steps.into_iter().for_each(|step| world.step(step));
+        world.finish();
+        world.compare();
+    }
+}

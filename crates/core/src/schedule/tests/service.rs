@@ -1,0 +1,72 @@
+//! A service for the tests: it holds tags, and refuses requests with somebody at fault in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+#[derive(Debug, Default)]
+pub(super) struct Service {
+    pub(super) tags: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Service {
+    pub(super) fn apply(&mut self, operation: Operation, account: &str, tags: &[String]) {
+        let held = self.tags.entry(account.to_owned()).or_default();
+        match operation {
+            Operation::Add => held.extend(tags.iter().cloned()),
+            Operation::Remove => held.retain(|tag| !tags.contains(tag)),
+            Operation::Clear => held.clear(),
+            Operation::Get => unreachable!("a change reads nothing"),
+        }
+    }
+}
+
+/// What is asked of the service by one request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) operation: Operation,
+    pub(super) slots: Vec<(String, Vec<String>)>,
+}
+
+impl Asked {
+    pub(super) fn of(batch: &Batch) -> Asked {
+        let slots = batch.slots().iter().map(|slot| {
+            let tags = slot.tags().map(str::to_owned).collect();
+            (slot.account().to_owned(), tags)
+        });
+        Asked {
+            operation: batch.operation(),
+            slots: slots.collect(),
+        }
+    }
+
+    pub(super) fn guilty(&self) -> Option<Concerns> {
+        let mut slots = self.slots.iter();
+        slots.find_map(|(account, tags)| is_guilty(self.operation, account, tags))
+    }
+}
+
+/// `u3` is at fault when it is added to, and tag `t5` whenever it is removed.
+pub(super) fn is_guilty(operation: Operation, account: &str, tags: &[String]) -> Option<Concerns> {
+    let tag = tags.iter().any(|tag| tag == "t5");
+    match operation {
+        Operation::Add if account == "u3" => Some(Concerns::Operation),
+        Operation::Remove if tag => Some(Concerns::Tags),
+        _ => None,
+    }
+}
+
+/// Sends all there is, one request after the other; one is refused if `guilty` says so of one of its slots.
+/// Answers with the number of requests.
+pub(super) fn run(rig: &mut Rig, concerns: Concerns, guilty: impl Fn(&Slot) -> bool) -> u64 {
+    let mut requests = 0;
+    while let Next::Send(batch) = rig.next() {
+        rig.schedule.had_its_turn(rig.source, batch.operation());
+        requests += 1;
+        match batch.slots().iter().any(&guilty) {
+            true => rig.settle(batch, Verdict::SomebodysFault(fault(concerns))),
+            false => rig.done(batch),
+        }
+    }
+    requests
+}
