@@ -39,7 +39,8 @@ impl RetryPolicy {
     pub const WINDOW: Duration = Duration::from_secs(1);
 
     /// The wait after `failures` failures: `random` out of all that a `u64` can be, of the longest wait.
-    fn backoff(&self, failures: u32, random: u64) -> Duration {
+    #[must_use]
+    pub fn backoff(&self, failures: u32, random: u64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let longest = self
             .first_backoff

@@ -26,6 +26,7 @@ mod account;
 mod batch;
 mod entry;
 mod flow;
+mod flush;
 mod lane;
 mod outcome;
 mod source;

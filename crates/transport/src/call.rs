@@ -32,6 +32,8 @@ pub(crate) struct Call<'c, R> {
     sent: u32,
     /// The most that any attempt so far may have done.
     effect: Effect,
+    /// Told when an attempt has had its turn in the quota.
+    on_turn: Option<&'c dyn Fn()>,
 }
 
 /// An attempt that was not answered for good.
@@ -66,10 +68,23 @@ impl<'c, R: Request> Call<'c, R> {
             attempts: 0,
             sent: 0,
             effect: Effect::NotApplied,
+            on_turn: None,
         }
     }
 
-    pub(crate) fn run(mut self) -> Result<Outcome, Error> {
+    /// Tells `told` whenever an attempt has had its turn in the quota.
+    pub(crate) fn on_turn(mut self, told: &'c dyn Fn()) -> Call<'c, R> {
+        self.on_turn = Some(told);
+        self
+    }
+
+    /// The most that attempts which were not answered for good may have done. After a success it says whether one of
+    /// them may still land.
+    pub(crate) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    pub(crate) fn run(&mut self) -> Result<Outcome, Error> {
         if self.request.rules() != &self.settings.rules {
             let checked = self.request.check(&self.settings.rules);
             checked.map_err(|invalid| self.error(Cause::Invalid(invalid), None))?;
@@ -108,6 +123,7 @@ impl<'c, R: Request> Call<'c, R> {
             .gate(R::OPERATION)
             .enter(&self.patience)
             .map_err(|stop| Failed::before_sending(Cause::of(stop, Phase::Quota)))?;
+        self.on_turn.iter().for_each(|told| told());
         self.attempts += 1;
         let exchanged = self.exchange(&usersig, body);
         let (sent, dead_connection) = (exchanged.sent, exchanged.dead_connection);

@@ -54,12 +54,15 @@ struct Watched {
 pub(crate) enum Blocked {
     Thread(Thread),
     Socket(Arc<TcpStream>),
+    /// Another token, which is cancelled too.
+    Token(CancelToken),
 }
 
 impl Blocked {
     fn release(&self) {
         match self {
             Blocked::Thread(thread) => thread.unpark(),
+            Blocked::Token(token) => token.cancel(),
             // a socket that is already closed by its peer is as good as shut
             Blocked::Socket(socket) => drop(socket.shutdown(Shutdown::Both)),
         }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules};
 
 use crate::call::Call;
+use crate::dispatch::Dispatch;
 use crate::process::PerProcess;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::{CallOptions, ClientBuilder, Credentials, Error, Outcome};
+use crate::{BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Error, Outcome};
 
 /// A client of the service. Clones share connections, quota, UserSig and retry budget; all methods may be called
 /// from any thread, and after `fork()`, where the child starts with connections of its own.
@@ -131,14 +132,34 @@ impl Client {
         self.call(request, options)
     }
 
+    /// Starts to set up a bulk run: any number of changes, packed into as few requests as can be and sent at the full
+    /// quota.
+    pub fn bulk(&self) -> BulkOptions {
+        BulkOptions::new(self.clone())
+    }
+
+    /// Starts to set up a batcher: changes of many threads share requests.
+    pub fn batcher(&self) -> BatcherOptions {
+        BatcherOptions::new(self.clone())
+    }
+
     /// Sends any of the four requests.
     ///
     /// # Errors
     /// Unless it was done for every account.
     pub fn call<R: Request>(&self, request: &R, options: &CallOptions) -> Result<Outcome, Error> {
-        let settings = &self.shared.settings;
-        let state = self.shared.state.get(|| State::new(settings));
+        let (settings, state) = self.parts();
         Call::new(settings, state, request, options).run()
+    }
+
+    /// The settings, and what this process has.
+    pub(crate) fn parts(&self) -> (&Settings, &State) {
+        let settings = &self.shared.settings;
+        (settings, self.shared.state.get(|| State::new(settings)))
+    }
+
+    pub(crate) fn dispatch(&self) -> &Dispatch {
+        &self.parts().1.dispatch
     }
 }
 

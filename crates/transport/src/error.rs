@@ -6,6 +6,7 @@ use std::fmt;
 use imtag_core::retry::Stopped;
 use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
 
+use crate::blame::Blame;
 use crate::cause::{Cause, Failure, Partial, Phase};
 
 /// A call that did not do all that was asked.
@@ -118,6 +119,12 @@ impl Error {
         }
     }
 
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        Blame::of(self)
+    }
+
     /// What the caller can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -159,38 +166,8 @@ impl fmt::Display for Error {
         if let Cause::Invalid(invalid) = &self.cause {
             return invalid.fmt(f);
         }
-        let operation = self.operation;
-        match &self.cause {
-            Cause::Invalid(_) => Ok(()),
-            Cause::Credentials(error) => write!(f, "{operation}: no UserSig: {error}"),
-            Cause::Service { refusal, .. } => write!(
-                f,
-                "{operation}: the service refused the request: {} {:?}",
-                refusal.code,
-                shortened(&refusal.text)
-            ),
-            Cause::Partial(partial) => partial.write(operation, f),
-            Cause::HttpStatus { status, start } => {
-                write!(f, "{operation}: HTTP status {status} instead of 200")?;
-                match start.is_empty() {
-                    true => Ok(()),
-                    false => write!(f, ", with {start:?}"),
-                }
-            }
-            Cause::Timeout { phase } => write!(f, "{operation}: time is up {}", phase.when()),
-            Cause::Cancelled { phase } => {
-                write!(f, "{operation}: cancelled {}", phase.when())
-            }
-            Cause::Network { phase, source } => {
-                write!(
-                    f,
-                    "{operation}: the network failed {}: {source}",
-                    phase.when()
-                )
-            }
-            Cause::Tls(error) => write!(f, "{operation}: TLS failed: {error}"),
-            Cause::NotUnderstood(error) => write!(f, "{operation}: {error}"),
-        }?;
+        write!(f, "{}: ", self.operation)?;
+        self.write_cause(f)?;
         write!(f, " ({}; {}", self.effect, self.remedy())?;
         match self.attempts {
             0 | 1 => f.write_str(")"),
@@ -199,12 +176,45 @@ impl fmt::Display for Error {
     }
 }
 
+impl Error {
+    /// What happened, without operation, effect and remedy.
+    pub(crate) fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Invalid(invalid) => write!(f, "{invalid}"),
+            Cause::Credentials(error) => write!(f, "no UserSig: {error}"),
+            Cause::Service { refusal, .. } => write!(
+                f,
+                "the service refused the request: {} {:?}",
+                refusal.code,
+                shortened(&refusal.text)
+            ),
+            Cause::Partial(partial) => partial.write(f),
+            Cause::HttpStatus { status, start } => {
+                write!(f, "HTTP status {status} instead of 200")?;
+                match start.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, ", with {start:?}"),
+                }
+            }
+            Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
+            Cause::Cancelled { phase } => {
+                write!(f, "cancelled {}", phase.when())
+            }
+            Cause::Network { phase, source } => {
+                write!(f, "the network failed {}: {source}", phase.when())
+            }
+            Cause::Tls(error) => write!(f, "TLS failed: {error}"),
+            Cause::NotUnderstood(error) => write!(f, "{error}"),
+        }
+    }
+}
+
 impl Partial {
-    fn write(&self, operation: Operation, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = &self.failures[0];
         write!(
             f,
-            "{operation}: {} of {} accounts failed, the first is {:?}: {} {:?}",
+            "{} of {} accounts failed, the first is {:?}: {} {:?}",
             self.failures.len(),
             self.failures.len() + self.outcome.accounts + self.outcome.unanswered.len(),
             first.account,

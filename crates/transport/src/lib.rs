@@ -1,11 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod batcher;
+mod blame;
 mod builder;
+mod bulk;
 mod call;
 mod cancel;
 mod cause;
+mod change_error;
 mod client;
+mod course;
 mod credentials;
+mod dispatch;
 mod endpoint;
 mod error;
 mod gate;
@@ -18,13 +24,21 @@ mod process;
 mod query;
 mod random;
 mod redact;
+mod session;
 mod settings;
 mod state;
+mod threads;
+mod worker;
 
+pub use batcher::{Batcher, BatcherOptions, Unfinished, WhenFull};
+pub use blame::Blame;
 pub use builder::{ClientBuilder, SettingsError};
+pub use bulk::{Bulk, BulkOptions, BulkRun, Progress, Settled, Summary};
 pub use cancel::CancelToken;
 pub use cause::{Cause, Failure, Partial, Phase};
+pub use change_error::{ChangeCause, ChangeError};
 pub use client::Client;
+pub use course::EndedEarly;
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::Error;
@@ -33,7 +47,7 @@ pub use outcome::Outcome;
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};
 pub use imtag_core::{
-    AccountTags, AddTags, ClearTags, Code, Effect, Generation, GetTags, Invalid, Limits, Operation,
-    Place, Problem, Refusal, Region, RemoveTags, Request, RetryClass, Rules, SdkAppId, SecretKey,
-    UserSig, Violation,
+    AccountTags, AddTags, Change, ClearTags, Code, Effect, Generation, GetTags, Invalid, Limits,
+    Operation, Place, Problem, Refusal, Region, RemoveTags, Request, RetryClass, Rules, SdkAppId,
+    SecretKey, UserSig, Violation,
 };

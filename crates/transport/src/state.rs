@@ -6,6 +6,7 @@ use imtag_core::Operation;
 use imtag_core::retry::RetryBudget;
 
 use crate::credentials::UserSigs;
+use crate::dispatch::Dispatch;
 use crate::gate::Gate;
 use crate::http::Http;
 use crate::settings::Settings;
@@ -15,6 +16,8 @@ pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
     pub(crate) budget: Mutex<RetryBudget>,
+    /// The changes of bulk runs and batchers.
+    pub(crate) dispatch: Dispatch,
     gates: [Gate; Operation::ALL.len()],
 }
 
@@ -24,6 +27,7 @@ impl State {
             http: Http::new(&settings.endpoint, settings.roots.as_ref()),
             usersigs: UserSigs::new(),
             budget: Mutex::new(RetryBudget::full()),
+            dispatch: Dispatch::new(settings.rules),
             gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second)),
         }
     }

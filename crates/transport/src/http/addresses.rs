@@ -6,10 +6,9 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, SigmaskHow};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -18,6 +17,7 @@ use ureq::unversioned::transport::NextTimeout;
 use crate::Phase;
 use crate::endpoint::Endpoint;
 use crate::patience::wait_once;
+use crate::threads::spawn_without_signals;
 
 use super::attempt::{Attempt, Trouble};
 
@@ -109,20 +109,10 @@ impl Addresses {
             return Ok(());
         }
         let lookup = Arc::clone(&self.lookup);
-        spawn_without_signals(move || lookup.run())?;
+        spawn_without_signals("imtag-lookup", move || lookup.run())?;
         known.looking = true;
         Ok(())
     }
-}
-
-/// Starts a thread that the host's signals pass by: its handlers are for threads of its own.
-fn spawn_without_signals(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let spawned = thread::Builder::new()
-        .name("imtag-lookup".to_owned())
-        .spawn(run);
-    before.thread_set_mask()?;
-    spawned.map(drop)
 }
 
 impl Lookup {
@@ -183,7 +173,7 @@ mod tests {
     use crate::CancelToken;
     use crate::patience::{Patience, Stop, deadline_after};
     use imtag_core::UserSig;
-    use nix::sys::signal::Signal;
+    use std::thread;
 
     fn addresses(endpoint: &str) -> Addresses {
         Addresses::of(&Endpoint::parse(endpoint).unwrap())
@@ -205,19 +195,6 @@ mod tests {
         let usersig = UserSig::new("s").unwrap();
         let attempt = Attempt::new(patience, deadline, usersig);
         attempt.run(|| addresses.current()).0
-    }
-
-    #[test]
-    fn a_thread_of_the_librarys_own_takes_none_of_the_hosts_signals() {
-        let (send, receive) = std::sync::mpsc::channel();
-        let blocked = move || send.send(SigSet::thread_get_mask().unwrap()).unwrap();
-        let before = SigSet::thread_get_mask().unwrap();
-        spawn_without_signals(blocked).unwrap();
-        let there = receive.recv().unwrap();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
-            assert!(there.contains(signal), "{signal}");
-        }
-        assert_eq!(SigSet::thread_get_mask().unwrap(), before);
     }
 
     /// A look-up that never ends, as far as the waiting calls can tell.

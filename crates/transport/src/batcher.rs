@@ -1,0 +1,317 @@
+//! The batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where a
+//! request for each would use the app's quota up with a hundredth of the users.
+
+mod options;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use imtag_core::Change;
+use imtag_core::schedule::Number;
+
+use crate::CallOptions;
+use crate::bulk::Settled;
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::dispatch::{Guard, Reply, Waiting};
+use crate::interrupt::Asking;
+use crate::patience::{Patience, Stop, deadline_after};
+use crate::session::{Session, waiting_here};
+
+pub use options::{BatcherOptions, WhenFull};
+
+/// Puts changes of many threads together: those that meet within the linger time share a request, and each caller gets
+/// its own outcome. All methods may be called from any thread, at the same time.
+///
+/// Threads of its own send, as many as requests are under way and one more; with nothing to do they sleep. Changes of one
+/// account are made in the order in which they were given.
+///
+/// [`close`](Batcher::close) it when all is done. Dropped before, it cancels what is under way and sends nothing more;
+/// [`abandon`](Batcher::abandon) does the same and says how many changes it cost.
+pub struct Batcher {
+    session: Arc<Session>,
+    when_full: WhenFull,
+    timeout: Duration,
+}
+
+/// Some changes had no outcome when a wait for them ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{changes} changes have no outcome yet: allow more time, and flush or close again")]
+pub struct Unfinished {
+    /// How many.
+    pub changes: usize,
+}
+
+/// Longer than a request may take past the deadline of its changes.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Batcher {
+    /// Adds tags to a user, and waits until the request that it shares is answered.
+    ///
+    /// # Errors
+    /// Unless it is done.
+    pub fn add_tag<T: Into<String>>(
+        &self,
+        account: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Result<(), ChangeError> {
+        self.call(Change::add(account, tags), &CallOptions::new())
+    }
+
+    /// Removes tags from a user, and waits until the request that it shares is answered.
+    ///
+    /// # Errors
+    /// Unless it is done.
+    pub fn remove_tag<T: Into<String>>(
+        &self,
+        account: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Result<(), ChangeError> {
+        self.call(Change::remove(account, tags), &CallOptions::new())
+    }
+
+    /// Removes all tags of a user, and waits until the request that it shares is answered.
+    ///
+    /// # Errors
+    /// Unless it is done.
+    pub fn clear_tags(&self, account: impl Into<String>) -> Result<(), ChangeError> {
+        self.call(Change::clear(account), &CallOptions::new())
+    }
+
+    /// Makes any change, and waits until the request that it shares is answered. Of the options, the time for one attempt
+    /// has no meaning here. Where the caller's time is up, or it is cancelled, a change that has not been sent is taken
+    /// back, and one that has is *possibly applied*.
+    ///
+    /// # Errors
+    /// Unless it is done.
+    pub fn call(&self, change: Change, options: &CallOptions) -> Result<(), ChangeError> {
+        let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
+        let patience = Patience {
+            deadline: deadline + GRACE,
+            cancel: options.cancel.clone(),
+            drain: options.drain.clone(),
+            asking: options.interrupt.as_ref().map(Asking::of),
+        };
+        let _watch = patience.watch();
+        let waiting = waiting_here();
+        let given = change.clone();
+        let reply = Reply::Caller(Arc::clone(&waiting));
+        let number = self.give(change, reply, deadline, &patience)?;
+        loop {
+            if let Some(outcome) = outcome(&waiting) {
+                return outcome;
+            }
+            if patience.park_until(patience.deadline).is_err() {
+                return self.give_up(&given, number, &waiting);
+            }
+        }
+    }
+
+    /// Makes any change without waiting for it: [`poll`](Batcher::poll) tells its outcome, by this number. Waits for room
+    /// where the batcher is full and set to wait.
+    ///
+    /// # Errors
+    /// Where the change is not taken, as the batcher is full or closed. One that breaks the limits is taken, and has its
+    /// outcome at once.
+    pub fn submit(&self, id: u64, change: Change) -> Result<(), ChangeError> {
+        let deadline = deadline_after(self.timeout);
+        let patience = Patience {
+            deadline,
+            cancel: None,
+            drain: None,
+            asking: None,
+        };
+        self.give(change, Reply::Poll(id), deadline, &patience)
+            .map(drop)
+    }
+
+    /// The changes of [`submit`](Batcher::submit) that have their outcomes since it was asked last. Waits for one, at most
+    /// so long, also where nothing is under way: another thread may submit.
+    #[must_use]
+    pub fn poll(&self, timeout: Duration) -> Vec<Settled> {
+        let until = deadline_after(timeout);
+        let patience = endless();
+        loop {
+            let Some(mut inner) = self.session.lock() else {
+                return Vec::new();
+            };
+            inner.go_on();
+            let of = inner.of(self.session.source);
+            let completed = std::mem::take(&mut of.completed);
+            let nothing_comes = of.closing;
+            if !completed.is_empty() || nothing_comes || Instant::now() >= until {
+                drop(inner);
+                return completed.into_iter().map(Settled::of).collect();
+            }
+            drop(self.session.wait(inner, &patience, until));
+        }
+    }
+
+    /// How many changes have no outcome yet.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        let inner = self.session.lock();
+        inner.map_or(0, |inner| inner.schedule.unsettled(self.session.source))
+    }
+
+    /// Sends what is there without waiting for company, and waits until every change that was given before has its
+    /// outcome.
+    ///
+    /// # Errors
+    /// Where the options' time is up before, or it is cancelled: they stay under way, and nothing is lost.
+    pub fn flush(&self, options: &CallOptions) -> Result<(), Unfinished> {
+        let Some(mut inner) = self.session.lock() else {
+            return Ok(());
+        };
+        let source = self.session.source;
+        let last = inner.schedule.last_number();
+        inner.of(source).flushes += 1;
+        inner.schedule.hurry(source, true);
+        drop(inner);
+        let flushed = self.wait_for_all(options, |inner| {
+            inner.schedule.unsettled_up_to(source, last)
+        });
+        if let Some(mut inner) = self.session.lock() {
+            let of = inner.of(source);
+            of.flushes -= 1;
+            let hurried = of.flushes > 0 || of.refuses;
+            inner.schedule.hurry(source, hurried);
+        }
+        flushed
+    }
+
+    /// Takes no more changes, sends what is there, and waits until all have their outcomes. Outcomes of
+    /// [`submit`](Batcher::submit) that nobody has polled can be polled afterwards.
+    ///
+    /// # Errors
+    /// Where the options' time is up before, or it is cancelled: they stay under way, and it may be called again.
+    pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
+        let source = self.session.source;
+        if let Some(mut inner) = self.session.lock() {
+            inner.of(source).refuses = true;
+            inner.schedule.hurry(source, true);
+        }
+        self.wait_for_all(options, |inner| inner.schedule.unsettled(source))?;
+        self.session.end_threads();
+        Ok(())
+    }
+
+    /// Cancels what is under way and sends nothing more, as a drop does; says how many changes had no outcome. Callers
+    /// that wait for one get it: not sent, or possibly applied.
+    pub fn abandon(self) -> usize {
+        self.session.abandon()
+    }
+
+    /// Hands a change in, once there is room.
+    fn give(
+        &self,
+        change: Change,
+        reply: Reply,
+        deadline: Instant,
+        patience: &Patience,
+    ) -> Result<Option<Number>, ChangeError> {
+        let refused = |cause| Err(ChangeError::not_sent(&change, cause));
+        let Some(mut inner) = self.session.lock() else {
+            return refused(ChangeCause::OfAnotherProcess);
+        };
+        loop {
+            let of = inner.of(self.session.source);
+            if of.refuses || of.ended.is_some() {
+                return refused(ChangeCause::Closed);
+            }
+            if !self.session.is_full(&inner) {
+                let deadline = inner.dispatch.at(deadline);
+                return Ok(self.session.push(&mut inner, change, reply, deadline));
+            }
+            if self.when_full == WhenFull::Fail {
+                return refused(ChangeCause::Full);
+            }
+            inner = match self.session.wait(inner, patience, deadline) {
+                Ok(_) if Instant::now() >= deadline => return refused(ChangeCause::Expired),
+                Ok(inner) => inner,
+                Err(Stop::TimedOut) => return refused(ChangeCause::Expired),
+                Err(Stop::Cancelled) => return refused(ChangeCause::GivenUp),
+            };
+        }
+    }
+
+    /// The caller waits no longer: takes its change back, if it has not been sent.
+    fn give_up(
+        &self,
+        change: &Change,
+        number: Option<Number>,
+        waiting: &Waiting,
+    ) -> Result<(), ChangeError> {
+        let error = ChangeError::not_sent(change, ChangeCause::GivenUp);
+        let Some(mut inner) = self.session.lock() else {
+            return Err(error.possibly_applied());
+        };
+        let now = inner.dispatch.now();
+        if number.is_some_and(|number| inner.schedule.withdraw(number, now)) {
+            inner.of(self.session.source).counts.failed += 1;
+            return Err(error);
+        }
+        inner.go_on();
+        outcome(waiting).unwrap_or_else(|| Err(error.possibly_applied()))
+    }
+
+    fn wait_for_all(
+        &self,
+        options: &CallOptions,
+        left: impl Fn(&mut Guard<'_>) -> usize,
+    ) -> Result<(), Unfinished> {
+        let patience = Patience {
+            deadline: deadline_after(options.timeout.unwrap_or(Duration::MAX)),
+            cancel: options.cancel.clone(),
+            drain: options.drain.clone(),
+            asking: options.interrupt.as_ref().map(Asking::of),
+        };
+        let _watch = patience.watch();
+        while let Some(mut inner) = self.session.lock() {
+            inner.go_on();
+            let changes = left(&mut inner);
+            if changes == 0 {
+                break;
+            }
+            if self
+                .session
+                .wait(inner, &patience, patience.deadline)
+                .is_err()
+            {
+                return Err(Unfinished { changes });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batcher {
+    fn drop(&mut self) {
+        self.session.abandon();
+    }
+}
+
+impl fmt::Debug for Batcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batcher")
+            .field("unsettled", &self.unsettled())
+            .finish_non_exhaustive()
+    }
+}
+
+fn outcome(waiting: &Waiting) -> Option<Result<(), ChangeError>> {
+    waiting
+        .outcome
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+}
+
+fn endless() -> Patience {
+    Patience {
+        deadline: deadline_after(Duration::MAX),
+        cancel: None,
+        drain: None,
+        asking: None,
+    }
+}

@@ -1,0 +1,247 @@
+//! Bulk runs: any number of changes in, packed into as few requests as can be, sent at the full quota; outcomes out in
+//! the order in which they become known.
+
+mod options;
+mod run;
+mod summary;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imtag_core::Change;
+
+use crate::cancel::Watch;
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::course::EndedEarly;
+use crate::dispatch::{Completed, Guard, Reply};
+use crate::interrupt::{Asking, Interrupt};
+use crate::patience::{Patience, deadline_after};
+use crate::session::Session;
+
+pub use options::BulkOptions;
+pub use run::BulkRun;
+pub use summary::{Progress, Summary};
+
+/// A change of a bulk run or a batcher that has its outcome.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settled {
+    /// The number that the caller gave it; in a [`BulkRun`], its position, counted from 0.
+    pub id: u64,
+    /// The change.
+    pub change: Arc<Change>,
+    /// Whether it is done.
+    pub result: Result<(), ChangeError>,
+}
+
+impl Settled {
+    pub(crate) fn of(completed: Completed) -> Settled {
+        let Completed { id, change, result } = completed;
+        Settled { id, change, result }
+    }
+}
+
+/// A bulk run that is fed by hand: changes are pushed, outcomes polled. [`BulkOptions::run`] does both.
+///
+/// It may be used from several threads. Threads of its own send; they end when it is finished or dropped. Dropped
+/// before, it cancels what is under way and sends nothing more, and nobody hears what became of it.
+pub struct Bulk {
+    session: Arc<Session>,
+    started: Instant,
+    interrupt: Option<Interrupt>,
+    /// The caller's tokens, and what they do here.
+    _watches: Vec<Watch>,
+}
+
+/// What a thread waits with, until the run is cancelled.
+struct Waits {
+    patience: Patience,
+    _watch: Vec<Watch>,
+}
+
+impl Bulk {
+    /// Takes a change in; waits while as many as may be are held. One that breaks the limits is not sent, and has its
+    /// outcome at once, as all have theirs: by [`poll`](Bulk::poll).
+    ///
+    /// # Errors
+    /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken.
+    pub fn push(&self, id: u64, change: Change) -> Result<(), ChangeError> {
+        let mut one = VecDeque::from([(id, change)]);
+        let mut waits = None;
+        loop {
+            if let Err(why) = self.offer(&mut one) {
+                let (_, change) = &one[0];
+                return Err(ChangeError::not_sent(change, why));
+            }
+            if one.is_empty() {
+                return Ok(());
+            }
+            let Some(inner) = self.session.lock() else {
+                continue;
+            };
+            if self.session.is_full(&inner) {
+                self.wait(inner, &mut waits, None);
+            }
+        }
+    }
+
+    /// Takes as many changes as there is room for.
+    fn offer(&self, changes: &mut VecDeque<(u64, Change)>) -> Result<(), ChangeCause> {
+        let Some(mut inner) = self.session.lock() else {
+            return Err(ChangeCause::OfAnotherProcess);
+        };
+        loop {
+            if self.session.is_drained() {
+                self.session.end(&mut inner, EndedEarly::Cancelled);
+            }
+            let of = inner.of(self.session.source);
+            if let Some(ended) = &of.ended {
+                return Err(ChangeCause::Ended(ended.clone()));
+            }
+            if of.closing {
+                return Err(ChangeCause::Closed);
+            }
+            if changes.is_empty() || self.session.is_full(&inner) {
+                return Ok(());
+            }
+            if let Some((id, change)) = changes.pop_front() {
+                let reply = Reply::Poll(id);
+                self.session.push(&mut inner, change, reply, Duration::MAX);
+            }
+        }
+    }
+
+    /// Says that no more is pushed for now, so that what is there goes out without company. The next
+    /// [`push`](Bulk::push) does not take it back: say it when all is pushed.
+    pub fn end_of_input(&self) {
+        if let Some(mut inner) = self.session.lock() {
+            inner.schedule.hurry(self.session.source, true);
+        }
+    }
+
+    /// The changes that have their outcomes since it was asked last, in the order in which these became known. Waits for
+    /// one, at most so long; none come where nothing is under way, or the time is up.
+    #[must_use]
+    pub fn poll(&self, timeout: Duration) -> Vec<Settled> {
+        self.poll_until(deadline_after(timeout))
+    }
+
+    fn poll_until(&self, until: Instant) -> Vec<Settled> {
+        self.poll_while(until, |_| false)
+    }
+
+    /// Comes back without an outcome as soon as more changes can be taken, or no more at all.
+    fn poll_or_room(&self) -> Vec<Settled> {
+        self.poll_while(deadline_after(Duration::MAX), |inner| {
+            !self.session.is_full(inner) || inner.of(self.session.source).ended.is_some()
+        })
+    }
+
+    fn poll_while(&self, until: Instant, enough: impl Fn(&mut Guard<'_>) -> bool) -> Vec<Settled> {
+        let mut waits = None;
+        loop {
+            let Some(mut inner) = self.session.lock() else {
+                return Vec::new();
+            };
+            inner.go_on();
+            let completed = std::mem::take(&mut inner.of(self.session.source).completed);
+            let nothing_comes =
+                inner.schedule.unsettled(self.session.source) == 0 || enough(&mut inner);
+            if !completed.is_empty() || nothing_comes || Instant::now() >= until {
+                drop(inner);
+                return completed.into_iter().map(Settled::of).collect();
+            }
+            self.wait(inner, &mut waits, Some(until));
+        }
+    }
+
+    /// Ends the input, waits until every change has its outcome, and says what the run came to. Outcomes that nobody has
+    /// polled can be polled afterwards.
+    #[must_use]
+    pub fn finish(&self) -> Summary {
+        self.end_of_input();
+        let mut waits = None;
+        while let Some(mut inner) = self.session.lock() {
+            inner.go_on();
+            if inner.schedule.unsettled(self.session.source) == 0 {
+                break;
+            }
+            self.wait(inner, &mut waits, None);
+        }
+        self.session.end_threads();
+        self.summary()
+    }
+
+    /// Sends nothing more: what is under way is seen through, and what has not been sent fails as that. Called again,
+    /// it ends what is under way too.
+    pub fn cancel(&self) {
+        match self.session.drain.is_cancelled() {
+            true => self.session.cancel.cancel(),
+            false => self.session.drain.cancel(),
+        }
+        if let Some(mut inner) = self.session.lock() {
+            self.session.end(&mut inner, EndedEarly::Cancelled);
+        }
+    }
+
+    /// How far the run is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.session
+            .lock()
+            .map_or_else(Progress::default, |mut inner| {
+                Progress::of(&self.session, &mut inner)
+            })
+    }
+
+    fn summary(&self) -> Summary {
+        let ended = self.session.lock().and_then(|mut inner| {
+            let of = inner.of(self.session.source);
+            of.ended.clone().or_else(|| of.course.end())
+        });
+        Summary {
+            progress: self.progress(),
+            elapsed: self.started.elapsed(),
+            generation: self.session.client.rules().generation,
+            ended,
+        }
+    }
+
+    /// Lets go of the lock until something has happened.
+    fn wait<'b>(&'b self, inner: Guard<'b>, waits: &mut Option<Waits>, until: Option<Instant>) {
+        let until = until.unwrap_or_else(|| deadline_after(Duration::MAX));
+        let waiting = waits.get_or_insert_with(|| self.waits());
+        if self.session.wait(inner, &waiting.patience, until).is_ok() {
+            return;
+        }
+        // asked for by the caller on this thread, where no token was cancelled
+        if !self.session.is_drained() || waiting.patience.cancel.is_none() {
+            self.cancel();
+        } else if let Some(mut inner) = self.session.lock() {
+            self.session.end(&mut inner, EndedEarly::Cancelled);
+        }
+        *waits = None;
+    }
+
+    /// Once the run is cancelled its tokens end no wait: what is under way is waited for.
+    fn waits(&self) -> Waits {
+        let tokens = !self.session.is_drained();
+        let patience = Patience {
+            deadline: deadline_after(Duration::MAX),
+            cancel: tokens.then(|| self.session.cancel.clone()),
+            drain: tokens.then(|| self.session.drain.clone()),
+            asking: self.interrupt.as_ref().map(Asking::of),
+        };
+        Waits {
+            _watch: patience.watch(),
+            patience,
+        }
+    }
+}
+
+impl Drop for Bulk {
+    fn drop(&mut self) {
+        self.session.abandon();
+    }
+}

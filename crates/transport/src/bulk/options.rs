@@ -1,0 +1,136 @@
+//! The options of a bulk run.
+
+use std::time::{Duration, Instant};
+
+use imtag_core::Change;
+use imtag_core::schedule::Pace;
+
+use super::{Bulk, BulkRun};
+use crate::cancel::{Blocked, Watch};
+use crate::interrupt::Interrupt;
+use crate::session::{Sending, Session, threads_at_most};
+use crate::{CancelToken, Client};
+
+/// Options of a bulk run; made by [`Client::bulk`]. What is not set has a default that fits a long run.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct BulkOptions {
+    client: Client,
+    timeout: Duration,
+    attempt_timeout: Duration,
+    settling: Duration,
+    linger: Duration,
+    room: usize,
+    cancel: Option<CancelToken>,
+    drain: Option<CancelToken>,
+    interrupt: Option<Interrupt>,
+}
+
+impl BulkOptions {
+    pub(crate) fn new(client: Client) -> BulkOptions {
+        BulkOptions {
+            client,
+            timeout: Duration::from_secs(60),
+            attempt_timeout: Duration::from_secs(10),
+            settling: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
+            room: 4096,
+            cancel: None,
+            drain: None,
+            interrupt: None,
+        }
+    }
+
+    /// The time for each request with its waits and retries; default: 60 s. A request that meets no service is tried
+    /// again for half of it besides, once the service has answered at all.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The time for one attempt; default: 10 s.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// For how long after an attempt that was given up it may still have its effect; default: 10 s. The account's
+    /// next change of another kind waits as long, as a late add would undo a remove. No page of the service says how late
+    /// it can be.
+    pub fn settling_time(mut self, time: Duration) -> Self {
+        self.settling = time;
+        self
+    }
+
+    /// How long a change waits for others to share its request, while more may come; default: 1 s. At the end of the
+    /// input nothing waits. `Duration::MAX`: until 100 users are together, or as many changes as are held wait.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.linger = time;
+        self
+    }
+
+    /// How many changes are held before they are sent, at least 1; default: 4,096. The more, the fewer requests users of
+    /// many tags need.
+    pub fn room(mut self, changes: usize) -> Self {
+        self.room = changes.max(1);
+        self
+    }
+
+    /// Ends the run when the token is cancelled, from any thread, what is under way with it.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+
+    /// Sends nothing more once the token is cancelled, from any thread; what is under way is seen through.
+    pub fn drain(mut self, token: &CancelToken) -> Self {
+        self.drain = Some(token.clone());
+        self
+    }
+
+    /// Asks on the calling thread, about every 100 ms while it waits: yes sends nothing more, and the second yes ends what
+    /// is under way.
+    pub fn interrupt(mut self, ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.interrupt = Some(Interrupt::new(ask));
+        self
+    }
+
+    /// Sends all changes of an iterator, which is asked for more as there is room, on the thread that asks for outcomes.
+    pub fn run<I: IntoIterator<Item = Change>>(self, changes: I) -> BulkRun<I::IntoIter> {
+        BulkRun::new(self.start(), changes.into_iter())
+    }
+
+    /// Starts a run that is fed by hand.
+    #[must_use]
+    pub fn start(self) -> Bulk {
+        let sending = Sending {
+            pace: Pace {
+                linger: self.linger,
+                settling: self.settling,
+                room: self.room,
+                full_slot_is_enough: false,
+                remembers: true,
+            },
+            timeout: self.timeout,
+            attempt_timeout: self.attempt_timeout.min(self.timeout),
+            outage: Some(self.timeout / 2),
+            threads_at_most: threads_at_most(self.client.parts().0.calls_per_second.get()),
+            thread_name: "imtag-bulk",
+        };
+        let session = Session::open(&self.client, sending);
+        let watches = [
+            (&self.cancel, &session.cancel),
+            (&self.drain, &session.drain),
+        ];
+        let watch = |(given, ours): (&Option<CancelToken>, &CancelToken)| -> Option<Watch> {
+            let ours = Blocked::Token(ours.clone());
+            given.as_ref().map(|given| given.watch(ours))
+        };
+        Bulk {
+            started: Instant::now(),
+            interrupt: self.interrupt,
+            _watches: watches.into_iter().filter_map(watch).collect(),
+            session,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A bulk run over an iterator.
+
+use std::collections::VecDeque;
+use std::iter::Fuse;
+
+use imtag_core::Change;
+
+use super::{Bulk, Progress, Settled, Summary};
+use crate::patience::deadline_after;
+
+/// Changes that are pulled at once, so that the lock is taken once for them.
+const AT_ONCE: usize = 64;
+
+/// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
+/// ends when all have theirs. What it does not yield is not under way: drive it to its end, or drop it to cancel.
+///
+/// Where the run ends early, it yields all changes that it took, and takes no more: [`finish`](BulkRun::finish) says why,
+/// and [`into_rest`](BulkRun::into_rest) gives the others back.
+#[must_use = "it sends as it is asked for outcomes"]
+pub struct BulkRun<I: Iterator<Item = Change>> {
+    bulk: Bulk,
+    input: Fuse<I>,
+    next_id: u64,
+    /// Pulled, and not yet taken.
+    pulled: VecDeque<(u64, Change)>,
+    /// Settled, and not yet yielded.
+    settled: VecDeque<Settled>,
+    takes_no_more: bool,
+}
+
+impl<I: Iterator<Item = Change>> BulkRun<I> {
+    pub(super) fn new(bulk: Bulk, input: I) -> BulkRun<I> {
+        BulkRun {
+            bulk,
+            input: input.fuse(),
+            next_id: 0,
+            pulled: VecDeque::new(),
+            settled: VecDeque::new(),
+            takes_no_more: false,
+        }
+    }
+
+    /// How far the run is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.bulk.progress()
+    }
+
+    /// Sends what is left, and says what the run came to. Outcomes that were not asked for are counted only.
+    #[must_use]
+    pub fn finish(mut self) -> Summary {
+        self.by_ref().for_each(drop);
+        self.bulk.finish()
+    }
+
+    /// The changes that were not taken, where the run ended early; their positions go on from those that were. Ends the run.
+    pub fn into_rest(self) -> impl Iterator<Item = Change> {
+        let BulkRun { input, pulled, .. } = self;
+        pulled.into_iter().map(|(_, change)| change).chain(input)
+    }
+
+    /// Takes changes in, as long as there is room.
+    fn fill(&mut self) {
+        while !self.takes_no_more {
+            while self.pulled.len() < AT_ONCE {
+                let Some(change) = self.input.next() else {
+                    break;
+                };
+                self.pulled.push_back((self.next_id, change));
+                self.next_id += 1;
+            }
+            if self.pulled.is_empty() {
+                self.bulk.end_of_input();
+                self.takes_no_more = true;
+            } else if self.bulk.offer(&mut self.pulled).is_err() {
+                self.takes_no_more = true;
+            } else if !self.pulled.is_empty() {
+                return; // there is no more room
+            }
+        }
+    }
+}
+
+impl<I: Iterator<Item = Change>> Iterator for BulkRun<I> {
+    type Item = Settled;
+
+    fn next(&mut self) -> Option<Settled> {
+        loop {
+            if let Some(settled) = self.settled.pop_front() {
+                return Some(settled);
+            }
+            self.fill();
+            self.settled = match self.takes_no_more {
+                true => self
+                    .bulk
+                    .poll_until(deadline_after(std::time::Duration::MAX))
+                    .into(),
+                false => self.bulk.poll_or_room().into(),
+            };
+            if self.settled.is_empty() && self.takes_no_more {
+                return None;
+            }
+        }
+    }
+}

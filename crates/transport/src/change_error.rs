@@ -1,0 +1,243 @@
+//! Why a change of a bulk run or a batcher is not done: the reason, what is known of the effect, and which tags are not
+//! known to be there.
+
+use std::fmt;
+use std::sync::Arc;
+
+use imtag_core::schedule::{Failed, Why};
+use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass, shortened};
+
+use crate::{EndedEarly, Error};
+
+/// A change that is not done, or not in full.
+#[derive(Debug, Clone)]
+pub struct ChangeError {
+    operation: Operation,
+    account: String,
+    cause: ChangeCause,
+    effect: Effect,
+    undone: Vec<String>,
+}
+
+/// Why a change is not done.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ChangeCause {
+    /// It breaks limits; nothing was sent.
+    Invalid(Invalid),
+    /// The service left the account out of a request that it did for others.
+    LeftOut(Refusal),
+    /// Its request failed; where somebody's account or tag was at fault, it is this one's.
+    Request(Arc<Error>),
+    /// The account was refused before in this run, for this; it was not sent again.
+    RefusedBefore(Refusal),
+    /// Its time was up before it was sent.
+    Expired,
+    /// It was cancelled by its caller, or its caller's time was up.
+    GivenUp,
+    /// The bulk run ended before it was sent, for this.
+    Ended(EndedEarly),
+    /// The batcher is full, and does not wait.
+    Full,
+    /// The bulk run or batcher is closed.
+    Closed,
+    /// The bulk run or batcher belongs to the process that this one was forked from.
+    OfAnotherProcess,
+    /// The system gives no thread to send with.
+    NoThread(Arc<std::io::Error>),
+    /// A defect of the library, after it may have been sent.
+    Defect,
+}
+
+impl ChangeError {
+    pub(crate) fn not_sent(change: &Change, cause: ChangeCause) -> ChangeError {
+        ChangeError {
+            operation: change.operation(),
+            account: change.account().to_owned(),
+            cause,
+            effect: Effect::NotApplied,
+            undone: change.tags().to_vec(),
+        }
+    }
+
+    /// `ended`: what it means that it was not sent.
+    pub(crate) fn of(
+        change: &Change,
+        failed: Failed<ChangeCause>,
+        ended: &ChangeCause,
+    ) -> ChangeError {
+        let tags = failed.undone.iter().map(|tag| change.tags()[*tag].clone());
+        ChangeError {
+            operation: change.operation(),
+            account: change.account().to_owned(),
+            cause: match failed.why {
+                Why::Request(cause) => cause,
+                Why::KnownBad(cause) => match cause.refusal() {
+                    Some(refusal) => ChangeCause::RefusedBefore(refusal.clone()),
+                    None => cause,
+                },
+                Why::Expired => ChangeCause::Expired,
+                Why::NotSent => ended.clone(),
+            },
+            effect: failed.effect,
+            undone: tags.collect(),
+        }
+    }
+
+    pub(crate) fn possibly_applied(mut self) -> ChangeError {
+        self.effect = Effect::PossiblyApplied;
+        self
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn cause(&self) -> &ChangeCause {
+        &self.cause
+    }
+
+    /// What was to be done.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// Of whom.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// What is known of the effect of [`undone`](ChangeError::undone).
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// The tags that are not known to be added or removed; what the change had besides is done. Empty for a clear.
+    #[must_use]
+    pub fn undone(&self) -> &[String] {
+        &self.undone
+    }
+
+    /// The service's code, where it is what went wrong.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        self.cause.refusal().map(|refusal| refusal.code)
+    }
+
+    /// What the service said, where it is what went wrong.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.cause.refusal()
+    }
+
+    /// Whether the same change may succeed later as it is.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match &self.cause {
+            ChangeCause::Invalid(_) | ChangeCause::OfAnotherProcess | ChangeCause::Closed => false,
+            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
+                refusal.code.retry() != RetryClass::Never
+            }
+            ChangeCause::Request(error) => error.retryable(),
+            ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+                error.retryable()
+            }
+            ChangeCause::Ended(EndedEarly::Cancelled)
+            | ChangeCause::Expired
+            | ChangeCause::GivenUp
+            | ChangeCause::Full
+            | ChangeCause::NoThread(_)
+            | ChangeCause::Defect => true,
+        }
+    }
+
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match &self.cause {
+            ChangeCause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
+            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
+                refusal.code.remedy()
+            }
+            ChangeCause::Request(error) => error.remedy(),
+            ChangeCause::Expired | ChangeCause::GivenUp => "allow more time, or try again",
+            ChangeCause::Ended(EndedEarly::Cancelled) => "send it again if it is still wanted",
+            ChangeCause::Ended(EndedEarly::Refused(_)) => "mend the settings, and send it again",
+            ChangeCause::Ended(EndedEarly::GaveOut(_)) => "send it again when the service is back",
+            ChangeCause::Full => "slow down, or let the batcher wait when it is full",
+            ChangeCause::Closed => "use it before it is closed, or make another",
+            ChangeCause::OfAnotherProcess => "make one in this process",
+            ChangeCause::Defect => "please report it, and send it again",
+            ChangeCause::NoThread(_) => "raise the system's limit of threads or memory",
+        }
+    }
+}
+
+impl ChangeCause {
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => Some(refusal),
+            ChangeCause::Request(error) => match error.cause() {
+                crate::Cause::Service { refusal, .. } => Some(refusal),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Why, without account, effect and remedy.
+impl fmt::Display for ChangeCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChangeCause::Invalid(invalid) => invalid.fmt(f),
+            ChangeCause::LeftOut(refusal) => {
+                write!(
+                    f,
+                    "the service left it out: {} {:?}",
+                    refusal.code,
+                    shortened(&refusal.text)
+                )
+            }
+            ChangeCause::RefusedBefore(refusal) => write!(
+                f,
+                "not sent, as the service refused the account before: {} {:?}",
+                refusal.code,
+                shortened(&refusal.text)
+            ),
+            ChangeCause::Request(error) => error.write_cause(f),
+            ChangeCause::Expired => f.write_str("not sent: its time was up"),
+            ChangeCause::GivenUp => f.write_str("its caller waited no longer"),
+            ChangeCause::Ended(ended) => write!(f, "not sent: {ended}"),
+            ChangeCause::Full => f.write_str("not sent: the batcher is full"),
+            ChangeCause::Closed => f.write_str("not sent: it is closed"),
+            ChangeCause::OfAnotherProcess => {
+                f.write_str("not sent: it belongs to the process that this one was forked from")
+            }
+            ChangeCause::Defect => f.write_str("a defect of the library ended its request"),
+            ChangeCause::NoThread(error) => write!(f, "not sent: no thread to be had: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ChangeCause::Invalid(invalid) = &self.cause {
+            return invalid.fmt(f);
+        }
+        write!(f, "{} {:?}: {}", self.operation, self.account, self.cause)?;
+        write!(f, " ({}; {})", self.effect, self.remedy())
+    }
+}
+
+impl std::error::Error for ChangeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            ChangeCause::Invalid(error) => Some(error),
+            ChangeCause::Request(error) => Some(error.as_ref()),
+            ChangeCause::NoThread(error) => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Whether a run of many requests goes on. It ends early where every further request would end in the same way:
+//!
+//! - at the first answer that refuses the app, its credentials or the endpoint as such;
+//! - when so many requests in a row met no service, each for as long as an outage is borne with (`worker`).
+//!
+//! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
+//! outage like any other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Blame, Cause, Error, Outcome};
+
+/// Requests in a row that may fail for the service or the network. Each has been tried for as long as an outage is
+/// borne with.
+const IN_A_ROW: usize = 20;
+
+/// Why a bulk run ended before all was sent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum EndedEarly {
+    /// The app is not let in, or its endpoint is not the service, with what was said. All further requests would end
+    /// in the same way.
+    Refused(Arc<Error>),
+    /// The service or the network gave out, with the last failure.
+    GaveOut(Arc<Error>),
+    /// It was cancelled, or given up by the caller.
+    Cancelled,
+}
+
+impl fmt::Display for EndedEarly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => error.fmt(f),
+            EndedEarly::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+/// What has come of the requests of a run so far.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    failed_in_a_row: usize,
+    any_answered: bool,
+    last_failure: Option<Arc<Error>>,
+}
+
+impl Course {
+    /// Whether the service has answered any request of this run.
+    pub(crate) fn any_answered(&self) -> bool {
+        self.any_answered
+    }
+
+    /// Takes what came of a request, and says whether the run is to end.
+    pub(crate) fn note(&mut self, result: Result<&Outcome, &Arc<Error>>) -> Option<EndedEarly> {
+        let Err(error) = result else {
+            self.answered();
+            return None;
+        };
+        match self.blame(error) {
+            Blame::Users => self.answered(),
+            Blame::Settings => return Some(EndedEarly::Refused(Arc::clone(error))),
+            // it was ended, and says nothing of the service
+            Blame::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
+            Blame::Service => {
+                self.failed_in_a_row += 1;
+                self.last_failure = Some(Arc::clone(error));
+                if self.failed_in_a_row >= IN_A_ROW {
+                    return Some(EndedEarly::GaveOut(Arc::clone(error)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whose fault a failure is, by what is known of the service.
+    pub(crate) fn blame(&self, error: &Error) -> Blame {
+        let said_by_the_service = matches!(error.cause(), Cause::Service { .. });
+        match error.blame() {
+            Blame::Settings if !said_by_the_service && self.any_answered => Blame::Service,
+            blame => blame,
+        }
+    }
+
+    /// Why it ended, once all is over. Where no request was answered at all, few as they may have been, the service
+    /// gave out as well.
+    pub(crate) fn end(&self) -> Option<EndedEarly> {
+        let last = self.last_failure.as_ref()?;
+        (!self.any_answered).then(|| EndedEarly::GaveOut(Arc::clone(last)))
+    }
+
+    fn answered(&mut self) {
+        self.failed_in_a_row = 0;
+        self.any_answered = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imtag_core::{Code, Effect, Operation, Refusal};
+
+    fn failure(cause: Cause) -> Arc<Error> {
+        Arc::new(Error {
+            operation: Operation::Add,
+            cause,
+            effect: Effect::NotApplied,
+            attempts: 1,
+            sent: 1,
+            stopped: None,
+        })
+    }
+
+    fn refused(code: i32) -> Arc<Error> {
+        failure(Cause::Service {
+            refusal: Refusal {
+                code: Code(code),
+                text: String::new(),
+            },
+            request_id: None,
+        })
+    }
+
+    fn gateway(status: u16) -> Arc<Error> {
+        failure(Cause::HttpStatus {
+            status,
+            start: String::new(),
+        })
+    }
+
+    #[test]
+    fn one_refusal_of_the_app_ends_it() {
+        let mut course = Course::default();
+        assert!(course.note(Ok(&Outcome::default())).is_none());
+        let end = course.note(Err(&refused(70009)));
+        assert!(matches!(end, Some(EndedEarly::Refused(_))));
+    }
+
+    #[test]
+    fn twenty_failures_of_the_service_in_a_row_end_it_and_nineteen_do_not() {
+        let mut course = Course::default();
+        for answer in [Ok(Outcome::default()), Err(refused(70107))] {
+            assert!(course.note(answer.as_ref()).is_none());
+            for _ in 0..19 {
+                assert!(course.note(Err(&gateway(502))).is_none());
+            }
+        }
+        let end = course.note(Err(&gateway(502)));
+        assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
+    }
+
+    #[test]
+    fn what_looks_like_a_wrong_endpoint_is_an_outage_once_the_service_was_there() {
+        let mut course = Course::default();
+        let end = course.note(Err(&gateway(404)));
+        assert!(matches!(end, Some(EndedEarly::Refused(_))));
+        let mut course = Course::default();
+        assert!(course.note(Ok(&Outcome::default())).is_none());
+        assert!(course.note(Err(&gateway(404))).is_none());
+    }
+
+    #[test]
+    fn a_service_that_never_answered_gave_out() {
+        let mut course = Course::default();
+        assert!(course.note(Err(&gateway(502))).is_none());
+        assert!(matches!(course.end(), Some(EndedEarly::GaveOut(_))));
+        assert!(Course::default().end().is_none());
+    }
+}

@@ -1,0 +1,335 @@
+//! The changes of all bulk runs and batchers of a client in this process: one schedule, as an account has at most one
+//! operation under way whoever asked for it, and for each session what has come of its changes.
+//!
+//! All of it is behind one lock, which is held for the schedule's own steps only: never while a request is sent, and
+//! never while a thread is woken.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use imtag_core::schedule::{Batch, Next, Schedule, Settled, Source, Verdict};
+use imtag_core::{Change, Effect, Rules};
+
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::course::{Course, EndedEarly};
+use crate::session::Session;
+
+/// Whom to tell what became of a change.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// Whoever polls the session, by the caller's own number.
+    Poll(u64),
+    /// A caller that waits for it.
+    Caller(Arc<Waiting>),
+}
+
+/// A caller that waits for one change.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) thread: Thread,
+    pub(crate) outcome: Mutex<Option<Result<(), ChangeError>>>,
+}
+
+/// What became of a change, for whoever polls.
+#[derive(Debug)]
+pub(crate) struct Completed {
+    pub(crate) id: u64,
+    pub(crate) change: Arc<Change>,
+    pub(crate) result: Result<(), ChangeError>,
+}
+
+/// What has been counted of a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) taken: u64,
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) requests: u64,
+    pub(crate) attempts: u64,
+    pub(crate) sent: u64,
+}
+
+/// A session's part of what is behind the lock.
+pub(crate) struct OfSession {
+    session: Arc<Session>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Threads that have nothing to do.
+    pub(crate) idle: usize,
+    /// One of them sleeps no longer than until then.
+    pub(crate) watch: Option<Duration>,
+    /// Requests to be sent by the next thread that is free.
+    pub(crate) ready: VecDeque<Batch>,
+    /// No more changes are taken.
+    pub(crate) refuses: bool,
+    /// Callers that wait for all to be sent.
+    pub(crate) flushes: usize,
+    /// The threads are to end.
+    pub(crate) closing: bool,
+    pub(crate) completed: VecDeque<Completed>,
+    /// Threads that wait for something to change.
+    pub(crate) waiting: Vec<Thread>,
+    pub(crate) course: Course,
+    /// Of a run, whose first request goes alone: with wrong credentials one is refused, and not one of each thread.
+    first_is_out: bool,
+    pub(crate) any_result: bool,
+    pub(crate) ended: Option<EndedEarly>,
+    pub(crate) counts: Counts,
+}
+
+/// What is behind the lock.
+pub(crate) struct Inner {
+    pub(crate) schedule: Schedule<Reply, ChangeCause>,
+    pub(crate) sessions: HashMap<Source, OfSession>,
+    /// To be woken once the lock is free.
+    awake: Vec<Thread>,
+}
+
+pub(crate) struct Dispatch {
+    origin: Instant,
+    inner: Mutex<Inner>,
+}
+
+/// The lock, which wakes whoever has something to look at when it is let go.
+pub(crate) struct Guard<'d> {
+    pub(crate) dispatch: &'d Dispatch,
+    inner: Option<MutexGuard<'d, Inner>>,
+}
+
+const OPEN: &str = "a session is known until it is closed";
+const HELD: &str = "the lock is held for as long as its guard lives";
+
+impl Dispatch {
+    pub(crate) fn new(rules: Rules) -> Dispatch {
+        Dispatch {
+            origin: Instant::now(),
+            inner: Mutex::new(Inner {
+                schedule: Schedule::new(rules),
+                sessions: HashMap::new(),
+                awake: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        Guard {
+            dispatch: self,
+            inner: Some(inner),
+        }
+    }
+
+    /// As the schedule counts time.
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    pub(crate) fn at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.origin)
+    }
+}
+
+impl OfSession {
+    pub(crate) fn new(session: Arc<Session>) -> OfSession {
+        OfSession {
+            session,
+            threads: Vec::new(),
+            idle: 0,
+            watch: None,
+            ready: VecDeque::new(),
+            refuses: false,
+            flushes: 0,
+            closing: false,
+            completed: VecDeque::new(),
+            waiting: Vec::new(),
+            course: Course::default(),
+            first_is_out: false,
+            any_result: false,
+            ended: None,
+            counts: Counts::default(),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn of(&mut self, source: Source) -> &mut OfSession {
+        self.sessions.get_mut(&source).expect(OPEN)
+    }
+
+    /// Hands out what has become known, and sees to it that somebody sends what can be sent.
+    fn go_on(&mut self, dispatch: &Dispatch) {
+        loop {
+            let woken = self.schedule.take_woken();
+            if woken.is_empty() {
+                return;
+            }
+            for source in woken {
+                self.hand_out(source);
+                self.attend(source, dispatch);
+            }
+        }
+    }
+
+    fn hand_out(&mut self, source: Source) {
+        let settled = self.schedule.take_settled(source);
+        let Some(of) = self.sessions.get_mut(&source) else {
+            return;
+        };
+        let ended = match &of.ended {
+            Some(ended) => ChangeCause::Ended(ended.clone()),
+            None => ChangeCause::Closed,
+        };
+        for Settled {
+            reply,
+            change,
+            failed,
+        } in settled
+        {
+            let result = match failed {
+                None => Ok(()),
+                Some(failed) => Err(ChangeError::of(&change, failed, &ended)),
+            };
+            match result {
+                Ok(()) => of.counts.done += 1,
+                Err(_) => of.counts.failed += 1,
+            }
+            match reply {
+                Reply::Poll(id) => of.completed.push_back(Completed { id, change, result }),
+                Reply::Caller(caller) => {
+                    let mut outcome = caller
+                        .outcome
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
+                    *outcome = Some(result);
+                    self.awake.push(caller.thread.clone());
+                }
+            }
+        }
+        self.awake.append(&mut of.waiting);
+    }
+
+    /// What a session may do now.
+    pub(crate) fn next(&mut self, source: Source, now: Duration) -> Next {
+        let of = self.of(source);
+        let is_run = of.session.sending.outage.is_some();
+        if is_run && of.first_is_out && !of.any_result {
+            return Next::Wait;
+        }
+        let next = self.schedule.next(source, now);
+        if matches!(next, Next::Send(_)) {
+            self.of(source).first_is_out = true;
+        }
+        next
+    }
+
+    /// Sees to it that a thread sends what a session can send now, and that one wakes when it can send more.
+    pub(crate) fn attend(&mut self, source: Source, dispatch: &Dispatch) {
+        loop {
+            if !self.sessions.contains_key(&source) {
+                return;
+            }
+            let next = self.next(source, dispatch.now());
+            let of = self.of(source);
+            match next {
+                Next::Send(batch) => {
+                    of.ready.push_back(batch);
+                    if of.idle >= of.ready.len() {
+                        of.session.wake_thread();
+                    } else if let Err(error) = of.more_threads() {
+                        self.without_threads(source, error, dispatch);
+                    }
+                }
+                Next::WaitUntil(moment) if of.idle > 0 => {
+                    if of.watch.is_none_or(|watch| moment < watch) {
+                        of.session.wake_thread();
+                    }
+                    return;
+                }
+                Next::WaitUntil(_) => {
+                    // whoever is busy will look when it is done
+                    drop(of.more_threads());
+                    return;
+                }
+                Next::Wait => return,
+            }
+        }
+    }
+
+    /// Nobody can send: what was to be sent has failed.
+    fn without_threads(&mut self, source: Source, error: std::io::Error, dispatch: &Dispatch) {
+        let of = self.of(source);
+        if !of.threads.is_empty() {
+            return; // with fewer threads than wished for it is slower, no more
+        }
+        let cause = ChangeCause::NoThread(Arc::new(error));
+        for batch in mem::take(&mut of.ready) {
+            let operation = batch.operation();
+            let verdict = Verdict::Failed(cause.clone(), Effect::NotApplied);
+            self.schedule.had_its_turn(source, operation);
+            self.schedule.settle(batch, verdict, false, dispatch.now());
+        }
+    }
+}
+
+impl OfSession {
+    fn more_threads(&mut self) -> std::io::Result<()> {
+        if self.threads.len() < self.session.sending.threads_at_most {
+            let thread = Session::start_thread(&self.session)?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+}
+
+impl Guard<'_> {
+    /// Waits for a signal, at most so long.
+    pub(crate) fn wait(&mut self, signal: &Condvar, at_most: Option<Duration>) {
+        let Some(inner) = self.inner.take() else {
+            return;
+        };
+        let inner = match at_most {
+            Some(time) => {
+                let waited = signal.wait_timeout(inner, time);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => signal.wait(inner).unwrap_or_else(PoisonError::into_inner),
+        };
+        self.inner = Some(inner);
+    }
+
+    /// Hands out what has become known.
+    pub(crate) fn go_on(&mut self) {
+        let dispatch = self.dispatch;
+        self.inner.as_mut().expect(HELD).go_on(dispatch);
+    }
+}
+
+impl std::ops::Deref for Guard<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        self.inner.as_ref().expect(HELD)
+    }
+}
+
+impl std::ops::DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        self.inner.as_mut().expect(HELD)
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let Some(mut inner) = self.inner.take() else {
+            return;
+        };
+        inner.go_on(self.dispatch);
+        let awake = mem::take(&mut inner.awake);
+        drop(inner);
+        for thread in awake {
+            thread.unpark();
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A thread of a session: it takes what is to be sent, sends it, and says what became of it.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imtag_core::retry::RetryPolicy;
+use imtag_core::schedule::{Batch, Fault, LeftOut, Next, Slot, Verdict};
+use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, RetryClass};
+
+use crate::blame::concerns;
+use crate::call::Call;
+use crate::cause::Failure;
+use crate::change_error::ChangeCause;
+use crate::course::EndedEarly;
+use crate::patience::{Patience, deadline_after};
+use crate::random::random_u64;
+use crate::session::Session;
+use crate::{Blame, CallOptions, Cause, Error, Outcome, Phase};
+
+/// Between two calls of a request that meets no service.
+const REST: Duration = Duration::from_millis(500);
+
+/// What came of a request, and of all calls that were made for it.
+struct Sent {
+    result: Result<Outcome, Error>,
+    attempts: u32,
+    /// Attempts of which a byte left this machine.
+    sent: u32,
+    /// The most that calls before the last may have done.
+    earlier: Effect,
+    /// An attempt was given up, and may still have its effect.
+    may_land: bool,
+}
+
+/// Sends for as long as the session is open.
+pub(crate) fn run(session: &Arc<Session>) {
+    let dispatch = session.dispatch();
+    let source = session.source;
+    let mut inner = dispatch.lock();
+    loop {
+        inner.go_on();
+        if let Some(batch) = inner.of(source).ready.pop_front() {
+            // whoever rests is to look after what is left
+            inner.attend(source, dispatch);
+            drop(inner);
+            send(session, batch);
+            inner = dispatch.lock();
+            continue;
+        }
+        if inner.of(source).closing {
+            return;
+        }
+        let now = dispatch.now();
+        let until = match inner.next(source, now) {
+            Next::Send(batch) => {
+                inner.of(source).ready.push_back(batch);
+                continue;
+            }
+            Next::WaitUntil(moment) => Some(moment),
+            Next::Wait => None,
+        };
+        let of = inner.of(source);
+        let watch = until.filter(|until| of.watch.is_none_or(|watch| *until < watch));
+        of.idle += 1;
+        if watch.is_some() {
+            of.watch = watch;
+        }
+        session.rest(&mut inner, watch.map(|watch| watch.saturating_sub(now)));
+        let of = inner.of(source);
+        of.idle -= 1;
+        if watch.is_some() && of.watch == watch {
+            of.watch = None;
+        }
+    }
+}
+
+fn send(session: &Arc<Session>, batch: Batch) {
+    let dispatch = session.dispatch();
+    let (source, operation) = (session.source, batch.operation());
+    let told = Cell::new(false);
+    let on_turn = || {
+        if !told.replace(true) {
+            let mut inner = dispatch.lock();
+            inner.schedule.had_its_turn(source, operation);
+            inner.attend(source, dispatch);
+        }
+    };
+    let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
+    on_turn();
+    let mut inner = dispatch.lock();
+    let Ok(sent) = sent else {
+        let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
+        inner.schedule.settle(batch, verdict, true, dispatch.now());
+        return;
+    };
+    let of = inner.of(source);
+    of.counts.requests += u64::from(sent.attempts > 0);
+    of.counts.attempts += u64::from(sent.attempts);
+    of.counts.sent += u64::from(sent.sent);
+    of.any_result = true;
+    let result = sent.result.map_err(Arc::new);
+    let mut end = None;
+    let mut blame = Blame::Users;
+    if let Err(error) = &result {
+        blame = of.course.blame(error);
+    }
+    if session.sending.outage.is_some() {
+        end = of.course.note(result.as_ref());
+    }
+    if session.is_drained() {
+        end = Some(EndedEarly::Cancelled);
+    }
+    let verdict = verdict(session, &batch, result, blame, sent.earlier);
+    inner
+        .schedule
+        .settle(batch, verdict, sent.may_land, dispatch.now());
+    if let Some(end) = end {
+        session.end(&mut inner, end);
+    }
+}
+
+fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
+    const CHECKED: &str = "changes were checked by the same rules, and dealt out within them";
+    let rules = session.client.rules();
+    let slots = batch.slots().iter();
+    let users = slots.clone().map(|slot| (slot.account(), slot.tags()));
+    match batch.operation() {
+        Operation::Add | Operation::Get => {
+            let request = AddTags::by(rules, users).expect(CHECKED);
+            send_request(session, batch, &request, on_turn)
+        }
+        Operation::Remove => {
+            let request = RemoveTags::by(rules, users).expect(CHECKED);
+            send_request(session, batch, &request, on_turn)
+        }
+        Operation::Clear => {
+            let request = ClearTags::by(rules, slots.map(Slot::account)).expect(CHECKED);
+            send_request(session, batch, &request, on_turn)
+        }
+    }
+}
+
+/// Calls until the request is answered, or is not worth another call. In a run, a request that meets no service is
+/// called again beyond the retries of the call itself, so that a short outage costs time and no users.
+fn send_request<R: Request>(
+    session: &Session,
+    batch: &Batch,
+    request: &R,
+    on_turn: &dyn Fn(),
+) -> Sent {
+    let (settings, state) = session.client.parts();
+    let (mut attempts, mut sent) = (0, 0);
+    let mut earlier = Effect::NotApplied;
+    let mut may_land = false;
+    let mut outage = None;
+    loop {
+        let options = options(session, batch);
+        let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
+        let result = call.run();
+        may_land |= call.effect() == Effect::PossiblyApplied;
+        let (made, left) = match &result {
+            Ok(outcome) => (outcome.attempts, outcome.sent),
+            Err(error) => (error.attempts(), error.sent()),
+        };
+        attempts += made;
+        sent += left;
+        if let Err(error) = &result {
+            if is_worth_another(session, error, attempts, &mut outage) {
+                earlier = earlier.max(error.effect());
+                continue;
+            }
+        }
+        return Sent {
+            result,
+            attempts,
+            sent,
+            earlier,
+            may_land,
+        };
+    }
+}
+
+fn options(session: &Session, batch: &Batch) -> CallOptions {
+    let sending = &session.sending;
+    let left = batch.deadline().saturating_sub(session.dispatch().now());
+    CallOptions::new()
+        .timeout(sending.timeout.min(left))
+        .attempt_timeout(sending.attempt_timeout)
+        .cancel(&session.cancel)
+        .drain(&session.drain)
+}
+
+fn is_worth_another(
+    session: &Session,
+    error: &Error,
+    attempts: u32,
+    outage: &mut Option<Instant>,
+) -> bool {
+    let Some(borne) = session.sending.outage else {
+        return false;
+    };
+    if session.is_drained() {
+        return false;
+    }
+    if attempts == 0 && waited_for_the_quota(error) {
+        return true; // nothing is wrong: other processes of the app use the quota up
+    }
+    let no_service = {
+        let mut inner = session.dispatch().lock();
+        let course = &inner.of(session.source).course;
+        course.any_answered() && course.blame(error) == Blame::Service
+    };
+    let began = *outage.get_or_insert_with(Instant::now);
+    if !no_service || began.elapsed() >= borne {
+        return false;
+    }
+    let patience = Patience {
+        deadline: deadline_after(Duration::MAX),
+        cancel: Some(session.cancel.clone()),
+        drain: Some(session.drain.clone()),
+        asking: None,
+    };
+    let _watch = patience.watch();
+    patience.sleep_until(Instant::now() + REST).is_ok()
+}
+
+fn waited_for_the_quota(error: &Error) -> bool {
+    matches!(
+        error.cause(),
+        Cause::Timeout {
+            phase: Phase::Quota
+        }
+    )
+}
+
+fn verdict(
+    session: &Session,
+    batch: &Batch,
+    result: Result<Outcome, Arc<Error>>,
+    blame: Blame,
+    earlier: Effect,
+) -> Verdict<ChangeCause> {
+    let Err(error) = result else {
+        return Verdict::Done {
+            left_out: Vec::new(),
+        };
+    };
+    let effect = error.effect().max(earlier);
+    match error.cause() {
+        Cause::Partial(partial) => {
+            let failures = partial.failures.iter();
+            Verdict::Done {
+                left_out: failures
+                    .map(|failure| left_out(session, batch, failure, earlier))
+                    .collect(),
+            }
+        }
+        Cause::Service { refusal, .. } if blame == Blame::Users => Verdict::SomebodysFault(Fault {
+            concerns: concerns(refusal.code),
+            why: ChangeCause::Request(error),
+            effect,
+        }),
+        Cause::Cancelled { .. } if error.attempts() == 0 && effect == Effect::NotApplied => {
+            Verdict::Failed(ChangeCause::Ended(EndedEarly::Cancelled), effect)
+        }
+        _ => Verdict::Failed(ChangeCause::Request(error), effect),
+    }
+}
+
+fn left_out(
+    session: &Session,
+    batch: &Batch,
+    failure: &Failure,
+    earlier: Effect,
+) -> LeftOut<ChangeCause> {
+    let policy = session.client.parts().0.retry;
+    let tries = batch.tries() + 1;
+    let again = failure.refusal.code.retry() != RetryClass::Never && tries < policy.max_attempts;
+    LeftOut {
+        account: failure.account.clone(),
+        again_at: again.then(|| again_at(session, &policy, tries)),
+        fault: Fault {
+            why: ChangeCause::LeftOut(failure.refusal.clone()),
+            effect: failure.effect.max(earlier),
+            concerns: concerns(failure.refusal.code),
+        },
+    }
+}
+
+fn again_at(session: &Session, policy: &RetryPolicy, tries: u32) -> Duration {
+    session.dispatch().now() + policy.backoff(tries, random_u64())
+}
