@@ -170,6 +170,7 @@ fn summed(file: &File, bytes: u64) -> io::Result<(u64, XxHash3_64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::disk::tests::{Log, Small};
     use std::fs;
 
     fn mode(path: &Path) -> u32 {
@@ -289,6 +290,24 @@ mod tests {
             list.mark(),
             Mark::default(),
             "what was not written counts as nothing"
+        );
+    }
+
+    #[test]
+    fn a_line_that_did_not_fit_is_not_left_in_halves() {
+        let log = Log::default();
+        let small = Small {
+            name: "failed",
+            room: 5,
+            log: Log::clone(&log),
+        };
+        let mut list = FailedFile::on(Path::new("users.failed"), small);
+        list.append(b"one\n").unwrap();
+        list.append(b"two\n").unwrap_err();
+        let all = log.lock().unwrap().join(", ");
+        assert_eq!(
+            all,
+            "failed cut 0, failed append, failed sync, failed append, failed cut 4"
         );
     }
 
