@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::import::Memory;
 use crate::{exit, settings};
 
 /// What was asked for, and the flags of the settings.
@@ -51,15 +52,8 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Tag the users of a CSV file
-    Import {
-        /// A file with the header account,tag or account,tags; - is standard input
-        file: PathBuf,
-        /// Import into an emulator of the service in this process: no account and no settings needed
-        #[cfg(feature = "emulator")]
-        #[arg(long)]
-        demo: bool,
-    },
+    /// Tag the users of a CSV or NDJSON file
+    Import(ImportArgs),
     /// Make a UserSig, or look at one
     Usersig(UserSigArgs),
     /// Run an emulator of the service, to try things out
@@ -87,6 +81,25 @@ pub(crate) struct Accounts {
     /// The users
     #[arg(value_name = "ACCOUNT", required = true)]
     pub(crate) accounts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// CSV with the header account,tag or account,tags and perhaps op, or NDJSON; plain, gzip or zstd; - is standard input
+    pub(crate) file: PathBuf,
+    /// Import into an emulator of the service in this process: no account and no settings needed
+    #[cfg(feature = "emulator")]
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Read, check, group and count, and send nothing; no settings needed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Memory for the rows of the file; what does not fit goes to a temporary file
+    #[arg(long, value_name = "SIZE", default_value_t = Memory::DEFAULT)]
+    pub(crate) memory: Memory,
+    /// A folder for the temporary file [env: TMPDIR]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) temp_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

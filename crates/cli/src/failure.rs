@@ -6,7 +6,7 @@ use imtag_core::Invalid;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::import::FileError;
+use crate::import::ReadError;
 use crate::settings::SettingsError;
 
 /// A command that ends before it has a result to show.
@@ -18,9 +18,9 @@ pub(crate) enum CommandError {
     /// The request breaks limits.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The file to import cannot be used.
+    /// Nothing can be done for the file to import.
     #[error(transparent)]
-    File(#[from] FileError),
+    Read(#[from] ReadError),
     /// Settings are missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -67,9 +67,10 @@ impl CommandError {
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            CommandError::Usage(_) | CommandError::Invalid(_) | CommandError::File(_) => {
-                Exit::Usage
-            }
+            CommandError::Usage(_)
+            | CommandError::Invalid(_)
+            | CommandError::Read(ReadError::File(_)) => Exit::Usage,
+            CommandError::Read(ReadError::Group(_)) => Exit::GaveOut,
             CommandError::Settings(_) | CommandError::UserSig(_) => Exit::Settings,
             #[cfg(feature = "emulator")]
             CommandError::Emulator(_) => Exit::GaveOut,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use imtag_core::Limits;
 use imtag_transport::{Cause, Error, Refusal};
 use serde::Serialize;
 
@@ -25,6 +26,15 @@ impl Reason {
             reason,
             remedy: remedy.into(),
         }
+    }
+
+    /// Why nothing is sent of a user who has more tags in a file than any user may carry.
+    pub(crate) fn too_many_tags(limits: &Limits) -> Reason {
+        let most = limits.tags_per_user;
+        Reason::ours(
+            format!("more than {most} distinct tags in the file, at most {most} a user"),
+            "keep those that matter; nothing of the user was sent",
+        )
     }
 
     /// What the service said of an account.

@@ -16,10 +16,14 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// `1 row`, `2 rows`.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        _ => format!("{number} {many}"),
+pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(
+    number: N,
+    one: &str,
+    many: &str,
+) -> String {
+    match number == N::from(1) {
+        true => format!("1 {one}"),
+        false => format!("{number} {many}"),
     }
 }
 

@@ -1,19 +1,30 @@
 //! `imtag import`: settings first, then the file, and only then a request.
 
-use std::path::Path;
-
 use super::Context;
+use crate::args::ImportArgs;
 use crate::exit::Exit;
 use crate::failure::CommandError;
-use crate::import::{self, Run};
-#[cfg(feature = "emulator")]
-use crate::interrupt::Busy;
-use crate::interrupt::Interrupt;
+use crate::import::{self, Room, Run};
+use crate::interrupt::{Busy, Interrupt};
 
-pub(super) fn run(context: &Context<'_>, file: &Path) -> Result<Exit, CommandError> {
+pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit, CommandError> {
+    let room = Room {
+        memory: arguments.memory,
+        folder: arguments
+            .temp_dir
+            .clone()
+            .unwrap_or_else(std::env::temp_dir),
+    };
+    if arguments.dry_run {
+        return dry_run(context, arguments, room);
+    }
+    #[cfg(feature = "emulator")]
+    if arguments.demo {
+        return demo(context, arguments, room);
+    }
     let interrupt = Interrupt::install(context.output)?;
     let connection = context.connection()?;
-    let read = import::read(file, *connection.client.rules())?;
+    let read = import::read(&arguments.file, *connection.client.rules(), room)?;
     let run = Run {
         connection: &connection,
         timeout: context.timeout(),
@@ -24,9 +35,22 @@ pub(super) fn run(context: &Context<'_>, file: &Path) -> Result<Exit, CommandErr
     run.import(read)
 }
 
-/// The same against an emulator of its own, and then all tags are read back and compared with the file.
+/// What would be sent, by the rules of the generation that is set, at the quota that is set. Nothing need be.
+fn dry_run(
+    context: &Context<'_>,
+    arguments: &ImportArgs,
+    room: Room,
+) -> Result<Exit, CommandError> {
+    let interrupt = Interrupt::install(context.output)?;
+    let terms = context.settings()?.terms()?;
+    let read = import::read(&arguments.file, terms.rules, room)?;
+    interrupt.busy_with(Busy::Reporting);
+    read.show(terms.calls_per_second, context.output)
+}
+
+/// The same as `run` against an emulator of its own, and then all tags are read back and compared with the file.
 #[cfg(feature = "emulator")]
-pub(super) fn demo(context: &Context<'_>, file: &Path) -> Result<Exit, CommandError> {
+fn demo(context: &Context<'_>, arguments: &ImportArgs, room: Room) -> Result<Exit, CommandError> {
     let config = context.asked.cli.config.as_ref();
     let config = config.map(|_| "--config".to_owned());
     if let Some(flag) = crate::settings::any_flag(&context.asked.matches).or(config) {
@@ -35,7 +59,7 @@ pub(super) fn demo(context: &Context<'_>, file: &Path) -> Result<Exit, CommandEr
         )));
     }
     let interrupt = Interrupt::install(context.output)?;
-    let read = import::read(file, imtag_core::Rules::default())?;
+    let read = import::read(&arguments.file, imtag_core::Rules::default(), room)?;
     // from here on there is a temporary file, which is to go before the process ends
     interrupt.busy_with(Busy::Importing);
     let demo = import::Demo::start()?;

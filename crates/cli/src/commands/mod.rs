@@ -57,17 +57,7 @@ pub(crate) fn run(asked: &Asked, output: Output) -> Result<Exit, CommandError> {
             caller.call(&GetTags::by(caller.rules(), &users.accounts)?)
         }
         Command::Clear { accounts, yes } => clear::run(&context, &accounts.accounts, *yes),
-        Command::Import {
-            file,
-            #[cfg(feature = "emulator")]
-            demo,
-        } => {
-            #[cfg(feature = "emulator")]
-            if *demo {
-                return import::demo(&context, file);
-            }
-            import::run(&context, file)
-        }
+        Command::Import(arguments) => import::run(&context, arguments),
         Command::Usersig(arguments) => usersig::run(&context, arguments),
         #[cfg(feature = "emulator")]
         Command::Emulator(arguments) => emulator::run(&context, arguments),

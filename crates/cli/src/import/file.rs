@@ -1,14 +1,24 @@
-//! Opening the file to import, and finding out at its first bytes whether it can be one.
+//! Opening the file to import: unpacking it where it is packed, and finding out at its first bytes whether it can be
+//! one, and of which format.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
+
+use super::digest::Digesting;
+use super::memory::Memory;
+use super::unpack::Packed;
 
 /// Bytes that are looked at before anything is read: enough to meet a zero byte in any binary file.
 const FIRST_BYTES: u64 = 64 * 1024;
 
+/// Bytes that tell how a file is packed.
+const MAGIC_BYTES: u64 = 4;
+
 /// How much of a line is shown.
 const SHOWN: usize = 60;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A file that cannot be imported: what is wrong with it, and what to do. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -36,19 +46,34 @@ pub(crate) enum FileProblem {
     Delimiter(&'static str),
     #[error("does not start with the header account,tag or account,tags: its first line is {0:?}")]
     Header(String),
+    #[error(
+        "adds more than {most} distinct tags, at most {most} an app on the timpush paths: use fewer; nothing was sent"
+    )]
+    TooManyTags { most: usize },
+}
+
+/// How rows are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Csv,
+    Ndjson,
 }
 
 /// A file to import, and what it is called in messages.
 pub(crate) struct Input {
     pub(crate) name: String,
-    pub(crate) bytes: Box<dyn BufRead>,
+    pub(crate) format: Format,
+    /// Its text, without a byte order mark.
+    pub(crate) text: Box<dyn Read>,
+    /// Of the file as it lies there, packed or not.
+    pub(crate) digesting: Digesting,
 }
 
 impl Input {
     /// Opens a file, or standard input for `-`.
-    pub(crate) fn open(path: &Path) -> Result<Input, FileError> {
+    pub(crate) fn open(path: &Path, memory: Memory) -> Result<Input, FileError> {
         if path == Path::new("-") {
-            return Input::of("standard input", io::stdin());
+            return Input::of("standard input", io::stdin(), memory);
         }
         let name = path.display().to_string();
         let opened = match fs::metadata(path) {
@@ -57,32 +82,62 @@ impl Input {
             Err(error) => Err(FileProblem::Unreadable(error)),
         };
         match opened {
-            Ok(file) => Input::of(&name, file),
+            Ok(file) => Input::of(&name, file, memory),
             Err(problem) => Err(FileError { name, problem }),
         }
     }
 
-    pub(crate) fn of(name: &str, mut from: impl Read + 'static) -> Result<Input, FileError> {
+    pub(crate) fn of(
+        name: &str,
+        from: impl Read + 'static,
+        memory: Memory,
+    ) -> Result<Input, FileError> {
         let name = name.to_owned();
-        // a pipe may bring its first bytes in pieces of any size, so they are gathered before they are judged
-        let mut start = Vec::new();
-        let gathered = from.by_ref().take(FIRST_BYTES).read_to_end(&mut start);
-        let checked = match gathered {
-            Ok(_) => check(&start),
-            Err(error) => Err(FileProblem::Unreadable(error)),
-        };
-        match checked {
-            Ok(()) => Ok(Input {
+        match text(from, memory) {
+            Ok((format, text, digesting)) => Ok(Input {
                 name,
-                bytes: Box::new(BufReader::new(Cursor::new(start).chain(from))),
+                format,
+                text,
+                digesting,
             }),
             Err(problem) => Err(FileError { name, problem }),
         }
     }
 }
 
+type Text = (Format, Box<dyn Read>, Digesting);
+
+fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> {
+    let digesting = Digesting::new();
+    let (magic, from) = gathered(digesting.of(from), MAGIC_BYTES)?;
+    let packed = Packed::of(&magic);
+    let from = Cursor::new(magic).chain(from);
+    let text: Box<dyn Read> = match packed {
+        Some(packed) => packed
+            .unpack(from, memory)
+            .map_err(FileProblem::Unreadable)?,
+        None => Box::new(from),
+    };
+    let (mut start, text) = gathered(text, FIRST_BYTES)?;
+    if start.starts_with(BOM) {
+        start.drain(..BOM.len());
+    }
+    check(&start)?;
+    let format = format(&start);
+    Ok((format, Box::new(Cursor::new(start).chain(text)), digesting))
+}
+
+/// The first bytes. A pipe may bring them in pieces of any size, so they are gathered before they are judged.
+fn gathered<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProblem> {
+    let mut start = Vec::new();
+    match from.by_ref().take(most).read_to_end(&mut start) {
+        Ok(_) => Ok((start, from)),
+        Err(error) => Err(FileProblem::Unreadable(error)),
+    }
+}
+
 fn check(start: &[u8]) -> Result<(), FileProblem> {
-    if start.is_empty() || start == b"\xef\xbb\xbf" {
+    if start.is_empty() {
         return Err(FileProblem::Empty);
     }
     if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
@@ -91,6 +146,14 @@ fn check(start: &[u8]) -> Result<(), FileProblem> {
     match start.contains(&0) {
         true => Err(FileProblem::Binary),
         false => Ok(()),
+    }
+}
+
+/// By the first byte that is not blank: a row of NDJSON opens with a brace, and no header of CSV does.
+fn format(start: &[u8]) -> Format {
+    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Format::Ndjson,
+        _ => Format::Csv,
     }
 }
 
@@ -107,8 +170,18 @@ pub(crate) fn start_of_line(line: &str) -> String {
 mod tests {
     use super::*;
 
+    fn input(bytes: &'static [u8]) -> Result<Input, FileError> {
+        Input::of("users.csv", bytes, Memory::LEAST)
+    }
+
     fn refusal(bytes: &'static [u8]) -> String {
-        Input::of("users.csv", bytes).err().unwrap().to_string()
+        input(bytes).err().unwrap().to_string()
+    }
+
+    fn read(mut input: Input) -> Vec<u8> {
+        let mut all = Vec::new();
+        input.text.read_to_end(&mut all).unwrap();
+        all
     }
 
     #[test]
@@ -126,7 +199,11 @@ mod tests {
             refusal(b"\x7fELF\x02\x01\x01\0"),
             "users.csv is not a text file: give a CSV file in UTF-8, with the header account,tag or account,tags"
         );
-        assert!(Input::of("users.csv", b"account,tag\n".as_slice()).is_ok());
+        assert_eq!(
+            refusal(b"\x1f\x8b\x08\x00"),
+            "users.csv cannot be read: its gzip data is cut off; nothing was sent"
+        );
+        assert!(input(b"account,tag\n").is_ok());
     }
 
     #[test]
@@ -134,9 +211,25 @@ mod tests {
         let pieces = b"\xef\xbb\xbf"
             .as_slice()
             .chain(b"account,tag\n".as_slice());
-        let mut input = Input::of("standard input", pieces).unwrap();
-        let mut all = Vec::new();
-        input.bytes.read_to_end(&mut all).unwrap();
-        assert_eq!(all, b"\xef\xbb\xbfaccount,tag\n");
+        let input = Input::of("standard input", pieces, Memory::LEAST).unwrap();
+        assert_eq!(read(input), b"account,tag\n");
+    }
+
+    #[test]
+    fn a_brace_first_is_ndjson_and_all_else_is_csv() {
+        let format = |bytes| input(bytes).unwrap().format;
+        assert_eq!(format(b"\xef\xbb\xbf \r\n\t{}"), Format::Ndjson);
+        assert_eq!(format(b"account,tag\n{,}\n"), Format::Csv);
+        assert_eq!(format(b"\n\n"), Format::Csv);
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_bytes_as_they_lie_there() {
+        let packed = zstd::encode_all(b"account,tag\n".as_slice(), 1).unwrap();
+        let length = packed.len() as u64;
+        let input = Input::of("users.csv", Cursor::new(packed), Memory::LEAST).unwrap();
+        let digesting = input.digesting.clone();
+        assert_eq!(read(input), b"account,tag\n");
+        assert_eq!(digesting.fingerprint().bytes, length);
     }
 }

@@ -1,92 +1,108 @@
-//! Line numbers. The CSV reader's own are those of where it stood before it passed the LF of a CRLF, and blank lines,
-//! that stand before a record; a complaint needs the line that an editor shows. So the ends of lines are noted on
-//! their way to the reader, and looked up by the reader's byte positions.
+//! Lines as an editor counts them, whichever line end a file has: LF, CRLF, or CR by itself. And the bytes of a file
+//! as they are taken in, a buffer at a time, since both formats read them so.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{self, Read};
-use std::rc::Rc;
+use std::io::{self, ErrorKind, Read};
 
-/// The ends of lines from a byte position on. It holds those that the reader has taken in and not yet passed.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Lines(Rc<RefCell<State>>);
+/// Bytes that are taken in at once.
+const BUFFER: usize = 128 * 1024;
 
-#[derive(Debug, Default)]
-struct State {
-    ahead: VecDeque<LineEnd>,
-    /// Ends of lines that have been passed.
-    passed: u64,
-    /// Ends of lines that have been taken in.
-    ends: u64,
-    /// Whether a line has begun that has not ended.
-    begun: bool,
-}
+/// Bytes of a row at most. A row of a thousand tags has a twentieth of it.
+pub(crate) const ROW_BYTES: usize = 1024 * 1024;
 
-#[derive(Debug)]
-struct LineEnd {
-    at: u64,
-    is_crlf: bool,
-}
-
-/// Bytes on their way to the reader.
-pub(crate) struct Noted<R> {
-    from: R,
-    lines: Lines,
-    taken: u64,
-    last: u8,
+/// A file that is taken in piece by piece, and the line that it is at.
+pub(crate) struct Lines {
+    from: Box<dyn Read>,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Whether the file is at its end. A terminal would go on after it.
+    finished: bool,
+    line: u64,
+    /// Whether the last byte that was passed is a CR: an LF after it is of the same line end.
+    after_cr: bool,
+    /// Whether the last byte that was passed ended a line.
+    at_line_start: bool,
 }
 
 impl Lines {
-    pub(crate) fn note<R: Read>(&self, from: R) -> Noted<R> {
-        Noted {
+    pub(crate) fn of(from: Box<dyn Read>) -> Lines {
+        Lines {
             from,
-            lines: self.clone(),
-            taken: 0,
-            last: 0,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            finished: false,
+            line: 1,
+            after_cr: false,
+            at_line_start: true,
         }
     }
 
-    /// How many lines have been taken in, the last perhaps without its end.
-    pub(crate) fn seen(&self) -> u64 {
-        let state = self.0.borrow();
-        state.ends + u64::from(state.begun)
+    /// The line that the next byte stands in, counted from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
     }
 
-    /// The line, counted from 1, of a record that the reader began to look for at this byte: the first line from
-    /// there on that is not blank. Positions must not go back.
-    pub(crate) fn line_of(&self, byte: u64) -> u64 {
-        let mut state = self.0.borrow_mut();
-        let mut start = byte;
-        while let Some(end) = state.ahead.front() {
-            let blank = start + u64::from(end.is_crlf);
-            if end.at > blank {
-                break;
+    /// The last line that has been passed in part or whole.
+    pub(crate) fn last_line(&self) -> u64 {
+        self.line - u64::from(self.at_line_start)
+    }
+
+    /// Bytes that have been taken in and not passed; none at the end of the file.
+    pub(crate) fn ahead(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end && !self.finished {
+            self.take_in()?;
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    #[cold]
+    fn take_in(&mut self) -> io::Result<()> {
+        self.start = 0;
+        self.end = loop {
+            match self.from.read(&mut self.buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
             }
-            start = start.max(end.at + 1);
-            state.ahead.pop_front();
-            state.passed += 1;
-        }
-        state.passed + 1
+        };
+        self.finished = self.end == 0;
+        Ok(())
     }
-}
 
-impl<R: Read> Read for Noted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(into)?;
-        let mut state = self.lines.0.borrow_mut();
-        for byte in &into[..read] {
-            state.begun = *byte != b'\n';
-            if *byte == b'\n' {
-                state.ends += 1;
-                state.ahead.push_back(LineEnd {
-                    at: self.taken,
-                    is_crlf: self.last == b'\r',
-                });
-            }
-            self.taken += 1;
-            self.last = *byte;
+    /// Passes so many of the bytes ahead, of which none but the last may end a line.
+    pub(crate) fn pass(&mut self, bytes: usize) {
+        self.start += bytes;
+        if let Some(last) = bytes.checked_sub(1).map(|_| self.buffer[self.start - 1]) {
+            self.passed(last);
         }
-        Ok(read)
+    }
+
+    /// Passes so many of the bytes ahead, whatever they are.
+    pub(crate) fn pass_any(&mut self, bytes: usize) {
+        for at in self.start..self.start + bytes {
+            self.passed(self.buffer[at]);
+        }
+        self.start += bytes;
+    }
+
+    /// Passes ends of lines, and so blank lines; false at the end of the file.
+    pub(crate) fn pass_line_ends(&mut self) -> io::Result<bool> {
+        loop {
+            match self.ahead()?.first() {
+                Some(b'\n' | b'\r') => self.pass(1),
+                Some(_) => return Ok(true),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    #[inline]
+    fn passed(&mut self, byte: u8) {
+        let ends = matches!(byte, b'\n' | b'\r');
+        let of_the_one_before = byte == b'\n' && self.after_cr;
+        self.line += u64::from(ends && !of_the_one_before);
+        self.after_cr = byte == b'\r';
+        self.at_line_start = ends;
     }
 }
 
@@ -94,30 +110,49 @@ impl<R: Read> Read for Noted<R> {
 mod tests {
     use super::*;
 
-    fn lines_of(text: &str, positions: &[u64]) -> Vec<u64> {
-        let lines = Lines::default();
-        lines
-            .note(text.as_bytes())
-            .read_to_end(&mut Vec::new())
-            .unwrap();
-        positions.iter().map(|at| lines.line_of(*at)).collect()
+    /// The line of each byte that ends none.
+    fn lines_of(text: &'static str) -> Vec<u64> {
+        let mut lines = Lines::of(Box::new(text.as_bytes()));
+        let mut found = Vec::new();
+        while lines.pass_line_ends().unwrap() {
+            found.push(lines.line());
+            lines.pass(1);
+        }
+        found
     }
 
     #[test]
-    fn a_line_begins_after_the_end_of_the_one_before() {
-        assert_eq!(lines_of("ab\ncd\ne", &[0, 3, 6]), [1, 2, 3]);
-        // with CRLF the reader stands on the LF when it begins to look for the next record
-        assert_eq!(lines_of("ab\r\ncd\r\ne", &[0, 3, 7]), [1, 2, 3]);
+    fn a_line_ends_with_lf_or_crlf_or_cr() {
+        assert_eq!(lines_of("a\nb\nc"), [1, 2, 3]);
+        assert_eq!(lines_of("a\r\nb\r\nc"), [1, 2, 3]);
+        assert_eq!(lines_of("a\rb\rc"), [1, 2, 3]);
     }
 
     #[test]
     fn blank_lines_are_passed_over_and_counted() {
-        assert_eq!(lines_of("\n\nab\n\ncd", &[0, 5]), [3, 5]);
-        assert_eq!(lines_of("ab\r\n\r\n\r\ncd", &[0, 3]), [1, 4]);
+        assert_eq!(lines_of("\n\na\n\nb"), [3, 5]);
+        assert_eq!(lines_of("a\r\n\r\n\r\nb"), [1, 4]);
+        assert_eq!(lines_of("a\r\rb"), [1, 3]);
     }
 
     #[test]
-    fn a_line_of_one_character_is_not_blank() {
-        assert_eq!(lines_of("a\nb\n", &[0, 2]), [1, 2]);
+    fn a_line_end_that_two_buffers_share_is_one() {
+        let text = b"a\r".as_slice().chain(b"\nb".as_slice());
+        let mut lines = Lines::of(Box::new(text));
+        lines.pass_any(0);
+        assert_eq!(lines.ahead().unwrap(), b"a\r");
+        lines.pass_any(2);
+        assert!(lines.pass_line_ends().unwrap());
+        assert_eq!(lines.line(), 2);
+    }
+
+    #[test]
+    fn the_last_line_may_lack_its_end() {
+        for text in ["a\nb", "a\nb\n"] {
+            let mut lines = Lines::of(Box::new(text.as_bytes()));
+            let bytes = lines.ahead().unwrap().len();
+            lines.pass_any(bytes);
+            assert_eq!(lines.last_line(), 2, "{text:?}");
+        }
     }
 }

@@ -1,58 +1,74 @@
-//! An import: a file is read (`file`, `header`, `read`), its rows put together by user (`group`), packed into
-//! requests (`plan`), sent (`send`, `course`), counted (`tally`) and reported (`report`, `summary`). Each knows the
-//! one before it only by what it hands over, so that a file larger than memory, or a run that is taken up again, is
-//! a matter of one of them.
+//! An import. Each of its steps knows the one before only by what it hands over:
+//!
+//!     open    file, unpack, digest, lines       bytes, unpacked, known by their fingerprint
+//!     read    header, records, ndjson, read     rows, each checked: good ones, and bad_rows
+//!     group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
+//!             group, users, totals              and in an order that follows from the file alone
+//!     send    held, plan, send, course
+//!     report  tally, report, summary, dry_run
 
+mod bad_rows;
+mod change;
 mod course;
 #[cfg(feature = "emulator")]
 mod demo;
+mod digest;
 #[allow(dead_code, reason = "not wired into the command yet")]
 mod disk;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "not wired into the command yet"
-)]
+mod dry_run;
+mod entry;
+#[allow(dead_code, unused_imports, reason = "not wired into the command yet")]
 mod failed;
 mod file;
 mod group;
 mod header;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "not wired into the command yet"
-)]
+mod held;
+#[allow(dead_code, unused_imports, reason = "not wired into the command yet")]
 mod journal;
 mod lines;
 #[allow(dead_code, reason = "not wired into the command yet")]
 mod lock;
+mod memory;
+mod names;
+mod ndjson;
+mod parts;
 mod plan;
 mod progress;
 mod read;
 mod read_back;
+mod records;
 mod report;
 mod send;
+mod spool;
 mod summary;
 mod tally;
+mod totals;
+mod unpack;
+mod users;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use imtag_core::Rules;
 
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
-pub(crate) use file::FileError;
+pub(crate) use memory::Memory;
 
+use bad_rows::BadRows;
 use course::End;
-use file::Input;
-use group::Grouping;
+use file::{FileError, FileProblem, Input};
+use held::Groups;
+use journal::Fingerprint;
 use plan::Plan;
-use read::{BadRow, Row, Rows};
+use read::Rows;
 use read_back::ReadBack;
 use report::{Ended, Failures, Report};
 use send::Sender;
+use spool::SpoolError;
 use tally::Tally;
+use totals::Totals;
+use users::{Gathered, Gathering, GroupError};
 
 use crate::exit::Exit;
 use crate::failure::CommandError;
@@ -61,34 +77,71 @@ use crate::output::Output;
 use crate::reason::Reason;
 use crate::settings::Connection;
 
-/// A file that has been read, and what is to be sent for it.
+/// What reading may take of this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    pub(crate) memory: Memory,
+    /// For what does not fit into it.
+    pub(crate) folder: PathBuf,
+}
+
+/// A file that has been read, and what is to be done for it.
 pub(crate) struct Read {
     file: String,
     rows: u64,
-    bad_rows: Vec<BadRow>,
-    plan: Plan,
+    bad_rows: BadRows,
+    gathered: Gathered,
+    totals: Totals,
+    rules: Rules,
+    #[allow(dead_code, reason = "for the journal, which is not wired in yet")]
+    fingerprint: Fingerprint,
+}
+
+/// Why nothing can be done for a file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Group(#[from] GroupError),
+}
+
+impl From<SpoolError> for ReadError {
+    fn from(error: SpoolError) -> ReadError {
+        ReadError::Group(error.into())
+    }
 }
 
 /// Reads a file to its end. Nothing is sent before that.
-pub(crate) fn read(path: &Path, rules: Rules) -> Result<Read, FileError> {
-    let input = Input::open(path)?;
+pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadError> {
+    let input = Input::open(path, room.memory)?;
     let file = input.name.clone();
-    let mut rows = Rows::of(input, rules)?;
-    let mut grouping = Grouping::default();
-    let mut bad_rows = Vec::new();
-    let mut count = 0;
-    while let Some(row) = rows.next()? {
-        count += 1;
-        match row {
-            Row::Good { account, tags } => grouping.add(account, &tags),
-            Row::Bad(row) => bad_rows.push(row),
+    let digesting = input.digesting.clone();
+    let mut bad_rows = BadRows::new(&room.folder);
+    let mut gathering = Gathering::new(room.memory, room.folder);
+    let rows = Rows::of(input, rules)?.for_each(|row| match row {
+        Ok(change) => gathering.add(&change).map_err(ReadError::from),
+        Err(row) => Ok(bad_rows.add(&row)?),
+    })?;
+    let mut gathered = gathering.finish(rules.limits)?;
+    let totals = Totals::of(&mut gathered, &rules)?;
+    if totals.too_many_tags_of_the_app {
+        let most = rules.limits.tags_per_app;
+        let problem = FileProblem::TooManyTags { most };
+        return Err(FileError {
+            name: file,
+            problem,
         }
+        .into());
     }
     Ok(Read {
         file,
-        rows: count,
+        rows,
         bad_rows,
-        plan: Plan::new(grouping.finish(), rules),
+        gathered,
+        totals,
+        rules,
+        fingerprint: digesting.fingerprint(),
     })
 }
 
@@ -104,8 +157,15 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Sends what was read, and reports.
-    pub(crate) fn import(&self, read: Read) -> Result<Exit, CommandError> {
-        let plan = &read.plan;
+    pub(crate) fn import(&self, mut read: Read) -> Result<Exit, CommandError> {
+        if read.totals.clear.users + read.totals.remove.users > 0 {
+            return Err(CommandError::Usage(
+                "rows that remove or clear can be looked at (--dry-run) and not sent yet"
+                    .to_owned(),
+            ));
+        }
+        let groups = Groups::of(&mut read.gathered).map_err(ReadError::from)?;
+        let plan = &Plan::new(groups, read.rules);
         let mut tally = Tally::new(plan);
         self.interrupt.busy_with(Busy::Importing);
         let started = Instant::now();
@@ -129,7 +189,7 @@ impl Run<'_> {
         let report = Report {
             file: read.file,
             rows: read.rows,
-            bad_rows: read.bad_rows.len(),
+            bad_rows: read.bad_rows.count(),
             users,
             requests: tally.requests,
             lower_bound: plan.requests(),

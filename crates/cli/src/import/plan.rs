@@ -6,7 +6,7 @@ use std::ops::Range;
 use imtag_core::packing::{Packing, Slot};
 use imtag_core::{AddTags, Rules};
 
-use super::group::Groups;
+use super::held::Groups;
 
 /// The requests for the users of a file, as few as can be.
 pub(crate) struct Plan {
@@ -95,25 +95,28 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::group::Grouping;
+    use super::super::change::{Change, Op, Tags};
+    use super::super::memory::Memory;
+    use super::super::users::Gathering;
     use super::*;
-    use imtag_core::{Account, Tag};
 
     /// Users of these numbers of tags.
     fn plan(tags: &[usize]) -> Plan {
         let rules = Rules::default();
-        let mut grouping = Grouping::default();
+        let mut gathering = Gathering::new(Memory::LEAST, std::env::temp_dir());
         for (user, tags) in tags.iter().enumerate() {
             let account = format!("user{user}");
             for tag in 0..*tags {
-                let tag = format!("tag{tag}");
-                grouping.add(
-                    Account::new(&account, &rules).unwrap(),
-                    &[Tag::new(&tag, &rules).unwrap()],
-                );
+                let change = Change {
+                    account: &account,
+                    op: Op::Add,
+                    tags: Tags::One(&format!("tag{tag}")),
+                };
+                gathering.add(&change).unwrap();
             }
         }
-        Plan::new(grouping.finish(), rules)
+        let mut gathered = gathering.finish(rules.limits).unwrap();
+        Plan::new(Groups::of(&mut gathered).unwrap(), rules)
     }
 
     #[test]
@@ -144,14 +147,15 @@ mod tests {
         let request = plan.request(0);
         let accounts: Vec<_> = request.users().map(|user| user.account.as_str()).collect();
         assert_eq!(accounts, ["user0", "user2"]);
-        assert!(plan.slots_of_user(1).is_empty());
+        assert_eq!(plan.groups().account(2), "user1");
+        assert!(plan.slots_of_user(2).is_empty());
     }
 
     #[test]
     fn a_slot_knows_its_tags() {
         let plan = plan(&[3, 25]);
-        assert_eq!(plan.slots_of_user(1), 1..4);
-        let last: Vec<_> = plan.tags_of_slot(1, 2).collect();
+        assert_eq!(plan.slots_of_user(0), 0..3);
+        let last: Vec<_> = plan.tags_of_slot(0, 2).collect();
         assert_eq!(last, ["tag20", "tag21", "tag22", "tag23", "tag24"]);
     }
 }

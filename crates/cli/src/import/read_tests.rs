@@ -1,22 +1,32 @@
 //! Files as people and programs write them, and what is wrong with their rows.
 
 use super::*;
+use crate::import::memory::Memory;
 use imtag_core::Generation;
 
-/// Each row as `account: tag|tag`, or as `line N: reason`.
+/// Each row as `account: tag|tag`, with its operation before it where that is not add, or as `line N: reason`.
 fn rows_by(rules: Rules, bytes: &[u8]) -> Vec<String> {
-    let input = Input::of("users.csv", std::io::Cursor::new(bytes.to_vec())).unwrap();
-    let mut rows = Rows::of(input, rules).unwrap();
+    let from = std::io::Cursor::new(bytes.to_vec());
+    let input = Input::of("users.csv", from, Memory::LEAST).unwrap();
     let mut read = Vec::new();
-    while let Some(row) = rows.next().unwrap() {
+    let rows = Rows::of(input, rules).unwrap();
+    let count = rows.for_each(|row| {
         read.push(match row {
-            Row::Good { account, tags } => {
-                let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
-                format!("{account}: {}", tags.join("|"))
+            Ok(Change { account, op, tags }) => {
+                let mut list = Vec::new();
+                tags.for_each(|tag| list.push(tag.to_owned()));
+                assert_eq!(list.len(), tags.count());
+                let op = match op {
+                    Op::Add => String::new(),
+                    op => format!("{} ", op.name()),
+                };
+                format!("{op}{account}: {}", list.join("|"))
             }
-            Row::Bad(BadRow { line, reason }) => format!("line {line}: {reason}"),
+            Err(BadRow { line, reason }) => format!("line {line}: {reason}"),
         });
-    }
+        Ok::<_, FileError>(())
+    });
+    assert_eq!(count.unwrap(), read.len() as u64);
     read
 }
 
@@ -135,13 +145,150 @@ fn a_quote_that_is_not_closed_tags_nobody_and_names_the_lines_that_it_swallowed(
         ("alice,\"vip\r\nbob,x\r\n", vec![unclosed(2, 3)]),
         (
             "alice,\"a\rb\"\nbob,x",
-            vec![unclosed(2, 2), "bob: x".to_owned()],
+            vec![unclosed(2, 3), "bob: x".to_owned()],
         ),
         ("alice,x\n\"", vec!["alice: x".to_owned(), unclosed(3, 3)]),
         ("alice,\"vip\"", vec!["alice: vip".to_owned()]),
     ] {
         assert_eq!(rows(&format!("account,tag\n{file}")), expected, "{file:?}");
     }
+}
+
+#[test]
+fn a_file_with_cr_for_line_ends_has_lines_too() {
+    assert_eq!(
+        rows("account,tag\ralice,vip\r\r,vip\ralice,\"a\rb\"\rbob,x"),
+        [
+            "alice: vip".to_owned(),
+            "line 4: account: empty, at least 1 byte (leave it out, or fill it)".to_owned(),
+            unclosed(5, 6),
+            "bob: x".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn an_op_column_says_what_a_row_does_and_nothing_in_it_means_add() {
+    assert_eq!(
+        rows("op,account,tags\nadd,a,x;y\n,a,x\nremove,a,x\nclear,a,\nAdd,a,x\ndelete,a,x\n"),
+        [
+            "a: x|y",
+            "a: x",
+            "remove a: x",
+            "clear a: ",
+            "line 6: op: \"Add\" is none of add, remove, clear (use one of them; nothing means add)",
+            "line 7: op: \"delete\" is none of add, remove, clear (use one of them; nothing means add)",
+        ]
+    );
+}
+
+#[test]
+fn a_clear_has_no_tag_and_may_leave_out_a_last_field_for_it() {
+    assert_eq!(
+        rows("account,op,tag\na,clear,\na,clear\na,clear,x\na,add\nclear\na,clear,,\na,add,\n"),
+        [
+            "clear a: ",
+            "clear a: ",
+            "line 4: tag: \"x\" beside clear, which removes all (leave it empty, or use remove)",
+            "line 5: 2 fields, not 3 (account, op and tag): add the other",
+            "line 6: 1 field, not 3 (account, op and tag): add the others",
+            "line 7: 4 fields, not 3 (account, op and tag): put a field that holds a comma in quotes",
+            "line 8: tag: empty, at least 1 byte (leave it out, or fill it)",
+        ]
+    );
+    // what is left out here would be the operation
+    assert_eq!(
+        rows("account,tag,op\nclear,\n"),
+        ["line 2: 2 fields, not 3 (account, tag and op): add the other"]
+    );
+}
+
+#[test]
+fn a_zero_byte_is_part_of_no_account_and_no_tag_wherever_it_stands() {
+    let filler = "alice,vip\n".repeat(7_000);
+    let file = format!("account,tags\n{filler}alice,a;b\0c\nal\0ice,x\nbob,x\n");
+    assert_eq!(
+        rows(&file)[7_000..],
+        [
+            "line 7002: tag: holds a zero byte (leave it out)",
+            "line 7003: account: holds a zero byte (leave it out)",
+            "bob: x"
+        ]
+    );
+    assert_eq!(
+        rows(r#"{"To_Account":"al\u0000ice","Tags":["x"]}"#),
+        ["line 1: account: holds a zero byte (leave it out)"]
+    );
+}
+
+#[test]
+fn a_row_has_a_bound_and_those_after_it_are_read_on() {
+    let tag = "x".repeat(ROW_BYTES);
+    let reason =
+        "more than 1048576 bytes, at most 1048576 a row (split its tags into several rows)";
+    assert_eq!(
+        rows(&format!("account,tags\nalice,{tag}\nbob,x\n")),
+        [format!("line 2: {reason}"), "bob: x".to_owned()]
+    );
+    let json = |account: &str| format!("{{\"To_Account\":\"{account}\",\"Tags\":[\"x\"]}}\n");
+    assert_eq!(
+        rows(&[json("alice"), json(&tag), json("bob")].concat()),
+        [
+            "alice: x".to_owned(),
+            format!("line 2: {reason}"),
+            "bob: x".to_owned()
+        ]
+    );
+}
+
+#[test]
+fn ndjson_has_rows_of_both_forms_and_a_bad_line_spoils_no_other() {
+    let lines = [
+        "\u{feff}",
+        r#"{"To_Account":"alice","Tags":["a;b","北京"]}"#,
+        r#"{"account":"bob","op":"remove","tags":["x"],"code":1,"reason":"r","remedy":"m","effect":"e"}"#,
+        "",
+        r#"{"To_Account":"carol","op":"clear"}"#,
+        r#"{"To_Account":"carol","op":"clear","Tags":["x"]}"#,
+        r#"{"To_Account":"dave","Tags":[]}"#,
+        r#"{"To_Account":"dave","op":"Add","Tags":["x"]}"#,
+        r#"{"To_Account":"","Tags":["x"]}"#,
+        r#"{"To_Account":"dave","Tag":["x"]}"#,
+        "dave,x",
+        r#"{"To_Account":"dave","Tags":["x"]}"#,
+    ];
+    let read = rows(&lines.join("\r\n"));
+    assert_eq!(
+        read[..7],
+        [
+            "alice: a;b|北京",
+            "remove bob: x",
+            "clear carol: ",
+            "line 6: tag: \"x\" beside clear, which removes all (leave it empty, or use remove)",
+            "line 7: tags: none, at least 1 (leave it out, or fill it)",
+            "line 8: op: \"Add\" is none of add, remove, clear (use one of them; nothing means add)",
+            "line 9: account: empty, at least 1 byte (leave it out, or fill it)",
+        ]
+    );
+    assert!(
+        read[7].starts_with("line 10: column 26: unknown field `Tag`, expected one of"),
+        "{}",
+        read[7]
+    );
+    assert!(
+        read[8].starts_with("line 11: no object (a row is"),
+        "{}",
+        read[8]
+    );
+    assert_eq!(read[9], "dave: x");
+}
+
+#[test]
+fn a_line_of_ndjson_that_buffers_share_is_one() {
+    let line = "{\"To_Account\":\"alice\",\"Tags\":[\"vip\"]}\n";
+    let read = rows(&line.repeat(10_000));
+    assert_eq!(read.len(), 10_000);
+    assert!(read.iter().all(|row| row == "alice: vip"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use serde::{Serialize, Serializer};
 
+use super::bad_rows::BadRows;
 use super::course::End;
-use super::read::BadRow;
 use super::read_back::ReadBack;
 use super::tally::{FailedUser, Tally};
 use crate::exit::Exit;
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 pub(crate) struct Report<'t> {
     pub(crate) file: String,
     pub(crate) rows: u64,
-    pub(crate) bad_rows: usize,
+    pub(crate) bad_rows: u64,
     pub(crate) users: usize,
     pub(crate) requests: usize,
     pub(crate) lower_bound: usize,
@@ -31,7 +31,7 @@ pub(crate) struct Report<'t> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_back: Option<ReadBack>,
     pub(crate) failures: Failures<'t>,
-    pub(crate) bad_row_details: Vec<BadRow>,
+    pub(crate) bad_row_details: BadRows,
     #[serde(skip)]
     pub(crate) ended: Ended,
 }
@@ -48,13 +48,13 @@ pub(crate) enum Ended {
 pub(crate) struct Failures<'t>(pub(crate) &'t Tally<'t>);
 
 #[derive(Serialize)]
-struct Failure<'t> {
-    account: &'t str,
-    tags: Vec<&'t str>,
-    code: Option<i32>,
-    reason: &'t str,
-    remedy: &'t str,
-    effect: &'static str,
+pub(super) struct Failure<'t> {
+    pub(super) account: &'t str,
+    pub(super) tags: Vec<&'t str>,
+    pub(super) code: Option<i32>,
+    pub(super) reason: &'t str,
+    pub(super) remedy: &'t str,
+    pub(super) effect: &'static str,
 }
 
 impl Failures<'_> {

@@ -6,10 +6,21 @@ use std::io::{self, Write};
 use imtag_transport::Effect;
 use indexmap::IndexMap;
 
+use super::bad_rows::BadRows;
 use super::report::Report;
 use crate::output::Show;
 use crate::reason::Reason;
 use crate::shown::{Shown, count};
+
+/// All rows that were left out.
+pub(super) fn write_bad_rows(rows: &BadRows, out: &mut dyn Write) -> io::Result<()> {
+    if rows.count() == 0 {
+        return Ok(());
+    }
+    let left_out = count(rows.count(), "bad row was", "bad rows were");
+    writeln!(out, "\n{left_out} left out, and only these:")?;
+    rows.for_each(|row| writeln!(out, "  line {}: {}", row.line, Shown(&row.reason)))
+}
 
 /// Users who failed for the same reason and with the same effect.
 type Groups<'r> = IndexMap<(&'r Reason, Effect), Vec<&'r str>>;
@@ -26,29 +37,27 @@ impl Show for Report<'_> {
         if let Some(why) = &self.ended_early {
             writeln!(out, "ended early: {}", Shown(why))?;
         }
-        self.bad_rows(out)?;
+        write_bad_rows(&self.bad_row_details, out)?;
         self.failed_users(out)
     }
 }
 
 impl Report<'_> {
     fn figures(&self, out: &mut dyn Write) -> io::Result<()> {
-        let rows = usize::try_from(self.rows).unwrap_or(usize::MAX);
         writeln!(
             out,
             "read      {}: {}, {} bad, {}",
             Shown(&self.file),
-            count(rows, "row", "rows"),
+            count(self.rows, "row", "rows"),
             self.bad_rows,
             count(self.users, "user", "users")
         )?;
-        let retries = usize::try_from(self.retries).unwrap_or(usize::MAX);
         writeln!(
             out,
             "sent      {} (no plan needs fewer than {}), {}, in {:.2} s: {:.1} % of the quota",
             count(self.requests, "request", "requests"),
             self.lower_bound,
-            count(retries, "retry", "retries"),
+            count(self.retries, "retry", "retries"),
             self.seconds,
             self.quota_utilisation * 100.0
         )?;
@@ -58,18 +67,6 @@ impl Report<'_> {
             count(self.users_tagged, "user", "users"),
             self.users_failed
         )
-    }
-
-    fn bad_rows(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.bad_rows == 0 {
-            return Ok(());
-        }
-        let rows = count(self.bad_rows, "bad row was", "bad rows were");
-        writeln!(out, "\n{rows} left out, and only these:")?;
-        for row in &self.bad_row_details {
-            writeln!(out, "  line {}: {}", row.line, Shown(&row.reason))?;
-        }
-        Ok(())
     }
 
     fn failed_users(&self, out: &mut dyn Write) -> io::Result<()> {

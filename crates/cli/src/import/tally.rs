@@ -42,17 +42,13 @@ pub(crate) struct FailedUser<'t> {
 
 impl<'p> Tally<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Tally<'p> {
-        let most = plan.rules().limits.tags_per_user;
         Tally {
             plan,
             done: vec![false; plan.slots()],
             failed: HashMap::new(),
             reasons: IndexSet::new(),
             not_sent: Reason::ours("not sent".to_owned(), "import the file again"),
-            too_many_tags: Reason::ours(
-                format!("more than {most} distinct tags in the file, at most {most} a user"),
-                "keep those that matter; nothing of the user was sent",
-            ),
+            too_many_tags: Reason::too_many_tags(&plan.rules().limits),
             requests: 0,
             attempts: 0,
             charged: 0,

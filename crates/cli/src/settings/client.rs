@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imtag_core::{Generation, Identifier, Limits, Region, SdkAppId, UserSig};
+use imtag_core::{Generation, Identifier, Limits, Region, Rules, SdkAppId, UserSig};
 use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint};
 
 use super::app::secret_key;
@@ -19,6 +19,12 @@ const PLACES: &[SettingId] = &[SettingId::Region, SettingId::Endpoint];
 /// A client, and its share of the quota.
 pub(crate) struct Connection {
     pub(crate) client: Client,
+    pub(crate) calls_per_second: u32,
+}
+
+/// What an app may send, and how often.
+pub(crate) struct Terms {
+    pub(crate) rules: Rules,
     pub(crate) calls_per_second: u32,
 }
 
@@ -61,6 +67,18 @@ impl Settings {
             calls_per_second,
         });
         whole(connection, std::mem::take(problems))
+    }
+
+    /// The terms on which this app may call. Nothing need be set, but what is must be right.
+    pub(crate) fn terms(self) -> Result<Terms, SettingsError> {
+        let mut problems = self.problems.clone();
+        let generation = self.may(SettingId::Generation, str::parse, &mut problems);
+        let calls_per_second = self.calls_per_second(&mut problems);
+        let terms = Terms {
+            rules: Rules::of(generation.unwrap_or_default()),
+            calls_per_second: calls_per_second.unwrap_or(Limits::DOCUMENTED.calls_per_second),
+        };
+        whole(Some(terms), problems)
     }
 
     /// This process's share of the quota, if it is set.

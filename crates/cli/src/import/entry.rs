@@ -1,0 +1,215 @@
+//! A row as it waits to be grouped: as few bytes as can be, since there are millions, and each is written, read and
+//! perhaps written to a disk and back.
+//!
+//!     account length, account, 4 × number of tags + operation, then of each tag its number + 1,
+//!     or 0, length and text where it has no number
+//!
+//! All numbers are LEB128.
+
+use std::io;
+
+use super::change::{Change, Op};
+use super::names::Names;
+
+/// Tags that get a number. Beyond it they stand in each row, so that no file can fill the memory with tags.
+pub(crate) const NUMBERED_TAGS: usize = 1 << 15;
+
+/// A row that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'e> {
+    pub(crate) account: &'e [u8],
+    pub(crate) op: Op,
+    tags: &'e [u8],
+    count: usize,
+}
+
+/// A tag of such a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryTag<'e> {
+    Numbered(u32),
+    Spelt(&'e [u8]),
+}
+
+/// Writes a row to the end of `out`. Tags get numbers of `names`.
+#[inline]
+pub(crate) fn write(change: &Change<'_>, names: &mut Names, out: &mut Vec<u8>) {
+    number(change.account.len(), out);
+    out.extend_from_slice(change.account.as_bytes());
+    number(change.tags.count() << 2 | change.op as usize, out);
+    change
+        .tags
+        .for_each(|tag| match names.number(tag, NUMBERED_TAGS) {
+            Some(known) => number(known as usize + 1, out),
+            None => {
+                out.push(0);
+                number(tag.len(), out);
+                out.extend_from_slice(tag.as_bytes());
+            }
+        });
+}
+
+#[inline]
+fn number(mut number: usize, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80); // its low seven bits
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Takes the first row off `bytes`, which holds whole rows; `None` once it is empty.
+///
+/// # Errors
+/// Where it does not hold rows, as a disk has changed them.
+#[inline]
+pub(crate) fn next<'e>(bytes: &mut &'e [u8]) -> io::Result<Option<Entry<'e>>> {
+    match bytes.is_empty() {
+        true => Ok(None),
+        false => take(bytes).map(Some).ok_or_else(changed),
+    }
+}
+
+#[inline]
+fn take<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
+    let length = take_number(bytes)?;
+    let account = take_bytes(bytes, length)?;
+    let what = take_number(bytes)?;
+    let op = *Op::ALL.get(what & 3)?;
+    let count = what >> 2;
+    if (op == Op::Clear) != (count == 0) {
+        return None;
+    }
+    let tags = *bytes;
+    for _ in 0..count {
+        take_tag(bytes)?;
+    }
+    let tags = &tags[..tags.len() - bytes.len()];
+    Some(Entry {
+        account,
+        op,
+        tags,
+        count,
+    })
+}
+
+#[inline]
+fn take_tag<'e>(bytes: &mut &'e [u8]) -> Option<EntryTag<'e>> {
+    match take_number(bytes)? {
+        0 => {
+            let length = take_number(bytes)?;
+            Some(EntryTag::Spelt(take_bytes(bytes, length)?))
+        }
+        known => Some(EntryTag::Numbered(u32::try_from(known - 1).ok()?)),
+    }
+}
+
+#[inline]
+fn take_number(bytes: &mut &[u8]) -> Option<usize> {
+    let (&first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    if first < 0x80 {
+        return Some(usize::from(first));
+    }
+    let mut number = usize::from(first & 0x7f);
+    for shift in (7..usize::BITS).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= usize::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[inline]
+fn take_bytes<'e>(bytes: &mut &'e [u8], length: usize) -> Option<&'e [u8]> {
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+impl<'e> Entry<'e> {
+    #[inline]
+    pub(crate) fn tags(self) -> impl Iterator<Item = EntryTag<'e>> {
+        let mut bytes = self.tags;
+        (0..self.count).map_while(move |_| take_tag(&mut bytes))
+    }
+}
+
+/// What a temporary file gives back that was not written to it.
+pub(crate) fn changed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "it does not hold what was written to it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::change::Tags;
+
+    #[test]
+    fn a_row_comes_back_as_it_went() {
+        let mut names = Names::default();
+        let mut out = Vec::new();
+        let long = "r".repeat(300);
+        for (account, op, tags) in [
+            ("alice", Op::Add, Tags::Separated("vip;北京")),
+            (long.as_str(), Op::Remove, Tags::One("北京")),
+            ("bob", Op::Clear, Tags::None),
+        ] {
+            write(&Change { account, op, tags }, &mut names, &mut out);
+        }
+        let mut bytes = out.as_slice();
+        let mut row = || {
+            let entry = next(&mut bytes).unwrap()?;
+            Some((
+                entry.account.len(),
+                entry.op,
+                entry.tags().collect::<Vec<_>>(),
+            ))
+        };
+        use EntryTag::Numbered;
+        assert_eq!(row(), Some((5, Op::Add, vec![Numbered(0), Numbered(1)])));
+        assert_eq!(row(), Some((300, Op::Remove, vec![Numbered(1)])));
+        assert_eq!(row(), Some((3, Op::Clear, vec![])));
+        assert_eq!(row(), None);
+        assert_eq!(out.len(), 1 + 5 + 1 + 2 + 2 + 300 + 1 + 1 + 1 + 3 + 1);
+    }
+
+    #[test]
+    fn a_tag_without_a_number_is_spelt_out() {
+        let mut names = Names::default();
+        for number in 0..NUMBERED_TAGS {
+            names.number(&number.to_string(), NUMBERED_TAGS);
+        }
+        let mut out = Vec::new();
+        let change = Change {
+            account: "alice",
+            op: Op::Add,
+            tags: Tags::Separated("vip;7"),
+        };
+        write(&change, &mut names, &mut out);
+        let entry = next(&mut out.as_slice()).unwrap().unwrap();
+        let tags: Vec<_> = entry.tags().collect();
+        assert_eq!(tags, [EntryTag::Spelt(b"vip"), EntryTag::Numbered(7)]);
+    }
+
+    #[test]
+    fn bytes_that_hold_no_row_are_an_error_and_no_panic() {
+        let mut out = Vec::new();
+        let change = Change {
+            account: "alice",
+            op: Op::Add,
+            tags: Tags::One("vip"),
+        };
+        write(&change, &mut Names::default(), &mut out);
+        for end in 1..out.len() {
+            assert!(next(&mut &out[..end]).is_err(), "{end}");
+        }
+        assert!(next(&mut [0xff; 20].as_slice()).is_err());
+        assert!(next(&mut [1, b'a', 3].as_slice()).is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! How much memory an import may take, and how it is shared out.
+//!
+//! Half is for what was read and waits to be grouped. The other half is for grouping a part of it, for packing, and
+//! for the requests under way. The program itself, which is not counted, needs some 10 MiB.
+
+use std::fmt;
+use std::str::FromStr;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// Bytes that an import may take beside the program itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Memory(u64);
+
+impl Memory {
+    /// Below this the parts that a file is dealt out to would be too small for a disk.
+    pub(crate) const LEAST: Memory = Memory(16 * MIB);
+
+    /// Where nothing else is said.
+    pub(crate) const DEFAULT: Memory = Memory(256 * MIB);
+
+    /// For what was read and waits to be grouped.
+    pub(crate) fn for_rows(self) -> usize {
+        usize::try_from(self.0 / 2).unwrap_or(usize::MAX)
+    }
+
+    /// For the rows of one user. What is grouped of several takes no more than the least of it.
+    pub(crate) fn for_grouping(self) -> usize {
+        usize::try_from((self.0 / 4).max(16 * MIB)).unwrap_or(usize::MAX)
+    }
+
+    /// The window of a zstd frame at most, as a power of two: an eighth, but that of level 19 at least.
+    pub(crate) fn window_log(self) -> u32 {
+        (self.0 / 8).ilog2().clamp(23, 27)
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes % MIB == 0 => write!(f, "{}M", bytes / MIB),
+            bytes => write!(f, "{bytes}"),
+        }
+    }
+}
+
+impl FromStr for Memory {
+    type Err = String;
+
+    /// Reads `268435456`, `64M`, `64MiB`, `1g`: powers of 1,024.
+    fn from_str(text: &str) -> Result<Memory, String> {
+        let not_a_size = || "a size in bytes, such as 64M, 256MiB or 1G".to_owned();
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| not_a_size())?;
+        let unit = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kib" => KIB,
+            "m" | "mib" => MIB,
+            "g" | "gib" => KIB * MIB,
+            _ => return Err(not_a_size()),
+        };
+        let bytes = number.checked_mul(unit).ok_or_else(not_a_size)?;
+        match Memory(bytes) {
+            memory if memory < Memory::LEAST => Err(format!("{} at least", Memory::LEAST)),
+            memory => Ok(memory),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_read_in_bytes_or_powers_of_1024() {
+        for (text, bytes) in [
+            ("64M", 64 << 20),
+            ("64m", 64 << 20),
+            ("256MiB", 256 << 20),
+            ("1G", 1 << 30),
+            ("20000000", 20_000_000),
+            ("16384K", 16 << 20),
+        ] {
+            assert_eq!(text.parse(), Ok(Memory(bytes)), "{text}");
+        }
+        for text in [
+            "",
+            "M",
+            "-1M",
+            "64MB",
+            "64 M",
+            "1.5G",
+            "99999999999999999999",
+            "999999999999G",
+        ] {
+            let refused = text.parse::<Memory>().unwrap_err();
+            assert_eq!(
+                refused, "a size in bytes, such as 64M, 256MiB or 1G",
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn sixteen_mebibytes_are_enough_and_a_byte_less_is_not() {
+        assert_eq!("16777216".parse(), Ok(Memory::LEAST));
+        assert_eq!("16777215".parse::<Memory>(), Err("16M at least".to_owned()));
+        assert_eq!(Memory::DEFAULT.to_string().parse(), Ok(Memory::DEFAULT));
+    }
+}

@@ -1,0 +1,122 @@
+//! Names that are held once and known by a number: tags, since there are a few of them in millions of rows. How many
+//! are known is bounded; those beyond stand in each row by themselves.
+
+use std::str::Utf8Error;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use twox_hash::XxHash3_64;
+
+/// The same on every machine and in every run: where a row goes follows from it, and with that which user is at which
+/// position.
+#[inline]
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}
+
+/// Texts by number, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    text: String,
+    ends: Vec<u32>,
+    numbers: HashTable<u32>,
+}
+
+impl Names {
+    /// The number of a text, which is new or known; `None` for a new one where `most` are known.
+    #[inline]
+    pub(crate) fn number(&mut self, name: &str, most: usize) -> Option<u32> {
+        let number = self.number_of_bytes(name.as_bytes(), most);
+        number.expect("what a str holds is text")
+    }
+
+    /// The same of bytes that should be text, which is looked at only where they are new.
+    #[inline]
+    pub(crate) fn number_of_bytes(
+        &mut self,
+        name: &[u8],
+        most: usize,
+    ) -> Result<Option<u32>, Utf8Error> {
+        let Names {
+            text,
+            ends,
+            numbers,
+        } = self;
+        let is_it = |number: &u32| at(text, ends, *number).as_bytes() == name;
+        let again = |number: &u32| hash(at(text, ends, *number).as_bytes());
+        Ok(match numbers.entry(hash(name), is_it, again) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(_) if ends.len() >= most => None,
+            Entry::Vacant(place) => {
+                text.push_str(std::str::from_utf8(name)?);
+                let number = as_number(ends.len());
+                place.insert(number);
+                ends.push(as_number(text.len()));
+                Some(number)
+            }
+        })
+    }
+
+    pub(crate) fn get(&self, number: u32) -> &str {
+        at(&self.text, &self.ends, number)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len() + 10 * self.ends.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.numbers.clear();
+    }
+}
+
+#[inline]
+fn at<'t>(text: &'t str, ends: &[u32], number: u32) -> &'t str {
+    let number = number as usize;
+    let start = number.checked_sub(1).map_or(0, |before| ends[before]);
+    &text[start as usize..ends[number] as usize]
+}
+
+fn as_number(length: usize) -> u32 {
+    u32::try_from(length).expect("what is grouped at once is far below four gigabytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_number_and_a_number_one_name() {
+        let mut names = Names::default();
+        let numbers = ["vip", "", "北京", "vip"].map(|name| names.number(name, 3));
+        assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(0)]);
+        assert_eq!(
+            [0, 1, 2].map(|number| names.get(number)),
+            ["vip", "", "北京"]
+        );
+    }
+
+    #[test]
+    fn a_new_name_beyond_the_bound_has_none_and_those_that_are_known_keep_theirs() {
+        let mut names = Names::default();
+        names.number("a", 1);
+        assert_eq!(
+            (names.number("b", 1), names.number("a", 1)),
+            (None, Some(0))
+        );
+        assert_eq!(names.len(), 1);
+    }
+
+    #[test]
+    fn the_hash_is_the_same_on_every_machine() {
+        // the published XXH3 of no bytes, without a seed
+        assert_eq!(hash(b""), 0x2d06_8005_38d3_94c2);
+    }
+}

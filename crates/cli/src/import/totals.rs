@@ -1,0 +1,118 @@
+//! What there is to do for a file, in figures: known before anything is sent, as all users are gone through once for
+//! it.
+
+use imtag_core::packing::lower_bound;
+use imtag_core::{Generation, Limits, Operation, Rules};
+use serde::Serialize;
+
+use super::group::{TagList, User};
+use super::names::Names;
+use super::users::{Gathered, GroupError};
+
+/// What there is to do.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Distinct accounts in the good rows.
+    pub(crate) users: u64,
+    /// Those of them with more tags to add than a user may carry. Nothing of them is sent, and nothing of them is in
+    /// the other figures.
+    pub(crate) users_with_too_many_tags: u64,
+    pub(crate) clear: OfOperation,
+    pub(crate) remove: OfOperation,
+    pub(crate) add: OfOperation,
+    /// On the timpush paths, whether the tags to add are more than an app may have.
+    pub(crate) too_many_tags_of_the_app: bool,
+}
+
+/// What there is to do of one operation. The names of the fields are a promise to programs: see the README.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct OfOperation {
+    pub(crate) users: u64,
+    /// Tags of all users together. None of a clear, which needs none.
+    pub(crate) tags: u64,
+    /// Places in requests.
+    pub(crate) slots: u64,
+    /// Requests that no plan can do without.
+    pub(crate) lower_bound: u64,
+    /// The most slots of one user.
+    #[serde(skip)]
+    longest: u64,
+}
+
+impl Totals {
+    pub(crate) fn of(gathered: &mut Gathered, rules: &Rules) -> Result<Totals, GroupError> {
+        let mut totals = Totals::default();
+        let mut distinct = Names::default();
+        let most = rules.limits.tags_per_app;
+        let mut users = gathered.users();
+        while let Some((_, user)) = users.next()? {
+            totals.users += 1;
+            if has_too_many_tags(&user, &rules.limits) {
+                totals.users_with_too_many_tags += 1;
+                continue;
+            }
+            totals.count(&user, &rules.limits);
+            if rules.generation == Generation::Timpush && distinct.len() <= most {
+                for tag in user.add.iter() {
+                    distinct.number(tag, most + 1);
+                }
+            }
+        }
+        totals.too_many_tags_of_the_app = distinct.len() > most;
+        for operation in [&mut totals.clear, &mut totals.remove, &mut totals.add] {
+            operation.lower_bound = lower_bound(operation.slots, operation.longest, &rules.limits);
+        }
+        Ok(totals)
+    }
+
+    fn count(&mut self, user: &User<'_>, limits: &Limits) {
+        if user.clear {
+            self.clear.count(0, 1);
+        }
+        for (operation, tags) in [(&mut self.remove, &user.remove), (&mut self.add, &user.add)] {
+            operation.count_tags(tags, limits);
+        }
+    }
+
+    /// The operations for which there is anything to do, in the order in which they are done for a user.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (Operation, OfOperation)> {
+        let operations = [
+            (Operation::Clear, self.clear),
+            (Operation::Remove, self.remove),
+            (Operation::Add, self.add),
+        ];
+        operations.into_iter().filter(|(_, it)| it.slots > 0)
+    }
+
+    /// Requests that no plan can do without.
+    pub(crate) fn lower_bound(&self) -> u64 {
+        self.operations().map(|(_, it)| it.lower_bound).sum()
+    }
+
+    /// The most that one operation needs, as each has a quota of its own.
+    pub(crate) fn longest_operation(&self) -> u64 {
+        let each = self.operations().map(|(_, it)| it.lower_bound);
+        each.max().unwrap_or(0)
+    }
+}
+
+/// To send some of them would be a choice that is not ours.
+pub(crate) fn has_too_many_tags(user: &User<'_>, limits: &Limits) -> bool {
+    user.add.len() > limits.tags_per_user
+}
+
+impl OfOperation {
+    fn count_tags(&mut self, tags: &TagList<'_>, limits: &Limits) {
+        let slots = tags.len().div_ceil(limits.tags_per_user_and_request.max(1));
+        if slots > 0 {
+            self.count(tags.len() as u64, slots as u64);
+        }
+    }
+
+    fn count(&mut self, tags: u64, slots: u64) {
+        self.users += 1;
+        self.tags += tags;
+        self.slots += slots;
+        self.longest = self.longest.max(slots);
+    }
+}
