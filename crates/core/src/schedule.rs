@@ -40,8 +40,8 @@ use std::time::Duration;
 
 use crate::{Change, Effect, Operation, Rules};
 
-use account::Queue;
-use entry::{Entry, slots};
+use account::{Name, Queue};
+use entry::{Entries, Entry, slots};
 use lane::Has;
 use source::OfSource;
 
@@ -78,8 +78,8 @@ const OPEN: &str = "a source is used from its opening to its closing only";
 pub struct Schedule<R, E> {
     rules: Rules,
     next: u64,
-    changes: HashMap<Number, Entry<R, E>>,
-    accounts: HashMap<Box<str>, Queue>,
+    changes: Entries<R, E>,
+    accounts: HashMap<Name, Queue>,
     /// Accounts whose next change waits for a late attempt of the one before.
     settling: BTreeSet<(Duration, Box<str>)>,
     sources: BTreeMap<Source, OfSource<R, E>>,
@@ -105,7 +105,7 @@ impl<R, E: Clone> Schedule<R, E> {
         Schedule {
             rules,
             next: 0,
-            changes: HashMap::new(),
+            changes: Entries::default(),
             accounts: HashMap::new(),
             settling: BTreeSet::new(),
             sources: BTreeMap::new(),
@@ -137,26 +137,30 @@ impl<R, E: Clone> Schedule<R, E> {
         of.lane(change.operation()).behind += 1;
         of.unsent += 1;
         of.unsettled += 1;
-        let ended = of.ended;
-        let account: Box<str> = change.account().into();
+        let (ended, full_slot_is_enough) = (of.ended, of.pace.full_slot_is_enough);
+        let left = slots(&change, self.tags_per_slot());
+        let change = Arc::new(change);
         let entry = Entry {
             source,
             reply,
-            left: slots(&change, self.tags_per_slot()),
-            change: Arc::new(change),
+            change: Arc::clone(&change),
+            left,
             under_way: 0,
             deadline,
             came: now,
             failed: None,
         };
         self.changes.insert(number, entry);
-        let queue = self.accounts.entry(account.clone()).or_default();
+        let name = Name(Arc::clone(&change));
+        let queue = self.accounts.entry(name).or_default();
         queue.waiting.push_back(number);
         if ended {
             self.give_up(number, &Why::NotSent);
         }
-        self.activate(&account, now);
-        self.note_full_slot(&account);
+        self.activate(change.account(), now);
+        if full_slot_is_enough {
+            self.note_full_slot(change.account());
+        }
         number
     }
 
@@ -168,13 +172,13 @@ impl<R, E: Clone> Schedule<R, E> {
         if !entry.is_untouched(self.tags_per_slot()) {
             return false;
         }
-        let account: Box<str> = entry.change.account().into();
+        let change = Arc::clone(&entry.change);
         self.drop_unsent(number);
         if let Some(entry) = self.changes.remove(&number) {
             self.of(entry.source).unsettled -= 1;
             self.woken.insert(entry.source);
         }
-        self.activate(&account, now);
+        self.activate(change.account(), now);
         true
     }
 

@@ -1,10 +1,47 @@
 //! The changes of one account: one after the other, in the order in which they came.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Number;
-use crate::Operation;
+use crate::{Change, Operation};
+
+/// The name of an account, held by a change of it instead of a copy.
+#[derive(Debug)]
+pub(super) struct Name(pub(super) Arc<Change>);
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.account()
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+// as of the text, which it is looked up by
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        str::hash(self, state);
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Name {}
 
 /// What waits for one account, and what is under way.
 #[derive(Debug, Default)]

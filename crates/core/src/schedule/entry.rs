@@ -1,11 +1,37 @@
 //! A change that is in the schedule, from its push to its outcome.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Failed, Source, Why};
+use super::{Failed, Number, Source, Why};
 use crate::{Change, Effect};
+
+/// All changes that are not settled.
+pub(super) type Entries<R, E> = HashMap<Number, Entry<R, E>, BuildHasherDefault<ByNumber>>;
+
+/// Spreads numbers that are given out one after the other: nobody can choose them to collide.
+#[derive(Debug, Default)]
+pub(super) struct ByNumber(u64);
+
+impl Hasher for ByNumber {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 by the golden ratio
+        self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Entry<R, E> {
