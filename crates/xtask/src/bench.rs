@@ -1,88 +1,57 @@
-//! `cargo xtask bench`: what can only be measured, as a ratio to a peer that is measured in turns with it, as machines
-//! differ and are seldom idle. No test asserts a figure of these.
-//!
-//! - `marshal`: a full batch (100 users with 10 tags each) on its way to the library, in Python and Go, against JSON of
-//!   the same request in that language, which is what a client without the library makes.
+//! `cargo xtask bench`: what can only be measured, each beside a peer that is measured in the same run, as machines
+//! differ and are seldom idle. No test asserts a figure of these. Which there are is a table.
 
-use std::collections::BTreeMap;
+mod batcher;
+mod marshal;
+mod quota;
 
 use crate::Error;
-use crate::test::{go, python};
 
-/// A row: what was measured, its microseconds, and its peer's.
-struct Row {
-    what: String,
-    ours: f64,
-    peers: f64,
+/// A benchmark: the word for it, what it measures, and how.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    run: fn(lexopt::Parser) -> Result<(), Error>,
 }
+
+const BENCHES: &[Bench] = &[
+    // keep sorted
+    Bench {
+        name: "batcher",
+        about: "2,000 threads that tag one user each, over and over, and what they cost at rest: 35 seconds",
+        run: batcher::run,
+    },
+    Bench {
+        name: "marshal",
+        about: "a full batch on its way to the library, in Python and Go, against JSON",
+        run: marshal::run,
+    },
+    Bench {
+        name: "quota",
+        about: "how much of the quota a bulk run uses: a minute and a half",
+        run: quota::run,
+    },
+];
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    if let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Value(name) if name == "marshal" => {}
-            lexopt::Arg::Value(name) => {
-                return Err(format!("there is no benchmark {name:?}: use marshal").into());
-            }
-            other => return Err(other.unexpected().into()),
+    match arguments.next()? {
+        Some(lexopt::Arg::Value(name)) => match BENCHES.iter().find(|it| name == it.name) {
+            Some(bench) => (bench.run)(arguments),
+            None => Err(format!("there is no benchmark {name:?}\n\n{}", help()).into()),
+        },
+        Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
+            print!("{}", help());
+            Ok(())
         }
+        Some(other) => Err(other.unexpected().into()),
+        None => Err(format!("which benchmark?\n\n{}", help()).into()),
     }
-    let mut rows = of_python(&python::marshalling()?)?;
-    rows.push(of_go(&go::marshalling()?)?);
-    println!(
-        "a full batch, from the caller's own form to what is sent or handed over; the least of 2,000 times"
-    );
-    println!(
-        "{:<22} {:>10} {:>10} {:>7}",
-        "", "libimtag", "JSON", "ratio"
-    );
-    for Row { what, ours, peers } in rows {
-        let ratio = ours / peers;
-        println!("{what:<22} {ours:>7.1} us {peers:>7.1} us {ratio:>7.2}");
-    }
-    Ok(())
 }
 
-/// An object of names, each with the two figures.
-fn of_python(printed: &str) -> Result<Vec<Row>, Error> {
-    let figures: BTreeMap<String, [f64; 2]> = serde_json::from_str(printed)?;
-    let rows = figures.into_iter().map(|(name, [ours, peers])| Row {
-        what: format!("Python, {name}"),
-        ours,
-        peers,
-    });
-    Ok(rows.collect())
-}
-
-/// The line of Go's benchmark, where each figure stands before its unit.
-fn of_go(printed: &str) -> Result<Row, Error> {
-    let words: Vec<&str> = printed.split_whitespace().collect();
-    let figure = |unit: &str| -> Result<f64, Error> {
-        let at = words.iter().position(|word| *word == unit);
-        let before = at.and_then(|at| words.get(at.checked_sub(1)?));
-        Ok(before
-            .ok_or_else(|| format!("Go printed no {unit}"))?
-            .parse()?)
-    };
-    Ok(Row {
-        what: "Go, add, ASCII".to_owned(),
-        ours: figure("flat-us")?,
-        peers: figure("json-us")?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_languages_print_becomes_rows() {
-        let python = of_python(r#"{"get": [5.0, 20.5]}"#).unwrap();
-        assert_eq!((python[0].ours, python[0].peers), (5.0, 20.5));
-        assert_eq!(python[0].what, "Python, get");
-        let printed =
-            "pkg: x\nBenchmarkMarshal-2\t2000\t 45000 ns/op\t 10.5 flat-us\t 34.0 json-us\nPASS";
-        let go = of_go(printed).unwrap();
-        assert_eq!((go.ours, go.peers), (10.5, 34.0));
-        assert!(of_go("PASS").is_err());
+fn help() -> String {
+    let mut help = "Usage: cargo xtask bench NAME\n\n".to_owned();
+    for Bench { name, about, .. } in BENCHES {
+        help += &format!("  {name:<10} {about}\n");
     }
+    help
 }

@@ -25,7 +25,7 @@ const HELP: &str = "\
 Usage: cargo xtask TASK
 
   abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
-  bench [marshal]    measure a full batch on its way to the library, in Python and Go, against JSON
+  bench NAME         measure what no test can assert, beside a peer; --help has the names
   conformance        play the cases of tests/conformance in every language; with --help: in some
   dist               build what is shipped to machines without Rust into target/artefacts: it takes minutes
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale

@@ -1,0 +1,7 @@
+//! `cargo xtask bench quota`.
+
+use crate::Error;
+
+pub(crate) fn run(_arguments: lexopt::Parser) -> Result<(), Error> {
+    Err("it is not there yet".into())
+}
