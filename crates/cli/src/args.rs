@@ -1,11 +1,17 @@
 //! The command line, as a type. Flags of settings come from the table of settings instead, and are added to it.
 
+#[cfg(feature = "emulator")]
+mod emulator;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+#[cfg(feature = "emulator")]
+pub(crate) use emulator::{EmulatorArgs, Window};
 
 use crate::import::Memory;
 use crate::{exit, settings};
@@ -113,30 +119,6 @@ pub(crate) struct UserSigArgs {
     /// Verify the UserSig that IMTAG_USERSIG or standard input holds
     #[arg(long, conflicts_with = "expire")]
     pub(crate) verify: bool,
-}
-
-#[cfg(feature = "emulator")]
-#[derive(Debug, Args)]
-pub(crate) struct EmulatorArgs {
-    /// Where to listen; port 0 is a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) address: String,
-    /// HTTPS, with an authority of its own
-    #[arg(long)]
-    pub(crate) tls: bool,
-    /// Where to write the authority's certificate, in place of a temporary file
-    #[arg(long, value_name = "FILE", requires = "tls")]
-    pub(crate) ca_out: Option<PathBuf>,
-    /// How a second of the quota is counted
-    #[arg(long, value_enum, default_value_t = Window::Sliding)]
-    pub(crate) window: Window,
-}
-
-#[cfg(feature = "emulator")]
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Window {
-    Sliding,
-    Calendar,
 }
 
 /// Reads the command line.

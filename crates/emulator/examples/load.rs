@@ -1,5 +1,5 @@
 //! How many requests of 100 users each the emulator answers in a second, beside the client that sends them:
-//! `cargo run --release -p imtag-emulator --example load -- [SECONDS]`.
+//! `cargo run --release -p imtag-emulator --example load -- [SECONDS [FOLDER]]`, with its data in the folder.
 //!
 //! The client writes its requests by hand over plain sockets, so that nearly all of the time is the emulator's.
 
@@ -21,7 +21,14 @@ type Failure = Box<dyn Error + Send + Sync>;
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let seconds: u64 = arguments.next().map_or(Ok(10), |text| text.parse())?;
-    let emulator = Emulator::builder().calls_per_second(u32::MAX).start()?;
+    let mut builder = Emulator::builder().calls_per_second(u32::MAX);
+    if let Some(folder) = arguments.next() {
+        builder = builder.data(folder);
+    }
+    let started = Instant::now();
+    let emulator = builder.start()?;
+    let users = emulator.stats().users_with_tags;
+    println!("started with {users} users in {:?}", started.elapsed());
 
     let path = request_line(&emulator)?;
     let answered = AtomicU64::new(0);

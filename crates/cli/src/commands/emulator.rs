@@ -1,7 +1,8 @@
 //! `imtag emulator`: the service on this machine, until Ctrl-C. It prints the settings to use it as lines to copy.
 //!
-//! A key of its own is a throw-away, and still never shown: it goes to a file that only this user can read, in a
-//! folder that only this user can enter, and both are gone when the emulator ends.
+//! A key of its own is never shown: it goes to a file that only this user can read. With `--data` the emulator keeps
+//! that file, with everything else that lasts. Without, the key is a throw-away, in a folder that only this user can
+//! enter, and both are gone when the emulator ends.
 
 use std::fs;
 use std::io::{self, Write};
@@ -34,27 +35,39 @@ struct Running {
     secret_key_file: Option<PathBuf>,
     /// None without TLS.
     ca_file: Option<PathBuf>,
+    seed: u64,
 }
 
 pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
     let served = context.settings()?.served()?;
-    let folder = Folder::new(&interrupt)?;
-    let (key, secret_key_file) = match served.key {
-        Some(key) => (key, None),
-        None => {
+    let folder = Folder::new(&interrupt, arguments.data.as_deref())?;
+    let (key, thrown_away) = match (served.key, &folder) {
+        (Some(key), _) => (Some(key), None),
+        (None, Folder::Kept(_)) => (None, None),
+        (None, Folder::Temporary(folder)) => {
             let (key, file) = throw_away_key(folder.path())?;
-            (key, Some(file))
+            (Some(key), Some(file))
         }
     };
     let mut builder = Emulator::builder()
         .address(&arguments.address)
         .tls(arguments.tls)
-        .secret_key(key)
+        .latency(arguments.latency)
+        .jitter(arguments.jitter)
         .window(match arguments.window {
             Window::Sliding => Counted::Sliding,
             Window::Calendar => Counted::Calendar,
         });
+    if let Folder::Kept(data) = &folder {
+        builder = builder.data(data);
+    }
+    if let Some(key) = key {
+        builder = builder.secret_key(key);
+    }
+    if let Some(seed) = arguments.seed {
+        builder = builder.seed(seed);
+    }
     if let Some(sdkappid) = served.sdkappid {
         builder = builder.app(sdkappid);
     }
@@ -67,6 +80,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
     let emulator = builder
         .start()
         .map_err(|error| CommandError::emulator(&error))?;
+    let kept = emulator.secret_key_file().map(absolute).transpose()?;
     let ca_file = emulator
         .ca_pem()
         .map(|pem| write_ca(pem, arguments.ca_out.as_deref(), folder.path()))
@@ -75,30 +89,42 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
         endpoint: emulator.endpoint(),
         sdkappid: emulator.sdkappid().get(),
         identifier: emulator.identifier().to_owned(),
-        secret_key_file,
+        secret_key_file: kept.or(thrown_away),
         ca_file,
+        seed: emulator.seed(),
     })?;
     interrupt.wait();
     Ok(Exit::Done)
 }
 
-/// The folder of the key. From when it is there, a signal is not to end the process before it is gone again.
-struct Folder(TempDir);
+/// The folder of the key and of the authority's certificate.
+enum Folder {
+    /// The one that was given, which the emulator makes.
+    Kept(PathBuf),
+    /// From when it is there, a signal is not to end the process before it is gone again.
+    Temporary(TempDir),
+}
 
 impl Folder {
-    fn new(interrupt: &Interrupt) -> Result<Folder, CommandError> {
+    fn new(interrupt: &Interrupt, data: Option<&Path>) -> Result<Folder, CommandError> {
         interrupt.busy_with(Busy::Serving);
+        if let Some(data) = data {
+            return Ok(Folder::Kept(data.to_owned()));
+        }
         let folder = tempfile::Builder::new()
             .prefix("imtag-emulator-")
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir();
         folder
-            .map(Folder)
+            .map(Folder::Temporary)
             .map_err(CommandError::machine("cannot make a temporary folder"))
     }
 
     fn path(&self) -> &Path {
-        self.0.path()
+        match self {
+            Folder::Kept(path) => path,
+            Folder::Temporary(folder) => folder.path(),
+        }
     }
 }
 
@@ -125,11 +151,17 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 
 fn write_ca(pem: &str, wished: Option<&Path>, folder: &Path) -> Result<PathBuf, CommandError> {
     let path = wished.map_or_else(|| folder.join("ca.pem"), Path::to_owned);
-    let absolute = fs::write(&path, pem).and_then(|()| fs::canonicalize(&path));
-    absolute.map_err(CommandError::machine(format!(
+    fs::write(&path, pem).map_err(CommandError::machine(format!(
         "cannot write the CA file {}",
         path.display()
-    )))
+    )))?;
+    absolute(&path)
+}
+
+/// For another terminal, which may be elsewhere.
+fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
+    let cannot = CommandError::machine(format!("cannot look up {}", path.display()));
+    fs::canonicalize(path).map_err(cannot)
 }
 
 impl Show for Running {
