@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use fjall::compaction::{SizeTiered, Strategy};
 use fjall::{
     Batch, Config, Keyspace, PartitionCreateOptions, PartitionHandle, PersistMode, UserValue,
 };
@@ -144,7 +145,10 @@ impl Drop for Disk {
 struct WrongChecksum;
 
 fn partition(store: &Keyspace, generation: u64) -> fjall::Result<PartitionHandle> {
-    let options = PartitionCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    // Nothing is looked up, so runs of one size may pile up: that writes the least.
+    let options = PartitionCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .compaction_strategy(Strategy::SizeTiered(SizeTiered::default()));
     store.open_partition(&format!("users-{generation}"), options)
 }
 

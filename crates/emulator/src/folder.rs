@@ -1,10 +1,12 @@
 //! The folder that a lasting emulator keeps: whose it is, its secrets, and that no other emulator uses it.
 //!
-//!     lock            held while an emulator runs; the system lets go of it when the process ends, however it ends
-//!     emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
-//!     secret-key      the app's key, unless the builder was given one; for its owner alone
-//!     ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
-//!     store/          the users
+//! ```text
+//! lock            held while an emulator runs; the system lets go of it when the process ends, however it ends
+//! emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
+//! secret-key      the app's key, unless the builder was given one; for its owner alone
+//! ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
+//! store/          the users
+//! ```
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all.
 

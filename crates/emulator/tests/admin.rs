@@ -219,3 +219,21 @@ fn an_unknown_admin_path_is_not_taken_for_a_success() {
             .contains("/emulator/users")
     );
 }
+
+#[test]
+fn a_long_list_of_users_comes_in_pieces_and_whole() {
+    let emulator = Emulator::builder().start().unwrap();
+    for number in 0..2500 {
+        emulator.tag(&format!("user{number:04}"), ["t"]);
+    }
+    let mut caller = Caller::new(&emulator);
+    let request = "GET /emulator/users HTTP/1.0\r\n\r\n";
+    std::io::Write::write_all(caller.stream(), request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(caller.stream(), &mut answer).unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let json: Value = serde_json::from_str(body).unwrap();
+    let listed = json["users"].as_object().unwrap();
+    assert_eq!(listed.len(), 2500);
+    assert_eq!(listed["user2499"], json!(["t"]));
+}

@@ -90,3 +90,21 @@ fn plain_http_on_a_port_of_tls_is_closed() {
     assert!(!all.starts_with(b"HTTP"));
     assert_eq!(call(&emulator, &emulator, "localhost").unwrap(), 0);
 }
+
+#[test]
+fn a_caller_that_trusts_the_authority_of_lasting_data_goes_on_to_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let builder = Emulator::builder().data(folder.path()).tls(true);
+        builder.start().unwrap()
+    };
+    let before = start();
+    before.stop();
+    let after = start();
+    assert_ne!(
+        before.ca_pem(),
+        after.ca_pem(),
+        "a certificate of its own each"
+    );
+    assert_eq!(call(&after, &before, "localhost").unwrap(), 0);
+}

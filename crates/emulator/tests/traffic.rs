@@ -36,6 +36,9 @@ fn calls_over_the_quota_get_60007_and_change_nothing() {
         let busiest = emulator.stats().route(ADD);
         assert!(busiest.busiest_sliding_second > QUOTA as usize);
         assert_eq!(emulator.stats().code(60007), codes[&60007] as u64);
+        assert_eq!(busiest.over_quota, codes[&60007] as u64);
+        assert_eq!(emulator.stats().users_changed, codes[&0] as u64);
+        assert_eq!(emulator.stats().users_with_tags, 1);
     }
 }
 
