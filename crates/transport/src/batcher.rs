@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use imtag_core::Change;
 use imtag_core::schedule::Number;
+use imtag_core::{Change, Invalid};
 
 use crate::CallOptions;
 use crate::bulk::Settled;
@@ -37,9 +37,12 @@ pub struct Batcher {
 /// Some changes had no outcome when a wait for them ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{changes} changes have no outcome yet: allow more time, and flush or close again")]
+#[non_exhaustive]
 pub struct Unfinished {
     /// How many.
     pub changes: usize,
+    /// Whether the wait was cancelled; else its time was up.
+    pub cancelled: bool,
 }
 
 /// Longer than a request may take past the deadline of its changes.
@@ -97,12 +100,19 @@ impl Batcher {
         let given = change.clone();
         let reply = Reply::Caller(Arc::clone(&waiting));
         let number = self.give(change, reply, deadline, &patience)?;
+        let mut until = deadline;
         loop {
             if let Some(outcome) = outcome(&waiting) {
                 return outcome;
             }
-            if patience.park_until(patience.deadline).is_err() {
-                return self.give_up(&given, number, &waiting);
+            if let Err(stop) = patience.park_until(until) {
+                return self.give_up(&given, number, &waiting, stop);
+            }
+            if until == deadline && Instant::now() >= deadline {
+                if self.take_back(number) {
+                    return Err(ChangeError::not_sent(&given, ChangeCause::Expired));
+                }
+                until = patience.deadline;
             }
         }
     }
@@ -123,6 +133,34 @@ impl Batcher {
         };
         self.give(change, Reply::Poll(id), deadline, &patience)
             .map(drop)
+    }
+
+    /// Takes a change in that breaks the limits, as whoever made it of bytes found out. It has its outcome as if
+    /// [`submit`](Batcher::submit) had been given it.
+    ///
+    /// # Errors
+    /// As of [`submit`](Batcher::submit); it never waits.
+    pub fn submit_invalid(
+        &self,
+        id: u64,
+        change: Change,
+        invalid: Invalid,
+    ) -> Result<(), ChangeError> {
+        let refused = |cause| Err(ChangeError::not_sent(&change, cause));
+        let Some(mut inner) = self.session.lock() else {
+            return refused(ChangeCause::OfAnotherProcess);
+        };
+        if !self.takes_more(&mut inner) {
+            return refused(ChangeCause::Closed);
+        }
+        let reply = Reply::Poll(id);
+        self.session.refuse(&mut inner, change, reply, invalid);
+        Ok(())
+    }
+
+    fn takes_more(&self, inner: &mut Guard<'_>) -> bool {
+        let of = inner.of(self.session.source);
+        !of.refuses && of.ended.is_none()
     }
 
     /// The changes of [`submit`](Batcher::submit) that have their outcomes since it was asked last. Waits for one, at most
@@ -190,6 +228,7 @@ impl Batcher {
         if let Some(mut inner) = self.session.lock() {
             inner.of(source).refuses = true;
             inner.schedule.hurry(source, true);
+            inner.wake_waiting(source); // whoever waits for room
         }
         self.wait_for_all(options, |inner| inner.schedule.unsettled(source))?;
         self.session.end_threads();
@@ -215,8 +254,7 @@ impl Batcher {
             return refused(ChangeCause::OfAnotherProcess);
         };
         loop {
-            let of = inner.of(self.session.source);
-            if of.refuses || of.ended.is_some() {
+            if !self.takes_more(&mut inner) {
                 return refused(ChangeCause::Closed);
             }
             if !self.session.is_full(&inner) {
@@ -235,24 +273,38 @@ impl Batcher {
         }
     }
 
+    /// Takes a change back that has not been sent.
+    fn take_back(&self, number: Option<Number>) -> bool {
+        let Some(mut inner) = self.session.lock() else {
+            return false;
+        };
+        let now = inner.dispatch.now();
+        let taken = number.is_some_and(|number| inner.schedule.withdraw(number, now));
+        if taken {
+            inner.of(self.session.source).counts.failed += 1;
+            inner.wake_waiting(self.session.source); // there is room again
+        }
+        taken
+    }
+
     /// The caller waits no longer: takes its change back, if it has not been sent.
     fn give_up(
         &self,
         change: &Change,
         number: Option<Number>,
         waiting: &Waiting,
+        stop: Stop,
     ) -> Result<(), ChangeError> {
-        let error = ChangeError::not_sent(change, ChangeCause::GivenUp);
-        let Some(mut inner) = self.session.lock() else {
-            return Err(error.possibly_applied());
+        let (before, after) = match stop {
+            Stop::TimedOut => (ChangeCause::Expired, ChangeCause::NotAnswered),
+            Stop::Cancelled => (ChangeCause::GivenUp, ChangeCause::GivenUp),
         };
-        let now = inner.dispatch.now();
-        if number.is_some_and(|number| inner.schedule.withdraw(number, now)) {
-            inner.of(self.session.source).counts.failed += 1;
-            return Err(error);
+        if self.take_back(number) {
+            return Err(ChangeError::not_sent(change, before));
         }
-        inner.go_on();
-        outcome(waiting).unwrap_or_else(|| Err(error.possibly_applied()))
+        // it may have come meanwhile
+        let sent = || Err(ChangeError::not_sent(change, after).possibly_applied());
+        outcome(waiting).unwrap_or_else(sent)
     }
 
     fn wait_for_all(
@@ -273,12 +325,9 @@ impl Batcher {
             if changes == 0 {
                 break;
             }
-            if self
-                .session
-                .wait(inner, &patience, patience.deadline)
-                .is_err()
-            {
-                return Err(Unfinished { changes });
+            if let Err(stop) = self.session.wait(inner, &patience, patience.deadline) {
+                let cancelled = stop == Stop::Cancelled;
+                return Err(Unfinished { changes, cancelled });
             }
         }
         Ok(())

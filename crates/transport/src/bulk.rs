@@ -5,17 +5,16 @@ mod options;
 mod run;
 mod summary;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::Change;
+use imtag_core::{Change, Invalid};
 
 use crate::cancel::Watch;
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::EndedEarly;
 use crate::dispatch::{Completed, Guard, Reply};
-use crate::interrupt::{Asking, Interrupt};
+use crate::interrupt::Asking;
 use crate::patience::{Patience, deadline_after};
 use crate::session::Session;
 
@@ -49,7 +48,8 @@ impl Settled {
 pub struct Bulk {
     session: Arc<Session>,
     started: Instant,
-    interrupt: Option<Interrupt>,
+    /// Asked over the whole run, however short its waits are.
+    asking: Option<Arc<Asking>>,
     /// The caller's tokens, and what they do here.
     _watches: Vec<Watch>,
 }
@@ -60,6 +60,15 @@ struct Waits {
     _watch: Vec<Watch>,
 }
 
+/// What became of a change that was offered.
+enum Offered {
+    Taken,
+    /// It was taken, and there are outcomes to be polled.
+    Outcomes,
+    /// It was not taken.
+    Full,
+}
+
 impl Bulk {
     /// Takes a change in; waits while as many as may be are held. One that breaks the limits is not sent, and has its
     /// outcome at once, as all have theirs: by [`poll`](Bulk::poll).
@@ -67,15 +76,16 @@ impl Bulk {
     /// # Errors
     /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken.
     pub fn push(&self, id: u64, change: Change) -> Result<(), ChangeError> {
-        let mut one = VecDeque::from([(id, change)]);
+        let mut one = Some((id, change));
         let mut waits = None;
+        self.ask();
         loop {
-            if let Err(why) = self.offer(&mut one) {
-                let (_, change) = &one[0];
-                return Err(ChangeError::not_sent(change, why));
-            }
-            if one.is_empty() {
+            let offered = self.offer(&mut one);
+            let Some((_, change)) = &one else {
                 return Ok(());
+            };
+            if let Err(why) = offered {
+                return Err(ChangeError::not_sent(change, why));
             }
             let Some(inner) = self.session.lock() else {
                 continue;
@@ -86,29 +96,56 @@ impl Bulk {
         }
     }
 
-    /// Takes as many changes as there is room for.
-    fn offer(&self, changes: &mut VecDeque<(u64, Change)>) -> Result<(), ChangeCause> {
+    /// Takes a change in that breaks the limits, as whoever made it of bytes found out. It has its outcome as if
+    /// [`push`](Bulk::push) had been given it.
+    ///
+    /// # Errors
+    /// As of [`push`](Bulk::push).
+    pub fn push_invalid(
+        &self,
+        id: u64,
+        change: Change,
+        invalid: Invalid,
+    ) -> Result<(), ChangeError> {
+        self.ask();
+        let refused = |why| ChangeError::not_sent(&change, why);
+        let Some(mut inner) = self.session.lock() else {
+            return Err(refused(ChangeCause::OfAnotherProcess));
+        };
+        self.takes_more(&mut inner).map_err(refused)?;
+        let reply = Reply::Poll(id);
+        self.session.refuse(&mut inner, change, reply, invalid);
+        Ok(())
+    }
+
+    fn takes_more(&self, inner: &mut Guard<'_>) -> Result<(), ChangeCause> {
+        if self.session.is_drained() {
+            self.session.end(inner, EndedEarly::Cancelled);
+        }
+        let of = inner.of(self.session.source);
+        match &of.ended {
+            Some(ended) => Err(ChangeCause::Ended(ended.clone())),
+            None if of.closing => Err(ChangeCause::Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a change if there is room.
+    fn offer(&self, offered: &mut Option<(u64, Change)>) -> Result<Offered, ChangeCause> {
         let Some(mut inner) = self.session.lock() else {
             return Err(ChangeCause::OfAnotherProcess);
         };
-        loop {
-            if self.session.is_drained() {
-                self.session.end(&mut inner, EndedEarly::Cancelled);
-            }
-            let of = inner.of(self.session.source);
-            if let Some(ended) = &of.ended {
-                return Err(ChangeCause::Ended(ended.clone()));
-            }
-            if of.closing {
-                return Err(ChangeCause::Closed);
-            }
-            if changes.is_empty() || self.session.is_full(&inner) {
-                return Ok(());
-            }
-            if let Some((id, change)) = changes.pop_front() {
-                let reply = Reply::Poll(id);
-                self.session.push(&mut inner, change, reply, Duration::MAX);
-            }
+        self.takes_more(&mut inner)?;
+        if self.session.is_full(&inner) {
+            return Ok(Offered::Full);
+        }
+        if let Some((id, change)) = offered.take() {
+            let reply = Reply::Poll(id);
+            self.session.push(&mut inner, change, reply, Duration::MAX);
+        }
+        match inner.of(self.session.source).completed.is_empty() {
+            true => Ok(Offered::Taken),
+            false => Ok(Offered::Outcomes),
         }
     }
 
@@ -140,6 +177,7 @@ impl Bulk {
 
     fn poll_while(&self, until: Instant, enough: impl Fn(&mut Guard<'_>) -> bool) -> Vec<Settled> {
         let mut waits = None;
+        self.ask();
         loop {
             let Some(mut inner) = self.session.lock() else {
                 return Vec::new();
@@ -165,6 +203,8 @@ impl Bulk {
         while let Some(mut inner) = self.session.lock() {
             inner.go_on();
             if inner.schedule.unsettled(self.session.source) == 0 {
+                // at once, as another thread may push
+                inner.of(self.session.source).closing = true;
                 break;
             }
             self.wait(inner, &mut waits, None);
@@ -195,7 +235,9 @@ impl Bulk {
             })
     }
 
-    fn summary(&self) -> Summary {
+    /// What the run has come to so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
         let ended = self.session.lock().and_then(|mut inner| {
             let of = inner.of(self.session.source);
             of.ended.clone().or_else(|| of.course.end())
@@ -208,6 +250,16 @@ impl Bulk {
         }
     }
 
+    /// Asks the caller whether to go on, if it is time to: a run whose outcomes come fast waits for none of them long
+    /// enough to be asked there.
+    fn ask(&self) {
+        if let Some(asking) = &self.asking {
+            if asking.wants_an_end() && asking.take_yes() {
+                self.cancel();
+            }
+        }
+    }
+
     /// Lets go of the lock until something has happened.
     fn wait<'b>(&'b self, inner: Guard<'b>, waits: &mut Option<Waits>, until: Option<Instant>) {
         let until = until.unwrap_or_else(|| deadline_after(Duration::MAX));
@@ -215,9 +267,10 @@ impl Bulk {
         if self.session.wait(inner, &waiting.patience, until).is_ok() {
             return;
         }
-        // asked for by the caller on this thread, where no token was cancelled
-        if !self.session.is_drained() || waiting.patience.cancel.is_none() {
+        if self.asking.as_ref().is_some_and(|asking| asking.take_yes()) {
             self.cancel();
+        } else if !self.session.is_drained() {
+            // another thread has seen to the answer
         } else if let Some(mut inner) = self.session.lock() {
             self.session.end(&mut inner, EndedEarly::Cancelled);
         }
@@ -231,7 +284,7 @@ impl Bulk {
             deadline: deadline_after(Duration::MAX),
             cancel: tokens.then(|| self.session.cancel.clone()),
             drain: tokens.then(|| self.session.drain.clone()),
-            asking: self.interrupt.as_ref().map(Asking::of),
+            asking: self.asking.clone(),
         };
         Waits {
             _watch: patience.watch(),

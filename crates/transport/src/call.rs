@@ -32,6 +32,8 @@ pub(crate) struct Call<'c, R> {
     sent: u32,
     /// The most that any attempt so far may have done.
     effect: Effect,
+    /// An attempt was sent, and there is no last word of the service on it: it may have its effect yet.
+    may_land: bool,
     /// Told when an attempt has had its turn in the quota.
     on_turn: Option<&'c dyn Fn()>,
 }
@@ -68,6 +70,7 @@ impl<'c, R: Request> Call<'c, R> {
             attempts: 0,
             sent: 0,
             effect: Effect::NotApplied,
+            may_land: false,
             on_turn: None,
         }
     }
@@ -78,10 +81,9 @@ impl<'c, R: Request> Call<'c, R> {
         self
     }
 
-    /// The most that attempts which were not answered for good may have done. After a success it says whether one of
-    /// them may still land.
-    pub(crate) fn effect(&self) -> Effect {
-        self.effect
+    /// Whether an attempt may still have its effect, whatever became of the others.
+    pub(crate) fn may_land(&self) -> bool {
+        self.may_land
     }
 
     pub(crate) fn run(&mut self) -> Result<Outcome, Error> {
@@ -128,19 +130,22 @@ impl<'c, R: Request> Call<'c, R> {
         let exchanged = self.exchange(&usersig, body);
         let (sent, dead_connection) = (exchanged.sent, exchanged.dead_connection);
         self.sent += u32::from(sent);
-        self.judge(exchanged, pass, &usersig)
-            .map_err(|cause| Failed {
-                class: Some(match cause.retry_class() {
-                    RetryClass::NewUserSig => self.class_of_expired(&usersig),
-                    _ if dead_connection => RetryClass::AtOnce,
-                    class => class,
-                }),
-                effect: match sent {
-                    true => cause.effect(),
-                    false => Effect::NotApplied,
-                },
-                cause,
-            })
+        let judged = self.judge(exchanged, pass, &usersig);
+        if let Err(cause) = &judged {
+            self.may_land |= sent && !cause.is_last_word();
+        }
+        judged.map_err(|cause| Failed {
+            class: Some(match cause.retry_class() {
+                RetryClass::NewUserSig => self.class_of_expired(&usersig),
+                _ if dead_connection => RetryClass::AtOnce,
+                class => class,
+            }),
+            effect: match sent {
+                true => cause.effect(),
+                false => Effect::NotApplied,
+            },
+            cause,
+        })
     }
 
     /// An expired UserSig is worth a try more only where there can be another.

@@ -155,6 +155,19 @@ impl Cause {
         }
     }
 
+    /// Whether the service is done with an attempt that ended so: it will have no effect later.
+    pub(crate) fn is_last_word(&self) -> bool {
+        match self {
+            // an answer that may be repeated may have been given for something that still runs
+            Cause::Service { refusal, .. } => {
+                refusal.code.retry() == RetryClass::Never
+                    || refusal.code.effect() == Effect::NotApplied
+            }
+            Cause::Partial(_) => true,
+            _ => false,
+        }
+    }
+
     /// Covers a UserSig that an answer repeats, where it came in pieces and so passed the first look.
     pub(crate) fn redact(&mut self, usersig: &UserSig) {
         match self {

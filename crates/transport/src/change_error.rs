@@ -33,8 +33,10 @@ pub enum ChangeCause {
     RefusedBefore(Refusal),
     /// Its time was up before it was sent.
     Expired,
-    /// It was cancelled by its caller, or its caller's time was up.
+    /// It was cancelled by its caller.
     GivenUp,
+    /// Its caller's time was up before it was answered.
+    NotAnswered,
     /// The bulk run ended before it was sent, for this.
     Ended(EndedEarly),
     /// The batcher is full, and does not wait.
@@ -58,6 +60,12 @@ impl ChangeError {
             effect: Effect::NotApplied,
             undone: change.tags().to_vec(),
         }
+    }
+
+    /// A change that breaks limits, as whoever made it of bytes found out; nothing is sent.
+    #[must_use]
+    pub fn invalid(change: &Change, invalid: Invalid) -> ChangeError {
+        ChangeError::not_sent(change, ChangeCause::Invalid(invalid))
     }
 
     /// `ended`: what it means that it was not sent.
@@ -146,6 +154,7 @@ impl ChangeError {
             ChangeCause::Ended(EndedEarly::Cancelled)
             | ChangeCause::Expired
             | ChangeCause::GivenUp
+            | ChangeCause::NotAnswered
             | ChangeCause::Full
             | ChangeCause::NoThread(_)
             | ChangeCause::Defect => true,
@@ -161,8 +170,10 @@ impl ChangeError {
                 refusal.code.remedy()
             }
             ChangeCause::Request(error) => error.remedy(),
-            ChangeCause::Expired | ChangeCause::GivenUp => "allow more time, or try again",
-            ChangeCause::Ended(EndedEarly::Cancelled) => "send it again if it is still wanted",
+            ChangeCause::Expired | ChangeCause::NotAnswered => "allow more time, or try again",
+            ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => {
+                "send it again if it is still wanted"
+            }
             ChangeCause::Ended(EndedEarly::Refused(_)) => "mend the settings, and send it again",
             ChangeCause::Ended(EndedEarly::GaveOut(_)) => "send it again when the service is back",
             ChangeCause::Full => "slow down, or let the batcher wait when it is full",
@@ -208,7 +219,8 @@ impl fmt::Display for ChangeCause {
             ),
             ChangeCause::Request(error) => error.write_cause(f),
             ChangeCause::Expired => f.write_str("not sent: its time was up"),
-            ChangeCause::GivenUp => f.write_str("its caller waited no longer"),
+            ChangeCause::GivenUp => f.write_str("cancelled by its caller"),
+            ChangeCause::NotAnswered => f.write_str("its time was up before it was answered"),
             ChangeCause::Ended(ended) => write!(f, "not sent: {ended}"),
             ChangeCause::Full => f.write_str("not sent: the batcher is full"),
             ChangeCause::Closed => f.write_str("not sent: it is closed"),

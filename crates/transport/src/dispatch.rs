@@ -4,7 +4,7 @@
 //! All of it is behind one lock, which is held for the schedule's own steps only: never while a request is sent, and
 //! never while a thread is woken.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, Thread};
@@ -83,6 +83,8 @@ pub(crate) struct OfSession {
 pub(crate) struct Inner {
     pub(crate) schedule: Schedule<Reply, ChangeCause>,
     pub(crate) sessions: HashMap<Source, OfSession>,
+    /// Sources that have something to hand out or to send.
+    woken: BTreeSet<Source>,
     /// To be woken once the lock is free.
     awake: Vec<Thread>,
 }
@@ -108,6 +110,7 @@ impl Dispatch {
             inner: Mutex::new(Inner {
                 schedule: Schedule::new(rules),
                 sessions: HashMap::new(),
+                woken: BTreeSet::new(),
                 awake: Vec::new(),
             }),
         }
@@ -158,22 +161,38 @@ impl Inner {
         self.sessions.get_mut(&source).expect(OPEN)
     }
 
+    /// Wakes whoever waits for something to change.
+    pub(crate) fn wake_waiting(&mut self, source: Source) {
+        let mut waiting = mem::take(&mut self.of(source).waiting);
+        self.awake.append(&mut waiting);
+    }
+
     /// Hands out what has become known, and sees to it that somebody sends what can be sent.
     fn go_on(&mut self, dispatch: &Dispatch) {
-        loop {
-            let woken = self.schedule.take_woken();
-            if woken.is_empty() {
-                return;
-            }
-            for source in woken {
+        while self.has_woken() {
+            for source in mem::take(&mut self.woken) {
                 self.hand_out(source);
                 self.attend(source, dispatch);
             }
         }
     }
 
+    fn has_woken(&mut self) -> bool {
+        self.woken.append(&mut self.schedule.take_woken());
+        !self.woken.is_empty()
+    }
+
+    /// Whether there is anything that is only handed out when the lock is let go: to be asked before a rest, which
+    /// lets go of it in silence.
+    pub(crate) fn has_news(&mut self) -> bool {
+        self.has_woken() || !self.awake.is_empty()
+    }
+
     fn hand_out(&mut self, source: Source) {
         let settled = self.schedule.take_settled(source);
+        if settled.is_empty() {
+            return;
+        }
         let Some(of) = self.sessions.get_mut(&source) else {
             return;
         };
@@ -213,8 +232,7 @@ impl Inner {
     /// What a session may do now.
     pub(crate) fn next(&mut self, source: Source, now: Duration) -> Next {
         let of = self.of(source);
-        let is_run = of.session.sending.outage.is_some();
-        if is_run && of.first_is_out && !of.any_result {
+        if of.is_run() && of.first_is_out && !of.any_result {
             return Next::Wait;
         }
         let next = self.schedule.next(source, now);
@@ -234,6 +252,8 @@ impl Inner {
             let of = self.of(source);
             match next {
                 Next::Send(batch) => {
+                    self.wake_waiting(source); // there is room again
+                    let of = self.of(source);
                     of.ready.push_back(batch);
                     if of.idle >= of.ready.len() {
                         of.session.wake_thread();
@@ -249,7 +269,9 @@ impl Inner {
                 }
                 Next::WaitUntil(_) => {
                     // whoever is busy will look when it is done
-                    drop(of.more_threads());
+                    if let Err(error) = of.more_threads() {
+                        self.without_threads(source, error, dispatch);
+                    }
                     return;
                 }
                 Next::Wait => return,
@@ -257,27 +279,45 @@ impl Inner {
         }
     }
 
-    /// Nobody can send: what was to be sent has failed.
+    /// Nobody can send, nor look after what lingers: all of it has failed.
     fn without_threads(&mut self, source: Source, error: std::io::Error, dispatch: &Dispatch) {
         let of = self.of(source);
         if !of.threads.is_empty() {
             return; // with fewer threads than wished for it is slower, no more
         }
+        of.any_result = true;
+        let hurried = of.is_run() || of.flushes > 0 || of.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
-        for batch in mem::take(&mut of.ready) {
-            let operation = batch.operation();
+        let mut batches = mem::take(&mut of.ready);
+        self.schedule.hurry(source, true);
+        while let Next::Send(batch) = self.schedule.next(source, dispatch.now()) {
+            self.schedule.had_its_turn(source, batch.operation());
+            batches.push_back(batch);
+        }
+        self.schedule.hurry(source, hurried);
+        if batches.is_empty() {
+            self.has_woken();
+            self.woken.remove(&source); // it would be tried without end
+        }
+        for batch in batches {
             let verdict = Verdict::Failed(cause.clone(), Effect::NotApplied);
-            self.schedule.had_its_turn(source, operation);
             self.schedule.settle(batch, verdict, false, dispatch.now());
         }
     }
 }
 
 impl OfSession {
+    fn is_run(&self) -> bool {
+        self.session.sending.outage.is_some()
+    }
+
+    /// Starts a thread, unless there are as many as may be. It counts as one without anything to do until it looks, so
+    /// that no other is started for the same reason.
     fn more_threads(&mut self) -> std::io::Result<()> {
-        if self.threads.len() < self.session.sending.threads_at_most {
+        if self.threads.len() < self.session.sending.threads_at_most && !self.closing {
             let thread = Session::start_thread(&self.session)?;
             self.threads.push(thread);
+            self.idle += 1;
         }
         Ok(())
     }
@@ -289,6 +329,7 @@ impl Guard<'_> {
         let Some(inner) = self.inner.take() else {
             return;
         };
+        debug_assert!(inner.awake.is_empty(), "nobody is left asleep");
         let inner = match at_most {
             Some(time) => {
                 let waited = signal.wait_timeout(inner, time);

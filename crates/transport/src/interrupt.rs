@@ -26,7 +26,7 @@ impl fmt::Debug for Interrupt {
     }
 }
 
-/// The question in one call, which is asked when it is due and never after it was answered with yes.
+/// The question in one call or run, which is asked when it is due and never after it was answered with yes.
 #[derive(Debug)]
 pub(crate) struct Asking {
     interrupt: Interrupt,
@@ -61,6 +61,11 @@ impl Asking {
             self.put_off();
         }
         self.answered_yes.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was answered with yes. Whoever is told so sees to it, and it is asked again from then on.
+    pub(crate) fn take_yes(&self) -> bool {
+        self.answered_yes.swap(false, Ordering::Relaxed)
     }
 
     fn put_off(&self) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, process};
 
 use imtag_core::schedule::{Number, Pace, Source, Verdict};
-use imtag_core::{Change, Effect};
+use imtag_core::{Change, Effect, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::EndedEarly;
@@ -90,33 +90,47 @@ impl Session {
         reply: Reply,
         deadline: Duration,
     ) -> Option<Number> {
-        let checked = change.check(self.client.rules());
-        let of = inner.of(self.source);
-        of.counts.taken += 1;
-        if let Err(invalid) = checked {
-            let error = ChangeError::not_sent(&change, ChangeCause::Invalid(invalid));
-            of.counts.failed += 1;
-            match reply {
-                Reply::Poll(id) => of.completed.push_back(Completed {
-                    id,
-                    change: Arc::new(change),
-                    result: Err(error),
-                }),
-                Reply::Caller(caller) => {
-                    let mut outcome = caller
-                        .outcome
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    *outcome = Some(Err(error));
-                }
-            }
+        if let Err(invalid) = change.check(self.client.rules()) {
+            self.refuse(inner, change, reply, invalid);
             return None;
         }
+        inner.of(self.source).counts.taken += 1;
         let now = inner.dispatch.now();
         let number = inner
             .schedule
             .push(self.source, change, reply, deadline, now);
         Some(number)
+    }
+
+    /// Takes a change in that breaks the rules: it has its outcome at once.
+    pub(crate) fn refuse(
+        &self,
+        inner: &mut Guard<'_>,
+        change: Change,
+        reply: Reply,
+        invalid: Invalid,
+    ) {
+        let error = ChangeError::invalid(&change, invalid);
+        let of = inner.of(self.source);
+        of.counts.taken += 1;
+        of.counts.failed += 1;
+        match reply {
+            Reply::Poll(id) => {
+                of.completed.push_back(Completed {
+                    id,
+                    change: Arc::new(change),
+                    result: Err(error),
+                });
+                inner.wake_waiting(self.source);
+            }
+            Reply::Caller(caller) => {
+                let mut outcome = caller
+                    .outcome
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *outcome = Some(Err(error));
+            }
+        }
     }
 
     /// Whether the session holds as much as it may before it is sent.
@@ -172,6 +186,7 @@ impl Session {
         };
         of.closing = true;
         let threads = std::mem::take(&mut of.threads);
+        inner.wake_waiting(self.source);
         drop(inner);
         self.work.notify_all();
         for thread in threads {
@@ -187,6 +202,9 @@ impl Session {
         let Some(mut inner) = self.lock() else {
             return 0; // another process's, which sees to it
         };
+        if !inner.sessions.contains_key(&self.source) {
+            return 0; // it was abandoned before
+        }
         let unsettled = inner.schedule.unsettled(self.source);
         self.end(&mut inner, EndedEarly::Cancelled);
         drop(inner);

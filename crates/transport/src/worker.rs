@@ -39,8 +39,8 @@ pub(crate) fn run(session: &Arc<Session>) {
     let dispatch = session.dispatch();
     let source = session.source;
     let mut inner = dispatch.lock();
+    inner.of(source).idle -= 1;
     loop {
-        inner.go_on();
         if let Some(batch) = inner.of(source).ready.pop_front() {
             // whoever rests is to look after what is left
             inner.attend(source, dispatch);
@@ -61,6 +61,11 @@ pub(crate) fn run(session: &Arc<Session>) {
             Next::WaitUntil(moment) => Some(moment),
             Next::Wait => None,
         };
+        if inner.has_news() {
+            drop(inner); // hands them out
+            inner = dispatch.lock();
+            continue;
+        }
         let of = inner.of(source);
         let watch = until.filter(|until| of.watch.is_none_or(|watch| *until < watch));
         of.idle += 1;
@@ -90,6 +95,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
     let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
     on_turn();
     let mut inner = dispatch.lock();
+    inner.of(source).any_result = true;
     let Ok(sent) = sent else {
         let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
         inner.schedule.settle(batch, verdict, true, dispatch.now());
@@ -99,7 +105,6 @@ fn send(session: &Arc<Session>, batch: Batch) {
     of.counts.requests += u64::from(sent.attempts > 0);
     of.counts.attempts += u64::from(sent.attempts);
     of.counts.sent += u64::from(sent.sent);
-    of.any_result = true;
     let result = sent.result.map_err(Arc::new);
     let mut end = None;
     let mut blame = Blame::Users;
@@ -159,7 +164,7 @@ fn send_request<R: Request>(
         let options = options(session, batch);
         let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
         let result = call.run();
-        may_land |= call.effect() == Effect::PossiblyApplied;
+        may_land |= call.may_land();
         let (made, left) = match &result {
             Ok(outcome) => (outcome.attempts, outcome.sent),
             Err(error) => (error.attempts(), error.sent()),

@@ -7,7 +7,7 @@ use imtag_core::schedule::Pace;
 
 use super::{Bulk, BulkRun};
 use crate::cancel::{Blocked, Watch};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Asking, Interrupt};
 use crate::session::{Sending, Session, threads_at_most};
 use crate::{CancelToken, Client};
 
@@ -88,7 +88,7 @@ impl BulkOptions {
         self
     }
 
-    /// Asks on the calling thread, about every 100 ms while it waits: yes sends nothing more, and the second yes ends what
+    /// Asks on the thread that pushes, asks for outcomes or finishes, about every 100 ms while it does so: yes sends nothing more, and the second yes ends what
     /// is under way.
     pub fn interrupt(mut self, ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.interrupt = Some(Interrupt::new(ask));
@@ -128,7 +128,7 @@ impl BulkOptions {
         };
         Bulk {
             started: Instant::now(),
-            interrupt: self.interrupt,
+            asking: self.interrupt.as_ref().map(Asking::of),
             _watches: watches.into_iter().filter_map(watch).collect(),
             session,
         }

@@ -5,11 +5,8 @@ use std::iter::Fuse;
 
 use imtag_core::Change;
 
-use super::{Bulk, Progress, Settled, Summary};
+use super::{Bulk, Offered, Progress, Settled, Summary};
 use crate::patience::deadline_after;
-
-/// Changes that are pulled at once, so that the lock is taken once for them.
-const AT_ONCE: usize = 64;
 
 /// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
 /// ends when all have theirs. What it does not yield is not under way: drive it to its end, or drop it to cancel.
@@ -21,8 +18,8 @@ pub struct BulkRun<I: Iterator<Item = Change>> {
     bulk: Bulk,
     input: Fuse<I>,
     next_id: u64,
-    /// Pulled, and not yet taken.
-    pulled: VecDeque<(u64, Change)>,
+    /// Pulled, and not yet taken: one at most, as the input may take long to give the next.
+    pulled: Option<(u64, Change)>,
     /// Settled, and not yet yielded.
     settled: VecDeque<Settled>,
     takes_no_more: bool,
@@ -34,7 +31,7 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
             bulk,
             input: input.fuse(),
             next_id: 0,
-            pulled: VecDeque::new(),
+            pulled: None,
             settled: VecDeque::new(),
             takes_no_more: false,
         }
@@ -59,23 +56,25 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
         pulled.into_iter().map(|(_, change)| change).chain(input)
     }
 
-    /// Takes changes in, as long as there is room.
+    /// Takes changes in, as long as there is room and no outcome to be yielded: an input that is slower than the quota
+    /// never fills the room.
     fn fill(&mut self) {
         while !self.takes_no_more {
-            while self.pulled.len() < AT_ONCE {
-                let Some(change) = self.input.next() else {
-                    break;
-                };
-                self.pulled.push_back((self.next_id, change));
+            if self.pulled.is_none() {
+                let next = self.input.next();
+                self.pulled = next.map(|change| (self.next_id, change));
                 self.next_id += 1;
             }
-            if self.pulled.is_empty() {
+            if self.pulled.is_none() {
                 self.bulk.end_of_input();
                 self.takes_no_more = true;
-            } else if self.bulk.offer(&mut self.pulled).is_err() {
-                self.takes_no_more = true;
-            } else if !self.pulled.is_empty() {
-                return; // there is no more room
+                return;
+            }
+            self.bulk.ask();
+            match self.bulk.offer(&mut self.pulled) {
+                Ok(Offered::Taken) => {}
+                Ok(Offered::Full | Offered::Outcomes) => return,
+                Err(_) => self.takes_no_more = true,
             }
         }
     }
