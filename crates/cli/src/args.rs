@@ -97,6 +97,12 @@ pub(crate) struct ImportArgs {
     #[cfg(feature = "emulator")]
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Where to keep what is done, so that the same command goes on after a crash [default: FILE.journal]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Where to list who failed, to be imported again [default: FILE.failed.ndjson]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) failed: Option<PathBuf>,
     /// Read, check, group and count, and send nothing; no settings needed
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use imtag_transport::{Cause, Error};
-
-use crate::blame::Blame;
+use imtag_transport::{Blame, Cause, Error};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +48,7 @@ impl Exit {
         match error.cause() {
             Cause::Invalid(_) => Exit::Usage,
             Cause::Cancelled { .. } => Exit::Interrupted,
-            _ => match Blame::of(error) {
+            _ => match error.blame() {
                 Blame::Users => Exit::SomeFailed,
                 Blame::Settings => Exit::Settings,
                 Blame::Service => Exit::GaveOut,

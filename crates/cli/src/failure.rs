@@ -6,7 +6,7 @@ use imtag_core::Invalid;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::import::ReadError;
+use crate::import::{JournalError, ReadError};
 use crate::settings::SettingsError;
 
 /// A command that ends before it has a result to show.
@@ -21,6 +21,9 @@ pub(crate) enum CommandError {
     /// Nothing can be done for the file to import.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The journal or the list of failed users cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Settings are missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -71,6 +74,8 @@ impl CommandError {
             | CommandError::Invalid(_)
             | CommandError::Read(ReadError::File(_)) => Exit::Usage,
             CommandError::Read(ReadError::Group(_)) => Exit::GaveOut,
+            CommandError::Journal(error) if error.is_of_the_disk() => Exit::GaveOut,
+            CommandError::Journal(_) => Exit::Usage,
             CommandError::Settings(_) | CommandError::UserSig(_) => Exit::Settings,
             #[cfg(feature = "emulator")]
             CommandError::Emulator(_) => Exit::GaveOut,

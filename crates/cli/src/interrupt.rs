@@ -10,7 +10,6 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use imtag_transport::CancelToken;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -101,15 +100,6 @@ impl Interrupt {
     /// Keeps the calls that it is given to from sending any more, at the first signal.
     pub(crate) fn drain(&self) -> &CancelToken {
         &self.0.drain
-    }
-
-    /// Waits, no longer than until a signal comes.
-    pub(crate) fn rest(&self, time: Duration) {
-        let waited = self
-            .0
-            .told
-            .wait_timeout_while(self.state(), time, |state| state.signals == 0);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Waits for a signal.

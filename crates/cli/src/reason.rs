@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use imtag_core::Limits;
-use imtag_transport::{Cause, Error, Refusal};
+use imtag_transport::{Cause, ChangeCause, ChangeError, Error, Refusal};
 use serde::Serialize;
 
 use crate::shown::Shown;
@@ -35,6 +35,15 @@ impl Reason {
             format!("more than {most} distinct tags in the file, at most {most} a user"),
             "keep those that matter; nothing of the user was sent",
         )
+    }
+
+    /// Why a change is not done.
+    pub(crate) fn of_change(error: &ChangeError) -> Reason {
+        match (error.refusal(), error.cause()) {
+            (Some(refusal), _) => Reason::of_refusal(refusal),
+            (None, ChangeCause::Request(error)) => Reason::of_error(error),
+            (None, cause) => Reason::ours(cause.to_string(), error.remedy()),
+        }
     }
 
     /// What the service said of an account.

@@ -31,6 +31,8 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         ("requests", json!(3)),
         ("lower_bound", json!(3)),
         ("retries", json!(0)),
+        ("resumed", json!(0)),
+        ("splits", json!(0)),
         ("users_tagged", json!(250)),
         ("users_failed", json!(0)),
         ("quota_utilisation", json!(0.03)),
@@ -41,7 +43,7 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         assert_eq!(report[field], expected, "{field}");
     }
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(report.as_object().unwrap().len(), 14, "{report}");
+    assert_eq!(report.as_object().unwrap().len(), 16, "{report}");
     assert_eq!(stage.emulator.users().len(), 250);
     assert_eq!(stage.tags_of("user0249"), ["tag0", "tag1"]);
     assert_eq!(stage.emulator.stats().arrivals(), 3);
@@ -124,6 +126,7 @@ fn users_left_out_of_a_partial_success_are_named_with_their_tags() {
     );
     let expected = json!([{
         "account": "user0001",
+        "op": "add",
         "tags": ["tag0", "tag1"],
         "code": 70107,
         "reason": "an account was never imported",
@@ -138,7 +141,7 @@ fn users_left_out_of_a_partial_success_are_named_with_their_tags() {
 }
 
 #[test]
-fn a_user_of_whom_one_of_two_requests_failed_is_possibly_applied() {
+fn of_a_user_of_whom_one_of_two_requests_failed_the_tags_that_are_not_there_are_named() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1, 15));
     stage.emulator.faults(
@@ -153,7 +156,7 @@ fn a_user_of_whom_one_of_two_requests_failed_is_possibly_applied() {
     let failure = &report["failures"][0];
     assert_eq!(
         (&failure["code"], &failure["effect"]),
-        (&json!(90033), &json!("possibly applied"))
+        (&json!(90033), &json!("not applied"))
     );
     let tags = ["tag10", "tag11", "tag12", "tag13", "tag14"];
     assert_eq!(failure["tags"], json!(tags));
@@ -161,23 +164,26 @@ fn a_user_of_whom_one_of_two_requests_failed_is_possibly_applied() {
 }
 
 #[test]
-fn one_users_fault_fails_its_request_and_no_other() {
+fn one_users_fault_is_found_and_fails_nobody_else() {
     let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0150"]));
     stage.file("users.csv", users_with_tags(250, 1));
     let (exit, report) = stage.json(&["import", "users.csv"]);
-    assert_eq!((exit, &report["requests"]), (Some(1), &json!(3)));
-    let failed = accounts(&report);
-    assert!(failed.contains(&"user0150"));
-    assert_eq!(report["users_failed"], json!(failed.len()));
-    assert_eq!(stage.emulator.users().len() + failed.len(), 250);
+    assert_eq!((exit, &report["users_failed"]), (Some(1), &json!(1)));
+    assert_eq!(accounts(&report), ["user0150"]);
+    assert_eq!(stage.emulator.users().len(), 249);
     assert_eq!(report["failures"][0]["effect"], "possibly applied");
+    let splits = report["splits"].as_u64().unwrap();
+    assert!((6..=7).contains(&splits), "{splits} splits of 100 users");
+    assert_eq!(report["requests"], json!(3 + 2 * splits));
 
     let text = stage.run(&["import", "users.csv"]).out;
+    let searched = format!("{} of them to find users at fault", 2 * splits);
+    assert!(text.contains(&searched), "{text}");
     assert!(
         text.contains("possibly applied: 70107 the account was never imported (import"),
         "{text}"
     );
-    assert_eq!(text.matches("\n    user").count(), failed.len());
+    assert_eq!(text.matches("\n    user").count(), 1);
 }
 
 #[test]

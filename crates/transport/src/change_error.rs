@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imtag_core::schedule::{Failed, Why};
 use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass, shortened};
 
-use crate::{EndedEarly, Error};
+use crate::{Blame, EndedEarly, Error};
 
 /// A change that is not done, or not in full.
 #[derive(Debug, Clone)]
@@ -137,6 +137,19 @@ impl ChangeError {
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         self.cause.refusal()
+    }
+
+    /// Whose fault it is: the account's and its tags', or what would have kept any other change from being done too.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match &self.cause {
+            ChangeCause::Invalid(_) | ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => {
+                Blame::Users
+            }
+            ChangeCause::Request(error) => error.blame(),
+            ChangeCause::Ended(EndedEarly::Refused(_)) => Blame::Settings,
+            _ => Blame::Service,
+        }
     }
 
     /// Whether the same change may succeed later as it is.

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules};
+use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
 
 use crate::call::Call;
 use crate::dispatch::Dispatch;
 use crate::process::PerProcess;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::{BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Error, Outcome};
+use crate::{BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Endpoint, Error, Outcome};
 
 /// A client of the service. Clones share connections, quota, UserSig and retry budget; all methods may be called
 /// from any thread, and after `fork()`, where the child starts with connections of its own.
@@ -50,6 +50,18 @@ impl Client {
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.shared.settings.rules
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn sdkappid(&self) -> SdkAppId {
+        self.shared.settings.sdkappid
+    }
+
+    /// Where the service is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.settings.endpoint
     }
 
     /// Adds tags to users.

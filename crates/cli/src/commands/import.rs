@@ -4,7 +4,7 @@ use super::Context;
 use crate::args::ImportArgs;
 use crate::exit::Exit;
 use crate::failure::CommandError;
-use crate::import::{self, Room, Run};
+use crate::import::{self, Files, Room, Run};
 use crate::interrupt::{Busy, Interrupt};
 
 pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit, CommandError> {
@@ -24,12 +24,15 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
     }
     let interrupt = Interrupt::install(context.output)?;
     let connection = context.connection()?;
+    let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
+    let files = Files::of(&arguments.file, journal, failed)?;
     let read = import::read(&arguments.file, *connection.client.rules(), room)?;
     let run = Run {
         connection: &connection,
         timeout: context.timeout(),
         interrupt: &interrupt,
         output: context.output,
+        files,
         demo: None,
     };
     run.import(read)
@@ -68,6 +71,7 @@ fn demo(context: &Context<'_>, arguments: &ImportArgs, room: Room) -> Result<Exi
         timeout: context.timeout(),
         interrupt: &interrupt,
         output: context.output,
+        files: demo.files(),
         demo: Some(demo.introduction()),
     };
     run.import(read)

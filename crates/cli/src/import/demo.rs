@@ -6,8 +6,9 @@ use std::io::Write;
 use imtag_core::Limits;
 use imtag_emulator::Emulator;
 use imtag_transport::Client;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
+use super::files::Files;
 use crate::failure::CommandError;
 use crate::settings::Connection;
 
@@ -17,6 +18,7 @@ pub(crate) struct Demo {
     pub(crate) endpoint: String,
     _emulator: Emulator,
     _ca_file: NamedTempFile,
+    folder: TempDir,
 }
 
 impl Demo {
@@ -32,6 +34,8 @@ impl Demo {
             Ok(file)
         });
         let ca_file = written.map_err(CommandError::machine("cannot write a temporary CA file"))?;
+        let folder = tempfile::tempdir();
+        let folder = folder.map_err(CommandError::machine("cannot make a temporary folder"))?;
         let client = Client::builder(
             emulator.sdkappid().get(),
             emulator.identifier(),
@@ -49,11 +53,17 @@ impl Demo {
             endpoint: emulator.endpoint(),
             _emulator: emulator,
             _ca_file: ca_file,
+            folder,
         })
     }
 }
 
 impl Demo {
+    /// What the import keeps, for as long as the demo lasts.
+    pub(crate) fn files(&self) -> Files {
+        Files::within(self.folder.path())
+    }
+
     /// Said before the import, so that nobody takes it for one of their app.
     pub(crate) fn introduction(&self) -> String {
         let Demo {

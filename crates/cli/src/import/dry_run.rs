@@ -10,8 +10,10 @@ use serde::{Serialize, Serializer};
 
 use super::Read;
 use super::bad_rows::BadRows;
+use super::change::Op;
+use super::failed::Failure;
 use super::group::User;
-use super::report::Failure;
+
 use super::summary::write_bad_rows;
 use super::totals::{OfOperation, Totals, has_too_many_tags};
 use super::users::{Gathered, GroupError};
@@ -123,13 +125,13 @@ impl Serialize for Failures {
         let reason = Reason::too_many_tags(&self.limits);
         let mut list = serializer.serialize_seq(None)?;
         self.for_each(|user| {
+            let tags: Vec<&str> = user.add.iter().collect();
             let failure = Failure {
                 account: user.account,
-                tags: user.add.iter().collect(),
-                code: reason.code,
-                reason: &reason.reason,
-                remedy: &reason.remedy,
-                effect: Effect::NotApplied.name(),
+                op: Op::Add,
+                tags: &tags,
+                reason: &reason,
+                effect: Effect::NotApplied,
             };
             list.serialize_element(&failure).map_err(Failed)
         })

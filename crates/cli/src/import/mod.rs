@@ -4,35 +4,30 @@
 //!     read    header, records, ndjson, read     rows, each checked: good ones, and bad_rows
 //!     group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
 //!             group, users, totals              and in an order that follows from the file alone
-//!     send    held, plan, send, course
-//!     report  tally, report, summary, dry_run
+//!     send    files, journal, send, book        changes, and what became of each, kept safe in the journal
+//!     report  failed, report, summary, dry_run  who failed and why
 
 mod bad_rows;
+mod book;
 mod change;
-mod course;
 #[cfg(feature = "emulator")]
 mod demo;
 mod digest;
-#[allow(dead_code, reason = "not wired into the command yet")]
 mod disk;
 mod dry_run;
 mod entry;
-#[allow(dead_code, unused_imports, reason = "not wired into the command yet")]
 mod failed;
 mod file;
+mod files;
 mod group;
 mod header;
-mod held;
-#[allow(dead_code, unused_imports, reason = "not wired into the command yet")]
 mod journal;
 mod lines;
-#[allow(dead_code, reason = "not wired into the command yet")]
 mod lock;
 mod memory;
 mod names;
 mod ndjson;
 mod parts;
-mod plan;
 mod progress;
 mod read;
 mod read_back;
@@ -41,40 +36,41 @@ mod report;
 mod send;
 mod spool;
 mod summary;
-mod tally;
 mod totals;
 mod unpack;
 mod users;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use imtag_core::Rules;
+use imtag_transport::{Client, EndedEarly, Summary};
 
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
+pub(crate) use files::Files;
+pub(crate) use journal::JournalError;
 pub(crate) use memory::Memory;
 
 use bad_rows::BadRows;
-use course::End;
+use book::{Book, Remains};
 use file::{FileError, FileProblem, Input};
-use held::Groups;
-use journal::Fingerprint;
-use plan::Plan;
+use journal::{Fingerprint, Identity, Journal};
+use progress::Bar;
 use read::Rows;
 use read_back::ReadBack;
 use report::{Ended, Failures, Report};
-use send::Sender;
+use send::{Sender, Sent, Stopped};
 use spool::SpoolError;
-use tally::Tally;
 use totals::Totals;
 use users::{Gathered, Gathering, GroupError};
 
 use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::interrupt::{Busy, Interrupt};
-use crate::output::Output;
-use crate::reason::Reason;
+use crate::output::{Output, note};
 use crate::settings::Connection;
 
 /// What reading may take of this machine.
@@ -93,7 +89,6 @@ pub(crate) struct Read {
     gathered: Gathered,
     totals: Totals,
     rules: Rules,
-    #[allow(dead_code, reason = "for the journal, which is not wired in yet")]
     fingerprint: Fingerprint,
 }
 
@@ -151,83 +146,130 @@ pub(crate) struct Run<'a> {
     pub(crate) timeout: Option<Duration>,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) output: Output,
+    pub(crate) files: Files,
     /// What the import goes to, where it is a demo: all tags are then read back and compared with the file.
     pub(crate) demo: Option<String>,
 }
 
 impl Run<'_> {
-    /// Sends what was read, and reports.
+    /// Sends what was read and is not settled, and reports.
     pub(crate) fn import(&self, mut read: Read) -> Result<Exit, CommandError> {
-        if read.totals.clear.users + read.totals.remove.users > 0 {
-            return Err(CommandError::Usage(
-                "rows that remove or clear can be looked at (--dry-run) and not sent yet"
-                    .to_owned(),
+        let client = &self.connection.client;
+        let identity = Identity {
+            input: read.fingerprint,
+            users: read.totals.users,
+            facts: facts(client),
+        };
+        let opened = Journal::open(&self.files.journal, &identity, &self.files.failed)?;
+        let resumed = opened.settled.done() + opened.settled.failed();
+        if opened.resumed {
+            let (journal, users) = (self.files.journal.display(), identity.users);
+            let torn = match opened.torn {
+                0 => String::new(),
+                bytes => format!("; its last {bytes} bytes were cut off by a crash"),
+            };
+            note(format_args!(
+                "going on by {journal}: {resumed} of {users} users are settled{torn}"
             ));
         }
-        let groups = Groups::of(&mut read.gathered).map_err(ReadError::from)?;
-        let plan = &Plan::new(groups, read.rules);
-        let mut tally = Tally::new(plan);
+        let mut book = Book::of(opened);
+        let bar = Bar::new(
+            identity.users,
+            &book.settled,
+            self.connection.calls_per_second,
+        );
         self.interrupt.busy_with(Busy::Importing);
         let started = Instant::now();
-        let mut ended = self.send(plan, &mut tally);
+        let sender = Sender {
+            client,
+            timeout: self.timeout,
+            interrupt: self.interrupt,
+        };
+        let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut book, &bar);
+        bar.clear();
         let seconds = started.elapsed().as_secs_f64();
-        if let Some(reason) = not_sent(&ended) {
-            tally.not_sent(reason);
+        let (journal, remains) = book.close();
+        let counters = journal.counters();
+        let mut ended = self.ended(&summary, stopped, &remains);
+        let closed = match remains.settled.is_complete() {
+            true => journal.finish(),
+            false => journal.close(),
+        };
+        if let (Err(denied), Ended::AllSent) = (closed, &ended) {
+            ended = Ended::Stopped(denied.to_string());
         }
-        let read_back = self
-            .demo
-            .as_ref()
-            .map(|_| read_back::read_back(&self.connection.client, plan, &tally, self.interrupt));
-
+        let read_back = match &self.demo {
+            Some(_) => Some(self.read_back(&mut read.gathered, &remains)?),
+            None => None,
+        };
         let cut_short = |it: &ReadBack| it.ended_early.is_some();
         if self.interrupt.came() && read_back.as_ref().is_some_and(cut_short) {
             ended = Ended::Interrupted;
         }
-
-        let users = plan.groups().users();
-        let users_failed = tally.failures().count();
+        let users_tagged = remains.settled.done();
         let report = Report {
             file: read.file,
             rows: read.rows,
             bad_rows: read.bad_rows.count(),
-            users,
-            requests: tally.requests,
-            lower_bound: plan.requests(),
-            retries: tally.retries(),
-            users_tagged: users - users_failed,
-            users_failed,
-            seconds: rounded(seconds),
-            quota_utilisation: self.utilisation(tally.charged, seconds),
+            users: identity.users,
+            resumed,
+            requests: counters.requests,
+            lower_bound: read.totals.lower_bound(),
+            retries: counters.retries,
+            splits: counters.splits,
+            users_tagged,
+            users_failed: identity.users - users_tagged,
+            seconds: rounded(counters.elapsed.as_secs_f64()),
+            quota_utilisation: self.utilisation(summary.progress.sent, seconds),
             demo: self.demo.clone(),
             ended_early: ended.sentence(),
             read_back,
-            failures: Failures(&tally),
+            failures: Failures {
+                list: self.files.failed.clone(),
+                gathered: RefCell::new(read.gathered),
+                remains,
+                not_sent: ended.not_sent(),
+            },
             bad_row_details: read.bad_rows,
             ended,
+            timpush_would_save: summary.timpush_would_save(),
         };
         self.interrupt.busy_with(Busy::Reporting);
         self.output.show(&report)?;
         Ok(report.exit())
     }
 
-    fn send(&self, plan: &Plan, tally: &mut Tally<'_>) -> Ended {
-        let sender = Sender {
-            client: &self.connection.client,
-            calls_per_second: self.connection.calls_per_second,
-            timeout: self.timeout,
-            interrupt: self.interrupt,
-        };
-        let bar = progress::bar(plan.requests());
-        let end = sender.send(plan, |sent| {
-            tally.take(sent);
-            bar.inc(1);
-        });
-        bar.finish_and_clear();
-        match end {
-            _ if self.interrupt.came() && tally.unfinished() => Ended::Interrupted,
-            Some(end) => Ended::Early(end),
+    fn ended(&self, summary: &Summary, stopped: Option<Stopped>, remains: &Remains) -> Ended {
+        if let Some(stopped) = stopped {
+            return Ended::Stopped(stopped.to_string());
+        }
+        match &summary.ended {
+            _ if remains.settled.is_complete() => Ended::AllSent,
+            _ if self.interrupt.came() => Ended::Interrupted,
+            Some(EndedEarly::Refused(why)) => Ended::Refused(why.to_string()),
+            Some(EndedEarly::GaveOut(why)) => Ended::GaveOut(why.to_string()),
+            Some(_) => Ended::Interrupted,
             None => Ended::AllSent,
         }
+    }
+
+    fn read_back(
+        &self,
+        gathered: &mut Gathered,
+        remains: &Remains,
+    ) -> Result<ReadBack, CommandError> {
+        let mut failed = HashSet::new();
+        if remains.settled.failed() > 0 {
+            for listed in failed::list(&self.files.failed).map_err(JournalError::from)? {
+                failed.insert(listed.map_err(JournalError::from)?.account);
+            }
+        }
+        let is_done = |position, account: &str| {
+            remains.settled.is_settled(position) && !failed.contains(account)
+        };
+        let client = &self.connection.client;
+        let read = read_back::read_back(client, gathered, is_done, self.interrupt);
+        Ok(read.map_err(ReadError::from)?)
     }
 
     /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole
@@ -239,33 +281,26 @@ impl Run<'_> {
     }
 }
 
-impl Ended {
-    fn sentence(&self) -> Option<String> {
-        match self {
-            Ended::AllSent => None,
-            Ended::Interrupted => Some("interrupted".to_owned()),
-            Ended::Early(End::Refused(why) | End::GaveOut(why)) => Some(why.clone()),
-        }
-    }
-}
-
-/// Why what was not sent was not.
-fn not_sent(ended: &Ended) -> Option<Reason> {
-    match ended {
-        Ended::AllSent => None,
-        Ended::Interrupted => Some(Reason::ours(
-            "not sent: interrupted".to_owned(),
-            "import the file again",
-        )),
-        Ended::Early(End::Refused(_)) => Some(Reason::ours(
-            "not sent: the service does not let this app in".to_owned(),
-            "mend the settings, and import the file again",
-        )),
-        Ended::Early(End::GaveOut(_)) => Some(Reason::ours(
-            "not sent: the service or the network gave out".to_owned(),
-            "import the file again when it is back",
-        )),
-    }
+/// What else than its input makes an import the same: whom it tags, and what the users' order depends on.
+fn facts(client: &Client) -> Vec<(String, String)> {
+    let (rules, endpoint) = (client.rules(), client.endpoint());
+    let limits = &rules.limits;
+    let facts = [
+        ("SDKAppID", client.sdkappid().to_string()),
+        (
+            "endpoint",
+            format!("{}:{}", endpoint.host(), endpoint.port()),
+        ),
+        ("generation", rules.generation.to_string()),
+        ("tags a user", limits.tags_per_user.to_string()),
+        (
+            "tags a user and request",
+            limits.tags_per_user_and_request.to_string(),
+        ),
+        ("bytes of an account", limits.account_bytes.to_string()),
+        ("bytes of a tag", limits.tag_bytes.to_string()),
+    ];
+    facts.map(|(name, fact)| (name.to_owned(), fact)).into()
 }
 
 /// To four digits, as more would be noise.

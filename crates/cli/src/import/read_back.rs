@@ -1,14 +1,13 @@
 //! Reading back what was imported, and comparing it with the file, user by user. Users who failed are not compared:
 //! what is known of them stands in the report.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 
 use imtag_transport::{Client, Generation, GetTags, Operation};
 use serde::Serialize;
 
-use super::plan::Plan;
-use super::tally::Tally;
+use super::users::{Gathered, GroupError};
 use crate::interrupt::Interrupt;
 use crate::shown::{Shown, count};
 
@@ -35,55 +34,79 @@ pub(crate) struct Difference {
     pub(crate) unexpected: Vec<String>,
 }
 
+/// Users who are not done are not compared.
 pub(crate) fn read_back(
     client: &Client,
-    plan: &Plan,
-    tally: &Tally<'_>,
+    gathered: &mut Gathered,
+    is_done: impl Fn(u64, &str) -> bool,
     interrupt: &Interrupt,
-) -> ReadBack {
-    let groups = plan.groups();
-    let failed: HashSet<&str> = tally.failures().map(|user| user.account).collect();
-    let tagged: Vec<usize> = (0..groups.users())
-        .filter(|user| !failed.contains(groups.account(*user)))
-        .collect();
+) -> Result<ReadBack, GroupError> {
     let mut back = ReadBack {
-        users: tagged.len(),
         path: Operation::Get.path(Generation::default()),
         ..ReadBack::default()
     };
-    for users in tagged.chunks(plan.rules().limits.users_per_request) {
-        if interrupt.came() {
-            back.ended_early = Some("interrupted".to_owned());
-            return back;
+    let at_once = client.rules().limits.users_per_request;
+    let mut users = gathered.users();
+    let mut some = Vec::with_capacity(at_once);
+    loop {
+        let next = users.next()?;
+        let at_end = next.is_none();
+        if let Some((position, user)) = next {
+            if !is_done(position, user.account) {
+                continue;
+            }
+            back.users += 1;
+            let tags = user.add.iter().map(str::to_owned).collect();
+            some.push((user.account.to_owned(), tags));
         }
-        let accounts = users.iter().map(|user| groups.account(*user));
-        let request = GetTags::by(plan.rules(), accounts)
-            .expect("accounts were checked when they were read, and each is in the file once");
-        back.requests += 1;
-        let read: HashMap<String, Vec<String>> = match client.get_tag(&request) {
-            Ok(outcome) => {
-                let users = outcome.tags.into_iter();
-                users.map(|user| (user.account, user.tags)).collect()
+        let full = some.len() == at_once || at_end && !some.is_empty();
+        if full && back.ended_early.is_none() {
+            if let Err(why) = back.read(client, &some, interrupt) {
+                back.ended_early = Some(why);
             }
-            Err(error) => {
-                back.ended_early = Some(error.to_string());
-                return back;
-            }
-        };
-        for user in users {
-            let of_file = groups.tags(*user, 0..groups.tag_count(*user)).collect();
-            let account = groups.account(*user);
-            let of_service = read.get(account).into_iter().flatten();
-            back.compare(account, &of_file, &of_service.map(String::as_str).collect());
+        }
+        if full {
+            some.clear();
+        }
+        if at_end {
+            return Ok(back);
         }
     }
-    back
 }
 
 impl ReadBack {
     /// Whether every user was read, and has the tags of the file.
     pub(crate) fn is_equal(&self) -> bool {
         self.users == self.users_equal
+    }
+
+    fn read(
+        &mut self,
+        client: &Client,
+        users: &[(String, BTreeSet<String>)],
+        interrupt: &Interrupt,
+    ) -> Result<(), String> {
+        if interrupt.came() {
+            return Err("interrupted".to_owned());
+        }
+        let accounts = users.iter().map(|(account, _)| account);
+        let request = GetTags::by(client.rules(), accounts)
+            .expect("accounts were checked when they were read, and each is in the file once");
+        self.requests += 1;
+        let outcome = client
+            .get_tag(&request)
+            .map_err(|error| error.to_string())?;
+        let read = outcome
+            .tags
+            .into_iter()
+            .map(|user| (user.account, user.tags));
+        let read: HashMap<String, Vec<String>> = read.collect();
+        for (account, of_file) in users {
+            let of_file = of_file.iter().map(String::as_str).collect();
+            let of_service = read.get(account).into_iter().flatten();
+            self.compare(account, &of_file, &of_service.map(String::as_str).collect());
+        }
+        Ok(())
     }
 
     fn compare(&mut self, account: &str, file: &BTreeSet<&str>, service: &BTreeSet<&str>) {

@@ -1,225 +1,180 @@
-//! Sending: as many requests under way as the quota can use, each call with its retries, until all are sent, the
-//! course ends, or Ctrl-C comes. Results go to the caller's thread one by one, in the order in which they arrive.
-//!
-//! The first request goes alone: with wrong credentials one request is refused, and not one of each worker.
-//!
-//! A request that meets no service is tried again for half the time of a call (half a minute), beyond the retries of
-//! the call itself, so that a short outage costs time and no users.
+//! Sending: the users of a file go into a bulk run, one after the other, and what becomes of them goes into the book.
+//! Who is settled already is passed by. Ctrl-C stops the sending, and what is under way is waited for.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_transport::{CallOptions, Cause, Client, Effect, Error, Outcome, Phase};
+use imtag_transport::{Bulk, Change, ChangeError, Client, Progress, Settled, Summary};
 
-use super::course::{Course, End};
-use super::plan::Plan;
-use crate::blame::Blame;
+use super::book::{Book, changes_of};
+use super::change::Op;
+use super::disk::DiskError;
+use super::group::User;
+use super::journal::Counters;
+use super::progress::Bar;
+use super::totals::has_too_many_tags;
+use super::users::{Gathered, GroupError};
 use crate::interrupt::Interrupt;
+use crate::reason::Reason;
 
-/// Requests under way at most: what 100 calls a second need at a round trip of 0.6 s, and more calls at 0.5 s, up to
-/// what a process can well have of threads.
-const WORKERS_AT_MOST: std::ops::RangeInclusive<usize> = 64..=512;
-
-/// For a call with all its waits and retries, where the command line does not say otherwise.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a request with all its waits and retries, where the command line does not say otherwise.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// For one attempt of it, so that a lost answer leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is needed to send a plan.
+/// Changes of a user, at most: to clear, to remove, to add.
+const CHANGES: u64 = 4;
+
+/// What is needed to send.
 pub(crate) struct Sender<'a> {
     pub(crate) client: &'a Client,
-    pub(crate) calls_per_second: u32,
     /// For each request, with its retries.
     pub(crate) timeout: Option<Duration>,
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// How long it rests between two calls meanwhile.
-const REST: Duration = Duration::from_millis(500);
-
-/// What came of a request.
+/// How the sending went.
 pub(crate) struct Sent {
-    /// Its position in the plan.
-    pub(crate) request: usize,
-    pub(crate) result: Result<Outcome, Error>,
-    /// What its calls before the last came to.
-    pub(crate) earlier: Earlier,
+    pub(crate) summary: Summary,
+    /// Why it stopped, where this machine is at fault.
+    pub(crate) stopped: Option<Stopped>,
 }
 
-/// Calls of a request that met no service, and were made again.
-pub(crate) struct Earlier {
-    pub(crate) attempts: u32,
-    /// Attempts of which a byte left this machine.
-    pub(crate) sent: u32,
-    /// The most that any of them may have done.
-    pub(crate) effect: Effect,
-}
-
-impl Earlier {
-    fn none() -> Earlier {
-        Earlier {
-            attempts: 0,
-            sent: 0,
-            effect: Effect::NotApplied,
-        }
-    }
-
-    fn add(&mut self, error: &Error) {
-        self.attempts += error.attempts();
-        self.sent += error.sent();
-        self.effect = self.effect.max(error.effect());
-    }
-}
-
-/// What the workers of one import share.
-struct Work<'a> {
-    sender: &'a Sender<'a>,
-    plan: &'a Plan,
-    options: CallOptions,
-    /// For how long a request that meets no service is tried again, once the service has been there.
-    outage: Duration,
-    course: Course,
-    next: AtomicUsize,
+/// What this machine denies.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
 }
 
 impl Sender<'_> {
-    /// Sends the requests of a plan; says why it ended before all were sent, or that nobody answered.
-    pub(crate) fn send(&self, plan: &Plan, mut take: impl FnMut(Sent)) -> Option<End> {
-        let timeout = self.timeout.unwrap_or(CALL_TIMEOUT);
-        let work = Work {
-            sender: self,
-            plan,
-            options: CallOptions::new()
-                .timeout(timeout)
-                .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
-                .cancel(self.interrupt.token())
-                .drain(self.interrupt.drain()),
-            outage: timeout / 2,
-            course: Course::default(),
-            next: AtomicUsize::new(0),
+    /// Sends whatever is not settled.
+    pub(crate) fn send(&self, gathered: &mut Gathered, book: &mut Book, bar: &Bar) -> Sent {
+        let timeout = self.timeout.unwrap_or(TIMEOUT);
+        let bulk = self
+            .client
+            .bulk()
+            .timeout(timeout)
+            .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
+            // the file is at hand: whoever is to share a request comes soon
+            .linger(Duration::MAX)
+            .cancel(self.interrupt.token())
+            .drain(self.interrupt.drain())
+            .start();
+        let mut run = Run {
+            bulk,
+            book,
+            bar,
+            started: Instant::now(),
+            counted: Counters::default(),
         };
-        if let Some(sent) = work.next().and_then(|request| work.call(request)) {
-            take(sent);
+        let mut stopped = self.feed(gathered, &mut run).err();
+        if stopped.is_some() {
+            run.bulk.cancel();
         }
-        thread::scope(|scope| {
-            let workers = workers(plan.requests().saturating_sub(1), self.calls_per_second);
-            let (results, arriving) = sync_channel(workers.max(1));
-            for _ in 0..workers {
-                let results = results.clone();
-                let spawned = thread::Builder::new().spawn_scoped(scope, || work.run(results));
-                if spawned.is_err() {
-                    break; // with fewer threads than wished for it is slower, no more
-                }
-            }
-            drop(results);
-            arriving.into_iter().for_each(&mut take);
-            // where the system gave no thread at all, this one does the work
-            while let Some(sent) = work.next().and_then(|request| work.call(request)) {
-                take(sent);
-            }
-        });
-        work.course.end()
-    }
-}
-
-/// More than the quota lets through in a second would only wait for their turn, in vain once it is time to stop.
-fn workers(requests: usize, calls_per_second: u32) -> usize {
-    let useful = usize::try_from(calls_per_second)
-        .unwrap_or(usize::MAX)
-        .max(2);
-    let at_most = (useful / 2).clamp(*WORKERS_AT_MOST.start(), *WORKERS_AT_MOST.end());
-    requests.min(useful).min(at_most)
-}
-
-impl Work<'_> {
-    // by value, so that the channel closes when the last worker ends
-    #[allow(clippy::needless_pass_by_value)]
-    fn run(&self, results: SyncSender<Sent>) {
-        while let Some(request) = self.next() {
-            let Some(sent) = self.call(request) else {
-                return;
-            };
-            if results.send(sent).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// The next request to send; none once the import is to end.
-    fn next(&self) -> Option<usize> {
-        if !self.goes_on() {
-            return None;
-        }
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        (next < self.plan.requests()).then_some(next)
-    }
-
-    fn goes_on(&self) -> bool {
-        self.course.goes_on() && !self.sender.interrupt.came()
-    }
-
-    /// What came of a request; `None` where it was never sent, as it is time to end.
-    fn call(&self, position: usize) -> Option<Sent> {
-        let request = self.plan.request(position);
-        let mut earlier = Earlier::none();
-        let mut outage = None;
+        run.bulk.end_of_input();
         loop {
-            let result = self.sender.client.add_tag_with(&request, &self.options);
-            if let Err(error) = &result {
-                if never_had_its_turn(error) && earlier.attempts == 0 {
-                    match self.goes_on() {
-                        true => continue,
-                        false => return None,
-                    }
-                }
-                let began = *outage.get_or_insert_with(Instant::now);
-                if self.is_worth_another(error) && began.elapsed() < self.outage {
-                    earlier.add(error);
-                    self.sender.interrupt.rest(REST);
-                    continue;
-                }
+            let settled = run.bulk.poll(Duration::MAX);
+            if settled.is_empty() {
+                break;
             }
-            self.course.note(&result);
-            return Some(Sent {
-                request: position,
-                result,
-                earlier,
-            });
+            if let (Err(denied), None) = (run.take(settled), &stopped) {
+                stopped = Some(denied.into());
+                run.bulk.cancel();
+            }
         }
+        let summary = run.bulk.finish();
+        run.count(&summary.progress);
+        if stopped.is_none() && summary.ended.is_none() {
+            stopped = run.book.list_held().err().map(Stopped::from);
+        }
+        Sent { summary, stopped }
     }
 
-    fn is_worth_another(&self, error: &Error) -> bool {
-        let no_service = Blame::of(error) == Blame::Service;
-        no_service && self.course.any_answered() && self.goes_on()
+    /// Gives out what is to be done, until there is no more or the run has ended.
+    fn feed(&self, gathered: &mut Gathered, run: &mut Run<'_>) -> Result<(), Stopped> {
+        let limits = self.client.rules().limits;
+        let too_many_tags = Reason::too_many_tags(&limits);
+        let mut users = gathered.users();
+        while let Some((position, user)) = users.next()? {
+            if run.book.settled.is_settled(position) {
+                continue;
+            }
+            if has_too_many_tags(&user, &limits) {
+                run.book.refuse(position, &user, &too_many_tags)?;
+            } else if !run.give(position, &user)? {
+                return Ok(());
+            }
+            let settled = run.bulk.poll(Duration::ZERO);
+            run.take(settled)?;
+        }
+        Ok(())
     }
 }
 
-/// Nothing was sent, and nothing is wrong: other processes of the app use the quota up, or it is time to end.
-fn never_had_its_turn(error: &Error) -> bool {
-    let waited = matches!(
-        error.cause(),
-        Cause::Timeout {
-            phase: Phase::Quota
-        } | Cause::Cancelled { .. }
-    );
-    waited && error.attempts() == 0
+/// A run, and where its outcomes go.
+struct Run<'r> {
+    bulk: Bulk,
+    book: &'r mut Book,
+    bar: &'r Bar,
+    started: Instant,
+    /// What the journal's counters have been told.
+    counted: Counters,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::workers;
-
-    #[test]
-    fn there_are_as_many_workers_as_requests_and_quota_can_use() {
-        assert_eq!(workers(0, 100), 0);
-        assert_eq!(workers(5, 100), 5);
-        assert_eq!(workers(1_000, 100), 64);
-        assert_eq!(workers(1_000, 10), 10);
-        assert_eq!(workers(1_000, 1), 2);
-        assert_eq!(workers(1_000, 400), 200);
-        assert_eq!(workers(100_000, 100_000), 512);
+impl Run<'_> {
+    /// Gives out what is to be done for a user; false where the run has ended.
+    fn give(&mut self, position: u64, user: &User<'_>) -> Result<bool, DiskError> {
+        for (nth, (op, tags)) in (0..).zip(changes_of(user)) {
+            let change = match op {
+                Op::Add => Change::add(user.account, tags),
+                Op::Remove => Change::remove(user.account, tags),
+                Op::Clear => Change::clear(user.account),
+            };
+            if self.bulk.push(position * CHANGES + nth, change).is_err() {
+                return Ok(false);
+            }
+            self.book.given(position);
+        }
+        self.book.all_given(position)?;
+        Ok(true)
     }
+
+    fn take(&mut self, settled: Vec<Settled>) -> Result<(), DiskError> {
+        let of_users = settled.into_iter().map(of_user);
+        let progress = self.bulk.progress();
+        self.count(&progress);
+        self.book.take(of_users)?;
+        self.bar.show(&self.book.settled, &progress);
+        self.book.journal.check()
+    }
+
+    /// Tells the journal's counters what the run came to since they were told last.
+    fn count(&mut self, progress: &Progress) {
+        let now = Counters {
+            requests: progress.requests,
+            retries: progress.retries(),
+            splits: progress.splits,
+            elapsed: self.started.elapsed(),
+            resumes: 0,
+        };
+        let before = std::mem::replace(&mut self.counted, now);
+        self.book.journal.count(Counters {
+            requests: now.requests - before.requests,
+            retries: now.retries - before.retries,
+            splits: now.splits - before.splits,
+            elapsed: now.elapsed - before.elapsed,
+            resumes: 0,
+        });
+    }
+}
+
+fn of_user(settled: Settled) -> (u64, Arc<Change>, Result<(), ChangeError>) {
+    let Settled {
+        id, change, result, ..
+    } = settled;
+    (id / CHANGES, change, result)
 }

@@ -15,22 +15,14 @@ mod list;
 use std::path::PathBuf;
 
 use imtag_transport::Effect;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 pub(crate) use file::{FailedFile, Mark};
-pub(crate) use list::{Listed, list};
+pub(crate) use list::list;
 
+pub(crate) use super::change::Op;
 use super::disk::DiskError;
 use crate::reason::Reason;
-
-/// What was to be done for a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Op {
-    Add,
-    Remove,
-    Clear,
-}
 
 /// One line: what was not done for a user, or is not known to have been done. The names of the fields are a promise
 /// to programs, and those of the report's `failures`.

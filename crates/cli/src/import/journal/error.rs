@@ -42,6 +42,16 @@ pub(crate) enum JournalError {
     Same { path: PathBuf },
 }
 
+impl JournalError {
+    /// Whether it is the disk that denies something, and not the file that is not the right one.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self,
+            JournalError::Disk(_) | JournalError::Failed(FailedError::Disk(_))
+        )
+    }
+}
+
 fn process(holder: Option<u32>) -> String {
     holder.map_or(String::new(), |holder| format!(" (process {holder})"))
 }

@@ -33,7 +33,7 @@ use std::path::Path;
 pub(crate) use block::Counters;
 pub(crate) use error::JournalError;
 pub(crate) use header::{Fingerprint, Identity};
-pub(crate) use settled::Settled;
+pub(crate) use settled::{Kind, Settled};
 
 use block::Blocks;
 use header::Found;
@@ -185,6 +185,7 @@ impl Journal {
     ///
     /// # Errors
     /// As `done`.
+    #[cfg(test)]
     pub(crate) fn flush(&self) -> Result<(), DiskError> {
         self.writer.flush()
     }

@@ -13,7 +13,7 @@ pub(crate) struct Settled {
 
 /// How a user is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Done,
     Failed,
 }
@@ -51,6 +51,11 @@ impl Settled {
     /// Whether there is nothing left to do.
     pub(crate) fn is_complete(&self) -> bool {
         self.done + self.failed == self.users
+    }
+
+    /// One more user is settled.
+    pub(crate) fn add(&mut self, position: u64, kind: Kind) {
+        self.settle(position..position + 1, kind);
     }
 
     /// What a position is settled as first is what it stays.

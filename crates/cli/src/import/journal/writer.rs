@@ -197,6 +197,7 @@ impl Writer {
     }
 
     /// Waits until all that was confirmed is safe.
+    #[cfg(test)]
     pub(super) fn flush(&self) -> Result<(), DiskError> {
         let mut state = self.shared.state();
         while state.broken.is_none() && state.oldest().is_some() {
