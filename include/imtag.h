@@ -2,7 +2,9 @@
  * libimtag: tags for the users of Tencent Chat, from a backend.
  *
  * Every call sends at most one request of the service, checked before a byte leaves the machine, paced by the app's
- * quota, retried within its deadline, and answered with what is known of every account.
+ * quota, retried within its deadline, and answered with what is known of every account. For more users than a request
+ * takes there is im_bulk, which packs any number of changes into few requests; for servers that tag a user per event
+ * im_batcher, by which many threads share requests.
  *
  * Conventions
  *
@@ -13,12 +15,14 @@
  * - Functions that can fail return an im_status. im_error **error may be NULL; where it is not, it is set to
  *   NULL on entry (an old value is not freed) and to an error, which the caller frees, unless the status is IM_OK.
  * - All accounts that failed are named by the error, also those of a partial success, IM_PARTIAL.
- * - A client and a result or error that nobody frees may be used by any number of threads at once; a config by one
- *   at a time; an im_call by one call at a time, but for im_call_cancel.
+ * - A client, an im_bulk, an im_batcher, and a result, error or completions that nobody frees may be used by any
+ *   number of threads at once; a config by one at a time; an im_call by one call at a time, but for
+ *   im_call_cancel.
  * - After fork() a child may go on with its parent's clients: it has connections of its own. An im_call that
- *   was in use at that moment stays in use there.
- * - The library starts no thread but for the look-up of a host's name, prints nothing, changes no signal, and never
- *   ends the process. A NULL or a number that cannot be meant is answered with IM_MISUSE.
+ *   was in use at that moment stays in use there. A bulk run or a batcher is its parent's: IM_MISUSE.
+ * - The library starts no thread but for the look-up of a host's name and to send for bulk runs and batchers, which are
+ *   over when these are freed; they take no signals. It prints nothing, changes no signal, and never ends the process. A
+ *   NULL or a number that cannot be meant is answered with IM_MISUSE.
  * - None of its functions may be called from a signal handler. No callback may leave it by longjmp, an exception or
  *   pthread_exit, nor return in a child that it has forked.
  * - pthread_cancel of a thread takes effect once it is out of the library. A thread that is ending (destructors of
@@ -52,6 +56,33 @@
 #define IM_STR_INIT(literal) {"" literal, sizeof("" literal) - 1}
 
 /*
+ A batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where
+ a request for each would use up the app's quota with a hundredth of the users. Made by im_batcher_new; freed by
+ im_batcher_free.
+
+ Any number of threads may use it at once; the setters are for one thread, before. The client may be freed before it.
+ It sends by threads of its own, which sleep while there is nothing to do. In a forked child its functions answer
+ with IM_MISUSE, and im_batcher_free leaves alone what is the parent's.
+
+ A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
+ it has lingered. The changes of an account are made in the order in which they were given.
+ */
+typedef struct im_batcher im_batcher;
+
+/*
+ A bulk run: any number of changes of users' tags, packed into as few requests as can be and sent at the full quota,
+ by threads of its own. Changes are pushed, their outcomes polled; im_bulk_finish waits for all of them. Made by
+ im_bulk_new; freed by im_bulk_free.
+
+ Any number of threads may push, poll, count and cancel at once; the setters are for one thread, before. The client
+ may be freed before it. In a forked child its functions answer with IM_MISUSE, and im_bulk_free leaves alone
+ what is the parent's.
+
+ Outcomes are held until they are polled: poll as often as you push.
+ */
+typedef struct im_bulk im_bulk;
+
+/*
  Options of a call, and the way to cancel it. Made by im_call_new, freed by im_call_free, not while a call or
  im_call_cancel uses it. It may serve calls one after the other, not at once, and once cancelled stays so.
  */
@@ -62,6 +93,16 @@ typedef struct im_call im_call;
  im_client_new, freed by im_client_free; any number of threads may use it at once.
  */
 typedef struct im_client im_client;
+
+/*
+ Changes that have their outcomes, in the order in which these became known. Made by im_bulk_poll and
+ im_batcher_poll, freed by im_completions_free; read by any thread, also when the bulk run or batcher is freed.
+ Every function that reads them takes NULL, and answers as for none.
+
+ A binding reads all of them by im_completions_ids and im_completions_failed, and only of those that failed the
+ error.
+ */
+typedef struct im_completions im_completions;
 
 /*
  The settings of clients. Made by im_config_new, freed by im_config_free; used by one thread at a time. Any
@@ -105,13 +146,13 @@ typedef struct {
 } im_str;
 
 /*
- What became of a call: one of IM_OK to IM_DEFECT.
+ What became of a call: one of IM_OK to IM_NO_THREAD.
  */
 typedef int32_t im_status;
 
 /*
  Supplies a UserSig with im_credential_set, or says why not with im_credential_refuse; the later call holds.
- It runs on a thread that calls the client, one at a time for a client, whenever a new UserSig is needed. A call's
+ It runs on a thread that calls the client, or on one of a bulk run or a batcher, one at a time for a client, whenever a new UserSig is needed. A call's
  deadline cannot interrupt it: it should bound its own waits. It may not call the client that it supplies.
  */
 typedef void (*im_credential_callback)(void *context, im_credential *credential);
@@ -151,6 +192,28 @@ typedef int32_t (*im_interrupt)(void *context);
  What is known of the effect on an account: one of IM_NOT_APPLIED, IM_POSSIBLY_APPLIED, IM_APPLIED.
  */
 typedef int32_t im_effect;
+
+/*
+ Asked on a thread that is in a push, a poll or im_bulk_finish of the run, about every 100 ms, by one thread at a
+ time: 0 goes on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, and what is under way
+ is seen through; the second such answer ends that too. It may call im_bulk_count; it should be quick.
+ */
+typedef int32_t (*im_progress)(const im_bulk *bulk, void *context);
+
+/*
+ What im_bulk_count tells: one of IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS.
+ */
+typedef int32_t im_count;
+
+/*
+ What a change does: one of IM_ADD to IM_CLEAR.
+ */
+typedef int32_t im_operation;
+
+/*
+ What a batcher does with a change when it is full: IM_WAIT or IM_FAIL.
+ */
+typedef int32_t im_when_full;
 
 /*
  Whether a call that the service refused with a code may be made again: one of IM_RETRY_NEVER to
@@ -204,7 +267,7 @@ typedef int32_t im_retry;
 #define IM_TIMEOUT 8
 
 /*
- The call was cancelled.
+ The call or the change was cancelled.
  */
 #define IM_CANCELLED 9
 
@@ -227,6 +290,21 @@ typedef int32_t im_retry;
  A defect of the library itself: please report its message.
  */
 #define IM_DEFECT 13
+
+/*
+ The batcher is full, and set to fail then: the change was not taken.
+ */
+#define IM_FULL 14
+
+/*
+ The bulk run is finished, or the batcher closed: the change was not taken.
+ */
+#define IM_CLOSED 15
+
+/*
+ The system gave no thread to send with: a limit of threads or memory is reached.
+ */
+#define IM_NO_THREAD 16
 
 /*
  The service did not carry it out.
@@ -267,6 +345,76 @@ typedef int32_t im_retry;
  It is worth a single try more, with a new UserSig.
  */
 #define IM_RETRY_NEW_USERSIG 4
+
+/*
+ Changes that were taken in.
+ */
+#define IM_COUNT_TAKEN 1
+
+/*
+ Changes that are done.
+ */
+#define IM_COUNT_DONE 2
+
+/*
+ Changes that failed.
+ */
+#define IM_COUNT_FAILED 3
+
+/*
+ Requests that were made; retries are not counted.
+ */
+#define IM_COUNT_REQUESTS 4
+
+/*
+ Attempts that were made: requests with their retries.
+ */
+#define IM_COUNT_ATTEMPTS 5
+
+/*
+ Attempts of which any byte left this machine: what the app's quota may have been charged.
+ */
+#define IM_COUNT_ATTEMPTS_SENT 6
+
+/*
+ Requests that were split, as they failed without a word whose fault it was; each split makes two more.
+ */
+#define IM_COUNT_SPLITS 7
+
+/*
+ Requests that looked for users at fault, which the timpush paths would have named: 0 on these.
+ */
+#define IM_COUNT_TIMPUSH_WOULD_SAVE 8
+
+/*
+ Milliseconds since the first change; once the run is finished, how long it took.
+ */
+#define IM_COUNT_ELAPSED_MS 9
+
+/*
+ Adds tags to a user.
+ */
+#define IM_ADD 1
+
+/*
+ Removes tags from a user.
+ */
+#define IM_REMOVE 2
+
+/*
+ Removes all tags of a user.
+ */
+#define IM_CLEAR 3
+
+/*
+ It waits for room, until the change's time is up.
+ */
+#define IM_WAIT 1
+
+/*
+ It refuses the change at once: IM_FULL.
+ */
+#define IM_FAIL 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -744,20 +892,22 @@ const char *im_error_violation_problem(const im_error *error,
 const char *im_error_violation_remedy(const im_error *error, size_t index);
 
 /*
- How many accounts a partial success left out; more than 0 for IM_PARTIAL only. Any other error concerns all
- accounts of the request.
+ How many accounts a partial success left out; and 1 in the error of a change of a bulk run or a batcher, whatever its
+ status. It is 0 in any other error of a call, which concerns all accounts of the request.
  */
 size_t im_error_failure_count(const im_error *error);
 
 /*
- An account that was left out; empty for an index that is too great.
+ An account that was left out, or the one of a change, as far as it is UTF-8; empty for an index that is too great.
  */
-im_str im_error_failure_account(const im_error *error, size_t index);
+im_str im_error_failure_account(const im_error *error,
+                                size_t index);
 
 /*
- The service's code for the account.
+ The service's code for the account; 0 where that is not what went wrong, or for an index that is too great.
  */
-int32_t im_error_failure_code(const im_error *error, size_t index);
+int32_t im_error_failure_code(const im_error *error,
+                              size_t index);
 
 /*
  The service's own text for the account, as it came; may be empty.
@@ -780,9 +930,398 @@ im_effect im_error_failure_effect(const im_error *error, size_t index);
 bool im_error_failure_retryable(const im_error *error, size_t index);
 
 /*
- Frees an error; NULL is none. Not during a function that reads it.
+ How many tags of a change of a bulk run or a batcher are not known to be added or removed; what the change had
+ besides is done. 0 for a change that clears, and for an error of a call.
+ */
+size_t im_error_undone_count(const im_error *error);
+
+/*
+ A tag that is not known to be added or removed; empty for an index that is too great.
+ */
+im_str im_error_undone(const im_error *error, size_t index);
+
+/*
+ Frees an error; NULL is none, and one of completions goes with them. Not during a function that reads it.
  */
 void im_error_free(im_error *error);
+
+/*
+ Makes a bulk run. It has no thread before its first change.
+
+ client  not NULL; may be freed before the run
+ bulk    not NULL. NULL on entry; set on IM_OK. Free: im_bulk_free
+ error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ */
+im_status im_bulk_new(const im_client *client, im_bulk **bulk, im_error **error);
+
+/*
+ Sets the time for each request with its waits and retries; 60,000 without. A request that meets no service is tried
+ again for half of it besides, once the service has answered at all. This and the other setters are for before the
+ first change: IM_MISUSE afterwards.
+ */
+im_status im_bulk_set_timeout_ms(im_bulk *bulk,
+                                 uint64_t timeout_ms);
+
+/*
+ Sets the time for one attempt; 10,000 without.
+ */
+im_status im_bulk_set_attempt_timeout_ms(im_bulk *bulk, uint64_t timeout_ms);
+
+/*
+ Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
+ of another kind waits; 10,000 without. No page of the service says how late it can be.
+ */
+im_status im_bulk_set_settling_time_ms(im_bulk *bulk,
+                                       uint64_t time_ms);
+
+/*
+ Sets how long a change waits for others to share its request, while more may come; 1,000 without. UINT64_MAX: until
+ 100 users are together, or as many changes as there is room for. After im_bulk_end_of_input nothing waits.
+ */
+im_status im_bulk_set_linger_ms(im_bulk *bulk,
+                                uint64_t linger_ms);
+
+/*
+ Sets how many changes are held before they are sent; 4,096 without, and 0 is as 1. A push waits while it holds as
+ many. The more, the fewer requests users of many tags need.
+ */
+im_status im_bulk_set_room(im_bulk *bulk,
+                           size_t changes);
+
+/*
+ Sets a function that is asked while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
+
+ progress  not NULL
+ context   handed to it as it is; borrowed until the run is freed
+ */
+im_status im_bulk_set_progress(im_bulk *bulk,
+                               im_progress progress,
+                               void *context);
+
+/*
+ Says that no more is pushed for now, so that what is there goes out without company. It holds for later changes too:
+ say it when all is pushed. im_bulk_finish says it by itself.
+ */
+im_status im_bulk_end_of_input(im_bulk *bulk,
+                               im_error **error);
+
+/*
+ Hands out the changes that have their outcomes since it was asked last. Waits for one, at most so long.
+
+ timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
+ completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
+ error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK with NULL for completions: the time is up, or every change that was pushed has its outcome and was polled.
+ That changes failed, or the run has ended, is no failure of this function.
+ */
+im_status im_bulk_poll(im_bulk *bulk,
+                       uint64_t timeout_ms,
+                       im_completions **completions,
+                       im_error **error);
+
+/*
+ Ends the input, waits until every change has its outcome, and says what the run came to; its counts stay as they are
+ then. Outcomes that nobody has polled can be polled afterwards; a change that is pushed afterwards is IM_CLOSED. It
+ has no time limit of its own, as each request has one.
+
+ error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the
+ status of the failure that ended the run early, with its code: the app is not let in, or the service gave out. What
+ was not sent is in the completions too.
+ */
+im_status im_bulk_finish(im_bulk *bulk,
+                         im_error **error);
+
+/*
+ How far the run is.
+
+ what  IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS; 0 is the answer to another number
+ */
+uint64_t im_bulk_count(const im_bulk *bulk, im_count what);
+
+/*
+ Sends nothing more: what is under way is seen through, and what has not been sent fails as cancelled. Called again,
+ it ends what is under way too. From any thread, but not from a signal handler. NULL is none.
+ */
+void im_bulk_cancel(const im_bulk *bulk);
+
+/*
+ Frees a bulk run; NULL is none. Not while another thread uses it. One that is not finished is ended: what is under
+ way is cancelled, nothing more is sent, and nobody hears what became of it.
+ */
+void im_bulk_free(im_bulk *bulk);
+
+/*
+ Pushes a change that adds tags to a user, and begins the run if it is the first. Waits while the run holds as many
+ as there is room for, and is not answered: the outcome comes by im_bulk_poll, with this id.
+
+ bulk     not NULL; any thread; not freed during the call
+ id       any number; the library only hands it back
+ account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
+ tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; one that stands twice counts once
+ error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. Else it is not
+ taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished.
+ The changes of an account are made in the order in which they were pushed.
+ */
+im_status im_bulk_add_tag(im_bulk *bulk,
+                          uint64_t id,
+                          im_str account,
+                          const im_str *tags,
+                          size_t tag_count,
+                          im_error **error);
+
+/*
+ Pushes a change that removes tags from a user: any number. All else as im_bulk_add_tag.
+ */
+im_status im_bulk_remove_tag(im_bulk *bulk,
+                             uint64_t id,
+                             im_str account,
+                             const im_str *tags,
+                             size_t tag_count,
+                             im_error **error);
+
+/*
+ Pushes a change that removes all tags of a user. All else as im_bulk_add_tag.
+ */
+im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_error **error);
+
+/*
+ Pushes many changes as one buffer: for bindings. It is looked at as a whole first: where it is IM_MISUSE, none is
+ taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
+
+ operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
+ first_id      the id of the first change; the others' follow, one by one
+ text          each change's account, then its tags, one after the other, without anything between
+ text_len      bytes of it
+ lengths       the bytes of each, in the same order; they add up to text_len
+ length_count  how many: the accounts and all tags
+ tag_counts    the tags of each change
+ change_count  how many changes
+ taken         may be NULL. Set to how many were taken, from the first on; below change_count unless IM_OK
+ */
+im_status im_bulk_push_flat(im_bulk *bulk,
+                            const im_operation *operations,
+                            uint64_t first_id,
+                            const char *text,
+                            size_t text_len,
+                            const size_t *lengths,
+                            size_t length_count,
+                            const size_t *tag_counts,
+                            size_t change_count,
+                            size_t *taken,
+                            im_error **error);
+
+/*
+ Makes a batcher. It has no thread before its first change.
+
+ client   not NULL; may be freed before the batcher
+ batcher  not NULL. NULL on entry; set on IM_OK. Free: im_batcher_free
+ error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ */
+im_status im_batcher_new(const im_client *client, im_batcher **batcher, im_error **error);
+
+/*
+ Sets how long a change waits for others to share its request; 10 without. This and the other setters are for before
+ the first change: IM_MISUSE afterwards.
+ */
+im_status im_batcher_set_linger_ms(im_batcher *batcher,
+                                   uint64_t linger_ms);
+
+/*
+ Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
+ as 1. With as many the batcher is full.
+ */
+im_status im_batcher_set_room(im_batcher *batcher,
+                              size_t changes);
+
+/*
+ Sets what happens to a change when the batcher is full: IM_WAIT, as without, or IM_FAIL.
+ */
+im_status im_batcher_set_when_full(im_batcher *batcher, im_when_full when_full);
+
+/*
+ Sets the time for a change, with its waits and retries; 30,000 without.
+ */
+im_status im_batcher_set_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
+
+/*
+ Sets the time for one attempt of a request; 10,000 without.
+ */
+im_status im_batcher_set_attempt_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
+
+/*
+ Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
+ of another kind waits; 10,000 without. No page of the service says how late it can be.
+ */
+im_status im_batcher_set_settling_time_ms(im_batcher *batcher,
+                                          uint64_t time_ms);
+
+/*
+ Hands out the submitted changes that have their outcomes since it was asked last. Waits for one, at most so long, also
+ where nothing is under way, as another thread may submit.
+
+ timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
+ completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
+ error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK with NULL for completions: the time is up, or the batcher is closed and all were polled. That changes failed is
+ no failure of this function.
+ */
+im_status im_batcher_poll(im_batcher *batcher,
+                          uint64_t timeout_ms,
+                          im_completions **completions,
+                          im_error **error);
+
+/*
+ Sends what is there without waiting for company, and waits until every change that was given before has its outcome.
+
+ call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
+ error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK all have their outcomes, good or bad; IM_TIMEOUT, IM_CANCELLED some have none yet: they stay under way, and
+ nothing is lost.
+ */
+im_status im_batcher_flush(im_batcher *batcher,
+                           im_call *call,
+                           im_error **error);
+
+/*
+ Takes no more changes, IM_CLOSED, sends what is there, and waits until all have their outcomes; those of submitted
+ changes that nobody has polled can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
+ IM_OK it may be called again.
+ */
+im_status im_batcher_close(im_batcher *batcher,
+                           im_call *call,
+                           im_error **error);
+
+/*
+ How many changes have no outcome yet.
+ */
+size_t im_batcher_unsettled(const im_batcher *batcher);
+
+/*
+ Frees a batcher; NULL is none. Not while another thread uses it. One that is not closed is ended: what is under way
+ is cancelled, and nothing more is sent.
+
+ Returns how many changes had no outcome: 0 after im_batcher_close.
+ */
+size_t im_batcher_free(im_batcher *batcher);
+
+/*
+ Adds tags to a user, and waits until the request that it shares is answered.
+
+ batcher  not NULL; any thread; not freed during the call
+ account  borrowed until return. 1 to 32 bytes; on the timpush paths also a RegistrationID
+ tags     borrowed until return; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
+ call     deadline, cancel; NULL: the batcher's. One call at a time; only im_call_cancel may run meanwhile. Its time
+          for an attempt has no meaning here. When its time is up or it is cancelled, a change that has not been sent
+          is taken back, and one that has is possibly applied
+ error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK the user is tagged. IM_INVALID nothing is sent: im_error_violation_*(). IM_FULL, IM_CLOSED it is not taken.
+ IM_TIMEOUT, IM_CANCELLED, IM_SERVICE and all others: im_error_effect() says what is known, im_error_undone() of which
+ tags.
+ */
+im_status im_batcher_add_tag(im_batcher *batcher,
+                             im_str account,
+                             const im_str *tags,
+                             size_t tag_count,
+                             im_call *call,
+                             im_error **error);
+
+/*
+ Removes tags from a user, any number, and waits until the request that it shares is answered. All else as
+ im_batcher_add_tag.
+ */
+im_status im_batcher_remove_tag(im_batcher *batcher,
+                                im_str account,
+                                const im_str *tags,
+                                size_t tag_count,
+                                im_call *call,
+                                im_error **error);
+
+/*
+ Removes all tags of a user, and waits until the request that it shares is answered. All else as im_batcher_add_tag.
+ */
+im_status im_batcher_clear_tags(im_batcher *batcher,
+                                im_str account,
+                                im_call *call,
+                                im_error **error);
+
+/*
+ Takes in a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
+ id. Waits for room where the batcher is full and set to wait.
+
+ batcher  not NULL; any thread; not freed during the call
+ id       any number; the library only hands it back
+ account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
+ tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
+ error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. IM_FULL,
+ IM_CLOSED, IM_TIMEOUT (no room for as long as the batcher's time for a change) it is not taken.
+ */
+im_status im_batcher_submit_add_tag(im_batcher *batcher,
+                                    uint64_t id,
+                                    im_str account,
+                                    const im_str *tags,
+                                    size_t tag_count,
+                                    im_error **error);
+
+/*
+ Takes in a change that removes tags from a user: any number. All else as im_batcher_submit_add_tag.
+ */
+im_status im_batcher_submit_remove_tag(im_batcher *batcher,
+                                       uint64_t id,
+                                       im_str account,
+                                       const im_str *tags,
+                                       size_t tag_count,
+                                       im_error **error);
+
+/*
+ Takes in a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
+ */
+im_status im_batcher_submit_clear_tags(im_batcher *batcher,
+                                       uint64_t id,
+                                       im_str account,
+                                       im_error **error);
+
+/*
+ How many changes have their outcomes here.
+ */
+size_t im_completions_count(const im_completions *completions);
+
+/*
+ The number that the caller gave a change; 0 for an index that is too great.
+ */
+uint64_t im_completions_id(const im_completions *completions, size_t index);
+
+/*
+ Why a change is not done: NULL where it is, and for an index that is too great. The error belongs to the
+ completions: not to be freed by itself. It names the account as its one failure, with what is known of the effect;
+ im_error_undone has the tags.
+ */
+const im_error *im_completions_error(const im_completions *completions,
+                                     size_t index);
+
+/*
+ The numbers of all changes.
+
+ count  may be NULL: set to their number
+ Returns the first of them, which are the completions'; NULL for none.
+ */
+const uint64_t *im_completions_ids(const im_completions *completions, size_t *count);
+
+/*
+ The indices of the changes that failed, in ascending order: im_completions_error has the error of each.
+
+ count  may be NULL: set to their number
+ Returns the first of them, which are the completions'; NULL for none.
+ */
+const size_t *im_completions_failed(const im_completions *completions,
+                                    size_t *count);
+
+/*
+ Frees completions, and the errors that were asked of them; NULL is none.
+ */
+void im_completions_free(im_completions *completions);
 
 /*
  What a code of the service means. Each of the four places may be NULL; the strings are static, never freed. Any

@@ -52,6 +52,20 @@ impl im_call {
             )),
         }
     }
+
+    /// The same of a call that may be NULL.
+    ///
+    /// # Safety
+    /// `call` is NULL, or was made by this library and is not freed during `'a`.
+    pub(crate) unsafe fn options_or_none<'a>(
+        call: *const im_call,
+    ) -> Result<Option<MutexGuard<'a, CallOptions>>, Misuse> {
+        if call.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { borrow(call, "call") }?.options().map(Some)
+    }
 }
 
 /// Changes the options.

@@ -19,7 +19,7 @@ pub struct im_credential {
 }
 
 /// Supplies a UserSig with `im_credential_set`, or says why not with `im_credential_refuse`; the later call holds.
-/// It runs on a thread that calls the client, one at a time for a client, whenever a new UserSig is needed. A call's
+/// It runs on a thread that calls the client, or on one of a bulk run or a batcher, one at a time for a client, whenever a new UserSig is needed. A call's
 /// deadline cannot interrupt it: it should bound its own waits. It may not call the client that it supplies.
 pub type im_credential_callback =
     Option<unsafe extern "C" fn(context: *mut c_void, credential: *mut im_credential)>;

@@ -29,6 +29,7 @@ pub struct im_error {
     request_id: Option<String>,
     violations: Vec<Broken>,
     failures: Vec<Failed>,
+    undone: Vec<String>,
 }
 
 /// A limit that the request breaks.
@@ -76,6 +77,7 @@ impl im_error {
             request_id: None,
             violations: Vec::new(),
             failures: Vec::new(),
+            undone: Vec::new(),
         }
     }
 
@@ -273,15 +275,15 @@ pub unsafe extern "C" fn im_error_violation_remedy(
     }
 }
 
-/// How many accounts a partial success left out; more than 0 for `IM_PARTIAL` only. Any other error concerns all
-/// accounts of the request.
+/// How many accounts a partial success left out; and 1 in the error of a change of a bulk run or a batcher, whatever its
+/// status. It is 0 in any other error of a call, which concerns all accounts of the request.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_failure_count(error: *const im_error) -> usize {
     // SAFETY: the caller's promise.
     unsafe { of_error(error, 0, |error| Some(error.failures.len())) }
 }
 
-/// An account that was left out; empty for an index that is too great.
+/// An account that was left out, or the one of a change, as far as it is UTF-8; empty for an index that is too great.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_failure_account(error: *const im_error, index: usize) -> im_str {
     // SAFETY: the caller's promise.
@@ -292,7 +294,7 @@ pub unsafe extern "C" fn im_error_failure_account(error: *const im_error, index:
     }
 }
 
-/// The service's code for the account.
+/// The service's code for the account; 0 where that is not what went wrong, or for an index that is too great.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_failure_code(error: *const im_error, index: usize) -> i32 {
     // SAFETY: the caller's promise.
@@ -349,7 +351,26 @@ pub unsafe extern "C" fn im_error_failure_retryable(error: *const im_error, inde
     }
 }
 
-/// Frees an error; NULL is none. Not during a function that reads it.
+/// How many tags of a change of a bulk run or a batcher are not known to be added or removed; what the change had
+/// besides is done. 0 for a change that clears, and for an error of a call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_undone_count(error: *const im_error) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { of_error(error, 0, |error| Some(error.undone.len())) }
+}
+
+/// A tag that is not known to be added or removed; empty for an index that is too great.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_error_undone(error: *const im_error, index: usize) -> im_str {
+    // SAFETY: the caller's promise.
+    unsafe {
+        of_error(error, im_str::of(None), |error| {
+            view(Some(error.undone.get(index)?))
+        })
+    }
+}
+
+/// Frees an error; NULL is none, and one of completions goes with them. Not during a function that reads it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_free(error: *mut im_error) {
     // SAFETY: the caller's promise.

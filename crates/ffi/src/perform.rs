@@ -10,6 +10,7 @@ use crate::call::im_call;
 use crate::client::im_client;
 use crate::error::im_error;
 use crate::pointer::{Out, borrow};
+use crate::process::thread_goes_on;
 use crate::result::im_result;
 use crate::text::im_str;
 use crate::users::{Flat, FlatUsers, Strings, Users, im_user_tags};
@@ -105,18 +106,6 @@ pub(crate) unsafe fn of_flat_accounts<'a, R: Request>(
     unsafe { run(client, call, &result, |rules| request(rules, flat)) }
 }
 
-thread_local! {
-    /// Gone when the thread ends, as is what a call needs of its thread: destructors of C++ and of C's keys, and what
-    /// `atexit` knows of, may come later.
-    static THREAD: Ends = const { Ends };
-}
-
-struct Ends;
-
-impl Drop for Ends {
-    fn drop(&mut self) {}
-}
-
 /// Makes a request and sends it.
 ///
 /// # Safety
@@ -127,22 +116,14 @@ unsafe fn run<R: Request>(
     result: &Out<im_result>,
     request: impl FnOnce(&Rules) -> Result<R, Invalid>,
 ) -> Result<(), Box<im_error>> {
-    if THREAD.try_with(|_| ()).is_err() {
-        return Err(im_error::misuse(
-            "this thread is ending, and has too little left for a call: make it before, or on another thread",
-        ));
-    }
+    thread_goes_on()?;
     // SAFETY: the caller's promise.
     let im_client(client) = unsafe { borrow(client, "client") }?;
-    let request = request(client.rules());
-    let done = if call.is_null() {
-        client.call(&request?, &CallOptions::new())
-    } else {
-        // SAFETY: the caller's promise.
-        let options = unsafe { borrow(call, "call") }?.options()?;
-        client.call(&request?, &options)
-    };
-    let error = match done {
+    // SAFETY: the caller's promise.
+    let options = unsafe { im_call::options_or_none(call) }?;
+    let request = request(client.rules())?;
+    let none = CallOptions::new();
+    let error = match client.call(&request, options.as_deref().unwrap_or(&none)) {
         Ok(outcome) => {
             result.give(|| im_result::of(outcome));
             return Ok(());

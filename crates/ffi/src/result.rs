@@ -127,7 +127,7 @@ pub unsafe extern "C" fn im_result_unanswered(
 }
 
 /// The first of a list; NULL for none, as some languages look at every pointer that they hold.
-fn first<T>(all: &[T]) -> *const T {
+pub(crate) fn first<T>(all: &[T]) -> *const T {
     match all.is_empty() {
         true => std::ptr::null(),
         false => all.as_ptr(),

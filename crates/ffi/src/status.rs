@@ -2,9 +2,9 @@
 //! do not know as a failure.
 
 use imtag_core::{Effect, RetryClass};
-use imtag_transport::Cause;
+use imtag_transport::{Cause, ChangeCause, EndedEarly};
 
-/// What became of a call: one of `IM_OK` to `IM_DEFECT`.
+/// What became of a call: one of `IM_OK` to `IM_NO_THREAD`.
 pub type im_status = i32;
 
 /// Done, for every account.
@@ -25,7 +25,7 @@ pub const IM_SERVICE: im_status = 6;
 pub const IM_HTTP_STATUS: im_status = 7;
 /// The time was up.
 pub const IM_TIMEOUT: im_status = 8;
-/// The call was cancelled.
+/// The call or the change was cancelled.
 pub const IM_CANCELLED: im_status = 9;
 /// The network failed.
 pub const IM_NETWORK: im_status = 10;
@@ -35,6 +35,12 @@ pub const IM_TLS: im_status = 11;
 pub const IM_NOT_UNDERSTOOD: im_status = 12;
 /// A defect of the library itself: please report its message.
 pub const IM_DEFECT: im_status = 13;
+/// The batcher is full, and set to fail then: the change was not taken.
+pub const IM_FULL: im_status = 14;
+/// The bulk run is finished, or the batcher closed: the change was not taken.
+pub const IM_CLOSED: im_status = 15;
+/// The system gave no thread to send with: a limit of threads or memory is reached.
+pub const IM_NO_THREAD: im_status = 16;
 
 /// What is known of the effect on an account: one of `IM_NOT_APPLIED`, `IM_POSSIBLY_APPLIED`, `IM_APPLIED`.
 pub type im_effect = i32;
@@ -74,6 +80,25 @@ pub(crate) fn status_of(cause: &Cause) -> im_status {
         Cause::Tls(_) => IM_TLS,
         Cause::NotUnderstood(_) => IM_NOT_UNDERSTOOD,
         // a cause that this version of the interface has no status for
+        _ => IM_DEFECT,
+    }
+}
+
+pub(crate) fn status_of_change(cause: &ChangeCause) -> im_status {
+    match cause {
+        ChangeCause::Invalid(_) => IM_INVALID,
+        ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => IM_SERVICE,
+        ChangeCause::Request(error)
+        | ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+            status_of(error.cause())
+        }
+        ChangeCause::Expired | ChangeCause::NotAnswered => IM_TIMEOUT,
+        ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => IM_CANCELLED,
+        ChangeCause::Full => IM_FULL,
+        ChangeCause::Closed => IM_CLOSED,
+        ChangeCause::OfAnotherProcess => IM_MISUSE,
+        ChangeCause::NoThread(_) => IM_NO_THREAD,
+        // with whatever this version of the interface has no status for
         _ => IM_DEFECT,
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Strings<'a> {
         Ok(Strings(strings))
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.0.iter().map(|string| bytes_of(*string))
     }
 }
@@ -112,7 +112,7 @@ impl<'a> Flat<'a> {
         }
     }
 
-    pub(crate) fn strings(self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub(crate) fn strings(self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         let mut text = self.text;
         self.lengths.iter().map(move |length| {
             let (string, rest) = text.split_at(*length);
@@ -155,7 +155,13 @@ impl<'a> FlatUsers<'a> {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)> {
+    pub(crate) fn tag_counts(&self) -> &'a [usize] {
+        self.tag_counts
+    }
+
+    pub(crate) fn iter(
+        &self,
+    ) -> impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]> + Clone)> {
         let (mut text, mut lengths) = (self.flat.text, self.flat.lengths);
         self.tag_counts.iter().map(move |count| {
             let (its, rest) = lengths.split_at(count + 1);

@@ -11,7 +11,7 @@ use crate::cargo::root;
 use crate::generated::{Generated, only_check};
 
 /// The modules in the order in which a reader of the header meets them.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 17] = [
     "text",
     "status",
     "version",
@@ -23,11 +23,23 @@ const ORDER: [&str; 12] = [
     "call",
     "result",
     "error",
+    "bulk",
+    "push",
+    "batcher",
+    "batched",
+    "completions",
     "explain",
 ];
 
 /// The modules that have nothing for a reader of the header.
-const INSIDE: [&str; 4] = ["boundary", "cancellation", "perform", "pointer"];
+const INSIDE: [&str; 6] = [
+    "boundary",
+    "cancellation",
+    "change",
+    "perform",
+    "pointer",
+    "process",
+];
 
 /// What cbindgen cannot make: strings of literals. In C++ a compound literal is no standard, but braces are.
 const MACROS: &str = r#"

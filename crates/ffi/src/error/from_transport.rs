@@ -1,10 +1,15 @@
 //! What the transport and its checks say went wrong, as the object that C reads.
 
 use imtag_core::{Invalid, Violation};
-use imtag_transport::{Cause, Error, Failure, SettingsError};
+use imtag_transport::{
+    Cause, ChangeCause, ChangeError, EndedEarly, Error, Failure, SettingsError, Summary, Unfinished,
+};
 
 use super::{Broken, Failed, im_error};
-use crate::status::{IM_INVALID, effect_of, status_of};
+use crate::status::{
+    IM_CANCELLED, IM_INVALID, IM_PARTIAL, IM_POSSIBLY_APPLIED, IM_TIMEOUT, effect_of, status_of,
+    status_of_change,
+};
 use crate::text::c_string;
 
 impl From<SettingsError> for Box<im_error> {
@@ -15,17 +20,12 @@ impl From<SettingsError> for Box<im_error> {
 
 impl From<&Error> for Box<im_error> {
     fn from(error: &Error) -> Self {
-        let text = match error.cause() {
-            Cause::Service { refusal, .. } => refusal.text.clone(),
-            Cause::Partial(partial) => partial.failures[0].refusal.text.clone(),
-            _ => String::new(),
-        };
         Box::new(im_error {
             status: status_of(error.cause()),
             message: c_string(error.to_string()),
             remedy: c_string(error.remedy()),
             code: error.code().map_or(0, |code| code.0),
-            text,
+            text: text_of(error),
             effect: effect_of(error.effect()),
             retryable: error.retryable(),
             attempts: error.attempts(),
@@ -36,6 +36,119 @@ impl From<&Error> for Box<im_error> {
                 _ => Vec::new(),
             },
             failures: error.failures().iter().map(Failed::of).collect(),
+            undone: Vec::new(),
+        })
+    }
+}
+
+/// The service's own words.
+fn text_of(error: &Error) -> String {
+    match error.cause() {
+        Cause::Service { refusal, .. } => refusal.text.clone(),
+        Cause::Partial(partial) => partial.failures[0].refusal.text.clone(),
+        _ => String::new(),
+    }
+}
+
+impl From<&ChangeError> for Box<im_error> {
+    fn from(error: &ChangeError) -> Self {
+        let (request, ended) = match error.cause() {
+            ChangeCause::Request(request) => (Some(request), None),
+            ChangeCause::Ended(ended) => (None, error_of(ended)),
+            _ => (None, None),
+        };
+        let (code, text) = match (error.refusal(), ended) {
+            (Some(refusal), _) => (refusal.code.0, refusal.text.clone()),
+            (None, Some(ended)) => (ended.code().map_or(0, |code| code.0), text_of(ended)),
+            (None, None) => (0, String::new()),
+        };
+        let request_id = request.and_then(|request| request.request_id());
+        let remedy = c_string(error.remedy());
+        let failed = Failed {
+            account: error.account().to_owned(),
+            code,
+            text: text.clone(),
+            remedy: remedy.clone(),
+            effect: effect_of(error.effect()),
+            retryable: error.retryable(),
+        };
+        Box::new(im_error {
+            status: status_of_change(error.cause()),
+            message: c_string(error.to_string()),
+            remedy,
+            code,
+            text,
+            effect: failed.effect,
+            retryable: failed.retryable,
+            attempts: request.map_or(0, |request| request.attempts()),
+            sent: request.map_or(0, |request| request.sent()),
+            request_id: request_id.map(str::to_owned),
+            violations: match error.cause() {
+                ChangeCause::Invalid(invalid) => broken(invalid),
+                _ => Vec::new(),
+            },
+            failures: vec![failed],
+            undone: error.undone().to_vec(),
+        })
+    }
+}
+
+impl From<ChangeError> for Box<im_error> {
+    fn from(error: ChangeError) -> Self {
+        Box::from(&error)
+    }
+}
+
+/// What ended a run, where it is a request's failure.
+fn error_of(ended: &EndedEarly) -> Option<&Error> {
+    match ended {
+        EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => Some(error),
+        _ => None,
+    }
+}
+
+impl im_error {
+    /// What is wrong with a run as a whole. What is known of the effect on each change stands in its own error, so
+    /// the most is said here.
+    pub(crate) fn of_run(summary: &Summary) -> Result<(), Box<im_error>> {
+        if summary.all_done() {
+            return Ok(());
+        }
+        let ended = summary.ended.as_ref();
+        let error = ended.and_then(error_of);
+        let (status, remedy, retryable) = match (ended, error) {
+            (_, Some(error)) => (status_of(error.cause()), error.remedy(), error.retryable()),
+            (Some(_), None) => (IM_CANCELLED, "send again what is still wanted", true),
+            (None, None) => (
+                IM_PARTIAL,
+                "see the error of each change that failed",
+                false,
+            ),
+        };
+        let mut failed = im_error::of_nothing_sent(status, summary.to_string(), remedy);
+        if summary.progress.failed > 0 {
+            failed.effect = IM_POSSIBLY_APPLIED;
+        }
+        failed.retryable = retryable;
+        if let Some(error) = error {
+            failed.code = error.code().map_or(0, |code| code.0);
+            failed.text = text_of(error);
+            failed.request_id = error.request_id().map(str::to_owned);
+        }
+        Err(Box::new(failed))
+    }
+
+    /// Changes that a wait for their outcomes left under way.
+    pub(crate) fn unfinished(unfinished: Unfinished) -> Box<im_error> {
+        let status = match unfinished.cancelled {
+            true => IM_CANCELLED,
+            false => IM_TIMEOUT,
+        };
+        let remedy = "allow more time, and flush or close again";
+        Box::new(im_error {
+            effect: IM_POSSIBLY_APPLIED,
+            retryable: true,
+            ..im_error::of_nothing_sent(status, unfinished.to_string(), remedy)
         })
     }
 }

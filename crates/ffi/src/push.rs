@@ -1,0 +1,182 @@
+//! Changes into a bulk run: one at a time, or many in one flat buffer, for bindings.
+
+use std::ffi::c_char;
+
+use imtag_core::Operation;
+
+use crate::boundary::boundary;
+use crate::bulk::im_bulk;
+use crate::change::change;
+use crate::error::{Misuse, im_error};
+use crate::pointer::{borrow, set, slice};
+use crate::status::im_status;
+use crate::text::im_str;
+use crate::users::{Flat, FlatUsers, Strings};
+
+/// What a change does: one of `IM_ADD` to `IM_CLEAR`.
+pub type im_operation = i32;
+
+/// Adds tags to a user.
+pub const IM_ADD: im_operation = 1;
+/// Removes tags from a user.
+pub const IM_REMOVE: im_operation = 2;
+/// Removes all tags of a user.
+pub const IM_CLEAR: im_operation = 3;
+
+/// Pushes one change.
+///
+/// # Safety
+/// The arguments are as `im_bulk_add_tag` says.
+unsafe fn push(
+    bulk: *const im_bulk,
+    id: u64,
+    operation: Operation,
+    account: im_str,
+    (tags, tag_count): (*const im_str, usize),
+    error: *mut *mut im_error,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL, or alive during this call.
+        let bulk = unsafe { borrow(bulk, "bulk") }?;
+        // SAFETY: readable during this call.
+        let account = unsafe { account.bytes(&|| "account".to_owned()) }?;
+        // SAFETY: the same.
+        let tags = unsafe { Strings::borrow(tags, tag_count, &|| "tags".to_owned()) }?;
+        bulk.push(id, change(bulk.rules(), operation, account, tags.iter()))
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { boundary(error, act) }
+}
+
+/// Pushes a change that adds tags to a user, and begins the run if it is the first. Waits while the run holds as many
+/// as there is room for, and is not answered: the outcome comes by im_bulk_poll, with this id.
+///
+/// bulk     not NULL; any thread; not freed during the call
+/// id       any number; the library only hands it back
+/// account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
+/// tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; one that stands twice counts once
+/// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+/// IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. Else it is not
+/// taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished.
+/// The changes of an account are made in the order in which they were pushed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_bulk_add_tag(
+    bulk: *mut im_bulk,
+    id: u64,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    // SAFETY: the caller's promise.
+    unsafe { push(bulk, id, Operation::Add, account, (tags, tag_count), error) }
+}
+
+/// Pushes a change that removes tags from a user: any number. All else as im_bulk_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_bulk_remove_tag(
+    bulk: *mut im_bulk,
+    id: u64,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        push(
+            bulk,
+            id,
+            Operation::Remove,
+            account,
+            (tags, tag_count),
+            error,
+        )
+    }
+}
+
+/// Pushes a change that removes all tags of a user. All else as im_bulk_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_bulk_clear_tags(
+    bulk: *mut im_bulk,
+    id: u64,
+    account: im_str,
+    error: *mut *mut im_error,
+) -> im_status {
+    let none = (std::ptr::null(), 0);
+    // SAFETY: the caller's promise.
+    unsafe { push(bulk, id, Operation::Clear, account, none, error) }
+}
+
+/// Pushes many changes as one buffer: for bindings. It is looked at as a whole first: where it is IM_MISUSE, none is
+/// taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
+///
+/// operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
+/// first_id      the id of the first change; the others' follow, one by one
+/// text          each change's account, then its tags, one after the other, without anything between
+/// text_len      bytes of it
+/// lengths       the bytes of each, in the same order; they add up to text_len
+/// length_count  how many: the accounts and all tags
+/// tag_counts    the tags of each change
+/// change_count  how many changes
+/// taken         may be NULL. Set to how many were taken, from the first on; below change_count unless IM_OK
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_bulk_push_flat(
+    bulk: *mut im_bulk,
+    operations: *const im_operation,
+    first_id: u64,
+    text: *const c_char,
+    text_len: usize,
+    lengths: *const usize,
+    length_count: usize,
+    tag_counts: *const usize,
+    change_count: usize,
+    taken: *mut usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL or writable.
+        unsafe { set(taken, 0) };
+        // SAFETY: NULL, or alive during this call.
+        let bulk = unsafe { borrow(bulk, "bulk") }?;
+        let place = || "operations".to_owned();
+        // SAFETY: readable during this call.
+        let operations = unsafe { slice(operations, change_count, &place) }?;
+        // SAFETY: the same.
+        let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
+        // SAFETY: the same.
+        let users = unsafe { FlatUsers::borrow(flat, tag_counts, change_count) }?;
+        let operations = understood(operations, &users)?;
+        let ids = (0..).map(|index| first_id.wrapping_add(index));
+        let mut done = 0;
+        for ((id, operation), (account, tags)) in ids.zip(operations).zip(users.iter()) {
+            bulk.push(id, change(bulk.rules(), operation, account, tags))?;
+            done += 1;
+            // SAFETY: NULL or writable.
+            unsafe { set(taken, done) };
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { boundary(error, act) }
+}
+
+/// The operations, where each is one, and none that clears has tags.
+fn understood(
+    operations: &[im_operation],
+    users: &FlatUsers<'_>,
+) -> Result<Vec<Operation>, Misuse> {
+    let each = operations.iter().zip(users.tag_counts()).enumerate();
+    each.map(|(index, (operation, tags))| match (*operation, tags) {
+        (IM_ADD, _) => Ok(Operation::Add),
+        (IM_REMOVE, _) => Ok(Operation::Remove),
+        (IM_CLEAR, 0) => Ok(Operation::Clear),
+        (IM_CLEAR, _) => Err(Misuse::new(format!(
+            "tag_counts[{index}]: {tags}, where a change that clears has none"
+        ))),
+        (other, _) => Err(Misuse::new(format!(
+            "operations[{index}]: {other} is none: IM_ADD, IM_REMOVE or IM_CLEAR"
+        ))),
+    })
+    .collect()
+}
