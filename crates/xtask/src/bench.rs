@@ -2,40 +2,53 @@
 //! differ and are seldom idle. No test asserts a figure of these. Which there are is a table.
 
 mod batcher;
+mod cost;
 mod marshal;
 mod quota;
+mod scene;
+
+use std::ffi::OsString;
 
 use crate::Error;
+use crate::cargo::cargo;
 
 /// A benchmark: the word for it, what it measures, and how.
 struct Bench {
     name: &'static str,
     about: &'static str,
     run: fn(lexopt::Parser) -> Result<(), Error>,
+    /// It measures what is compiled into this program, which therefore is to be optimised.
+    of_this_program: bool,
 }
 
 const BENCHES: &[Bench] = &[
     // keep sorted
     Bench {
         name: "batcher",
-        about: "2,000 threads that tag one user each, over and over, and what they cost at rest: 35 seconds",
+        about: "2,000 threads that tag one user each, and what that costs at rest: a minute; --seconds N",
         run: batcher::run,
+        of_this_program: true,
     },
     Bench {
         name: "marshal",
         about: "a full batch on its way to the library, in Python and Go, against JSON",
         run: marshal::run,
+        of_this_program: false,
     },
     Bench {
         name: "quota",
-        about: "how much of the quota a bulk run uses: a minute and a half",
+        about: "how much of the quota a bulk run uses: a minute and a half; --seconds N",
         run: quota::run,
+        of_this_program: true,
     },
 ];
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     match arguments.next()? {
         Some(lexopt::Arg::Value(name)) => match BENCHES.iter().find(|it| name == it.name) {
+            Some(bench) if bench.of_this_program && cfg!(debug_assertions) => {
+                optimised(bench.name, arguments)
+            }
             Some(bench) => (bench.run)(arguments),
             None => Err(format!("there is no benchmark {name:?}\n\n{}", help()).into()),
         },
@@ -45,6 +58,25 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         }
         Some(other) => Err(other.unexpected().into()),
         None => Err(format!("which benchmark?\n\n{}", help()).into()),
+    }
+}
+
+/// Runs a benchmark in an optimised build of this program.
+fn optimised(name: &str, mut arguments: lexopt::Parser) -> Result<(), Error> {
+    let rest: Vec<OsString> = arguments.raw_args()?.collect();
+    let mut command = cargo([
+        "run",
+        "--release",
+        "--locked",
+        "--quiet",
+        "--package",
+        "xtask",
+        "--",
+        "bench",
+    ]);
+    match command.arg(name).args(rest).status()? {
+        status if status.success() => Ok(()),
+        status => Err(format!("bench {name}: {status}").into()),
     }
 }
 

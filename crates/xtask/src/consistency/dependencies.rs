@@ -14,7 +14,10 @@ const OURS: [(&str, &[&str]); 6] = [
     ("imtag-emulator", &["imtag-core"]),
     ("imtag-ffi", &["imtag-core", "imtag-transport"]),
     ("imtag-transport", &["imtag-core"]),
-    ("xtask", &["imtag-core", "imtag-emulator"]),
+    (
+        "xtask",
+        &["imtag-core", "imtag-emulator", "imtag-transport"],
+    ),
 ];
 
 /// The libraries with the crates of others that they may depend on.
