@@ -12,7 +12,8 @@ use super::change::{Change, Op};
 use super::names::Names;
 
 /// Tags that get a number. Beyond it they stand in each row, so that no file can fill the memory with tags.
-pub(crate) const NUMBERED_TAGS: usize = 1 << 15;
+/// Fewer in tests.
+pub(crate) const NUMBERED_TAGS: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 
 /// A row that waits.
 #[derive(Debug, Clone, Copy)]

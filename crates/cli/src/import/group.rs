@@ -16,8 +16,8 @@ use super::change::Op;
 use super::entry::{Entry, EntryTag, NUMBERED_TAGS, changed};
 use super::names::Names;
 
-/// Rows that repeat each other are thrown away when there are more than so many.
-const ROWS: usize = 1 << 20;
+/// Rows that repeat each other are thrown away when there are more than so many; fewer in tests.
+const ROWS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
 /// Ends a chain.
 const NONE: u32 = u32::MAX;

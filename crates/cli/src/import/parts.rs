@@ -12,8 +12,8 @@ use super::entry::{self, Entry};
 use super::names::hash;
 use super::spool::{Spool, SpoolError};
 
-/// Bytes that are grouped at once.
-const PART: u64 = 2 * 1024 * 1024;
+/// Bytes that are grouped at once. Fewer in tests, so that they need not make millions of rows.
+const PART: u64 = if cfg!(test) { 64 } else { 2 * 1024 } * 1024;
 
 /// To so many parts at a time.
 const FAN_OUT: usize = 256;

@@ -148,7 +148,7 @@ fn many(rows: usize) -> impl Iterator<Item = Row> {
             1 if nth % 3 == 0 => Op::Clear,
             _ => Op::Add,
         };
-        let tag = nth % (NUMBERED_TAGS + 5_000);
+        let tag = nth % (2 * NUMBERED_TAGS);
         row(
             &format!("user{user}"),
             op,
@@ -159,10 +159,10 @@ fn many(rows: usize) -> impl Iterator<Item = Row> {
 
 #[test]
 fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
-    let mut all_in_memory = gathered(many(300_000), 1 << 30);
+    let mut all_in_memory = gathered(many(20_000), 1 << 30);
     let expected = lines(&mut all_in_memory);
-    assert_eq!(expected.len(), 75_000);
-    let mut on_disk = gathered(many(300_000), 0);
+    assert_eq!(expected.len(), 5_000);
+    let mut on_disk = gathered(many(20_000), 0);
     assert_eq!(on_disk.parts.count(), 256);
     assert!(lines(&mut on_disk) == expected);
     assert!(lines(&mut on_disk) == expected, "and so the second time");
@@ -170,19 +170,19 @@ fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
 
 #[test]
 fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not() {
-    let accounts: Vec<_> = (0..400_000).map(|user| format!("u{user}")).collect();
+    let accounts: Vec<_> = (0..50_000).map(|user| format!("u{user}")).collect();
     let in_part =
         |account: &&String| crate::import::names::hash(account.as_bytes()) >> 24 & 0xff == 7;
     let near: Vec<_> = accounts.iter().filter(in_part).collect();
     let rows = |nth: usize| {
         row(
-            near[nth % near.len()],
+            near[nth / 2 % near.len()],
             Op::Add,
             &format!("{};{}", nth % 50, "x".repeat(40)),
         )
     };
     let busy = |nth: usize| row("busy", Op::Add, &format!("{};{}", nth / 2 % 90, nth % 7));
-    let all = || (0..500_000).map(move |nth| if nth % 2 == 0 { rows(nth) } else { busy(nth) });
+    let all = || (0..20_000).map(move |nth| if nth % 2 == 0 { rows(nth) } else { busy(nth) });
     let mut all = gathered(all(), 100_000);
     let found = lines(&mut all);
     assert_eq!(found.len(), near.len() + 1);
@@ -197,18 +197,22 @@ fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not(
 
 #[test]
 fn an_account_with_more_rows_than_memory_is_thinned_out_and_one_with_more_tags_is_named() {
-    let repeated = (0..3_000_000).map(|nth| row("busy", Op::Add, &(nth % 97).to_string()));
+    let repeated = (0..1_000).map(|nth| row("busy", Op::Add, &hundred(|tag| (nth + tag) % 97)));
     let found = lines(&mut gathered(repeated, 0));
     assert_eq!(found[0].matches('+').count(), 97);
 
-    let distinct =
-        (0..3_000_000).map(|nth| row("busy", Op::Add, &format!("a tag of its own {nth}")));
+    let distinct = (0..5_000).map(|nth| row("busy", Op::Add, &hundred(|tag| 100 * nth + tag)));
     let mut gathered = gathered(distinct, 0);
     let error = gathered.users().next().err().unwrap().to_string();
     assert!(
         error.starts_with("the rows of \"busy\" alone take more than a quarter of 16M"),
         "{error}"
     );
+}
+
+fn hundred(tag: impl Fn(usize) -> usize) -> String {
+    let tags: Vec<_> = (0..100).map(|nth| format!("{:050}", tag(nth))).collect();
+    tags.join(";")
 }
 
 /// What is to be done, worked out in the plainest way.
