@@ -3,6 +3,7 @@
 
 mod batcher;
 mod cost;
+mod import;
 mod marshal;
 mod quota;
 mod scene;
@@ -28,6 +29,12 @@ const BENCHES: &[Bench] = &[
         about: "2,000 threads that tag one user each, and what that costs at rest: a minute; --seconds N",
         run: batcher::run,
         of_this_program: true,
+    },
+    Bench {
+        name: "import",
+        about: "an import without the sending, beside sort: minutes, for it builds what is shipped; --rows N, --big",
+        run: import::run,
+        of_this_program: false,
     },
     Bench {
         name: "marshal",
