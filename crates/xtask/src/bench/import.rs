@@ -61,13 +61,8 @@ fn measure(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
     let file = folder.0.join("rows.csv");
     let mut sample = Command::new(std::env::current_exe()?);
     sample.args(["sample", "--order", "shuffled", "--rows"]);
-    finished(
-        sample
-            .arg(rows.to_string())
-            .arg("--out")
-            .arg(&file)
-            .spawn()?,
-    )?;
+    sample.arg(rows.to_string()).arg("--out").arg(&file);
+    finished(&mut sample.spawn()?)?;
     let mut ours = Command::new(imtag);
     ours.args(["import", "--dry-run", "--json"]).arg(&file);
     let mut peer = Command::new("sort");
