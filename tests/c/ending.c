@@ -10,6 +10,8 @@
 
 static struct emulator emulator;
 static im_client *client;
+static im_bulk *bulk;
+static im_batcher *batcher;
 static im_error *error;
 static const im_str TAG = IM_STR_INIT("a"), ACCOUNT = IM_STR_INIT("xiaojun012");
 static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
@@ -34,21 +36,27 @@ static void call_as_the_thread_ends(void *value) {
     (void)value;
     im_error *why;
     EXPECT_MISUSE(im_add_tag(client, &USER, 1, NULL, NULL, &why), &why, ENDING);
+    EXPECT_MISUSE(im_bulk_add_tag(bulk, 1, ACCOUNT, &TAG, 1, &why), &why, ENDING);
+    EXPECT_MISUSE(im_batcher_add_tag(batcher, ACCOUNT, &TAG, 1, NULL, &why), &why, ENDING);
 }
 
 static void *call_and_end(void *nothing) {
     im_error *why;
-    EXPECT_OK(im_add_tag(client, &USER, 1, NULL, NULL, &why), &why);
+    EXPECT_OK(im_batcher_add_tag(batcher, ACCOUNT, &TAG, 1, NULL, &why), &why);
     pthread_setspecific(key, &key);
     return nothing;
 }
 
 static void a_thread_that_calls_as_it_ends(void) {
     pthread_t thread;
+    EXPECT_OK(im_bulk_new(client, &bulk, &error), &error);
+    EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
     CHECK(pthread_key_create(&key, call_as_the_thread_ends) == 0);
     CHECK(pthread_create(&thread, NULL, call_and_end, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     pthread_key_delete(key);
+    im_bulk_free(bulk);
+    CHECK(im_batcher_free(batcher) == 0);
 }
 
 static int asked;

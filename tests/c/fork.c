@@ -159,6 +159,55 @@ static void a_cancel_in_the_child(void) {
     im_client_free(client);
 }
 
+struct handles {
+    im_client *client;
+    im_bulk *bulk;
+    im_batcher *batcher;
+};
+
+/* Wrong use there, answered without a lock that a thread of the parent may hold; and the child makes its own. */
+static bool use_the_parents_handles(void *context) {
+    struct handles *handles = context;
+    im_completions *completions;
+    im_error *why = NULL;
+    bool well = im_bulk_add_tag(handles->bulk, 1, USER.account, &TAG, 1, &why) == IM_MISUSE;
+    well = well && strstr(im_error_message(why), "bulk belongs to the process that this one was forked from");
+    im_error_free(why);
+    well = well && im_bulk_poll(handles->bulk, 0, &completions, NULL) == IM_MISUSE;
+    well = well && im_bulk_finish(handles->bulk, NULL) == IM_MISUSE && im_bulk_set_room(handles->bulk, 1) == IM_MISUSE;
+    well = well && im_bulk_count(handles->bulk, IM_COUNT_TAKEN) == 0;
+    im_bulk_cancel(handles->bulk);
+    im_bulk_free(handles->bulk);
+    well = well && im_batcher_add_tag(handles->batcher, USER.account, &TAG, 1, NULL, NULL) == IM_MISUSE;
+    well = well && im_batcher_poll(handles->batcher, 0, &completions, NULL) == IM_MISUSE;
+    well = well && im_batcher_close(handles->batcher, NULL, NULL) == IM_MISUSE;
+    well = well && im_batcher_unsettled(handles->batcher) == 0 && im_batcher_free(handles->batcher) == 0;
+
+    im_bulk *own;
+    well = well && im_bulk_new(handles->client, &own, NULL) == IM_OK;
+    well = well && im_bulk_add_tag(own, 1, USER.account, &TAG, 1, NULL) == IM_OK && im_bulk_finish(own, NULL) == IM_OK;
+    im_bulk_free(own);
+    return well;
+}
+
+/* While threads of theirs wait for an answer. */
+static void the_parents_bulk_run_and_batcher(void) {
+    struct handles handles = {client_of(emulator_config(&emulator)), NULL, NULL};
+    EXPECT_OK(im_bulk_new(handles.client, &handles.bulk, &error), &error);
+    EXPECT_OK(im_batcher_new(handles.client, &handles.batcher, &error), &error);
+    emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 1000}");
+    EXPECT_OK(im_bulk_add_tag(handles.bulk, 1, USER.account, &TAG, 1, &error), &error);
+    EXPECT_OK(im_bulk_end_of_input(handles.bulk, &error), &error);
+    EXPECT_OK(im_batcher_submit_add_tag(handles.batcher, 1, IM_STR("xiaojun013"), &TAG, 1, &error), &error);
+    for (int i = 0; i < 10; i++)
+        CHECK(in_a_child(use_the_parents_handles, &handles));
+    EXPECT_OK(im_bulk_finish(handles.bulk, &error), &error);
+    EXPECT_OK(im_batcher_close(handles.batcher, NULL, &error), &error);
+    CHECK(im_bulk_count(handles.bulk, IM_COUNT_DONE) == 1 && im_batcher_free(handles.batcher) == 0);
+    im_bulk_free(handles.bulk);
+    im_client_free(handles.client);
+}
+
 static bool grandchild(void *client) {
     return succeeds(client) && in_a_child(call_and_free_in_child, client) && succeeds(client);
 }
@@ -246,6 +295,7 @@ int main(void) {
     the_parents_connection(&emulator);
     the_parents_connection(&tls);
     a_cancel_in_the_child();
+    the_parents_bulk_run_and_batcher();
     a_child_that_forks();
     at_any_moment();
     emulator_stop(&emulator);

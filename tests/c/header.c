@@ -32,6 +32,11 @@ static int32_t go_on(void *context) {
     return 0;
 }
 
+static int32_t go_on_with(const im_bulk *bulk, void *context) {
+    (void)context;
+    return im_bulk_count(bulk, IM_COUNT_TAKEN) > 0 ? 0 : 1;
+}
+
 #if IM_VERSION_MAJOR == 0 && IM_VERSION_MINOR < 1
 #error "the version's macros are numbers for the preprocessor"
 #endif
@@ -41,6 +46,8 @@ int main(void) {
     im_credential_callback callback = supply;
     im_context_free context_free = let_go;
     im_interrupt interrupt = go_on;
+    im_progress progress = go_on_with;
+    const im_operation operations[] = {IM_ADD, IM_REMOVE, IM_CLEAR};
     bool holds = length(IM_STR("")) == 0 && length(IM_STR("vip")) == 3 && local.len == 6 && ends_with_nul(local);
     holds = holds && TAG.len == 3 && TAGS[1].len == 6 && USERS[0].account.len == 10 && USERS[1].account.len == 0;
     holds = holds && length(im_str_of("vip")) == 3 && length(im_str_of(NULL)) == 0;
@@ -50,6 +57,7 @@ int main(void) {
     im_call *call = im_call_new();
     holds = holds && im_config_set_credential_callback(config, callback, NULL, context_free) == IM_OK;
     holds = holds && im_call_set_interrupt(call, interrupt, NULL) == IM_OK;
+    holds = holds && operations[2] == 3 && progress(NULL, NULL) == 1;
     im_call_free(call);
     im_config_free(config);
     return holds ? 0 : 1;

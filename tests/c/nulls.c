@@ -1,13 +1,13 @@
 /*
- * NULL for every function, wherever it may be and wherever it may not. The table has every function of the library:
- * give the names of its symbols as arguments, and one that no row has is a failure, as is a row without a symbol.
+ * NULL for every function, wherever it may be and wherever it may not. The table has every function of the library, but
+ * for those of bulk runs and batchers, which nulls_of_changes.c has.
  */
 
 #include "support/check.h"
 #include "support/operations.h"
+#include "support/rows.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static im_config *config;
 static im_client *client;
@@ -166,11 +166,6 @@ static void call_set_interrupt(void) {
 MADE(config_new, im_config)
 MADE(call_new, im_call)
 
-#define TAKES_NULL(name)                                                                                               \
-    static void name(void) {                                                                                           \
-        im_##name(NULL);                                                                                               \
-        im_##name(NULL);                                                                                               \
-    }
 TAKES_NULL(config_free)
 TAKES_NULL(client_free)
 TAKES_NULL(call_cancel)
@@ -179,32 +174,6 @@ TAKES_NULL(result_free)
 TAKES_NULL(error_free)
 
 /* Readers of nothing answer as for a thing that is not there. */
-#define READER(name, answer)                                                                                           \
-    static void name(void) {                                                                                           \
-        CHECK(im_##name(NULL) == (answer));                                                                            \
-    }
-#define TEXT_READER(name, answer)                                                                                      \
-    static void name(void) {                                                                                           \
-        CHECK_TEXT(im_##name(NULL), answer);                                                                           \
-    }
-#define VIEW_READER(name)                                                                                              \
-    static void name(void) {                                                                                           \
-        CHECK(im_##name(NULL).data == NULL && im_##name(NULL).len == 0);                                               \
-    }
-#define EACH_READER(name, answer)                                                                                      \
-    static void name(void) {                                                                                           \
-        CHECK(im_##name(NULL, 0) == (answer));                                                                         \
-        CHECK(im_##name(NULL, SIZE_MAX) == (answer));                                                                  \
-    }
-#define EACH_TEXT_READER(name)                                                                                         \
-    static void name(void) {                                                                                           \
-        CHECK_TEXT(im_##name(NULL, 0), "");                                                                            \
-        CHECK_TEXT(im_##name(NULL, SIZE_MAX), "");                                                                     \
-    }
-#define EACH_VIEW_READER(name)                                                                                         \
-    static void name(void) {                                                                                           \
-        CHECK(im_##name(NULL, 0).data == NULL && im_##name(NULL, SIZE_MAX).len == 0);                                  \
-    }
 READER(result_accounts, 0)
 READER(result_attempts, 0)
 READER(result_attempts_sent, 0)
@@ -230,6 +199,8 @@ EACH_VIEW_READER(error_failure_text)
 EACH_TEXT_READER(error_failure_remedy)
 EACH_READER(error_failure_effect, IM_NOT_APPLIED)
 EACH_READER(error_failure_retryable, false)
+READER(error_undone_count, 0)
+EACH_VIEW_READER(error_undone)
 
 static void result_users(void) {
     size_t count = 7;
@@ -255,11 +226,7 @@ static void explain(void) {
     CHECK(same(meaning, "a code that no page names"));
 }
 
-#define ROW(name) {"im_" #name, name}
-static const struct {
-    const char *name;
-    void (*check)(void);
-} ROWS[] = {
+static const struct row ROWS[] = {
     ROW(add_tag),
     ROW(add_tag_flat),
     ROW(call_cancel),
@@ -307,6 +274,8 @@ static const struct {
     ROW(error_retryable),
     ROW(error_status),
     ROW(error_text),
+    ROW(error_undone),
+    ROW(error_undone_count),
     ROW(error_violation_count),
     ROW(error_violation_place),
     ROW(error_violation_problem),
@@ -328,21 +297,6 @@ static const struct {
     ROW(str_of),
     ROW(version),
 };
-enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
-
-/* The symbols and the rows are the same, one for one. */
-static void none_is_forgotten(char **symbols, int count) {
-    if (count == 0)
-        return;
-    CHECK(count == ROW_COUNT);
-    for (int i = 0; i < count; i++) {
-        bool found = false;
-        for (size_t row = 0; row < ROW_COUNT; row++)
-            found = found || strcmp(ROWS[row].name, symbols[i]) == 0;
-        check_at(__FILE__, __LINE__, found, symbols[i]);
-    }
-}
-
 int main(int argc, char **argv) {
     begin("nulls", 120);
     config = im_config_new();
@@ -354,9 +308,7 @@ int main(int argc, char **argv) {
     EXPECT_OK(im_client_new(config, &client, &error), &error);
     call = im_call_new();
 
-    none_is_forgotten(argv + 1, argc - 1);
-    for (size_t row = 0; row < ROW_COUNT; row++)
-        ROWS[row].check();
+    check_rows(ROWS, sizeof ROWS / sizeof *ROWS, argv + 1, argc - 1);
 
     im_call_free(call);
     im_client_free(client);

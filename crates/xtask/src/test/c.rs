@@ -44,21 +44,25 @@ const fn program(name: &'static str) -> Program {
 }
 
 /// The longest first, as they run side by side.
-const PROGRAMS: [Program; 13] = [
+const PROGRAMS: [Program; 17] = [
     Program {
         under_valgrind: false,
         ..program("fork")
     },
     program("connections"),
+    program("runs"),
+    program("batcher"),
     program("threads"),
     program("calls"),
     program("cancel"),
+    program("bulk"),
     program("ending"),
     program("unload"),
     program("texts"),
     program("outs"),
     program("credentials"),
     program("nulls"),
+    program("nulls_of_changes"),
     program("pointers"),
     program("settings"),
 ];
@@ -240,8 +244,9 @@ impl Kit {
                 run = self.with_emulator(&run);
                 command
             }
-            "nulls" => {
-                run.args(symbols);
+            "nulls" | "nulls_of_changes" => {
+                let its = |symbol: &&String| is_of_changes(symbol) == (name == "nulls_of_changes");
+                run.args(symbols.iter().filter(its));
                 self.compile_test(name)
             }
             "version" => {
@@ -292,6 +297,12 @@ impl Kit {
         }
         jobs
     }
+}
+
+/// Whether a function is one of bulk runs and batchers, whose table of NULLs is their own.
+fn is_of_changes(symbol: &str) -> bool {
+    let prefixes = ["im_bulk_", "im_batcher_", "im_completions_"];
+    prefixes.iter().any(|prefix| symbol.starts_with(prefix))
 }
 
 /// The sources in C in a folder.

@@ -1,0 +1,56 @@
+/*
+ * Tables that have a row for each function of the library: what it does with NULL. Give the names of the library's
+ * symbols, and one that no row has is a failure, as is a row without a symbol.
+ */
+
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "check.h"
+
+struct row {
+    const char *name;
+    void (*check)(void);
+};
+
+/* The row of im_name, whose check is the function of that name. */
+#define ROW(name) {"im_" #name, name}
+
+/* Checks all, and that none is forgotten; without symbols only the first. */
+void check_rows(const struct row *rows, size_t count, char **symbols, int symbol_count);
+
+#define TAKES_NULL(name)                                                                                               \
+    static void name(void) {                                                                                           \
+        im_##name(NULL);                                                                                               \
+        im_##name(NULL);                                                                                               \
+    }
+
+/* Readers of nothing answer as for a thing that is not there. */
+#define READER(name, answer)                                                                                           \
+    static void name(void) {                                                                                           \
+        CHECK(im_##name(NULL) == (answer));                                                                            \
+    }
+#define TEXT_READER(name, answer)                                                                                      \
+    static void name(void) {                                                                                           \
+        CHECK_TEXT(im_##name(NULL), answer);                                                                           \
+    }
+#define VIEW_READER(name)                                                                                              \
+    static void name(void) {                                                                                           \
+        CHECK(im_##name(NULL).data == NULL && im_##name(NULL).len == 0);                                               \
+    }
+#define EACH_READER(name, answer)                                                                                      \
+    static void name(void) {                                                                                           \
+        CHECK(im_##name(NULL, 0) == (answer));                                                                         \
+        CHECK(im_##name(NULL, SIZE_MAX) == (answer));                                                                  \
+    }
+#define EACH_TEXT_READER(name)                                                                                         \
+    static void name(void) {                                                                                           \
+        CHECK_TEXT(im_##name(NULL, 0), "");                                                                            \
+        CHECK_TEXT(im_##name(NULL, SIZE_MAX), "");                                                                     \
+    }
+#define EACH_VIEW_READER(name)                                                                                         \
+    static void name(void) {                                                                                           \
+        CHECK(im_##name(NULL, 0).data == NULL && im_##name(NULL, SIZE_MAX).len == 0);                                  \
+    }
+
+#endif
