@@ -142,10 +142,10 @@ def test_an_answer_that_is_none_is_not_understood(emulator: Emulator) -> None:
 def test_every_status_of_the_header_has_its_class() -> None:
     header = (REPOSITORY / "include" / "imtag.h").read_text(encoding="utf-8")
     numbers = dict(re.findall(r"^#define IM_(\w+) (\d+)$", header, re.MULTILINE))
-    statuses = list(numbers)[list(numbers).index("OK") : list(numbers).index("DEFECT") + 1]
+    statuses = list(numbers)[list(numbers).index("OK") : list(numbers).index("NO_THREAD") + 1]
     classes = {kind.__name__.lower().replace("error", ""): status for status, kind in _raise._CLASSES.items()}
     renamed = {"partialfailure": "partial", "invalidrequest": "invalid", "notunderstood": "not_understood"}
-    renamed["httpstatus"] = "http_status"
+    renamed |= {"httpstatus": "http_status", "nothread": "no_thread"}
     ours = {renamed.get(name, name): status for name, status in classes.items()}
     assert ours == {name.lower(): int(numbers[name]) for name in statuses if name != "OK"}
 

@@ -8,20 +8,26 @@ accounts, and whether it may have been applied. Times are in seconds. A thin lay
 brings along; IMTAG_LIBRARY in the environment names another one.
 """
 
+from ._batcher import Batcher
+from ._bulk import Bulk
 from ._call import Cancel
+from ._changes import Change, Operation, Outcome, add, clear, remove
 from ._client import Client
 from ._credentials import UserSig
 from ._errors import (
     Cancelled,
+    ChangeError,
     ClosedError,
     CredentialsError,
     Defect,
     Error,
     Failure,
+    Full,
     HttpStatusError,
     InvalidRequest,
     Misuse,
     NetworkError,
+    NoThread,
     NotUnderstood,
     PartialFailure,
     ServiceError,
@@ -33,11 +39,16 @@ from ._errors import (
 from ._explain import Explanation, Retry, explain
 from ._library import version
 from ._result import Effect, Result
+from ._summary import Summary
 from ._version import __version__
 
 __all__ = [
+    "Batcher",
+    "Bulk",
     "Cancel",
     "Cancelled",
+    "Change",
+    "ChangeError",
     "Client",
     "ClosedError",
     "CredentialsError",
@@ -46,22 +57,30 @@ __all__ = [
     "Error",
     "Explanation",
     "Failure",
+    "Full",
     "HttpStatusError",
     "InvalidRequest",
     "Misuse",
     "NetworkError",
+    "NoThread",
     "NotUnderstood",
+    "Operation",
+    "Outcome",
     "PartialFailure",
     "Result",
     "Retry",
     "ServiceError",
     "SettingsError",
+    "Summary",
     "TimeoutError",
     "TlsError",
     "UserSig",
     "Violation",
     "__version__",
+    "add",
+    "clear",
     "explain",
+    "remove",
     "version",
 ]
 

@@ -1,19 +1,24 @@
-"""The client: five operations, each of which is one call of the library."""
+"""The client: five operations, each of which is one call of the library; and bulk runs and batchers."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ctypes import c_void_p
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from . import _exit
+from ._batcher import Batcher
+from ._bulk import Bulk
 from ._call import Call, Cancel
+from ._changes import Change
 from ._credentials import CredentialCallback, Supplier
 from ._errors import ClosedError, CredentialsError
 from ._library import lib
 from ._marshal import Accounts, Flat, Text, Users, accounts_flat, users_flat
+from ._options import Options
+from ._progress import Progress
 from ._raise import exception_of
 from ._result import Result, read_result
 from ._settings import Settings
@@ -180,6 +185,64 @@ class Client:
         """Remove all tags of at most 100 accounts, each once. All else as ``add_tag``."""
         return self._call(lib.im_clear_tags_flat, accounts_flat(accounts), timeout, attempt_timeout, cancel)
 
+    def bulk(
+        self,
+        changes: Iterable[Change],
+        *,
+        progress: Progress | None = None,
+        linger: float | None = None,
+        room: int | None = None,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        settling_time: float | None = None,
+    ) -> Bulk:
+        """Make any number of changes, packed into as few requests as can be and sent at the full quota.
+
+        changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``; it is pulled
+                         from as there is room, up to 128 ahead. Those of an account are made in this order
+        progress         is called with a Summary about every 100 ms of waiting; if it returns something true, nothing
+                         more is sent, and what is under way is seen through; so it is if it raises
+        linger           seconds that a change waits for others to share its request, while more may come (1)
+        room             how many changes are held before they are sent (4096); the more, the fewer requests users of
+                         many tags need
+        timeout          seconds for each request with its waits and retries (60)
+        attempt_timeout  seconds for one attempt (10)
+        settling_time    seconds for which an attempt that was given up may still have its effect, and so the account's
+                         next change of another kind waits (10)
+
+        Returns a Bulk: iterate it for the Outcome of each change, or ``finish`` it. Nothing is sent before. An
+        exception of the iterable, of ``progress`` or of a signal's handler (Ctrl-C) is raised as soon as what is under
+        way is settled; the outcomes are had by iterating further.
+        """
+        options = Options(linger, room, timeout, attempt_timeout, settling_time)
+        handle = self._open_handle()
+        return Bulk(handle.pointer, handle.supplier, changes, progress, options)
+
+    def batcher(
+        self,
+        *,
+        linger: float | None = None,
+        room: int | None = None,
+        when_full: Literal["wait", "fail"] | None = None,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        settling_time: float | None = None,
+    ) -> Batcher:
+        """Make a batcher, by which changes of many threads, of one user each, share requests.
+
+        linger           seconds that a change waits for others to share its request (0.01)
+        room             how many changes are held before they are sent (10000); with as many the batcher is full
+        when_full        whether a change then waits for room ("wait") or raises Full ("fail")
+        timeout          seconds for a change, with its waits and retries (30)
+        attempt_timeout  seconds for one attempt of a request (10)
+        settling_time    as of ``bulk`` (10)
+
+        Returns a Batcher, which is to be closed: use ``with``.
+        """
+        options = Options(linger, room, timeout, attempt_timeout, settling_time, when_full)
+        handle = self._open_handle()
+        return Batcher(handle.pointer, handle.supplier, options)
+
     def close(self) -> None:
         """Close the client. Calls that run go on; it is freed when they end. A later call raises ClosedError."""
         self._handle = None
@@ -196,12 +259,16 @@ class Client:
     def __repr__(self) -> str:
         return f"<imtag.Client {self._name}{' closed' if self._handle is None else ''}>"
 
-    def _call(
-        self, function: Any, flat: Flat, timeout: float | None, attempt_timeout: float | None, cancel: Cancel | None
-    ) -> Result:
+    def _open_handle(self) -> _Handle:
         handle = self._handle
         if handle is None:
             raise ClosedError("the client is closed: make another one", remedy="make another one")
+        return handle
+
+    def _call(
+        self, function: Any, flat: Flat, timeout: float | None, attempt_timeout: float | None, cancel: Cancel | None
+    ) -> Result:
+        handle = self._open_handle()
         with Call(timeout, attempt_timeout, cancel) as call:
             outcome = _perform(function, handle, flat, call)
         if isinstance(outcome, Result):

@@ -71,7 +71,10 @@ class InvalidRequest(Error):
 
 
 class Misuse(Error):
-    """libimtag was called as it may not be. Seen from Python, a defect of this package: please report it."""
+    """libimtag was called as it may not be: by a forked child that goes on with its parent's bulk run or batcher.
+
+    Otherwise, seen from Python, a defect of this package: please report it.
+    """
 
 
 class SettingsError(Error):
@@ -124,4 +127,49 @@ class Defect(Error):
 
 
 class ClosedError(Error):
-    """The client has been closed."""
+    """The client, or the batcher, has been closed."""
+
+
+class Full(Error):
+    """The batcher is full, and set to fail then: the change was not taken."""
+
+
+class NoThread(Error):
+    """The system gave no thread to send with: a limit of threads or memory is reached."""
+
+
+class ChangeError(Error):
+    """A change of a bulk run or a batcher is not done, or not in full.
+
+    It is also one of the other classes, which says why: a ServiceError that left the account out, a TimeoutError, an
+    InvalidRequest. ``effect`` is what is known of the tags in ``undone``.
+    """
+
+    account: str = ""
+    """Whose change it is."""
+    undone: tuple[str, ...] = ()
+    """The tags that are not known to be added or removed; those that it has besides are done."""
+
+    @classmethod
+    def that_is(cls, why: type[Error]) -> type[ChangeError]:
+        """Return the class of those that are also a `why`: the same whenever it is asked."""
+        found = _CHANGE_ERRORS.get(why)
+        if found is None:
+            name = f"ChangeError[{why.__name__}]"
+            made = type(name, (ChangeError, why), {"__module__": "imtag", "__doc__": why.__doc__, "_why": why})
+            found = _CHANGE_ERRORS.setdefault(why, made)
+        return found
+
+    _why: type[Error] | None = None
+
+    def __reduce__(self) -> Any:
+        if self._why is None:
+            return super().__reduce__()
+        return _remade, (self._why, self.args), self.__dict__
+
+
+_CHANGE_ERRORS: dict[type[Error], type[ChangeError]] = {}
+
+
+def _remade(why: type[Error], arguments: tuple[Any, ...]) -> ChangeError:
+    return ChangeError.that_is(why)(*arguments)

@@ -1,7 +1,8 @@
-"""Ends calls that may ask a credential callback before the interpreter does.
+"""Ends calls that may ask a credential callback before the interpreter does, and bulk runs and batchers.
 
 A thread that comes back to Python after that is ended where it stands, which aborts the process if the library is on
-its stack. So no such call is left when the interpreter ends, and none begins any more.
+its stack. So no such call is left when the interpreter ends, and none begins any more. The threads of bulk runs and
+batchers ask callbacks too: runs are cancelled, and what batchers hold is sent, as far as the time allows.
 """
 
 from __future__ import annotations
@@ -9,12 +10,23 @@ from __future__ import annotations
 import atexit
 import os
 import time
+import weakref
+from typing import Protocol
 
 from ._call import Call
 from ._library import lib
 
 _LONGEST_WAIT = 5.0  # seconds, for callbacks that are under way
 
+
+class Endable(Protocol):
+    """A handle with threads of its own."""
+
+    def end(self, until: float) -> None:
+        """End it, by that reading of time.monotonic."""
+
+
+_open: weakref.WeakSet[Endable] = weakref.WeakSet()
 _running: dict[int, Call] = {}
 _over: list[bool] = []
 
@@ -30,9 +42,16 @@ def end(call: Call) -> None:
     _running.pop(id(call), None)
 
 
+def know(handle: Endable) -> None:
+    """Note a handle that is to be ended."""
+    _open.add(handle)
+
+
 def _end_all() -> None:
     _over.append(True)
     until = time.monotonic() + _LONGEST_WAIT
+    for handle in list(_open):
+        handle.end(until)
     while _running and time.monotonic() < until:
         for call in _running.copy().values():  # a copy is made at once, whatever other threads do
             lib.im_call_cancel(call.pointer)
@@ -42,3 +61,4 @@ def _end_all() -> None:
 atexit.register(_end_all)
 # a child has none of its parent's other threads, and waits for none of their calls
 os.register_at_fork(after_in_child=_running.clear)
+os.register_at_fork(after_in_child=_open.clear)

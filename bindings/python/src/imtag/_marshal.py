@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate, chain
 from typing import Any, Union
+
+from ._prototypes import Str, string
 
 Text = Union[str, bytes]
 Users = Union[
@@ -22,6 +25,8 @@ Accounts = Iterable[Text]
 
 # the letter of a size_t on this machine
 _SIZE = next(code for code in "QLI" if array(code).itemsize == ctypes.sizeof(ctypes.c_size_t))
+# and of an im_operation
+_OPERATION = next(code for code in "il" if array(code).itemsize == ctypes.sizeof(ctypes.c_int32))
 
 
 class Flat:
@@ -30,7 +35,7 @@ class Flat:
     __slots__ = ("arguments", "kept")
 
     def __init__(self, text: bytes, lengths: array[int], counts: array[int] | None = None) -> None:
-        self.kept = (text, lengths, counts)
+        self.kept: tuple[Any, ...] = (text, lengths, counts)
         self.arguments: tuple[Any, ...] = (text, len(text), *lengths.buffer_info())
         if counts is not None:
             self.arguments += counts.buffer_info()
@@ -70,6 +75,33 @@ def accounts_flat(accounts: Accounts) -> Flat:
     except TypeError:
         index, text = _first_wrong(texts)
         raise TypeError(f"accounts[{index}]: {_name(text)}, expected str") from None
+
+
+def changes_flat(changes: Sequence[tuple[int, Text, tuple[Text, ...]]]) -> tuple[int, Flat]:
+    """Flatten (operation, account, tags): the address of the operations, which the rest keeps, and the rest."""
+    texts: list[Text] = []
+    for _, account, tags in changes:
+        texts.append(account)
+        texts += tags
+    operations = array(_OPERATION, [operation for operation, _, _ in changes])
+    flat = Flat(*_joined(texts), array(_SIZE, [len(tags) for _, _, tags in changes]))
+    flat.kept += (operations,)
+    return operations.buffer_info()[0], flat
+
+
+class Strings:
+    """An account and its tags as im_str. They point into what this keeps."""
+
+    __slots__ = ("account", "kept", "tags")
+
+    def __init__(self, account: Text, tags: tuple[Text, ...]) -> None:
+        text, lengths = _joined([account, *tags])
+        data = string(text).data or 0
+        ends = list(accumulate(lengths, initial=data))
+        words = array(_SIZE, chain.from_iterable(zip(ends[1:], lengths[1:])))
+        self.kept = text, words
+        self.account = Str(data, lengths[0])
+        self.tags: tuple[int, int] = words.buffer_info()[0], len(tags)
 
 
 def encoded(text: Text, place: str) -> bytes:

@@ -23,12 +23,17 @@ def string(text: bytes) -> Str:
 
 CREDENTIAL_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
 INTERRUPT = ctypes.CFUNCTYPE(c_int32, c_void_p)
+# an im_progress without its last argument, which a C function may leave unread
+PROGRESS = ctypes.CFUNCTYPE(c_int32, c_void_p)
 
 _HANDLE = _OUT = _STRINGS = c_void_p
 _STATUS = c_int32
 
 _USERS_FLAT = (_HANDLE, c_char_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, _HANDLE, _OUT, _OUT)
 _ACCOUNTS_FLAT = (_HANDLE, c_char_p, c_size_t, c_void_p, c_size_t, _HANDLE, _OUT, _OUT)
+_CHANGE = (_HANDLE, Str, c_void_p, c_size_t, _HANDLE, _OUT)
+_SUBMITTED = (_HANDLE, c_uint64, Str, c_void_p, c_size_t, _OUT)
+_MS = (_STATUS, (_HANDLE, c_uint64))
 
 # name: what it returns, what it takes
 PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -70,6 +75,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_result_users": (_STRINGS, (_HANDLE, _OUT)),
     "im_result_unanswered": (_STRINGS, (_HANDLE, _OUT)),
     "im_result_free": (None, (_HANDLE,)),
+    "im_error_status": (_STATUS, (_HANDLE,)),
     "im_error_message": (c_char_p, (_HANDLE,)),
     "im_error_remedy": (c_char_p, (_HANDLE,)),
     "im_error_code": (c_int32, (_HANDLE,)),
@@ -90,7 +96,48 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_error_failure_remedy": (c_char_p, (_HANDLE, c_size_t)),
     "im_error_failure_effect": (c_int32, (_HANDLE, c_size_t)),
     "im_error_failure_retryable": (c_bool, (_HANDLE, c_size_t)),
+    "im_error_undone_count": (c_size_t, (_HANDLE,)),
+    "im_error_undone": (Str, (_HANDLE, c_size_t)),
     "im_error_free": (None, (_HANDLE,)),
+    "im_bulk_new": (_STATUS, (_HANDLE, _OUT, _OUT)),
+    "im_bulk_set_timeout_ms": _MS,
+    "im_bulk_set_attempt_timeout_ms": _MS,
+    "im_bulk_set_settling_time_ms": _MS,
+    "im_bulk_set_linger_ms": _MS,
+    "im_bulk_set_room": (_STATUS, (_HANDLE, c_size_t)),
+    "im_bulk_set_progress": (_STATUS, (_HANDLE, PROGRESS, c_void_p)),
+    "im_bulk_push_flat": (
+        _STATUS,
+        (_HANDLE, c_void_p, c_uint64, c_char_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, _OUT, _OUT),
+    ),
+    "im_bulk_end_of_input": (_STATUS, (_HANDLE, _OUT)),
+    "im_bulk_poll": (_STATUS, (_HANDLE, c_uint64, _OUT, _OUT)),
+    "im_bulk_finish": (_STATUS, (_HANDLE, _OUT)),
+    "im_bulk_count": (c_uint64, (_HANDLE, c_int32)),
+    "im_bulk_cancel": (None, (_HANDLE,)),
+    "im_bulk_free": (None, (_HANDLE,)),
+    "im_batcher_new": (_STATUS, (_HANDLE, _OUT, _OUT)),
+    "im_batcher_set_linger_ms": _MS,
+    "im_batcher_set_room": (_STATUS, (_HANDLE, c_size_t)),
+    "im_batcher_set_when_full": (_STATUS, (_HANDLE, c_int32)),
+    "im_batcher_set_timeout_ms": _MS,
+    "im_batcher_set_attempt_timeout_ms": _MS,
+    "im_batcher_set_settling_time_ms": _MS,
+    "im_batcher_add_tag": (_STATUS, _CHANGE),
+    "im_batcher_remove_tag": (_STATUS, _CHANGE),
+    "im_batcher_clear_tags": (_STATUS, (_HANDLE, Str, _HANDLE, _OUT)),
+    "im_batcher_submit_add_tag": (_STATUS, _SUBMITTED),
+    "im_batcher_submit_remove_tag": (_STATUS, _SUBMITTED),
+    "im_batcher_submit_clear_tags": (_STATUS, (_HANDLE, c_uint64, Str, _OUT)),
+    "im_batcher_poll": (_STATUS, (_HANDLE, c_uint64, _OUT, _OUT)),
+    "im_batcher_flush": (_STATUS, (_HANDLE, _HANDLE, _OUT)),
+    "im_batcher_close": (_STATUS, (_HANDLE, _HANDLE, _OUT)),
+    "im_batcher_unsettled": (c_size_t, (_HANDLE,)),
+    "im_batcher_free": (c_size_t, (_HANDLE,)),
+    "im_completions_ids": (c_void_p, (_HANDLE, _OUT)),
+    "im_completions_failed": (c_void_p, (_HANDLE, _OUT)),
+    "im_completions_error": (_HANDLE, (_HANDLE, c_size_t)),
+    "im_completions_free": (None, (_HANDLE,)),
     "im_explain": (c_bool, (c_int32, _OUT, _OUT, _OUT, _OUT)),
 }
 

@@ -23,12 +23,32 @@ _CLASSES: dict[int, type[_errors.Error]] = {
     11: _errors.TlsError,
     12: _errors.NotUnderstood,
     13: _errors.Defect,
+    14: _errors.Full,
+    15: _errors.ClosedError,
+    16: _errors.NoThread,
 }
 
 
 def exception_of(status: int, error: Any, result: Any = None) -> _errors.Error:
     """Copy all that an im_error holds, and of a partial success its im_result. Neither is freed."""
     kind = _CLASSES.get(status, _errors.Defect)
+    known = _known(error, kind)
+    if kind is _errors.PartialFailure:
+        known["failures"] = tuple(_failure(error, at) for at in range(lib.im_error_failure_count(error)))
+        known["result"] = read_result(result)
+    return kind(lib.im_error_message(error).decode(), **known)
+
+
+def change_error(error: Any) -> _errors.ChangeError:
+    """Copy all that the im_error of a change holds. It is not freed."""
+    kind = _CLASSES.get(lib.im_error_status(error), _errors.Defect)
+    known = _known(error, kind)
+    known["account"] = str(lib.im_error_failure_account(error, 0))
+    known["undone"] = tuple(str(lib.im_error_undone(error, at)) for at in range(lib.im_error_undone_count(error)))
+    return _errors.ChangeError.that_is(kind)(lib.im_error_message(error).decode(), **known)
+
+
+def _known(error: Any, kind: type[_errors.Error]) -> dict[str, Any]:
     known: dict[str, Any] = {
         "remedy": lib.im_error_remedy(error).decode(),
         "code": lib.im_error_code(error),
@@ -41,10 +61,7 @@ def exception_of(status: int, error: Any, result: Any = None) -> _errors.Error:
     }
     if kind is _errors.InvalidRequest:
         known["violations"] = tuple(_violation(error, at) for at in range(lib.im_error_violation_count(error)))
-    if kind is _errors.PartialFailure:
-        known["failures"] = tuple(_failure(error, at) for at in range(lib.im_error_failure_count(error)))
-        known["result"] = read_result(result)
-    return kind(lib.im_error_message(error).decode(), **known)
+    return known
 
 
 def _violation(error: Any, at: int) -> _errors.Violation:

@@ -17,7 +17,7 @@ from ._marshal import Text, encoded
 from ._prototypes import string
 from ._raise import exception_of
 
-_SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
+SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
 
 
 @dataclass(frozen=True, repr=False)  # no secret is to be shown
@@ -62,7 +62,7 @@ class Settings:
 
     def _set(self, config: Any, supplier: Supplier | None) -> None:
         identifier = encoded(self.identifier, "identifier")
-        lib.im_config_set_app(config, _number(self.sdkappid, "sdkappid", 32), string(identifier))
+        lib.im_config_set_app(config, number(self.sdkappid, "sdkappid", 32), string(identifier))
         if supplier is not None:
             lib.im_config_set_credential_callback(config, supplier.callback, None, None)
         for name in ("secret_key", "usersig", "region", "endpoint", "generation"):
@@ -70,7 +70,7 @@ class Settings:
         for name in ("calls_per_second", "max_attempts"):
             value = getattr(self, name)
             if value is not None:
-                getattr(lib, f"im_config_set_{name}")(config, _number(value, name, 32))
+                getattr(lib, f"im_config_set_{name}")(config, number(value, name, 32))
         for name in ("timeout", "connect_timeout"):
             value = milliseconds(getattr(self, name), name)
             if value is not None:
@@ -85,7 +85,7 @@ class Settings:
             raise TypeError(f'limits: {kind}, expected a mapping: write {{"tag_bytes": 60}}')
         for limit, value in (self.limits or {}).items():
             name_of_limit = encoded(limit, "limits")
-            lib.im_config_set_limit(config, string(name_of_limit), _number(value, f"limits[{limit!r}]", _SIZE_BITS))
+            lib.im_config_set_limit(config, string(name_of_limit), number(value, f"limits[{limit!r}]", SIZE_BITS))
 
     def _set_text(self, config: Any, name: str) -> None:
         if getattr(self, name) is not None:
@@ -93,7 +93,7 @@ class Settings:
             getattr(lib, f"im_config_set_{name}")(config, string(text))
 
 
-def _number(value: object, name: str, bits: int) -> int:
+def number(value: object, name: str, bits: int) -> int:
     """Return a number that fits into the library's type: ctypes would cut another without a word."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: {type(value).__name__}, expected int")

@@ -1,0 +1,183 @@
+"""The batcher: changes of many threads, of one user each, share requests."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+from collections.abc import Iterable
+from concurrent.futures import Future
+from ctypes import c_void_p
+from typing import Any, NoReturn
+
+from ._call import Call, Cancel
+from ._changes import Change, Operation, add, clear, remove
+from ._credentials import Supplier
+from ._errors import Error
+from ._library import lib
+from ._marshal import Strings, Text
+from ._options import Options
+from ._raise import change_error, exception_of
+from ._submitted import Submitted
+
+_CALLS = {
+    Operation.ADD: lib.im_batcher_add_tag,
+    Operation.REMOVE: lib.im_batcher_remove_tag,
+    Operation.CLEAR: lib.im_batcher_clear_tags,
+}
+_SUBMITS = {
+    Operation.ADD: lib.im_batcher_submit_add_tag,
+    Operation.REMOVE: lib.im_batcher_submit_remove_tag,
+    Operation.CLEAR: lib.im_batcher_submit_clear_tags,
+}
+
+
+class Batcher:
+    """A batcher, made by ``client.batcher``: for servers that tag a user per event.
+
+    A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
+    it has lingered. Any number of threads may use it at once. The changes of an account are made in the order in which
+    they were given. Close it with ``with`` or ``close``: one that is dropped with changes in it does not send them, and
+    says how many there were in a ResourceWarning. A forked child that uses its parent's has a Misuse.
+    """
+
+    __slots__ = ("__weakref__", "_submitted")
+
+    def __init__(self, client: Any, supplier: Supplier | None, options: Options) -> None:
+        self._submitted: Submitted | None = None
+        self._submitted = Submitted(client, options, supplier)
+
+    def add_tag(
+        self, account: Text, tags: Iterable[Text], *, timeout: float | None = None, cancel: Cancel | None = None
+    ) -> None:
+        """Add tags to a user, and wait until the request that it shares is answered.
+
+        account  of 1 to 32 bytes
+        tags     1 to 100, of 1 to 50 bytes each
+        timeout  seconds for the change, in place of the batcher's
+        cancel   ends the wait early
+
+        When its time is up or it is cancelled, a change that has not been sent is taken back, and one that has is
+        possibly applied. Raises a ChangeError, which says why by what it is besides, with what is known of the effect.
+        """
+        self._call(add(account, tags), timeout, cancel)
+
+    def remove_tag(
+        self, account: Text, tags: Iterable[Text], *, timeout: float | None = None, cancel: Cancel | None = None
+    ) -> None:
+        """Remove tags from a user, any number, and wait. All else as ``add_tag``."""
+        self._call(remove(account, tags), timeout, cancel)
+
+    def clear_tags(self, account: Text, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
+        """Remove all tags of a user, and wait. All else as ``add_tag``."""
+        self._call(clear(account), timeout, cancel)
+
+    def submit(self, change: Change) -> Future[None]:
+        """Take in a change, ``imtag.add(account, tags)`` or another, without waiting for its outcome.
+
+        Returns a future, whose exception is the ChangeError of a change that is not done. It cannot be cancelled. Its
+        callbacks run on the batcher's thread; in asyncio, ``await asyncio.wrap_future(batcher.submit(change))``. Where
+        the batcher is full and set to wait, this waits for room. A change that is not taken is raised here.
+        """
+        if not isinstance(change, Change):
+            kind = type(change).__name__
+            raise TypeError(f"change: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
+        submitted = self._ready()
+        strings = Strings(change.account, change.tags)
+        error = c_void_p()
+        number, future = submitted.new()
+        try:
+            submit = _SUBMITS[change.operation]
+            tags = () if change.operation is Operation.CLEAR else strings.tags
+            status = submit(submitted.pointer, number, strings.account, *tags, ctypes.byref(error))
+            if status != 0:
+                submitted.futures.pop(number, None)
+                raise _exception(status, error)
+        finally:
+            lib.im_error_free(error)
+        return future
+
+    def flush(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
+        """Send what is there without waiting for company, and wait until every change given before has its outcome.
+
+        timeout  seconds; without it, as long as it takes
+
+        TimeoutError or Cancelled: some have none yet; they stay under way, and nothing is lost.
+        """
+        submitted = self._ready()
+        given = list(submitted.futures.copy().values())
+        self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
+        if not submitted.is_thread:
+            concurrent.futures.wait(given)
+
+    def close(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
+        """Take no more changes, send what is there, and wait until all have their outcomes.
+
+        Changes that are given afterwards have a ClosedError. All else as ``flush``; where it raises, it may be called
+        again.
+        """
+        submitted = self._ready()
+        self._wait(lib.im_batcher_close, submitted, timeout, cancel)
+        submitted.join()
+
+    @property
+    def unsettled(self) -> int:
+        """How many changes have no outcome yet."""
+        count: int = lib.im_batcher_unsettled(self._ready().pointer)
+        return count
+
+    def _ready(self) -> Submitted:
+        submitted = self._submitted
+        assert submitted is not None
+        if submitted.supplier is not None:
+            submitted.supplier.ready()
+        return submitted
+
+    def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
+        strings = Strings(change.account, change.tags)
+        tags = () if change.operation is Operation.CLEAR else strings.tags
+        _perform(_CALLS[change.operation], self._ready(), (strings.account, *tags), Call(timeout, None, cancel))
+
+    @staticmethod
+    def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> None:
+        _perform(function, submitted, (), Call(timeout, None, cancel))
+
+    def __enter__(self) -> Batcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an imtag.Batcher cannot be copied or pickled: make one in each process")
+
+    def __repr__(self) -> str:
+        return f"<imtag.Batcher of {self.unsettled} changes without outcome>"
+
+    def __del__(self) -> None:
+        submitted = self._submitted
+        if submitted is not None:
+            submitted.drop(self)
+
+
+def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], options: Call) -> None:
+    error = c_void_p()
+    failure: BaseException | None = None
+    raised: BaseException | None = None
+    with options as call:
+        try:
+            status = function(submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
+            failure = None if status == 0 else _exception(status, error)
+            raised = call.take_raised()
+            if raised is not None:
+                raised.__cause__ = failure  # with what is known of the effect
+                raise raised
+            if failure is not None:
+                raise failure
+        finally:
+            failure = raised = None  # or the exception, by its traceback, would keep itself
+            lib.im_error_free(error)
+
+
+def _exception(status: int, error: Any) -> Error:
+    """Return a change's error; or, where no change is concerned, a call's."""
+    return change_error(error) if lib.im_error_failure_count(error) else exception_of(status, error)

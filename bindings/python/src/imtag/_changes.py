@@ -1,0 +1,82 @@
+"""Changes of users' tags as bulk runs and batchers take them, and what becomes of them.
+
+A change is made by ``add``, ``remove`` or ``clear``, which look at types only, so that what is no text is a TypeError
+where it was written; what a text may be, the library decides.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ._errors import ChangeError
+from ._marshal import Text
+
+
+class Operation(enum.IntEnum):
+    """What a change does. The numbers are those of the library."""
+
+    ADD = 1
+    """It adds tags to a user."""
+    REMOVE = 2
+    """It removes tags from a user."""
+    CLEAR = 3
+    """It removes all tags of a user."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Change(NamedTuple):
+    """A change of a user's tags, made by ``imtag.add``, ``imtag.remove`` or ``imtag.clear``."""
+
+    operation: Operation
+    account: Text
+    tags: tuple[Text, ...]
+    """None for a change that clears."""
+
+
+class Outcome(NamedTuple):
+    """What became of a change."""
+
+    change: Change
+    """The very one that the run was given."""
+    error: ChangeError | None
+    """Why it is not done, or not in full; None where it is."""
+
+
+def add(account: Text, tags: Iterable[Text]) -> Change:
+    """Return a change that adds tags to a user: 1 to 100, of 1 to 50 bytes each; one that stands twice counts once.
+
+    TypeError for what is no text; limits are looked at when the change is sent.
+    """
+    return Change(Operation.ADD, _account(account), _tags(tags))
+
+
+def remove(account: Text, tags: Iterable[Text]) -> Change:
+    """Return a change that removes tags from a user: any number. All else as ``add``."""
+    return Change(Operation.REMOVE, _account(account), _tags(tags))
+
+
+def clear(account: Text) -> Change:
+    """Return a change that removes all tags of a user. All else as ``add``."""
+    return Change(Operation.CLEAR, _account(account), ())
+
+
+def _account(account: Text) -> Text:
+    if not isinstance(account, (str, bytes)):
+        raise TypeError(f"account: {type(account).__name__}, expected str")
+    return account
+
+
+def _tags(tags: Iterable[Text]) -> tuple[Text, ...]:
+    if isinstance(tags, (str, bytes)):
+        raise TypeError(f"tags: {type(tags).__name__}, expected several: write [tag] in place of tag")
+    if not isinstance(tags, Iterable):
+        raise TypeError(f"tags: {type(tags).__name__}, expected an iterable of str")
+    taken = tuple(tags)
+    for index, tag in enumerate(taken):
+        if not isinstance(tag, (str, bytes)):
+            raise TypeError(f"tags[{index}]: {type(tag).__name__}, expected str")
+    return taken

@@ -1,0 +1,39 @@
+"""Options of bulk runs and batchers, handed to the library, which has the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ._call import milliseconds
+from ._errors import SettingsError
+from ._library import lib
+from ._settings import SIZE_BITS, number
+
+_WHEN_FULL = {"wait": 1, "fail": 2}  # IM_WAIT, IM_FAIL
+
+
+@dataclass(frozen=True)
+class Options:
+    """As ``client.bulk`` and ``client.batcher`` take them. What is None is not set."""
+
+    linger: float | None
+    room: int | None
+    timeout: float | None
+    attempt_timeout: float | None
+    settling_time: float | None
+    when_full: str | None = None
+
+    def set(self, kind: str, handle: Any) -> None:
+        """Set them: `kind` is im_bulk or im_batcher."""
+        for name in ("linger", "timeout", "attempt_timeout", "settling_time"):
+            value = milliseconds(getattr(self, name), name)
+            if value is not None:
+                getattr(lib, f"{kind}_set_{name}_ms")(handle, value)
+        if self.room is not None:
+            getattr(lib, f"{kind}_set_room")(handle, number(self.room, "room", SIZE_BITS))
+        if self.when_full is not None:
+            if self.when_full not in _WHEN_FULL:
+                choices = " or ".join(map(repr, _WHEN_FULL))
+                raise SettingsError(f"when_full: {self.when_full!r}, expected {choices}", remedy=f"set {choices}")
+            getattr(lib, f"{kind}_set_when_full")(handle, _WHEN_FULL[self.when_full])

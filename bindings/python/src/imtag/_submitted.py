@@ -1,0 +1,146 @@
+"""The handle of a batcher, the futures of what was submitted to it, and the thread that completes them.
+
+The thread is started by the first change that is submitted. It waits in the library without a time limit, and without
+the interpreter's lock, so it costs nothing where nothing comes. It holds the handle, not the batcher, so that a batcher
+that nobody has any more is noticed; it is then woken by a change that breaks the limits, which has its outcome at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import Future
+from ctypes import c_void_p
+from itertools import count
+from typing import Any
+
+from . import _exit
+from ._call import Call
+from ._completions import settled
+from ._credentials import Supplier
+from ._errors import ChangeError, ClosedError
+from ._library import lib
+from ._options import Options
+from ._prototypes import Str
+from ._raise import exception_of
+from ._result import Effect
+
+_AS_LONG_AS_IT_TAKES = 2**64 - 1
+_WAKES = 0  # the number of the change that wakes the thread; the others are counted from 1
+
+
+class Submitted:
+    """An im_batcher with its futures, freed when neither its Batcher, nor a call, nor the thread has it any more."""
+
+    __slots__ = ("__weakref__", "_dropped", "_numbers", "_threads", "futures", "pointer", "supplier")
+
+    def __init__(self, client: Any, options: Options, supplier: Supplier | None) -> None:
+        self.pointer = c_void_p()
+        self.supplier = supplier
+        self.futures: dict[int, Future[None]] = {}
+        self._numbers = count(_WAKES + 1)
+        self._threads: dict[str, threading.Thread] = {}
+        self._dropped = False
+        error = c_void_p()
+        status = lib.im_batcher_new(client, ctypes.byref(self.pointer), ctypes.byref(error))
+        try:
+            if status != 0:
+                raise exception_of(status, error)
+        finally:
+            lib.im_error_free(error)
+        options.set("im_batcher", self.pointer)
+        _exit.know(self)
+
+    def new(self) -> tuple[int, Future[None]]:
+        """Return a number and a future for a change, which the thread is ready to complete."""
+        self._start()
+        number = next(self._numbers)
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # it cannot be taken back
+        self.futures[number] = future
+        return number, future
+
+    def _start(self) -> None:
+        """Start the thread, if there is none. No lock is taken, as a fork would leave it taken."""
+        if self._threads:
+            return
+        thread = threading.Thread(target=_complete, args=(self,), name="imtag-batcher", daemon=True)
+        if self._threads.setdefault("", thread) is thread:
+            try:
+                thread.start()
+            except RuntimeError:
+                self._threads.clear()
+                raise
+
+    @property
+    def is_thread(self) -> bool:
+        """Whether the caller is the thread, in a callback of a future."""
+        return threading.current_thread() in self._threads.values()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until the futures of a batcher that is closed are completed."""
+        if not self.is_thread:
+            for thread in self._threads.copy().values():
+                thread.join(seconds)
+
+    def wait(self, seconds: int) -> int:
+        """Poll, and complete; says how many came: 0 where the time was up, or no more will come."""
+        completions = c_void_p()
+        lib.im_batcher_poll(self.pointer, seconds, ctypes.byref(completions), None)
+        try:
+            numbers, errors = settled(completions)
+        finally:
+            lib.im_completions_free(completions)
+        for number in numbers:
+            self._complete(number, errors.get(number))
+        return len(numbers)
+
+    def _complete(self, number: int, error: ChangeError | None) -> None:
+        future = self.futures.pop(number, None)
+        if future is None:
+            return
+        try:
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        except BaseException:  # of a callback, other than an Exception: the others are to be completed too
+            sys.excepthook(*sys.exc_info())
+
+    def drop(self, source: object) -> None:
+        """Say what the batcher, which is gone, had in it, and end the thread."""
+        unsettled = lib.im_batcher_unsettled(self.pointer)
+        self._dropped = True
+        lib.im_batcher_submit_clear_tags(self.pointer, _WAKES, Str(None, 0), None)
+        if unsettled:
+            said = f"a batcher was dropped with {unsettled} changes that have no outcome: close it"
+            warnings.warn(said, ResourceWarning, source=source, stacklevel=2)
+
+    def end(self, until: float) -> None:
+        """Settle what is there, as the interpreter ends, as far as the time allows."""
+        with Call(max(0.0, until - time.monotonic()), None, None) as call:
+            status = lib.im_batcher_close(self.pointer, call.pointer, None)
+        if status == 0:
+            self.join(max(0.0, until - time.monotonic()))
+
+    def __del__(self, free: Any = lib.im_batcher_free) -> None:
+        if self.pointer:
+            free(self.pointer)
+
+
+def _complete(submitted: Submitted) -> None:
+    """Complete futures until the batcher is closed, or dropped."""
+    while submitted.wait(0 if submitted._dropped else _AS_LONG_AS_IT_TAKES):
+        pass
+    if submitted._dropped:
+        for number in list(submitted.futures):
+            submitted._complete(number, _dropped())
+
+
+def _dropped() -> ChangeError:
+    remedy = "close a batcher before it is let go"
+    message = f"the batcher was dropped before the outcome was known: {remedy}"
+    return ChangeError.that_is(ClosedError)(message, remedy=remedy, effect=Effect.POSSIBLY_APPLIED, retryable=True)

@@ -1,0 +1,45 @@
+"""How far a bulk run is: the library's counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ._library import lib
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How far a bulk run is, and in the end what it came to."""
+
+    taken: int = 0
+    """Changes that were taken in."""
+    done: int = 0
+    """Changes that are done."""
+    failed: int = 0
+    """Changes that failed."""
+    requests: int = 0
+    """Requests that were made; retries are not counted."""
+    attempts: int = 0
+    """Requests with their retries."""
+    attempts_sent: int = 0
+    """Attempts of which any byte left this machine: what the app's quota may have been charged."""
+    splits: int = 0
+    """Requests that were split, as they failed without a word whose fault it was; each split makes two more."""
+    timpush_would_save: int = 0
+    """Requests that looked for users at fault, which ``generation="timpush"`` would have named."""
+    elapsed: float = 0.0
+    """Seconds since the first change; once the run is over, how long it took."""
+
+    @property
+    def unsettled(self) -> int:
+        """Changes that have no outcome yet."""
+        return self.taken - self.done - self.failed
+
+
+def read_summary(bulk: Any) -> Summary:
+    """Read the counts of an im_bulk, in the order of IM_COUNT_TAKEN, ..."""
+    # what is settled is read before what was taken, so that it is never more
+    failed, done, *others = [lib.im_bulk_count(bulk, what) for what in (3, 2, 1, 4, 5, 6, 7, 8, 9)]
+    taken, requests, attempts, sent, splits, saved, elapsed_ms = others
+    return Summary(taken, done, failed, requests, attempts, sent, splits, saved, elapsed_ms / 1000)
