@@ -7,145 +7,35 @@
 // Conventions
 //
 // - Texts are UTF-8: literals, std::string, std::string_view, im_str. What is passed in is borrowed until the call
-//   returns, and copied by no one; a null pointer is the empty text. Bytes that are not UTF-8 are an error.
+//   returns, and copied by no one but a change, which owns its texts; a null pointer is the empty text. Bytes that are
+//   not UTF-8 are an error.
 // - Every failure is an exception below imtag::error, also a partial success, whose failures() and result() tell who
-//   was left out and what was done. Only std::bad_alloc and imtag::version_mismatch are thrown beside them.
-// - Handles (client, config, call, result) are moved and not copied, and free what is theirs. Used after a move, they
-//   throw imtag::misuse or do nothing; none crashes.
-// - A client, a result and an error may be used by any number of threads at once; a config by one at a time; a call by
-//   one operation at a time, but for cancel(), which any thread may use.
-// - After fork() a child may go on with its parent's clients: it has connections of its own. Nothing here may be called
-//   from a signal handler.
+//   was left out and what was done. A bulk run tells of each change that failed instead, and throws where it ended
+//   early. Only std::bad_alloc and imtag::version_mismatch are thrown beside them, and what a program's own range or
+//   function threw.
+// - Handles (client, config, call, result, batcher) are moved and not copied, and free what is theirs. Used after a
+//   move, they throw imtag::misuse or do nothing; none crashes.
+// - A client, a batcher, a result and an error may be used by any number of threads at once; a config by one at a time;
+//   a call by one operation at a time, but for cancel(), which any thread may use.
+// - After fork() a child may go on with its parent's clients: it has connections of its own. A batcher is its
+//   parent's: misuse. Nothing here may be called from a signal handler.
 // - Times are std::chrono::milliseconds, to which seconds and minutes convert by themselves. Secrets (the key, the
 //   UserSig) are in no message.
 
 #ifndef IMTAG_HPP
 #define IMTAG_HPP
 
+#include "imtag/batcher.hpp"
+#include "imtag/bulk.hpp"
 #include "imtag/call.hpp"
+#include "imtag/change.hpp"
+#include "imtag/client.hpp"
 #include "imtag/config.hpp"
 #include "imtag/error.hpp"
 #include "imtag/request.hpp"
 #include "imtag/result.hpp"
+#include "imtag/summary.hpp"
 #include "imtag/text.hpp"
 #include "imtag/version.hpp"
-
-namespace imtag {
-
-/// A client of the service: connections, quota, UserSig and retry budget that all threads share. Moved, not copied; a
-/// move, close() and the destructor not while a call of it runs: let calls end first, or cancel them.
-///
-/// Each operation sends at most one request, checked first, blocks up to the deadline, and throws unless it was done
-/// for every account. It takes its users or accounts in either of two forms:
-///
-/// - a braced list, {{"xiaojun012", {"a", "b"}}} or {"xiaojun012"};
-/// - a range: of pairs or tuples of an account and a range of tags, or of anything with the members account and tags
-///   (imtag::user_tags); for the others of texts. It is walked through twice. Arrays, vectors and spans of im_user_tags
-///   or im_str are passed on as they are.
-///
-/// and an imtag::call with time limits and a way to cancel, or none.
-class client {
-public:
-    /// Makes a client; nothing is sent yet. Throws settings_error for the first setting that cannot be used, and
-    /// version_mismatch when the library that was loaded is not the header's.
-    explicit client(const config& settings) {
-        detail::check_version();
-        if (!settings.handle())
-            throw misuse("wrong use of libimtag, nothing was sent: the imtag::config was moved from",
-                         "make an imtag::config anew");
-        im_client* made = nullptr;
-        im_error* left = nullptr;
-        const im_status status = im_client_new(settings.handle(), &made, &left);
-        if (status != IM_OK)
-            detail::raise(status, left);
-        client_.reset(made);
-    }
-
-    /// Adds tags: at most 100 users, each once, with at most 10 tags each. A tag that an account has already changes
-    /// nothing.
-    result add_tag(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
-        return run(im_add_tag, users.begin(), users.size(), call);
-    }
-    template <class Users>
-    result add_tag(Users&& users, detail::optional_call call = {}) const {
-        return run_users(im_add_tag, users, call);
-    }
-
-    /// Removes tags: limits as add_tag. A tag that an account does not have changes nothing.
-    result remove_tag(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
-        return run(im_remove_tag, users.begin(), users.size(), call);
-    }
-    template <class Users>
-    result remove_tag(Users&& users, detail::optional_call call = {}) const {
-        return run_users(im_remove_tag, users, call);
-    }
-
-    /// Replaces tags: these are the only ones that each user has afterwards, at most 100 a user. Only the timpush paths
-    /// can do so (config::generation); on the others it is an invalid_request.
-    result replace_tags(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
-        return run(im_replace_tags, users.begin(), users.size(), call);
-    }
-    template <class Users>
-    result replace_tags(Users&& users, detail::optional_call call = {}) const {
-        return run_users(im_replace_tags, users, call);
-    }
-
-    /// Reads tags of at most 100 accounts, each once: result::users() has what was read, result::unanswered() the
-    /// accounts that the answer leaves out without a word.
-    [[nodiscard]] result get_tag(std::initializer_list<str> accounts, detail::optional_call call = {}) const {
-        return run(im_get_tag, accounts.begin(), accounts.size(), call);
-    }
-    template <class Accounts>
-    [[nodiscard]] result get_tag(Accounts&& accounts, detail::optional_call call = {}) const {
-        return run_accounts(im_get_tag, accounts, call);
-    }
-
-    /// Removes all tags of at most 100 accounts, each once.
-    result clear_tags(std::initializer_list<str> accounts, detail::optional_call call = {}) const {
-        return run(im_clear_tags, accounts.begin(), accounts.size(), call);
-    }
-    template <class Accounts>
-    result clear_tags(Accounts&& accounts, detail::optional_call call = {}) const {
-        return run_accounts(im_clear_tags, accounts, call);
-    }
-
-    /// Closes the connections and forgets the credentials; calls throw misuse from then on. As the destructor does.
-    void close() noexcept { client_.reset(); }
-
-    /// The handle of the C interface, which stays this object's; NULL when it was closed or moved from.
-    im_client* handle() const noexcept { return client_.get(); }
-
-private:
-    /// One call of a function of the C interface.
-    template <class Operation, class Item>
-    result run(Operation operation, const Item* items, std::size_t count, detail::optional_call call) const {
-        if (!client_)
-            throw misuse("wrong use of libimtag, nothing was sent: the imtag::client was closed or moved from",
-                         "make an imtag::client anew");
-        im_result* done = nullptr;
-        im_error* left = nullptr;
-        const im_status status = operation(client_.get(), items, count, call.handle, &done, &left);
-        result owned(done);
-        if (status != IM_OK)
-            detail::raise(status, left, std::move(owned));
-        return owned;
-    }
-
-    template <class Operation, class Users>
-    result run_users(Operation operation, Users& users, detail::optional_call call) const {
-        return detail::with_users(
-            users, [&](const im_user_tags* first, std::size_t count) { return run(operation, first, count, call); });
-    }
-
-    template <class Operation, class Accounts>
-    result run_accounts(Operation operation, Accounts& accounts, detail::optional_call call) const {
-        return detail::with_accounts(
-            accounts, [&](const im_str* first, std::size_t count) { return run(operation, first, count, call); });
-    }
-
-    std::unique_ptr<im_client, detail::freed_by<im_client_free>> client_;
-};
-
-}  // namespace imtag
 
 #endif

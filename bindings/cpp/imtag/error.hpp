@@ -4,6 +4,7 @@
 #define IMTAG_ERROR_HPP
 
 #include "result.hpp"
+#include "summary.hpp"
 
 #include <exception>
 #include <memory>
@@ -27,7 +28,10 @@ enum class status : std::int32_t {
     network = IM_NETWORK,
     tls = IM_TLS,
     not_understood = IM_NOT_UNDERSTOOD,
-    defect = IM_DEFECT
+    defect = IM_DEFECT,
+    full = IM_FULL,
+    closed = IM_CLOSED,
+    no_thread = IM_NO_THREAD
 };
 
 /// What is known of the effect on an account.
@@ -50,7 +54,8 @@ struct violation {
     std::string_view remedy;
 };
 
-/// An account that a partial success left out. The views live as long as the error, or a copy of it.
+/// An account that a partial success left out, or the one of a change of a bulk run or a batcher. The views live as
+/// long as the error, or a copy of it.
 struct failure {
     std::string_view account;
     /// The service's code for the account.
@@ -64,13 +69,22 @@ struct failure {
     bool retryable;
 };
 
+class error;
+
+namespace detail {
+void sum_up(error& ended, const summary& counts);
+}
+
 /// Any failure of the library. What it knows is shared by its copies, and read by any thread; no secret is in it.
 class error : public std::exception {
 public:
     /// Takes over what a function of the C interface left, with the status that it returned.
-    error(im_status status, im_error* left)
-        : error_(left, im_error_free), status_(status), message_(im_error_message(left)),
-          remedy_(im_error_remedy(left)) {}
+    error(im_status status, im_error* left) : error(status, std::shared_ptr<im_error>(left, im_error_free)) {}
+    /// Reads what others own too.
+    error(im_status status, std::shared_ptr<im_error> shared) noexcept
+        : error_(std::move(shared)), status_(status), message_(im_error_message(error_.get())),
+          remedy_(im_error_remedy(error_.get())),
+          effect_(static_cast<imtag::effect>(im_error_effect(error_.get()))) {}
 
     // A move copies: the texts of one that was moved from would point into what the other owns, and may free first.
     error(const error&) = default;
@@ -92,7 +106,7 @@ public:
     std::string_view text() const noexcept { return str(im_error_text(error_.get())); }
 
     /// What is known of the effect on the accounts that failed, over all attempts.
-    imtag::effect effect() const noexcept { return static_cast<imtag::effect>(im_error_effect(error_.get())); }
+    imtag::effect effect() const noexcept { return effect_; }
 
     /// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
     bool retryable() const noexcept { return im_error_retryable(error_.get()); }
@@ -115,7 +129,8 @@ public:
         return all;
     }
 
-    /// The accounts left out; empty unless it is a partial_failure. Any other error concerns all of the request.
+    /// The accounts left out by a partial_failure, and the account of a change of a bulk run or a batcher. Empty for
+    /// any other error, which concerns all of the request.
     std::vector<failure> failures() const {
         std::vector<failure> all(im_error_failure_count(error_.get()));
         for (std::size_t i = 0; i < all.size(); ++i)
@@ -128,16 +143,33 @@ public:
         return all;
     }
 
+    /// The tags of a change of a bulk run or a batcher that are not known to be added or removed; what the change had
+    /// besides is done. Empty for a change that clears, and for any other error. The views live as long as the error.
+    std::vector<std::string_view> undone() const {
+        std::vector<std::string_view> all(im_error_undone_count(error_.get()));
+        for (std::size_t i = 0; i < all.size(); ++i)
+            all[i] = str(im_error_undone(error_.get(), i));
+        return all;
+    }
+
+    /// What a bulk run that ended early came to; null for any other error. It lives as long as the error.
+    const imtag::summary* summary() const noexcept { return summary_.get(); }
+
 protected:
-    /// Of what this binding finds by itself; nothing was sent. The texts are literals.
-    error(im_status status, const char* message, const char* remedy) noexcept
-        : status_(status), message_(message), remedy_(remedy) {}
+    /// Of what this binding finds by itself. The texts are literals.
+    error(im_status status, const char* message, const char* remedy,
+          imtag::effect known = imtag::effect::not_applied) noexcept
+        : status_(status), message_(message), remedy_(remedy), effect_(known) {}
 
 private:
+    friend void detail::sum_up(error& ended, const imtag::summary& counts);
+
     std::shared_ptr<im_error> error_;
+    std::shared_ptr<const imtag::summary> summary_;
     im_status status_;
     const char* message_;
     const char* remedy_;
+    imtag::effect effect_;
 };
 
 /// The request breaks limits, and nothing was sent: violations() names each place.
@@ -175,8 +207,8 @@ public:
 /// Done, but for the accounts that failures() names.
 class partial_failure : public error {
 public:
-    partial_failure(im_error* left, imtag::result done)
-        : error(IM_PARTIAL, left), result_(std::make_shared<const imtag::result>(std::move(done))) {}
+    partial_failure(std::shared_ptr<im_error> left, imtag::result done)
+        : error(IM_PARTIAL, std::move(left)), result_(std::make_shared<const imtag::result>(std::move(done))) {}
     partial_failure(const partial_failure&) = default;
     partial_failure& operator=(const partial_failure&) = default;
 
@@ -199,10 +231,13 @@ public:
     using error::error;
 };
 
-/// The call was cancelled; effect() is what is known of it.
+/// The call or the change was cancelled; effect() is what is known of it.
 class cancelled : public error {
 public:
     using error::error;
+    /// For a change whose batcher is gone. All are literals.
+    cancelled(const char* message, const char* remedy, imtag::effect known) noexcept
+        : error(IM_CANCELLED, message, remedy, known) {}
 };
 
 /// The network failed.
@@ -223,6 +258,26 @@ public:
     using error::error;
 };
 
+/// The batcher is full, and set to fail then: the change was not taken.
+class full_error : public error {
+public:
+    using error::error;
+};
+
+/// The batcher is closed: the change was not taken.
+class closed_error : public error {
+public:
+    using error::error;
+};
+
+/// The system gave no thread to send with: a limit of threads or memory is reached.
+class no_thread_error : public error {
+public:
+    using error::error;
+    /// For a thread of this binding's own. Both are literals.
+    no_thread_error(const char* message, const char* remedy) noexcept : error(IM_NO_THREAD, message, remedy) {}
+};
+
 /// A defect of the library itself: please report its message.
 class defect : public error {
 public:
@@ -231,24 +286,37 @@ public:
 
 namespace detail {
 
-/// Throws the exception of a status other than IM_OK. Takes over the error.
-[[noreturn]] inline void raise(im_status status, im_error* left, result done = {}) {
+/// Throws the exception of a status other than IM_OK.
+[[noreturn]] inline void raise(im_status status, std::shared_ptr<im_error> left, result done = {}) {
     switch (status) {
-        case IM_PARTIAL: throw partial_failure(left, std::move(done));
-        case IM_INVALID: throw invalid_request(status, left);
-        case IM_MISUSE: throw misuse(status, left);
-        case IM_SETTINGS: throw settings_error(status, left);
-        case IM_CREDENTIALS: throw credentials_error(status, left);
-        case IM_SERVICE: throw service_error(status, left);
-        case IM_HTTP_STATUS: throw http_status_error(status, left);
-        case IM_TIMEOUT: throw timeout_error(status, left);
-        case IM_CANCELLED: throw cancelled(status, left);
-        case IM_NETWORK: throw network_error(status, left);
-        case IM_TLS: throw tls_error(status, left);
-        case IM_NOT_UNDERSTOOD: throw not_understood(status, left);
-        case IM_DEFECT: throw defect(status, left);
-        default: throw error(status, left);  // a status that a later patch level has added
+        case IM_PARTIAL: throw partial_failure(std::move(left), std::move(done));
+        case IM_INVALID: throw invalid_request(status, std::move(left));
+        case IM_MISUSE: throw misuse(status, std::move(left));
+        case IM_SETTINGS: throw settings_error(status, std::move(left));
+        case IM_CREDENTIALS: throw credentials_error(status, std::move(left));
+        case IM_SERVICE: throw service_error(status, std::move(left));
+        case IM_HTTP_STATUS: throw http_status_error(status, std::move(left));
+        case IM_TIMEOUT: throw timeout_error(status, std::move(left));
+        case IM_CANCELLED: throw cancelled(status, std::move(left));
+        case IM_NETWORK: throw network_error(status, std::move(left));
+        case IM_TLS: throw tls_error(status, std::move(left));
+        case IM_NOT_UNDERSTOOD: throw not_understood(status, std::move(left));
+        case IM_DEFECT: throw defect(status, std::move(left));
+        case IM_FULL: throw full_error(status, std::move(left));
+        case IM_CLOSED: throw closed_error(status, std::move(left));
+        case IM_NO_THREAD: throw no_thread_error(status, std::move(left));
+        default: throw error(status, std::move(left));  // a status that a later patch level has added
     }
+}
+
+/// The same, of what the function of the C interface left, which it takes over.
+[[noreturn]] inline void raise(im_status status, im_error* left, result done = {}) {
+    raise(status, std::shared_ptr<im_error>(left, im_error_free), std::move(done));
+}
+
+/// Says what a bulk run came to that an error ended.
+inline void sum_up(error& ended, const summary& counts) {
+    ended.summary_ = std::make_shared<const summary>(counts);
 }
 
 }  // namespace detail

@@ -211,13 +211,13 @@ private:
     std::pmr::monotonic_buffer_resource arena_;
 };
 
-/// The accounts of any range as an array.
-template <class Accounts>
-std::pmr::vector<im_str> array_of_accounts(Accounts& accounts, memory& of) {
+/// The texts of any range as an array.
+template <class Texts>
+std::pmr::vector<im_str> array_of_texts(Texts& texts, memory& of) {
     std::pmr::vector<im_str> array(of.get());
-    array.reserve(count(accounts));
-    for (const auto& account : accounts)
-        array.push_back(to_str(account));
+    array.reserve(count(texts));
+    for (const auto& text : texts)
+        array.push_back(to_str(text));
     return array;
 }
 
@@ -295,22 +295,43 @@ auto with_users(Users& users, Send send) {
     }
 }
 
-/// Hands a range to `send` as an array of im_str: first and number.
+/// Whether a range can be handed on as an array of im_str.
+template <class Texts>
+inline constexpr bool can_be_lent = is_made_of<im_str, Texts> || are_texts<Texts>();
+
+/// Hands a range that can be lent to `send` as an array of im_str: first and number.
+template <class Texts, class Send>
+auto with_texts(Texts& texts, Send send) {
+    if constexpr (is_made_of<im_str, Texts>) {
+        return send(std::data(texts), std::size(texts));
+    } else {
+        memory of;
+        const auto array = array_of_texts(texts, of);
+        return send(array.data(), array.size());
+    }
+}
+
 template <class Accounts, class Send>
 auto with_accounts(Accounts& accounts, Send send) {
-    if constexpr (is_made_of<im_str, Accounts>) {
-        return send(std::data(accounts), std::size(accounts));
-    } else if constexpr (are_texts<Accounts>()) {
-        memory of;
-        const auto array = array_of_accounts(accounts, of);
-        return send(array.data(), array.size());
-    } else {
-        static_assert(never<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts "
-                                       "that outlive the call, strings in a container or views; where it makes them "
-                                       "as it is walked through, or can be walked through once only, make a container "
-                                       "of them first");
+    static_assert(can_be_lent<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts "
+                                         "that outlive the call, strings in a container or views; where it makes them "
+                                         "as it is walked through, or can be walked through once only, make a "
+                                         "container of them first");
+    if constexpr (can_be_lent<Accounts>)
+        return with_texts(accounts, send);
+    else
         return send(nullptr, 0);
-    }
+}
+
+template <class Tags, class Send>
+auto with_tags(Tags& tags, Send send) {
+    static_assert(can_be_lent<Tags>, "tags are a braced list of texts, {\"vip\"}, or a range of texts that outlive the "
+                                     "call, strings in a container or views; where it makes them as it is walked "
+                                     "through, or can be walked through once only, make a container of them first");
+    if constexpr (can_be_lent<Tags>)
+        return with_texts(tags, send);
+    else
+        return send(nullptr, 0);
 }
 
 }  // namespace detail

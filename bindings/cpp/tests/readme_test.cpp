@@ -1,10 +1,15 @@
-// The program of the README does what it says, with the settings that the emulator prints.
+// The program of the README does what it says, with the settings that the emulator prints, and so do its examples of
+// bulk runs and batchers.
 
 #include "emulator.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <iostream>
+#include <map>
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -19,6 +24,28 @@ TEST(readme, its_program_works_as_printed) {
     EXPECT_EQ(pclose(output), 0);
     EXPECT_STREQ(line, "2 users tagged\n");
     EXPECT_NE(service.user("xiaojun013").find(R"(["a","b"])"), std::string::npos);
+}
+
+TEST(readme, its_bulk_run_works_as_printed) {
+    auto& service = fresh();
+    const imtag::client client = service.client();
+    const std::map<std::string, std::vector<std::string>> rows{{"alice", {"a"}}, {"bob", {"a", "b"}}};
+    testing::internal::CaptureStdout();
+    {
+#include "printed/bulk.inc"
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStdout(), "2 of 2 done by 1 requests\n");
+    EXPECT_NE(service.user("bob").find(R"(["a","b"])"), std::string::npos);
+}
+
+TEST(readme, its_batcher_works_as_printed) {
+    auto& service = fresh();
+    const imtag::client client = service.client();
+    {
+#include "printed/batcher.inc"
+    }
+    EXPECT_NE(service.user("xiaojun012").find(R"(["a"])"), std::string::npos);
+    EXPECT_NE(service.user("xiaojun013").find(R"([])"), std::string::npos);
 }
 
 }  // namespace

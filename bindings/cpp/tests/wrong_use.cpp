@@ -44,6 +44,10 @@ struct made {
 [[maybe_unused]] static void wrong(const imtag::client& client) {
 #if WRONG == 0
     const std::vector<std::string> names{"alice", "bob"};
+    static_cast<void>(client.bulk(names | std::views::transform([](const auto& name) {
+                                      return imtag::change::add(name, std::views::single(std::string("vip")));
+                                  }),
+                                  [](const imtag::outcome&) {}));
     client.clear_tags(names | std::views::transform([](const auto& name) { return std::string_view(name); }));
     client.clear_tags(names | std::views::filter([](const auto& name) { return !name.empty(); }) | std::views::take(1));
     client.add_tag(names | std::views::transform([&](const auto& name) {
@@ -103,6 +107,16 @@ struct made {
 #elif WRONG == 14
     const std::vector<int> numbers{1, 2};
     client.clear_tags(numbers | std::views::transform([](int number) { return std::to_string(number); }));
+#elif WRONG == 15
+    static_cast<void>(client.bulk(std::vector<imtag::user_tags>(), [](const imtag::outcome&) {}));
+#elif WRONG == 16
+    imtag::change::add("alice", "vip");
+#elif WRONG == 17
+    static_cast<void>(client.bulk(std::vector<imtag::change>(), [](int) {}));
+#elif WRONG == 18
+    imtag::bulk_options{}.progress([] {});
+#elif WRONG == 19
+    imtag::batcher{client}.add_tag("alice", made<std::string>{});
 #endif
 }
 #endif

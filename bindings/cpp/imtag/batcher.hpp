@@ -1,0 +1,203 @@
+// The batcher: changes of many threads share requests. The calls that wait are the C interface's; those that do not
+// have a std::future here.
+
+#ifndef IMTAG_BATCHER_HPP
+#define IMTAG_BATCHER_HPP
+
+#include "client.hpp"
+#include "submissions.hpp"
+
+namespace imtag {
+
+/// What a batcher does with a change when it is full.
+enum class when_full : std::int32_t {
+    /// It waits for room, until the change's time is up.
+    wait = IM_WAIT,
+    /// It refuses the change at once: full_error.
+    fail = IM_FAIL
+};
+
+/// Options of batchers, each with a default: `imtag::batcher_options{}.linger(20ms)`. A value, copied as one.
+class batcher_options {
+public:
+    /// How long a change waits for others to share its request; default: 10 ms.
+    batcher_options& linger(std::chrono::milliseconds time) { return linger_ = time, *this; }
+
+    /// How many changes are held before they are sent; default: 10,000, a second's worth of the full quota. With as
+    /// many the batcher is full.
+    batcher_options& room(std::size_t changes) { return room_ = changes, *this; }
+
+    /// What happens to a change when the batcher is full; default: it waits.
+    batcher_options& when_full(imtag::when_full action) { return when_full_ = action, *this; }
+
+    /// The time for a change, with its waits and retries; default: 30 s.
+    batcher_options& timeout(std::chrono::milliseconds time) { return timeout_ = time, *this; }
+
+    /// The time for one attempt of a request; default: 10 s.
+    batcher_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
+
+    /// For how long an attempt that was given up may still have its effect, and so how long the account's next change
+    /// of another kind waits; default: 10 s. No page of the service says how late it can be.
+    batcher_options& settling_time(std::chrono::milliseconds time) { return settling_time_ = time, *this; }
+
+private:
+    friend class batcher;
+
+    std::optional<std::chrono::milliseconds> linger_, timeout_, attempt_timeout_, settling_time_;
+    std::optional<std::size_t> room_;
+    imtag::when_full when_full_ = imtag::when_full::wait;
+};
+
+/// For servers that tag a user per event: changes of many threads, of one user each, share requests. A change is sent
+/// when 100 users are together, when its user has as many tags as a request takes of it (10), or when it has lingered.
+/// The changes of an account are made in the order in which they were given.
+///
+/// Any number of threads may use one at once. It is moved, not copied; a move, abandon() and the destructor not while
+/// another thread uses it. It may outlive its client. Its threads start with the first change, and sleep while there is
+/// nothing to do. close() it when all is done: the destructor does not wait, as abandon() does not. After fork() it is
+/// the parent's: the child's calls throw misuse, and its destructor does nothing.
+class batcher {
+public:
+    explicit batcher(const client& of, const batcher_options& options = {}) {
+        im_batcher* made = nullptr;
+        im_error* left = nullptr;
+        const im_status status = im_batcher_new(of.checked(), &made, &left);
+        if (status != IM_OK)
+            detail::raise(status, left);
+        detail::submissions::owner owner(made);
+        set(made, options);
+        all_ = std::make_unique<detail::submissions>(std::move(owner));
+    }
+    ~batcher() { abandon(); }
+    batcher(batcher&&) noexcept = default;
+    batcher& operator=(batcher&& other) noexcept {
+        if (this != &other) {
+            abandon();
+            all_ = std::move(other.all_);
+        }
+        return *this;
+    }
+
+    /// Adds tags to a user, 1 to 100, and waits until the request that it shares is answered. Throws unless it is done:
+    /// as client::add_tag does, or full_error or closed_error where the batcher did not take it; error::undone() is
+    /// which tags are not known to be added. When the time of a call's options is up, or it is cancelled, a change that
+    /// has not been sent is taken back, and one that has is possibly applied. A call's attempt_timeout has no meaning
+    /// here.
+    void add_tag(str account, std::initializer_list<str> tags, detail::optional_call call = {}) const {
+        wait(im_batcher_add_tag, account, tags.begin(), tags.size(), call);
+    }
+    template <class Tags>
+    void add_tag(str account, Tags&& tags, detail::optional_call call = {}) const {
+        wait_for_range(im_batcher_add_tag, account, tags, call);
+    }
+
+    /// Removes tags from a user, any number, and waits. All else as add_tag.
+    void remove_tag(str account, std::initializer_list<str> tags, detail::optional_call call = {}) const {
+        wait(im_batcher_remove_tag, account, tags.begin(), tags.size(), call);
+    }
+    template <class Tags>
+    void remove_tag(str account, Tags&& tags, detail::optional_call call = {}) const {
+        wait_for_range(im_batcher_remove_tag, account, tags, call);
+    }
+
+    /// Removes all tags of a user, and waits. All else as add_tag.
+    void clear_tags(str account, detail::optional_call call = {}) const {
+        run([&](im_batcher* handle, im_error** left) {
+            return im_batcher_clear_tags(handle, account, call.handle, left);
+        });
+    }
+
+    /// Takes in a change without waiting for its outcome, which the future has, as a value or an exception. Waits for
+    /// room where the batcher is full and set to wait. Throws where it is not taken: full_error, closed_error, or
+    /// timeout_error where there was no room for as long as the batcher's time for a change. A change that breaks the
+    /// limits is taken, and its future has invalid_request.
+    [[nodiscard]] std::future<void> submit(const change& given) const { return checked().submit(given); }
+
+    /// Sends what is there without waiting for company, and waits until every change that was given before has its
+    /// outcome. Throws timeout_error or cancelled where a call's options end the wait before: the changes stay under
+    /// way, and nothing is lost.
+    void flush(detail::optional_call call = {}) const {
+        run([&](im_batcher* handle, im_error** left) { return im_batcher_flush(handle, call.handle, left); });
+    }
+
+    /// Takes no more changes, sends what is there, and waits until all have their outcomes, also in their futures. All
+    /// else as flush(); where it throws it may be called again.
+    void close(detail::optional_call call = {}) const {
+        run([&](im_batcher* handle, im_error** left) { return im_batcher_close(handle, call.handle, left); });
+        all_->wait_for_all();
+    }
+
+    /// How many changes have no outcome yet.
+    std::size_t unsettled() const noexcept { return im_batcher_unsettled(handle()); }
+
+    /// Ends it without waiting, as the destructor does: what is under way is cancelled, and nothing more is sent.
+    /// Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, possibly applied.
+    std::size_t abandon() noexcept {
+        if (!all_)
+            return 0;
+        if (all_->is_of_another_process()) {
+            all_.release()->leave_to_parent();  // its thread and locks are not in this process
+            return 0;
+        }
+        const std::size_t unsettled = all_->end();
+        all_.reset();
+        return unsettled;
+    }
+
+    /// The handle of the C interface, which stays this object's; NULL when it was abandoned or moved from.
+    im_batcher* handle() const noexcept { return all_ ? all_->batcher() : nullptr; }
+
+private:
+    static void set(im_batcher* handle, const batcher_options& options) noexcept {
+        if (options.linger_)
+            im_batcher_set_linger_ms(handle, detail::as_ms(*options.linger_));
+        if (options.timeout_)
+            im_batcher_set_timeout_ms(handle, detail::as_ms(*options.timeout_));
+        if (options.attempt_timeout_)
+            im_batcher_set_attempt_timeout_ms(handle, detail::as_ms(*options.attempt_timeout_));
+        if (options.settling_time_)
+            im_batcher_set_settling_time_ms(handle, detail::as_ms(*options.settling_time_));
+        if (options.room_)
+            im_batcher_set_room(handle, *options.room_);
+        im_batcher_set_when_full(handle, static_cast<im_when_full>(options.when_full_));
+    }
+
+    detail::submissions& checked() const {
+        if (!all_)
+            throw misuse("wrong use of libimtag, nothing was sent: the imtag::batcher was abandoned or moved from",
+                         "make an imtag::batcher anew");
+        if (all_->is_of_another_process())
+            throw misuse("wrong use of libimtag, nothing was sent: the imtag::batcher is that of the parent process",
+                         "make an imtag::batcher in each process");
+        return *all_;
+    }
+
+    template <class Act>
+    void run(Act act) const {
+        im_batcher* const handle = checked().batcher();
+        im_error* left = nullptr;
+        const im_status status = act(handle, &left);
+        if (status != IM_OK)
+            detail::raise(status, left);
+    }
+
+    template <class Operation>
+    void wait(Operation operation, str account, const im_str* tags, std::size_t count,
+              detail::optional_call call) const {
+        run([&](im_batcher* handle, im_error** left) {
+            return operation(handle, account, tags, count, call.handle, left);
+        });
+    }
+
+    template <class Operation, class Tags>
+    void wait_for_range(Operation operation, str account, Tags& tags, detail::optional_call call) const {
+        detail::with_tags(
+            tags, [&](const im_str* first, std::size_t count) { wait(operation, account, first, count, call); });
+    }
+
+    std::unique_ptr<detail::submissions> all_;
+};
+
+}  // namespace imtag
+
+#endif

@@ -1,0 +1,245 @@
+// A bulk run over a range: changes go in as there is room, outcomes come out as they are known, all on the thread that
+// asks for it. What is packed, sent and retried when is the library's; here it is decided what an exception does.
+
+#ifndef IMTAG_BULK_HPP
+#define IMTAG_BULK_HPP
+
+#include "call.hpp"
+#include "change.hpp"
+#include "completions.hpp"
+
+#include <exception>
+#include <functional>
+#include <optional>
+
+namespace imtag {
+
+namespace detail {
+template <class Told>
+class bulk_run;
+}
+
+/// What became of one change of a bulk run: `if (!outcome) log(outcome.position, outcome.error->what())`.
+struct outcome {
+    /// Which change, by its position in the range, counted from 0.
+    std::uint64_t position;
+    /// Why it is not done; null where it is. It lives until the function that is told returns, a copy for longer.
+    /// error::failures() has its account, error::undone() the tags, error::status() what it would be thrown as.
+    const imtag::error* error;
+
+    /// Whether it is done.
+    explicit operator bool() const noexcept { return !error; }
+};
+
+/// Options of bulk runs, each with a default: `imtag::bulk_options{}.timeout(2min)`. A value, copied as one.
+class bulk_options {
+public:
+    /// The time for each request with its waits and retries; default: 60 s. A request that meets no service is tried
+    /// again for half of it besides, once the service has answered at all.
+    bulk_options& timeout(std::chrono::milliseconds time) { return timeout_ = time, *this; }
+
+    /// The time for one attempt; default: 10 s.
+    bulk_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
+
+    /// For how long an attempt that was given up may still have its effect, and so how long the account's next change
+    /// of another kind waits; default: 10 s. No page of the service says how late it can be.
+    bulk_options& settling_time(std::chrono::milliseconds time) { return settling_time_ = time, *this; }
+
+    /// How long a change waits for others to share its request, while more may come; default: 1 s. milliseconds::max():
+    /// until 100 users are together, or as many changes as there is room for.
+    bulk_options& linger(std::chrono::milliseconds time) { return linger_ = time, *this; }
+
+    /// How many changes are held before they are sent; default: 4,096. The range is not asked for more while it holds
+    /// as many. The more, the fewer requests users of many tags need.
+    bulk_options& room(std::size_t changes) { return room_ = changes, *this; }
+
+    /// A callable that is asked with an imtag::progress on the thread of the run, about every 100 ms, but not while
+    /// that is in the range or in the function that is told. false cancels the run: nothing more is sent, and what is
+    /// under way is seen through; the second false ends that too. An exception cancels it once, and is thrown on.
+    template <class Progress>
+    bulk_options& progress(Progress&& asked) {
+        using Kept = std::decay_t<Progress>;
+        static_assert(std::is_invocable_r_v<bool, Kept&, const imtag::progress&>,
+                      "a progress function takes a const imtag::progress & and returns a bool");
+        auto kept = std::make_shared<Kept>(std::forward<Progress>(asked));  // it may be one that cannot be copied
+        progress_ = [kept](const imtag::progress& so_far) -> bool { return (*kept)(so_far); };
+        return *this;
+    }
+
+private:
+    template <class>
+    friend class detail::bulk_run;
+
+    std::optional<std::chrono::milliseconds> timeout_, attempt_timeout_, settling_time_, linger_;
+    std::optional<std::size_t> room_;
+    std::function<bool(const imtag::progress&)> progress_;
+};
+
+namespace detail {
+
+/// One bulk run.
+template <class Told>
+class bulk_run {
+    static_assert(std::is_invocable_v<Told&, const outcome&>,
+                  "the function that is told of a bulk run takes a const imtag::outcome &");
+
+public:
+    bulk_run(im_client* client, Told& told, const bulk_options& options) : told_(told), ask_(options.progress_) {
+        im_bulk* made = nullptr;
+        im_error* left = nullptr;
+        const im_status status = im_bulk_new(client, &made, &left);
+        if (status != IM_OK)
+            raise(status, left);
+        run_.reset(made);
+        set(options);
+    }
+    bulk_run(const bulk_run&) = delete;  // the library has its address
+    bulk_run& operator=(const bulk_run&) = delete;
+
+    template <class Changes>
+    summary over(Changes& changes) {
+        constexpr bool right = are_changes<Changes>();
+        static_assert(right, "the changes of a bulk run are a range of imtag::change");
+        if constexpr (right)
+            or_cancel([&] { push_all(changes); });
+        im_bulk_end_of_input(run_.get(), nullptr);
+        or_cancel([&] {
+            while (!silent_ && tell(UINT64_MAX)) {
+            }
+        });
+        return finish();
+    }
+
+private:
+    template <class Changes>
+    static constexpr bool are_changes() {
+        if constexpr (is_range<Changes>)
+            return std::is_same_v<element<Changes>, change>;
+        else
+            return false;
+    }
+
+    void set(const bulk_options& options) {
+        if (options.timeout_)
+            im_bulk_set_timeout_ms(run_.get(), as_ms(*options.timeout_));
+        if (options.attempt_timeout_)
+            im_bulk_set_attempt_timeout_ms(run_.get(), as_ms(*options.attempt_timeout_));
+        if (options.settling_time_)
+            im_bulk_set_settling_time_ms(run_.get(), as_ms(*options.settling_time_));
+        if (options.linger_)
+            im_bulk_set_linger_ms(run_.get(), options.linger_ == std::chrono::milliseconds::max()
+                                                  ? UINT64_MAX
+                                                  : as_ms(*options.linger_));
+        if (options.room_)
+            im_bulk_set_room(run_.get(), *options.room_);
+        if (ask_)
+            im_bulk_set_progress(run_.get(), asks_to_stop, this);
+    }
+
+    /// Walks through the range, until it ends or the run does.
+    template <class Changes>
+    void push_all(Changes& changes) {
+        std::uint64_t position = 0;
+        for (auto&& next : changes) {
+            if (!push(position++, next))
+                return;
+            tell(0);
+            if (cancelled_)
+                return;
+        }
+    }
+
+    /// Waits for room; false where the run takes no more, which finish() says why.
+    bool push(std::uint64_t position, const change& next) {
+        const im_operation operation = static_cast<im_operation>(next.operation());
+        const std::size_t tag_count = next.tag_count();
+        im_error* left = nullptr;
+        const im_status status =
+            im_bulk_push_flat(run_.get(), &operation, position, next.text().data(), next.text().size(),
+                              next.lengths().data(), next.lengths().size(), &tag_count, 1, nullptr, &left);
+        if (status == IM_MISUSE || status == IM_DEFECT || status == IM_NO_THREAD)
+            raise(status, left);
+        im_error_free(left);
+        return status == IM_OK;
+    }
+
+    /// Tells of the outcomes that are known; waits for one, at most so long. Whether there were any.
+    bool tell(std::uint64_t timeout_ms) {
+        im_completions* made = nullptr;
+        im_error* left = nullptr;
+        const im_status status = im_bulk_poll(run_.get(), timeout_ms, &made, &left);
+        const std::shared_ptr<im_completions> known = owned(made);
+        if (status != IM_OK)
+            raise(status, left);
+        for_each_outcome(known, [this](std::uint64_t position, const std::shared_ptr<im_error>& why) {
+            silent_ = true;  // unless it returns
+            if (why) {
+                const error failed(im_error_status(why.get()), why);
+                told_(outcome{position, &failed});
+            } else {
+                told_(outcome{position, nullptr});
+            }
+            silent_ = false;
+        });
+        return made != nullptr;
+    }
+
+    /// Does a part of the run; cancels it where that throws, for the first exception to be thrown on at the end.
+    template <class Part>
+    void or_cancel(Part part) noexcept {
+        try {
+            part();
+        } catch (...) {
+            if (!thrown_)
+                thrown_ = std::current_exception();
+            if (!cancelled_)
+                im_bulk_cancel(run_.get());
+            cancelled_ = true;
+        }
+    }
+
+    /// Asks the progress function. What it throws is kept, as nothing may unwind through C, and cancels the run.
+    static std::int32_t asks_to_stop(const im_bulk* handle, void* run) noexcept {
+        bulk_run& self = *static_cast<bulk_run*>(run);
+        if (self.thrown_)
+            return 0;  // what is under way is to be settled
+        try {
+            if (self.ask_(counts_of(handle)))
+                return 0;
+        } catch (...) {
+            self.thrown_ = std::current_exception();
+        }
+        self.cancelled_ = true;
+        return 1;
+    }
+
+    summary finish() {
+        im_error* left = nullptr;
+        const im_status status = im_bulk_finish(run_.get(), &left);
+        const std::shared_ptr<im_error> why(left, im_error_free);
+        if (thrown_)
+            std::rethrow_exception(thrown_);
+        const summary counts = counts_of(run_.get());
+        if (status == IM_OK || status == IM_PARTIAL)
+            return counts;
+        try {
+            raise(status, why);
+        } catch (error& ended) {
+            sum_up(ended, counts);
+            throw;
+        }
+    }
+
+    Told& told_;
+    const std::function<bool(const progress&)>& ask_;
+    std::exception_ptr thrown_;
+    bool cancelled_ = false;
+    bool silent_ = false;  // what is told threw
+    std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // goes first, as it asks for progress
+};
+
+}  // namespace detail
+
+}  // namespace imtag
+
+#endif

@@ -1,0 +1,102 @@
+// A change of one user's tags, for bulk runs and batchers. It owns its texts, in the form that the C interface takes
+// them in, so that it can come out of any range, also one that makes it as it is walked through, and is passed on
+// without another copy by this binding.
+
+#ifndef IMTAG_CHANGE_HPP
+#define IMTAG_CHANGE_HPP
+
+#include "request.hpp"
+
+#include <cstdint>
+
+namespace imtag {
+
+/// What a change does.
+enum class operation : std::int32_t { add = IM_ADD, remove = IM_REMOVE, clear = IM_CLEAR };
+
+/// Adds, removes or clears tags of one user: `imtag::change::add("xiaojun012", {"a", "b"})`. Its texts are copied as it
+/// is made; it is checked by the library, and one that breaks limits has its outcome like any other. Copied, moved and
+/// assigned as a value is; its views live until it is assigned to, moved from or destroyed.
+class change {
+public:
+    /// Adds tags: 1 to 100. They are a braced list, or any range of texts.
+    static change add(str account, std::initializer_list<str> tags) { return {operation::add, account, tags}; }
+    template <class Tags>
+    static change add(str account, Tags&& tags) {
+        return {operation::add, account, tags};
+    }
+
+    /// Removes tags: any number.
+    static change remove(str account, std::initializer_list<str> tags) { return {operation::remove, account, tags}; }
+    template <class Tags>
+    static change remove(str account, Tags&& tags) {
+        return {operation::remove, account, tags};
+    }
+
+    /// Removes all tags.
+    static change clear(str account) {
+        const std::initializer_list<str> none;
+        return {operation::clear, account, none};
+    }
+
+    imtag::operation operation() const noexcept { return operation_; }
+    std::string_view account() const noexcept {
+        return std::string_view(text_).substr(0, lengths_.empty() ? 0 : lengths_.front());
+    }
+    /// As they were given.
+    std::vector<std::string_view> tags() const {
+        std::vector<std::string_view> all;
+        all.reserve(tag_count());
+        for_each_tag([&](std::string_view tag) { all.push_back(tag); });
+        return all;
+    }
+    std::size_t tag_count() const noexcept { return lengths_.empty() ? 0 : lengths_.size() - 1; }
+
+    /// Calls something with a view of each tag.
+    template <class Act>
+    void for_each_tag(Act&& act) const {
+        std::size_t at = account().size();
+        for (std::size_t i = 1; i < lengths_.size(); at += lengths_[i++])
+            act(std::string_view(text_).substr(at, lengths_[i]));
+    }
+
+    /// As the C interface takes it: account and tags without anything between, and the bytes of each. One that was
+    /// moved from has none.
+    const std::string& text() const noexcept { return text_; }
+    const std::vector<std::size_t>& lengths() const noexcept { return lengths_; }
+
+private:
+    template <class Tags>
+    change(imtag::operation what, str account, Tags& tags) : operation_(what) {
+        constexpr bool right = are_tags<Tags>();
+        static_assert(right, "the tags of a change are a braced list of texts, {\"vip\"}, or a range of texts");
+        if constexpr (right) {
+            if constexpr (detail::can_be_walked_twice<Tags>)
+                lengths_.reserve(1 + detail::count(tags));
+            append(account);
+            for (auto&& tag : tags)
+                append(detail::to_str(tag));
+        }
+    }
+
+    template <class Tags>
+    static constexpr bool are_tags() {
+        if constexpr (detail::is_range<Tags>)
+            return detail::is_text<detail::element<Tags>>;
+        else
+            return false;
+    }
+
+    void append(str text) {
+        text_.append(std::string_view(text));
+        lengths_.push_back(text.len);
+    }
+
+    imtag::operation operation_;
+    std::string text_;
+    std::vector<std::size_t> lengths_;
+};
+
+}  // namespace imtag
+
+#endif

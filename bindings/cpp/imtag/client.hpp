@@ -1,0 +1,155 @@
+// The client of the service: each operation with whatever its users or accounts stand in, and bulk runs.
+
+#ifndef IMTAG_CLIENT_HPP
+#define IMTAG_CLIENT_HPP
+
+#include "bulk.hpp"
+#include "config.hpp"
+#include "request.hpp"
+#include "version.hpp"
+
+namespace imtag {
+
+/// A client of the service: connections, quota, UserSig and retry budget that all threads share. Moved, not copied; a
+/// move, close() and the destructor not while a call of it runs: let calls end first, or cancel them.
+///
+/// Each operation sends at most one request, checked first, blocks up to the deadline, and throws unless it was done
+/// for every account. It takes its users or accounts in either of two forms:
+///
+/// - a braced list, {{"xiaojun012", {"a", "b"}}} or {"xiaojun012"};
+/// - a range: of pairs or tuples of an account and a range of tags, or of anything with the members account and tags
+///   (imtag::user_tags); for the others of texts. It is walked through twice. Arrays, vectors and spans of im_user_tags
+///   or im_str are passed on as they are.
+///
+/// and an imtag::call with time limits and a way to cancel, or none.
+class client {
+public:
+    /// Makes a client; nothing is sent yet. Throws settings_error for the first setting that cannot be used, and
+    /// version_mismatch when the library that was loaded is not the header's.
+    explicit client(const config& settings) {
+        detail::check_version();
+        if (!settings.handle())
+            throw misuse("wrong use of libimtag, nothing was sent: the imtag::config was moved from",
+                         "make an imtag::config anew");
+        im_client* made = nullptr;
+        im_error* left = nullptr;
+        const im_status status = im_client_new(settings.handle(), &made, &left);
+        if (status != IM_OK)
+            detail::raise(status, left);
+        client_.reset(made);
+    }
+
+    /// Adds tags: at most 100 users, each once, with at most 10 tags each. A tag that an account has already changes
+    /// nothing.
+    result add_tag(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
+        return run(im_add_tag, users.begin(), users.size(), call);
+    }
+    template <class Users>
+    result add_tag(Users&& users, detail::optional_call call = {}) const {
+        return run_users(im_add_tag, users, call);
+    }
+
+    /// Removes tags: limits as add_tag. A tag that an account does not have changes nothing.
+    result remove_tag(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
+        return run(im_remove_tag, users.begin(), users.size(), call);
+    }
+    template <class Users>
+    result remove_tag(Users&& users, detail::optional_call call = {}) const {
+        return run_users(im_remove_tag, users, call);
+    }
+
+    /// Replaces tags: these are the only ones that each user has afterwards, at most 100 a user. Only the timpush paths
+    /// can do so (config::generation); on the others it is an invalid_request.
+    result replace_tags(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
+        return run(im_replace_tags, users.begin(), users.size(), call);
+    }
+    template <class Users>
+    result replace_tags(Users&& users, detail::optional_call call = {}) const {
+        return run_users(im_replace_tags, users, call);
+    }
+
+    /// Reads tags of at most 100 accounts, each once: result::users() has what was read, result::unanswered() the
+    /// accounts that the answer leaves out without a word.
+    [[nodiscard]] result get_tag(std::initializer_list<str> accounts, detail::optional_call call = {}) const {
+        return run(im_get_tag, accounts.begin(), accounts.size(), call);
+    }
+    template <class Accounts>
+    [[nodiscard]] result get_tag(Accounts&& accounts, detail::optional_call call = {}) const {
+        return run_accounts(im_get_tag, accounts, call);
+    }
+
+    /// Removes all tags of at most 100 accounts, each once.
+    result clear_tags(std::initializer_list<str> accounts, detail::optional_call call = {}) const {
+        return run(im_clear_tags, accounts.begin(), accounts.size(), call);
+    }
+    template <class Accounts>
+    result clear_tags(Accounts&& accounts, detail::optional_call call = {}) const {
+        return run_accounts(im_clear_tags, accounts, call);
+    }
+
+    /// Makes any number of changes: a bulk run, which packs them into few requests and sends these at the full quota,
+    /// by threads of its own.
+    ///
+    /// changes  any range of imtag::change, also one that can be walked through once only. It is walked through on this
+    ///          thread, as there is room, and never held as a whole
+    /// told     is called on this thread with the imtag::outcome of each change that was taken, in the order in which
+    ///          these become known
+    /// options  time limits, linger, room, progress
+    ///
+    /// Returns when every change has its outcome. That some failed is no exception, as `told` has heard why. Throws
+    /// where the run was cancelled or ended early, as the app is not let in or the service gave out: error::summary()
+    /// is what it came to. What the range, `told` or the progress function throws cancels the run, and is thrown on
+    /// once what is under way is settled; until then `told` hears of it, unless it threw itself.
+    template <class Changes, class Told>
+    [[nodiscard]] summary bulk(Changes&& changes, Told&& told, const bulk_options& options = {}) const {
+        return detail::bulk_run<std::remove_reference_t<Told>>(checked(), told, options).over(changes);
+    }
+
+    /// Closes the connections and forgets the credentials; calls throw misuse from then on. As the destructor does.
+    void close() noexcept { client_.reset(); }
+
+    /// The handle of the C interface, which stays this object's; NULL when it was closed or moved from.
+    im_client* handle() const noexcept { return client_.get(); }
+
+private:
+    friend class batcher;
+
+    /// The handle, which is there.
+    im_client* checked() const {
+        if (!client_)
+            throw misuse("wrong use of libimtag, nothing was sent: the imtag::client was closed or moved from",
+                         "make an imtag::client anew");
+        return client_.get();
+    }
+
+    /// One call of a function of the C interface.
+    template <class Operation, class Item>
+    result run(Operation operation, const Item* items, std::size_t count, detail::optional_call call) const {
+        im_client* const handle = checked();
+        im_result* done = nullptr;
+        im_error* left = nullptr;
+        const im_status status = operation(handle, items, count, call.handle, &done, &left);
+        result owned(done);
+        if (status != IM_OK)
+            detail::raise(status, left, std::move(owned));
+        return owned;
+    }
+
+    template <class Operation, class Users>
+    result run_users(Operation operation, Users& users, detail::optional_call call) const {
+        return detail::with_users(
+            users, [&](const im_user_tags* first, std::size_t count) { return run(operation, first, count, call); });
+    }
+
+    template <class Operation, class Accounts>
+    result run_accounts(Operation operation, Accounts& accounts, detail::optional_call call) const {
+        return detail::with_accounts(
+            accounts, [&](const im_str* first, std::size_t count) { return run(operation, first, count, call); });
+    }
+
+    std::unique_ptr<im_client, detail::freed_by<im_client_free>> client_;
+};
+
+}  // namespace imtag
+
+#endif

@@ -1,0 +1,260 @@
+// A bulk run makes every change of a range, tells what became of each, and ends as it should whoever throws.
+
+#include "emulator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+using namespace std::chrono_literals;
+using imtag::change;
+
+namespace {
+
+/// Makes its changes as it is walked through, once; moved, not copied, as a generator is.
+template <class Make>
+class made_once {
+public:
+    explicit made_once(Make make, std::size_t size = SIZE_MAX) : make_(std::move(make)), size_(size) {}
+    made_once(made_once&&) = default;
+
+    struct end_mark {};
+    struct iterator {
+        made_once* of;
+        change operator*() const { return of->make_(of->at_); }
+        iterator& operator++() {
+            ++of->at_;
+            return *this;
+        }
+        bool operator!=(end_mark) const { return of->at_ < of->size_; }
+    };
+    iterator begin() { return {this}; }
+    end_mark end() const { return {}; }
+
+private:
+    Make make_;
+    std::size_t size_, at_ = 0;
+};
+
+change tagged(std::size_t number) { return change::add("user" + std::to_string(number), {"a"}); }
+
+/// What was told, by position: what it said of those that failed, empty for those that are done.
+using outcomes = std::map<std::uint64_t, std::string>;
+
+auto note_in(outcomes& told) {
+    return [&told](const imtag::outcome& outcome) {
+        EXPECT_TRUE(told.emplace(outcome.position, outcome ? "" : outcome.error->what()).second) << "told twice";
+    };
+}
+
+const auto ignore = [](const imtag::outcome&) {};
+
+/// The exception of a class that `act` throws, by a copy of it.
+template <class Error, class Act>
+Error thrown(Act act) {
+    try {
+        act();
+    } catch (const Error& error) {
+        return error;
+    }
+    throw std::logic_error("nothing was thrown");
+}
+
+TEST(bulk, every_change_of_a_range_is_made_and_told) {
+    auto& service = fresh();
+    std::vector<change> changes;
+    for (std::size_t i = 0; i < 250; ++i)
+        changes.push_back(tagged(i));
+    changes.push_back(change::add("alice", std::vector<std::string>{"a", "b", "c"}));
+    changes.push_back(change::remove("alice", {"b"}));
+    changes.push_back(change::clear("user7"));
+    outcomes told;
+    const imtag::summary summary = service.client().bulk(changes, note_in(told));
+    EXPECT_EQ(told.size(), 253u);
+    for (const auto& [position, failure] : told)
+        EXPECT_EQ(failure, "") << position;
+    EXPECT_EQ(summary.taken, 253u);
+    EXPECT_EQ(summary.done, 253u);
+    EXPECT_EQ(summary.failed, 0u);
+    EXPECT_GE(summary.requests, 5u);
+    EXPECT_EQ(summary.attempts, summary.attempts_sent);
+    EXPECT_NE(service.user("user249").find(R"(["a"])"), std::string::npos);
+    EXPECT_NE(service.user("alice").find(R"(["a","c"])"), std::string::npos);
+    EXPECT_NE(service.user("user7").find("[]"), std::string::npos);
+}
+
+TEST(bulk, changes_may_be_made_as_the_range_is_walked_through_once) {
+    auto& service = fresh();
+    std::size_t made = 0;
+    auto make = [&made, owned = std::make_unique<int>()](std::size_t number) { return ++made, tagged(number); };
+    EXPECT_EQ(service.client().bulk(made_once(std::move(make), 120), ignore).done, 120u);
+    EXPECT_EQ(made, 120u);
+    EXPECT_NE(service.user("user119").find(R"(["a"])"), std::string::npos);
+}
+
+TEST(bulk, an_empty_range_sends_nothing) {
+    const imtag::summary summary = fresh().client().bulk(std::vector<change>(), ignore);
+    EXPECT_EQ(summary.taken, 0u);
+    EXPECT_EQ(summary.attempts, 0u);
+}
+
+TEST(bulk, a_change_that_fails_is_told_with_its_account_code_remedy_and_tags) {
+    auto& service = fresh();
+    service.fault("add", R"({"kind": "leave_out", "accounts": ["bob"], "code": 70107, "text": "no bob"})");
+    const std::vector<change> changes{change::add("alice", {"a"}), change::add("bob", {"a", "b"})};
+    std::vector<imtag::error> kept;
+    const imtag::summary summary = service.client().bulk(changes, [&](const imtag::outcome& outcome) {
+        if (outcome)
+            return;
+        EXPECT_EQ(outcome.position, 1u);
+        kept.push_back(*outcome.error);
+    });
+    EXPECT_EQ(summary.done, 1u);
+    EXPECT_EQ(summary.failed, 1u);
+    ASSERT_EQ(kept.size(), 1u);
+    const imtag::error& error = kept[0];
+    EXPECT_EQ(error.status(), imtag::status::service);
+    EXPECT_EQ(error.code(), 70107);
+    EXPECT_EQ(error.text(), "no bob");
+    EXPECT_EQ(error.remedy(), imtag::explain(70107).remedy);
+    EXPECT_EQ(error.effect(), imtag::effect::not_applied);
+    EXPECT_FALSE(error.retryable());
+    ASSERT_EQ(error.failures().size(), 1u);
+    EXPECT_EQ(error.failures()[0].account, "bob");
+    EXPECT_EQ(error.undone(), (std::vector<std::string_view>{"a", "b"}));
+    EXPECT_EQ(error.summary(), nullptr);
+}
+
+TEST(bulk, a_change_that_breaks_limits_has_its_outcome_like_any_other) {
+    auto& service = fresh();
+    const std::vector<change> changes{change::add("alice", {"a"}), change::add("", {std::string(51, 'x')}),
+                                      change::remove("al\xff", {"a"}), change::add("bob", std::vector<const char*>())};
+    outcomes told;
+    const imtag::summary summary = service.client().bulk(changes, note_in(told));
+    EXPECT_EQ(summary.done, 1u);
+    EXPECT_EQ(summary.failed, 3u);
+    EXPECT_EQ(told[0], "");
+    EXPECT_NE(told[1].find("51 bytes, at most 50"), std::string::npos) << told[1];
+    EXPECT_NE(told[2].find("not UTF-8 from byte 2 on"), std::string::npos) << told[2];
+    EXPECT_NE(told[3], "");
+}
+
+TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled) {
+    auto& service = fresh();
+    auto make = [](std::size_t number) {
+        return number < 150 ? tagged(number) : throw std::runtime_error("the file is damaged");
+    };
+    outcomes told;
+    const auto error = thrown<std::runtime_error>(
+        [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told))); });
+    EXPECT_STREQ(error.what(), "the file is damaged");
+    EXPECT_EQ(told.size(), 150u);
+    for (const auto& [position, failure] : told) {
+        const bool is_tagged = service.user("user" + std::to_string(position)).find(R"(["a"])") != std::string::npos;
+        EXPECT_EQ(is_tagged, failure.empty()) << position << " " << failure;
+    }
+}
+
+TEST(bulk, what_the_function_that_is_told_throws_ends_the_telling_and_is_thrown_on) {
+    auto& service = fresh();
+    std::size_t told = 0;
+    const auto run = [&] {
+        return service.client().bulk(made_once(tagged, 5000), [&](const imtag::outcome&) {
+            if (++told == 3)
+                throw 7;
+        });
+    };
+    EXPECT_EQ(thrown<int>(run), 7);
+    EXPECT_EQ(told, 3u);
+}
+
+TEST(bulk, an_endless_range_is_pulled_as_there_is_room_until_progress_says_no) {
+    auto& service = fresh();
+    imtag::progress last;
+    const auto options = imtag::bulk_options{}.room(200).progress([&](const imtag::progress& so_far) {
+        last = so_far;
+        return so_far.done < 100;
+    });
+    outcomes told;
+    const auto error = thrown<imtag::cancelled>(
+        [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(told), options)); });
+    EXPECT_GE(last.done, 100u);
+    ASSERT_NE(error.summary(), nullptr);
+    EXPECT_EQ(error.summary()->taken, told.size());
+    EXPECT_EQ(error.summary()->taken, error.summary()->done + error.summary()->failed);
+    EXPECT_GE(error.summary()->done, 100u);
+}
+
+TEST(bulk, what_progress_throws_cancels_once_and_is_thrown_on) {
+    auto& service = fresh();
+    int asked = 0;
+    auto owned = std::make_unique<int>(0);  // one that cannot be copied
+    const auto options = imtag::bulk_options{}.progress([&asked, owned = std::move(owned)](auto&) -> bool {
+        ++asked;
+        throw std::runtime_error("enough");
+    });
+    outcomes told;
+    const auto error = thrown<std::runtime_error>(
+        [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(told), options)); });
+    EXPECT_STREQ(error.what(), "enough");
+    EXPECT_EQ(asked, 1);
+    EXPECT_FALSE(told.empty());
+}
+
+TEST(bulk, a_run_that_is_not_let_in_ends_early_and_says_why) {
+    auto& service = fresh();
+    const imtag::client client{service.config().secret_key(std::string(64, '0'))};
+    outcomes told;
+    const auto error = thrown<imtag::service_error>(
+        [&] { static_cast<void>(client.bulk(made_once(tagged), note_in(told))); });  // which never ends by itself
+    EXPECT_NE(error.code(), 0);
+    EXPECT_TRUE(imtag::explain(error.code()).known);
+    ASSERT_NE(error.summary(), nullptr);
+    EXPECT_EQ(error.summary()->done, 0u);
+    EXPECT_EQ(error.summary()->failed, told.size());
+    EXPECT_EQ(service.user("user0").find(R"("a")"), std::string::npos);
+}
+
+TEST(bulk, options_reach_the_library) {
+    auto& service = fresh();
+    service.fault("add", R"({"kind": "delay", "delay_ms": 60000}, {"kind": "delay", "delay_ms": 60000})");
+    const auto options = imtag::bulk_options{}
+                             .timeout(300ms)
+                             .attempt_timeout(200ms)
+                             .settling_time(0ms)
+                             .linger(std::chrono::milliseconds::max())
+                             .room(10);
+    outcomes told;
+    EXPECT_THROW(static_cast<void>(service.client().bulk(std::vector<change>{tagged(1)}, note_in(told), options)),
+                 imtag::timeout_error);  // the service gave out
+    EXPECT_NE(told[0].find("possibly applied"), std::string::npos) << told[0];
+}
+
+TEST(bulk, a_client_that_was_closed_says_so) {
+    imtag::client client = fresh().client();
+    client.close();
+    EXPECT_THROW(static_cast<void>(client.bulk(std::vector<change>(), ignore)), imtag::misuse);
+}
+
+TEST(changes, are_values_that_own_their_texts) {
+    change first = change::clear("nobody");
+    {
+        const std::string account(100, 'x');
+        std::vector<std::string> tags{std::string(60, 'y'), "北京"};
+        first = change::remove(account, tags);
+    }
+    const change second = first;
+    EXPECT_EQ(second.operation(), imtag::operation::remove);
+    EXPECT_EQ(second.account(), std::string(100, 'x'));
+    EXPECT_EQ(second.tags(), (std::vector<std::string_view>{std::string_view(first.text()).substr(100, 60), "北京"}));
+    EXPECT_EQ(second.tags()[0], std::string(60, 'y'));
+}
+
+TEST(changes, one_that_was_moved_from_is_refused) {
+    std::vector<change> changes{change::add("alice", {"a"})};
+    const change moved = std::move(changes[0]);
+    EXPECT_EQ(moved.account(), "alice");
+    EXPECT_THROW(static_cast<void>(fresh().client().bulk(changes, ignore)), imtag::misuse);
+}
+
+}  // namespace
