@@ -45,15 +45,15 @@ func callOf(ctx context.Context, options []CallOption) *call {
 // end passes on that the context is done. A deadline the library sees for itself, and then says that the time was up;
 // a cancel that came a moment earlier would hide that.
 func (c *call) end() {
-	if !c.late() {
+	if !late(c.ctx) {
 		collect()
 		C.im_call_cancel(c.handle)
 	}
 }
 
 // late says whether the context's deadline has passed. Its Err may say so a little later.
-func (c *call) late() bool {
-	deadline, bounded := c.ctx.Deadline()
+func late(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
 	return bounded && !time.Now().Before(deadline)
 }
 
@@ -66,11 +66,11 @@ func (c *call) free() {
 }
 
 // explain notes in an error that it was the context that ended the call.
-func (c *call) explain(failed *Error) {
+func explain(ctx context.Context, failed *Error) {
 	switch {
 	case failed.Status == StatusCancelled:
-		failed.cause = c.ctx.Err()
-	case failed.Status == StatusTimeout && c.late():
+		failed.cause = ctx.Err()
+	case failed.Status == StatusTimeout && late(ctx):
 		failed.cause = context.DeadlineExceeded
 	}
 }

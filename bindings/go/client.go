@@ -90,7 +90,7 @@ func (c *Client) call(ctx context.Context, request *request, options []CallOptio
 		return takeResult(result), nil
 	}
 	what := takeError(failed)
-	call.explain(what)
+	explain(ctx, what)
 	return takeResult(result), what
 }
 

@@ -30,6 +30,9 @@ const (
 	StatusTLS           Status = C.IM_TLS            // the server could not prove who it is, or TLS failed otherwise
 	StatusNotUnderstood Status = C.IM_NOT_UNDERSTOOD // an answer that is not one of the service's
 	StatusDefect        Status = C.IM_DEFECT         // a defect of the library: please report the message
+	StatusFull          Status = C.IM_FULL           // the batcher is full, and set to fail then: the change was not taken
+	StatusClosed        Status = C.IM_CLOSED         // the batcher is closed: the change was not taken
+	StatusNoThread      Status = C.IM_NO_THREAD      // the system gave no thread to send with
 )
 
 var statusNames = map[Status]string{
@@ -46,6 +49,9 @@ var statusNames = map[Status]string{
 	StatusTLS:           "tls",
 	StatusNotUnderstood: "not_understood",
 	StatusDefect:        "defect",
+	StatusFull:          "full",
+	StatusClosed:        "closed",
+	StatusNoThread:      "no_thread",
 }
 
 // String is the status in a word.
@@ -77,7 +83,7 @@ func (e Effect) String() string {
 	}
 }
 
-// Error says why a call was not done for every account, or why no client could be made.
+// Error says why a call was not done for every account, why a change is not done, or why no client could be made.
 type Error struct {
 	Status Status
 	// Code is the service's where that is what went wrong, else 0. Of a partial success: the first account's.
@@ -96,7 +102,8 @@ type Error struct {
 	RequestID string
 	// Violations are the limits that the request breaks: all of them, for StatusInvalid only.
 	Violations []Violation
-	// Failures are the accounts that a partial success left out. Any other error concerns all accounts.
+	// Failures are the accounts that a partial success left out, and the one of a change of a bulk run or a batcher. Any
+	// other error of a call concerns all accounts.
 	Failures []Failure
 
 	message   string
@@ -111,9 +118,12 @@ type Violation struct {
 	Remedy  string
 }
 
-// Failure is an account that a partial success left out.
+// Failure is an account that a partial success left out, or a change of it that is not done.
 type Failure struct {
-	Account   string
+	Account string
+	// Undone are the tags of a change that are not known to be added or removed; what the change had besides is done.
+	// Empty for a change that clears, and for a call.
+	Undone    []string
 	Code      int
 	Text      string // the service's own
 	Remedy    string
@@ -142,6 +152,11 @@ func (e *Error) PossiblyApplied() bool { return e.Effect == PossiblyApplied }
 // takeError copies an error of C's and frees it.
 func takeError(failed *C.im_error) *Error {
 	defer C.im_error_free(failed)
+	return errorOf(failed)
+}
+
+// errorOf copies an error of C's.
+func errorOf(failed *C.im_error) *Error {
 	taken := &Error{
 		Status:       Status(C.im_error_status(failed)),
 		Code:         int(C.im_error_code(failed)),
@@ -170,6 +185,9 @@ func takeError(failed *C.im_error) *Error {
 			Effect:    Effect(C.im_error_failure_effect(failed, i)),
 			Retryable: bool(C.im_error_failure_retryable(failed, i)),
 		})
+	}
+	for i := C.size_t(0); i < C.im_error_undone_count(failed); i++ { // then it is of one account
+		taken.Failures[0].Undone = append(taken.Failures[0].Undone, text(C.im_error_undone(failed, i)))
 	}
 	return taken
 }

@@ -1,0 +1,39 @@
+package imtag
+
+// #include <imtag.h>
+import "C"
+
+import "unsafe"
+
+// settled is a change that has its outcome.
+type settled struct {
+	id     uint64
+	failed *Error // nil where it is done
+}
+
+// err is what failed as an error, which is nil where nothing did.
+func (s settled) err() error {
+	if s.failed == nil {
+		return nil
+	}
+	return s.failed
+}
+
+// takeCompletions copies completions of C's and frees them. Only of what failed there is more to be read than its number.
+func takeCompletions(completions *C.im_completions) []settled {
+	if completions == nil {
+		return nil
+	}
+	defer C.im_completions_free(completions)
+	var count, failures C.size_t
+	ids := C.im_completions_ids(completions, &count)
+	failed := C.im_completions_failed(completions, &failures)
+	all := make([]settled, count)
+	for i, id := range unsafe.Slice(ids, int(count)) {
+		all[i].id = uint64(id)
+	}
+	for _, index := range unsafe.Slice(failed, int(failures)) {
+		all[index].failed = errorOf(C.im_completions_error(completions, index))
+	}
+	return all
+}
