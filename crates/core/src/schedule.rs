@@ -161,6 +161,8 @@ impl<R, E: Clone> Schedule<R, E> {
         if full_slot_is_enough {
             self.note_full_slot(change.account());
         }
+        // also where it waits for its account: it may have filled a slot, or the room
+        self.woken.insert(source);
         number
     }
 

@@ -125,7 +125,7 @@ impl Bulk {
         let of = inner.of(self.session.source);
         match &of.ended {
             Some(ended) => Err(ChangeCause::Ended(ended.clone())),
-            None if of.closing => Err(ChangeCause::Closed),
+            None if of.refuses => Err(ChangeCause::Closed),
             None => Ok(()),
         }
     }
@@ -194,17 +194,20 @@ impl Bulk {
         }
     }
 
-    /// Ends the input, waits until every change has its outcome, and says what the run came to. Outcomes that nobody has
+    /// Takes no more changes, waits until every change has its outcome, and says what the run came to. Outcomes that nobody has
     /// polled can be polled afterwards.
     #[must_use]
     pub fn finish(&self) -> Summary {
+        if let Some(mut inner) = self.session.lock() {
+            // or a thread that goes on pushing would keep it from its end
+            inner.of(self.session.source).refuses = true;
+            inner.wake_waiting(self.session.source);
+        }
         self.end_of_input();
         let mut waits = None;
         while let Some(mut inner) = self.session.lock() {
             inner.go_on();
             if inner.schedule.unsettled(self.session.source) == 0 {
-                // at once, as another thread may push
-                inner.of(self.session.source).closing = true;
                 break;
             }
             self.wait(inner, &mut waits, None);

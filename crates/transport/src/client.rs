@@ -10,7 +10,9 @@ use crate::dispatch::Dispatch;
 use crate::process::PerProcess;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::{BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Endpoint, Error, Outcome};
+use crate::{
+    BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Endpoint, Error, Outcome,
+};
 
 /// A client of the service. Clones share connections, quota, UserSig and retry budget; all methods may be called
 /// from any thread, and after `fork()`, where the child starts with connections of its own.

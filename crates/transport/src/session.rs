@@ -197,8 +197,6 @@ impl Session {
 
     /// Ends what is under way, sends nothing more, and forgets the session; says how many changes had no outcome.
     pub(crate) fn abandon(&self) -> usize {
-        self.drain.cancel();
-        self.cancel.cancel();
         let Some(mut inner) = self.lock() else {
             return 0; // another process's, which sees to it
         };
@@ -208,6 +206,7 @@ impl Session {
         let unsettled = inner.schedule.unsettled(self.source);
         self.end(&mut inner, EndedEarly::Cancelled);
         drop(inner);
+        self.cancel.cancel();
         self.end_threads();
         let mut inner = self.dispatch().lock();
         inner.go_on();

@@ -1,13 +1,34 @@
-//! Batchers against the emulator.
+//! Batchers against the emulator: what closes a batch, each caller's own outcome, and what flush and close promise.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod support;
 
 use std::thread;
+use std::time::Duration;
 
-use imtag_transport::CallOptions;
+use imtag_emulator::{Emulator, Fault};
+use imtag_transport::{
+    Batcher, CallOptions, CancelToken, Change, ChangeCause, ChangeError, Client, Effect, Operation,
+    WhenFull,
+};
 use support::*;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(100);
+
+/// A batcher that never sends because the time is up.
+fn patient(client: &Client) -> Batcher {
+    client.batcher().linger(LONG).timeout(LONG).start()
+}
+
+fn user(number: u64) -> Change {
+    Change::add(format!("u{number}"), ["a"])
+}
+
+fn within(timeout: Duration) -> CallOptions {
+    CallOptions::new().timeout(timeout)
+}
 
 #[test]
 fn threads_share_requests_and_each_has_its_own_outcome() {
@@ -28,4 +49,267 @@ fn threads_share_requests_and_each_has_its_own_outcome() {
     });
     batcher.close(&CallOptions::new()).unwrap();
     assert_eq!(emulator.users().len(), 200);
+    assert!(emulator.users().values().all(|tags| tags.len() == 5));
+    assert!(emulator.stats().arrivals() < 200);
+}
+
+#[test]
+fn a_hundred_users_go_at_once() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    thread::scope(|scope| {
+        for user in 0..100 {
+            let batcher = &batcher;
+            scope.spawn(move || batcher.add_tag(format!("u{user}"), ["a"]).unwrap());
+        }
+    });
+    assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn ten_tags_of_a_user_go_at_once() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    thread::scope(|scope| {
+        for tag in 0..10 {
+            let batcher = &batcher;
+            scope.spawn(move || batcher.add_tag("u", [format!("t{tag}")]).unwrap());
+        }
+    });
+    assert_eq!(emulator.stats().arrivals(), 1);
+    assert_eq!(emulator.user("u").len(), 10);
+}
+
+#[test]
+fn fewer_go_when_the_linger_time_is_up() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let batcher = client.batcher().linger(Duration::from_millis(200)).start();
+    for id in 0..3 {
+        batcher.submit(id, user(id)).unwrap();
+    }
+    assert_eq!(emulator.stats().arrivals(), 0);
+    let mut outcomes = 0;
+    while outcomes < 3 {
+        outcomes += batcher.poll(LONG).len();
+    }
+    assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn of_those_who_share_a_request_only_the_one_at_fault_fails() {
+    let unknown = Emulator::builder().secret_key(key());
+    let emulator = unknown.unknown_accounts(["u1"]).start().unwrap();
+    let client = client(&emulator);
+    let batcher = client.batcher().linger(Duration::from_millis(100)).start();
+    let outcomes: Vec<Result<(), ChangeError>> = thread::scope(|scope| {
+        let callers: Vec<_> = (0..4)
+            .map(|user| {
+                let batcher = &batcher;
+                scope.spawn(move || batcher.add_tag(format!("u{user}"), ["a"]))
+            })
+            .collect();
+        callers.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    let failed: Vec<bool> = outcomes.iter().map(Result::is_err).collect();
+    assert_eq!(failed, [false, true, false, false]);
+    let error = outcomes[1].as_ref().unwrap_err();
+    assert_eq!((error.account(), error.code().unwrap().0), ("u1", 70107));
+    assert_eq!(emulator.users().len(), 3);
+}
+
+#[test]
+fn an_account_that_failed_is_tried_again_when_it_is_asked_for_again() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let batcher = client.batcher().start();
+    emulator.fault(Operation::Add, Fault::leave_out(["u"], 70107));
+    batcher.add_tag("u", ["a"]).unwrap_err();
+    batcher.add_tag("u", ["a"]).unwrap(); // imported meanwhile
+}
+
+/// A batcher with room for two, of which the first two are under way, unanswered for so long, and two more wait.
+fn full(emulator: &Emulator, when_full: WhenFull, answer_after: Duration) -> Batcher {
+    let late = Fault::delay(Duration::ZERO).answer_delayed(answer_after);
+    emulator.fault(Operation::Add, late);
+    let options = client(emulator).batcher().linger(LONG).timeout(LONG);
+    let options = options.attempt_timeout(LONG).room(2).when_full(when_full);
+    let batcher = options.start();
+    batcher.submit(0, user(0)).unwrap();
+    batcher.submit(1, user(1)).unwrap();
+    until(|| emulator.stats().arrivals() == 1);
+    batcher.submit(2, user(2)).unwrap();
+    batcher.submit(3, user(3)).unwrap();
+    batcher
+}
+
+#[test]
+fn a_full_batcher_that_is_to_fail_refuses_at_once() {
+    let emulator = emulator();
+    let batcher = full(&emulator, WhenFull::Fail, LONG);
+    for refused in [batcher.submit(4, user(4)), batcher.add_tag("u4", ["a"])] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error.cause(), ChangeCause::Full));
+        assert_eq!(error.effect(), Effect::NotApplied);
+    }
+    assert_eq!(batcher.abandon(), 4);
+}
+
+#[test]
+fn a_full_batcher_that_is_to_wait_takes_the_change_when_there_is_room() {
+    let emulator = emulator();
+    let batcher = full(&emulator, WhenFull::Wait, Duration::from_millis(100));
+    batcher.submit(4, user(4)).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 5);
+    assert_eq!(emulator.users().len(), 5);
+}
+
+#[test]
+fn a_wait_for_room_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
+    let emulator = emulator();
+    let batcher = full(&emulator, WhenFull::Wait, LONG);
+    let call = |options| batcher.call(user(4), &options).unwrap_err();
+    let error = call(within(Duration::from_millis(30)));
+    assert!(matches!(error.cause(), ChangeCause::Expired));
+    let token = CancelToken::new();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| call(CallOptions::new().cancel(&token)));
+        token.cancel();
+        let error = waiting.join().unwrap();
+        assert!(matches!(error.cause(), ChangeCause::GivenUp));
+        let waiting = scope.spawn(|| call(within(LONG)));
+        let unfinished = batcher.close(&within(Duration::from_millis(50)));
+        assert_eq!(unfinished.unwrap_err().changes, 4);
+        let error = waiting.join().unwrap();
+        assert!(matches!(error.cause(), ChangeCause::Closed));
+    });
+    assert_eq!(requests_with(&emulator, "u4"), 0);
+}
+
+#[test]
+fn a_change_whose_time_is_up_before_it_is_sent_is_taken_back() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    let error = batcher.call(user(0), &within(Duration::from_millis(20)));
+    let error = error.unwrap_err();
+    assert!(matches!(error.cause(), ChangeCause::Expired));
+    assert_eq!(error.effect(), Effect::NotApplied);
+    assert_eq!(batcher.unsettled(), 0);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_caller_that_is_cancelled_knows_whether_its_change_was_sent() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    emulator.fault(Operation::Add, Fault::delay(LONG));
+    let cancelled_once = |happened: &(dyn Fn() -> bool + Sync)| {
+        let token = CancelToken::new();
+        thread::scope(|scope| {
+            let options = CallOptions::new().cancel(&token);
+            let batcher = &batcher;
+            let caller = scope.spawn(move || batcher.call(user(0), &options));
+            until(happened);
+            token.cancel();
+            caller.join().unwrap().unwrap_err()
+        })
+    };
+    let error = cancelled_once(&|| batcher.unsettled() == 1);
+    assert!(matches!(error.cause(), ChangeCause::GivenUp));
+    assert_eq!(error.effect(), Effect::NotApplied);
+    assert_eq!(emulator.stats().arrivals(), 0);
+
+    let sent = || {
+        // sends it, and waits no longer
+        let _ = batcher.flush(&within(Duration::from_millis(1)));
+        emulator.stats().arrivals() == 1
+    };
+    let error = cancelled_once(&sent);
+    assert_eq!(error.effect(), Effect::PossiblyApplied);
+    assert_eq!(batcher.abandon(), 1);
+}
+
+#[test]
+fn a_flush_waits_for_all_that_came_before_it() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    for id in 0..150 {
+        batcher.submit(id, user(id)).unwrap();
+    }
+    batcher.flush(&CallOptions::new()).unwrap();
+    assert_eq!(emulator.users().len(), 150);
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 150);
+    // and lets changes linger again
+    batcher.submit(0, user(1_000)).unwrap();
+    assert!(batcher.poll(Duration::from_millis(20)).is_empty());
+    assert_eq!(batcher.unsettled(), 1);
+}
+
+#[test]
+fn a_close_loses_nothing_and_then_refuses() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    for id in 0..30 {
+        batcher.submit(id, user(id)).unwrap();
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(emulator.users().len(), 30);
+    for refused in [batcher.submit(30, user(30)), batcher.add_tag("u30", ["a"])] {
+        assert!(matches!(refused.unwrap_err().cause(), ChangeCause::Closed));
+    }
+    let outcomes = batcher.poll(LONG);
+    assert!(outcomes.len() == 30 && outcomes.iter().all(|it| it.result.is_ok()));
+    assert!(batcher.poll(LONG).is_empty());
+}
+
+#[test]
+fn a_thread_that_polls_hears_of_invalid_changes_and_of_the_close() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    thread::scope(|scope| {
+        let polling = scope.spawn(|| [batcher.poll(LONG), batcher.poll(LONG)]);
+        // likely asleep by then; it is to hear of it in any case
+        thread::sleep(Duration::from_millis(20));
+        batcher.submit(7, Change::add("", ["a"])).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        batcher.close(&CallOptions::new()).unwrap();
+        let [invalid, none] = polling.join().unwrap();
+        assert_eq!(invalid[0].id, 7);
+        assert!(none.is_empty());
+    });
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn an_abandoned_batcher_says_how_much_it_cost_and_holds_up_nobody() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let options = client.batcher().linger(LONG).settling_time(Duration::ZERO);
+    let batcher = options.start();
+    for id in 0..42 {
+        batcher.submit(id, user(id)).unwrap();
+    }
+    assert_eq!(batcher.abandon(), 42);
+    assert_eq!(emulator.stats().arrivals(), 0);
+    client.batcher().start().clear_tags("u0").unwrap();
+}
+
+#[test]
+fn two_thousand_threads_at_the_documented_quota_are_never_too_frequent() {
+    let emulator = Emulator::builder().secret_key(key()).start().unwrap();
+    let client = builder(&emulator.endpoint()).calls_per_second(100);
+    let batcher = client.build().unwrap().batcher().start();
+    thread::scope(|scope| {
+        for user in 0..2_000 {
+            let batcher = &batcher;
+            let caller = thread::Builder::new().stack_size(128 * 1024);
+            let call = move || batcher.add_tag(format!("u{user}"), ["a"]).unwrap();
+            caller.spawn_scoped(scope, call).unwrap();
+        }
+    });
+    assert_eq!(emulator.users().len(), 2_000);
+    assert_eq!(emulator.stats().code(60007), 0);
 }

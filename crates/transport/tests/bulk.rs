@@ -4,19 +4,49 @@
 
 mod support;
 
-use imtag_emulator::Emulator;
-use imtag_transport::Change;
+use std::thread;
+use std::time::Duration;
+
+use imtag_emulator::{Emulator, Fault, Standing};
+use imtag_transport::{
+    Change, ChangeCause, ChangeError, Client, Effect, Generation, Operation, Settled, Summary,
+};
 use support::*;
+
+fn users(count: usize) -> impl Iterator<Item = Change> {
+    (0..count).map(|user| Change::add(format!("u{user}"), ["a"]))
+}
+
+fn run(
+    client: &Client,
+    changes: impl IntoIterator<Item = Change>,
+) -> (Vec<(u64, ChangeError)>, Summary) {
+    let mut run = client.bulk().run(changes);
+    let failed = run.by_ref().filter_map(|settled| {
+        let Settled { id, result, .. } = settled;
+        result.err().map(|error| (id, error))
+    });
+    let mut failed: Vec<_> = failed.collect();
+    failed.sort_by_key(|(id, _)| *id);
+    (failed, run.finish())
+}
+
+/// An emulator where every request on add that names this account fails with this code.
+fn fails_for(account: &str, code: i32) -> Emulator {
+    let emulator = emulator();
+    let standing = Standing::new(Fault::code(code), 1.0).unwrap();
+    emulator.stand(standing.account(account).on(Operation::Add));
+    emulator
+}
 
 #[test]
 fn users_are_packed_into_as_few_requests_as_can_be() {
     let emulator = emulator();
     let client = client(&emulator);
-    let changes = (0..2_000).map(|user| Change::add(format!("u{user}"), ["a", "b"]));
-    let mut run = client.bulk().run(changes);
-    let settled: Vec<_> = run.by_ref().collect();
-    assert_eq!(settled.len(), 2_000);
-    assert!(settled.iter().all(|settled| settled.result.is_ok()));
+    let mut run = client.bulk().run(users(2_000));
+    let mut ids: Vec<u64> = run.by_ref().map(|settled| settled.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..2_000).collect::<Vec<_>>());
     let summary = run.finish();
     assert!(summary.all_done());
     assert_eq!(summary.progress.requests, 20);
@@ -24,29 +54,217 @@ fn users_are_packed_into_as_few_requests_as_can_be() {
 }
 
 #[test]
-fn accounts_at_fault_are_found_by_halves_and_all_others_are_done() {
-    let emulator = Emulator::builder()
-        .secret_key(key())
-        .calls_per_second(1_000)
-        .unknown_accounts(["u7", "u93"])
-        .start()
-        .unwrap();
+fn users_of_1_to_100_tags_take_as_many_requests_as_the_lower_bound() {
+    let emulator = emulator();
     let client = client(&emulator);
-    let changes = (0..100).map(|user| Change::add(format!("u{user}"), ["a"]));
-    let mut run = client.bulk().run(changes);
-    let failed: Vec<_> = run
-        .by_ref()
-        .filter(|settled| settled.result.is_err())
-        .collect();
-    let mut accounts: Vec<_> = failed
-        .iter()
-        .map(|settled| settled.change.account())
-        .collect();
-    accounts.sort_unstable();
-    assert_eq!(accounts, ["u7", "u93"]);
-    let error = failed[0].result.as_ref().unwrap_err();
-    assert_eq!(error.code().unwrap().0, 70107);
-    let summary = run.finish();
+    let user = |count| Change::add(format!("u{count}"), (0..count).map(|tag| format!("t{tag}")));
+    // 10 users of each number of slots, 1 to 10: 550 slots
+    let (failed, summary) = run(&client, (1..=100).map(user));
+    assert!(failed.is_empty());
+    assert_eq!(summary.progress.requests, 10);
+    assert_eq!(emulator.user("u100").len(), 100);
+    assert_eq!(emulator.user("u1").len(), 1);
+}
+
+#[test]
+fn accounts_that_an_error_list_names_fail_and_no_others() {
+    for generation in Generation::ALL {
+        let emulator = emulator();
+        let client = builder(&emulator.endpoint());
+        let client = client.generation(generation).build().unwrap();
+        emulator.fault(Operation::Add, Fault::leave_out(["u3", "u5"], 70107));
+        let (failed, summary) = run(&client, users(10));
+        let ids: Vec<u64> = failed.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, [3, 5]);
+        let (_, error) = &failed[0];
+        assert!(matches!(error.cause(), ChangeCause::LeftOut(_)));
+        assert_eq!(
+            (error.account(), error.undone()),
+            ("u3", &["a".to_owned()][..])
+        );
+        assert_eq!(error.effect(), Effect::NotApplied);
+        assert_eq!((summary.progress.requests, summary.progress.splits), (1, 0));
+        assert_eq!(emulator.users().len(), 8);
+    }
+}
+
+#[test]
+fn an_account_left_out_for_now_is_tried_again() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    emulator.fault(Operation::Add, Fault::leave_out(["u3"], 91000));
+    let (failed, summary) = run(&client, users(10));
+    assert!(failed.is_empty());
+    assert_eq!(summary.progress.requests, 2);
+    assert_eq!(emulator.users().len(), 10);
+}
+
+#[test]
+fn accounts_at_fault_are_found_by_halves_and_all_others_are_done() {
+    let unknown = Emulator::builder().secret_key(key());
+    let unknown = unknown.calls_per_second(1_000);
+    let emulator = unknown.unknown_accounts(["u7", "u93"]).start().unwrap();
+    let (failed, summary) = run(&client(&emulator), users(100));
+    let found: Vec<_> = failed.iter().map(|(_, error)| error.account()).collect();
+    assert_eq!(found, ["u7", "u93"]);
+    assert_eq!(failed[0].1.code().unwrap().0, 70107);
     assert_eq!(emulator.users().len(), 98);
-    assert_eq!(summary.progress.requests, 1 + 2 * summary.progress.splits);
+    let progress = summary.progress;
+    assert_eq!(progress.requests, 1 + 2 * progress.splits);
+}
+
+#[test]
+fn a_code_that_names_nobody_is_pinned_on_the_one_account_that_brings_it() {
+    for code in [90001, 12345] {
+        let emulator = fails_for("u42", code);
+        let (failed, summary) = run(&client(&emulator), users(100));
+        let [(42, error)] = failed.as_slice() else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(error.code().unwrap().0, code);
+        assert_eq!(emulator.users().len(), 99);
+        // 100, 50, 25, 13, 7, 4, 2: each once, and its other half
+        assert!(summary.progress.splits <= 7);
+    }
+}
+
+#[test]
+fn a_request_of_n_accounts_that_are_all_at_fault_costs_2n_less_1_requests() {
+    let emulator = emulator();
+    emulator.stand(Standing::new(Fault::code(90001), 1.0).unwrap());
+    let (failed, summary) = run(&client(&emulator), users(25));
+    assert_eq!(failed.len(), 25);
+    assert_eq!(summary.progress.requests, 2 * 25 - 1);
+}
+
+#[test]
+fn a_users_101st_tag_fails_for_that_user_alone() {
+    let emulator = emulator();
+    emulator.tag("u9", (0..100).map(|tag| format!("t{tag}")));
+    let (failed, _) = run(&client(&emulator), users(20));
+    let [(9, error)] = failed.as_slice() else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(error.undone(), ["a"]);
+    assert_eq!(emulator.users().len(), 20);
+    assert_eq!(emulator.user("u9").len(), 100);
+}
+
+#[test]
+fn an_account_known_to_be_bad_is_not_sent_again() {
+    let unknown = Emulator::builder().secret_key(key());
+    let emulator = unknown.unknown_accounts(["u0"]).start().unwrap();
+    let client = client(&emulator);
+    let bulk = client.bulk().start();
+    bulk.push(0, Change::add("u0", ["a"])).unwrap();
+    bulk.end_of_input();
+    assert_eq!(bulk.poll(Duration::MAX).len(), 1);
+    let changes = [
+        Change::remove("u0", ["b"]),
+        Change::clear("u0"),
+        Change::add("u1", ["a"]),
+    ];
+    for (id, change) in (1..).zip(changes) {
+        bulk.push(id, change).unwrap();
+    }
+    let summary = bulk.finish();
+    for settled in bulk.poll(Duration::ZERO) {
+        let Err(error) = settled.result else {
+            assert_eq!(settled.id, 3);
+            continue;
+        };
+        assert!(
+            matches!(error.cause(), ChangeCause::RefusedBefore(_)),
+            "{error}"
+        );
+        assert_eq!(error.code().unwrap().0, 70107);
+    }
+    assert_eq!(requests_with(&emulator, "u0"), 1);
+    assert_eq!((summary.progress.done, summary.progress.failed), (1, 3));
+}
+
+#[test]
+fn the_summary_says_what_timpush_would_have_saved() {
+    let of = |generation| {
+        let unknown = Emulator::builder().secret_key(key());
+        let emulator = unknown.unknown_accounts(["u1"]).start().unwrap();
+        let client = builder(&emulator.endpoint());
+        let client = client.generation(generation).build().unwrap();
+        let (failed, summary) = run(&client, users(4));
+        assert_eq!(failed.len(), 1);
+        summary
+    };
+    let older = of(Generation::AllMemberPush);
+    assert_eq!(older.timpush_would_save(), 4);
+    assert_eq!(
+        older.to_string(),
+        "4 changes: 3 done, 1 failed; 5 requests, 0 retries; 4 of the requests looked for accounts at fault, which the \
+         timpush paths name"
+    );
+    let newer = of(Generation::Timpush);
+    assert_eq!(newer.timpush_would_save(), 0);
+    assert_eq!(
+        newer.to_string(),
+        "4 changes: 3 done, 1 failed; 1 requests, 0 retries"
+    );
+}
+
+#[test]
+fn a_change_that_breaks_the_limits_has_its_outcome_and_is_not_sent() {
+    let emulator = emulator();
+    let changes = [
+        Change::add("u0", ["a"]),
+        Change::add("", ["a"]),
+        Change::add("u2", ["x".repeat(51)]),
+        Change::remove("u3", [""; 0]),
+    ];
+    let (failed, summary) = run(&client(&emulator), changes);
+    let ids: Vec<u64> = failed.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    for (_, error) in &failed {
+        assert!(matches!(error.cause(), ChangeCause::Invalid(_)));
+        assert_eq!(error.effect(), Effect::NotApplied);
+    }
+    assert_eq!(summary.progress.taken, 4);
+    assert_eq!(requests_with(&emulator, "u2"), 0);
+    assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn a_slow_input_keeps_no_change_from_being_sent() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let sender = sender; // closed at the end
+            for user in 0..3 {
+                sender.send(Change::add(format!("u{user}"), ["a"])).unwrap();
+                until(|| emulator.users().len() == user + 1);
+            }
+        });
+        let bulk = client.bulk().linger(Duration::from_millis(5));
+        let mut run = bulk.run(receiver);
+        assert_eq!(run.by_ref().filter(|it| it.result.is_ok()).count(), 3);
+        assert_eq!(run.finish().progress.requests, 3);
+    });
+}
+
+#[test]
+fn outcomes_are_yielded_while_the_input_goes_on() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let yielded = std::cell::Cell::new(0_usize);
+    let mut most_ahead = 0;
+    let input = users(20_000).enumerate().map(|(pulled, change)| {
+        most_ahead = most_ahead.max(pulled - yielded.get());
+        change
+    });
+    for settled in client.bulk().room(200).run(input) {
+        settled.result.unwrap();
+        yielded.set(yielded.get() + 1);
+    }
+    assert_eq!(yielded.get(), 20_000);
+    // what is held, and what is under way
+    assert!(most_ahead < 10_000, "{most_ahead}");
 }

@@ -34,6 +34,7 @@ impl<R, E: Clone> Schedule<R, E> {
             let safe_from = queue.safe_from(operation);
             if safe_from > now {
                 self.settling.insert((safe_from, account.into()));
+                self.woken.insert(source); // it is to look again then
                 return;
             }
             queue.active = true;

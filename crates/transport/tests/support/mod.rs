@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_emulator::Emulator;
 use imtag_transport::{AddTags, Client, ClientBuilder, GetTags, RetryPolicy, SecretKey};
@@ -65,6 +65,23 @@ pub(crate) fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Socke
         }
     });
     address
+}
+
+/// Waits until something holds that is sure to come.
+#[track_caller]
+pub(crate) fn until(mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never came");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How many requests arrived that name this account.
+pub(crate) fn requests_with(emulator: &Emulator, account: &str) -> usize {
+    let name = format!("\"{account}\"");
+    let requests = emulator.requests();
+    requests.iter().filter(|it| it.body.contains(&name)).count()
 }
 
 /// The strings of a set.

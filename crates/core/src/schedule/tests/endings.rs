@@ -206,11 +206,12 @@ fn sources_are_woken_by_what_concerns_them_and_only_once() {
     assert_eq!(woken(&mut rig), [rig.source]);
     assert_eq!(woken(&mut rig), []);
     rig.push_by(other, Change::remove("u", ["a"]));
-    assert_eq!(woken(&mut rig), [], "its account is not free");
+    assert_eq!(woken(&mut rig), [other], "it may have filled its room");
     rig.now = ms(1_010);
     let batch = rig.take();
     rig.done_late(batch);
-    assert_eq!(woken(&mut rig), [rig.source]);
+    let both = [rig.source, other];
+    assert_eq!(woken(&mut rig), both, "it is to look when the time is over");
     rig.now = ms(3_010);
     rig.next();
     assert_eq!(woken(&mut rig), [other], "the settling time is over");

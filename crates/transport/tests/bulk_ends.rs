@@ -1,0 +1,307 @@
+//! How a bulk run ends: early where going on is no use, through an outage, cancelled, dropped or by a panic. Every change
+//! that was taken has one outcome, and nothing is sent afterwards.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use imtag_emulator::{Emulator, Fault};
+use imtag_transport::{
+    Blame, BulkOptions, CancelToken, Change, ChangeCause, Client, Effect, EndedEarly, Generation,
+    Operation, SecretKey, Settled, Summary,
+};
+use support::*;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(100);
+
+const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
+
+fn user(number: usize) -> Change {
+    Change::add(format!("u{number}"), ["a"])
+}
+
+/// Runs `options` over users without end; all that were taken, by their positions, and what it came to.
+fn run_without_end(options: BulkOptions) -> (Vec<Settled>, Summary) {
+    let mut run = options.run((0..).map(user));
+    let mut settled: Vec<Settled> = run.by_ref().collect();
+    settled.sort_by_key(|settled| settled.id);
+    let ids: Vec<u64> = settled.iter().map(|settled| settled.id).collect();
+    let summary = run.finish();
+    assert_eq!(ids, (0..summary.progress.taken).collect::<Vec<_>>());
+    assert_eq!(summary.progress.unsettled(), 0);
+    (settled, summary)
+}
+
+/// The state is what the outcomes say, and stays so.
+#[track_caller]
+fn holds(emulator: &Emulator, settled: &[Settled]) {
+    for Settled { change, result, .. } in settled {
+        let is = !emulator.user(change.account()).is_empty();
+        match result {
+            Ok(()) => assert!(is, "{change:?}"),
+            Err(error) if error.effect() == Effect::NotApplied => assert!(!is, "{error}"),
+            Err(_) => {}
+        }
+    }
+}
+
+fn not_sent(settled: &Settled) -> bool {
+    let error = settled.result.as_ref().err();
+    error.is_some_and(|error| matches!(error.cause(), ChangeCause::Ended(_)))
+}
+
+/// Once what is still on its way has arrived, nothing comes but this.
+#[track_caller]
+fn sends_nothing_more(emulator: &Emulator, client: &Client) {
+    until(|| {
+        let arrivals = emulator.stats().arrivals();
+        for _ in 0..3 {
+            assert!(client.bulk().run([Change::clear("v")]).finish().all_done());
+        }
+        emulator.stats().arrivals() == arrivals + 3
+    });
+}
+
+#[test]
+fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
+    let emulator = emulator();
+    let key = SecretKey::new("a key of another app, and just as long as this one").unwrap();
+    let client = Client::builder(1_400_000_000, "administrator", key);
+    let client = client.endpoint(emulator.endpoint()).calls_per_second(1_000);
+    let client = client.build().unwrap();
+    let mut run = client.bulk().run((0..10_000).map(user));
+    let settled: Vec<Settled> = run.by_ref().collect();
+    assert!(settled.len() >= 100);
+    for it in &settled {
+        let error = it.result.as_ref().unwrap_err();
+        assert_eq!(error.effect(), Effect::NotApplied);
+        match error.cause() {
+            ChangeCause::Request(error) => assert_eq!(error.blame(), Blame::Settings),
+            ChangeCause::Ended(EndedEarly::Refused(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let taken = run.progress().taken;
+    assert_eq!(taken, settled.len() as u64);
+    let rest: Vec<Change> = run.into_rest().collect();
+    assert_eq!(rest[0], user(settled.len()));
+    assert_eq!(rest.len() + settled.len(), 10_000);
+    assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn an_outage_in_the_middle_costs_no_user() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let changes = (0..3_000).map(|number| {
+        if number == 1_500 {
+            // more than one request's own retries bear
+            let faults = [Fault::status(502), Fault::cut_before(), Fault::cut_after()];
+            emulator.disconnect();
+            emulator.faults(Operation::Add, faults.into_iter().cycle().take(24));
+        }
+        user(number)
+    });
+    let summary = client.bulk().room(100).run(changes).finish();
+    assert!(summary.all_done(), "{summary}");
+    assert_eq!(emulator.users().len(), 3_000);
+    assert!(summary.progress.retries() >= 24);
+}
+
+#[test]
+fn a_service_that_never_answers_gave_out() {
+    let silent = server(|stream| {
+        thread::spawn(move || {
+            let _open = stream;
+            thread::sleep(LONG);
+        });
+    });
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for address in [silent, nobody] {
+        let client = builder(&format!("http://{address}")).build().unwrap();
+        let options = client.bulk().timeout(Duration::from_millis(200));
+        let (settled, summary) = run_without_end(options);
+        assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
+        assert_eq!(summary.progress.failed as usize, settled.len());
+    }
+}
+
+#[test]
+fn few_changes_that_a_dead_service_never_answers_gave_out_too() {
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let client = builder(&format!("http://{nobody}")).build().unwrap();
+    let summary = client.bulk().run([user(0)]).finish();
+    assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
+}
+
+/// Starts with a request that is answered, and then one that is not for long.
+fn hanging() -> (Emulator, Client) {
+    let emulator = emulator();
+    let client = client(&emulator);
+    emulator.fault(Operation::Add, Fault::delay(Duration::ZERO));
+    emulator.faults(Operation::Add, vec![Fault::delay(LONG); 50]);
+    (emulator, client)
+}
+
+#[test]
+fn a_token_that_is_cancelled_from_another_thread_ends_all_at_once() {
+    let (emulator, client) = hanging();
+    let token = CancelToken::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            until(|| emulator.stats().arrivals() >= 3);
+            token.cancel();
+        });
+        let options = client.bulk().timeout(LONG).attempt_timeout(LONG);
+        let (settled, summary) = run_without_end(options.cancel(&token));
+        assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+        assert!(settled[..100].iter().all(|settled| settled.result.is_ok()));
+        let effect = |it: &Settled| it.result.as_ref().unwrap_err().effect();
+        assert_eq!(effect(&settled[100]), Effect::PossiblyApplied);
+        assert!(settled.iter().any(not_sent));
+        holds(&emulator, &settled);
+        sends_nothing_more(&emulator, &client);
+        assert!(emulator.stats().route(ADD).arrivals <= summary.progress.sent);
+    });
+}
+
+#[test]
+fn a_drained_run_sees_through_what_is_under_way_and_sends_nothing_more() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let held = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(150));
+    emulator.faults(Operation::Add, vec![held; 1_000]);
+    let token = CancelToken::new();
+    let (settled, summary) = thread::scope(|scope| {
+        scope.spawn(|| {
+            until(|| emulator.stats().arrivals() >= 3);
+            token.cancel();
+        });
+        run_without_end(client.bulk().drain(&token))
+    });
+    assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+    assert_eq!(summary.progress.done, 100 * summary.progress.requests);
+    assert_eq!(emulator.stats().arrivals(), summary.progress.requests);
+    assert!(settled.iter().all(|it| it.result.is_ok() || not_sent(it)));
+    holds(&emulator, &settled);
+}
+
+#[test]
+fn the_first_yes_to_an_interrupt_drains_and_the_second_cancels() {
+    let (emulator, client) = hanging();
+    let asked = AtomicUsize::new(0);
+    let asked: &'static AtomicUsize = Box::leak(Box::new(asked));
+    let this = thread::current().id();
+    let options = client.bulk().timeout(LONG).attempt_timeout(LONG);
+    let options = options.interrupt(move || {
+        assert_eq!(thread::current().id(), this);
+        asked.fetch_add(1, Ordering::SeqCst) >= 1
+    });
+    let (settled, summary) = run_without_end(options);
+    assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+    assert_eq!(asked.load(Ordering::SeqCst), 3); // no, yes, yes
+    assert!(settled.iter().any(not_sent));
+    holds(&emulator, &settled);
+}
+
+#[test]
+fn an_interrupt_is_asked_also_where_outcomes_come_fast() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    // without end, if it is never asked
+    let (_, summary) = run_without_end(client.bulk().interrupt(|| true));
+    assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+    assert_eq!(emulator.users().len() as u64, summary.progress.done);
+}
+
+#[test]
+fn a_token_that_was_cancelled_before_lets_nothing_be_sent() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let token = CancelToken::new();
+    token.cancel();
+    for options in [client.bulk().cancel(&token), client.bulk().drain(&token)] {
+        let mut run = options.run((0..10).map(user));
+        assert!(run.next().is_none());
+        assert_eq!(run.into_rest().count(), 10);
+    }
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn an_input_that_panics_leaves_no_account_behind_for_the_clients_other_runs() {
+    let (_emulator, client) = hanging();
+    let changes = (0..500).map(|number| match number {
+        450 => panic!("of the test"),
+        _ => user(number),
+    });
+    let options = client.bulk().timeout(LONG).settling_time(Duration::ZERO);
+    let run = AssertUnwindSafe(|| options.run(changes).finish());
+    assert!(catch_unwind(run).is_err());
+    let clear = |number: usize| Change::clear(format!("u{number}"));
+    assert!(client.bulk().run((200..500).map(clear)).finish().all_done());
+}
+
+#[test]
+fn an_input_may_use_the_client() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let changes = (0..20).map(|number| {
+        let before = Change::add(format!("u{number}"), ["before"]);
+        assert!(client.bulk().run([before]).finish().all_done());
+        user(number)
+    });
+    assert!(client.bulk().run(changes).finish().all_done());
+    assert_eq!(tags(&emulator, "u19"), ["a", "before"]);
+}
+
+#[test]
+fn a_run_dropped_in_the_middle_ends_its_requests_and_sends_nothing_more() {
+    let (emulator, client) = hanging();
+    let options = client.bulk().timeout(LONG).attempt_timeout(LONG);
+    let mut run = options.run((0..).map(user));
+    assert!(run.next().unwrap().result.is_ok());
+    until(|| emulator.stats().arrivals() >= 3);
+    drop(run); // hangs where a thread goes on
+    sends_nothing_more(&emulator, &client);
+}
+
+#[test]
+fn changes_pushed_while_another_thread_finishes_are_done_or_refused() {
+    for _ in 0..5 {
+        let emulator = emulator();
+        let client = client(&emulator);
+        let bulk = client.bulk().start();
+        let taken = thread::scope(|scope| {
+            let pushing = scope.spawn(|| {
+                let mut changes = (0..).map(user).zip(0..);
+                let refused = changes.find_map(|(change, id)| bulk.push(id, change).err());
+                let refused = refused.unwrap();
+                assert!(matches!(refused.cause(), ChangeCause::Closed));
+                bulk.progress().taken
+            });
+            until(|| bulk.progress().taken > 0);
+            let _ = bulk.finish();
+            pushing.join().unwrap()
+        });
+        let summary = bulk.finish();
+        assert_eq!(
+            (summary.progress.done, summary.progress.taken),
+            (taken, taken)
+        );
+        assert_eq!(bulk.poll(Duration::ZERO).len() as u64, taken);
+    }
+}

@@ -1,0 +1,103 @@
+//! The threads of bulk runs and batchers: as many as requests are under way, and asleep when there is nothing to do. The
+//! process's threads are counted, so each test runs alone.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use imtag_emulator::Emulator;
+use imtag_transport::{CallOptions, Change};
+use support::*;
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The folders in /proc of this process's threads of that name.
+fn threads(name: &str) -> Vec<PathBuf> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let tasks = tasks.map(|task| task.unwrap().path());
+    let is_named = |task: &PathBuf| {
+        let comm = fs::read_to_string(task.join("comm")).unwrap_or_default();
+        comm.trim() == name
+    };
+    tasks.filter(is_named).collect()
+}
+
+/// How often threads were switched, of their own will or not.
+fn switches(threads: &[PathBuf]) -> Vec<String> {
+    let status = threads
+        .iter()
+        .map(|task| fs::read_to_string(task.join("status")).unwrap());
+    let switches = status.map(|status| {
+        let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
+        lines.collect::<String>()
+    });
+    switches.collect()
+}
+
+fn slow_service() -> Emulator {
+    let builder = Emulator::builder().secret_key(key());
+    builder.latency(Duration::from_millis(50)).start().unwrap()
+}
+
+#[test]
+fn a_run_has_no_more_threads_than_rate_and_round_trip_need() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let emulator = slow_service();
+    let client = builder(&emulator.endpoint()).calls_per_second(100);
+    let client = client.build().unwrap();
+    let changes = (0..10_000).map(|user| Change::add(format!("u{user}"), ["a"]));
+    let mut most = 0;
+    for settled in client.bulk().run(changes) {
+        settled.result.unwrap();
+        if settled.id % 50 == 0 {
+            most = most.max(threads("imtag-bulk").len());
+        }
+    }
+    // 100 a second × 50 ms are 5; a busy machine makes the round trip much longer, but not as long as the run
+    assert!((3..50).contains(&most), "{most}");
+    until(|| threads("imtag-bulk").is_empty());
+}
+
+#[test]
+fn many_pushes_at_once_start_no_thread_each() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let emulator = slow_service();
+    let client = client(&emulator);
+    let batcher = client.batcher().linger(Duration::from_secs(100)).start();
+    for user in 0..99 {
+        batcher
+            .submit(user, Change::add(format!("u{user}"), ["a"]))
+            .unwrap();
+    }
+    batcher.flush(&CallOptions::new()).unwrap();
+    // one for the request, and one to look after what comes meanwhile
+    let threads = threads("imtag-batcher").len();
+    assert!((1..=2).contains(&threads), "{threads}");
+}
+
+#[test]
+fn an_idle_batcher_sleeps_and_polls_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let emulator = emulator();
+    let client = client(&emulator);
+    let batcher = client.batcher().start();
+    for user in 0..5 {
+        batcher.add_tag(format!("u{user}"), ["a"]).unwrap();
+    }
+    let its = threads("imtag-batcher");
+    assert!(!its.is_empty());
+    // they go to rest after the last outcome was told
+    let mut before = switches(&its);
+    until(|| {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = switches(&its);
+        std::mem::replace(&mut before, now.clone()) == now
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(switches(&its), before);
+}
