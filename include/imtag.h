@@ -1020,9 +1020,9 @@ im_status im_bulk_poll(im_bulk *bulk,
                        im_error **error);
 
 /*
- Ends the input, waits until every change has its outcome, and says what the run came to; its counts stay as they are
- then. Outcomes that nobody has polled can be polled afterwards; a change that is pushed afterwards is IM_CLOSED. It
- has no time limit of its own, as each request has one.
+ Takes no more changes, IM_CLOSED, waits until every change has its outcome, and says what the run came to; its counts
+ stay as they are then. Outcomes that nobody has polled can be polled afterwards, and it may be called again. It has no
+ time limit of its own, as each request has one.
 
  error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the

@@ -119,9 +119,12 @@ pub unsafe extern "C" fn im_batcher_set_linger_ms(
     batcher: *mut im_batcher,
     linger_ms: u64,
 ) -> im_status {
-    let time = Duration::from_millis(linger_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(batcher, |options| Ok(options.linger(time))) }
+    unsafe {
+        set(batcher, |options| {
+            Ok(options.linger(Duration::from_millis(linger_ms)))
+        })
+    }
 }
 
 /// Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
@@ -158,9 +161,12 @@ pub unsafe extern "C" fn im_batcher_set_timeout_ms(
     batcher: *mut im_batcher,
     timeout_ms: u64,
 ) -> im_status {
-    let time = Duration::from_millis(timeout_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(batcher, |options| Ok(options.timeout(time))) }
+    unsafe {
+        set(batcher, |options| {
+            Ok(options.timeout(Duration::from_millis(timeout_ms)))
+        })
+    }
 }
 
 /// Sets the time for one attempt of a request; 10,000 without.
@@ -169,9 +175,12 @@ pub unsafe extern "C" fn im_batcher_set_attempt_timeout_ms(
     batcher: *mut im_batcher,
     timeout_ms: u64,
 ) -> im_status {
-    let time = Duration::from_millis(timeout_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(batcher, |options| Ok(options.attempt_timeout(time))) }
+    unsafe {
+        set(batcher, |options| {
+            Ok(options.attempt_timeout(Duration::from_millis(timeout_ms)))
+        })
+    }
 }
 
 /// Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
@@ -181,9 +190,12 @@ pub unsafe extern "C" fn im_batcher_set_settling_time_ms(
     batcher: *mut im_batcher,
     time_ms: u64,
 ) -> im_status {
-    let time = Duration::from_millis(time_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(batcher, |options| Ok(options.settling_time(time))) }
+    unsafe {
+        set(batcher, |options| {
+            Ok(options.settling_time(Duration::from_millis(time_ms)))
+        })
+    }
 }
 
 /// Hands out the submitted changes that have their outcomes since it was asked last. Waits for one, at most so long, also

@@ -93,12 +93,15 @@ impl im_bulk {
     /// The run, begun if need be.
     pub(crate) fn run(&self) -> Result<&Bulk, Misuse> {
         self.home.enter("bulk")?;
-        let begin = || {
+        Ok(self.begun())
+    }
+
+    fn begun(&self) -> &Bulk {
+        self.run.get_or_init(|| {
             let options = self.options.lock();
             let options = options.unwrap_or_else(PoisonError::into_inner).clone();
             options.start()
-        };
-        Ok(self.run.get_or_init(begin))
+        })
     }
 
     /// Takes a change in, whether it is good or not.
@@ -198,9 +201,12 @@ pub unsafe extern "C" fn im_bulk_new(
 /// first change: IM_MISUSE afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_timeout_ms(bulk: *mut im_bulk, timeout_ms: u64) -> im_status {
-    let time = Duration::from_millis(timeout_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(bulk, |options| Ok(options.timeout(time))) }
+    unsafe {
+        set(bulk, |options| {
+            Ok(options.timeout(Duration::from_millis(timeout_ms)))
+        })
+    }
 }
 
 /// Sets the time for one attempt; 10,000 without.
@@ -209,9 +215,12 @@ pub unsafe extern "C" fn im_bulk_set_attempt_timeout_ms(
     bulk: *mut im_bulk,
     timeout_ms: u64,
 ) -> im_status {
-    let time = Duration::from_millis(timeout_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(bulk, |options| Ok(options.attempt_timeout(time))) }
+    unsafe {
+        set(bulk, |options| {
+            Ok(options.attempt_timeout(Duration::from_millis(timeout_ms)))
+        })
+    }
 }
 
 /// Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
@@ -221,21 +230,24 @@ pub unsafe extern "C" fn im_bulk_set_settling_time_ms(
     bulk: *mut im_bulk,
     time_ms: u64,
 ) -> im_status {
-    let time = Duration::from_millis(time_ms);
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(bulk, |options| Ok(options.settling_time(time))) }
+    unsafe {
+        set(bulk, |options| {
+            Ok(options.settling_time(Duration::from_millis(time_ms)))
+        })
+    }
 }
 
 /// Sets how long a change waits for others to share its request, while more may come; 1,000 without. UINT64_MAX: until
 /// 100 users are together, or as many changes as there is room for. After im_bulk_end_of_input nothing waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_linger_ms(bulk: *mut im_bulk, linger_ms: u64) -> im_status {
-    let time = match linger_ms {
-        u64::MAX => Duration::MAX,
-        _ => Duration::from_millis(linger_ms),
-    };
     // SAFETY: NULL, or alive during this call.
-    unsafe { set(bulk, |options| Ok(options.linger(time))) }
+    unsafe {
+        set(bulk, |options| {
+            Ok(options.linger(Duration::from_millis(linger_ms)))
+        })
+    }
 }
 
 /// Sets how many changes are held before they are sent; 4,096 without, and 0 is as 1. A push waits while it holds as
@@ -313,9 +325,9 @@ pub unsafe extern "C" fn im_bulk_poll(
     unsafe { boundary(error, act) }
 }
 
-/// Ends the input, waits until every change has its outcome, and says what the run came to; its counts stay as they are
-/// then. Outcomes that nobody has polled can be polled afterwards; a change that is pushed afterwards is IM_CLOSED. It
-/// has no time limit of its own, as each request has one.
+/// Takes no more changes, IM_CLOSED, waits until every change has its outcome, and says what the run came to; its counts
+/// stay as they are then. Outcomes that nobody has polled can be polled afterwards, and it may be called again. It has no
+/// time limit of its own, as each request has one.
 ///
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the
@@ -355,8 +367,9 @@ pub unsafe extern "C" fn im_bulk_count(bulk: *const im_bulk, what: im_count) -> 
 pub unsafe extern "C" fn im_bulk_cancel(bulk: *const im_bulk) {
     guarded((), || {
         // SAFETY: NULL, or alive during this call.
-        if let Ok(Ok(run)) = unsafe { borrow(bulk, "bulk") }.map(im_bulk::run) {
-            run.cancel();
+        let bulk = unsafe { borrow(bulk, "bulk") }.ok();
+        if let Some(bulk) = bulk.filter(|bulk| bulk.home.is_here()) {
+            bulk.begun().cancel();
         }
     });
 }

@@ -103,9 +103,17 @@ pub unsafe extern "C" fn im_bulk_clear_tags(
     account: im_str,
     error: *mut *mut im_error,
 ) -> im_status {
-    let none = (std::ptr::null(), 0);
     // SAFETY: the caller's promise.
-    unsafe { push(bulk, id, Operation::Clear, account, none, error) }
+    unsafe {
+        push(
+            bulk,
+            id,
+            Operation::Clear,
+            account,
+            (std::ptr::null(), 0),
+            error,
+        )
+    }
 }
 
 /// Pushes many changes as one buffer: for bindings. It is looked at as a whole first: where it is IM_MISUSE, none is
