@@ -65,6 +65,10 @@ class Emulator:
         """Wait until so many requests have come since the reset: those with the fault HANGS are then under way."""
         self._wait(lambda: self.arrivals() >= count, f"{count} requests")
 
+    def wait_for_tags(self, account: str) -> None:
+        """Wait until a user has tags."""
+        self._wait(lambda: bool(self.tags(account)), f"tags of {account}")
+
     @staticmethod
     def _wait(until: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + 20

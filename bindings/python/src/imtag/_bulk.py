@@ -1,4 +1,7 @@
-"""Bulk runs: changes are pulled from an iterable as there is room, pushed many at once, and their outcomes handed out.
+"""Bulk runs: changes are pulled from an iterable as there is room, pushed, and their outcomes handed out.
+
+A change is pushed before the next is pulled, as that may be long in coming; only those of a collection, which has them
+all, are pushed many at once.
 
 One thread does it all, the one that iterates. Whatever is raised in it, by the iterable, by the progress function or by
 a signal's handler, ends the run in the same way: nothing more is sent, what is under way is seen through, and then it
@@ -11,7 +14,7 @@ import ctypes
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from ctypes import c_size_t, c_void_p
 from itertools import count
 from typing import Any, NoReturn
@@ -28,8 +31,8 @@ from ._progress import Asked, Progress
 from ._raise import change_error, exception_of
 from ._summary import Summary, read_summary
 
-_AT_ONCE = 128  # changes
-_GATHERED_WITHIN = 0.005  # seconds, after which those that have come are pushed
+_AT_ONCE = 128  # changes of a collection
+_SOON = 0.005  # seconds, after which changes of a slow collection are pushed, and outcomes looked for
 _AS_LONG_AS_IT_TAKES = 2**64 - 1
 _ENDED_WITH_WORD = (0, 1)  # IM_OK, and IM_PARTIAL, where each outcome says it
 
@@ -83,10 +86,12 @@ class Bulk:
     ) -> None:
         self._run: Run | None = None
         self._input: Iterator[Change] | None = _iterator(changes)
+        self._at_once = _AT_ONCE if isinstance(changes, Sized) else 1
         self._batch: list[Change] = []
         self._pending: dict[int, Change] = {}
         self._next_id = 0
         self._ready: deque[Outcome] = deque()
+        self._poll_at = 0.0
         self._last = Summary()
         self.failures: list[ChangeError] = []
         """Why changes failed, of those that ``finish`` went through."""
@@ -164,25 +169,28 @@ class Bulk:
         if self._input is None:
             self._poll(run, _AS_LONG_AS_IT_TAKES)
             return not self._ready
-        more = self._gather(self._input)
+        now = time.monotonic()
+        more = self._gather(self._input, now + _SOON)
         self._push(run)
         if not more:
             self._input = None
         if self._input is None:
             lib.im_bulk_end_of_input(run.pointer, None)
-        self._poll(run, 0)
+        elif now >= self._poll_at:
+            self._poll(run, 0)
+            self._poll_at = now + _SOON
         return False
 
-    def _gather(self, changes: Iterator[Change]) -> bool:
+    def _gather(self, changes: Iterator[Change], until: float) -> bool:
         """Pull changes; says whether there may be more."""
-        batch, until = self._batch, time.monotonic() + _GATHERED_WITHIN
+        batch = self._batch
         for change in changes:
             if not isinstance(change, Change):
                 place = f"changes[{self._next_id + len(batch)}]"
                 kind = type(change).__name__
                 raise TypeError(f"{place}: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
             batch.append(change)
-            if len(batch) >= _AT_ONCE or time.monotonic() >= until:
+            if len(batch) >= self._at_once or time.monotonic() >= until:
                 return True
         return False
 

@@ -199,7 +199,8 @@ class Client:
         """Make any number of changes, packed into as few requests as can be and sent at the full quota.
 
         changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``; it is pulled
-                         from as there is room, up to 128 ahead. Those of an account are made in this order
+                         from as there is room, a collection up to 128 ahead. Those of an account are made in this
+                         order
         progress         is called with a Summary about every 100 ms of waiting; if it returns something true, nothing
                          more is sent, and what is under way is seen through; so it is if it raises
         linger           seconds that a change waits for others to share its request, while more may come (1)

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+import pickle
+import threading
+import time
+import warnings
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from emulator import HANGS, Emulator
+
+import imtag
+
+LONG = 60.0  # longer than any test takes
+
+
+def submit(batcher: imtag.Batcher, count: int) -> list[Future[None]]:
+    return [batcher.submit(imtag.add(f"u{number}", ["a"])) for number in range(count)]
+
+
+def test_threads_share_requests_and_each_has_its_own_outcome(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "leave_out", "accounts": ["u7"], "code": 70107})
+    failed: list[imtag.ChangeError] = []
+    with client.batcher(linger=LONG) as batcher:
+
+        def work(number: int) -> None:
+            try:
+                batcher.add_tag(f"u{number}", ["a"])
+            except imtag.ChangeError as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(100)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert emulator.arrivals() == 1
+    (error,) = failed
+    assert (error.account, error.undone, error.code) == ("u7", ("a",), 70107)
+    assert isinstance(error, imtag.ServiceError)
+    assert (emulator.tags("u6"), emulator.tags("u7")) == (["a"], [])
+
+
+def test_each_operation_does_what_it_says(emulator: Emulator, client: imtag.Client) -> None:
+    with client.batcher(linger=0) as batcher:
+        batcher.add_tag("u1", ["a", "b", "北京"])
+        batcher.remove_tag(b"u1", (b"a",))
+        batcher.add_tag("u2", ["a"])
+        batcher.clear_tags("u2")
+        batcher.submit(imtag.add("u3", ["a", "b"])).result(20)
+        batcher.submit(imtag.remove("u3", ["a"])).result(20)
+        assert emulator.tags("u3") == ["b"]
+        batcher.submit(imtag.clear("u3")).result(20)
+    assert [emulator.tags(f"u{number}") for number in (1, 2, 3)] == [["b", "北京"], [], []]
+
+
+def test_a_future_has_the_outcome_of_its_change(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "leave_out", "accounts": ["u1"], "code": 70107})
+    with client.batcher() as batcher:
+        good, bad = submit(batcher, 2)
+        assert not good.cancel()  # whether it was sent nobody can tell
+        assert good.result(20) is None
+        error = bad.exception(20)
+        invalid = batcher.submit(imtag.add("u2", [""])).exception(20)
+    assert isinstance(error, imtag.ChangeError)
+    assert (error.account, error.undone, error.effect) == ("u1", ("a",), imtag.Effect.NOT_APPLIED)
+    assert isinstance(invalid, imtag.InvalidRequest)
+    assert [violation.place for violation in invalid.violations] == ["tags[0]"]
+
+
+def test_a_future_can_be_awaited(emulator: Emulator, client: imtag.Client) -> None:
+    async def work(batcher: imtag.Batcher) -> None:
+        await asyncio.gather(*(asyncio.wrap_future(future) for future in submit(batcher, 50)))
+
+    with client.batcher() as batcher:
+        asyncio.run(asyncio.wait_for(work(batcher), 20))
+    assert emulator.tags("u49") == ["a"]
+
+
+def test_a_future_whose_task_is_cancelled_harms_no_other(emulator: Emulator, client: imtag.Client) -> None:
+    async def work(batcher: imtag.Batcher) -> None:
+        tasks = [asyncio.ensure_future(asyncio.wrap_future(future)) for future in submit(batcher, 2)]
+        tasks[0].cancel()
+        await asyncio.wait_for(tasks[1], 20)
+
+    with client.batcher() as batcher:
+        asyncio.run(work(batcher))
+    assert emulator.tags("u0") == ["a"]
+
+
+def test_a_callback_may_use_the_batcher_and_what_it_raises_ends_nothing(
+    client: imtag.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr("sys.excepthook", lambda kind, *_: raised.append(kind))
+    done = threading.Event()
+
+    def callback(_: Future[None]) -> None:
+        batcher.add_tag("u1", ["a"])
+        batcher.flush()
+        done.set()
+        raise SystemExit
+
+    with client.batcher(linger=0) as batcher:
+        batcher.submit(imtag.add("u0", ["a"])).add_done_callback(callback)
+        assert done.wait(20)
+        batcher.submit(imtag.add("u2", ["a"])).result(20)
+    assert raised in ([SystemExit], [])  # a future that is done already calls back at once, on this thread
+
+
+def test_a_flush_waits_for_all_that_came_before_it(emulator: Emulator, client: imtag.Client) -> None:
+    with client.batcher(linger=LONG, attempt_timeout=1) as batcher:
+        futures = submit(batcher, 30)
+        assert batcher.unsettled == 30
+        batcher.flush()
+        assert all(future.done() for future in futures)
+        assert batcher.unsettled == 0
+        emulator.faults("add", HANGS)
+        (late,) = submit(batcher, 1)
+        with pytest.raises(imtag.TimeoutError, match="1 changes have no outcome yet"):
+            batcher.flush(timeout=0.2)
+        assert not late.done()
+
+
+def test_close_loses_nothing_and_takes_no_more(emulator: Emulator, client: imtag.Client) -> None:
+    with client.batcher(linger=LONG) as batcher:
+        futures = submit(batcher, 130)
+    assert all(future.done() and future.exception() is None for future in futures)
+    assert emulator.tags("u129") == ["a"]
+    batcher.close()
+    with pytest.raises(imtag.ClosedError) as closed:
+        batcher.add_tag("u", ["a"])
+    assert isinstance(closed.value, imtag.ChangeError)
+    assert closed.value.undone == ("a",)
+    with pytest.raises(imtag.ClosedError):
+        batcher.submit(imtag.clear("u"))
+
+
+def test_a_close_whose_time_is_up_may_be_called_again(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 600})
+    batcher = client.batcher()
+    (future,) = submit(batcher, 1)
+    with pytest.raises(imtag.TimeoutError):
+        batcher.close(timeout=0.1)
+    batcher.close()
+    assert future.result(0) is None
+
+
+def test_a_full_batcher_fails_or_waits_as_it_is_set(client: imtag.Client) -> None:
+    with client.batcher(linger=LONG, room=2, when_full="fail", timeout=LONG) as batcher:
+        # with as many as there is room for nothing lingers
+        with pytest.raises(imtag.Full) as full:
+            submit(batcher, 5000)
+        assert isinstance(full.value, imtag.ChangeError)
+        assert full.value.effect is imtag.Effect.NOT_APPLIED
+        assert full.value.retryable
+    with client.batcher(linger=LONG, room=2, when_full="wait", timeout=LONG) as batcher:
+        futures = submit(batcher, 20)
+    assert all(future.exception(0) is None for future in futures)
+
+
+def test_options_that_cannot_be_are_refused(client: imtag.Client) -> None:
+    with pytest.raises(imtag.SettingsError, match="when_full: 'explode', expected 'wait' or 'fail'"):
+        client.batcher(when_full="explode")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="room: float, expected int"):
+        client.batcher(room=2.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="linger: str, expected seconds"):
+        client.bulk([], linger="1")  # type: ignore[arg-type]
+    with client.batcher() as batcher:
+        with pytest.raises(TypeError, match=r"change: tuple, expected imtag\.Change"):
+            batcher.submit(("u", ["a"]))  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            pickle.dumps(batcher)
+
+
+def test_a_change_that_is_given_up_knows_whether_it_was_sent(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", HANGS)
+    cancelled = imtag.Cancel()
+    cancelled.cancel()
+    with client.batcher(linger=LONG) as batcher:
+        with pytest.raises(imtag.ChangeError) as unsent:
+            batcher.add_tag("u1", ["a"], cancel=cancelled)
+        assert isinstance(unsent.value, imtag.Cancelled)
+        assert (unsent.value.effect, unsent.value.undone) == (imtag.Effect.NOT_APPLIED, ("a",))
+    with client.batcher(linger=0, attempt_timeout=1) as batcher:
+        with pytest.raises(imtag.TimeoutError) as sent:
+            batcher.add_tag("u2", ["a"], timeout=0.3)
+        assert sent.value.effect is imtag.Effect.POSSIBLY_APPLIED
+    assert emulator.tags("u1") == []
+
+
+def test_a_batcher_that_is_dropped_with_work_in_it_says_how_much_and_fails_its_futures(client: imtag.Client) -> None:
+    batcher = client.batcher(linger=LONG)
+    futures = submit(batcher, 3)
+    with pytest.warns(ResourceWarning, match="a batcher was dropped with 3 changes that have no outcome: close it"):
+        del batcher
+    concurrent.futures.wait(futures, 20)
+    for future in futures:
+        error = future.exception(0)
+        assert isinstance(error, imtag.ClosedError)
+        assert error.effect is imtag.Effect.POSSIBLY_APPLIED
+
+
+def poller_threads() -> int:
+    return sum(thread.name == "imtag-batcher" for thread in threading.enumerate())
+
+
+def test_a_batcher_that_nobody_has_ends_its_thread_without_a_word(client: imtag.Client) -> None:
+    before = poller_threads()
+    batcher = client.batcher(linger=0)
+    batcher.add_tag("u", ["a"])
+    assert poller_threads() == before
+    batcher.submit(imtag.add("u", ["b"])).result(20)
+    assert poller_threads() == before + 1
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            del batcher
+        end = time.monotonic() + 20
+        while poller_threads() > before:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        gc.enable()
+
+
+def test_a_batcher_with_nothing_to_do_costs_no_cpu(client: imtag.Client) -> None:
+    with client.batcher() as batcher:
+        batcher.submit(imtag.add("u", ["a"])).result(20)
+        threads = [thread for thread in threading.enumerate() if thread.name == "imtag-batcher"]
+        before = switches(threads)
+        time.sleep(0.5)
+        assert sum(switches(threads)) - sum(before) <= 2 * len(threads)
+
+
+def switches(threads: list[threading.Thread]) -> list[int]:
+    """How often each thread has let go of the processor by itself."""
+    counts = []
+    for thread in threads:
+        with open(f"/proc/self/task/{thread.native_id}/status", encoding="utf-8") as status:  # noqa: PTH123
+            fields = dict(line.split(":", 1) for line in status)
+        counts.append(int(fields["voluntary_ctxt_switches"]))
+    return counts
+
+
+def test_a_batcher_outlives_its_client_and_asks_a_credential_callback(emulator: Emulator) -> None:
+    with emulator.client(secret_key=None, credential_callback=emulator.usersig) as client:
+        batcher = client.batcher()
+    with batcher:
+        batcher.add_tag("u0", ["a"])
+        batcher.submit(imtag.add("u1", ["a"])).result(20)
+    with pytest.raises(imtag.ClosedError):
+        client.batcher()

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+import threading
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from emulator import HANGS, Emulator
+
+import imtag
+
+
+def users(count: int) -> Iterator[imtag.Change]:
+    return (imtag.add(f"u{number}", ["a"]) for number in range(count))
+
+
+def errors(run: imtag.Bulk) -> dict[str, imtag.ChangeError]:
+    """Why changes of the run failed, by account."""
+    return {error.account: error for _, error in run if error is not None}
+
+
+@pytest.mark.parametrize("kind", [iter, list])
+def test_every_change_has_one_outcome_and_is_packed_with_others(
+    emulator: Emulator, client: imtag.Client, kind: type
+) -> None:
+    changes = list(users(250))
+    run = client.bulk(kind(changes))
+    outcomes = list(run)
+    assert sorted(outcome.change.account for outcome in outcomes) == sorted(change.account for change in changes)
+    assert {outcome.error for outcome in outcomes} == {None}
+    assert {id(outcome.change) for outcome in outcomes} == set(map(id, changes))
+    assert emulator.tags("u249") == ["a"]
+    summary = run.summary
+    assert (summary.taken, summary.done, summary.failed, summary.requests, summary.unsettled) == (250, 250, 0, 3, 0)
+    assert emulator.arrivals() == 3
+    assert list(run) == []
+
+
+def test_a_run_adds_removes_and_clears_in_the_order_of_each_account(emulator: Emulator, client: imtag.Client) -> None:
+    changes = [
+        imtag.add("u1", ["a", "b", "北京"]),
+        imtag.remove("u1", (b"a",)),
+        imtag.add("u2", ["a"]),
+        imtag.clear("u2"),
+        imtag.add(b"u2", iter(["b"])),
+    ]
+    assert client.bulk(changes).finish().done == 5
+    assert (emulator.tags("u1"), emulator.tags("u2")) == (["b", "北京"], ["b"])
+
+
+def test_nothing_is_sent_for_no_changes(emulator: Emulator, client: imtag.Client) -> None:
+    assert client.bulk([]).finish() == imtag.Summary()
+    assert emulator.arrivals() == 0
+
+
+def test_a_change_that_fails_is_named_with_its_undone_tags(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "leave_out", "accounts": ["u1"], "code": 70107, "text": "who?"})
+    run = client.bulk([imtag.add("u0", ["a"]), imtag.add("u1", ["a", "b"])])
+    found = errors(run)
+    assert list(found) == ["u1"]
+    error = found["u1"]
+    assert isinstance(error, imtag.ServiceError)
+    assert (error.account, error.code, error.text, error.undone) == ("u1", 70107, "who?", ("a", "b"))
+    assert (error.effect, error.retryable) == (imtag.Effect.NOT_APPLIED, False)
+    assert error.remedy
+    assert "u1" in str(error)
+    assert run.summary.failed == 1
+
+
+def test_of_a_change_that_takes_two_requests_only_the_tags_of_the_failed_one_are_undone(
+    emulator: Emulator, client: imtag.Client
+) -> None:
+    emulator.faults(
+        "add", {"kind": "leave_out", "accounts": ["nobody"], "code": 70107}, {"kind": "code", "code": 90001}
+    )
+    tags = [f"t{number}" for number in range(12)]
+    error = errors(client.bulk([imtag.add("u", tags)]))["u"]
+    assert sorted({*error.undone, *emulator.tags("u")}) == sorted(tags)
+    assert 0 < len(error.undone) < 12
+
+
+def test_a_change_that_breaks_limits_has_its_outcome_like_every_other(emulator: Emulator, client: imtag.Client) -> None:
+    changes = [imtag.add("u0", ["a"]), imtag.add("u1", [""]), imtag.add("\ud800", ["a"]), imtag.add("u3", [])]
+    found = list(client.bulk(changes))
+    why = {outcome.change: outcome.error for outcome in found}
+    assert why[changes[0]] is None
+    for change in changes[1:]:
+        error = why[change]
+        assert isinstance(error, imtag.InvalidRequest)
+        assert error.violations
+        assert error.effect is imtag.Effect.NOT_APPLIED
+    assert emulator.arrivals() == 1
+
+
+def test_finish_keeps_the_errors_of_those_that_failed(client: imtag.Client) -> None:
+    run = client.bulk([imtag.add("u0", ["a"]), imtag.add("u1", [""])])
+    summary = run.finish()
+    assert (summary.done, summary.failed) == (1, 1)
+    assert [error.account for error in run.failures] == ["u1"]
+    assert run.finish() == summary
+
+
+def test_an_endless_input_is_pulled_as_there_is_room_until_the_run_is_cancelled(client: imtag.Client) -> None:
+    changes = (imtag.add(f"u{number}", ["a"]) for number in itertools.count())
+    run = client.bulk(changes, room=200, progress=lambda summary: summary.done > 100)
+    with pytest.raises(imtag.Cancelled):
+        run.finish()
+    assert run.summary.taken == run.summary.done + run.summary.failed
+    assert run.summary.done > 100
+
+
+def test_a_slow_input_keeps_no_change_from_being_sent(emulator: Emulator, client: imtag.Client) -> None:
+    def slow() -> Iterator[imtag.Change]:
+        yield from users(3)
+        emulator.wait_for_tags("u2")
+        yield imtag.add("last", ["a"])
+
+    assert client.bulk(slow(), linger=0.005).finish().done == 4
+
+
+def test_outcomes_come_while_the_input_goes_on(client: imtag.Client) -> None:
+    pulled, had, most_ahead = 0, 0, 0
+
+    def counted() -> Iterator[imtag.Change]:
+        nonlocal pulled, most_ahead
+        for change in users(5000):
+            pulled += 1
+            most_ahead = max(most_ahead, pulled - had)
+            yield change
+
+    for outcome in client.bulk(counted(), room=200, linger=0):
+        assert outcome.error is None
+        had += 1
+    assert had == 5000
+    assert most_ahead < 5000
+
+
+def test_progress_is_told_on_the_calling_thread_how_far_the_run_is(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 500})
+    told: list[tuple[int, imtag.Summary]] = []
+    run = client.bulk(users(3), progress=lambda summary: told.append((threading.get_ident(), summary)))
+    assert run.finish().done == 3
+    assert {thread for thread, _ in told} == {threading.get_ident()}
+    assert told[-1][1].taken == 3
+    assert told[-1][1].unsettled == 3
+
+
+def test_progress_that_says_so_ends_the_run_and_sees_through_what_is_under_way(
+    emulator: Emulator, client: imtag.Client
+) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 800})
+
+    def changes() -> Iterator[imtag.Change]:
+        yield from users(100)
+        emulator.wait_for_arrivals(1)
+        yield imtag.add("later", ["a"])
+
+    run = client.bulk(changes(), linger=60, progress=lambda _: True)
+    outcomes: list[imtag.Outcome] = []
+    with pytest.raises(imtag.Cancelled):
+        outcomes.extend(run)
+    assert len(outcomes) == 101
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    assert [outcome.change.account for outcome in failed] == ["later"]
+    assert isinstance(failed[0].error, imtag.Cancelled)
+    assert failed[0].error.effect is imtag.Effect.NOT_APPLIED
+    assert emulator.tags("u99") == ["a"]
+    assert emulator.tags("later") == []
+
+
+@pytest.mark.parametrize("by", ["iterable", "progress"])
+def test_an_exception_of_the_callers_own_ends_the_run_and_leaves_no_change_without_outcome(
+    emulator: Emulator, client: imtag.Client, by: str
+) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 500})
+
+    def changes() -> Iterator[imtag.Change]:
+        yield from users(100)
+        emulator.wait_for_arrivals(1)
+        yield imtag.add("later", ["a"])
+        if by == "iterable":
+            raise LookupError("mine")
+        yield from users(10_000_000)
+
+    def progress(_: imtag.Summary) -> None:
+        if by == "progress":
+            raise LookupError("mine")
+
+    run = client.bulk(changes(), linger=60, progress=progress)
+    with pytest.raises(LookupError, match="mine"):
+        run.finish()
+    assert emulator.tags("u99") == ["a"]  # it was under way
+    assert run.summary.unsettled == 0
+    outcomes = {outcome.change.account: outcome.error for outcome in run}
+    assert [account for account, error in outcomes.items() if error is None] == [f"u{number}" for number in range(100)]
+    assert isinstance(outcomes["later"], imtag.Cancelled)
+    assert emulator.tags("later") == []
+
+
+def test_what_is_no_change_is_named_with_its_place(client: imtag.Client) -> None:
+    run = client.bulk([imtag.add("u", ["a"]), ("u", ["a"])])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"changes\[1\]: tuple, expected imtag\.Change: write imtag\.add"):
+        run.finish()
+    with pytest.raises(TypeError, match="changes: int, expected an iterable"):
+        client.bulk(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"changes: Change, expected several: write \[change\]"):
+        client.bulk(imtag.clear("u"))  # type: ignore[arg-type]
+
+
+def test_a_text_for_several_is_refused_where_it_is_written() -> None:
+    with pytest.raises(TypeError, match=r"tags: str, expected several: write \[tag\] in place of tag"):
+        imtag.add("u", "vip")
+    with pytest.raises(TypeError, match=r"tags\[1\]: int, expected str"):
+        imtag.remove("u", ["a", 1])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="account: list, expected str"):
+        imtag.clear(["u"])  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_not_let_in_ends_early_and_says_why(emulator: Emulator) -> None:
+    pulled = []
+    with emulator.client(secret_key="0" * 64) as client:
+        run = client.bulk(pulled.append(change) or change for change in users(10**6))  # type: ignore[func-returns-value]
+        outcomes: list[imtag.Outcome] = []
+        with pytest.raises(imtag.ServiceError) as ended:
+            outcomes.extend(run)
+    assert ended.value.code == 70009
+    assert not isinstance(ended.value, imtag.ChangeError)
+    assert len(pulled) == len(outcomes) < 10**6
+    for _, error in outcomes:
+        assert isinstance(error, imtag.ServiceError)
+        assert (error.code, error.effect) == (70009, imtag.Effect.NOT_APPLIED)
+
+
+def test_cancel_from_another_thread_ends_the_run_and_a_second_one_what_is_under_way(
+    emulator: Emulator, client: imtag.Client
+) -> None:
+    emulator.faults("add", HANGS)
+    run = client.bulk(users(100))
+
+    def cancel() -> None:
+        emulator.wait_for_arrivals(1)
+        run.cancel()
+        run.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(imtag.Cancelled):
+        run.finish()
+    thread.join(20)
+    assert {error.effect for error in run.failures} == {imtag.Effect.POSSIBLY_APPLIED}
+    assert len(run.failures) == 100
+
+
+def test_a_run_that_is_left_with_work_in_it_says_how_much(emulator: Emulator, client: imtag.Client) -> None:
+    emulator.faults("add", {"kind": "leave_out", "accounts": ["u0"], "code": 70107}, HANGS)
+
+    def changes() -> Iterator[imtag.Change]:
+        yield from users(100)
+        yield imtag.add("", [])  # has its outcome at once
+        yield from users(7)
+
+    run = client.bulk(changes(), linger=60)
+    next(run)
+    unsettled = run.summary.unsettled
+    assert unsettled > 0
+    with pytest.warns(ResourceWarning, match=f"a bulk run was dropped with {unsettled} changes that have no outcome"):
+        del run
+
+
+def test_with_and_close_end_a_run_without_a_word(client: imtag.Client) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with client.bulk([imtag.add("u0", [])] + [imtag.add("u1", ["a"])] * 2, linger=60) as run:
+            next(run)
+        assert list(run) == []
+        run.close()
+        run.cancel()
+    assert run.summary.failed == 1
+
+
+def test_a_run_outlives_its_client(emulator: Emulator) -> None:
+    with emulator.client() as client:
+        run = client.bulk(users(3))
+    assert run.finish().done == 3
+    with pytest.raises(imtag.ClosedError):
+        client.bulk(users(3))
+
+
+def test_a_change_can_be_compared_shown_and_pickled() -> None:
+    change = imtag.add("u", ["a"])
+    assert pickle.loads(pickle.dumps(change)) == change == imtag.add("u", ("a",))
+    assert str(imtag.clear("u").operation) == "clear"
+    assert copy.copy(change).operation is imtag.Operation.ADD
