@@ -66,3 +66,35 @@ def test_no_callback_begins_once_the_interpreter_ends(emulator: Emulator) -> Non
         emulator.wait_for_arrivals(1)
         _, complaint = process.communicate("\n", timeout=30)
     assert (process.returncode, complaint) == (0, "")
+
+
+# neither is closed; a callback supplies the UserSig, on threads that are not Python's
+OPEN = """
+import imtag, json, sys, threading, time
+
+def changes():
+    while True:
+        yield imtag.add("endless", ["a"])
+
+def iterate():
+    for _ in client.bulk(changes(), room=10, progress=lambda summary: None):
+        begun.set()
+
+settings = json.loads(sys.argv[1])
+usersig = settings.pop("usersig")
+client = imtag.Client(credential_callback=lambda: usersig, **settings)
+threading.excepthook = lambda _: None
+begun = threading.Event()
+batcher = client.batcher(linger=60)
+future = batcher.submit(imtag.add("lingers", ["a"]))
+future.add_done_callback(lambda future: print("done", future.exception()))
+threading.Thread(target=iterate, daemon=True).start()
+begun.wait(20)
+"""
+
+
+def test_the_end_of_the_interpreter_loses_nothing_of_a_batcher_and_waits_for_no_run(emulator: Emulator) -> None:
+    settings = json.dumps({**emulator.app, "endpoint": emulator.endpoint, "usersig": emulator.usersig()})
+    ended = subprocess.run([sys.executable, "-c", OPEN, settings], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done None\n", "")
+    assert emulator.tags("lingers") == ["a"]

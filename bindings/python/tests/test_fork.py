@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -110,3 +113,72 @@ def test_multiprocessing_passes_results_and_errors(emulator: Emulator, client: i
     assert error.effect is imtag.Effect.POSSIBLY_APPLIED
     assert child.exitcode == 0
     queue.close()
+
+
+def test_a_childs_use_of_its_parents_batcher_is_refused_and_its_end_is_in_order(
+    emulator: Emulator, client: imtag.Client
+) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 500})
+    batcher = client.batcher(linger=0)
+    future = batcher.submit(imtag.add("parent", ["a"]))
+    emulator.wait_for_arrivals(1)
+
+    def child() -> bool:
+        for use in (
+            lambda: batcher.add_tag("child", ["a"]),
+            lambda: batcher.submit(imtag.add("child", ["a"])),
+            batcher.flush,
+            batcher.close,
+        ):
+            with pytest.raises(imtag.Misuse, match="belongs to the process that this one was forked from"):
+                use()
+        batcher.__del__()
+        with client.batcher() as own:
+            own.add_tag("child", ["b"])
+            own.submit(imtag.add("child", ["c"])).result(20)
+        return True
+
+    in_child(child)
+    batcher.close()
+    assert future.result(0) is None
+    assert (emulator.tags("parent"), emulator.tags("child")) == (["a"], ["b", "c"])
+
+
+def test_a_childs_use_of_its_parents_run_is_refused_and_the_parents_goes_on(
+    emulator: Emulator, client: imtag.Client
+) -> None:
+    run = client.bulk([imtag.add("", []), imtag.add("parent", ["a"]), imtag.add("parent", ["b"])], linger=60)
+    first = next(run)
+
+    def child() -> bool:
+        with pytest.raises(imtag.Misuse, match="belongs to the process that this one was forked from"):
+            for _ in run:
+                pass
+        run.close()
+        return client.bulk([imtag.add("child", ["a"])]).finish().done == 1
+
+    in_child(child)
+    assert first.error is not None
+    assert run.finish().done == 2
+    assert (emulator.tags("parent"), emulator.tags("child")) == (["a", "b"], ["a"])
+
+
+CHILD_THAT_ENDS = """
+import imtag, json, os, sys
+client = imtag.Client(**json.loads(sys.argv[1]))
+batcher = client.batcher(linger=60)
+batcher.submit(imtag.add("parent", ["a"]))
+child = os.fork()
+if child == 0:
+    sys.exit(7)  # as an interpreter ends, with all of its hooks
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+batcher.close()
+"""
+
+
+def test_the_exit_of_a_child_does_not_hang_on_its_parents_batcher(emulator: Emulator) -> None:
+    settings = json.dumps({**emulator.app, "secret_key": emulator.secret_key, "endpoint": emulator.endpoint})
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", CHILD_THAT_ENDS, settings]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "7\n", "")
+    assert emulator.tags("parent") == ["a"]

@@ -26,6 +26,17 @@ except KeyboardInterrupt as interrupt:
     print(type(interrupt.__cause__).__name__, interrupt.__cause__.effect)
 """
 
+# a run of one request
+RUN = """
+import imtag, json, sys
+client = imtag.Client(**json.loads(sys.argv[1]))
+run = client.bulk([imtag.add(f"u{number}", ["a"]) for number in range(100)])
+try:
+    run.finish() if sys.argv[2] == "finish" else list(run)
+except KeyboardInterrupt:
+    print("interrupted", run.summary.unsettled, *sorted({str(error and error.effect) for _, error in run}))
+"""
+
 
 @pytest.fixture
 def alarm() -> Iterator[Any]:
@@ -140,4 +151,53 @@ def test_what_a_handler_raises_as_a_credential_callback_begins_is_raised(
                 assert client.add_tag(USERS, timeout=20).accounts == 1
     finally:
         signal.signal(signal.SIGALRM, before)
+    assert capfd.readouterr() == ("", "")
+
+
+def interrupted(emulator: Emulator, how: str, times: int) -> str:
+    """What a run prints that is interrupted while a request of it is under way."""
+    settings = {**emulator.app, "secret_key": emulator.secret_key, "endpoint": emulator.endpoint}
+    command = [sys.executable, "-c", RUN, json.dumps(settings), how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        emulator.wait_for_arrivals(1)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)  # it looks for signals every 100 ms
+        output, complaint = process.communicate(timeout=20)
+    assert (complaint, process.returncode) == ("", 0)
+    return output
+
+
+@pytest.mark.parametrize("how", ["finish", "iterate"])
+def test_ctrl_c_ends_a_run_once_what_is_under_way_is_settled(emulator: Emulator, how: str) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 1500})
+    assert interrupted(emulator, how, times=1) == "interrupted 0 None\n"
+    assert emulator.tags("u0") == ["a"]
+
+
+def test_the_second_ctrl_c_ends_what_is_under_way_too(emulator: Emulator) -> None:
+    emulator.faults("add", HANGS)
+    assert interrupted(emulator, "finish", times=2) == "interrupted 0 possibly applied\n"
+
+
+def test_what_a_handler_raises_ends_a_change_of_a_batcher(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
+    emulator.faults("add", HANGS)
+    with client.batcher(linger=0, attempt_timeout=1) as batcher:
+        alarm(raise_stop)
+        with pytest.raises(Stop, match="by a handler") as caught:
+            batcher.add_tag("u", ["a"], timeout=20)
+        cause = caught.value.__cause__
+        assert isinstance(cause, imtag.Cancelled)
+        assert cause.effect is imtag.Effect.POSSIBLY_APPLIED
+
+
+def test_what_a_handler_raises_ends_a_run(
+    emulator: Emulator, client: imtag.Client, alarm: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    emulator.faults("add", {"kind": "delay", "delay_ms": 1000})
+    alarm(raise_stop)
+    run = client.bulk([imtag.add("u", ["a"])])
+    with pytest.raises(Stop, match="by a handler"):
+        run.finish()
+    assert [outcome.error for outcome in run] == [None]
     assert capfd.readouterr() == ("", "")
