@@ -120,6 +120,14 @@ impl<R, E: Clone> Schedule<R, E> {
         source
     }
 
+    /// A source goes on with what a process before this one began, of which attempts may be on their way yet. They are the same
+    /// changes, so that an account's first one can go at once; after it, until the settling time from now is over, it
+    /// is as if an attempt of it might still land.
+    pub fn after_crash(&mut self, source: Source, now: Duration) {
+        let of = self.of(source);
+        of.strangers_until = of.settled_by(now);
+    }
+
     /// Takes a change in. Its source is to have checked it by the rules.
     ///
     /// # Panics
@@ -240,12 +248,15 @@ impl<R, E: Clone> Schedule<R, E> {
         let source = batch.source;
         let of = self.of(source);
         of.under_way -= 1;
-        let until = of.settled_by(now);
+        let until = match may_land {
+            true => of.settled_by(now),
+            false => of.strangers_until,
+        };
         let lane = of.lane(batch.operation);
         if lane.awaits_its_turn == Some(batch.number) {
             lane.awaits_its_turn = None;
         }
-        if may_land {
+        if until > now {
             for slot in &batch.slots {
                 let queue = self.accounts.get_mut(slot.account());
                 let queue = queue.expect(outcome::UNDER_WAY);

@@ -168,8 +168,11 @@ impl Bulk {
         self.poll_while(until, |_| false)
     }
 
-    /// Comes back without an outcome as soon as more changes can be taken, or no more at all.
-    fn poll_or_room(&self) -> Vec<Settled> {
+    /// As [`poll`](Bulk::poll), without an end to the wait but that it comes back, without an outcome too, as soon as a
+    /// change can be [pushed](Bulk::push) without a wait, or none any more as the run has ended: so that whoever pushes
+    /// and polls on one thread hears of outcomes while there is no room.
+    #[must_use]
+    pub fn poll_or_room(&self) -> Vec<Settled> {
         self.poll_while(deadline_after(Duration::MAX), |inner| {
             !self.session.is_full(inner) || inner.of(self.session.source).ended.is_some()
         })

@@ -23,6 +23,8 @@ pub(super) struct OfSource<R, E> {
     /// Requests that were split.
     pub(super) splits: u64,
     pub(super) settled: VecDeque<Settled<R, E>>,
+    /// Until when attempts of a process before this one may land.
+    pub(super) strangers_until: Duration,
 }
 
 impl<R, E> OfSource<R, E> {
@@ -37,6 +39,7 @@ impl<R, E> OfSource<R, E> {
             hurried: false,
             splits: 0,
             settled: VecDeque::new(),
+            strangers_until: Duration::ZERO,
         }
     }
 

@@ -24,6 +24,7 @@ pub struct BulkOptions {
     cancel: Option<CancelToken>,
     drain: Option<CancelToken>,
     interrupt: Option<Interrupt>,
+    after_crash: bool,
 }
 
 impl BulkOptions {
@@ -38,6 +39,7 @@ impl BulkOptions {
             cancel: None,
             drain: None,
             interrupt: None,
+            after_crash: false,
         }
     }
 
@@ -59,6 +61,14 @@ impl BulkOptions {
     /// it can be.
     pub fn settling_time(mut self, time: Duration) -> Self {
         self.settling = time;
+        self
+    }
+
+    /// Whether the run does again what a run of another process was killed over, of which attempts may be on their way
+    /// yet; default: no. Until the settling time from its start is over, each account's next change of another kind waits, as
+    /// after an attempt that was given up.
+    pub fn after_crash(mut self, after_crash: bool) -> Self {
+        self.after_crash = after_crash;
         self
     }
 
@@ -118,6 +128,11 @@ impl BulkOptions {
             thread_name: "imtag-bulk",
         };
         let session = Session::open(&self.client, sending);
+        if self.after_crash {
+            let mut inner = session.dispatch().lock();
+            let now = inner.dispatch.now();
+            inner.schedule.after_crash(session.source, now);
+        }
         let watches = [
             (&self.cancel, &session.cancel),
             (&self.drain, &session.drain),

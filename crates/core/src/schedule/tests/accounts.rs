@@ -170,3 +170,30 @@ fn a_change_of_many_slots_shares_its_last_one() {
     assert_eq!(rig.outcomes(), ["0 done"]);
     rig.is_empty();
 }
+
+#[test]
+fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_settling_time() {
+    let mut rig = Rig::new();
+    rig.schedule.after_crash(rig.source, rig.now);
+    rig.hurry();
+    rig.push(Change::clear("u"));
+    rig.push(Change::add("u", ["a"]));
+    rig.push(Change::add("v", ["a"]));
+    let [add, clear] = rig.sends(["add v:a", "clear u:"]);
+    rig.now += ms(500);
+    rig.done(clear);
+    rig.done(add);
+    rig.waits_until(ms(3_000));
+    rig.now = ms(3_000);
+    let [add] = rig.sends(["add u:a"]);
+    rig.done(add);
+    // from here on it is a run like any other
+    rig.push(Change::clear("u"));
+    let [clear] = rig.sends(["clear u:"]);
+    rig.done(clear);
+    rig.push(Change::add("u", ["b"]));
+    let [add] = rig.sends(["add u:b"]);
+    rig.done(add);
+    assert_eq!(rig.outcomes().len(), 5);
+    rig.is_empty();
+}
