@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +27,15 @@ func adds(users int) []imtag.Change {
 		changes[i] = imtag.Add(fmt.Sprintf("user-%d", i), "vip")
 	}
 	return changes
+}
+
+// endless hands out changes, and counts them.
+func endless(pulled *int) func(yield func(imtag.Change) bool) {
+	return func(yield func(imtag.Change) bool) {
+		for more := true; more; *pulled++ {
+			more = yield(imtag.Add(fmt.Sprintf("user-%d", *pulled), "vip"))
+		}
+	}
 }
 
 // outcomes runs it to its end, and is what it handed out, by the changes' positions.
@@ -155,26 +166,15 @@ func TestOutcomesComeWhileTheInputGoesOnAndNoChangeWaitsForAnother(t *testing.T)
 
 func TestTheInputIsPulledAsThereIsRoom(t *testing.T) {
 	t.Parallel()
-	e, client := fastEmulator(t)
-	e.fault(t, "add", `{"kind": "delay", "delay_ms": 200}`)
-	pulled, most := 0, 0
-	run := client.Bulk(background, func(yield func(imtag.Change) bool) {
-		for _, change := range adds(20_000) {
-			pulled++
-			if !yield(change) {
-				return
-			}
-		}
-	}, imtag.BulkOptions{Room: 100})
-	seen := 0
-	run.Outcomes(func(imtag.Outcome) bool {
-		most = max(most, pulled-seen)
-		seen++
-		return true
-	})
-	equal(t, "seen", seen, 20_000)
-	if most > 10_000 {
-		t.Errorf("%d were pulled and not seen", most)
+	e := newEmulator(t)
+	client := e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 2 })
+	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
+	defer cancel()
+	pulled := 0
+	run := client.Bulk(ctx, endless(&pulled), imtag.BulkOptions{Room: 100})
+	run.Finish()
+	if pulled > 100*e.arrivals(t)+1_000 {
+		t.Errorf("%d were pulled, and %d requests sent", pulled, e.arrivals(t))
 	}
 }
 
@@ -199,14 +199,7 @@ func TestACancelledContextSeesThroughWhatIsUnderWayAndSendsNothingMore(t *testin
 				}()
 			}
 			pulled := 0
-			run := client.Bulk(ctx, func(yield func(imtag.Change) bool) {
-				for _, change := range adds(100_000) {
-					pulled++
-					if !yield(change) {
-						return
-					}
-				}
-			}, imtag.BulkOptions{Room: 200})
+			run := client.Bulk(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
 			done := 0
 			all := outcomes(t, run)
 			for _, outcome := range all {
@@ -248,14 +241,7 @@ func TestALoopThatIsLeftEarlyCancelsTheRun(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	pulled := 0
-	run := client.Bulk(background, func(yield func(imtag.Change) bool) {
-		for i := 0; ; i++ {
-			pulled++
-			if !yield(imtag.Add(fmt.Sprintf("user-%d", i), "a")) {
-				return
-			}
-		}
-	}, imtag.BulkOptions{})
+	run := client.Bulk(background, endless(&pulled), imtag.BulkOptions{})
 	seen := 0
 	run.Outcomes(func(imtag.Outcome) bool { seen++; return false })
 	equal(t, "seen", seen, 1)
@@ -325,19 +311,28 @@ func TestProgressIsShownWhileRequestsAreUnderWayAndOnceAtTheEnd(t *testing.T) {
 	equal(t, "elapsed", last.Elapsed >= time.Second, true)
 }
 
+func TestARunThatIsCancelledAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing.T) {
+	_, client := fastEmulator(t)
+	before := runtime.NumGoroutine()
+	for range 50 {
+		ctx, cancel := context.WithCancel(background)
+		time.AfterFunc(time.Duration(rand.Int63n(int64(4*time.Millisecond))), cancel)
+		pulled := 0
+		run := client.Bulk(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
+		equal(t, "all that was pulled", len(outcomes(t, run)), pulled)
+		_, err := run.Finish()
+		failed(t, err, imtag.StatusCancelled)
+		cancel()
+	}
+	noMoreGoroutines(t, before)
+}
+
 func TestAWrongKeyEndsTheRunAfterOneRequest(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t, func(c *imtag.Config) { c.SecretKey = strings.Repeat("0", 64) })
 	pulled := 0
-	run := client.Bulk(background, func(yield func(imtag.Change) bool) {
-		for i := 0; ; i++ {
-			pulled++
-			if !yield(imtag.Add(fmt.Sprintf("user-%d", i), "a")) {
-				return
-			}
-		}
-	}, imtag.BulkOptions{})
+	run := client.Bulk(background, endless(&pulled), imtag.BulkOptions{})
 	all := outcomes(t, run)
 	equal(t, "all that was pulled", len(all), pulled)
 	for _, outcome := range all {

@@ -134,11 +134,7 @@ func TestACancelAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing.T) {
 		}
 		cancel()
 	}
-	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
-		}
-	}
+	noMoreGoroutines(t, before)
 }
 
 func TestNoContextIsAnErrorAndNoCrash(t *testing.T) {

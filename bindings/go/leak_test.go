@@ -61,6 +61,21 @@ func TestMemoryDoesNotGrowWithCallsErrorsOptionsAndClients(t *testing.T) {
 			client.Close()
 			return errDone
 		}},
+		{"bulk runs with outcomes and errors", 300, func() error {
+			_, err := client.BulkAll(background, imtag.Changes(imtag.Add("u", "a"), imtag.Clear("v"), imtag.Add("w")), imtag.BulkOptions{})
+			return err
+		}},
+		{"batchers that are full, closed and cancelled", 300, func() error {
+			batcher, err := client.NewBatcher(imtag.BatcherOptions{Linger: time.Millisecond, FailWhenFull: true})
+			if err != nil {
+				return nil
+			}
+			batcher.Submit(background, imtag.Clear("u"))
+			batcher.AddTag(cancelled, "u", "a")
+			batcher.Flush(cancelled)
+			batcher.Close()
+			return batcher.AddTag(background, "u", "")
+		}},
 		{"settings that cannot be used", 20_000, func() error {
 			_, err := imtag.NewClient(imtag.Config{Region: "atlantis", Endpoint: ""})
 			return err

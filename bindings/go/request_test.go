@@ -30,6 +30,33 @@ func TestARequestIsOneTextWithItsLengths(t *testing.T) {
 	}
 }
 
+func TestChangesAreOneTextWithItsLengthsAlsoAfterTheFirstOfThem(t *testing.T) {
+	f := flat{first: 7}
+	for _, change := range []Change{Add("anna", "a", "北京"), Clear("bo"), Remove("cy", "")} {
+		f.add(change)
+	}
+	for n, want := range []struct {
+		text            string
+		lengths, counts []int
+	}{
+		{"annaa北京bocy", []int{4, 1, 6, 2, 2, 0}, []int{2, 0, 1}},
+		{"bocy", []int{2, 2, 0}, []int{0, 1}},
+		{"cy", []int{2, 0}, []int{1}},
+		{"", []int{}, []int{}},
+	} {
+		left := f.from(n)
+		if left.first != uint64(7+n) || left.len() != 3-n || string(left.text) != want.text {
+			t.Errorf("after %d: %d changes from %d on, %q", n, left.len(), left.first, left.text)
+		}
+		if got := numbers(left.lengths); !reflect.DeepEqual(got, want.lengths) {
+			t.Errorf("after %d: lengths: %v", n, got)
+		}
+		if got := numbers(left.counts); !reflect.DeepEqual(got, want.counts) {
+			t.Errorf("after %d: tags of each: %v", n, got)
+		}
+	}
+}
+
 func TestNothingIsMadeForAContextThatEndsNothing(t *testing.T) {
 	ctx := context.WithValue(context.Background(), "key", "value")
 	if c := callOf(ctx, nil); c.handle != nil || c.stop != nil {

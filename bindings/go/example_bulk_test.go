@@ -1,0 +1,70 @@
+package imtag_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+
+	imtag "github.com/libimtag/libimtag/bindings/go"
+)
+
+// Before Go 1.23, which has loops over functions, the outcomes come by a call.
+func ExampleClient_Bulk() {
+	client := exampleClient()
+	defer client.Close()
+	changes := imtag.Changes(
+		imtag.Add("dora", "vip", "beijing"), imtag.Remove("dora", "new"), imtag.Add("bo", strings.Repeat("x", 51)),
+	)
+	run := client.Bulk(context.Background(), changes, imtag.BulkOptions{})
+	run.Outcomes(func(outcome imtag.Outcome) bool {
+		if outcome.Err != nil {
+			fmt.Println(outcome.Change.Account(), "failed:", outcome.Err)
+		}
+		return true
+	})
+	summary, err := run.Finish()
+	var failed *imtag.Error
+	if errors.As(err, &failed) && failed.Status != imtag.StatusPartial {
+		log.Fatal("the run ended early: ", err)
+	}
+	fmt.Println(summary.Done, "done,", summary.Failed, "failed")
+	// Output:
+	// bo failed: invalid request, nothing was sent: tags[0]: 51 bytes, at most 50 (shorten it)
+	// 2 done, 1 failed
+}
+
+func ExampleClient_BulkAll() {
+	client := exampleClient()
+	defer client.Close()
+	ctx, changes := context.Background(), imtag.Changes(imtag.Add("dora", "vip"), imtag.Add("bo", "new", ""), imtag.Clear("cy"))
+	summary, err := client.BulkAll(ctx, changes, imtag.BulkOptions{})
+	var failed *imtag.Error
+	if errors.As(err, &failed) {
+		for _, failure := range failed.Failures {
+			fmt.Printf("%s failed: %q: %v; %s\n", failure.Account, failure.Undone, failure.Effect, failure.Remedy)
+		}
+	}
+	fmt.Println(summary.Done, "done")
+	// Output:
+	// bo failed: ["new" ""]: not applied; leave it out, or fill it
+	// 2 done
+}
+
+func ExampleBatcher() {
+	client := exampleClient()
+	defer client.Close()
+	batcher, err := client.NewBatcher(imtag.BatcherOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer batcher.Close() // which waits until all is done
+	ctx := context.Background()
+	if err := batcher.AddTag(ctx, "dora", "vip"); err != nil { // beside any number of goroutines
+		log.Fatal(err)
+	}
+	outcome := batcher.Submit(ctx, imtag.Remove("dora", "new")) // without waiting
+	fmt.Println("removed:", <-outcome == nil)
+	// Output: removed: true
+}
