@@ -23,7 +23,7 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
-    // keep sorted
+    // by name
     Bench {
         name: "batcher",
         about: "2,000 threads that tag one user each, and what that costs at rest: a minute; --seconds N",

@@ -4,6 +4,7 @@
 mod abi;
 mod bench;
 mod cargo;
+mod chaos;
 mod conformance;
 #[cfg(test)]
 mod consistency;
@@ -26,6 +27,7 @@ Usage: cargo xtask TASK
 
   abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
   bench NAME         measure what no test can assert, beside a peer; --help has the names
+  chaos OPTIONS      import a million users while everything goes wrong, and compare; --help has the options
   conformance        play the cases of tests/conformance in every language; with --help: in some
   dist               build what is shipped to machines without Rust into target/artefacts: it takes minutes
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let done = match arguments.value() {
         Ok(task) if task == "abi" => abi::run(arguments),
         Ok(task) if task == "bench" => bench::run(arguments),
+        Ok(task) if task == "chaos" => chaos::run(arguments),
         Ok(task) if task == "conformance" => conformance::run(arguments),
         Ok(task) if task == "dist" => dist::run(arguments),
         Ok(task) if task == "errors" => errors::run(arguments),

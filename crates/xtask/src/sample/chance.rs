@@ -1,7 +1,7 @@
 //! Chance that is a function: the same numbers in give the same number out, whatever was asked before.
 
 /// A number that looks drawn by chance, from a seed and a position (the finaliser of SplitMix64).
-pub(super) fn mix(seed: u64, position: u64) -> u64 {
+pub(crate) fn mix(seed: u64, position: u64) -> u64 {
     let mut z = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -20,6 +20,7 @@ use lexopt::ValueExt;
 
 use crate::Error;
 use crate::generated::Generated;
+pub(crate) use chance::mix;
 use file::Recipe;
 use order::Order;
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use super::summary::Outcome;
 use super::{c, conformance, cpp, go, install, python, readme, tools};
 use crate::cargo::cargo;
+use crate::chaos::Chaos;
 use crate::generated::Generated;
 use crate::{errors, sample};
 
@@ -34,6 +35,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("installed", install::as_built),
     ("installed as shipped", install::as_shipped),
     ("README's examples", readme::examples),
+    ("chaos", chaos),
     // last, as its table says at a glance what all languages do
     ("conformance", conformance::cases),
 ];
@@ -120,6 +122,14 @@ fn packages() -> Outcome {
     command.args(["-p", "imtag-core", "-p", "imtag-transport"]);
     command.args(["-p", "imtag-emulator"]); // what transport is tested with
     run(command)
+}
+
+/// The long one is `cargo xtask chaos`.
+fn chaos() -> Outcome {
+    match Chaos::SHORT.cause() {
+        Ok(()) => Outcome::Ok,
+        Err(why) => Outcome::Failed(why.to_string()),
+    }
 }
 
 /// Runs a command whose output goes to the terminal as it is.

@@ -1,0 +1,341 @@
+//! `cargo xtask chaos`: a long import, while everything goes wrong that can. One request in ten meets a fault, the
+//! import is killed by `kill -9` again and again and started anew by the same command, the emulator is killed beside
+//! it; and at the end every tag of every user is what the file says, less exactly what the list of failed users says.
+//!
+//! All is drawn from a seed, but for the moments at which threads and processes do what they do: a run that fails is
+//! likely to fail again with its seed, no more.
+
+mod check;
+mod course;
+mod failed;
+mod faults;
+mod file;
+mod import;
+mod service;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant, SystemTime};
+
+use imtag_core::SecretKey;
+use imtag_emulator::Emulator;
+use lexopt::ValueExt;
+use serde_json::Value;
+
+use crate::Error;
+use crate::cargo::cargo;
+use crate::install::build;
+use course::{Kill, Victim};
+use file::User;
+use import::{End, Import};
+use service::{Counts, KEY, Service};
+
+const HELP: &str = "\
+Usage: cargo xtask chaos [--users N] [--kills K] [--seed S] [--short]
+
+  --users N   users of the file that is imported [default: 1,000,000]
+  --kills K   how often the import is killed; the emulator is for each five times [default: 20]
+  --seed S    which file, which faults, which moments [default: drawn, and printed]
+  --short     as `cargo xtask test` does it: not optimised, and without the faults that take long
+";
+
+/// What is to be run.
+pub(crate) struct Chaos {
+    users: u64,
+    kills: u32,
+    seed: u64,
+    /// Optimised, with faults that take long; or as the tests are built, with none that do.
+    long: bool,
+}
+
+/// Between two looks at how far it is.
+const LOOK: Duration = Duration::from_millis(10);
+/// Nothing takes so long, but what hangs.
+const STANDSTILL: Duration = Duration::from_secs(120);
+/// How often it may end early without being killed; only by rare chance at all.
+const EARLY_AT_MOST: u32 = 20;
+/// As many differences as one can look at.
+const SHOWN: usize = 10;
+
+pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
+    let drawn = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let mut chaos = Chaos {
+        users: 1_000_000,
+        kills: 20,
+        seed: u64::from(drawn.subsec_nanos()),
+        long: true,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("users") => chaos.users = arguments.value()?.parse()?,
+            lexopt::Arg::Long("kills") => chaos.kills = arguments.value()?.parse()?,
+            lexopt::Arg::Long("seed") => chaos.seed = arguments.value()?.parse()?,
+            lexopt::Arg::Long("short") => chaos.long = false,
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if !(1_000..10_000_000).contains(&chaos.users) {
+        return Err("--users: from 1,000 to 9,999,999".into());
+    }
+    chaos.cause()
+}
+
+impl Chaos {
+    /// As a test among others: a quarter of a minute, always the same.
+    pub(crate) const SHORT: Chaos = Chaos {
+        users: 20_000,
+        kills: 3,
+        seed: 1,
+        long: false,
+    };
+
+    /// Does all of it. What it worked in stays where something was wrong.
+    pub(crate) fn cause(&self) -> Result<(), Error> {
+        let imtag = imtag(self.long)?;
+        let folder = std::env::temp_dir().join(format!("imtag-chaos-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        println!(
+            "chaos: {} users, {} kills, seed {}",
+            self.users, self.kills, self.seed
+        );
+        match self.within(&imtag, &folder) {
+            Ok(()) => Ok(fs::remove_dir_all(&folder)?),
+            Err(error) => {
+                let Chaos {
+                    users, kills, seed, ..
+                } = self;
+                let short = if self.long { "" } else { " --short" };
+                let again = format!(
+                    "cargo xtask chaos --users {users} --kills {kills} --seed {seed}{short}"
+                );
+                Err(format!(
+                    "{error}\nby {again}; what is left is in {}",
+                    folder.display()
+                )
+                .into())
+            }
+        }
+    }
+
+    fn within(&self, imtag: &Path, folder: &Path) -> Result<(), Error> {
+        let users: Vec<User> = (0..self.users)
+            .map(|user| User::of(self.seed, user))
+            .collect();
+        write_file(&users, folder)?;
+        let had_tags = put_before(&users, folder)?;
+        let to_come = users.iter().filter(|user| gets_tags(user)).count();
+
+        let calls_per_second = if self.long { 500 } else { 200 };
+        let faults = faults::orders(self.seed, self.users, self.long);
+        let service = Service::start(imtag, folder, calls_per_second, faults)?;
+        let import = Import::new(imtag, folder, service.endpoint(), calls_per_second);
+        let mut run = Run {
+            service,
+            import,
+            had_tags,
+            to_come,
+            kills: course::kills(self.seed, self.kills),
+            starts: 0,
+            killed: 0,
+            early: 0,
+        };
+        let began = Instant::now();
+        run.until_done()?;
+        let took = began.elapsed();
+        let counts = run.service.end()?;
+        let report = run.import.report()?;
+
+        let listed = failed::read(&import::failed_file(folder))?;
+        let emulator = Emulator::builder()
+            .secret_key(SecretKey::new(KEY)?)
+            .data(service::data(folder))
+            .start()?;
+        let wrong = check::differences(&users, &listed, &emulator.users());
+        run.show(&users, took, counts, &report);
+        println!("failed users       {}, as listed", listed.len());
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let first: Vec<&str> = wrong.iter().take(SHOWN).map(String::as_str).collect();
+        Err(format!(
+            "{} differences, the first of them:\n{}",
+            wrong.len(),
+            first.join("\n")
+        )
+        .into())
+    }
+}
+
+/// An import with all its kills.
+struct Run {
+    service: Service,
+    import: Import,
+    had_tags: usize,
+    /// Users who have tags at the end, and had none before.
+    to_come: usize,
+    kills: VecDeque<Kill>,
+    starts: u32,
+    killed: u32,
+    early: u32,
+}
+
+impl Run {
+    fn until_done(&mut self) -> Result<(), Error> {
+        while !self.once()? {
+            if self.early > EARLY_AT_MOST {
+                return Err(format!("the import ended early {} times", self.early).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the import, and is by it until it has ended, or is killed; true where all is done.
+    fn once(&mut self) -> Result<bool, Error> {
+        self.starts += 1;
+        let mut running = self.import.start()?;
+        let mut moved = (Instant::now(), 0);
+        loop {
+            if let Some(status) = running.ended()? {
+                return self.ended(status);
+            }
+            let counts = self.service.counts()?;
+            if counts.arrivals != moved.1 {
+                moved = (Instant::now(), counts.arrivals);
+            }
+            if moved.0.elapsed() > STANDSTILL {
+                return Err(format!("the import stands still: {counts:?}").into());
+            }
+            let progress = self.progress(counts);
+            let Some(kill) = self
+                .kills
+                .front()
+                .filter(|kill| kill.at <= progress)
+                .copied()
+            else {
+                std::thread::sleep(LOOK);
+                continue;
+            };
+            self.kills.pop_front();
+            std::thread::sleep(kill.after);
+            match kill.victim {
+                Victim::Emulator(away) => self.service.kill_and_restart(away)?,
+                Victim::Import => {
+                    if let Some(status) = running.kill()? {
+                        return self.ended(status);
+                    }
+                    self.killed += 1;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// It ended by itself; true where all is done.
+    fn ended(&mut self, status: ExitStatus) -> Result<bool, Error> {
+        let end = self.import.end(status)?;
+        self.early += u32::from(end == End::Early);
+        Ok(end == End::Done)
+    }
+
+    fn progress(&self, counts: Counts) -> f64 {
+        let come = counts.users_with_tags as f64 - self.had_tags as f64;
+        come / self.to_come.max(1) as f64
+    }
+
+    fn show(&self, users: &[User], took: Duration, counts: Counts, report: &Value) {
+        let wishes = users
+            .iter()
+            .map(User::wish)
+            .filter(|wish| !wish.is_too_much());
+        let needed: u64 = wishes.map(|wish| wish.slots() as u64).sum();
+        let more = 100.0 * (counts.users_changed as f64 / needed as f64 - 1.0);
+        let line = |what: &str, figure: String| println!("{what:<18} {figure}");
+        line("seconds", format!("{:.1}", took.as_secs_f64()));
+        line(
+            "starts",
+            format!(
+                "{}: {} killed, {} ended early",
+                self.starts, self.killed, self.early
+            ),
+        );
+        line("emulator killed", self.service.kills.to_string());
+        line(
+            "requests arrived",
+            format!(
+                "{}, {} of them with a fault",
+                counts.arrivals, counts.faults
+            ),
+        );
+        line("lower bound", format!("{} requests", needed.div_ceil(100)));
+        line(
+            "carried out",
+            format!(
+                "{} times a user, {more:.1} % more than needed",
+                counts.users_changed
+            ),
+        );
+        line("over the quota", format!("{} (60007)", counts.over_quota));
+        let reported = ["requests", "lower_bound", "retries", "splits", "resumed"];
+        let reported = reported.map(|name| format!("{name} {}", report[name]));
+        line("reported", reported.join(", "));
+    }
+}
+
+/// The program, built as it is wished.
+fn imtag(long: bool) -> Result<PathBuf, Error> {
+    let mut command = cargo([
+        "build",
+        "--locked",
+        "--quiet",
+        "-p",
+        "imtag-cli",
+        "--message-format",
+        "json",
+    ]);
+    if long {
+        command.arg("--release");
+    }
+    let messages = build::messages(command)?;
+    let found = messages
+        .iter()
+        .find_map(|message| build::file(message, "imtag"));
+    found.ok_or_else(|| "cargo built no imtag".into())
+}
+
+fn write_file(users: &[User], folder: &Path) -> Result<(), Error> {
+    let mut out = BufWriter::new(File::create(import::file(folder))?);
+    file::write(users, &mut out)?;
+    Ok(out.flush()?)
+}
+
+/// Gives the emulator's users what they had before; answers how many that are.
+fn put_before(users: &[User], folder: &Path) -> Result<usize, Error> {
+    let emulator = Emulator::builder()
+        .secret_key(SecretKey::new(KEY)?)
+        .data(service::data(folder))
+        .start()?;
+    for (number, user) in users
+        .iter()
+        .enumerate()
+        .filter(|(_, user)| !user.before.is_empty())
+    {
+        emulator.tag(
+            &file::account(number as u64),
+            user.before.iter().map(|tag| file::tag(*tag)),
+        );
+    }
+    Ok(emulator.stats().users_with_tags)
+}
+
+/// Whether a user who had no tags is to have some.
+fn gets_tags(user: &User) -> bool {
+    let wish = user.wish();
+    user.before.is_empty() && !wish.is_too_much() && wish.tags.values().any(|there| *there)
+}

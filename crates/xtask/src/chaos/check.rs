@@ -1,0 +1,234 @@
+//! Whether the emulator's users are what the file says, less exactly what the list of failed users says.
+//!
+//! Of each tag of each user it is worked out whether it may be there, and whether it may be away, step by step: what was
+//! there before, the clear, the last word. A step that is listed as *not applied* has not happened; one that is
+//! *possibly applied* may have; any other has.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::failed::{Effect, Listed};
+use super::file::{User, Wish, account, tag};
+
+const TOO_MANY: &str = "is to have more tags than a user may have";
+
+/// What the tags of a user may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct May {
+    be_there: bool,
+    be_away: bool,
+}
+
+impl May {
+    fn only(there: bool) -> May {
+        May {
+            be_there: there,
+            be_away: !there,
+        }
+    }
+
+    /// After a step that sets it, with what is listed of the step.
+    fn after(self, there: bool, listed: Option<Effect>) -> May {
+        match listed {
+            None => May::only(there),
+            Some(Effect::NotApplied) => self,
+            Some(Effect::PossiblyApplied) => May {
+                be_there: self.be_there || there,
+                be_away: self.be_away || !there,
+            },
+        }
+    }
+
+    fn allows(self, there: bool) -> bool {
+        if there { self.be_there } else { self.be_away }
+    }
+}
+
+/// All that is wrong, a sentence each.
+pub(super) fn differences(
+    users: &[User],
+    listed: &HashMap<String, Listed>,
+    emulator: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (nothing, none) = (Listed::default(), BTreeSet::new());
+    for (number, user) in users.iter().enumerate() {
+        let account = account(number as u64);
+        let listed = listed.get(&account).unwrap_or(&nothing);
+        let there = emulator.get(&account).unwrap_or(&none);
+        let of_user = of_user(user, listed, there).into_iter();
+        wrong.extend(of_user.map(|what| format!("{account}: {what}")));
+    }
+    let known = |account: &str| {
+        let number = account
+            .strip_prefix("user")
+            .and_then(|number| number.parse::<usize>().ok());
+        number.is_some_and(|number| number < users.len())
+    };
+    let strangers = emulator.keys().filter(|account| !known(account));
+    wrong.extend(strangers.map(|account| format!("{account}: has tags, and is not in the file")));
+    let strangers = listed.keys().filter(|account| !known(account));
+    wrong.extend(
+        strangers.map(|account| format!("{account}: is listed as failed, and is not in the file")),
+    );
+    wrong
+}
+
+fn of_user(user: &User, listed: &Listed, there: &BTreeSet<String>) -> Vec<String> {
+    let wish = user.wish();
+    let mut wrong = not_in_the_file(&wish, listed);
+    let wish = match wish.is_too_much() {
+        true if listed.add.is_empty() => return vec![format!("{TOO_MANY}, and is not listed")],
+        true => Wish::default(), // refused before anything is sent
+        false => wish,
+    };
+    let mut seen = 0;
+    let tags: BTreeSet<u16> = user
+        .before
+        .iter()
+        .chain(wish.tags.keys())
+        .copied()
+        .collect();
+    for number in tags {
+        let tag = tag(number);
+        let before = user.before.contains(&number);
+        let mut may = May::only(before);
+        if wish.clear {
+            may = may.after(false, listed.clear);
+        }
+        may = match wish.tags.get(&number) {
+            Some(true) => may.after(true, listed.add.get(&tag).copied()),
+            Some(false) if wish.clear => may, // nothing is left to remove
+            Some(false) => may.after(false, listed.remove.get(&tag).copied()),
+            None => may,
+        };
+        let is_there = there.contains(&tag);
+        seen += usize::from(is_there);
+        if !may.allows(is_there) {
+            let is = if is_there { "is there" } else { "is not there" };
+            let was = if before {
+                "was there before"
+            } else {
+                "was not there before"
+            };
+            wrong.push(format!(
+                "tag {tag:?} {is}; it {was}; the file says {wish:?}; listed: {listed:?}"
+            ));
+        }
+    }
+    if seen < there.len() {
+        wrong.push(format!(
+            "has {} tags, of which the file knows {seen}",
+            there.len()
+        ));
+    }
+    wrong
+}
+
+/// What is listed and was not to be done.
+fn not_in_the_file(wish: &Wish, listed: &Listed) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if listed.clear.is_some() && !wish.clear {
+        wrong.push("a clear is listed that is not in the file".to_owned());
+    }
+    for (list, there) in [(&listed.add, true), (&listed.remove, false)] {
+        for name in list.keys() {
+            let wished = wish
+                .tags
+                .iter()
+                .any(|(number, it)| *it == there && tag(*number) == *name);
+            if !wished {
+                wrong.push(format!(
+                    "tag {name:?} is listed, and is not in the file like that"
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Row;
+    use super::*;
+
+    fn user(before: &[u16], rows: &[Row]) -> User {
+        User {
+            before: before.to_vec(),
+            rows: rows.to_vec(),
+        }
+    }
+
+    fn wrong(user: &User, listed: &Listed, there: &[u16]) -> usize {
+        of_user(
+            user,
+            listed,
+            &there.iter().map(|number| tag(*number)).collect(),
+        )
+        .len()
+    }
+
+    fn failed(op: &str, number: u16, effect: Effect) -> Listed {
+        let mut listed = Listed::default();
+        match op {
+            "add" => drop(listed.add.insert(tag(number), effect)),
+            "remove" => drop(listed.remove.insert(tag(number), effect)),
+            _ => listed.clear = Some(effect),
+        }
+        listed
+    }
+
+    #[test]
+    fn a_tag_that_is_lost_or_too_many_is_found() {
+        let user = user(&[1], &[Row::Add(2)]);
+        let done = Listed::default();
+        assert_eq!(wrong(&user, &done, &[1, 2]), 0);
+        assert_eq!(wrong(&user, &done, &[1]), 1);
+        assert_eq!(wrong(&user, &done, &[2]), 1);
+        assert_eq!(wrong(&user, &done, &[1, 2, 3]), 1);
+    }
+
+    #[test]
+    fn what_is_not_applied_has_not_happened_and_what_is_possibly_applied_may_have() {
+        let adds = user(&[], &[Row::Add(2)]);
+        let (not, possibly) = (Effect::NotApplied, Effect::PossiblyApplied);
+        assert_eq!(wrong(&adds, &failed("add", 2, not), &[]), 0);
+        assert_eq!(wrong(&adds, &failed("add", 2, not), &[2]), 1);
+        assert_eq!(wrong(&adds, &failed("add", 2, possibly), &[]), 0);
+        assert_eq!(wrong(&adds, &failed("add", 2, possibly), &[2]), 0);
+        let removes = user(&[2], &[Row::Remove(2)]);
+        assert_eq!(wrong(&removes, &failed("remove", 2, not), &[]), 1);
+        assert_eq!(wrong(&removes, &failed("remove", 2, possibly), &[]), 0);
+    }
+
+    #[test]
+    fn a_clear_goes_before_what_is_added_after_it() {
+        let user = user(&[1, 2], &[Row::Clear, Row::Add(2), Row::Remove(3)]);
+        assert_eq!(wrong(&user, &Listed::default(), &[2]), 0);
+        assert_eq!(wrong(&user, &Listed::default(), &[1, 2]), 1);
+        let not_cleared = failed("clear", 0, Effect::NotApplied);
+        assert_eq!(wrong(&user, &not_cleared, &[1, 2]), 0);
+        assert_eq!(wrong(&user, &not_cleared, &[2]), 1);
+        let not_added = failed("add", 2, Effect::NotApplied);
+        assert_eq!(wrong(&user, &not_added, &[]), 0);
+        assert_eq!(wrong(&user, &not_added, &[2]), 1);
+    }
+
+    #[test]
+    fn nobody_may_be_listed_with_what_is_not_in_the_file() {
+        let user = user(&[1], &[Row::Add(2)]);
+        for listed in [
+            failed("add", 3, Effect::NotApplied),
+            failed("remove", 2, Effect::NotApplied),
+            failed("clear", 0, Effect::NotApplied),
+        ] {
+            assert_eq!(wrong(&user, &listed, &[1, 2]), 1);
+        }
+        let users = [user];
+        let emulator = BTreeMap::from([
+            (account(0), BTreeSet::from([tag(1), tag(2)])),
+            ("stranger".to_owned(), BTreeSet::from([tag(1)])),
+        ]);
+        let listed = HashMap::from([(account(1), Listed::default())]);
+        assert_eq!(differences(&users, &listed, &emulator).len(), 2);
+    }
+}

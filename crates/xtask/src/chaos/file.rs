@@ -1,0 +1,269 @@
+//! The file that is imported, and what it says: users of all kinds, each drawn from the seed and its number alone, with
+//! their rows far apart. What the users had before is drawn with them.
+//!
+//! What the file says is worked out here row by row, as a person would read it, and not as the import does.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::sample::mix;
+
+/// How many tags there are.
+const TAGS: u16 = 400;
+/// Of one user, as the service has it.
+const TAGS_OF_A_USER: u64 = 100;
+/// One bad row comes after so many good ones.
+const GOOD_BEFORE_BAD: u64 = 1_000;
+
+/// What a row does to its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Row {
+    Add(u16),
+    Remove(u16),
+    Clear,
+}
+
+/// A user: what was there before, and the rows, in their order.
+#[derive(Debug, Default)]
+pub(super) struct User {
+    pub(super) before: Vec<u16>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// What a user's rows come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// First all tags go.
+    pub(super) clear: bool,
+    /// Then the last word on each tag: whether it is to be there.
+    pub(super) tags: BTreeMap<u16, bool>,
+}
+
+pub(super) fn account(user: u64) -> String {
+    format!("user{user:07}")
+}
+
+/// The tag of a number: some need quotes in a CSV file, some have several bytes a character.
+pub(super) fn tag(number: u16) -> String {
+    match number % 8 {
+        5 => format!("标签{number}"),
+        6 => format!("tag, {number}"),
+        7 => format!("the \"{number}\" tag"),
+        _ => format!("tag{number}"),
+    }
+}
+
+impl User {
+    /// The user of this number in the file of this seed.
+    pub(super) fn of(seed: u64, user: u64) -> User {
+        let mut draw = Draw {
+            seed: mix(seed, user),
+            drawn: 0,
+        };
+        match draw.below(10_000) {
+            // more distinct tags than a user may have: nothing is to be done
+            0..4 => User::adding(&mut draw, 0, TAGS_OF_A_USER + 1),
+            // more than a user may have with those that are there: some request is refused
+            4..8 => User::adding(&mut draw, 95, 20),
+            8..60 => {
+                let tags = 50 + draw.below(40);
+                User::adding(&mut draw, 0, tags)
+            }
+            60..1_000 => {
+                let tags = 11 + draw.below(10);
+                User::adding(&mut draw, 0, tags)
+            }
+            1_000..2_500 => User::of_all_kinds(&mut draw),
+            _ => {
+                let tags = 1 + draw.below(4);
+                User::adding(&mut draw, 0, tags)
+            }
+        }
+    }
+
+    /// Different tags: some were there, others are added.
+    fn adding(draw: &mut Draw, before: u64, added: u64) -> User {
+        let first = draw.tag();
+        let tag = |nth: u64| (first + u16::try_from(nth).unwrap_or_default()) % TAGS;
+        User {
+            before: (0..before).map(tag).collect(),
+            rows: (before..before + added).map(tag).map(Row::Add).collect(),
+        }
+    }
+
+    /// Rows that add, remove and clear, of few tags, so that later rows are about the tags of earlier ones.
+    fn of_all_kinds(draw: &mut Draw) -> User {
+        let first = draw.tag();
+        let tag =
+            |draw: &mut Draw| (first + u16::try_from(draw.below(12)).unwrap_or_default()) % TAGS;
+        let mut before: Vec<u16> = (0..draw.below(6)).map(|_| tag(draw)).collect();
+        before.sort_unstable();
+        before.dedup();
+        let count = 1 + draw.below(8);
+        let rows = (0..count).map(|_| match draw.below(10) {
+            0 => Row::Clear,
+            1..5 => Row::Remove(tag(draw)),
+            _ => Row::Add(tag(draw)),
+        });
+        User {
+            rows: rows.collect(),
+            before,
+        }
+    }
+
+    /// What the rows come to: the last word on each tag.
+    pub(super) fn wish(&self) -> Wish {
+        let mut wish = Wish::default();
+        for row in &self.rows {
+            match *row {
+                Row::Add(tag) => drop(wish.tags.insert(tag, true)),
+                Row::Remove(tag) => drop(wish.tags.insert(tag, false)),
+                Row::Clear => {
+                    wish = Wish {
+                        clear: true,
+                        tags: BTreeMap::new(),
+                    }
+                }
+            }
+        }
+        wish
+    }
+}
+
+impl Wish {
+    /// Nothing is to be done for a user who would have more tags than one may have.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.tags.values().filter(|there| **there).count() as u64 > TAGS_OF_A_USER
+    }
+
+    /// How often the user is to stand in a request, at least.
+    pub(super) fn slots(&self) -> usize {
+        let of = |there: bool| {
+            self.tags
+                .values()
+                .filter(|it| **it == there)
+                .count()
+                .div_ceil(10)
+        };
+        let removes = if self.clear { 0 } else { of(false) };
+        usize::from(self.clear) + removes + of(true)
+    }
+}
+
+/// Writes the rows of all users: first the first row of each, then the second of those that have one, and so on.
+pub(super) fn write(users: &[User], out: &mut impl Write) -> io::Result<u64> {
+    let most = users.iter().map(|user| user.rows.len()).max().unwrap_or(0);
+    let mut rows = 0;
+    let mut left: Vec<usize> = (0..users.len()).collect();
+    writeln!(out, "account,op,tag")?;
+    for nth in 0..most {
+        left.retain(|user| users[*user].rows.len() > nth);
+        for user in &left {
+            let account = account(*user as u64);
+            match users[*user].rows[nth] {
+                Row::Add(number) => writeln!(out, "{account},add,{}", quoted(&tag(number)))?,
+                Row::Remove(number) => writeln!(out, "{account},remove,{}", quoted(&tag(number)))?,
+                Row::Clear => writeln!(out, "{account},clear,")?,
+            }
+            rows += 1;
+            if rows % GOOD_BEFORE_BAD == 0 {
+                writeln!(out, "{}", bad_row(rows / GOOD_BEFORE_BAD, &account))?;
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// A row that is to do nothing, also not for the user that it names.
+fn bad_row(nth: u64, account: &str) -> String {
+    match nth % 4 {
+        0 => ",add,tag1".to_owned(),
+        1 => format!("{account},add,{}", "很".repeat(17)),
+        2 => format!("{account},put,tag1"),
+        _ => format!("{account}-of-the-second-building-of-all,add,tag1"),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    match text.contains(['"', ',']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
+}
+
+/// A stream of drawn numbers.
+pub(super) struct Draw {
+    pub(super) seed: u64,
+    pub(super) drawn: u64,
+}
+
+impl Draw {
+    /// A number below `bound`; the remainder's bias is no matter here.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.drawn += 1;
+        mix(self.seed, self.drawn) % bound
+    }
+
+    fn tag(&mut self) -> u16 {
+        u16::try_from(self.below(u64::from(TAGS))).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_a_tag_wins_and_a_clear_voids_what_was_said_before() {
+        let of = |rows: &[Row]| {
+            let rows = rows.to_vec();
+            User {
+                rows,
+                before: Vec::new(),
+            }
+            .wish()
+        };
+        let wish = of(&[Row::Add(1), Row::Remove(2), Row::Remove(1), Row::Add(2)]);
+        assert!(!wish.clear);
+        assert_eq!(wish.tags, BTreeMap::from([(1, false), (2, true)]));
+        assert_eq!(wish.slots(), 2);
+        let wish = of(&[Row::Add(1), Row::Clear, Row::Add(3)]);
+        assert!(wish.clear);
+        assert_eq!(wish.tags, BTreeMap::from([(3, true)]));
+        assert_eq!(wish.slots(), 2);
+    }
+
+    #[test]
+    fn a_file_has_users_of_every_kind_and_bad_rows_of_every_kind() {
+        let users: Vec<User> = (0..20_000).map(|user| User::of(1, user)).collect();
+        let wishes: Vec<Wish> = users.iter().map(User::wish).collect();
+        assert!(wishes.iter().any(Wish::is_too_much));
+        assert!(
+            wishes
+                .iter()
+                .any(|wish| wish.clear && !wish.tags.is_empty())
+        );
+        assert!(
+            wishes
+                .iter()
+                .any(|wish| wish.tags.values().any(|there| !there))
+        );
+        assert!(users.iter().any(|user| user.before.len() == 95));
+        let mut text = Vec::new();
+        let rows = write(&users, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(
+            text.lines().count() as u64,
+            1 + rows + rows / GOOD_BEFORE_BAD
+        );
+        for bad in [",add,tag1\n", "很很", ",put,", "-of-the-second"] {
+            assert!(text.contains(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_names_are_within_the_limits() {
+        assert!((0..TAGS).all(|number| tag(number).len() <= 50));
+        assert!(account(9_999_999).len() <= 32);
+    }
+}
