@@ -34,12 +34,18 @@ impl Exit {
         match self {
             Exit::Done => "all done",
             Exit::SomeFailed => "some rows or users failed, each named with its reason and effect",
-            Exit::Usage => "the command line, a limit or the input file: nothing was sent",
+            Exit::Usage => {
+                "the command line, a limit, the input file or the journal of another import: nothing was sent"
+            }
             Exit::Settings => {
                 "credentials or settings are missing, wrong, or refused by the service"
             }
-            Exit::GaveOut => "the service, the network or this machine gave out",
-            Exit::Interrupted => "interrupted, or a question answered with no",
+            Exit::GaveOut => {
+                "the service, the network or this machine gave out: the same import command goes on"
+            }
+            Exit::Interrupted => {
+                "interrupted: the same import command goes on; or a question answered with no"
+            }
         }
     }
 

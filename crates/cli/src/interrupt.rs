@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use imtag_transport::CancelToken;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
@@ -52,6 +52,8 @@ impl Interrupt {
         let ours = [SIGINT, SIGTERM].into_iter();
         let ours = ours.chain((!ignores_hang_up()).then_some(SIGHUP));
         let mut signals = Signals::new(ours).map_err(denied())?;
+        // so that a file that may not grow any more is an error with a remedy, and not the end of the process
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(denied())?;
         let interrupt = Interrupt::new();
         let handler = interrupt.clone();
         let listen = move || {

@@ -1,6 +1,9 @@
 //! The book: what has become of each user. A user is settled when all that was to be done is done, or when what was not
 //! is listed with its reason; both go to the journal. What failed for the service's or the network's fault is held back: at
 //! the end of the import it is listed too, and where the import ends early, the same command tries it again.
+//!
+//! A user who is to be cleared and then added to is listed so that the list does the same: where the clear is not done,
+//! all that was to be added stands after it, done or not.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,7 +25,7 @@ pub(crate) struct Book {
     pub(crate) settled: Settled,
     /// Users of whom something is under way.
     open: HashMap<u64, Open>,
-    held: BTreeMap<u64, Vec<Undone>>,
+    left: BTreeMap<u64, Left>,
     /// Users who are done, to be confirmed together.
     done: Vec<u64>,
 }
@@ -30,13 +33,49 @@ pub(crate) struct Book {
 /// What an import leaves behind.
 pub(crate) struct Remains {
     pub(crate) settled: Settled,
-    held: BTreeMap<u64, Vec<Undone>>,
+    left: BTreeMap<u64, Left>,
+    /// Lines of users who are settled as failed, for which the list had no place.
+    pub(crate) unlisted: Vec<u8>,
 }
 
 impl Remains {
-    /// What was held back of a user; nothing in it where only a part of what was to be done was given out.
-    pub(crate) fn held(&self, position: u64) -> Option<&[Undone]> {
-        self.held.get(&position).map(Vec::as_slice)
+    /// Whether a request of a user who is not settled may be on its way yet.
+    pub(crate) fn may_land(&self) -> bool {
+        let mut undone = self.left.values().flat_map(|left| &left.undone);
+        undone.any(|it| it.effect == Effect::PossiblyApplied)
+    }
+
+    /// What is known of a user who is not settled; none where nothing was given out.
+    pub(crate) fn left(&self, position: u64) -> Option<&Left> {
+        self.left.get(&position)
+    }
+}
+
+/// What is known of a user who is not settled: held back, or left to the next run.
+#[derive(Default)]
+pub(crate) struct Left {
+    done: Ops,
+    pub(crate) undone: Vec<Undone>,
+}
+
+impl Left {
+    /// Whether nothing is known of an operation: it was not given out before the import ended.
+    pub(crate) fn is_unheard_of(&self, op: Op) -> bool {
+        !self.done.has(op) && self.undone.iter().all(|it| it.op != op)
+    }
+}
+
+/// Some of the operations.
+#[derive(Debug, Default, Clone, Copy)]
+struct Ops(u8);
+
+impl Ops {
+    fn add(&mut self, op: Op) {
+        self.0 |= 1 << op as u8;
+    }
+
+    fn has(self, op: Op) -> bool {
+        self.0 & 1 << op as u8 != 0
     }
 }
 
@@ -45,12 +84,43 @@ struct Open {
     under_way: u8,
     /// All that is to be done for the user has been given out.
     whole: bool,
-    undone: Vec<Undone>,
     /// Something was not sent, as the run ended.
     not_sent: bool,
-    some_done: bool,
-    /// What was added: where the clear before it was not done, it has to be done again after it.
+    known: Left,
+    /// What was to be added.
     added: Option<Arc<Change>>,
+}
+
+impl Open {
+    fn is_over(&self) -> bool {
+        self.whole && self.under_way == 0
+    }
+
+    fn take(&mut self, change: Arc<Change>, result: Result<(), ChangeError>) {
+        self.under_way -= 1;
+        let op = op_of(change.operation());
+        match result {
+            Ok(()) => self.known.done.add(op),
+            Err(error) => {
+                self.not_sent |= was_not_sent(&error);
+                self.known.undone.push(Undone::of(&error));
+            }
+        }
+        if op == Op::Add {
+            self.added = Some(change);
+        }
+    }
+
+    /// What is known once all is over.
+    fn close(mut self) -> Left {
+        let undone = &mut self.known.undone;
+        if let Some(added) = &self.added {
+            if undone.iter().any(|it| it.op == Op::Clear) {
+                undone.extend(Undone::again(added, undone));
+            }
+        }
+        self.known
+    }
 }
 
 /// What was not done for a user, or is not known to have been done.
@@ -58,7 +128,8 @@ pub(crate) struct Undone {
     pub(crate) account: String,
     pub(crate) op: Op,
     pub(crate) tags: Vec<String>,
-    pub(crate) reason: Reason,
+    /// None where it was not sent, as the run ended.
+    pub(crate) reason: Option<Reason>,
     pub(crate) effect: Effect,
     /// Whether it is the user's own fault, so that it fails again.
     final_: bool,
@@ -70,36 +141,41 @@ impl Undone {
             account: error.account().to_owned(),
             op: op_of(error.operation()),
             tags: error.undone().to_vec(),
-            reason: Reason::of_change(error),
+            reason: (!was_not_sent(error)).then(|| Reason::of_change(error)),
             effect: error.effect(),
             final_: error.blame() == Blame::Users,
         }
     }
 
-    /// As a line of the list. `tags` are its own.
-    pub(crate) fn failure<'u>(&'u self, tags: &'u [&'u str]) -> Failure<'u> {
+    /// As a line of the list. `tags` are its own; `not_sent` is why what was not sent was not.
+    pub(crate) fn failure<'u>(&'u self, tags: &'u [&'u str], not_sent: &'u Reason) -> Failure<'u> {
         Failure {
             account: &self.account,
             op: self.op,
             tags,
-            reason: &self.reason,
+            reason: self.reason.as_ref().unwrap_or(not_sent),
             effect: self.effect,
         }
     }
 
     /// To add what has been added already, as a clear is to come first.
-    fn again(added: &Change) -> Undone {
-        Undone {
+    fn again(added: &Change, undone: &[Undone]) -> Option<Undone> {
+        let is_done = |tag: &&String| {
+            let mut adds = undone.iter().filter(|it| it.op == Op::Add);
+            !adds.any(|it| it.tags.contains(tag))
+        };
+        let tags: Vec<String> = added.tags().iter().filter(is_done).cloned().collect();
+        (!tags.is_empty()).then(|| Undone {
             account: added.account().to_owned(),
             op: Op::Add,
-            tags: added.tags().to_vec(),
-            reason: Reason::ours(
+            tags,
+            reason: Some(Reason::ours(
                 "added, but what was to be cleared first is not".to_owned(),
                 "import these lines again: they clear, and then add",
-            ),
+            )),
             effect: Effect::Applied,
             final_: true,
-        }
+        })
     }
 }
 
@@ -121,7 +197,7 @@ impl Book {
             journal: opened.journal,
             settled: opened.settled,
             open: HashMap::new(),
-            held: BTreeMap::new(),
+            left: BTreeMap::new(),
             done: Vec::new(),
         }
     }
@@ -133,9 +209,7 @@ impl Book {
 
     /// All changes of a user have been given out.
     pub(crate) fn all_given(&mut self, position: u64) -> Result<(), DiskError> {
-        if let Some(open) = self.open.get_mut(&position) {
-            open.whole = true;
-        }
+        self.open.entry(position).or_default().whole = true;
         self.close_if_over(position)
     }
 
@@ -146,110 +220,104 @@ impl Book {
         user: &User<'_>,
         reason: &Reason,
     ) -> Result<(), DiskError> {
-        let list = |op, tags| Undone {
+        let undone = changes_of(user).map(|(op, tags)| Undone {
             account: user.account.to_owned(),
             op,
             tags,
-            reason: reason.clone(),
+            reason: Some(reason.clone()),
             effect: Effect::NotApplied,
             final_: true,
+        });
+        let known = Left {
+            done: Ops::default(),
+            undone: undone.collect(),
         };
-        let changes = changes_of(user).map(|(op, tags)| list(op, tags));
-        self.list(position, &changes.collect::<Vec<_>>())
+        self.list(position, known)
     }
 
-    /// Takes what became of changes.
+    /// Takes what became of changes: of all of them, also where the disk takes no more.
     pub(crate) fn take(
         &mut self,
         settled: impl IntoIterator<Item = (u64, Arc<Change>, Result<(), ChangeError>)>,
     ) -> Result<(), DiskError> {
+        let mut taken = Ok(());
         for (position, change, result) in settled {
             let open = self.open.entry(position).or_default();
-            open.under_way -= 1;
-            match result {
-                Err(error) if was_not_sent(&error) => open.not_sent = true,
-                Err(error) => open.undone.push(Undone::of(&error)),
-                Ok(()) => {
-                    open.some_done = true;
-                    open.added = (change.operation() == Operation::Add).then_some(change);
-                }
-            }
-            self.close_if_over(position)?;
+            open.take(change, result);
+            taken = taken.and(self.close_if_over(position));
         }
-        let done = std::mem::take(&mut self.done);
-        done.iter()
-            .for_each(|position| self.settled.add(*position, Kind::Done));
-        match done.is_empty() {
-            true => Ok(()),
-            false => self.journal.done(done),
-        }
+        taken.and(self.confirm())
     }
 
     /// The import goes no further, and was not ended early: whoever is held back is listed.
     pub(crate) fn list_held(&mut self) -> Result<(), DiskError> {
-        for (position, undone) in std::mem::take(&mut self.held) {
-            self.list(position, &undone)?;
+        let mut listed = Ok(());
+        for (position, known) in std::mem::take(&mut self.left) {
+            listed = listed.and(self.list(position, known));
         }
-        Ok(())
+        listed
     }
 
     /// The import has ended: hands the journal back, and keeps what the report needs.
     pub(crate) fn close(mut self) -> (Journal, Remains) {
         // of these something was to follow that was not given out
         for (position, open) in self.open {
-            if open.some_done || !open.undone.is_empty() {
-                self.held.insert(position, open.undone);
-            }
+            self.left.insert(position, open.close());
         }
         let remains = Remains {
             settled: self.settled,
-            held: self.held,
+            left: self.left,
+            unlisted: Vec::new(),
         };
         (self.journal, remains)
     }
 
+    /// Confirms who is done.
+    fn confirm(&mut self) -> Result<(), DiskError> {
+        let done = std::mem::take(&mut self.done);
+        for position in &done {
+            self.settled.add(*position, Kind::Done);
+        }
+        match done.is_empty() {
+            true => Ok(()),
+            false => self.journal.done(done),
+        }
+    }
+
     fn close_if_over(&mut self, position: u64) -> Result<(), DiskError> {
-        let over = |open: &Open| open.whole && open.under_way == 0;
-        if !self.open.get(&position).is_some_and(over) {
+        if !self.open.get(&position).is_some_and(Open::is_over) {
             return Ok(());
         }
-        let Open {
-            mut undone,
-            added,
-            not_sent,
-            some_done,
-            ..
-        } = self.open.remove(&position).unwrap_or_default();
-        if not_sent {
-            // the user is left to the next run
-            if some_done || !undone.is_empty() {
-                self.held.insert(position, undone);
-            }
-            return Ok(());
-        }
-        if undone.is_empty() {
+        let open = self.open.remove(&position).unwrap_or_default();
+        let is_left_to_the_next_run = open.not_sent;
+        let known = open.close();
+        let is_final = known.undone.iter().all(|it| it.final_);
+        if known.undone.is_empty() {
             self.done.push(position);
-            return Ok(());
+        } else if is_left_to_the_next_run || !is_final && self.left.len() < HELD_AT_MOST {
+            self.left.insert(position, known);
+        } else {
+            return self.list(position, known);
         }
-        if let (Some(added), true) = (added, undone.iter().any(|it| it.op == Op::Clear)) {
-            undone.push(Undone::again(&added));
-        }
-        if undone.iter().all(|it| it.final_) || self.held.len() >= HELD_AT_MOST {
-            return self.list(position, &undone);
-        }
-        self.held.insert(position, undone);
         Ok(())
     }
 
-    fn list(&mut self, position: u64, undone: &[Undone]) -> Result<(), DiskError> {
-        let tags: Vec<Vec<&str>> = undone
-            .iter()
+    /// Settles a user as failed; where the disk does not take the list any more, what is known is kept for the report.
+    fn list(&mut self, position: u64, known: Left) -> Result<(), DiskError> {
+        // only what is left to the next run has no reason
+        let none = Reason::ours("not sent".to_owned(), "import it again");
+        let tags = known.undone.iter();
+        let tags: Vec<Vec<&str>> = tags
             .map(|it| it.tags.iter().map(String::as_str).collect())
             .collect();
-        let failures = undone.iter().zip(&tags).map(|(it, tags)| it.failure(tags));
-        let failures: Vec<_> = failures.collect();
-        self.settled.add(position, Kind::Failed);
-        self.journal.failed(position, &failures)
+        let failures = known.undone.iter().zip(&tags);
+        let failures: Vec<_> = failures.map(|(it, tags)| it.failure(tags, &none)).collect();
+        let listed = self.journal.failed(position, &failures);
+        match &listed {
+            Ok(()) => self.settled.add(position, Kind::Failed),
+            Err(_) => drop(self.left.insert(position, known)),
+        }
+        listed
     }
 }
 

@@ -1,6 +1,9 @@
 //! The files that an import keeps beside its input: the journal, and the list of who failed.
 
-use std::fs;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::CommandError;
@@ -36,8 +39,11 @@ impl Files {
             journal: journal.map_or_else(|| beside(".journal"), Path::to_owned),
             failed: failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned),
         };
+        let read = input_metadata(input).ok();
         for (flag, file) in [("--journal", &files.journal), ("--failed", &files.failed)] {
-            if is_same(input, file) {
+            let there = fs::metadata(file).ok();
+            let is_same = |(read, there): (&Metadata, &Metadata)| identity(read) == identity(there);
+            if read.as_ref().zip(there.as_ref()).is_some_and(is_same) {
                 return Err(CommandError::Usage(format!(
                     "{} is the file to import: give another path ({flag})",
                     file.display()
@@ -57,9 +63,17 @@ impl Files {
     }
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
-    let real = |path| fs::canonicalize(path).ok();
-    one == other || real(one).is_some_and(|one| Some(one) == real(other))
+/// Of standard input too: a list that is imported by a redirection has the name that the next list would get.
+fn input_metadata(input: &Path) -> io::Result<Metadata> {
+    match input.to_str() {
+        Some("-") => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata(),
+        _ => fs::metadata(input),
+    }
+}
+
+/// Whatever links lead to it.
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 #[cfg(test)]
@@ -83,7 +97,9 @@ mod tests {
         fs::write(&input, "account,tag\n").unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&input, &link).unwrap();
-        for given in [&input, &link] {
+        let hard_link = folder.path().join("hard link");
+        fs::hard_link(&input, &hard_link).unwrap();
+        for given in [&input, &link, &hard_link] {
             assert!(Files::of(&input, Some(given), None).is_err());
             assert!(Files::of(&input, None, Some(given)).is_err());
         }

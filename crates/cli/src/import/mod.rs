@@ -160,6 +160,8 @@ impl Run<'_> {
             users: read.totals.users,
             facts: facts(client),
         };
+        // from here on there are files, which a signal is not to leave behind
+        self.interrupt.busy_with(Busy::Importing);
         let opened = Journal::open(&self.files.journal, &identity, &self.files.failed)?;
         let resumed = opened.settled.done() + opened.settled.failed();
         if opened.resumed {
@@ -172,31 +174,37 @@ impl Run<'_> {
                 "going on by {journal}: {resumed} of {users} users are settled{torn}"
             ));
         }
+        let taken_up = opened.taken_up;
         let mut book = Book::of(opened);
         let bar = Bar::new(
             identity.users,
             &book.settled,
             self.connection.calls_per_second,
         );
-        self.interrupt.busy_with(Busy::Importing);
         let started = Instant::now();
         let sender = Sender {
             client,
             timeout: self.timeout,
+            taken_up,
             interrupt: self.interrupt,
         };
         let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut book, &bar);
         bar.clear();
         let seconds = started.elapsed().as_secs_f64();
-        let (journal, remains) = book.close();
+        let (mut journal, mut remains) = book.close();
         let counters = journal.counters();
         let mut ended = self.ended(&summary, stopped, &remains);
+        if remains.may_land() {
+            journal.stay();
+        }
+        let flushed = journal.flush();
+        remains.unlisted = journal.unlisted();
         let closed = match remains.settled.is_complete() {
             true => journal.finish(),
             false => journal.close(),
         };
-        if let (Err(denied), Ended::AllSent) = (closed, &ended) {
-            ended = Ended::Stopped(denied.to_string());
+        if let Err(denied) = flushed.and(closed) {
+            ended.denied(&denied);
         }
         let read_back = match &self.demo {
             Some(_) => Some(self.read_back(&mut read.gathered, &remains)?),
@@ -260,7 +268,9 @@ impl Run<'_> {
     ) -> Result<ReadBack, CommandError> {
         let mut failed = HashSet::new();
         if remains.settled.failed() > 0 {
-            for listed in failed::list(&self.files.failed).map_err(JournalError::from)? {
+            for listed in
+                failed::list(&self.files.failed, &remains.unlisted).map_err(JournalError::from)?
+            {
                 failed.insert(listed.map_err(JournalError::from)?.account);
             }
         }

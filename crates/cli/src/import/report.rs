@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::bad_rows::BadRows;
 use super::book::{Remains, changes_of};
+use super::disk::DiskError;
 use super::failed::{self, FailedError, Failure};
 use super::read_back::ReadBack;
 use super::users::{Gathered, GroupError};
@@ -96,22 +97,46 @@ impl Failures {
     ) -> Result<(), E> {
         let settled = &self.remains.settled;
         if settled.failed() > 0 {
-            for listed in failed::list(&self.list).map_err(Unnamed::from)? {
-                let listed = listed.map_err(Unnamed::from)?;
-                let tags: Vec<&str> = listed.tags.iter().map(String::as_str).collect();
-                each(&Failure {
-                    account: &listed.account,
-                    op: listed.op,
-                    tags: &tags,
-                    reason: &listed.reason,
-                    effect: listed.effect,
-                })?;
-            }
+            self.for_each_listed(&mut each)?;
         }
         match settled.is_complete() {
             true => Ok(()),
             false => self.for_each_left(each),
         }
+    }
+
+    fn for_each_listed<E: From<Unnamed>>(
+        &self,
+        mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut users = 0;
+        let mut last = String::new();
+        let list = failed::list(&self.list, &self.remains.unlisted);
+        for listed in list.map_err(Unnamed::from)? {
+            let listed = listed.map_err(Unnamed::from)?;
+            let tags: Vec<&str> = listed.tags.iter().map(String::as_str).collect();
+            each(&Failure {
+                account: &listed.account,
+                op: listed.op,
+                tags: &tags,
+                reason: &listed.reason,
+                effect: listed.effect,
+            })?;
+            // the lines of a user stand together
+            users += u64::from(last != listed.account);
+            last = listed.account;
+        }
+        let expected = self.remains.settled.failed();
+        if users == expected {
+            return Ok(());
+        }
+        let path = self.list.clone();
+        Err(Unnamed::List(FailedError::NotWhole {
+            path,
+            listed: users,
+            expected,
+        })
+        .into())
     }
 
     fn for_each_left<E: From<Unnamed>>(
@@ -124,26 +149,22 @@ impl Failures {
             if self.remains.settled.is_settled(position) {
                 continue;
             }
-            let held = self.remains.held(position);
-            for undone in held.unwrap_or_default() {
+            let left = self.remains.left(position);
+            for undone in left.map_or(&[][..], |left| &left.undone) {
                 let tags: Vec<&str> = undone.tags.iter().map(String::as_str).collect();
-                each(&undone.failure(&tags))?;
-            }
-            if held.is_some_and(|held| !held.is_empty()) {
-                continue;
+                each(&undone.failure(&tags, &self.not_sent))?;
             }
             for (op, tags) in changes_of(&user) {
+                if left.is_some_and(|left| !left.is_unheard_of(op)) {
+                    continue;
+                }
                 let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
                 each(&Failure {
                     account: user.account,
                     op,
                     tags: &tags,
                     reason: &self.not_sent,
-                    effect: match held {
-                        // some of it was done before the import ended
-                        Some(_) => Effect::PossiblyApplied,
-                        None => Effect::NotApplied,
-                    },
+                    effect: Effect::NotApplied,
                 })?;
             }
         }
@@ -187,6 +208,16 @@ impl Report {
 }
 
 impl Ended {
+    /// This machine denies what is needed to end well.
+    pub(crate) fn denied(&mut self, denied: &DiskError) {
+        match self {
+            Ended::AllSent | Ended::Interrupted => *self = Ended::Stopped(denied.to_string()),
+            // it is said already
+            Ended::Stopped(_) => {}
+            Ended::Refused(why) | Ended::GaveOut(why) => *why = format!("{why}; and {denied}"),
+        }
+    }
+
     pub(crate) fn sentence(&self) -> Option<String> {
         match self {
             Ended::AllSent => None,

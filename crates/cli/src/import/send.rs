@@ -31,6 +31,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) client: &'a Client,
     /// For each request, with its retries.
     pub(crate) timeout: Option<Duration>,
+    /// Whether an earlier run may have left requests on their way.
+    pub(crate) taken_up: bool,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -61,6 +63,7 @@ impl Sender<'_> {
             .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
             // the file is at hand: whoever is to share a request comes soon
             .linger(Duration::MAX)
+            .after_crash(self.taken_up)
             .cancel(self.interrupt.token())
             .drain(self.interrupt.drain())
             .start();
@@ -88,7 +91,7 @@ impl Sender<'_> {
         }
         let summary = run.bulk.finish();
         run.count(&summary.progress);
-        if stopped.is_none() && summary.ended.is_none() {
+        if stopped.is_none() && summary.ended.is_none() && !self.interrupt.came() {
             stopped = run.book.list_held().err().map(Stopped::from);
         }
         Sent { summary, stopped }
@@ -100,6 +103,9 @@ impl Sender<'_> {
         let too_many_tags = Reason::too_many_tags(&limits);
         let mut users = gathered.users();
         while let Some((position, user)) = users.next()? {
+            if self.interrupt.drain().is_cancelled() {
+                return Ok(());
+            }
             if run.book.settled.is_settled(position) {
                 continue;
             }
@@ -108,8 +114,6 @@ impl Sender<'_> {
             } else if !run.give(position, &user)? {
                 return Ok(());
             }
-            let settled = run.bulk.poll(Duration::ZERO);
-            run.take(settled)?;
         }
         Ok(())
     }
@@ -134,6 +138,7 @@ impl Run<'_> {
                 Op::Remove => Change::remove(user.account, tags),
                 Op::Clear => Change::clear(user.account),
             };
+            self.make_room()?;
             if self.bulk.push(position * CHANGES + nth, change).is_err() {
                 return Ok(false);
             }
@@ -141,6 +146,19 @@ impl Run<'_> {
         }
         self.book.all_given(position)?;
         Ok(true)
+    }
+
+    /// Takes outcomes until another change can be given out at once: what is known is not to wait for a service that
+    /// takes its time.
+    fn make_room(&mut self) -> Result<(), DiskError> {
+        loop {
+            let settled = self.bulk.poll_or_room();
+            let there_is_room = settled.is_empty();
+            self.take(settled)?;
+            if there_is_room {
+                return Ok(());
+            }
+        }
     }
 
     fn take(&mut self, settled: Vec<Settled>) -> Result<(), DiskError> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use imtag_transport::Effect;
@@ -33,19 +33,21 @@ struct Line {
     effect: String,
 }
 
-/// The lines of a list, one after the other; nothing after the first error. A list that is not there is empty, as a
-/// run without failures leaves none.
+/// The lines of a list, one after the other, and then those for which it had no place; nothing after the first error. A
+/// list that is not there is empty, as a run without failures leaves none.
 pub(crate) fn list(
     path: &Path,
+    unlisted: &[u8],
 ) -> Result<impl Iterator<Item = Result<Listed, FailedError>> + use<>, FailedError> {
-    let file = match File::open(path) {
-        Ok(file) => Some(BufReader::new(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
+    let unlisted = Cursor::new(unlisted.to_vec());
+    let file: Box<dyn BufRead> = match File::open(path) {
+        Ok(file) => Box::new(BufReader::new(file).chain(unlisted)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Box::new(unlisted),
         Err(error) => return Err(DiskError::of(path, "read")(error).into()),
     };
     let mut lines = Lines {
         path: path.to_owned(),
-        file,
+        file: Some(file),
         line: 0,
         text: Vec::new(),
     };
@@ -61,7 +63,7 @@ pub(crate) fn list(
 struct Lines {
     path: PathBuf,
     /// None once there is nothing more to read.
-    file: Option<BufReader<File>>,
+    file: Option<Box<dyn BufRead>>,
     line: u64,
     text: Vec<u8>,
 }
@@ -137,7 +139,7 @@ mod tests {
         }
         let mut file = FailedFile::fresh(&path).unwrap();
         file.append(&text).unwrap();
-        let listed: Result<Vec<_>, _> = list(&path).unwrap().collect();
+        let listed: Result<Vec<_>, _> = list(&path, &[]).unwrap().collect();
         let listed = listed.unwrap();
         assert_eq!(
             listed,
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_list_that_is_not_there_is_empty() {
-        assert_eq!(list(Path::new("/no such file")).unwrap().count(), 0);
+        assert_eq!(list(Path::new("/no such file"), &[]).unwrap().count(), 0);
     }
 
     #[test]
@@ -182,7 +184,7 @@ mod tests {
         let good = String::from_utf8(good).unwrap();
         let bad = good.replace("not applied", "maybe");
         std::fs::write(&path, format!("{good}{bad}{good}")).unwrap();
-        let read: Vec<_> = list(&path).unwrap().collect();
+        let read: Vec<_> = list(&path, &[]).unwrap().collect();
         assert_eq!(read.len(), 2);
         let text = read[1].as_ref().unwrap_err().to_string();
         assert!(text.starts_with("line 2 of "), "{text}");

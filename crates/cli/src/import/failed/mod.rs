@@ -68,7 +68,16 @@ pub(crate) enum FailedError {
         journal.display()
     )]
     NotAsWritten { path: PathBuf, journal: PathBuf },
-    /// On reading it back.
+    /// On reading it back: somebody has changed it meanwhile.
+    #[error(
+        "{} lists {listed} users, not the {expected} who failed: it was changed or removed; import the whole file again",
+        path.display()
+    )]
+    NotWhole {
+        path: PathBuf,
+        listed: u64,
+        expected: u64,
+    },
     #[error("line {line} of {} is not as it was written ({problem})", path.display())]
     Line {
         path: PathBuf,

@@ -47,6 +47,8 @@ use super::lock::{Held, Hold, hold};
 pub(crate) struct Journal {
     writer: Writer,
     users: u64,
+    /// Whether it stays where nobody was settled.
+    stays: bool,
 }
 
 /// A journal, and what it knows already.
@@ -55,6 +57,9 @@ pub(crate) struct Opened {
     pub(crate) settled: Settled,
     /// Whether it is an import taken up again, and not a new one.
     pub(crate) resumed: bool,
+    /// Whether an earlier run did not come to its end, so that requests of it may still be on their way. It may have
+    /// settled nobody.
+    pub(crate) taken_up: bool,
     /// Bytes at the end that were torn, and are gone.
     pub(crate) torn: u64,
 }
@@ -96,8 +101,9 @@ impl Journal {
                 path: path.to_owned(),
             });
         }
-        let Some(known) = known(&mut file.0, path)? else {
-            return begin(file, path, identity, failed, pace);
+        let known = match known(&mut file.0, path)? {
+            Some(known) if known.blocks.count > 0 => known,
+            nobody => return begin(file, path, identity, failed, pace, nobody.is_some()),
         };
         if let Some(difference) = identity.difference(&known.identity) {
             return Err(JournalError::Other {
@@ -120,14 +126,16 @@ impl Journal {
             failed,
         };
         // counts this resume, and shows that the disk takes more
-        files.write(&counters, &mut Vec::new(), &mut Vec::new(), &[])?;
+        files.write(&counters, &mut vec![], &mut vec![], &mut vec![])?;
         Ok(Opened {
             journal: Journal {
                 writer: Writer::start(files, counters, true, pace)?,
                 users: identity.users,
+                stays: false,
             },
             settled: blocks.settled,
             resumed: true,
+            taken_up: true,
             torn: known.torn,
         })
     }
@@ -185,9 +193,18 @@ impl Journal {
     ///
     /// # Errors
     /// As `done`.
-    #[cfg(test)]
     pub(crate) fn flush(&self) -> Result<(), DiskError> {
         self.writer.flush()
+    }
+
+    /// The lines of those who failed for which the disk had no place, once it has failed: they stand in no list.
+    pub(crate) fn unlisted(&self) -> Vec<u8> {
+        self.writer.unlisted()
+    }
+
+    /// Requests may be on their way yet: the journal is to stay when it is closed, so that whoever takes it up knows.
+    pub(crate) fn stay(&mut self) {
+        self.stays = true;
     }
 
     /// Ends this run, to be taken up again. Where nobody was settled there is nothing to take up, and no journal is
@@ -208,6 +225,7 @@ impl Journal {
     }
 
     fn end(self, all_settled: bool) -> Result<(), DiskError> {
+        let stays = self.stays;
         let (files, begun) = self.writer.end()?;
         let Files {
             path,
@@ -216,7 +234,7 @@ impl Journal {
             ..
         } = files;
         failed.close()?;
-        if all_settled || !begun {
+        if all_settled || !(begun || stays) {
             disk::remove(&path)?;
         }
         // held until here, so that nobody else takes it for theirs
@@ -225,7 +243,7 @@ impl Journal {
     }
 }
 
-/// What a journal says in which some users are settled.
+/// What a journal says.
 struct Known {
     identity: Identity,
     blocks: Blocks,
@@ -256,7 +274,7 @@ fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
         Ok((blocks, file.metadata()?.len()))
     };
     let (blocks, length) = read().map_err(DiskError::of(&path, "read"))?;
-    Ok((blocks.count > 0).then(|| Known {
+    Ok(Some(Known {
         identity,
         torn: length - blocks.end,
         blocks,
@@ -270,6 +288,7 @@ fn begin(
     identity: &Identity,
     failed: &Path,
     pace: Pace,
+    taken_up: bool,
 ) -> Result<Opened, JournalError> {
     let header = header::header(identity);
     let mut write = || {
@@ -296,9 +315,11 @@ fn begin(
         journal: Journal {
             writer: Writer::start(files, Counters::default(), false, pace)?,
             users: identity.users,
+            stays: false,
         },
         settled: Settled::none(identity.users),
         resumed: false,
+        taken_up,
         torn: 0,
     })
 }

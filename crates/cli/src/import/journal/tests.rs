@@ -44,7 +44,7 @@ impl Place {
 
     /// The accounts in the list of who failed.
     pub(super) fn listed(&self) -> Vec<String> {
-        let lines = list(&self.failed()).unwrap();
+        let lines = list(&self.failed(), &[]).unwrap();
         lines.map(|line| line.unwrap().account).collect()
     }
 }

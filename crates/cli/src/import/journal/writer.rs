@@ -76,6 +76,8 @@ struct State {
     hurry: bool,
     closing: bool,
     broken: Option<DiskError>,
+    /// Lines that the failed file did not take.
+    unlisted: Vec<u8>,
 }
 
 struct Shared {
@@ -97,15 +99,16 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Writes a block; returns when it is safe.
+    /// Writes a block; returns when it is safe. Lines that are in the failed file are taken out.
     pub(super) fn write(
         &mut self,
         counters: &Counters,
         done: &mut Vec<u64>,
         failed: &mut Vec<u64>,
-        lines: &[u8],
+        lines: &mut Vec<u8>,
     ) -> Result<(), DiskError> {
         self.failed.append(lines)?;
+        lines.clear();
         let mut bytes = Vec::new();
         block::put(
             self.end,
@@ -148,6 +151,7 @@ impl Writer {
                 hurry: false,
                 closing: false,
                 broken: None,
+                unlisted: Vec::new(),
             }),
             work: Condvar::new(),
             safe: Condvar::new(),
@@ -196,8 +200,16 @@ impl Writer {
         self.shared.state().broken.clone().map_or(Ok(()), Err)
     }
 
+    /// Lines of who failed that did not find their way into the failed file before it broke.
+    pub(super) fn unlisted(&self) -> Vec<u8> {
+        let state = self.shared.state();
+        match state.broken {
+            Some(_) => [state.unlisted.as_slice(), &state.gathered.lines].concat(),
+            None => Vec::new(),
+        }
+    }
+
     /// Waits until all that was confirmed is safe.
-    #[cfg(test)]
     pub(super) fn flush(&self) -> Result<(), DiskError> {
         let mut state = self.shared.state();
         while state.broken.is_none() && state.oldest().is_some() {
@@ -291,6 +303,9 @@ impl Shared {
                 ..
             } = &mut batch;
             let written = files.write(&counters, done, failed, lines);
+            if written.is_err() {
+                self.state().unlisted = std::mem::take(lines);
+            }
             batch.clear();
             if !self.tell(written) {
                 break;

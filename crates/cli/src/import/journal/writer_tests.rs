@@ -36,6 +36,7 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
     Journal {
         writer: Writer::start(files, Counters::default(), true, pace).unwrap(),
         users: 1_000_000,
+        stays: false,
     }
 }
 
