@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from emulator import Emulator
 
 import imtag
@@ -19,13 +20,45 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
     assert named == set(inspect.signature(imtag.Client).parameters)
 
 
-def test_the_readmes_example_works_as_printed(emulator: Emulator, tmp_path: Path) -> None:
+# what the examples after the first have besides
+BEFORE = """
+import asyncio, logging, os, pathlib, imtag
+log = logging.getLogger()
+key = pathlib.Path(os.environ["IMTAG_SECRET_KEY_FILE"]).read_text().strip()
+endpoint = os.environ["IMTAG_ENDPOINT"]
+client = imtag.Client(sdkappid=1400000000, identifier="administrator", secret_key=key, endpoint=endpoint)
+"""
+
+
+@pytest.mark.parametrize(
+    ("marked", "before", "printed"),
+    [
+        ("client.add_tag(", "", "{'xiaojun012': ['beijing', 'vip'], 'xiaojun013': ['vip']}\n"),
+        ("client.bulk(", BEFORE, "1000 done by 10 requests\n"),
+        ("client.batcher(", BEFORE, ""),
+    ],
+)
+def test_the_readmes_examples_work_as_printed(
+    emulator: Emulator, tmp_path: Path, marked: str, before: str, printed: str
+) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    example = readme.split("```python\n")[1].split("```")[0]
+    examples = [block.split("```")[0] for block in readme.split("```python\n")[1:]]
+    example = next(example for example in examples if marked in example)
     assert len(example.splitlines()) <= 10
     key = tmp_path / "key"
     key.write_text(emulator.secret_key + "\n", encoding="utf-8")
     environment = {**os.environ, "IMTAG_SECRET_KEY_FILE": str(key), "IMTAG_ENDPOINT": emulator.endpoint}
-    command = [sys.executable, "-c", example]
+    command = [sys.executable, "-c", before + example]
     run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
-    assert run.stdout == "{'xiaojun012': ['beijing', 'vip'], 'xiaojun013': ['vip']}\n"
+    assert run.stdout == printed
+
+
+def test_the_readme_names_every_error_and_every_option() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for name in imtag.__all__:
+        kind = getattr(imtag, name)
+        if isinstance(kind, type) and issubclass(kind, imtag.Error) and kind is not imtag.Error:
+            assert f"`{name}`" in readme
+    for method in (imtag.Client.bulk, imtag.Client.batcher):
+        for option in set(inspect.signature(method).parameters) - {"self", "changes"}:
+            assert f"`{option}`" in readme or f"`{option}=" in readme
