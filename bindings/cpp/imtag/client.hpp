@@ -91,7 +91,8 @@ public:
     /// by threads of its own.
     ///
     /// changes  any range of imtag::change, also one that can be walked through once only. It is walked through on this
-    ///          thread, as there is room, and never held as a whole
+    ///          thread, as there is room, and never held as a whole; no further where the run ends early: what was not
+    ///          taken then is not sent, and `told` does not hear of it
     /// told     is called on this thread with the imtag::outcome of each change that was taken, in the order in which
     ///          these become known
     /// options  time limits, linger, room, progress

@@ -53,7 +53,7 @@ public:
         im_error* left = nullptr;
         const im_status status = hand_in(id, given, &left);
         if (status != IM_OK) {
-            take(id);
+            forget(id);
             raise(status, left);
         }
         return std::move(future);
@@ -142,11 +142,7 @@ private:
             if (status != IM_OK)
                 raise(status, left);
             for_each_outcome(known, [this](std::uint64_t id, const std::shared_ptr<im_error>& why) {
-                std::promise<void> promise = take(id);
-                if (why)
-                    promise.set_exception(as_exception(why));
-                else
-                    promise.set_value();
+                keep_promise(id, why ? as_exception(why) : nullptr);
             });
         } catch (...) {
             fail_all(std::current_exception());
@@ -161,27 +157,33 @@ private:
         }
     }
 
-    std::promise<void> take(std::uint64_t id) {
+    /// Nothing is taken out before it has its outcome: whoever waits for all finds it in the futures.
+    void keep_promise(std::uint64_t id, const std::exception_ptr& why) {
         const std::lock_guard lock(mutex_);
         const auto found = open_.find(id);
         if (found == open_.end())
-            return {};  // it was told before that all fail
-        std::promise<void> promise = std::move(found->second);
+            return;  // it was told before that all fail
+        if (why)
+            found->second.set_exception(why);
+        else
+            found->second.set_value();
         open_.erase(found);
         if (open_.empty())
             changed_.notify_all();
-        return promise;
+    }
+
+    void forget(std::uint64_t id) {
+        const std::lock_guard lock(mutex_);
+        open_.erase(id);
+        changed_.notify_all();
     }
 
     void fail_all(const std::exception_ptr& why) noexcept {
-        std::unordered_map<std::uint64_t, std::promise<void>> all;
-        {
-            const std::lock_guard lock(mutex_);
-            all.swap(open_);
-            changed_.notify_all();
-        }
-        for (auto& [id, promise] : all)
+        const std::lock_guard lock(mutex_);
+        for (auto& [id, promise] : open_)
             promise.set_exception(why);
+        open_.clear();
+        changed_.notify_all();
     }
 
     void stop() noexcept {

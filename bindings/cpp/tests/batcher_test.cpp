@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -236,6 +239,24 @@ TEST(batcher, many_threads_submit_and_wait_at_once) {
     for (std::thread& thread : threads)
         thread.join();
     EXPECT_NE(service.user("user7").find(R"(["a"])"), std::string::npos);
+}
+
+TEST(batcher, its_threads_take_no_signals) {
+    const imtag::client client = fresh().client();
+    const imtag::batcher batcher{client};
+    batcher.submit(change::add("alice", {"a"})).get();
+    std::size_t threads = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+        if (task.path().filename() == std::to_string(getpid()))
+            continue;
+        std::ifstream status(task.path() / "status");
+        for (std::string line; std::getline(status, line);)
+            if (line.compare(0, 7, "SigBlk:") == 0) {
+                ++threads;
+                EXPECT_NE(std::stoull(line.substr(7), nullptr, 16) & (1ull << (SIGUSR1 - 1)), 0u) << task.path();
+            }
+    }
+    EXPECT_GE(threads, 2u);  // one keeps the promises, another sends
 }
 
 TEST(batcher, a_forked_child_is_refused_and_ends_while_the_parent_goes_on) {
