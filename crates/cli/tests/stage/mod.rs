@@ -180,3 +180,21 @@ fn shows_usersig(text: &str) -> bool {
     let mut like_one = words.filter(|word| word.len() > 80 && word.starts_with("eJ"));
     like_one.next().is_some()
 }
+
+/// Waits until so many requests have come in.
+pub(crate) fn arrivals(stage: &Stage, at_least: u64) {
+    wait_until("nothing arrives", || {
+        stage.emulator.stats().arrivals() >= at_least
+    });
+}
+
+/// Waits for what another process does.
+#[track_caller]
+pub(crate) fn wait_until(otherwise: &str, it_is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !it_is_so() {
+        let waited = began.elapsed();
+        assert!(waited < std::time::Duration::from_secs(60), "{otherwise}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}

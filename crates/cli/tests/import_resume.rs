@@ -1,0 +1,207 @@
+//! An import that is killed, interrupted or met by an outage goes on by the same command; nothing else does.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use imtag_emulator::{Fault, Generation, Operation};
+use serde_json::json;
+use stage::{ADD, Ran, Stage, arrivals, run, run_with_input, signal, users_with_tags, wait_until};
+
+const CLEAR: (Operation, Generation) = (Operation::Clear, Generation::AllMemberPush);
+const FILE: &str = "users.csv";
+
+fn journal(stage: &Stage) -> PathBuf {
+    stage.home.path().join("users.csv.journal")
+}
+
+/// Begins an import that is then killed, some time after the journal has noted somebody down.
+fn killed(stage: &Stage, arguments: &[&str]) {
+    let mut child = stage.imtag(arguments).spawn().unwrap();
+    let header = || std::fs::metadata(journal(stage)).map_or(0, |it| it.len());
+    wait_until("no journal", || header() > 0);
+    let begun = header();
+    wait_until("nobody is noted down", || header() > begun);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Whose journal has users in it.
+fn cut_short(stage: &Stage) {
+    stage.file(FILE, users_with_tags(4_000, 1));
+    killed(stage, &["import", FILE, "--calls-per-second", "10"]);
+}
+
+#[test]
+fn after_kill_9_the_same_command_goes_on_and_says_so() {
+    let stage = Stage::new();
+    cut_short(&stage);
+    let before = stage.emulator.stats().arrivals();
+    let ran = run(stage.imtag(&["import", FILE, "--json"]));
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    let report = ran.json();
+    let resumed = report["resumed"].as_u64().unwrap();
+    assert!(resumed > 0, "{report}");
+    let says = format!("going on by users.csv.journal: {resumed} of 4000 users are settled");
+    assert!(ran.err.contains(&says), "{ran:?}");
+    assert_eq!(report["users_tagged"], 4_000);
+    assert_eq!(stage.emulator.users().len(), 4_000);
+    let again = stage.emulator.stats().arrivals() - before;
+    assert_eq!(
+        again,
+        (4_000 - resumed).div_ceil(100),
+        "who is settled is not sent again"
+    );
+    assert!(
+        before * 100 - resumed <= 2_500,
+        "two seconds at 10 a second, and what was under way"
+    );
+    assert!(!journal(&stage).exists());
+}
+
+#[test]
+fn a_changed_file_and_another_app_are_not_taken_for_what_was_begun() {
+    let stage = Stage::new();
+    cut_short(&stage);
+    let before = stage.emulator.stats().arrivals();
+    let noted = std::fs::read(journal(&stage)).unwrap();
+    let other_app = ["import", FILE, "--sdkappid", "1400000001"];
+    stage
+        .run(&other_app)
+        .refuses(2, "SDKAppID was 1400000000 and is 1400000001 now");
+    let other_paths = ["import", FILE, "--generation", "timpush"];
+    stage
+        .run(&other_paths)
+        .refuses(2, "generation was all_member_push and is timpush now");
+    stage.file(FILE, users_with_tags(4_001, 1));
+    stage.run(&["import", FILE]).refuses(
+        2,
+        "users.csv.journal is the journal of another import, as the input had",
+    );
+    assert_eq!(stage.emulator.stats().arrivals(), before, "nothing is sent");
+    assert_eq!(std::fs::read(journal(&stage)).unwrap(), noted);
+}
+
+#[test]
+fn other_memory_and_another_pace_go_on() {
+    let stage = Stage::new();
+    cut_short(&stage);
+    let flags = ["import", FILE, "--memory", "16M", "--timeout", "20"];
+    let (exit, report) = stage.json(&flags);
+    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(4_000)));
+    assert!(report["resumed"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_second_import_of_one_journal_is_refused_and_told_whose_it_is() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(1, 1));
+    stage
+        .emulator
+        .fault(ADD, Fault::delay(Duration::from_secs(600)));
+    let mut first = stage.imtag(&["import", FILE]).spawn().unwrap();
+    arrivals(&stage, 1);
+    let second = stage.run(&["import", FILE]);
+    let says = format!(
+        "another import (process {}) is at work with users.csv.journal",
+        first.id()
+    );
+    second.refuses(2, &says);
+    let shared_list = ["import", FILE, "--journal", "other"];
+    stage
+        .run(&shared_list)
+        .refuses(2, "another import writes users.csv.failed.ndjson");
+    assert!(!stage.home.path().join("other").exists());
+    assert_eq!(stage.emulator.stats().arrivals(), 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn after_ctrl_c_the_same_command_goes_on() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(2_000, 1));
+    let import = ["import", FILE, "--calls-per-second", "10", "--json"];
+    let child = stage.imtag(&import).spawn().unwrap();
+    arrivals(&stage, 3);
+    signal(&child);
+    let first = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(first.exit, Some(130));
+    let done = first.json()["users_tagged"].clone();
+    let (exit, report) = stage.json(&["import", FILE]);
+    assert_eq!((exit, &report["resumed"]), (Some(0), &done));
+    assert_eq!(
+        (&report["users_tagged"], &report["requests"]),
+        (&json!(2_000), &json!(20))
+    );
+    assert_eq!(stage.emulator.users().len(), 2_000);
+}
+
+#[test]
+fn after_an_outage_the_same_command_tries_again_whoever_met_it() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(12_000, 1));
+    stage.emulator.fault(ADD, Fault::delay(Duration::ZERO));
+    stage.emulator.faults(ADD, vec![Fault::code(91000); 2_000]);
+    let (exit, report) = stage.json(&["import", FILE, "--timeout", "1"]);
+    assert_eq!((exit, &report["users_tagged"]), (Some(4), &json!(100)));
+    assert!(!stage.home.path().join("users.csv.failed.ndjson").exists());
+    stage.emulator.remove_faults();
+    let (exit, report) = stage.json(&["import", FILE]);
+    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(12_000)));
+    assert_eq!(
+        (&report["resumed"], &report["failures"]),
+        (&json!(100), &json!([]))
+    );
+}
+
+#[test]
+fn a_clear_of_a_killed_import_that_lands_late_takes_away_nothing_that_was_added_after_it() {
+    let stage = Stage::new();
+    stage.file(FILE, "account,op,tag\nalice,clear,\nalice,add,vip\n");
+    stage
+        .emulator
+        .fault(CLEAR, Fault::delay(Duration::from_secs(3)));
+    let mut child = stage.imtag(&["import", FILE]).spawn().unwrap();
+    arrivals(&stage, 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (exit, report) = stage.json(&["import", FILE]);
+    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(1)));
+    assert_eq!(stage.tags_of("alice"), ["vip"]);
+    let order = stage.emulator.stats();
+    assert_eq!(
+        (order.route(CLEAR).arrivals, order.route(ADD).arrivals),
+        (2, 1)
+    );
+}
+
+#[test]
+fn standard_input_goes_on_when_it_brings_the_same_again() {
+    let stage = Stage::new();
+    let content = zstd::encode_all(users_with_tags(2_000, 1).as_bytes(), 1).unwrap();
+    let import = [
+        "import",
+        "-",
+        "--journal",
+        "users.csv.journal",
+        "--calls-per-second",
+        "10",
+    ];
+    let mut child = stage.imtag(&import).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&content).unwrap();
+    arrivals(&stage, 12);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let import = ["import", "-", "--journal", "users.csv.journal", "--json"];
+    let ran = run_with_input(stage.imtag(&import), &content);
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    assert!(ran.json()["resumed"].as_u64().unwrap() > 0, "{ran:?}");
+    assert_eq!(stage.emulator.users().len(), 2_000);
+}
