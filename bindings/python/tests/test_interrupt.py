@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -201,3 +202,47 @@ def test_what_a_handler_raises_ends_a_run(
         run.finish()
     assert [outcome.error for outcome in run] == [None]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", [iter, list])
+def test_a_signal_between_any_two_lines_leaves_every_change_one_outcome(client: imtag.Client, kind: Any) -> None:
+    for line in itertools.count():
+        # outcomes at once, without the network
+        changes = [imtag.add(f"u{number}", []) for number in range(4)]
+        pulled: list[imtag.Change] = []
+        source = map(lambda change: pulled.append(change) or change, changes)  # type: ignore[func-returns-value] # noqa: C417
+        run = client.bulk(source if kind is iter else changes)
+        outcomes: list[imtag.Outcome] = []
+        hit = raising_at(line, lambda: outcomes.extend(run))  # noqa: B023
+        outcomes.extend(run)
+        had = [outcome.change.account for outcome in outcomes]
+        given = pulled if kind is iter else changes
+        assert sorted(had) == [change.account for change in given][: len(had)]
+        if kind is iter:
+            assert len(had) == len(pulled)
+        assert run.summary.unsettled == 0
+        if not hit:
+            break
+    assert line > 30
+
+
+def raising_at(line: int, work: Callable[[], object]) -> bool:
+    """Do it, and raise as a handler would at that line, counted as they are run, of the module of runs."""
+    lines = itertools.count()
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.endswith("_bulk.py") or frame.f_code.co_name == "__del__":
+            return None  # what is raised in a __del__ Python drops
+        if event == "line" and next(lines) == line:
+            raise Stop
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except Stop:
+        return True
+    finally:
+        sys.settrace(before)
+    return False

@@ -6,6 +6,10 @@ all, are pushed many at once.
 One thread does it all, the one that iterates. Whatever is raised in it, by the iterable, by the progress function or by
 a signal's handler, ends the run in the same way: nothing more is sent, what is under way is seen through, and then it
 is raised; the outcomes are there for whoever goes on iterating.
+
+A signal's handler may raise between any two steps of this file, most likely as a call of the library comes back. So
+what such a call leaves is kept before it is made, and what follows from it is noted by one update of the object.
+Nothing that comes and goes with each change has a ``__del__``, as what is raised in one is dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from ctypes import c_size_t, c_void_p
-from itertools import count
+from itertools import count, islice
 from typing import Any, NoReturn
 
 from . import _exit
@@ -34,7 +38,7 @@ from ._summary import Summary, read_summary
 _AT_ONCE = 128  # changes of a collection
 _SOON = 0.005  # seconds, after which changes of a slow collection are pushed, and outcomes looked for
 _AS_LONG_AS_IT_TAKES = 2**64 - 1
-_ENDED_WITH_WORD = (0, 1)  # IM_OK, and IM_PARTIAL, where each outcome says it
+_CAME_TO_ITS_END = (0, 1)  # IM_OK; IM_PARTIAL, where each outcome says what failed
 
 
 class Run:
@@ -69,6 +73,23 @@ class Run:
             free(self.pointer)
 
 
+class _Offer:
+    """Changes in a push: how many were taken, from the first on, and the im_error of the one that was not, if any."""
+
+    __slots__ = ("changes", "error", "first", "taken")
+
+    def __init__(self, changes: list[Change], first: int) -> None:
+        self.changes = changes
+        self.first = first
+        self.taken, self.error = c_size_t(), c_void_p()
+
+    def push(self, run: Run) -> None:
+        """Push them; blocks while the run is full."""
+        operations, flat = changes_flat(self.changes)
+        left = ctypes.byref(self.taken), ctypes.byref(self.error)
+        lib.im_bulk_push_flat(run.pointer, operations, self.first, *flat.arguments, *left)
+
+
 class Bulk:
     """A bulk run, made by ``client.bulk``: an iterator of outcomes, in the order in which they become known.
 
@@ -88,6 +109,8 @@ class Bulk:
         self._input: Iterator[Change] | None = _iterator(changes)
         self._at_once = _AT_ONCE if isinstance(changes, Sized) else 1
         self._batch: list[Change] = []
+        self._offer: _Offer | None = None
+        self._completions = c_void_p()
         self._pending: dict[int, Change] = {}
         self._next_id = 0
         self._ready: deque[Outcome] = deque()
@@ -121,9 +144,9 @@ class Bulk:
 
         Raises what ended the run early, as iterating does.
         """
-        for outcome in self:
-            if outcome.error is not None:
-                self.failures.append(outcome.error)
+        while self._has_outcomes():
+            self.failures += [error for _, error in self._ready if error is not None]
+            self._ready.clear()
         return self.summary
 
     def close(self) -> None:
@@ -144,10 +167,16 @@ class Bulk:
 
     def __next__(self) -> Outcome:
         """Raise, once all outcomes were handed out, what ended the run early: a wrong key, say, or a cancel."""
+        if not self._has_outcomes():
+            raise StopIteration
+        return self._ready.popleft()
+
+    def _has_outcomes(self) -> bool:
+        """Go on until there are any; False at the end."""
         while not self._ready:
             run = self._run
             if run is None:
-                raise StopIteration
+                return False
             try:
                 over = self._step(run)
                 raised = self._asked.take_raised()
@@ -160,7 +189,7 @@ class Bulk:
                 raised = None  # or an exception, by its traceback, would keep itself
             if over:
                 self._end(run)
-        return self._ready.popleft()
+        return True
 
     def _step(self, run: Run) -> bool:
         """Push what the input has, or wait for outcomes. Says whether there are none left."""
@@ -184,60 +213,68 @@ class Bulk:
     def _gather(self, changes: Iterator[Change], until: float) -> bool:
         """Pull changes; says whether there may be more."""
         batch = self._batch
-        for change in changes:
-            if not isinstance(change, Change):
-                place = f"changes[{self._next_id + len(batch)}]"
-                kind = type(change).__name__
+        while len(batch) < self._at_once:
+            before = len(batch)
+            batch.extend(islice(changes, 1))  # pulled is kept, whatever a signal does
+            if len(batch) == before:
+                return False
+            if not isinstance(batch[-1], Change):
+                place, kind = f"changes[{self._next_id + before}]", type(batch.pop()).__name__
                 raise TypeError(f"{place}: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
-            batch.append(change)
-            if len(batch) >= self._at_once or time.monotonic() >= until:
-                return True
-        return False
+            if time.monotonic() >= until:
+                break
+        return True
 
     def _push(self, run: Run) -> None:
-        """Push the batch. A run that has ended takes no more: each that is left has its own error."""
-        refused: list[Outcome] = []
-        taken, error = c_size_t(), c_void_p()
+        """Push the batch. A run that has ended takes no more: each change that is left has its own error."""
+        self._conclude()  # a push that an exception came upon
+        refused = False
         while self._batch:
             # once one was refused they are offered one by one
-            offered = self._batch[:1] if refused else self._batch
-            operations, flat = changes_flat(offered)
-            first = self._next_id
-            self._pending.update(zip(count(first), offered))
-            status = lib.im_bulk_push_flat(
-                run.pointer, operations, first, *flat.arguments, ctypes.byref(taken), ctypes.byref(error)
-            )
-            done = taken.value
-            self._next_id = first + done
-            if status == 0:
-                del self._batch[:done]
-                continue
-            try:
-                for number in range(first + done, first + len(offered)):
-                    del self._pending[number]
-                if not lib.im_error_failure_count(error):  # it is the run's: in a forked child
-                    raise exception_of(status, error)
-                refused.append(Outcome(offered[done], change_error(error)))
-                del self._batch[: done + 1]
-                self._input = None
-            finally:
-                lib.im_error_free(error)
-        self._ready += refused
+            offer = _Offer(self._batch[:1] if refused else self._batch.copy(), self._next_id)
+            self._pending.update(zip(count(offer.first), offer.changes))
+            self._offer = offer
+            offer.push(run)
+            refused = bool(offer.error)
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """Note what became of the offer; one that was not pushed took none."""
+        offer = self._offer
+        if offer is None:
+            return
+        done = offer.taken.value
+        now: dict[str, Any] = {"_offer": None, "_next_id": offer.first + len(offer.changes)}
+        if offer.error:
+            if not lib.im_error_failure_count(offer.error):  # it is no change's: this is a forked child
+                raise exception_of(lib.im_error_status(offer.error), offer.error)
+            now["_ready"] = deque([*self._ready, Outcome(offer.changes[done], change_error(offer.error))])
+            now["_batch"] = self._batch[done + 1 :]
+            now["_input"] = None
+        else:
+            now["_batch"] = self._batch[done:]
+        vars(self).update(now)
+        if offer.error:
+            lib.im_error_free(offer.error)
+        for number in range(offer.first + done, offer.first + len(offer.changes)):
+            self._pending.pop(number, None)
 
     def _poll(self, run: Run, timeout_ms: int) -> None:
-        completions, error = c_void_p(), c_void_p()
-        status = lib.im_bulk_poll(run.pointer, timeout_ms, ctypes.byref(completions), ctypes.byref(error))
-        try:
-            if status != 0:
-                raise exception_of(status, error)
-            ids, errors = settled(completions)
-            changes = self._pending
-            self._ready += [Outcome(changes[number], errors.get(number)) for number in ids]
-            for number in ids:
-                del changes[number]
-        finally:
-            lib.im_error_free(error)
-            lib.im_completions_free(completions)
+        completions, error = self._completions, c_void_p()
+        if not completions:  # else an exception came upon the poll before
+            status = lib.im_bulk_poll(run.pointer, timeout_ms, ctypes.byref(completions), ctypes.byref(error))
+            try:
+                if status != 0:
+                    raise exception_of(status, error)
+            finally:
+                lib.im_error_free(error)
+        numbers, errors = settled(completions)
+        changes = self._pending
+        ready = deque([*self._ready, *[Outcome(changes[number], errors.get(number)) for number in numbers]])
+        vars(self).update(_ready=ready, _completions=c_void_p())
+        lib.im_completions_free(completions)
+        for number in numbers:
+            changes.pop(number, None)
 
     def _stop(self, run: Run) -> None:
         """Send nothing more, wait for what is under way, and have all outcomes ready."""
@@ -248,6 +285,7 @@ class Bulk:
             self._push(run)
             self._finish(run)
             self._poll(run, 0)
+            self._poll(run, 0)  # the one before may have read what an exception came upon
         except Error:  # in a forked child, which has none of the run
             self._batch.clear()
         self._close(run)
@@ -268,7 +306,7 @@ class Bulk:
         error = c_void_p()
         status = lib.im_bulk_finish(run.pointer, ctypes.byref(error))
         try:
-            return None if status in _ENDED_WITH_WORD else exception_of(status, error)
+            return None if status in _CAME_TO_ITS_END else exception_of(status, error)
         finally:
             lib.im_error_free(error)
 

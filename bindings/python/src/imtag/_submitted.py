@@ -86,10 +86,10 @@ class Submitted:
             for thread in self._threads.copy().values():
                 thread.join(seconds)
 
-    def wait(self, seconds: int) -> int:
+    def wait(self, timeout_ms: int) -> int:
         """Poll, and complete; says how many came: 0 where the time was up, or no more will come."""
         completions = c_void_p()
-        lib.im_batcher_poll(self.pointer, seconds, ctypes.byref(completions), None)
+        lib.im_batcher_poll(self.pointer, timeout_ms, ctypes.byref(completions), None)
         try:
             numbers, errors = settled(completions)
         finally:
