@@ -10,11 +10,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use imtag_emulator::{Fault, Generation, Operation};
+use imtag_emulator::Fault;
 use serde_json::json;
 use stage::{ADD, Ran, Stage, arrivals, run, run_with_input, signal, users_with_tags, wait_until};
 
-const CLEAR: (Operation, Generation) = (Operation::Clear, Generation::AllMemberPush);
 const FILE: &str = "users.csv";
 
 fn journal(stage: &Stage) -> PathBuf {
@@ -158,27 +157,6 @@ fn after_an_outage_the_same_command_tries_again_whoever_met_it() {
     assert_eq!(
         (&report["resumed"], &report["failures"]),
         (&json!(100), &json!([]))
-    );
-}
-
-#[test]
-fn a_clear_of_a_killed_import_that_lands_late_takes_away_nothing_that_was_added_after_it() {
-    let stage = Stage::new();
-    stage.file(FILE, "account,op,tag\nalice,clear,\nalice,add,vip\n");
-    stage
-        .emulator
-        .fault(CLEAR, Fault::delay(Duration::from_secs(3)));
-    let mut child = stage.imtag(&["import", FILE]).spawn().unwrap();
-    arrivals(&stage, 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let (exit, report) = stage.json(&["import", FILE]);
-    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(1)));
-    assert_eq!(stage.tags_of("alice"), ["vip"]);
-    let order = stage.emulator.stats();
-    assert_eq!(
-        (order.route(CLEAR).arrivals, order.route(ADD).arrivals),
-        (2, 1)
     );
 }
 

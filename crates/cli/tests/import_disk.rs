@@ -1,0 +1,176 @@
+//! Disks that are full, and folders that take no file: a clear error before anything is sent, or at the moment; and
+//! nobody is lost by it.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use imtag_emulator::Fault;
+use serde_json::{Value, json};
+use stage::{ADD, Ran, Stage, run, users_with_tags};
+
+const FILE: &str = "users.csv";
+
+/// The same command, which may write no file of more than so many times 512 bytes.
+fn limited(command: &Command, blocks: u32) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    let limit = format!("ulimit -f {blocks} && exec \"$0\" \"$@\"");
+    shell
+        .arg("-c")
+        .arg(limit)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    let envs = command.get_envs();
+    shell.envs(envs.filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(command.get_current_dir().unwrap());
+    shell
+}
+
+/// All users whom a report names as failed.
+fn named(report: &Value) -> BTreeSet<String> {
+    let failures = report["failures"].as_array().unwrap();
+    let accounts = failures.iter().map(|it| it["account"].as_str().unwrap());
+    accounts.map(str::to_owned).collect()
+}
+
+/// Every user is either tagged or named, and is said to be tagged who is.
+fn nobody_is_lost(stage: &Stage, report: &Value, users: usize) {
+    let named = named(report);
+    let tagged = stage.emulator.users();
+    assert_eq!(json!(named.len()), report["users_failed"]);
+    assert_eq!(json!(users - named.len()), report["users_tagged"]);
+    for user in 0..users {
+        let account = format!("user{user:04}");
+        assert!(
+            named.contains(&account) != tagged.contains_key(&account),
+            "{account}"
+        );
+    }
+}
+
+#[test]
+fn a_place_that_takes_no_file_is_named_before_anything_is_sent() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(1, 1));
+    stage.file("file", "");
+    for (flag, path, says) in [
+        ("--journal", "file/j", "file/j cannot be opened: "),
+        ("--journal", "nowhere/j", "nowhere/j cannot be opened: "),
+        ("--failed", "nowhere/f", "nowhere/f cannot be opened: "),
+        ("--failed", "/dev/full", "/dev/full cannot be opened: "),
+        ("--failed", "/proc/f", "/proc/f cannot be opened: "),
+    ] {
+        let ran = stage.run(&["import", FILE, flag, path]);
+        ran.refuses(4, says);
+        let left = std::fs::read_dir(stage.home.path()).unwrap().count();
+        assert_eq!(left, 2, "{flag} {path}");
+    }
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_list_that_may_not_grow_stops_the_import_and_names_all_and_it_goes_on() {
+    let stage = Stage::new();
+    let users = 900;
+    stage.file(FILE, users_with_tags(users, 1));
+    let all = (0..users).map(|user| format!("user{user:04}"));
+    let all: Vec<String> = all.collect();
+    stage
+        .emulator
+        .faults(ADD, vec![Fault::leave_out(all, 90033); 4]);
+    let import = stage.imtag(&["import", FILE, "--json", "--calls-per-second", "4"]);
+    let ran = Ran::of(limited(&import, 64).output().unwrap());
+    assert_eq!(ran.exit, Some(4), "{ran:?}");
+    let report = ran.json();
+    let why = report["ended_early"].as_str().unwrap();
+    assert!(
+        why.starts_with("users.csv.failed.ndjson cannot be written: "),
+        "{why}"
+    );
+    assert!(
+        why.contains("make room for it, and run the same command again"),
+        "{why}"
+    );
+    nobody_is_lost(&stage, &report, users);
+
+    let ran = run(stage.imtag(&["import", FILE, "--json"]));
+    let report = ran.json();
+    nobody_is_lost(&stage, &report, users);
+    assert_eq!(report["ended_early"], json!(null));
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_stops_the_import_and_it_goes_on_when_there_is_room() {
+    let stage = Stage::new();
+    let users = 3_000;
+    stage.file(FILE, users_with_tags(users, 1));
+    let disk = stage.home.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let Some(_mounted) = Mounted::on(&disk) else {
+        println!("skipped: only root may mount a small disk");
+        return;
+    };
+    let all: Vec<String> = (0..users).map(|user| format!("user{user:04}")).collect();
+    stage
+        .emulator
+        .faults(ADD, vec![Fault::leave_out(all, 90033); 20]);
+    let flags = [
+        "import",
+        FILE,
+        "--json",
+        "--journal",
+        "disk/j",
+        "--failed",
+        "disk/f",
+    ];
+    let ran = run(stage.imtag(&flags));
+    assert_eq!(ran.exit, Some(4), "{ran:?}");
+    let report = ran.json();
+    let why = report["ended_early"].as_str().unwrap();
+    assert!(
+        why.starts_with("disk/") && why.contains(" cannot be written: "),
+        "{why}"
+    );
+    nobody_is_lost(&stage, &report, users);
+
+    stage.emulator.remove_faults();
+    remounted(&disk, "8M");
+    let report = run(stage.imtag(&flags)).json();
+    assert_eq!(report["ended_early"], json!(null));
+    nobody_is_lost(&stage, &report, users);
+}
+
+/// A disk of 64 KiB, for as long as it lives.
+struct Mounted<'d>(&'d Path);
+
+impl Mounted<'_> {
+    fn on(folder: &Path) -> Option<Mounted<'_>> {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+            .arg(folder);
+        let mounted = mount.output().ok()?;
+        mounted.status.success().then_some(Mounted(folder))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+fn remounted(folder: &Path, size: &str) {
+    let size = format!("remount,size={size}");
+    let status = Command::new("mount")
+        .args(["-o", &size])
+        .arg(folder)
+        .status();
+    assert!(status.unwrap().success());
+}
