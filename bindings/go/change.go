@@ -128,7 +128,6 @@ func (f flat) from(n int) flat {
 func (f flat) push(bulk *C.im_bulk) (int, *Error) {
 	var taken C.size_t
 	var failed *C.im_error
-	collect()
 	status := C.im_bulk_push_flat(bulk, unsafe.SliceData(f.operations), C.uint64_t(f.first),
 		(*C.char)(unsafe.Pointer(unsafe.SliceData(f.text))), C.size_t(len(f.text)),
 		unsafe.SliceData(f.lengths), C.size_t(len(f.lengths)),

@@ -25,11 +25,16 @@
 //		}
 //	}
 //
-// A closed client answers [ErrClosed].
+// A closed client answers [ErrClosed]; what a closed [Batcher] did not take has [ErrBatcherClosed] as its reason.
 //
 // # Time
 //
 // The deadline of the context is the call's; without one it is [Config.Timeout]. Cancelling the context ends the call
 // at once, also while it waits for the quota or for the network; only a [CredentialCallback] is not interrupted.
 // [AttemptTimeout] bounds each attempt of a call.
+//
+// # Many users
+//
+// [Client.Bulk] runs any number of changes, packed into as few requests as can be: changes in, outcomes out. By a
+// [Batcher] many goroutines that tag one user each share requests.
 package imtag

@@ -55,16 +55,16 @@ func ExampleClient_BulkAll() {
 func ExampleBatcher() {
 	client := exampleClient()
 	defer client.Close()
+	ctx := context.Background()
+
 	batcher, err := client.NewBatcher(imtag.BatcherOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer batcher.Close() // which waits until all is done
-	ctx := context.Background()
-	if err := batcher.AddTag(ctx, "dora", "vip"); err != nil { // beside any number of goroutines
-		log.Fatal(err)
-	}
-	outcome := batcher.Submit(ctx, imtag.Remove("dora", "new")) // without waiting
-	fmt.Println("removed:", <-outcome == nil)
-	// Output: removed: true
+	defer batcher.Close() // takes no more, and waits until all is done
+
+	err = batcher.AddTag(ctx, "dora", "vip")                    // waits for the request that it shares
+	removed := batcher.Submit(ctx, imtag.Remove("dora", "new")) // does not wait: a channel
+	fmt.Println("added:", err == nil, "removed:", <-removed == nil)
+	// Output: added: true removed: true
 }

@@ -5,7 +5,6 @@ package imtag_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"slices"
 
 	imtag "github.com/libimtag/libimtag/bindings/go"
@@ -14,14 +13,19 @@ import (
 func ExampleBulkRun_Outcomes() {
 	client := exampleClient()
 	defer client.Close()
-	ctx, changes := context.Background(), []imtag.Change{imtag.Add("dora", "vip"), imtag.Clear("bo")}
+	ctx, changes := context.Background(), []imtag.Change{
+		imtag.Add("dora", "vip", "beijing"), imtag.Remove("dora", "new"), imtag.Clear("bo"), imtag.Add("cy", ""),
+	}
+
 	run := client.Bulk(ctx, slices.Values(changes), imtag.BulkOptions{})
 	for outcome := range run.Outcomes {
 		if outcome.Err != nil {
-			log.Print(outcome.Err)
+			fmt.Println(outcome.Change, "failed:", outcome.Err)
 		}
 	}
 	summary, err := run.Finish()
-	fmt.Println(summary.Done, "done,", summary.Failed, "failed,", err)
-	// Output: 2 done, 0 failed, <nil>
+	fmt.Println(summary.Done, "done,", summary.Failed, "failed;", err)
+	// Output:
+	// add "cy" [""] failed: invalid request, nothing was sent: tags[0]: empty, at least 1 byte (leave it out, or fill it)
+	// 3 done, 1 failed; 4 changes: 3 done, 1 failed; 3 requests, 0 retries
 }

@@ -109,6 +109,7 @@ func (f *feed) next(spare *flat) *flat {
 
 // push pushes changes. Once the run has ended it refuses them one by one, each with an error of its own.
 func (f *feed) push(left flat) {
+	collect()
 	for left.len() > 0 {
 		taken, failed := left.push(f.bulk)
 		if failed == nil {

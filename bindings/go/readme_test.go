@@ -53,19 +53,26 @@ func TestTheREADMEsProgramHasTenLinesAndTagsAUser(t *testing.T) {
 	equal(t, "tags", e.tags(t, "xiaojun012"), []string{"a", "b"})
 }
 
-func TestTheREADMEsHandlingOfErrorsIsThatOfTheExample(t *testing.T) {
+func TestWhatTheREADMEShowsIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	example, err := os.ReadFile("example_error_test.go")
-	if err != nil {
-		t.Fatal(err)
+	for section, file := range map[string]string{
+		"## Results and errors":               "example_error_test.go",
+		"## Any number of changes: bulk runs": "example_range_test.go",
+		"## A user per event: the batcher":    "example_bulk_test.go",
+	} {
+		example, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(readme), section)
+		_, rest, _ = strings.Cut(rest, "```go\n")
+		shown, _, found := strings.Cut(rest, "```\n")
+		indented := "\t" + strings.ReplaceAll(strings.TrimSpace(shown), "\n", "\n\t")
+		indented = strings.ReplaceAll(indented, "\n\t\n", "\n\n")
+		equal(t, section+": there and the same", found && strings.Contains(string(example), "\n"+indented+"\n"), true)
 	}
-	_, rest, _ := strings.Cut(string(readme), "## Results and errors")
-	_, rest, _ = strings.Cut(rest, "```go\n")
-	handling, _, found := strings.Cut(rest, "```\n")
-	indented := "\t" + strings.ReplaceAll(strings.TrimSpace(handling), "\n", "\n\t")
-	equal(t, "there and the same", found && strings.Contains(string(example), "\n"+indented+"\n"), true)
 }

@@ -1,3 +1,5 @@
+//go:build !imtag_debug
+
 package imtag_test
 
 import (
