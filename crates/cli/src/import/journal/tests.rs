@@ -18,10 +18,17 @@ pub(super) struct Place {
     pub(super) identity: Identity,
 }
 
+/// Journals of these tests are synced thousands of times, which a busy disk takes a minute for. What is synced, and when, is
+/// held by the tests of `writer`.
+fn in_memory() -> TempDir {
+    let folder = tempfile::tempdir_in("/dev/shm");
+    folder.or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 impl Place {
     pub(super) fn new(users: u64) -> Place {
         Place {
-            folder: tempfile::tempdir().unwrap(),
+            folder: in_memory(),
             identity: identity(users),
         }
     }
