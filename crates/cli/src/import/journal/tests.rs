@@ -276,3 +276,23 @@ fn a_list_of_failed_users_that_is_gone_is_not_gone_on_without() {
     let says = "does not start with the failed users that this import has listed so far";
     assert!(refused.contains(says), "{refused}");
 }
+
+#[test]
+fn a_run_that_was_killed_or_left_requests_on_their_way_is_taken_up_and_one_that_ended_is_not() {
+    let place = Place::new(4);
+    let opened = place.open().unwrap();
+    assert!(!opened.taken_up);
+    drop(opened);
+    let opened = place.open().unwrap();
+    assert!(
+        opened.taken_up && !opened.resumed,
+        "killed before the first was settled"
+    );
+    let mut journal = opened.journal;
+    journal.stay();
+    journal.close().unwrap();
+    let opened = place.open().unwrap();
+    assert!(opened.taken_up && !opened.resumed);
+    opened.journal.close().unwrap();
+    assert!(!place.open().unwrap().taken_up);
+}

@@ -219,3 +219,28 @@ fn nobody_waits_for_a_thread_that_panicked() {
     );
     assert!(journal.close().is_err());
 }
+
+#[test]
+fn lines_that_the_list_did_not_take_come_back_and_no_others() {
+    let log = Log::default();
+    let list = small("failed", 200, &log);
+    let journal = on(small("journal", 1_000, &log), list, LATE);
+    fail(&journal, 1).unwrap();
+    journal.flush().unwrap();
+    assert_eq!(journal.unlisted(), b"", "it is in the list");
+    fail(&journal, 2).unwrap();
+    journal.flush().unwrap_err();
+    let lines = String::from_utf8(journal.unlisted()).unwrap();
+    assert!(lines.starts_with("{\"account\":\"2\","), "{lines}");
+    assert_eq!(lines.matches('\n').count(), 1, "{lines}");
+}
+
+#[test]
+fn lines_that_are_in_the_list_do_not_come_back_where_it_is_the_journal_that_failed() {
+    let log = Log::default();
+    let list = small("failed", 1_000, &log);
+    let journal = on(small("journal", 10, &log), list, LATE);
+    fail(&journal, 1).unwrap();
+    journal.flush().unwrap_err();
+    assert_eq!(journal.unlisted(), b"");
+}
