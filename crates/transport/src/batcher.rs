@@ -96,6 +96,9 @@ impl Batcher {
             asking: options.interrupt.as_ref().map(Asking::of),
         };
         let _watch = patience.watch();
+        if let Err(stop) = patience.at_most(deadline).check() {
+            return Err(ChangeError::not_sent(&change, before_it_was_sent(stop)));
+        }
         let waiting = waiting_here();
         let given = change.clone();
         let reply = Reply::Caller(Arc::clone(&waiting));
@@ -295,13 +298,13 @@ impl Batcher {
         waiting: &Waiting,
         stop: Stop,
     ) -> Result<(), ChangeError> {
-        let (before, after) = match stop {
-            Stop::TimedOut => (ChangeCause::Expired, ChangeCause::NotAnswered),
-            Stop::Cancelled => (ChangeCause::GivenUp, ChangeCause::GivenUp),
-        };
         if self.take_back(number) {
-            return Err(ChangeError::not_sent(change, before));
+            return Err(ChangeError::not_sent(change, before_it_was_sent(stop)));
         }
+        let after = match stop {
+            Stop::TimedOut => ChangeCause::NotAnswered,
+            Stop::Cancelled => ChangeCause::GivenUp,
+        };
         // it may have come meanwhile
         let sent = || Err(ChangeError::not_sent(change, after).possibly_applied());
         outcome(waiting).unwrap_or_else(sent)
@@ -354,6 +357,13 @@ fn outcome(waiting: &Waiting) -> Option<Result<(), ChangeError>> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take()
+}
+
+fn before_it_was_sent(stop: Stop) -> ChangeCause {
+    match stop {
+        Stop::TimedOut => ChangeCause::Expired,
+        Stop::Cancelled => ChangeCause::GivenUp,
+    }
 }
 
 fn endless() -> Patience {

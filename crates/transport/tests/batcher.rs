@@ -232,6 +232,31 @@ fn a_caller_that_is_cancelled_knows_whether_its_change_was_sent() {
 }
 
 #[test]
+fn a_caller_that_is_late_or_cancelled_already_has_nothing_sent() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    // sends at once, so that a change that is handed in cannot be taken back
+    let batcher = client.batcher().linger(Duration::ZERO).start();
+    let token = CancelToken::new();
+    token.cancel();
+    for options in [
+        CallOptions::new().cancel(&token),
+        CallOptions::new().drain(&token),
+        within(Duration::ZERO),
+    ] {
+        for number in 0..20 {
+            let error = batcher.call(user(number), &options).unwrap_err();
+            assert_eq!(error.effect(), Effect::NotApplied);
+            assert!(matches!(
+                error.cause(),
+                ChangeCause::GivenUp | ChangeCause::Expired
+            ));
+        }
+    }
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
 fn a_flush_waits_for_all_that_came_before_it() {
     let emulator = emulator();
     let batcher = patient(&client(&emulator));
