@@ -22,7 +22,7 @@ type BatcherOptions struct {
 	Room int
 	// FailWhenFull has a change fail at once where the batcher is full, with StatusFull; else it waits for room.
 	FailWhenFull bool
-	// Timeout is for a change, with its waits and retries; default: 30 s.
+	// Timeout is for a change, with its waits and retries, and once more for its wait for room; default: 30 s.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt of a request; default: 10 s.
 	AttemptTimeout time.Duration

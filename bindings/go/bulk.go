@@ -123,7 +123,7 @@ func (r *BulkRun) Outcomes(yield func(Outcome) bool) {
 	}
 }
 
-// Finish says what the run came to, and runs it first if nobody has asked for its outcomes. The error is nil where all
+// Finish says what the run came to, and runs it first if nobody has asked for its outcomes: for after the loop. The error is nil where all
 // that was pulled is done; an *Error with StatusPartial where some changes failed; and otherwise why the run ended early:
 // cancelled, the app was not let in, or the service gave out.
 func (r *BulkRun) Finish() (Summary, error) {

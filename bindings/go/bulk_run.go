@@ -86,7 +86,7 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 	b.run.changes(func(change Change) bool {
 		if more { // else the input goes on after it was told to stop
 			wanted = b.take(change, yield)
-			more = wanted && !b.feed.hasEnded()
+			more = wanted && !b.feed.hasEnded() && b.run.ctx.Err() == nil
 		}
 		return more
 	})

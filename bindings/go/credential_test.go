@@ -133,3 +133,36 @@ func TestACallbackThatCallsItsClientEndsWithThatCall(t *testing.T) {
 	}
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
+
+// Those that send for bulk runs and batchers are threads of the library, which Go has not made.
+func TestACallbackIsAskedOnThreadsThatGoHasNotMade(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	usersig := e.usersig(t)
+	var asked atomic.Int32
+	answers := map[string]func() (imtag.Credential, error){
+		"an error":   func() (imtag.Credential, error) { return imtag.Credential{}, errors.New("the vault is sealed") },
+		"a panic":    func() (imtag.Credential, error) { panic("the vault is sealed") },
+		"a good one": func() (imtag.Credential, error) { return imtag.Credential{UserSig: usersig}, nil },
+	}
+	for what, answer := range answers {
+		client := e.client(t, func(c *imtag.Config) {
+			c.SecretKey = ""
+			c.CredentialCallback = func() (imtag.Credential, error) {
+				asked.Add(1)
+				return answer()
+			}
+		})
+		batcher := newBatcher(t, client, imtag.BatcherOptions{})
+		_, ofRun := client.BulkAll(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+		ofBatcher := batcher.AddTag(background, "anna", "a")
+		for _, err := range []error{ofRun, ofBatcher} {
+			if what == "a good one" {
+				equal(t, what, err, nil)
+			} else {
+				failed(t, err, imtag.StatusCredentials)
+			}
+		}
+	}
+	equal(t, "asked", asked.Load() >= 5, true)
+}
