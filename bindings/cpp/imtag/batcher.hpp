@@ -130,8 +130,9 @@ public:
     /// How many changes have no outcome yet.
     std::size_t unsettled() const noexcept { return im_batcher_unsettled(handle()); }
 
-    /// Ends it without waiting, as the destructor does: what is under way is cancelled, and nothing more is sent.
-    /// Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, possibly applied.
+    /// Ends it without waiting for outcomes, as the destructor does: what is under way is cancelled, and nothing more is
+    /// sent. Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, possibly
+    /// applied. Where futures are open it may take 50 ms.
     std::size_t abandon() noexcept {
         if (!all_)
             return 0;

@@ -49,9 +49,13 @@ public:
     bool is_of_another_process() const noexcept { return getpid() != home_; }
 
     std::future<void> submit(const change& given) {
-        auto [id, future] = open();
+        memory of;
+        std::pmr::vector<im_str> tags(of.get());
+        tags.reserve(given.tag_count());
+        given.for_each_tag([&](str tag) { tags.push_back(tag); });
+        auto [id, future] = open();  // from here on nothing throws that would leave it open
         im_error* left = nullptr;
-        const im_status status = hand_in(id, given, &left);
+        const im_status status = hand_in(id, given, tags, &left);
         if (status != IM_OK) {
             forget(id);
             raise(status, left);
@@ -80,7 +84,7 @@ public:
     void leave_to_parent() noexcept { im_batcher_free(batcher_.release()); }
 
 private:
-    /// For as long the thread may be in the library when the batcher is to end, while anything is open.
+    /// How long the thread is in the library at a time, while anything is open; end() may have to wait for it.
     static constexpr std::uint64_t tick_ms = 50;
 
     std::pair<std::uint64_t, std::future<void>> open() {
@@ -104,11 +108,8 @@ private:
         }
     }
 
-    im_status hand_in(std::uint64_t id, const change& given, im_error** left) const {
-        memory of;
-        std::pmr::vector<im_str> tags(of.get());
-        tags.reserve(given.tag_count());
-        given.for_each_tag([&](str tag) { tags.push_back(tag); });
+    im_status hand_in(std::uint64_t id, const change& given, const std::pmr::vector<im_str>& tags,
+                      im_error** left) const noexcept {
         const str account = given.account();
         switch (given.operation()) {
             case operation::add:
