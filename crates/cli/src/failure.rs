@@ -42,8 +42,8 @@ pub(crate) enum CommandError {
         /// Why.
         source: io::Error,
     },
-    /// The result cannot be written.
-    #[error("cannot write the result to standard output: {0}")]
+    /// The result cannot be written, or what it is to tell cannot be read.
+    #[error("{what}: {0}", what = not_shown(.0))]
     Output(io::Error),
     /// Ctrl-C came before anything was sent.
     #[error("interrupted; nothing was sent")]
@@ -87,6 +87,14 @@ impl CommandError {
     /// The one JSON object of a command that has no result.
     pub(crate) fn object(&self) -> Value {
         object(self.exit(), &self.to_string())
+    }
+}
+
+/// Only what the system denies has to do with standard output.
+fn not_shown(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(_) => "cannot write the result to standard output",
+        None => "cannot tell the whole result",
     }
 }
 

@@ -5,8 +5,12 @@
 
 mod stage;
 
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+
 use imtag_core::Limits;
 use imtag_emulator::Fault;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use stage::{ADD, Stage, run, users_with_tags};
 
@@ -94,4 +98,35 @@ fn the_quota_is_kept() {
     let stats = stage.emulator.stats();
     assert_eq!(stats.code(60007), 0);
     assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.0);
+}
+
+#[test]
+fn a_terminal_gets_a_progress_bar_with_rate_quota_and_failures() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(600, 1));
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let its = OpenOptions::new().write(true).open(name.to_str().unwrap());
+    let mut command = stage.imtag(&["import", "users.csv", "--calls-per-second", "4"]);
+    command.env("TERM", "xterm").stderr(its.unwrap());
+    let child = command.spawn().unwrap();
+    drop(command); // or the terminal would not end with it
+    let mut shown = Vec::new();
+    // where nobody has it open any more, it fails
+    let _ = File::from(terminal).read_to_end(&mut shown);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let shown = String::from_utf8_lossy(&shown);
+    for part in [
+        "/600 users, ",
+        " calls/s (",
+        " % of the quota), 0 failed, ",
+        " left",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in {shown:?}");
+    }
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.ends_with("tagged    600 users, 0 failed\n"), "{out}");
 }

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
-use stage::{ADD, Ran, Stage, run, users_with_tags};
+use stage::{ADD, Ran, Stage, run, users_with_tags, wait_until};
 
 const FILE: &str = "users.csv";
 
@@ -144,6 +144,31 @@ fn a_disk_that_is_full_in_the_middle_stops_the_import_and_it_goes_on_when_there_
     let report = run(stage.imtag(&flags)).json();
     assert_eq!(report["ended_early"], json!(null));
     nobody_is_lost(&stage, &report, users);
+}
+
+#[test]
+fn a_list_that_is_removed_meanwhile_is_said() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(200, 1));
+    let list = stage.home.path().join("users.csv.failed.ndjson");
+    for format in [None, Some("--json")] {
+        let faults = [
+            Fault::leave_out(["user0000"], 90033),
+            Fault::delay(std::time::Duration::from_secs(2)),
+        ];
+        stage.emulator.faults(ADD, faults);
+        let mut import = stage.imtag(&["import", FILE]);
+        let import = import.args(format).spawn().unwrap();
+        wait_until("nobody is listed", || {
+            std::fs::metadata(&list).is_ok_and(|it| it.len() > 0)
+        });
+        std::fs::remove_file(&list).unwrap();
+        let ran = Ran::of(import.wait_with_output().unwrap());
+        assert_eq!(ran.exit, Some(4), "{ran:?}");
+        let says = "users.csv.failed.ndjson lists 0 users, not the 1 who failed: it was changed or removed";
+        assert!(ran.err.contains(says), "{ran:?}");
+        assert!(ran.err.contains("cannot tell the whole result"), "{ran:?}");
+    }
 }
 
 /// A disk of 64 KiB, for as long as it lives.
