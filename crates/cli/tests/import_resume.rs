@@ -183,3 +183,22 @@ fn standard_input_goes_on_when_it_brings_the_same_again() {
     assert!(ran.json()["resumed"].as_u64().unwrap() > 0, "{ran:?}");
     assert_eq!(stage.emulator.users().len(), 2_000);
 }
+
+#[test]
+fn what_a_killed_run_may_have_done_is_not_listed_as_not_applied() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(1, 1));
+    let unheard = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_secs(600));
+    stage.emulator.fault(ADD, unheard);
+    let mut first = stage.imtag(&["import", FILE]).spawn().unwrap();
+    wait_until("nobody is tagged", || !stage.tags_of("user0000").is_empty());
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let left_out = Fault::leave_out(["user0000"], 70107);
+    stage.emulator.fault(ADD, left_out);
+    let (exit, report) = stage.json(&["import", FILE]);
+    assert_eq!((exit, &report["users_failed"]), (Some(1), &json!(1)));
+    assert_eq!(report["failures"][0]["effect"], "possibly applied");
+    let listed = std::fs::read_to_string(stage.home.path().join("users.csv.failed.ndjson"));
+    assert!(listed.unwrap().contains("possibly applied"));
+}

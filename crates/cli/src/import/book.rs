@@ -2,6 +2,9 @@
 //! is listed with its reason; both go to the journal. What failed for the service's or the network's fault is held back: at
 //! the end of the import it is listed too, and where the import ends early, the same command tries it again.
 //!
+//! Where an import is taken up, a run before it may have sent for whoever is not settled, and nobody knows what: so nothing
+//! that fails is *not applied* then, but where it is never sent.
+//!
 //! A user who is to be cleared and then added to is listed so that the list does the same: where the clear is not done,
 //! all that was to be added stands after it, done or not.
 
@@ -28,12 +31,16 @@ pub(crate) struct Book {
     left: BTreeMap<u64, Left>,
     /// Users who are done, to be confirmed together.
     done: Vec<u64>,
+    /// What runs before this one may have done for whoever is not settled.
+    earlier: Effect,
 }
 
 /// What an import leaves behind.
 pub(crate) struct Remains {
     pub(crate) settled: Settled,
     left: BTreeMap<u64, Left>,
+    /// What runs before this one may have done for whoever is not settled.
+    pub(crate) earlier: Effect,
     /// Lines of users who are settled as failed, for which the list had no place.
     pub(crate) unlisted: Vec<u8>,
 }
@@ -96,14 +103,14 @@ impl Open {
         self.whole && self.under_way == 0
     }
 
-    fn take(&mut self, change: Arc<Change>, result: Result<(), ChangeError>) {
+    fn take(&mut self, change: Arc<Change>, result: Result<(), ChangeError>, earlier: Effect) {
         self.under_way -= 1;
         let op = op_of(change.operation());
         match result {
             Ok(()) => self.known.done.add(op),
             Err(error) => {
                 self.not_sent |= was_not_sent(&error);
-                self.known.undone.push(Undone::of(&error));
+                self.known.undone.push(Undone::of(&error, earlier));
             }
         }
         if op == Op::Add {
@@ -136,13 +143,13 @@ pub(crate) struct Undone {
 }
 
 impl Undone {
-    fn of(error: &ChangeError) -> Undone {
+    fn of(error: &ChangeError, earlier: Effect) -> Undone {
         Undone {
             account: error.account().to_owned(),
             op: op_of(error.operation()),
             tags: error.undone().to_vec(),
             reason: (!was_not_sent(error)).then(|| Reason::of_change(error)),
-            effect: error.effect(),
+            effect: error.effect().max(earlier),
             final_: error.blame() == Blame::Users,
         }
     }
@@ -194,6 +201,10 @@ fn op_of(operation: Operation) -> Op {
 impl Book {
     pub(crate) fn of(opened: Opened) -> Book {
         Book {
+            earlier: match opened.taken_up {
+                true => Effect::PossiblyApplied,
+                false => Effect::NotApplied,
+            },
             journal: opened.journal,
             settled: opened.settled,
             open: HashMap::new(),
@@ -243,7 +254,7 @@ impl Book {
         let mut taken = Ok(());
         for (position, change, result) in settled {
             let open = self.open.entry(position).or_default();
-            open.take(change, result);
+            open.take(change, result, self.earlier);
             taken = taken.and(self.close_if_over(position));
         }
         taken.and(self.confirm())
@@ -267,6 +278,7 @@ impl Book {
         let remains = Remains {
             settled: self.settled,
             left: self.left,
+            earlier: self.earlier,
             unlisted: Vec::new(),
         };
         (self.journal, remains)

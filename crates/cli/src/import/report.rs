@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use imtag_transport::Effect;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
@@ -164,7 +163,7 @@ impl Failures {
                     op,
                     tags: &tags,
                     reason: &self.not_sent,
-                    effect: Effect::NotApplied,
+                    effect: self.remains.earlier,
                 })?;
             }
         }
