@@ -29,7 +29,7 @@ impl May {
     /// After a step that sets it, with what is listed of the step.
     fn after(self, there: bool, listed: Option<Effect>) -> May {
         match listed {
-            None => May::only(there),
+            None | Some(Effect::Applied) => May::only(there),
             Some(Effect::NotApplied) => self,
             Some(Effect::PossiblyApplied) => May {
                 be_there: self.be_there || there,

@@ -14,6 +14,8 @@ use crate::Error;
 pub(super) enum Effect {
     NotApplied,
     PossiblyApplied,
+    /// It is done, and to be done again after a clear that is not.
+    Applied,
 }
 
 /// What is listed of a user.
@@ -46,6 +48,7 @@ fn take(users: &mut HashMap<String, Listed>, line: &Value) -> Result<(), String>
     let effect = match text("effect")? {
         "not applied" => Effect::NotApplied,
         "possibly applied" => Effect::PossiblyApplied,
+        "applied" => Effect::Applied,
         other => return Err(format!("has the effect {other:?}")),
     };
     if text("reason")?.is_empty() {

@@ -9,7 +9,7 @@ use super::file::{Draw, account};
 const BOTH: [bool; 2] = [true, false];
 
 /// Faults that hit a request by chance: 10 % together, or a little less.
-fn by_chance(long: bool) -> Vec<Value> {
+fn by_chance() -> Vec<Value> {
     let mut faults = vec![
         json!({"kind": "delay", "delay_ms": 300, "probability": 0.01}),
         json!({"kind": "delay", "answer_delay_ms": 300, "probability": 0.005}),
@@ -37,10 +37,6 @@ fn by_chance(long: bool) -> Vec<Value> {
     // decided before any account is looked at, so never after the effect
     for (code, probability) in [(60007, 0.001), (60004, 0.001), (70001, 0.001)] {
         faults.push(json!({"kind": "code", "code": code, "probability": probability}));
-    }
-    if long {
-        // longer than an attempt may take: it is given up, tried again, and has its effect after all
-        faults.push(json!({"kind": "delay", "delay_ms": 11_000, "probability": 0.0003}));
     }
     faults
 }
@@ -80,11 +76,17 @@ fn of_clears(long: bool) -> Vec<Value> {
 /// All of them, as orders that the emulator takes. Those of accounts come first, as a request takes one fault.
 pub(super) fn orders(seed: u64, users: u64, long: bool) -> Vec<Value> {
     let mut faults = of_accounts(seed, users);
-    faults.extend(by_chance(long));
-    vec![
+    faults.extend(by_chance());
+    let mut orders = vec![
         json!({"faults": faults}),
         json!({"route": "clear", "faults": of_clears(long)}),
-    ]
+    ];
+    if long {
+        // longer than an attempt may take: it is given up, tried again, and has its effect after all
+        let late = json!({"kind": "delay", "delay_ms": 11_000, "probability": 0.0003});
+        orders.push(json!({"route": "add", "faults": [late]}));
+    }
+    orders
 }
 
 #[cfg(test)]
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn one_request_in_ten_is_hit_by_chance_and_no_more() {
-        let sum: f64 = by_chance(true)
+        let sum: f64 = by_chance()
             .iter()
             .filter_map(|fault| fault["probability"].as_f64())
             .sum();
