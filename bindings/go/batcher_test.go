@@ -268,6 +268,7 @@ func TestACallerWhoseContextIsDoneKnowsThatTheChangeMayBeApplied(t *testing.T) {
 	err = batcher.AddTag(late, "bo", "a")
 	equal(t, "effect", failureOf(t, err, imtag.StatusTimeout).Effect, imtag.NotApplied)
 	equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), true)
+	equal(t, "message", err.Error(), `add "bo": not sent: its time was up (not applied; allow more time, or try again)`)
 	batcher.Close()
 	equal(t, "it stayed under way", e.tags(t, "anna"), []string{"a"})
 	equal(t, "it was not taken", len(e.tags(t, "bo")), 0)

@@ -12,13 +12,12 @@ import "sync"
 type feed struct {
 	bulk *C.im_bulk
 
-	mu      sync.Mutex
-	some    sync.Cond // there are changes to be pushed, or the input is over
-	filling *flat
-	over    bool
-	refused []settled // changes that the run did not take, as it had ended
-
-	notTaken int // how many were refused
+	mu       sync.Mutex
+	some     sync.Cond // there are changes to be pushed, or the input is over
+	filling  *flat
+	over     bool
+	refused  []settled // changes that the run did not take, as it had ended
+	notTaken int       // how many, with those that were handed out
 
 	room   chan struct{} // told whenever what was filled is being pushed
 	pushed chan struct{} // closed when all is pushed

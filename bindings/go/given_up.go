@@ -8,15 +8,20 @@ import (
 // Errors of changes that the library has no part in: it was never given the change, or still has it when its caller waits
 // no longer. They read like the library's own.
 
+const (
+	timeUp   = "not sent: its time was up"
+	moreTime = "allow more time, or try again"
+)
+
 // givenUp is the error of a change whose context is done.
 func givenUp(ctx context.Context, change Change, effect Effect) *Error {
-	what := "cancelled by its caller"
-	status, remedy := StatusCancelled, "send it again if it is still wanted"
-	if late(ctx) {
-		what = "its time was up before it was answered"
-		status, remedy = StatusTimeout, "allow more time, or try again"
-	}
-	if effect == NotApplied {
+	status, what, remedy := StatusCancelled, "cancelled by its caller", "send it again if it is still wanted"
+	switch {
+	case late(ctx) && effect == NotApplied:
+		status, what, remedy = StatusTimeout, timeUp, moreTime
+	case late(ctx):
+		status, what, remedy = StatusTimeout, "its time was up before it was answered", moreTime
+	case effect == NotApplied:
 		what = "not sent: " + what
 	}
 	err := errorOfChange(change, status, effect, what, remedy)
@@ -26,18 +31,18 @@ func givenUp(ctx context.Context, change Change, effect Effect) *Error {
 
 // noRoom is the error of a change that waited for room as long as it may.
 func noRoom(change Change) *Error {
-	return errorOfChange(change, StatusTimeout, NotApplied, "not sent: its time was up", "allow more time, or try again")
+	return errorOfChange(change, StatusTimeout, NotApplied, timeUp, moreTime)
 }
 
 // closed is the error of a change that came when the batcher was closed.
 func closed(change Change) *Error {
 	err := errorOfChange(change, StatusClosed, NotApplied, "not sent: it is closed", "use it before it is closed, or make another")
-	err.retryable = false
 	err.cause = ErrBatcherClosed
 	return err
 }
 
 func errorOfChange(change Change, status Status, effect Effect, what, remedy string) *Error {
+	retryable := status != StatusClosed
 	return &Error{
 		Status: status,
 		Effect: effect,
@@ -47,9 +52,9 @@ func errorOfChange(change Change, status Status, effect Effect, what, remedy str
 			Undone:    change.tags,
 			Remedy:    remedy,
 			Effect:    effect,
-			Retryable: status != StatusClosed,
+			Retryable: retryable,
 		}},
 		message:   fmt.Sprintf("%v %q: %s (%v; %s)", change.operation, change.account, what, effect, remedy),
-		retryable: true,
+		retryable: retryable,
 	}
 }
