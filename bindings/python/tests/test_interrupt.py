@@ -181,6 +181,24 @@ def test_the_second_ctrl_c_ends_what_is_under_way_too(emulator: Emulator) -> Non
     assert interrupted(emulator, "finish", times=2) == "interrupted 0 possibly applied\n"
 
 
+def test_ctrl_c_is_raised_though_the_iterable_has_raised_before(
+    emulator: Emulator, client: imtag.Client, alarm: Any
+) -> None:
+    emulator.faults("add", HANGS)
+
+    def changes() -> Iterator[imtag.Change]:
+        yield from (imtag.add(f"u{number}", ["a"]) for number in range(100))
+        emulator.wait_for_arrivals(1)
+        alarm(raise_stop)  # comes while what is under way is waited for
+        raise LookupError("mine")
+
+    run = client.bulk(changes(), linger=60)
+    with pytest.raises(Stop) as caught:
+        run.finish()
+    assert isinstance(caught.value.__context__, LookupError)
+    assert {str(error and error.effect) for _, error in run} == {"possibly applied"}
+
+
 def test_what_a_handler_raises_ends_a_change_of_a_batcher(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
     emulator.faults("add", HANGS)
     with client.batcher(linger=0, attempt_timeout=1) as batcher:

@@ -179,14 +179,11 @@ class Bulk:
                 return False
             try:
                 over = self._step(run)
-                raised = self._asked.take_raised()
-                if raised is not None:
-                    raise raised
+                self._raise_what_was_raised()
             except BaseException:
                 self._stop(run)
+                self._raise_what_was_raised()  # meanwhile: the second Ctrl-C, say
                 raise
-            finally:
-                raised = None  # or an exception, by its traceback, would keep itself
             if over:
                 self._end(run)
         return True
@@ -294,8 +291,20 @@ class Bulk:
         """Raise what ended the run early, if anything did."""
         ended = self._finish(run)
         self._close(run)
-        if ended is not None:
-            raise ended
+        try:
+            if ended is not None:
+                raise ended
+        finally:
+            del ended  # or the exception, by its traceback, would keep itself
+
+    def _raise_what_was_raised(self) -> None:
+        """Raise what was raised while the library asked whether to go on."""
+        raised = self._asked.take_raised()
+        try:
+            if raised is not None:
+                raise raised
+        finally:
+            del raised  # as above
 
     def _close(self, run: Run) -> None:
         self._last = read_summary(run.pointer)

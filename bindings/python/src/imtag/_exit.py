@@ -26,7 +26,7 @@ class Endable(Protocol):
         """End it, by that reading of time.monotonic."""
 
 
-_open: weakref.WeakSet[Endable] = weakref.WeakSet()
+_open: dict[int, weakref.ref[Endable]] = {}
 _running: dict[int, Call] = {}
 _over: list[bool] = []
 
@@ -44,14 +44,17 @@ def end(call: Call) -> None:
 
 def know(handle: Endable) -> None:
     """Note a handle that is to be ended."""
-    _open.add(handle)
+    key = id(handle)
+    _open[key] = weakref.ref(handle, lambda _: _open.pop(key, None))
 
 
 def _end_all() -> None:
     _over.append(True)
     until = time.monotonic() + _LONGEST_WAIT
-    for handle in list(_open):
-        handle.end(until)
+    for open_handle in _open.copy().values():
+        handle = open_handle()
+        if handle is not None:
+            handle.end(until)
     while _running and time.monotonic() < until:
         for call in _running.copy().values():  # a copy is made at once, whatever other threads do
             lib.im_call_cancel(call.pointer)
