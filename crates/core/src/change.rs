@@ -151,8 +151,9 @@ fn violations<'a, T: Text<'a>>(
         });
     });
     let mut seen = Seen::default();
-    let mut count = 0;
+    let (mut given, mut count) = (0, 0);
     for (index, tag) in tags.into_iter().enumerate() {
+        given += 1;
         match Tag::check(tag, rules) {
             Ok(tag) => {
                 count += usize::from(seen.before(tag.as_str(), index).is_none());
@@ -167,7 +168,7 @@ fn violations<'a, T: Text<'a>>(
     let most = rules.limits.tags_per_user;
     let of_number = match operation {
         Operation::Clear | Operation::Get => None,
-        _ if count == 0 && found.is_empty() => Some(Problem::None),
+        _ if given == 0 => Some(Problem::None),
         Operation::Add if count > most => Some(Problem::TooManyToCarry { count, most }),
         Operation::Add | Operation::Remove => None,
     };
@@ -239,8 +240,8 @@ mod tests {
             "account: 33 bytes, at most 32; tags[1]: empty, at least 1 byte; tags[2]: 52 bytes, at most 50"
         );
         assert_eq!(
-            complaint(&Change::remove("u", [""; 0])),
-            "tags: none, at least 1"
+            complaint(&Change::remove("", [""; 0])),
+            "account: empty, at least 1 byte; tags: none, at least 1"
         );
     }
 

@@ -71,6 +71,10 @@ pub struct Pace {
     pub remembers: bool,
 }
 
+/// What is looked at first. An add often waits for a clear or remove of its account, and then shares a request with the
+/// other adds; hardly ever the other way round.
+const IN_TURN: [Operation; 3] = [Operation::Clear, Operation::Remove, Operation::Add];
+
 const OPEN: &str = "a source is used from its opening to its closing only";
 
 /// Changes of many sources, on their way into requests.
@@ -207,7 +211,7 @@ impl<R, E: Clone> Schedule<R, E> {
             let (pace, hurried, quiet) = (of.pace, of.is_hurried(), of.under_way == 0);
             let mut until: Option<Duration> = None;
             let mut enough = None;
-            for operation in Operation::ALL {
+            for operation in IN_TURN {
                 match of
                     .lane(operation)
                     .look(&pace, users_per_request, hurried, quiet, now)

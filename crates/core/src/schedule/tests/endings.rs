@@ -31,10 +31,10 @@ fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
     assert_eq!(
         rig.outcomes(),
         [
-            "1 Expired not applied [0]".to_owned(),
+            "3 Expired not applied []".to_owned(),
             format!("5 Expired not applied {undone:?}"),
             format!("4 Expired not applied {:?}", &undone[..9]),
-            "3 Expired not applied []".to_owned(),
+            "1 Expired not applied [0]".to_owned(),
         ]
     );
     rig.done(batch);

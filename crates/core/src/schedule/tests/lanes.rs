@@ -241,3 +241,15 @@ fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
     assert_eq!(rig.outcomes().len(), 300);
     rig.is_empty();
 }
+
+#[test]
+fn at_the_end_an_add_waits_for_those_that_a_remove_holds_up() {
+    let mut rig = Rig::of(BULK);
+    rig.push(Change::add("u", ["a"]));
+    rig.push(Change::remove("v", ["b"]));
+    rig.push(Change::add("v", ["a"]));
+    rig.hurry();
+    let [remove] = rig.sends(["remove v:b"]);
+    rig.done(remove);
+    let _ = rig.sends(["add u:a v:a"]);
+}
