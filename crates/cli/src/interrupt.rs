@@ -1,10 +1,12 @@
 //! Ctrl-C (SIGINT), SIGTERM and SIGHUP: what they do depends on what the command is busy with.
 //!
-//!     Reading    ends the process at once: nothing was sent
-//!     Calling    cancels the one call, which then says what is known of its effect
-//!     Importing  the first stops sending, and what is under way is waited for; the second cancels that too
-//!     Reporting  ends the process at once, so that a reader who does not read cannot hold it
-//!     Serving    ends the emulator, which is how it is meant to end
+//! ```text
+//! Reading    ends the process at once: nothing was sent
+//! Calling    cancels the one call, which then says what is known of its effect
+//! Importing  the first stops sending, and what is under way is waited for; the second cancels that too
+//! Reporting  ends the process at once, so that a reader who does not read cannot hold it
+//! Serving    ends the emulator, which is how it is meant to end
+//! ```
 //!
 //! SIGHUP is left alone where it is ignored already, as `nohup` does.
 

@@ -1,8 +1,10 @@
 //! A row as it waits to be grouped: as few bytes as can be, since there are millions, and each is written, read and
 //! perhaps written to a disk and back.
 //!
-//!     account length, account, 4 × number of tags + operation, then of each tag its number + 1,
-//!     or 0, length and text where it has no number
+//! ```text
+//! account length, account, 4 × number of tags + operation, then of each tag its number + 1,
+//! or 0, length and text where it has no number
+//! ```
 //!
 //! All numbers are LEB128.
 

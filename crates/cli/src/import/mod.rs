@@ -1,11 +1,13 @@
 //! An import. Each of its steps knows the one before only by what it hands over:
 //!
-//!     open    file, unpack, digest, lines       bytes, unpacked, known by their fingerprint
-//!     read    header, records, ndjson, read     rows, each checked: good ones, and bad_rows
-//!     group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
-//!             group, users, totals              and in an order that follows from the file alone
-//!     send    files, journal, send, book        changes, and what became of each, kept safe in the journal
-//!     report  failed, report, summary, dry_run  who failed and why
+//! ```text
+//! open    file, unpack, digest, lines       bytes, unpacked, known by their fingerprint
+//! read    header, records, ndjson, read     rows, each checked: good ones, and bad_rows
+//! group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
+//!         group, users, totals              and in an order that follows from the file alone
+//! send    files, journal, send, book        changes, and what became of each, kept safe in the journal
+//! report  failed, report, summary, dry_run  who failed and why
+//! ```
 
 mod bad_rows;
 mod book;

@@ -1,6 +1,7 @@
 //! Reading, checking, grouping and counting a file of shuffled rows: `imtag import --dry-run`, as it is shipped, in
 //! turns with GNU sort of the same file in the same memory, which also puts the rows of a user together. Both run as
-//! processes of their own, so that what they take is theirs alone.
+//! processes of their own, so that what they take is theirs alone. Then a whole import of the first rows, into an
+//! emulator of a high quota: how many requests it made, against the fewest that there can be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +9,22 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use imtag_core::SecretKey;
+use imtag_emulator::Emulator;
 use lexopt::ValueExt;
 use serde_json::Value;
 
+use super::scene::{KEY, LATENCY};
 use crate::Error;
 use crate::cargo::cargo;
 
 const ROWS: u64 = 10_000_000;
+
+/// As many of them are sent.
+const ROWS_SENT: u64 = 1_000_000;
+
+/// The quota that they are sent by, so that it takes seconds.
+const CALLS_PER_SECOND: u32 = 2_000;
 
 /// The least of so many is taken, as other programs of the machine only ever add to it.
 const ROUNDS: usize = 3;
@@ -51,18 +61,58 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         "rows", "", "rows/s of CPU", "rows/s", "peak"
     );
     measure(rows, &imtag, &folder)?;
-    match big {
-        true => measure(10 * rows, &imtag, &folder),
-        false => Ok(()),
+    if big {
+        measure(10 * rows, &imtag, &folder)?;
     }
+    send(rows.min(ROWS_SENT), &imtag, &folder)
 }
 
-fn measure(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
+/// Imports a file whole.
+fn send(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
+    let file = sample(rows, folder)?;
+    let emulator = Emulator::builder()
+        .secret_key(SecretKey::new(KEY)?)
+        .calls_per_second(CALLS_PER_SECOND)
+        .latency(LATENCY)
+        .start()?;
+    let mut import = Command::new(imtag);
+    import.args(["import", "--json"]).arg(&file);
+    import
+        .env("IMTAG_SDKAPPID", emulator.sdkappid().to_string())
+        .env("IMTAG_IDENTIFIER", emulator.identifier())
+        .env("IMTAG_SECRET_KEY", KEY)
+        .env("IMTAG_ENDPOINT", emulator.endpoint())
+        .env("IMTAG_CALLS_PER_SECOND", CALLS_PER_SECOND.to_string())
+        .env("TMPDIR", &folder.0);
+    let ran = import.stderr(Stdio::inherit()).output()?;
+    let report: Value = serde_json::from_slice(&ran.stdout)?;
+    let figure = |field: &str| report[field].as_f64().ok_or(format!("no {field}"));
+    let (requests, bound) = (figure("requests")?, figure("lower_bound")?);
+    println!(
+        "\n{rows} rows imported, at {CALLS_PER_SECOND} calls a second and {} ms: {} of {} users in {} s",
+        LATENCY.as_millis(),
+        figure("users_tagged")?,
+        figure("users")?,
+        figure("seconds")?,
+    );
+    println!(
+        "{requests} requests, no plan needs fewer than {bound}: {:.2} % more",
+        100.0 * (requests / bound - 1.0)
+    );
+    Ok(())
+}
+
+fn sample(rows: u64, folder: &Folder) -> Result<PathBuf, Error> {
     let file = folder.0.join("rows.csv");
     let mut sample = Command::new(std::env::current_exe()?);
     sample.args(["sample", "--order", "shuffled", "--rows"]);
     sample.arg(rows.to_string()).arg("--out").arg(&file);
     finished(&mut sample.spawn()?)?;
+    Ok(file)
+}
+
+fn measure(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
+    let file = sample(rows, folder)?;
     let mut ours = Command::new(imtag);
     ours.args(["import", "--dry-run", "--json"]).arg(&file);
     let mut peer = Command::new("sort");

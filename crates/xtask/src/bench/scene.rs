@@ -13,7 +13,7 @@ pub(super) const CALLS_PER_SECOND: u32 = 100;
 pub(super) const LATENCY: Duration = Duration::from_millis(50);
 
 /// The key of the app, which is nobody's.
-const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 pub(super) struct Scene {
     pub(super) emulator: Emulator,

@@ -1,14 +1,18 @@
 //! A block: what was settled since the block before it. A journal is a header and blocks:
 //!
-//!     length     4 bytes, of the body
-//!     body       requests, retries, splits, milliseconds, resumes (totals so far, each a varint)
-//!                the failed file: bytes (varint), checksum (8 bytes)
-//!                runs of users who are done, runs of users who failed
-//!                what a later version may add, which this one does not look at
-//!     checksum   8 bytes, XXH3 of length and body, seeded with where in the file the block starts
+//! ```text
+//! length     4 bytes, of the body
+//! body       requests, retries, splits, milliseconds, resumes (totals so far, each a varint)
+//!            the failed file: bytes (varint), checksum (8 bytes)
+//!            runs of users who are done, runs of users who failed
+//!            what a later version may add, which this one does not look at
+//! checksum   8 bytes, XXH3 of length and body, seeded with where in the file the block starts
+//! ```
 //!
-//!     runs       how many, and for each: 2 × the gap since the run before (+ 1 if it is longer than one user), and
-//!                then its users less two; all varints
+//! ```text
+//! runs       how many, and for each: 2 × the gap since the run before (+ 1 if it is longer than one user), and
+//!            then its users less two; all varints
+//! ```
 //!
 //! Whole numbers are little-endian. The first block that is torn, or is not what was written, ends the journal: what
 //! stands there and after it is done again.

@@ -1,13 +1,15 @@
 //! The header: what the journal is of. Numbers of users mean nothing but in the same input read in the same way, so a
 //! journal goes with one input, told by its content, and with what decides how it is read and where it goes.
 //!
-//!     magic      14 bytes, "imtag journal\n"
-//!     version    2 bytes
-//!     holder     4 bytes, the process that holds it; not under the checksum, as it changes
-//!     length     4 bytes, of the body
-//!     body       digest (16 bytes) and length of the input, users, how many facts, and each one's name and value
-//!                with their lengths; numbers are varints
-//!     checksum   8 bytes, XXH3 of all before it but for the holder
+//! ```text
+//! magic      14 bytes, "imtag journal\n"
+//! version    2 bytes
+//! holder     4 bytes, the process that holds it; not under the checksum, as it changes
+//! length     4 bytes, of the body
+//! body       digest (16 bytes) and length of the input, users, how many facts, and each one's name and value
+//!            with their lengths; numbers are varints
+//! checksum   8 bytes, XXH3 of all before it but for the holder
+//! ```
 
 use twox_hash::XxHash3_64;
 

@@ -1,7 +1,9 @@
 //! The thread that writes the journal. What is confirmed is gathered, and goes to the disk as one block half a second
 //! after the first of it: the lines of who failed first, and when these are safe the block that counts them.
 //!
-//!     confirm ──▶ gathered ──▶ failed file, fdatasync ──▶ block, fdatasync ──▶ safe
+//! ```text
+//! confirm ──▶ gathered ──▶ failed file, fdatasync ──▶ block, fdatasync ──▶ safe
+//! ```
 //!
 //! A crash costs what is not safe. So that this is never more than two seconds of work, whatever the disk does,
 //! confirming waits where the oldest that is not safe is two seconds old: an import is then as fast as its disk, and
