@@ -6,12 +6,13 @@
 //! or 0, length and text where it has no number
 //! ```
 //!
-//! All numbers are LEB128.
+//! All numbers are as `varint` writes them.
 
 use std::io;
 
 use super::change::{Change, Op};
 use super::names::Names;
+use super::varint;
 
 /// Tags that get a number. Beyond it they stand in each row, so that no file can fill the memory with tags.
 /// Fewer in tests.
@@ -36,28 +37,19 @@ pub(crate) enum EntryTag<'e> {
 /// Writes a row to the end of `out`. Tags get numbers of `names`.
 #[inline]
 pub(crate) fn write(change: &Change<'_>, names: &mut Names, out: &mut Vec<u8>) {
-    number(change.account.len(), out);
+    varint::put(change.account.len() as u64, out);
     out.extend_from_slice(change.account.as_bytes());
-    number(change.tags.count() << 2 | change.op as usize, out);
+    varint::put((change.tags.count() << 2 | change.op as usize) as u64, out);
     change
         .tags
         .for_each(|tag| match names.number(tag, NUMBERED_TAGS) {
-            Some(known) => number(known as usize + 1, out),
+            Some(known) => varint::put(u64::from(known) + 1, out),
             None => {
                 out.push(0);
-                number(tag.len(), out);
+                varint::put(tag.len() as u64, out);
                 out.extend_from_slice(tag.as_bytes());
             }
         });
-}
-
-#[inline]
-fn number(mut number: usize, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80); // its low seven bits
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 /// Takes the first row off `bytes`, which holds whole rows; `None` once it is empty.
@@ -74,11 +66,11 @@ pub(crate) fn next<'e>(bytes: &mut &'e [u8]) -> io::Result<Option<Entry<'e>>> {
 
 #[inline]
 fn take<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
-    let length = take_number(bytes)?;
-    let account = take_bytes(bytes, length)?;
-    let what = take_number(bytes)?;
-    let op = *Op::ALL.get(what & 3)?;
-    let count = what >> 2;
+    let length = varint::take(bytes)?;
+    let account = varint::take_bytes(bytes, length)?;
+    let what = varint::take(bytes)?;
+    let op = *Op::ALL.get((what & 3) as usize)?;
+    let count = usize::try_from(what >> 2).ok()?;
     if (op == Op::Clear) != (count == 0) {
         return None;
     }
@@ -97,39 +89,13 @@ fn take<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
 
 #[inline]
 fn take_tag<'e>(bytes: &mut &'e [u8]) -> Option<EntryTag<'e>> {
-    match take_number(bytes)? {
+    match varint::take(bytes)? {
         0 => {
-            let length = take_number(bytes)?;
-            Some(EntryTag::Spelt(take_bytes(bytes, length)?))
+            let length = varint::take(bytes)?;
+            Some(EntryTag::Spelt(varint::take_bytes(bytes, length)?))
         }
         known => Some(EntryTag::Numbered(u32::try_from(known - 1).ok()?)),
     }
-}
-
-#[inline]
-fn take_number(bytes: &mut &[u8]) -> Option<usize> {
-    let (&first, rest) = bytes.split_first()?;
-    *bytes = rest;
-    if first < 0x80 {
-        return Some(usize::from(first));
-    }
-    let mut number = usize::from(first & 0x7f);
-    for shift in (7..usize::BITS).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-#[inline]
-fn take_bytes<'e>(bytes: &mut &'e [u8], length: usize) -> Option<&'e [u8]> {
-    let (taken, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(taken)
 }
 
 impl<'e> Entry<'e> {

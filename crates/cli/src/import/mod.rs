@@ -41,6 +41,7 @@ mod summary;
 mod totals;
 mod unpack;
 mod users;
+mod varint;
 
 use std::cell::RefCell;
 use std::collections::HashSet;

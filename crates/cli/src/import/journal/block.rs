@@ -23,8 +23,8 @@ use std::time::Duration;
 use twox_hash::XxHash3_64;
 
 use super::settled::{Kind, Settled};
-use super::varint;
 use crate::import::failed::Mark;
+use crate::import::varint;
 
 const LENGTH: usize = 4;
 const CHECKSUM: usize = 8;

@@ -13,7 +13,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::varint::{put, take, take_bytes};
+use crate::import::varint::{put, take, take_bytes};
 use crate::shown::Shown;
 
 const MAGIC: &[u8] = b"imtag journal\n";

@@ -20,7 +20,6 @@ mod header;
 mod settled;
 #[cfg(test)]
 mod tests;
-mod varint;
 mod writer;
 #[cfg(test)]
 mod writer_tests;

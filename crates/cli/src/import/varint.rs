@@ -1,23 +1,29 @@
 //! Numbers as bytes, the small ones in few: seven bits a byte, the least first, as protocol buffers have them.
 
 /// Appends a number.
-pub(super) fn put(mut number: u64, to: &mut Vec<u8>) {
+#[inline]
+pub(crate) fn put(mut number: u64, to: &mut Vec<u8>) {
     while number >= 0x80 {
-        to.push(number.to_le_bytes()[0] | 0x80);
+        to.push(number as u8 | 0x80); // its low seven bits
         number >>= 7;
     }
-    to.push(number.to_le_bytes()[0]);
+    to.push(number as u8);
 }
 
 /// Takes a number off the front; `None` where none stands there.
-pub(super) fn take(from: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = from.split_first()?;
+#[inline]
+pub(crate) fn take(from: &mut &[u8]) -> Option<u64> {
+    let (&first, rest) = from.split_first()?;
+    *from = rest;
+    if first < 0x80 {
+        return Some(u64::from(first)); // as nearly all are
+    }
+    let mut number = u64::from(first & 0x7f);
+    for shift in (7..64).step_by(7) {
+        let (&byte, rest) = from.split_first()?;
         *from = rest;
-        let byte = u64::from(*byte);
-        number |= (byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
             return Some(number);
         }
     }
@@ -25,7 +31,8 @@ pub(super) fn take(from: &mut &[u8]) -> Option<u64> {
 }
 
 /// Takes so many bytes off the front.
-pub(super) fn take_bytes<'a>(from: &mut &'a [u8], count: u64) -> Option<&'a [u8]> {
+#[inline]
+pub(crate) fn take_bytes<'a>(from: &mut &'a [u8], count: u64) -> Option<&'a [u8]> {
     let (bytes, rest) = from.split_at_checked(usize::try_from(count).ok()?)?;
     *from = rest;
     Some(bytes)
