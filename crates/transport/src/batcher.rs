@@ -177,9 +177,10 @@ impl Batcher {
                 return Vec::new();
             };
             inner.go_on();
+            let all_settled = inner.schedule.unsettled(self.session.source) == 0;
             let of = inner.of(self.session.source);
             let completed = std::mem::take(&mut of.completed);
-            let nothing_comes = of.closing;
+            let nothing_comes = of.closing || (of.refuses && all_settled);
             if !completed.is_empty() || nothing_comes || Instant::now() >= until {
                 drop(inner);
                 return completed.into_iter().map(Settled::of).collect();

@@ -309,6 +309,18 @@ fn a_thread_that_polls_hears_of_invalid_changes_and_of_the_close() {
 }
 
 #[test]
+fn a_thread_that_polls_hears_of_the_last_outcome_after_a_close_that_ran_out_of_time() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::delay(Duration::from_millis(100)));
+    let batcher = client(&emulator).batcher().start();
+    batcher.submit(7, user(0)).unwrap();
+    let closed = batcher.close(&within(Duration::from_millis(1)));
+    assert_eq!(closed.unwrap_err().changes, 1);
+    let [last, none] = [batcher.poll(LONG), batcher.poll(LONG)];
+    assert_eq!((last[0].id, none.len()), (7, 0));
+}
+
+#[test]
 fn an_abandoned_batcher_says_how_much_it_cost_and_holds_up_nobody() {
     let emulator = emulator();
     let client = client(&emulator);
