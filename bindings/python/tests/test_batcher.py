@@ -15,6 +15,7 @@ import pytest
 from emulator import HANGS, Emulator
 
 import imtag
+from imtag import _batcher
 
 LONG = 60.0  # longer than any test takes
 
@@ -141,6 +142,71 @@ def test_close_loses_nothing_and_takes_no_more(emulator: Emulator, client: imtag
         batcher.submit(imtag.clear("u"))
 
 
+def flushes(batcher: imtag.Batcher) -> bool:
+    """Whether a flush of another thread comes back."""
+    thread = threading.Thread(target=batcher.flush, daemon=True)
+    thread.start()
+    thread.join(10)
+    return not thread.is_alive()
+
+
+def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
+    client: imtag.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[bool] = []
+    submit_to_library = _batcher._SUBMITS[imtag.Operation.ADD]
+
+    def waits_for_room(*arguments: Any) -> int:
+        flushed.append(flushes(batcher))
+        status: int = submit_to_library(*arguments)
+        return status
+
+    with client.batcher(linger=0) as batcher:
+        monkeypatch.setitem(_batcher._SUBMITS, imtag.Operation.ADD, waits_for_room)
+        batcher.submit(imtag.add("u", ["a"])).result(20)
+    assert flushed == [True]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_an_exception_as_a_change_is_submitted_leaves_nothing_that_a_flush_waits_for(
+    client: imtag.Client, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    submit_to_library = _batcher._SUBMITS[imtag.Operation.ADD]
+
+    def interrupted(*arguments: Any) -> int:
+        if taken:
+            submit_to_library(*arguments)
+        raise KeyboardInterrupt
+
+    with client.batcher(linger=LONG) as batcher:
+        monkeypatch.setitem(_batcher._SUBMITS, imtag.Operation.ADD, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            batcher.submit(imtag.add("u", ["a"]))
+        assert flushes(batcher)
+        assert batcher.unsettled == 0
+
+
+@pytest.mark.parametrize("how", ["flush", "close"])
+def test_the_timeout_of_a_flush_or_a_close_holds_while_a_callback_runs(client: imtag.Client, how: str) -> None:
+    running, over = threading.Event(), threading.Event()
+
+    def callback(_: Future[None]) -> None:
+        running.set()
+        over.wait(20)
+
+    with client.batcher(linger=LONG) as batcher:
+        first, second = submit(batcher, 2)
+        first.add_done_callback(callback)
+        threading.Thread(target=batcher.flush, daemon=True).start()
+        assert running.wait(20)
+        with pytest.raises(imtag.TimeoutError, match=r"[12] futures are not completed yet"):
+            getattr(batcher, how)(timeout=0.2)
+        assert not second.done()
+        over.set()
+        getattr(batcher, how)()
+        assert second.done()
+
+
 def test_a_close_whose_time_is_up_may_be_called_again(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 600})
     batcher = client.batcher()
@@ -202,8 +268,24 @@ def test_a_batcher_that_is_dropped_with_work_in_it_says_how_much_and_fails_its_f
     concurrent.futures.wait(futures, 20)
     for future in futures:
         error = future.exception(0)
-        assert isinstance(error, imtag.ClosedError)
+        assert isinstance(error, imtag.ChangeError)
+        assert isinstance(error, imtag.Cancelled)
         assert error.effect is imtag.Effect.POSSIBLY_APPLIED
+
+
+def test_a_future_of_a_dropped_batcher_says_whose_change_it_was_and_which_tags_are_undone(client: imtag.Client) -> None:
+    batcher = client.batcher(linger=LONG)
+    added = batcher.submit(imtag.add(b"u1", ["a", b"b", "a"]))
+    cleared = batcher.submit(imtag.clear("u2"))
+    with pytest.warns(ResourceWarning):
+        del batcher
+    errors = [future.exception(20) for future in (added, cleared)]
+    assert [(error.account, error.undone) for error in errors if isinstance(error, imtag.ChangeError)] == [
+        ("u1", ("a", "b")),
+        ("u2", ()),
+    ]
+    assert str(errors[0]).startswith("add of u1: ")
+    assert str(errors[1]).startswith("clear of u2: ")
 
 
 def pollers() -> set[threading.Thread]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import ctypes
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from ctypes import c_void_p
+from threading import TIMEOUT_MAX
 from typing import Any, NoReturn
 
+from . import _errors
 from ._call import Call, Cancel
 from ._changes import Change, Operation, add, clear, remove
 from ._credentials import Supplier
@@ -17,7 +20,7 @@ from ._library import lib
 from ._marshal import Strings, Text
 from ._options import Options
 from ._raise import change_error, exception_of
-from ._submitted import Submitted
+from ._submitted import Given, Submitted
 
 _CALLS = {
     Operation.ADD: lib.im_batcher_add_tag,
@@ -76,7 +79,8 @@ class Batcher:
 
         Returns a future, whose exception is the ChangeError of a change that is not done. It cannot be cancelled. Its
         callbacks run on the batcher's thread; in asyncio, ``await asyncio.wrap_future(batcher.submit(change))``. Where
-        the batcher is full and set to wait, this waits for room. A change that is not taken is raised here.
+        the batcher is full and set to wait, this waits for room, and sees Ctrl-C only once there is room or the
+        batcher's time for a change is up. A change that is not taken is raised here.
         """
         if not isinstance(change, Change):
             kind = type(change).__name__
@@ -84,30 +88,37 @@ class Batcher:
         submitted = self._ready()
         strings = Strings(change.account, change.tags)
         error = c_void_p()
-        number, future = submitted.new()
+        submitted.start()
+        number, given = submitted.number(), Given(change)
         try:
+            submitted.given[number] = given  # before it is taken, as its outcome may be there at once
             submit = _SUBMITS[change.operation]
             tags = () if change.operation is Operation.CLEAR else strings.tags
             status = submit(submitted.pointer, number, strings.account, *tags, ctypes.byref(error))
             if status != 0:
-                submitted.futures.pop(number, None)
                 raise _exception(status, error)
+            given.taken = True
+        except BaseException:
+            submitted.given.pop(number, None)  # nobody has its future
+            raise
         finally:
             lib.im_error_free(error)
-        return future
+        return given.future
 
     def flush(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
         """Send what is there without waiting for company, and wait until every change given before has its outcome.
 
-        timeout  seconds; without it, as long as it takes
+        timeout  seconds, with the callbacks of futures; without it, as long as it takes
 
         TimeoutError or Cancelled: some have none yet; they stay under way, and nothing is lost.
         """
         submitted = self._ready()
-        given = list(submitted.futures.copy().values())
-        self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
+        futures = submitted.taken
+        left = self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
         if not submitted.is_thread:
-            concurrent.futures.wait(given)
+            late = concurrent.futures.wait(futures, left).not_done
+            if late:
+                raise _late(len(late))
 
     def close(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
         """Take no more changes, send what is there, and wait until all have their outcomes.
@@ -116,8 +127,10 @@ class Batcher:
         again.
         """
         submitted = self._ready()
-        self._wait(lib.im_batcher_close, submitted, timeout, cancel)
-        submitted.join()
+        left = self._wait(lib.im_batcher_close, submitted, timeout, cancel)
+        submitted.join(left)
+        if not submitted.is_thread and submitted.taken:
+            raise _late(len(submitted.taken))
 
     @property
     def unsettled(self) -> int:
@@ -138,8 +151,11 @@ class Batcher:
         _perform(_CALLS[change.operation], self._ready(), (strings.account, *tags), Call(timeout, None, cancel))
 
     @staticmethod
-    def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> None:
+    def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> float | None:
+        """Wait in the library; returns how many seconds of the timeout are left then."""
+        start = time.monotonic()
         _perform(function, submitted, (), Call(timeout, None, cancel))
+        return None if timeout is None else min(max(0.0, start + timeout - time.monotonic()), TIMEOUT_MAX)
 
     def __enter__(self) -> Batcher:
         return self
@@ -181,3 +197,10 @@ def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], op
 def _exception(status: int, error: Any) -> Error:
     """Return a change's error; or, where no change is concerned, a call's."""
     return change_error(error) if lib.im_error_failure_count(error) else exception_of(status, error)
+
+
+def _late(count: int) -> _errors.TimeoutError:
+    """Return the error of a wait whose time was up when all was settled, but a callback was still running."""
+    remedy = "allow more time, and flush or close again; keep callbacks of futures short"
+    message = f"{count} futures are not completed yet, or still call back: {remedy}"
+    return _errors.TimeoutError(message, remedy=remedy)

@@ -19,9 +19,10 @@ from typing import Any
 
 from . import _exit
 from ._call import Call
+from ._changes import Change
 from ._completions import settled
 from ._credentials import Supplier
-from ._errors import ChangeError, ClosedError
+from ._errors import Cancelled, ChangeError
 from ._library import lib
 from ._options import Options
 from ._prototypes import Str
@@ -32,15 +33,28 @@ _AS_LONG_AS_IT_TAKES = 2**64 - 1
 _WAKES = 0  # the number of the change that wakes the thread; the others are counted from 1
 
 
+class Given:
+    """A change with its future."""
+
+    __slots__ = ("change", "future", "taken")
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+        self.future: Future[None] = Future()
+        self.future.set_running_or_notify_cancel()  # it cannot be taken back
+        self.taken = False
+        """Whether the library has said that it took it; the outcome may be there before."""
+
+
 class Submitted:
     """An im_batcher with its futures, freed when neither its Batcher, nor a call, nor the thread has it any more."""
 
-    __slots__ = ("__weakref__", "_dropped", "_numbers", "_threads", "futures", "pointer", "supplier")
+    __slots__ = ("__weakref__", "_dropped", "_numbers", "_threads", "given", "pointer", "supplier")
 
     def __init__(self, client: Any, options: Options, supplier: Supplier | None) -> None:
         self.pointer = c_void_p()
         self.supplier = supplier
-        self.futures: dict[int, Future[None]] = {}
+        self.given: dict[int, Given] = {}
         self._numbers = count(_WAKES + 1)
         self._threads: dict[str, threading.Thread] = {}
         self._dropped = False
@@ -54,16 +68,11 @@ class Submitted:
         options.set("im_batcher", self.pointer)
         _exit.know(self)
 
-    def new(self) -> tuple[int, Future[None]]:
-        """Return a number and a future for a change, which the thread is ready to complete."""
-        self._start()
-        number = next(self._numbers)
-        future: Future[None] = Future()
-        future.set_running_or_notify_cancel()  # it cannot be taken back
-        self.futures[number] = future
-        return number, future
+    def number(self) -> int:
+        """Return a number for a change."""
+        return next(self._numbers)
 
-    def _start(self) -> None:
+    def start(self) -> None:
         """Start the thread, if there is none. No lock is taken, as a fork would leave it taken."""
         if self._threads:
             return
@@ -86,6 +95,11 @@ class Submitted:
             for thread in self._threads.copy().values():
                 thread.join(seconds)
 
+    @property
+    def taken(self) -> list[Future[None]]:
+        """The futures of changes that the library took, until they are completed and have called back."""
+        return [given.future for given in self.given.copy().values() if given.taken]
+
     def wait(self, timeout_ms: int) -> int:
         """Poll, and complete; says how many came: 0 where the time was up, or no more will come."""
         completions = c_void_p()
@@ -99,16 +113,18 @@ class Submitted:
         return len(numbers)
 
     def _complete(self, number: int, error: ChangeError | None) -> None:
-        future = self.futures.pop(number, None)
-        if future is None:
+        given = self.given.get(number)
+        if given is None:
             return
         try:
             if error is None:
-                future.set_result(None)
+                given.future.set_result(None)
             else:
-                future.set_exception(error)
+                given.future.set_exception(error)
         except BaseException:  # of a callback, other than an Exception: the others are to be completed too
             sys.excepthook(*sys.exc_info())
+        finally:
+            self.given.pop(number, None)  # only now, so that whoever waits for it finds it
 
     def drop(self, source: object) -> None:
         """Say what the batcher, which is gone, had in it, and end the thread."""
@@ -136,11 +152,20 @@ def _complete(submitted: Submitted) -> None:
     while submitted.wait(0 if submitted._dropped else _AS_LONG_AS_IT_TAKES):
         pass
     if submitted._dropped:
-        for number in list(submitted.futures):
-            submitted._complete(number, _dropped())
+        for number, given in submitted.given.copy().items():
+            submitted._complete(number, _dropped(given.change))
 
 
-def _dropped() -> ChangeError:
-    remedy = "close a batcher before it is let go"
-    message = f"the batcher was dropped before the outcome was known: {remedy}"
-    return ChangeError.that_is(ClosedError)(message, remedy=remedy, effect=Effect.POSSIBLY_APPLIED, retryable=True)
+def _dropped(change: Change) -> ChangeError:
+    remedy = "close a batcher before it is let go; read the user's tags to see what was done"
+    texts = (change.account, *change.tags)
+    account, *tags = [text if isinstance(text, str) else text.decode(errors="replace") for text in texts]
+    message = f"{change.operation} of {account}: the batcher was dropped before the outcome was known: {remedy}"
+    return ChangeError.that_is(Cancelled)(
+        message,
+        remedy=remedy,
+        effect=Effect.POSSIBLY_APPLIED,
+        retryable=True,
+        account=account,
+        undone=tuple(dict.fromkeys(tags)),
+    )
