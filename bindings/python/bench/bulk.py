@@ -38,7 +38,7 @@ def microseconds(work: Callable[[], None]) -> float:
 
 def run(client: imtag.Client, source: Callable[[], Iterator[imtag.Change] | list[imtag.Change]]) -> None:
     """Make all changes by a bulk run."""
-    assert sum(error is None for _, error in client.bulk(source())) == CHANGES
+    assert sum(error is None for *_, error in client.bulk(source())) == CHANGES
 
 
 def submit(client: imtag.Client) -> None:

@@ -23,7 +23,7 @@ def users(count: int) -> Iterator[imtag.Change]:
 
 def errors(run: imtag.Bulk) -> dict[str, imtag.ChangeError]:
     """Why changes of the run failed, by account."""
-    return {error.account: error for _, error in run if error is not None}
+    return {error.account: error for *_, error in run if error is not None}
 
 
 @pytest.mark.parametrize("kind", [iter, list])
@@ -35,7 +35,7 @@ def test_every_change_has_one_outcome_and_is_packed_with_others(
     outcomes = list(run)
     assert sorted(outcome.change.account for outcome in outcomes) == sorted(change.account for change in changes)
     assert {outcome.error for outcome in outcomes} == {None}
-    assert {id(outcome.change) for outcome in outcomes} == set(map(id, changes))
+    assert all(outcome.change is changes[outcome.index] for outcome in outcomes)
     assert emulator.tags("u249") == ["a"]
     summary = run.summary
     assert (summary.taken, summary.done, summary.failed, summary.requests, summary.unsettled) == (250, 250, 0, 3, 0)
@@ -232,7 +232,9 @@ def test_a_run_that_is_not_let_in_ends_early_and_says_why(emulator: Emulator) ->
     assert ended.value.code == 70009
     assert not isinstance(ended.value, imtag.ChangeError)
     assert len(pulled) == len(outcomes) < 10**6
-    for _, error in outcomes:
+    assert all(change is pulled[index] for index, change, _ in outcomes)
+    assert run.summary.taken + run.summary.not_taken == len(pulled)
+    for *_, error in outcomes:
         assert isinstance(error, imtag.ServiceError)
         assert (error.code, error.effect) == (70009, imtag.Effect.NOT_APPLIED)
 

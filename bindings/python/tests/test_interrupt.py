@@ -35,7 +35,7 @@ run = client.bulk([imtag.add(f"u{number}", ["a"]) for number in range(100)])
 try:
     run.finish() if sys.argv[2] == "finish" else list(run)
 except KeyboardInterrupt:
-    print("interrupted", run.summary.unsettled, *sorted({str(error and error.effect) for _, error in run}))
+    print("interrupted", run.summary.unsettled, *sorted({str(error and error.effect) for *_, error in run}))
 """
 
 
@@ -196,7 +196,7 @@ def test_ctrl_c_is_raised_though_the_iterable_has_raised_before(
     with pytest.raises(Stop) as caught:
         run.finish()
     assert isinstance(caught.value.__context__, LookupError)
-    assert {str(error and error.effect) for _, error in run} == {"possibly applied"}
+    assert {str(error and error.effect) for *_, error in run} == {"possibly applied"}
 
 
 def test_what_a_handler_raises_ends_a_change_of_a_batcher(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
@@ -238,8 +238,24 @@ def test_a_signal_between_any_two_lines_leaves_every_change_one_outcome(client: 
         assert sorted(had) == [change.account for change in given][: len(had)]
         if kind is iter:
             assert len(had) == len(pulled)
+            assert run.summary.taken + run.summary.not_taken == len(pulled)
+        assert all(outcome.change is changes[outcome.index] for outcome in outcomes)
         assert run.summary.unsettled == 0
         if not hit:
+            break
+    assert line > 30
+
+
+def test_a_signal_between_any_two_lines_of_finish_leaves_every_failure_once(client: imtag.Client) -> None:
+    for line in itertools.count():
+        run = client.bulk([imtag.add(f"u{number}", []) for number in range(4)])
+        hit = raising_at(line, run.finish)
+        run.finish()
+        assert len(run.failures) == run.summary.failed + run.summary.not_taken
+        accounts = [error.account for error in run.failures]
+        assert sorted(accounts) == sorted(set(accounts))
+        if not hit:
+            assert len(accounts) == 4
             break
     assert line > 30
 

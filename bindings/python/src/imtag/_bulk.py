@@ -9,6 +9,8 @@ is raised; the outcomes are there for whoever goes on iterating.
 
 A signal's handler may raise between any two steps of this file, most likely as a call of the library comes back. So
 what such a call leaves is kept before it is made, and what follows from it is noted by one update of the object.
+One thing cannot be had: an outcome that a step has just handed out is lost if a handler raises before the caller has
+it, as with any iterator; ``finish`` loses none.
 Nothing that comes and goes with each change has a ``__del__``, as what is raised in one is dropped.
 """
 
@@ -20,7 +22,8 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from ctypes import c_size_t, c_void_p
-from itertools import count, islice
+from itertools import count, islice, repeat
+from operator import attrgetter
 from typing import Any, NoReturn
 
 from . import _exit
@@ -38,6 +41,7 @@ from ._summary import Summary, read_summary
 _AT_ONCE = 128  # changes of a collection
 _SOON = 0.005  # seconds, after which changes of a slow collection are pushed, and outcomes looked for
 _AS_LONG_AS_IT_TAKES = 2**64 - 1
+_ERROR = attrgetter("error")
 _CAME_TO_ITS_END = (0, 1)  # IM_OK; IM_PARTIAL, where each outcome says what failed
 
 
@@ -115,6 +119,7 @@ class Bulk:
         self._next_id = 0
         self._ready: deque[Outcome] = deque()
         self._poll_at = 0.0
+        self._not_taken = 0
         self._last = Summary()
         self.failures: list[ChangeError] = []
         """Why changes failed, of those that ``finish`` went through."""
@@ -126,7 +131,7 @@ class Bulk:
     def summary(self) -> Summary:
         """How far the run is; at the end, what it came to. From any thread."""
         run = self._run
-        return self._last if run is None else read_summary(run.pointer)
+        return self._last if run is None else read_summary(run.pointer, self._not_taken)
 
     def cancel(self) -> None:
         """Send nothing more: what is under way is seen through, and what has not been sent fails as cancelled.
@@ -145,16 +150,17 @@ class Bulk:
         Raises what ended the run early, as iterating does.
         """
         while self._has_outcomes():
-            self.failures += [error for _, error in self._ready if error is not None]
-            self._ready.clear()
+            # taken out and kept in one call of C, which no handler comes between
+            taken = map(deque.popleft, repeat(self._ready, len(self._ready)))
+            self.failures.extend(filter(None, map(_ERROR, taken)))
         return self.summary
 
     def close(self) -> None:
         """End the run, if it is not over: what is under way is cancelled, and nothing more is sent."""
         run = self._run
         if run is not None:
-            self._last = read_summary(run.pointer)
-            self._run = self._input = None
+            self._input = None
+            self._close(run)
 
     def __enter__(self) -> Bulk:
         return self
@@ -241,19 +247,18 @@ class Bulk:
         if offer is None:
             return
         done = offer.taken.value
-        now: dict[str, Any] = {"_offer": None, "_next_id": offer.first + len(offer.changes)}
+        next_id = offer.first + done
+        now: dict[str, Any] = {"_offer": None, "_batch": self._batch[done:], "_next_id": next_id}
         if offer.error:
             if not lib.im_error_failure_count(offer.error):  # it is no change's: this is a forked child
                 raise exception_of(lib.im_error_status(offer.error), offer.error)
-            now["_ready"] = deque([*self._ready, Outcome(offer.changes[done], change_error(offer.error))])
-            now["_batch"] = self._batch[done + 1 :]
-            now["_input"] = None
-        else:
-            now["_batch"] = self._batch[done:]
+            refused = Outcome(next_id, offer.changes[done], change_error(offer.error))
+            now.update(_ready=deque([*self._ready, refused]), _batch=self._batch[done + 1 :], _next_id=next_id + 1)
+            now.update(_not_taken=self._not_taken + 1, _input=None)
         vars(self).update(now)
         if offer.error:
             lib.im_error_free(offer.error)
-        for number in range(offer.first + done, offer.first + len(offer.changes)):
+        for number in range(next_id, offer.first + len(offer.changes)):
             self._pending.pop(number, None)
 
     def _poll(self, run: Run, timeout_ms: int) -> None:
@@ -267,7 +272,7 @@ class Bulk:
                 lib.im_error_free(error)
         numbers, errors = settled(completions)
         changes = self._pending
-        ready = deque([*self._ready, *[Outcome(changes[number], errors.get(number)) for number in numbers]])
+        ready = deque([*self._ready, *[Outcome(number, changes[number], errors.get(number)) for number in numbers]])
         vars(self).update(_ready=ready, _completions=c_void_p())
         lib.im_completions_free(completions)
         for number in numbers:
@@ -307,7 +312,7 @@ class Bulk:
             del raised  # as above
 
     def _close(self, run: Run) -> None:
-        self._last = read_summary(run.pointer)
+        self._last = read_summary(run.pointer, self._not_taken)
         self._run = None
 
     @staticmethod

@@ -40,6 +40,8 @@ class Change(NamedTuple):
 class Outcome(NamedTuple):
     """What became of a change."""
 
+    index: int  # type: ignore[assignment] # in place of the method of tuples
+    """The change's position in the input, from 0."""
     change: Change
     """The very one that the run was given."""
     error: ChangeError | None

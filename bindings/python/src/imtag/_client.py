@@ -202,7 +202,8 @@ class Client:
                          from as there is room, a collection up to 128 ahead. Those of an account are made in this
                          order
         progress         is called with a Summary about every 100 ms of waiting; if it returns something true, nothing
-                         more is sent, and what is under way is seen through; so it is if it raises
+                         more is sent, what is under way is seen through, and it is not asked again; so it is if it
+                         raises
         linger           seconds that a change waits for others to share its request, while more may come (1)
         room             how many changes are held before they are sent (4096); the more, the fewer requests users of
                          many tags need

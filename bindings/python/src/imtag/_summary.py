@@ -30,6 +30,8 @@ class Summary:
     """Requests that looked for users at fault, which ``generation="timpush"`` would have named."""
     elapsed: float = 0.0
     """Seconds since the first change; once the run is over, how long it took."""
+    not_taken: int = 0
+    """Changes that were pulled when the run was ending already: each has its outcome, and is in no other count."""
 
     @property
     def unsettled(self) -> int:
@@ -37,9 +39,9 @@ class Summary:
         return self.taken - self.done - self.failed
 
 
-def read_summary(bulk: Any) -> Summary:
+def read_summary(bulk: Any, not_taken: int = 0) -> Summary:
     """Read the counts of an im_bulk, in the order of IM_COUNT_TAKEN, ..."""
     # what is settled is read before what was taken, so that it is never more
     failed, done, *others = [lib.im_bulk_count(bulk, what) for what in (3, 2, 1, 4, 5, 6, 7, 8, 9)]
     taken, requests, attempts, sent, splits, saved, elapsed_ms = others
-    return Summary(taken, done, failed, requests, attempts, sent, splits, saved, elapsed_ms / 1000)
+    return Summary(taken, done, failed, requests, attempts, sent, splits, saved, elapsed_ms / 1000, not_taken)
