@@ -42,7 +42,7 @@ impl Reason {
         match (error.refusal(), error.cause()) {
             (Some(refusal), _) => Reason::of_refusal(refusal),
             (None, ChangeCause::Request(error)) => Reason::of_error(error),
-            (None, cause) => Reason::ours(cause.to_string(), error.remedy()),
+            (None, _) => Reason::ours(error.why(), error.remedy()),
         }
     }
 

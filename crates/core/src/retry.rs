@@ -84,6 +84,12 @@ impl RetryBudget {
         self.left
     }
 
+    /// Pays for a retry that no [`Retry`] decides on; false where too little is left.
+    #[must_use]
+    pub fn pay_for_retry(&mut self) -> bool {
+        self.take(Self::RETRY)
+    }
+
     fn take(&mut self, cost: u32) -> bool {
         match self.left.checked_sub(cost) {
             Some(left) => {

@@ -45,8 +45,8 @@ pub struct Unfinished {
     pub cancelled: bool,
 }
 
-/// Longer than a request may take past the deadline of its changes.
-const GRACE: Duration = Duration::from_secs(2);
+/// For the outcome of a request that ends at the deadline as well, which says more than that the caller's time was up.
+const GRACE: Duration = Duration::from_millis(100);
 
 impl Batcher {
     /// Adds tags to a user, and waits until the request that it shares is answered.
@@ -82,8 +82,8 @@ impl Batcher {
     }
 
     /// Makes any change, and waits until the request that it shares is answered. Of the options, the time for one attempt
-    /// has no meaning here. Where the caller's time is up, or it is cancelled, a change that has not been sent is taken
-    /// back, and one that has is *possibly applied*.
+    /// has no meaning here. Where the caller's time is up, or it is cancelled, a change is taken back that is in no
+    /// request yet; one that is may be sent, or sent again, all the same, and is *possibly applied*.
     ///
     /// # Errors
     /// Unless it is done.
@@ -239,8 +239,7 @@ impl Batcher {
         Ok(())
     }
 
-    /// Cancels what is under way and sends nothing more, as a drop does; says how many changes had no outcome. Callers
-    /// that wait for one get it: not sent, or possibly applied.
+    /// Cancels what is under way and sends nothing more, as a drop does; says how many changes had no outcome.
     pub fn abandon(self) -> usize {
         self.session.abandon()
     }

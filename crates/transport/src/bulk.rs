@@ -244,10 +244,13 @@ impl Bulk {
     /// What the run has come to so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let ended = self.session.lock().and_then(|mut inner| {
-            let of = inner.of(self.session.source);
-            of.ended.clone().or_else(|| of.course.end())
-        });
+        let ended = match self.session.lock() {
+            Some(mut inner) => {
+                let of = inner.of(self.session.source);
+                of.ended.clone().or_else(|| of.course.end())
+            }
+            None => Some(EndedEarly::OfAnotherProcess),
+        };
         Summary {
             progress: self.progress(),
             elapsed: self.started.elapsed(),

@@ -1,6 +1,5 @@
 //! One call: attempts until one is answered for good, each with its turn in the quota, and all within the deadline.
 
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use imtag_core::quota::Verdict as QuotaVerdict;
@@ -266,11 +265,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn with_budget<T>(&mut self, act: impl FnOnce(&mut Retry, &mut RetryBudget) -> T) -> T {
-        let mut budget = self
-            .state
-            .budget
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut budget = self.state.budget();
         act(&mut self.retry, &mut budget)
     }
 

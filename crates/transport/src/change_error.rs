@@ -103,6 +103,17 @@ impl ChangeError {
         &self.cause
     }
 
+    /// Why, in words, without operation, account, effect and remedy.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let why = self.cause.to_string();
+        match why.strip_prefix("not sent") {
+            // it was in a request before, which did not settle it
+            Some(rest) if self.effect != Effect::NotApplied => format!("not sent again{rest}"),
+            _ => why,
+        }
+    }
+
     /// What was to be done.
     #[must_use]
     pub fn operation(&self) -> Operation {
@@ -156,7 +167,10 @@ impl ChangeError {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match &self.cause {
-            ChangeCause::Invalid(_) | ChangeCause::OfAnotherProcess | ChangeCause::Closed => false,
+            ChangeCause::Invalid(_)
+            | ChangeCause::OfAnotherProcess
+            | ChangeCause::Ended(EndedEarly::OfAnotherProcess)
+            | ChangeCause::Closed => false,
             ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
                 refusal.code.retry() != RetryClass::Never
             }
@@ -191,7 +205,9 @@ impl ChangeError {
             ChangeCause::Ended(EndedEarly::GaveOut(_)) => "send it again when the service is back",
             ChangeCause::Full => "slow down, or let the batcher wait when it is full",
             ChangeCause::Closed => "use it before it is closed, or make another",
-            ChangeCause::OfAnotherProcess => "make one in this process",
+            ChangeCause::OfAnotherProcess | ChangeCause::Ended(EndedEarly::OfAnotherProcess) => {
+                "make one in this process"
+            }
             ChangeCause::Defect => "please report it, and send it again",
             ChangeCause::NoThread(_) => "raise the system's limit of threads or memory",
         }
@@ -251,7 +267,7 @@ impl fmt::Display for ChangeError {
         if let ChangeCause::Invalid(invalid) = &self.cause {
             return invalid.fmt(f);
         }
-        write!(f, "{} {:?}: {}", self.operation, self.account, self.cause)?;
+        write!(f, "{} {:?}: {}", self.operation, self.account, self.why())?;
         write!(f, " ({}; {})", self.effect, self.remedy())
     }
 }

@@ -26,6 +26,8 @@ pub enum EndedEarly {
     GaveOut(Arc<Error>),
     /// It was cancelled, or given up by the caller.
     Cancelled,
+    /// It belongs to the process that this one was forked from: nothing is known of it here, and nothing was sent.
+    OfAnotherProcess,
 }
 
 impl fmt::Display for EndedEarly {
@@ -33,6 +35,9 @@ impl fmt::Display for EndedEarly {
         match self {
             EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => error.fmt(f),
             EndedEarly::Cancelled => f.write_str("cancelled"),
+            EndedEarly::OfAnotherProcess => {
+                f.write_str("it belongs to the process that this one was forked from")
+            }
         }
     }
 }

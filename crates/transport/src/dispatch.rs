@@ -238,6 +238,7 @@ impl Inner {
         let next = self.schedule.next(source, now);
         if matches!(next, Next::Send(_)) {
             self.of(source).first_is_out = true;
+            self.wake_waiting(source); // there is room again
         }
         next
     }
@@ -252,8 +253,6 @@ impl Inner {
             let of = self.of(source);
             match next {
                 Next::Send(batch) => {
-                    self.wake_waiting(source); // there is room again
-                    let of = self.of(source);
                     of.ready.push_back(batch);
                     if of.idle >= of.ready.len() {
                         of.session.wake_thread();

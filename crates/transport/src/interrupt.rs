@@ -56,8 +56,10 @@ impl Asking {
     /// Asks if it is time to, and says whether the call is to end.
     pub(crate) fn wants_an_end(&self) -> bool {
         if !self.answered_yes.load(Ordering::Relaxed) && Instant::now() >= self.due() {
-            self.answered_yes
-                .store((self.interrupt.0)(), Ordering::Relaxed);
+            // never no over a yes that another thread has got meanwhile
+            if (self.interrupt.0)() {
+                self.answered_yes.store(true, Ordering::Relaxed);
+            }
             self.put_off();
         }
         self.answered_yes.load(Ordering::Relaxed)

@@ -1,6 +1,6 @@
 //! What a client has in each process: connections, UserSig, retry budget, and a quota for each operation.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use imtag_core::Operation;
 use imtag_core::retry::RetryBudget;
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
-    pub(crate) budget: Mutex<RetryBudget>,
+    budget: Mutex<RetryBudget>,
     /// The changes of bulk runs and batchers.
     pub(crate) dispatch: Dispatch,
     gates: [Gate; Operation::ALL.len()],
@@ -30,6 +30,10 @@ impl State {
             dispatch: Dispatch::new(settings.rules),
             gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second)),
         }
+    }
+
+    pub(crate) fn budget(&self) -> MutexGuard<'_, RetryBudget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn gate(&self, operation: Operation) -> &Gate {

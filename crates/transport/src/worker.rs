@@ -19,8 +19,8 @@ use crate::random::random_u64;
 use crate::session::Session;
 use crate::{Blame, CallOptions, Cause, Error, Outcome, Phase};
 
-/// Between two calls of a request that meets no service.
-const REST: Duration = Duration::from_millis(500);
+/// A request that meets no service rests between two calls as after so many failures, and longer each time.
+const FAILURES: u32 = 3;
 
 /// What came of a request, and of all calls that were made for it.
 struct Sent {
@@ -32,6 +32,13 @@ struct Sent {
     earlier: Effect,
     /// An attempt was given up, and may still have its effect.
     may_land: bool,
+}
+
+/// A time in which a request meets no service.
+#[derive(Default)]
+struct Outage {
+    began: Option<Instant>,
+    rests: u32,
 }
 
 /// Sends for as long as the session is open.
@@ -159,7 +166,7 @@ fn send_request<R: Request>(
     let (mut attempts, mut sent) = (0, 0);
     let mut earlier = Effect::NotApplied;
     let mut may_land = false;
-    let mut outage = None;
+    let mut outage = Outage::default();
     loop {
         let options = options(session, batch);
         let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
@@ -197,12 +204,7 @@ fn options(session: &Session, batch: &Batch) -> CallOptions {
         .drain(&session.drain)
 }
 
-fn is_worth_another(
-    session: &Session,
-    error: &Error,
-    attempts: u32,
-    outage: &mut Option<Instant>,
-) -> bool {
+fn is_worth_another(session: &Session, error: &Error, attempts: u32, outage: &mut Outage) -> bool {
     let Some(borne) = session.sending.outage else {
         return false;
     };
@@ -217,7 +219,7 @@ fn is_worth_another(
         let course = &inner.of(session.source).course;
         course.any_answered() && course.blame(error) == Blame::Service
     };
-    let began = *outage.get_or_insert_with(Instant::now);
+    let began = *outage.began.get_or_insert_with(Instant::now);
     if !no_service || began.elapsed() >= borne {
         return false;
     }
@@ -228,7 +230,10 @@ fn is_worth_another(
         asking: None,
     };
     let _watch = patience.watch();
-    patience.sleep_until(Instant::now() + REST).is_ok()
+    let policy = session.client.parts().0.retry;
+    let rest = policy.backoff(FAILURES + outage.rests, random_u64());
+    outage.rests += 1;
+    patience.sleep_until(Instant::now() + rest).is_ok()
 }
 
 fn waited_for_the_quota(error: &Error) -> bool {
@@ -282,7 +287,9 @@ fn left_out(
 ) -> LeftOut<ChangeCause> {
     let policy = session.client.parts().0.retry;
     let tries = batch.tries() + 1;
-    let again = failure.refusal.code.retry() != RetryClass::Never && tries < policy.max_attempts;
+    let again = failure.refusal.code.retry() != RetryClass::Never
+        && tries < policy.max_attempts
+        && session.client.parts().1.budget().pay_for_retry();
     LeftOut {
         account: failure.account.clone(),
         again_at: again.then(|| again_at(session, &policy, tries)),

@@ -321,6 +321,19 @@ fn a_thread_that_polls_hears_of_the_last_outcome_after_a_close_that_ran_out_of_t
 }
 
 #[test]
+fn whoever_waits_for_room_has_it_when_a_request_is_made_and_not_when_it_is_answered() {
+    let emulator = emulator();
+    emulator.faults(Operation::Add, vec![Fault::delay(LONG); 3]);
+    let client = builder(&emulator.endpoint()).build().unwrap();
+    let batcher = client.batcher().room(1).start();
+    for id in 0..3 {
+        batcher.submit(id, user(id)).unwrap(); // the third only if the second has gone
+    }
+    assert_eq!(batcher.unsettled(), 3);
+    assert_eq!(batcher.abandon(), 3);
+}
+
+#[test]
 fn an_abandoned_batcher_says_how_much_it_cost_and_holds_up_nobody() {
     let emulator = emulator();
     let client = client(&emulator);

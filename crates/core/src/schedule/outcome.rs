@@ -10,6 +10,9 @@ use crate::{Effect, Operation};
 
 pub(super) const UNDER_WAY: &str = "an account is known while a slot of it is under way";
 
+/// Accounts at fault that a lane remembers. It saves requests; beyond it an account is found at fault again.
+const REMEMBERED_AT_MOST: usize = 100_000;
+
 impl<R, E: Clone> Schedule<R, E> {
     /// Settles what a request has done, and makes it again for those whom it left out, where that may help.
     pub(super) fn done(&mut self, mut batch: Batch, left_out: Vec<LeftOut<E>>, now: Duration) {
@@ -110,7 +113,10 @@ impl<R, E: Clone> Schedule<R, E> {
         let source = self.changes[&slot.parts[0].number].source;
         let of = self.of(source);
         if of.pace.remembers && lasts {
-            of.lane(operation).bad.insert(slot.account().into(), fault);
+            let bad = &mut of.lane(operation).bad;
+            if bad.len() < REMEMBERED_AT_MOST {
+                bad.insert(slot.account().into(), fault);
+            }
             for part in &slot.parts {
                 self.give_up(part.number, &why);
             }

@@ -44,7 +44,7 @@ impl BatcherOptions {
         }
     }
 
-    /// How long a change waits for others to share its request; default: 10 ms. 100 users, or a user with as many tags
+    /// How long a change waits for others to share its request, at most half its time; default: 10 ms. 100 users, or a user with as many tags
     /// as a request takes of it (10), go at once.
     pub fn linger(mut self, time: Duration) -> Self {
         self.linger = time;
@@ -89,7 +89,7 @@ impl BatcherOptions {
         let calls_per_second = self.client.parts().0.calls_per_second.get();
         let sending = Sending {
             pace: Pace {
-                linger: self.linger,
+                linger: self.linger.min(self.timeout / 2),
                 settling: self.settling,
                 room: self.room,
                 full_slot_is_enough: true,

@@ -50,7 +50,8 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
         self.bulk.finish()
     }
 
-    /// The changes that were not taken, where the run ended early; their positions go on from those that were. Ends the run.
+    /// The changes that were not taken, where the run ended early; their positions go on from those that were. Ends the run: call it when the
+    /// iteration has ended, as outcomes that were not yielded by then are lost.
     pub fn into_rest(self) -> impl Iterator<Item = Change> {
         let BulkRun { input, pulled, .. } = self;
         pulled.into_iter().map(|(_, change)| change).chain(input)
