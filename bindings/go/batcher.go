@@ -15,7 +15,8 @@ var ErrBatcherClosed = errors.New("imtag: the batcher is closed: make another wi
 
 // BatcherOptions are those of a batcher. What is zero has the default.
 type BatcherOptions struct {
-	// Linger is how long a change waits for others to share its request; default: 10 ms.
+	// Linger is how long a change waits for others to share its request; default: 10 ms, which 0 means too. Set 1 ns, which
+	// counts as 1 ms, to hardly wait.
 	Linger time.Duration
 	// Room is how many changes are held before they are sent; default: 10,000, a second's worth of the full quota. With as
 	// many the batcher is full.
@@ -38,8 +39,9 @@ type BatcherOptions struct {
 // A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when it
 // has lingered. The changes of an account are made in the order in which they were given.
 //
-// Close it when all is done, and before the program ends, which waits for nobody. One that nobody holds any more is closed
-// by and by: what it was given is sent all the same, and has its outcome.
+// Close it when all is done, and before the program ends, which waits for nobody: Unsettled, or the error of a Shutdown
+// whose context is done before, says how many changes that leaves without an outcome. One that nobody holds any more is
+// closed by and by: what it was given is sent all the same, and has its outcome.
 type Batcher struct {
 	*heldBatcher // nil where NewBatcher did not make it
 }

@@ -20,7 +20,8 @@ type BulkOptions struct {
 	// SettlingTime is for how long an attempt that was given up may still have its effect, and so how long the account's
 	// next change of another kind waits; default: 10 s. No page of the service says how late it can be.
 	SettlingTime time.Duration
-	// Linger is how long a change waits for others to share its request, while more may come; default: 1 s.
+	// Linger is how long a change waits for others to share its request, while more may come; default: 1 s, which 0 means
+	// too. Set 1 ns, which counts as 1 ms, to hardly wait.
 	Linger time.Duration
 	// Room is how many changes are held before they are sent; default: 4,096. The more, the fewer requests users of many
 	// tags need.
@@ -57,8 +58,8 @@ type BulkRun struct {
 // They are pulled as there is room, on the goroutine that asks for the outcomes, and those of one account are made in the
 // order in which they come. A change that breaks the limits has its outcome like every other.
 //
-// When the context is done, nothing more is pulled or sent; what is under way is seen through, and all that was pulled
-// has its outcome. An input that waits should look at the context by itself.
+// When the context is done, nothing more is pulled, sent or tried again; the attempts under way are seen through, for
+// AttemptTimeout at most, and all that was pulled has its outcome. An input that waits should look at the context by itself.
 //
 //	run := client.Bulk(ctx, slices.Values(changes), imtag.BulkOptions{})
 //	for outcome := range run.Outcomes {

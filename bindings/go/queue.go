@@ -22,7 +22,7 @@ type queue struct {
 	mu        sync.Mutex
 	pending   map[uint64]chan<- error
 	next      uint64
-	delivered sync.Cond // outcomes have been
+	delivered sync.Cond // pending has fewer
 	refuses   bool
 	gone      bool           // nobody may use the handle any more
 	running   sync.WaitGroup // those that use it
@@ -126,14 +126,20 @@ func (q *queue) offer(change Change, outcome chan<- error) *Error {
 	q.mu.Unlock()
 	failed := submit(q.handle, id, change)
 	if failed != nil {
-		q.mu.Lock()
-		delete(q.pending, id)
-		q.mu.Unlock()
+		q.forget(id)
 		if failed.Status == StatusClosed {
 			failed.cause = ErrBatcherClosed
 		}
 	}
 	return failed
+}
+
+// forget lets go of a change that was not taken. A flush may wait for it.
+func (q *queue) forget(id uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.pending, id)
+	q.delivered.Broadcast()
 }
 
 func (q *queue) tellOfRoom() {
@@ -197,10 +203,15 @@ func (q *queue) flush(ctx context.Context) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.anyBefore(next) { // they are known, and will be delivered at once
+	q.awaitBefore(next)
+	return nil
+}
+
+// awaitBefore waits for the delivery of outcomes that are known, and so are delivered at once. With q.mu held.
+func (q *queue) awaitBefore(next uint64) {
+	for q.anyBefore(next) {
 		q.delivered.Wait()
 	}
-	return nil
 }
 
 func (q *queue) anyBefore(next uint64) bool {

@@ -18,3 +18,23 @@ func TestAWaitForRoomEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
 		t.Errorf("message: %s", got)
 	}
 }
+
+func TestAChangeThatIsRefusedKeepsNoFlushWaiting(t *testing.T) {
+	q := &queue{pending: map[uint64]chan<- error{0: nil}}
+	q.delivered.L = &q.mu
+	waits, flushed := make(chan struct{}), make(chan struct{})
+	go func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		close(waits) // and lets go of the lock no sooner than it waits
+		q.awaitBefore(1)
+		close(flushed)
+	}()
+	<-waits
+	q.forget(0)
+	select {
+	case <-flushed:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for ever")
+	}
+}
