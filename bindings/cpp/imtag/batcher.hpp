@@ -111,13 +111,15 @@ public:
     /// room where the batcher is full and set to wait. Throws where it is not taken: full_error, closed_error, or
     /// timeout_error where there was no room for as long as the batcher's time for a change. A change that breaks the
     /// limits is taken, and its future has invalid_request.
-    [[nodiscard]] std::future<void> submit(const change& given) const { return checked().submit(given); }
+    [[nodiscard]] std::future<void> submit(change given) const { return checked().submit(std::move(given)); }
 
     /// Sends what is there without waiting for company, and waits until every change that was given before has its
-    /// outcome. Throws timeout_error or cancelled where a call's options end the wait before: the changes stay under
-    /// way, and nothing is lost.
+    /// outcome, also in its future. Throws timeout_error or cancelled where a call's options end the wait before: the
+    /// changes stay under way, and nothing is lost.
     void flush(detail::optional_call call = {}) const {
+        const std::vector<std::uint64_t> given = checked().taken();
         run([&](im_batcher* handle, im_error** left) { return im_batcher_flush(handle, call.handle, left); });
+        all_->wait_for(given);
     }
 
     /// Takes no more changes, sends what is there, and waits until all have their outcomes, also in their futures. All
@@ -132,7 +134,7 @@ public:
 
     /// Ends it without waiting for outcomes, as the destructor does: what is under way is cancelled, and nothing more is
     /// sent. Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, possibly
-    /// applied. Where futures are open it may take 50 ms.
+    /// applied, with account and tags. Where futures are open it may take 50 ms.
     std::size_t abandon() noexcept {
         if (!all_)
             return 0;

@@ -19,10 +19,10 @@ template <class Told>
 class bulk_run;
 }
 
-/// What became of one change of a bulk run: `if (!outcome) log(outcome.position, outcome.error->what())`.
+/// What became of one change of a bulk run: `if (!outcome) log(outcome.index, outcome.error->what())`.
 struct outcome {
     /// Which change, by its position in the range, counted from 0.
-    std::uint64_t position;
+    std::uint64_t index;
     /// Why it is not done; null where it is. It lives until the function that is told returns, a copy for longer.
     /// error::failures() has its account, error::undone() the tags, error::status() what it would be thrown as.
     const imtag::error* error;
@@ -54,13 +54,14 @@ public:
     bulk_options& room(std::size_t changes) { return room_ = changes, *this; }
 
     /// A callable that is asked with an imtag::progress on the thread of the run, about every 100 ms, but not while
-    /// that is in the range or in the function that is told. false cancels the run: nothing more is sent, and what is
-    /// under way is seen through; the second false ends that too. An exception cancels it once, and is thrown on.
+    /// that is in the range or in the function that is told. true cancels the run: nothing more is sent, and the
+    /// attempts under way are seen through, for which attempt_timeout is the bound; the second true ends these too. An
+    /// exception cancels it once, and is thrown on.
     template <class Progress>
     bulk_options& progress(Progress&& asked) {
         using Kept = std::decay_t<Progress>;
         static_assert(std::is_invocable_r_v<bool, Kept&, const imtag::progress&>,
-                      "a progress function takes a const imtag::progress & and returns a bool");
+                      "a progress function takes a const imtag::progress & and returns a bool, true to cancel");
         auto kept = std::make_shared<Kept>(std::forward<Progress>(asked));  // it may be one that cannot be copied
         progress_ = [kept](const imtag::progress& so_far) -> bool { return (*kept)(so_far); };
         return *this;
@@ -139,9 +140,9 @@ private:
     /// Walks through the range, until it ends or the run does.
     template <class Changes>
     void push_all(Changes& changes) {
-        std::uint64_t position = 0;
+        std::uint64_t index = 0;
         for (auto&& next : changes) {
-            if (!push(position++, next))
+            if (!push(index++, next))
                 return;
             tell(0);
             if (cancelled_)
@@ -149,18 +150,21 @@ private:
         }
     }
 
-    /// Waits for room; false where the run takes no more, which finish() says why.
-    bool push(std::uint64_t position, const change& next) {
+    /// Waits for room; false where the run takes no more. The change has its outcome then too, as a range that can be
+    /// walked through once does not give it again.
+    bool push(std::uint64_t index, const change& next) {
         const im_operation operation = static_cast<im_operation>(next.operation());
         const std::size_t tag_count = next.tag_count();
         im_error* left = nullptr;
         const im_status status =
-            im_bulk_push_flat(run_.get(), &operation, position, next.text().data(), next.text().size(),
+            im_bulk_push_flat(run_.get(), &operation, index, next.text().data(), next.text().size(),
                               next.lengths().data(), next.lengths().size(), &tag_count, 1, nullptr, &left);
         if (status == IM_MISUSE || status == IM_DEFECT || status == IM_NO_THREAD)
             raise(status, left);
-        im_error_free(left);
-        return status == IM_OK;
+        if (status == IM_OK)
+            return true;
+        tell_of(index, std::shared_ptr<im_error>(left, im_error_free));
+        return false;
     }
 
     /// Tells of the outcomes that are known; waits for one, at most so long. Whether there were any.
@@ -171,17 +175,22 @@ private:
         const std::shared_ptr<im_completions> known = owned(made);
         if (status != IM_OK)
             raise(status, left);
-        for_each_outcome(known, [this](std::uint64_t position, const std::shared_ptr<im_error>& why) {
-            silent_ = true;  // unless it returns
-            if (why) {
-                const error failed(im_error_status(why.get()), why);
-                told_(outcome{position, &failed});
-            } else {
-                told_(outcome{position, nullptr});
-            }
-            silent_ = false;
+        for_each_outcome(known, [this](std::uint64_t index, const std::shared_ptr<im_error>& why) {
+            tell_of(index, why);
         });
         return made != nullptr;
+    }
+
+    /// Tells of one outcome: done where there is no reason why not.
+    void tell_of(std::uint64_t index, const std::shared_ptr<im_error>& why) {
+        silent_ = true;  // unless it returns
+        if (why) {
+            const error failed(im_error_status(why.get()), why);
+            told_(outcome{index, &failed});
+        } else {
+            told_(outcome{index, nullptr});
+        }
+        silent_ = false;
     }
 
     /// Does a part of the run; cancels it where that throws, for the first exception to be thrown on at the end.
@@ -204,7 +213,7 @@ private:
         if (self.thrown_)
             return 0;  // what is under way is to be settled
         try {
-            if (self.ask_(counts_of(handle)))
+            if (!self.ask_(counts_of(handle)))
                 return 0;
         } catch (...) {
             self.thrown_ = std::current_exception();

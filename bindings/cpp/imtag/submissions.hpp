@@ -11,6 +11,7 @@
 #include <csignal>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -48,7 +49,7 @@ public:
     /// Whether this process is a fork of the one that it belongs to: nothing of it but the handle may be touched then.
     bool is_of_another_process() const noexcept { return getpid() != home_; }
 
-    std::future<void> submit(const change& given) {
+    std::future<void> submit(change given) {
         memory of;
         std::pmr::vector<im_str> tags(of.get());
         tags.reserve(given.tag_count());
@@ -60,7 +61,26 @@ public:
             forget(id);
             raise(status, left);
         }
+        keep_change(id, std::move(given));
         return std::move(future);
+    }
+
+    /// The changes that the library has and whose promises are not kept. Those that still wait for room are not among
+    /// them, as a flush does not send them.
+    std::vector<std::uint64_t> taken() {
+        const std::lock_guard lock(mutex_);
+        std::vector<std::uint64_t> all;
+        for (const auto& [id, it] : open_)
+            if (it.taken)
+                all.push_back(id);
+        return all;
+    }
+
+    /// Waits until the promises of changes are kept, which have their outcomes.
+    void wait_for(const std::vector<std::uint64_t>& ids) {
+        std::unique_lock lock(mutex_);
+        for (const std::uint64_t id : ids)
+            changed_.wait(lock, [this, id] { return open_.count(id) == 0; });
     }
 
     /// Waits until the promises are kept of all changes that have their outcomes; for a batcher that is closed.
@@ -74,9 +94,9 @@ public:
         stop();
         settle(0);
         const std::size_t unsettled = im_batcher_free(batcher_.release());
-        fail_all(std::make_exception_ptr(cancelled(
-            "the batcher was abandoned before this change had its outcome (possibly applied)",
-            "close the batcher before it goes; read the user's tags to see what was done", effect::possibly_applied)));
+        for (auto& [id, it] : open_)
+            it.promise.set_exception(abandoned(std::move(*it.taken)));  // nobody is in submit() any more
+        open_.clear();
         return unsettled;
     }
 
@@ -87,12 +107,18 @@ private:
     /// How long the thread is in the library at a time, while anything is open; end() may have to wait for it.
     static constexpr std::uint64_t tick_ms = 50;
 
+    /// A change whose promise is not kept.
+    struct submitted {
+        std::promise<void> promise;
+        std::optional<change> taken;  // once the library has it
+    };
+
     std::pair<std::uint64_t, std::future<void>> open() {
         const std::lock_guard lock(mutex_);
         if (!keeper_.joinable())
             start();
         const std::uint64_t id = next_id_++;
-        std::future<void> future = open_[id].get_future();
+        std::future<void> future = open_[id].promise.get_future();
         if (open_.size() == 1)
             changed_.notify_all();
         return {id, std::move(future)};
@@ -145,6 +171,8 @@ private:
             for_each_outcome(known, [this](std::uint64_t id, const std::shared_ptr<im_error>& why) {
                 keep_promise(id, why ? as_exception(why) : nullptr);
             });
+            if (known)
+                changed_.notify_all();
         } catch (...) {
             fail_all(std::current_exception());
         }
@@ -158,6 +186,16 @@ private:
         }
     }
 
+    static std::exception_ptr abandoned(change given) noexcept {
+        try {
+            throw cancelled("the batcher was abandoned before this change had its outcome (possibly applied)",
+                            "close the batcher before it goes; read the user's tags to see what was done",
+                            effect::possibly_applied, std::move(given));
+        } catch (...) {
+            return std::current_exception();
+        }
+    }
+
     /// Nothing is taken out before it has its outcome: whoever waits for all finds it in the futures.
     void keep_promise(std::uint64_t id, const std::exception_ptr& why) {
         const std::lock_guard lock(mutex_);
@@ -165,12 +203,17 @@ private:
         if (found == open_.end())
             return;  // it was told before that all fail
         if (why)
-            found->second.set_exception(why);
+            found->second.promise.set_exception(why);
         else
-            found->second.set_value();
+            found->second.promise.set_value();
         open_.erase(found);
-        if (open_.empty())
-            changed_.notify_all();
+    }
+
+    void keep_change(std::uint64_t id, change given) noexcept {
+        const std::lock_guard lock(mutex_);
+        const auto found = open_.find(id);
+        if (found != open_.end())  // else its promise is kept already
+            found->second.taken = std::move(given);
     }
 
     void forget(std::uint64_t id) {
@@ -181,8 +224,8 @@ private:
 
     void fail_all(const std::exception_ptr& why) noexcept {
         const std::lock_guard lock(mutex_);
-        for (auto& [id, promise] : open_)
-            promise.set_exception(why);
+        for (auto& [id, it] : open_)
+            it.promise.set_exception(why);
         open_.clear();
         changed_.notify_all();
     }
@@ -201,7 +244,7 @@ private:
     owner batcher_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::unordered_map<std::uint64_t, std::promise<void>> open_;
+    std::unordered_map<std::uint64_t, submitted> open_;
     std::uint64_t next_id_ = 0;
     bool stops_ = false;
     std::thread keeper_;

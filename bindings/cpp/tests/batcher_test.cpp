@@ -156,6 +156,16 @@ TEST(batcher, a_close_loses_nothing_and_then_refuses) {
     batcher.close();
 }
 
+TEST(batcher, a_flush_waits_for_the_futures_too) {
+    const imtag::client client = fresh().client();
+    const imtag::batcher batcher{client, patient};
+    for (int round = 0; round < 50; ++round) {
+        const std::future<void> future = batcher.submit(change::add("", {"a"}));  // its outcome is there at once
+        batcher.flush();
+        ASSERT_TRUE(is_ready(future));
+    }
+}
+
 TEST(batcher, a_wait_that_ends_before_loses_nothing) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 300})");
@@ -193,7 +203,12 @@ TEST(batcher, one_that_goes_with_work_in_it_says_how_much_and_tells_its_futures)
     const auto error = thrown_by<imtag::cancelled>(first);
     EXPECT_EQ(error.effect(), imtag::effect::possibly_applied);
     EXPECT_EQ(error.status(), imtag::status::cancelled);
-    EXPECT_THROW(second.get(), imtag::cancelled);
+    EXPECT_TRUE(error.retryable());
+    ASSERT_EQ(error.failures().size(), 1u);
+    EXPECT_EQ(error.failures()[0].account, "alice");
+    EXPECT_EQ(error.failures()[0].effect, imtag::effect::possibly_applied);
+    EXPECT_EQ(error.undone(), std::vector<std::string_view>{"a"});
+    EXPECT_EQ(thrown_by<imtag::cancelled>(second).failures().at(0).account, "bob");
     EXPECT_EQ(batcher.abandon(), 0u);
     EXPECT_THROW(batcher.add_tag("alice", {"a"}), imtag::misuse);
     std::future<void> third;

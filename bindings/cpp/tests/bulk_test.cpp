@@ -38,12 +38,12 @@ private:
 
 change tagged(std::size_t number) { return change::add("user" + std::to_string(number), {"a"}); }
 
-/// What was told, by position: what it said of those that failed, empty for those that are done.
+/// What was told, by index: what it said of those that failed, empty for those that are done.
 using outcomes = std::map<std::uint64_t, std::string>;
 
 auto note_in(outcomes& told) {
     return [&told](const imtag::outcome& outcome) {
-        EXPECT_TRUE(told.emplace(outcome.position, outcome ? "" : outcome.error->what()).second) << "told twice";
+        EXPECT_TRUE(told.emplace(outcome.index, outcome ? "" : outcome.error->what()).second) << "told twice";
     };
 }
 
@@ -71,8 +71,8 @@ TEST(bulk, every_change_of_a_range_is_made_and_told) {
     outcomes told;
     const imtag::summary summary = service.client().bulk(changes, note_in(told));
     EXPECT_EQ(told.size(), 253u);
-    for (const auto& [position, failure] : told)
-        EXPECT_EQ(failure, "") << position;
+    for (const auto& [index, failure] : told)
+        EXPECT_EQ(failure, "") << index;
     EXPECT_EQ(summary.taken, 253u);
     EXPECT_EQ(summary.done, 253u);
     EXPECT_EQ(summary.failed, 0u);
@@ -106,7 +106,7 @@ TEST(bulk, a_change_that_fails_is_told_with_its_account_code_remedy_and_tags) {
     const imtag::summary summary = service.client().bulk(changes, [&](const imtag::outcome& outcome) {
         if (outcome)
             return;
-        EXPECT_EQ(outcome.position, 1u);
+        EXPECT_EQ(outcome.index, 1u);
         kept.push_back(*outcome.error);
     });
     EXPECT_EQ(summary.done, 1u);
@@ -149,9 +149,9 @@ TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled)
         [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told))); });
     EXPECT_STREQ(error.what(), "the file is damaged");
     EXPECT_EQ(told.size(), 150u);
-    for (const auto& [position, failure] : told) {
-        const bool is_tagged = service.user("user" + std::to_string(position)).find(R"(["a"])") != std::string::npos;
-        EXPECT_EQ(is_tagged, failure.empty()) << position << " " << failure;
+    for (const auto& [index, failure] : told) {
+        const bool is_tagged = service.user("user" + std::to_string(index)).find(R"(["a"])") != std::string::npos;
+        EXPECT_EQ(is_tagged, failure.empty()) << index << " " << failure;
     }
 }
 
@@ -168,19 +168,18 @@ TEST(bulk, what_the_function_that_is_told_throws_ends_the_telling_and_is_thrown_
     EXPECT_EQ(told, 3u);
 }
 
-TEST(bulk, an_endless_range_is_pulled_as_there_is_room_until_progress_says_no) {
+TEST(bulk, an_endless_range_is_pulled_as_there_is_room_until_progress_cancels) {
     auto& service = fresh();
     imtag::progress last;
     const auto options = imtag::bulk_options{}.room(200).progress([&](const imtag::progress& so_far) {
         last = so_far;
-        return so_far.done < 100;
+        return so_far.done >= 100;
     });
     outcomes told;
     const auto error = thrown<imtag::cancelled>(
         [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(told), options)); });
     EXPECT_GE(last.done, 100u);
     ASSERT_NE(error.summary(), nullptr);
-    EXPECT_EQ(error.summary()->taken, told.size());
     EXPECT_EQ(error.summary()->taken, error.summary()->done + error.summary()->failed);
     EXPECT_GE(error.summary()->done, 100u);
 }
@@ -211,8 +210,24 @@ TEST(bulk, a_run_that_is_not_let_in_ends_early_and_says_why) {
     EXPECT_TRUE(imtag::explain(error.code()).known);
     ASSERT_NE(error.summary(), nullptr);
     EXPECT_EQ(error.summary()->done, 0u);
-    EXPECT_EQ(error.summary()->failed, told.size());
     EXPECT_EQ(service.user("user0").find(R"("a")"), std::string::npos);
+}
+
+TEST(bulk, a_change_that_came_when_the_run_had_ended_is_told_too) {
+    auto& service = fresh();
+    const imtag::client client{service.config().secret_key(std::string(64, '0'))};
+    std::uint64_t made = 0;
+    const auto make = [&made](std::size_t number) { return ++made, tagged(number); };
+    std::map<std::uint64_t, imtag::error> told;
+    const auto note = [&told](const imtag::outcome& outcome) { told.emplace(outcome.index, *outcome.error); };
+    const auto error = thrown<imtag::service_error>(
+        [&] { static_cast<void>(client.bulk(made_once(make), note, imtag::bulk_options{}.room(10))); });
+    EXPECT_EQ(told.size(), made);
+    EXPECT_EQ(error.summary()->taken, made - 1);  // all but the last, which found the run ended
+    const imtag::error& last = told.at(made - 1);
+    EXPECT_EQ(last.effect(), imtag::effect::not_applied);
+    EXPECT_EQ(last.failures().at(0).account, "user" + std::to_string(made - 1));
+    EXPECT_EQ(last.undone(), std::vector<std::string_view>{"a"});
 }
 
 TEST(bulk, options_reach_the_library) {
