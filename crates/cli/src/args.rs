@@ -95,7 +95,7 @@ pub(crate) struct ImportArgs {
     pub(crate) file: PathBuf,
     /// Import into an emulator of the service in this process: no account and no settings needed
     #[cfg(feature = "emulator")]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     pub(crate) demo: bool,
     /// Where to keep what is done, so that the same command goes on after a crash [default: FILE.journal]
     #[arg(long, value_name = "PATH")]

@@ -20,8 +20,9 @@ use super::group::User;
 use super::journal::{Journal, Kind, Opened, Settled};
 use crate::reason::Reason;
 
-/// Users whose failures are held back; those beyond are listed at once.
-const HELD_AT_MOST: usize = 10_000;
+/// Users whose failures are held back; those beyond are listed at once. More than an outage can take along: a run has
+/// at most 512 requests of 100 users under way.
+const HELD_AT_MOST: usize = 100_000;
 
 pub(crate) struct Book {
     pub(crate) journal: Journal,

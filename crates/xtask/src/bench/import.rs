@@ -85,6 +85,9 @@ fn send(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
         .env("IMTAG_CALLS_PER_SECOND", CALLS_PER_SECOND.to_string())
         .env("TMPDIR", &folder.0);
     let ran = import.stderr(Stdio::inherit()).output()?;
+    if !ran.status.success() {
+        return Err(format!("the import: {}", ran.status).into());
+    }
     let report: Value = serde_json::from_slice(&ran.stdout)?;
     let figure = |field: &str| report[field].as_f64().ok_or(format!("no {field}"));
     let (requests, bound) = (figure("requests")?, figure("lower_bound")?);
