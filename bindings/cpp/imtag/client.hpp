@@ -92,8 +92,8 @@ public:
     ///
     /// changes  any range of imtag::change, also one that can be walked through once only. It is walked through on this
     ///          thread, as there is room, and never held as a whole; no further where the run ends early
-    /// told     is called on this thread with the imtag::outcome of each change that came out of the range, in the order
-    ///          in which these become known. One that came when the run had ended has why as its error, and is in no
+    /// told     is called on this thread with the imtag::outcome of each change that came out of the range, in the
+    ///          order in which these become known. One that came when the run had ended has why as its error, and is in no
     ///          count, as it was not taken
     /// options  time limits, linger, room, progress
     ///
