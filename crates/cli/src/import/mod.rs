@@ -218,6 +218,14 @@ impl Run<'_> {
             ended = Ended::Interrupted;
         }
         let users_tagged = remains.settled.done();
+        // where earlier runs are counted, their requests and their time are too
+        let quota_utilisation = match resumed {
+            0 => self.utilisation(summary.progress.sent, seconds),
+            _ => {
+                let attempts = counters.requests + counters.retries;
+                self.utilisation(attempts, counters.elapsed.as_secs_f64())
+            }
+        };
         let report = Report {
             file: read.file,
             rows: read.rows,
@@ -231,7 +239,7 @@ impl Run<'_> {
             users_tagged,
             users_failed: identity.users - users_tagged,
             seconds: rounded(counters.elapsed.as_secs_f64()),
-            quota_utilisation: self.utilisation(summary.progress.sent, seconds),
+            quota_utilisation,
             demo: self.demo.clone(),
             ended_early: ended.sentence(),
             read_back,

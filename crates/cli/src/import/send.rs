@@ -23,6 +23,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// For one attempt of it, so that a lost answer leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Changes that are held before they are sent where an import is taken up: those that wait for what a killed run may
+/// have under way are to leave room for the others, for as many seconds as they wait.
+const ROOM_WHEN_TAKEN_UP: usize = 50_000;
+
 /// Changes of a user, at most: to clear, to remove, to add.
 const CHANGES: u64 = 4;
 
@@ -56,14 +60,16 @@ impl Sender<'_> {
     /// Sends whatever is not settled.
     pub(crate) fn send(&self, gathered: &mut Gathered, book: &mut Book, bar: &Bar) -> Sent {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
-        let bulk = self
-            .client
-            .bulk()
+        let bulk = self.client.bulk();
+        let bulk = match self.taken_up {
+            true => bulk.room(ROOM_WHEN_TAKEN_UP).after_crash(true),
+            false => bulk,
+        };
+        let bulk = bulk
             .timeout(timeout)
             .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
             // the file is at hand: whoever is to share a request comes soon
             .linger(Duration::MAX)
-            .after_crash(self.taken_up)
             .cancel(self.interrupt.token())
             .drain(self.interrupt.drain())
             .start();
