@@ -1,5 +1,6 @@
 //! The steps, each by the name that the summary gives it. A new check is a row and a function.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
@@ -118,6 +119,7 @@ fn documentation() -> Outcome {
 
 /// The crates that others build on, as they would be published. All at once, as each needs the ones before it.
 fn packages() -> Outcome {
+    forget_packages();
     let mut command = cargo(["package", "--locked", "--allow-dirty"]);
     command.args(["-p", "imtag-core", "-p", "imtag-transport"]);
     command.args(["-p", "imtag-emulator"]); // what transport is tested with
@@ -130,6 +132,30 @@ fn chaos() -> Outcome {
         Ok(()) => Outcome::Ok,
         Err(why) => Outcome::Failed(why.to_string()),
     }
+}
+
+/// What Cargo has unpacked of these crates for an earlier check in this folder: it takes a crate of the same version for
+/// the same, and would check the others against what it was. It keeps them by a registry without a host.
+fn forget_packages() {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let Some(cargo) = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home) else {
+        return;
+    };
+    for kept in ["src", "cache"] {
+        for registry in entries(&cargo.join("registry").join(kept), "-") {
+            for ours in entries(&registry, "imtag-") {
+                // what cannot be removed shows in the check
+                let _ = std::fs::remove_dir_all(&ours).or_else(|_| std::fs::remove_file(&ours));
+            }
+        }
+    }
+}
+
+/// What in a folder has a name that starts so; nothing of a folder that is not there.
+fn entries(folder: &Path, start: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start));
+    named.map(|entry| entry.path()).collect()
 }
 
 /// Runs a command whose output goes to the terminal as it is.
