@@ -4,7 +4,7 @@
 mod options;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::schedule::Number;
@@ -16,7 +16,7 @@ use crate::change_error::{ChangeCause, ChangeError};
 use crate::dispatch::{Guard, Reply, Waiting};
 use crate::interrupt::Asking;
 use crate::patience::{Patience, Stop, deadline_after};
-use crate::session::{Session, waiting_here};
+use crate::session::Session;
 
 pub use options::{BatcherOptions, WhenFull};
 
@@ -99,13 +99,13 @@ impl Batcher {
         if let Err(stop) = patience.at_most(deadline).check() {
             return Err(ChangeError::not_sent(&change, before_it_was_sent(stop)));
         }
-        let waiting = waiting_here();
+        let waiting = Waiting::here();
         let given = change.clone();
         let reply = Reply::Caller(Arc::clone(&waiting));
         let number = self.give(change, reply, deadline, &patience)?;
         let mut until = deadline;
         loop {
-            if let Some(outcome) = outcome(&waiting) {
+            if let Some(outcome) = waiting.take() {
                 return outcome;
             }
             if let Err(stop) = patience.park_until(until) {
@@ -307,7 +307,7 @@ impl Batcher {
         };
         // it may have come meanwhile
         let sent = || Err(ChangeError::not_sent(change, after).possibly_applied());
-        outcome(waiting).unwrap_or_else(sent)
+        waiting.take().unwrap_or_else(sent)
     }
 
     fn wait_for_all(
@@ -349,14 +349,6 @@ impl fmt::Debug for Batcher {
             .field("unsettled", &self.unsettled())
             .finish_non_exhaustive()
     }
-}
-
-fn outcome(waiting: &Waiting) -> Option<Result<(), ChangeError>> {
-    waiting
-        .outcome
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
 }
 
 fn before_it_was_sent(stop: Stop) -> ChangeCause {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{JoinHandle, Thread};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::schedule::{Batch, Next, Schedule, Settled, Source, Verdict};
@@ -29,8 +29,29 @@ pub(crate) enum Reply {
 /// A caller that waits for one change.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) thread: Thread,
-    pub(crate) outcome: Mutex<Option<Result<(), ChangeError>>>,
+    thread: Thread,
+    outcome: Mutex<Option<Result<(), ChangeError>>>,
+}
+
+impl Waiting {
+    /// On this thread.
+    pub(crate) fn here() -> Arc<Waiting> {
+        Arc::new(Waiting {
+            thread: thread::current(),
+            outcome: Mutex::new(None),
+        })
+    }
+
+    /// Leaves the outcome for it; the thread is yet to be woken.
+    pub(crate) fn tell(&self, outcome: Result<(), ChangeError>) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+
+    /// The outcome, once it is there.
+    pub(crate) fn take(&self) -> Option<Result<(), ChangeError>> {
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.take()
+    }
 }
 
 /// What became of a change, for whoever polls.
@@ -217,11 +238,7 @@ impl Inner {
             match reply {
                 Reply::Poll(id) => of.completed.push_back(Completed { id, change, result }),
                 Reply::Caller(caller) => {
-                    let mut outcome = caller
-                        .outcome
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    *outcome = Some(result);
+                    caller.tell(result);
                     self.awake.push(caller.thread.clone());
                 }
             }

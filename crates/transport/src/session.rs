@@ -2,8 +2,8 @@
 //! outcomes come out. It has as many threads as requests are under way, and one more: a thread is started when
 //! something is to be sent and all others are busy, and ends with the session.
 
-use std::sync::{Arc, Condvar, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, process};
 
@@ -12,7 +12,7 @@ use imtag_core::{Change, Effect, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::EndedEarly;
-use crate::dispatch::{Completed, Counts, Dispatch, Guard, OfSession, Reply, Waiting};
+use crate::dispatch::{Completed, Counts, Dispatch, Guard, OfSession, Reply};
 use crate::patience::{Patience, Stop, wait_once};
 use crate::threads::spawn_without_signals;
 use crate::{CancelToken, Client, worker};
@@ -123,13 +123,7 @@ impl Session {
                 });
                 inner.wake_waiting(self.source);
             }
-            Reply::Caller(caller) => {
-                let mut outcome = caller
-                    .outcome
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *outcome = Some(Err(error));
-            }
+            Reply::Caller(caller) => caller.tell(Err(error)),
         }
     }
 
@@ -228,12 +222,4 @@ impl Session {
         let its = Arc::clone(session);
         spawn_without_signals(session.sending.thread_name, move || worker::run(&its))
     }
-}
-
-/// A caller that waits for one change on this thread.
-pub(crate) fn waiting_here() -> Arc<Waiting> {
-    Arc::new(Waiting {
-        thread: thread::current(),
-        outcome: std::sync::Mutex::new(None),
-    })
 }
