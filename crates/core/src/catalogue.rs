@@ -166,7 +166,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry(60004, OnceLater, NotApplied, "the account or signature check failed", "check identifier and UserSig; try again later"),
     entry(60005, OnceLater, NotApplied, "the account or signature check failed", "check identifier and UserSig; try again later"),
     entry(60006, Never, NotApplied, "the SDKAppID is invalid", "use the SDKAppID that the console shows"),
-    entry(60007, AfterWindow, NotApplied, "the frequency of this API is exceeded", "slow down, or set calls per second to this process's share of the app's quota"),
+    entry(60007, AfterWindow, NotApplied, "the frequency of this API is exceeded", "slow down, or set calls per second to this process's share of the app's quota; the limit of tag calls cannot be raised"),
     entry(60008, Backoff, PossiblyApplied, "the service timed out, or the HTTP format is wrong", "try again"),
     entry(60009, Never, NotApplied, "there is no such resource", "check the endpoint and the generation of paths"),
     entry(60010, Never, NotApplied, "the call needs an app administrator", "use an administrator as identifier"),
@@ -180,10 +180,10 @@ pub const CATALOGUE: &[Entry] = &[
     entry(60018, AfterWindow, NotApplied, "the calls are too frequent", "slow down"),
     entry(60019, AfterWindow, NotApplied, "the calls are too frequent", "slow down"),
     entry(60020, Never, NotApplied, "the app has no valid plan, or its account is in arrears", "renew the plan in the console"),
-    entry(60021, Never, NotApplied, "the caller's IP address is not allowed", "add the address to the allowlist in the console"),
+    entry(60021, Never, NotApplied, "the caller's IP address is not allowed", "ask the service's support"),
     entry(60025, Never, NotApplied, "sdkappid, identifier, usersig or contenttype is wrong in the URL", "check SDKAppID, identifier and UserSig"),
     entry(60026, Never, NotApplied, "the host does not belong to the app's data centre", "set the region that the console shows for the app"),
-    entry(60027, Never, NotApplied, "the product type does not match this API", "use an app of the chat product"),
+    entry(60027, Never, NotApplied, "the app was made as a Push app, and the path is of another product", "set the generation to timpush, whose paths very likely are the Push product's; or use an app of the chat product"),
     entry(60028, Never, NotApplied, "the trial app is past its request volume of 24 hours", "wait a day, or buy a plan"),
     entry(70001, NewUserSig, NotApplied, "the UserSig has expired", "make a new UserSig, valid for 24 hours or more"),
     entry(70003, Never, NotApplied, "the UserSig is illegal", "make the UserSig anew; it may have been cut"),
@@ -196,18 +196,29 @@ pub const CATALOGUE: &[Entry] = &[
     entry(70051, Never, NotApplied, "the account is on the blocklist", "ask the service's support"),
     entry(70107, Never, PossiblyApplied, "an account was never imported", "import the account first, or let its user log in once"),
     entry(70169, Backoff, PossiblyApplied, "a timeout inside the service", "try again"),
+    entry(70398, Never, PossiblyApplied, "there are more accounts than the app may have", "delete accounts that are not needed, or raise the app's limit in the console"),
     entry(70402, Never, PossiblyApplied, "a parameter is illegal", "look at the text for which"),
     entry(70500, Backoff, PossiblyApplied, "an error inside the service", "try again"),
+    entry(72000, Never, PossiblyApplied, "the daily active users are above the app's free quota", "upgrade the plan in the console"),
+    entry(72002, Never, PossiblyApplied, "the monthly active users are above the app's free quota", "upgrade the plan in the console"),
+    entry(80005, Never, NotApplied, "the service is deactivated: the plan has expired, or the account is in arrears", "renew the plan in the console"),
     entry(90001, Never, PossiblyApplied, "the body is not valid for this call", "look at the text for which part; if none is yours, report it as a bug of the client"),
+    entry(90003, Never, PossiblyApplied, "To_Account is missing, or names an unknown account", "import the account first"),
     entry(90009, Never, NotApplied, "the call needs the rights of an app administrator", "use an administrator as identifier"),
+    entry(90012, Never, PossiblyApplied, "an account is not registered", "import the account first"),
     entry(90018, Never, NotApplied, "more accounts than allowed", "at most 100 accounts a request"),
     entry(90020, Never, PossiblyApplied, "a tag is longer than 50 bytes", "shorten the tag"),
     entry(90032, Never, PossiblyApplied, "more than 10 tags for a user", "split them into several requests"),
     entry(90033, Never, PossiblyApplied, "an attribute is invalid", "look at the text for which"),
+    entry(90034, Never, PossiblyApplied, "a tag is longer than 50 bytes", "shorten the tag"),
     entry(90035, Never, PossiblyApplied, "the tag is already used for the other kind of account (UserID or RegistrationID)", "use another tag"),
     entry(90040, Never, PossiblyApplied, "a tag is empty", "leave the empty tag out"),
-    entry(90045, Never, NotApplied, "the push feature is not enabled for the app", "enable it in the console (it needs a Premium plan or higher)"),
+    entry(90045, Never, NotApplied, "the push and tag feature is not enabled for the app", "enable the Push service in the console; the plans are Free Trial, Standard, Pro, Pro Plus and Enterprise (Premium is an old name)"),
+    entry(90048, Never, PossiblyApplied, "an account does not exist", "check that the account was not deleted, and import it"),
+    entry(90994, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
+    entry(90995, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
     entry(91000, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
+    entry(93000, Never, NotApplied, "the JSON of the body is too long", "send fewer users or tags a request"),
 ];
 
 #[cfg(test)]
@@ -217,7 +228,7 @@ mod tests {
     #[test]
     fn the_catalogue_is_in_ascending_order_and_complete() {
         assert!(CATALOGUE.windows(2).all(|pair| pair[0].code < pair[1].code));
-        assert_eq!(CATALOGUE.len(), 47);
+        assert_eq!(CATALOGUE.len(), 58);
         for entry in CATALOGUE {
             assert!(!entry.meaning.is_empty() && !entry.remedy.is_empty());
             assert_eq!(entry.code.entry(), Some(entry));
@@ -230,7 +241,10 @@ mod tests {
             let codes = CATALOGUE.iter().filter(|entry| entry.retry == class);
             codes.map(|entry| entry.code.0).collect()
         };
-        assert_eq!(of(Backoff), [60008, 60013, 60014, 70169, 70500, 91000]);
+        assert_eq!(
+            of(Backoff),
+            [60008, 60013, 60014, 70169, 70500, 90994, 90995, 91000]
+        );
         assert_eq!(of(AfterWindow), [60007, 60011, 60018, 60019]);
         assert_eq!(of(OnceLater), [60004, 60005]);
         assert_eq!(of(NewUserSig), [70001]);

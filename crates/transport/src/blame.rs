@@ -19,16 +19,27 @@ pub enum Blame {
 }
 
 /// Refused for the form of this one request, before any account is looked at: says nothing of the app.
-const OF_THE_REQUESTS_FORM: [Code; 2] = [Code(60003), Code(90018)];
+const OF_THE_REQUESTS_FORM: [Code; 3] = [Code(60003), Code(90018), Code(93000)];
 
-/// The account was never imported: no operation can succeed.
-const OF_THE_ACCOUNT: [Code; 1] = [Code(70107)];
+/// The app has more active users than its plan allows. No page says when that is found, so the effect is open, but the
+/// next call would be refused as well.
+const OF_THE_PLAN: [Code; 2] = [Code(72000), Code(72002)];
+
+/// The account is not there, or may not be made: no operation can succeed.
+const OF_THE_ACCOUNT: [Code; 5] = [
+    Code(70107),
+    Code(70398),
+    Code(90003),
+    Code(90012),
+    Code(90048),
+];
 
 /// What is wrong is one of the tags: other tags may well pass.
-const OF_A_TAG: [Code; 5] = [
+const OF_A_TAG: [Code; 6] = [
     Code(90020),
     Code(90032),
     Code(90033),
+    Code(90034),
     Code(90035),
     Code(90040),
 ];
@@ -55,6 +66,7 @@ impl Blame {
             (RetryClass::Never, Effect::NotApplied) if !OF_THE_REQUESTS_FORM.contains(&code) => {
                 Blame::Settings
             }
+            (RetryClass::Never, _) if OF_THE_PLAN.contains(&code) => Blame::Settings,
             (RetryClass::Never, _) => Blame::Users,
         }
     }
@@ -91,20 +103,45 @@ mod tests {
             [
                 60002, 60004, 60005, 60006, 60009, 60010, 60012, 60016, 60017, 60020, 60021, 60025,
                 60026, 60027, 60028, 70001, 70003, 70009, 70013, 70014, 70016, 70020, 70050, 70051,
-                90009, 90045
+                72000, 72002, 80005, 90009, 90045
             ]
         );
         assert_eq!(
             codes_of(Blame::Service),
             [
-                60007, 60008, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 91000
+                60007, 60008, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000
             ]
         );
         assert_eq!(
             codes_of(Blame::Users),
             [
-                60003, 60015, 70107, 70402, 90001, 90018, 90020, 90032, 90033, 90035, 90040
+                60003, 60015, 70107, 70398, 70402, 90001, 90003, 90012, 90018, 90020, 90032, 90033,
+                90034, 90035, 90040, 90048, 93000
             ]
+        );
+    }
+
+    #[test]
+    fn a_code_says_what_would_be_refused_again() {
+        let codes_that = |expected: Concerns| -> Vec<i32> {
+            let codes = CATALOGUE.iter().map(|entry| entry.code);
+            codes
+                .filter(|code| Blame::of_code(*code) == Blame::Users)
+                .filter(|code| concerns(*code) == expected)
+                .map(|code| code.0)
+                .collect()
+        };
+        assert_eq!(
+            codes_that(Concerns::Account),
+            [70107, 70398, 90003, 90012, 90048]
+        );
+        assert_eq!(
+            codes_that(Concerns::Tags),
+            [90020, 90032, 90033, 90034, 90035, 90040]
+        );
+        assert_eq!(
+            codes_that(Concerns::Operation),
+            [60003, 60015, 70402, 90001, 90018, 93000]
         );
     }
 
