@@ -103,6 +103,9 @@ pub(crate) struct ImportArgs {
     /// Where to list who failed, to be imported again [default: FILE.failed.ndjson]
     #[arg(long, value_name = "PATH")]
     pub(crate) failed: Option<PathBuf>,
+    /// Where to list all bad rows [default: FILE.bad-rows.ndjson; none with --dry-run or --demo]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) bad_rows: Option<PathBuf>,
     /// Read, check, group and count, and send nothing; no settings needed
     #[arg(long)]
     pub(crate) dry_run: bool,

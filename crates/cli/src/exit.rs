@@ -33,7 +33,9 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Exit::Done => "all done",
-            Exit::SomeFailed => "some rows or users failed, each named with its reason and effect",
+            Exit::SomeFailed => {
+                "some rows or users failed: counted by reason and effect, and each named in a list"
+            }
             Exit::Usage => {
                 "the command line, a limit, the input file or the journal of another import: nothing was sent"
             }
@@ -41,7 +43,7 @@ impl Exit {
                 "credentials or settings are missing, wrong, or refused by the service"
             }
             Exit::GaveOut => {
-                "the service, the network or this machine gave out: the same import command goes on"
+                "the service or the network was unavailable, or this machine denied something: the same import command goes on"
             }
             Exit::Interrupted => {
                 "interrupted: the same import command goes on; or a question answered with no"

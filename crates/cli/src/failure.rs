@@ -6,7 +6,7 @@ use imtag_core::Invalid;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::import::{JournalError, ReadError};
+use crate::import::{JournalError, ListError, ReadError};
 use crate::settings::SettingsError;
 
 /// A command that ends before it has a result to show.
@@ -24,6 +24,9 @@ pub(crate) enum CommandError {
     /// The journal or the list of failed users cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The list of bad rows cannot be written.
+    #[error(transparent)]
+    BadRows(#[from] ListError),
     /// Settings are missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -75,7 +78,8 @@ impl CommandError {
             | CommandError::Read(ReadError::File(_)) => Exit::Usage,
             CommandError::Read(ReadError::Group(_)) => Exit::GaveOut,
             CommandError::Journal(error) if error.is_of_the_disk() => Exit::GaveOut,
-            CommandError::Journal(_) => Exit::Usage,
+            CommandError::BadRows(error) if error.is_of_the_disk() => Exit::GaveOut,
+            CommandError::Journal(_) | CommandError::BadRows(_) => Exit::Usage,
             CommandError::Settings(_) | CommandError::UserSig(_) => Exit::Settings,
             #[cfg(feature = "emulator")]
             CommandError::Emulator(_) => Exit::GaveOut,

@@ -35,15 +35,22 @@ fn a_file_is_imported_whole_in_the_fewest_requests() {
         ("splits", json!(0)),
         ("users_tagged", json!(250)),
         ("users_failed", json!(0)),
+        ("users_not_sent", json!(0)),
         ("quota_utilisation", json!(0.03)),
         ("ended_early", json!(null)),
         ("failures", json!([])),
+        ("failures_by_reason", json!([])),
+        ("failed_list", json!(null)),
+        ("not_sent", json!([])),
+        ("not_sent_by_reason", json!([])),
         ("bad_row_details", json!([])),
+        ("bad_rows_by_reason", json!([])),
+        ("bad_rows_list", json!(null)),
     ] {
         assert_eq!(report[field], expected, "{field}");
     }
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(report.as_object().unwrap().len(), 16, "{report}");
+    assert_eq!(report.as_object().unwrap().len(), 23, "{report}");
     assert_eq!(stage.emulator.users().len(), 250);
     assert_eq!(stage.tags_of("user0249"), ["tag0", "tag1"]);
     assert_eq!(stage.emulator.stats().arrivals(), 3);
@@ -59,7 +66,8 @@ fn a_bad_row_is_named_and_left_out_and_the_good_ones_are_imported() {
     let ran = stage.run(&["import", "users.csv"]);
     assert_eq!((ran.exit, ran.err.as_str()), (Some(1), ""));
     let last = "1 bad row was left out, and only these:\n  \
-                line 3: tag: empty, at least 1 byte (leave it out, or fill it)\n";
+                line 3: tag: empty, at least 1 byte (leave it out, or fill it)\n\
+                users.csv.bad-rows.ndjson lists them all\n";
     assert!(ran.out.ends_with(last), "{}", ran.out);
     assert_eq!(stage.tags_of("alice"), ["vip", "北京"]);
     assert_eq!(stage.tags_of("bob"), [""; 0]);
@@ -209,6 +217,7 @@ fn every_field_of_the_report_is_promised_by_the_readme() {
         &import,
         &import["read_back"],
         &import["bad_row_details"][0],
+        &import["bad_rows_by_reason"][0],
         &get,
         &get["users"][0],
         &add["failures"][0],

@@ -8,10 +8,10 @@ mod stage;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 
-use imtag_core::Limits;
+use imtag_core::{Code, Limits};
 use imtag_emulator::Fault;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use serde_json::{Value, json};
+use serde_json::json;
 use stage::{ADD, Stage, run, users_with_tags};
 
 #[test]
@@ -44,11 +44,26 @@ fn an_app_that_is_not_let_in_costs_one_request_and_the_rest_is_not_sent() {
         (&json!(1), &json!(10))
     );
     assert!(report["ended_early"].as_str().unwrap().contains("70009"));
-    assert_eq!(report["users_failed"], 1000);
-    let failures = report["failures"].as_array().unwrap();
-    let not_sent = |it: &&Value| it["reason"] == "not sent: the service does not let this app in";
-    assert_eq!(failures.iter().filter(not_sent).count(), 900);
-    assert!(failures.iter().all(|it| it["effect"] == "not applied"));
+    assert_eq!(
+        (&report["users_failed"], &report["users_not_sent"]),
+        (&json!(100), &json!(900))
+    );
+    let by_reason = |name: &str| report[name][0].clone();
+    let failed = by_reason("failures_by_reason");
+    assert_eq!(
+        (&failed["code"], &failed["users"]),
+        (&json!(70009), &json!(100))
+    );
+    assert_eq!(
+        by_reason("not_sent_by_reason"),
+        json!({
+            "code": null,
+            "reason": "not sent: the service refused what was sent before",
+            "remedy": failed["remedy"],
+            "effect": "not applied",
+            "users": 900,
+        })
+    );
     assert_eq!(stage.emulator.stats().arrivals(), 1);
 }
 
@@ -67,10 +82,57 @@ fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
     let requests = report["requests"].as_u64().unwrap();
     assert!((21..=100).contains(&requests), "{requests} of 120");
     assert_eq!(report["users_tagged"], 100);
-    assert_eq!(report["users_failed"], 11_900);
-    let failures = report["failures"].as_array().unwrap();
-    let not_sent = failures.iter().filter(|it| it["effect"] == "not applied");
-    assert_eq!(not_sent.count() as u64, (120 - requests) * 100);
+    assert_eq!(report["users_failed"], (requests - 1) * 100);
+    assert_eq!(report["users_not_sent"], (120 - requests) * 100);
+    assert_eq!(
+        report["failures_by_reason"][0]["effect"],
+        "possibly applied"
+    );
+    assert_eq!(report["not_sent_by_reason"][0]["effect"], "not applied");
+    let list = std::fs::read_to_string(stage.home.path().join("users.csv.failed.ndjson"));
+    assert_eq!(
+        list.unwrap().lines().count() as u64,
+        (requests - 1) * 100,
+        "the list names all who failed, also those whom the same command tries again"
+    );
+}
+
+#[test]
+fn a_refusal_that_needs_another_setting_says_what_to_change_and_not_to_run_the_same_again() {
+    for code in [60026, 60006, 60021, 70009] {
+        let stage = Stage::new();
+        stage.file("users.csv", users_with_tags(1000, 1));
+        stage.emulator.fault(ADD, Fault::code(code));
+        let ran = stage.run(&["import", "users.csv"]);
+        assert_eq!(ran.exit, Some(3), "{ran:?}");
+        let remedy = Code(code).remedy();
+        let last = format!("first: {remedy}; then import the file\n");
+        assert!(ran.out.ends_with(&last), "{}", ran.out);
+        assert!(!ran.out.contains("same command"), "{}", ran.out);
+        assert!(
+            ran.out
+                .contains("tagged    0 users, 100 failed, 900 not sent\n")
+        );
+        assert!(!stage.home.path().join("users.csv.journal").exists());
+    }
+}
+
+#[test]
+fn a_refusal_in_the_middle_says_what_to_change_and_which_journal_it_goes_on_by() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(1000, 1));
+    let answers = [Fault::delay(std::time::Duration::ZERO), Fault::code(60021)];
+    stage.emulator.faults(ADD, answers);
+    let ran = stage.run(&["import", "users.csv", "--calls-per-second", "1"]);
+    assert_eq!(ran.exit, Some(3), "{ran:?}");
+    let last = format!(
+        "users.csv.failed.ndjson lists who failed so far\nfirst: {}; then import the file: it goes on by \
+         users.csv.journal, and where SDKAppID, endpoint or generation change, delete that first\n",
+        Code(60021).remedy()
+    );
+    assert!(ran.out.ends_with(&last), "{}", ran.out);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(1000)));
 }
 
 #[test]

@@ -82,6 +82,11 @@ fn a_dry_run_says_what_there_is_to_do_and_needs_no_setting() {
                 "line": 5,
                 "reason": "op: \"delete\" is none of add, remove, clear (use one of them; nothing means add)",
             }],
+            "bad_rows_by_reason": [{
+                "reason": "op: \"delete\" is none of add, remove, clear (use one of them; nothing means add)",
+                "rows": 1,
+            }],
+            "bad_rows_list": null,
         })
     );
     let text = run(stage.bare(&[

@@ -11,13 +11,17 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use imtag_emulator::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 use stage::{ADD, Ran, Stage, arrivals, run, run_with_input, signal, users_with_tags, wait_until};
 
 const FILE: &str = "users.csv";
 
 fn journal(stage: &Stage) -> PathBuf {
     stage.home.path().join("users.csv.journal")
+}
+
+fn list(stage: &Stage) -> PathBuf {
+    stage.home.path().join("users.csv.failed.ndjson")
 }
 
 /// Begins an import that is then killed, some time after the journal has noted somebody down.
@@ -150,13 +154,92 @@ fn after_an_outage_the_same_command_tries_again_whoever_met_it() {
     stage.emulator.faults(ADD, vec![Fault::code(91000); 2_000]);
     let (exit, report) = stage.json(&["import", FILE, "--timeout", "1"]);
     assert_eq!((exit, &report["users_tagged"]), (Some(4), &json!(100)));
-    assert!(!stage.home.path().join("users.csv.failed.ndjson").exists());
+    assert!(list(&stage).exists());
     stage.emulator.remove_faults();
     let (exit, report) = stage.json(&["import", FILE]);
     assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(12_000)));
     assert_eq!(
         (&report["resumed"], &report["failures"]),
         (&json!(100), &json!([]))
+    );
+    assert!(!list(&stage).exists(), "all who were listed are done");
+}
+
+/// How many users were not sent, by effect.
+fn not_sent(report: &Value) -> Vec<(&str, u64)> {
+    let groups = report["not_sent_by_reason"].as_array().unwrap().iter();
+    let effect = |it: &Value| it["users"].as_u64().unwrap();
+    groups
+        .map(|it| (it["effect"].as_str().unwrap(), effect(it)))
+        .collect()
+}
+
+/// Interrupts an import once some requests have come in.
+fn interrupted(stage: &Stage) -> Value {
+    let before = stage.emulator.stats().arrivals();
+    let import = ["import", FILE, "--calls-per-second", "10", "--json"];
+    let child = stage.imtag(&import).spawn().unwrap();
+    arrivals(stage, before + 2);
+    signal(&child);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(130), "{ran:?}");
+    ran.json()
+}
+
+#[test]
+fn what_is_left_after_runs_that_ended_is_not_applied_and_after_a_kill_possibly_applied() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(4_000, 1));
+    for _ in 0..2 {
+        let report = interrupted(&stage);
+        let left = report["users_not_sent"].as_u64().unwrap();
+        assert_eq!(not_sent(&report), [("not applied", left)]);
+        assert_eq!(left + stage.emulator.users().len() as u64, 4_000);
+    }
+    killed(&stage, &["import", FILE, "--calls-per-second", "10"]);
+    let report = interrupted(&stage);
+    let left = report["users_not_sent"].as_u64().unwrap();
+    assert_eq!(not_sent(&report), [("possibly applied", left)]);
+}
+
+#[test]
+fn only_those_whom_an_ended_run_left_in_doubt_are_possibly_applied() {
+    let stage = Stage::new();
+    stage.file(FILE, users_with_tags(4_000, 1));
+    // one request is done, and the next is never answered
+    let unheard = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_secs(600));
+    stage
+        .emulator
+        .faults(ADD, [Fault::delay(Duration::ZERO), unheard]);
+    let import = ["import", FILE, "--calls-per-second", "1", "--json"];
+    let child = stage.imtag(&import).spawn().unwrap();
+    wait_until("the second does not arrive", || {
+        stage.emulator.users().len() == 200
+    });
+    // two at once may count as one: the second is to end what is under way
+    let over = || std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
+    wait_until("it does not end", || {
+        signal(&child);
+        over().is_ok_and(|it| it.contains(") Z "))
+    });
+    let report = Ran::of(child.wait_with_output().unwrap()).json();
+    assert_eq!(
+        (&report["users_tagged"], &report["users_failed"]),
+        (&json!(100), &json!(100))
+    );
+    assert_eq!(not_sent(&report), [("not applied", 3_800)]);
+    stage.emulator.remove_faults();
+    stage.emulator.fault(ADD, Fault::code(60026));
+    let (exit, report) = stage.json(&["import", FILE]);
+    assert_eq!(exit, Some(3));
+    let in_doubt = |name: &str| {
+        let groups = report[name].as_array().unwrap().iter();
+        let groups = groups.filter(|it| it["effect"] == "possibly applied");
+        groups.map(|it| it["users"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(
+        in_doubt("failures_by_reason") + in_doubt("not_sent_by_reason"),
+        100
     );
 }
 
@@ -199,6 +282,6 @@ fn what_a_killed_run_may_have_done_is_not_listed_as_not_applied() {
     let (exit, report) = stage.json(&["import", FILE]);
     assert_eq!((exit, &report["users_failed"]), (Some(1), &json!(1)));
     assert_eq!(report["failures"][0]["effect"], "possibly applied");
-    let listed = std::fs::read_to_string(stage.home.path().join("users.csv.failed.ndjson"));
+    let listed = std::fs::read_to_string(list(&stage));
     assert!(listed.unwrap().contains("possibly applied"));
 }

@@ -25,7 +25,8 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
     let interrupt = Interrupt::install(context.output)?;
     let connection = context.connection()?;
     let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
-    let files = Files::of(&arguments.file, journal, failed)?;
+    let bad_rows = arguments.bad_rows.as_deref();
+    let files = Files::of(&arguments.file, journal, failed, bad_rows)?;
     let read = import::read(&arguments.file, *connection.client.rules(), room)?;
     let run = Run {
         connection: &connection,
@@ -48,7 +49,8 @@ fn dry_run(
     let terms = context.settings()?.terms()?;
     let read = import::read(&arguments.file, terms.rules, room)?;
     interrupt.busy_with(Busy::Reporting);
-    read.show(terms.calls_per_second, context.output)
+    let list = arguments.bad_rows.as_deref();
+    read.show(terms.calls_per_second, list, context.output)
 }
 
 /// The same as `run` against an emulator of its own, and then all tags are read back and compared with the file.
@@ -71,7 +73,10 @@ fn demo(context: &Context<'_>, arguments: &ImportArgs, room: Room) -> Result<Exi
         timeout: context.timeout(),
         interrupt: &interrupt,
         output: context.output,
-        files: demo.files(),
+        files: Files {
+            bad_rows: arguments.bad_rows.clone(),
+            ..demo.files()
+        },
         demo: Some(demo.introduction()),
     };
     run.import(read)

@@ -1,14 +1,17 @@
-//! The rows that were left out, each with its line and reason: all of them, in the order of the file, however many
-//! they are. In memory they take a bounded part, and the rest of the temporary file.
+//! The rows that were left out, each with its line and reason: all of them, in the order of the file, however many they
+//! are. In memory they take a bounded part, and the rest of the temporary file. A report names ten for each kind of
+//! reason; `list` writes all of them into a file.
 
-use std::cell::RefCell;
 use std::path::Path;
 
-use serde::ser::{Error, SerializeSeq};
+use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
 use super::read::BadRow;
+use super::reasons::NAMED;
 use super::spool::{Spool, SpoolError};
+
+pub(crate) mod list;
 
 /// What they take of the memory.
 const MEMORY: usize = 1024 * 1024;
@@ -16,42 +19,61 @@ const MEMORY: usize = 1024 * 1024;
 /// Bytes of the line and of the length before a reason.
 const HEAD: usize = 16;
 
+/// Kinds of reasons that are told apart.
+const KINDS: usize = 50;
+
 /// Rows that were left out.
 pub(crate) struct BadRows {
-    count: u64,
-    spool: RefCell<Spool>,
+    spool: Spool,
     scratch: Vec<u8>,
+    kinds: Kinds,
+}
+
+/// Rows by what is wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct Kinds(IndexMap<String, Kind>);
+
+/// Rows that are left out for the same reason, but for what stands in them.
+#[derive(Debug, Default)]
+pub(crate) struct Kind {
+    pub(crate) rows: u64,
+    /// The first of them.
+    pub(crate) named: Vec<BadRow>,
 }
 
 impl BadRows {
     /// None yet. Many go to a temporary file in `folder`.
     pub(crate) fn new(folder: &Path) -> BadRows {
         BadRows {
-            count: 0,
-            spool: RefCell::new(Spool::new(1, MEMORY, folder)),
+            spool: Spool::new(1, MEMORY, folder),
             scratch: Vec::new(),
+            kinds: Kinds::default(),
         }
     }
 
     pub(crate) fn add(&mut self, row: &BadRow) -> Result<(), SpoolError> {
-        self.count += 1;
+        self.kinds.add(row);
         self.scratch.clear();
         self.scratch.extend(row.line.to_le_bytes());
         self.scratch.extend((row.reason.len() as u64).to_le_bytes());
         self.scratch.extend(row.reason.as_bytes());
-        self.spool.get_mut().add(0, &self.scratch)
+        self.spool.add(0, &self.scratch)
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.count
+        self.kinds.0.values().map(|kind| kind.rows).sum()
+    }
+
+    pub(crate) fn into_kinds(self) -> Kinds {
+        self.kinds
     }
 
     /// Hands `take` one after the other.
     pub(crate) fn for_each<E: From<SpoolError>>(
-        &self,
+        &mut self,
         mut take: impl FnMut(&BadRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.spool.borrow_mut().read(0, |mut piece| {
+        self.spool.read(0, |mut piece| {
             while let Some((head, rest)) = piece.split_first_chunk::<HEAD>() {
                 let number = |at: usize| {
                     let bytes = head[at..at + 8].try_into();
@@ -70,20 +92,68 @@ impl BadRows {
     }
 }
 
-impl Serialize for BadRows {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// A serializer's error cannot be made of any other, but for its text.
-        struct Failed<E>(E);
-        impl<E: Error> From<SpoolError> for Failed<E> {
-            fn from(error: SpoolError) -> Failed<E> {
-                Failed(E::custom(error))
-            }
+impl Kinds {
+    fn add(&mut self, row: &BadRow) {
+        let mut kind = kind(&row.reason);
+        if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
+            kind.clear();
         }
-        let mut list = serializer.serialize_seq(None)?;
-        self.for_each(|row| list.serialize_element(row).map_err(Failed))
-            .map_err(|failed| failed.0)?;
-        list.end()
+        let kind = self.0.entry(kind).or_default();
+        kind.rows += 1;
+        if kind.rows <= NAMED {
+            kind.named.push(row.clone());
+        }
     }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kind> {
+        self.0.values()
+    }
+
+    /// The rows that are named.
+    pub(crate) fn examples<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().flat_map(|kind| &kind.named))
+    }
+
+    /// How many rows there are of each kind, with the first one's reason.
+    pub(crate) fn counts<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Count<'a> {
+            reason: &'a str,
+            rows: u64,
+        }
+        serializer.collect_seq(self.0.iter().map(|(key, kind)| Count {
+            reason: match key.as_str() {
+                "" => "other reasons",
+                _ => &kind.named[0].reason,
+            },
+            rows: kind.rows,
+        }))
+    }
+}
+
+/// A reason without what is quoted of the row, and without its numbers.
+fn kind(reason: &str) -> String {
+    let mut kind = String::with_capacity(reason.len());
+    let mut chars = reason.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                // to the closing quote; what is escaped is none
+                while let Some(c) = chars.next() {
+                    match c {
+                        '"' => break,
+                        '\\' => drop(chars.next()),
+                        _ => {}
+                    }
+                }
+                kind.push('"');
+            }
+            '0'..='9' if kind.ends_with('0') => {}
+            '0'..='9' => kind.push('0'),
+            c => kind.push(c),
+        }
+    }
+    kind
 }
 
 #[cfg(test)]
@@ -102,7 +172,7 @@ mod tests {
             for line in 0..count {
                 rows.add(&row(line)).unwrap();
             }
-            assert!(rows.spool.borrow().held() <= MEMORY);
+            assert!(rows.spool.held() <= MEMORY);
             assert_eq!(rows.count(), count);
             let mut next = 0;
             rows.for_each(|read| {
@@ -112,18 +182,23 @@ mod tests {
             })
             .unwrap();
             assert_eq!(next, count);
+            assert!(rows.kinds.0.len() <= KINDS + 1);
         }
     }
 
     #[test]
-    fn as_json_they_are_a_list_of_lines_and_reasons() {
+    fn reasons_are_one_kind_whatever_they_quote_and_count() {
         let mut rows = BadRows::new(Path::new("/nowhere"));
-        rows.add(&BadRow {
-            line: 3,
-            reason: "\"no\"".to_owned(),
-        })
-        .unwrap();
-        let json = serde_json::to_string(&rows).unwrap();
-        assert_eq!(json, r#"[{"line":3,"reason":"\"no\""}]"#);
+        for line in 2..502 {
+            let reason = format!("op: \"a\\\"{line}\" is none of add, remove, clear");
+            rows.add(&BadRow { line, reason }).unwrap();
+            let reason = format!("tag: {} bytes, at most 50", 50 + line);
+            rows.add(&BadRow { line, reason }).unwrap();
+        }
+        let kinds = rows.into_kinds();
+        let rows: Vec<_> = kinds.iter().map(|kind| kind.rows).collect();
+        assert_eq!(rows, [500, 500]);
+        let named = kinds.iter().map(|kind| kind.named.len());
+        assert_eq!(named.collect::<Vec<_>>(), [10, 10]);
     }
 }

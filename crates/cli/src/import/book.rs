@@ -2,8 +2,9 @@
 //! is listed with its reason; both go to the journal. What failed for the service's or the network's fault is held back: at
 //! the end of the import it is listed too, and where the import ends early, the same command tries it again.
 //!
-//! Where an import is taken up, a run before it may have sent for whoever is not settled, and nobody knows what: so nothing
-//! that fails is *not applied* then, but where it is never sent.
+//! Where an import is taken up, a run before it may have done something for users who are not settled: for those whom
+//! it left in doubt, or for any, where it was killed. What fails of theirs is *possibly applied* then, but where it is
+//! never sent.
 //!
 //! A user who is to be cleared and then added to is listed so that the list does the same: where the clear is not done,
 //! all that was to be added stands after it, done or not.
@@ -17,7 +18,7 @@ use super::change::Op;
 use super::disk::DiskError;
 use super::failed::Failure;
 use super::group::User;
-use super::journal::{Journal, Kind, Opened, Settled};
+use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::reason::Reason;
 
 /// Users whose failures are held back; those beyond are listed at once. More than an outage can take along: a run has
@@ -32,25 +33,55 @@ pub(crate) struct Book {
     left: BTreeMap<u64, Left>,
     /// Users who are done, to be confirmed together.
     done: Vec<u64>,
-    /// What runs before this one may have done for whoever is not settled.
-    earlier: Effect,
+    /// For whom runs before this one may have done something, of those who are not settled.
+    earlier: InDoubt,
 }
 
 /// What an import leaves behind.
 pub(crate) struct Remains {
     pub(crate) settled: Settled,
     left: BTreeMap<u64, Left>,
-    /// What runs before this one may have done for whoever is not settled.
-    pub(crate) earlier: Effect,
+    /// For whom runs before this one may have done something, of those who are not settled.
+    earlier: InDoubt,
     /// Lines of users who are settled as failed, for which the list had no place.
     pub(crate) unlisted: Vec<u8>,
 }
 
 impl Remains {
-    /// Whether a request of a user who is not settled may be on its way yet.
-    pub(crate) fn may_land(&self) -> bool {
-        let mut undone = self.left.values().flat_map(|left| &left.undone);
-        undone.any(|it| it.effect == Effect::PossiblyApplied)
+    /// Users who are not settled, and failed all the same: their failures are held back for the next run.
+    pub(crate) fn held_back(&self) -> impl Iterator<Item = u64> + use<'_> {
+        let failed = self.left.iter().filter(|(_, left)| left.has_failed());
+        failed.map(|(position, _)| *position)
+    }
+
+    pub(crate) fn is_held_back(&self, position: u64) -> bool {
+        self.left.get(&position).is_some_and(Left::has_failed)
+    }
+
+    /// Whether nothing came of a user: the run ended before.
+    pub(crate) fn is_not_sent(&self, position: u64) -> bool {
+        !self.settled.is_settled(position) && !self.is_held_back(position)
+    }
+
+    /// What earlier runs may have done for a user who is not settled.
+    pub(crate) fn earlier(&self, position: u64) -> Effect {
+        self.earlier.effect(position)
+    }
+
+    /// For whom earlier runs may have done something, of those who were not settled when this one began.
+    pub(crate) fn earlier_runs(&self) -> &InDoubt {
+        &self.earlier
+    }
+
+    /// For whom this run and those before it may have done something, of those who are not settled.
+    pub(crate) fn in_doubt(&self) -> InDoubt {
+        let InDoubt::Users(earlier) = &self.earlier else {
+            return InDoubt::Everybody;
+        };
+        let earlier = earlier.iter().copied();
+        let earlier = earlier.filter(|it| !self.settled.is_settled(*it));
+        let touched = self.left.iter().filter(|(_, left)| left.is_touched);
+        InDoubt::from_users(earlier.chain(touched.map(|(position, _)| *position)))
     }
 
     /// What is known of a user who is not settled; none where nothing was given out.
@@ -64,12 +95,18 @@ impl Remains {
 pub(crate) struct Left {
     done: Ops,
     pub(crate) undone: Vec<Undone>,
+    /// Something of it is done, or may be.
+    is_touched: bool,
 }
 
 impl Left {
     /// Whether nothing is known of an operation: it was not given out before the import ended.
     pub(crate) fn is_unheard_of(&self, op: Op) -> bool {
         !self.done.has(op) && self.undone.iter().all(|it| it.op != op)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.undone.iter().any(|it| it.reason.is_some())
     }
 }
 
@@ -108,8 +145,13 @@ impl Open {
         self.under_way -= 1;
         let op = op_of(change.operation());
         match result {
-            Ok(()) => self.known.done.add(op),
+            Ok(()) => {
+                self.known.done.add(op);
+                self.known.is_touched = true;
+            }
             Err(error) => {
+                let in_part = error.undone().len() < change.tags().len();
+                self.known.is_touched |= in_part || error.effect() != Effect::NotApplied;
                 self.not_sent |= was_not_sent(&error);
                 self.known.undone.push(Undone::of(&error, earlier));
             }
@@ -202,10 +244,7 @@ fn op_of(operation: Operation) -> Op {
 impl Book {
     pub(crate) fn of(opened: Opened) -> Book {
         Book {
-            earlier: match opened.taken_up {
-                true => Effect::PossiblyApplied,
-                false => Effect::NotApplied,
-            },
+            earlier: opened.in_doubt,
             journal: opened.journal,
             settled: opened.settled,
             open: HashMap::new(),
@@ -241,8 +280,8 @@ impl Book {
             final_: true,
         });
         let known = Left {
-            done: Ops::default(),
             undone: undone.collect(),
+            ..Left::default()
         };
         self.list(position, known)
     }
@@ -255,7 +294,7 @@ impl Book {
         let mut taken = Ok(());
         for (position, change, result) in settled {
             let open = self.open.entry(position).or_default();
-            open.take(change, result, self.earlier);
+            open.take(change, result, self.earlier.effect(position));
             taken = taken.and(self.close_if_over(position));
         }
         taken.and(self.confirm())

@@ -1,20 +1,19 @@
 //! A dry run: what there is to do for a file, and how long that takes at the full quota. Users who would be left out
 //! are named as an import names them.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
+use std::path::Path;
 
 use imtag_transport::Effect;
-use serde::ser::{Error, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::Read;
-use super::bad_rows::BadRows;
+use super::bad_rows;
 use super::change::Op;
 use super::failed::Failure;
-use super::group::User;
-
-use super::summary::write_bad_rows;
+use super::reasons::Reasons;
+use super::report::LeftOut;
+use super::summary::{write_left_out, write_reasons};
 use super::totals::{OfOperation, Totals, has_too_many_tags};
 use super::users::{Gathered, GroupError};
 use crate::exit::Exit;
@@ -37,27 +36,36 @@ struct DryRun {
     add: OfOperation,
     lower_bound: u64,
     seconds_at_full_quota: f64,
-    failures: Failures,
-    bad_row_details: BadRows,
+    #[serde(serialize_with = "Reasons::examples")]
+    failures: Reasons,
+    #[serde(flatten)]
+    left_out: LeftOut,
     #[serde(skip)]
     totals: Totals,
     #[serde(skip)]
     calls_per_second: u32,
 }
 
-/// Users of whom nothing would be sent, found again when they are asked for.
-struct Failures {
-    gathered: RefCell<Gathered>,
-    limits: imtag_core::Limits,
-    /// How many there are.
-    users: u64,
-}
-
 impl Read {
-    /// Says what would be sent.
-    pub(crate) fn show(self, calls_per_second: u32, output: Output) -> Result<Exit, CommandError> {
+    /// Says what would be sent. All bad rows go into `list`, where one is asked for.
+    pub(crate) fn show(
+        mut self,
+        calls_per_second: u32,
+        list: Option<&Path>,
+        output: Output,
+    ) -> Result<Exit, CommandError> {
+        let list = match list {
+            Some(list) => bad_rows::list::write(list, &mut self.bad_rows)?.then_some(list),
+            None => None,
+        };
         let totals = self.totals;
         let failed = totals.users_with_too_many_tags;
+        let too_many_tags = Reason::too_many_tags(&self.rules.limits);
+        let failures = match failed {
+            0 => Reasons::default(), // nobody need be looked for
+            _ => failures(&mut self.gathered, &self.rules.limits, &too_many_tags)
+                .map_err(super::ReadError::from)?,
+        };
         let report = DryRun {
             dry_run: true,
             file: self.file,
@@ -70,12 +78,11 @@ impl Read {
             add: totals.add,
             lower_bound: totals.lower_bound(),
             seconds_at_full_quota: seconds(&totals, calls_per_second),
-            failures: Failures {
-                gathered: RefCell::new(self.gathered),
-                limits: self.rules.limits,
-                users: failed,
+            failures,
+            left_out: LeftOut {
+                kinds: self.bad_rows.into_kinds(),
+                list: list.map(Path::to_owned),
             },
-            bad_row_details: self.bad_rows,
             totals,
             calls_per_second,
         };
@@ -87,57 +94,34 @@ impl Read {
     }
 }
 
+/// Users of whom nothing would be sent.
+fn failures(
+    gathered: &mut Gathered,
+    limits: &imtag_core::Limits,
+    reason: &Reason,
+) -> Result<Reasons, GroupError> {
+    let mut reasons = Reasons::default();
+    let mut users = gathered.users();
+    while let Some((_, user)) = users.next()? {
+        if has_too_many_tags(&user, limits) {
+            let tags: Vec<&str> = user.add.iter().collect();
+            reasons.add(&Failure {
+                account: user.account,
+                op: Op::Add,
+                tags: &tags,
+                reason,
+                effect: Effect::NotApplied,
+            });
+        }
+    }
+    Ok(reasons)
+}
+
 /// Each operation has a quota of its own, so that they go on side by side.
 fn seconds(totals: &Totals, calls_per_second: u32) -> f64 {
     #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
     let requests = totals.longest_operation() as f64;
     super::rounded(requests / f64::from(calls_per_second))
-}
-
-impl Failures {
-    fn for_each<E: From<GroupError>>(
-        &self,
-        mut take: impl FnMut(&User<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        if self.users == 0 {
-            return Ok(()); // nobody need be looked for
-        }
-        let mut gathered = self.gathered.borrow_mut();
-        let mut users = gathered.users();
-        while let Some((_, user)) = users.next()? {
-            if has_too_many_tags(&user, &self.limits) {
-                take(&user)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Failures {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// A serializer's error cannot be made of any other, but for its text.
-        struct Failed<E>(E);
-        impl<E: Error> From<GroupError> for Failed<E> {
-            fn from(error: GroupError) -> Failed<E> {
-                Failed(E::custom(error))
-            }
-        }
-        let reason = Reason::too_many_tags(&self.limits);
-        let mut list = serializer.serialize_seq(None)?;
-        self.for_each(|user| {
-            let tags: Vec<&str> = user.add.iter().collect();
-            let failure = Failure {
-                account: user.account,
-                op: Op::Add,
-                tags: &tags,
-                reason: &reason,
-                effect: Effect::NotApplied,
-            };
-            list.serialize_element(&failure).map_err(Failed)
-        })
-        .map_err(|failed| failed.0)?;
-        list.end()
-    }
 }
 
 impl Show for DryRun {
@@ -166,7 +150,7 @@ impl Show for DryRun {
             count(self.calls_per_second, "call", "calls"),
             self.seconds_at_full_quota
         )?;
-        write_bad_rows(&self.bad_row_details, out)?;
+        write_left_out(&self.left_out, out)?;
         self.failed_users(out)
     }
 }
@@ -177,9 +161,7 @@ impl DryRun {
             return Ok(());
         }
         let users = count(self.users_failed, "user", "users");
-        let reason = Reason::too_many_tags(&self.failures.limits);
-        writeln!(out, "\n{users} would fail: {reason}")?;
-        self.failures
-            .for_each(|user| writeln!(out, "    {}", Shown(user.account)))
+        writeln!(out, "\n{users} would fail:")?;
+        write_reasons(&self.failures, out)
     }
 }

@@ -1,4 +1,4 @@
-//! The files that an import keeps beside its input: the journal, and the list of who failed.
+//! The files that an import keeps beside its input: the journal, the list of who failed, and that of bad rows.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -15,10 +15,12 @@ const STDIN: &str = "imtag-stdin";
 pub(crate) struct Files {
     pub(crate) journal: PathBuf,
     pub(crate) failed: PathBuf,
+    /// None where no list of bad rows is to be kept.
+    pub(crate) bad_rows: Option<PathBuf>,
 }
 
 impl Files {
-    /// Those that are given, or else the input's name with `.journal` and `.failed.ndjson` after it.
+    /// Those that are given, or else the input's name with `.journal`, `.failed.ndjson` and `.bad-rows.ndjson` after it.
     ///
     /// # Errors
     /// Where one of them is the input itself.
@@ -26,6 +28,7 @@ impl Files {
         input: &Path,
         journal: Option<&Path>,
         failed: Option<&Path>,
+        bad_rows: Option<&Path>,
     ) -> Result<Files, CommandError> {
         let beside = |ending: &str| {
             let mut name = match input.to_str() {
@@ -38,9 +41,12 @@ impl Files {
         let files = Files {
             journal: journal.map_or_else(|| beside(".journal"), Path::to_owned),
             failed: failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned),
+            bad_rows: Some(bad_rows.map_or_else(|| beside(".bad-rows.ndjson"), Path::to_owned)),
         };
         let read = input_metadata(input).ok();
-        for (flag, file) in [("--journal", &files.journal), ("--failed", &files.failed)] {
+        let bad_rows = files.bad_rows.iter().map(|file| ("--bad-rows", file));
+        let others = [("--journal", &files.journal), ("--failed", &files.failed)];
+        for (flag, file) in others.into_iter().chain(bad_rows) {
             let there = fs::metadata(file).ok();
             let is_same = |(read, there): (&Metadata, &Metadata)| identity(read) == identity(there);
             if read.as_ref().zip(there.as_ref()).is_some_and(is_same) {
@@ -59,6 +65,7 @@ impl Files {
         Files {
             journal: folder.join("journal"),
             failed: folder.join("failed.ndjson"),
+            bad_rows: None,
         }
     }
 }
@@ -82,10 +89,12 @@ mod tests {
 
     #[test]
     fn they_lie_beside_the_input_where_no_other_path_is_given() {
-        let files = Files::of(Path::new("data/users.csv"), None, None).unwrap();
+        let files = Files::of(Path::new("data/users.csv"), None, None, None).unwrap();
         assert_eq!(files.journal, Path::new("data/users.csv.journal"));
         assert_eq!(files.failed, Path::new("data/users.csv.failed.ndjson"));
-        let files = Files::of(Path::new("-"), None, Some(Path::new("f"))).unwrap();
+        let bad_rows = files.bad_rows.unwrap();
+        assert_eq!(bad_rows, Path::new("data/users.csv.bad-rows.ndjson"));
+        let files = Files::of(Path::new("-"), None, Some(Path::new("f")), None).unwrap();
         assert_eq!(files.journal, Path::new("imtag-stdin.journal"));
         assert_eq!(files.failed, Path::new("f"));
     }
@@ -100,8 +109,9 @@ mod tests {
         let hard_link = folder.path().join("hard link");
         fs::hard_link(&input, &hard_link).unwrap();
         for given in [&input, &link, &hard_link] {
-            assert!(Files::of(&input, Some(given), None).is_err());
-            assert!(Files::of(&input, None, Some(given)).is_err());
+            assert!(Files::of(&input, Some(given), None, None).is_err());
+            assert!(Files::of(&input, None, Some(given), None).is_err());
+            assert!(Files::of(&input, None, None, Some(given)).is_err());
         }
     }
 }

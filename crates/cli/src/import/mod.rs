@@ -6,17 +6,20 @@
 //! group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
 //!         group, users, totals              and in an order that follows from the file alone
 //! send    files, journal, send, book        changes, and what became of each, kept safe in the journal
-//! report  failed, report, summary, dry_run  who failed and why
+//! report  unfinished, reasons, ended,       who failed and why, who was not sent, and what to do
+//!         failed, report, summary, dry_run
 //! ```
 
 mod bad_rows;
 mod book;
 mod change;
+mod closing;
 #[cfg(feature = "emulator")]
 mod demo;
 mod digest;
 mod disk;
 mod dry_run;
+mod ended;
 mod entry;
 mod failed;
 mod file;
@@ -33,17 +36,18 @@ mod parts;
 mod progress;
 mod read;
 mod read_back;
+mod reasons;
 mod records;
 mod report;
 mod send;
 mod spool;
 mod summary;
 mod totals;
+mod unfinished;
 mod unpack;
 mod users;
 mod varint;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -51,6 +55,7 @@ use std::time::{Duration, Instant};
 use imtag_core::Rules;
 use imtag_transport::{Client, EndedEarly, Summary};
 
+pub(crate) use bad_rows::list::ListError;
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
 pub(crate) use files::Files;
@@ -59,15 +64,17 @@ pub(crate) use memory::Memory;
 
 use bad_rows::BadRows;
 use book::{Book, Remains};
+use ended::Ended;
 use file::{FileError, FileProblem, Input};
 use journal::{Fingerprint, Identity, Journal};
 use progress::Bar;
 use read::Rows;
 use read_back::ReadBack;
-use report::{Ended, Failures, Report};
+use report::{LeftOut, Report, Undone};
 use send::{Sender, Sent, Stopped};
 use spool::SpoolError;
 use totals::Totals;
+use unfinished::Unfinished;
 use users::{Gathered, Gathering, GroupError};
 
 use crate::exit::Exit;
@@ -165,6 +172,11 @@ impl Run<'_> {
         };
         // from here on there are files, which a signal is not to leave behind
         self.interrupt.busy_with(Busy::Importing);
+        let bad_rows = read.bad_rows.count();
+        let bad_rows_list = match &self.files.bad_rows {
+            Some(list) => bad_rows::list::write(list, &mut read.bad_rows)?.then(|| list.clone()),
+            None => None,
+        };
         let opened = Journal::open(&self.files.journal, &identity, &self.files.failed)?;
         let resumed = opened.settled.done() + opened.settled.failed();
         if opened.resumed {
@@ -194,19 +206,23 @@ impl Run<'_> {
         let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut book, &bar);
         bar.clear();
         let seconds = started.elapsed().as_secs_f64();
-        let (mut journal, mut remains) = book.close();
+        let (journal, mut remains) = book.close();
         let counters = journal.counters();
         let mut ended = self.ended(&summary, stopped, &remains);
-        if remains.may_land() {
-            journal.stay();
+        if let Err(denied) = journal.flush() {
+            ended.denied(&denied);
         }
-        let flushed = journal.flush();
         remains.unlisted = journal.unlisted();
-        let closed = match remains.settled.is_complete() {
-            true => journal.finish(),
-            false => journal.close(),
+        let not_sent = ended.not_sent();
+        let mut unfinished = Unfinished {
+            list: &self.files.failed,
+            gathered: &mut read.gathered,
+            remains: &remains,
+            not_sent: &not_sent,
         };
-        if let Err(denied) = flushed.and(closed) {
+        let by_reason = unfinished.by_reason();
+        let (left, closed) = closing::close(journal, &mut unfinished);
+        if let Err(denied) = closed {
             ended.denied(&denied);
         }
         let read_back = match &self.demo {
@@ -218,6 +234,7 @@ impl Run<'_> {
             ended = Ended::Interrupted;
         }
         let users_tagged = remains.settled.done();
+        let users_failed = remains.settled.failed() + remains.held_back().count() as u64;
         // where earlier runs are counted, their requests and their time are too
         let quota_utilisation = match resumed {
             0 => self.utilisation(summary.progress.sent, seconds),
@@ -229,7 +246,7 @@ impl Run<'_> {
         let report = Report {
             file: read.file,
             rows: read.rows,
-            bad_rows: read.bad_rows.count(),
+            bad_rows,
             users: identity.users,
             resumed,
             requests: counters.requests,
@@ -237,19 +254,25 @@ impl Run<'_> {
             retries: counters.retries,
             splits: counters.splits,
             users_tagged,
-            users_failed: identity.users - users_tagged,
+            users_failed,
+            users_not_sent: identity.users - users_tagged - users_failed,
             seconds: rounded(counters.elapsed.as_secs_f64()),
             quota_utilisation,
             demo: self.demo.clone(),
             ended_early: ended.sentence(),
             read_back,
-            failures: Failures {
-                list: self.files.failed.clone(),
-                gathered: RefCell::new(read.gathered),
-                remains,
-                not_sent: ended.not_sent(),
+            undone: Undone {
+                by_reason,
+                list: left
+                    .list
+                    .then(|| self.files.failed.clone())
+                    .filter(|_| self.demo.is_none()),
             },
-            bad_row_details: read.bad_rows,
+            left_out: LeftOut {
+                kinds: read.bad_rows.into_kinds(),
+                list: bad_rows_list,
+            },
+            journal: left.journal.then(|| self.files.journal.clone()),
             ended,
             timpush_would_save: summary.timpush_would_save(),
         };
@@ -260,13 +283,16 @@ impl Run<'_> {
 
     fn ended(&self, summary: &Summary, stopped: Option<Stopped>, remains: &Remains) -> Ended {
         if let Some(stopped) = stopped {
-            return Ended::Stopped(stopped.to_string());
+            return Ended::Denied(stopped.to_string());
         }
         match &summary.ended {
             _ if remains.settled.is_complete() => Ended::AllSent,
             _ if self.interrupt.came() => Ended::Interrupted,
-            Some(EndedEarly::Refused(why)) => Ended::Refused(why.to_string()),
-            Some(EndedEarly::GaveOut(why)) => Ended::GaveOut(why.to_string()),
+            Some(EndedEarly::Refused(error)) => Ended::Refused {
+                why: error.to_string(),
+                remedy: error.remedy().into(),
+            },
+            Some(EndedEarly::GaveOut(error)) => Ended::Unavailable(error.to_string()),
             Some(_) => Ended::Interrupted,
             None => Ended::AllSent,
         }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use imtag_transport::{Client, Generation, GetTags, Operation};
 use serde::Serialize;
 
+use super::reasons::NAMED;
 use super::users::{Gathered, GroupError};
 use crate::interrupt::Interrupt;
 use crate::shown::{Shown, count};
@@ -19,7 +20,10 @@ pub(crate) struct ReadBack {
     pub(crate) users: usize,
     /// Users whose tags are exactly those of the file.
     pub(crate) users_equal: usize,
+    /// The first of the others.
     pub(crate) differences: Vec<Difference>,
+    #[serde(skip)]
+    different: u64,
     /// Why it ended before all were read.
     pub(crate) ended_early: Option<String>,
     #[serde(skip)]
@@ -114,6 +118,10 @@ impl ReadBack {
             self.users_equal += 1;
             return;
         }
+        self.different += 1;
+        if self.different > NAMED {
+            return;
+        }
         let owned = |tag: &&str| (*tag).to_owned();
         self.differences.push(Difference {
             account: account.to_owned(),
@@ -137,6 +145,10 @@ impl ReadBack {
                 difference.missing,
                 difference.unexpected
             )?;
+        }
+        match self.different - self.differences.len() as u64 {
+            0 => {}
+            more => writeln!(out, "  and {more} more differ")?,
         }
         match &self.ended_early {
             Some(why) => writeln!(out, "  ended early: {}", Shown(why)),
@@ -172,5 +184,18 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("read back 1 of 2 users equal to the file"));
         assert!(text.contains("bob differs: missing [\"a\"], unexpected [\"c\"]"));
+    }
+
+    #[test]
+    fn ten_differences_are_named_and_the_others_counted() {
+        let mut back = ReadBack::default();
+        for user in 0..1_000 {
+            back.compare(&format!("user{user}"), &["a"].into(), &["b"].into());
+        }
+        let mut text = Vec::new();
+        back.write(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.lines().count(), 12);
+        assert!(text.ends_with("  and 990 more differ\n"), "{text}");
     }
 }

@@ -1,39 +1,57 @@
-//! The report of an import as text: figures first, then what failed, grouped by reason. Each is named, however many
-//! they are: the run is over, and nobody could ask for the rest later.
+//! The report of an import as text: figures first, then what failed and what was not sent, grouped by reason, and what to
+//! do next. Ten are named for each reason; the lists have all.
 
 use std::io::{self, Write};
 
-use imtag_transport::Effect;
-use indexmap::IndexMap;
-
-use super::bad_rows::BadRows;
-use super::report::Report;
+use super::bad_rows::Kinds;
+use super::reasons::Reasons;
+use super::report::{ByReason, LeftOut, Report};
 use crate::output::Show;
-use crate::reason::Reason;
 use crate::shown::{Shown, count};
 
-/// All rows that were left out.
-pub(super) fn write_bad_rows(rows: &BadRows, out: &mut dyn Write) -> io::Result<()> {
-    if rows.count() == 0 {
+/// The rows that were left out, and where all of them are listed.
+pub(super) fn write_left_out(left_out: &LeftOut, out: &mut dyn Write) -> io::Result<()> {
+    let rows: u64 = left_out.kinds.iter().map(|kind| kind.rows).sum();
+    if rows == 0 {
         return Ok(());
     }
-    let left_out = count(rows.count(), "bad row was", "bad rows were");
-    writeln!(out, "\n{left_out} left out, and only these:")?;
-    rows.for_each(|row| writeln!(out, "  line {}: {}", row.line, Shown(&row.reason)))
+    let rows = count(rows, "bad row was", "bad rows were");
+    writeln!(out, "\n{rows} left out, and only these:")?;
+    write_kinds(&left_out.kinds, out)?;
+    match &left_out.list {
+        Some(list) => writeln!(out, "{} lists them all", Shown(&list.display().to_string())),
+        None => Ok(()),
+    }
 }
 
-/// Of those who failed for one reason so many are named; the list has all.
-const NAMED: usize = 10;
-
-/// Users who failed for the same reason and with the same effect.
-#[derive(Default)]
-struct Group {
-    users: u64,
-    /// The first of them.
-    named: Vec<String>,
+fn write_kinds(kinds: &Kinds, out: &mut dyn Write) -> io::Result<()> {
+    for kind in kinds.iter() {
+        for row in &kind.named {
+            writeln!(out, "  line {}: {}", row.line, Shown(&row.reason))?;
+        }
+        match kind.rows - kind.named.len() as u64 {
+            0 => {}
+            more => writeln!(out, "  and {more} more like these")?,
+        }
+    }
+    Ok(())
 }
 
-type Groups = IndexMap<(Reason, Effect), Group>;
+pub(super) fn write_reasons(reasons: &Reasons, out: &mut dyn Write) -> io::Result<()> {
+    for group in reasons.iter() {
+        let users = count(group.users, "user", "users");
+        writeln!(out, "  {users}, {}: {}", group.effect, group.reason)?;
+        let mut more = group.users;
+        for account in group.accounts() {
+            writeln!(out, "    {}", Shown(account))?;
+            more -= 1;
+        }
+        if more > 0 {
+            writeln!(out, "    and {more} more")?;
+        }
+    }
+    Ok(())
+}
 
 impl Show for Report {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -47,8 +65,9 @@ impl Show for Report {
         if let Some(why) = &self.ended_early {
             writeln!(out, "ended early: {}", Shown(why))?;
         }
-        write_bad_rows(&self.bad_row_details, out)?;
-        self.failed_users(out)
+        write_left_out(&self.left_out, out)?;
+        self.undone(out)?;
+        self.what_next(out)
     }
 }
 
@@ -82,32 +101,33 @@ impl Report {
                 self.timpush_would_save
             )?;
         }
+        let not_sent = match self.users_not_sent {
+            0 => String::new(),
+            users => format!(", {users} not sent"),
+        };
         writeln!(
             out,
-            "tagged    {}, {} failed",
+            "tagged    {}, {} failed{not_sent}",
             count(self.users_tagged, "user", "users"),
             self.users_failed
         )
     }
 
-    fn failed_users(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.users_failed == 0 {
-            return Ok(());
+    fn undone(&self, out: &mut dyn Write) -> io::Result<()> {
+        let by_reason = self.undone.by_reason.as_ref();
+        let ByReason { failed, not_sent } =
+            by_reason.map_err(|error| io::Error::other(error.to_string()))?;
+        if self.users_failed > 0 {
+            let users = count(self.users_failed, "user", "users");
+            writeln!(out, "\n{users} failed:")?;
+            write_reasons(failed, out)?;
         }
-        let users = count(self.users_failed, "user", "users");
-        writeln!(out, "\n{users} failed:")?;
-        for ((reason, effect), group) in &self.grouped()? {
-            let users = count(group.users, "user", "users");
-            writeln!(out, "  {users}, {effect}: {reason}")?;
-            for account in &group.named {
-                writeln!(out, "    {}", Shown(account))?;
-            }
-            match group.users - group.named.len() as u64 {
-                0 => {}
-                more => writeln!(out, "    and {more} more")?,
-            }
+        if self.users_not_sent > 0 {
+            let users = count(self.users_not_sent, "user was", "users were");
+            writeln!(out, "\n{users} not sent:")?;
+            write_reasons(not_sent, out)?;
         }
-        self.what_next(out)
+        Ok(())
     }
 
     /// Where all are named, and how to go on.
@@ -115,39 +135,23 @@ impl Report {
         if self.demo.is_some() {
             return Ok(());
         }
-        if self.failures.remains.settled.failed() > 0 {
-            let list = self.failures.list.display().to_string();
-            writeln!(
-                out,
-                "{} lists who failed: mend it, and import it",
-                Shown(&list)
-            )?;
+        let is_over = self.journal.is_none() && self.ended_early.is_none();
+        if let Some(list) = &self.undone.list {
+            let list = list.display().to_string();
+            match is_over {
+                true => writeln!(
+                    out,
+                    "{} lists who failed: correct it, and import it",
+                    Shown(&list)
+                ),
+                false => writeln!(out, "{} lists who failed so far", Shown(&list)),
+            }?;
         }
-        match self.failures.remains.settled.is_complete() {
-            true => Ok(()),
-            false => writeln!(out, "run the same command again to go on"),
+        if is_over {
+            return Ok(());
         }
-    }
-
-    /// The users by reason and effect, the largest groups first. A user has as many lines as operations that were not
-    /// done, one after the other, and counts once for a reason.
-    fn grouped(&self) -> io::Result<Groups> {
-        let mut groups = Groups::new();
-        let mut last = (String::new(), None);
-        self.failures.for_each(|failure| {
-            let key = (failure.reason.clone(), failure.effect);
-            if last.0 == failure.account && last.1.as_ref() == Some(&key) {
-                return Ok(());
-            }
-            last = (failure.account.to_owned(), Some(key.clone()));
-            let group = groups.entry(key).or_default();
-            group.users += 1;
-            if group.named.len() < NAMED {
-                group.named.push(failure.account.to_owned());
-            }
-            Ok::<(), io::Error>(())
-        })?;
-        groups.sort_by(|_, one, _, other| other.users.cmp(&one.users));
-        Ok(groups)
+        let journal = self.journal.as_ref().map(|it| it.display().to_string());
+        let journal = journal.map(|it| Shown(&it).to_string());
+        writeln!(out, "{}", self.ended.advice(journal.as_deref()))
     }
 }

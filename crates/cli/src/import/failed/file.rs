@@ -97,6 +97,11 @@ impl FailedFile {
         Ok(())
     }
 
+    /// Whether nobody's earlier list is lost by what is appended.
+    pub(crate) fn is_of_this_run(&self) -> bool {
+        self.begun || self.new
+    }
+
     /// What it holds now.
     pub(crate) fn mark(&self) -> Mark {
         match self.bytes {
@@ -110,7 +115,7 @@ impl FailedFile {
 
     /// Leaves no empty file behind.
     pub(crate) fn close(self) -> Result<(), DiskError> {
-        match self.bytes == 0 && (self.begun || self.new) {
+        match self.bytes == 0 && self.is_of_this_run() {
             true => disk::remove(&self.path),
             false => Ok(()),
         }

@@ -6,20 +6,36 @@ use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use imtag_transport::Effect;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{FailedError, Op};
+use super::{FailedError, Failure, Op, by_name};
 use crate::import::disk::DiskError;
 use crate::reason::Reason;
 
 /// A failed user, as the list has it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Listed {
     pub(crate) account: String,
     pub(crate) op: Op,
     pub(crate) tags: Vec<String>,
+    #[serde(flatten)]
     pub(crate) reason: Reason,
+    #[serde(serialize_with = "by_name")]
     pub(crate) effect: Effect,
+}
+
+impl Listed {
+    /// The same line, to be written or counted.
+    pub(crate) fn with_failure<T>(&self, take: impl FnOnce(&Failure<'_>) -> T) -> T {
+        let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
+        take(&Failure {
+            account: &self.account,
+            op: self.op,
+            tags: &tags,
+            reason: &self.reason,
+            effect: self.effect,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,8 +124,8 @@ fn parse(text: &[u8]) -> Result<Listed, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FailedFile;
     use super::super::tests::reason;
-    use super::super::{FailedFile, Failure};
     use super::*;
 
     #[test]

@@ -7,6 +7,8 @@
 //!   done again, and goes on from there. So each user is listed once, through any number of crashes.
 //! - A file of an earlier, finished run is replaced when the first user of the new run is settled. Until then a wrong
 //!   key or a forgotten setting has cost nobody a list.
+//! - A run that ends early adds the users whose failures are held back: the list names all who failed. They are cut off
+//!   when the import is taken up.
 //! - A run that no user failed in leaves no file behind.
 
 mod file;
@@ -18,7 +20,7 @@ use imtag_transport::Effect;
 use serde::{Serialize, Serializer};
 
 pub(crate) use file::{FailedFile, Mark};
-pub(crate) use list::list;
+pub(crate) use list::{Listed, list};
 
 pub(crate) use super::change::Op;
 use super::disk::DiskError;
@@ -45,6 +47,17 @@ fn by_name<S: Serializer>(effect: &Effect, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl Failure<'_> {
+    /// The same line, to keep.
+    pub(crate) fn to_listed(self) -> Listed {
+        Listed {
+            account: self.account.to_owned(),
+            op: self.op,
+            tags: self.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            reason: self.reason.clone(),
+            effect: self.effect,
+        }
+    }
+
     /// Appends the line to a text.
     pub(crate) fn write(&self, text: &mut Vec<u8>) {
         serde_json::to_writer(&mut *text, self)

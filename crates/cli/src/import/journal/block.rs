@@ -5,6 +5,7 @@
 //! body       requests, retries, splits, milliseconds, resumes (totals so far, each a varint)
 //!            the failed file: bytes (varint), checksum (8 bytes)
 //!            runs of users who are done, runs of users who failed
+//!            in the block that a run ends with, and in no other: runs of users who are in doubt
 //!            what a later version may add, which this one does not look at
 //! checksum   8 bytes, XXH3 of length and body, seeded with where in the file the block starts
 //! ```
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use twox_hash::XxHash3_64;
 
+use super::in_doubt::InDoubt;
 use super::settled::{Kind, Settled};
 use crate::import::failed::Mark;
 use crate::import::varint;
@@ -60,17 +62,20 @@ pub(super) struct Blocks {
     pub(super) settled: Settled,
     pub(super) counters: Counters,
     pub(super) failed: Mark,
+    /// Of the last block.
+    pub(super) in_doubt: InDoubt,
     pub(super) count: u64,
     /// Where in the file the last of them ends.
     pub(super) end: u64,
 }
 
-/// Appends a block that will stand at `at`; sorts the positions.
+/// Appends a block that will stand at `at`; sorts the positions. `in_doubt` is for the block that a run ends with.
 pub(super) fn put(
     at: u64,
     counters: &Counters,
     failed: Mark,
     settled: [&mut Vec<u64>; 2],
+    in_doubt: Option<&mut Vec<u64>>,
     to: &mut Vec<u8>,
 ) {
     let start = to.len();
@@ -87,7 +92,7 @@ pub(super) fn put(
         varint::put(number, to);
     }
     to.extend(failed.checksum.to_le_bytes());
-    for positions in settled {
+    for positions in settled.into_iter().chain(in_doubt) {
         put_runs(positions, to);
     }
     let body = u32::try_from(to.len() - start - LENGTH)
@@ -123,6 +128,7 @@ pub(super) fn read(from: impl Read, at: u64, users: u64) -> io::Result<Blocks> {
         settled: Settled::none(users),
         counters: Counters::default(),
         failed: Mark::default(),
+        in_doubt: InDoubt::Everybody,
         count: 0,
         end: at,
     };
@@ -170,11 +176,17 @@ impl Blocks {
         };
         let bytes = number()?;
         let checksum = varint::take_bytes(from, 8)?.try_into().ok()?;
-        let runs = *from;
-        for_runs(from, users, |_, _| ())?;
-        for_runs(&mut { runs }, users, |run, kind| {
-            self.settled.settle(run, kind);
-        })?;
+        let mut runs = *from;
+        for _ in [Kind::Done, Kind::Failed] {
+            for_runs(from, users, |_| ())?;
+        }
+        for kind in [Kind::Done, Kind::Failed] {
+            for_runs(&mut runs, users, |run| self.settled.settle(run, kind))?;
+        }
+        self.in_doubt = match from.is_empty() {
+            true => InDoubt::Everybody,
+            false => in_doubt(from, users),
+        };
         self.counters = counters;
         self.failed = Mark {
             bytes,
@@ -184,26 +196,33 @@ impl Blocks {
     }
 }
 
-fn for_runs(
-    from: &mut &[u8],
-    users: u64,
-    mut run: impl FnMut(std::ops::Range<u64>, Kind),
-) -> Option<()> {
-    for kind in [Kind::Done, Kind::Failed] {
-        let mut after = 0_u64;
-        for _ in 0..varint::take(from)? {
-            let gap = varint::take(from)?;
-            let more = match gap & 1 {
-                0 => 0,
-                _ => varint::take(from)?.checked_add(1)?,
-            };
-            let start = after.checked_add(gap >> 1)?;
-            after = start.checked_add(more)?.checked_add(1)?;
-            if after > users {
-                return None;
-            }
-            run(start..after, kind);
+fn in_doubt(from: &mut &[u8], users: u64) -> InDoubt {
+    let mut all = Vec::new();
+    let read = for_runs(from, users, |run| {
+        // not more than is kept, however long a run is said to be
+        let left = InDoubt::AT_MOST + 1 - all.len();
+        all.extend(run.take(left));
+    });
+    match read {
+        Some(()) => InDoubt::from_users(all),
+        None => InDoubt::Everybody,
+    }
+}
+
+fn for_runs(from: &mut &[u8], users: u64, mut run: impl FnMut(std::ops::Range<u64>)) -> Option<()> {
+    let mut after = 0_u64;
+    for _ in 0..varint::take(from)? {
+        let gap = varint::take(from)?;
+        let more = match gap & 1 {
+            0 => 0,
+            _ => varint::take(from)?.checked_add(1)?,
+        };
+        let start = after.checked_add(gap >> 1)?;
+        after = start.checked_add(more)?.checked_add(1)?;
+        if after > users {
+            return None;
         }
+        run(start..after);
     }
     Some(())
 }
@@ -236,6 +255,7 @@ mod tests {
             &counters(5),
             mark(0),
             [&mut vec![7, 3, 4, 5, 4], &mut vec![]],
+            None,
             &mut bytes,
         );
         let first = bytes.len();
@@ -244,6 +264,7 @@ mod tests {
             &counters(6),
             mark(90),
             [&mut vec![0, 99], &mut vec![50, 51]],
+            Some(&mut vec![60, 61, 98]),
             &mut bytes,
         );
         (bytes, first)
@@ -270,6 +291,7 @@ mod tests {
             }
         );
         assert_eq!((blocks.count, blocks.end), (2, AT + bytes.len() as u64));
+        assert_eq!(blocks.in_doubt, InDoubt::from_users([60, 61, 98]));
     }
 
     #[test]
@@ -280,6 +302,8 @@ mod tests {
             let whole = u64::from(length >= first);
             assert_eq!((blocks.count, blocks.counters.requests), (whole, 5 * whole));
             assert_eq!(blocks.end, AT + whole * first as u64);
+            let cut_short = blocks.in_doubt;
+            assert_eq!(cut_short, InDoubt::Everybody, "the last block ends no run");
         }
     }
 
@@ -317,6 +341,7 @@ mod tests {
                 &Counters::default(),
                 Mark::default(),
                 [&mut users, &mut vec![]],
+                None,
                 &mut bytes,
             );
             bytes.len()

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::tests::{Place, fail, identity};
+use super::tests::{Place, close, fail, identity};
 use super::*;
 
 const USERS: u64 = 3_000;
@@ -54,19 +54,20 @@ fn a_journal_that_ends_or_is_changed_at_any_byte_opens_with_the_list_that_goes_w
             ends.push(fs::metadata(place.journal()).unwrap().len() as usize);
         }
     }
-    journal.close().unwrap();
+    close(journal).unwrap();
     let (whole, list) = (
         fs::read(place.journal()).unwrap(),
         fs::read(place.failed()).unwrap(),
     );
-    assert_eq!(ends.len(), 4);
+    ends.push(whole.len());
+    assert_eq!(ends.len(), 5, "the last ends the run");
 
     let check = |at: usize, content: &[u8], blocks: usize| {
         fs::write(place.journal(), content).unwrap();
         fs::write(place.failed(), &list).unwrap();
         let opened = place.open().unwrap();
         assert_eq!(opened.resumed, blocks > 0);
-        let known: Vec<_> = order().take(10 * blocks).collect();
+        let known: Vec<_> = order().take(10 * blocks.min(3)).collect();
         let settled = (0..USERS).filter(|it| opened.settled.is_settled(*it));
         assert!(settled.clone().all(|it| known.contains(&it)));
         assert_eq!(settled.count(), known.len());
@@ -131,7 +132,7 @@ fn a_process_to_be_killed() {
             since.clear();
         }
     }
-    journal.close().unwrap();
+    close(journal).unwrap();
     say("all");
 }
 

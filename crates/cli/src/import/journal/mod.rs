@@ -17,6 +17,7 @@ mod block;
 mod crash_tests;
 mod error;
 mod header;
+mod in_doubt;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use std::path::Path;
 pub(crate) use block::Counters;
 pub(crate) use error::JournalError;
 pub(crate) use header::{Fingerprint, Identity};
+pub(crate) use in_doubt::InDoubt;
 pub(crate) use settled::{Kind, Settled};
 
 use block::Blocks;
@@ -46,8 +48,7 @@ use super::lock::{Held, Hold, hold};
 pub(crate) struct Journal {
     writer: Writer,
     users: u64,
-    /// Whether it stays where nobody was settled.
-    stays: bool,
+    in_doubt: InDoubt,
 }
 
 /// A journal, and what it knows already.
@@ -56,9 +57,10 @@ pub(crate) struct Opened {
     pub(crate) settled: Settled,
     /// Whether it is an import taken up again, and not a new one.
     pub(crate) resumed: bool,
-    /// Whether an earlier run did not come to its end, so that requests of it may still be on their way. It may have
-    /// settled nobody.
+    /// Whether requests of an earlier run may still be on their way. It may have settled nobody.
     pub(crate) taken_up: bool,
+    /// For whom an earlier run may have done something, of those who are not settled.
+    pub(crate) in_doubt: InDoubt,
     /// Bytes at the end that were torn, and are gone.
     pub(crate) torn: u64,
 }
@@ -101,8 +103,11 @@ impl Journal {
             });
         }
         let known = match known(&mut file.0, path)? {
-            Some(known) if known.blocks.count > 0 => known,
-            nobody => return begin(file, path, identity, failed, pace, nobody.is_some()),
+            Some(known) if known.has_settled_anybody() => known,
+            nobody => {
+                let earlier = nobody.map(|known| known.in_doubt_for(identity));
+                return begin(file, path, identity, failed, pace, earlier);
+            }
         };
         if let Some(difference) = identity.difference(&known.identity) {
             return Err(JournalError::Other {
@@ -110,6 +115,7 @@ impl Journal {
                 difference,
             });
         }
+        let in_doubt = known.in_doubt_for(identity);
         let blocks = known.blocks;
         let mut counters = blocks.counters;
         counters.resumes += 1;
@@ -130,11 +136,12 @@ impl Journal {
             journal: Journal {
                 writer: Writer::start(files, counters, true, pace)?,
                 users: identity.users,
-                stays: false,
+                in_doubt: InDoubt::nobody(),
             },
             settled: blocks.settled,
             resumed: true,
             taken_up: true,
+            in_doubt,
             torn: known.torn,
         })
     }
@@ -201,18 +208,30 @@ impl Journal {
         self.writer.unlisted()
     }
 
-    /// Requests may be on their way yet: the journal is to stay when it is closed, so that whoever takes it up knows.
-    pub(crate) fn stay(&mut self) {
-        self.stays = true;
+    /// For whom something may have been done, of those who are not settled when it is closed.
+    pub(crate) fn leave_in_doubt(&mut self, in_doubt: InDoubt) {
+        self.in_doubt = in_doubt;
     }
 
-    /// Ends this run, to be taken up again. Where nobody was settled there is nothing to take up, and no journal is
-    /// left behind.
+    /// Ends this run, to be taken up again. `held_back` may add to the list those who are not settled: they are cut off
+    /// when the import is taken up. Where nobody was settled or is in doubt there is nothing to take up, and no journal
+    /// is left behind. Says whether one is.
     ///
     /// # Errors
-    /// Where what was confirmed last could not be written, or a file not removed.
-    pub(crate) fn close(self) -> Result<(), DiskError> {
-        self.end(false)
+    /// Where what was confirmed last could not be written, or a file not removed; or with that of `held_back`.
+    pub(crate) fn close<E: From<DiskError>>(
+        self,
+        held_back: impl FnOnce(&mut FailedFile) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let counters = self.counters();
+        let (mut files, begun) = self.writer.end()?;
+        let stays = begun || !self.in_doubt.is_nobody();
+        if stays {
+            files.write_end(&counters, self.in_doubt)?;
+        }
+        let held_back = held_back(&mut files.failed);
+        files.close(!stays)?;
+        held_back.map(|()| stays)
     }
 
     /// Ends the import: all is settled, and the journal goes. The list of who failed stays, if anybody did.
@@ -220,20 +239,21 @@ impl Journal {
     /// # Errors
     /// As `close`. The journal is still there then, and the same command finds nothing left to send.
     pub(crate) fn finish(self) -> Result<(), DiskError> {
-        self.end(true)
+        let (files, _) = self.writer.end()?;
+        files.close(true)
     }
+}
 
-    fn end(self, all_settled: bool) -> Result<(), DiskError> {
-        let stays = self.stays;
-        let (files, begun) = self.writer.end()?;
+impl Files {
+    fn close(self, remove: bool) -> Result<(), DiskError> {
         let Files {
             path,
             journal,
             failed,
             ..
-        } = files;
+        } = self;
         failed.close()?;
-        if all_settled || !(begun || stays) {
+        if remove {
             disk::remove(&path)?;
         }
         // held until here, so that nobody else takes it for theirs
@@ -247,6 +267,20 @@ struct Known {
     identity: Identity,
     blocks: Blocks,
     torn: u64,
+}
+
+impl Known {
+    fn has_settled_anybody(&self) -> bool {
+        self.blocks.settled.done() + self.blocks.settled.failed() > 0
+    }
+
+    /// What is torn may have been the block of a later run.
+    fn in_doubt_for(&self, identity: &Identity) -> InDoubt {
+        match self.torn {
+            0 if self.identity == *identity => self.blocks.in_doubt.clone(),
+            _ => InDoubt::Everybody,
+        }
+    }
 }
 
 /// Reads enough of a file to find a header.
@@ -280,14 +314,15 @@ fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
     }))
 }
 
-/// Begins a journal in a file in which nobody is settled, and leaves none behind if that fails.
+/// Begins a journal in a file in which nobody is settled, and leaves none behind if that fails. `earlier` are those whom
+/// a run before this one left in doubt.
 fn begin(
     mut file: Held,
     path: &Path,
     identity: &Identity,
     failed: &Path,
     pace: Pace,
-    taken_up: bool,
+    earlier: Option<InDoubt>,
 ) -> Result<Opened, JournalError> {
     let header = header::header(identity);
     let mut write = || {
@@ -314,11 +349,12 @@ fn begin(
         journal: Journal {
             writer: Writer::start(files, Counters::default(), false, pace)?,
             users: identity.users,
-            stays: false,
+            in_doubt: InDoubt::nobody(),
         },
         settled: Settled::none(identity.users),
         resumed: false,
-        taken_up,
+        taken_up: earlier.is_some(),
+        in_doubt: earlier.unwrap_or_else(InDoubt::nobody),
         torn: 0,
     })
 }

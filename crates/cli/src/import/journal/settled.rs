@@ -38,6 +38,11 @@ impl Settled {
         self.bits[word] & bit != 0
     }
 
+    /// All users.
+    pub(crate) fn users(&self) -> u64 {
+        self.users
+    }
+
     /// Users who are done.
     pub(crate) fn done(&self) -> u64 {
         self.done

@@ -79,6 +79,11 @@ pub(super) fn fail(journal: &Journal, user: u64) -> Result<(), DiskError> {
     journal.failed(user, &[failure])
 }
 
+/// Ends a run that holds nobody back.
+pub(super) fn close(journal: Journal) -> Result<bool, DiskError> {
+    journal.close(|_| Ok(()))
+}
+
 fn settled(opened: &Opened, users: u64) -> Vec<u64> {
     (0..users)
         .filter(|user| opened.settled.is_settled(*user))
@@ -105,7 +110,7 @@ fn an_import_that_is_taken_up_knows_who_is_settled_and_what_was_counted() {
     fail(&journal, 7).unwrap();
     journal.flush().unwrap();
     journal.count(more(20));
-    journal.close().unwrap();
+    close(journal).unwrap();
 
     let opened = place.open().unwrap();
     assert!(opened.resumed);
@@ -145,7 +150,7 @@ fn a_second_import_on_a_journal_is_told_which_process_has_it() {
     let starts = format!("another import (process {process}) is at work with ");
     assert!(refused.starts_with(&starts), "{refused}");
     opened.journal.done(0..10).unwrap();
-    opened.journal.close().unwrap();
+    close(opened.journal).unwrap();
     assert!(place.open().is_ok());
 }
 
@@ -154,7 +159,7 @@ fn a_changed_input_or_setting_is_not_taken_for_what_was_begun() {
     let mut place = Place::new(10);
     let journal = place.open().unwrap().journal;
     journal.done([1]).unwrap();
-    journal.close().unwrap();
+    close(journal).unwrap();
     let before = fs::read(place.journal()).unwrap();
     place.identity.input.digest += 1;
     place.identity.facts[0].1 = "1500000000".to_owned();
@@ -174,7 +179,7 @@ fn a_journal_in_which_nobody_is_settled_is_anybodys() {
     let opened = place.open().unwrap();
     assert!(!opened.resumed);
     opened.journal.done([1_999]).unwrap();
-    opened.journal.close().unwrap();
+    close(opened.journal).unwrap();
     assert_eq!(settled(&place.open().unwrap(), 2_000), [1_999]);
 }
 
@@ -187,12 +192,12 @@ fn a_run_that_settles_nobody_leaves_things_as_they_were() {
         requests: 1,
         ..Counters::default()
     });
-    journal.close().unwrap();
+    close(journal).unwrap();
     assert!(!place.journal().exists());
     let list = fs::read_to_string(place.failed()).unwrap();
     assert_eq!(list, "of an earlier run\n");
     fs::remove_file(place.failed()).unwrap();
-    place.open().unwrap().journal.close().unwrap();
+    close(place.open().unwrap().journal).unwrap();
     assert!(!place.failed().exists());
 }
 
@@ -270,7 +275,7 @@ fn a_list_of_failed_users_that_is_gone_is_not_gone_on_without() {
     let place = Place::new(4);
     let journal = place.open().unwrap().journal;
     fail(&journal, 3).unwrap();
-    journal.close().unwrap();
+    close(journal).unwrap();
     fs::remove_file(place.failed()).unwrap();
     let refused = place.refused();
     let says = "does not start with the failed users that this import has listed so far";
@@ -289,10 +294,52 @@ fn a_run_that_was_killed_or_left_requests_on_their_way_is_taken_up_and_one_that_
         "killed before the first was settled"
     );
     let mut journal = opened.journal;
-    journal.stay();
-    journal.close().unwrap();
+    journal.leave_in_doubt(InDoubt::from_users([2]));
+    assert!(close(journal).unwrap());
     let opened = place.open().unwrap();
     assert!(opened.taken_up && !opened.resumed);
-    opened.journal.close().unwrap();
+    assert!(!close(opened.journal).unwrap());
     assert!(!place.open().unwrap().taken_up);
+}
+
+#[test]
+fn a_run_that_ended_says_who_is_in_doubt_and_after_one_that_was_killed_all_are() {
+    for settles in [false, true] {
+        let place = Place::new(4);
+        let opened = place.open().unwrap();
+        assert_eq!(opened.in_doubt, InDoubt::nobody());
+        let mut journal = opened.journal;
+        if settles {
+            journal.done([0]).unwrap();
+        }
+        journal.leave_in_doubt(InDoubt::from_users([2]));
+        assert!(close(journal).unwrap());
+        let opened = place.open().unwrap();
+        assert_eq!(opened.in_doubt, InDoubt::from_users([2]));
+        drop(opened); // as a crash does
+        assert_eq!(place.open().unwrap().in_doubt, InDoubt::Everybody);
+    }
+}
+
+#[test]
+fn what_is_torn_may_be_of_a_run_that_was_killed() {
+    let place = Place::new(4);
+    let journal = place.open().unwrap().journal;
+    journal.done([0]).unwrap();
+    close(journal).unwrap();
+    let mut bytes = fs::read(place.journal()).unwrap();
+    bytes.push(9);
+    fs::write(place.journal(), bytes).unwrap();
+    assert_eq!(place.open().unwrap().in_doubt, InDoubt::Everybody);
+}
+
+#[test]
+fn an_earlier_runs_list_stays_where_only_doubt_is_noted_down() {
+    let place = Place::new(4);
+    fs::write(place.failed(), "of an earlier run\n").unwrap();
+    let mut journal = place.open().unwrap().journal;
+    journal.leave_in_doubt(InDoubt::from_users([2]));
+    assert!(close(journal).unwrap());
+    let list = fs::read_to_string(place.failed()).unwrap();
+    assert_eq!(list, "of an earlier run\n");
 }

@@ -17,6 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::block::{self, Counters};
+use super::in_doubt::InDoubt;
 use super::settled::Kind;
 use crate::import::disk::{DiskError, Medium};
 use crate::import::failed::{FailedFile, Failure};
@@ -111,14 +112,31 @@ impl Files {
     ) -> Result<(), DiskError> {
         self.failed.append(lines)?;
         lines.clear();
+        self.append(counters, [done, failed], None)
+    }
+
+    /// Writes the block that a run ends with. Nothing goes to the failed file, which may be an earlier run's.
+    pub(super) fn write_end(
+        &mut self,
+        counters: &Counters,
+        in_doubt: InDoubt,
+    ) -> Result<(), DiskError> {
+        let InDoubt::Users(users) = in_doubt else {
+            return Ok(()); // as if it had been killed
+        };
+        let mut users = users.into_iter().collect();
+        self.append(counters, [&mut vec![], &mut vec![]], Some(&mut users))
+    }
+
+    fn append(
+        &mut self,
+        counters: &Counters,
+        settled: [&mut Vec<u64>; 2],
+        in_doubt: Option<&mut Vec<u64>>,
+    ) -> Result<(), DiskError> {
         let mut bytes = Vec::new();
-        block::put(
-            self.end,
-            counters,
-            self.failed.mark(),
-            [done, failed],
-            &mut bytes,
-        );
+        let failed = self.failed.mark();
+        block::put(self.end, counters, failed, settled, in_doubt, &mut bytes);
         let written = self
             .journal
             .append(&bytes)

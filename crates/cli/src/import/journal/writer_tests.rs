@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::block::Counters;
-use super::tests::fail;
+use super::tests::{close, fail};
 use super::writer::{Files, Pace, Writer};
-use super::{Journal, header};
+use super::{InDoubt, Journal, header};
 use crate::import::disk::Medium;
 use crate::import::disk::tests::{Log, Small};
 use crate::import::failed::FailedFile;
@@ -36,7 +36,7 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
     Journal {
         writer: Writer::start(files, Counters::default(), true, pace).unwrap(),
         users: 1_000_000,
-        stays: false,
+        in_doubt: InDoubt::nobody(),
     }
 }
 
@@ -86,7 +86,7 @@ fn a_full_disk_stops_the_import_with_path_and_remedy_and_nothing_is_written_afte
         assert_eq!(journal.done([2]).unwrap_err().to_string(), wanted);
         assert_eq!(fail(&journal, 3).unwrap_err().to_string(), wanted);
         assert_eq!(journal.check().unwrap_err().to_string(), wanted);
-        assert_eq!(journal.close().unwrap_err().to_string(), wanted);
+        assert_eq!(close(journal).unwrap_err().to_string(), wanted);
         assert_eq!(log.lock().unwrap().len(), writes);
     }
 }
@@ -217,7 +217,7 @@ fn nobody_waits_for_a_thread_that_panicked() {
         error.contains("the thread that writes it panicked"),
         "{error}"
     );
-    assert!(journal.close().is_err());
+    assert!(close(journal).is_err());
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! The end of a run on the disk: the journal says for whom something may have been done, or goes where all is settled,
+//! and the list gets those whose failures are held back.
+
+use super::failed::FailedFile;
+use super::journal::Journal;
+use super::send::Stopped;
+use super::unfinished::Unfinished;
+
+/// Lines that are written at once.
+const AT_ONCE: usize = 1 << 20;
+
+/// Which files a run leaves behind.
+pub(super) struct Left {
+    pub(super) journal: bool,
+    pub(super) list: bool,
+}
+
+/// Closes both files. What the disk does not take stays to be done again.
+pub(super) fn close(
+    mut journal: Journal,
+    unfinished: &mut Unfinished<'_>,
+) -> (Left, Result<(), Stopped>) {
+    let settled = &unfinished.remains.settled;
+    let mut left = Left {
+        journal: !settled.is_complete(),
+        list: settled.failed() > 0,
+    };
+    if settled.is_complete() {
+        let finished = journal.finish();
+        left.journal = finished.is_err();
+        return (left, finished.map_err(Stopped::from));
+    }
+    journal.leave_in_doubt(unfinished.remains.in_doubt());
+    let list = &mut left.list;
+    let closed = journal.close(|file| {
+        // one that an earlier import left is not written over for users who are tried again
+        if file.is_of_this_run() {
+            *list |= add_held_back(file, unfinished)?;
+        }
+        Ok(())
+    });
+    let closed = closed.map(|stays| left.journal = stays);
+    (left, closed)
+}
+
+/// Says whether there are any.
+fn add_held_back(file: &mut FailedFile, unfinished: &mut Unfinished<'_>) -> Result<bool, Stopped> {
+    let mut lines = Vec::new();
+    let mut any = false;
+    unfinished.for_each_held_back(|failure| -> Result<(), Stopped> {
+        any = true;
+        failure.write(&mut lines);
+        if lines.len() >= AT_ONCE {
+            file.append(&lines)?;
+            lines.clear();
+        }
+        Ok(())
+    })?;
+    if !lines.is_empty() {
+        file.append(&lines)?;
+    }
+    Ok(any)
+}

@@ -1,0 +1,210 @@
+//! Users by the reason for which they are not done: how many for each, and the first ten of them with all that is known.
+//! A report holds no more than that, however many users there are; the list has all.
+
+use imtag_transport::Effect;
+use indexmap::IndexMap;
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+use super::failed::{Failure, Listed};
+use crate::reason::Reason;
+
+/// Users that are named for a reason.
+pub(crate) const NAMED: u64 = 10;
+
+/// Reasons that are told apart. A service may put an account's name into each of its texts.
+const REASONS: usize = 50;
+
+/// Users by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons {
+    groups: IndexMap<Key, Group>,
+    /// The user whose lines are being added, and the groups that count this user already.
+    account: String,
+    counted: Vec<Key>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Code(i32, Effect),
+    Text(String, Effect),
+    Others(Effect),
+}
+
+/// Users who are not done for the same reason and with the same effect.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) reason: Reason,
+    pub(crate) effect: Effect,
+    pub(crate) users: u64,
+    /// Of those who are named.
+    pub(crate) lines: Vec<Listed>,
+}
+
+impl Reasons {
+    /// Takes a line. The lines of a user come one after the other; a user with several reasons counts for each.
+    pub(crate) fn add(&mut self, failure: &Failure<'_>) {
+        if self.account != failure.account {
+            failure.account.clone_into(&mut self.account);
+            self.counted.clear();
+        }
+        let key = self.key(failure);
+        let group = self
+            .groups
+            .entry(key.clone())
+            .or_insert_with(|| Group::new(&key, failure));
+        if !self.counted.contains(&key) {
+            self.counted.push(key);
+            group.users += 1;
+        }
+        if group.users <= NAMED {
+            group.lines.push(failure.to_listed());
+        }
+    }
+
+    /// Says how many there are for a reason of which only some are added.
+    pub(crate) fn set_users(&mut self, effect: Effect, users: u64) {
+        let mut groups = self.groups.values_mut();
+        if let Some(group) = groups.find(|group| group.effect == effect) {
+            group.users = users;
+        }
+    }
+
+    fn key(&self, failure: &Failure<'_>) -> Key {
+        let key = match failure.reason.code {
+            Some(code) => Key::Code(code, failure.effect),
+            None => Key::Text(failure.reason.reason.clone(), failure.effect),
+        };
+        if self.groups.len() < REASONS || self.groups.contains_key(&key) {
+            key
+        } else {
+            Key::Others(failure.effect)
+        }
+    }
+
+    /// The largest first.
+    pub(crate) fn sort(&mut self) {
+        let groups = &mut self.groups;
+        groups.sort_by(|_, one, _, other| other.users.cmp(&one.users));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// The users who are named, a line for each operation.
+    pub(crate) fn examples<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().flat_map(|group| &group.lines))
+    }
+
+    /// How many users there are for each reason.
+    pub(crate) fn counts<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Count<'a> {
+            #[serde(flatten)]
+            reason: &'a Reason,
+            effect: &'static str,
+            users: u64,
+        }
+        let mut counts = serializer.serialize_seq(Some(self.groups.len()))?;
+        for group in self.iter() {
+            counts.serialize_element(&Count {
+                reason: &group.reason,
+                effect: group.effect.name(),
+                users: group.users,
+            })?;
+        }
+        counts.end()
+    }
+}
+
+impl Group {
+    fn new(key: &Key, failure: &Failure<'_>) -> Group {
+        Group {
+            reason: match key {
+                Key::Others(_) => Reason::ours("other reasons".to_owned(), "see each user's own"),
+                _ => failure.reason.clone(),
+            },
+            effect: failure.effect,
+            users: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// The users who are named.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &str> {
+        let chunks = self.lines.chunk_by(|one, next| one.account == next.account);
+        chunks.map(|lines| lines[0].account.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::change::Op;
+
+    fn add(reasons: &mut Reasons, account: &str, op: Op, reason: &Reason) {
+        reasons.add(&Failure {
+            account,
+            op,
+            tags: &["vip"],
+            reason,
+            effect: Effect::NotApplied,
+        });
+    }
+
+    fn refused(text: &str) -> Reason {
+        Reason {
+            code: Some(70107),
+            reason: text.to_owned(),
+            remedy: "import the account first".into(),
+        }
+    }
+
+    #[test]
+    fn ten_users_are_named_with_all_their_lines_and_all_are_counted_once() {
+        let mut reasons = Reasons::default();
+        for user in 0..1_000 {
+            // a service that names the account in its text
+            let refused = refused(&format!("user{user} was never imported"));
+            for op in [Op::Remove, Op::Add] {
+                add(&mut reasons, &format!("user{user}"), op, &refused);
+            }
+        }
+        let groups: Vec<_> = reasons.iter().collect();
+        assert_eq!((groups.len(), groups[0].users), (1, 1_000));
+        assert_eq!(groups[0].lines.len(), 20);
+        let named: Vec<_> = groups[0].accounts().collect();
+        assert_eq!((named.len(), named[0], named[9]), (10, "user0", "user9"));
+        assert_eq!(groups[0].reason, refused("user0 was never imported"));
+    }
+
+    #[test]
+    fn a_user_with_two_reasons_counts_for_each() {
+        let mut reasons = Reasons::default();
+        let ours = Reason::ours("time was up".to_owned(), "try again");
+        add(&mut reasons, "bob", Op::Remove, &refused("no"));
+        add(&mut reasons, "bob", Op::Add, &ours);
+        add(&mut reasons, "eve", Op::Add, &ours);
+        reasons.sort();
+        let users: Vec<_> = reasons.iter().map(|group| group.users).collect();
+        assert_eq!(users, [2, 1]);
+    }
+
+    #[test]
+    fn reasons_beyond_the_fiftieth_go_together() {
+        let mut reasons = Reasons::default();
+        for nth in 0..70 {
+            let reason = Reason::ours(format!("reason {nth}"), "wait");
+            add(&mut reasons, &format!("user{nth}"), Op::Add, &reason);
+        }
+        reasons.sort();
+        let first = reasons.iter().next().unwrap();
+        assert_eq!((reasons.iter().count(), first.users), (51, 20));
+        assert_eq!(first.reason.reason, "other reasons");
+        assert_eq!(
+            first.lines[0].reason.reason, "reason 50",
+            "each line has its own"
+        );
+    }
+}

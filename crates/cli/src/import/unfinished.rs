@@ -1,0 +1,166 @@
+//! The users who are not done when an import ends, found again when they are asked for: those who failed for good are in
+//! the list, those whose failures are held back and those who were not sent are in the file.
+
+use std::path::Path;
+
+use imtag_transport::Effect;
+
+use super::book::{Remains, changes_of};
+use super::failed::{self, FailedError, Failure};
+use super::group::User;
+use super::journal::InDoubt;
+use super::reasons::{NAMED, Reasons};
+use super::report::ByReason;
+use super::users::{Gathered, GroupError};
+use crate::reason::Reason;
+
+/// Why the users who are not done cannot be named.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unnamed {
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error(transparent)]
+    List(#[from] FailedError),
+}
+
+pub(crate) struct Unfinished<'a> {
+    pub(crate) list: &'a Path,
+    pub(crate) gathered: &'a mut Gathered,
+    pub(crate) remains: &'a Remains,
+    /// Why a user who was not sent was not.
+    pub(crate) not_sent: &'a Reason,
+}
+
+impl Unfinished<'_> {
+    pub(crate) fn by_reason(&mut self) -> Result<ByReason, Unnamed> {
+        Ok(ByReason {
+            failed: self.failed()?,
+            not_sent: self.not_sent()?,
+        })
+    }
+
+    /// Users who failed, by reason.
+    fn failed(&mut self) -> Result<Reasons, Unnamed> {
+        let mut reasons = Reasons::default();
+        if self.remains.settled.failed() > 0 {
+            self.for_each_listed(|failure| reasons.add(failure))?;
+        }
+        self.for_each_held_back::<Unnamed>(|failure| {
+            reasons.add(failure);
+            Ok(())
+        })?;
+        reasons.sort();
+        Ok(reasons)
+    }
+
+    /// Users of whom nothing failed, and not all was sent.
+    fn not_sent(&mut self) -> Result<Reasons, Unnamed> {
+        let mut reasons = Reasons::default();
+        let remains = self.remains;
+        let counts = count_not_sent(remains);
+        let mut left = counts.map(|(_, users)| users.min(NAMED));
+        let mut users = self.gathered.users();
+        while left.iter().sum::<u64>() > 0 {
+            let Some((position, user)) = users.next()? else {
+                break;
+            };
+            let effect = remains.earlier(position);
+            let kind = counts.iter().position(|(it, _)| *it == effect);
+            let left = &mut left[kind.unwrap_or_default()];
+            if *left > 0 && remains.is_not_sent(position) {
+                *left -= 1;
+                for_each_line(remains, self.not_sent, position, &user, |failure| {
+                    reasons.add(failure);
+                    Ok::<(), Unnamed>(())
+                })?;
+            }
+        }
+        for (effect, users) in counts {
+            reasons.set_users(effect, users);
+        }
+        reasons.sort();
+        Ok(reasons)
+    }
+
+    /// Users who failed, and whom the same command tries again.
+    pub(crate) fn for_each_held_back<E: From<GroupError>>(
+        &mut self,
+        mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut users = self.gathered.users();
+        for held_back in self.remains.held_back() {
+            while let Some((position, user)) = users.next()? {
+                if position == held_back {
+                    for_each_line(self.remains, self.not_sent, position, &user, &mut each)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn for_each_listed(&self, mut each: impl FnMut(&Failure<'_>)) -> Result<(), FailedError> {
+        let mut users = 0;
+        let mut last = String::new();
+        for listed in failed::list(self.list, &self.remains.unlisted)? {
+            let listed = listed?;
+            listed.with_failure(&mut each);
+            // the lines of a user stand together
+            users += u64::from(last != listed.account);
+            last = listed.account;
+        }
+        let expected = self.remains.settled.failed();
+        if users == expected {
+            return Ok(());
+        }
+        Err(FailedError::NotWhole {
+            path: self.list.to_owned(),
+            listed: users,
+            expected,
+        })
+    }
+}
+
+/// How many users were not sent, by what earlier runs may have done for them.
+fn count_not_sent(remains: &Remains) -> [(Effect, u64); 2] {
+    let settled = &remains.settled;
+    let unsettled = settled.users() - settled.done() - settled.failed();
+    let all = unsettled - remains.held_back().count() as u64;
+    let in_doubt = match remains.earlier_runs() {
+        InDoubt::Everybody => all,
+        InDoubt::Users(users) => users.iter().filter(|it| remains.is_not_sent(**it)).count() as u64,
+    };
+    [
+        (Effect::NotApplied, all - in_doubt),
+        (Effect::PossiblyApplied, in_doubt),
+    ]
+}
+
+/// What is not done of a user who is not settled.
+fn for_each_line<E>(
+    remains: &Remains,
+    not_sent: &Reason,
+    position: u64,
+    user: &User<'_>,
+    mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let left = remains.left(position);
+    for undone in left.map_or(&[][..], |left| &left.undone) {
+        let tags: Vec<&str> = undone.tags.iter().map(String::as_str).collect();
+        each(&undone.failure(&tags, not_sent))?;
+    }
+    for (op, tags) in changes_of(user) {
+        if left.is_some_and(|left| !left.is_unheard_of(op)) {
+            continue;
+        }
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        each(&Failure {
+            account: user.account,
+            op,
+            tags: &tags,
+            reason: not_sent,
+            effect: remains.earlier(position),
+        })?;
+    }
+    Ok(())
+}
