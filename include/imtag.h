@@ -508,9 +508,11 @@ im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_m
 im_status im_config_set_timeout_ms(im_config *config, uint64_t timeout_ms);
 
 /*
- Sets how many attempts a call makes at most, the first with it; above 0; default: 4.
+ Sets how many attempts a call makes at most, the first with it; above 0; default: 4. An attempt over a pooled
+ connection that proved dead is made again at once over a new one, and not counted.
  */
-im_status im_config_set_max_attempts(im_config *config, uint32_t attempts);
+im_status im_config_set_max_attempts(im_config *config,
+                                     uint32_t attempts);
 
 /*
  Sets a file of certificates (PEM) that the server's must lead to, in place of the public ones. The path is taken

@@ -50,7 +50,7 @@ pub enum RetryClass {
     OnceLater,
     /// It is worth a single try more, with a new UserSig.
     NewUserSig,
-    /// It met a connection that was dead: at once, on another one. No code has this class.
+    /// It met a connection of the pool that was dead: at once, over a new one, and uncounted. No code has this class.
     AtOnce,
 }
 
@@ -64,7 +64,7 @@ impl RetryClass {
             RetryClass::AfterWindow => "yes, after the window",
             RetryClass::OnceLater => "once, later",
             RetryClass::NewUserSig => "once, with a new UserSig",
-            RetryClass::AtOnce => "at once, on another connection",
+            RetryClass::AtOnce => "at once, over a new connection",
         }
     }
 }

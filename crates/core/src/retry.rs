@@ -7,6 +7,8 @@
 //!   rule slows it down, and the deadline ends it.
 //! - A client has one [`RetryBudget`] for all its calls. In an outage it runs dry, and the load on the service
 //!   goes back to one attempt a call; each success fills it again.
+//! - An attempt over a connection of the pool that proved dead is no attempt: it says nothing of the service, and is
+//!   made again at once, over a new connection. So each is followed by one that counts.
 //! - A retry that could not start before the deadline is not waited for: the caller hears at once.
 
 use std::time::Duration;
@@ -16,7 +18,8 @@ use crate::RetryClass;
 /// How often and how long one call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts of a call at most, the first with it; those that came too fast are not counted.
+    /// Attempts of a call at most, the first with it. Those that came too fast are not counted, nor those over a
+    /// connection that proved dead.
     pub max_attempts: u32,
     /// The longest that the wait before the second attempt can be.
     pub first_backoff: Duration,
@@ -165,7 +168,7 @@ pub enum Stopped {
 #[derive(Debug, Clone)]
 pub struct Retry {
     policy: RetryPolicy,
-    /// Attempts that failed, but for those that came too fast.
+    /// Attempts that failed and are counted.
     failures: u32,
     /// Attempts that came too fast.
     too_fast: u32,
@@ -197,6 +200,13 @@ impl Retry {
         deadline: Duration,
         random: u64,
     ) -> Decision {
+        if attempt.class == RetryClass::AtOnce {
+            return if now < deadline {
+                Decision::RetryAt(now)
+            } else {
+                Decision::Stop(Stopped::DeadlineTooNear)
+            };
+        }
         let wait = match self.wait(attempt.class, random) {
             Ok(wait) => wait,
             Err(stopped) => return Decision::Stop(stopped),
@@ -232,12 +242,12 @@ impl Retry {
         self.failures += 1;
         let wait = match class {
             RetryClass::Never => return Err(Stopped::Permanent),
-            RetryClass::AtOnce | RetryClass::NewUserSig if self.first_of(class) => Duration::ZERO,
+            RetryClass::NewUserSig if self.first_of(class) => Duration::ZERO,
             RetryClass::OnceLater if self.first_of(class) => {
                 self.policy.backoff(self.failures, random)
             }
             RetryClass::NewUserSig | RetryClass::OnceLater => return Err(Stopped::Permanent),
-            RetryClass::AtOnce | RetryClass::Backoff | RetryClass::AfterWindow => {
+            RetryClass::Backoff | RetryClass::AtOnce | RetryClass::AfterWindow => {
                 self.policy.backoff(self.failures, random)
             }
         };
@@ -259,7 +269,7 @@ fn cost(attempt: FailedAttempt) -> u32 {
         // paid for in quota: the service is well, and the rule slows down by itself
         RetryClass::AfterWindow => 0,
         // not the service's fault
-        RetryClass::AtOnce | RetryClass::NewUserSig => 0,
+        RetryClass::NewUserSig => 0,
         _ if attempt.timed_out => RetryBudget::RETRY_AFTER_TIMEOUT,
         _ => RetryBudget::RETRY,
     }

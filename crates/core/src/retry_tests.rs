@@ -72,7 +72,10 @@ fn each_failure_waits_and_pays_as_its_kind_says() {
         ("check failed: once, later",        &[Code(60004), Success],                       &[50],             None, 500),
         ("check failed again stops",         &[Code(60005), Code(60004)],                   &[50],             Some(Permanent), 495),
         ("a dead connection: at once",       &[at_once, Success],                           &[0],              None, 500),
-        ("dead again: like any failure",     &[at_once, at_once, Success],                  &[0, 100],         None, 500),
+        ("dead connections cost no attempt", &[at_once, Code(91000), at_once, Code(91000), at_once, Code(91000), at_once, Success],
+                                                                     &[0, 50, 0, 100, 0, 200, 0],              None, 490),
+        ("nor do they add one",              &[at_once, Code(91000), Code(91000), Code(91000), Code(91000)],
+                                                                     &[0, 50, 100, 200],                       Some(AttemptsSpent), 485),
     ];
     for (what, attempts, waits, end, left) in table {
         let mut budget = RetryBudget::full();

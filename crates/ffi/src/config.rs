@@ -308,7 +308,8 @@ pub unsafe extern "C" fn im_config_set_timeout_ms(
     unsafe { set(config, setter) }
 }
 
-/// Sets how many attempts a call makes at most, the first with it; above 0; default: 4.
+/// Sets how many attempts a call makes at most, the first with it; above 0; default: 4. An attempt over a pooled
+/// connection that proved dead is made again at once over a new one, and not counted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_max_attempts(
     config: *mut im_config,

@@ -9,7 +9,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 use crate::cause::{Cause, Failure, Partial, Phase};
 use crate::credentials::{NoUserSig, Numbered};
 use crate::gate::Pass;
-use crate::http::{Exchange, Exchanged};
+use crate::http::{Exchange, Exchanged, Stale};
 use crate::interrupt::Asking;
 use crate::patience::{Patience, deadline_after};
 use crate::query::path_and_query;
@@ -29,6 +29,8 @@ pub(crate) struct Call<'c, R> {
     attempts: u32,
     /// Attempts of which a byte left this machine.
     sent: u32,
+    /// The attempt before met a connection that proved useless.
+    over_new_connection: bool,
     /// The most that any attempt so far may have done.
     effect: Effect,
     /// An attempt was sent, and there is no last word of the service on it: it may have its effect yet.
@@ -68,6 +70,7 @@ impl<'c, R: Request> Call<'c, R> {
             retry: Retry::new(settings.retry),
             attempts: 0,
             sent: 0,
+            over_new_connection: false,
             effect: Effect::NotApplied,
             may_land: false,
             on_turn: None,
@@ -127,7 +130,8 @@ impl<'c, R: Request> Call<'c, R> {
         self.on_turn.iter().for_each(|told| told());
         self.attempts += 1;
         let exchanged = self.exchange(&usersig, body);
-        let (sent, dead_connection) = (exchanged.sent, exchanged.dead_connection);
+        let (sent, stale) = (exchanged.sent, exchanged.stale);
+        self.over_new_connection = stale.is_some();
         self.sent += u32::from(sent);
         let judged = self.judge(exchanged, pass, &usersig);
         if let Err(cause) = &judged {
@@ -136,7 +140,7 @@ impl<'c, R: Request> Call<'c, R> {
         judged.map_err(|cause| Failed {
             class: Some(match cause.retry_class() {
                 RetryClass::NewUserSig => self.class_of_expired(&usersig),
-                _ if dead_connection => RetryClass::AtOnce,
+                _ if stale == Some(Stale::Dead) => RetryClass::AtOnce,
                 class => class,
             }),
             effect: match sent {
@@ -184,6 +188,7 @@ impl<'c, R: Request> Call<'c, R> {
             body,
             patience,
             connect_deadline: deadline_after(self.settings.connect_timeout),
+            over_new_connection: self.over_new_connection,
         })
     }
 

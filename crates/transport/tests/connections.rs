@@ -8,7 +8,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use imtag_transport::Effect;
 use support::*;
 
 const DONE: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+
+const REFUSED: &str = r#"{"ActionStatus":"FAIL","ErrorInfo":"","ErrorCode":70402}"#;
 
 fn answer(body: &str) -> String {
     format!(
@@ -80,6 +82,53 @@ fn what_a_server_sends_beyond_its_answer_is_not_taken_for_the_next_answer() {
         client.add_tag(&add()).unwrap();
         assert_eq!(requests.load(Ordering::SeqCst), call);
     }
+}
+
+#[test]
+fn an_answer_sent_again_is_not_taken_for_the_next_where_it_is_there_before_the_next_request() {
+    let (send_again, told) = mpsc::channel::<()>();
+    let told = Mutex::new(told);
+    let (tell, sent_again) = mpsc::channel();
+    let connections = AtomicU32::new(0);
+    let address = server(move |mut stream| {
+        let first = connections.fetch_add(1, Ordering::SeqCst) == 0;
+        while read_request(&mut stream) {
+            stream.write_all(answer(DONE).as_bytes()).unwrap();
+            if first {
+                told.lock().unwrap().recv().unwrap();
+                stream.write_all(answer(REFUSED).as_bytes()).unwrap();
+                tell.send(()).unwrap();
+            }
+        }
+    });
+    let client = builder(&format!("http://{address}")).build().unwrap();
+    client.add_tag(&add()).unwrap();
+    send_again.send(()).unwrap(); // the connection is idle by now
+    sent_again.recv().unwrap();
+    assert_eq!(client.add_tag(&add()).unwrap().sent, 1);
+}
+
+/// What HTTP/1.1 cannot give: nothing in an answer says which request it is for.
+#[test]
+fn an_answer_sent_again_after_the_next_request_is_taken_for_the_next() {
+    let connections = AtomicU32::new(0);
+    let address = server(move |mut stream| {
+        let first = connections.fetch_add(1, Ordering::SeqCst) == 0;
+        let mut requests = 0;
+        while read_request(&mut stream) {
+            requests += 1;
+            stream.write_all(answer(DONE).as_bytes()).unwrap();
+            if first && requests == 2 {
+                // the answer that it was waiting for; it is there too late, and ends the connection
+                drop(stream.write_all(answer(REFUSED).as_bytes()));
+                return;
+            }
+        }
+    });
+    let client = builder(&format!("http://{address}")).build().unwrap();
+    client.add_tag(&add()).unwrap();
+    assert_eq!(client.add_tag(&add()).unwrap().sent, 1);
+    assert_eq!(client.add_tag(&add()).unwrap().sent, 1);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) struct Attempt {
     patience: Patience,
     connect_deadline: Instant,
     usersig: UserSig,
+    /// Whether no connection of the pool will do.
+    pub(super) over_new_connection: bool,
     /// Whether the UserSig has been put into the request.
     signed: bool,
     pub(super) phase: Phase,
@@ -28,8 +30,8 @@ pub(super) struct Attempt {
     pub(super) trouble: Option<Trouble>,
     /// Whether any byte of the request may have left this machine.
     pub(super) sent: bool,
-    /// Whether the connection came from the pool.
-    pub(super) on_pooled_connection: bool,
+    /// The connection came from the pool, where it went idle in this epoch.
+    pub(super) pooled_in: Option<u64>,
     /// The first bytes of the answer, in the clear.
     pub(super) answer_start: Vec<u8>,
     watches: Vec<Watch>,
@@ -49,11 +51,12 @@ impl Attempt {
             patience,
             connect_deadline,
             usersig,
+            over_new_connection: false,
             signed: false,
             phase: Phase::Resolve,
             trouble: None,
             sent: false,
-            on_pooled_connection: false,
+            pooled_in: None,
             answer_start: Vec::new(),
             watches: Vec::new(),
         }

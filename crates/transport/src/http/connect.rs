@@ -15,6 +15,7 @@ use crate::patience::Stop;
 
 use super::addresses::Addresses;
 use super::attempt::{Attempt, Trouble};
+use super::epoch::Epoch;
 use super::socket::{Socket, ready};
 
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct Connect {
     pub(super) loopback_only: bool,
     /// Told when none of them answers.
     pub(super) addresses: Addresses,
+    pub(super) epoch: Epoch,
 }
 
 impl Connector for Connect {
@@ -40,7 +42,8 @@ impl Connector for Connect {
         })?;
         Attempt::with(|attempt| attempt.phase = Phase::Handshake);
         let buffer_bytes = details.config.input_buffer_size();
-        Ok(Some(Socket::new(stream, buffer_bytes)))
+        let epoch = self.epoch.clone();
+        Ok(Some(Socket::new(stream, buffer_bytes, epoch)))
     }
 }
 

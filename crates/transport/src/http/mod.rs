@@ -13,6 +13,7 @@
 mod addresses;
 mod attempt;
 mod connect;
+mod epoch;
 mod gathered;
 mod rehearsal;
 mod sign;
@@ -34,6 +35,7 @@ use crate::patience::Patience;
 use addresses::Addresses;
 use attempt::{Attempt, Trouble};
 use connect::Connect;
+use epoch::Epoch;
 use sign::Sign;
 
 /// Bytes of an answer at most.
@@ -59,6 +61,7 @@ pub(crate) type Roots = Arc<Vec<Certificate<'static>>>;
 pub(crate) struct Http {
     agent: Agent,
     url: String,
+    epoch: Epoch,
 }
 
 /// What one exchange needs.
@@ -69,6 +72,8 @@ pub(crate) struct Exchange<'e> {
     pub(crate) body: &'e [u8],
     pub(crate) patience: Patience,
     pub(crate) connect_deadline: Instant,
+    /// Whether no connection of the pool will do; all that are idle are closed.
+    pub(crate) over_new_connection: bool,
 }
 
 /// What became of an exchange.
@@ -78,8 +83,17 @@ pub(crate) struct Exchanged {
     pub(crate) sent: bool,
     /// Whether an answer came, be it good or bad.
     pub(crate) answered: bool,
-    /// Whether it failed on a connection from the pool before a byte of the answer came.
-    pub(crate) dead_connection: bool,
+    /// A connection from the pool proved useless.
+    pub(crate) stale: Option<Stale>,
+}
+
+/// How a connection from the pool proved useless, before a byte of the answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stale {
+    /// It is dead.
+    Dead,
+    /// The time was up: maybe it is dead, and nobody said so.
+    Silent,
 }
 
 impl Http {
@@ -103,38 +117,69 @@ impl Http {
             .build();
         rehearsal::rehearse();
         let addresses = Addresses::of(endpoint);
+        let epoch = Epoch::default();
         let connector = Connect {
             loopback_only: !endpoint.is_tls(),
             addresses: addresses.clone(),
+            epoch: epoch.clone(),
         };
         let chain = connector.chain(RustlsConnector::default()).chain(Sign);
         Http {
             agent: Agent::with_parts(config, chain, addresses),
             url: endpoint.url(),
+            epoch,
         }
     }
 
     pub(crate) fn exchange(&self, exchange: Exchange<'_>) -> Exchanged {
         let url = format!("{}/{}", self.url, exchange.path_and_query);
-        let attempt = Attempt::new(
+        let mut attempt = Attempt::new(
             exchange.patience,
             exchange.connect_deadline,
             exchange.usersig,
         );
+        attempt.over_new_connection = exchange.over_new_connection;
         let (result, mut attempt) = attempt.run(|| self.post(url, exchange.body));
         let answered = !attempt.answer_start.is_empty();
-        let result = result.map_err(|fault| match fault {
+        let mut result = result.map_err(|fault| match fault {
             Fault::Found(cause) => cause,
             Fault::Ureq(error) => cause_of(error, &mut attempt),
         });
+        let idle_in = attempt.pooled_in.filter(|_| !answered);
+        let stale = idle_in.and_then(|idle_in| self.stale(&mut result, &attempt, idle_in));
         Exchanged {
-            dead_connection: attempt.on_pooled_connection
-                && !answered
-                && matches!(result, Err(Cause::Network { .. })),
+            stale,
             sent: attempt.sent,
             answered,
             result,
         }
+    }
+
+    /// Whether a failure without an answer, over a connection that went idle in `idle_in`, is the connection's.
+    fn stale(
+        &self,
+        result: &mut Result<AnswerReader, Cause>,
+        attempt: &Attempt,
+        idle_in: u64,
+    ) -> Option<Stale> {
+        let Err(cause) = result else {
+            return None;
+        };
+        let stale = match cause {
+            Cause::Network { .. } => Stale::Dead,
+            Cause::Timeout { .. } if attempt.sent => Stale::Silent,
+            // the server has proved who it is, and the connection has carried an answer: it was ended in TLS's words
+            Cause::Tls(error) => {
+                *cause = Cause::Network {
+                    phase: attempt.phase,
+                    source: io::Error::other(error.to_string()),
+                };
+                Stale::Dead
+            }
+            _ => return None,
+        };
+        self.epoch.end(idle_in);
+        Some(stale)
     }
 
     fn post(&self, url: String, body: &[u8]) -> Result<AnswerReader, Fault> {

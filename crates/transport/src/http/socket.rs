@@ -17,6 +17,7 @@ use crate::Phase;
 use crate::patience::{Patience, Stop};
 
 use super::attempt::{Attempt, Trouble};
+use super::epoch::Epoch;
 use super::gathered::Gathered;
 
 pub(super) struct Socket {
@@ -26,16 +27,21 @@ pub(super) struct Socket {
     gathered: Gathered,
     /// The answer has just been read: there is no need to ask the system whether the connection lives.
     just_read: bool,
+    epoch: Epoch,
+    /// The epoch in which it went idle.
+    idle_in: u64,
 }
 
 impl Socket {
     /// Takes a connected socket that does not block.
-    pub(super) fn new(stream: Arc<TcpStream>, buffer_bytes: usize) -> Socket {
+    pub(super) fn new(stream: Arc<TcpStream>, buffer_bytes: usize, epoch: Epoch) -> Socket {
         Socket {
             stream,
             buffers: LazyBuffers::new(buffer_bytes, buffer_bytes),
             gathered: Gathered::default(),
             just_read: false,
+            epoch,
+            idle_in: 0,
         }
     }
 
@@ -99,15 +105,20 @@ impl Transport for Socket {
             return false;
         }
         if std::mem::take(&mut self.just_read) {
+            self.idle_in = self.epoch.current();
             Attempt::with(Attempt::leave_connection);
             return true;
+        }
+        let unwanted = Attempt::with(|attempt| attempt.over_new_connection);
+        if unwanted || self.idle_in < self.epoch.current() {
+            return false;
         }
         // anything but "nothing to read" is an end, an error, or bytes that nobody asked for
         let nothing = self.stream.peek(&mut [0]);
         let alive = nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         if alive {
             Attempt::with(|attempt| {
-                attempt.on_pooled_connection = true;
+                attempt.pooled_in = Some(self.idle_in);
                 attempt.phase = Phase::Write;
                 attempt.watch(&self.stream);
             });

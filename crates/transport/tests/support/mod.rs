@@ -1,6 +1,8 @@
 //! What the client's tests share: a client for an emulator, and servers that misbehave in ways of their own.
 #![allow(dead_code)] // each test file uses a part
 
+pub(crate) mod network;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;

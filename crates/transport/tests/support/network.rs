@@ -1,0 +1,225 @@
+//! A network between client and server that a test can break: as a proxy, on a port that stays its own.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use socket2::{Domain, SockRef, Socket, Type};
+use std::time::Duration;
+
+/// What becomes of a connection at the client's next word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// It is reset.
+    Reset,
+    /// It is closed.
+    Close,
+    /// It is answered with bytes that are no TLS.
+    Garbage,
+    /// Nothing is ever said.
+    Silence,
+}
+
+#[derive(Clone)]
+pub(crate) struct Network {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: SocketAddr,
+    address: SocketAddr,
+    /// Bound and never listening: the port stays this network's, and refuses while nothing else listens.
+    _port: Socket,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    listener: Option<Arc<Socket>>,
+    /// Connections that were accepted.
+    connections: usize,
+    /// Connections up to this number die at the client's next word.
+    doomed: usize,
+    death: Option<Death>,
+    /// Every connection dies at the client's second word.
+    one_word_each: bool,
+    /// Words of the client that a connection died of.
+    lost: usize,
+    /// Nothing is passed on before so many connections have a word to pass on.
+    hold_until: usize,
+    held: usize,
+    open: Vec<TcpStream>,
+}
+
+fn any_port(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket
+}
+
+/// Closes a connection so that its peer sees a reset.
+fn reset(stream: &TcpStream) {
+    SockRef::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+}
+
+impl Network {
+    /// One that passes everything on.
+    pub(crate) fn to(server: SocketAddr) -> Network {
+        let port = any_port("127.0.0.1:0".parse().unwrap());
+        let address = port.local_addr().unwrap().as_socket().unwrap();
+        let network = Network {
+            shared: Arc::new(Shared {
+                server,
+                address,
+                _port: port,
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+        };
+        network.restore();
+        network
+    }
+
+    pub(crate) fn endpoint(&self, scheme: &str) -> String {
+        format!("{scheme}://{}", self.shared.address)
+    }
+
+    /// New connections are refused.
+    pub(crate) fn stop_listening(&self) {
+        if let Some(listener) = self.state().listener.take() {
+            listener.shutdown(Shutdown::Both).unwrap();
+        }
+    }
+
+    /// New connections are refused, and those that are open are reset.
+    pub(crate) fn refuse(&self) {
+        self.stop_listening();
+        for stream in self.state().open.drain(..) {
+            reset(&stream);
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Connections are passed on again.
+    pub(crate) fn restore(&self) {
+        let listener = any_port(self.shared.address);
+        listener.listen(1024).unwrap();
+        let listener = Arc::new(listener);
+        self.state().listener = Some(Arc::clone(&listener));
+        let network = self.clone();
+        thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let network = network.clone();
+                thread::spawn(move || network.pass_on(stream.into()));
+            }
+        });
+    }
+
+    /// All connections that are open die in this way at the client's next word.
+    pub(crate) fn doom(&self, death: Death) {
+        let mut state = self.state();
+        state.doomed = state.connections;
+        state.death = Some(death);
+    }
+
+    /// From now on each connection dies in this way at the client's second word.
+    pub(crate) fn one_word_each(&self, death: Death) {
+        let mut state = self.state();
+        state.one_word_each = true;
+        state.death = Some(death);
+    }
+
+    /// Passes nothing on until so many connections have something to pass on.
+    pub(crate) fn hold_until(&self, connections: usize) {
+        let mut state = self.state();
+        state.held = 0;
+        state.hold_until = connections;
+    }
+
+    /// Connections that were accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.state().connections
+    }
+
+    /// Words of the client that a connection died of.
+    pub(crate) fn lost(&self) -> usize {
+        self.state().lost
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap()
+    }
+
+    fn pass_on(&self, mut client: TcpStream) {
+        let Ok(mut server) = TcpStream::connect(self.shared.server) else {
+            return;
+        };
+        client.set_nodelay(true).unwrap();
+        server.set_nodelay(true).unwrap();
+        let number = {
+            let mut state = self.state();
+            state.connections += 1;
+            state.open.push(client.try_clone().unwrap());
+            state.connections
+        };
+        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let back = thread::spawn(move || {
+            drop(std::io::copy(&mut from, &mut to));
+            drop(to.shutdown(Shutdown::Write));
+        });
+        let mut words = 0;
+        let mut word = [0; 64 * 1024];
+        loop {
+            let read = match client.read(&mut word) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            words += 1;
+            match self.death_of(number, words) {
+                None => {}
+                Some(Death::Reset) => {
+                    reset(&client);
+                    break;
+                }
+                Some(Death::Close) => break,
+                Some(Death::Garbage) => {
+                    drop(client.write_all(b"no record of TLS"));
+                    break;
+                }
+                Some(Death::Silence) => continue,
+            }
+            if server.write_all(&word[..read]).is_err() {
+                break;
+            }
+        }
+        drop(server.shutdown(Shutdown::Both));
+        drop(back.join());
+        let peer = client.peer_addr();
+        let mut state = self.state();
+        state
+            .open
+            .retain(|it| it.peer_addr().ok() != peer.as_ref().ok().copied());
+    }
+
+    fn death_of(&self, number: usize, words: usize) -> Option<Death> {
+        let mut state = self.state();
+        let dies = number <= state.doomed || (state.one_word_each && words > 1);
+        if let Some(death) = state.death.filter(|_| dies) {
+            state.lost += 1;
+            return Some(death);
+        }
+        state.held += 1;
+        self.shared.changed.notify_all();
+        let waits = |state: &mut State| state.held < state.hold_until;
+        drop(self.shared.changed.wait_while(state, waits).unwrap());
+        None
+    }
+}
