@@ -189,7 +189,7 @@ typedef struct {
 typedef int32_t (*im_interrupt)(void *context);
 
 /*
- What is known of the effect on an account: one of IM_NOT_APPLIED, IM_POSSIBLY_APPLIED, IM_APPLIED.
+ What is known of the effect on an account: one of IM_NOT_APPLIED to IM_NOT_READ.
  */
 typedef int32_t im_effect;
 
@@ -320,6 +320,11 @@ typedef int32_t im_retry;
  It was carried out.
  */
 #define IM_APPLIED 2
+
+/*
+ Of a get, which has no effect on any account: its tags were not read.
+ */
+#define IM_NOT_READ 3
 
 /*
  It would fail again.
@@ -620,7 +625,7 @@ im_status im_replace_tags(const im_client *client,
 
  accounts  borrowed until return; NULL only if account_count is 0. At most 100, each once.
  All else as im_add_tag: IM_PARTIAL where some could not be read; im_result_unanswered() names accounts that the
- answer leaves out without a word.
+ answer leaves out without a word. The effect in an error is IM_NOT_READ.
  */
 im_status im_get_tag(const im_client *client,
                      const im_str *accounts,
@@ -846,7 +851,7 @@ int32_t im_error_code(const im_error *error);
 im_str im_error_text(const im_error *error);
 
 /*
- What is known of the effect on the accounts that failed, over all attempts.
+ What is known of the effect on the accounts that failed, over all attempts; IM_NOT_READ for a get.
  */
 im_effect im_error_effect(const im_error *error);
 

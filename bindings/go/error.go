@@ -69,6 +69,7 @@ const (
 	NotApplied      Effect = C.IM_NOT_APPLIED      // the service did not carry it out
 	PossiblyApplied Effect = C.IM_POSSIBLY_APPLIED // it may have been carried out, or may be yet
 	Applied         Effect = C.IM_APPLIED          // it was carried out
+	NotRead         Effect = C.IM_NOT_READ         // of a get, which has no effect: its tags were not read
 )
 
 // String is the effect in words.
@@ -78,6 +79,8 @@ func (e Effect) String() string {
 		return "not applied"
 	case Applied:
 		return "applied"
+	case NotRead:
+		return "not read"
 	default:
 		return "possibly applied"
 	}

@@ -42,7 +42,9 @@ enum class effect : std::int32_t {
     /// It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending.
     possibly_applied = IM_POSSIBLY_APPLIED,
     /// It was carried out.
-    applied = IM_APPLIED
+    applied = IM_APPLIED,
+    /// Of a get, which has no effect on any account: its tags were not read.
+    not_read = IM_NOT_READ
 };
 
 /// A limit that the request breaks. The views live as long as the error, or a copy of it.

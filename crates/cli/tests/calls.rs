@@ -115,7 +115,7 @@ fn a_partial_success_names_every_account_left_out() {
         .map(|it| it["account"].as_str().unwrap())
         .collect();
     assert_eq!(accounts, ["bob", "carol"]);
-    assert!(failures.iter().all(|it| it["effect"] == "not applied"));
+    assert!(failures.iter().all(|it| it["effect"] == "not read"));
 }
 
 #[test]

@@ -1,17 +1,24 @@
 //! Reading an answer: the envelope, the accounts that were left out, and the tags that were asked for.
 //!
 //! What decides:
-//! - an `ErrorCode` other than 0 is a refusal of the whole request, whatever else the answer says;
+//! - `ActionStatus` and `ErrorCode` must be there. An `ErrorCode` other than 0 is a refusal of the whole request,
+//!   whatever else the answer says;
 //! - an `ErrorList` is read on every path, and its accounts were not changed, although the code is 0;
-//! - `UserTags` of [`Operation::Get`] may be missing only where the `ErrorList` names every account;
-//! - an account that was not asked for, a field that is missing, stands twice or is of another type, an array in the
-//!   place of an object, or bytes after the answer make it *not understood*: what it says of the accounts is then
-//!   unknown, and never dropped in silence.
+//! - a list that is missing or null is empty: no `ErrorList`, nobody left out; no `Tags`, a user without tags; no
+//!   `UserTags` for [`Operation::Get`], and each account is named as unanswered;
+//! - a text for people (`ErrorInfo`, `RequestId`) may be missing, null or of any type: nothing hangs on it. A member
+//!   that the operation has no use for is not looked at;
+//! - an account that was not asked for, a needed member that is missing or of another type, a known one that stands
+//!   twice, an array in the place of an object, or bytes after the answer make it *not understood*: what it says of
+//!   the accounts is then unknown, and never dropped in silence.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::object::Object;
 use crate::{Code, Operation, Request};
@@ -157,10 +164,15 @@ struct Envelope<'a> {
     #[serde(borrow)]
     action_status: Cow<'a, str>,
     error_code: i32,
-    error_info: String,
-    request_id: Option<String>,
-    error_list: Option<Vec<Object<ListedError>>>,
-    user_tags: Option<Vec<Object<ListedTags>>>,
+    #[serde(default)]
+    error_info: ForPeople,
+    #[serde(default)]
+    request_id: ForPeople,
+    /// As they stand: only an answer that is done is asked for them.
+    #[serde(borrow)]
+    error_list: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user_tags: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -170,7 +182,7 @@ struct ListedError {
     #[serde(rename = "ErrorCode")]
     code: i32,
     #[serde(rename = "ErrorInfo", default)]
-    text: String,
+    text: ForPeople,
 }
 
 #[derive(Deserialize)]
@@ -178,7 +190,22 @@ struct ListedTags {
     #[serde(rename = "To_Account")]
     account: String,
     #[serde(rename = "Tags")]
-    tags: Vec<String>,
+    tags: Option<Vec<String>>,
+}
+
+/// A text that only people read: of another type it is shown as it came.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct ForPeople(Option<String>);
+
+impl From<Value> for ForPeople {
+    fn from(value: Value) -> ForPeople {
+        ForPeople(match value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        })
+    }
 }
 
 fn read<R: Request>(body: &[u8], request: &R) -> Result<Answer, String> {
@@ -186,41 +213,59 @@ fn read<R: Request>(body: &[u8], request: &R) -> Result<Answer, String> {
         serde_json::from_slice(body).map_err(|error| format!("not an answer: {error}"))?;
     let verdict = match (&*envelope.action_status, envelope.error_code) {
         ("OK", 0) => done(
-            envelope.error_list.unwrap_or_default(),
-            envelope.user_tags,
+            list("ErrorList", envelope.error_list)?,
+            match R::OPERATION {
+                Operation::Get => list("UserTags", envelope.user_tags)?,
+                _ => Vec::new(),
+            },
             request,
         )?,
         ("OK" | "FAIL", code) if code != 0 => Verdict::Refused(Refusal {
             code: Code(code),
-            text: envelope.error_info,
+            text: envelope.error_info.0.unwrap_or_default(),
         }),
         (status, code) => return Err(format!("ActionStatus {status:?} with ErrorCode {code}")),
     };
     Ok(Answer {
-        request_id: envelope.request_id,
+        request_id: envelope.request_id.0,
         verdict,
     })
 }
 
+/// The entries of a list, each an object; none where it is missing or null.
+fn list<T: DeserializeOwned>(name: &str, list: Option<&RawValue>) -> Result<Vec<T>, String> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    let entries: Vec<Object<T>> = serde_json::from_str(list.get()).map_err(|error| {
+        let why = error.to_string();
+        // a place that is counted from the list's start leads nowhere
+        let why = why.split_once(" at line ").map_or(&*why, |(why, _)| why);
+        format!("{name}: {why}")
+    })?;
+    Ok(entries.into_iter().map(|Object(entry)| entry).collect())
+}
+
 fn done<R: Request>(
-    errors: Vec<Object<ListedError>>,
-    tags: Option<Vec<Object<ListedTags>>>,
+    errors: Vec<ListedError>,
+    tags: Vec<ListedTags>,
     request: &R,
 ) -> Result<Verdict, String> {
-    let asked: HashSet<&str> = match errors.is_empty() && R::OPERATION != Operation::Get {
-        true => HashSet::new(),
-        false => request.accounts().map(|account| account.as_str()).collect(),
+    let asked: HashSet<&str> = if errors.is_empty() && R::OPERATION != Operation::Get {
+        HashSet::new()
+    } else {
+        request.accounts().map(|account| account.as_str()).collect()
     };
     let mut named = HashSet::new();
     let mut left_out = Vec::new();
-    for Object(error) in errors {
+    for error in errors {
         was_asked(&asked, &error.account, "ErrorList")?;
         if named.insert(error.account.clone()) {
             left_out.push(LeftOut {
                 account: error.account,
                 refusal: Refusal {
                     code: Code(error.code),
-                    text: error.text,
+                    text: error.text.0.unwrap_or_default(),
                 },
             });
         }
@@ -232,13 +277,8 @@ fn done<R: Request>(
             unanswered: Vec::new(),
         });
     }
-    let tags = match tags {
-        // nobody is left whose tags could be told
-        None if named.len() == asked.len() => Vec::new(),
-        tags => tags.ok_or("UserTags is missing")?,
-    };
     let mut read = Vec::new();
-    for Object(user) in tags {
+    for user in tags {
         was_asked(&asked, &user.account, "UserTags")?;
         if !named.insert(user.account.clone()) {
             return Err(format!(
@@ -248,7 +288,7 @@ fn done<R: Request>(
         }
         read.push(AccountTags {
             account: user.account,
-            tags: user.tags,
+            tags: user.tags.unwrap_or_default(),
         });
     }
     let unanswered = request
@@ -263,12 +303,12 @@ fn done<R: Request>(
 }
 
 fn was_asked(asked: &HashSet<&str>, account: &str, list: &str) -> Result<(), String> {
-    match asked.contains(account) {
-        true => Ok(()),
-        false => Err(format!(
-            "{list} names an account that was not asked for: {account:?}"
-        )),
+    if asked.contains(account) {
+        return Ok(());
     }
+    Err(format!(
+        "{list} names an account that was not asked for: {account:?}"
+    ))
 }
 
 #[cfg(test)]

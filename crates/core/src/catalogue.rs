@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use crate::Operation;
+
 /// What is known of an operation's effect on an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
@@ -17,16 +19,29 @@ pub enum Effect {
     PossiblyApplied,
     /// It was carried out.
     Applied,
+    /// Of a get, which has no effect on any account: its tags were not read.
+    NotRead,
 }
 
 impl Effect {
-    /// The effect in words: `not applied`, `possibly applied`, `applied`.
+    /// What is said of it where `operation` failed: a get changes nothing, however it ends.
+    #[must_use]
+    pub fn of_failed(self, operation: Operation) -> Effect {
+        if operation == Operation::Get {
+            Effect::NotRead
+        } else {
+            self
+        }
+    }
+
+    /// The effect in words: `not applied`, `possibly applied`, `applied`, `not read`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Effect::NotApplied => "not applied",
             Effect::PossiblyApplied => "possibly applied",
             Effect::Applied => "applied",
+            Effect::NotRead => "not read",
         }
     }
 }
@@ -257,6 +272,17 @@ mod tests {
             assert_eq!(code.retry(), Never);
             assert_eq!(code.effect(), PossiblyApplied);
             assert!(code.remedy().contains("in no list"));
+        }
+    }
+
+    #[test]
+    fn a_get_that_failed_is_not_read_and_any_other_operation_has_its_effect() {
+        let effects = [NotApplied, PossiblyApplied, Effect::Applied];
+        for effect in effects {
+            assert_eq!(effect.of_failed(Operation::Get), Effect::NotRead);
+            for operation in [Operation::Add, Operation::Remove, Operation::Clear] {
+                assert_eq!(effect.of_failed(operation), effect);
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use imtag_core::Effect;
+
 use crate::cancellation::PutOff;
 use crate::error::im_error;
 use crate::pointer::Out;
@@ -26,11 +28,34 @@ pub(crate) unsafe fn boundary(
     act: impl FnOnce() -> Result<(), Box<im_error>>,
 ) -> im_status {
     // SAFETY: the caller's promise.
+    unsafe { bounded(error, Effect::PossiblyApplied, act) }
+}
+
+/// The same for a function that reads tags: however it fails, they were not read.
+///
+/// # Safety
+/// As [`boundary`].
+pub(crate) unsafe fn boundary_of_get(
+    error: *mut *mut im_error,
+    act: impl FnOnce() -> Result<(), Box<im_error>>,
+) -> im_status {
+    let act = || act().map_err(im_error::of_get);
+    // SAFETY: the caller's promise.
+    unsafe { bounded(error, Effect::NotRead, act) }
+}
+
+/// `defect`: what is known of the effect after a panic.
+unsafe fn bounded(
+    error: *mut *mut im_error,
+    defect: Effect,
+    act: impl FnOnce() -> Result<(), Box<im_error>>,
+) -> im_status {
+    // SAFETY: the caller's promise.
     let error = unsafe { Out::cleared(error) };
     let failed = match caught(act) {
         Ok(Ok(())) => return IM_OK,
         Ok(Err(failed)) => failed,
-        Err(said) => Box::new(im_error::defect(&said)),
+        Err(said) => Box::new(im_error::defect(&said, defect)),
     };
     let status = failed.status();
     error.give(|| *failed);
@@ -85,8 +110,8 @@ fn note(info: &PanicHookInfo<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::im_error_free;
-    use crate::status::{IM_DEFECT, IM_MISUSE};
+    use crate::error::{im_error_effect, im_error_free};
+    use crate::status::{IM_DEFECT, IM_MISUSE, IM_NOT_READ};
     use std::process::Command;
     use std::ptr;
 
@@ -108,6 +133,31 @@ mod tests {
         );
         // SAFETY: made above.
         unsafe { im_error_free(error) };
+    }
+
+    #[test]
+    fn a_get_that_panics_or_is_called_wrongly_has_not_read() {
+        let misused = || Err(im_error::misuse("no client"));
+        for (act, start) in [
+            (
+                panics as fn() -> Result<(), Box<im_error>>,
+                "a defect of libimtag (not read): a wheel came off",
+            ),
+            (
+                misused,
+                "wrong use of libimtag, nothing was sent: no client",
+            ),
+        ] {
+            let mut error = ptr::null_mut();
+            // SAFETY: a place of this frame.
+            unsafe { boundary_of_get(&raw mut error, act) };
+            // SAFETY: just set.
+            let (message, effect) = unsafe { ((*error).message(), im_error_effect(error)) };
+            assert!(message.starts_with(start), "{message}");
+            assert_eq!(effect, IM_NOT_READ);
+            // SAFETY: made above.
+            unsafe { im_error_free(error) };
+        }
     }
 
     #[test]

@@ -5,11 +5,12 @@ mod from_transport;
 
 use std::ffi::{CStr, CString, c_char};
 
+use imtag_core::Effect;
+
 use crate::boundary::guarded;
 use crate::pointer::{borrow, free};
 use crate::status::{
-    IM_DEFECT, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_POSSIBLY_APPLIED, IM_SETTINGS, im_effect,
-    im_status,
+    IM_DEFECT, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_SETTINGS, effect_of, im_effect, im_status,
 };
 use crate::text::{c_string, im_str};
 
@@ -96,13 +97,19 @@ impl im_error {
         ))
     }
 
-    /// What is known of the effect is nothing: it may have been after sending.
-    pub(crate) fn defect(what: &str) -> im_error {
-        let message = format!("a defect of libimtag (possibly applied): {what}");
+    /// A panic, of which nothing else is known: it may have been after sending.
+    pub(crate) fn defect(what: &str, effect: Effect) -> im_error {
+        let message = format!("a defect of libimtag ({effect}): {what}");
         im_error {
-            effect: IM_POSSIBLY_APPLIED,
+            effect: effect_of(effect),
             ..im_error::of_nothing_sent(IM_DEFECT, message, "please report it, with this message")
         }
+    }
+
+    /// The same as the error of a get, also where the interface itself has answered.
+    pub(crate) fn of_get(mut self: Box<im_error>) -> Box<im_error> {
+        self.effect = effect_of(Effect::NotRead);
+        self
     }
 
     pub(crate) fn status(&self) -> im_status {
@@ -186,7 +193,7 @@ pub unsafe extern "C" fn im_error_text(error: *const im_error) -> im_str {
     unsafe { of_error(error, im_str::of(None), |error| view(Some(&error.text))) }
 }
 
-/// What is known of the effect on the accounts that failed, over all attempts.
+/// What is known of the effect on the accounts that failed, over all attempts; IM_NOT_READ for a get.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_effect(error: *const im_error) -> im_effect {
     // SAFETY: the caller's promise.

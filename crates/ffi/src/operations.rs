@@ -5,7 +5,7 @@ use std::ffi::c_char;
 
 use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags};
 
-use crate::boundary::boundary;
+use crate::boundary::{boundary, boundary_of_get};
 use crate::call::im_call;
 use crate::client::im_client;
 use crate::error::im_error;
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn im_replace_tags(
 ///
 /// accounts  borrowed until return; NULL only if account_count is 0. At most 100, each once.
 /// All else as im_add_tag: IM_PARTIAL where some could not be read; im_result_unanswered() names accounts that the
-/// answer leaves out without a word.
+/// answer leaves out without a word. The effect in an error is IM_NOT_READ.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_get_tag(
     client: *const im_client,
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn im_get_tag(
         )
     };
     // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    unsafe { boundary_of_get(error, act) }
 }
 
 /// Removes all tags of accounts: one request, checked first; blocks up to the deadline. Accounts as im_get_tag, all else
@@ -290,7 +290,7 @@ pub unsafe extern "C" fn im_get_tag_flat(
         )
     };
     // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    unsafe { boundary_of_get(error, act) }
 }
 
 /// As im_clear_tags, with the accounts as one buffer: for bindings.

@@ -42,7 +42,7 @@ pub const IM_CLOSED: im_status = 15;
 /// The system gave no thread to send with: a limit of threads or memory is reached.
 pub const IM_NO_THREAD: im_status = 16;
 
-/// What is known of the effect on an account: one of `IM_NOT_APPLIED`, `IM_POSSIBLY_APPLIED`, `IM_APPLIED`.
+/// What is known of the effect on an account: one of `IM_NOT_APPLIED` to `IM_NOT_READ`.
 pub type im_effect = i32;
 
 /// The service did not carry it out.
@@ -51,6 +51,8 @@ pub const IM_NOT_APPLIED: im_effect = 0;
 pub const IM_POSSIBLY_APPLIED: im_effect = 1;
 /// It was carried out.
 pub const IM_APPLIED: im_effect = 2;
+/// Of a get, which has no effect on any account: its tags were not read.
+pub const IM_NOT_READ: im_effect = 3;
 
 /// Whether a call that the service refused with a code may be made again: one of `IM_RETRY_NEVER` to
 /// `IM_RETRY_NEW_USERSIG`. The library has already done what was possible within the deadline.
@@ -108,6 +110,7 @@ pub(crate) fn effect_of(effect: Effect) -> im_effect {
         Effect::NotApplied => IM_NOT_APPLIED,
         Effect::PossiblyApplied => IM_POSSIBLY_APPLIED,
         Effect::Applied => IM_APPLIED,
+        Effect::NotRead => IM_NOT_READ,
     }
 }
 

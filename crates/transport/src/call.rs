@@ -248,7 +248,7 @@ impl<'c, R: Request> Call<'c, R> {
         let failures = left_out.into_iter().map(|left_out| Failure {
             account: left_out.account,
             refusal: left_out.refusal,
-            effect: self.effect,
+            effect: self.effect.of_failed(R::OPERATION),
         });
         Err(Cause::Partial(Box::new(Partial {
             outcome,
@@ -278,7 +278,7 @@ impl<'c, R: Request> Call<'c, R> {
         Error {
             operation: R::OPERATION,
             cause,
-            effect: self.effect,
+            effect: self.effect.of_failed(R::OPERATION),
             attempts: self.attempts,
             sent: self.sent,
             stopped,

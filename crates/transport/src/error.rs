@@ -55,7 +55,8 @@ impl Error {
         self.operation
     }
 
-    /// What is known of the effect on the accounts that failed, over all attempts.
+    /// What is known of the effect on the accounts that failed, over all attempts; of a get, which has none, that they
+    /// were [not read](Effect::NotRead).
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
@@ -254,7 +255,7 @@ mod tests {
                 code: Code(70107),
                 text: "who".to_owned(),
             },
-            effect: Effect::NotApplied,
+            effect: Effect::NotRead,
         };
         let error = Error {
             operation: Operation::Get,
@@ -262,7 +263,7 @@ mod tests {
                 outcome,
                 failures: vec![failure],
             })),
-            effect: Effect::NotApplied,
+            effect: Effect::NotRead,
             attempts: 1,
             sent: 1,
             stopped: None,
@@ -270,7 +271,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "get: 1 of 3 accounts failed, the first is \"u\": 70107 \"who\" \
-             (not applied; import the account first, or let its user log in once)"
+             (not read; import the account first, or let its user log in once)"
         );
     }
 }

@@ -56,7 +56,7 @@ impl Model {
         let key = (account.to_owned(), tag.to_owned());
         let can = self.0.entry(key).or_insert([true, false]);
         match effect {
-            Effect::NotApplied => {}
+            Effect::NotApplied | Effect::NotRead => {}
             Effect::PossiblyApplied => can[usize::from(there)] = true,
             Effect::Applied => *can = [!there, there],
         }

@@ -120,6 +120,30 @@ fn an_account_left_out_after_an_attempt_that_may_have_been_applied_is_possibly_a
 }
 
 #[test]
+fn a_get_that_failed_is_not_read_whatever_it_failed_of() {
+    let emulator = emulator();
+    let get = GetTags::new(["u", "v"]).unwrap();
+    for (fault, start) in [
+        (Fault::cut_after(), "get: the network failed"),
+        (Fault::status(502), "get: HTTP status 502"),
+        (Fault::garbage(), "get: not an answer"),
+        (Fault::code(91000), "get: the service refused"),
+        (Fault::code(70009), "get: the service refused"),
+        (Fault::leave_out(["v"], 70107), "get: 1 of 2 accounts"),
+    ] {
+        emulator.faults(Operation::Get, vec![fault; 4]);
+        let error = client(&emulator).get_tag(&get).unwrap_err();
+        emulator.reset();
+        let message = error.to_string();
+        assert!(message.starts_with(start), "{message}");
+        assert!(message.contains(" (not read; "), "{message}");
+        assert_eq!(error.effect(), Effect::NotRead);
+        let mut failures = error.failures().iter();
+        assert!(failures.all(|it| it.effect == Effect::NotRead));
+    }
+}
+
+#[test]
 fn a_refusal_says_code_text_effect_and_number_of_the_request() {
     let emulator = emulator();
     let error = failed(&emulator, Fault::code(90045).text("not enabled"));

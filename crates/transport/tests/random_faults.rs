@@ -80,7 +80,7 @@ impl Model {
             .map(|before| applied(call.operation, before, tags));
         let after: BTreeSet<Tags> = after.collect();
         match effect {
-            Effect::NotApplied => {}
+            Effect::NotApplied | Effect::NotRead => {}
             Effect::PossiblyApplied => can_be.extend(after),
             Effect::Applied => *can_be = after,
         }
@@ -203,8 +203,8 @@ fn note(model: &mut Model, call: &Call, result: &Result<Outcome, Error>, seen: &
             }
             _ => {
                 match error.effect() {
-                    Effect::NotApplied => seen.not_applied += 1,
-                    _ => seen.possibly_applied += 1,
+                    Effect::PossiblyApplied => seen.possibly_applied += 1,
+                    _ => seen.not_applied += 1,
                 }
                 all(model, error.effect());
             }

@@ -45,7 +45,8 @@ column allows it: *{never}*: it would fail again; *{backoff}*: after a growing, 
 
 **Effect.** *{not_applied}*: the code is decided on the request as a whole, before any account is looked at, so
 nothing changed. *{possibly}*: no page says whether a request that got this code changed some accounts all the
-same; read their tags, or send the call again, before relying on either.
+same; read their tags, or send the call again, before relying on either. A get has no effect: with any code it is
+*{not_read}*.
 
 **Any other code** is possible. Its number and text reach the caller; repeat: *{unknown_retry}*, effect: *{unknown_effect}*.
 
@@ -57,6 +58,7 @@ same; read their tags, or send the call again, before relying on either.
         after_window = RetryClass::AfterWindow.name(),
         not_applied = Effect::NotApplied,
         possibly = Effect::PossiblyApplied,
+        not_read = Effect::NotRead,
         unknown_retry = unknown.retry().name(),
         unknown_effect = unknown.effect(),
     )?;

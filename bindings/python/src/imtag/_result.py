@@ -20,12 +20,14 @@ class Effect(enum.Enum):
     """It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending."""
     APPLIED = "applied"
     """It was carried out."""
+    NOT_READ = "not read"
+    """Of a get, which has no effect on any account: its tags were not read."""
 
     def __str__(self) -> str:
         return self.value
 
 
-EFFECTS = (Effect.NOT_APPLIED, Effect.POSSIBLY_APPLIED, Effect.APPLIED)  # by IM_NOT_APPLIED, ...
+EFFECTS = tuple(Effect)  # by IM_NOT_APPLIED, ...
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ impl Report {
         let unanswered = outcome.unanswered.into_iter().map(|account| Failure {
             account,
             reason: Reason::ours("not in the answer".to_owned(), "check the account"),
-            effect: Effect::NotApplied.name(),
+            effect: Effect::NotApplied.of_failed(operation).name(),
         });
         Report {
             operation,

@@ -3,8 +3,8 @@
 use std::error::Error as _;
 
 use imtag_transport::{
-    CallOptions, Cause, Client, Effect, Error, Failure, Invalid, Outcome, Refusal, Request,
-    Violation,
+    CallOptions, Cause, Client, Effect, Error, Failure, Invalid, Operation, Outcome, Refusal,
+    Request, Violation,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) enum Ended {
     Done(Outcome),
     Failed(Box<Error>),
     /// No request could be made of what was given.
-    Invalid(Invalid),
+    Invalid(Operation, Invalid),
 }
 
 impl Ended {
@@ -25,7 +25,7 @@ impl Ended {
         match request.map(|request| client.call(&request, options)) {
             Ok(Ok(outcome)) => Ended::Done(outcome),
             Ok(Err(error)) => Ended::Failed(Box::new(error)),
-            Err(invalid) => Ended::Invalid(invalid),
+            Err(invalid) => Ended::Invalid(R::OPERATION, invalid),
         }
     }
 }
@@ -34,10 +34,10 @@ pub(crate) fn of(ended: Ended) -> Value {
     match ended {
         Ended::Done(outcome) => json!({"status": "ok", "result": result(&outcome)}),
         Ended::Failed(error) => failed(&error),
-        Ended::Invalid(invalid) => json!({"status": "invalid", "error": {
+        Ended::Invalid(operation, invalid) => json!({"status": "invalid", "error": {
             "message": invalid.to_string(),
             "remedy": invalid.violations()[0].problem.remedy(),
-            "effect": Effect::NotApplied.name(),
+            "effect": Effect::NotApplied.of_failed(operation).name(),
             "violations": violations(&invalid),
         }}),
     }

@@ -13,7 +13,7 @@ use crate::cargo::root;
 
 /// Where the panic boundary begins. A function of the same file that itself ends in one will do as well: `set`,
 /// `of_error`, `of_result`, `counted`.
-const BOUNDARIES: [&str; 2] = ["boundary", "guarded"];
+const BOUNDARIES: [&str; 3] = ["boundary", "boundary_of_get", "guarded"];
 
 /// What may be called before it, as it cannot panic: it makes a value of its arguments, no more.
 const HARMLESS: [&str; 1] = ["Supplier::new"];

@@ -10,7 +10,7 @@ static const char *const STATUSES[] = {
     "http_status", "timeout", "cancelled", "network", "tls",      "not_understood", "defect",
 };
 
-static const char *const EFFECTS[] = {"not applied", "possibly applied", "applied"};
+static const char *const EFFECTS[] = {"not applied", "possibly applied", "applied", "not read"};
 
 static void write_text(FILE *to, im_str text) {
     putc('"', to);

@@ -32,6 +32,7 @@ const char* name(imtag::effect effect) {
         case imtag::effect::not_applied: return "not applied";
         case imtag::effect::possibly_applied: return "possibly applied";
         case imtag::effect::applied: return "applied";
+        case imtag::effect::not_read: return "not read";
     }
     return "unknown";
 }

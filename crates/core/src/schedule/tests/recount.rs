@@ -122,7 +122,7 @@ impl World {
                 let (done, not) = match undone.map(|it| it.effect) {
                     None | Some(Effect::Applied) => (true, false),
                     Some(Effect::PossiblyApplied) => (true, true),
-                    Some(Effect::NotApplied) => (false, true),
+                    Some(Effect::NotApplied | Effect::NotRead) => (false, true),
                 };
                 let add = change.operation() == Operation::Add;
                 let before = *may;
