@@ -154,7 +154,7 @@ fn a_refusal_says_code_text_effect_and_number_of_the_request() {
     assert!(
         error
             .to_string()
-            .contains("90045 \"not enabled\" (not applied; enable it"),
+            .contains("90045 \"not enabled\" (not applied; enable the Push service"),
         "{error}"
     );
 
