@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::import::{JournalError, ListError, ReadError};
 use crate::settings::SettingsError;
+use crate::shown::without_secrets;
 
 /// A command that ends before it has a result to show.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +91,12 @@ impl CommandError {
 
     /// The one JSON object of a command that has no result.
     pub(crate) fn object(&self) -> Value {
-        object(self.exit(), &self.to_string())
+        object(self.exit(), &self.message())
+    }
+
+    /// The sentence, as it is shown.
+    pub(crate) fn message(&self) -> String {
+        without_secrets(&self.to_string())
     }
 }
 

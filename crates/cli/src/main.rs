@@ -17,7 +17,8 @@ use std::process::ExitCode;
 
 use exit::Exit;
 use failure::CommandError;
-use output::{Output, note};
+use output::{Output, note, print_line};
+use shown::without_secrets;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -37,9 +38,10 @@ fn finish(output: Output, result: Result<Exit, CommandError>) -> Exit {
         Ok(exit) => return exit,
         Err(error) => error,
     };
-    note(&error);
+    note(error.message());
     if output.is_json() && !matches!(error, CommandError::Output(_)) {
-        print_line(&error.object().to_string());
+        // standard error has it already
+        let _ = print_line(&error.object().to_string());
     }
     error.exit()
 }
@@ -47,26 +49,21 @@ fn finish(output: Output, result: Result<Exit, CommandError>) -> Exit {
 /// Help that was asked for, or what is wrong with the command line.
 fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
     if args::is_help(error) {
-        print_line(error.to_string().trim_end());
-        return Exit::Done;
+        let printed = print_line(error.to_string().trim_end());
+        return finish(Output::new(wants_json), printed.map(|()| Exit::Done));
     }
+    let message = without_secrets(&error.to_string());
     // where standard error is closed there is nobody to tell
-    let _ = write!(io::stderr(), "{error}");
+    let _ = write!(io::stderr(), "{message}");
     if wants_json {
         // the missing arguments stand in lines of their own; how to use the command is for people
-        let message = error.to_string();
         let lines = message.lines().map(str::trim);
         let lines =
             lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
         let sentence: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
         let sentence = sentence.join(" ");
         let sentence = sentence.trim_start_matches("error: ");
-        print_line(&failure::object(Exit::Usage, sentence).to_string());
+        let _ = print_line(&failure::object(Exit::Usage, sentence).to_string());
     }
     Exit::Usage
-}
-
-/// A closed pipe is no error, and after any other there is no place left to say so.
-fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
 }

@@ -5,10 +5,11 @@
 
 mod stage;
 
+use std::fs::{File, OpenOptions};
 use std::process::{Command, Stdio};
 
 use imtag_emulator::Fault;
-use stage::{ADD, Ran, Stage, run};
+use stage::{ADD, KEY, Ran, Stage, run};
 
 /// Runs it with a standard output that nobody reads.
 fn with_closed_pipe(mut command: Command) -> Ran {
@@ -181,21 +182,119 @@ fn a_full_disk_loses_no_name() {
     }
 }
 
+/// Standard outputs that take nothing.
+fn refusing() -> Vec<std::fs::File> {
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let read_only = File::open("/dev/null");
+    full.into_iter().chain(read_only).collect() // there is no /dev/full on some systems
+}
+
 #[test]
-fn a_full_disk_is_an_error() {
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
-    let Ok(full) = full else {
-        return; // not on this system
-    };
+fn a_standard_output_that_takes_nothing_is_an_error_of_every_command() {
     let stage = Stage::new();
-    let mut command = stage.imtag(&["explain", "70107"]);
-    command.stdout(full);
-    let ran = run(command);
-    assert_eq!(ran.exit, Some(4));
-    assert!(
-        ran.err
-            .contains("cannot write the result to standard output")
-    );
+    stage.file("users.csv", "account,tag\nalice,vip\n");
+    for arguments in [
+        &["explain", "70107"][..],
+        &["add", "alice", "vip"],
+        &["get", "alice", "--json"],
+        &["clear", "alice", "--yes"],
+        &["import", "users.csv"],
+        &["import", "--dry-run", "users.csv"],
+        &["import", "--demo", "users.csv", "--json"],
+        &["usersig"],
+        &["emulator"],
+        &["--help"],
+        &["usersig", "--help"],
+        &["--version"],
+    ] {
+        for out in refusing() {
+            let mut command = stage.imtag(arguments);
+            command.stdout(out);
+            let ran = run(command);
+            assert_eq!(ran.exit, Some(4), "{arguments:?} {ran:?}");
+            let says = "imtag: cannot write the result to standard output: ";
+            assert!(ran.err.contains(says), "{arguments:?} {ran:?}");
+        }
+    }
+    let left = std::fs::read_dir(stage.home.path()).unwrap().count();
+    assert_eq!(left, 1, "the emulator's key is gone");
+}
+
+#[test]
+fn what_was_read_or_made_goes_to_standard_output_or_nowhere() {
+    let stage = Stage::new();
+    stage.emulator.tag("alice", ["vip"]);
+    let usersig = stage.usersig();
+    for arguments in [
+        &["usersig"][..],
+        &["usersig", "--json"],
+        &["usersig", "--verify"],
+        &["emulator"],
+        &["emulator", "--json"],
+        &["get", "alice"],
+        &["get", "alice", "--json"],
+    ] {
+        for out in refusing() {
+            let mut command = stage.imtag(arguments);
+            command.stdout(out).env("IMTAG_USERSIG", usersig.expose());
+            if arguments[1..] != ["--verify"] {
+                command.env_remove("IMTAG_USERSIG");
+            }
+            let ran = run(command);
+            assert_eq!(ran.exit, Some(4), "{arguments:?}");
+            assert_eq!(ran.err.lines().count(), 1, "{arguments:?} {ran:?}");
+            assert!(!ran.err.contains("eJ"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_standard_output_that_is_closed_gets_nothing_and_nothing_goes_elsewhere() {
+    let stage = Stage::new();
+    for json in ["", "--json"] {
+        let mut shell = Command::new("/bin/sh");
+        let closed = format!("exec \"$0\" usersig {json} >&-");
+        let command = stage.imtag(&[]);
+        shell.args(["-c", &closed]).arg(command.get_program());
+        let variables = command.get_envs();
+        let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+        shell.env_clear().envs(variables);
+        assert_eq!(run(shell).err, "");
+    }
+}
+
+#[test]
+fn a_secret_that_is_given_in_the_wrong_place_is_not_repeated() {
+    let stage = Stage::new();
+    let usersig = stage.usersig();
+    let usersig = usersig.expose();
+    stage.file("config.toml", format!("usersig = \"{usersig}\"\nx"));
+    for arguments in [
+        &["usersig", usersig][..],
+        &["usersig", "--verify", usersig],
+        &["usersig", "--verify", KEY],
+        &["--secret-key", KEY, "get", "alice"],
+        &["get", "alice", "--secret-key-file", KEY],
+        &["get", "alice", "--usersig", usersig],
+        &["get", "alice", "--region", KEY],
+        &["get", "alice", "--endpoint", KEY],
+        &["get", "alice", "--sdkappid", KEY],
+        &["get", "alice", "--generation", KEY],
+        &["get", "alice", "--config", KEY],
+        &["get", "alice", "--config", "config.toml"],
+        &["add", KEY, "vip"],
+        &["import", KEY],
+        &[KEY],
+    ] {
+        for format in [&[][..], &["--json"]] {
+            let ran = stage.run(&[arguments, format].concat());
+            assert!(matches!(ran.exit, Some(2 | 3)), "{arguments:?} {ran:?}");
+            assert!(!ran.out.contains(usersig), "{ran:?}");
+        }
+    }
+    let mut command = stage.bare(&["get", "alice", "--region", "singapore"]);
+    command.env("IMTAG_SECRET_KEY_FILE", KEY);
+    run(command).refuses(3, "(not shown, as it may be a secret)");
 }
 
 #[test]

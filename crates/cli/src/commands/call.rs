@@ -208,4 +208,8 @@ impl Show for Report {
             users => writeln!(out, "{done} {}", count(users, "user", "users")),
         }
     }
+
+    fn tells_of_a_change(&self) -> bool {
+        self.operation != Operation::Get
+    }
 }

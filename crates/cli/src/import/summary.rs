@@ -69,6 +69,10 @@ impl Show for Report {
         self.undone(out)?;
         self.what_next(out)
     }
+
+    fn tells_of_a_change(&self) -> bool {
+        true
+    }
 }
 
 impl Report {
