@@ -37,7 +37,7 @@ impl Exit {
                 "some rows or users failed: counted by reason and effect, and each named in a list"
             }
             Exit::Usage => {
-                "the command line, a limit, the input file or the journal of another import: nothing was sent"
+                "the command line, a limit, the input file, the journal of another import, or a file that imtag may not write: nothing was sent"
             }
             Exit::Settings => {
                 "credentials or settings are missing, wrong, or refused by the service"

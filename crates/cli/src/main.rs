@@ -7,6 +7,7 @@ mod failure;
 mod import;
 mod interrupt;
 mod output;
+mod ownership;
 mod reason;
 mod settings;
 mod shown;

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::ownership::folder_of;
+
 /// A file or folder that the disk denies: which, what was to be done with it, and what to do now.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{} cannot be {denied}: {source}; {remedy}", path.display())]
@@ -63,6 +65,11 @@ pub(crate) trait Medium: Send {
 
     /// Forgets what stands from here on, and goes on from here.
     fn cut(&mut self, length: u64) -> io::Result<()>;
+
+    /// Removes it for good, where it still has this path.
+    fn remove(&mut self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Medium for File {
@@ -80,36 +87,13 @@ impl Medium for File {
     }
 }
 
-/// Whether there is a regular file, or none: to open anything else could wait for ever.
-pub(crate) fn is_file_or_free(path: &Path) -> io::Result<bool> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(true),
-        Ok(_) => Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            "it is no regular file",
-        )),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// Makes the coming or going of a file survive a power cut.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    match File::open(folder)?.sync_all() {
+    match File::open(folder_of(path))?.sync_all() {
         // some network file systems know no such thing for folders
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
         result => result,
     }
-}
-
-/// Removes a file for good.
-pub(crate) fn remove(path: &Path) -> Result<(), DiskError> {
-    let removed = std::fs::remove_file(path).and_then(|()| sync_folder_of(path));
-    removed.map_err(DiskError::of(path, "removed"))
 }
 
 /// Disks that fail, and tell what was done to them.
@@ -181,12 +165,5 @@ pub(crate) mod tests {
     fn a_file_without_a_folder_lies_in_the_working_folder() {
         sync_folder_of(Path::new("users.csv")).unwrap();
         assert!(sync_folder_of(Path::new("/no such folder/users.csv")).is_err());
-    }
-
-    #[test]
-    fn a_folder_or_a_device_is_no_file() {
-        assert!(is_file_or_free(Path::new("/")).is_err());
-        assert!(is_file_or_free(Path::new("/dev/null")).is_err());
-        assert!(!is_file_or_free(Path::new("/no such file")).unwrap());
     }
 }

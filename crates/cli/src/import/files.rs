@@ -6,7 +6,13 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::bad_rows::list::BAD_ROWS;
+use super::failed::LIST;
+use super::journal::JOURNAL;
 use crate::failure::CommandError;
+use crate::import::JournalError;
+use crate::import::lock::LockError;
+use crate::ownership::{FileKind, folder_of};
 
 /// What stands for the name of the input where it is standard input.
 const STDIN: &str = "imtag-stdin";
@@ -23,7 +29,8 @@ impl Files {
     /// Those that are given, or else the input's name with `.journal`, `.failed.ndjson` and `.bad-rows.ndjson` after it.
     ///
     /// # Errors
-    /// Where one of them is the input itself.
+    /// Where one of them is the input itself or the other, or may not be written. All this is looked at again when they
+    /// are opened, after the input has been read.
     pub(crate) fn of(
         input: &Path,
         journal: Option<&Path>,
@@ -43,20 +50,40 @@ impl Files {
             failed: failed.map_or_else(|| beside(".failed.ndjson"), Path::to_owned),
             bad_rows: Some(bad_rows.map_or_else(|| beside(".bad-rows.ndjson"), Path::to_owned)),
         };
-        let read = input_metadata(input).ok();
-        let bad_rows = files.bad_rows.iter().map(|file| ("--bad-rows", file));
-        let others = [("--journal", &files.journal), ("--failed", &files.failed)];
-        for (flag, file) in others.into_iter().chain(bad_rows) {
+        files.check(input_metadata(input).ok().as_ref())?;
+        Ok(files)
+    }
+
+    fn check(&self, input: Option<&Metadata>) -> Result<(), CommandError> {
+        let mut others: Vec<(&FileKind, &Path)> = Vec::new();
+        let bad_rows = self.bad_rows.iter().map(|file| (&BAD_ROWS, file));
+        let files = [(&JOURNAL, &self.journal), (&LIST, &self.failed)];
+        for (kind, file) in files.into_iter().chain(bad_rows) {
             let there = fs::metadata(file).ok();
             let is_same = |(read, there): (&Metadata, &Metadata)| identity(read) == identity(there);
-            if read.as_ref().zip(there.as_ref()).is_some_and(is_same) {
+            if input.zip(there.as_ref()).is_some_and(is_same) {
                 return Err(CommandError::Usage(format!(
-                    "{} is the file to import: give another path ({flag})",
-                    file.display()
+                    "{} is the file to import: give another path ({})",
+                    file.display(),
+                    kind.flag
                 )));
             }
+            let mut same = others.iter().filter(|(_, other)| is_same_path(file, other));
+            if let Some((other, _)) = same.next() {
+                return Err(CommandError::Usage(format!(
+                    "{} cannot be both {} and {}: give another path ({} or {})",
+                    file.display(),
+                    other.name,
+                    kind.name,
+                    other.flag,
+                    kind.flag
+                )));
+            }
+            let checked = kind.check(file).map_err(LockError::new(file));
+            checked.map_err(JournalError::from)?;
+            others.push((kind, file));
         }
-        Ok(files)
+        Ok(())
     }
 
     /// In a folder of their own, for an import that leaves nothing behind.
@@ -67,6 +94,18 @@ impl Files {
             failed: folder.join("failed.ndjson"),
             bad_rows: None,
         }
+    }
+}
+
+/// Whether two paths lead to one file, also to one that is not there yet.
+fn is_same_path(one: &Path, other: &Path) -> bool {
+    let in_its_folder = |path: &Path| {
+        let folder = fs::canonicalize(folder_of(path)).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    match (in_its_folder(one), in_its_folder(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
     }
 }
 
@@ -113,5 +152,39 @@ mod tests {
             assert!(Files::of(&input, None, Some(given), None).is_err());
             assert!(Files::of(&input, None, None, Some(given)).is_err());
         }
+    }
+
+    #[test]
+    fn no_two_files_are_one_however_their_paths_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("users.csv");
+        let path = folder.path().join("x");
+        let dotted = folder.path().join(".").join("x");
+        let linked = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &linked).unwrap();
+        let path = Some(path.as_path());
+        for other in [path, Some(&dotted), Some(&linked.join("x"))] {
+            for (files, says) in [
+                (
+                    Files::of(&input, path, other, None),
+                    "x cannot be both a journal of an import and a list of failed users: give another path (--journal \
+                     or --failed)",
+                ),
+                (
+                    Files::of(&input, path, None, other),
+                    "x cannot be both a journal of an import and a list of bad rows: give another path (--journal or \
+                     --bad-rows)",
+                ),
+                (
+                    Files::of(&input, None, path, other),
+                    "x cannot be both a list of failed users and a list of bad rows: give another path (--failed or \
+                     --bad-rows)",
+                ),
+            ] {
+                let text = files.unwrap_err().to_string();
+                assert!(text.ends_with(says), "{text}");
+            }
+        }
+        assert!(!path.unwrap().exists());
     }
 }

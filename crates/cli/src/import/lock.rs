@@ -1,87 +1,141 @@
 //! Files that belong to one import at a time: by a lock that ends with the process, however that ends.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::disk::{self, DiskError, Medium};
+use crate::ownership::{self, FileKind, ForeignFile, Found, OpenError};
 
 /// For its owner alone.
 pub(crate) const MODE: u32 = 0o600;
 
-/// A file that was to be held.
-pub(crate) enum Hold {
-    Ours(Held),
-    /// Another import holds it.
-    Anothers(File),
+/// A file that was to be locked.
+pub(crate) enum LockResult {
+    Locked(LockedFile),
+    /// Another import has it.
+    HeldElsewhere(File),
 }
 
-/// A file that this import holds.
-pub(crate) struct Held(pub(crate) File);
+/// A file that this import has locked.
+pub(crate) struct LockedFile {
+    pub(crate) file: File,
+    /// What was at its path before.
+    pub(crate) found: Found,
+    /// What it was like when its content was judged: another program may write it without a lock.
+    judged: Option<Stamp>,
+}
 
-impl Drop for Held {
-    /// Closing the file is not enough where a child is just being started, which has it too until it is.
-    fn drop(&mut self) {
-        let _ = flock(&self.0, FlockOperation::Unlock);
+/// Tells whether a file has been written since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn new(file: &File) -> io::Result<Stamp> {
+        let now = file.metadata()?;
+        Ok(Stamp {
+            bytes: now.len(),
+            modified: (now.mtime(), now.mtime_nsec()),
+        })
     }
 }
 
-impl Medium for Held {
+/// Why a file is not locked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    #[error(transparent)]
+    Foreign(#[from] ForeignFile),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl LockError {
+    pub(crate) fn new(path: &Path) -> impl FnOnce(OpenError) -> LockError {
+        let denied = DiskError::of(path, "opened");
+        move |error| match error {
+            OpenError::Foreign(foreign) => foreign.into(),
+            OpenError::Denied(error) => denied(error).into(),
+        }
+    }
+}
+
+impl Drop for LockedFile {
+    /// Closing the file is not enough where a child is just being started, which has it too until it is.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+impl Medium for LockedFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.append(bytes)
+        self.file.append(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync()
+        self.file.sync()
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.0.cut(length)
+        if let Some(judged) = self.judged {
+            if judged != Stamp::new(&self.file)? {
+                return Err(io::Error::other("another program has written to it"));
+            }
+        }
+        self.judged = None;
+        self.file.cut(length)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        ownership::remove(&self.file, path)?;
+        disk::sync_folder_of(path)
     }
 }
 
-/// Opens a file, or makes one, and holds it.
-pub(crate) fn hold(path: &Path) -> Result<Hold, DiskError> {
+/// Opens a file, or makes one, and locks it. Its content is the caller's to judge.
+pub(crate) fn lock_file(path: &Path, kind: &FileKind) -> Result<LockResult, LockError> {
     loop {
-        let file = open(path).map_err(DiskError::of(path, "opened"))?;
-        if let Some(hold) = lock(file, path)? {
-            return Ok(hold);
+        let opened = kind.open(path).map_err(LockError::new(path))?;
+        if let Some(result) = lock(opened, path)? {
+            return Ok(result);
         }
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    disk::is_file_or_free(path)?;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).mode(MODE);
-    options.open(path)
-}
-
-/// Locks an open file; `None` where whoever held it until now has removed it.
-fn lock(file: File, path: &Path) -> Result<Option<Hold>, DiskError> {
+/// Locks an open file; `None` where its holder until now has removed it.
+fn lock((file, found): (File, Found), path: &Path) -> Result<Option<LockResult>, DiskError> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Ok(Some(Hold::Anothers(file))),
+        Err(Errno::WOULDBLOCK) => return Ok(Some(LockResult::HeldElsewhere(file))),
         Err(error) => return Err(DiskError::no_lock(path, error.into())),
     }
-    let held = Held(file);
-    let is_there = held.is_at(path).map_err(DiskError::of(path, "opened"))?;
-    Ok(is_there.then_some(Hold::Ours(held)))
+    let locked = LockedFile {
+        file,
+        found,
+        judged: None,
+    };
+    let is_there = locked.is_at(path).map_err(DiskError::of(path, "opened"))?;
+    Ok(is_there.then_some(LockResult::Locked(locked)))
 }
 
-impl Held {
+impl LockedFile {
     /// Whether it is this file that has the path.
     pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let ours = self.0.metadata()?;
-        match std::fs::metadata(path) {
-            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        ownership::is_at(&self.file, path)
+    }
+
+    /// Its content was judged, and is this import's to write. It is cut only where it still is what was judged.
+    pub(crate) fn take(&mut self) -> io::Result<()> {
+        // it may have had another mode; where it is somebody else's, they chose it
+        let _ = self.file.set_permissions(Permissions::from_mode(MODE));
+        self.judged = Some(Stamp::new(&self.file)?);
+        Ok(())
     }
 }
 
@@ -89,33 +143,57 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn is_ours(hold: &Hold) -> bool {
-        matches!(hold, Hold::Ours(_))
+    const KIND: FileKind = FileKind {
+        name: "a journal",
+        flag: "--journal",
+        mode: MODE,
+        is_ours: |_| Ok(true),
+    };
+
+    fn is_locked(result: &LockResult) -> bool {
+        matches!(result, LockResult::Locked(_))
     }
 
     #[test]
     fn a_file_that_its_holder_removed_is_not_taken_for_the_one_at_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let opened_before = open(&path).unwrap();
-        let holder = hold(&path).unwrap();
+        let opened_before = KIND.open(&path).unwrap();
+        let holder = lock_file(&path, &KIND).unwrap();
         std::fs::remove_file(&path).unwrap();
         drop(holder);
         assert!(lock(opened_before, &path).unwrap().is_none());
-        assert!(is_ours(&hold(&path).unwrap()));
+        assert!(is_locked(&lock_file(&path, &KIND).unwrap()));
     }
 
     #[test]
     fn a_file_is_free_when_its_holder_is_done_though_a_child_may_have_it_yet() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let Hold::Ours(held) = hold(&path).unwrap() else {
+        let LockResult::Locked(locked) = lock_file(&path, &KIND).unwrap() else {
             panic!("nobody else has it");
         };
-        let of_a_child = held.0.try_clone().unwrap();
-        assert!(!is_ours(&hold(&path).unwrap()));
-        drop(held);
-        assert!(is_ours(&hold(&path).unwrap()));
+        let of_a_child = locked.file.try_clone().unwrap();
+        assert!(!is_locked(&lock_file(&path, &KIND).unwrap()));
+        drop(locked);
+        assert!(is_locked(&lock_file(&path, &KIND).unwrap()));
         drop(of_a_child);
+    }
+
+    #[test]
+    fn a_file_that_was_written_since_it_was_judged_is_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        std::fs::write(&path, "judged").unwrap();
+        let LockResult::Locked(mut locked) = lock_file(&path, &KIND).unwrap() else {
+            panic!("nobody else has it");
+        };
+        locked.take().unwrap();
+        std::fs::write(&path, "of an editor").unwrap();
+        for _ in 0..2 {
+            let refused = locked.cut(0).unwrap_err().to_string();
+            assert_eq!(refused, "another program has written to it");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "of an editor");
     }
 }

@@ -27,6 +27,7 @@ mod files;
 mod group;
 mod header;
 mod journal;
+mod line_form;
 mod lines;
 mod lock;
 mod memory;

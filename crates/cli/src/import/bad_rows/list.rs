@@ -1,31 +1,63 @@
 //! The list of all bad rows: `FILE.bad-rows.ndjson`, an object a line with `line` and `reason`. It is written before
 //! anything is sent, for its owner alone, as a reason may quote the row. A file that is no such list is never touched.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::BadRows;
-use crate::import::disk::{self, DiskError, Medium};
-use crate::import::lock::{Held, Hold, hold};
+use crate::import::disk::{DiskError, Medium};
+use crate::import::line_form::LineForm;
+use crate::import::lock::{LockError, LockResult, LockedFile, MODE, lock_file};
+use crate::import::read::BadRow;
+use crate::ownership::{FileKind, ForeignFile, is_filled_file};
 
-/// More than the first line of any list takes.
-const FIRST_LINE: u64 = 64 * 1024;
+/// The list, as imtag may write it.
+pub(crate) const BAD_ROWS: FileKind = FileKind {
+    name: "a list of bad rows",
+    flag: "--bad-rows",
+    mode: MODE,
+    is_ours: |file| FORM.fits(file, false),
+};
+
+const FORM: LineForm = LineForm {
+    start: b"{\"line\":",
+    is_line: |text| {
+        serde_json::from_slice::<Line>(text).is_ok_and(|Line { line, reason }| {
+            let mut written = Vec::with_capacity(text.len());
+            write_line(&BadRow { line, reason }, &mut written).is_ok() && written == text
+        })
+    },
+    problem: |text| serde_json::from_slice::<Line>(text).err(),
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    line: u64,
+    reason: String,
+}
 
 /// A list that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignFile),
     #[error("another import writes {}: wait for its end", .0.display())]
     Busy(PathBuf),
-    #[error(
-        "{} is not a list of bad rows, and is left as it is: give another path (--bad-rows), or move it away",
-        .0.display()
-    )]
-    NotOurs(PathBuf),
+}
+
+impl From<LockError> for ListError {
+    fn from(error: LockError) -> ListError {
+        match error {
+            LockError::Foreign(foreign) => foreign.into(),
+            LockError::Disk(denied) => denied.into(),
+        }
+    }
 }
 
 /// Writes the list, or, where there are no bad rows, removes that of an earlier import. Says whether there is one now.
@@ -34,55 +66,39 @@ pub(crate) enum ListError {
 /// See `ListError`. What was there before is there yet then, but for a list of an earlier import on a full disk.
 pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> {
     if rows.count() == 0 {
-        if fs::symlink_metadata(path).is_ok_and(|it| it.is_file()) {
-            let mut file = held(path)?;
-            if is_ours(&mut file.0).unwrap_or(false) {
-                disk::remove(path)?;
-            }
+        if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
+            let mut list = locked(path)?;
+            list.remove(path).map_err(DiskError::of(path, "removed"))?;
         }
         return Ok(false);
     }
-    if fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink()) {
-        return Err(ListError::NotOurs(path.to_owned()));
-    }
-    let mut file = held(path)?;
-    if !is_ours(&mut file.0).map_err(DiskError::of(path, "read"))? {
-        return Err(ListError::NotOurs(path.to_owned()));
-    }
-    let written = file.cut(0).and_then(|()| append(&file.0, rows));
+    let mut list = locked(path)?;
+    let written = list.cut(0).and_then(|()| append(&list.file, rows));
     written.map_err(DiskError::of(path, "written"))?;
     Ok(true)
 }
 
-fn held(path: &Path) -> Result<Held, ListError> {
-    match hold(path)? {
-        Hold::Ours(held) => Ok(held),
-        Hold::Anothers(_) => Err(ListError::Busy(path.to_owned())),
+fn locked(path: &Path) -> Result<LockedFile, ListError> {
+    match lock_file(path, &BAD_ROWS)? {
+        LockResult::Locked(mut locked) => {
+            let judged = BAD_ROWS.judge_content(path, &mut locked.file);
+            judged.map_err(LockError::new(path))?;
+            locked.take().map_err(DiskError::of(path, "read"))?;
+            Ok(locked)
+        }
+        LockResult::HeldElsewhere(_) => Err(ListError::Busy(path.to_owned())),
     }
-}
-
-/// An empty file is nobody's.
-fn is_ours(file: &mut File) -> io::Result<bool> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[allow(dead_code)] // it is only looked at whether they are there
-    struct Line {
-        line: u64,
-        reason: String,
-    }
-    let mut first = Vec::new();
-    let start = io::Read::take(&*file, FIRST_LINE);
-    BufReader::new(start).read_until(b'\n', &mut first)?;
-    Ok(first.is_empty() || serde_json::from_slice::<Line>(&first).is_ok())
 }
 
 fn append(file: &File, rows: &mut BadRows) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(256 * 1024, file);
-    rows.for_each(|row| -> io::Result<()> {
-        serde_json::to_writer(&mut out, row)?;
-        out.write_all(b"\n")
-    })?;
+    rows.for_each(|row| write_line(row, &mut out))?;
     out.flush()
+}
+
+fn write_line(row: &BadRow, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, row)?;
+    out.write_all(b"\n")
 }
 
 impl From<ListError> for io::Error {
@@ -101,7 +117,7 @@ impl ListError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::read::BadRow;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn rows(count: u64) -> BadRows {
@@ -117,6 +133,9 @@ mod tests {
     fn a_list_replaces_an_earlier_one_and_goes_where_there_are_no_bad_rows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.csv.bad-rows.ndjson");
+        fs::write(&path, "").unwrap();
+        assert!(!write(&path, &mut rows(0)).unwrap());
+        assert!(path.exists(), "an empty file may be somebody's");
         assert!(write(&path, &mut rows(3)).unwrap());
         assert!(write(&path, &mut rows(1)).unwrap());
         let list = fs::read_to_string(&path).unwrap();
@@ -131,7 +150,16 @@ mod tests {
     fn what_is_no_such_list_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("other");
-        for content in ["account,tag\n", "{\"line\":1}\n", "{\"account\":\"a\"}"] {
+        let line = "{\"line\":1,\"reason\":\"tag: empty\"}\n";
+        let followed = format!("{line}mine\n");
+        let spaced = line.replace(':', ": ");
+        for content in [
+            "account,tag\n",
+            "{\"line\":1}\n",
+            "{\"account\":\"a\"}",
+            &followed,
+            &spaced,
+        ] {
             fs::write(&path, content).unwrap();
             let refused = write(&path, &mut rows(1)).unwrap_err().to_string();
             assert!(refused.contains("is not a list of bad rows"), "{refused}");

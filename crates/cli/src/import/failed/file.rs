@@ -1,16 +1,25 @@
 //! Writing the list: replaced when a run begins, cut to what the journal knows when one is taken up again.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::hash::Hasher;
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_64;
 
 use super::FailedError;
+use super::list::{is_list, is_rest_of_list};
 use crate::import::disk::{self, DiskError, Medium};
-use crate::import::lock::{Held, Hold, MODE, hold};
+use crate::import::lock::{LockError, LockResult, LockedFile, MODE, lock_file};
+use crate::ownership::{FileKind, Found};
+
+/// The list, as imtag may write it.
+pub(crate) const LIST: FileKind = FileKind {
+    name: "a list of failed users",
+    flag: "--failed",
+    mode: MODE,
+    is_ours: is_list,
+};
 
 /// What a list held at some moment: its length in bytes, and a checksum of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,20 +36,26 @@ pub(crate) struct FailedFile {
     checksum: XxHash3_64,
     /// Whether what the file holds is of this run.
     begun: bool,
-    /// Whether there was none before.
-    new: bool,
+    /// What was there before.
+    found: Found,
+    /// Whether there was an empty file before imtag came, which then stays.
+    stays_empty: bool,
 }
 
 impl FailedFile {
-    /// Finds out that it can be written. An earlier run's list stays until something is appended.
+    /// Finds out that it may be written, and can be. An earlier run's list stays until something is appended.
     pub(crate) fn fresh(path: &Path) -> Result<FailedFile, FailedError> {
-        let was_there = disk::is_file_or_free(path).map_err(DiskError::of(path, "opened"))?;
-        let file = held(path)?;
-        if !was_there {
+        let mut file = locked(path)?;
+        LIST.judge_content(path, &mut file.file)
+            .map_err(LockError::new(path))?;
+        file.take().map_err(DiskError::of(path, "read"))?;
+        let found = file.found;
+        if found == Found::Nothing {
             disk::sync_folder_of(path).map_err(DiskError::of(path, "made"))?;
         }
         Ok(FailedFile {
-            new: !was_there,
+            found,
+            stays_empty: found == Found::Empty,
             ..FailedFile::on(path, file)
         })
     }
@@ -60,14 +75,22 @@ impl FailedFile {
             path: path.to_owned(),
             journal: journal.to_owned(),
         };
-        if !disk::is_file_or_free(path).map_err(DiskError::of(path, "opened"))? {
+        let mut file = locked(path)?;
+        if file.found == Found::Nothing {
+            file.remove(path).map_err(DiskError::of(path, "removed"))?;
             return Err(not_as_written());
         }
-        let mut file = held(path)?;
-        let (bytes, checksum) = summed(&file.0, mark.bytes).map_err(DiskError::of(path, "read"))?;
+        let denied = || DiskError::of(path, "read");
+        let (bytes, checksum) = summed(&file.file, mark.bytes).map_err(denied())?;
         if (bytes, checksum.finish()) != (mark.bytes, mark.checksum) {
             return Err(not_as_written());
         }
+        file.file.seek(SeekFrom::Start(bytes)).map_err(denied())?;
+        if !is_rest_of_list(&file.file).map_err(denied())? {
+            let path = path.to_owned();
+            return Err(FailedError::Followed { path });
+        }
+        file.take().map_err(denied())?;
         file.cut(bytes).map_err(DiskError::of(path, "written"))?;
         Ok(FailedFile {
             bytes,
@@ -75,6 +98,11 @@ impl FailedFile {
             begun: true,
             ..FailedFile::on(path, file)
         })
+    }
+
+    /// An earlier run of the same import knows whether an empty file was there before imtag came.
+    pub(crate) fn stay_empty(&mut self, stays: bool) {
+        self.stays_empty = stays && self.found != Found::Nothing;
     }
 
     /// Appends lines, and returns when they survive a power cut. An earlier run's list is gone from here on.
@@ -99,7 +127,7 @@ impl FailedFile {
 
     /// Whether nobody's earlier list is lost by what is appended.
     pub(crate) fn is_of_this_run(&self) -> bool {
-        self.begun || self.new
+        self.begun || self.found != Found::Filled
     }
 
     /// What it holds now.
@@ -113,12 +141,14 @@ impl FailedFile {
         }
     }
 
-    /// Leaves no empty file behind.
-    pub(crate) fn close(self) -> Result<(), DiskError> {
-        match self.bytes == 0 && self.is_of_this_run() {
-            true => disk::remove(&self.path),
-            false => Ok(()),
+    /// Leaves no empty file behind, unless it was there.
+    pub(crate) fn close(mut self) -> Result<(), DiskError> {
+        let is_left_over = self.bytes == 0 && self.is_of_this_run();
+        if is_left_over && !self.stays_empty {
+            let removed = self.file.remove(&self.path);
+            removed.map_err(DiskError::of(&self.path, "removed"))?;
         }
+        Ok(())
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -137,20 +167,17 @@ impl FailedFile {
             bytes: 0,
             checksum: XxHash3_64::new(),
             begun: false,
-            new: false,
+            found: Found::Filled,
+            stays_empty: false,
         }
     }
 }
 
 /// The file at a path, for this import and its owner alone.
-fn held(path: &Path) -> Result<Held, FailedError> {
-    match hold(path)? {
-        Hold::Ours(held) => {
-            // an earlier list may have had another mode; where it is somebody else's, they chose it
-            let _ = held.0.set_permissions(Permissions::from_mode(MODE));
-            Ok(held)
-        }
-        Hold::Anothers(_) => Err(FailedError::Busy(path.to_owned())),
+fn locked(path: &Path) -> Result<LockedFile, FailedError> {
+    match lock_file(path, &LIST)? {
+        LockResult::Locked(locked) => Ok(locked),
+        LockResult::HeldElsewhere(_) => Err(FailedError::Busy(path.to_owned())),
     }
 }
 
@@ -177,6 +204,11 @@ mod tests {
     use super::*;
     use crate::import::disk::tests::{Log, Small};
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// The list of an earlier run.
+    const EARLIER: &str = "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\"reason\":\"no\",\
+                           \"remedy\":\"ask\",\"effect\":\"not applied\"}\n";
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -186,9 +218,9 @@ mod tests {
     fn an_earlier_list_stays_until_the_first_user_of_the_new_run_is_settled() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("failed");
-        fs::write(&path, "earlier\n").unwrap();
+        fs::write(&path, EARLIER).unwrap();
         FailedFile::fresh(&path).unwrap().close().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "earlier\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), EARLIER);
         let mut list = FailedFile::fresh(&path).unwrap();
         list.append(b"").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
@@ -207,7 +239,7 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         list.close().unwrap();
         assert!(!path.exists());
-        fs::write(&path, "earlier\n").unwrap();
+        fs::write(&path, EARLIER).unwrap();
         let mut list = FailedFile::fresh(&path).unwrap();
         list.append(b"").unwrap();
         list.close().unwrap();
@@ -219,17 +251,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("failed");
         let mut list = FailedFile::fresh(&path).unwrap();
-        list.append(b"one\n").unwrap();
+        list.append(EARLIER.as_bytes()).unwrap();
         let known = list.mark();
-        list.append(b"two\n").unwrap();
+        list.append(EARLIER.as_bytes()).unwrap();
         let all = list.mark();
         drop(list);
         let mut list = FailedFile::resume(&path, known, Path::new("journal")).unwrap();
         assert_eq!(list.mark(), known);
-        list.append(b"two\n").unwrap();
+        list.append(EARLIER.as_bytes()).unwrap();
         assert_eq!(list.mark(), all, "a resumed list has the same checksum");
         list.close().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), EARLIER.repeat(2));
         drop(FailedFile::resume(&path, Mark::default(), Path::new("journal")).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
@@ -275,7 +307,7 @@ mod tests {
             error.unwrap().to_string()
         };
         assert!(refused("/no such folder/f").contains("make its folder"));
-        assert!(refused("/dev/full").contains("give the path of a file"));
+        assert!(refused("/dev/full").contains("give another path (--failed)"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Reading the list back, line by line, for the report.
+//! Reading the list back, line by line: for the report, and to find out whether a file is one.
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use imtag_transport::Effect;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FailedError, Failure, Op, by_name};
 use crate::import::disk::DiskError;
+use crate::import::line_form::LineForm;
 use crate::reason::Reason;
 
 /// A failed user, as the list has it.
@@ -37,8 +38,8 @@ impl Listed {
         })
     }
 }
-
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line {
     account: String,
     op: Op,
@@ -103,6 +104,30 @@ impl Lines {
                 }),
         }
     }
+}
+
+const FORM: LineForm = LineForm {
+    start: b"{\"account\":\"",
+    is_line,
+    problem: |text| serde_json::from_slice::<Line>(text).err(),
+};
+
+/// Whether a file is a list.
+pub(super) fn is_list(file: &mut File) -> io::Result<bool> {
+    FORM.fits(file, false)
+}
+
+/// Whether a file goes on as a list from here on.
+pub(super) fn is_rest_of_list(rest: &File) -> io::Result<bool> {
+    FORM.fits(rest, true)
+}
+
+fn is_line(text: &[u8]) -> bool {
+    parse(text).is_ok_and(|listed| {
+        let mut written = Vec::with_capacity(text.len());
+        listed.with_failure(|failure| failure.write(&mut written));
+        written == text
+    })
 }
 
 fn parse(text: &[u8]) -> Result<Listed, String> {
@@ -176,6 +201,61 @@ mod tests {
                 },
             ]
         );
+    }
+
+    #[test]
+    fn a_list_is_known_by_its_lines_also_where_the_last_is_cut_short() {
+        let line = line().into_bytes();
+        let is_list = |text: &[u8]| FORM.fits(text, false).unwrap();
+        assert!(is_list(&line.repeat(3)));
+        for end in 0..line.len() {
+            assert!(is_list(&[&line, &line[..end]].concat()), "{end}");
+            assert_eq!(is_list(&line[..end]), end == 0 || end >= FORM.start.len());
+        }
+        assert!(is_list(&[&line[..], &[0; 4]].concat()));
+    }
+
+    #[test]
+    fn what_people_and_other_programs_write_is_no_list() {
+        let line = line();
+        let spaced = line.replace("\":", "\": ");
+        let more = line.replace("}\n", ",\"note\":\"call her\"}\n");
+        let long = line.replace("bob", &"b".repeat(2 << 20));
+        for text in [
+            "account,tag\nbob,vip\n",
+            "precious",
+            "{",
+            "\0\0\0\0",
+            "\n",
+            "{\"account\":\"bob\",\"tags\":[\"vip\"]}",
+            "{\"account\":\"bob\",\"tags\":[\"vip\"]}\n",
+            "{\"To_Account\":\"bob\",\"Tags\":[\"vip\"]}\n",
+            &format!("{line}call bob\n"),
+            &format!("{line}call bob"),
+            &format!("{line}\n{line}"),
+            &format!("call bob\n{line}"),
+            &format!("\u{feff}{line}"),
+            &line.replace('\n', "\r\n"),
+            &spaced,
+            &more,
+            &long,
+        ] {
+            assert!(!FORM.fits(text.as_bytes(), false).unwrap(), "{text:.80}");
+        }
+    }
+
+    /// As imtag writes it.
+    fn line() -> String {
+        let mut line = Vec::new();
+        Failure {
+            account: "bob",
+            op: Op::Add,
+            tags: &["a", "北京"],
+            reason: &reason(),
+            effect: Effect::NotApplied,
+        }
+        .write(&mut line);
+        String::from_utf8(line).unwrap()
     }
 
     #[test]

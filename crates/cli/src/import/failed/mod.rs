@@ -5,6 +5,7 @@
 //! - Each line is on the disk for good before the journal counts the user as failed, and the journal knows how long
 //!   the file was then: see `journal`. A run that is taken up again cuts what stands after that, as those users are
 //!   done again, and goes on from there. So each user is listed once, through any number of crashes.
+//! - No other file is ever written: see `ownership`. A list is known by its lines, each as it is written here.
 //! - A file of an earlier, finished run is replaced when the first user of the new run is settled. Until then a wrong
 //!   key or a forgotten setting has cost nobody a list.
 //! - A run that ends early adds the users whose failures are held back: the list names all who failed. They are cut off
@@ -19,11 +20,13 @@ use std::path::PathBuf;
 use imtag_transport::Effect;
 use serde::{Serialize, Serializer};
 
-pub(crate) use file::{FailedFile, Mark};
+pub(crate) use file::{FailedFile, LIST, Mark};
 pub(crate) use list::{Listed, list};
 
 pub(crate) use super::change::Op;
 use super::disk::DiskError;
+use super::lock::LockError;
+use crate::ownership::ForeignFile;
 use crate::reason::Reason;
 
 /// One line: what was not done for a user, or is not known to have been done. The names of the fields are a promise
@@ -71,8 +74,16 @@ impl Failure<'_> {
 pub(crate) enum FailedError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignFile),
     #[error("another import writes {}: wait for its end", .0.display())]
     Busy(PathBuf),
+    /// On taking up a run: what stands after its lines is none.
+    #[error(
+        "{} goes on with lines that imtag did not write: move them to another file, and run the same command again",
+        path.display()
+    )]
+    Followed { path: PathBuf },
     /// On taking up a run: what the run wrote is not there any more.
     #[error(
         "{} does not start with the failed users that this import has listed so far: put it back as it was, or \
@@ -97,6 +108,15 @@ pub(crate) enum FailedError {
         line: u64,
         problem: String,
     },
+}
+
+impl From<LockError> for FailedError {
+    fn from(error: LockError) -> FailedError {
+        match error {
+            LockError::Foreign(foreign) => foreign.into(),
+            LockError::Disk(denied) => denied.into(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use super::header;
 use crate::import::disk::DiskError;
 use crate::import::failed::FailedError;
+use crate::import::lock::LockError;
+use crate::ownership::ForeignFile;
 
 /// Why an import cannot be begun or taken up with a journal. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignFile),
     /// The list of failed users.
     #[error(transparent)]
     Failed(#[from] FailedError),
@@ -36,8 +40,6 @@ pub(crate) enum JournalError {
     Version { path: PathBuf, version: u16 },
     #[error("the start of {} is damaged: delete it to begin the import afresh", path.display())]
     Damaged { path: PathBuf },
-    #[error("{} is not a journal of an import: give another path for the journal", path.display())]
-    NoJournal { path: PathBuf },
     #[error("{} cannot be the journal and the list of failed users: give the journal another path", path.display())]
     Same { path: PathBuf },
 }
@@ -49,6 +51,15 @@ impl JournalError {
             self,
             JournalError::Disk(_) | JournalError::Failed(FailedError::Disk(_))
         )
+    }
+}
+
+impl From<LockError> for JournalError {
+    fn from(error: LockError) -> JournalError {
+        match error {
+            LockError::Foreign(foreign) => foreign.into(),
+            LockError::Disk(denied) => denied.into(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! holder     4 bytes, the process that holds it; not under the checksum, as it changes
 //! length     4 bytes, of the body
 //! body       digest (16 bytes) and length of the input, users, how many facts, and each one's name and value
-//!            with their lengths; numbers are varints
+//!            with their lengths, and what stays; numbers are varints
 //! checksum   8 bytes, XXH3 of all before it but for the holder
 //! ```
 
@@ -18,7 +18,7 @@ use crate::shown::Shown;
 
 const MAGIC: &[u8] = b"imtag journal\n";
 /// Of the format, and of how the users of an input are numbered: raised when either changes.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 const VERSION_AT: usize = MAGIC.len();
 pub(super) const HOLDER_AT: usize = VERSION_AT + 2;
 const LENGTH_AT: usize = HOLDER_AT + 4;
@@ -27,6 +27,9 @@ const CHECKSUM: usize = 8;
 
 /// More than any header takes, and what is read to find one.
 pub(super) const AT_MOST: usize = 64 * 1024;
+
+/// Of more zeros a file is somebody's.
+const ZEROS_AT_MOST: usize = 1024;
 
 /// An input, by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,20 +47,40 @@ pub(crate) struct Identity {
     pub(crate) facts: Vec<(String, String)>,
 }
 
+/// Which of its files were there, empty, before the import began: these are emptied at its end, and not removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stays {
+    pub(super) journal: bool,
+    pub(super) list: bool,
+}
+
+impl Stays {
+    fn bits(self) -> u64 {
+        u64::from(self.journal) | u64::from(self.list) << 1
+    }
+
+    fn from_bits(bits: u64) -> Stays {
+        Stays {
+            journal: bits & 1 != 0,
+            list: bits & 2 != 0,
+        }
+    }
+}
+
 /// What stands at the start of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing, or a header that was never written to its end: nothing is settled.
     Nothing,
     /// A header, so long.
-    Header(Identity, usize),
+    Header(Identity, Stays, usize),
     OtherVersion(u16),
     Damaged,
     NoJournal,
 }
 
 /// The header of a journal, held by this process.
-pub(super) fn header(identity: &Identity) -> Vec<u8> {
+pub(super) fn header(identity: &Identity, stays: Stays) -> Vec<u8> {
     let mut header = MAGIC.to_vec();
     header.extend(VERSION.to_le_bytes());
     header.extend([0; BODY_AT - HOLDER_AT]);
@@ -73,6 +96,7 @@ pub(super) fn header(identity: &Identity) -> Vec<u8> {
         put(text.len() as u64, &mut header);
         header.extend(text.as_bytes());
     }
+    put(stays.bits(), &mut header);
     let length = u32::try_from(header.len() - BODY_AT)
         .ok()
         .filter(|_| header.len() + CHECKSUM <= AT_MOST)
@@ -100,8 +124,8 @@ pub(super) fn holder(start: &[u8]) -> Option<u32> {
 
 /// Judges the start of a file, of which `AT_MOST` bytes are there if it has them.
 pub(super) fn find(start: &[u8]) -> Found {
-    // a power cut may leave the length of what was to be written, and zeros
-    let zeros = start.len() < AT_MOST && start.iter().all(|byte| *byte == 0);
+    // a power cut may leave the length of what was to be written, which is short, and zeros
+    let zeros = start.len() < ZEROS_AT_MOST && start.iter().all(|byte| *byte == 0);
     if zeros || MAGIC.starts_with(start) {
         return Found::Nothing;
     }
@@ -128,7 +152,7 @@ pub(super) fn find(start: &[u8]) -> Found {
         return Found::Damaged;
     }
     match identity(&start[BODY_AT..end]) {
-        Some(identity) => Found::Header(identity, end + CHECKSUM),
+        Some((identity, stays)) => Found::Header(identity, stays, end + CHECKSUM),
         None => Found::Damaged,
     }
 }
@@ -144,7 +168,7 @@ fn checksum(header: &[u8]) -> u64 {
     XxHash3_64::oneshot(&header)
 }
 
-fn identity(mut body: &[u8]) -> Option<Identity> {
+fn identity(mut body: &[u8]) -> Option<(Identity, Stays)> {
     let from = &mut body;
     let digest = u128::from_le_bytes(take_bytes(from, 16)?.try_into().ok()?);
     let bytes = take(from)?;
@@ -158,11 +182,13 @@ fn identity(mut body: &[u8]) -> Option<Identity> {
     for _ in 0..count {
         facts.push((text(from)?, text(from)?));
     }
-    Some(Identity {
+    let stays = Stays::from_bits(take(from)?);
+    let identity = Identity {
         input: Fingerprint { digest, bytes },
         users,
         facts,
-    })
+    };
+    Some((identity, stays))
 }
 
 impl Identity {
@@ -212,6 +238,11 @@ impl Identity {
 mod tests {
     use super::*;
 
+    const STAYS: Stays = Stays {
+        journal: false,
+        list: true,
+    };
+
     fn identity() -> Identity {
         let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         Identity {
@@ -226,26 +257,27 @@ mod tests {
 
     #[test]
     fn a_header_is_found_as_it_was_written_whoever_holds_it() {
-        let mut bytes = header(&identity());
+        let mut bytes = header(&identity(), STAYS);
         let length = bytes.len();
         assert_eq!(holder(&bytes), Some(std::process::id()));
         bytes.extend([9; 100]);
         bytes[HOLDER_AT] ^= 1;
-        assert_eq!(find(&bytes), Found::Header(identity(), length));
+        assert_eq!(find(&bytes), Found::Header(identity(), STAYS, length));
     }
 
     #[test]
     fn a_header_that_was_not_written_to_its_end_is_nothing() {
-        let bytes = header(&identity());
+        let bytes = header(&identity(), STAYS);
         for length in 0..bytes.len() {
             assert_eq!(find(&bytes[..length]), Found::Nothing, "{length} bytes");
         }
         assert_eq!(find(&[0; 90]), Found::Nothing);
+        assert_eq!(find(&[0; 4096]), Found::NoJournal);
     }
 
     #[test]
     fn a_header_with_a_changed_bit_is_never_taken_for_whole() {
-        let bytes = header(&identity());
+        let bytes = header(&identity(), STAYS);
         for bit in 0..8 * bytes.len() {
             if (HOLDER_AT..LENGTH_AT).contains(&(bit / 8)) {
                 continue;
@@ -262,9 +294,9 @@ mod tests {
         assert_eq!(find(b"account,tag\nbob,vip\n"), Found::NoJournal);
         assert_eq!(find(b"imtag"), Found::Nothing);
         assert_eq!(find(b"imtag,vip\n"), Found::NoJournal);
-        let mut bytes = header(&identity());
-        bytes[VERSION_AT] = 2;
-        assert_eq!(find(&bytes), Found::OtherVersion(2));
+        let mut bytes = header(&identity(), STAYS);
+        bytes[VERSION_AT] = 3;
+        assert_eq!(find(&bytes), Found::OtherVersion(3));
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod block;
 #[cfg(test)]
 mod crash_tests;
 mod error;
+#[cfg(test)]
+mod files_tests;
 mod header;
 mod in_doubt;
 mod settled;
@@ -37,12 +39,21 @@ pub(crate) use in_doubt::InDoubt;
 pub(crate) use settled::{Kind, Settled};
 
 use block::Blocks;
-use header::Found;
+use header::{Found, Stays};
 use writer::{Files, Pace, Writer};
 
 use super::disk::{self, DiskError, Medium};
 use super::failed::{FailedFile, Failure};
-use super::lock::{Held, Hold, hold};
+use super::lock::{LockResult, LockedFile, MODE, lock_file};
+use crate::ownership::{self, FileKind, is_empty_file};
+
+/// The journal, as imtag may write it.
+pub(crate) const JOURNAL: FileKind = FileKind {
+    name: "a journal of an import",
+    flag: "--journal",
+    mode: MODE,
+    is_ours: |file| Ok(!matches!(header::find(&start_of(file)?), Found::NoJournal)),
+};
 
 /// A journal that is held by this import. Shared by all its threads.
 pub(crate) struct Journal {
@@ -85,29 +96,25 @@ impl Journal {
         failed: &Path,
         pace: Pace,
     ) -> Result<Opened, JournalError> {
-        let mut file = match hold(path)? {
-            Hold::Ours(file) => file,
-            Hold::Anothers(mut file) => {
+        let mut file = match lock_file(path, &JOURNAL)? {
+            LockResult::Locked(file) => file,
+            LockResult::HeldElsewhere(mut file) => {
                 return Err(JournalError::Busy {
                     path: path.to_owned(),
                     holder: header::holder(&start_of(&mut file).unwrap_or_default()),
                 });
             }
         };
-        if file
-            .is_at(failed)
-            .map_err(DiskError::of(failed, "opened"))?
-        {
+        let is_list = file.is_at(failed);
+        if is_list.map_err(DiskError::of(failed, "opened"))? {
+            undo(&mut file, path);
             return Err(JournalError::Same {
                 path: path.to_owned(),
             });
         }
-        let known = match known(&mut file.0, path)? {
+        let known = match known(&mut file.file, path)? {
             Some(known) if known.has_settled_anybody() => known,
-            nobody => {
-                let earlier = nobody.map(|known| known.in_doubt_for(identity));
-                return begin(file, path, identity, failed, pace, earlier);
-            }
+            nobody => return begin(file, path, identity, failed, pace, nobody),
         };
         if let Some(difference) = identity.difference(&known.identity) {
             return Err(JournalError::Other {
@@ -119,14 +126,16 @@ impl Journal {
         let blocks = known.blocks;
         let mut counters = blocks.counters;
         counters.resumes += 1;
-        let failed = FailedFile::resume(failed, blocks.failed, path)?;
-        file.0
+        let mut failed = FailedFile::resume(failed, blocks.failed, path)?;
+        failed.stay_empty(known.stays.list);
+        file.file
             .write_all_at(&header::this_process(), header::HOLDER_AT as u64)
             .and_then(|()| file.cut(blocks.end))
             .map_err(DiskError::of(path, "written"))?;
         let mut files = Files {
             path: path.to_owned(),
             journal: Box::new(file),
+            stays_empty: known.stays.journal,
             end: blocks.end,
             failed,
         };
@@ -248,13 +257,19 @@ impl Files {
     fn close(self, remove: bool) -> Result<(), DiskError> {
         let Files {
             path,
-            journal,
+            mut journal,
+            stays_empty,
             failed,
             ..
         } = self;
         failed.close()?;
         if remove {
-            disk::remove(&path)?;
+            let (removed, denied) = if stays_empty {
+                (journal.cut(0), "emptied")
+            } else {
+                (journal.remove(&path), "removed")
+            };
+            removed.map_err(DiskError::of(&path, denied))?;
         }
         // held until here, so that nobody else takes it for theirs
         drop(journal);
@@ -265,6 +280,7 @@ impl Files {
 /// What a journal says.
 struct Known {
     identity: Identity,
+    stays: Stays,
     blocks: Blocks,
     torn: u64,
 }
@@ -294,12 +310,12 @@ fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
 fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
     let start = start_of(file).map_err(DiskError::of(path, "read"))?;
     let path = path.to_owned();
-    let (identity, header) = match header::find(&start) {
-        Found::Header(identity, length) => (identity, length as u64),
+    let (identity, stays, header) = match header::find(&start) {
+        Found::Header(identity, stays, length) => (identity, stays, length as u64),
         Found::Nothing => return Ok(None),
         Found::OtherVersion(version) => return Err(JournalError::Version { path, version }),
         Found::Damaged => return Err(JournalError::Damaged { path }),
-        Found::NoJournal => return Err(JournalError::NoJournal { path }),
+        Found::NoJournal => return Err(JOURNAL.foreign_content(&path).into()),
     };
     let mut read = || {
         file.seek(SeekFrom::Start(header))?;
@@ -309,39 +325,55 @@ fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
     let (blocks, length) = read().map_err(DiskError::of(&path, "read"))?;
     Ok(Some(Known {
         identity,
+        stays,
         torn: length - blocks.end,
         blocks,
     }))
 }
 
-/// Begins a journal in a file in which nobody is settled, and leaves none behind if that fails. `earlier` are those whom
-/// a run before this one left in doubt.
+/// Leaves a file as it was found. What is to be told is why, and not what may go wrong with this.
+fn undo(file: &mut LockedFile, path: &Path) {
+    let _ = match file.found {
+        ownership::Found::Empty => file.cut(0),
+        ownership::Found::Nothing | ownership::Found::Filled => file.remove(path),
+    };
+}
+
+/// Begins a journal in a file in which nobody is settled, and leaves none behind if that fails. `earlier` is of a run that
+/// settled nobody.
 fn begin(
-    mut file: Held,
+    mut file: LockedFile,
     path: &Path,
     identity: &Identity,
     failed: &Path,
     pace: Pace,
-    earlier: Option<InDoubt>,
+    earlier: Option<Known>,
 ) -> Result<Opened, JournalError> {
-    let header = header::header(identity);
+    let in_doubt = earlier.as_ref().map(|it| it.in_doubt_for(identity));
+    let stays = earlier
+        .as_ref()
+        .map(|it| it.stays)
+        .unwrap_or_else(|| Stays {
+            journal: file.found == ownership::Found::Empty,
+            list: is_empty_file(failed),
+        });
+    let header = header::header(identity, stays);
     let mut write = || {
         file.cut(0)?;
         file.append(&header)?;
-        file.0.sync_all()?;
+        file.file.sync_all()?;
         disk::sync_folder_of(path)
     };
     let mut make = || -> Result<FailedFile, JournalError> {
         write().map_err(DiskError::of(path, "written"))?;
         Ok(FailedFile::fresh(failed)?)
     };
-    let failed = make().inspect_err(|_| {
-        // what is to be told is the first that went wrong
-        let _ = disk::remove(path);
-    })?;
+    let mut failed = make().inspect_err(|_| undo(&mut file, path))?;
+    failed.stay_empty(stays.list);
     let files = Files {
         path: path.to_owned(),
         journal: Box::new(file),
+        stays_empty: stays.journal,
         end: header.len() as u64,
         failed,
     };
@@ -354,7 +386,7 @@ fn begin(
         settled: Settled::none(identity.users),
         resumed: false,
         taken_up: earlier.is_some(),
-        in_doubt: earlier.unwrap_or_else(InDoubt::nobody),
+        in_doubt: in_doubt.unwrap_or_else(InDoubt::nobody),
         torn: 0,
     })
 }

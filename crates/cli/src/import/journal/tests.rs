@@ -84,6 +84,12 @@ pub(super) fn close(journal: Journal) -> Result<bool, DiskError> {
     journal.close(|_| Ok(()))
 }
 
+/// The list of an earlier run.
+pub(super) fn earlier() -> &'static str {
+    "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\"reason\":\"no\",\"remedy\":\"ask\",\
+     \"effect\":\"not applied\"}\n"
+}
+
 fn settled(opened: &Opened, users: u64) -> Vec<u64> {
     (0..users)
         .filter(|user| opened.settled.is_settled(*user))
@@ -186,7 +192,7 @@ fn a_journal_in_which_nobody_is_settled_is_anybodys() {
 #[test]
 fn a_run_that_settles_nobody_leaves_things_as_they_were() {
     let place = Place::new(10);
-    fs::write(place.failed(), "of an earlier run\n").unwrap();
+    fs::write(place.failed(), earlier()).unwrap();
     let journal = place.open().unwrap().journal;
     journal.count(Counters {
         requests: 1,
@@ -195,7 +201,7 @@ fn a_run_that_settles_nobody_leaves_things_as_they_were() {
     close(journal).unwrap();
     assert!(!place.journal().exists());
     let list = fs::read_to_string(place.failed()).unwrap();
-    assert_eq!(list, "of an earlier run\n");
+    assert_eq!(list, earlier());
     fs::remove_file(place.failed()).unwrap();
     close(place.open().unwrap().journal).unwrap();
     assert!(!place.failed().exists());
@@ -204,7 +210,7 @@ fn a_run_that_settles_nobody_leaves_things_as_they_were() {
 #[test]
 fn an_import_that_ends_leaves_the_list_of_who_failed_and_no_journal() {
     let place = Place::new(4);
-    fs::write(place.failed(), "of an earlier run\n").unwrap();
+    fs::write(place.failed(), earlier()).unwrap();
     let journal = place.open().unwrap().journal;
     fail(&journal, 3).unwrap();
     fail(&journal, 1).unwrap();
@@ -235,7 +241,7 @@ fn no_other_file_is_taken_for_a_journal_or_harmed() {
     }
     fs::remove_file(place.journal()).unwrap();
     fs::create_dir(place.journal()).unwrap();
-    assert!(place.refused().contains("is no regular file"));
+    assert!(place.refused().contains("is a folder"));
 }
 
 #[test]
@@ -255,7 +261,8 @@ fn a_folder_that_takes_no_file_is_named_before_anything_is_sent() {
 
     let refused = Journal::open(&place.journal(), &place.identity, Path::new("/dev/full"));
     let text = refused.err().unwrap().to_string();
-    assert!(text.starts_with("/dev/full cannot be opened: "), "{text}");
+    let says = "/dev/full is a device, and a list of failed users needs a file";
+    assert!(text.starts_with(says), "{text}");
     assert!(!place.journal().exists());
 }
 
@@ -336,10 +343,10 @@ fn what_is_torn_may_be_of_a_run_that_was_killed() {
 #[test]
 fn an_earlier_runs_list_stays_where_only_doubt_is_noted_down() {
     let place = Place::new(4);
-    fs::write(place.failed(), "of an earlier run\n").unwrap();
+    fs::write(place.failed(), earlier()).unwrap();
     let mut journal = place.open().unwrap().journal;
     journal.leave_in_doubt(InDoubt::from_users([2]));
     assert!(close(journal).unwrap());
     let list = fs::read_to_string(place.failed()).unwrap();
-    assert_eq!(list, "of an earlier run\n");
+    assert_eq!(list, earlier());
 }

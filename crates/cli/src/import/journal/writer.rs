@@ -96,6 +96,8 @@ struct Shared {
 pub(super) struct Files {
     pub(super) path: PathBuf,
     pub(super) journal: Box<dyn Medium>,
+    /// Whether it was an empty file before, which is emptied at the end and not removed.
+    pub(super) stays_empty: bool,
     /// Where the next block will stand.
     pub(super) end: u64,
     pub(super) failed: FailedFile,

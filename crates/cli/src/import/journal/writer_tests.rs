@@ -30,6 +30,7 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
     let files = Files {
         path: PathBuf::from("users.journal"),
         journal: Box::new(journal),
+        stays_empty: false,
         end: header::AT_MOST as u64,
         failed: FailedFile::on(Path::new("users.failed"), failed),
     };

@@ -1,0 +1,363 @@
+//! Whether imtag may write a file: where there is none, where it is empty, and where its content shows that imtag made
+//! it. All else is somebody's work. It is refused by name before anything is sent, and stays as it is.
+//!
+//! - A link is not followed, wherever it leads. The folders before the file may be links.
+//! - Folders, devices, pipes and sockets are refused, and so is a file with a second name, which would change too.
+//! - In a folder that every user may write to, a file of another user is refused: its owner could read what comes.
+//! - The open file is judged, and not what has the path a moment later. What is removed is this file, or nothing.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::shown::Shown;
+
+/// A kind of file that imtag writes.
+pub(crate) struct FileKind {
+    /// As messages name it, such as "a journal of an import".
+    pub(crate) name: &'static str,
+    /// The flag that gives another path.
+    pub(crate) flag: &'static str,
+    /// The mode of a new one, before the umask.
+    pub(crate) mode: u32,
+    /// True if the content of a file that is not empty shows that imtag made it.
+    pub(crate) is_ours: fn(&mut File) -> io::Result<bool>,
+}
+
+/// What was at the path of a file that is open now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing: it was made.
+    Nothing,
+    /// An empty file, which may be written and is never removed.
+    Empty,
+    /// A file whose content has not been judged yet.
+    Filled,
+}
+
+/// A path at which imtag writes nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {}", Shown(&path.display().to_string()), problem.sentence(kind))]
+pub(crate) struct ForeignFile {
+    path: PathBuf,
+    kind: Names,
+    problem: Problem,
+}
+
+/// What messages need of a `FileKind`.
+#[derive(Debug, Clone, Copy)]
+struct Names {
+    name: &'static str,
+    flag: &'static str,
+}
+
+#[derive(Debug)]
+enum Problem {
+    StandardOutput,
+    Link,
+    NoFile(&'static str),
+    SecondName,
+    OtherUser,
+    Content,
+}
+
+impl Problem {
+    fn sentence(&self, kind: &Names) -> String {
+        let Names { name, flag } = kind;
+        match self {
+            Problem::StandardOutput => {
+                format!("is no path for {name}: give that of a file ({flag}), such as ./-")
+            }
+            Problem::Link => format!(
+                "is a link, and imtag writes {name} through none: give the path that it leads to, or another ({flag})"
+            ),
+            Problem::NoFile(what) => {
+                format!("is {what}, and {name} needs a file: give another path ({flag})")
+            }
+            Problem::SecondName => format!(
+                "has a second name (a hard link), under which {name} would stand too: give another path ({flag})"
+            ),
+            Problem::OtherUser => format!(
+                "belongs to another user, in a folder that every user may write to: give another path for {name} \
+                 ({flag})"
+            ),
+            Problem::Content => format!(
+                "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
+            ),
+        }
+    }
+}
+
+/// Why a file is not opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Foreign(#[from] ForeignFile),
+    #[error(transparent)]
+    Denied(#[from] io::Error),
+}
+
+impl FileKind {
+    /// Judges what is at a path, and changes nothing.
+    pub(crate) fn check(&self, path: &Path) -> Result<(), OpenError> {
+        match self.open_existing(path, OpenOptions::new().read(true))? {
+            Some(mut file) => self.judge_content(path, &mut file),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens a file to read and write it, and makes it where there is none. Its content is the caller's to judge.
+    pub(crate) fn open(&self, path: &Path) -> Result<(File, Found), OpenError> {
+        let mut new = OpenOptions::new();
+        new.read(true).write(true).create_new(true).mode(self.mode);
+        loop {
+            let existing = self.open_existing(path, OpenOptions::new().read(true).write(true))?;
+            if let Some(file) = existing {
+                let found = match file.metadata()?.len() {
+                    0 => Found::Empty,
+                    _ => Found::Filled,
+                };
+                return Ok((file, found));
+            }
+            match new.open(path) {
+                Ok(file) => return Ok((file, Found::Nothing)),
+                // somebody has made one meanwhile, which is judged as any other
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Refuses a file that is neither empty nor made by imtag.
+    pub(crate) fn judge_content(&self, path: &Path, file: &mut File) -> Result<(), OpenError> {
+        if file.metadata()?.len() == 0 || (self.is_ours)(file)? {
+            Ok(())
+        } else {
+            Err(self.foreign_content(path).into())
+        }
+    }
+
+    pub(crate) fn foreign_content(&self, path: &Path) -> ForeignFile {
+        self.refuse(path, Problem::Content)
+    }
+
+    fn open_existing(
+        &self,
+        path: &Path,
+        options: &mut OpenOptions,
+    ) -> Result<Option<File>, OpenError> {
+        if path == Path::new("-") {
+            return Err(self.refuse(path, Problem::StandardOutput).into());
+        }
+        // before it is opened, as opening a device may do something
+        match fs::symlink_metadata(path) {
+            Ok(there) => self.judge(path, &there)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = i32::try_from(flags.bits()).expect("they are low bits");
+        match options.custom_flags(flags).open(path) {
+            Ok(file) => {
+                self.judge(path, &file.metadata()?)?;
+                Ok(Some(file))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                Err(self.refuse(path, Problem::Link).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn judge(&self, path: &Path, there: &Metadata) -> Result<(), OpenError> {
+        let file = there.file_type();
+        let problem = if file.is_symlink() {
+            Problem::Link
+        } else if file.is_dir() {
+            Problem::NoFile("a folder")
+        } else if file.is_fifo() {
+            Problem::NoFile("a pipe")
+        } else if file.is_socket() {
+            Problem::NoFile("a socket")
+        } else if !file.is_file() {
+            Problem::NoFile("a device")
+        } else if there.nlink() > 1 {
+            Problem::SecondName
+        } else if is_planted(path, there)? {
+            Problem::OtherUser
+        } else {
+            return Ok(());
+        };
+        Err(self.refuse(path, problem).into())
+    }
+
+    fn refuse(&self, path: &Path, problem: Problem) -> ForeignFile {
+        ForeignFile {
+            path: path.to_owned(),
+            kind: Names {
+                name: self.name,
+                flag: self.flag,
+            },
+            problem,
+        }
+    }
+}
+
+/// True if any user could have put the file there, and another one did.
+fn is_planted(path: &Path, there: &Metadata) -> io::Result<bool> {
+    if there.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(false);
+    }
+    let mode = fs::metadata(folder_of(path))?.mode();
+    Ok(mode & 0o002 != 0)
+}
+
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether it is this file that has the path.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// True for an empty file, which is then left there when nothing is to be kept in it any more.
+pub(crate) fn is_empty_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == 0)
+}
+
+/// True for a file with something in it.
+pub(crate) fn is_filled_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0)
+}
+
+/// Removes this file, where it still has the path.
+pub(crate) fn remove(file: &File, path: &Path) -> io::Result<()> {
+    if is_at(file, path)? {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const KIND: FileKind = FileKind {
+        name: "a diary",
+        flag: "--diary",
+        mode: 0o600,
+        is_ours: |file| {
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            Ok(text.starts_with("dear diary"))
+        },
+    };
+
+    fn refused(path: &Path) -> String {
+        let checked = KIND.check(path).unwrap_err();
+        assert!(matches!(checked, OpenError::Foreign(_)), "{checked}");
+        checked.to_string()
+    }
+
+    #[test]
+    fn what_imtag_did_not_make_is_refused_by_name_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "precious").unwrap();
+        let (file, found) = KIND.open(&path).unwrap();
+        assert_eq!(found, Found::Filled);
+        let judged = KIND.judge_content(&path, &mut { file });
+        assert_eq!(refused(&path), judged.unwrap_err().to_string());
+        let says = "f is not a diary that imtag made, and stays as it is: move it away, or give another path (--diary)";
+        assert!(refused(&path).ends_with(says), "{}", refused(&path));
+        fs::write(&path, "dear diary, …").unwrap();
+        KIND.check(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        KIND.check(&path).unwrap();
+        assert_eq!(KIND.open(&path).unwrap().1, Found::Empty);
+    }
+
+    #[test]
+    fn no_link_is_followed_and_nothing_but_a_file_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("f"), "dear diary").unwrap();
+        symlink(path("f"), path("link")).unwrap();
+        symlink("link", path("chain")).unwrap();
+        symlink("nowhere", path("dangling")).unwrap();
+        let is_pipe = rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), 0o600.into());
+        is_pipe.unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for (name, says) in [
+            ("link", "is a link, and imtag writes a diary through none"),
+            ("chain", "is a link"),
+            ("dangling", "is a link"),
+            ("pipe", "is a pipe, and a diary needs a file"),
+            ("socket", "is a socket"),
+            (".", "is a folder"),
+            ("/dev/null", "is a device"),
+            ("-", "is no path for a diary"),
+        ] {
+            let path = if name == "-" { "-".into() } else { path(name) };
+            let text = refused(&path);
+            assert!(text.contains(says), "{text}");
+            assert!(KIND.open(&path).is_err(), "{name}");
+        }
+        drop(socket);
+        assert!(!path("nowhere").exists());
+        fs::hard_link(path("f"), path("second")).unwrap();
+        assert!(refused(&path("f")).contains("has a second name (a hard link)"));
+        let inside = tempfile::tempdir().unwrap();
+        symlink(inside.path(), path("folder")).unwrap();
+        let (file, found) = KIND.open(&path("folder/f")).unwrap();
+        assert_eq!(found, Found::Nothing);
+        assert!(is_at(&file, &inside.path().join("f")).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_another_user_may_have_planted_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "").unwrap();
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            println!("skipped: only root may give a file away");
+            return;
+        }
+        KIND.check(&path).unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(refused(&path).contains("belongs to another user"));
+    }
+
+    #[test]
+    fn only_the_file_that_was_opened_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let (file, _) = KIND.open(&path).unwrap();
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        fs::write(&path, "of somebody else").unwrap();
+        remove(&file, &path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of somebody else");
+        fs::remove_file(&path).unwrap();
+        symlink("moved", &path).unwrap();
+        assert!(!is_at(&file, &path).unwrap(), "a link to it is not it");
+        remove(&file, &folder.path().join("moved")).unwrap();
+        assert!(!folder.path().join("moved").exists());
+    }
+}

@@ -1,0 +1,322 @@
+//! What an import writes, and what it leaves as it is: no file that imtag did not make is ever replaced or removed.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use imtag_emulator::Fault;
+use stage::{ADD, KEY, Stage, run, run_with_input, wait_until};
+
+const FILE: &str = "users.csv";
+const ROWS: &str = "account,tag\nalice,vip\n";
+const LIST: &str = "users.csv.failed.ndjson";
+const JOURNAL: &str = "users.csv.journal";
+
+/// All that is in the home directory: content, or where a link leads, by name.
+fn all(stage: &Stage) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(stage.home.path()).unwrap();
+    let entries = entries.map(|entry| {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        let content = if kind.is_symlink() {
+            let to = fs::read_link(entry.path()).unwrap();
+            to.into_os_string().into_encoded_bytes()
+        } else if kind.is_file() {
+            fs::read(entry.path()).unwrap()
+        } else {
+            Vec::new()
+        };
+        (entry.file_name().into_string().unwrap(), content)
+    });
+    entries.collect()
+}
+
+/// Runs an import that is refused with exit code 2 and these words, and has changed and sent nothing.
+#[track_caller]
+fn refused(stage: &Stage, arguments: &[&str], says: &str) {
+    let before = all(stage);
+    let arrivals = stage.emulator.stats().arrivals();
+    stage
+        .run(&[&["import", FILE], arguments].concat())
+        .refuses(2, says);
+    assert_eq!(all(stage), before, "{arguments:?}");
+    assert_eq!(
+        stage.emulator.stats().arrivals(),
+        arrivals,
+        "nothing is sent"
+    );
+}
+
+/// A stage on which a user fails, and the list that says so.
+fn with_list() -> (Stage, String) {
+    let stage = Stage::new();
+    stage.file(FILE, ROWS);
+    leave_alice_out(&stage);
+    assert_eq!(stage.run(&["import", FILE]).exit, Some(1));
+    let list = fs::read_to_string(stage.home.path().join(LIST)).unwrap();
+    assert_eq!(list.lines().count(), 1);
+    (stage, list)
+}
+
+fn leave_alice_out(stage: &Stage) {
+    stage
+        .emulator
+        .fault(ADD, Fault::leave_out(["alice"], 70107));
+}
+
+#[test]
+fn a_file_that_imtag_did_not_make_is_neither_replaced_nor_removed() {
+    let (stage, list) = with_list();
+    fs::remove_file(stage.home.path().join(LIST)).unwrap();
+    stage.file("key", KEY);
+    stage.file("config.toml", "region = \"singapore\"\n");
+    stage.file("b.csv", "account,tag\nbob,vip\n");
+    stage.file(
+        "api.ndjson",
+        "{\"To_Account\":\"bob\",\"Tags\":[\"vip\"]}\n",
+    );
+    stage.file(
+        "fields.ndjson",
+        "{\"account\":\"bob\",\"tags\":[\"vip\"]}\n",
+    );
+    stage.file("followed", format!("{list}call alice\n"));
+    stage.file("led", format!("call alice\n{list}"));
+    stage.file("rewritten", list.replace("\":", "\": "));
+    stage.file("zeros", [0; 4096]);
+    stage.file("open", "{");
+    for name in [
+        "key",
+        "config.toml",
+        "b.csv",
+        "api.ndjson",
+        "fields.ndjson",
+        "followed",
+        "led",
+        "rewritten",
+        "zeros",
+        "open",
+    ] {
+        let says = format!(
+            "imtag: {name} is not a list of failed users that imtag made, and stays as it is: move it away, or give \
+             another path (--failed)"
+        );
+        refused(&stage, &["--failed", name], &says);
+        refused(&stage, &["--failed", name, "--json"][..2], &says);
+        let says = format!("imtag: {name} is not a journal of an import that imtag made");
+        refused(&stage, &["--journal", name], &says);
+        let says = format!("imtag: {name} is not a list of bad rows that imtag made");
+        refused(&stage, &["--bad-rows", name], &says);
+    }
+    stage.file(LIST, "mine");
+    refused(&stage, &[], "users.csv.failed.ndjson is not a list");
+    stage.file(JOURNAL, "mine");
+    refused(&stage, &[], "users.csv.journal is not a journal");
+}
+
+#[test]
+fn no_link_device_pipe_or_folder_is_written_through() {
+    let (stage, _) = with_list();
+    let path = |name: &str| stage.home.path().join(name);
+    symlink(LIST, path("link")).unwrap();
+    symlink("link", path("chain")).unwrap();
+    symlink("nowhere", path("dangling")).unwrap();
+    fs::create_dir(path("folder")).unwrap();
+    let pipe = Command::new("mkfifo").arg(path("pipe")).status();
+    assert!(pipe.unwrap().success());
+    for (name, says) in [
+        ("link", "link is a link, and imtag writes "),
+        ("chain", "chain is a link, and imtag writes "),
+        ("dangling", "dangling is a link, and imtag writes "),
+        ("folder", "folder is a folder, and "),
+        ("pipe", "pipe is a pipe, and "),
+        ("/dev/null", "/dev/null is a device, and "),
+        ("/dev/full", "/dev/full is a device, and "),
+        ("/dev/stdout", "/dev/stdout is a "),
+        ("-", "- is no path for a "),
+    ] {
+        for flag in ["--failed", "--journal", "--bad-rows"] {
+            refused(&stage, &[flag, name], says);
+            refused(&stage, &[flag, name], &format!("({flag})"));
+        }
+    }
+    fs::rename(path(LIST), path("mine")).unwrap();
+    symlink("mine", path(LIST)).unwrap();
+    refused(&stage, &[], "users.csv.failed.ndjson is a link");
+    fs::remove_file(path(LIST)).unwrap();
+    symlink("mine", path(JOURNAL)).unwrap();
+    refused(&stage, &[], "users.csv.journal is a link");
+    fs::remove_file(path(JOURNAL)).unwrap();
+    fs::hard_link(path("mine"), path(LIST)).unwrap();
+    refused(&stage, &[], "users.csv.failed.ndjson has a second name");
+}
+
+#[test]
+fn one_path_for_two_files_is_refused() {
+    let (stage, _) = with_list();
+    fs::rename(stage.home.path().join(LIST), stage.home.path().join("list")).unwrap();
+    refused(
+        &stage,
+        &["--failed", "x", "--journal", "./x"],
+        "x cannot be both ",
+    );
+    refused(
+        &stage,
+        &["--failed", FILE],
+        "users.csv is the file to import",
+    );
+    refused(
+        &stage,
+        &["--journal", FILE],
+        "users.csv is the file to import",
+    );
+    // a list that is imported is no list to write
+    let import = |list: &str| {
+        let mut command = stage.imtag(&["import", "list", "--failed", list]);
+        command.arg("--json");
+        run(command)
+    };
+    assert_eq!(import("list").exit, Some(2));
+    assert_eq!(import("list2").exit, Some(0));
+    let input = fs::read(stage.home.path().join("list")).unwrap();
+    let from_input = stage.imtag(&["import", "-", "--failed", "list"]);
+    assert_eq!(
+        run_with_input(from_input, &input).exit,
+        Some(0),
+        "a pipe has no name"
+    );
+}
+
+#[test]
+fn a_list_that_is_imported_has_a_list_of_its_own() {
+    let (stage, list) = with_list();
+    leave_alice_out(&stage);
+    assert_eq!(stage.run(&["import", LIST]).exit, Some(1));
+    let path = stage
+        .home
+        .path()
+        .join("users.csv.failed.ndjson.failed.ndjson");
+    assert_eq!(fs::read_to_string(path).unwrap(), list);
+    assert_eq!(
+        fs::read_to_string(stage.home.path().join(LIST)).unwrap(),
+        list
+    );
+}
+
+#[test]
+fn an_earlier_list_of_imtag_s_own_is_replaced_and_goes_when_nobody_fails() {
+    let (stage, list) = with_list();
+    stage.file("bob.csv", "account,tag\nbob,vip\n");
+    stage.emulator.fault(ADD, Fault::leave_out(["bob"], 70107));
+    assert_eq!(
+        stage.run(&["import", "bob.csv", "--failed", LIST]).exit,
+        Some(1)
+    );
+    let path = stage.home.path().join(LIST);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        list.replace("alice", "bob")
+    );
+    // cut short, as a full disk leaves it
+    fs::write(&path, format!("{list}{}", &list[..40])).unwrap();
+    assert_eq!(stage.run(&["import", FILE]).exit, Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_empty_file_that_was_there_is_written_and_never_removed() {
+    let (stage, list) = with_list();
+    stage.file("failed", "");
+    stage.file("journal", "");
+    let import = ["import", FILE, "--failed", "failed", "--journal", "journal"];
+    assert_eq!(stage.run(&import).exit, Some(0));
+    let empty = |name: &str| fs::read(stage.home.path().join(name)).unwrap().is_empty();
+    assert!(empty("failed") && empty("journal"));
+    leave_alice_out(&stage);
+    assert_eq!(stage.run(&import).exit, Some(1));
+    let written = fs::read_to_string(stage.home.path().join("failed")).unwrap();
+    assert_eq!(written, list);
+    assert!(empty("journal"));
+    let mode = fs::metadata(stage.home.path().join("failed"))
+        .unwrap()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600, "it had another");
+}
+
+#[test]
+fn what_is_put_in_the_list_s_place_meanwhile_stays() {
+    let (stage, _) = with_list();
+    let path = stage.home.path().join(LIST);
+    let import = |put: &dyn Fn(&Path)| {
+        let delay = Fault::delay(std::time::Duration::from_secs(2));
+        stage.emulator.fault(ADD, delay);
+        let arrived = stage.emulator.stats().arrivals();
+        let child = stage.imtag(&["import", FILE]).spawn().unwrap();
+        wait_until("nothing is sent", || {
+            stage.emulator.stats().arrivals() > arrived
+        });
+        put(&path);
+        stage::Ran::of(child.wait_with_output().unwrap())
+    };
+    // written by an editor in place, and then by one that renames
+    let ran = import(&|path| fs::write(path, "mine").unwrap());
+    assert_eq!(ran.exit, Some(4), "{ran:?}");
+    let says = "users.csv.failed.ndjson cannot be written: another program has written to it";
+    assert!(ran.out.contains(says), "{ran:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    fs::remove_file(&path).unwrap();
+    let journal = stage.home.path().join(JOURNAL);
+    let ran = import(&|path| {
+        for path in [path, &journal] {
+            let beside = path.with_extension("new");
+            fs::write(&beside, "mine").unwrap();
+            fs::rename(beside, path).unwrap();
+        }
+    });
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(&journal).unwrap(), "mine");
+}
+
+#[test]
+fn what_holds_accounts_is_for_its_owner_alone_whatever_the_umask() {
+    for umask in ["000", "077", "777"] {
+        let stage = Stage::new();
+        stage.file(FILE, ROWS);
+        leave_alice_out(&stage);
+        let command = stage.imtag(&["import", FILE]);
+        let mut shell = Command::new("/bin/sh");
+        let script = format!("umask {umask} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script]).arg(command.get_program());
+        shell.args(command.get_args()).env_clear();
+        let variables = command.get_envs();
+        shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(stage.home.path());
+        assert_eq!(run(shell).exit, Some(1), "{umask}");
+        let list = fs::metadata(stage.home.path().join(LIST)).unwrap();
+        assert_eq!(list.permissions().mode() & 0o777, 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn a_demo_and_a_dry_run_write_nothing_beside_the_file() {
+    let stage = Stage::new();
+    stage.file(FILE, ROWS);
+    stage.file(LIST, "mine");
+    stage.file(JOURNAL, "mine");
+    stage.file("b.csv", "mine");
+    let before = all(&stage);
+    for mode in ["--demo", "--dry-run"] {
+        for flags in [&[][..], &["--failed", "b.csv", "--journal", "b.csv"]] {
+            let arguments = [&["import", mode, FILE], flags].concat();
+            assert_eq!(run(stage.bare(&arguments)).exit, Some(0), "{arguments:?}");
+            assert_eq!(all(&stage), before);
+        }
+    }
+}
