@@ -159,14 +159,13 @@ fn a_list_is_never_written_over_by_its_own_import() {
 fn an_earlier_list_goes_with_the_first_user_of_the_next_import_and_not_before() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1, 1));
-    let path = stage.file(LIST, "of an earlier import\n");
+    let earlier = "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\"reason\":\"no\",\
+                   \"remedy\":\"ask\",\"effect\":\"not applied\"}\n";
+    let path = stage.file(LIST, earlier);
     let mut command = stage.imtag(&["import", "users.csv"]);
     command.env("IMTAG_SECRET_KEY", "another-apps-key");
     assert_eq!(stage::run(command).exit, Some(3));
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        "of an earlier import\n"
-    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), earlier);
     assert_eq!(stage.run(&["import", "users.csv"]).exit, Some(0));
     assert!(!path.exists());
 }
