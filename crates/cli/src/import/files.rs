@@ -185,6 +185,6 @@ mod tests {
                 assert!(text.ends_with(says), "{text}");
             }
         }
-        assert!(!path.unwrap().exists());
+        assert!(!folder.path().join("x").exists());
     }
 }
