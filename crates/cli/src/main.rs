@@ -11,6 +11,7 @@ mod ownership;
 mod reason;
 mod settings;
 mod shown;
+mod status_line;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -39,6 +40,7 @@ fn finish(output: Output, result: Result<Exit, CommandError>) -> Exit {
         Ok(exit) => return exit,
         Err(error) => error,
     };
+    status_line::end();
     note(error.message());
     if output.is_json() && !matches!(error, CommandError::Output(_)) {
         // standard error has it already

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use serde::Serialize;
 
 use crate::failure::CommandError;
+use crate::status_line;
 
 /// Standard output, in one of its two forms.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +98,7 @@ fn write_json(result: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Says something to people beside the result. Where standard error is closed there is nobody to tell.
+/// Says something to people beside the result.
 pub(crate) fn note(message: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "imtag: {message}");
+    status_line::say(&format!("imtag: {message}"));
 }

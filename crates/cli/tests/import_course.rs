@@ -7,10 +7,12 @@ mod stage;
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::process::{Child, Command};
 
 use imtag_core::{Code, Limits};
 use imtag_emulator::Fault;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use serde_json::json;
 use stage::{ADD, Stage, run, users_with_tags};
 
@@ -162,22 +164,32 @@ fn the_quota_is_kept() {
     assert!(report["quota_utilisation"].as_f64().unwrap() <= 1.0);
 }
 
+/// The same command with a terminal of so many columns for its standard error.
+fn on_a_terminal(mut command: Command, columns: u16) -> (Child, File) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let mut size = tcgetwinsize(&terminal).unwrap();
+    size.ws_col = columns;
+    tcsetwinsize(&terminal, size).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let its = OpenOptions::new().write(true).open(name.to_str().unwrap());
+    command.stderr(its.unwrap());
+    // the command goes here, or the terminal would not end with its process
+    (command.spawn().unwrap(), File::from(terminal))
+}
+
 #[test]
 fn a_terminal_gets_a_progress_bar_with_rate_quota_and_failures() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(600, 1));
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let its = OpenOptions::new().write(true).open(name.to_str().unwrap());
     let mut command = stage.imtag(&["import", "users.csv", "--calls-per-second", "4"]);
-    command.env("TERM", "xterm").stderr(its.unwrap());
-    let child = command.spawn().unwrap();
-    drop(command); // or the terminal would not end with it
+    command.env("TERM", "xterm");
+    // as where nobody has said how wide it is
+    let (child, mut terminal) = on_a_terminal(command, 0);
     let mut shown = Vec::new();
     // where nobody has it open any more, it fails
-    let _ = File::from(terminal).read_to_end(&mut shown);
+    let _ = terminal.read_to_end(&mut shown);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     let shown = String::from_utf8_lossy(&shown);
@@ -191,4 +203,50 @@ fn a_terminal_gets_a_progress_bar_with_rate_quota_and_failures() {
     }
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(out.ends_with("tagged    600 users, 0 failed\n"), "{out}");
+}
+
+#[test]
+fn no_line_of_progress_is_wider_than_the_terminal_and_no_message_loses_a_letter_to_it() {
+    for columns in [20, 40, 80] {
+        let stage = Stage::new();
+        stage.file("users.csv", users_with_tags(2_000, 1));
+        let mut command = stage.imtag(&["import", "users.csv", "--calls-per-second", "2"]);
+        command.env("TERM", "xterm").env("NO_COLOR", "1");
+        let (child, mut terminal) = on_a_terminal(command, columns);
+        let mut shown = Vec::new();
+        let mut piece = [0; 4096];
+        let mut signalled = false;
+        while let Ok(read @ 1..) = terminal.read(&mut piece) {
+            shown.extend_from_slice(&piece[..read]);
+            if !signalled && String::from_utf8_lossy(&shown).contains(" left") {
+                stage::signal(&child);
+                signalled = true;
+            }
+        }
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+        let shown = String::from_utf8(shown).unwrap();
+        let message = "\r\u{1b}[Kimtag: interrupted: no more is sent, and what is under way is waited for; \
+                       press Ctrl-C again to cancel that too\r\n";
+        assert!(shown.contains(message), "{shown:?}");
+        let lines = shown.split("\u{1b}[K").filter(|it| it.contains(" left"));
+        for line in lines.map(|it| it.rsplit(['\r', '\n']).next().unwrap()) {
+            assert!(line.len() < usize::from(columns), "{columns}: {line:?}");
+        }
+        assert!(shown.ends_with("\r\u{1b}[K"), "it is taken back: {shown:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_takes_no_line_back_gets_no_control_characters() {
+    for terminal in ["dumb", ""] {
+        let stage = Stage::new();
+        stage.file("users.csv", users_with_tags(600, 1));
+        let mut command = stage.imtag(&["import", "users.csv", "--calls-per-second", "4"]);
+        command.env("TERM", terminal);
+        let (child, mut terminal) = on_a_terminal(command, 80);
+        let mut shown = String::new();
+        let _ = terminal.read_to_string(&mut shown);
+        assert!(child.wait_with_output().unwrap().status.success());
+        assert_eq!(shown, "");
+    }
 }

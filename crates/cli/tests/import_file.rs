@@ -103,7 +103,7 @@ fn a_dry_run_says_what_there_is_to_do_and_needs_no_setting() {
         "remove:   1 tag of 1 user, 1 request at least\n",
         "add:      151 tags of 151 users, 2 requests at least\n",
         "dry run   nothing was sent; at 1 call a second it takes 2.00 s\n",
-        "\n1 user would fail: more than 100 distinct tags in the file, at most 100 a user",
+        "\n1 user would fail:\n  1 user, not applied: more than 100 distinct tags in the file, at most 100 a user",
         "    dave\n",
     ] {
         assert!(text.contains(line), "{line:?} is not in {text}");

@@ -31,6 +31,11 @@ impl Digesting {
         }
     }
 
+    /// Bytes that have been read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.borrow().0
+    }
+
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let state = self.0.borrow();
         Fingerprint {

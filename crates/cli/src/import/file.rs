@@ -1,7 +1,7 @@
 //! Opening the file to import: unpacking it where it is packed, and finding out at its first bytes whether it can be
 //! one, and of which format.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
@@ -63,6 +63,8 @@ pub(crate) enum Format {
 pub(crate) struct Input {
     pub(crate) name: String,
     pub(crate) format: Format,
+    /// How long it is as it lies there, where that is known.
+    pub(crate) bytes: Option<u64>,
     /// Its text, without a byte order mark.
     pub(crate) text: Box<dyn Read>,
     /// Of the file as it lies there, packed or not.
@@ -82,7 +84,12 @@ impl Input {
             Err(error) => Err(FileProblem::Unreadable(error)),
         };
         match opened {
-            Ok(file) => Input::of(&name, file, memory),
+            Ok(file) => {
+                let found = file.metadata().ok().filter(Metadata::is_file);
+                let mut input = Input::of(&name, file, memory)?;
+                input.bytes = found.map(|it| it.len());
+                Ok(input)
+            }
             Err(problem) => Err(FileError { name, problem }),
         }
     }
@@ -97,6 +104,7 @@ impl Input {
             Ok((format, text, digesting)) => Ok(Input {
                 name,
                 format,
+                bytes: None,
                 text,
                 digesting,
             }),

@@ -68,7 +68,7 @@ use book::{Book, Remains};
 use ended::Ended;
 use file::{FileError, FileProblem, Input};
 use journal::{Fingerprint, Identity, Journal};
-use progress::Bar;
+use progress::Progress;
 use read::Rows;
 use read_back::ReadBack;
 use report::{LeftOut, Report, Undone};
@@ -118,17 +118,29 @@ impl From<SpoolError> for ReadError {
     }
 }
 
+/// Rows after which progress is told how far the reading is.
+const SHOWN_EVERY: u64 = 4096;
+
 /// Reads a file to its end. Nothing is sent before that.
 pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadError> {
     let input = Input::open(path, room.memory)?;
     let file = input.name.clone();
     let digesting = input.digesting.clone();
+    let shown = Progress::of_reading(input.bytes);
     let mut bad_rows = BadRows::new(&room.folder);
+    let mut read = 0;
     let mut gathering = Gathering::new(room.memory, room.folder);
-    let rows = Rows::of(input, rules)?.for_each(|row| match row {
-        Ok(change) => gathering.add(&change).map_err(ReadError::from),
-        Err(row) => Ok(bad_rows.add(&row)?),
+    let rows = Rows::of(input, rules)?.for_each(|row| {
+        read += 1;
+        if read % SHOWN_EVERY == 0 {
+            shown.read(read, digesting.bytes());
+        }
+        match row {
+            Ok(change) => gathering.add(&change).map_err(ReadError::from),
+            Err(row) => Ok(bad_rows.add(&row)?),
+        }
     })?;
+    shown.grouping();
     let mut gathered = gathering.finish(rules.limits)?;
     let totals = Totals::of(&mut gathered, &rules)?;
     if totals.too_many_tags_of_the_app {
@@ -192,7 +204,7 @@ impl Run<'_> {
         }
         let taken_up = opened.taken_up;
         let mut book = Book::of(opened);
-        let bar = Bar::new(
+        let shown = Progress::of_sending(
             identity.users,
             &book.settled,
             self.connection.calls_per_second,
@@ -204,8 +216,8 @@ impl Run<'_> {
             taken_up,
             interrupt: self.interrupt,
         };
-        let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut book, &bar);
-        bar.clear();
+        let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut book, &shown);
+        drop(shown);
         let seconds = started.elapsed().as_secs_f64();
         let (journal, mut remains) = book.close();
         let counters = journal.counters();

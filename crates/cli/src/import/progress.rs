@@ -1,68 +1,158 @@
-//! The progress bar: on standard error, and only where that is a terminal.
+//! How far an import is, on standard error: a line that changes where that is a terminal, else a line every ten seconds.
+//! A thread of its own shows it, so that it goes on while the import waits; where there is none to be had, nothing is
+//! shown.
 
-use std::cell::Cell;
-use std::io::IsTerminal;
+mod meter;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use imtag_transport::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use imtag_transport::Progress as Sent;
 
 use super::journal::Settled;
-
-const TEMPLATE: &str = "{bar:30} {pos}/{len} users, {msg}, {eta} left";
+use crate::output::note;
+use crate::status_line;
+use meter::{Meter, Reading};
 
 /// More often than this nobody can read it.
-const EVERY: Duration = Duration::from_millis(200);
+const ON_A_TERMINAL: Duration = Duration::from_millis(200);
 
-/// A bar of users.
-pub(crate) struct Bar {
-    bar: ProgressBar,
-    calls_per_second: u32,
-    /// When it was shown last, and how many requests had been sent then.
-    last: Cell<(Instant, u64)>,
+/// In a log.
+const IN_A_LOG: Duration = Duration::from_secs(10);
+
+/// Shown until it is dropped.
+pub(crate) struct Progress {
+    shared: Arc<Shared>,
+    started: Instant,
+    thread: Option<JoinHandle<()>>,
 }
 
-impl Bar {
-    /// A bar of this many users, of whom some may be settled already.
-    pub(crate) fn new(users: u64, settled: &Settled, calls_per_second: u32) -> Bar {
-        let target = match std::io::stderr().is_terminal() {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(users), target);
-        let bar = match ProgressStyle::with_template(TEMPLATE) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        };
-        let bar = bar.with_position(settled.done() + settled.failed());
-        bar.reset_eta();
-        Bar {
-            bar,
-            calls_per_second,
-            last: Cell::new((Instant::now(), 0)),
+struct Shared {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+struct State {
+    stage: Stage,
+    is_over: bool,
+}
+
+enum Stage {
+    Reading(Reading),
+    Grouping,
+    Sending(Meter),
+}
+
+impl Progress {
+    /// Of a file that is read, of so many bytes where that is known.
+    pub(crate) fn of_reading(bytes: Option<u64>) -> Progress {
+        Progress::start(Stage::Reading(Reading::new(bytes)))
+    }
+
+    /// Of users who are sent, of whom some may be settled already.
+    pub(crate) fn of_sending(users: u64, settled: &Settled, calls_at_most: u32) -> Progress {
+        let before = settled.done() + settled.failed();
+        Progress::start(Stage::Sending(Meter::new(users, before, calls_at_most)))
+    }
+
+    fn start(stage: Stage) -> Progress {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                stage,
+                is_over: false,
+            }),
+            ended: Condvar::new(),
+        });
+        let (its, started) = (Arc::clone(&shared), Instant::now());
+        let thread = thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || its.run(started));
+        Progress {
+            shared,
+            started,
+            thread: thread.ok(),
         }
     }
 
-    /// Shows how far the import is, if it is time to.
-    pub(crate) fn show(&self, settled: &Settled, progress: &Progress) {
-        let (last, sent) = self.last.get();
-        let passed = last.elapsed();
-        if self.bar.is_hidden() || passed < EVERY {
-            return;
+    pub(crate) fn read(&self, rows: u64, bytes: u64) {
+        if let Stage::Reading(reading) = &mut self.shared.state().stage {
+            reading.note(rows, bytes);
         }
-        self.last.set((Instant::now(), progress.sent));
-        #[allow(clippy::cast_precision_loss)] // of a fifth of a second
-        let calls = (progress.sent - sent) as f64 / passed.as_secs_f64();
-        let share = 100.0 * calls / f64::from(self.calls_per_second);
-        let message = format!(
-            "{calls:.0} calls/s ({share:.0} % of the quota), {} failed",
-            settled.failed()
-        );
-        self.bar.set_message(message);
-        self.bar.set_position(settled.done() + settled.failed());
     }
 
-    pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// All is read.
+    pub(crate) fn grouping(&self) {
+        self.shared.state().stage = Stage::Grouping;
+    }
+
+    pub(crate) fn sent(&self, settled: &Settled, sent: &Sent) {
+        let at = self.started.elapsed();
+        if let Stage::Sending(meter) = &mut self.shared.state().stage {
+            let all = settled.done() + settled.failed();
+            meter.note(at, all, settled.failed(), sent.sent);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.shared.state().is_over = true;
+        self.shared.ended.notify_all();
+        // it panics only by a defect
+        drop(self.thread.take().map(JoinHandle::join));
+        status_line::clear();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread.
+    fn run(&self, started: Instant) {
+        let on_a_terminal = status_line::is_possible();
+        let every = if on_a_terminal {
+            ON_A_TERMINAL
+        } else {
+            IN_A_LOG
+        };
+        loop {
+            let state = self.state();
+            let waited = self
+                .ended
+                .wait_timeout_while(state, every, |state| !state.is_over);
+            let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.is_over {
+                return;
+            }
+            let width = on_a_terminal.then(status_line::width);
+            let line = state.stage.line(started.elapsed(), width);
+            drop(state); // a terminal may take its time
+            if on_a_terminal {
+                status_line::show(line);
+            } else {
+                note(line);
+            }
+        }
+    }
+}
+
+impl Stage {
+    /// What there is to show, in so many columns; all of it, where there is no such limit.
+    fn line(&self, at: Duration, width: Option<usize>) -> String {
+        match self {
+            Stage::Reading(reading) => reading.line(width),
+            Stage::Grouping => meter::fit(
+                &[
+                    "putting the rows of each user together".to_owned(),
+                    "grouping".to_owned(),
+                ],
+                None,
+                width,
+            ),
+            Stage::Sending(meter) => meter.line(at, width),
+        }
     }
 }

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_transport::{Bulk, Change, ChangeError, Client, Progress, Settled, Summary};
+use imtag_transport::{
+    Bulk, Change, ChangeError, Client, Progress as BulkProgress, Settled, Summary,
+};
 
 use super::book::{Book, changes_of};
 use super::change::Op;
 use super::disk::DiskError;
 use super::group::User;
 use super::journal::Counters;
-use super::progress::Bar;
+use super::progress::Progress;
 use super::totals::has_too_many_tags;
 use super::users::{Gathered, GroupError};
 use crate::interrupt::Interrupt;
@@ -58,7 +60,7 @@ pub(crate) enum Stopped {
 
 impl Sender<'_> {
     /// Sends whatever is not settled.
-    pub(crate) fn send(&self, gathered: &mut Gathered, book: &mut Book, bar: &Bar) -> Sent {
+    pub(crate) fn send(&self, gathered: &mut Gathered, book: &mut Book, shown: &Progress) -> Sent {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let bulk = self.client.bulk();
         let bulk = match self.taken_up {
@@ -76,7 +78,7 @@ impl Sender<'_> {
         let mut run = Run {
             bulk,
             book,
-            bar,
+            shown,
             started: Instant::now(),
             counted: Counters::default(),
         };
@@ -129,7 +131,7 @@ impl Sender<'_> {
 struct Run<'r> {
     bulk: Bulk,
     book: &'r mut Book,
-    bar: &'r Bar,
+    shown: &'r Progress,
     started: Instant,
     /// What the journal's counters have been told.
     counted: Counters,
@@ -172,12 +174,12 @@ impl Run<'_> {
         let progress = self.bulk.progress();
         self.count(&progress);
         self.book.take(of_users)?;
-        self.bar.show(&self.book.settled, &progress);
+        self.shown.sent(&self.book.settled, &progress);
         self.book.journal.check()
     }
 
     /// Tells the journal's counters what the run came to since they were told last.
-    fn count(&mut self, progress: &Progress) {
+    fn count(&mut self, progress: &BulkProgress) {
         let now = Counters {
             requests: progress.requests,
             retries: progress.retries(),

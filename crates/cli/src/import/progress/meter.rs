@@ -1,0 +1,318 @@
+//! What progress says: figures in, a line out, without a clock and without a terminal.
+//!
+//! - Rates are of this run: what earlier runs settled has taken none of its time.
+//! - Calls a second are counted over five seconds, as the quota is one of whole seconds: over less, a burst would look
+//!   like more than the quota.
+//! - The time left follows from the last half minute, and is not told while nothing is answered.
+//! - A line is never wider than it may be: what matters least is left out first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What calls a second are counted over.
+const CALLS_OVER: Duration = Duration::from_secs(5);
+
+/// What the time left is reckoned from.
+const USERS_OVER: Duration = Duration::from_secs(30);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// After so long without an outcome it is said.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Columns of a bar.
+const BAR: (usize, usize) = (10, 30);
+
+/// How far the sending is.
+pub(super) struct Meter {
+    users: u64,
+    calls_at_most: u32,
+    settled: u64,
+    failed: u64,
+    sent: u64,
+    /// Since the start, a second apart, and no older than what is needed.
+    samples: VecDeque<Sample>,
+    last_outcome: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Duration,
+    settled: u64,
+    sent: u64,
+}
+
+impl Meter {
+    /// Of so many users, of whom earlier runs have settled `before`.
+    pub(super) fn new(users: u64, before: u64, calls_at_most: u32) -> Meter {
+        let start = Sample {
+            at: Duration::ZERO,
+            settled: before,
+            sent: 0,
+        };
+        Meter {
+            users,
+            calls_at_most,
+            settled: before,
+            failed: 0,
+            sent: 0,
+            samples: VecDeque::from([start]),
+            last_outcome: Duration::ZERO,
+        }
+    }
+
+    /// Takes how far it is.
+    pub(super) fn note(&mut self, at: Duration, settled: u64, failed: u64, sent: u64) {
+        if settled > self.settled {
+            self.last_outcome = at;
+        }
+        (self.settled, self.failed, self.sent) = (settled, failed, sent);
+        let last = self.samples.back().map_or(Duration::ZERO, |it| it.at);
+        if at >= last + SECOND {
+            self.samples.push_back(Sample { at, settled, sent });
+        }
+        while self
+            .samples
+            .get(1)
+            .is_some_and(|it| at >= it.at + USERS_OVER)
+        {
+            self.samples.pop_front();
+        }
+    }
+
+    /// The line at a moment, in so many columns.
+    pub(super) fn line(&self, at: Duration, width: Option<usize>) -> String {
+        let (users, failed) = (self.users, self.failed);
+        let calls = self.calls_a_second(at);
+        let share = 100.0 * calls / f64::from(self.calls_at_most);
+        let users = format!("{}/{users} users", self.settled);
+        let end = self.end(at).map_or(String::new(), |end| format!(", {end}"));
+        let percent = 100 * u128::from(self.settled) / u128::from(self.users.max(1));
+        let candidates = [
+            format!(
+                "{users}, {calls:.0} calls/s ({share:.0} % of the quota), {failed} failed{end}"
+            ),
+            format!("{users}, {calls:.0} calls/s ({share:.0} %), {failed} failed{end}"),
+            format!("{users}, {failed} failed{end}"),
+            format!("{users}{end}"),
+            format!("{percent} %{end}"),
+            format!("{percent} %"),
+        ];
+        fit(&candidates, Some((self.settled, self.users)), width)
+    }
+
+    fn calls_a_second(&self, at: Duration) -> f64 {
+        let calls = |since: &Sample| {
+            let over = at.saturating_sub(since.at).max(SECOND);
+            rate(self.sent - since.sent, over)
+        };
+        let since = self
+            .samples
+            .iter()
+            .rev()
+            .find(|it| at >= it.at + CALLS_OVER);
+        let calls = since.or(self.samples.front()).map_or(0.0, calls);
+        calls.min(f64::from(self.calls_at_most))
+    }
+
+    /// When it will be over, as far as that can be said.
+    fn end(&self, at: Duration) -> Option<String> {
+        let silence = at.saturating_sub(self.last_outcome);
+        if silence >= SILENCE && self.settled < self.users {
+            return Some(format!("no answer for {}", spell(silence.as_secs())));
+        }
+        let since = self.samples.front()?;
+        let over = at.saturating_sub(since.at).max(SECOND);
+        let rate = rate(self.settled - since.settled, over);
+        if rate == 0.0 {
+            return None;
+        }
+        #[allow(clippy::cast_precision_loss)] // no file has 2^52 users
+        let left = (self.users - self.settled) as f64 / rate;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // it is no less than none
+        Some(format!("{} left", spell(left.ceil() as u64)))
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // no import makes 2^52 of anything
+fn rate(number: u64, over: Duration) -> f64 {
+    number as f64 / over.as_secs_f64()
+}
+
+/// `12 s`, `3 min 20 s`, `2 h 5 min`.
+fn spell(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// How far the reading is.
+pub(super) struct Reading {
+    rows: u64,
+    bytes: u64,
+    all: Option<u64>,
+}
+
+impl Reading {
+    /// Of so many bytes, where that is known.
+    pub(super) fn new(all: Option<u64>) -> Reading {
+        Reading {
+            rows: 0,
+            bytes: 0,
+            all,
+        }
+    }
+
+    pub(super) fn note(&mut self, rows: u64, bytes: u64) {
+        (self.rows, self.bytes) = (rows, bytes);
+    }
+
+    pub(super) fn line(&self, width: Option<usize>) -> String {
+        let rows = self.rows;
+        let Some(all) = self.all.filter(|all| *all > 0) else {
+            let all = format!("reading: {rows} rows");
+            return fit(&[all, format!("{rows} rows")], None, width);
+        };
+        // a file may grow while it is read
+        let percent = 100 * u128::from(self.bytes.min(all)) / u128::from(all);
+        let candidates = [
+            format!("reading: {percent} %, {rows} rows"),
+            format!("reading: {percent} %"),
+            format!("{percent} %"),
+        ];
+        fit(&candidates, Some((self.bytes.min(all), all)), width)
+    }
+}
+
+/// The first that fits, with a bar before it where there is room; the start of the last where none does. Without a
+/// width the first, and no bar.
+pub(super) fn fit(
+    candidates: &[String],
+    share: Option<(u64, u64)>,
+    width: Option<usize>,
+) -> String {
+    let Some(width) = width else {
+        return candidates[0].clone();
+    };
+    let fits = candidates.iter().find(|it| it.len() <= width);
+    let Some(line) = fits else {
+        let last = candidates.last().map_or("", String::as_str);
+        return last.chars().take(width).collect();
+    };
+    // the brackets, and a blank
+    let room = (width - line.len()).saturating_sub(3).min(BAR.1);
+    match share {
+        Some((done, all)) if room >= BAR.0 => format!("{} {line}", bar(done, all, room)),
+        _ => line.clone(),
+    }
+}
+
+fn bar(done: u64, all: u64, columns: usize) -> String {
+    let full = u128::from(done) * columns as u128 / u128::from(all.max(1));
+    let full = usize::try_from(full).unwrap_or(columns).min(columns);
+    format!("[{:<columns$}]", "=".repeat(full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// An import of 100,000 users at a hundred requests of a user a second, so many seconds on.
+    fn running(before: u64, until: u64) -> Meter {
+        let mut meter = Meter::new(100_000, before, 100);
+        for tenth in 1..=until * 10 {
+            let at = Duration::from_millis(tenth * 100);
+            meter.note(at, before + tenth * 10, 3, tenth * 10);
+        }
+        meter
+    }
+
+    #[test]
+    fn the_line_says_how_far_it_is_how_fast_and_how_long_it_takes() {
+        let meter = running(0, 20);
+        assert_eq!(
+            meter.line(seconds(20), Some(120)),
+            "[                              ] 2000/100000 users, 100 calls/s (100 % of the quota), 3 failed, 16 min 20 s left"
+        );
+        assert_eq!(
+            meter.line(seconds(20), None),
+            "2000/100000 users, 100 calls/s (100 % of the quota), 3 failed, 16 min 20 s left"
+        );
+    }
+
+    #[test]
+    fn the_time_left_is_reckoned_from_what_this_run_did() {
+        let meter = running(98_000, 2);
+        let line = meter.line(seconds(2), None);
+        assert!(line.ends_with(", 18 s left"), "{line}");
+    }
+
+    #[test]
+    fn a_burst_is_never_more_than_the_quota() {
+        let mut meter = Meter::new(100_000, 0, 100);
+        for (millis, sent) in [(1, 100), (1_001, 200), (2_001, 300), (2_200, 301)] {
+            let at = Duration::from_millis(millis);
+            meter.note(at, sent, 0, sent);
+            for later in [0, 10, 200] {
+                let line = meter.line(at + Duration::from_millis(later), None);
+                assert!(line.contains(" 100 calls/s (100 % of the quota)"), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_of_which_nothing_is_left_goes_down() {
+        let meter = running(0, 10);
+        let line = meter.line(seconds(20), None);
+        assert!(line.contains(" 0 calls/s (0 % of the quota)"), "{line}");
+        assert!(line.ends_with(", no answer for 10 s"), "{line}");
+    }
+
+    #[test]
+    fn every_line_fits_whatever_the_width() {
+        let mut meter = running(0, 20);
+        meter.users = 1_000_000_000;
+        let reading = Reading {
+            rows: u64::MAX,
+            bytes: 1,
+            all: Some(2),
+        };
+        let unknown = Reading::new(None);
+        for width in 0..=200 {
+            for at in [seconds(20), seconds(9_999_999)] {
+                let line = meter.line(at, Some(width));
+                assert!(line.len() <= width, "{width}: {line}");
+            }
+            assert!(reading.line(Some(width)).len() <= width);
+            assert!(unknown.line(Some(width)).len() <= width);
+        }
+        let at = |width| running(50_000, 20).line(seconds(20), Some(width));
+        assert_eq!(at(20), "52 %, 8 min 0 s left");
+        assert_eq!(at(39), "52000/100000 users, 8 min 0 s left");
+        assert_eq!(
+            at(79),
+            "52000/100000 users, 100 calls/s (100 % of the quota), 3 failed, 8 min 0 s left"
+        );
+    }
+
+    #[test]
+    fn reading_says_its_share_where_the_length_is_known() {
+        let mut reading = Reading::new(Some(1_000));
+        reading.note(50, 450);
+        assert_eq!(reading.line(None), "reading: 45 %, 50 rows");
+        assert_eq!(
+            reading.line(Some(40)),
+            "[======         ] reading: 45 %, 50 rows"
+        );
+        let mut reading = Reading::new(None);
+        reading.note(50, 450);
+        assert_eq!(reading.line(Some(40)), "reading: 50 rows");
+    }
+}

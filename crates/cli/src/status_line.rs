@@ -1,0 +1,91 @@
+//! Standard error, as people see it: messages, and under them at most one line that changes while a command is at work.
+//! All that is said goes through here, so that no message and no such line write into each other.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What stands in the line that changes.
+static LINE: Mutex<Line> = Mutex::new(Line {
+    text: String::new(),
+    is_over: false,
+});
+
+struct Line {
+    /// Empty where there is none.
+    text: String,
+    /// The command ends, and nothing changes any more.
+    is_over: bool,
+}
+
+/// Where a terminal does not say how wide it is.
+const USUAL_WIDTH: usize = 80;
+
+/// From the start of the line to its end.
+const ERASE: &str = "\r\x1b[K";
+
+/// Whether standard error can take a line back.
+pub(crate) fn is_possible() -> bool {
+    let terminal = std::env::var("TERM").unwrap_or_default();
+    io::stderr().is_terminal() && !matches!(terminal.as_str(), "" | "dumb")
+}
+
+/// Columns that stay free: a full line may wrap, and a terminal shows Ctrl-C as `^C`.
+const FREE: usize = 3;
+
+/// How many columns a line may take just now.
+pub(crate) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    let columns = match size.map_or(0, |size| usize::from(size.ws_col)) {
+        0 => USUAL_WIDTH,
+        columns => columns,
+    };
+    columns.saturating_sub(FREE)
+}
+
+/// Shows a line in place of the one before. It is to fit, and in ASCII, where each letter takes a column.
+pub(crate) fn show(text: String) {
+    let mut line = line();
+    if !line.is_over {
+        write(&format!("\r{text}\x1b[K"));
+        line.text = text;
+    }
+}
+
+/// Takes the line back.
+pub(crate) fn clear() {
+    line().clear();
+}
+
+/// Takes the line back, as the command ends: whatever is at work yet shows none any more.
+pub(crate) fn end() {
+    let mut line = line();
+    line.clear();
+    line.is_over = true;
+}
+
+/// Writes a message above the line that changes.
+pub(crate) fn say(message: &str) {
+    let line = line();
+    match line.text.as_str() {
+        "" => write(&format!("{message}\n")),
+        text => write(&format!("{ERASE}{message}\n{text}")),
+    }
+}
+
+impl Line {
+    fn clear(&mut self) {
+        if !self.text.is_empty() {
+            write(ERASE);
+            self.text.clear();
+        }
+    }
+}
+
+fn line() -> MutexGuard<'static, Line> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In one piece. Where standard error is closed there is nobody to tell.
+fn write(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
