@@ -67,7 +67,7 @@ fn a_pipe_that_is_closed_amid_a_long_report_is_no_error() {
 #[test]
 fn of_many_bad_rows_ten_a_reason_are_named_and_the_list_has_all() {
     let stage = Stage::new();
-    let rows: String = (0..50_000)
+    let rows: String = (0..2_000)
         .map(|nth| format!("alice,\nbob,{}\n", "x".repeat(51 + nth % 9)))
         .collect();
     stage.file("users.csv", format!("account,tag\n{rows}"));
@@ -92,17 +92,17 @@ fn of_many_bad_rows_ten_a_reason_are_named_and_the_list_has_all() {
         let _ = std::fs::remove_file(&path);
         let text = stage.run(arguments).out;
         assert_eq!(text.matches("  line ").count(), 20, "{arguments:?}");
-        assert_eq!(text.matches("  and 49990 more like these\n").count(), 2);
+        assert_eq!(text.matches("  and 1990 more like these\n").count(), 2);
         let list = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(list.lines().count(), 100_000);
+        assert_eq!(list.lines().count(), 4_000);
         assert!(list.starts_with("{\"line\":2,\"reason\":\"tag: empty, at least 1 byte "));
 
         let ran = stage.run(&[arguments, &["--json"]].concat());
         assert!(ran.out.len() < 8_000, "{} bytes", ran.out.len());
         let report = ran.json();
-        assert_eq!(report["bad_rows"], 100_000);
+        assert_eq!(report["bad_rows"], 4_000);
         assert_eq!(report["bad_row_details"].as_array().unwrap().len(), 20);
-        assert_eq!(report["bad_rows_by_reason"][1]["rows"], 50_000);
+        assert_eq!(report["bad_rows_by_reason"][1]["rows"], 2_000);
         assert_eq!(report["bad_rows_list"], "users.csv.bad-rows.ndjson");
     }
 }
