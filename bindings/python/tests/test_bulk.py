@@ -8,8 +8,9 @@ import resource
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulator import HANGS, Emulator
@@ -203,14 +204,79 @@ def test_an_exception_of_the_callers_own_ends_the_run_and_leaves_no_change_witho
     assert emulator.tags("later") == []
 
 
-def test_what_is_no_change_is_named_with_its_place(client: imtag.Client) -> None:
-    run = client.bulk([imtag.add("u", ["a"]), ("u", ["a"])])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match=r"changes\[1\]: tuple, expected imtag\.Change: write imtag\.add"):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: None, "changes[2]: NoneType, expected imtag.Change: write imtag.add(account, [tag, ...])"),
+        (lambda: 7, "changes[2]: int, expected imtag.Change: write imtag.add(account, [tag, ...])"),
+        (lambda: b"u", "changes[2]: bytes, expected imtag.Change: write imtag.add(account, [tag, ...])"),
+        (lambda: ("u",), "changes[2]: tuple, expected imtag.Change: write imtag.add(account, [tag, ...])"),
+        (lambda: {"u"}, "changes[2]: set, expected imtag.Change: write imtag.add(account, [tag, ...])"),
+        (lambda: imtag.add(float("nan"), ["a"]), "changes[2].account: float, expected str"),  # type: ignore[arg-type]
+        (lambda: imtag.clear(None), "changes[2].account: NoneType, expected str"),  # type: ignore[arg-type]
+        (lambda: imtag.add("u", "vip"), "changes[2].tags: str, expected several: write [tag] in place of tag"),
+        (lambda: imtag.remove("u", None), "changes[2].tags: NoneType, expected an iterable of str"),  # type: ignore[arg-type]
+        (lambda: imtag.add("u", ["a", float("nan")]), "changes[2].tags[1]: float, expected str"),  # type: ignore[list-item]
+    ],
+)
+def test_what_is_no_change_is_named_with_its_row_and_loses_none_before_it(
+    emulator: Emulator, client: imtag.Client, wrong: Callable[[], imtag.Change], said: str
+) -> None:
+    def changes() -> Iterator[imtag.Change]:
+        yield imtag.add("u0", ["a"])
+        emulator.wait_for_tags("u0")
+        yield imtag.add("", ["a"])
+        yield wrong()
+        raise AssertionError("the input goes on")
+
+    run = client.bulk(changes(), linger=0.005)
+    outcomes: list[imtag.Outcome] = []
+    with pytest.raises(TypeError) as raised:
+        outcomes.extend(run)
+    assert str(raised.value) == said
+    assert {index: type(error) for index, _, error in [*outcomes, *run]} == {
+        0: type(None),
+        1: imtag.ChangeError.that_is(imtag.InvalidRequest),
+    }
+    assert run.summary.unsettled == 0
+
+
+@pytest.mark.parametrize("number", [0, 130])
+def test_what_is_no_change_in_a_list_is_named_with_its_row(client: imtag.Client, number: int) -> None:
+    changes: list[Any] = [*users(number), ("u", ["a"]), *users(3)]
+    run = client.bulk(changes)
+    with pytest.raises(TypeError, match=rf"changes\[{number}\]: tuple, expected imtag\.Change: write imtag\.add"):
         run.finish()
+    assert len(run.failures) + len(list(run)) + run.summary.done == number
+
+
+def test_what_is_not_several_changes_is_refused(client: imtag.Client) -> None:
     with pytest.raises(TypeError, match="changes: int, expected an iterable"):
         client.bulk(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"changes: Change, expected several: write \[change\]"):
         client.bulk(imtag.clear("u"))  # type: ignore[arg-type]
+
+
+def test_the_error_of_a_change_names_its_row(client: imtag.Client) -> None:
+    run = client.bulk([imtag.add("u0", ["a"]), imtag.add("", ["a"]), imtag.add("u2", [""])])
+    run.finish()
+    assert {(error.index, error.account) for error in run.failures} == {(1, ""), (2, "u2")}
+    for error in run.failures:
+        assert pickle.loads(pickle.dumps(error)).index == error.index
+    with client.batcher() as batcher, pytest.raises(imtag.ChangeError) as raised:
+        batcher.add_tag("", ["a"])
+    assert raised.value.index is None
+
+
+def test_a_change_of_wrong_types_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match=r"operation: int, expected imtag\.Operation"):
+        imtag.Change(1, "u", ("a",))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="tags: str, expected several"):
+        imtag.Change(imtag.Operation.ADD, "u", "vip")
+    with pytest.raises(TypeError, match="account: NoneType, expected str"):
+        imtag.add("u", ["a"])._replace(account=None)  # type: ignore[arg-type]
+    assert imtag.add("u", {"a"}).tags == ("a",)
+    assert imtag.add("u", ["a"])._replace(account="v") == imtag.Change(imtag.Operation.ADD, "v", ["a"])
 
 
 def test_a_text_for_several_is_refused_where_it_is_written() -> None:
@@ -264,6 +330,35 @@ def test_a_run_that_is_left_with_work_in_it_says_how_much(client: imtag.Client) 
     run = client.bulk(itertools.chain(users(3), itertools.repeat(invalid)), linger=60)
     next(run)
     with pytest.warns(ResourceWarning, match="a bulk run was dropped with 3 changes that have no outcome"):
+        del run
+
+
+@pytest.mark.parametrize("kind", [list, iter, tuple])
+def test_a_run_that_is_never_iterated_says_that_nothing_was_sent(
+    emulator: Emulator, client: imtag.Client, kind: type
+) -> None:
+    said = r"a bulk run was never started, and none of its changes was sent: iterate it, or call its finish\(\)"
+    with pytest.warns(ResourceWarning, match=said):
+        client.bulk(kind([imtag.add("u", ["a"])]))
+    with pytest.warns(ResourceWarning, match=said), client.bulk(users(1)):
+        pass
+    assert emulator.arrivals() == 0
+
+
+def test_a_run_that_has_nothing_to_do_or_is_closed_says_nothing(client: imtag.Client) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client.bulk([])
+        client.bulk(iter(()))
+        client.bulk(users(3)).close()
+        with pytest.raises(LookupError), client.bulk(users(3)):
+            raise LookupError
+
+
+def test_a_run_that_is_left_before_the_end_of_its_input_says_so(client: imtag.Client) -> None:
+    run = client.bulk(imtag.add("", []) for _ in range(1000))  # each has its outcome at once
+    next(run)
+    with pytest.warns(ResourceWarning, match="a bulk run was dropped before the end of its input"):
         del run
 
 

@@ -11,7 +11,7 @@ from ctypes import c_void_p
 from threading import TIMEOUT_MAX
 from typing import Any, NoReturn
 
-from . import _errors
+from . import _errors, _exit
 from ._call import Call, Cancel
 from ._changes import Change, Operation, add, clear, remove
 from ._credentials import Supplier
@@ -169,9 +169,9 @@ class Batcher:
     def __repr__(self) -> str:
         return f"<imtag.Batcher of {self.unsettled} changes without outcome>"
 
-    def __del__(self) -> None:
+    def __del__(self, is_over: Any = _exit.is_over) -> None:
         submitted = self._submitted
-        if submitted is not None:
+        if submitted is not None and not is_over():
             submitted.drop(self)
 
 

@@ -23,11 +23,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from ctypes import c_size_t, c_void_p
 from itertools import count, islice, repeat
-from operator import attrgetter
+from operator import attrgetter, length_hint
 from typing import Any, NoReturn
 
 from . import _exit
-from ._changes import Change, Outcome
+from ._changes import Change, Outcome, WrongType
 from ._completions import settled
 from ._credentials import Supplier
 from ._errors import ChangeError, Error
@@ -63,10 +63,9 @@ class Run:
         asked.bulk = self.pointer
         options.set("im_bulk", self.pointer)
         lib.im_bulk_set_progress(self.pointer, asked.callback, None)
-        _exit.know(self)
 
     def end(self, until: float) -> None:
-        """Send nothing more, as the interpreter ends, and wait for what cannot be ended at once: a callback."""
+        """Send nothing more, and wait for what cannot be ended at once: a callback."""
         lib.im_bulk_cancel(self.pointer)
         lib.im_bulk_cancel(self.pointer)
         while read_summary(self.pointer).unsettled and time.monotonic() < until:
@@ -98,7 +97,8 @@ class Bulk:
     """A bulk run, made by ``client.bulk``: an iterator of outcomes, in the order in which they become known.
 
     It is begun by the first step, and by nothing else. One thread iterates or finishes it; any may cancel it and look
-    at its summary. A run that is left before its end is ended when nobody has it any more, or by ``close`` or ``with``.
+    at its summary. A run that is left before its end is ended when nobody has it any more, or by ``close`` or ``with``;
+    a ResourceWarning says what it leaves undone: changes without outcome, or all of them where it was never begun.
     """
 
     def __init__(
@@ -110,6 +110,7 @@ class Bulk:
         options: Options,
     ) -> None:
         self._run: Run | None = None
+        self._begun = False
         self._input: Iterator[Change] | None = _iterator(changes)
         self._at_once = _AT_ONCE if isinstance(changes, Sized) else 1
         self._batch: list[Change] = []
@@ -126,6 +127,7 @@ class Bulk:
         self._asked = Asked(progress)
         self._supplier = supplier
         self._run = Run(client, options, self._asked, supplier)
+        _exit.know(self)
 
     @property
     def summary(self) -> Summary:
@@ -165,8 +167,11 @@ class Bulk:
     def __enter__(self) -> Bulk:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, raised: object, *_: object) -> None:
+        left = None if raised else self._unstarted()
         self.close()
+        if left:
+            warnings.warn(left, ResourceWarning, source=self, stacklevel=2)
 
     def __iter__(self) -> Bulk:
         return self
@@ -218,7 +223,10 @@ class Bulk:
         batch = self._batch
         while len(batch) < self._at_once:
             before = len(batch)
-            batch.extend(islice(changes, 1))  # pulled is kept, whatever a signal does
+            try:
+                batch.extend(islice(changes, 1))  # pulled is kept, whatever a signal does
+            except WrongType as wrong:  # of imtag.add in a generator
+                raise TypeError(f"changes[{self._next_id + before}].{wrong}") from wrong
             if len(batch) == before:
                 return False
             if not isinstance(batch[-1], Change):
@@ -252,7 +260,7 @@ class Bulk:
         if offer.error:
             if not lib.im_error_failure_count(offer.error):  # it is no change's: this is a forked child
                 raise exception_of(lib.im_error_status(offer.error), offer.error)
-            refused = Outcome(next_id, offer.changes[done], change_error(offer.error))
+            refused = _outcome(next_id, offer.changes[done], change_error(offer.error))
             now.update(_ready=deque([*self._ready, refused]), _batch=self._batch[done + 1 :], _next_id=next_id + 1)
             now.update(_not_taken=self._not_taken + 1, _input=None)
         vars(self).update(now)
@@ -272,7 +280,7 @@ class Bulk:
                 lib.im_error_free(error)
         numbers, errors = settled(completions)
         changes = self._pending
-        ready = deque([*self._ready, *[Outcome(number, changes[number], errors.get(number)) for number in numbers]])
+        ready = deque([*self._ready, *[_outcome(number, changes[number], errors.get(number)) for number in numbers]])
         vars(self).update(_ready=ready, _completions=c_void_p())
         lib.im_completions_free(completions)
         for number in numbers:
@@ -330,11 +338,43 @@ class Bulk:
     def __repr__(self) -> str:
         return f"<imtag.Bulk {self.summary}{' over' if self._run is None else ''}>"
 
-    def __del__(self, warn: Any = warnings.warn) -> None:
-        run = getattr(self, "_run", None)
-        unsettled = 0 if run is None else read_summary(run.pointer).unsettled
+    def end(self, until: float) -> None:
+        """Send nothing more, as the interpreter ends."""
+        run = self._run
+        if run is not None:
+            self._warn()
+            run.end(until)
+
+    def _unstarted(self) -> str | None:
+        """Say that none of the changes was looked at, if so."""
+        begun = self._input is None or self._next_id or self._batch
+        if begun or not length_hint(self._input, 1):
+            return None
+        return "a bulk run was never started, and none of its changes was sent: iterate it, or call its finish()"
+
+    def _warn(self) -> None:
+        """Say what is left undone by a run that is over now."""
+        run = self._run
+        if run is None:
+            return
+        left = self._unstarted()
+        unsettled = read_summary(run.pointer).unsettled + len(self._batch)
         if unsettled:
-            warn(f"a bulk run was dropped with {unsettled} changes that have no outcome", ResourceWarning, source=self)
+            left = f"a bulk run was dropped with {unsettled} changes that have no outcome: iterate it to its end"
+        elif left is None and self._input is not None and length_hint(self._input, 1):
+            left = "a bulk run was dropped before the end of its input: iterate it to its end, or close it"
+        if left:
+            warnings.warn(left, ResourceWarning, source=self, stacklevel=3)
+
+    def __del__(self, forget: Any = _exit.forget) -> None:
+        if forget(self):  # else it is a forked child's copy, or the interpreter ends, and has been told
+            self._warn()
+
+
+def _outcome(index: int, change: Change, error: ChangeError | None) -> Outcome:
+    if error is not None:
+        error.index = index
+    return Outcome(index, change, error)
 
 
 def _iterator(changes: Iterable[Change]) -> Iterator[Change]:

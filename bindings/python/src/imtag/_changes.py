@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ._errors import ChangeError
 from ._marshal import Text
@@ -28,13 +28,36 @@ class Operation(enum.IntEnum):
         return self.name.lower()
 
 
-class Change(NamedTuple):
-    """A change of a user's tags, made by ``imtag.add``, ``imtag.remove`` or ``imtag.clear``."""
+class WrongType(TypeError):
+    """A change's field is of a wrong type; a bulk run adds the change's index."""
 
+
+class _Fields(NamedTuple):
     operation: Operation
     account: Text
-    tags: tuple[Text, ...]
-    """None for a change that clears."""
+    tags: tuple[Text, ...] = ()
+
+
+class Change(_Fields):
+    """A change of a user's tags: ``operation``, ``account`` and ``tags``, none for a change that clears.
+
+    Made by ``imtag.add``, ``imtag.remove`` or ``imtag.clear``. There is none with a field of a wrong type.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, operation: Operation, account: Text, tags: Iterable[Text] = ()) -> Change:
+        """Check the types."""
+        if not isinstance(operation, Operation):
+            raise WrongType(f"operation: {type(operation).__name__}, expected imtag.Operation")
+        if not isinstance(account, (str, bytes)):
+            raise WrongType(f"account: {type(account).__name__}, expected str")
+        return tuple.__new__(cls, (operation, account, _tags(tags)))
+
+    @classmethod
+    def _make(cls, fields: Iterable[Any]) -> Change:  # type: ignore[override]
+        """Make one of its fields, as ``_replace`` does."""
+        return cls(*fields)
 
 
 class Outcome(NamedTuple):
@@ -53,32 +76,26 @@ def add(account: Text, tags: Iterable[Text]) -> Change:
 
     TypeError for what is no text; limits are looked at when the change is sent.
     """
-    return Change(Operation.ADD, _account(account), _tags(tags))
+    return Change(Operation.ADD, account, tags)
 
 
 def remove(account: Text, tags: Iterable[Text]) -> Change:
     """Return a change that removes tags from a user: any number. All else as ``add``."""
-    return Change(Operation.REMOVE, _account(account), _tags(tags))
+    return Change(Operation.REMOVE, account, tags)
 
 
 def clear(account: Text) -> Change:
     """Return a change that removes all tags of a user. All else as ``add``."""
-    return Change(Operation.CLEAR, _account(account), ())
-
-
-def _account(account: Text) -> Text:
-    if not isinstance(account, (str, bytes)):
-        raise TypeError(f"account: {type(account).__name__}, expected str")
-    return account
+    return Change(Operation.CLEAR, account)
 
 
 def _tags(tags: Iterable[Text]) -> tuple[Text, ...]:
     if isinstance(tags, (str, bytes)):
-        raise TypeError(f"tags: {type(tags).__name__}, expected several: write [tag] in place of tag")
+        raise WrongType(f"tags: {type(tags).__name__}, expected several: write [tag] in place of tag")
     if not isinstance(tags, Iterable):
-        raise TypeError(f"tags: {type(tags).__name__}, expected an iterable of str")
+        raise WrongType(f"tags: {type(tags).__name__}, expected an iterable of str")
     taken = tuple(tags)
     for index, tag in enumerate(taken):
         if not isinstance(tag, (str, bytes)):
-            raise TypeError(f"tags[{index}]: {type(tag).__name__}, expected str")
+            raise WrongType(f"tags[{index}]: {type(tag).__name__}, expected str")
     return taken

@@ -145,6 +145,8 @@ class ChangeError(Error):
     InvalidRequest. ``effect`` is what is known of the tags in ``undone``.
     """
 
+    index: int | None = None
+    """The change's position in the input of a bulk run, from 0; None for one of a batcher."""
     account: str = ""
     """Whose change it is."""
     undone: tuple[str, ...] = ()

@@ -43,9 +43,22 @@ def end(call: Call) -> None:
 
 
 def know(handle: Endable) -> None:
-    """Note a handle that is to be ended."""
-    key = id(handle)
-    _open[key] = weakref.ref(handle, lambda _: _open.pop(key, None))
+    """Note a handle that is to be ended; its ``__del__`` forgets it."""
+    if not _over:
+        _open[id(handle)] = weakref.ref(handle)
+
+
+# What these need is bound, as the names of a module may be gone when the last things are deleted.
+
+
+def forget(handle: Endable, known: dict[int, weakref.ref[Endable]] = _open) -> bool:
+    """Say whether it was known: False for one of a parent process, and for all once the interpreter ends."""
+    return known.pop(id(handle), None) is not None
+
+
+def is_over(over: list[bool] = _over) -> bool:
+    """Whether the interpreter ends."""
+    return bool(over)
 
 
 def _end_all() -> None:
@@ -55,6 +68,7 @@ def _end_all() -> None:
         handle = open_handle()
         if handle is not None:
             handle.end(until)
+    _open.clear()
     while _running and time.monotonic() < until:
         for call in _running.copy().values():  # a copy is made at once, whatever other threads do
             lib.im_call_cancel(call.pointer)

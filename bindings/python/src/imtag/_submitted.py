@@ -121,8 +121,10 @@ class Submitted:
                 given.future.set_result(None)
             else:
                 given.future.set_exception(error)
-        except BaseException:  # of a callback, other than an Exception: the others are to be completed too
-            sys.excepthook(*sys.exc_info())
+        except SystemExit:  # of a callback, which is over, as a thread of its own would be
+            pass
+        except BaseException:  # other than an Exception: the others are to be completed too
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
         finally:
             self.given.pop(number, None)  # only now, so that whoever waits for it finds it
 
@@ -142,7 +144,8 @@ class Submitted:
         if status == 0:
             self.join(max(0.0, until - time.monotonic()))
 
-    def __del__(self, free: Any = lib.im_batcher_free) -> None:
+    def __del__(self, forget: Any = _exit.forget, free: Any = lib.im_batcher_free) -> None:
+        forget(self)
         if self.pointer:
             free(self.pointer)
 
