@@ -5,13 +5,12 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"time"
 )
 
 // ErrBatcherClosed is the reason for what a closed batcher did not take: errors.Is finds it.
-var ErrBatcherClosed = errors.New("imtag: the batcher is closed: make another with NewBatcher")
+var ErrBatcherClosed error = errorText("imtag: the batcher is closed: make another with NewBatcher")
 
 // BatcherOptions are those of a batcher. What is zero has the default.
 type BatcherOptions struct {

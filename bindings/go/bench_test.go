@@ -18,7 +18,7 @@ func BenchmarkBulkRun(b *testing.B) {
 	_, client := fastEmulator(b)
 	changes := imtag.Changes(adds(b.N)...)
 	reportRate(b, func() {
-		if _, err := client.BulkAll(background, changes, imtag.BulkOptions{}); err != nil {
+		if _, err := client.Bulk(background, changes, imtag.BulkOptions{}); err != nil {
 			b.Error(err)
 		}
 	})

@@ -54,26 +54,11 @@ type BulkRun struct {
 	err     error
 }
 
-// Bulk is a run of changes: an iter.Seq[Change], or any other function that hands out changes until it is told to stop.
-// They are pulled as there is room, on the goroutine that asks for the outcomes, and those of one account are made in the
-// order in which they come. A change that breaks the limits has its outcome like every other.
-//
-// When the context is done, nothing more is pulled, sent or tried again; the attempts under way are seen through, for
-// AttemptTimeout at most, and all that was pulled has its outcome. An input that waits should look at the context by itself.
-//
-//	run := client.Bulk(ctx, slices.Values(changes), imtag.BulkOptions{})
-//	for outcome := range run.Outcomes {
-//		if outcome.Err != nil { … }
-//	}
-//	summary, err := run.Finish()
-func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool), options BulkOptions) *BulkRun {
-	return &BulkRun{client: c, ctx: ctx, changes: changes, options: options}
-}
-
-// BulkAll is Bulk where only the failures matter: it waits for the end, and the error is that of [BulkRun.Finish] with all
-// failures in it.
-func (c *Client) BulkAll(ctx context.Context, changes func(yield func(Change) bool), options BulkOptions) (Summary, error) {
-	run := c.Bulk(ctx, changes, options)
+// Bulk makes any number of changes, packed into as few requests as can be and sent at the full quota, and waits for the
+// end: for those whose outcomes are not looked at one by one. The error is that of [BulkRun.Finish], and its Failures are
+// all changes that failed, each with its Index. All else as NewBulkRun.
+func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool), options BulkOptions) (Summary, error) {
+	run := c.NewBulkRun(ctx, changes, options)
 	var failures []Failure
 	run.Outcomes(func(outcome Outcome) bool {
 		var failed *Error
@@ -88,6 +73,23 @@ func (c *Client) BulkAll(ctx context.Context, changes func(yield func(Change) bo
 		failed.Failures = failures
 	}
 	return summary, err
+}
+
+// NewBulkRun makes a run of changes: an iter.Seq[Change], or any other function that hands out changes until it is told to
+// stop. Nothing is sent before its Outcomes are asked for, or Finish is called; [Client.Bulk] does all at once. Changes are
+// pulled as there is room, on the goroutine that asks for the outcomes, and those of one account are made in the order in
+// which they come. A change that breaks the limits has its outcome like every other.
+//
+// When the context is done, nothing more is pulled, sent or tried again; the attempts under way are seen through, for
+// AttemptTimeout at most, and all that was pulled has its outcome. An input that waits should look at the context by itself.
+//
+//	run := client.NewBulkRun(ctx, slices.Values(changes), imtag.BulkOptions{})
+//	for outcome := range run.Outcomes {
+//		if outcome.Err != nil { … }
+//	}
+//	summary, err := run.Finish()
+func (c *Client) NewBulkRun(ctx context.Context, changes func(yield func(Change) bool), options BulkOptions) *BulkRun {
+	return &BulkRun{client: c, ctx: ctx, changes: changes, options: options}
 }
 
 // Outcomes runs it, and hands out the outcome of each change in the order in which they become known: from Go 1.23 on in

@@ -151,6 +151,9 @@ func (b *bulk) outcome(of settled) Outcome {
 	delete(b.pending, of.id)
 	if of.failed != nil {
 		explain(b.run.ctx, of.failed)
+		for i := range of.failed.Failures { // the one of the change
+			of.failed.Failures[i].Index = int(of.id)
+		}
 	}
 	return Outcome{int(of.id), change, of.err()}
 }

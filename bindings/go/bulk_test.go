@@ -66,7 +66,7 @@ func TestARunAddsRemovesAndClearsAndEachChangeHasItsOutcome(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	changes := append(adds(1000), imtag.Add("anna", "a", "b", "c"), imtag.Remove("anna", "b"), imtag.Clear("user-7"))
-	run := client.Bulk(background, imtag.Changes(changes...), imtag.BulkOptions{})
+	run := client.NewBulkRun(background, imtag.Changes(changes...), imtag.BulkOptions{})
 	all := outcomes(t, run)
 	equal(t, "outcomes", len(all), len(changes))
 	for i, change := range changes {
@@ -86,7 +86,7 @@ func TestAChangeThatFailedNamesItsAccountAndTheTagsThatAreNotDone(t *testing.T) 
 	t.Parallel()
 	e, client := fastEmulator(t)
 	e.fault(t, "add", `{"kind": "leave_out", "accounts": ["user-3"], "code": 70107, "text": "not imported"}`)
-	run := client.Bulk(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+	run := client.NewBulkRun(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
 	for i, outcome := range outcomes(t, run) {
 		if i != 3 {
 			equal(t, "error", outcome.Err, nil)
@@ -104,26 +104,27 @@ func TestAChangeThatFailedNamesItsAccountAndTheTagsThatAreNotDone(t *testing.T) 
 	equal(t, "counts", [2]int{summary.Done, summary.Failed}, [2]int{9, 1})
 }
 
-func TestBulkAllHasAllFailuresInItsError(t *testing.T) {
+func TestBulkHasAllFailuresWithTheirRowsInItsError(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	e.fault(t, "add", `{"kind": "leave_out", "accounts": ["user-3", "user-5"], "code": 70107}`)
-	summary, err := client.BulkAll(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+	summary, err := client.Bulk(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
 	partial := failed(t, err, imtag.StatusPartial)
 	equal(t, "done", summary.Done, 8)
 	equal(t, "failures", len(partial.Failures), 2)
-	for i, account := range []string{"user-3", "user-5"} {
-		equal(t, "account", partial.Failures[i].Account, account)
+	for i, row := range []int{3, 5} {
+		equal(t, "index", partial.Failures[i].Index, row)
+		equal(t, "account", partial.Failures[i].Account, fmt.Sprint("user-", row))
 		equal(t, "undone", partial.Failures[i].Undone, []string{"vip"})
 	}
-	summary, err = client.BulkAll(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+	summary, err = client.Bulk(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
 	equal(t, "all done", [2]any{summary.Done, err}, [2]any{10, nil})
 }
 
 func TestAChangeThatBreaksTheLimitsHasItsOutcomeAndHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	run := client.Bulk(background, imtag.Changes(
+	run := client.NewBulkRun(background, imtag.Changes(
 		imtag.Add("anna", "a"), imtag.Add("bo", strings.Repeat("x", 51), ""), imtag.Add("c\xff", "a"),
 		imtag.Add("", "a"), imtag.Remove("anna"), imtag.Clear("bo"), imtag.Change{},
 	), imtag.BulkOptions{})
@@ -147,7 +148,7 @@ func TestOutcomesComeWhileTheInputGoesOnAndNoChangeWaitsForAnother(t *testing.T)
 	t.Parallel()
 	e, client := fastEmulator(t)
 	seen := 0
-	run := client.Bulk(background, func(yield func(imtag.Change) bool) {
+	run := client.NewBulkRun(background, func(yield func(imtag.Change) bool) {
 		for i, change := range adds(3) {
 			if !yield(change) {
 				t.Error("told to stop")
@@ -171,7 +172,7 @@ func TestTheInputIsPulledAsThereIsRoom(t *testing.T) {
 	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
 	defer cancel()
 	pulled := 0
-	run := client.Bulk(ctx, endless(&pulled), imtag.BulkOptions{Room: 100})
+	run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Room: 100})
 	run.Finish()
 	if pulled > 100*e.arrivals(t)+1_000 {
 		t.Errorf("%d were pulled, and %d requests sent", pulled, e.arrivals(t))
@@ -199,7 +200,7 @@ func TestACancelledContextSeesThroughWhatIsUnderWayAndSendsNothingMore(t *testin
 				}()
 			}
 			pulled := 0
-			run := client.Bulk(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
+			run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
 			done := 0
 			all := outcomes(t, run)
 			for _, outcome := range all {
@@ -228,7 +229,7 @@ func TestOfAContextThatIsDoneNothingIsSent(t *testing.T) {
 	e, client := fastEmulator(t)
 	ctx, cancel := context.WithCancel(background)
 	cancel()
-	run := client.Bulk(ctx, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+	run := client.NewBulkRun(ctx, imtag.Changes(adds(10)...), imtag.BulkOptions{})
 	for _, outcome := range outcomes(t, run) {
 		failureOf(t, outcome.Err, imtag.StatusCancelled)
 	}
@@ -241,7 +242,7 @@ func TestALoopThatIsLeftEarlyCancelsTheRun(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	pulled := 0
-	run := client.Bulk(background, endless(&pulled), imtag.BulkOptions{})
+	run := client.NewBulkRun(background, endless(&pulled), imtag.BulkOptions{})
 	seen := 0
 	run.Outcomes(func(imtag.Outcome) bool { seen++; return false })
 	equal(t, "seen", seen, 1)
@@ -257,18 +258,18 @@ func TestAPanicOfTheCallersReachesTheCallerOnceAllIsSettled(t *testing.T) {
 	t.Parallel()
 	for what, run := range map[string]func(*imtag.Client) *imtag.BulkRun{
 		"input": func(client *imtag.Client) *imtag.BulkRun {
-			return client.Bulk(background, func(yield func(imtag.Change) bool) {
+			return client.NewBulkRun(background, func(yield func(imtag.Change) bool) {
 				yield(imtag.Add("anna", "a"))
 				panic("input")
 			}, imtag.BulkOptions{})
 		},
 		"progress": func(client *imtag.Client) *imtag.BulkRun {
-			return client.Bulk(background, imtag.Changes(adds(10)...), imtag.BulkOptions{
+			return client.NewBulkRun(background, imtag.Changes(adds(10)...), imtag.BulkOptions{
 				Progress: func(imtag.Progress) { panic("progress") },
 			})
 		},
 		"loop": func(client *imtag.Client) *imtag.BulkRun {
-			return client.Bulk(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+			return client.NewBulkRun(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -297,7 +298,7 @@ func TestProgressIsShownWhileRequestsAreUnderWayAndOnceAtTheEnd(t *testing.T) {
 	e, client := fastEmulator(t)
 	e.fault(t, "add", `{"kind": "delay", "delay_ms": 1000}`)
 	var shown []imtag.Progress
-	run := client.Bulk(background, imtag.Changes(adds(50)...), imtag.BulkOptions{
+	run := client.NewBulkRun(background, imtag.Changes(adds(50)...), imtag.BulkOptions{
 		Progress: func(progress imtag.Progress) { shown = append(shown, progress) },
 	})
 	summary, err := run.Finish()
@@ -318,7 +319,7 @@ func TestARunThatIsCancelledAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing
 		ctx, cancel := context.WithCancel(background)
 		time.AfterFunc(time.Duration(rand.Int63n(int64(4*time.Millisecond))), cancel)
 		pulled := 0
-		run := client.Bulk(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
+		run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
 		equal(t, "all that was pulled", len(outcomes(t, run)), pulled)
 		_, err := run.Finish()
 		failed(t, err, imtag.StatusCancelled)
@@ -332,7 +333,7 @@ func TestAWrongKeyEndsTheRunAfterOneRequest(t *testing.T) {
 	e := newEmulator(t)
 	client := e.client(t, func(c *imtag.Config) { c.SecretKey = strings.Repeat("0", 64) })
 	pulled := 0
-	run := client.Bulk(background, endless(&pulled), imtag.BulkOptions{})
+	run := client.NewBulkRun(background, endless(&pulled), imtag.BulkOptions{})
 	all := outcomes(t, run)
 	equal(t, "all that was pulled", len(all), pulled)
 	for _, outcome := range all {
@@ -352,13 +353,13 @@ func TestARunThatCannotBeginSaysWhyAndPullsNothing(t *testing.T) {
 	for _, options := range []imtag.BulkOptions{
 		{Timeout: -1}, {AttemptTimeout: -1}, {SettlingTime: -1}, {Linger: -1}, {Room: -1},
 	} {
-		_, err := client.BulkAll(background, never, options)
+		_, err := client.Bulk(background, never, options)
 		failed(t, err, imtag.StatusSettings)
 	}
-	_, err := client.BulkAll(nil, never, imtag.BulkOptions{}) //nolint:staticcheck // what is tested
+	_, err := client.Bulk(nil, never, imtag.BulkOptions{}) //nolint:staticcheck // what is tested
 	equal(t, "an error", err != nil, true)
 	client.Close()
-	_, err = client.BulkAll(background, never, imtag.BulkOptions{})
+	_, err = client.Bulk(background, never, imtag.BulkOptions{})
 	equal(t, "error", err, imtag.ErrClosed)
 }
 

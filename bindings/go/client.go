@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"context"
-	"errors"
 )
 
 // Client is a client of the service: connections, quota, UserSig and retry budget that all goroutines share. Any number
@@ -14,10 +13,10 @@ type Client struct {
 	*core // nil where NewClient did not make it
 }
 
-var errNoContext = errors.New("imtag: the context is nil: pass context.Background()")
+var errNoContext error = errorText("imtag: the context is nil: pass context.Background()")
 
-// NewClient makes a client; nothing is sent yet. The error is an *Error with StatusSettings for the first setting that
-// cannot be used, or says that the library that was loaded is of another version than this package was built with.
+// NewClient makes a client; nothing is sent yet. The error is an *Error with StatusSettings that names all
+// settings that are needed and not set, or the first that cannot be used; or it says that the library that was loaded is of another version than this package was built with.
 // Close it when it is needed no more.
 func NewClient(config Config) (*Client, error) {
 	if err := checkVersion(); err != nil {

@@ -177,3 +177,16 @@ func TestEverySettingReachesTheLibrary(t *testing.T) {
 	_, err = hasty.AddTag(background, user("u", "a"))
 	failed(t, err, imtag.StatusTimeout)
 }
+
+func TestAllThatIsNeededAndNotSetIsNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := imtag.NewClient(imtag.Config{})
+	equal(t, "message", failed(t, err, imtag.StatusSettings).Error(),
+		`"0" is not an SDKAppID: a whole number from 1 to 4294967295, as the console shows it; `+
+			"the identifier is empty: give the name of an app administrator, such as administrator; "+
+			"no credentials are set: set a secret key, a UserSig, or a callback; "+
+			"neither a region nor an endpoint is set: set the region that the console shows for the app")
+	_, err = imtag.NewClient(imtag.Config{SDKAppID: 1, Identifier: "administrator", Region: "seoul"})
+	equal(t, "message", failed(t, err, imtag.StatusSettings).Error(),
+		"no credentials are set: set a secret key, a UserSig, or a callback")
+}

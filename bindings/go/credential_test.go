@@ -154,7 +154,7 @@ func TestACallbackIsAskedOnThreadsThatGoHasNotMade(t *testing.T) {
 			}
 		})
 		batcher := newBatcher(t, client, imtag.BatcherOptions{})
-		_, ofRun := client.BulkAll(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
+		_, ofRun := client.Bulk(background, imtag.Changes(adds(10)...), imtag.BulkOptions{})
 		ofBatcher := batcher.AddTag(background, "anna", "a")
 		for _, err := range []error{ofRun, ofBatcher} {
 			if what == "a good one" {

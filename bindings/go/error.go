@@ -10,7 +10,7 @@ import (
 )
 
 // ErrClosed is what a closed client answers; nothing was sent.
-var ErrClosed = errors.New("imtag: the client is closed: make another with NewClient")
+var ErrClosed error = errorText("imtag: the client is closed: make another with NewClient")
 
 // Status says what became of a call that was not done for every account.
 type Status int32
@@ -123,6 +123,8 @@ type Violation struct {
 
 // Failure is an account that a partial success left out, or a change of it that is not done.
 type Failure struct {
+	// Index is the position of a bulk run's change in the input, counted from 0; else it is 0.
+	Index   int
 	Account string
 	// Undone are the tags of a change that are not known to be added or removed; what the change had besides is done.
 	// Empty for a change that clears, and for a call.

@@ -11,13 +11,13 @@ import (
 )
 
 // Before Go 1.23, which has loops over functions, the outcomes come by a call.
-func ExampleClient_Bulk() {
+func ExampleClient_NewBulkRun() {
 	client := exampleClient()
 	defer client.Close()
 	changes := imtag.Changes(
 		imtag.Add("dora", "vip", "beijing"), imtag.Remove("dora", "new"), imtag.Add("bo", strings.Repeat("x", 51)),
 	)
-	run := client.Bulk(context.Background(), changes, imtag.BulkOptions{})
+	run := client.NewBulkRun(context.Background(), changes, imtag.BulkOptions{})
 	run.Outcomes(func(outcome imtag.Outcome) bool {
 		if outcome.Err != nil {
 			fmt.Println(outcome.Change.Account(), "failed:", outcome.Err)
@@ -35,11 +35,11 @@ func ExampleClient_Bulk() {
 	// 2 done, 1 failed
 }
 
-func ExampleClient_BulkAll() {
+func ExampleClient_Bulk() {
 	client := exampleClient()
 	defer client.Close()
 	ctx, changes := context.Background(), imtag.Changes(imtag.Add("dora", "vip"), imtag.Add("bo", "new", ""), imtag.Clear("cy"))
-	summary, err := client.BulkAll(ctx, changes, imtag.BulkOptions{})
+	summary, err := client.Bulk(ctx, changes, imtag.BulkOptions{})
 	var failed *imtag.Error
 	if errors.As(err, &failed) {
 		for _, failure := range failed.Failures {

@@ -17,7 +17,7 @@ func ExampleBulkRun_Outcomes() {
 		imtag.Add("dora", "vip", "beijing"), imtag.Remove("dora", "new"), imtag.Clear("bo"), imtag.Add("cy", ""),
 	}
 
-	run := client.Bulk(ctx, slices.Values(changes), imtag.BulkOptions{})
+	run := client.NewBulkRun(ctx, slices.Values(changes), imtag.BulkOptions{})
 	for outcome := range run.Outcomes {
 		if outcome.Err != nil {
 			fmt.Println(outcome.Change, "failed:", outcome.Err)

@@ -62,7 +62,7 @@ func TestMemoryDoesNotGrowWithCallsErrorsOptionsAndClients(t *testing.T) {
 			return errDone
 		}},
 		{"bulk runs with outcomes and errors", 300, func() error {
-			_, err := client.BulkAll(background, imtag.Changes(imtag.Add("u", "a"), imtag.Clear("v"), imtag.Add("w")), imtag.BulkOptions{})
+			_, err := client.Bulk(background, imtag.Changes(imtag.Add("u", "a"), imtag.Clear("v"), imtag.Add("w")), imtag.BulkOptions{})
 			return err
 		}},
 		{"batchers that are full, closed and cancelled", 300, func() error {

@@ -53,6 +53,56 @@ func TestTheREADMEsProgramHasTenLinesAndTagsAUser(t *testing.T) {
 	equal(t, "tags", e.tags(t, "xiaojun012"), []string{"a", "b"})
 }
 
+// A module with a dependency of its own, and no network.
+func TestAModuleWithOtherDependenciesTakesTheBindingAsTheREADMESays(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	equal(t, "error", err, nil)
+	_, rest, _ := strings.Cut(string(readme), "A module that has dependencies already")
+	_, rest, _ = strings.Cut(rest, "\n\n")
+	commands, _, _ := strings.Cut(rest, "\n\n")
+	repository, err := filepath.Abs("../..")
+	equal(t, "error", err, nil)
+	folder := t.TempDir()
+	module := filepath.Join(folder, "app")
+	for name, text := range map[string]string{
+		"other/go.mod":   "module example.com/other\n\ngo 1.22\n",
+		"other/other.go": "package other\n\nconst Tag = \"vip\"\n",
+		"app/go.mod":     "module example\n\ngo 1.22\n\nreplace example.com/other => ../other\n",
+		"app/main.go": "package main\n\nimport (\n\t\"fmt\"\n\n\t\"example.com/other\"\n\timtag \"github.com/libimtag/libimtag/bindings/go\"\n)\n\n" +
+			"func main() { fmt.Println(imtag.Add(\"u\", other.Tag), imtag.Version() != \"\") }\n",
+	} {
+		path := filepath.Join(folder, name)
+		equal(t, "error", os.MkdirAll(filepath.Dir(path), 0o700), nil)
+		equal(t, "error", os.WriteFile(path, []byte(text), 0o600), nil)
+	}
+	shell := func(commands string, environment ...string) (string, error) {
+		shell := exec.Command("sh", "-ec", commands)
+		shell.Dir = module
+		shell.Env = append(os.Environ(), "GOWORK=off", "GOPROXY=off", "GOFLAGS=", "LIBIMTAG="+repository)
+		shell.Env = append(shell.Env, environment...)
+		output, err := shell.CombinedOutput()
+		return string(output), err
+	}
+	if output, err := shell(commands); err != nil {
+		t.Fatalf("%s\n%v\n%s", commands, err, output)
+	}
+	output, err := shell("go run .")
+	equal(t, "error", err, nil)
+	equal(t, "output", output, "add \"u\" [\"vip\"] true\n")
+	output, err = shell("go build -o /dev/null .", "CGO_ENABLED=0")
+	equal(t, "without cgo: failed", err != nil, true)
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	equal(t, "without cgo: lines after the package's name: "+output, len(lines), 2)
+	equal(t, "without cgo: says", strings.Contains(lines[1], "imtag needs cgo"), true)
+	// for another platform Go leaves cgo out: the same files are built
+	for _, platform := range []string{"CGO_ENABLED=0", "GOARCH=arm", "GOOS=darwin", "GOOS=windows"} {
+		list := "go list -f '{{.CgoFiles}} {{.GoFiles}}' github.com/libimtag/libimtag/bindings/go"
+		output, err := shell("[ $CGO_ENABLED ] || unset CGO_ENABLED; "+list, "CGO_ENABLED=", platform)
+		equal(t, platform, [2]any{output, err}, [2]any{"[] [collect.go doc.go needs_cgo.go]\n", nil})
+	}
+}
+
 func TestWhatTheREADMEShowsIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")

@@ -27,8 +27,8 @@ func fits(header, library string) error {
 	same := built[0] == loaded[0] && (built[0] > 0 || built[1] == loaded[1])
 	newer := loaded[1] > built[1] || (loaded[1] == built[1] && loaded[2] >= built[2])
 	if badHeader != nil || badLibrary != nil || !same || !newer {
-		return fmt.Errorf("imtag: built with libimtag %s, and %s was loaded: "+
-			"build again with the one that is installed, or install the other", header, library)
+		return errorText(fmt.Sprintf("imtag: built with libimtag %s, and %s was loaded: "+
+			"build again with the one that is installed, or install the other", header, library))
 	}
 	return nil
 }
