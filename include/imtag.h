@@ -109,7 +109,8 @@ typedef struct im_completions im_completions;
  number of clients may be made of one, and it may be freed as soon as they are.
 
  Each setter copies what it is given and returns IM_OK, IM_MISUSE or IM_SETTINGS; the first setting that
- could not be used is also reported by im_client_new, so that the setters' statuses need not be looked at.
+ could not be used is also reported by im_client_new, so that the setters' statuses need not be looked at. If all
+ could be used, im_client_new reports all that are needed and not set.
  */
 typedef struct im_config im_config;
 

@@ -37,10 +37,15 @@ static void made(im_config *config) {
 }
 
 static void what_is_not_set(void) {
-    refused(im_config_new(), "no credentials are set: set a secret key, a UserSig, or a callback");
+    refused(im_config_new(),
+            "\"0\" is not an SDKAppID: a whole number from 1 to 4294967295, as the console shows it; "
+            "the identifier is empty: give the name of an app administrator, such as administrator; "
+            "no credentials are set: set a secret key, a UserSig, or a callback; "
+            "neither a region nor an endpoint is set: set the region that the console shows for the app");
     im_config *config = im_config_new();
-    im_config_set_secret_key(config, IM_STR("k"));
-    refused(config, "\"0\" is not an SDKAppID: a whole number from 1 to 4294967295, as the console shows it");
+    im_config_set_app(config, 1, IM_STR("administrator"));
+    im_config_set_region(config, IM_STR("seoul"));
+    refused(config, "no credentials are set: set a secret key, a UserSig, or a callback");
     config = im_config_new();
     im_config_set_secret_key(config, IM_STR("k"));
     im_config_set_app(config, 1, IM_STR("administrator"));

@@ -20,7 +20,8 @@ use crate::text::im_str;
 /// number of clients may be made of one, and it may be freed as soon as they are.
 ///
 /// Each setter copies what it is given and returns `IM_OK`, `IM_MISUSE` or `IM_SETTINGS`; the first setting that
-/// could not be used is also reported by `im_client_new`, so that the setters' statuses need not be looked at.
+/// could not be used is also reported by `im_client_new`, so that the setters' statuses need not be looked at. If all
+/// could be used, `im_client_new` reports all that are needed and not set.
 #[derive(Default)]
 pub struct im_config {
     sdkappid: u32,
@@ -56,12 +57,15 @@ impl im_config {
         if let Some(fault) = &self.fault {
             return Err(im_error::settings(fault));
         }
-        let credentials = self.credentials.clone().ok_or_else(|| {
-            im_error::settings("no credentials are set: set a secret key, a UserSig, or a callback")
-        })?;
-        let builder = Client::builder(self.sdkappid, &self.identifier, credentials)
+        let builder = ClientBuilder::default()
+            .app(self.sdkappid, &self.identifier)
             .generation(self.generation)
             .limits(self.limits);
+        let builder = with(
+            builder,
+            self.credentials.clone(),
+            ClientBuilder::credentials,
+        );
         let builder = match &self.place {
             None => builder,
             Some(Place::Region(region)) => builder.region(*region),

@@ -15,13 +15,13 @@ use crate::http::Roots;
 use crate::settings::Settings;
 use crate::{Client, Credentials, Endpoint, InvalidEndpoint};
 
-/// Makes a [`Client`]. Every setting but the place of the service has a default.
+/// Makes a [`Client`]. Every setting but the app, its credentials, and the place of the service has a default.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ClientBuilder {
     sdkappid: u32,
     identifier: String,
-    credentials: Credentials,
+    credentials: Option<Credentials>,
     place: Option<Place>,
     generation: Generation,
     limits: Limits,
@@ -48,11 +48,17 @@ pub enum SettingsError {
     /// The identifier is no account.
     #[error(transparent)]
     Identifier(#[from] InvalidIdentifier),
+    /// No credentials are set.
+    #[error("no credentials are set: set a secret key, a UserSig, or a callback")]
+    NoCredentials,
     /// Neither region nor endpoint is set.
     #[error(
         "neither a region nor an endpoint is set: set the region that the console shows for the app"
     )]
     NoPlace,
+    /// More than one setting that has no default is not set.
+    #[error("{}", sentences(.0))]
+    Several(Vec<SettingsError>),
     /// The endpoint cannot be used.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
@@ -83,16 +89,17 @@ pub enum SettingsError {
 /// No app has more; a larger number is a mistake.
 const MOST_CALLS_PER_SECOND: u32 = 100_000;
 
-impl ClientBuilder {
-    pub(crate) fn new(
-        sdkappid: u32,
-        identifier: impl Into<String>,
-        credentials: impl Into<Credentials>,
-    ) -> ClientBuilder {
+fn sentences(errors: &[SettingsError]) -> String {
+    let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    sentences.join("; ")
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
         ClientBuilder {
-            sdkappid,
-            identifier: identifier.into(),
-            credentials: credentials.into(),
+            sdkappid: 0,
+            identifier: String::new(),
+            credentials: None,
             place: None,
             generation: Generation::default(),
             limits: Limits::DOCUMENTED,
@@ -102,6 +109,21 @@ impl ClientBuilder {
             retry: RetryPolicy::default(),
             ca_file: None,
         }
+    }
+}
+
+impl ClientBuilder {
+    /// The app, and the account of an app administrator in whose name it is called. Needed.
+    pub fn app(mut self, sdkappid: u32, identifier: impl Into<String>) -> Self {
+        self.sdkappid = sdkappid;
+        self.identifier = identifier.into();
+        self
+    }
+
+    /// What UserSigs are made of, or who supplies them. Needed.
+    pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
+        self.credentials = Some(credentials.into());
+        self
     }
 
     /// The app's data centre. Needed, unless an endpoint is set; the later of the two holds.
@@ -162,15 +184,21 @@ impl ClientBuilder {
     /// Makes the client. Nothing is sent yet.
     ///
     /// # Errors
-    /// For the first setting that cannot be used.
+    /// For all settings that are needed and not set, and then for the first that cannot be used.
     pub fn build(self) -> Result<Client, SettingsError> {
+        let mut missing = self.missing();
+        match missing.len() {
+            0 => {}
+            1 => return Err(missing.remove(0)),
+            _ => return Err(SettingsError::Several(missing)),
+        }
         let calls_per_second = self
             .calls_per_second
             .unwrap_or(self.limits.calls_per_second);
         let settings = Settings {
             sdkappid: SdkAppId::new(self.sdkappid)?,
             identifier: Identifier::new(self.identifier)?,
-            credentials: self.credentials,
+            credentials: self.credentials.ok_or(SettingsError::NoCredentials)?,
             endpoint: match self.place.ok_or(SettingsError::NoPlace)? {
                 Place::Region(region) => region.into(),
                 Place::Endpoint(text) => Endpoint::parse(&text)?,
@@ -188,6 +216,18 @@ impl ClientBuilder {
             retry: some_attempts(self.retry)?,
         };
         Ok(Client::of(settings))
+    }
+
+    /// What is needed and not set.
+    fn missing(&self) -> Vec<SettingsError> {
+        let app = SdkAppId::new(self.sdkappid).err().map(Into::into);
+        let identifier = self.identifier.is_empty();
+        let identifier = identifier.then_some(InvalidIdentifier::Empty.into());
+        let credentials = self.credentials.is_none();
+        let credentials = credentials.then_some(SettingsError::NoCredentials);
+        let place = self.place.is_none().then_some(SettingsError::NoPlace);
+        let all = [app, identifier, credentials, place];
+        all.into_iter().flatten().collect()
     }
 }
 
@@ -281,6 +321,25 @@ mod tests {
         }
         assert!(builder().calls_per_second(1).build().is_ok());
         assert!(builder().calls_per_second(100_000).build().is_ok());
+    }
+
+    #[test]
+    fn all_that_is_needed_and_not_set_is_named_at_once() {
+        assert_eq!(
+            refusal(ClientBuilder::default()),
+            "\"0\" is not an SDKAppID: a whole number from 1 to 4294967295, as the console shows it; \
+             the identifier is empty: give the name of an app administrator, such as administrator; \
+             no credentials are set: set a secret key, a UserSig, or a callback; \
+             neither a region nor an endpoint is set: set the region that the console shows for the app"
+        );
+        assert_eq!(
+            refusal(
+                ClientBuilder::default()
+                    .app(1, "administrator")
+                    .region(Region::Seoul)
+            ),
+            "no credentials are set: set a secret key, a UserSig, or a callback"
+        );
     }
 
     #[test]

@@ -38,7 +38,9 @@ impl Client {
         identifier: impl Into<String>,
         credentials: impl Into<Credentials>,
     ) -> ClientBuilder {
-        ClientBuilder::new(sdkappid, identifier, credentials)
+        ClientBuilder::default()
+            .app(sdkappid, identifier)
+            .credentials(credentials)
     }
 
     pub(crate) fn of(settings: Settings) -> Client {
