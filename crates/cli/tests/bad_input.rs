@@ -33,7 +33,7 @@ fn a_file_that_cannot_be_imported_says_why_and_nothing_is_sent() {
         ),
         (
             &long.replace("account", "acc\0ount"),
-            "is not a text file: give a CSV file in UTF-8",
+            "is not a text file: line 1 holds a zero byte",
         ),
     ] {
         stage.file("users.csv", content);
@@ -46,10 +46,13 @@ fn a_file_that_cannot_be_imported_says_why_and_nothing_is_sent() {
             b"\xff\xfea\0c\0".as_slice(),
             "is UTF-16 text: save it as UTF-8",
         ),
-        (b"\x89PNG\r\n\x1a\n\0\0", "is not a text file"),
+        (
+            b"\x89PNG\r\n\x1a\n\0\0",
+            "is a picture: give a CSV file in UTF-8",
+        ),
         (
             b"\x1f\x8b\x08\x00\xff\xff",
-            "cannot be read: its gzip data is cut off; nothing was sent",
+            "cannot be read: its gzip data is cut off: fetch the file again; nothing was sent",
         ),
     ] {
         stage.file("users.csv", content);

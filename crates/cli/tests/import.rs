@@ -209,7 +209,7 @@ fn on_timpush_only_the_user_at_fault_fails() {
 fn every_field_of_the_report_is_promised_by_the_readme() {
     let readme = include_str!("../README.md");
     let stage = Stage::with(|emulator| emulator.unknown_accounts(["nobody"]));
-    stage.file("users.csv", "account,tag\nalice,vip\n,\n");
+    stage.file("users.csv", "account,tag\nalice,vip\nbob,\n");
     let (_, import) = stage.json(&["import", "users.csv", "--demo"]);
     let (_, get) = stage.json(&["get", "alice"]);
     let (_, add) = stage.json(&["add", "nobody", "vip"]);

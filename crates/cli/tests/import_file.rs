@@ -213,8 +213,9 @@ fn a_packed_file_that_is_cut_off_is_named_and_nothing_is_sent() {
     let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
     for (name, packed) in [("gzip", gzip(&text)), ("zstd", zstd)] {
         stage.file("users.csv", &packed[..packed.len() - 3]);
-        let sentence =
-            format!("users.csv cannot be read: its {name} data is cut off; nothing was sent");
+        let sentence = format!(
+            "users.csv cannot be read: its {name} data is cut off: fetch the file again; nothing was sent"
+        );
         stage.run(&["import", "users.csv"]).refuses(2, &sentence);
     }
     assert_eq!(stage.emulator.stats().arrivals(), 0);

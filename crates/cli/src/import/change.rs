@@ -27,11 +27,11 @@ impl Op {
     }
 
     /// By its name, to the letter. Nothing is to add.
-    pub(crate) fn named(name: &[u8]) -> Option<Op> {
+    pub(crate) fn named(name: &str) -> Option<Op> {
         match name {
-            b"" | b"add" => Some(Op::Add),
-            b"remove" => Some(Op::Remove),
-            b"clear" => Some(Op::Clear),
+            "" | "add" => Some(Op::Add),
+            "remove" => Some(Op::Remove),
+            "clear" => Some(Op::Clear),
             _ => None,
         }
     }

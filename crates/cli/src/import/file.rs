@@ -6,10 +6,13 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::digest::Digesting;
+use super::encoding::Encoding;
+use super::kind;
 use super::memory::Memory;
 use super::unpack::Packed;
+use crate::shown::Shown;
 
-/// Bytes that are looked at before anything is read: enough to meet a zero byte in any binary file.
+/// Bytes that are looked at before anything is read: what a file is shows in far fewer, but blank lines may come first.
 const FIRST_BYTES: u64 = 64 * 1024;
 
 /// Bytes that tell how a file is packed.
@@ -22,7 +25,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A file that cannot be imported: what is wrong with it, and what to do. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} {problem}")]
+#[error("{} {problem}", Shown(name))]
 pub(crate) struct FileError {
     pub(crate) name: String,
     pub(crate) problem: FileProblem,
@@ -36,16 +39,39 @@ pub(crate) enum FileProblem {
     Directory,
     #[error("is empty: its first line must be the header account,tag or account,tags")]
     Empty,
-    #[error("is UTF-16 text: save it as UTF-8")]
-    Utf16,
+    #[error("is {0} text: save it as UTF-8, or convert it with iconv -f {0} -t UTF-8")]
+    Wide(&'static str),
     #[error(
-        "is not a text file: give a CSV file in UTF-8, with the header account,tag or account,tags"
+        "is not UTF-8 in line {line}, and a file has one encoding; {encoding}; nothing was sent"
     )]
-    Binary,
+    NotUtf8 { line: u64, encoding: Encoding },
+    #[error(
+        "is not a text file: line {line} holds a zero byte, as UTF-16 text and binary files do; give a CSV file in \
+         UTF-8, with the header account,tag or account,tags; nothing was sent"
+    )]
+    ZeroByte { line: u64 },
+    #[error("is {0}")]
+    Foreign(&'static str),
     #[error("has {0} between its fields: save it with commas")]
     Delimiter(&'static str),
     #[error("does not start with the header account,tag or account,tags: its first line is {0:?}")]
     Header(String),
+    #[error(
+        "has a header that is spelt otherwise: write {right} in lower case and without blanks, in place of {shown:?}"
+    )]
+    HeaderSpelling { shown: String, right: String },
+    #[error("has a header that cannot be used ({shown:?}): {problem}")]
+    Columns { shown: String, problem: String },
+    #[error(
+        "has another header in line {line} ({header}), after which its rows would be read in the wrong way: import \
+         the files that were put together one by one; nothing was sent"
+    )]
+    OtherHeader { line: u64, header: String },
+    #[error(
+        "ends within quotes that open in line {line}: close them, or double a quote that is one of the text; nothing \
+         was sent"
+    )]
+    OpenQuote { line: u64 },
     #[error(
         "adds more than {most} distinct tags, at most {most} an app on the timpush paths: use fewer; nothing was sent"
     )]
@@ -127,10 +153,22 @@ fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> 
         None => Box::new(from),
     };
     let (mut start, text) = gathered(text, FIRST_BYTES)?;
-    if start.starts_with(BOM) {
+    if let Some(kind) = kind::binary(&start) {
+        return Err(FileProblem::Foreign(kind));
+    }
+    if let Some(encoding) = kind::wide_encoding(&start) {
+        return Err(FileProblem::Wide(encoding));
+    }
+    // a program that adds a mark need not have looked for one
+    while start.starts_with(BOM) {
         start.drain(..BOM.len());
     }
-    check(&start)?;
+    if start.trim_ascii().is_empty() && (start.len() as u64) < FIRST_BYTES {
+        return Err(FileProblem::Empty);
+    }
+    if let Some(kind) = kind::other_text(&start) {
+        return Err(FileProblem::Foreign(kind));
+    }
     let format = format(&start);
     Ok((format, Box::new(Cursor::new(start).chain(text)), digesting))
 }
@@ -144,19 +182,6 @@ fn gathered<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProblem
     }
 }
 
-fn check(start: &[u8]) -> Result<(), FileProblem> {
-    if start.is_empty() {
-        return Err(FileProblem::Empty);
-    }
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-        return Err(FileProblem::Utf16);
-    }
-    match start.contains(&0) {
-        true => Err(FileProblem::Binary),
-        false => Ok(()),
-    }
-}
-
 /// By the first byte that is not blank: a row of NDJSON opens with a brace, and no header of CSV does.
 fn format(start: &[u8]) -> Format {
     match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
@@ -167,8 +192,13 @@ fn format(start: &[u8]) -> Format {
 
 /// The start of a line, for a message.
 pub(crate) fn start_of_line(line: &str) -> String {
-    let mut start: String = line.chars().take(SHOWN).collect();
-    if start.len() < line.len() {
+    start_of_text(line, SHOWN)
+}
+
+/// So many characters of a text, and a sign where there are more.
+pub(crate) fn start_of_text(text: &str, most: usize) -> String {
+    let mut start: String = text.chars().take(most).collect();
+    if start.len() < text.len() {
         start.push('…');
     }
     start
@@ -198,18 +228,20 @@ mod tests {
             refusal(b""),
             "users.csv is empty: its first line must be the header account,tag or account,tags"
         );
-        assert_eq!(refusal(b"\xef\xbb\xbf"), refusal(b""));
+        for empty in [b"\xef\xbb\xbf".as_slice(), b"\n\r\n", b"\xef\xbb\xbf\n"] {
+            assert_eq!(refusal(empty), refusal(b""));
+        }
         assert_eq!(
             refusal(b"\xff\xfea\0"),
-            "users.csv is UTF-16 text: save it as UTF-8"
+            "users.csv is UTF-16 text: save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8"
         );
         assert_eq!(
             refusal(b"\x7fELF\x02\x01\x01\0"),
-            "users.csv is not a text file: give a CSV file in UTF-8, with the header account,tag or account,tags"
+            "users.csv is a program: give a CSV file in UTF-8"
         );
         assert_eq!(
             refusal(b"\x1f\x8b\x08\x00"),
-            "users.csv cannot be read: its gzip data is cut off; nothing was sent"
+            "users.csv cannot be read: its gzip data is cut off: fetch the file again; nothing was sent"
         );
         assert!(input(b"account,tag\n").is_ok());
     }
@@ -226,9 +258,9 @@ mod tests {
     #[test]
     fn a_brace_first_is_ndjson_and_all_else_is_csv() {
         let format = |bytes| input(bytes).unwrap().format;
-        assert_eq!(format(b"\xef\xbb\xbf \r\n\t{}"), Format::Ndjson);
+        assert_eq!(format(b"\xef\xbb\xbf\xef\xbb\xbf \r\n\t{}"), Format::Ndjson);
         assert_eq!(format(b"account,tag\n{,}\n"), Format::Csv);
-        assert_eq!(format(b"\n\n"), Format::Csv);
+        assert_eq!(format(b"\n\na"), Format::Csv);
     }
 
     #[test]

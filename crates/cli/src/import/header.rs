@@ -2,6 +2,8 @@
 //! that is read in the wrong way tags the wrong users.
 
 use super::file::{FileProblem, start_of_line};
+use super::lines::ODD_CHARACTERS;
+use super::records::Record;
 
 /// How the rows of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,27 +21,64 @@ pub(crate) struct Form {
 }
 
 /// Separators that programs write in place of the comma.
-const OTHER_DELIMITERS: [(char, &str); 3] =
-    [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+const OTHER_DELIMITERS: [(char, &str); 6] = [
+    (';', "semicolons"),
+    ('\t', "tabs"),
+    ('|', "vertical bars"),
+    ('，', "full-width commas"),
+    ('；', "full-width semicolons"),
+    (' ', "blanks"),
+];
+
+const COLUMNS: [&str; 4] = ["account", "tag", "tags", "op"];
 
 impl Form {
     /// Between the tags of one field.
     pub(crate) const SEPARATOR: char = ';';
 
-    pub(crate) fn of_header<'h>(
-        fields: impl Iterator<Item = &'h [u8]>,
-    ) -> Result<Form, FileProblem> {
-        let fields: Result<Vec<&str>, _> = fields.map(std::str::from_utf8).collect();
-        let fields = fields.map_err(|_| FileProblem::Binary)?;
-        if let Some(form) = Form::of_columns(&fields) {
+    pub(crate) fn of_header(header: &Record<'_>) -> Result<Form, FileProblem> {
+        let names: Vec<&str> = header.iter().collect();
+        let line = names.join(",");
+        let is_sound =
+            header.fault.is_none() && header.several_to.is_none() && header.fields == names.len();
+        if let Some(form) = Form::of_columns(&names).filter(|_| is_sound) {
             return Ok(form);
         }
-        match fields.as_slice() {
-            [line] => Err(delimiter(line).map_or_else(
-                || FileProblem::Header(start_of_line(line)),
-                FileProblem::Delimiter,
-            )),
-            fields => Err(FileProblem::Header(start_of_line(&fields.join(",")))),
+        if let Some(delimiter) = delimiter(&line) {
+            return Err(FileProblem::Delimiter(delimiter));
+        }
+        let plain: Vec<String> = names.iter().map(|name| normal(name)).collect();
+        let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
+        let shown = start_of_line(&line);
+        if Form::of_columns(&plain).is_some() {
+            let right = plain.join(",");
+            return Err(FileProblem::HeaderSpelling { shown, right });
+        }
+        match plain.iter().any(|name| COLUMNS.contains(name)) {
+            true => Err(FileProblem::Columns {
+                shown,
+                problem: columns_problem(&plain),
+            }),
+            false => Err(FileProblem::Header(shown)),
+        }
+    }
+
+    /// Whether a row is a header again, as where files were put together: with the same columns in the same order, or
+    /// (`Err`) with others, after which rows would be read in the wrong way.
+    pub(crate) fn repeated(&self, row: &Record<'_>) -> Result<bool, String> {
+        if !may_be_column(row.field(0)) || row.fields > self.columns.max(3) {
+            return Ok(false);
+        }
+        let is_account = |name: &str| bare(name).eq_ignore_ascii_case("account");
+        if !row.iter().any(is_account) {
+            return Ok(false);
+        }
+        let names: Vec<String> = row.iter().map(normal).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        match Form::of_columns(&names) {
+            None => Ok(false),
+            Some(form) if form == *self => Ok(true),
+            Some(_) => Err(names.join(",")),
         }
     }
 
@@ -58,24 +97,51 @@ impl Form {
         (form.columns == known).then_some(form)
     }
 
+    /// What a column is called; one beyond the header has a number only.
+    pub(crate) fn name(&self, column: usize) -> String {
+        let name = if column >= self.columns {
+            return format!("field {}", column + 1);
+        } else if column == self.account {
+            "account"
+        } else if Some(column) == self.op {
+            "op"
+        } else if self.separated {
+            "tags"
+        } else {
+            "tag"
+        };
+        name.to_owned()
+    }
+
     /// The columns in their order: `account, op and tag`.
     pub(crate) fn names(&self) -> String {
-        let name = |column| match column {
-            column if column == self.account => "account",
-            column if Some(column) == self.op => "op",
-            _ if self.separated => "tags",
-            _ => "tag",
-        };
-        let names: Vec<_> = (0..self.columns).map(name).collect();
+        let names: Vec<_> = (0..self.columns).map(|column| self.name(column)).collect();
         let (last, others) = names.split_last().expect("there are two columns at least");
         format!("{} and {last}", others.join(", "))
     }
 }
 
+/// A name as it should be written: without blanks or a byte order mark around it, in lower case.
+fn normal(name: &str) -> String {
+    bare(name).to_lowercase()
+}
+
+/// Whether a field may be the name of a column: its length and its ends tell nearly all others, and there are millions.
+fn may_be_column(field: &str) -> bool {
+    let is_bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = field.as_bytes();
+    matches!(bytes.len(), 2..=4 | 7) || !is_bare(bytes.first()) || !is_bare(bytes.last())
+}
+
+fn bare(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || c == ODD_CHARACTERS[0])
+}
+
 /// The delimiter of a line that would be a header with commas.
 fn delimiter(line: &str) -> Option<&'static str> {
     let is_header = |delimiter| {
-        let fields: Vec<&str> = line.split(delimiter).collect();
+        let fields: Vec<String> = line.replace('"', "").split(delimiter).map(normal).collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         Form::of_columns(&fields).is_some()
     };
     OTHER_DELIMITERS
@@ -84,12 +150,49 @@ fn delimiter(line: &str) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
+/// What is wrong with the names of the columns, of which one at least is right.
+fn columns_problem(names: &[&str]) -> String {
+    let count = |name: &str| names.iter().filter(|it| **it == name).count();
+    if let Some(name) = COLUMNS.iter().find(|name| count(name) > 1) {
+        return format!("the column {name} stands there twice: keep one");
+    }
+    if count("account") == 0 {
+        return "the column account is missing: add it, or rename the one that holds the users"
+            .to_owned();
+    }
+    if count("tag") + count("tags") == 0 {
+        return "the column tag is missing (or tags, for several in a field): add it, or rename the one that holds them"
+            .to_owned();
+    }
+    if count("tag") + count("tags") > 1 {
+        return "tag and tags both stand there: keep one".to_owned();
+    }
+    match names.iter().find(|name| !COLUMNS.contains(name)) {
+        Some(&"") => {
+            "a column has no name: leave out the commas that end or double in each line".to_owned()
+        }
+        Some(name) => format!(
+            "the column {:?} is none of account, tag, tags, op: leave it out",
+            start_of_line(name)
+        ),
+        None => "a quote stands where none may: write the names without quotes".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::lines::Lines;
+    use crate::import::records::Records;
+
+    fn with_record<T>(text: &str, take: impl FnOnce(&Record<'_>) -> T) -> T {
+        let from = Box::new(std::io::Cursor::new(text.to_owned().into_bytes()));
+        let mut records = Records::of(Lines::of(from));
+        take(&records.next().unwrap().unwrap())
+    }
 
     fn form(header: &str) -> Result<Form, FileProblem> {
-        Form::of_header(header.split(',').map(str::as_bytes))
+        with_record(header, Form::of_header)
     }
 
     fn refusal(header: &str) -> String {
@@ -104,30 +207,62 @@ mod tests {
                 .ok()
         };
         assert_eq!(places("account,tag"), Some((0, None, 1, false)));
-        assert_eq!(places("tags,account"), Some((1, None, 0, true)));
+        assert_eq!(places("\"tags\",\"account\""), Some((1, None, 0, true)));
         assert_eq!(places("account,op,tag"), Some((0, Some(1), 2, false)));
         assert_eq!(places("op,account,tags"), Some((1, Some(0), 2, true)));
         assert_eq!(places("account,tags,op"), Some((0, Some(2), 1, true)));
     }
 
     #[test]
-    fn a_column_that_is_missing_misspelt_unknown_or_there_twice_is_refused() {
+    fn a_header_with_other_columns_says_what_is_wrong_with_them() {
+        for (header, problem) in [
+            ("account", "the column tag is missing"),
+            ("account,op", "the column tag is missing"),
+            ("user,tag", "the column account is missing"),
+            (
+                "account,tag,tags",
+                "tag and tags both stand there: keep one",
+            ),
+            (
+                "account,tag,tag",
+                "the column tag stands there twice: keep one",
+            ),
+            ("account,tag,op,op", "the column op stands there twice"),
+            (
+                "account,account,tag",
+                "the column account stands there twice",
+            ),
+            (
+                "account,tag,Comment",
+                "the column \"comment\" is none of account, tag, tags, op: leave it out",
+            ),
+            ("account,tag,", "a column has no name: leave out the commas"),
+            (
+                "account,tag,op,a,b,c,d,e,f,g",
+                "the column \"a\" is none of",
+            ),
+            ("\"account\"x,tag", "the column account is missing"),
+        ] {
+            let said = refusal(header);
+            assert!(
+                said.starts_with("has a header that cannot be used ("),
+                "{said}"
+            );
+            assert!(said.contains(&format!("): {problem}")), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_header_in_other_case_or_with_blanks_is_refused_with_the_right_one() {
         for header in [
-            "account",
-            "account,op",
             "Account,tag",
             "account, tag",
-            "account,tag,tags",
-            "account,tag,tag",
-            "account,tag,op,op",
-            "account,account,tag",
-            "account,tag,comment",
-            "account,Op,tag",
+            " ACCOUNT ,Tag\t",
+            "account,\u{feff}tag",
         ] {
-            assert!(
-                refusal(header).contains("does not start with the header"),
-                "{header}"
-            );
+            let said = refusal(header);
+            let part = "has a header that is spelt otherwise: write account,tag in lower case and without blanks, in place of";
+            assert!(said.starts_with(part), "{said}");
         }
     }
 
@@ -135,8 +270,13 @@ mod tests {
     fn another_delimiter_is_named() {
         for (line, name) in [
             ("account;tag", "semicolons"),
+            ("\"account\";\"tag\"", "semicolons"),
+            ("Account; Tag", "semicolons"),
             ("account\ttags", "tabs"),
             ("account|op|tag", "vertical bars"),
+            ("account，tag", "full-width commas"),
+            ("account；tag", "full-width semicolons"),
+            ("account tag", "blanks"),
         ] {
             assert_eq!(
                 refusal(line),
@@ -155,20 +295,48 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_not_utf8_is_no_text() {
-        let header = [b"acc\xff".as_slice()];
-        assert!(matches!(
-            Form::of_header(header.into_iter()),
-            Err(FileProblem::Binary)
-        ));
+    fn a_header_that_comes_again_is_known_and_one_of_other_columns_is_told_apart() {
+        let of = |header: &str, row: &str| {
+            let form = form(header).unwrap();
+            with_record(row, |row| form.repeated(row))
+        };
+        for row in [
+            "account,tag",
+            "Account,Tag",
+            "\u{feff}account,tag",
+            "account, tag",
+            "\"account\",\"tag\"",
+        ] {
+            assert_eq!(of("account,tag", row), Ok(true), "{row}");
+        }
+        for row in [
+            "account,vip",
+            "alice,tag",
+            "account,op",
+            "account,tag,",
+            "accounts,tag",
+        ] {
+            assert_eq!(of("account,tag", row), Ok(false), "{row}");
+        }
+        assert_eq!(of("account,op,tag", "ACCOUNT,op,tag"), Ok(true));
+        for (header, row, other) in [
+            ("account,tag", "tag,account", "tag,account"),
+            ("account,tag", "\u{feff}Account,Tags", "account,tags"),
+            ("account,tag", "account,op,tag", "account,op,tag"),
+            ("account,tags", "account,tag", "account,tag"),
+            ("account,op,tag", "account,tag", "account,tag"),
+            ("account,op,tag", "account,tag,op", "account,tag,op"),
+        ] {
+            assert_eq!(of(header, row), Err(other.to_owned()), "{row}");
+        }
     }
 
     #[test]
     fn columns_are_named_in_their_order() {
         assert_eq!(form("account,tag").unwrap().names(), "account and tag");
-        assert_eq!(
-            form("op,tags,account").unwrap().names(),
-            "op, tags and account"
-        );
+        let form = form("op,tags,account").unwrap();
+        assert_eq!(form.names(), "op, tags and account");
+        assert_eq!(form.name(1), "tags");
+        assert_eq!(form.name(3), "field 4");
     }
 }

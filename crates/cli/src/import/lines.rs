@@ -1,7 +1,17 @@
-//! Lines as an editor counts them, whichever line end a file has: LF, CRLF, or CR by itself. And the bytes of a file
-//! as they are taken in, a buffer at a time, since both formats read them so.
+//! The bytes of a file as they are taken in, a buffer at a time, and lines as an editor counts them, whichever line end
+//! a file has: LF, CRLF, or CR by itself.
+//!
+//! A file has one encoding. Each buffer is checked as it is taken in, and holds whole characters, so that rows need not
+//! be checked again: the first byte that is not UTF-8 ends the import, as other rows of that file may pass by chance and would tag what nobody wrote. A zero byte
+//! ends it likewise: no text has one, C cuts text off at it, and it is how UTF-16 and binary files show.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
+use std::mem;
+
+use memchr::{memchr, memmem};
+
+use super::encoding::{Encoding, WINDOW};
+use super::file::FileProblem;
 
 /// Bytes that are taken in at once.
 const BUFFER: usize = 128 * 1024;
@@ -9,32 +19,36 @@ const BUFFER: usize = 128 * 1024;
 /// Bytes of a row at most. A row of a thousand tags has a twentieth of it.
 pub(crate) const ROW_BYTES: usize = 1024 * 1024;
 
+/// U+FEFF, a byte order mark, and U+FFFD, which stands for a character that was lost.
+pub(crate) const ODD_CHARACTERS: [char; 2] = ['\u{feff}', '\u{fffd}'];
+
 /// A file that is taken in piece by piece, and the line that it is at.
 pub(crate) struct Lines {
     from: Box<dyn Read>,
-    buffer: Box<[u8]>,
+    text: String,
+    /// How many bytes of it have been passed.
     start: usize,
-    end: usize,
+    /// The first bytes of a character whose others are still to come.
+    cut: Vec<u8>,
     /// Whether the file is at its end. A terminal would go on after it.
     finished: bool,
     line: u64,
     /// Whether the last byte that was passed is a CR: an LF after it is of the same line end.
     after_cr: bool,
-    /// Whether the last byte that was passed ended a line.
-    at_line_start: bool,
+    odd: bool,
 }
 
 impl Lines {
     pub(crate) fn of(from: Box<dyn Read>) -> Lines {
         Lines {
             from,
-            buffer: vec![0; BUFFER].into_boxed_slice(),
+            text: String::new(),
             start: 0,
-            end: 0,
+            cut: Vec::new(),
             finished: false,
             line: 1,
             after_cr: false,
-            at_line_start: true,
+            odd: false,
         }
     }
 
@@ -43,52 +57,103 @@ impl Lines {
         self.line
     }
 
-    /// The last line that has been passed in part or whole.
-    pub(crate) fn last_line(&self) -> u64 {
-        self.line - u64::from(self.at_line_start)
+    /// Whether one of the [`ODD_CHARACTERS`] has been taken in. Rows need not be looked through for them before that.
+    pub(crate) fn odd(&self) -> bool {
+        self.odd
     }
 
-    /// Bytes that have been taken in and not passed; none at the end of the file.
-    pub(crate) fn ahead(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end && !self.finished {
+    /// Text that has been taken in and not passed; none at the end of the file.
+    pub(crate) fn ahead(&mut self) -> Result<&str, FileProblem> {
+        if self.start == self.text.len() && !self.finished {
             self.take_in()?;
         }
-        Ok(&self.buffer[self.start..self.end])
+        Ok(&self.text[self.start..])
+    }
+
+    /// The last bytes that were passed, of those that were ahead at once.
+    pub(crate) fn behind(&self, bytes: usize) -> &str {
+        &self.text[self.start - bytes..self.start]
     }
 
     #[cold]
-    fn take_in(&mut self) -> io::Result<()> {
+    fn take_in(&mut self) -> Result<(), FileProblem> {
+        let mut bytes = mem::take(&mut self.text).into_bytes();
         self.start = 0;
-        self.end = loop {
-            match self.from.read(&mut self.buffer) {
+        bytes.clear();
+        while bytes.is_empty() && !self.finished {
+            bytes.append(&mut self.cut);
+            self.read_on(&mut bytes)?;
+            if !self.finished {
+                self.cut = bytes.split_off(bytes.len() - begun(&bytes));
+            }
+        }
+        if memchr(0, &bytes).is_some() {
+            return Err(self.no_text(&bytes, bytes.len()));
+        }
+        self.text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            self.no_text(error.as_bytes(), valid)
+        })?;
+        self.odd |= ODD_CHARACTERS.iter().any(|odd| {
+            let mut bytes = [0; 4];
+            let odd = odd.encode_utf8(&mut bytes);
+            memmem::find(self.text.as_bytes(), odd.as_bytes()).is_some()
+        });
+        Ok(())
+    }
+
+    /// Reads to the end of what is there already.
+    fn read_on(&mut self, bytes: &mut Vec<u8>) -> Result<(), FileProblem> {
+        let held = bytes.len();
+        bytes.resize(BUFFER, 0);
+        let read = loop {
+            match self.from.read(&mut bytes[held..]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read?,
+                read => break read.map_err(FileProblem::Unreadable)?,
             }
         };
-        self.finished = self.end == 0;
+        self.finished = read == 0;
+        bytes.truncate(held + read);
         Ok(())
+    }
+
+    /// What is wrong with these bytes, of which the first so many are UTF-8.
+    fn no_text(&mut self, bytes: &[u8], valid: usize) -> FileProblem {
+        let zero = memchr(0, bytes);
+        for byte in &bytes[..zero.unwrap_or(valid)] {
+            self.passed(*byte);
+        }
+        let line = self.line;
+        if zero.is_some() {
+            return FileProblem::ZeroByte { line };
+        }
+        let window = valid.saturating_sub(WINDOW / 2)..bytes.len().min(valid + WINDOW / 2);
+        FileProblem::NotUtf8 {
+            line,
+            encoding: Encoding::guess(&bytes[window]),
+        }
     }
 
     /// Passes so many of the bytes ahead, of which none but the last may end a line.
     pub(crate) fn pass(&mut self, bytes: usize) {
         self.start += bytes;
-        if let Some(last) = bytes.checked_sub(1).map(|_| self.buffer[self.start - 1]) {
-            self.passed(last);
+        if bytes > 0 {
+            self.passed(self.text.as_bytes()[self.start - 1]);
         }
     }
 
     /// Passes so many of the bytes ahead, whatever they are.
     pub(crate) fn pass_any(&mut self, bytes: usize) {
         for at in self.start..self.start + bytes {
-            self.passed(self.buffer[at]);
+            self.passed(self.text.as_bytes()[at]);
         }
         self.start += bytes;
     }
 
     /// Passes ends of lines, and so blank lines; false at the end of the file.
-    pub(crate) fn pass_line_ends(&mut self) -> io::Result<bool> {
+    pub(crate) fn pass_line_ends(&mut self) -> Result<bool, FileProblem> {
         loop {
-            match self.ahead()?.first() {
+            match self.ahead()?.as_bytes().first() {
                 Some(b'\n' | b'\r') => self.pass(1),
                 Some(_) => return Ok(true),
                 None => return Ok(false),
@@ -102,23 +167,65 @@ impl Lines {
         let of_the_one_before = byte == b'\n' && self.after_cr;
         self.line += u64::from(ends && !of_the_one_before);
         self.after_cr = byte == b'\r';
-        self.at_line_start = ends;
     }
+}
+
+/// How many of the last bytes begin a character, or seem to, whose others are still to come.
+fn begun(bytes: &[u8]) -> usize {
+    let lead = bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
+    let there = lead.map_or(0, |at| at + 1);
+    let needed = match bytes[bytes.len() - there..].first() {
+        Some(0xf0..) => 4,
+        Some(0xe0..) => 3,
+        _ => 2,
+    };
+    if there < needed { there } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
+
+    /// Brings each piece by itself.
+    struct Pieces(VecDeque<&'static [u8]>);
+
+    impl Read for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let piece = self.0.pop_front().unwrap_or_default();
+            into[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    fn lines(pieces: &[&'static [u8]]) -> Lines {
+        Lines::of(Box::new(Pieces(pieces.iter().copied().collect())))
+    }
 
     /// The line of each byte that ends none.
     fn lines_of(text: &'static str) -> Vec<u64> {
-        let mut lines = Lines::of(Box::new(text.as_bytes()));
+        let mut lines = lines(&[text.as_bytes()]);
         let mut found = Vec::new();
         while lines.pass_line_ends().unwrap() {
             found.push(lines.line());
             lines.pass(1);
         }
         found
+    }
+
+    /// All that is taken in, or what is wrong with it.
+    fn taken_in(pieces: &[&'static [u8]]) -> Result<String, String> {
+        let mut lines = lines(pieces);
+        let mut all = String::new();
+        loop {
+            let ahead = lines.ahead().map_err(|problem| problem.to_string())?;
+            if ahead.is_empty() {
+                return Ok(all);
+            }
+            all.push_str(ahead);
+            let bytes = ahead.len();
+            lines.pass_any(bytes);
+        }
     }
 
     #[test]
@@ -137,22 +244,65 @@ mod tests {
 
     #[test]
     fn a_line_end_that_two_buffers_share_is_one() {
-        let text = b"a\r".as_slice().chain(b"\nb".as_slice());
-        let mut lines = Lines::of(Box::new(text));
-        lines.pass_any(0);
-        assert_eq!(lines.ahead().unwrap(), b"a\r");
+        let mut lines = lines(&[b"a\r", b"\nb"]);
+        assert_eq!(lines.ahead().unwrap(), "a\r");
         lines.pass_any(2);
         assert!(lines.pass_line_ends().unwrap());
         assert_eq!(lines.line(), 2);
     }
 
     #[test]
-    fn the_last_line_may_lack_its_end() {
-        for text in ["a\nb", "a\nb\n"] {
-            let mut lines = Lines::of(Box::new(text.as_bytes()));
-            let bytes = lines.ahead().unwrap().len();
-            lines.pass_any(bytes);
-            assert_eq!(lines.last_line(), 2, "{text:?}");
+    fn a_character_that_reads_share_is_whole() {
+        let text = "a北京🎉\n";
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(taken_in(&bytes).unwrap(), text);
+    }
+
+    #[test]
+    fn the_first_byte_that_is_not_utf8_is_named_by_its_line_wherever_reads_end() {
+        for pieces in [
+            &[b"a\r\nb\n\rc\xb1\xb1\nd".as_slice()][..],
+            &[b"a\r", b"\nb\n", b"\rc\xb1", b"\xb1\nd"],
+            &[b"a\r\nb\n\rc", b"\xb1\xb1"],
+        ] {
+            let problem = taken_in(pieces).unwrap_err();
+            assert!(
+                problem.starts_with("is not UTF-8 in line 4"),
+                "{pieces:?}: {problem}"
+            );
+        }
+        let cut = taken_in(&[b"a\nb\xe5\x8c"]).unwrap_err();
+        assert!(cut.starts_with("is not UTF-8 in line 2"), "{cut}");
+    }
+
+    #[test]
+    fn a_zero_byte_is_named_by_its_line() {
+        for pieces in [
+            &[b"a\nb\nc\0d\n".as_slice()][..],
+            &[b"a\nb\n", b"c", b"\0"],
+            &[b"a\nb\n\xb1\0"],
+        ] {
+            let problem = taken_in(pieces).unwrap_err();
+            assert!(
+                problem.starts_with("is not a text file: line 3 holds a zero byte"),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn odd_characters_are_seen_also_where_reads_share_them() {
+        for (pieces, odd) in [
+            (&["a\u{feff}b".as_bytes()][..], true),
+            (&[b"a\xef\xbf", b"\xbdb"], true),
+            (&["a，北\u{ffe5}".as_bytes()], false),
+        ] {
+            let mut lines = lines(pieces);
+            while !lines.ahead().unwrap().is_empty() {
+                let bytes = lines.ahead().unwrap().len();
+                lines.pass(bytes);
+            }
+            assert_eq!(lines.odd(), odd, "{pieces:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! An import. Each of its steps knows the one before only by what it hands over:
 //!
 //! ```text
-//! open    file, unpack, digest, lines       bytes, unpacked, known by their fingerprint
-//! read    header, records, ndjson, read     rows, each checked: good ones, and bad_rows
+//! open    file, kind, unpack, digest        bytes, unpacked, known by their fingerprint
+//! read    lines, encoding, header, records,  text, and its rows, each checked: good ones, and bad_rows
+//!         ndjson, read
 //! group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
 //!         group, users, totals              and in an order that follows from the file alone
 //! send    files, journal, send, book        changes, and what became of each, kept safe in the journal
@@ -19,6 +20,7 @@ mod demo;
 mod digest;
 mod disk;
 mod dry_run;
+mod encoding;
 mod ended;
 mod entry;
 mod failed;
@@ -27,6 +29,7 @@ mod files;
 mod group;
 mod header;
 mod journal;
+mod kind;
 mod line_form;
 mod lines;
 mod lock;

@@ -5,11 +5,12 @@
 //! and never half done.
 //!
 //! A row of several lines is bad too. Hardly anybody means a tag with a line end; a quote that is not closed makes one
-//! of what follows, and would tag a user wrongly and leave others out in silence. So is one with a zero byte, which no
-//! text has and C cuts off.
+//! of what follows, and would tag a user wrongly and leave others out in silence. So is a header that comes again, and a
+//! row with what only a mistake in converting or putting together texts leaves: U+FEFF, which cannot be seen, and U+FFFD,
+//! which stands for a character that was lost. That one may stand in a tag to remove, so that what was tagged by such a
+//! mistake can be taken away.
 
 use std::borrow::Cow;
-use std::io;
 
 use imtag_core::{Account, Invalid, Rules, Tag};
 use memchr::memchr2;
@@ -18,9 +19,9 @@ use serde::Serialize;
 use super::change::{Change, Op, Tags};
 use super::file::{FileError, FileProblem, Format, Input};
 use super::header::Form;
-use super::lines::{Lines, ROW_BYTES};
+use super::lines::{Lines, ODD_CHARACTERS, ROW_BYTES};
 use super::ndjson::JsonRow;
-use super::records::{Record, Records};
+use super::records::{Fault, Record, Records};
 
 /// A row that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,7 +51,7 @@ enum ByFormat {
 struct JsonLines {
     lines: Lines,
     /// A line that two buffers share.
-    gathered: Vec<u8>,
+    gathered: String,
 }
 
 impl Rows {
@@ -61,7 +62,7 @@ impl Rows {
             Format::Csv => csv(lines),
             Format::Ndjson => Ok(ByFormat::Ndjson(JsonLines {
                 lines,
-                gathered: Vec::new(),
+                gathered: String::new(),
             })),
         };
         match rows {
@@ -89,21 +90,21 @@ impl Rows {
         loop {
             let next = match &mut self.rows {
                 ByFormat::Csv { records, form } => match records.next() {
-                    Ok(Some(record)) => Ok(Some(take(judge(&record, form, &self.rules)))),
+                    Ok(Some(record)) if record.is_blank => continue,
+                    Ok(Some(record)) => {
+                        judge(&record, form, &self.rules).map(|row| Some(take(row)))
+                    }
                     Ok(None) => Ok(None),
-                    Err(error) => Err(error),
+                    Err(problem) => Err(problem),
                 },
                 ByFormat::Ndjson(lines) => lines.next(&self.rules, &mut take),
             };
             match next {
                 Ok(Some(taken)) => taken?,
                 Ok(None) => return Ok(count),
-                Err(error) => {
-                    let problem = FileProblem::Unreadable(error);
-                    return Err(E::from(FileError {
-                        name: self.name,
-                        problem,
-                    }));
+                Err(problem) => {
+                    let name = self.name;
+                    return Err(E::from(FileError { name, problem }));
                 }
             }
             count += 1;
@@ -113,10 +114,12 @@ impl Rows {
 
 fn csv(lines: Lines) -> Result<ByFormat, FileProblem> {
     let mut records = Records::of(lines);
-    let form = match records.next() {
-        Ok(Some(header)) => Form::of_header(header.iter())?,
-        Ok(None) => return Err(FileProblem::Empty),
-        Err(error) => return Err(FileProblem::Unreadable(error)),
+    let form = loop {
+        match records.next()? {
+            Some(blank) if blank.is_blank => {}
+            Some(header) => break Form::of_header(&header)?,
+            None => return Err(FileProblem::Empty),
+        }
     };
     let records = Box::new(records);
     Ok(ByFormat::Csv { records, form })
@@ -128,7 +131,7 @@ impl JsonLines {
         &mut self,
         rules: &Rules,
         take: &mut impl FnMut(Judged<'_>) -> T,
-    ) -> io::Result<Option<T>> {
+    ) -> Result<Option<T>, FileProblem> {
         if !self.lines.pass_line_ends()? {
             return Ok(None);
         }
@@ -137,27 +140,26 @@ impl JsonLines {
         let mut bytes = 0;
         loop {
             let ahead = self.lines.ahead()?;
-            let end = memchr2(b'\n', b'\r', ahead);
-            let of_line = &ahead[..end.unwrap_or(ahead.len())];
-            let whole = end.is_some() || of_line.is_empty();
-            if whole && bytes == 0 && of_line.len() <= ROW_BYTES {
-                let taken = judge_line(of_line, number, rules, take);
-                let length = of_line.len();
-                self.lines.pass(length);
-                return Ok(Some(taken));
-            }
-            bytes += of_line.len();
-            if bytes <= ROW_BYTES {
-                self.gathered.extend_from_slice(of_line);
-            }
-            let length = of_line.len();
+            let end = memchr2(b'\n', b'\r', ahead.as_bytes());
+            let length = end.unwrap_or(ahead.len());
+            let whole = end.is_some() || ahead.is_empty();
             self.lines.pass(length);
+            let of_line = self.lines.behind(length);
+            if whole && bytes == 0 {
+                let odd = self.lines.odd();
+                return Ok(Some(judge_line(of_line, number, rules, odd, take)));
+            }
+            bytes += length;
+            if bytes <= ROW_BYTES {
+                self.gathered.push_str(of_line);
+            }
             if whole {
                 break;
             }
         }
+        let odd = self.lines.odd();
         Ok(Some(match bytes <= ROW_BYTES {
-            true => judge_line(&self.gathered, number, rules, take),
+            true => judge_line(&self.gathered, number, rules, odd, take),
             false => take(Err(BadRow {
                 line: number,
                 reason: too_long(),
@@ -167,24 +169,26 @@ impl JsonLines {
 }
 
 fn judge_line<T>(
-    bytes: &[u8],
+    text: &str,
     line: u64,
     rules: &Rules,
+    odd: bool,
     take: &mut impl FnMut(Judged<'_>) -> T,
 ) -> T {
-    let read = JsonRow::of(bytes);
+    let read = JsonRow::of(text);
     let judged = match &read {
-        Ok(row) => json_change(row, rules),
+        Ok(row) => json_change(row, rules, odd || text.contains('\\')),
         Err(reason) => Err(reason.clone()),
     };
     take(judged.map_err(|reason| BadRow { line, reason }))
 }
 
-fn json_change<'r>(row: &'r JsonRow<'r>, rules: &Rules) -> Result<Change<'r>, String> {
-    let account = account(row.account.as_bytes(), rules)?;
+/// `odd` where a text may hold what no name has, by itself or as an escape.
+fn json_change<'r>(row: &'r JsonRow<'r>, rules: &Rules, odd: bool) -> Result<Change<'r>, String> {
+    let account = account(&row.account, rules, odd)?;
     let op = row.op().map_err(no_op)?;
     for tag in &row.tags {
-        self::tag(tag.as_bytes(), rules)?;
+        self::tag(tag, op, rules, odd)?;
     }
     let tags = match (op, row.tags.as_slice()) {
         (Op::Clear, []) => Tags::None,
@@ -196,92 +200,95 @@ fn json_change<'r>(row: &'r JsonRow<'r>, rules: &Rules) -> Result<Change<'r>, St
     Ok(Change { account, op, tags })
 }
 
-fn judge<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Judged<'r> {
-    csv_change(record, form, rules).map_err(|reason| BadRow {
-        line: record.line,
-        reason,
-    })
+/// # Errors
+/// Where the row says that those after it cannot be read.
+fn judge<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Result<Judged<'r>, FileProblem> {
+    let line = record.line;
+    let again = form.repeated(record);
+    let again = again.map_err(|header| FileProblem::OtherHeader { line, header })?;
+    let judged = match again {
+        true => Err(header_again()),
+        false => csv_change(record, form, rules),
+    };
+    Ok(judged.map_err(|reason| BadRow { line, reason }))
 }
 
 fn csv_change<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Result<Change<'r>, String> {
     if let Some(last) = record.several_to {
         return Err(several_lines(record.line, last));
     }
+    if let Some(fault) = record.fault {
+        return Err(quote_fault(fault, form));
+    }
     if record.too_long {
         return Err(too_long());
     }
     let op = match form.op {
         Some(column) => record.field(column),
-        None => b"",
+        None => "",
     };
     let op = Op::named(op).ok_or(op);
     let complete = record.fields == form.columns
         // nothing is left out but the tag, which it has none of
         || (op == Ok(Op::Clear) && record.fields == form.tags && form.columns == form.tags + 1);
     if !complete {
-        return Err(wrong_fields(record.fields, form));
+        return Err(wrong_fields(record, form));
     }
-    let account = account_of(record, form.account, rules)?;
-    let op = op.map_err(|name| no_op(&String::from_utf8_lossy(name)))?;
+    let odd = record.odd;
+    let account = account(record.field(form.account), rules, odd)?;
+    let op = op.map_err(no_op)?;
     let tags = record.field(form.tags);
     let tags = match (op, form.separated) {
         (Op::Clear, _) if tags.is_empty() => Tags::None,
-        (Op::Clear, _) => return Err(tag_of_clear(&String::from_utf8_lossy(tags))),
-        (_, false) => Tags::One(tag_of(record, tags, rules)?),
-        (_, true) => Tags::Separated(separated(record, tags, rules)?),
+        (Op::Clear, _) => return Err(tag_of_clear(tags)),
+        (_, false) => Tags::One(tag(tags, op, rules, odd)?),
+        (_, true) => Tags::Separated(separated(tags, op, rules, odd)?),
     };
     Ok(Change { account, op, tags })
 }
 
-/// The record has been looked through for zero bytes, so that they are not looked for again.
-fn account_of<'r>(record: &Record<'r>, column: usize, rules: &Rules) -> Result<&'r str, String> {
-    let field = record.field(column);
-    match record.holds_nul {
-        true => account(field, rules),
-        false => checked_account(field, rules),
-    }
-}
-
-fn tag_of<'r>(record: &Record<'_>, field: &'r [u8], rules: &Rules) -> Result<&'r str, String> {
-    match record.holds_nul {
-        true => tag(field, rules),
-        false => checked_tag(field, rules),
-    }
-}
-
 /// A field of several tags, each of which passes.
-fn separated<'r>(record: &Record<'_>, field: &'r [u8], rules: &Rules) -> Result<&'r str, String> {
-    for tag in field.split(|byte| *byte == Form::SEPARATOR as u8) {
-        tag_of(record, tag, rules)?;
+fn separated<'r>(field: &'r str, op: Op, rules: &Rules, odd: bool) -> Result<&'r str, String> {
+    for tag in field.split(Form::SEPARATOR) {
+        self::tag(tag, op, rules, odd)?;
     }
-    Ok(std::str::from_utf8(field).expect("text that a semicolon separates is text"))
+    Ok(field)
 }
 
-fn account<'r>(field: &'r [u8], rules: &Rules) -> Result<&'r str, String> {
-    match field.contains(&0) {
-        true => Err(zero_byte("account")),
-        false => checked_account(field, rules),
+/// An account that passes; `odd` where it may hold what no account has.
+fn account<'r>(field: &'r str, rules: &Rules, odd: bool) -> Result<&'r str, String> {
+    if let Some(why) = odd.then(|| no_letter(field, Op::Add)).flatten() {
+        return Err(format!("account: {why}"));
     }
-}
-
-fn tag<'r>(field: &'r [u8], rules: &Rules) -> Result<&'r str, String> {
-    match field.contains(&0) {
-        true => Err(zero_byte("tag")),
-        false => checked_tag(field, rules),
-    }
-}
-
-fn checked_account<'r>(field: &'r [u8], rules: &Rules) -> Result<&'r str, String> {
     match Account::new(field, rules) {
         Ok(account) => Ok(account.as_str()),
         Err(invalid) => Err(reason(&invalid)),
     }
 }
 
-fn checked_tag<'r>(field: &'r [u8], rules: &Rules) -> Result<&'r str, String> {
+fn tag<'r>(field: &'r str, op: Op, rules: &Rules, odd: bool) -> Result<&'r str, String> {
+    if let Some(why) = odd.then(|| no_letter(field, op)).flatten() {
+        return Err(format!("tag: {why}"));
+    }
     match Tag::new(field, rules) {
         Ok(tag) => Ok(tag.as_str()),
         Err(invalid) => Err(reason(&invalid)),
+    }
+}
+
+/// A character that is none of a name, if there is one. A zero byte is one of JSON's escapes here: the file has none.
+fn no_letter(field: &str, op: Op) -> Option<&'static str> {
+    let [mark, lost] = ODD_CHARACTERS.map(|odd| field.contains(odd));
+    if field.contains('\0') {
+        Some("holds a zero byte (leave it out)")
+    } else if mark {
+        Some("holds U+FEFF, a byte order mark, which cannot be seen (leave it out)")
+    } else if lost && op != Op::Remove {
+        Some(
+            "holds U+FFFD, which stands for a character that was lost before (take it from the source)",
+        )
+    } else {
+        None
     }
 }
 
@@ -298,8 +305,27 @@ fn too_long() -> String {
     )
 }
 
-fn zero_byte(of: &str) -> String {
-    format!("{of}: holds a zero byte (leave it out)")
+fn header_again() -> String {
+    "the header again, as where files were put together (leave it out; a user or a tag of that name goes in NDJSON)"
+        .to_owned()
+}
+
+fn quote_fault(fault: Fault, form: &Form) -> String {
+    let (field, what) = match fault {
+        Fault::QuoteInside { field } => (
+            field,
+            "a quote inside a field that has none around it (put the field in quotes, and double those in it)",
+        ),
+        Fault::BlankBeforeQuote { field } => (
+            field,
+            "a blank before its quote (leave it out; or put it in quotes too, and double those in the field)",
+        ),
+        Fault::TextAfterQuote { field } => (
+            field,
+            "text after its closing quote (put the whole field in quotes, and double those in it)",
+        ),
+    };
+    format!("{}: {what}", form.name(field))
 }
 
 fn no_op(name: &str) -> String {
@@ -313,10 +339,12 @@ fn tag_of_clear(tag: &str) -> String {
     format!("tag: {tag:?} beside clear, which removes all (leave it empty, or use remove)")
 }
 
-fn wrong_fields(fields: usize, form: &Form) -> String {
-    let (expected, columns) = (form.columns, form.names());
+fn wrong_fields(record: &Record<'_>, form: &Form) -> String {
+    let (fields, expected, columns) = (record.fields, form.columns, form.names());
     let noun = if fields == 1 { "field" } else { "fields" };
+    let rest_is_empty = || record.iter().skip(expected).all(str::is_empty);
     let remedy = match expected.saturating_sub(fields) {
+        0 if rest_is_empty() => "leave out the commas at its end",
         0 => "put a field that holds a comma in quotes",
         1 => "add the other",
         _ => "add the others",

@@ -1,26 +1,51 @@
-//! The records of a CSV file, by csv-core: the csv crate's own reader grows its record as long as a quote is open, and
-//! so would take in a whole file of ten gigabytes for one quote that was forgotten. Here a record has a bound; what
-//! is over it is read past, and said to be.
+//! The records of a CSV file, read as RFC 4180 has them and nothing else: a quote opens a field at its very start, two
+//! stand for one in it, and after the one that closes it comes a comma or the end of the line. What breaks that is kept
+//! as the record's fault and costs that record only: readers that guess on (`"abc"def` as `abcdef`) tag what nobody
+//! wrote.
 //!
-//! The reader is given a line end after the last: it ends the last record, or, where a quote is open, gets into it and
-//! so makes it one of several lines, which is how it is found out.
+//! ```text
+//!             "                 "                     "
+//! Start ────────────▶ Quoted ◀─────────▶ Closed       a quote after a quote is one of the field
+//!   │ ▲                                    │ , or end of line: the field ends
+//!   │ └──────────── , ─────────────────────┤
+//!   │ any other                            │ any other: text after the quote, a fault
+//!   └────────▶ Plain ◀─────────────────────┘          a quote here is a fault
+//! ```
+//!
+//! A record has a bound; what is over it is read past, and said to be. So one quote that was forgotten takes no memory,
+//! however much of the file it swallows. One that is still open at the end of the file ends the import: what it
+//! swallowed is not known to be one row.
 
-use std::io;
+use std::mem;
 
-use csv_core::{ReadRecordResult, Reader};
-use memchr::memchr3;
+use memchr::memchr2;
 
+use super::file::FileProblem;
 use super::lines::{Lines, ROW_BYTES};
 
-/// Fields whose ends are kept: more than any header has columns.
+/// Fields whose places are kept: more than any header has columns.
 const FIELDS: usize = 8;
+
+/// Where a field starts and ends in the text of its record.
+type Span = (usize, usize);
 
 /// The records of a file.
 pub(crate) struct Records {
     lines: Lines,
-    csv: Reader,
-    bytes: Vec<u8>,
-    ends: [usize; FIELDS],
+    /// A record that needs more than to be found: one with a quote in a field, or that two buffers share.
+    text: String,
+    spans: [Span; FIELDS],
+}
+
+/// Why a record is none of CSV. Each has the field, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A quote in a field that does not begin with one.
+    QuoteInside { field: usize },
+    /// The same after nothing but blanks.
+    BlankBeforeQuote { field: usize },
+    /// Text between the quote that closes a field and the next comma.
+    TextAfterQuote { field: usize },
 }
 
 /// A record that has been read.
@@ -29,195 +54,289 @@ pub(crate) struct Record<'r> {
     pub(crate) line: u64,
     /// How many fields it has.
     pub(crate) fields: usize,
-    /// The line that it ends on, where a field holds a line end or a quote is not closed.
+    /// The line that it ends on, where a field holds a line end.
     pub(crate) several_to: Option<u64>,
     /// Whether it is over the bound. Its fields are then lost.
     pub(crate) too_long: bool,
-    /// Whether there is a zero byte in it.
-    pub(crate) holds_nul: bool,
-    bytes: &'r [u8],
-    ends: &'r [usize; FIELDS],
+    /// The first that is wrong with it.
+    pub(crate) fault: Option<Fault>,
+    /// Whether it may hold an odd character: see [`Lines::odd`].
+    pub(crate) odd: bool,
+    /// Whether all of its fields are empty, as in the rows of commas that spreadsheets leave: it is as a blank line.
+    pub(crate) is_blank: bool,
+    text: &'r str,
+    spans: &'r [Span; FIELDS],
 }
 
 impl<'r> Record<'r> {
     /// A field; empty where there is none.
-    pub(crate) fn field(&self, at: usize) -> &'r [u8] {
+    pub(crate) fn field(&self, at: usize) -> &'r str {
         if at >= self.fields.min(FIELDS) {
-            return &[];
+            return "";
         }
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.bytes.get(start..self.ends[at]).unwrap_or_default()
+        let (start, end) = self.spans[at];
+        self.text.get(start..end).unwrap_or_default()
     }
 
     /// The fields, as far as they are kept.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &'r [u8]> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'r str> + '_ {
         (0..self.fields.min(FIELDS)).map(|at| self.field(at))
     }
+}
+
+/// Where in a record the next byte stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Plain,
+    Quoted,
+    Closed,
+}
+
+/// A record as it is put together byte by byte.
+struct Assembly<'a> {
+    state: State,
+    text: &'a mut Vec<u8>,
+    spans: &'a mut [Span; FIELDS],
+    fields: usize,
+    is_blank: bool,
+    field_start: usize,
+    fault: Option<Fault>,
+    too_long: bool,
+    /// The line of the next byte, and that of the quote that was opened last.
+    line: u64,
+    quote_line: u64,
+    after_cr: bool,
 }
 
 impl Records {
     pub(crate) fn of(lines: Lines) -> Records {
         Records {
             lines,
-            csv: Reader::new(),
-            bytes: vec![0; 4096],
-            ends: [0; FIELDS],
+            text: String::new(),
+            spans: [(0, 0); FIELDS],
         }
     }
 
     /// The next record; `None` at the end of the file.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
+    ///
+    /// # Errors
+    /// Where the file cannot be read on, is no text, or ends within quotes.
+    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, FileProblem> {
         if !self.lines.pass_line_ends()? {
             return Ok(None);
         }
+        let ahead = self.lines.ahead()?.as_bytes();
+        // nearly all records are a line that one buffer holds, and stay where they are
+        let Some(length) = memchr2(b'\n', b'\r', ahead) else {
+            return self.assemble().map(Some);
+        };
+        let Some((fields, is_blank)) = in_place(&ahead[..length], &mut self.spans) else {
+            return self.assemble().map(Some);
+        };
         let line = self.lines.line();
-        let mut last_line_end = b"\n".as_slice();
-        let (mut held, mut fields) = (0, 0);
-        let (mut too_long, mut holds_nul, mut open) = (false, false, false);
-        loop {
-            let ahead = self.lines.ahead()?;
-            let at_end = ahead.is_empty();
-            let input = if at_end { last_line_end } else { ahead };
-            // past the fields that are kept, the last place takes the end of each
-            let ends = &mut self.ends[fields.min(FIELDS - 1)..];
-            let (result, read, wrote, found) =
-                self.csv.read_record(input, &mut self.bytes[held..], ends);
-            let odd = memchr3(b'\n', b'\r', 0, &self.bytes[held..held + wrote]);
-            if let Some(first) = odd {
-                holds_nul |= self.bytes[held + first..held + wrote].contains(&0);
-            }
-            match (at_end, odd) {
-                (false, None) => self.lines.pass(read),
-                (false, Some(_)) => self.lines.pass_any(read),
-                (true, _) => {
-                    open = last_line_end.is_empty();
-                    last_line_end = &last_line_end[read..];
-                }
-            }
-            held += wrote;
-            fields += found;
-            match result {
-                ReadRecordResult::Record | ReadRecordResult::End => break,
-                ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
-                // one byte more than the bound: the end of a record is looked for in what there is room for
-                ReadRecordResult::OutputFull if self.bytes.len() <= ROW_BYTES => {
-                    let length = (self.bytes.len() * 2).min(ROW_BYTES + 1);
-                    self.bytes.resize(length, 0);
-                }
-                ReadRecordResult::OutputFull => {
-                    too_long = true;
-                    held = 0;
-                }
-            }
-        }
-        let last = self.lines.last_line();
+        self.lines.pass(length);
         Ok(Some(Record {
             line,
             fields,
-            several_to: (open || last > line).then_some(last),
-            too_long,
-            holds_nul,
-            bytes: &self.bytes[..held],
-            ends: &self.ends,
+            several_to: None,
+            too_long: false,
+            fault: None,
+            odd: self.lines.odd(),
+            is_blank,
+            text: self.lines.behind(length),
+            spans: &self.spans,
         }))
+    }
+
+    fn assemble(&mut self) -> Result<Record<'_>, FileProblem> {
+        let first = self.lines.line();
+        let mut text = mem::take(&mut self.text).into_bytes();
+        text.clear();
+        let mut assembly = Assembly {
+            state: State::Start,
+            text: &mut text,
+            spans: &mut self.spans,
+            fields: 0,
+            is_blank: true,
+            field_start: 0,
+            fault: None,
+            too_long: false,
+            line: first,
+            quote_line: first,
+            after_cr: false,
+        };
+        loop {
+            let ahead = self.lines.ahead()?.as_bytes();
+            let end = assembly.take(ahead);
+            let at_end = ahead.is_empty();
+            let passed = end.unwrap_or(ahead.len());
+            if assembly.line == first {
+                self.lines.pass(passed);
+            } else {
+                self.lines.pass_any(passed);
+            }
+            if at_end && assembly.state == State::Quoted {
+                let line = assembly.quote_line;
+                return Err(FileProblem::OpenQuote { line });
+            }
+            if at_end || end.is_some() {
+                break;
+            }
+        }
+        assembly.end_field();
+        let Assembly {
+            fields,
+            fault,
+            too_long,
+            line,
+            is_blank,
+            ..
+        } = assembly;
+        // over the bound it may end within a character, and is not looked at
+        self.text = String::from_utf8(text).unwrap_or_default();
+        Ok(Record {
+            line: first,
+            fields,
+            several_to: (line > first).then_some(line),
+            too_long,
+            fault,
+            odd: self.lines.odd(),
+            is_blank: is_blank && fault.is_none(),
+            text: &self.text,
+            spans: &self.spans,
+        })
+    }
+}
+
+impl Assembly<'_> {
+    /// Takes what belongs to the record; answers where it ends, if it does.
+    fn take(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            at += self.take_plain(&bytes[at..]);
+            match bytes.get(at) {
+                Some(byte) if self.ends_with(*byte) => return Some(at),
+                _ => at += 1,
+            }
+        }
+        None
+    }
+
+    /// Takes the bytes that are only text where they stand.
+    fn take_plain(&mut self, bytes: &[u8]) -> usize {
+        let is_text = |byte: &u8| match self.state {
+            State::Quoted => !matches!(byte, b'"' | b'\n' | b'\r'),
+            State::Plain => !matches!(byte, b'"' | b'\n' | b'\r' | b','),
+            State::Start | State::Closed => false,
+        };
+        let length = bytes.iter().take_while(|byte| is_text(byte)).count();
+        if length > 0 {
+            self.after_cr = false;
+            self.push(&bytes[..length]);
+        }
+        length
+    }
+
+    /// Takes the next byte, if it is not the line end after the record.
+    fn ends_with(&mut self, byte: u8) -> bool {
+        use State::{Closed, Plain, Quoted, Start};
+        match (self.state, byte) {
+            (Quoted, b'"') => self.state = Closed,
+            (Quoted, _) => {
+                let ends_line = matches!(byte, b'\n' | b'\r') && !(byte == b'\n' && self.after_cr);
+                self.line += u64::from(ends_line);
+                self.after_cr = byte == b'\r';
+                self.push(&[byte]);
+            }
+            (_, b'\n' | b'\r') => return true,
+            (_, b',') => {
+                self.end_field();
+                self.state = Start;
+            }
+            (Start, b'"') => {
+                self.state = Quoted;
+                self.quote_line = self.line;
+                self.after_cr = false;
+            }
+            (Closed, b'"') => {
+                self.state = Quoted;
+                self.after_cr = false;
+                self.push(b"\"");
+            }
+            (Closed, _) => {
+                self.blame(Fault::TextAfterQuote { field: self.fields });
+                self.state = Plain;
+                self.push(&[byte]);
+            }
+            (Plain, b'"') => {
+                let field = self.fields;
+                let before = self.text.get(self.field_start..).unwrap_or_default();
+                self.blame(match before.trim_ascii().is_empty() {
+                    true => Fault::BlankBeforeQuote { field },
+                    false => Fault::QuoteInside { field },
+                });
+                self.push(b"\"");
+            }
+            (Start | Plain, _) => {
+                self.state = Plain;
+                self.push(&[byte]);
+            }
+        }
+        false
+    }
+
+    fn blame(&mut self, fault: Fault) {
+        self.fault = self.fault.or(Some(fault));
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let free = ROW_BYTES - self.text.len();
+        self.too_long |= bytes.len() > free;
+        self.text.extend_from_slice(&bytes[..bytes.len().min(free)]);
+    }
+
+    fn end_field(&mut self) {
+        let end = self.text.len();
+        if let Some(span) = self.spans.get_mut(self.fields) {
+            *span = (self.field_start, end);
+        }
+        self.is_blank &= self.field_start == end;
+        self.fields += 1;
+        self.field_start = end;
+    }
+}
+
+/// Finds the fields of a line that has no quote but around whole fields: how many, and whether all are empty. `None`
+/// where there is more to it.
+fn in_place(line: &[u8], spans: &mut [Span; FIELDS]) -> Option<(usize, bool)> {
+    let (mut fields, mut is_blank, mut at) = (0, true, 0);
+    loop {
+        let rest = &line[at..];
+        let (start, end, next) = match rest.strip_prefix(b"\"") {
+            Some(inner) => {
+                let length = inner.iter().position(|byte| *byte == b'"')?;
+                (at + 1, at + 1 + length, at + length + 2)
+            }
+            None => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'"');
+                let length = rest.iter().position(ends).unwrap_or(rest.len());
+                (at, at + length, at + length)
+            }
+        };
+        if let Some(span) = spans.get_mut(fields) {
+            *span = (start, end);
+        }
+        is_blank &= start == end;
+        fields += 1;
+        match line.get(next) {
+            None => return Some((fields, is_blank)),
+            Some(b',') => at = next + 1,
+            Some(_) => return None,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each record as its line, its fields, and the line it ends on where that is said.
-    fn records(text: &str) -> Vec<(u64, Vec<String>, Option<u64>)> {
-        let from = Box::new(io::Cursor::new(text.to_owned().into_bytes()));
-        let mut records = Records::of(Lines::of(from));
-        let mut read = Vec::new();
-        while let Some(record) = records.next().unwrap() {
-            let fields = record.iter();
-            let fields = fields.map(|field| String::from_utf8(field.to_vec()).unwrap());
-            read.push((record.line, fields.collect(), record.several_to));
-        }
-        read
-    }
-
-    fn whole(line: u64, fields: &[&str]) -> (u64, Vec<String>, Option<u64>) {
-        let fields = fields.iter().map(|field| (*field).to_owned());
-        (line, fields.collect(), None)
-    }
-
-    #[test]
-    fn every_line_end_ends_a_record_and_blank_lines_are_none() {
-        for text in [
-            "a,b\n\nc,d\n",
-            "a,b\r\n\r\nc,d\r\n",
-            "a,b\r\rc,d\r",
-            "\u{feff}a,b\n\nc,d",
-        ] {
-            assert_eq!(
-                records(text),
-                [whole(1, &["a", "b"]), whole(3, &["c", "d"])],
-                "{text:?}"
-            );
-        }
-        assert!(records("").is_empty());
-        assert!(records("\r\n\n\r").is_empty());
-    }
-
-    #[test]
-    fn a_record_that_buffers_share_is_one() {
-        let filler = "x".repeat(128 * 1024 - 3);
-        let text = format!("{filler}\nab,\"c\"\"d\"\ne,f\n");
-        assert_eq!(
-            records(&text)[1..],
-            [whole(2, &["ab", "c\"d"]), whole(3, &["e", "f"])]
-        );
-    }
-
-    #[test]
-    fn fields_beyond_those_that_any_header_has_are_counted() {
-        let from = Box::new(b"a,b,c,d,e,f,g,h,i,j,k,l\nm,n\n".as_slice());
-        let mut records = Records::of(Lines::of(from));
-        assert_eq!(records.next().unwrap().unwrap().fields, 12);
-        let second = records.next().unwrap().unwrap();
-        assert_eq!(
-            (second.field(0), second.field(1), second.field(2)),
-            (&b"m"[..], &b"n"[..], &b""[..])
-        );
-    }
-
-    #[test]
-    fn a_record_of_a_mebibyte_is_whole_and_one_of_a_byte_more_is_lost_and_read_past() {
-        for (bytes, too_long) in [
-            (ROW_BYTES, false),
-            (ROW_BYTES + 1, true),
-            (3 * ROW_BYTES, true),
-        ] {
-            let text = format!("{}\na,b\n", "x".repeat(bytes));
-            let mut records = Records::of(Lines::of(Box::new(io::Cursor::new(text.into_bytes()))));
-            assert_eq!(
-                records.next().unwrap().unwrap().too_long,
-                too_long,
-                "{bytes}"
-            );
-            let next = records.next().unwrap().unwrap();
-            assert_eq!(
-                (next.line, next.too_long, next.field(1)),
-                (2, false, &b"b"[..])
-            );
-        }
-    }
-
-    #[test]
-    fn a_quote_that_is_not_closed_swallows_a_file_of_any_size_and_says_where_it_began() {
-        let text = format!("a,\"b\n{}", "c,d\n".repeat(ROW_BYTES));
-        let mut records = Records::of(Lines::of(Box::new(io::Cursor::new(text.into_bytes()))));
-        let record = records.next().unwrap().unwrap();
-        assert_eq!(
-            (record.line, record.several_to),
-            (1, Some(1 + ROW_BYTES as u64))
-        );
-        assert!(record.too_long);
-        assert!(records.next().unwrap().is_none());
-        assert!(records.bytes.len() <= ROW_BYTES + 1);
-    }
-}
+#[path = "records_tests.rs"]
+mod tests;

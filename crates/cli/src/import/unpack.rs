@@ -76,8 +76,15 @@ impl<R: Read> Read for Failing<R> {
             let name = self.packed.name();
             let what = match error.kind() {
                 io::ErrorKind::Interrupted => return error,
-                io::ErrorKind::UnexpectedEof => format!("its {name} data is cut off"),
-                _ => format!("its {name} data cannot be unpacked ({error})"),
+                io::ErrorKind::UnexpectedEof => {
+                    format!("its {name} data is cut off: fetch the file again")
+                }
+                _ if error.to_string().contains("too much memory") => {
+                    format!(
+                        "its {name} data needs more memory to be unpacked: give more (--memory)"
+                    )
+                }
+                _ => format!("its {name} data is damaged ({error}): fetch the file again"),
             };
             io::Error::new(error.kind(), what)
         })
@@ -133,7 +140,7 @@ mod tests {
                 let error = unpacked(&whole[..end]).unwrap_err();
                 assert_eq!(
                     error,
-                    format!("its {name} data is cut off"),
+                    format!("its {name} data is cut off: fetch the file again"),
                     "after {end} bytes"
                 );
             }
@@ -154,7 +161,7 @@ mod tests {
             let followed = [&whole[..], b"alice,vip\n"].concat();
             let error = unpacked(&followed).unwrap_err();
             assert!(
-                error.starts_with(&format!("its {name} data cannot be unpacked (")),
+                error.starts_with(&format!("its {name} data is damaged (")),
                 "{error}"
             );
         }
@@ -170,7 +177,7 @@ mod tests {
         encoder.window_log(26).unwrap();
         encoder.write_all(&vec![b'x'; 1 << 16]).unwrap();
         let error = unpacked(&encoder.finish().unwrap()).unwrap_err();
-        assert!(error.contains("too much memory"), "{error}");
+        assert!(error.ends_with("give more (--memory)"), "{error}");
     }
 
     #[test]

@@ -1,0 +1,308 @@
+//! Records as programs write them, and the strict reader against a model that has the whole file at once.
+
+use std::io::{self, Cursor, Read};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A record as its line, its fields, the line it ends on where that is said, and what is wrong with it.
+type Seen = (u64, Vec<String>, Option<u64>, Option<Fault>);
+
+/// Brings so many bytes at once.
+struct Chunks {
+    bytes: Cursor<Vec<u8>>,
+    most: usize,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = self.most.min(into.len());
+        self.bytes.read(&mut into[..most])
+    }
+}
+
+fn reader(text: impl Into<Vec<u8>>, most: usize) -> Records {
+    let bytes = Cursor::new(text.into());
+    Records::of(Lines::of(Box::new(Chunks { bytes, most })))
+}
+
+/// All records, and the line of a quote that is open at the end.
+fn seen(text: &str, most: usize) -> (Vec<Seen>, Option<u64>) {
+    let mut records = reader(text, most);
+    let mut read = Vec::new();
+    loop {
+        match records.next() {
+            Ok(Some(record)) => {
+                let fields = record.iter();
+                let fields = fields.map(str::to_owned);
+                read.push((
+                    record.line,
+                    fields.collect(),
+                    record.several_to,
+                    record.fault,
+                ));
+            }
+            Ok(None) => return (read, None),
+            Err(FileProblem::OpenQuote { line }) => return (read, Some(line)),
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+}
+
+fn records(text: &str) -> Vec<Seen> {
+    let (records, open) = seen(text, usize::MAX);
+    assert_eq!(open, None, "{text:?}");
+    records
+}
+
+fn whole(line: u64, fields: &[&str]) -> Seen {
+    let fields = fields.iter().map(|field| (*field).to_owned());
+    (line, fields.collect(), None, None)
+}
+
+#[test]
+fn every_line_end_ends_a_record_and_blank_lines_are_none() {
+    for text in [
+        "a,b\n\nc,d\n",
+        "a,b\r\n\r\nc,d\r\n",
+        "a,b\r\rc,d\r",
+        "a,b\n\nc,d",
+        "\"a\",b\n\nc,\"d\"",
+    ] {
+        let expected = [whole(1, &["a", "b"]), whole(3, &["c", "d"])];
+        assert_eq!(records(text), expected, "{text:?}");
+    }
+    assert!(records("").is_empty());
+    assert!(records("\r\n\n\r").is_empty());
+}
+
+#[test]
+fn a_quoted_field_holds_commas_and_doubled_quotes() {
+    assert_eq!(
+        records("\"li,na\",\"the \"\"gold\"\" plan\"\n\"\",\"\"\"\"\n"),
+        [
+            whole(1, &["li,na", "the \"gold\" plan"]),
+            whole(2, &["", "\""])
+        ]
+    );
+}
+
+#[test]
+fn a_quote_where_none_may_stand_is_a_fault_of_its_record_and_names_the_field() {
+    use Fault::{BlankBeforeQuote, QuoteInside, TextAfterQuote};
+    for (text, fault) in [
+        ("\"abc\"def,vip", TextAfterQuote { field: 0 }),
+        ("u,\"27\" monitor\"", TextAfterQuote { field: 1 }),
+        ("u,\"a\" ", TextAfterQuote { field: 1 }),
+        ("u,\"\"a\"\"", TextAfterQuote { field: 1 }),
+        ("u,27\" monitor", QuoteInside { field: 1 }),
+        ("u\",a", QuoteInside { field: 0 }),
+        ("u,a\"", QuoteInside { field: 1 }),
+        ("u, \"vip\"", BlankBeforeQuote { field: 1 }),
+        ("u,\t\"vip\"", BlankBeforeQuote { field: 1 }),
+        ("u,a\"b,\"c\"d", QuoteInside { field: 1 }),
+    ] {
+        for end in ["", "\n", "\r\n", "\r"] {
+            let file = format!("{text}{end}v,x");
+            let read = records(&file);
+            assert_eq!(read[0].3, Some(fault), "{file:?}");
+            if !end.is_empty() {
+                assert_eq!(read[1..], [whole(2, &["v", "x"])], "{file:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_field_with_a_line_end_makes_a_record_of_several_lines() {
+    for text in ["a,\"b\nc\"\n", "a,\"b\r\nc\"\r\n", "a,\"b\rc\"\r"] {
+        let file = format!("{text}d,e\n");
+        let read = records(&file);
+        assert_eq!((read[0].0, read[0].2), (1, Some(2)), "{file:?}");
+        assert_eq!(read[1], whole(3, &["d", "e"]), "{file:?}");
+    }
+}
+
+#[test]
+fn a_quote_that_is_open_at_the_end_is_named_by_its_line() {
+    for (text, records, line) in [
+        ("a,b\nc,\"d\ne,f\n", 1, 2),
+        ("a,\"b", 0, 1),
+        ("a,b\n\"", 1, 2),
+        ("\"a\n\nb\",\"c\r\n", 0, 3),
+        ("a,\"b\"\"\n", 0, 1),
+    ] {
+        let (read, open) = seen(text, usize::MAX);
+        assert_eq!((read.len(), open), (records, Some(line)), "{text:?}");
+    }
+}
+
+#[test]
+fn a_record_that_buffers_share_is_one() {
+    let filler = "x".repeat(128 * 1024 - 3);
+    let text = format!("{filler}\nab,\"c\"\"d\"\ne,f\n");
+    assert_eq!(
+        records(&text)[1..],
+        [whole(2, &["ab", "c\"d"]), whole(3, &["e", "f"])]
+    );
+}
+
+#[test]
+fn fields_beyond_those_that_any_header_has_are_counted() {
+    for first in ["a,b,c,d,e,f,g,h,i,j,k,l", "a,b,c,d,e,f,g,h,i,j,k,\"l\""] {
+        let mut records = reader(format!("{first}\nm,n\n"), usize::MAX);
+        let record = records.next().unwrap().unwrap();
+        assert_eq!((record.fields, record.field(7)), (12, "h"));
+        let second = records.next().unwrap().unwrap();
+        assert_eq!(
+            (second.field(0), second.field(1), second.field(2)),
+            ("m", "n", "")
+        );
+    }
+}
+
+#[test]
+fn a_record_of_empty_fields_is_blank() {
+    for (text, blank) in [
+        (",", true),
+        (",,,,,,,,,,,,", true),
+        ("\"\",\"\"", true),
+        ("\"\"", true),
+        (" ,", false),
+        (",a", false),
+        ("\"\" ,", false),
+        ("\",\"", false),
+    ] {
+        let mut records = reader(format!("{text}\n"), usize::MAX);
+        assert_eq!(records.next().unwrap().unwrap().is_blank, blank, "{text:?}");
+    }
+}
+
+#[test]
+fn a_record_of_a_mebibyte_is_whole_and_one_of_a_byte_more_is_lost_and_read_past() {
+    for (bytes, too_long) in [
+        (ROW_BYTES, false),
+        (ROW_BYTES + 1, true),
+        (3 * ROW_BYTES, true),
+    ] {
+        let mut records = reader(format!("{}\na,b\n", "x".repeat(bytes)), usize::MAX);
+        let first = records.next().unwrap().unwrap();
+        assert_eq!(first.too_long, too_long, "{bytes}");
+        let next = records.next().unwrap().unwrap();
+        assert_eq!((next.line, next.too_long, next.field(1)), (2, false, "b"));
+    }
+}
+
+#[test]
+fn a_quote_that_swallows_a_file_of_any_size_takes_bounded_memory() {
+    for (last, expected) in [("", None), ("\"\nalice,vip\n", Some(1 + ROW_BYTES as u64))] {
+        let text = format!("a,\"b\n{}{last}", "c,d\n".repeat(ROW_BYTES - 1));
+        let mut records = reader(text, usize::MAX);
+        match records.next() {
+            Ok(record) => {
+                let record = record.unwrap();
+                assert_eq!((record.too_long, record.several_to), (true, expected));
+                assert_eq!(records.next().unwrap().unwrap().field(0), "alice");
+            }
+            Err(FileProblem::OpenQuote { line }) => assert_eq!((line, expected), (1, None)),
+            Err(problem) => panic!("{problem}"),
+        }
+        assert!(records.text.capacity() <= 2 * ROW_BYTES);
+    }
+}
+
+/// The records of a text that is there as a whole: first it is cut at the line ends outside of quotes, then each
+/// record at the commas outside of quotes, and each field is judged by itself.
+fn model(text: &str) -> (Vec<Seen>, Option<u64>) {
+    let line_of = |at: usize| {
+        let before = text[..at].replace("\r\n", "\n").replace('\r', "\n");
+        // a CR whose LF follows has begun no new line yet
+        1 + before.matches('\n').count() as u64
+            - u64::from(text[..at].ends_with('\r') && text[at..].starts_with('\n'))
+    };
+    let mut records = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let start = text.len() - rest.len();
+        let (mut fields, mut fault) = (Vec::new(), None);
+        loop {
+            let at = text.len() - rest.len();
+            let ends = [',', '\n', '\r'];
+            let quoted = match rest.strip_prefix('"') {
+                None => 0,
+                Some(inner) => match closing(inner) {
+                    Some(closed) => closed + 2,
+                    None => return (records, Some(line_of(at))),
+                },
+            };
+            let length = rest[quoted..]
+                .find(ends)
+                .map_or(rest.len(), |end| quoted + end);
+            let (field, left) = rest.split_at(length);
+            rest = left;
+            let (inner, tail) = field.split_at(quoted);
+            let number = fields.len();
+            if quoted > 0 && !tail.is_empty() {
+                fault = fault.or(Some(Fault::TextAfterQuote { field: number }));
+            } else if let Some(quote) = tail.find('"') {
+                fault = fault.or(Some(match tail[..quote].trim_ascii().is_empty() {
+                    true => Fault::BlankBeforeQuote { field: number },
+                    false => Fault::QuoteInside { field: number },
+                }));
+            }
+            let inner = inner.get(1..quoted.max(1) - 1).unwrap_or_default();
+            fields.push(inner.replace("\"\"", "\"") + tail);
+            match rest.strip_prefix(',') {
+                Some(next) => rest = next,
+                None => break,
+            }
+        }
+        let end = text.len() - rest.len();
+        let (first, last) = (line_of(start), line_of(end));
+        if start < end {
+            records.push((first, fields, (last > first).then_some(last), fault));
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    (records, None)
+}
+
+/// Where the quote is that closes what was opened before; two in a row are one of the text.
+fn closing(inner: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += inner[at..].find('"')?;
+        match inner[at..].starts_with("\"\"") {
+            true => at += 2,
+            false => return Some(at),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_reader_agrees_with_the_model_wherever_reads_end(
+        text in "[ab北\",\n\r ]{0,24}",
+        most in 1..8_usize,
+    ) {
+        let expected = model(&text);
+        prop_assert_eq!(&seen(&text, most), &expected);
+        prop_assert_eq!(&seen(&text, usize::MAX), &expected);
+    }
+
+    #[test]
+    fn what_another_writer_quotes_comes_back_as_it_was(
+        rows in prop::collection::vec(prop::collection::vec("[a北\", ]{1,6}", 2), 1..6),
+        all in any::<bool>(),
+    ) {
+        let quoted = |field: &String| match all || field.contains(['"', ',']) {
+            true => format!("\"{}\"", field.replace('"', "\"\"")),
+            false => field.clone(),
+        };
+        let line = |row: &Vec<String>| row.iter().map(quoted).collect::<Vec<_>>().join(",");
+        let text: String = rows.iter().map(|row| line(row) + "\r\n").collect();
+        let expected = rows.iter().zip(1..).map(|(row, line)| (line, row.clone(), None, None));
+        prop_assert_eq!(records(&text), expected.collect::<Vec<_>>());
+    }
+}
