@@ -78,6 +78,7 @@ fn a_dry_run_says_what_there_is_to_do_and_needs_no_setting() {
             "lower_bound": 4,
             "seconds_at_full_quota": 0.02,
             "failures": 1,
+            "joined_tags": null,
             "bad_row_details": [{
                 "line": 5,
                 "reason": "op: \"delete\" is none of add, remove, clear (use one of them; nothing means add)",
@@ -219,4 +220,24 @@ fn a_packed_file_that_is_cut_off_is_named_and_nothing_is_sent() {
         stage.run(&["import", "users.csv"]).refuses(2, &sentence);
     }
     assert_eq!(stage.emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn tags_that_look_joined_by_another_separator_are_imported_and_warned_of_once() {
+    let stage = Stage::new();
+    stage.file(
+        "users.csv",
+        "account,tags\nalice,vip;ios\nbob,\"vip,beijing\"\ncarol,vip|beijing\n",
+    );
+    let warning = "imtag: warning: 2 rows (the first in line 3) with ',', '|' in the tags were taken for one tag each: \
+                   tags are separated by ;\n";
+    let ran = stage.run(&["import", "users.csv", "--json"]);
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(0), warning));
+    let joined = json!({"rows": 2, "first_line": 3, "separators": [",", "|"]});
+    assert_eq!(ran.json()["joined_tags"], joined);
+    assert_eq!(stage.tags_of("bob"), ["vip,beijing"]);
+    assert_eq!(stage.tags_of("carol"), ["vip|beijing"]);
+    let dry = run(stage.bare(&["import", "--dry-run", "users.csv", "--json"]));
+    assert_eq!((dry.exit, dry.err.as_str()), (Some(0), warning));
+    assert_eq!(dry.json()["joined_tags"], joined);
 }

@@ -11,6 +11,7 @@ use super::Read;
 use super::bad_rows;
 use super::change::Op;
 use super::failed::Failure;
+use super::joined::JoinedTags;
 use super::reasons::Reasons;
 use super::report::LeftOut;
 use super::summary::{write_left_out, write_reasons};
@@ -40,6 +41,7 @@ struct DryRun {
     failures: Reasons,
     #[serde(flatten)]
     left_out: LeftOut,
+    joined_tags: Option<JoinedTags>,
     #[serde(skip)]
     totals: Totals,
     #[serde(skip)]
@@ -83,6 +85,7 @@ impl Read {
                 kinds: self.bad_rows.into_kinds(),
                 list: list.map(Path::to_owned),
             },
+            joined_tags: self.joined_tags,
             totals,
             calls_per_second,
         };

@@ -3,7 +3,7 @@
 //! ```text
 //! open    file, kind, unpack, digest        bytes, unpacked, known by their fingerprint
 //! read    lines, encoding, header, records,  text, and its rows, each checked: good ones, and bad_rows
-//!         ndjson, read
+//!         ndjson, read, joined
 //! group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
 //!         group, users, totals              and in an order that follows from the file alone
 //! send    files, journal, send, book        changes, and what became of each, kept safe in the journal
@@ -28,6 +28,7 @@ mod file;
 mod files;
 mod group;
 mod header;
+mod joined;
 mod journal;
 mod kind;
 mod line_form;
@@ -70,6 +71,7 @@ use bad_rows::BadRows;
 use book::{Book, Remains};
 use ended::Ended;
 use file::{FileError, FileProblem, Input};
+use joined::JoinedTags;
 use journal::{Fingerprint, Identity, Journal};
 use progress::Progress;
 use read::Rows;
@@ -100,6 +102,7 @@ pub(crate) struct Read {
     file: String,
     rows: u64,
     bad_rows: BadRows,
+    joined_tags: Option<JoinedTags>,
     gathered: Gathered,
     totals: Totals,
     rules: Rules,
@@ -131,12 +134,12 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
     let digesting = input.digesting.clone();
     let shown = Progress::of_reading(input.bytes);
     let mut bad_rows = BadRows::new(&room.folder);
-    let mut read = 0;
+    let mut rows = 0;
     let mut gathering = Gathering::new(room.memory, room.folder);
-    let rows = Rows::of(input, rules)?.for_each(|row| {
-        read += 1;
-        if read % SHOWN_EVERY == 0 {
-            shown.read(read, digesting.bytes());
+    let read = Rows::of(input, rules)?.for_each(|row| {
+        rows += 1;
+        if rows % SHOWN_EVERY == 0 {
+            shown.read(rows, digesting.bytes());
         }
         match row {
             Ok(change) => gathering.add(&change).map_err(ReadError::from),
@@ -144,6 +147,9 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
         }
     })?;
     shown.grouping();
+    if let Some(joined) = &read.joined_tags {
+        note(format_args!("warning: {joined}"));
+    }
     let mut gathered = gathering.finish(rules.limits)?;
     let totals = Totals::of(&mut gathered, &rules)?;
     if totals.too_many_tags_of_the_app {
@@ -157,8 +163,9 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
     }
     Ok(Read {
         file,
-        rows,
+        rows: read.rows,
         bad_rows,
+        joined_tags: read.joined_tags,
         gathered,
         totals,
         rules,
@@ -289,6 +296,7 @@ impl Run<'_> {
                 list: bad_rows_list,
             },
             journal: left.journal.then(|| self.files.journal.clone()),
+            joined_tags: read.joined_tags,
             ended,
             timpush_would_save: summary.timpush_would_save(),
         };

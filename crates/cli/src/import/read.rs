@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::change::{Change, Op, Tags};
 use super::file::{FileError, FileProblem, Format, Input};
 use super::header::Form;
+use super::joined::JoinedTags;
 use super::lines::{Lines, ODD_CHARACTERS, ROW_BYTES};
 use super::ndjson::JsonRow;
 use super::records::{Fault, Record, Records};
@@ -30,6 +31,14 @@ pub(crate) struct BadRow {
     pub(crate) line: u64,
     /// What is wrong with it, and what to do.
     pub(crate) reason: String,
+}
+
+/// What there was to read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RowsRead {
+    /// Rows, bad ones with them.
+    pub(crate) rows: u64,
+    pub(crate) joined_tags: Option<JoinedTags>,
 }
 
 /// What was made of a row.
@@ -78,22 +87,25 @@ impl Rows {
         }
     }
 
-    /// Reads all rows, and hands each to `take`; says how many there were.
+    /// Reads all rows, and hands each to `take`.
     ///
     /// # Errors
     /// Where the file cannot be read on, or what `take` answers.
     pub(crate) fn for_each<E: From<FileError>>(
         mut self,
         mut take: impl FnMut(Judged<'_>) -> Result<(), E>,
-    ) -> Result<u64, E> {
-        let mut count = 0;
+    ) -> Result<RowsRead, E> {
+        let (mut rows, mut joined_tags) = (0, None);
         loop {
             let next = match &mut self.rows {
                 ByFormat::Csv { records, form } => match records.next() {
                     Ok(Some(record)) if record.is_blank => continue,
-                    Ok(Some(record)) => {
-                        judge(&record, form, &self.rules).map(|row| Some(take(row)))
-                    }
+                    Ok(Some(record)) => judge(&record, form, &self.rules).map(|row| {
+                        if let Ok(change) = &row {
+                            JoinedTags::look(&mut joined_tags, record.line, &change.tags);
+                        }
+                        Some(take(row))
+                    }),
                     Ok(None) => Ok(None),
                     Err(problem) => Err(problem),
                 },
@@ -101,13 +113,13 @@ impl Rows {
             };
             match next {
                 Ok(Some(taken)) => taken?,
-                Ok(None) => return Ok(count),
+                Ok(None) => return Ok(RowsRead { rows, joined_tags }),
                 Err(problem) => {
                     let name = self.name;
                     return Err(E::from(FileError { name, problem }));
                 }
             }
-            count += 1;
+            rows += 1;
         }
     }
 }

@@ -31,7 +31,7 @@ fn read_by(rules: Rules, bytes: &[u8]) -> Result<Vec<String>, String> {
         Ok::<_, FileError>(())
     });
     let count = count.map_err(|error| error.to_string())?;
-    assert_eq!(count, read.len() as u64);
+    assert_eq!(count.rows, read.len() as u64);
     Ok(read)
 }
 

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::bad_rows::Kinds;
 use super::ended::Ended;
+use super::joined::JoinedTags;
 use super::read_back::ReadBack;
 use super::reasons::Reasons;
 use super::unfinished::Unnamed;
@@ -42,6 +43,7 @@ pub(crate) struct Report {
     pub(crate) undone: Undone,
     #[serde(flatten)]
     pub(crate) left_out: LeftOut,
+    pub(crate) joined_tags: Option<JoinedTags>,
     #[serde(skip)]
     pub(crate) ended: Ended,
     /// The journal, where the import can be gone on with.

@@ -1,0 +1,134 @@
+//! Rows whose tags look joined by something else than the header says: `vip,beijing` or `vip|beijing` under `tags`,
+//! which `;` separates, or `vip;beijing` under `tag`. Such a field may be one tag all the same, so that it is taken for
+//! one, and the import says so.
+
+use std::fmt;
+
+use memchr::memchr2;
+use serde::Serialize;
+
+use super::change::Tags;
+use super::header::Form;
+use crate::shown::count;
+
+/// What separates tags elsewhere.
+const OTHERS: [char; 7] = [',', '，', '、', '|', '/', '\t', '；'];
+
+/// What separates tags where all of them stand in one field.
+const OURS: [char; 2] = [Form::SEPARATOR, '；'];
+
+/// The first byte of `；`, and of some other characters.
+const FULL_WIDTH: u8 = 0xef;
+
+/// How many rows there are, and where. The names of the fields are a promise to programs: see the README.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct JoinedTags {
+    rows: u64,
+    first_line: u64,
+    separators: Vec<char>,
+    #[serde(skip)]
+    one_a_row: bool,
+}
+
+impl JoinedTags {
+    /// Looks at the tags of a row.
+    #[inline]
+    pub(crate) fn look(found: &mut Option<JoinedTags>, line: u64, tags: &Tags<'_>) {
+        let (one_a_row, separator) = match tags {
+            Tags::One(tag) => match memchr2(Form::SEPARATOR as u8, FULL_WIDTH, tag.as_bytes()) {
+                Some(_) => (true, tag.chars().find(|c| OURS.contains(c))),
+                None => return,
+            },
+            // a field with the right one means what else it holds
+            Tags::Separated(tags) if !tags.contains(Form::SEPARATOR) => {
+                (false, tags.chars().find(|c| OTHERS.contains(c)))
+            }
+            _ => return,
+        };
+        if let Some(separator) = separator {
+            JoinedTags::add(found, line, separator, one_a_row);
+        }
+    }
+
+    #[cold]
+    fn add(found: &mut Option<JoinedTags>, line: u64, separator: char, one_a_row: bool) {
+        let found = found.get_or_insert(JoinedTags {
+            rows: 0,
+            first_line: line,
+            separators: Vec::new(),
+            one_a_row,
+        });
+        found.rows += 1;
+        if !found.separators.contains(&separator) {
+            found.separators.push(separator);
+        }
+    }
+}
+
+/// A warning.
+impl fmt::Display for JoinedTags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separators: Vec<_> = self.separators.iter().map(|c| format!("{c:?}")).collect();
+        let (separators, line) = (separators.join(", "), self.first_line);
+        let rows = count(self.rows, "row", "rows");
+        match self.one_a_row {
+            true => write!(
+                f,
+                "{rows} (the first in line {line}) with {separators} in the tag were taken for one tag each: for several \
+                 tags a row, name the column tags"
+            ),
+            false => write!(
+                f,
+                "{rows} (the first in line {line}) with {separators} in the tags were taken for one tag each: tags are \
+                 separated by ;"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked(rows: &[Tags<'_>]) -> Option<String> {
+        let mut found = None;
+        for (tags, line) in rows.iter().zip(2..) {
+            JoinedTags::look(&mut found, line, tags);
+        }
+        found.map(|it| it.to_string())
+    }
+
+    #[test]
+    fn another_separator_is_counted_with_the_first_line_and_named() {
+        let rows = [
+            Tags::Separated("vip"),
+            Tags::Separated("vip,beijing"),
+            Tags::Separated("vip|beijing"),
+            Tags::Separated("iOS/macOS;vip"),
+            Tags::None,
+            Tags::Separated("vip,ios"),
+        ];
+        assert_eq!(
+            looked(&rows).unwrap(),
+            "3 rows (the first in line 3) with ',', '|' in the tags were taken for one tag each: tags are separated by ;"
+        );
+        for separator in ["、", "，", "；", "\t", "/"] {
+            let tags = format!("贵宾{separator}北京");
+            assert!(looked(&[Tags::Separated(&tags)]).is_some(), "{separator}");
+        }
+        for whole in ["贵宾", "ｖｉｐ", "。", "a b", "a-b"] {
+            assert_eq!(looked(&[Tags::Separated(whole), Tags::One(whole)]), None);
+        }
+    }
+
+    #[test]
+    fn a_semicolon_where_there_is_a_tag_a_row_is_one_too_and_a_comma_is_not() {
+        assert_eq!(
+            looked(&[Tags::One("vip;beijing")]).unwrap(),
+            "1 row (the first in line 2) with ';' in the tag were taken for one tag each: for several tags a row, name \
+             the column tags"
+        );
+        assert!(looked(&[Tags::One("贵宾；北京")]).is_some());
+        assert_eq!(looked(&[Tags::One("games, sports")]), None);
+    }
+}
