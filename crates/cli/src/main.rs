@@ -55,7 +55,7 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
         let printed = print_line(error.to_string().trim_end());
         return finish(Output::new(wants_json), printed.map(|()| Exit::Done));
     }
-    let message = without_secrets(&error.to_string());
+    let message = in_our_words(&without_secrets(&error.to_string()));
     // where standard error is closed there is nobody to tell
     let _ = write!(io::stderr(), "{message}");
     if wants_json {
@@ -64,9 +64,23 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
         let lines =
             lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
         let sentence: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-        let sentence = sentence.join(" ");
+        let sentence = sentence
+            .join(" ")
+            .replace(" did you mean", "; did you mean");
         let sentence = sentence.trim_start_matches("error: ");
         let _ = print_line(&failure::object(Exit::Usage, sentence).to_string());
     }
     Exit::Usage
+}
+
+/// What clap says of a mistyped name, as our own messages say it.
+fn in_our_words(message: &str) -> String {
+    let mut message = message.to_owned();
+    for what in ["subcommand", "argument", "value"] {
+        let one = format!("tip: a similar {what} exists:");
+        let some = format!("tip: some similar {what}s exist:");
+        message = message.replace(&one, "did you mean");
+        message = message.replace(&some, "did you mean one of");
+    }
+    message
 }

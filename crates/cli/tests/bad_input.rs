@@ -191,7 +191,7 @@ fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
     };
     config("regoin = \"china\"\n").refuses(
         3,
-        "regoin in config.toml: no such setting; there are sdkappid",
+        "regoin in config.toml: no such setting: did you mean region?",
     );
     config(&format!("secret_key = {}\n", stage::KEY))
         .refuses(3, "the settings file config.toml, line 1, is not TOML");
@@ -199,6 +199,18 @@ fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
         3,
         "sdkappid in config.toml: it is neither a text nor a whole number",
     );
+}
+
+#[test]
+fn a_misspelt_variable_gets_a_warning_that_names_the_right_one() {
+    let stage = Stage::new();
+    let mut command = stage.imtag(&["get", "alice"]);
+    command
+        .env("IMTAG_REGOIN", "china")
+        .env("IMTAG_SERVICE_PORT", "80");
+    let ran = run(command);
+    let warning = "imtag: warning: IMTAG_REGOIN is no setting: did you mean IMTAG_REGION?\n";
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(0), warning));
 }
 
 #[test]
@@ -231,6 +243,35 @@ fn a_command_line_that_is_not_understood_is_a_usage_error_in_both_forms() {
     let ran = run(stage.bare(&["add", "alice", "--json"]));
     assert_eq!(ran.exit, Some(2));
     assert_eq!(ran.json()["error"]["exit_code"], 2);
+    for (mistyped, meant) in [
+        (&["imprt", "x.csv"][..], "did you mean 'import'"),
+        (
+            &["get", "alice", "--regoin", "china"],
+            "did you mean '--region'",
+        ),
+        (&["import", "--dry-rn", "x.csv"], "did you mean '--dry-run'"),
+        (&["usersig", "--verfy"], "did you mean '--verify'"),
+        (
+            &["get", "alice", "--region", "singapor"],
+            "use one of china, singapore, seoul",
+        ),
+        (
+            &["get", "alice", "--generation", "timpsh"],
+            "use all_member_push or timpush",
+        ),
+    ] {
+        let ran = run(stage.bare(mistyped));
+        assert!(ran.err.contains(meant), "{ran:?}");
+        let mut mistyped = mistyped.to_vec();
+        mistyped.push("--json");
+        let said = run(stage.bare(&mistyped)).json()["error"]["message"].to_string();
+        assert!(said.contains(meant), "{said}");
+    }
+    let ran = run(stage.bare(&["imprt", "x.csv", "--json"]));
+    assert_eq!(
+        ran.json()["error"]["message"],
+        "unrecognized subcommand 'imprt'; did you mean 'import'"
+    );
     let key = format!("--secret-key={}", stage::KEY);
     run(stage.bare(&["get", "alice", &key])).refuses(2, "unexpected argument '--secret-key'");
 }

@@ -13,6 +13,7 @@ use crate::output::note;
 use super::access;
 use super::error::{Problem, SettingsError};
 use super::layer::{Layer, Place};
+use super::similar::similar_key;
 use super::table::SETTINGS;
 
 /// The variable that names the file, as `--config` does.
@@ -70,7 +71,10 @@ fn parse(text: &str, path: PathBuf, problems: &mut Vec<Problem>) -> Result<Layer
             let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
             problems.push(Problem::wrong(
                 format!("{name} in {}", path.display()),
-                format!("no such setting; there are {}", known.join(", ")),
+                match similar_key(&name) {
+                    Some(near) => format!("no such setting: did you mean {near}?"),
+                    None => format!("no such setting; there are {}", known.join(", ")),
+                },
             ));
             continue;
         };
@@ -116,17 +120,17 @@ mod tests {
         let (_, problems) = parsed("regoin = \"tokyo\"\nca_file = [1]\n[app]\nsdkappid = 1\n");
         let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 3);
-        assert!(texts.iter().any(|text| text.starts_with(
-            "regoin in config.toml: no such setting; there are sdkappid, identifier, secret_key"
-        )));
+        assert!(
+            texts.contains(
+                &"regoin in config.toml: no such setting: did you mean region?".to_owned()
+            )
+        );
         assert!(texts.contains(
             &"ca_file in config.toml: it is neither a text nor a whole number".to_owned()
         ));
-        assert!(
-            texts
-                .iter()
-                .any(|text| text.starts_with("app in config.toml"))
-        );
+        assert!(texts.iter().any(|text| text.starts_with(
+            "app in config.toml: no such setting; there are sdkappid, identifier, secret_key"
+        )));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod flags;
 mod layer;
 #[cfg(feature = "emulator")]
 mod served;
+mod similar;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ pub(crate) use table::SettingId;
 
 use error::Problem;
 use layer::Layer;
+
+use crate::output::note;
+use crate::shown::Shown;
 
 /// Everything that was set, the strongest place first, and what is wrong with it so far.
 pub(crate) struct Settings {
@@ -54,6 +58,14 @@ impl Settings {
             Layer::of_flags(matches),
             Layer::of_environment(variable, &mut problems),
         ];
+        // a misspelt one would be silence, but a variable of that prefix may be another program's
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for (name, near) in similar::misspelt_variables(names) {
+            note(format_args!(
+                "warning: {} is no setting: did you mean {near}?",
+                Shown(&name)
+            ));
+        }
         layers.extend(file::read(config, variable, &mut problems)?);
         Ok(Settings { layers, problems })
     }
