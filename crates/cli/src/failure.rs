@@ -28,6 +28,10 @@ pub(crate) enum CommandError {
     /// The list of bad rows cannot be written.
     #[error(transparent)]
     BadRows(#[from] ListError),
+    /// A file that imtag did not make stands where one is to be written.
+    #[cfg(feature = "emulator")]
+    #[error(transparent)]
+    Foreign(#[from] crate::ownership::ForeignFile),
     /// Settings are missing or wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -81,6 +85,8 @@ impl CommandError {
             CommandError::Journal(error) if error.is_of_the_disk() => Exit::GaveOut,
             CommandError::BadRows(error) if error.is_of_the_disk() => Exit::GaveOut,
             CommandError::Journal(_) | CommandError::BadRows(_) => Exit::Usage,
+            #[cfg(feature = "emulator")]
+            CommandError::Foreign(_) => Exit::Usage,
             CommandError::Settings(_) | CommandError::UserSig(_) => Exit::Settings,
             #[cfg(feature = "emulator")]
             CommandError::Emulator(_) => Exit::GaveOut,

@@ -230,7 +230,7 @@ fn data_that_cannot_be_used_are_refused_with_a_reason() {
     emulator(&["data", "--sdkappid", "7"])
         .refuses(4, "the data in data are of SDKAppID 1400000000");
     stage.file("mine/notes.txt", "mine");
-    emulator(&["mine"]).refuses(4, "mine holds other files than an emulator's");
+    emulator(&["mine"]).refuses(2, "mine holds other files than an emulator's");
     emulator(&["mine/notes.txt"]).refuses(4, "cannot make the folder mine/notes.txt");
     stage.file("data/emulator.json", "{");
     emulator(&["data"]).refuses(4, "data/emulator.json is damaged: restore the folder");

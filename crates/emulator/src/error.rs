@@ -69,6 +69,15 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// Something of its name is a link, or no file of one name, so that what is written would go elsewhere.
+    #[error(
+        "{path} is no file of the emulator's own but a link or something else: put the file itself there, or use \
+         another folder"
+    )]
+    NoFile {
+        /// What should be a file.
+        path: PathBuf,
+    },
     /// A later version wrote it.
     #[error(
         "the data in {path} are of format {format}, which this version does not know: use a later one"

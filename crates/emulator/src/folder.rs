@@ -9,10 +9,13 @@
 //! ```
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all.
+//! Nothing is written over or removed, and no link is followed: what is there is read, or refused.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+mod files;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use imtag_core::{Identifier, SdkAppId};
@@ -21,13 +24,18 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
+use files::{close_to_others, names, open, read, write_new};
 
 /// Of all that is in the folder. A later one may add fields, which this one ignores.
 const FORMAT: u32 = 1;
 
 const LOCK: &str = "lock";
 const ABOUT: &str = "emulator.json";
-const NEW: &str = "new";
+const STORE: &str = "store";
+/// How the name of a file starts that is being written. One is left by an emulator that was killed meanwhile.
+const NEW: &str = ".new-";
+/// What is in the lock's file, so that it is known.
+const LOCK_TEXT: &str = "imtag emulator\n";
 
 /// A folder that is this emulator's until it is dropped.
 pub(crate) struct Folder {
@@ -57,19 +65,21 @@ impl Folder {
         made.map_err(|error| DataError::cannot("make the folder", path, error))?;
         refuse_foreign(path)?;
         let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(|error| DataError::cannot("open", &lock_path, error))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut lock = open(&lock_path, options.mode(0o600), "open")?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
             Errno::WOULDBLOCK => DataError::InUse {
                 path: path.to_owned(),
             },
             other => DataError::cannot("lock", &lock_path, other.into()),
         })?;
+        let cannot = |error| DataError::cannot("write", &lock_path, error);
+        let mut text = String::new();
+        lock.read_to_string(&mut text).map_err(cannot)?;
+        if text.is_empty() {
+            lock.write_all(LOCK_TEXT.as_bytes()).map_err(cannot)?;
+        }
         Ok(Folder {
             path: path.to_owned(),
             _lock: lock,
@@ -86,12 +96,10 @@ impl Folder {
 
     /// Whose the data are; `None` in a new folder.
     pub(crate) fn owner(&self) -> Result<Option<Owner>, DataError> {
-        let Some(text) = self.read(ABOUT)? else {
+        let Some(about) = about(&self.path)? else {
             return Ok(None);
         };
         let path = self.file(ABOUT);
-        let about: About =
-            serde_json::from_str(&text).map_err(|error| DataError::damaged(&path, error))?;
         if about.format != FORMAT {
             return Err(DataError::Format {
                 path: self.path.clone(),
@@ -126,10 +134,9 @@ impl Folder {
     where
         E: From<DataError>,
     {
-        if let Some(text) = self.read(name)? {
-            let path = self.file(name);
-            fs::set_permissions(&path, Permissions::from_mode(0o600))
-                .map_err(|error| DataError::cannot("close to others", &path, error))?;
+        if let Some((file, text)) = read(&self.file(name))? {
+            close_to_others(&file)
+                .map_err(|error| DataError::cannot("close to others", &self.file(name), error))?;
             return Ok(text.trim_end().to_owned());
         }
         let secret = make()?;
@@ -137,60 +144,71 @@ impl Folder {
         Ok(secret)
     }
 
-    fn read(&self, name: &str) -> Result<Option<String>, DataError> {
-        let path = self.file(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(DataError::cannot("read", &path, error)),
-        }
-    }
-
     fn write(&self, name: &str, text: &str) -> Result<(), DataError> {
         let path = self.file(name);
-        let beside = self.file(NEW);
-        let written = write_private(&beside, text)
-            .and_then(|()| fs::rename(&beside, &path))
-            .and_then(|()| File::open(&self.path)?.sync_all());
+        let written = write_new(&self.path, &path, text);
         written.map_err(|error| DataError::cannot("write", &path, error))
     }
 }
 
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()
+fn about(folder: &Path) -> Result<Option<About>, DataError> {
+    let path = folder.join(ABOUT);
+    let Some((_, text)) = read(&path)? else {
+        return Ok(None);
+    };
+    let about = serde_json::from_str(&text);
+    about
+        .map(Some)
+        .map_err(|error| DataError::damaged(&path, error))
 }
 
 /// Nothing is ever written among files that are somebody else's.
 fn refuse_foreign(path: &Path) -> Result<(), DataError> {
-    let cannot = |error| DataError::cannot("read the folder", path, error);
-    if path.join(ABOUT).try_exists().map_err(cannot)? {
-        return Ok(());
+    let foreign = || DataError::Foreign {
+        path: path.to_owned(),
+    };
+    if let Some((_, text)) = read(&path.join(LOCK))? {
+        if !LOCK_TEXT.starts_with(&text) {
+            return Err(foreign());
+        }
     }
-    for entry in fs::read_dir(path).map_err(cannot)? {
-        let name = entry.map_err(cannot)?.file_name();
-        // What an emulator leaves that was ended before it had written the file.
-        if name != LOCK && name != NEW {
-            return Err(DataError::Foreign {
-                path: path.to_owned(),
-            });
+    if about(path)?.is_some() {
+        return refuse_foreign_store(path);
+    }
+    for name in names(path)? {
+        // what an emulator leaves that was ended before it had written the file
+        if name != LOCK && !name.starts_with(NEW) {
+            return Err(foreign());
         }
     }
     Ok(())
 }
 
+/// The store is made in a folder that is not there yet, or is an emulator's. It removes from it what it does not know.
+fn refuse_foreign_store(folder: &Path) -> Result<(), DataError> {
+    let path = folder.join(STORE);
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(DataError::cannot("read the folder", &path, error)),
+        Ok(there) if !there.is_dir() => return Err(DataError::NoFile { path }),
+        Ok(_) => {}
+    }
+    // `version` is written last: without it the store was being made
+    let all_known = |names: &[String]| names.iter().all(|it| STORE_NAMES.contains(&it.as_str()));
+    match names(&path)? {
+        names if all_known(&names) => Ok(()),
+        _ => Err(DataError::Foreign { path }),
+    }
+}
+
+/// All that fjall keeps in its folder.
+const STORE_NAMES: [&str; 3] = ["version", "journals", "partitions"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -254,5 +272,94 @@ mod tests {
         fs::write(&about, "{").unwrap();
         let error = folder.owner().unwrap_err();
         assert!(matches!(error, DataError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn no_link_and_no_second_name_is_followed_out_of_the_folder() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        let mine = home.path().join("mine");
+        let owner = Owner {
+            sdkappid: SdkAppId::new(7).unwrap(),
+            identifier: Identifier::new("root").unwrap(),
+        };
+        Folder::take(&path).unwrap().keep_owner(&owner).unwrap();
+        fs::write(&mine, "my own key").unwrap();
+        fs::set_permissions(&mine, Permissions::from_mode(0o644)).unwrap();
+        let key = path.join("secret-key");
+        let refused = |make: &dyn Fn()| {
+            make();
+            let folder = Folder::take(&path).unwrap();
+            let made: Result<String, DataError> = folder.secret("secret-key", || Ok("k".into()));
+            let error = made.unwrap_err();
+            assert!(matches!(error, DataError::NoFile { .. }), "{error}");
+            fs::remove_file(&key).unwrap();
+        };
+        refused(&|| symlink(&mine, &key).unwrap());
+        refused(&|| symlink("nowhere", &key).unwrap());
+        refused(&|| fs::hard_link(&mine, &key).unwrap());
+        assert_eq!(mode(&mine), 0o644);
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
+        for name in [LOCK, ABOUT, STORE] {
+            let place = path.join(name);
+            let kept = home.path().join(name);
+            if place.exists() {
+                fs::rename(&place, &kept).unwrap();
+            }
+            symlink(&mine, &place).unwrap();
+            let error = Folder::take(&path).err().unwrap();
+            assert!(matches!(error, DataError::NoFile { .. }), "{error}");
+            fs::remove_file(&place).unwrap();
+            if kept.exists() {
+                fs::rename(&kept, &place).unwrap();
+            }
+        }
+        assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
+    }
+
+    #[test]
+    fn what_an_emulator_did_not_make_in_its_folder_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        let take = || Folder::take(&path).err().map(|error| error.to_string());
+        assert_eq!(take(), None);
+        fs::write(path.join("lock"), "mine").unwrap();
+        assert!(take().unwrap().contains("holds other files"));
+        assert_eq!(fs::read_to_string(path.join("lock")).unwrap(), "mine");
+        fs::remove_file(path.join("lock")).unwrap();
+
+        let folder = Folder::take(&path).unwrap();
+        fs::write(path.join("new"), "mine").unwrap();
+        fs::write(path.join(".new-x"), "left by one that was killed").unwrap();
+        assert_eq!(secret(&folder, "first"), "first");
+        assert!(folder.write("secret-key", "second").is_err());
+        drop(folder);
+        assert!(take().unwrap().contains("holds other files"));
+        fs::write(
+            path.join(ABOUT),
+            r#"{"format":1,"sdkappid":7,"identifier":"root"}"#,
+        )
+        .unwrap();
+        assert_eq!(take(), None);
+        fs::create_dir(path.join("store")).unwrap();
+        assert_eq!(take(), None);
+        fs::write(path.join("store/thesis.txt"), "mine").unwrap();
+        assert!(take().unwrap().contains("data/store holds other files"));
+        let mut left = names(&path).unwrap();
+        left.sort_unstable();
+        let all = [
+            ".new-x",
+            "emulator.json",
+            "lock",
+            "new",
+            "secret-key",
+            "store",
+        ];
+        assert_eq!(left, all);
+        assert_eq!(
+            fs::read_to_string(path.join("secret-key")).unwrap(),
+            "first\n"
+        );
     }
 }

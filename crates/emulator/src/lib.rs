@@ -45,4 +45,5 @@ pub use log::Arrived;
 pub use route::{Route, Target, UnknownTarget};
 pub use standing::{BadProbability, Standing, StandingFault};
 pub use stats::Stats;
+pub use tls::is_ca_pem;
 pub use traffic::{RouteStats, Window};

@@ -14,7 +14,11 @@ use rcgen::{
 };
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// Whose name an authority's certificate has.
+const CA_NAME: &str = "imtag emulator CA";
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Longer than an emulator runs, and within what the strictest clients take.
@@ -62,8 +66,25 @@ pub(crate) fn make(address: IpAddr, ca_key: &str) -> Result<Tls, TlsError> {
     })
 }
 
+/// True for the certificate of an emulator's authority in PEM, and nothing else beside it: such a file may be written
+/// over by the next one's.
+#[must_use]
+pub fn is_ca_pem(text: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    const END: &[u8] = b"-----END CERTIFICATE-----";
+    let text = text.trim_ascii();
+    let is_one = text.starts_with(BEGIN)
+        && text.ends_with(END)
+        && text.windows(BEGIN.len()).filter(|it| *it == BEGIN).count() == 1;
+    is_one
+        && CertificateDer::from_pem_slice(text).is_ok_and(|der| {
+            der.windows(CA_NAME.len())
+                .any(|it| it == CA_NAME.as_bytes())
+        })
+}
+
 fn authority() -> CertificateParams {
-    let mut params = dated("imtag emulator CA");
+    let mut params = dated(CA_NAME);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

@@ -4,13 +4,13 @@
 //! that file, with everything else that lasts. Without, the key is a throw-away, in a folder that only this user can
 //! enter, and both are gone when the emulator ends.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use imtag_core::SecretKey;
-use imtag_emulator::{Emulator, Window as Counted};
+use imtag_emulator::{DataError, Emulator, StartError, Window as Counted, is_ca_pem};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -20,10 +20,26 @@ use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
+use crate::ownership::{self, FileKind, Found, OpenError};
 use crate::settings::SettingId;
 
 /// Random bytes of a key: as many as SHA-256 can make use of.
 const KEY_BYTES: usize = 32;
+
+/// The authority's certificate, as imtag may write it. It is no secret.
+const CA: FileKind = FileKind {
+    name: "the certificate of an emulator",
+    flag: "--ca-out",
+    mode: 0o666,
+    is_ours: |file| {
+        let mut text = Vec::new();
+        file.take(CA_BYTES_AT_MOST).read_to_end(&mut text)?;
+        Ok(is_ca_pem(&text))
+    },
+};
+
+/// Many times what any such certificate has.
+const CA_BYTES_AT_MOST: u64 = 64 * 1024;
 
 /// A running emulator, as it is made known. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
@@ -41,6 +57,9 @@ struct Running {
 pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
     let served = context.settings()?.served()?;
+    if let Some(path) = &arguments.ca_out {
+        CA.check(path).map_err(not_opened(path))?;
+    }
     let folder = Folder::new(&interrupt, arguments.data.as_deref())?;
     let (key, thrown_away) = match (served.key, &folder) {
         (Some(key), _) => (Some(key), None),
@@ -77,9 +96,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
     if let Some(calls) = served.calls_per_second {
         builder = builder.calls_per_second(calls);
     }
-    let emulator = builder
-        .start()
-        .map_err(|error| CommandError::emulator(&error))?;
+    let emulator = builder.start().map_err(not_started)?;
     let kept = emulator.secret_key_file().map(absolute).transpose()?;
     let ca_file = emulator
         .ca_pem()
@@ -149,13 +166,44 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     writeln!(file, "{text}")
 }
 
+/// Where the folder is somebody else's, the command line has to be changed.
+fn not_started(error: StartError) -> CommandError {
+    match error {
+        StartError::Data(error @ (DataError::Foreign { .. } | DataError::NoFile { .. })) => {
+            CommandError::Usage(error.to_string())
+        }
+        error => CommandError::emulator(&error),
+    }
+}
+
 fn write_ca(pem: &str, wished: Option<&Path>, folder: &Path) -> Result<PathBuf, CommandError> {
     let path = wished.map_or_else(|| folder.join("ca.pem"), Path::to_owned);
-    fs::write(&path, pem).map_err(CommandError::machine(format!(
-        "cannot write the CA file {}",
-        path.display()
-    )))?;
+    let (mut file, found) = CA.open(&path).map_err(not_opened(&path))?;
+    CA.judge_content(&path, &mut file)
+        .map_err(not_opened(&path))?;
+    if let Err(error) = write_over(&mut file, pem) {
+        if found == Found::Nothing {
+            // what is to be told is why it was not written
+            let _ = ownership::remove(&file, &path);
+        }
+        return Err(not_opened(&path)(error.into()));
+    }
     absolute(&path)
+}
+
+/// What stood there goes last, so that a full disk leaves it as it is.
+fn write_over(file: &mut File, text: &str) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
+}
+
+fn not_opened(path: &Path) -> impl FnOnce(OpenError) -> CommandError {
+    let what = format!("cannot write the CA file {}", path.display());
+    move |error| match error {
+        OpenError::Foreign(foreign) => CommandError::Foreign(foreign),
+        OpenError::Denied(error) => CommandError::machine(what)(error),
+    }
 }
 
 /// For another terminal, which may be elsewhere.
