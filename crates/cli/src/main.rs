@@ -44,7 +44,7 @@ fn finish(output: Output, result: Result<Exit, CommandError>) -> Exit {
     note(error.message());
     if output.is_json() && !matches!(error, CommandError::Output(_)) {
         // standard error has it already
-        let _ = print_line(&error.object().to_string());
+        let _ = output::print_json(&error.object());
     }
     error.exit()
 }
@@ -68,7 +68,7 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
             .join(" ")
             .replace(" did you mean", "; did you mean");
         let sentence = sentence.trim_start_matches("error: ");
-        let _ = print_line(&failure::object(Exit::Usage, sentence).to_string());
+        let _ = output::print_json(&failure::object(Exit::Usage, sentence));
     }
     Exit::Usage
 }

@@ -93,12 +93,57 @@ fn tell_all_the_same(result: &impl Show, error: &io::Error) {
     let _ = result.text(&mut io::stderr());
 }
 
+/// Writes one line of JSON that may go to a terminal: of the control characters JSON itself leaves DEL and those from
+/// U+0080 on as they are, one of which begins a terminal's commands.
 fn write_json(result: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, result)?;
+    let mut writer = serde_json::Serializer::with_formatter(&mut *out, Harmless);
+    result.serialize(&mut writer)?;
     writeln!(out)
+}
+
+/// Prints one line of JSON.
+pub(crate) fn print_json(object: &serde_json::Value) -> Result<(), CommandError> {
+    print(|out| write_json(object, out)).map_err(CommandError::Output)
+}
+
+struct Harmless;
+
+impl serde_json::ser::Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(char::is_control) {
+            let (before, control) = rest.split_at(at);
+            let mut chars = control.chars();
+            let code = chars.next().map_or(0, u32::from);
+            write!(writer, "{before}\\u{code:04x}")?;
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
 }
 
 /// Says something to people beside the result.
 pub(crate) fn note(message: impl std::fmt::Display) {
     status_line::say(&format!("imtag: {message}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_no_control_character_and_says_the_same() {
+        let text = "北\u{1b}[2J\u{7f}\u{9b}2J\n\"e";
+        let mut out = Vec::new();
+        write_json(&[text], &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let expected = "[\"北\\u001b[2J\\u007f\\u009b2J\\n\\\"e\"]\n";
+        assert_eq!(out, expected);
+        let read: Vec<String> = serde_json::from_str(&out).unwrap();
+        assert_eq!(read, [text]);
+    }
 }

@@ -39,10 +39,10 @@ impl Reason {
 
     /// Why a change is not done.
     pub(crate) fn of_change(error: &ChangeError) -> Reason {
-        match (error.refusal(), error.cause()) {
-            (Some(refusal), _) => Reason::of_refusal(refusal),
-            (None, ChangeCause::Request(error)) => Reason::of_error(error),
-            (None, _) => Reason::ours(error.why(), error.remedy()),
+        match (error.cause(), error.refusal()) {
+            (ChangeCause::Request(error), _) => Reason::of_error(error),
+            (_, Some(refusal)) => Reason::of_refusal(refusal),
+            (_, None) => Reason::ours(error.why(), error.remedy()),
         }
     }
 
@@ -65,23 +65,18 @@ impl Reason {
 
     /// Why a whole request failed. Of a partial success it is the first account's.
     pub(crate) fn of_error(error: &Error) -> Reason {
-        let reason = match error.cause() {
-            Cause::Service { refusal, .. } => return Reason::of_refusal(refusal),
-            Cause::Partial(partial) => {
-                return Reason::of_refusal(&partial.failures[0].refusal);
+        match error.cause() {
+            Cause::Service { refusal, .. } => {
+                let mut reason = Reason::of_refusal(refusal);
+                if let Some(hint) = error.hint() {
+                    reason.reason = format!("{}; {hint}", reason.reason);
+                }
+                reason.remedy = error.remedy().into();
+                reason
             }
-            Cause::Credentials(why) => format!("no UserSig: {why}"),
-            Cause::HttpStatus { status, .. } => format!("HTTP status {status} instead of 200"),
-            Cause::Timeout { phase } => format!("time was up {}", phase.when()),
-            Cause::Cancelled { phase } => format!("cancelled {}", phase.when()),
-            Cause::Network { phase, source } => {
-                format!("the network failed {}: {source}", phase.when())
-            }
-            Cause::Tls(why) => format!("TLS failed: {why}"),
-            Cause::NotUnderstood(what) => what.to_string(),
-            _ => error.to_string(),
-        };
-        Reason::ours(reason, error.remedy())
+            Cause::Partial(partial) => Reason::of_refusal(&partial.failures[0].refusal),
+            _ => Reason::ours(error.why(), error.remedy()),
+        }
     }
 }
 

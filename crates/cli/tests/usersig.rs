@@ -6,7 +6,7 @@
 mod stage;
 
 use serde_json::Value;
-use stage::{Ran, Stage, run};
+use stage::{Ran, Stage, run, run_with_input};
 
 fn vectors() -> Vec<Value> {
     let text = include_str!("../../core/tests/usersig.json");
@@ -93,4 +93,55 @@ fn one_that_does_not_verify_says_why() {
     usersig(&stage, vector, &["--verify"], None).refuses(3, "the UserSig is empty");
     usersig(&stage, &vectors()[1], &["--verify"], Some(official))
         .refuses(3, "made for another identifier");
+}
+
+#[test]
+fn what_stands_around_a_key_in_its_file_is_dropped_and_what_no_key_holds_is_named() {
+    let stage = Stage::new();
+    let key = stage::KEY;
+    let run_with = |content: &[u8], arguments: &[&str]| {
+        let file = stage.file("key", content);
+        let mut command = stage.imtag(arguments);
+        command.env_remove("IMTAG_SECRET_KEY");
+        command.env("IMTAG_SECRET_KEY_FILE", file);
+        run(command)
+    };
+    for content in [
+        format!("\u{feff}{key}"),
+        format!("\u{feff}{key}\r\n"),
+        format!(" {key} \n\n"),
+    ] {
+        let ran = run_with(content.as_bytes(), &["add", "alice", "vip"]);
+        assert_eq!(ran.exit, Some(0), "{ran:?}");
+    }
+    let utf_16: Vec<u8> = format!("\u{feff}{key}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (content, what) in [
+        (utf_16, "zero bytes: save its file as UTF-8, not as UTF-16"),
+        (format!("\"{key}\"").into(), "a quotation mark"),
+        (format!("{key}\n{key}\n").into(), "more than one line"),
+        (format!("IMTAG_SECRET_KEY={key}").into(), "a name and ="),
+        (b"\xff".to_vec(), "is not UTF-8"),
+        (b"\n".to_vec(), "is empty"),
+    ] {
+        let ran = run_with(&content, &["add", "alice", "vip"]);
+        assert_eq!(ran.exit, Some(3), "{ran:?}");
+        assert!(ran.err.contains(what), "{ran:?}");
+        assert!(!format!("{ran:?}").contains(&key[..8]), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_usersig_from_standard_input_may_have_a_mark_and_line_ends_around_it() {
+    let stage = Stage::new();
+    for (around, exit) in [(("\u{feff}", "\r\n"), 0), (("\"", "\""), 3)] {
+        let usersig = stage.usersig();
+        let text = format!("{}{}{}", around.0, usersig.expose(), around.1);
+        let mut command = stage.imtag(&["usersig", "--verify"]);
+        command.env_remove("IMTAG_USERSIG");
+        let ran = run_with_input(command, text.as_bytes());
+        assert_eq!(ran.exit, Some(exit), "{ran:?}");
+    }
 }

@@ -112,3 +112,36 @@ fn a_certificate_that_does_not_fit() {
     }
     assert_eq!(stage.emulator.stats().arrivals(), 0);
 }
+
+#[test]
+fn a_foreign_page_is_shown_in_text_and_json_and_steers_no_terminal() {
+    let stage = Stage::new();
+    stage.file("users.csv", "account,tag\nalice,vip\n");
+    let page = "<h1>404</h1>\u{1b}[2J\u{9b}2J";
+    let shown = "HTTP status 404 instead of 200, with \"<h1>404</h1>\\u{1b}[2J\\u{9b}2J\"";
+    for arguments in [&["add", "alice", "vip"][..], &["import", "users.csv"]] {
+        for json in [false, true] {
+            stage.emulator.fault(ADD, Fault::status(404).body(page));
+            let mut command = stage.imtag(arguments);
+            command.args(json.then_some("--json"));
+            let ran = run(command);
+            assert_eq!(ran.exit, Some(3), "{ran:?}");
+            let mut all = ran.out.chars().chain(ran.err.chars());
+            assert!(!all.any(|c| c.is_control() && c != '\n'), "{ran:?}");
+            if !json {
+                says(&ran, 3, &[shown]);
+                continue;
+            }
+            let report = ran.json();
+            let reason = report["failures"][0]["reason"].as_str();
+            let ended = report["ended_early"].as_str();
+            assert!(
+                [reason, ended]
+                    .into_iter()
+                    .flatten()
+                    .any(|it| it.contains(shown)),
+                "{report}"
+            );
+        }
+    }
+}

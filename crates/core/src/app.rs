@@ -77,6 +77,10 @@ pub enum InvalidIdentifier {
     /// It holds a line feed, with which it could forge the text that a UserSig signs.
     #[error("the identifier holds a control character: give the name of an app administrator")]
     ControlCharacter,
+    /// A blank or a byte order mark stands before or after it. No page says that an account may not have one, so it
+    /// is not dropped; no administrator's name has one.
+    #[error("the identifier has a blank before or after it: give the name alone")]
+    Blank,
 }
 
 impl Identifier {
@@ -98,6 +102,9 @@ impl Identifier {
         }
         if name.chars().any(char::is_control) {
             return Err(InvalidIdentifier::ControlCharacter);
+        }
+        if crate::secret::bare(&name) != name {
+            return Err(InvalidIdentifier::Blank);
         }
         Ok(Identifier(name))
     }

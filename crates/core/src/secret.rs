@@ -7,12 +7,20 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<String>);
 
-/// A secret that cannot be used.
+/// A secret that cannot be used. What it is stands in no message, not even a part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
     /// It is empty.
     #[error("the {0} is empty")]
     Empty(&'static str),
+    /// It holds what none has.
+    #[error("the {secret} {what}")]
+    Holds {
+        /// Which secret.
+        secret: &'static str,
+        /// What is wrong, and what to do.
+        what: &'static str,
+    },
     /// A UserSig holds letters, digits, `*`, `-` and `_` only.
     #[error("the UserSig holds a character that none has: letters, digits, * - _ only")]
     NotAUserSig,
@@ -21,18 +29,95 @@ pub enum InvalidSecret {
     NoVariable(String),
 }
 
+/// What may stand around a secret without being meant: white space, line ends, and the mark that Windows' editors put
+/// before a text in UTF-8.
+pub(crate) fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// What is wrong with a text that holds more than a secret, or no text at all. A key's alphabet is stated nowhere, so
+/// only what no key can hold is named.
+fn not_a_secret(text: &str) -> Option<&'static str> {
+    let has = |found: fn(char) -> bool| text.contains(found);
+    if text.contains('\0') {
+        Some("holds zero bytes: save its file as UTF-8, not as UTF-16")
+    } else if text.starts_with("-----BEGIN") {
+        Some(
+            "is a PEM file, a certificate or a private key: use what the console shows for the app",
+        )
+    } else if text.contains(['\n', '\r']) {
+        Some("has more than one line: leave only the secret itself")
+    } else if has(char::is_control) {
+        Some("holds a control character: copy it anew")
+    } else if has(char::is_whitespace) {
+        Some("holds a blank: leave only the secret itself")
+    } else if !text.is_ascii() {
+        Some("holds a character that is not ASCII: copy it anew, and save its file as UTF-8")
+    } else if text.contains(['"', '\'', '`']) {
+        Some("holds a quotation mark: leave only what stands between the quotes")
+    } else if names_a_variable(text) {
+        Some("begins with a name and =: leave only what stands behind it")
+    } else {
+        None
+    }
+}
+
+/// `SECRET_KEY=…`, as a line of a file of settings has it. Base64 may end in `=`, and has none before.
+fn names_a_variable(text: &str) -> bool {
+    let Some((name, value)) = text.split_once(['=', ':']) else {
+        return false;
+    };
+    let of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
+    let rest = value.trim_start_matches('=');
+    !rest.is_empty() && !name.is_empty() && name.chars().all(of_a_name)
+}
+
+/// A secret's bare text.
+fn checked(given: &str, secret: &'static str) -> Result<Zeroizing<String>, InvalidSecret> {
+    let text = bare(given);
+    if text.is_empty() {
+        return Err(InvalidSecret::Empty(secret));
+    }
+    match not_a_secret(text) {
+        Some(what) => Err(InvalidSecret::Holds { secret, what }),
+        None => Ok(Zeroizing::new(text.to_owned())),
+    }
+}
+
+/// A file's bytes as text.
+fn text_of(bytes: &[u8], secret: &'static str) -> Result<String, InvalidSecret> {
+    let what = if bytes.contains(&0) {
+        "holds zero bytes: save its file as UTF-8, not as UTF-16"
+    } else {
+        "is not UTF-8: save its file as UTF-8"
+    };
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|_| InvalidSecret::Holds { secret, what })?;
+    Ok(text.to_owned())
+}
+
 impl SecretKey {
-    /// Takes the key; white space around it (a line end from a file) is dropped.
+    /// Takes the key. White space, line ends and a byte order mark around it are dropped.
     ///
     /// # Errors
-    /// For an empty key.
+    /// For an empty key, and for a text that holds more than a key: several lines, quotes, a name before it, UTF-16.
     pub fn new(key: impl Into<String>) -> Result<SecretKey, InvalidSecret> {
         let given = Zeroizing::new(key.into());
-        let key = given.trim();
-        if key.is_empty() {
-            return Err(InvalidSecret::Empty("secret key"));
-        }
-        Ok(SecretKey(Zeroizing::new(key.to_owned())))
+        checked(&given, "secret key").map(SecretKey)
+    }
+
+    /// Takes the bytes of a file that holds the key.
+    ///
+    /// # Errors
+    /// As [`new`](SecretKey::new), and where they are no UTF-8.
+    pub fn from_bytes(bytes: &[u8]) -> Result<SecretKey, InvalidSecret> {
+        text_of(bytes, "secret key").and_then(SecretKey::new)
+    }
+
+    /// Whether it looks as the keys of the console do. No page promises that all do.
+    #[must_use]
+    pub fn is_of_usual_form(&self) -> bool {
+        self.0.len() == 64 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
     /// Reads the key from an environment variable.
@@ -62,21 +147,27 @@ impl fmt::Debug for SecretKey {
 pub struct UserSig(Zeroizing<String>);
 
 impl UserSig {
-    /// Takes a ready UserSig; white space around it is dropped. Whether it fits the app is the service's to say.
+    /// Takes a ready UserSig; white space and a byte order mark around it are dropped. Whether it fits the app is the
+    /// service's to say.
     ///
     /// # Errors
     /// Where it is empty, or holds a character that no UserSig has.
     pub fn new(text: impl Into<String>) -> Result<UserSig, InvalidSecret> {
         let given = Zeroizing::new(text.into());
-        let text = given.trim();
-        if text.is_empty() {
-            return Err(InvalidSecret::Empty("UserSig"));
-        }
+        let text = checked(&given, "UserSig")?;
         let of_a_usersig = |byte: u8| byte.is_ascii_alphanumeric() || b"*-_".contains(&byte);
         if !text.bytes().all(of_a_usersig) {
             return Err(InvalidSecret::NotAUserSig);
         }
-        Ok(UserSig(Zeroizing::new(text.to_owned())))
+        Ok(UserSig(text))
+    }
+
+    /// Takes the bytes of a file that holds the UserSig.
+    ///
+    /// # Errors
+    /// As [`new`](UserSig::new), and where they are no UTF-8.
+    pub fn from_bytes(bytes: &[u8]) -> Result<UserSig, InvalidSecret> {
+        text_of(bytes, "UserSig").and_then(UserSig::new)
     }
 
     /// The text, for the query string of a call. Keep it out of logs and messages.
@@ -107,6 +198,72 @@ mod tests {
     fn a_line_end_after_a_secret_is_not_part_of_it() {
         assert_eq!(SecretKey::new("abc\r\n").unwrap().as_bytes(), b"abc");
         assert_eq!(UserSig::new(" abc\n").unwrap().expose(), "abc");
+    }
+
+    #[test]
+    fn what_stands_around_a_secret_is_dropped() {
+        for text in [
+            "\u{feff}abc",
+            "\u{feff} abc\r\n",
+            "\tabc\n\n",
+            "\u{3000}abc\u{a0}",
+        ] {
+            assert_eq!(SecretKey::new(text).unwrap().as_bytes(), b"abc");
+            let from_file = SecretKey::from_bytes(text.as_bytes()).unwrap();
+            assert_eq!(from_file.as_bytes(), b"abc");
+            assert_eq!(UserSig::new(text).unwrap().expose(), "abc");
+        }
+        // what a key may be is stated nowhere
+        for text in ["short", "aGVsbG8=", "aGVsbG8+/w==", "a-b_c.d"] {
+            assert_eq!(SecretKey::new(text).unwrap().as_bytes(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_no_secret_holds_is_named_and_the_secret_is_not() {
+        for (text, what) in [
+            (
+                "h\0u\0s\0h\0",
+                "zero bytes: save its file as UTF-8, not as UTF-16",
+            ),
+            ("hush\nhush", "more than one line"),
+            ("hush\r\nhush", "more than one line"),
+            ("hush hush", "a blank"),
+            ("hush\u{7}", "a control character"),
+            ("hüsh", "a character that is not ASCII"),
+            ("hu\u{feff}sh", "a character that is not ASCII"),
+            ("\"hush\"", "a quotation mark"),
+            ("'hush'", "a quotation mark"),
+            ("SECRET_KEY=hush", "a name and ="),
+            ("secret-key:hush", "a name and ="),
+            ("-----BEGIN PRIVATE KEY-----\nhush", "a PEM file"),
+        ] {
+            let key = SecretKey::new(text).unwrap_err();
+            let usersig = UserSig::new(text).unwrap_err();
+            for (error, secret) in [(key, "the secret key "), (usersig, "the UserSig ")] {
+                let message = error.to_string();
+                assert!(
+                    message.starts_with(secret) && message.contains(what),
+                    "{message}"
+                );
+                assert!(!format!("{error:?} {message}").contains("hus"), "{message}");
+            }
+        }
+        for (bytes, what) in [
+            (b"\xff\xfeh\0u\0".as_slice(), "UTF-16"),
+            (b"hush\xff".as_slice(), "is not UTF-8"),
+        ] {
+            let message = SecretKey::from_bytes(bytes).unwrap_err().to_string();
+            assert!(message.contains(what), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_usual_key_has_64_hexadecimal_characters() {
+        let usual = |key: String| SecretKey::new(key).unwrap().is_of_usual_form();
+        assert!(usual("0123456789abcDEF".repeat(4)));
+        assert!(!usual("0123456789abcdef".repeat(3)));
+        assert!(!usual("0123456789abcdeg".repeat(4)));
     }
 
     #[test]

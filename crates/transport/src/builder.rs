@@ -252,7 +252,8 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
     })?;
     let damaged = || SettingsError::NoCertificate(path.to_owned());
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(&pem) {
+    // the mark that Windows' editors put before a text would hide its first line
+    for item in parse_pem(pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&pem)) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| damaged())? {
             certificates.push(certificate);
         }

@@ -1,6 +1,6 @@
 //! One call: attempts until one is answered for good, each with its turn in the quota, and all within the deadline.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::quota::Verdict as QuotaVerdict;
 use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
@@ -14,6 +14,7 @@ use crate::interrupt::Asking;
 use crate::patience::{Patience, deadline_after};
 use crate::query::path_and_query;
 use crate::random::random_u64;
+use crate::refused_usersig::RefusedUserSig;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::{CallOptions, Error, Outcome};
@@ -35,6 +36,8 @@ pub(crate) struct Call<'c, R> {
     effect: Effect,
     /// An attempt was sent, and there is no last word of the service on it: it may have its effect yet.
     may_land: bool,
+    /// The server's clock, as its last answer has it.
+    server_date: Option<String>,
     /// Told when an attempt has had its turn in the quota.
     on_turn: Option<&'c dyn Fn()>,
 }
@@ -73,6 +76,7 @@ impl<'c, R: Request> Call<'c, R> {
             over_new_connection: false,
             effect: Effect::NotApplied,
             may_land: false,
+            server_date: None,
             on_turn: None,
         }
     }
@@ -133,6 +137,7 @@ impl<'c, R: Request> Call<'c, R> {
         let (sent, stale) = (exchanged.sent, exchanged.stale);
         self.over_new_connection = stale.is_some();
         self.sent += u32::from(sent);
+        self.server_date = exchanged.date().map(str::to_owned);
         let judged = self.judge(exchanged, pass, &usersig);
         if let Err(cause) = &judged {
             self.may_land |= sent && !cause.is_last_word();
@@ -199,17 +204,15 @@ impl<'c, R: Request> Call<'c, R> {
         pass: Pass<'_>,
         usersig: &Numbered,
     ) -> Result<Outcome, Cause> {
-        let answered = exchanged.answered;
-        let mut judged = exchanged
-            .result
-            .and_then(|answer| answer.finish(self.request).map_err(Cause::NotUnderstood))
-            .and_then(|answer| self.outcome(answer));
+        let (answered, sent) = (exchanged.answered, exchanged.sent);
+        let read = exchanged.read(self.request);
+        let mut judged = read.and_then(|answer| self.outcome(answer));
         match &judged {
             Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
                 pass.answered(QuotaVerdict::TooFrequent);
             }
             _ if answered => pass.answered(QuotaVerdict::Served),
-            _ if exchanged.sent => pass.gave_up(),
+            _ if sent => pass.gave_up(),
             _ => pass.withdrew(),
         }
         match &mut judged {
@@ -275,9 +278,19 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn error(&self, cause: Cause, stopped: Option<Stopped>) -> Error {
+        let refused = match &cause {
+            Cause::Service { refusal, .. } => RefusedUserSig::explain(
+                refusal.code,
+                self.settings.credentials.kind(),
+                SystemTime::now(),
+                self.server_date.as_deref(),
+            ),
+            _ => RefusedUserSig::default(),
+        };
         Error {
             operation: R::OPERATION,
             cause,
+            refused,
             effect: self.effect.of_failed(R::OPERATION),
             attempts: self.attempts,
             sent: self.sent,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig};
+use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, shortened};
 
 use crate::Outcome;
 use crate::patience::Stop;
@@ -31,6 +31,13 @@ pub enum Cause {
         status: u16,
         /// The first bytes of the body.
         start: String,
+    },
+    /// An answer in a coding (`gzip`), which the request rules out: something on the way compresses. It cannot be read.
+    Coded {
+        /// The HTTP status.
+        status: u16,
+        /// The coding, as the answer names it.
+        coding: String,
     },
     /// The time was up.
     Timeout {
@@ -135,8 +142,8 @@ impl Cause {
             | Cause::Cancelled { .. }
             | Cause::Tls(_) => RetryClass::Never,
             Cause::Service { refusal, .. } => refusal.code.retry(),
-            Cause::HttpStatus { status, .. } => match status {
-                408 | 429 | 500.. => RetryClass::Backoff,
+            Cause::HttpStatus { status, .. } | Cause::Coded { status, .. } => match status {
+                200 | 408 | 429 | 500.. => RetryClass::Backoff,
                 _ => RetryClass::Never,
             },
             Cause::Timeout { .. } | Cause::Network { .. } | Cause::NotUnderstood(_) => {
@@ -168,6 +175,24 @@ impl Cause {
         }
     }
 
+    /// The same for an answer that says that it is in `coding`, unless it can be read all the same: servers write
+    /// `utf-8` there too.
+    pub(crate) fn coded(self, coding: Option<&str>) -> Cause {
+        let Some(coding) = coding else {
+            return self;
+        };
+        let binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());
+        let status = match &self {
+            Cause::NotUnderstood(_) => 200,
+            Cause::HttpStatus { status, start } if start.contains(binary) => *status,
+            _ => return self,
+        };
+        Cause::Coded {
+            status,
+            coding: shortened(coding).to_owned(),
+        }
+    }
+
     /// Covers a UserSig that an answer repeats, where it came in pieces and so passed the first look.
     pub(crate) fn redact(&mut self, usersig: &UserSig) {
         match self {
@@ -185,6 +210,7 @@ impl Cause {
                 }
             }
             Cause::HttpStatus { start, .. } => redact(start, usersig),
+            Cause::Coded { coding, .. } => redact(coding, usersig),
             Cause::NotUnderstood(error) => {
                 redact(&mut error.reason, usersig);
                 redact(&mut error.start, usersig);

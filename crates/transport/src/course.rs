@@ -113,6 +113,7 @@ mod tests {
             attempts: 1,
             sent: 1,
             stopped: None,
+            refused: crate::refused_usersig::RefusedUserSig::default(),
         })
     }
 

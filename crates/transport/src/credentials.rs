@@ -24,6 +24,20 @@ enum Source {
     Callback(Arc<Callback>),
 }
 
+/// Where a UserSig comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It is made here.
+    Key {
+        /// Whether the key looks as keys do.
+        usual: bool,
+    },
+    /// It was given.
+    Ready,
+    /// It is the host's callback that makes it.
+    Callback,
+}
+
 type Callback = dyn Fn() -> Result<SuppliedUserSig, CallbackError> + Send + Sync;
 
 /// What a credential callback may fail with; it reaches the caller of the client.
@@ -63,6 +77,17 @@ impl Credentials {
     /// Whether a new UserSig can be had when the service calls one expired.
     fn renewable(&self) -> bool {
         !matches!(self.0, Source::Ready(_))
+    }
+
+    /// What they are.
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.0 {
+            Source::Key(key) => Kind::Key {
+                usual: key.is_of_usual_form(),
+            },
+            Source::Ready(_) => Kind::Ready,
+            Source::Callback(_) => Kind::Callback,
+        }
     }
 
     fn supply(&self, app: SdkAppId, identifier: &Identifier) -> Result<Held, CallbackError> {

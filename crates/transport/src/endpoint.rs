@@ -36,11 +36,13 @@ pub enum InvalidEndpoint {
 }
 
 impl Endpoint {
-    /// Reads `https://host[:port]` or `http://loopback[:port]`; a slash at the end is allowed, a path is not.
+    /// Reads `https://host[:port]` or `http://loopback[:port]`; a slash at the end is allowed, a path is not. White
+    /// space and a byte order mark around it are dropped.
     ///
     /// # Errors
     /// Where it has another form, or is plain HTTP to another machine.
     pub fn parse(text: &str) -> Result<Endpoint, InvalidEndpoint> {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let malformed = || InvalidEndpoint::Malformed(text.to_owned());
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
@@ -154,6 +156,12 @@ mod tests {
                 "https://example.com:8443",
             ),
             ("https://10.0.0.1:1", "10.0.0.1", 1, "https://10.0.0.1:1"),
+            (
+                "\u{feff} https://10.0.0.1:1\r\n",
+                "10.0.0.1",
+                1,
+                "https://10.0.0.1:1",
+            ),
             (
                 "http://127.0.0.1:8080",
                 "127.0.0.1",

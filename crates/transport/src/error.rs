@@ -8,6 +8,7 @@ use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
 
 use crate::blame::Blame;
 use crate::cause::{Cause, Failure, Partial, Phase};
+use crate::refused_usersig::RefusedUserSig;
 
 /// A call that did not do all that was asked.
 ///
@@ -30,6 +31,8 @@ use crate::cause::{Cause, Failure, Partial, Phase};
 pub struct Error {
     pub(crate) operation: Operation,
     pub(crate) cause: Cause,
+    /// Of a refusal: what is known here of a UserSig that does not verify.
+    pub(crate) refused: RefusedUserSig,
     pub(crate) effect: Effect,
     pub(crate) attempts: u32,
     pub(crate) sent: u32,
@@ -120,6 +123,25 @@ impl Error {
         }
     }
 
+    /// Why, in words, without operation, effect and remedy.
+    #[must_use]
+    pub fn why(&self) -> String {
+        /// The error, but only its cause.
+        struct Why<'e>(&'e Error);
+        impl fmt::Display for Why<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_cause(f)
+            }
+        }
+        Why(self).to_string()
+    }
+
+    /// What is known here of why the service refused the UserSig: this machine's clock, say. It is part of the message.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.refused.hint.as_deref()
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn blame(&self) -> Blame {
@@ -132,12 +154,15 @@ impl Error {
         match &self.cause {
             Cause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
             Cause::Credentials(_) => "mend what supplies the UserSig",
-            Cause::Service { refusal, .. } => refusal.code.remedy(),
+            Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
             Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
             Cause::HttpStatus { status, .. } if *status < 500 => {
                 "check the endpoint: this is not the service"
             }
             Cause::HttpStatus { .. } => "try again; the service itself always answers 200",
+            Cause::Coded { .. } => {
+                "turn compression off in the proxy or gateway on the way: the request asks for none (Accept-Encoding: identity)"
+            }
             Cause::Timeout {
                 phase: Phase::Quota,
             } => "allow more time, or use more of the app's calls per second",
@@ -183,12 +208,12 @@ impl Error {
         match &self.cause {
             Cause::Invalid(invalid) => write!(f, "{invalid}"),
             Cause::Credentials(error) => write!(f, "no UserSig: {error}"),
-            Cause::Service { refusal, .. } => write!(
-                f,
-                "the service refused the request: {} {:?}",
-                refusal.code,
-                shortened(&refusal.text)
-            ),
+            Cause::Service { refusal, .. } => {
+                let (code, text) = (refusal.code, shortened(&refusal.text));
+                write!(f, "the service refused the request: {code} {text:?}")?;
+                let hint = self.refused.hint.iter();
+                hint.into_iter().try_for_each(|hint| write!(f, "; {hint}"))
+            }
             Cause::Partial(partial) => partial.write(f),
             Cause::HttpStatus { status, start } => {
                 write!(f, "HTTP status {status} instead of 200")?;
@@ -196,6 +221,12 @@ impl Error {
                     true => Ok(()),
                     false => write!(f, ", with {start:?}"),
                 }
+            }
+            Cause::Coded { status, coding } => {
+                if *status != 200 {
+                    write!(f, "HTTP status {status} instead of 200, and ")?;
+                }
+                write!(f, "the answer is coded as {coding:?}, against the request")
             }
             Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
             Cause::Cancelled { phase } => {
@@ -267,6 +298,7 @@ mod tests {
             attempts: 1,
             sent: 1,
             stopped: None,
+            refused: RefusedUserSig::default(),
         };
         assert_eq!(
             error.to_string(),

@@ -24,6 +24,7 @@ mod process;
 mod query;
 mod random;
 mod redact;
+mod refused_usersig;
 mod session;
 mod settings;
 mod state;

@@ -80,12 +80,12 @@ fn verify(
     given: Option<String>,
     now: Duration,
 ) -> Result<Exit, CommandError> {
-    let text = match given {
-        Some(text) => text,
-        None => of_standard_input()?,
-    };
     let refused = |why: &dyn std::fmt::Display| CommandError::UserSig(why.to_string());
-    let usersig = UserSig::new(text).map_err(|why| refused(&why))?;
+    let usersig = match given {
+        Some(text) => UserSig::new(text),
+        None => UserSig::from_bytes(&of_standard_input()?),
+    };
+    let usersig = usersig.map_err(|why| refused(&why))?;
     let verified = usersig
         .verify(&app.key, app.sdkappid, app.identifier.as_str(), now)
         .map_err(|why| refused(&why))?;
@@ -102,11 +102,11 @@ fn verify(
     Ok(Exit::Done)
 }
 
-fn of_standard_input() -> Result<String, CommandError> {
-    let mut text = String::new();
+fn of_standard_input() -> Result<Vec<u8>, CommandError> {
+    let mut text = Vec::new();
     io::stdin()
         .take(USERSIG_BYTES_AT_MOST)
-        .read_to_string(&mut text)
+        .read_to_end(&mut text)
         .map_err(CommandError::machine(format!(
             "standard input, where the UserSig is read as {} is not set, cannot be read",
             SettingId::UserSig.setting().variable

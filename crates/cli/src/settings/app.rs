@@ -67,15 +67,16 @@ pub(super) fn secret_key(given: &Given<'_>, problems: &mut Vec<Problem>) -> Opti
 
 fn of_file(path: &Path) -> Result<SecretKey, String> {
     let shown = path.display();
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(KEY_BYTES_AT_MOST + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(KEY_BYTES_AT_MOST + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
-    if text.len() as u64 > KEY_BYTES_AT_MOST {
+    if bytes.len() as u64 > KEY_BYTES_AT_MOST {
         return Err(format!(
             "the file {shown} is too long for a key: it must hold the key and nothing else"
         ));
     }
     access::warn_if_others_can_read(path);
-    SecretKey::new(text).map_err(|error: InvalidSecret| format!("in the file {shown}, {error}"))
+    SecretKey::from_bytes(&bytes)
+        .map_err(|error: InvalidSecret| format!("in the file {shown}, {error}"))
 }

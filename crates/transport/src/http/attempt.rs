@@ -13,6 +13,8 @@ use crate::cancel::{Blocked, Watch};
 use crate::patience::{Patience, Stop, deadline_after};
 use crate::redact::mask;
 
+use super::head::Told;
+
 thread_local! {
     static CURRENT: RefCell<Option<Attempt>> = const { RefCell::new(None) };
 }
@@ -34,6 +36,8 @@ pub(super) struct Attempt {
     pub(super) pooled_in: Option<u64>,
     /// The first bytes of the answer, in the clear.
     pub(super) answer_start: Vec<u8>,
+    /// What its head says besides.
+    pub(super) told: Told,
     watches: Vec<Watch>,
 }
 
@@ -58,6 +62,7 @@ impl Attempt {
             sent: false,
             pooled_in: None,
             answer_start: Vec::new(),
+            told: Told::default(),
             watches: Vec::new(),
         }
     }
@@ -123,11 +128,8 @@ impl Attempt {
         self.usersig.expose().len()
     }
 
-    /// Takes in what has arrived of the answer, before ureq sees it; `full` says that there is no room for more.
-    pub(super) fn take_answer(&mut self, arrived: &mut [u8], full: bool) -> Result<(), Trouble> {
-        if full {
-            return Err(Trouble::NotUnderstood("the answer's head is too long"));
-        }
+    /// Takes in what has arrived of the answer, before ureq sees it.
+    pub(super) fn take_answer(&mut self, arrived: &mut [u8]) -> Result<(), Trouble> {
         if !self.sent && !arrived.is_empty() {
             // left over from the exchange before, and not the answer to a request that nobody has seen
             let stray = "the server had sent more than its last answer";
@@ -171,12 +173,12 @@ mod tests {
     #[test]
     fn an_answer_to_a_request_that_was_not_sent_is_a_dead_connection() {
         let mut attempt = attempt();
-        let stray = attempt.take_answer(&mut b"HTTP/1.1 200 OK".to_vec(), false);
+        let stray = attempt.take_answer(&mut b"HTTP/1.1 200 OK".to_vec());
         assert!(matches!(stray, Err(Trouble::Network(_))));
         attempt.sent = true;
         assert!(
             attempt
-                .take_answer(&mut b"HTTP/1.1 200 OK".to_vec(), false)
+                .take_answer(&mut b"HTTP/1.1 200 OK".to_vec())
                 .is_ok()
         );
         assert_eq!(attempt.answer_start, b"HTTP/1.1 200 OK");
@@ -200,7 +202,7 @@ mod tests {
         let mut attempt = attempt();
         attempt.sent = true;
         let mut arrived = b"Location: /?usersig=eJyrVgrxCdYrSy1SslJQ&x".to_vec();
-        attempt.take_answer(&mut arrived, false).unwrap();
+        attempt.take_answer(&mut arrived).unwrap();
         assert_eq!(arrived, b"Location: /?usersig=xxxxxxxxxxxxxxxxxxxx&x");
     }
 }

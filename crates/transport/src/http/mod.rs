@@ -15,6 +15,7 @@ mod attempt;
 mod connect;
 mod epoch;
 mod gathered;
+mod head;
 mod rehearsal;
 mod sign;
 mod socket;
@@ -23,7 +24,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::{AnswerReader, NotUnderstood, UserSig, start_of};
+use imtag_core::{Answer, AnswerReader, NotUnderstood, Request, UserSig, start_of};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
@@ -36,6 +37,7 @@ use addresses::Addresses;
 use attempt::{Attempt, Trouble};
 use connect::Connect;
 use epoch::Epoch;
+use head::Told;
 use sign::Sign;
 
 /// Bytes of an answer at most.
@@ -78,7 +80,8 @@ pub(crate) struct Exchange<'e> {
 
 /// What became of an exchange.
 pub(crate) struct Exchanged {
-    pub(crate) result: Result<AnswerReader, Cause>,
+    result: Result<AnswerReader, Cause>,
+    told: Told,
     /// Whether any byte of the request may have left this machine.
     pub(crate) sent: bool,
     /// Whether an answer came, be it good or bad.
@@ -96,6 +99,20 @@ pub(crate) enum Stale {
     Silent,
 }
 
+impl Exchanged {
+    /// The answer to `request`. One that cannot be read, and says that it is coded, is named as that.
+    pub(crate) fn read<R: Request>(self, request: &R) -> Result<Answer, Cause> {
+        let result = self.result;
+        let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
+        result.map_err(|cause| cause.coded(self.told.coding.as_deref()))
+    }
+
+    /// The server's clock, as the answer has it.
+    pub(crate) fn date(&self) -> Option<&str> {
+        self.told.date.as_deref()
+    }
+}
+
 impl Http {
     pub(crate) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Http {
         let roots = match roots {
@@ -107,6 +124,7 @@ impl Http {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None) // not the environment's: a proxy is a setting of the client
+            .accept_encoding("identity")
             .user_agent(concat!("libimtag/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .max_idle_connections(IDLE_CONNECTIONS)
@@ -152,6 +170,7 @@ impl Http {
             sent: attempt.sent,
             answered,
             result,
+            told: attempt.told,
         }
     }
 

@@ -9,7 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Phase;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Trouble};
+use super::head::{Added, Head};
 
 /// Where the UserSig goes.
 const GAP: &[u8] = b"usersig=&";
@@ -28,14 +29,19 @@ impl<In: Transport> Connector<In> for Sign {
         Attempt::with(|attempt| attempt.phase = Phase::Write);
         let size = details.config.input_buffer_size();
         let answer = LazyBuffers::new(size, 1); // its output is not used
-        Ok(chained.map(|inner| Signed { inner, answer }))
+        Ok(chained.map(|inner| Signed {
+            inner,
+            head: Head::default(),
+            answer,
+        }))
     }
 }
 
-/// Requests go out through the inner transport's buffer; answers are copied out of it.
+/// Requests go out through the inner transport's buffer; answers are copied out of it, their heads by way of [`Head`].
 #[derive(Debug)]
 pub(super) struct Signed<T> {
     inner: T,
+    head: Head,
     answer: LazyBuffers,
 }
 
@@ -48,6 +54,7 @@ impl<T: Transport> Transport for Signed<T> {
         let Some(usersig) = Attempt::with(Attempt::usersig_to_send) else {
             return self.inner.transmit_output(amount, timeout);
         };
+        self.head = Head::default();
         let head = &self.inner.buffers().output()[..amount];
         let gap = head.windows(GAP.len()).position(|bytes| bytes == GAP);
         let gap = gap.expect("the URL that we made has a gap for the UserSig") + GAP.len() - 1;
@@ -67,31 +74,78 @@ impl<T: Transport> Transport for Signed<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        while !self.head.has_passed() {
+            let progress = self.inner.maybe_await_input(timeout)?;
+            if !progress {
+                return Ok(false);
+            }
+            if self.take_head().map_err(failed)? {
+                return Ok(true);
+            }
+        }
         let progress = self.inner.maybe_await_input(timeout)?;
-        let arrived = self.inner.buffers().input();
-        let space = self.answer.input_append_buf();
-        let part = arrived.len().min(space.len());
-        space[..part].copy_from_slice(&arrived[..part]);
-        let full = progress && part == 0;
-        Attempt::with(
-            |attempt| match attempt.take_answer(&mut space[..part], full) {
-                Ok(()) => Ok(()),
-                Err(trouble) => Err(attempt.failed(trouble)),
-            },
-        )?;
-        self.answer.input_appended(part);
-        self.inner.buffers().input_consume(part);
+        self.take_body(progress).map_err(failed)?;
         Ok(progress)
     }
 
     fn is_open(&mut self) -> bool {
         let unread = self.answer.input().len() + self.inner.buffers().input().len();
-        unread == 0 && self.inner.is_open()
+        unread == 0 && !self.head.is_held() && self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
         self.inner.is_tls()
     }
+}
+
+impl<T: Transport> Signed<T> {
+    /// Takes what has arrived of the head; says whether ureq has it now.
+    fn take_head(&mut self) -> Result<bool, Trouble> {
+        let mut arrived = self.inner.buffers().input().to_vec();
+        Attempt::with(|attempt| attempt.take_answer(&mut arrived))?;
+        let too_long = Trouble::NotUnderstood("the answer's head is too long");
+        let (passed_on, told, used) = match self.head.add(&arrived) {
+            Added::More => {
+                self.inner.buffers().input_consume(arrived.len());
+                return Ok(false);
+            }
+            Added::TooLong => return Err(too_long),
+            Added::Whole {
+                passed_on,
+                told,
+                used,
+            } => (passed_on, told, used),
+        };
+        Attempt::with(|attempt| attempt.told = told);
+        let space = self.answer.input_append_buf();
+        let Some(space) = space.get_mut(..passed_on.len()) else {
+            return Err(too_long);
+        };
+        space.copy_from_slice(&passed_on);
+        self.answer.input_appended(passed_on.len());
+        self.inner.buffers().input_consume(used);
+        Ok(true)
+    }
+
+    /// Copies what has arrived of the body.
+    fn take_body(&mut self, progress: bool) -> Result<(), Trouble> {
+        let arrived = self.inner.buffers().input();
+        let space = self.answer.input_append_buf();
+        let part = arrived.len().min(space.len());
+        if progress && part == 0 {
+            let reason = "a line between the answer's chunks is too long";
+            return Err(Trouble::NotUnderstood(reason));
+        }
+        space[..part].copy_from_slice(&arrived[..part]);
+        Attempt::with(|attempt| attempt.take_answer(&mut space[..part]))?;
+        self.answer.input_appended(part);
+        self.inner.buffers().input_consume(part);
+        Ok(())
+    }
+}
+
+fn failed(trouble: Trouble) -> ureq::Error {
+    Attempt::with(|attempt| attempt.failed(trouble))
 }
 
 impl<T: Transport> Buffers for Signed<T> {

@@ -1,0 +1,327 @@
+//! The head of an answer, read before ureq sees it. ureq refuses more than 128 lines, an interim answer with lines, and
+//! a line that is folded; proxies send all of these. So it gets the three lines that say where the answer ends, and what
+//! else of the head matters here is kept.
+//!
+//! ```text
+//!          ┌─ 1xx: dropped ─┐
+//!          ▼                │
+//! ───► collected ── an empty line ── status and what says where the body ends ───► passed on, as the body is
+//!          │
+//!          └─ no HTTP ───► passed on as it is, for ureq to refuse
+//! ```
+
+/// Bytes of all heads of an exchange at most, interim ones with them: thousands of lines.
+const HEAD_BYTES: usize = 256 * 1024;
+
+/// How each HTTP answer begins that ureq takes.
+const START: &[u8] = b"HTTP/1.";
+
+/// Codings that leave a body as it is.
+const NO_CODING: [&str; 3] = ["", "identity", "chunked"];
+
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    /// What has arrived, from the first interim head on.
+    collected: Vec<u8>,
+    /// Where the present head begins.
+    begin: usize,
+    /// How much of it is known to hold no empty line.
+    searched: usize,
+    passed: bool,
+}
+
+/// What has become of the head with the bytes that were added.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It goes on.
+    More,
+    /// It has ended.
+    Whole {
+        /// For ureq.
+        passed_on: Vec<u8>,
+        /// What is for ourselves.
+        told: Told,
+        /// So many of the bytes that were added are the head's.
+        used: usize,
+    },
+    /// It does not end.
+    TooLong,
+}
+
+/// What a head says of its answer, beyond what ureq is told.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// How the body is coded, though the request asks for no coding.
+    pub(super) coding: Option<String>,
+    /// The server's clock, as it stands there.
+    pub(super) date: Option<String>,
+}
+
+impl Head {
+    /// Whether the head is over, so that what arrives is passed on as it is.
+    pub(super) fn has_passed(&self) -> bool {
+        self.passed
+    }
+
+    /// Whether anything of a head is held back.
+    pub(super) fn is_held(&self) -> bool {
+        !self.passed && !self.collected.is_empty()
+    }
+
+    /// Adds what has arrived.
+    pub(super) fn add(&mut self, arrived: &[u8]) -> Added {
+        let before = self.collected.len();
+        self.collected.extend_from_slice(arrived);
+        loop {
+            let rest = &self.collected[self.begin..];
+            let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+            self.begin += blank.count();
+            let head = &self.collected[self.begin..];
+            let same = head.iter().zip(START).all(|(is, should)| is == should);
+            let line = head.iter().position(|byte| *byte == b'\n');
+            let status = line.map(|end| status(&head[..end]));
+            if !same || status == Some(None) {
+                let passed_on = head.to_vec();
+                return self.pass(passed_on, Told::default(), arrived.len());
+            }
+            let Some(end) = self.end() else {
+                if self.collected.len() > HEAD_BYTES {
+                    return Added::TooLong;
+                }
+                return Added::More;
+            };
+            // 101 is no interim answer, as what follows it is not HTTP
+            if matches!(status.flatten(), Some(100 | 102..=199)) {
+                self.begin = end;
+                self.searched = end;
+                continue;
+            }
+            let (passed_on, told) = reduced(&self.collected[self.begin..end]);
+            return self.pass(passed_on, told, end - before);
+        }
+    }
+
+    fn pass(&mut self, passed_on: Vec<u8>, told: Told, used: usize) -> Added {
+        *self = Head {
+            passed: true,
+            ..Head::default()
+        };
+        Added::Whole {
+            passed_on,
+            told,
+            used,
+        }
+    }
+
+    /// Behind the empty line, if it has come.
+    fn end(&mut self) -> Option<usize> {
+        let from = self.searched.max(self.begin);
+        for (at, _) in lines_ends(&self.collected[from..]) {
+            let after = &self.collected[from + at + 1..];
+            if after.starts_with(b"\n") {
+                return Some(from + at + 2);
+            }
+            if after.starts_with(b"\r\n") {
+                return Some(from + at + 3);
+            }
+        }
+        // the last line's end may be half of what is looked for
+        self.searched = self.collected.len().saturating_sub(2);
+        None
+    }
+}
+
+fn lines_ends(bytes: &[u8]) -> impl Iterator<Item = (usize, &u8)> {
+    let bytes = bytes.iter().enumerate();
+    bytes.filter(|(_, byte)| **byte == b'\n')
+}
+
+/// The status of `HTTP/1.1 200 OK`.
+fn status(line: &[u8]) -> Option<u16> {
+    let line = std::str::from_utf8(line.get(..START.len() + 5)?).ok()?;
+    let (_, status) = line.split_once(' ')?;
+    status
+        .parse()
+        .ok()
+        .filter(|status| (100..=999).contains(status))
+}
+
+/// The head that ureq gets, and what is kept of it. A line that is neither is of no interest, however it looks.
+fn reduced(head: &[u8]) -> (Vec<u8>, Told) {
+    let mut lines = unfolded(head).into_iter();
+    let mut kept = vec![lines.next().unwrap_or_default()];
+    let mut told = Told::default();
+    let mut codings = Vec::new();
+    for line in lines {
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let name = name.trim_ascii().to_ascii_lowercase();
+        let value = value.trim_ascii();
+        match name.as_slice() {
+            b"content-length" | b"connection" => {}
+            b"transfer-encoding" => codings.push(value.to_vec()),
+            b"content-encoding" => {
+                codings.push(value.to_vec());
+                continue;
+            }
+            b"date" => {
+                told.date = Some(String::from_utf8_lossy(value).into_owned());
+                continue;
+            }
+            _ => continue,
+        }
+        let line = [&name, b": ".as_slice(), value].concat();
+        // what is said again is said
+        if !kept.contains(&line) {
+            kept.push(line);
+        }
+    }
+    let codings = codings.iter().map(|value| String::from_utf8_lossy(value));
+    let codings: Vec<String> = codings
+        .flat_map(|value| -> Vec<String> {
+            value.split(',').map(|it| it.trim().to_owned()).collect()
+        })
+        .filter(|it| !NO_CODING.iter().any(|none| it.eq_ignore_ascii_case(none)))
+        .collect();
+    told.coding = (!codings.is_empty()).then(|| codings.join(", "));
+    let mut passed_on = kept.join(b"\r\n".as_slice());
+    passed_on.extend_from_slice(b"\r\n\r\n");
+    (passed_on, told)
+}
+
+/// The lines of a head without their ends; one that goes on in the next line is one.
+fn unfolded(head: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match lines.last_mut() {
+            Some(last) if line.starts_with(b" ") || line.starts_with(b"\t") => {
+                last.push(b' ');
+                last.extend_from_slice(line.trim_ascii());
+            }
+            _ if line.is_empty() => {}
+            _ => lines.push(line.to_vec()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(passed_on: &str, told: Told, used: usize) -> Added {
+        Added::Whole {
+            passed_on: passed_on.into(),
+            told,
+            used,
+        }
+    }
+
+    /// What comes of `answer`, whole and byte by byte.
+    fn read(answer: &str) -> Added {
+        let at_once = Head::default().add(answer.as_bytes());
+        let mut head = Head::default();
+        let mut bytes = answer.as_bytes().chunks(1).enumerate();
+        let piecemeal = bytes.find_map(|(at, byte)| match head.add(byte) {
+            Added::Whole {
+                passed_on, told, ..
+            } => Some(Added::Whole {
+                passed_on,
+                told,
+                used: at + 1,
+            }),
+            Added::TooLong => Some(Added::TooLong),
+            Added::More => None,
+        });
+        assert_eq!(piecemeal.unwrap_or(Added::More), at_once);
+        at_once
+    }
+
+    #[test]
+    fn of_any_number_of_lines_those_are_passed_on_that_say_where_the_answer_ends() {
+        let lines: String = (0..1_000)
+            .map(|n| format!("x-{n}: some value\r\n"))
+            .collect();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nServer: s\r\n{lines}CONTENT-LENGTH : 2\r\nno colon\r\nempty:\r\n\
+             date: Sun, 29 Nov 2026 10:58:03 GMT\r\nConnection: close\r\n\r\n"
+        );
+        let told = Told {
+            coding: None,
+            date: Some("Sun, 29 Nov 2026 10:58:03 GMT".to_owned()),
+        };
+        let expected = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
+        assert_eq!(read(&head), whole(expected, told.clone(), head.len()));
+        let used = Head::default().add(format!("{head}{{}}").as_bytes());
+        assert_eq!(used, whole(expected, told, head.len()));
+    }
+
+    #[test]
+    fn a_line_may_be_folded_and_end_without_a_carriage_return_and_be_said_again() {
+        let head = "\r\nHTTP/1.0 502 Bad\nX: a\n  b: c\nTransfer-Encoding:\n\tchunked\n\
+                    transfer-encoding: chunked\n\n";
+        let expected = "HTTP/1.0 502 Bad\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(read(head), whole(expected, Told::default(), head.len()));
+    }
+
+    #[test]
+    fn interim_answers_are_dropped_and_a_switch_of_protocols_is_none() {
+        let interim =
+            "HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        let head = format!("{interim}HTTP/1.1 204\r\n\r\n");
+        let expected = "HTTP/1.1 204\r\n\r\n";
+        assert_eq!(read(&head), whole(expected, Told::default(), head.len()));
+        let head = "HTTP/1.1 101 Switching\r\n\r\n";
+        assert_eq!(read(head), whole(head, Told::default(), head.len()));
+    }
+
+    #[test]
+    fn a_coding_is_noted_unless_it_leaves_the_body_as_it_is() {
+        for (lines, coding) in [
+            ("content-encoding: gzip\r\n", Some("gzip")),
+            ("Content-Encoding: deflate, br\r\n", Some("deflate, br")),
+            ("transfer-encoding: gzip, chunked\r\n", Some("gzip")),
+            ("content-encoding: Identity\r\n", None),
+            ("content-encoding:\r\ntransfer-encoding: chunked\r\n", None),
+            ("x-content-encoding: gzip\r\n", None),
+        ] {
+            let Added::Whole { told, .. } = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")) else {
+                panic!("{lines}");
+            };
+            assert_eq!(told.coding.as_deref(), coding, "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_http_is_passed_on_at_once() {
+        for answer in [
+            "SSH-2.0-x",
+            "<",
+            "HTTP/2 200\r\n",
+            "HTTP/1.1 ok\r\n",
+            "HTTP/1.1 20\n",
+        ] {
+            let mut head = Head::default();
+            let added = head.add(answer.as_bytes());
+            assert_eq!(added, whole(answer, Told::default(), answer.len()));
+            assert!(head.has_passed() && !head.is_held());
+        }
+        assert_eq!(read("HTTP/1.1 200 OK\r\nx: y\r\n"), Added::More);
+    }
+
+    #[test]
+    fn a_head_that_does_not_end_is_too_long() {
+        let mut head = Head::default();
+        let line = format!("x: {}\r\n", "y".repeat(1_000));
+        assert_eq!(head.add(b"HTTP/1.1 200 OK\r\n"), Added::More);
+        let added = (0..300).map(|_| head.add(line.as_bytes()));
+        let added: Vec<_> = added.take_while(|it| *it == Added::More).collect();
+        assert_eq!(added.len(), 260);
+        let mut head = Head::default();
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(20_000);
+        assert_eq!(head.add(interim.as_bytes()), Added::TooLong);
+    }
+}

@@ -1,0 +1,202 @@
+//! What may be wrong with a UserSig that the service refused: it knows the code only; here it is known where the UserSig
+//! comes from, what this machine's clock says, and what the server's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use imtag_core::Code;
+
+use crate::credentials::Kind;
+
+/// Clocks this far apart are named.
+const APART: Duration = Duration::from_secs(60);
+
+/// Codes of a UserSig, and of the URL that carries it, that do not verify.
+const OF_A_USERSIG: [i32; 9] = [
+    60004, 60005, 60025, 70001, 70003, 70009, 70013, 70014, 70050,
+];
+
+/// What is known here of a refused UserSig.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RefusedUserSig {
+    /// What may be the reason, for the message.
+    pub(crate) hint: Option<String>,
+    /// What to do, where the catalogue's remedy does not fit these credentials.
+    pub(crate) remedy: Option<&'static str>,
+}
+
+impl RefusedUserSig {
+    /// `date` is the server's clock, as its answer has it.
+    pub(crate) fn explain(
+        code: Code,
+        kind: Kind,
+        now: SystemTime,
+        date: Option<&str>,
+    ) -> RefusedUserSig {
+        let remedy = match (code.0, kind) {
+            (70001, Kind::Key { .. }) => {
+                Some("set this machine's clock: the UserSig was made just before, valid for a week")
+            }
+            (70001, Kind::Ready) => Some("pass a new UserSig, valid for 24 hours or more"),
+            (70001, Kind::Callback) => Some(
+                "let the callback make a new UserSig, valid for 24 hours or more, with a right clock",
+            ),
+            (70003 | 70013 | 70014, Kind::Key { .. }) => {
+                Some("check SDKAppID, identifier and region: the UserSig was made of these")
+            }
+            (70009, Kind::Ready | Kind::Callback) => {
+                Some("make the UserSig with the secret key of this very app")
+            }
+            _ => None,
+        };
+        let of_a_usersig = OF_A_USERSIG.contains(&code.0);
+        let hint = match kind {
+            Kind::Key { .. } if of_a_usersig => clocks(now, date, code.0 == 70001),
+            _ => None,
+        };
+        let unusual = matches!(kind, Kind::Key { usual: false }) && code.0 == 70009;
+        let unusual = unusual.then(|| {
+            "the secret key is not of the usual form, 64 hexadecimal characters".to_owned()
+        });
+        RefusedUserSig {
+            hint: hint.or(unusual),
+            remedy,
+        }
+    }
+}
+
+/// What this machine's clock says, and the server's where it differs.
+fn clocks(now: SystemTime, date: Option<&str>, always: bool) -> Option<String> {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ours = format!("this machine's clock says {}", utc(now));
+    match date.and_then(seconds_of) {
+        Some(date) if now.abs_diff(date) > APART => {
+            Some(format!("{ours}, the server's {}", utc(date)))
+        }
+        _ => always.then(|| format!("{ours}: is it right?")),
+    }
+}
+
+/// `2026-11-29 10:58:03 UTC`.
+fn utc(since_epoch: Duration) -> String {
+    let seconds = since_epoch.as_secs();
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // days of years that begin in March, so that the leap day is a year's last
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = (from_march + 2) % 12 + 1;
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// The time of a `Date` line, `Sun, 29 Nov 2026 10:58:03 GMT`, since the Unix epoch.
+fn seconds_of(date: &str) -> Option<Duration> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let mut parts = date.split_once(", ")?.1.split(' ');
+    let day: u64 = parts.next()?.parse().ok()?;
+    let month = parts.next()?;
+    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
+    let year: u64 = parts.next()?.parse().ok()?;
+    let mut time = parts
+        .next()?
+        .split(':')
+        .map(|part| part.parse::<u64>().ok());
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let in_range = (1970..10_000).contains(&year) && (1..=31).contains(&day);
+    if !in_range || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let year = year - u64::from(month <= 2);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Kind = Kind::Key { usual: true };
+
+    fn explained(code: i32, kind: Kind, date: &str) -> RefusedUserSig {
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_949_883);
+        RefusedUserSig::explain(Code(code), kind, now, Some(date))
+    }
+
+    fn hint(code: i32, kind: Kind, date: &str) -> Option<String> {
+        explained(code, kind, date).hint
+    }
+
+    #[test]
+    fn a_usersig_of_our_own_that_has_expired_at_once_tells_of_the_clock() {
+        let asks = "this machine's clock says 2026-11-29 10:58:03 UTC: is it right?";
+        for date in ["", "Sun, 29 Nov 2026 10:58:59 GMT", "yesterday"] {
+            assert_eq!(hint(70001, KEY, date).as_deref(), Some(asks));
+        }
+        let differs = "this machine's clock says 2026-11-29 10:58:03 UTC, the server's 2027-01-01 00:00:00 UTC";
+        let date = "Fri, 01 Jan 2027 00:00:00 GMT";
+        for code in OF_A_USERSIG {
+            assert_eq!(hint(code, KEY, date).as_deref(), Some(differs));
+        }
+        assert_eq!(hint(70003, KEY, ""), None);
+        assert_eq!(hint(90045, KEY, date), None);
+        let remedy = explained(70001, KEY, "").remedy;
+        let expected =
+            "set this machine's clock: the UserSig was made just before, valid for a week";
+        assert_eq!(remedy, Some(expected));
+    }
+
+    #[test]
+    fn a_usersig_from_elsewhere_has_the_remedy_of_where_it_is_made() {
+        for (kind, remedy) in [
+            (
+                Kind::Ready,
+                "pass a new UserSig, valid for 24 hours or more",
+            ),
+            (
+                Kind::Callback,
+                "let the callback make a new UserSig, valid for 24 hours or more, with a right clock",
+            ),
+        ] {
+            let explained = explained(70001, kind, "Fri, 01 Jan 2027 00:00:00 GMT");
+            assert_eq!((explained.hint, explained.remedy), (None, Some(remedy)));
+        }
+    }
+
+    #[test]
+    fn a_key_of_an_unusual_form_is_hinted_at_where_it_does_not_verify() {
+        let unusual = Kind::Key { usual: false };
+        let said = "the secret key is not of the usual form, 64 hexadecimal characters";
+        assert_eq!(hint(70009, unusual, "").as_deref(), Some(said));
+        assert_eq!(hint(70009, KEY, ""), None);
+        assert_eq!(hint(70003, unusual, ""), None);
+    }
+
+    #[test]
+    fn a_time_is_told_as_it_is_read() {
+        for (date, text) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01 00:00:00 UTC"),
+            ("Tue, 29 Feb 2000 23:59:59 GMT", "2000-02-29 23:59:59 UTC"),
+            ("Wed, 01 Mar 2000 00:00:00 GMT", "2000-03-01 00:00:00 UTC"),
+            ("Sat, 31 Dec 2022 12:34:56 GMT", "2022-12-31 12:34:56 UTC"),
+            ("Fri, 01 Mar 2024 01:02:03 GMT", "2024-03-01 01:02:03 UTC"),
+        ] {
+            assert_eq!(utc(seconds_of(date).unwrap()), text);
+        }
+        for date in [
+            "",
+            "Sun, 99 Nov 2026 10:58:03 GMT",
+            "Sun, 29 Nov 99999 1:2:3",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+        ] {
+            assert_eq!(seconds_of(date), None, "{date}");
+        }
+    }
+}
