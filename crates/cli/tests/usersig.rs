@@ -89,7 +89,7 @@ fn one_that_does_not_verify_says_why() {
     usersig(&stage, vector, &late, Some(official)).refuses(3, "the UserSig has expired");
     let cut = &official[..official.len() - 8];
     usersig(&stage, vector, &["--verify"], Some(cut)).refuses(3, "the UserSig is malformed");
-    usersig(&stage, vector, &["--verify"], Some("a b")).refuses(3, "a character that none has");
+    usersig(&stage, vector, &["--verify"], Some("a b")).refuses(3, "holds a blank");
     usersig(&stage, vector, &["--verify"], None).refuses(3, "the UserSig is empty");
     usersig(&stage, &vectors()[1], &["--verify"], Some(official))
         .refuses(3, "made for another identifier");
