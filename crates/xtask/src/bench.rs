@@ -74,7 +74,6 @@ fn optimised(name: &str, mut arguments: lexopt::Parser) -> Result<(), Error> {
     let mut command = cargo([
         "run",
         "--release",
-        "--locked",
         "--quiet",
         "--package",
         "xtask",

@@ -14,11 +14,18 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
-/// `cargo` with `arguments`, not started yet.
+/// What of Cargo looks for dependencies, and takes those of Cargo.lock only.
+const LOCKED: [&str; 8] = [
+    "build", "clippy", "doc", "metadata", "package", "run", "rustc", "test",
+];
+
+/// `cargo` with a task and its `arguments`, not started yet.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
-    command.args(arguments);
+    command.args(&arguments[..1]);
+    command.args(LOCKED.contains(&arguments[0]).then_some("--locked"));
+    command.args(&arguments[1..]);
     clean(&mut command);
     command
 }
@@ -44,11 +51,25 @@ fn is_of_this_package(variable: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     #[test]
     fn the_root_is_where_the_workspace_is() {
         assert!(root().join("Cargo.lock").is_file());
+    }
+
+    #[test]
+    fn cargo_takes_what_is_locked() {
+        let arguments = |command: Command| -> Vec<OsString> {
+            command.get_args().map(OsStr::to_owned).collect()
+        };
+        assert_eq!(
+            arguments(cargo(["test", "--doc"])),
+            ["test", "--locked", "--doc"]
+        );
+        assert_eq!(arguments(cargo(["fmt", "--all"])), ["fmt", "--all"]);
     }
 
     #[test]

@@ -292,7 +292,6 @@ impl Run {
 fn imtag(long: bool) -> Result<PathBuf, Error> {
     let mut command = cargo([
         "build",
-        "--locked",
         "--quiet",
         "-p",
         "imtag-cli",

@@ -13,6 +13,7 @@ mod errors;
 mod generated;
 mod header;
 mod install;
+mod pypi;
 mod quota;
 mod sample;
 mod test;
@@ -33,6 +34,7 @@ Usage: cargo xtask TASK
   errors [--check]   write docs/errors.md from the error catalogue, or say whether it is stale
   header [--check]   write include/imtag.h from the crate ffi, or say whether it is stale
   install --prefix DIR  build the libraries and install them; --help has more options
+  lock [--upgrade]   write the locks of what is installed from PyPI
   quota              simulate the quota rule, and print what it reaches as a table
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
   test [STEP …]      run every check there is, or those whose name holds one of the words; what cannot run is
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Ok(task) if task == "errors" => errors::run(arguments),
         Ok(task) if task == "header" => header::run(arguments),
         Ok(task) if task == "install" => install::run(arguments),
+        Ok(task) if task == "lock" => pypi::run(arguments),
         Ok(task) if task == "quota" => return quota::run(),
         Ok(task) if task == "sample" => sample::run(arguments),
         Ok(task) if task == "test" => return test::run(arguments),

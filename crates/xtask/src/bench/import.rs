@@ -146,7 +146,7 @@ fn measure(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
 
 /// The program as it is shipped.
 fn imtag() -> Result<PathBuf, Error> {
-    let mut build = cargo(["build", "--locked", "--package", "imtag-cli"]);
+    let mut build = cargo(["build", "--package", "imtag-cli"]);
     build.args([
         "--profile",
         "dist",

@@ -66,7 +66,7 @@ pub(super) fn named(name: &str) -> Result<Language, Error> {
 
 /// An example of the transport.
 fn rust() -> Result<Command, Unready> {
-    let mut command = cargo(["build", "--locked", "--quiet", "-p", "imtag-transport"]);
+    let mut command = cargo(["build", "--quiet", "-p", "imtag-transport"]);
     command.args(["--example", "conformance", "--message-format", "json"]);
     let messages = build::messages(command)?;
     let program = messages

@@ -21,7 +21,7 @@ pub(super) struct Dependency<'m>(&'m Value);
 pub(super) fn workspace() -> &'static Metadata {
     static WORKSPACE: OnceLock<Metadata> = OnceLock::new();
     WORKSPACE.get_or_init(|| {
-        let mut command = cargo(["metadata", "--format-version=1", "--locked"]);
+        let mut command = cargo(["metadata", "--format-version=1"]);
         let answer = command.output().unwrap();
         let complaint = String::from_utf8_lossy(&answer.stderr);
         assert!(answer.status.success(), "cargo metadata: {complaint}");

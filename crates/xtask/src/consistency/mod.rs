@@ -3,6 +3,7 @@
 
 mod dependencies;
 mod ffi;
+mod installers;
 mod manifests;
 mod metadata;
 mod readme;

@@ -21,7 +21,7 @@ LLVM's libunwind, Apache-2.0 WITH LLVM-exception, by the LLVM Project: https://l
 
 /// The notice for what is built of a package of this workspace.
 pub(super) fn notice(package: &str) -> Result<String, Error> {
-    let mut command = cargo(["metadata", "--locked", "--format-version", "1"]);
+    let mut command = cargo(["metadata", "--format-version", "1"]);
     let text = output(command.args(["--filter-platform", &target()]))?;
     let metadata: Value = serde_json::from_str(&text)?;
     let others = others(&metadata, package)?;

@@ -7,7 +7,6 @@ mod licences;
 mod package;
 mod places;
 mod trial;
-mod venv;
 mod wheel;
 mod zig;
 
@@ -17,8 +16,8 @@ use std::process::Command;
 use crate::Error;
 use crate::install::program::output;
 use crate::install::{build, sizes};
+use crate::pypi::{VirtualEnv, lock};
 use places::Places;
-use venv::Venv;
 use zig::Zig;
 
 const HELP: &str = "\
@@ -26,7 +25,7 @@ Usage: cargo xtask dist
 
 Builds what is shipped into target/artefacts, and tries it: archives of the library and of the command line, the
 wheel, and their SHA256SUMS. It takes minutes. It needs cc, binutils, pkg-config, tar and python3 with venv; the rest
-comes from PyPI, in exact versions.
+comes from PyPI, as it is locked.
 ";
 
 /// Each program with the Debian package that brings it.
@@ -57,10 +56,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         let _ = fs::remove_dir_all(folder); // it is there from the second time on
         fs::create_dir_all(folder)?;
     }
-    let tools = Venv::with(
-        include_str!("requirements.txt"),
-        target.join("artefacts-tools"),
-    )?;
+    let tools = VirtualEnv::locked(lock::DIST, target.join("artefacts-tools"))?;
     let places = Places::of_this_machine(&target)?;
     let zig = Zig {
         tools: &tools,

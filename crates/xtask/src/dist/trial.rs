@@ -7,13 +7,13 @@ use std::process::Command;
 
 use super::glibc;
 use super::places::Places;
-use super::venv::Venv;
 use super::zig::{GLIBC, Zig};
 use crate::Error;
 use crate::cargo::root;
 use crate::install::elf;
 use crate::install::program::output;
 use crate::install::tree::soname;
+use crate::pypi::VirtualEnv;
 
 /// What a system always has beside the C library's own parts.
 const ON_EVERY_SYSTEM: [&str; 7] = [
@@ -92,7 +92,7 @@ pub(super) fn programs(zig: &Zig, packed: &Path, folder: &Path) -> Result<(), Er
 
 /// The wheel, in an environment of its own.
 pub(super) fn wheel(wheel: &Path, folder: &Path) -> Result<(), Error> {
-    let venv = Venv::with_wheel(wheel, folder.join("clean"))?;
+    let venv = VirtualEnv::with_wheel(wheel, folder.join("clean"))?;
     let mut python = venv.program("python");
     let program = root().join("tests/install/main.py");
     says_what_it_should(python.arg("-I").arg(program).current_dir(folder))

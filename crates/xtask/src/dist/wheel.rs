@@ -6,16 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::package::time;
-use super::venv::Venv;
 use super::zig::GLIBC;
 use crate::Error;
 use crate::cargo::root;
 use crate::install::program::output;
 use crate::install::put::{Content, put};
+use crate::pypi::VirtualEnv;
 
 /// Builds the wheel into a folder, with a notice of whose code is in it.
 pub(super) fn built(
-    tools: &Venv,
+    tools: &VirtualEnv,
     library: &Path,
     notice: &str,
     to: &Path,
@@ -76,7 +76,7 @@ fn only(folder: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Takes apart what a wheel has, to look at it.
-pub(super) fn unpacked(tools: &Venv, wheel: &Path, to: &Path) -> Result<(), Error> {
+pub(super) fn unpacked(tools: &VirtualEnv, wheel: &Path, to: &Path) -> Result<(), Error> {
     let mut python = tools.program("python");
     python.args(["-m", "zipfile", "--extract"]);
     output(python.arg(wheel).arg(to))?;

@@ -5,17 +5,17 @@ use std::process::Command;
 
 use super::glibc::Glibc;
 use super::places::Places;
-use super::venv::Venv;
 use crate::Error;
 use crate::cargo::clean;
 use crate::install::build::{self, Libraries};
+use crate::pypi::VirtualEnv;
 
 /// The oldest glibc that what is shipped may need: that of RHEL 7 and of the wheels' manylinux2014.
 pub(super) const GLIBC: Glibc = (2, 17);
 
 /// What is built with, and for what.
 pub(super) struct Zig<'a> {
-    pub(super) tools: &'a Venv,
+    pub(super) tools: &'a VirtualEnv,
     pub(super) places: &'a Places,
     pub(super) cache: PathBuf,
 }

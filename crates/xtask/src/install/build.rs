@@ -26,7 +26,7 @@ pub(crate) struct Libraries {
 
 /// The libraries in a profile.
 pub(crate) fn libraries(profile: &str) -> Result<Libraries, Error> {
-    let mut command = cargo(["rustc", "--locked", "-p", "imtag-ffi"]);
+    let mut command = cargo(["rustc", "-p", "imtag-ffi"]);
     command.args(["--profile", profile]);
     libraries_by(command)
 }

@@ -88,7 +88,6 @@ fn setting(name: &str, path: &Path) -> String {
 pub(super) fn command_line() -> Result<PathBuf, Error> {
     let command = cargo([
         "build",
-        "--locked",
         "--quiet",
         "-p",
         "imtag-cli",

@@ -21,6 +21,13 @@ const RUNNER: &str = "tests/conformance/runners/go";
 const CASE: &str = r#"{"name": "no tags", "settings": {"sdkappid": 1400000000, "identifier": "administrator",
     "usersig": "abc", "region": "china"}, "call": {"operation": "add", "users": [{"account": "u", "tags": []}]}}"#;
 
+/// Neither a module nor another toolchain: the modules here need none. A test that runs `go` hands these on.
+pub(super) const FETCHES_NOTHING: [(&str, &str); 3] = [
+    ("GOFLAGS", "-mod=readonly"),
+    ("GOPROXY", "off"),
+    ("GOTOOLCHAIN", "local"),
+];
+
 /// Go with what it needs to find the library.
 struct Go {
     prefix: PathBuf,
@@ -133,6 +140,7 @@ impl Go {
             .current_dir(root().join(module))
             .arg(task)
             .env("GOWORK", "off")
+            .envs(FETCHES_NOTHING)
             .env("CGO_ENABLED", "1")
             .env("CGO_CFLAGS", c_flags(&self.prefix))
             .env("PKG_CONFIG_PATH", self.prefix.join("lib/pkgconfig"));
@@ -188,6 +196,19 @@ pub(super) fn c_flags(prefix: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_module_needs_another_one_that_is_not_of_the_repository() {
+        for module in [BINDING, RUNNER] {
+            let text = fs::read_to_string(root().join(module).join("go.mod")).unwrap();
+            let asks = |line: &str| line.contains(" v") && !line.contains("github.com/libimtag/");
+            let others: Vec<_> = text.lines().filter(|line| asks(line)).collect();
+            assert_eq!(
+                others, [""; 0],
+                "{module}: lock it in go.sum, and let GOPROXY be"
+            );
+        }
+    }
 
     #[test]
     fn a_command_that_fails_is_named_with_its_arguments() {

@@ -13,12 +13,14 @@ use crate::Error;
 use crate::cargo::root;
 use crate::install::program::{self, output};
 use crate::install::{self, build, tree};
+use crate::pypi::{VirtualEnv, lock};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The virtual environment.
+/// What the checks of Python need.
 #[derive(Clone)]
 pub(crate) struct Venv {
+    tools: VirtualEnv,
     /// Of everything in Python: the environment, the wheel, caches.
     folder: PathBuf,
 }
@@ -99,30 +101,15 @@ impl Venv {
     pub(crate) fn ready() -> Result<Venv, String> {
         tools::python()?;
         let folder = build::target().map_err(|why| why.to_string())?;
-        let venv = Venv {
-            folder: folder.join("python"),
-        };
-        venv.make().map_err(|why| why.to_string())?;
-        Ok(venv)
+        let folder = folder.join("python");
+        let tools = VirtualEnv::locked(lock::TEST, folder.join("venv"));
+        let tools = tools.map_err(|why| why.to_string())?;
+        Ok(Venv { tools, folder })
     }
 
-    /// Makes it, unless it is there and made of the same.
-    fn make(&self) -> Result<(), Error> {
-        let requirements = project().join("requirements-test.txt");
-        let python = output(Command::new("python3").args(["-VV"]))?;
-        let made_of = python + &fs::read_to_string(&requirements)?;
-        let stamp = self.folder.join("venv/made-of.txt");
-        if fs::read_to_string(&stamp).is_ok_and(|text| text == made_of) {
-            return Ok(());
-        }
-        fs::create_dir_all(&self.folder)?;
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]);
-        output(venv.arg(self.folder.join("venv")))?;
-        let mut pip = self.pip("install");
-        output(pip.arg("--requirement").arg(requirements))?;
-        fs::write(stamp, made_of)?;
-        Ok(())
+    /// What an isolated build of the wheel needs, as wheels in a folder.
+    pub(super) fn download_build_tools(&self, to: &Path) -> Result<(), Error> {
+        self.tools.download(lock::BUILD, to)
     }
 
     /// Builds the wheel with the libraries of the tests, and installs it: once, however many checks need it.
@@ -140,24 +127,18 @@ impl Venv {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        let mut pip = self.pip("wheel");
-        pip.args(["--no-build-isolation", "--no-deps", "--wheel-dir"]);
-        pip.arg(&folder).arg(project());
-        output(pip.env("IMTAG_PREBUILT_LIBRARY", library))?;
+        self.tools.build_wheel(&project(), &library, &folder)?;
         let wheel = only_file(&folder)?;
         let name = wheel.file_name().unwrap_or_default().to_string_lossy();
         if name != wheel_name() {
             return Err(format!("the wheel is called {name}, not {}", wheel_name()).into());
         }
-        let mut pip = self.pip("install");
-        pip.args(["--no-deps", "--force-reinstall"]).arg(&wheel);
-        output(&mut pip)?;
-        Ok(())
+        self.tools.install_wheel(&wheel)
     }
 
     /// Python, in a folder where nothing lies that it could import, with no setting of the user's for the package.
     fn python(&self) -> Command {
-        let mut command = Command::new(self.folder.join("venv/bin/python"));
+        let mut command = self.tools.program("python");
         command
             .current_dir(&self.folder)
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -169,12 +150,6 @@ impl Venv {
     fn module(&self, name: &str) -> Command {
         let mut command = self.python();
         command.args(["-m", name]);
-        command
-    }
-
-    fn pip(&self, task: &str) -> Command {
-        let mut command = self.module("pip");
-        command.args([task, "--quiet", "--disable-pip-version-check"]);
         command
     }
 }

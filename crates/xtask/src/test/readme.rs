@@ -7,13 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use imtag_core::SecretKey;
 use imtag_emulator::Emulator;
 
 use super::go;
+use super::python::Venv;
 use super::summary::Outcome;
 use crate::Error;
 use crate::cargo::{clean, root};
@@ -127,12 +128,25 @@ impl Example {
             self.commands.join("\n"),
         ];
         let prefix = elsewhere.0.join("prefix");
+        let wheels = elsewhere.0.join("wheels");
+        fs::create_dir_all(&wheels)?;
+        if self
+            .commands
+            .iter()
+            .any(|command| command.starts_with("pip "))
+        {
+            Venv::ready()?.download_build_tools(&wheels)?;
+        }
         let mut shell = Command::new("sh");
         clean(&mut shell);
         let output = shell
             .args(["-eu", "-c", &script.join("\n")])
             .env("PREFIX", &prefix)
             .env("CGO_CFLAGS", go::c_flags(&prefix))
+            .envs(go::FETCHES_NOTHING)
+            // pip builds in an environment that it fills: from the lock, and nothing else
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", file_url(&wheels))
             .env("IMTAG_ENDPOINT", emulator.endpoint())
             .env("IMTAG_SECRET_KEY_FILE", key)
             .output()?;
@@ -145,6 +159,12 @@ impl Example {
         let complaint = String::from_utf8_lossy(&output.stderr);
         Err(format!("{}\n{said}{complaint}", output.status).into())
     }
+}
+
+/// A folder as pip takes it, whose list of folders is parted by blanks.
+fn file_url(folder: &Path) -> String {
+    let path = folder.display().to_string();
+    format!("file://{}", path.replace('%', "%25").replace(' ', "%20"))
 }
 
 /// Whether a line is one of the ten.

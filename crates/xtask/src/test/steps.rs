@@ -48,7 +48,7 @@ fn lock_file() -> Outcome {
 
 /// Resolves all dependencies, and fails where Cargo.lock would have to change. What it prints is for programs.
 fn resolved_as_locked() -> Command {
-    let mut command = cargo(["metadata", "--locked", "--format-version", "1"]);
+    let mut command = cargo(["metadata", "--format-version", "1"]);
     command.stdout(Stdio::null());
     command
 }
@@ -120,7 +120,7 @@ fn documentation() -> Outcome {
 /// The crates that others build on, as they would be published. All at once, as each needs the ones before it.
 fn packages() -> Outcome {
     forget_packages();
-    let mut command = cargo(["package", "--locked", "--allow-dirty"]);
+    let mut command = cargo(["package", "--allow-dirty"]);
     command.args(["-p", "imtag-core", "-p", "imtag-transport"]);
     command.args(["-p", "imtag-emulator"]); // what transport is tested with
     run(command)

@@ -1,0 +1,131 @@
+//! Programs from PyPI: this is the only place that starts pip. Everything comes from a lock in `requirements`, with all
+//! that it pulls in, in exact versions and with hashes. Wheels only, as an sdist would be built with whatever its
+//! authors ask for, and that is in no lock.
+
+pub(crate) mod lock;
+mod renew;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Error;
+use crate::install::program::output;
+use lock::Lock;
+pub(crate) use renew::run;
+
+/// A virtual environment of Python.
+#[derive(Debug, Clone)]
+pub(crate) struct VirtualEnv {
+    folder: PathBuf,
+}
+
+impl VirtualEnv {
+    /// An environment with exactly what a lock names. It is made anew when the lock, the Python or what is installed
+    /// has changed.
+    pub(crate) fn locked(lock: &str, folder: PathBuf) -> Result<VirtualEnv, Error> {
+        let venv = VirtualEnv { folder };
+        let lock = Lock::read(lock)?;
+        let made_of = output(Command::new("python3").arg("-VV"))? + &lock.text;
+        let stamp = venv.folder.join("made-of.txt");
+        let is_there = fs::read_to_string(&stamp).is_ok_and(|text| text == made_of);
+        if is_there && venv.not_in(&lock).is_ok_and(|others| others.is_empty()) {
+            return Ok(venv);
+        }
+        venv.make()?;
+        let mut pip = venv.pip("install");
+        output(pip.args(FROM_A_LOCK).arg("--requirement").arg(&lock.file))?;
+        let others = venv.not_in(&lock)?;
+        if !others.is_empty() {
+            let (file, others) = (lock.file.display(), others.join(", "));
+            return Err(format!("{file} does not lock {others}: run `cargo xtask lock`").into());
+        }
+        fs::write(stamp, made_of)?;
+        Ok(venv)
+    }
+
+    /// An environment with one wheel and nothing else, made anew.
+    pub(crate) fn with_wheel(wheel: &Path, folder: PathBuf) -> Result<VirtualEnv, Error> {
+        let venv = VirtualEnv { folder };
+        venv.make()?;
+        venv.install_wheel(wheel)?;
+        Ok(venv)
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        println!("making {}", self.folder.display());
+        let mut python = Command::new("python3");
+        python.args(["-m", "venv", "--clear"]).arg(&self.folder);
+        output(&mut python).map_err(|why| {
+            format!("a virtual environment is needed (Debian: python3-venv): {why}")
+        })?;
+        Ok(())
+    }
+
+    /// Installs a wheel of ours, which needs no other.
+    pub(crate) fn install_wheel(&self, wheel: &Path) -> Result<(), Error> {
+        let mut pip = self.pip("install");
+        pip.args(["--no-index", "--no-deps", "--force-reinstall"]);
+        output(pip.arg(wheel))?;
+        Ok(())
+    }
+
+    /// Builds a wheel of ours with the tools that this environment has.
+    pub(crate) fn build_wheel(
+        &self,
+        project: &Path,
+        library: &Path,
+        to: &Path,
+    ) -> Result<(), Error> {
+        let mut pip = self.pip("wheel");
+        pip.args(["--no-index", "--no-deps", "--no-build-isolation"]);
+        pip.arg("--wheel-dir").arg(to).arg(project);
+        output(pip.env("IMTAG_PREBUILT_LIBRARY", library))?;
+        Ok(())
+    }
+
+    /// The wheels that a lock names, as files in a folder, for a pip that is to find nothing else.
+    pub(crate) fn download(&self, lock: &str, to: &Path) -> Result<(), Error> {
+        let lock = Lock::read(lock)?;
+        let mut pip = self.pip("download");
+        pip.args(FROM_A_LOCK).arg("--requirement").arg(&lock.file);
+        output(pip.arg("--dest").arg(to))?;
+        Ok(())
+    }
+
+    /// What is installed and not in the lock, as `name==version`; pip's own parts and our package aside.
+    fn not_in(&self, lock: &Lock) -> Result<Vec<String>, Error> {
+        let list = "import importlib.metadata as m\n\
+                    for d in m.distributions(): print(d.metadata['Name'] + '==' + d.version)";
+        let installed = output(self.program("python").args(["-I", "-c", list]))?;
+        Ok(lock.lacks(&installed))
+    }
+
+    fn pip(&self, task: &str) -> Command {
+        let mut pip = self.program("python");
+        pip.args(["-I", "-m", "pip", task, "--quiet"]);
+        pip.arg("--disable-pip-version-check");
+        pip.env("PIP_USER", "0"); // a user's setting, which an environment refuses
+        pip
+    }
+
+    /// A program of the environment, which finds the others there.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut path = self.bin().into_os_string();
+        if let Some(others) = std::env::var_os("PATH") {
+            path.push(OsString::from(":"));
+            path.push(others);
+        }
+        let mut command = Command::new(self.bin().join(name));
+        command.env("PATH", path);
+        command
+    }
+
+    fn bin(&self) -> PathBuf {
+        self.folder.join("bin")
+    }
+}
+
+/// How pip takes a lock: it refuses what is not in it, or has another hash, and builds nothing.
+const FROM_A_LOCK: [&str; 4] = ["--require-hashes", "--only-binary", ":all:", "--no-input"];
