@@ -1,11 +1,28 @@
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 from emulator import Emulator
 
 import imtag
+
+
+def pytest_configure() -> None:
+    """Undo what is inherited, as the programs that the tests start would inherit it too.
+
+    A shell starts a background job with SIGINT ignored, and Python then has no handler for it.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in (signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.umask(0o022)
+    for name in list(os.environ):
+        if name == "PYTHONWARNINGS" or (name.startswith("IMTAG_") and name not in ("IMTAG_BIN", "IMTAG_LIBRARY")):
+            del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import imtag
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("IMTAG_BIN") or str(REPOSITORY / "target" / "debug" / "imtag")
+WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 HANGS = {"kind": "delay", "delay_ms": 60_000}
 
 
@@ -78,5 +79,5 @@ class Emulator:
 
     def _admin(self, what: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"{self.endpoint}/emulator/{what}", data=data, timeout=20) as answer:
+        with WITHOUT_PROXY.open(f"{self.endpoint}/emulator/{what}", data=data, timeout=20) as answer:
             return json.load(answer)

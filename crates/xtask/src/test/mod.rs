@@ -8,7 +8,9 @@
 
 mod c;
 mod conformance;
+mod cost;
 mod cpp;
+mod environment;
 pub(crate) mod go;
 mod install;
 pub(crate) mod python;
@@ -17,18 +19,23 @@ mod steps;
 mod summary;
 pub(crate) mod tools;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
-use std::time::Instant;
 
+use cost::Cost;
 use steps::STEPS;
 use summary::Summary;
 
 /// Runs the steps whose name holds one of the words that are given; without a word, all.
 pub(crate) fn run(mut arguments: lexopt::Parser) -> ExitCode {
-    let words = match arguments.raw_args() {
-        Ok(words) => words.map(|word| word.to_string_lossy().into_owned()),
+    let words: Vec<OsString> = match arguments.raw_args() {
+        Ok(words) => words.collect(),
         Err(error) => return crate::failed(&error),
     };
+    if !environment::is_made() {
+        return crate::failed(&environment::enter(&words));
+    }
+    let words = words.iter().map(|word| word.to_string_lossy().into_owned());
     let words: Vec<String> = words.collect();
     let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
@@ -40,14 +47,10 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> ExitCode {
     }
     for (name, step) in steps {
         println!("\n── {name} ──");
-        let start = Instant::now();
+        let start = Cost::so_far();
         let outcome = step();
-        let took = start.elapsed();
-        println!(
-            "── {name}: {} in {:.1} s",
-            outcome.word(),
-            took.as_secs_f32()
-        );
+        let took = start.until_now();
+        println!("── {name}: {} in {took}", outcome.word());
         summary.add(name, outcome, took);
     }
     println!("\n{summary}");

@@ -1,7 +1,7 @@
 //! What became of each step, and whether all of it together passes: decided and written here only.
 
+use super::cost::Cost;
 use std::fmt;
-use std::time::Duration;
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Outcome {
 /// All steps so far.
 pub(super) struct Summary {
     strict: bool,
-    steps: Vec<(&'static str, Outcome, Duration)>,
+    steps: Vec<(&'static str, Outcome, Cost)>,
 }
 
 impl Summary {
@@ -38,7 +38,7 @@ impl Summary {
         }
     }
 
-    pub(super) fn add(&mut self, name: &'static str, outcome: Outcome, took: Duration) {
+    pub(super) fn add(&mut self, name: &'static str, outcome: Outcome, took: Cost) {
         self.steps.push((name, outcome, took));
     }
 
@@ -56,12 +56,12 @@ impl Summary {
 /// The times, then a line a step, then the counts.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total: Duration = self.steps.iter().map(|(_, _, took)| *took).sum();
-        writeln!(f, "── summary, {:.0} s ──", total.as_secs_f32())?;
+        let total: Cost = self.steps.iter().map(|(_, _, took)| *took).sum();
+        writeln!(f, "── summary, {total} ──")?;
         for (name, outcome, took) in &self.steps {
             match outcome {
-                Outcome::Ok => writeln!(f, "ok: {name} ({:.1} s)", took.as_secs_f32())?,
-                Outcome::Failed(why) => writeln!(f, "failed: {name}: {why}")?,
+                Outcome::Ok => writeln!(f, "ok: {name} ({took})")?,
+                Outcome::Failed(why) => writeln!(f, "failed: {name} ({took}): {why}")?,
                 Outcome::Skipped(why) => writeln!(f, "skipped: {name}: {why}")?,
             }
         }
@@ -79,12 +79,18 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn summary(strict: bool, outcomes: &[Outcome]) -> Summary {
         let mut summary = Summary::new(strict);
         for outcome in outcomes {
-            summary.add("lints", outcome.clone(), Duration::from_millis(1_200));
+            let took = Cost {
+                time: Duration::from_millis(1_200),
+                cpu: Duration::from_millis(2_300),
+            };
+            summary.add("lints", outcome.clone(), took);
         }
         summary
     }
@@ -111,9 +117,9 @@ mod tests {
         let failed = Outcome::Failed("exit status: 101".to_owned());
         assert_eq!(
             summary(true, &[Outcome::Ok, failed, skipped()]).to_string(),
-            "── summary, 4 s ──\n\
-             ok: lints (1.2 s)\n\
-             failed: lints: exit status: 101\n\
+            "── summary, 3.6 s, 6.9 s of CPU ──\n\
+             ok: lints (1.2 s, 2.3 s of CPU)\n\
+             failed: lints (1.2 s, 2.3 s of CPU): exit status: 101\n\
              skipped: lints: there is no clippy\n\
              what is skipped is a failure here, as CI=true\n\
              1 passed, 1 failed, 1 skipped"
