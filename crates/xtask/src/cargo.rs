@@ -15,8 +15,8 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// What of Cargo looks for dependencies, and takes those of Cargo.lock only.
-const LOCKED: [&str; 8] = [
-    "build", "clippy", "doc", "metadata", "package", "run", "rustc", "test",
+const LOCKED: [&str; 9] = [
+    "build", "clippy", "doc", "metadata", "package", "run", "rustc", "test", "tree",
 ];
 
 /// `cargo` with a task and its `arguments`, not started yet.

@@ -290,17 +290,11 @@ impl Run {
 
 /// The program, built as it is wished.
 fn imtag(long: bool) -> Result<PathBuf, Error> {
-    let mut command = cargo([
-        "build",
-        "--quiet",
-        "-p",
-        "imtag-cli",
-        "--message-format",
-        "json",
-    ]);
-    if long {
-        command.arg("--release");
+    if !long {
+        return build::for_tests()?.file("imtag");
     }
+    let mut command = cargo(["build", "--quiet", "-p", "imtag-cli", "--release"]);
+    command.args(["--message-format", "json"]);
     let messages = build::messages(command)?;
     let found = messages
         .iter()

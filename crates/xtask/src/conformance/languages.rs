@@ -5,7 +5,6 @@ use std::process::Command;
 
 use super::case::runners;
 use crate::Error;
-use crate::cargo::cargo;
 use crate::install::{self, build, program};
 use crate::test::{go, python, tools};
 
@@ -66,13 +65,7 @@ pub(super) fn named(name: &str) -> Result<Language, Error> {
 
 /// An example of the transport.
 fn rust() -> Result<Command, Unready> {
-    let mut command = cargo(["build", "--quiet", "-p", "imtag-transport"]);
-    command.args(["--example", "conformance", "--message-format", "json"]);
-    let messages = build::messages(command)?;
-    let program = messages
-        .iter()
-        .find_map(|message| build::file(message, "conformance"))
-        .ok_or_else(|| Unready::Broken("cargo built no runner".to_owned()))?;
+    let program = build::for_tests()?.file("conformance")?;
     Ok(Command::new(program))
 }
 

@@ -6,6 +6,7 @@ mod ffi;
 mod installers;
 mod manifests;
 mod metadata;
+mod one_build;
 mod readme;
 mod rust_version;
 mod sorted;

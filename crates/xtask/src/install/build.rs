@@ -4,13 +4,14 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::archive;
 use super::program::output;
 use crate::Error;
-use crate::cargo::cargo;
+use crate::cargo::{cargo, clean};
 
 /// What a build made.
 pub(crate) struct Libraries {
@@ -46,14 +47,76 @@ pub(crate) fn libraries_by(mut command: Command) -> Result<Libraries, Error> {
     let (shared, built) = (artefact("libimtag.so")?, artefact("libimtag.a")?);
     let system = messages.iter().find_map(native_static_libs);
     let system = system.ok_or("rustc did not say which libraries libimtag.a needs")?;
-    let folder = shared.parent().ok_or("cargo built in no folder")?;
-    let archive = archive::hidden(&built, &shared, &folder.join("installable"))?;
-    Ok(Libraries {
-        target: folder.parent().unwrap_or(folder).to_owned(),
-        shared,
-        archive,
-        system,
-    })
+    Libraries::of(shared, &built, system)
+}
+
+impl Libraries {
+    fn of(shared: PathBuf, built: &Path, system: Vec<String>) -> Result<Libraries, Error> {
+        let folder = shared.parent().ok_or("cargo built in no folder")?;
+        let archive = archive::hidden(built, &shared, &folder.join("installable"))?;
+        Ok(Libraries {
+            target: folder.parent().unwrap_or(folder).to_owned(),
+            shared,
+            archive,
+            system,
+        })
+    }
+}
+
+/// What the checks use of the workspace, in the profile of every day: the libraries, the command line and the examples,
+/// as the tests of all crates have them, so that Cargo builds their dependencies once. Built once, however many checks
+/// ask.
+pub(crate) fn for_tests() -> Result<&'static ForTests, Error> {
+    static BUILT: OnceLock<Result<ForTests, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| ForTests::build().map_err(|why| why.to_string()));
+    built.as_ref().map_err(|why| why.clone().into())
+}
+
+/// What [`for_tests`] built.
+pub(crate) struct ForTests {
+    messages: Vec<Value>,
+}
+
+impl ForTests {
+    fn build() -> Result<ForTests, Error> {
+        let mut command = cargo(["build", "--workspace", "--lib", "--bins", "--examples"]);
+        command.args(["--quiet", "--message-format", "json"]);
+        let messages = messages(command)?;
+        Ok(ForTests { messages })
+    }
+
+    /// The file of a name.
+    pub(crate) fn file(&self, name: &str) -> Result<PathBuf, Error> {
+        let found = self.messages.iter().find_map(|message| file(message, name));
+        found.ok_or_else(|| format!("cargo built no {name}").into())
+    }
+
+    /// The libraries, as [`libraries`] has them.
+    pub(crate) fn libraries(&self) -> Result<Libraries, Error> {
+        let (shared, built) = (self.file("libimtag.so")?, self.file("libimtag.a")?);
+        Libraries::of(shared, &built, system_libraries_of_std()?)
+    }
+}
+
+/// What the standard library needs of the system. Our dependencies add nothing to it, which the check of what is
+/// installed would find out.
+fn system_libraries_of_std() -> Result<Vec<String>, Error> {
+    let folder = std::env::temp_dir().join(format!("xtask-std-{}", std::process::id()));
+    let mut rustc = Command::new("rustc");
+    clean(&mut rustc);
+    rustc.args(["--crate-type", "staticlib", "--crate-name", "empty"]);
+    rustc.args(["--print", "native-static-libs", "--error-format", "json"]);
+    rustc.arg("--out-dir").arg(&folder).arg("-");
+    let said = rustc.stdin(Stdio::null()).output()?;
+    drop(std::fs::remove_dir_all(folder)); // it is the system's folder for such things
+    let said = String::from_utf8_lossy(&said.stderr);
+    let notes = said
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let found = notes
+        .map(|note: Value| json!({"message": note}))
+        .find_map(|it| native_static_libs(&it));
+    found.ok_or_else(|| format!("rustc did not say what its library needs: {said}").into())
 }
 
 /// Cargo's target folder.
@@ -132,8 +195,6 @@ fn is_about_native_libraries(message: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
 
 /// The libraries and headers of the working copy, quickly built and installed for tests of the languages: the prefix.
 pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
-    let libraries = build::libraries("dev")?;
+    let libraries = build::for_tests()?.libraries()?;
     let prefix = libraries.target.join("prefix");
     write(&Tree::of(&prefix), &libraries)?;
     Ok(prefix)

@@ -114,6 +114,7 @@ fn faults(variant: Variant) -> Result<Vec<String>, Error> {
     let kit = Kit::new(variant)?;
     let symbols = elf::exported(&kit.library)?;
     let mut faults = Vec::new();
+    kit.build_support()?;
     kit.build_starter()?;
     let mut jobs: Vec<Job> = PROGRAMS
         .iter()
@@ -142,8 +143,8 @@ struct Kit {
     imtag: PathBuf,
     /// Where programs are built.
     folder: PathBuf,
-    /// What all tests share.
-    support: Vec<String>,
+    /// What all tests share, compiled.
+    support: PathBuf,
 }
 
 impl Kit {
@@ -161,22 +162,38 @@ impl Kit {
             library: prefix.join("lib").join(tree::file_name()),
             prefix,
             imtag: cpp::command_line()?,
+            support: folder.join("support.o"),
             folder,
-            support: sources("tests/c/support")?,
         })
     }
 
-    /// Compiles one program of tests/c with `compiler`, and what it needs of others.
-    fn compile(&self, compiler: &str, arguments: &[&str], to: &str) -> Command {
+    /// Compiles what all tests share.
+    fn build_support(&self) -> Result<(), Error> {
+        let sources = sources("tests/c/support")?;
+        // one object of all, without the library: its archive would become a part of it
+        let mut gcc = self.compiler("gcc");
+        gcc.args(["-std=gnu11", "-r", "-nostdlib"]).args(sources);
+        output(gcc.arg("-o").arg(&self.support))?;
+        Ok(())
+    }
+
+    /// A compiler with what all programs are compiled with.
+    fn compiler(&self, compiler: &str) -> Command {
         let mut command = Command::new(compiler);
-        let lib = self.prefix.join("lib");
         command.current_dir(root().join("tests/c"));
         command.args(WARNINGS).arg("-g");
         if self.variant == Variant::Sanitized {
             command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
         }
+        command.arg(format!("-I{}", self.prefix.join("include").display()));
         command
-            .arg(format!("-I{}", self.prefix.join("include").display()))
+    }
+
+    /// Compiles one program of tests/c with `compiler`, and what it needs of others.
+    fn compile(&self, compiler: &str, arguments: &[&str], to: &str) -> Command {
+        let mut command = self.compiler(compiler);
+        let lib = self.prefix.join("lib");
+        command
             .args(arguments)
             .arg("-o")
             .arg(self.folder.join(to))
@@ -189,9 +206,8 @@ impl Kit {
     /// A test with all that tests share.
     fn compile_test(&self, name: &str) -> Command {
         let source = format!("{name}.c");
-        let mut arguments = vec!["-std=gnu11", &source];
-        arguments.extend(self.support.iter().map(String::as_str));
-        self.compile("gcc", &arguments, name)
+        let support = self.support.display().to_string();
+        self.compile("gcc", &["-std=gnu11", &source, &support], name)
     }
 
     /// The program that starts others with an emulator; it is no test itself.

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::summary::Outcome;
 use super::tools;
 use crate::Error;
-use crate::cargo::{cargo, root};
+use crate::cargo::root;
 use crate::install::{self, build, program};
 
 /// How the tests are built.
@@ -86,19 +86,7 @@ fn setting(name: &str, path: &Path) -> String {
 
 /// The command line, whose emulator the tests start.
 pub(super) fn command_line() -> Result<PathBuf, Error> {
-    let command = cargo([
-        "build",
-        "--quiet",
-        "-p",
-        "imtag-cli",
-        "--message-format",
-        "json",
-    ]);
-    let messages = build::messages(command)?;
-    let found = messages
-        .iter()
-        .find_map(|message| build::file(message, "imtag"));
-    found.ok_or_else(|| "cargo built no imtag".into())
+    build::for_tests()?.file("imtag")
 }
 
 fn cores() -> String {

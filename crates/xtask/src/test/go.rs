@@ -35,23 +35,21 @@ struct Go {
     folder: PathBuf,
 }
 
-/// Format, vet, tests, races.
+/// Format, vet, tests, races; and every pointer that is handed to C is looked at, in the same run, as each of both builds
+/// Go's own library anew.
 pub(super) fn tested() -> Outcome {
     done(|go| {
         formatted()?;
         for module in [BINDING, RUNNER] {
             run(go.command(module, "vet").arg("./..."))?;
         }
-        run(go.test()?.arg("-race"))
+        run(go.test()?.arg("./..."))
     })
 }
 
-/// Every pointer that is handed to C is looked at, and garbage is collected before each call into C.
-pub(super) fn with_checks_of_cgo() -> Outcome {
-    done(|go| {
-        run(go.test()?.env("GOEXPERIMENT", "cgocheck2"))?;
-        run(go.test()?.args(["-tags", "imtag_debug"]))
-    })
+/// The same, with garbage collected before each call into C.
+pub(super) fn with_collections() -> Outcome {
+    done(|go| run(go.test()?.args(["-tags", "imtag_debug", "./..."])))
 }
 
 /// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
@@ -152,10 +150,11 @@ impl Go {
         command.env("LD_LIBRARY_PATH", self.prefix.join("lib"));
     }
 
-    /// The binding's tests, never from Go's cache, which knows nothing of the library.
+    /// The binding's tests with all that Go can check, never from Go's cache, which knows nothing of the library.
     fn test(&self) -> Result<Command, Error> {
         let mut command = self.command(BINDING, "test");
-        command.args(["-count=1", "-timeout=5m", "./..."]);
+        command.args(["-race", "-count=1", "-timeout=5m"]);
+        command.env("GOEXPERIMENT", "cgocheck2");
         command.env("IMTAG_BIN", cpp::command_line()?);
         Ok(command)
     }
