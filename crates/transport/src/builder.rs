@@ -26,6 +26,7 @@ pub struct ClientBuilder {
     generation: Generation,
     limits: Limits,
     calls_per_second: Option<u32>,
+    fresh_start: Option<bool>,
     connect_timeout: Duration,
     timeout: Duration,
     retry: RetryPolicy,
@@ -104,6 +105,7 @@ impl Default for ClientBuilder {
             generation: Generation::default(),
             limits: Limits::DOCUMENTED,
             calls_per_second: None,
+            fresh_start: None,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
@@ -141,6 +143,15 @@ impl ClientBuilder {
     /// The generation of paths; default: `all_member_push`.
     pub fn generation(mut self, generation: Generation) -> Self {
         self.generation = generation;
+        self
+    }
+
+    /// Whether no other process of the app called in the last second. A process does not know what its predecessor
+    /// sent, so its calls come one by one at first, and at the full quota after 1.1 s, counted from the process' start:
+    /// one that has run for so long waits for nothing. `true`: nor does any other. `false`: it is counted from the
+    /// client's making, as a process that `exec` has replaced looks older than it is.
+    pub fn fresh_start(mut self, fresh_start: bool) -> Self {
+        self.fresh_start = Some(fresh_start);
         self
     }
 
@@ -211,6 +222,7 @@ impl ClientBuilder {
             calls_per_second: NonZeroU32::new(calls_per_second)
                 .filter(|calls| calls.get() <= MOST_CALLS_PER_SECOND)
                 .ok_or(SettingsError::CallsPerSecond(calls_per_second))?,
+            fresh_start: self.fresh_start,
             connect_timeout: some_time(self.connect_timeout, "connect timeout")?,
             timeout: some_time(self.timeout, "timeout")?,
             retry: some_attempts(self.retry)?,

@@ -24,9 +24,10 @@ struct State {
 }
 
 impl Gate {
-    pub(crate) fn new(calls_per_second: NonZeroU32) -> Gate {
+    /// `since`: from when on this process knows what was sent.
+    pub(crate) fn new(calls_per_second: NonZeroU32, since: Instant) -> Gate {
         Gate {
-            origin: Instant::now(),
+            origin: since,
             state: Mutex::new(State {
                 quota: Quota::new(calls_per_second, Duration::ZERO),
                 queue: VecDeque::new(),
@@ -160,7 +161,28 @@ mod tests {
     }
 
     fn one_a_second() -> Gate {
-        Gate::new(NonZeroU32::MIN)
+        Gate::new(NonZeroU32::MIN, Instant::now())
+    }
+
+    /// What the quota says of a second call, beside one that is under way.
+    fn turn_of_a_second_call(known_for: Duration) -> Turn {
+        let since = Instant::now().checked_sub(known_for).unwrap();
+        let gate = Gate::new(NonZeroU32::new(100).unwrap(), since);
+        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
+        gate.state().quota.turn(known_for)
+    }
+
+    #[test]
+    fn a_second_call_waits_only_where_this_process_has_just_begun() {
+        assert_eq!(turn_of_a_second_call(Duration::from_secs(2)), Turn::Ready);
+        let slot = Turn::WaitUntil(Duration::from_millis(110));
+        // an origin that is now: the clock has not come as far as the first slot
+        let gate = Gate::new(
+            NonZeroU32::new(100).unwrap(),
+            Instant::now() + Duration::from_secs(60),
+        );
+        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
+        assert_eq!(gate.state().quota.turn(Duration::ZERO), slot);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod error;
 mod gate;
 mod http;
 mod interrupt;
+mod known_since;
 mod options;
 mod outcome;
 mod patience;

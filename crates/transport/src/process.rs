@@ -18,6 +18,13 @@ struct Node<T> {
 }
 
 impl<T> PerProcess<T> {
+    /// Without a value yet: for a static.
+    pub(crate) const fn empty() -> PerProcess<T> {
+        PerProcess {
+            first: OnceLock::new(),
+        }
+    }
+
     /// Makes this process's value at once: a child that is forked later then finds no lock half taken.
     pub(crate) fn new(value: T) -> PerProcess<T> {
         let first = OnceLock::new();

@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) roots: Option<Roots>,
     pub(crate) rules: Rules,
     pub(crate) calls_per_second: NonZeroU32,
+    pub(crate) fresh_start: Option<bool>,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,

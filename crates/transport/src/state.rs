@@ -9,6 +9,7 @@ use crate::credentials::UserSigs;
 use crate::dispatch::Dispatch;
 use crate::gate::Gate;
 use crate::http::Http;
+use crate::known_since::{Registered, register};
 use crate::settings::Settings;
 
 /// What a process has of its own.
@@ -19,16 +20,20 @@ pub(crate) struct State {
     /// The changes of bulk runs and batchers.
     pub(crate) dispatch: Dispatch,
     gates: [Gate; Operation::ALL.len()],
+    /// A later client of the app counts from its end.
+    _registered: Registered,
 }
 
 impl State {
     pub(crate) fn new(settings: &Settings) -> State {
+        let (since, registered) = register(settings.sdkappid, settings.fresh_start);
         State {
             http: Http::new(&settings.endpoint, settings.roots.as_ref()),
             usersigs: UserSigs::new(),
             budget: Mutex::new(RetryBudget::full()),
             dispatch: Dispatch::new(settings.rules),
-            gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second)),
+            gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second, since)),
+            _registered: registered,
         }
     }
 

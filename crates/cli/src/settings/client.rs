@@ -55,7 +55,9 @@ impl Settings {
         let builder = found.map(|((sdkappid, identifier), (credentials, place))| {
             let builder = builder(sdkappid, identifier, credentials, place)
                 .generation(generation.unwrap_or_default())
-                .calls_per_second(calls_per_second);
+                .calls_per_second(calls_per_second)
+                // a shell that ends in `exec imtag` leaves it a start that is not its own
+                .fresh_start(false);
             match timeout {
                 Some(timeout) => builder.timeout(timeout),
                 None => builder,
