@@ -108,7 +108,7 @@ static void a_partial_success_leaves_both(void) {
     CHECK(im_error_failure_count(error) == 1 && im_error_violation_count(error) == 0);
     CHECK(same(im_error_failure_account(error, 0), "xiaojun013") && im_error_failure_code(error, 0) == 70107);
     CHECK(same(im_error_failure_text(error, 0), "never imported") && *im_error_failure_remedy(error, 0) != '\0');
-    CHECK(im_error_failure_effect(error, 0) == IM_NOT_APPLIED && !im_error_failure_retryable(error, 0));
+    CHECK(im_error_failure_effect(error, 0) == IM_NOT_READ && !im_error_failure_retryable(error, 0));
     CHECK(im_error_failure_account(error, 1).len == 0 && im_error_failure_code(error, 1) == 0);
     CHECK_TEXT(im_error_failure_remedy(error, 1), "");
     CHECK(im_error_attempts(error) == 1 && im_error_attempts_sent(error) == 1 && im_error_request_id(error).len > 0);

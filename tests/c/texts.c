@@ -38,7 +38,8 @@ static void refused(im_str account, im_str tag, bool of_tags, const char *place,
         CHECK_TEXT(im_error_violation_problem(error, 0), problem);
         CHECK_TEXT(im_error_violation_remedy(error, 0), remedy);
         CHECK_TEXT(im_error_violation_place(error, 1), "");
-        CHECK(im_error_effect(error) == IM_NOT_APPLIED && im_error_attempts(error) == 0);
+        int effect = strstr(operation->name, "get") ? IM_NOT_READ : IM_NOT_APPLIED;
+        CHECK(im_error_effect(error) == effect && im_error_attempts(error) == 0);
         CHECK(im_error_code(error) == 0 && !im_error_retryable(error));
         im_error_free(error);
     }
