@@ -12,25 +12,9 @@ use std::process::Command;
 
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
-use stage::{ADD, Ran, Stage, run, users_with_tags, wait_until};
+use stage::{ADD, Ran, Stage, limited, run, users_with_tags, wait_until};
 
 const FILE: &str = "users.csv";
-
-/// The same command, which may write no file of more than so many times 512 bytes.
-fn limited(command: &Command, blocks: u32) -> Command {
-    let mut shell = Command::new("/bin/sh");
-    let limit = format!("ulimit -f {blocks} && exec \"$0\" \"$@\"");
-    shell
-        .arg("-c")
-        .arg(limit)
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear();
-    let envs = command.get_envs();
-    shell.envs(envs.filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(command.get_current_dir().unwrap());
-    shell
-}
 
 /// Every user is counted as what they are; in the end each is either tagged or listed.
 fn nobody_is_lost(stage: &Stage, report: &Value, users: usize, list: &str) {
@@ -89,7 +73,7 @@ fn a_list_that_may_not_grow_stops_the_import_and_names_all_and_it_goes_on() {
         .emulator
         .faults(ADD, vec![Fault::leave_out(all, 90033); 4]);
     let import = stage.imtag(&["import", FILE, "--json", "--calls-per-second", "4"]);
-    let ran = Ran::of(limited(&import, 64).output().unwrap());
+    let ran = Ran::of(limited(&import, "ulimit -f 64").output().unwrap());
     assert_eq!(ran.exit, Some(4), "{ran:?}");
     let report = ran.json();
     let why = report["ended_early"].as_str().unwrap();

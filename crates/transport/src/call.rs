@@ -179,11 +179,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn exchange(&self, usersig: &Numbered, body: &[u8]) -> Exchanged {
-        let mut patience = self.patience.of_attempt();
-        if let Some(timeout) = self.attempt_timeout {
-            patience = patience.at_most(deadline_after(timeout));
-        }
-        self.state.http.exchange(Exchange {
+        self.state.http.exchange(&Exchange {
             path_and_query: &path_and_query(
                 R::OPERATION.path(self.settings.rules.generation),
                 self.settings.sdkappid,
@@ -191,8 +187,9 @@ impl<'c, R: Request> Call<'c, R> {
             ),
             usersig: usersig.usersig.clone(),
             body,
-            patience,
-            connect_deadline: deadline_after(self.settings.connect_timeout),
+            patience: self.patience.clone(),
+            timeout: self.attempt_timeout,
+            connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
         })
     }

@@ -8,6 +8,7 @@ use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
 
 use crate::blame::Blame;
 use crate::cause::{Cause, Failure, Partial, Phase};
+use crate::http::is_refusal_of_this_machine;
 use crate::refused_usersig::RefusedUserSig;
 
 /// A call that did not do all that was asked.
@@ -148,6 +149,15 @@ impl Error {
         Blame::of(self)
     }
 
+    /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
+    #[must_use]
+    pub fn is_refusal_of_this_machine(&self) -> bool {
+        match &self.cause {
+            Cause::Network { source, .. } => is_refusal_of_this_machine(source),
+            _ => false,
+        }
+    }
+
     /// What the caller can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -170,8 +180,11 @@ impl Error {
             Cause::Cancelled { .. } => "call again if it is still wanted",
             Cause::Network {
                 phase: Phase::Resolve,
-                ..
-            } => "check the endpoint's name and the DNS",
+                source,
+            } if !is_refusal_of_this_machine(source) => "check the endpoint's name and the DNS",
+            Cause::Network { source, .. } if is_refusal_of_this_machine(source) => {
+                "raise this machine's limit of open files, ports, threads or memory, and try again"
+            }
             Cause::Network { .. } => "check the endpoint and the network, and try again",
             Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",
             Cause::NotUnderstood(_) => "check the endpoint: this may not be the service",
@@ -231,6 +244,13 @@ impl Error {
             Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
             Cause::Cancelled { phase } => {
                 write!(f, "cancelled {}", phase.when())
+            }
+            Cause::Network { phase, source } if is_refusal_of_this_machine(source) => {
+                write!(
+                    f,
+                    "this machine gave no connection {}: {source}",
+                    phase.when()
+                )
             }
             Cause::Network { phase, source } => {
                 write!(f, "the network failed {}: {source}", phase.when())

@@ -230,7 +230,11 @@ impl Undone {
 }
 
 fn was_not_sent(error: &ChangeError) -> bool {
-    matches!(error.cause(), ChangeCause::Ended(_)) && error.effect() == Effect::NotApplied
+    let of_the_run = matches!(
+        error.cause(),
+        ChangeCause::Ended(_) | ChangeCause::NoThread(_)
+    );
+    of_the_run && error.effect() == Effect::NotApplied
 }
 
 fn op_of(operation: Operation) -> Op {

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::ownership::folder_of;
 
 /// A file or folder that the disk denies: which, what was to be done with it, and what to do now.
@@ -25,7 +27,7 @@ impl DiskError {
         move |source| DiskError {
             path,
             denied,
-            remedy: remedy(source.kind()),
+            remedy: remedy(&source),
             source: Arc::new(source),
         }
     }
@@ -41,8 +43,18 @@ impl DiskError {
     }
 }
 
-fn remedy(kind: ErrorKind) -> &'static str {
-    match kind {
+fn remedy(error: &io::Error) -> &'static str {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    match errno {
+        Some(Errno::MFILE | Errno::NFILE) => {
+            return "raise the limit of open files (ulimit -n), and run the same command again";
+        }
+        Some(Errno::AGAIN) => {
+            return "raise this user's limit of threads (ulimit -u), and run the same command again";
+        }
+        _ => {}
+    }
+    match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "make room for it, and run the same command again: what was confirmed is not repeated"
         }

@@ -45,6 +45,7 @@ mod reasons;
 mod records;
 mod report;
 mod send;
+mod spare;
 mod spool;
 mod summary;
 mod totals;
@@ -316,6 +317,9 @@ impl Run<'_> {
                 why: error.to_string(),
                 remedy: error.remedy().into(),
             },
+            Some(EndedEarly::GaveOut(error)) if error.is_refusal_of_this_machine() => {
+                Ended::Denied(error.to_string())
+            }
             Some(EndedEarly::GaveOut(error)) => Ended::Unavailable(error.to_string()),
             Some(_) => Ended::Interrupted,
             None => Ended::AllSent,

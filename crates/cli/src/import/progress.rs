@@ -1,9 +1,11 @@
 //! How far an import is, on standard error: a line that changes where that is a terminal, else a line every ten seconds.
-//! A thread of its own shows it, so that it goes on while the import waits; where there is none to be had, nothing is
-//! shown.
+//! A thread of its own shows it, so that it goes on while the import waits. It is the last to be started, as those that
+//! send matter more; where there is none to be had, nothing is shown.
 
 mod meter;
 
+use std::cell::OnceCell;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,11 +23,14 @@ const ON_A_TERMINAL: Duration = Duration::from_millis(200);
 /// In a log.
 const IN_A_LOG: Duration = Duration::from_secs(10);
 
+/// Once so many changes have been taken in, the first request is with its thread.
+const SENDING: u64 = 1_000;
+
 /// Shown until it is dropped.
 pub(crate) struct Progress {
     shared: Arc<Shared>,
     started: Instant,
-    thread: Option<JoinHandle<()>>,
+    thread: OnceCell<io::Result<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -47,32 +52,39 @@ enum Stage {
 impl Progress {
     /// Of a file that is read, of so many bytes where that is known.
     pub(crate) fn of_reading(bytes: Option<u64>) -> Progress {
-        Progress::start(Stage::Reading(Reading::new(bytes)))
+        let progress = Progress::new(Stage::Reading(Reading::new(bytes)));
+        progress.start();
+        progress
     }
 
-    /// Of users who are sent, of whom some may be settled already.
+    /// Of users who are sent, of whom some may be settled already. Shown once it is started, or some are sent.
     pub(crate) fn of_sending(users: u64, settled: &Settled, calls_at_most: u32) -> Progress {
         let before = settled.done() + settled.failed();
-        Progress::start(Stage::Sending(Meter::new(users, before, calls_at_most)))
+        Progress::new(Stage::Sending(Meter::new(users, before, calls_at_most)))
     }
 
-    fn start(stage: Stage) -> Progress {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                stage,
-                is_over: false,
-            }),
-            ended: Condvar::new(),
-        });
-        let (its, started) = (Arc::clone(&shared), Instant::now());
-        let thread = thread::Builder::new()
-            .name("progress".to_owned())
-            .spawn(move || its.run(started));
+    fn new(stage: Stage) -> Progress {
         Progress {
-            shared,
-            started,
-            thread: thread.ok(),
+            shared: Arc::new(Shared {
+                state: Mutex::new(State {
+                    stage,
+                    is_over: false,
+                }),
+                ended: Condvar::new(),
+            }),
+            started: Instant::now(),
+            thread: OnceCell::new(),
         }
+    }
+
+    /// From here on it is shown.
+    pub(crate) fn start(&self) {
+        self.thread.get_or_init(|| {
+            let (its, started) = (Arc::clone(&self.shared), self.started);
+            thread::Builder::new()
+                .name("progress".to_owned())
+                .spawn(move || its.run(started))
+        });
     }
 
     pub(crate) fn read(&self, rows: u64, bytes: u64) {
@@ -87,6 +99,9 @@ impl Progress {
     }
 
     pub(crate) fn sent(&self, settled: &Settled, sent: &Sent) {
+        if sent.taken >= SENDING {
+            self.start();
+        }
         let at = self.started.elapsed();
         if let Stage::Sending(meter) = &mut self.shared.state().stage {
             let all = settled.done() + settled.failed();
@@ -99,8 +114,10 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.shared.state().is_over = true;
         self.shared.ended.notify_all();
-        // it panics only by a defect
-        drop(self.thread.take().map(JoinHandle::join));
+        if let Some(Ok(thread)) = self.thread.take() {
+            // it panics only by a defect
+            drop(thread.join());
+        }
         status_line::clear();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_transport::{
-    Bulk, Change, ChangeError, Client, Progress as BulkProgress, Settled, Summary,
+    Bulk, Change, ChangeCause, ChangeError, Client, Progress as BulkProgress, Settled, Summary,
 };
 
 use super::book::{Book, changes_of};
@@ -14,6 +14,7 @@ use super::disk::DiskError;
 use super::group::User;
 use super::journal::Counters;
 use super::progress::Progress;
+use super::spare::SpareFiles;
 use super::totals::has_too_many_tags;
 use super::users::{Gathered, GroupError};
 use crate::interrupt::Interrupt;
@@ -56,6 +57,8 @@ pub(crate) enum Stopped {
     Group(#[from] GroupError),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("there is no thread to send with: {0}; raise this user's limit of threads (ulimit -u)")]
+    NoThread(Arc<std::io::Error>),
 }
 
 impl Sender<'_> {
@@ -82,22 +85,26 @@ impl Sender<'_> {
             started: Instant::now(),
             counted: Counters::default(),
         };
+        let spare = SpareFiles::open();
         let mut stopped = self.feed(gathered, &mut run).err();
         if stopped.is_some() {
             run.bulk.cancel();
         }
         run.bulk.end_of_input();
+        // what is sent has its threads by now
+        shown.start();
         loop {
             let settled = run.bulk.poll(Duration::MAX);
             if settled.is_empty() {
                 break;
             }
             if let (Err(denied), None) = (run.take(settled), &stopped) {
-                stopped = Some(denied.into());
+                stopped = Some(denied);
                 run.bulk.cancel();
             }
         }
         let summary = run.bulk.finish();
+        drop(spare);
         run.count(&summary.progress);
         if stopped.is_none() && summary.ended.is_none() && !self.interrupt.came() {
             stopped = run.book.list_held().err().map(Stopped::from);
@@ -139,7 +146,7 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// Gives out what is to be done for a user; false where the run has ended.
-    fn give(&mut self, position: u64, user: &User<'_>) -> Result<bool, DiskError> {
+    fn give(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
         for (nth, (op, tags)) in (0..).zip(changes_of(user)) {
             let change = match op {
                 Op::Add => Change::add(user.account, tags),
@@ -158,7 +165,7 @@ impl Run<'_> {
 
     /// Takes outcomes until another change can be given out at once: what is known is not to wait for a service that
     /// takes its time.
-    fn make_room(&mut self) -> Result<(), DiskError> {
+    fn make_room(&mut self) -> Result<(), Stopped> {
         loop {
             let settled = self.bulk.poll_or_room();
             let there_is_room = settled.is_empty();
@@ -169,13 +176,15 @@ impl Run<'_> {
         }
     }
 
-    fn take(&mut self, settled: Vec<Settled>) -> Result<(), DiskError> {
+    fn take(&mut self, settled: Vec<Settled>) -> Result<(), Stopped> {
+        let no_thread = settled.iter().find_map(no_thread);
         let of_users = settled.into_iter().map(of_user);
         let progress = self.bulk.progress();
         self.count(&progress);
         self.book.take(of_users)?;
         self.shown.sent(&self.book.settled, &progress);
-        self.book.journal.check()
+        self.book.journal.check()?;
+        no_thread.map_or(Ok(()), |error| Err(Stopped::NoThread(error)))
     }
 
     /// Tells the journal's counters what the run came to since they were told last.
@@ -195,6 +204,14 @@ impl Run<'_> {
             elapsed: now.elapsed - before.elapsed,
             resumes: 0,
         });
+    }
+}
+
+/// A run that has no thread at all gets no further.
+fn no_thread(settled: &Settled) -> Option<Arc<std::io::Error>> {
+    match settled.result.as_ref().err()?.cause() {
+        ChangeCause::NoThread(error) => Some(Arc::clone(error)),
+        _ => None,
     }
 }
 

@@ -137,6 +137,23 @@ pub(crate) fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
     Ran::of(child.wait_with_output().unwrap())
 }
 
+/// The same command under limits of the shell: `ulimit -n 64`.
+pub(crate) fn limited(command: &Command, limits: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    let script = format!("{limits} && exec \"$0\" \"$@\"");
+    shell
+        .arg("-c")
+        .arg(script)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .stdin(Stdio::null());
+    let envs = command.get_envs();
+    shell.envs(envs.filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(command.get_current_dir().unwrap());
+    shell
+}
+
 pub(crate) fn signal(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

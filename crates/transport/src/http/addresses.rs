@@ -20,6 +20,7 @@ use crate::patience::wait_once;
 use crate::threads::spawn_without_signals;
 
 use super::attempt::{Attempt, Trouble};
+use super::slots::is_refusal_of_this_machine;
 
 /// How long addresses are used before they are looked up again.
 const FRESH_FOR: Duration = Duration::from_secs(60);
@@ -49,6 +50,8 @@ struct Known {
     /// How many look-ups have failed, and why the last one did.
     failures: u64,
     failure: String,
+    /// Whether that was for want of a file or of memory.
+    refused: bool,
     waiting: Vec<Thread>,
 }
 
@@ -81,9 +84,14 @@ impl Addresses {
             if known.addresses.is_empty() {
                 if *failures_before.get_or_insert(known.failures) != known.failures {
                     let failure = format!("{}: {}", self.lookup.host, known.failure);
-                    return Err(Trouble::Network(io::Error::other(failure)));
+                    let failure = io::Error::other(failure);
+                    return Err(if known.refused {
+                        Trouble::Refused(failure)
+                    } else {
+                        Trouble::Network(failure)
+                    });
                 }
-                self.look(&mut known).map_err(Trouble::Network)?;
+                self.look(&mut known).map_err(Trouble::Refused)?;
                 wait_once(&mut known.waiting);
             } else {
                 if stale {
@@ -127,6 +135,7 @@ impl Lookup {
             Ok(found) if !found.is_empty() => known.addresses = found,
             other => {
                 known.failures += 1;
+                known.refused = other.as_ref().is_err_and(is_refusal_of_this_machine);
                 known.failure = match other {
                     Err(error) => error.to_string(),
                     Ok(_) => "the host has no address".to_owned(),

@@ -45,6 +45,8 @@ pub(super) struct Attempt {
 #[derive(Debug)]
 pub(super) enum Trouble {
     Stopped(Stop),
+    /// This machine refuses a socket, or a thread for the look-up.
+    Refused(io::Error),
     Network(io::Error),
     NotUnderstood(&'static str),
 }

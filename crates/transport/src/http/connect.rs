@@ -16,6 +16,7 @@ use crate::patience::Stop;
 use super::addresses::Addresses;
 use super::attempt::{Attempt, Trouble};
 use super::epoch::Epoch;
+use super::slots::is_refusal_of_this_machine;
 use super::socket::{Socket, ready};
 
 #[derive(Debug)]
@@ -37,7 +38,9 @@ impl Connector for Connect {
     ) -> Result<Option<Socket>, ureq::Error> {
         Attempt::with(|attempt| attempt.phase = Phase::Connect);
         let stream = self.first_that_answers(&details.addrs).map_err(|trouble| {
-            self.addresses.failed();
+            if !matches!(trouble, Trouble::Refused(_)) {
+                self.addresses.failed();
+            }
             Attempt::with(|attempt| attempt.failed(trouble))
         })?;
         Attempt::with(|attempt| attempt.phase = Phase::Handshake);
@@ -50,6 +53,8 @@ impl Connector for Connect {
 impl Connect {
     fn first_that_answers(&self, addresses: &[SocketAddr]) -> Result<Arc<TcpStream>, Trouble> {
         let mut last = Trouble::Network(io::Error::other("the host has no address"));
+        // whether any failed for another reason than that this machine refuses a socket
+        let mut any_else = false;
         for (index, address) in addresses.iter().enumerate() {
             if self.loopback_only && !address.ip().is_loopback() {
                 last = Trouble::Network(io::Error::new(
@@ -60,7 +65,12 @@ impl Connect {
             }
             match open(*address, addresses.len() - index) {
                 Ok(stream) => return Ok(stream),
-                Err(trouble) => last = trouble,
+                // a machine without IPv6 refuses a socket for an address of it, and that is no lack
+                Err(Trouble::Refused(_)) if any_else => {}
+                Err(trouble) => {
+                    any_else |= !matches!(trouble, Trouble::Refused(_));
+                    last = trouble;
+                }
             }
             // a share that is used up is not the end, but the call's own deadline or a cancel is
             let patience = Attempt::with(|attempt| attempt.patience());
@@ -78,7 +88,13 @@ fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Trouble
         / u32::try_from(addresses).unwrap_or(u32::MAX);
     let patience = patience.at_most(now + share);
 
-    let (stream, connected) = start(address).map_err(Trouble::Network)?;
+    let (stream, connected) = start(address).map_err(|error| {
+        if is_refusal_of_this_machine(&error) {
+            Trouble::Refused(error)
+        } else {
+            Trouble::Network(error)
+        }
+    })?;
     let stream = Arc::new(stream);
     Attempt::with(|attempt| attempt.watch(&stream));
     if !connected {

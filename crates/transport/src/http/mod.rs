@@ -18,20 +18,22 @@ mod gathered;
 mod head;
 mod rehearsal;
 mod sign;
+mod slots;
 mod socket;
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imtag_core::{Answer, AnswerReader, NotUnderstood, Request, UserSig, start_of};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
+use crate::Phase;
 use crate::cause::Cause;
 use crate::endpoint::Endpoint;
-use crate::patience::Patience;
+use crate::patience::{Patience, deadline_after};
 
 use addresses::Addresses;
 use attempt::{Attempt, Trouble};
@@ -39,6 +41,9 @@ use connect::Connect;
 use epoch::Epoch;
 use head::Told;
 use sign::Sign;
+use slots::{Refused, Slots};
+
+pub(crate) use slots::is_refusal_of_this_machine;
 
 /// Bytes of an answer at most.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -64,6 +69,7 @@ pub(crate) struct Http {
     agent: Agent,
     url: String,
     epoch: Epoch,
+    slots: Slots,
 }
 
 /// What one exchange needs.
@@ -72,8 +78,11 @@ pub(crate) struct Exchange<'e> {
     pub(crate) path_and_query: &'e str,
     pub(crate) usersig: UserSig,
     pub(crate) body: &'e [u8],
+    /// Of the call: for what is waited for before the exchange begins.
     pub(crate) patience: Patience,
-    pub(crate) connect_deadline: Instant,
+    /// From when it begins.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) connect_timeout: Duration,
     /// Whether no connection of the pool will do; all that are idle are closed.
     pub(crate) over_new_connection: bool,
 }
@@ -146,32 +155,63 @@ impl Http {
             agent: Agent::with_parts(config, chain, addresses),
             url: endpoint.url(),
             epoch,
+            slots: Slots::default(),
         }
     }
 
-    pub(crate) fn exchange(&self, exchange: Exchange<'_>) -> Exchanged {
+    /// A socket that this machine refuses is waited for, as one of this client's may come free: see `slots`.
+    pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
+        let stopped = |stop| Exchanged {
+            result: Err(Cause::of(stop, Phase::Connect)),
+            sent: false,
+            answered: false,
+            stale: None,
+            told: Told::default(),
+        };
+        let mut slot = match self.slots.acquire(&exchange.patience) {
+            Ok(slot) => slot,
+            Err(stop) => return stopped(stop),
+        };
+        loop {
+            let (exchanged, refused) = self.exchange_once(exchange);
+            if !refused {
+                return exchanged;
+            }
+            match slot.refused(&exchange.patience) {
+                Ok(Refused::TryAgain) => {}
+                Ok(Refused::Final) => return exchanged,
+                Err(stop) => return stopped(stop),
+            }
+        }
+    }
+
+    /// Says also whether this machine refused the socket.
+    fn exchange_once(&self, exchange: &Exchange<'_>) -> (Exchanged, bool) {
         let url = format!("{}/{}", self.url, exchange.path_and_query);
-        let mut attempt = Attempt::new(
-            exchange.patience,
-            exchange.connect_deadline,
-            exchange.usersig,
-        );
+        let mut patience = exchange.patience.of_attempt();
+        if let Some(timeout) = exchange.timeout {
+            patience = patience.at_most(deadline_after(timeout));
+        }
+        let connect_deadline = deadline_after(exchange.connect_timeout);
+        let mut attempt = Attempt::new(patience, connect_deadline, exchange.usersig.clone());
         attempt.over_new_connection = exchange.over_new_connection;
         let (result, mut attempt) = attempt.run(|| self.post(url, exchange.body));
         let answered = !attempt.answer_start.is_empty();
+        let refused = matches!(attempt.trouble, Some(Trouble::Refused(_)));
         let mut result = result.map_err(|fault| match fault {
             Fault::Found(cause) => cause,
             Fault::Ureq(error) => cause_of(error, &mut attempt),
         });
         let idle_in = attempt.pooled_in.filter(|_| !answered);
         let stale = idle_in.and_then(|idle_in| self.stale(&mut result, &attempt, idle_in));
-        Exchanged {
+        let exchanged = Exchanged {
             stale,
             sent: attempt.sent,
             answered,
             result,
             told: attempt.told,
-        }
+        };
+        (exchanged, refused)
     }
 
     /// Whether a failure without an answer, over a connection that went idle in `idle_in`, is the connection's.
@@ -250,7 +290,9 @@ fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
     let phase = attempt.phase;
     match attempt.trouble.take() {
         Some(Trouble::Stopped(stop)) => return Cause::of(stop, phase),
-        Some(Trouble::Network(source)) => return Cause::Network { phase, source },
+        Some(Trouble::Network(source) | Trouble::Refused(source)) => {
+            return Cause::Network { phase, source };
+        }
         Some(Trouble::NotUnderstood(reason)) => return not_understood(reason, attempt),
         None => {}
     }

@@ -16,6 +16,7 @@ mod block;
 #[cfg(test)]
 mod crash_tests;
 mod error;
+mod files;
 #[cfg(test)]
 mod files_tests;
 mod header;
@@ -39,8 +40,9 @@ pub(crate) use in_doubt::InDoubt;
 pub(crate) use settled::{Kind, Settled};
 
 use block::Blocks;
+use files::Files;
 use header::{Found, Stays};
-use writer::{Files, Pace, Writer};
+use writer::{Pace, Writer};
 
 use super::disk::{self, DiskError, Medium};
 use super::failed::{FailedFile, Failure};
@@ -250,30 +252,6 @@ impl Journal {
     pub(crate) fn finish(self) -> Result<(), DiskError> {
         let (files, _) = self.writer.end()?;
         files.close(true)
-    }
-}
-
-impl Files {
-    fn close(self, remove: bool) -> Result<(), DiskError> {
-        let Files {
-            path,
-            mut journal,
-            stays_empty,
-            failed,
-            ..
-        } = self;
-        failed.close()?;
-        if remove {
-            let (removed, denied) = if stays_empty {
-                (journal.cut(0), "emptied")
-            } else {
-                (journal.remove(&path), "removed")
-            };
-            removed.map_err(DiskError::of(&path, denied))?;
-        }
-        // held until here, so that nobody else takes it for theirs
-        drop(journal);
-        Ok(())
     }
 }
 

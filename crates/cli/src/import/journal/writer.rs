@@ -12,15 +12,16 @@
 //! What the disk fails at first is told to all who confirm from then on, and nothing is written after it.
 
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::block::{self, Counters};
-use super::in_doubt::InDoubt;
+use super::block::Counters;
+use super::files::Files;
 use super::settled::Kind;
-use crate::import::disk::{DiskError, Medium};
-use crate::import::failed::{FailedFile, Failure};
+use crate::import::disk::DiskError;
+use crate::import::failed::Failure;
 
 /// How long what is confirmed may wait.
 #[derive(Debug, Clone, Copy)]
@@ -92,63 +93,6 @@ struct Shared {
     pace: Pace,
 }
 
-/// The files, as the thread has them.
-pub(super) struct Files {
-    pub(super) path: PathBuf,
-    pub(super) journal: Box<dyn Medium>,
-    /// Whether it was an empty file before, which is emptied at the end and not removed.
-    pub(super) stays_empty: bool,
-    /// Where the next block will stand.
-    pub(super) end: u64,
-    pub(super) failed: FailedFile,
-}
-
-impl Files {
-    /// Writes a block; returns when it is safe. Lines that are in the failed file are taken out.
-    pub(super) fn write(
-        &mut self,
-        counters: &Counters,
-        done: &mut Vec<u64>,
-        failed: &mut Vec<u64>,
-        lines: &mut Vec<u8>,
-    ) -> Result<(), DiskError> {
-        self.failed.append(lines)?;
-        lines.clear();
-        self.append(counters, [done, failed], None)
-    }
-
-    /// Writes the block that a run ends with. Nothing goes to the failed file, which may be an earlier run's.
-    pub(super) fn write_end(
-        &mut self,
-        counters: &Counters,
-        in_doubt: InDoubt,
-    ) -> Result<(), DiskError> {
-        let InDoubt::Users(users) = in_doubt else {
-            return Ok(()); // as if it had been killed
-        };
-        let mut users = users.into_iter().collect();
-        self.append(counters, [&mut vec![], &mut vec![]], Some(&mut users))
-    }
-
-    fn append(
-        &mut self,
-        counters: &Counters,
-        settled: [&mut Vec<u64>; 2],
-        in_doubt: Option<&mut Vec<u64>>,
-    ) -> Result<(), DiskError> {
-        let mut bytes = Vec::new();
-        let failed = self.failed.mark();
-        block::put(self.end, counters, failed, settled, in_doubt, &mut bytes);
-        let written = self
-            .journal
-            .append(&bytes)
-            .and_then(|()| self.journal.sync());
-        written.map_err(DiskError::of(&self.path, "written"))?;
-        self.end += bytes.len() as u64;
-        Ok(())
-    }
-}
-
 /// The thread, and what it shares with those who confirm.
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -180,14 +124,24 @@ impl Writer {
             pace,
         });
         let its = Arc::clone(&shared);
+        // where there is no thread to be had, the files are left as they were found
+        let (hand_over, its_files) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || its.run(files))
-            .map_err(DiskError::of(&path, "written by a thread"))?;
-        Ok(Writer {
-            shared,
-            thread: Some(thread),
-        })
+            .spawn(move || its.run(its_files.recv().expect("they come as soon as it runs")));
+        match thread {
+            Ok(thread) => {
+                let _ = hand_over.send(files);
+                Ok(Writer {
+                    shared,
+                    thread: Some(thread),
+                })
+            }
+            Err(error) => {
+                let _ = files.close(!begun);
+                Err(DiskError::of(&path, "written by a thread")(error))
+            }
+        }
     }
 
     pub(super) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {

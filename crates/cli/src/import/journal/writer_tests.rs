@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::block::Counters;
+use super::files::Files;
 use super::tests::{close, fail};
-use super::writer::{Files, Pace, Writer};
+use super::writer::{Pace, Writer};
 use super::{InDoubt, Journal, header};
 use crate::import::disk::Medium;
 use crate::import::disk::tests::{Log, Small};

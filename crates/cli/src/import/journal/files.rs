@@ -1,0 +1,87 @@
+//! The files of an import as its journal writes them: the journal itself and the list of who failed, which go together.
+
+use std::path::PathBuf;
+
+use super::block::{self, Counters};
+use super::in_doubt::InDoubt;
+use crate::import::disk::{DiskError, Medium};
+use crate::import::failed::FailedFile;
+
+/// The files, as the thread has them.
+pub(super) struct Files {
+    pub(super) path: PathBuf,
+    pub(super) journal: Box<dyn Medium>,
+    /// Whether it was an empty file before, which is emptied at the end and not removed.
+    pub(super) stays_empty: bool,
+    /// Where the next block will stand.
+    pub(super) end: u64,
+    pub(super) failed: FailedFile,
+}
+
+impl Files {
+    /// Writes a block; returns when it is safe. Lines that are in the failed file are taken out.
+    pub(super) fn write(
+        &mut self,
+        counters: &Counters,
+        done: &mut Vec<u64>,
+        failed: &mut Vec<u64>,
+        lines: &mut Vec<u8>,
+    ) -> Result<(), DiskError> {
+        self.failed.append(lines)?;
+        lines.clear();
+        self.append(counters, [done, failed], None)
+    }
+
+    /// Writes the block that a run ends with. Nothing goes to the failed file, which may be an earlier run's.
+    pub(super) fn write_end(
+        &mut self,
+        counters: &Counters,
+        in_doubt: InDoubt,
+    ) -> Result<(), DiskError> {
+        let InDoubt::Users(users) = in_doubt else {
+            return Ok(()); // as if it had been killed
+        };
+        let mut users = users.into_iter().collect();
+        self.append(counters, [&mut vec![], &mut vec![]], Some(&mut users))
+    }
+
+    fn append(
+        &mut self,
+        counters: &Counters,
+        settled: [&mut Vec<u64>; 2],
+        in_doubt: Option<&mut Vec<u64>>,
+    ) -> Result<(), DiskError> {
+        let mut bytes = Vec::new();
+        let failed = self.failed.mark();
+        block::put(self.end, counters, failed, settled, in_doubt, &mut bytes);
+        let written = self
+            .journal
+            .append(&bytes)
+            .and_then(|()| self.journal.sync());
+        written.map_err(DiskError::of(&self.path, "written"))?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    pub(super) fn close(self, remove: bool) -> Result<(), DiskError> {
+        let Files {
+            path,
+            mut journal,
+            stays_empty,
+            failed,
+            ..
+        } = self;
+        failed.close()?;
+        if remove {
+            let (removed, denied) = if stays_empty {
+                (journal.cut(0), "emptied")
+            } else {
+                (journal.remove(&path), "removed")
+            };
+            removed.map_err(DiskError::of(&path, denied))?;
+        }
+        // held until here, so that nobody else takes it for theirs
+        drop(journal);
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! A machine that has few files or threads left: an import uses fewer and goes on, or says what it lacks and is taken up
+//! again.
+
+#![cfg(feature = "emulator")]
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod stage;
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use stage::{Ran, Stage, limited, users_with_tags};
+
+const FILE: &str = "users.csv";
+
+#[test]
+fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_nobody() {
+    for (files, latency, requests) in [(64, 500, 100), (20, 100, 60), (12, 100, 20)] {
+        let latency = Duration::from_millis(latency);
+        let stage = Stage::with(|emulator| emulator.latency(latency));
+        stage.file(FILE, users_with_tags(requests * 100, 1));
+        let import = stage.imtag(&["import", FILE, "--json"]);
+        let limits = format!("ulimit -n {files}");
+        let ran = Ran::of(limited(&import, &limits).output().unwrap());
+        assert_eq!(ran.exit, Some(0), "{files}: {ran:?}");
+        let report = ran.json();
+        assert_eq!(report["users_tagged"], requests * 100);
+        assert_eq!(
+            (&report["requests"], &report["retries"]),
+            (&requests.into(), &0.into())
+        );
+        let left = std::fs::read_dir(stage.home.path()).unwrap().count();
+        assert_eq!(left, 1, "neither a journal nor a list");
+    }
+}
+
+#[test]
+fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again() {
+    let stage = Stage::new();
+    let path = stage.file(FILE, users_with_tags(300, 1));
+    for (path, mode) in [(stage.home.path(), 0o777), (path.as_path(), 0o666)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let copy = stage.home.path().join("imtag");
+    std::fs::copy(env!("CARGO_BIN_EXE_imtag"), &copy).unwrap();
+    // a user of whom nothing else runs here: the limit is one of all processes of a user
+    let user = (70_000 + std::process::id() % 10_000).to_string();
+    let import = |threads: u32| {
+        let settings = stage.imtag(&[]);
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
+            .args(["prlimit", &format!("--nproc={threads}")])
+            .arg(&copy)
+            .args(["import", FILE])
+            .envs(
+                settings
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(stage.home.path());
+        command.output()
+    };
+    let Some(first) = import(3).ok().filter(|it| it.status.code() == Some(4)) else {
+        println!("skipped: only root may run it as another user");
+        return;
+    };
+    let ran = Ran::of(first);
+    assert!(
+        ran.out
+            .contains("tagged    0 users, 0 failed, 300 not sent\n"),
+        "{ran:?}"
+    );
+    let why = "ended early: there is no thread to send with: Resource temporarily unavailable";
+    assert!(ran.out.contains(why), "{ran:?}");
+    assert!(
+        ran.out
+            .ends_with("when that is seen to, run the same command again\n"),
+        "{ran:?}"
+    );
+    let ran = Ran::of(import(2).unwrap());
+    let why = "users.csv.journal cannot be written by a thread: Resource temporarily unavailable";
+    assert_eq!(ran.exit, Some(4));
+    assert!(
+        ran.err.contains(why) && ran.err.contains("ulimit -u"),
+        "{ran:?}"
+    );
+    assert!(!stage.home.path().join("users.csv.journal").exists());
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+    let ran = Ran::of(import(64).unwrap());
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    assert_eq!(stage.emulator.users().len(), 300);
+}

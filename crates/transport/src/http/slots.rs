@@ -1,0 +1,245 @@
+//! How many exchanges may be under way at once: as many as are wanted, until this machine refuses a socket. Then as many
+//! as have one, and the others wait for one of them to end, as its connection serves again.
+//!
+//! ```text
+//! no limit ── a socket is refused ──▶ limit: those under way ── a second without a refusal ──▶ one more
+//!                                         ▲                                                      │
+//!                                         └──────────────── a socket is refused ─────────────────┘
+//! ```
+//!
+//! Where none is under way there is nothing to wait for but the rest of the process or machine, which may give one back:
+//! that is waited for shortly, and then the refusal is the outcome.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::patience::{Patience, Stop, wait_once};
+
+/// After so long without a refusal, one more is tried.
+const GROWS_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a socket is waited for where none of ours can come free.
+const ALONE: Duration = Duration::from_secs(1);
+
+/// Between two tries of it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether it is this machine that refuses: no file, no port or no memory for another socket, or no thread.
+pub(crate) fn is_refusal_of_this_machine(error: &io::Error) -> bool {
+    let refusals = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::AGAIN,
+        Errno::NOMEM,
+        Errno::NOBUFS,
+        Errno::ADDRNOTAVAIL,
+    ];
+    let code = error.raw_os_error();
+    refusals.iter().any(|it| code == Some(it.raw_os_error()))
+}
+
+#[derive(Default)]
+pub(super) struct Slots(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    active: usize,
+    limit: Option<Limit>,
+    waiting: Vec<Thread>,
+}
+
+#[derive(Clone, Copy)]
+struct Limit {
+    slots: usize,
+    /// When it was set, or has grown.
+    since: Instant,
+}
+
+/// Of an exchange that is under way.
+pub(super) struct Slot<'s> {
+    slots: &'s Slots,
+    /// When the first socket was refused with no other exchange under way.
+    alone_since: Option<Instant>,
+}
+
+/// What follows for an exchange whose socket was refused.
+pub(super) enum Refused {
+    TryAgain,
+    /// Nothing comes free that this client knows of.
+    Final,
+}
+
+impl Slots {
+    /// Waits for a slot.
+    pub(super) fn acquire(&self, patience: &Patience) -> Result<Slot<'_>, Stop> {
+        self.wait(patience)?;
+        Ok(Slot {
+            slots: self,
+            alone_since: None,
+        })
+    }
+
+    fn wait(&self, patience: &Patience) -> Result<(), Stop> {
+        loop {
+            let mut state = self.state();
+            let active = state.active;
+            let now = Instant::now();
+            if let Some(limit) = state.limit.as_mut().filter(|it| active >= it.slots) {
+                let grows = limit.since + GROWS_AFTER;
+                if now < grows {
+                    wait_once(&mut state.waiting);
+                    drop(state);
+                    patience.park_until(grows)?;
+                    continue;
+                }
+                limit.slots += 1;
+                limit.since = now;
+            }
+            state.active += 1;
+            return Ok(());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// An exchange has ended, or waits for another to end.
+    fn leave(&mut self) {
+        self.active -= 1;
+        for thread in self.waiting.drain(..) {
+            thread.unpark();
+        }
+    }
+}
+
+impl Slot<'_> {
+    /// This machine refuses a socket. Waits until another try makes sense.
+    pub(super) fn refused(&mut self, patience: &Patience) -> Result<Refused, Stop> {
+        let alone = {
+            let mut state = self.slots.state();
+            let others = state.active - 1;
+            state.limit = Some(Limit {
+                slots: others.max(1),
+                since: Instant::now(),
+            });
+            if others > 0 {
+                state.leave();
+            }
+            others == 0
+        };
+        if !alone {
+            self.alone_since = None;
+            return match self.slots.wait(patience) {
+                Ok(()) => Ok(Refused::TryAgain),
+                Err(stop) => {
+                    self.slots.state().active += 1; // which is given back on drop
+                    Err(stop)
+                }
+            };
+        }
+        let since = *self.alone_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= ALONE {
+            return Ok(Refused::Final);
+        }
+        patience.sleep_until(Instant::now() + PAUSE)?;
+        Ok(Refused::TryAgain)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.slots.state().leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patience::deadline_after;
+    use std::thread;
+
+    fn patience(timeout: Duration) -> Patience {
+        Patience {
+            deadline: deadline_after(timeout),
+            cancel: None,
+            drain: None,
+            asking: None,
+        }
+    }
+
+    #[test]
+    fn after_a_refusal_as_many_go_on_as_are_under_way_and_the_others_wait_for_one_to_end() {
+        let slots = Slots::default();
+        let forever = patience(Duration::MAX);
+        let first = slots.acquire(&forever).unwrap();
+        let second = slots.acquire(&forever).unwrap();
+        thread::scope(|scope| {
+            let third = scope.spawn(|| {
+                let mut third = slots.acquire(&forever).unwrap();
+                let again = third.refused(&forever).unwrap();
+                assert!(matches!(again, Refused::TryAgain));
+                slots.state().active
+            });
+            while slots.state().limit.is_none() {
+                thread::yield_now();
+            }
+            assert_eq!(slots.state().limit.unwrap().slots, 2);
+            // it is not the time that lets it go on
+            slots.state().limit.as_mut().unwrap().since += Duration::from_secs(3_600);
+            while slots.state().waiting.is_empty() {
+                thread::yield_now();
+            }
+            drop(first);
+            assert_eq!(third.join().unwrap(), 2);
+        });
+        drop(second);
+        assert_eq!(slots.state().active, 0);
+    }
+
+    #[test]
+    fn a_limit_grows_by_one_after_a_second_without_a_refusal() {
+        let slots = Slots::default();
+        let forever = patience(Duration::MAX);
+        let _first = slots.acquire(&forever).unwrap();
+        slots.state().limit = Some(Limit {
+            slots: 1,
+            since: Instant::now().checked_sub(GROWS_AFTER).unwrap(),
+        });
+        let _second = slots.acquire(&forever).unwrap();
+        assert_eq!(slots.state().limit.unwrap().slots, 2);
+        slots.state().limit.as_mut().unwrap().since += Duration::from_secs(3_600);
+        let third = slots.acquire(&patience(Duration::from_millis(1)));
+        assert!(matches!(third, Err(Stop::TimedOut)));
+        assert_eq!(slots.state().active, 2);
+    }
+
+    #[test]
+    fn a_refusal_that_nothing_of_ours_can_end_is_final_after_a_while() {
+        let slots = Slots::default();
+        let forever = patience(Duration::MAX);
+        let mut slot = slots.acquire(&forever).unwrap();
+        assert!(matches!(slot.refused(&forever), Ok(Refused::TryAgain)));
+        slot.alone_since = Instant::now().checked_sub(ALONE);
+        assert!(matches!(slot.refused(&forever), Ok(Refused::Final)));
+        let soon = patience(Duration::ZERO);
+        slot.alone_since = None;
+        assert!(matches!(slot.refused(&soon), Err(Stop::TimedOut)));
+        drop(slot);
+        assert_eq!(slots.state().active, 0);
+    }
+
+    #[test]
+    fn only_what_this_machine_has_too_little_of_is_its_refusal() {
+        let is = |error: Errno| is_refusal_of_this_machine(&error.into());
+        assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
+        assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));
+        assert!(!is_refusal_of_this_machine(&io::Error::other("no address")));
+    }
+}

@@ -1,0 +1,150 @@
+//! A machine with few open files: calls, batchers and bulk runs use as few connections as there are to be had, and go on.
+//! Each test runs the other half of it in a process of its own, under `ulimit`; the service is here.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use imtag_core::Effect;
+use imtag_emulator::Emulator;
+use imtag_transport::{AddTags, Client, Error, Outcome, SecretKey};
+use support::*;
+
+/// Names the service to the process that is started.
+const ENDPOINT: &str = "IMTAG_TEST_ENDPOINT";
+
+/// Runs a test that is ignored otherwise, in a process that may have so many files open.
+#[track_caller]
+fn in_a_process_with(files: u32, test: &str, endpoint: &str) {
+    let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+    let output = Command::new("/bin/sh")
+        .args(["-c", &limited])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "--test-threads=1",
+            test,
+        ])
+        .env(ENDPOINT, endpoint)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{failed}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+fn slow_service() -> Emulator {
+    let builder = Emulator::builder().secret_key(key());
+    builder.latency(Duration::from_millis(200)).start().unwrap()
+}
+
+/// Of the process that is started; none where somebody runs ignored tests.
+fn there() -> Option<Client> {
+    let endpoint = std::env::var(ENDPOINT).ok()?;
+    let client = Client::builder(1_400_000_000, "administrator", SecretKey::new(KEY).unwrap());
+    let client = client.endpoint(endpoint).timeout(Duration::from_secs(60));
+    Some(client.build().unwrap())
+}
+
+fn call(client: &Client, user: usize) -> Result<Outcome, Error> {
+    let account = format!("u{user}");
+    client.add_tag(&AddTags::new([(account.as_str(), ["a"])]).unwrap())
+}
+
+#[test]
+#[ignore = "the other half of a test below"]
+fn calls_of_many_threads() {
+    let Some(client) = there() else { return };
+    thread::scope(|scope| {
+        for user in 0..100 {
+            let client = &client;
+            scope.spawn(move || {
+                let outcome = call(client, user).unwrap();
+                assert_eq!(outcome.attempts, 1, "a refusal is no attempt");
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "the other half of a test below"]
+fn a_batcher_of_many_callers() {
+    let Some(client) = there() else { return };
+    // each change goes alone, so that as many connections are wanted as requests may be under way
+    let batcher = client.batcher().linger(Duration::ZERO).start();
+    thread::scope(|scope| {
+        for user in 0..200 {
+            let batcher = &batcher;
+            scope.spawn(move || batcher.add_tag(format!("u{user}"), ["a"]).unwrap());
+        }
+    });
+}
+
+#[test]
+#[ignore = "the other half of a test below"]
+fn a_bulk_run() {
+    let Some(client) = there() else { return };
+    let changes = (0..3_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
+    let mut run = client.bulk().run(changes);
+    for settled in run.by_ref() {
+        settled.result.unwrap();
+    }
+    assert_eq!(run.progress().retries(), 0);
+}
+
+#[test]
+#[ignore = "the other half of a test below"]
+fn a_call_without_a_file_to_be_had() {
+    let Some(client) = there() else { return };
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    let error = call(&client, 0).unwrap_err();
+    let text = error.to_string();
+    assert!(error.is_refusal_of_this_machine(), "{text}");
+    assert!(error.retryable() && error.effect() == Effect::NotApplied);
+    assert_eq!(error.sent(), 0);
+    assert!(
+        text.contains("this machine gave no connection while connecting: Too many open files"),
+        "{text}"
+    );
+    drop(files);
+    call(&client, 0).unwrap();
+}
+
+#[test]
+fn calls_of_many_threads_wait_for_a_connection_of_one_another() {
+    let service = slow_service();
+    in_a_process_with(24, "calls_of_many_threads", &service.endpoint());
+    assert_eq!(service.users().len(), 100);
+}
+
+#[test]
+fn no_caller_of_a_batcher_fails_for_want_of_files() {
+    let service = slow_service();
+    in_a_process_with(24, "a_batcher_of_many_callers", &service.endpoint());
+    assert_eq!(service.users().len(), 200);
+}
+
+#[test]
+fn a_run_goes_on_with_as_many_connections_as_there_are_to_be_had() {
+    let service = slow_service();
+    in_a_process_with(16, "a_bulk_run", &service.endpoint());
+    assert_eq!(service.users().len(), 3_000);
+    assert_eq!(service.stats().arrivals(), 30);
+}
+
+#[test]
+fn where_no_file_is_to_be_had_a_call_says_so_and_the_next_works_when_there_is() {
+    let service = emulator();
+    in_a_process_with(24, "a_call_without_a_file_to_be_had", &service.endpoint());
+    assert_eq!(service.stats().arrivals(), 1);
+}
