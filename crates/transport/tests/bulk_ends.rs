@@ -72,7 +72,7 @@ fn sends_nothing_more(emulator: &Emulator, client: &Client) {
 #[test]
 fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
     let emulator = emulator();
-    let key = SecretKey::new("a key of another app, and just as long as this one").unwrap();
+    let key = SecretKey::new("a-key-of-another-app-and-just-as-long-as-this-one").unwrap();
     let client = Client::builder(1_400_000_000, "administrator", key);
     let client = client.endpoint(emulator.endpoint()).calls_per_second(1_000);
     let client = client.build().unwrap();
