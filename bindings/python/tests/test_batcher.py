@@ -100,17 +100,20 @@ def test_a_callback_may_use_the_batcher_and_what_it_raises_ends_nothing(
     raised: list[Any] = []
     monkeypatch.setattr("threading.excepthook", lambda what: raised.append(what.exc_type))
     over: list[threading.Thread] = []
+    ends = threading.Semaphore(0)
 
     def callback(_: Future[None]) -> None:
         batcher.add_tag("u1", ["a"])
         batcher.flush()
         over.append(threading.current_thread())
+        ends.release()
         raise SystemExit if len(over) == 1 else KeyboardInterrupt
 
-    with client.batcher(linger=LONG) as batcher:
+    with client.batcher(linger=0) as batcher:
         for number in range(2):
             batcher.submit(imtag.add(f"u{number}", ["a"])).add_done_callback(callback)
-        batcher.flush()
+        for _ in range(2):
+            assert ends.acquire(timeout=20)  # before the batcher is closed, after which they could not use it
         batcher.submit(imtag.add("u2", ["a"]))
     assert [thread.name for thread in over] == ["imtag-batcher"] * 2
     assert raised == [KeyboardInterrupt]  # as of any thread: SystemExit says nothing
