@@ -81,6 +81,24 @@ fn what_is_made_is_printed_alone_and_verifies() {
 }
 
 #[test]
+fn one_with_a_userbuf_is_named_as_that() {
+    let vector = serde_json::json!({
+        "sdkappid": 1400000000, "identifier": "administrator", "key": "the app's key",
+    });
+    let made = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKEkvyi2BKilOyEwsKMlOACgxNDKAAKpdaUZ\
+     BZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLHGLyPLNdc8ucvMMz3F0cktKCtJOTdLPTsxONHPMN43ULjOLTDHzqsgrSEy3\
+     hbmhtDi1KKk0DaTd0cOrLMnIwFapFgBQsD0i";
+    let stage = Stage::new();
+    let at = ["--verify", "--time", "1700000000"];
+    usersig(&stage, &vector, &at, Some(made)).refuses(3, "holds a userbuf (TLS.userbuf)");
+    let piped = usersig(&stage, &vector, &["--verify", "--json"], Some(made));
+    assert!(
+        piped.out.contains("holds a userbuf (TLS.userbuf)"),
+        "{piped:?}"
+    );
+}
+
+#[test]
 fn one_that_does_not_verify_says_why() {
     let stage = Stage::new();
     let vector = &vectors()[0];

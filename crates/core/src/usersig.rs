@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, read::ZlibDecoder, read::ZlibEncoder};
 use hmac::{Hmac, KeyInit, Mac};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -34,6 +35,9 @@ struct Document {
     time: u64,
     #[serde(rename = "TLS.sig")]
     signature: String,
+    /// What a room of TRTC is entered with. It is signed too, by a line of its own.
+    #[serde(rename = "TLS.userbuf", skip_serializing)]
+    userbuf: Option<IgnoredAny>,
 }
 
 const VERSION: &str = "2.0";
@@ -57,6 +61,11 @@ pub enum Unverified {
     /// Not base64 of zlib of the document (70003).
     #[error("the UserSig is malformed")]
     Malformed,
+    /// Made with a userbuf, which is for the rooms of TRTC; its signature covers more than a UserSig of the app's (70009).
+    #[error(
+        "the UserSig holds a userbuf (TLS.userbuf), as for a room of TRTC: make it without one"
+    )]
+    WithUserbuf,
     /// Signed with another key, or changed (70009).
     #[error("the UserSig's signature does not verify: another app's key?")]
     WrongSignature,
@@ -104,13 +113,14 @@ impl UserSig {
             expire: valid_for.as_secs(),
             time: now.as_secs(),
             signature: String::new(),
+            userbuf: None,
         };
         document.signature = STANDARD.encode(document.mac(key).finalize().into_bytes());
         document.pack()
     }
 
-    /// Checks a UserSig as the service does, at `now` (since the Unix epoch): its form, whom and which app it is
-    /// for, its signature in constant time, and its age.
+    /// Checks a UserSig as the service does, at `now` (since the Unix epoch): its form, the identifier and the app
+    /// that it is for, that it has no userbuf, its signature in constant time, and its age.
     ///
     /// # Errors
     /// The first of these that fails.
@@ -130,6 +140,9 @@ impl UserSig {
         }
         if document.sdkappid != u64::from(sdkappid.get()) {
             return Err(Unverified::OtherApp);
+        }
+        if document.userbuf.is_some() {
+            return Err(Unverified::WithUserbuf);
         }
         let signature = STANDARD
             .decode(&document.signature)

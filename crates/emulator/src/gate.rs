@@ -43,7 +43,7 @@ fn code(unverified: Unverified) -> i32 {
     match unverified {
         Unverified::Expired => 70001,
         Unverified::Malformed => 70003,
-        Unverified::WrongSignature => 70009,
+        Unverified::WithUserbuf | Unverified::WrongSignature => 70009,
         Unverified::OtherIdentifier => 70013,
         Unverified::OtherApp => 70014,
     }
