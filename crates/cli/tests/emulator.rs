@@ -6,7 +6,7 @@
 mod stage;
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command};
 
@@ -100,7 +100,18 @@ fn its_lines_are_all_that_a_newcomer_needs() {
 fn it_takes_app_key_and_quota_from_the_settings_and_shows_no_key() {
     let stage = Stage::new();
     let mut command = stage.bare(&[
-        "emulator", "--json", "--tls", "--ca-out", "ca.pem", "--window", "calendar",
+        "emulator",
+        "--json",
+        "--tls",
+        "--ca-out",
+        "ca.pem",
+        "--window",
+        "calendar",
+        "--name",
+        "emulator.test",
+        "--name",
+        "10.1.2.3",
+        "--strict-random",
     ]);
     command
         .env("IMTAG_SECRET_KEY", stage::KEY)
@@ -136,6 +147,26 @@ fn it_takes_app_key_and_quota_from_the_settings_and_shows_no_key() {
 }
 
 #[test]
+fn the_certificate_to_trust_is_the_same_file_at_the_next_start() {
+    let stage = Stage::new();
+    let start = || {
+        let command = stage.bare(&["emulator", "--json", "--tls", "--data", "data"]);
+        let mut running = Running::start(command);
+        let mut line = String::new();
+        running.out.read_line(&mut line).unwrap();
+        let says: Value = serde_json::from_str(&line).unwrap();
+        let ca_file = says["ca_file"].as_str().unwrap().to_owned();
+        assert_eq!(running.end(), Some(0));
+        assert!(ca_file.ends_with("/data/ca.pem"), "{ca_file}");
+        let written = std::fs::metadata(&ca_file).unwrap().ino();
+        (written, std::fs::read_to_string(ca_file).unwrap())
+    };
+    let first = start();
+    assert!(first.1.starts_with("-----BEGIN CERTIFICATE-----\n"));
+    assert_eq!(start(), first);
+}
+
+#[test]
 fn what_it_cannot_do_it_says() {
     let stage = Stage::new();
     let taken = stage.emulator.address().to_string();
@@ -146,6 +177,10 @@ fn what_it_cannot_do_it_says() {
     };
     emulator(&["--address", &taken]).refuses(4, "the emulator does not start: cannot listen on");
     emulator(&["--address", "0.0.0.0:0"]).refuses(4, "plain HTTP would show UserSigs");
+    emulator(&["--tls", "--name", "https://emulator"]).refuses(
+        4,
+        "\"https://emulator\" is no name of a host: give the host alone",
+    );
     emulator(&["--address", "nowhere"]).refuses(4, "is no address to listen on");
     emulator(&["--ca-out", "ca.pem"]).refuses(2, "--tls");
     emulator(&["--sdkappid", "x"]).refuses(3, "--sdkappid: \"x\" is not an SDKAppID");

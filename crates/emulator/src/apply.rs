@@ -21,6 +21,8 @@ pub(crate) struct Rules {
     pub(crate) unknown_accounts: HashSet<String>,
     /// Whether a FAIL for one user of an older route leaves the others changed.
     pub(crate) fail_changes_some: bool,
+    /// Whether `random` must be a number of 32 bits.
+    pub(crate) strict_random: bool,
 }
 
 /// What came of a request that was not refused as a whole.

@@ -12,6 +12,7 @@ use crate::emulator::{Emulator, Parts};
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::identity::{self, Given};
+use crate::names::Names;
 use crate::traffic::{Quota, Window};
 use crate::way::Way;
 use crate::world::{Settings, State, World};
@@ -23,6 +24,7 @@ pub struct Builder {
     data: Option<PathBuf>,
     tls: bool,
     address: String,
+    names: Vec<String>,
     window: Window,
     rejected_arrivals_count: bool,
     read_timeout: Duration,
@@ -38,6 +40,7 @@ impl Default for Builder {
             data: None,
             tls: false,
             address: "127.0.0.1:0".to_owned(),
+            names: Vec::new(),
             window: Window::default(),
             rejected_arrivals_count: true,
             read_timeout: Duration::from_secs(30),
@@ -97,6 +100,16 @@ impl Builder {
         self
     }
 
+    /// A name by which clients reach it, such as a container's or another machine's for it: a host, an IP address, or a
+    /// wildcard such as `*.dev.example`. The certificate holds it, beside loopback, the host of
+    /// [`address`](Builder::address), the address of this machine that is called, and the hosts of the service; tunnels
+    /// are opened for it, and the admin API answers to it. Can be given several times.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.names.push(name.into());
+        self
+    }
+
     /// The quota of each route by itself; 100 calls a second if not given.
     #[must_use]
     pub fn calls_per_second(mut self, calls: u32) -> Builder {
@@ -145,6 +158,14 @@ impl Builder {
         self
     }
 
+    /// Whether a `random` in the URL that is not a whole number from 0 to 4294967295 gets 60025; false if not given. The
+    /// service's pages ask for such a number, and do not say that it is checked; other SDKs send other texts.
+    #[must_use]
+    pub fn strict_random(mut self, strict: bool) -> Builder {
+        self.rules.strict_random = strict;
+        self
+    }
+
     /// How long a TLS handshake, the head of a request, or its body may take to come in, and how long a connection may
     /// be idle; then it is closed. 30 s if not given.
     #[must_use]
@@ -183,11 +204,10 @@ impl Builder {
     /// Where the settings do not fit, the port is taken, or the system denies what is needed.
     pub fn start(self) -> Result<Emulator, StartError> {
         let address = self.resolve()?;
+        let names = Names::new(&self.names, &self.address, address.ip())?;
         let folder = self.data.as_deref().map(Folder::take).transpose()?;
         let (app, secret_key_file) = identity::app(self.given, folder.as_ref())?;
-        let tls = self
-            .tls
-            .then(|| identity::tls(address.ip(), folder.as_ref()));
+        let tls = self.tls.then(|| identity::tls(&names, folder.as_ref()));
         let tls = tls.transpose()?;
         let seed = self.seed.map_or_else(identity::random_seed, Ok)?;
         let state = match folder.map(Disk::open).transpose()? {
@@ -208,6 +228,7 @@ impl Builder {
         Emulator::launch(Parts {
             world: World::new(app, settings, state),
             address,
+            names,
             tls,
             secret_key_file,
             read_timeout: self.read_timeout,

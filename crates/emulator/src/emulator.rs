@@ -15,13 +15,13 @@ use imtag_core::{SdkAppId, SecretKey};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
-use tokio_rustls::TlsAcceptor;
 
 use crate::builder::Builder;
 use crate::error::StartError;
 use crate::fault::Fault;
 use crate::fault_json::{self, BadOrder};
 use crate::log::Arrived;
+use crate::names::Names;
 use crate::route::Target;
 use crate::router;
 use crate::server::Server;
@@ -40,7 +40,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Emulator {
     world: Arc<World>,
     address: SocketAddr,
-    ca_pem: Option<String>,
+    tls: Option<Arc<Tls>>,
+    ca_file: Option<PathBuf>,
     secret_key_file: Option<PathBuf>,
     disconnect: watch::Sender<()>,
     running: Mutex<Option<Running>>,
@@ -51,7 +52,8 @@ pub struct Emulator {
 pub(crate) struct Parts {
     pub(crate) world: World,
     pub(crate) address: SocketAddr,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) names: Names,
+    pub(crate) tls: Option<(Tls, Option<PathBuf>)>,
     pub(crate) secret_key_file: Option<PathBuf>,
     pub(crate) read_timeout: Duration,
 }
@@ -92,16 +94,16 @@ impl Emulator {
         let world = Arc::new(parts.world);
         let context = Context {
             world: Arc::clone(&world),
+            names: Arc::new(parts.names),
             read_timeout: parts.read_timeout,
         };
+        let (tls, ca_file) = parts.tls.unzip();
+        let tls = tls.map(Arc::new);
         let (disconnect, disconnected) = watch::channel(());
         let server = Server {
             router: router::router(context.clone()),
             context,
-            tls: parts
-                .tls
-                .as_ref()
-                .map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
+            tls: tls.clone(),
             disconnect: disconnected,
         };
         let stopped = Arc::new(Stopped::default());
@@ -109,7 +111,8 @@ impl Emulator {
         Ok(Emulator {
             world,
             address,
-            ca_pem: parts.tls.map(|tls| tls.ca_pem),
+            tls,
+            ca_file: ca_file.flatten(),
             secret_key_file: parts.secret_key_file,
             disconnect,
             running: Mutex::new(Some(running.map_err(StartError::Threads)?)),
@@ -126,11 +129,7 @@ impl Emulator {
     /// The start of a URL for it: `http://127.0.0.1:PORT`, or `https://…` with TLS.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        let scheme = if self.ca_pem.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         let reachable = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -145,7 +144,13 @@ impl Emulator {
     /// The certificate to trust, in PEM; `None` without TLS.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
-        self.ca_pem.as_deref()
+        self.tls.as_ref().map(|tls| tls.ca_pem.as_str())
+    }
+
+    /// The file of that certificate, if the data are to last: it stays the same for ten years.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
     }
 
     /// The app that it serves.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use imtag_core::InvalidIdentifier;
 
+use crate::names::InvalidName;
+
 /// Why an emulator does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A name that was given is none.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
     /// Plain HTTP shows UserSigs to the network.
     #[error(
         "{address} is not a loopback address, and plain HTTP would show UserSigs to the network: \
@@ -76,6 +81,14 @@ pub enum DataError {
     )]
     NoFile {
         /// What should be a file.
+        path: PathBuf,
+    },
+    /// In the place of the authority's certificate is something else.
+    #[error(
+        "{path} is not the certificate of an emulator, and stays as it is: move it away, or use another folder"
+    )]
+    NoCertificate {
+        /// The file.
         path: PathBuf,
     },
     /// A later version wrote it.

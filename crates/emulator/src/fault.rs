@@ -1,16 +1,16 @@
 //! Faults on demand: what can go wrong with one request, as data.
 //!
-//! Each request that arrives takes the next fault off its route's queue. A fault is a kind, whether the request has
+//! Each request that arrives takes the next fault off the queue of its path or route. A fault is a kind, whether the request has
 //! its effect first, and two delays that go with every kind: before the request is handled, and before the answer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use imtag_core::Operation;
 
 use crate::apply::LeftOut;
 use crate::refusal::Refusal;
-use crate::route::{Route, Target};
+use crate::route::{Place, Route, Target};
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,6 +207,11 @@ impl Fault {
         always || self.after_effect
     }
 
+    /// Whether it is about what a request does to tags.
+    pub(crate) fn needs_tags(&self) -> bool {
+        self.after_effect || matches!(self.kind, Kind::LeaveOut(_))
+    }
+
     /// The accounts that are left out.
     pub(crate) fn left_out(&self) -> LeftOut {
         match &self.kind {
@@ -221,11 +226,12 @@ pub(crate) fn has_body(status: u16) -> bool {
     status >= 200 && !matches!(status, 204 | 304)
 }
 
-/// The queues: one for each route, and one for each operation.
+/// The queues: one for each route, one for each operation, and those of paths.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     routes: [VecDeque<Fault>; Route::COUNT],
     operations: [VecDeque<Fault>; Operation::ALL.len()],
+    paths: BTreeMap<String, VecDeque<Fault>>,
 }
 
 impl Queues {
@@ -233,20 +239,29 @@ impl Queues {
         let queue = match target {
             Target::Route(route) => &mut self.routes[route.index()],
             Target::Operation(operation) => &mut self.operations[operation as usize],
+            Target::Path(path) => self.paths.entry(path).or_default(),
         };
         queue.extend(faults);
     }
 
-    /// The next fault for a request on `route`: of its own queue, or else of its operation's.
-    pub(crate) fn take(&mut self, route: Route) -> Option<Fault> {
-        self.routes[route.index()]
-            .pop_front()
-            .or_else(|| self.operations[route.operation as usize].pop_front())
+    /// The next fault for a request there: of its path's queue, or else its route's, or else its operation's.
+    pub(crate) fn take(&mut self, place: Place<'_>) -> Option<Fault> {
+        let of_path = self.paths.get_mut(place.path);
+        of_path.and_then(VecDeque::pop_front).or_else(|| {
+            let route = place.route?;
+            self.routes[route.index()]
+                .pop_front()
+                .or_else(|| self.operations[route.operation as usize].pop_front())
+        })
     }
 
     /// How many wait for a request.
     pub(crate) fn len(&self) -> usize {
-        let queues = self.routes.iter().chain(&self.operations);
+        let queues = self
+            .routes
+            .iter()
+            .chain(&self.operations)
+            .chain(self.paths.values());
         queues.map(VecDeque::len).sum()
     }
 }
@@ -258,21 +273,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_come_in_order_from_the_routes_queue_first_then_from_the_operations() {
+    fn faults_come_in_order_from_the_queue_of_the_path_then_the_route_then_the_operation() {
         let mut queues = Queues::default();
         let code = |code| Fault::code(code);
         let (older, newer) = (
             Route::new(Operation::Add, AllMemberPush),
             Route::new(Operation::Add, Timpush),
         );
+        let place = |route: Route| Place {
+            route: Some(route),
+            path: route.path(),
+        };
         queues.put(Operation::Add.into(), [code(1), code(2)]);
         queues.put(older.into(), [code(3), code(4)]);
-        assert_eq!(queues.len(), 4);
-        assert_eq!(queues.take(older), Some(code(3)));
-        assert_eq!(queues.take(newer), Some(code(1)));
-        assert_eq!(queues.take(older), Some(code(4)));
-        assert_eq!(queues.take(older), Some(code(2)));
-        assert_eq!(queues.take(older), None);
-        assert_eq!(queues.take(Route::new(Operation::Get, AllMemberPush)), None);
+        queues.put(Target::path(newer.path()), [code(5)]);
+        assert_eq!(queues.len(), 5);
+        assert_eq!(queues.take(place(older)), Some(code(3)));
+        assert_eq!(queues.take(place(newer)), Some(code(5)));
+        assert_eq!(queues.take(place(newer)), Some(code(1)));
+        assert_eq!(queues.take(place(older)), Some(code(4)));
+        assert_eq!(queues.take(place(older)), Some(code(2)));
+        assert_eq!(queues.take(place(older)), None);
+        let other = Route::new(Operation::Get, AllMemberPush);
+        assert_eq!(queues.take(place(other)), None);
     }
 }

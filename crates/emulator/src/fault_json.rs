@@ -1,5 +1,6 @@
 //! Faults as JSON, for the admin API: `{"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50}, …]}`. One
-//! with a probability stands until it is removed; any other is queued.
+//! with a probability stands until it is removed; any other is queued. In place of `route`, `path` names any path, also
+//! that of a call that the emulator does not have.
 //!
 //! Everything is checked before anything is queued, and a field that does not belong to its kind is refused: a fault
 //! that silently does something else would make a test that cannot fail.
@@ -32,6 +33,12 @@ pub enum BadOrder {
     /// There is no such queue.
     #[error(transparent)]
     Target(#[from] UnknownTarget),
+    /// No request can have this path, or no fault can be for it.
+    #[error(
+        "path {0:?} cannot have faults: give one such as /v4/openim/sendmsg, to the letter and without a query, not \
+             below /emulator, and without route"
+    )]
+    Path(String),
     /// One of the faults cannot be.
     #[error("faults[{place}]: {problem}")]
     Fault {
@@ -46,6 +53,7 @@ pub enum BadOrder {
 #[serde(deny_unknown_fields)]
 struct RawOrder {
     route: Option<String>,
+    path: Option<String>,
     faults: Vec<RawFault>,
 }
 
@@ -86,13 +94,13 @@ const KINDS: [(&str, &[&str]); 10] = [
 /// Reads and checks an order.
 pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
     let raw: RawOrder = serde_json::from_slice(body)?;
-    let target: Option<Target> = raw.route.as_deref().map(str::parse).transpose()?;
+    let target = target(raw.route.as_deref(), raw.path)?;
     let (mut queued, mut standing) = (Vec::new(), Vec::new());
     for (place, raw) in raw.faults.into_iter().enumerate() {
         let problem = |problem| BadOrder::Fault { place, problem };
         match raw.probability {
-            Some(it) => standing.push(raw.into_standing(it, target).map_err(problem)?),
-            None => queued.push(raw.into_queued().map_err(problem)?),
+            Some(it) => standing.push(raw.into_standing(it, target.as_ref()).map_err(problem)?),
+            None => queued.push(raw.into_queued(target.as_ref()).map_err(problem)?),
         }
     }
     // Only faults that stand can be for all routes: a queue is somebody's.
@@ -105,30 +113,45 @@ pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
     })
 }
 
+fn target(route: Option<&str>, path: Option<String>) -> Result<Option<Target>, BadOrder> {
+    let Some(path) = path else {
+        return Ok(route.map(str::parse).transpose()?);
+    };
+    let can_be = path.bytes().all(|byte| byte.is_ascii_graphic()) && !path.contains(['?', '#']);
+    let admins = path == "/emulator" || path.starts_with("/emulator/");
+    if route.is_some() || !path.starts_with('/') || !can_be || admins {
+        return Err(BadOrder::Path(path));
+    }
+    Ok(Some(Target::Path(path)))
+}
+
 impl RawFault {
     fn into_standing(
         mut self,
         probability: f64,
-        target: Option<Target>,
+        target: Option<&Target>,
     ) -> Result<Standing, String> {
         let account = self.account.take();
-        let standing = Standing::new(self.into_fault()?, probability);
+        if account.is_some() && !target.is_none_or(Target::tags_users) {
+            return Err("account goes with the routes alone".to_owned());
+        }
+        let standing = Standing::new(self.into_fault(target)?, probability);
         let standing = standing.map_err(|bad| bad.to_string())?;
         Ok(Standing {
-            target,
+            target: target.cloned(),
             account,
             ..standing
         })
     }
 
-    fn into_queued(self) -> Result<Fault, String> {
+    fn into_queued(self, target: Option<&Target>) -> Result<Fault, String> {
         if self.account.is_some() {
             return Err("account goes with probability: a queue is taken from in order".to_owned());
         }
-        self.into_fault()
+        self.into_fault(target)
     }
 
-    fn into_fault(self) -> Result<Fault, String> {
+    fn into_fault(self, target: Option<&Target>) -> Result<Fault, String> {
         self.check_fields()?;
         let after_effect = self.after_effect.unwrap_or(false);
         let delay = Duration::from_millis(self.delay_ms);
@@ -136,6 +159,9 @@ impl RawFault {
         let mut fault = self.kind()?.delayed(delay).answer_delayed(answer_delay);
         if after_effect {
             fault = fault.after_effect();
+        }
+        if fault.needs_tags() && !target.is_none_or(Target::tags_users) {
+            return Err("this is for the routes alone: no other path has an effect".to_owned());
         }
         Ok(fault)
     }

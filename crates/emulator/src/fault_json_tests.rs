@@ -159,8 +159,9 @@ fn a_fault_with_a_probability_stands_and_any_other_is_queued() {
     ]});
     let order = read(order.to_string().as_bytes()).unwrap();
     let route: Target = "im_add_tag".parse().unwrap();
-    assert_eq!(order.queued, Some((route, vec![Fault::garbage()])));
-    let standing = |fault, probability| Standing::new(fault, probability).unwrap().on(route);
+    assert_eq!(order.queued, Some((route.clone(), vec![Fault::garbage()])));
+    let standing =
+        |fault, probability| Standing::new(fault, probability).unwrap().on(route.clone());
     assert_eq!(
         order.standing,
         [
@@ -202,4 +203,58 @@ fn a_probability_that_is_none_is_named_with_its_place() {
         error.starts_with("faults[0]: account goes with probability"),
         "{error}"
     );
+}
+
+fn read_order(order: Value) -> Result<Order, String> {
+    read(order.to_string().as_bytes()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_path_in_place_of_a_route_is_taken_to_the_letter() {
+    let answer = json!({"kind": "answer", "body": "{}"});
+    for path in ["/v4/openim/sendmsg", "/", "/v4/timpush/add_tag", "//x/%e7"] {
+        let order = read_order(json!({"path": path, "faults": [answer]})).unwrap();
+        let (target, faults) = order.queued.unwrap();
+        assert_eq!(target, Target::Path(path.to_owned()));
+        assert_eq!(faults, [Fault::answer("{}")]);
+    }
+    for wrong in [
+        json!({"path": "", "faults": [answer]}),
+        json!({"path": "v4/openim/sendmsg", "faults": [answer]}),
+        json!({"path": "/v4/openim/sendmsg?random=1", "faults": [answer]}),
+        json!({"path": "/v4/标签", "faults": [answer]}),
+        json!({"path": "/emulator", "faults": [answer]}),
+        json!({"path": "/emulator/users", "faults": [answer]}),
+        json!({"path": "/v4/openim/sendmsg", "route": "add", "faults": [answer]}),
+    ] {
+        let error = read_order(wrong.clone()).unwrap_err();
+        assert!(
+            error.contains("cannot have faults: give one such as /v4/openim/sendmsg"),
+            "{wrong}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_fault_about_tags_is_refused_on_a_path_that_has_none() {
+    for (fault, says) in [
+        (json!({"kind": "cut_after"}), "for the routes alone"),
+        (
+            json!({"kind": "code", "code": 1, "after_effect": true}),
+            "for the routes alone",
+        ),
+        (
+            json!({"kind": "leave_out", "accounts": ["a"], "code": 1}),
+            "for the routes alone",
+        ),
+        (
+            json!({"kind": "garbage", "probability": 0.5, "account": "a"}),
+            "account goes with the routes",
+        ),
+    ] {
+        let order = |path: &str| read_order(json!({"path": path, "faults": [fault]}));
+        let error = order("/v4/openim/sendmsg").unwrap_err();
+        assert!(error.contains(says), "{error}");
+        assert!(order("/v4/timpush/add_tag").is_ok());
+    }
 }

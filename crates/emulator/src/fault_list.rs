@@ -18,13 +18,19 @@ fn entry(fault: &StandingFault) -> Value {
     let mut fields = fields(&standing.fault);
     let own = [
         ("number", json!(fault.number)),
-        ("route", json!(standing.target.map(Target::name))),
+        (
+            "route",
+            json!(standing.target.as_ref().and_then(Target::name)),
+        ),
         ("account", json!(standing.account)),
         ("probability", json!(standing.probability)),
         ("considered", json!(fault.considered)),
         ("met", json!(fault.met)),
     ];
     fields.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(Target::Path(path)) = &standing.target {
+        fields.insert("path".to_owned(), json!(path));
+    }
     Value::Object(fields)
 }
 

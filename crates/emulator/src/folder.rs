@@ -5,11 +5,12 @@
 //! emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
 //! secret-key      the app's key, unless the builder was given one; for its owner alone
 //! ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
+//! ca.pem          that certificate, for clients
 //! store/          the users
 //! ```
 //!
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all.
-//! Nothing is written over or removed, and no link is followed: what is there is read, or refused.
+//! Nothing is written over or removed but an authority's certificate, and no link is followed: what is there is read, or refused.
 
 mod files;
 
@@ -24,7 +25,8 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
-use files::{close_to_others, names, open, read, write_new};
+use crate::tls::is_ca_pem;
+use files::{close_to_others, names, open, read, replace, write_new};
 
 /// Of all that is in the folder. A later one may add fields, which this one ignores.
 const FORMAT: u32 = 1;
@@ -142,6 +144,23 @@ impl Folder {
         let secret = make()?;
         self.write(name, &secret)?;
         Ok(secret)
+    }
+
+    /// The certificate of an authority that is in this file, if there is one. Nothing else is ever written over.
+    pub(crate) fn certificate(&self, name: &str) -> Result<Option<String>, DataError> {
+        let path = self.file(name);
+        match read(&path)? {
+            Some((_, text)) if is_ca_pem(text.as_bytes()) => Ok(Some(text)),
+            Some((_, text)) if !text.is_empty() => Err(DataError::NoCertificate { path }),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps a certificate, for all to read.
+    pub(crate) fn keep_certificate(&self, name: &str, pem: &str) -> Result<(), DataError> {
+        let path = self.file(name);
+        let written = replace(&self.path, &path, pem.trim_end());
+        written.map_err(|error| DataError::cannot("write", &path, error))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), DataError> {

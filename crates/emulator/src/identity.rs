@@ -1,7 +1,6 @@
 //! Who the emulator is: its app, administrator, secret key and certificate authority. Each is what was given, or else
 //! what the folder of its data keeps, or else made anew, and then kept where there is a folder.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use imtag_core::{Identifier, SdkAppId, SecretKey};
@@ -10,6 +9,7 @@ use tokio_rustls::rustls::crypto::ring;
 use crate::error::{DataError, StartError};
 use crate::folder::{Folder, Owner};
 use crate::gate::App;
+use crate::names::Names;
 use crate::tls::{self, Tls, TlsError};
 
 /// The app of an emulator that was not told another.
@@ -18,6 +18,7 @@ const DEFAULT_IDENTIFIER: &str = "administrator";
 
 const SECRET_KEY: &str = "secret-key";
 const CA_KEY: &str = "ca-key.pem";
+const CA: &str = "ca.pem";
 
 /// What the builder was given of it.
 #[derive(Debug, Clone, Default)]
@@ -90,14 +91,26 @@ fn kept(folder: Option<&Folder>) -> Result<Option<(&Folder, Owner)>, DataError> 
     Ok(folder.owner()?.map(|owner| (folder, owner)))
 }
 
-/// TLS for this address, with the authority whose key is kept, if one is.
-pub(crate) fn tls(address: IpAddr, folder: Option<&Folder>) -> Result<Tls, StartError> {
+/// TLS for these names, with the authority whose key and certificate are kept, if they are; and the certificate's file.
+pub(crate) fn tls(
+    names: &Names,
+    folder: Option<&Folder>,
+) -> Result<(Tls, Option<PathBuf>), StartError> {
     let make = || tls::ca_key().map_err(certificate);
     let ca_key = match folder {
         Some(folder) => folder.secret(CA_KEY, make)?,
         None => make()?,
     };
-    tls::make(address, &ca_key).map_err(certificate)
+    let kept = folder.map(|folder| folder.certificate(CA)).transpose()?;
+    let kept = kept.flatten();
+    let tls = Tls::new(&ca_key, kept.clone(), names).map_err(certificate)?;
+    let Some(folder) = folder else {
+        return Ok((tls, None));
+    };
+    if kept.as_ref() != Some(&tls.ca_pem) {
+        folder.keep_certificate(CA, &tls.ca_pem)?;
+    }
+    Ok((tls, Some(folder.file(CA))))
 }
 
 fn certificate(error: TlsError) -> StartError {

@@ -17,6 +17,20 @@ const PATH_BYTES_AT_MOST: usize = 256;
 /// Bytes of a method, which a caller may make up.
 const METHOD_BYTES_AT_MOST: usize = 32;
 
+/// The start of a path, or what stands for one that may hold a UserSig.
+pub(crate) fn shown_path(path: &str) -> String {
+    start(query::redacted_path(path).as_bytes(), PATH_BYTES_AT_MOST)
+}
+
+/// The start of a method.
+pub(crate) fn shown_method(method: &str) -> String {
+    start(method.as_bytes(), METHOD_BYTES_AT_MOST)
+}
+
+fn start(bytes: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
+}
+
 /// A request as it arrived, and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
@@ -41,14 +55,10 @@ pub struct Arrived {
 
 impl Arrived {
     pub(crate) fn new(route: Option<Route>, method: &str, path: &str, body: &[u8]) -> Arrived {
-        let start = |bytes: &[u8], most| {
-            let kept = &bytes[..bytes.len().min(most)];
-            String::from_utf8_lossy(kept).into_owned()
-        };
         Arrived {
             route,
-            method: start(method.as_bytes(), METHOD_BYTES_AT_MOST),
-            path: start(query::redacted_path(path).as_bytes(), PATH_BYTES_AT_MOST),
+            method: shown_method(method),
+            path: shown_path(path),
             query: Vec::new(),
             body: start(body, BODY_BYTES_AT_MOST),
             at: Duration::ZERO,

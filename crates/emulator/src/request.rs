@@ -5,12 +5,16 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
+use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
 
+use crate::refusal::Refusal;
 use crate::route::Route;
 
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
 const BODY_BYTES_AT_MOST: usize = 4 * 1024 * 1024;
+/// What gzip begins with, and no JSON does.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// Method, path, query and body of a request.
 pub(crate) struct Request {
@@ -21,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) query: String,
     /// `None` where it is too large.
     body: Option<Bytes>,
+    /// Whether it is said to be compressed.
+    encoded: bool,
 }
 
 impl Request {
@@ -33,6 +39,9 @@ impl Request {
             Err(_) => return None,
         };
         let path = parts.uri.path();
+        let mut encodings = parts.headers.get_all(CONTENT_ENCODING).iter();
+        let encoded =
+            encodings.any(|it| !it.is_empty() && !it.as_bytes().eq_ignore_ascii_case(b"identity"));
         let posted = parts.method == Method::POST;
         Some(Request {
             route: Route::of_path(path).filter(|_| posted),
@@ -40,6 +49,7 @@ impl Request {
             path: path.to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             body,
+            encoded,
         })
     }
 
@@ -48,8 +58,15 @@ impl Request {
         self.body.as_deref().unwrap_or_default()
     }
 
-    /// The body, unless it is too large.
-    pub(crate) fn whole_body(&self) -> Option<&[u8]> {
-        self.body.as_deref()
+    /// The body, unless it is too large or compressed.
+    pub(crate) fn plain_body(&self) -> Result<&[u8], Refusal> {
+        let too_large = || Refusal::new(90001, "the body is too large");
+        let body = self.body.as_deref().ok_or_else(too_large)?;
+        if self.encoded || body.starts_with(GZIP) {
+            let text = "the body is compressed, which the service's pages do not allow: send plain JSON, \
+                        without Content-Encoding";
+            return Err(Refusal::new(60003, text));
+        }
+        Ok(body)
     }
 }

@@ -1,6 +1,7 @@
 //! The eight routes: a path table of the emulator's own, so that a wrong path in the client's table shows.
 //!
-//! A queue of faults belongs to a route, or to an operation: then whichever generation is called next takes from it.
+//! A queue of faults belongs to a path, to a route, or to an operation: then whichever generation is called next takes
+//! from it.
 
 use std::fmt;
 
@@ -79,20 +80,45 @@ impl Route {
     }
 }
 
+/// Where a request arrives: its path, and the route, if it is on one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) route: Option<Route>,
+    pub(crate) path: &'a str,
+}
+
 impl Target {
-    /// The name under which an order of faults has it.
-    pub(crate) fn name(self) -> &'static str {
+    /// A path, to the letter, with its leading slash and without a query: also one of a call that the emulator does not
+    /// have.
+    pub fn path(path: impl Into<String>) -> Target {
+        Target::Path(path.into())
+    }
+
+    /// The name under which an order of faults has it as `route`.
+    pub(crate) fn name(&self) -> Option<&'static str> {
         match self {
-            Target::Route(route) => route.name(),
-            Target::Operation(operation) => operation.name(),
+            Target::Route(route) => Some(route.name()),
+            Target::Operation(operation) => Some(operation.name()),
+            Target::Path(_) => None,
         }
     }
 
-    /// Whether a request on `route` is one of its requests.
-    pub(crate) fn covers(self, route: Route) -> bool {
+    /// Whether a request there is one of its requests.
+    pub(crate) fn covers(&self, place: Place<'_>) -> bool {
         match self {
-            Target::Route(own) => own == route,
-            Target::Operation(operation) => operation == route.operation,
+            Target::Route(own) => place.route == Some(*own),
+            Target::Operation(operation) => {
+                place.route.is_some_and(|it| it.operation == *operation)
+            }
+            Target::Path(path) => path == place.path,
+        }
+    }
+
+    /// Whether its requests can change tags.
+    pub(crate) fn tags_users(&self) -> bool {
+        match self {
+            Target::Route(_) | Target::Operation(_) => true,
+            Target::Path(path) => Route::of_path(path).is_some(),
         }
     }
 }
@@ -110,18 +136,20 @@ impl From<(Operation, Generation)> for Route {
 }
 
 /// What a fault is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One route.
     Route(Route),
     /// An operation, in either generation. In a queue, the next request takes it, unless its route's own queue has a
     /// fault.
     Operation(Operation),
+    /// A path, by whatever method. Its faults come before those of its route.
+    Path(String),
 }
 
 /// A name that belongs to no route and no operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown route {0:?}: use one of {known}", known = known_names())]
+#[error("unknown route {0:?}: use one of {known}, or path in place of route", known = known_names())]
 pub struct UnknownTarget(String);
 
 fn known_names() -> String {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, delete, get, post};
 use axum::{Extension, Router};
-use hyper::StatusCode;
-use hyper::header::ORIGIN;
+use hyper::header::{HOST, ORIGIN};
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, StatusCode};
 
 use crate::admin;
+use crate::names::host_of;
 use crate::service::{self, Context};
 use crate::wire::Line;
 
@@ -33,13 +35,15 @@ pub(crate) fn router(context: Context) -> Router {
         .route("/emulator", any(admin::unknown))
         .route("/emulator/", any(admin::unknown))
         .route("/emulator/{*unknown}", any(admin::unknown))
-        .route_layer(middleware::from_fn(local_only));
+        .route_layer(middleware::from_fn_with_state(context.clone(), local_only));
     admin.fallback(service::serve).with_state(context)
 }
 
 /// The admin API asks for no UserSig, so it is for callers on this machine alone; not for the pages that a browser on
-/// it shows, from wherever they are. Browsers name the page in `Origin` when it posts, and nothing else does.
+/// it shows, from wherever they are. Browsers name the page in `Origin` when it posts, and nothing else does; they say
+/// that another site's page asks; and the name of a page's own host, which can be made to lead here, is in `Host`.
 async fn local_only(
+    State(context): State<Context>,
     Extension(line): Extension<Arc<Line>>,
     request: Request,
     next: Next,
@@ -48,10 +52,28 @@ async fn local_only(
         "the admin API answers callers on this machine only"
     } else if request.headers().contains_key(ORIGIN) {
         "the admin API does not answer web pages: send the request without Origin"
+    } else if is_cross_site(request.headers()) {
+        "the admin API does not answer the pages of other sites"
+    } else if !hosts(&request).all(|host| context.names.are_own(host)) {
+        "the admin API answers to localhost, to the emulator's address and to its names (--name), and to no other Host"
     } else {
         return next.run(request).await;
     };
     admin::sorry(StatusCode::FORBIDDEN, text)
+}
+
+/// What a browser says of who asks: an address typed in, or a page of the same origin, may.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    let mut asked = headers.get_all("sec-fetch-site").iter();
+    asked.any(|site| site != "none" && site != "same-origin")
+}
+
+/// The hosts that a request is for: of its URL, and of `Host`. No browser leaves them out.
+fn hosts(request: &Request) -> impl Iterator<Item = &str> {
+    let of_url = request.uri().authority().map(Authority::as_str);
+    let headers = request.headers().get_all(HOST).iter();
+    let of_headers = headers.map(|host| host.to_str().unwrap_or_default());
+    of_url.into_iter().chain(of_headers).map(host_of)
 }
 
 #[cfg(test)]
@@ -65,9 +87,10 @@ mod tests {
 
     use crate::apply::Rules;
     use crate::gate::App;
+    use crate::names::Names;
     use crate::traffic::{Quota, Window};
     use crate::way::Way;
-    use crate::world::{Settings, State, World};
+    use crate::world::{Settings, State as Kept, World};
 
     use super::*;
 
@@ -91,8 +114,9 @@ mod tests {
                     way: Way::default(),
                     seed: 0,
                 },
-                State::default(),
+                Kept::default(),
             )),
+            names: Arc::new(Names::new(&[], "127.0.0.1:0", [127, 0, 0, 1].into()).unwrap()),
             read_timeout: Duration::from_secs(1),
         }
     }

@@ -12,6 +12,7 @@ use axum::response::Response;
 
 use crate::answer::Answer;
 use crate::fault::{Fault, Kind};
+use crate::names::Names;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::wire::Line;
@@ -21,6 +22,7 @@ use crate::world::{SetOut, Ticket, World};
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) world: Arc<World>,
+    pub(crate) names: Arc<Names>,
     /// How long a request may take to come in.
     pub(crate) read_timeout: Duration,
 }

@@ -6,9 +6,9 @@
 
 use crate::draw::{Stream, draw};
 use crate::fault::Fault;
-use crate::route::{Route, Target};
+use crate::route::{Place, Target};
 
-/// A fault with the probability that it hits a request, and which requests it is for: all, if nothing else is said.
+/// A fault with the probability that it hits a request, and which requests it is for: all on the routes, if nothing else is said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     pub(crate) fault: Fault,
@@ -39,7 +39,7 @@ impl Standing {
         })
     }
 
-    /// Only requests on this route, or of this operation.
+    /// Only requests on this route, of this operation, or for this path.
     #[must_use]
     pub fn on(mut self, target: impl Into<Target>) -> Standing {
         self.target = Some(target.into());
@@ -53,8 +53,9 @@ impl Standing {
         self
     }
 
-    fn is_for(&self, route: Route, names: impl Fn(&str) -> bool) -> bool {
-        self.target.is_none_or(|target| target.covers(route))
+    fn is_for(&self, place: Place<'_>, names: impl Fn(&str) -> bool) -> bool {
+        let target = self.target.as_ref();
+        target.map_or(place.route.is_some(), |target| target.covers(place))
             && self.account.as_deref().is_none_or(names)
     }
 }
@@ -109,17 +110,17 @@ impl StandingFaults {
         &self.list
     }
 
-    /// What a request on `route` takes: the fault that it was `queued`, or else the first standing one that hits.
+    /// What a request there takes: the fault that it was `queued`, or else the first standing one that hits.
     pub(crate) fn take(
         &mut self,
         seed: u64,
-        route: Route,
+        place: Place<'_>,
         names: impl Fn(&str) -> bool,
         queued: Option<Fault>,
     ) -> Option<Fault> {
         let mut taken = queued;
         for fault in &mut self.list {
-            if !fault.standing.is_for(route, &names) {
+            if !fault.standing.is_for(place, &names) {
                 continue;
             }
             let drawn = draw(seed, Stream::Standing(fault.number), fault.considered);
@@ -136,6 +137,8 @@ impl StandingFaults {
 #[cfg(test)]
 mod tests {
     use imtag_core::{Generation, Operation};
+
+    use crate::route::Route;
 
     use super::*;
 
@@ -155,8 +158,16 @@ mod tests {
         faults
     }
 
+    fn place(route: (Operation, Generation)) -> Place<'static> {
+        let route = Route::from(route);
+        Place {
+            route: Some(route),
+            path: route.path(),
+        }
+    }
+
     fn take(faults: &mut StandingFaults, route: (Operation, Generation)) -> Option<Fault> {
-        faults.take(SEED, route.into(), |_| false, None)
+        faults.take(SEED, place(route), |_| false, None)
     }
 
     #[test]
@@ -185,7 +196,7 @@ mod tests {
         let half = || faults([code(1, 0.5)]);
         let (mut plain, mut queued) = (half(), half());
         let expected: Vec<_> = (0..100).map(|_| take(&mut plain, ADD)).collect();
-        let first = queued.take(SEED, ADD.into(), |_| false, Some(Fault::garbage()));
+        let first = queued.take(SEED, place(ADD), |_| false, Some(Fault::garbage()));
         assert_eq!(first, Some(Fault::garbage()));
         let rest: Vec<_> = (1..100).map(|_| take(&mut queued, ADD)).collect();
         assert_eq!(rest, expected[1..]);
@@ -217,13 +228,29 @@ mod tests {
         let mut of_alice = faults([code(1, 1.0).on(ADD).account("alice")]);
         let named = |account: &'static str| move |asked: &str| asked == account;
         let mut took = |route: (Operation, Generation), account| {
-            let taken = of_alice.take(SEED, route.into(), named(account), None);
+            let taken = of_alice.take(SEED, place(route), named(account), None);
             taken.is_some()
         };
         assert!(!took(ADD, "bob"));
         assert!(!took(GET, "alice"));
         assert!(took(ADD, "alice"));
         assert_eq!(of_alice.list()[0].considered, 1);
+    }
+
+    #[test]
+    fn one_for_a_path_is_for_that_alone_and_one_for_all_routes_for_no_other_path() {
+        let path = "/v4/openim/sendmsg";
+        let elsewhere = Place { route: None, path };
+        let mut faults = faults([code(1, 1.0), code(2, 1.0).on(Target::path(path))]);
+        let taken = faults.take(SEED, elsewhere, |_| false, None);
+        assert_eq!(taken, Some(Fault::code(2)));
+        let slash = "/v4/openim/sendmsg/";
+        let other = Place {
+            route: None,
+            path: slash,
+        };
+        assert_eq!(faults.take(SEED, other, |_| false, None), None);
+        assert_eq!(take(&mut faults, ADD), Some(Fault::code(1)));
     }
 
     #[test]

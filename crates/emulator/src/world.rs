@@ -16,6 +16,7 @@ use crate::apply::{self, LeftOut, Rules};
 use crate::body::{self, Job};
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::elsewhere;
 use crate::fault::{Fault, Queues};
 use crate::fault_json::Order;
 use crate::gate::App;
@@ -23,7 +24,7 @@ use crate::log::{Arrived, Log};
 use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::route::{Route, Target};
+use crate::route::{Place, Route, Target};
 use crate::standing::{Standing, StandingFaults};
 use crate::stats::Stats;
 use crate::store::Store;
@@ -121,11 +122,8 @@ impl World {
 
     /// What a request asks for, or why it is none.
     pub(crate) fn read(&self, request: &Request) -> Result<Job, Refusal> {
-        let route = request.route.ok_or_else(no_resource)?;
-        let bytes = request
-            .whole_body()
-            .ok_or_else(|| Refusal::new(90001, "the body is too large"))?;
-        body::read(route, bytes, &self.settings.rules.limits)
+        let route = route(request)?;
+        body::read(route, request.plain_body()?, &self.settings.rules.limits)
     }
 
     /// Counts an arrival, and takes its fault.
@@ -161,16 +159,20 @@ impl World {
         // Within the lock, so that arrivals are counted in the order of their times.
         let now = self.clock.now();
         entry.at = self.clock.since_start(now);
-        let (mut within_quota, mut fault) = (true, None);
+        let mut within_quota = true;
         if let Some(route) = request.route {
             within_quota = state.traffic[route.index()].arrive(now, self.settings.quota);
-            let queued = state.queues.take(route);
-            fault = state
-                .standing
-                .take(self.settings.seed, route, names, queued);
         } else {
             state.elsewhere += 1;
         }
+        let place = Place {
+            route: request.route,
+            path: &request.path,
+        };
+        let queued = state.queues.take(place);
+        let fault = state
+            .standing
+            .take(self.settings.seed, place, names, queued);
         if let Some(fault) = &fault {
             entry.fault = Some(fault.name());
             *state.faults.entry(fault.name()).or_default() += 1;
@@ -200,10 +202,11 @@ impl World {
         job: Result<Job, Refusal>,
         ticket: &Ticket,
     ) -> Result<Answer, Refusal> {
-        let route = request.route.ok_or_else(no_resource)?;
+        let route = route(request)?;
         let query = Query::decode(&request.query)
             .ok_or_else(|| Refusal::new(60002, "the URL's query cannot be decoded"))?;
-        self.app.admit(&query.credentials()?)?;
+        self.app
+            .admit(&query.credentials(self.settings.rules.strict_random)?)?;
         if !ticket.within_quota {
             return Err(Refusal::plain(60007));
         }
@@ -368,6 +371,8 @@ fn not_kept(why: String) -> Refusal {
     )
 }
 
-fn no_resource() -> Refusal {
-    Refusal::new(60009, "there is no such resource, or not for this method")
+fn route(request: &Request) -> Result<Route, Refusal> {
+    request
+        .route
+        .ok_or_else(|| elsewhere::refusal(&request.method, &request.path))
 }

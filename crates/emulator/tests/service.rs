@@ -85,7 +85,7 @@ fn each_mistake_in_the_url_gets_its_code() {
             70013,
         ),
         (good.replace(&sig, "abc"), 70003),
-        (good.replace("4294967295", "4294967296"), 60025),
+        (good.replace("4294967295", "4294967296"), 0),
         (good.replace("=json", "=xml"), 60025),
         (good.clone() + "&other=%f", 60002),
         (String::new(), 60012),
@@ -115,6 +115,21 @@ fn a_path_or_method_that_no_route_has_gets_60009() {
     }
     assert_eq!(emulator.stats().elsewhere, 6);
     assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_random_that_is_no_number_is_refused_when_told_so() {
+    let builder = Emulator::builder().strict_random(true);
+    let emulator = builder.start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+    let path = Route::from(ADD).path();
+    let query = query(&emulator).replace("4294967295", "4294967296");
+    let answer = caller.request("POST", &format!("{path}?{query}"), "{}");
+    let json = answer.unwrap().json();
+    assert_eq!(json["ErrorCode"], 60025);
+    let text = "random is not a whole number from 0 to 4294967295";
+    assert_eq!(json["ErrorInfo"], text);
 }
 
 #[test]

@@ -10,6 +10,9 @@ pub(crate) struct EmulatorArgs {
     /// Where to listen; port 0 is a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     pub(crate) address: String,
+    /// A name or IP address by which it is reached too, for its certificate; can be given several times
+    #[arg(long = "name", value_name = "HOST")]
+    pub(crate) names: Vec<String>,
     /// HTTPS, with an authority of its own
     #[arg(long)]
     pub(crate) tls: bool,
@@ -19,6 +22,9 @@ pub(crate) struct EmulatorArgs {
     /// How a second of the quota is counted
     #[arg(long, value_enum, default_value_t = Window::Sliding)]
     pub(crate) window: Window,
+    /// Refuse a `random` in the URL that is no number of 32 bits
+    #[arg(long)]
+    pub(crate) strict_random: bool,
     /// How long each request is under way, there and back, such as 50ms or 0.2s
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = time)]
     pub(crate) latency: Duration,

@@ -74,10 +74,14 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
         .tls(arguments.tls)
         .latency(arguments.latency)
         .jitter(arguments.jitter)
+        .strict_random(arguments.strict_random)
         .window(match arguments.window {
             Window::Sliding => Counted::Sliding,
             Window::Calendar => Counted::Calendar,
         });
+    for name in &arguments.names {
+        builder = builder.name(name);
+    }
     if let Folder::Kept(data) = &folder {
         builder = builder.data(data);
     }
@@ -98,10 +102,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
     }
     let emulator = builder.start().map_err(not_started)?;
     let kept = emulator.secret_key_file().map(absolute).transpose()?;
-    let ca_file = emulator
-        .ca_pem()
-        .map(|pem| write_ca(pem, arguments.ca_out.as_deref(), folder.path()))
-        .transpose()?;
+    let ca_file = ca_file(&emulator, arguments.ca_out.as_deref(), &folder)?;
     context.output.show(&Running {
         endpoint: emulator.endpoint(),
         sdkappid: emulator.sdkappid().get(),
@@ -169,26 +170,46 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 /// Where the folder is somebody else's, the command line has to be changed.
 fn not_started(error: StartError) -> CommandError {
     match error {
-        StartError::Data(error @ (DataError::Foreign { .. } | DataError::NoFile { .. })) => {
-            CommandError::Usage(error.to_string())
-        }
+        StartError::Data(
+            error @ (DataError::Foreign { .. }
+            | DataError::NoFile { .. }
+            | DataError::NoCertificate { .. }),
+        ) => CommandError::Usage(error.to_string()),
         error => CommandError::emulator(&error),
     }
 }
 
-fn write_ca(pem: &str, wished: Option<&Path>, folder: &Path) -> Result<PathBuf, CommandError> {
-    let path = wished.map_or_else(|| folder.join("ca.pem"), Path::to_owned);
-    let (mut file, found) = CA.open(&path).map_err(not_opened(&path))?;
-    CA.judge_content(&path, &mut file)
-        .map_err(not_opened(&path))?;
+/// The file of the authority's certificate: the one that is wished for, the one that the emulator keeps, or a temporary
+/// one. None without TLS.
+fn ca_file(
+    emulator: &Emulator,
+    wished: Option<&Path>,
+    folder: &Folder,
+) -> Result<Option<PathBuf>, CommandError> {
+    let Some(pem) = emulator.ca_pem() else {
+        return Ok(None);
+    };
+    let path = match (wished, emulator.ca_file()) {
+        (None, Some(kept)) => return absolute(kept).map(Some),
+        (None, None) => folder.path().join("ca.pem"),
+        (Some(wished), _) => wished.to_owned(),
+    };
+    write_ca(pem, &path)?;
+    absolute(&path).map(Some)
+}
+
+fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
+    let (mut file, found) = CA.open(path).map_err(not_opened(path))?;
+    CA.judge_content(path, &mut file)
+        .map_err(not_opened(path))?;
     if let Err(error) = write_over(&mut file, pem) {
         if found == Found::Nothing {
             // what is to be told is why it was not written
-            let _ = ownership::remove(&file, &path);
+            let _ = ownership::remove(&file, path);
         }
-        return Err(not_opened(&path)(error.into()));
+        return Err(not_opened(path)(error.into()));
     }
-    absolute(&path)
+    Ok(())
 }
 
 /// What stood there goes last, so that a full disk leaves it as it is.

@@ -6,17 +6,31 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 
 use super::NEW;
 use crate::error::DataError;
 
-/// Writes a file that is not there yet.
+/// Writes a file that is not there yet, for its owner alone.
 pub(super) fn write_new(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
+    beside(folder, text, 0o600)?.persist_noclobber(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file for all to read, in place of the one that may be there.
+pub(super) fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    beside(folder, text, 0o644)?.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn beside(folder: &Path, text: &str, mode: u32) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(NEW)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)?;
     writeln!(file, "{text}")?;
     file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
-    File::open(folder)?.sync_all()
+    Ok(file)
 }
 
 /// Opens a file, and never what it links to, or anything that could be waited for.

@@ -19,10 +19,14 @@ pub(crate) fn key() -> SecretKey {
     SecretKey::new(KEY).unwrap()
 }
 
-/// An emulator with a quota that no test reaches by accident.
+/// An emulator with a quota that no test reaches by accident, and that holds the client to all that the pages ask for.
 pub(crate) fn emulator() -> Emulator {
     let builder = Emulator::builder().secret_key(key());
-    builder.calls_per_second(1_000).start().unwrap()
+    builder
+        .calls_per_second(1_000)
+        .strict_random(true)
+        .start()
+        .unwrap()
 }
 
 /// A builder for any endpoint, with waits so short that retries cost a test nothing.

@@ -102,7 +102,8 @@ fn endpoint(emulator: Option<&Emulator>, door: Option<&Door>) -> String {
 
 fn started(case: &Case, faults: &[Value]) -> Result<Emulator, Error> {
     let key = SecretKey::new(SECRET_KEY)?;
-    let emulator = Emulator::builder().secret_key(key).tls(case.tls).start()?;
+    let builder = Emulator::builder().secret_key(key).tls(case.tls);
+    let emulator = builder.strict_random(true).start()?;
     for (account, tags) in &case.tags_before {
         emulator.tag(account, tags);
     }
