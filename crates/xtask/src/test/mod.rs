@@ -13,6 +13,7 @@ mod cpp;
 mod environment;
 pub(crate) mod go;
 mod install;
+mod other_sdks;
 pub(crate) mod python;
 mod readme;
 mod steps;

@@ -177,10 +177,10 @@ fn counts(line: &str) -> bool {
 }
 
 /// A folder that is no part of the repository, gone when this is dropped.
-struct Elsewhere(PathBuf);
+pub(super) struct Elsewhere(pub(super) PathBuf);
 
 impl Elsewhere {
-    fn new() -> Result<Elsewhere, Error> {
+    pub(super) fn new() -> Result<Elsewhere, Error> {
         let folder = std::env::temp_dir().join(format!("imtag-readme-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         Ok(Elsewhere(folder))

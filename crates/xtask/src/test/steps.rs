@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::summary::Outcome;
-use super::{c, conformance, cpp, go, install, python, readme, tools};
+use super::{c, conformance, cpp, go, install, other_sdks, python, readme, tools};
 use crate::cargo::cargo;
 use crate::chaos::Chaos;
 use crate::generated::Generated;
@@ -36,6 +36,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("installed", install::as_built),
     ("installed as shipped", install::as_shipped),
     ("README's examples", readme::examples),
+    ("other SDKs", other_sdks::examples),
     ("chaos", chaos),
     // last, as its table says at a glance what all languages do
     ("conformance", conformance::cases),

@@ -110,7 +110,7 @@ pub(crate) fn program(name: &str, package: &str) -> Result<(), String> {
     debian_package(package).map_err(|why| format!("{name}: {why}"))
 }
 
-fn debian_package(name: &str) -> Result<(), String> {
+pub(super) fn debian_package(name: &str) -> Result<(), String> {
     if !Path::new("/etc/debian_version").exists() {
         return Err("it is not installed; install it with the system's package manager".to_owned());
     }
@@ -142,7 +142,7 @@ fn is_root() -> bool {
 }
 
 /// Whether a command can be started and succeeds; what it prints is dropped.
-fn succeeds(command: &mut Command) -> bool {
+pub(super) fn succeeds(command: &mut Command) -> bool {
     let quiet = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
