@@ -52,7 +52,7 @@ impl Tunnel {
         if self.below != Below::PlainBesideTls {
             return None;
         }
-        let text = "this port takes HTTPS: use https://, or http:// for a proxy of HTTPS alone";
+        let text = "this port takes HTTPS: use https://; without TLS it takes CONNECT alone";
         let mut response = sorry(StatusCode::BAD_REQUEST, text);
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

@@ -24,7 +24,7 @@ const HEADING: &str = "## From C, C++, Python and Go";
 const LINES_AT_MOST: usize = 10;
 
 /// The emulator's key.
-const KEY: &str = "of no app";
+const KEY: &str = "of-no-app";
 
 /// What every example adds.
 const ACCOUNT: &str = "xiaojun012";
