@@ -83,11 +83,11 @@ fn what_is_made_is_printed_alone_and_verifies() {
 #[test]
 fn one_with_a_userbuf_is_named_as_that() {
     let vector = serde_json::json!({
-        "sdkappid": 1400000000, "identifier": "administrator", "key": "the app's key",
+        "sdkappid": 1400000000, "identifier": "administrator", "key": "key-of-the-app",
     });
     let made = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKEkvyi2BKilOyEwsKMlOACgxNDKAAKpdaUZ\
-     BZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLHGLyPLNdc8ucvMMz3F0cktKCtJOTdLPTsxONHPMN43ULjOLTDHzqsgrSEy3\
-     hbmhtDi1KKk0DaTd0cOrLMnIwFapFgBQsD0i";
+     BZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLAmMNEtJD8t1tXTN1Y4yiIpwDEstT6ssyDUM93EvKU-0qYg0MA*ICAorsUy3\
+     hbmhtDi1KKk0DaTd0cOrLMnIwFapFgBSiz0v";
     let stage = Stage::new();
     let at = ["--verify", "--time", "1700000000"];
     usersig(&stage, &vector, &at, Some(made)).refuses(3, "holds a userbuf (TLS.userbuf)");

@@ -88,7 +88,7 @@ impl UserSig {
     /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
     /// use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
     ///
-    /// let (key, app) = (SecretKey::new("the app's key")?, SdkAppId::new(1_400_000_000)?);
+    /// let (key, app) = (SecretKey::new("key-of-the-app")?, SdkAppId::new(1_400_000_000)?);
     /// let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     /// let a_week = Duration::from_secs(7 * 24 * 3600);
     /// let usersig = UserSig::sign(&key, app, &Identifier::new("administrator")?, a_week, now);

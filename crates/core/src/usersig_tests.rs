@@ -131,15 +131,15 @@ fn a_usersig_that_inflates_without_end_is_malformed() {
 
 /// Made by a Python program after the official one, with the key, app and names below and a userbuf of five bytes.
 const WITH_USERBUF: &str = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKEkvyi2BKilOyEwsKMlOACgxNDKAAKpdaUZ\
-     BZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLHGLyPLNdc8ucvMMz3F0cktKCtJOTdLPTsxONHPMN43ULjOLTDHzqsgrSEy3\
-     hbmhtDi1KKk0DaTd0cOrLMnIwFapFgBQsD0i";
+     BZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLAmMNEtJD8t1tXTN1Y4yiIpwDEstT6ssyDUM93EvKU-0qYg0MA*ICAorsUy3\
+     hbmhtDi1KKk0DaTd0cOrLMnIwFapFgBSiz0v";
 
 #[test]
 fn a_usersig_with_a_userbuf_is_named_as_that_with_any_key() {
     let usersig = UserSig::new(WITH_USERBUF).unwrap();
     let app = SdkAppId::new(1_400_000_000).unwrap();
     let now = Duration::from_secs(1_700_000_000);
-    for key in ["the app's key", "another"] {
+    for key in ["key-of-the-app", "another"] {
         let key = SecretKey::new(key).unwrap();
         let refused = usersig.verify(&key, app, "administrator", now).unwrap_err();
         assert_eq!(refused, Unverified::WithUserbuf);

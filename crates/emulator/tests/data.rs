@@ -124,7 +124,7 @@ fn app_key_and_authority_come_back_and_are_shown_to_nobody() {
     assert_eq!((again.sdkappid(), again.identifier()), (seven, "root"));
     drop(again);
 
-    let given = SecretKey::new("a key of the team's vault").unwrap();
+    let given = SecretKey::new("key-of-the-teams-vault").unwrap();
     let again = builder(&folder).secret_key(given).start().unwrap();
     assert_eq!(again.secret_key_file(), None);
     assert_eq!(fs::read_to_string(&file).unwrap(), key);
