@@ -514,8 +514,10 @@ im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_m
 im_status im_config_set_timeout_ms(im_config *config, uint64_t timeout_ms);
 
 /*
- Sets how many attempts a call makes at most, the first with it; above 0; default: 4. An attempt over a pooled
- connection that proved dead is made again at once over a new one, and not counted.
+ Sets how many attempts a call makes at most, the first with it; above 0; default: 4. Not counted are attempts over a
+ pooled connection that proved dead, which are made again at once over a new one, and attempts that nobody answered (the
+ network failed, an attempt's time was up, a gateway answered 5xx or 408): such an outage is waited out for up to half
+ of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
  */
 im_status im_config_set_max_attempts(im_config *config,
                                      uint32_t attempts);
@@ -963,9 +965,9 @@ void im_error_free(im_error *error);
 im_status im_bulk_new(const im_client *client, im_bulk **bulk, im_error **error);
 
 /*
- Sets the time for each request with its waits and retries; 60,000 without. A request that meets no service is tried
- again for half of it besides, once the service has answered at all. This and the other setters are for before the
- first change: IM_MISUSE afterwards.
+ Sets the time for each request with its waits and retries; 60,000 without. For half of it a service
+ that is away is waited for, so that a short outage costs no change. This and the other setters are for before the first
+ change: IM_MISUSE afterwards.
  */
 im_status im_bulk_set_timeout_ms(im_bulk *bulk,
                                  uint64_t timeout_ms);

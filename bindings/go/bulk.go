@@ -12,8 +12,8 @@ import (
 
 // BulkOptions are those of a bulk run. What is zero has the library's default.
 type BulkOptions struct {
-	// Timeout is for each request with its waits and retries; default: 60 s. A request that meets no service is tried
-	// again for half of it besides, once the service has answered at all.
+	// Timeout is for each request with its waits and retries; default: 60 s. For half of it a service that is
+	// away is waited for, so that a short outage costs no change.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt; default: 10 s.
 	AttemptTimeout time.Duration

@@ -59,7 +59,9 @@ type Config struct {
 	Timeout time.Duration
 	// ConnectTimeout is for opening a connection, look-up, TCP and TLS; default: 5 s.
 	ConnectTimeout time.Duration
-	// MaxAttempts is how many attempts a call makes at most, the first with it; default: 4.
+	// MaxAttempts is how many attempts a call makes at most, the first with it; default: 4. Attempts that nobody answered
+	// are not counted: an outage is waited out for up to half of the time that the call has left. With 1 nothing is tried
+	// again, and no outage is waited out.
 	MaxAttempts uint32
 	// CAFile is a file of certificates (PEM) that the server's must lead to, in place of the public ones.
 	CAFile string

@@ -34,8 +34,8 @@ struct outcome {
 /// Options of bulk runs, each with a default: `imtag::bulk_options{}.timeout(2min)`. A value, copied as one.
 class bulk_options {
 public:
-    /// The time for each request with its waits and retries; default: 60 s. A request that meets no service is tried
-    /// again for half of it besides, once the service has answered at all.
+    /// The time for each request with its waits and retries; default: 60 s. For half of it a service that
+    /// is away is waited for, so that a short outage costs no change.
     bulk_options& timeout(std::chrono::milliseconds time) { return timeout_ = time, *this; }
 
     /// The time for one attempt; default: 10 s.

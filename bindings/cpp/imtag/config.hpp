@@ -150,7 +150,9 @@ public:
     }
     config connect_timeout(std::chrono::milliseconds time) && { return std::move(connect_timeout(time)); }
 
-    /// How many attempts a call makes at most, the first with it; above 0; default: 4.
+    /// How many attempts a call makes at most, the first with it; above 0; default: 4. Attempts that nobody answered are
+    /// not counted: an outage is waited out for up to half of the time that the call has left. With 1 nothing is tried
+    /// again, and no outage is waited out.
     config& max_attempts(std::uint32_t attempts) & {
         im_config_set_max_attempts(config_.get(), attempts);
         return *this;

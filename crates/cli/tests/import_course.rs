@@ -80,7 +80,10 @@ fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
     // an outage is borne with for half the time of a call
     let (exit, report) = stage.json(&["import", "users.csv", "--timeout", "1"]);
     assert_eq!(exit, Some(4));
-    assert!(report["ended_early"].as_str().unwrap().contains("91000"));
+    assert!(
+        report["ended_early"].as_str().unwrap().contains("91000"),
+        "{report}"
+    );
     let requests = report["requests"].as_u64().unwrap();
     assert!((21..=100).contains(&requests), "{requests} of 120");
     assert_eq!(report["users_tagged"], 100);

@@ -65,8 +65,6 @@ pub enum RetryClass {
     OnceLater,
     /// It is worth a single try more, with a new UserSig.
     NewUserSig,
-    /// It met a connection of the pool that was dead: at once, over a new one, and uncounted. No code has this class.
-    AtOnce,
 }
 
 impl RetryClass {
@@ -79,7 +77,6 @@ impl RetryClass {
             RetryClass::AfterWindow => "yes, after the window",
             RetryClass::OnceLater => "once, later",
             RetryClass::NewUserSig => "once, with a new UserSig",
-            RetryClass::AtOnce => "at once, over a new connection",
         }
     }
 }

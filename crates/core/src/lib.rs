@@ -9,6 +9,7 @@ mod checked;
 mod limits;
 mod object;
 mod operation;
+pub mod outage;
 pub mod packing;
 pub mod quota;
 mod region;

@@ -5,8 +5,10 @@
 //! - The wait is exponential backoff with full jitter: anything from nothing to `first · 2ⁿ`, at most `longest`.
 //!   A call that came too fast waits for the window first, and costs neither an attempt nor the budget: the quota
 //!   rule slows it down, and the deadline ends it.
-//! - A client has one [`RetryBudget`] for all its calls. In an outage it runs dry, and the load on the service
-//!   goes back to one attempt a call; each success fills it again.
+//! - Where nobody answers, the call waits for the service, and no longer counts nor pays: see [`outage`](crate::outage).
+//!   A call that is to make one attempt makes one.
+//! - A client has one [`RetryBudget`] for the retries of all its calls. Where the service answers with errors it runs dry,
+//!   and the load on it goes back to one attempt a call; each success fills it again.
 //! - An attempt over a connection of the pool that proved dead is no attempt: it says nothing of the service, and is
 //!   made again at once, over a new connection. So each is followed by one that counts.
 //! - A retry that could not start before the deadline is not waited for: the caller hears at once.
@@ -18,8 +20,9 @@ use crate::RetryClass;
 /// How often and how long one call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts of a call at most, the first with it. Those that came too fast are not counted, nor those over a
-    /// connection that proved dead.
+    /// Attempts of a call at most, the first with it. Not counted are those that came too fast, those over a connection
+    /// that proved dead, and those that nobody answered: an outage is waited out for up to half of the time that the call
+    /// has left. With 1 it is not waited out, and nothing is tried again.
     pub max_attempts: u32,
     /// The longest that the wait before the second attempt can be.
     pub first_backoff: Duration,
@@ -67,8 +70,6 @@ impl RetryBudget {
     pub const CAPACITY: u32 = 500;
     /// What a retry costs.
     const RETRY: u32 = 5;
-    /// What a retry after a timeout costs: the service is likely to be overloaded.
-    const RETRY_AFTER_TIMEOUT: u32 = 10;
     /// What a call that succeeds at its first attempt pays in.
     const SUCCESS: u32 = 1;
 
@@ -116,11 +117,13 @@ impl Default for RetryBudget {
 
 /// An attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FailedAttempt {
-    /// Whether its kind may be repeated.
-    pub class: RetryClass,
-    /// Whether it failed for time, which costs more to repeat.
-    pub timed_out: bool,
+pub enum FailedAttempt {
+    /// In a way of this class.
+    Class(RetryClass),
+    /// Nobody answered, or a gateway in the service's place.
+    Unanswered,
+    /// Over a connection of the pool that proved dead.
+    StaleConnection,
 }
 
 /// What to do after an attempt that failed.
@@ -128,6 +131,8 @@ pub struct FailedAttempt {
 pub enum Decision {
     /// Make another attempt at this time, no sooner.
     RetryAt(Duration),
+    /// Wait for the service, by the rule of [`outage`](crate::outage), and make another attempt.
+    AwaitService,
     /// Report the failure.
     Stop(Stopped),
 }
@@ -147,6 +152,9 @@ pub enum Stopped {
     /// It could not start before the deadline.
     #[error("the deadline is too near for another attempt")]
     DeadlineTooNear,
+    /// Nobody answered for half of the time that the call had left.
+    #[error("the service has been away for half of the call's time")]
+    OutageTooLong,
 }
 
 /// The retries of one call.
@@ -158,7 +166,7 @@ pub enum Stopped {
 /// let (now, deadline) = (Duration::ZERO, Duration::from_secs(10));
 /// let (mut retry, mut budget) = (Retry::new(RetryPolicy::default()), RetryBudget::full());
 /// let mut after = |code: i32| {
-///     let attempt = FailedAttempt { class: Code(code).retry(), timed_out: false };
+///     let attempt = FailedAttempt::Class(Code(code).retry());
 ///     retry.failed(attempt, &mut budget, now, deadline, u64::MAX)
 /// };
 /// // an error inside the service: again, after at most 100 ms; a tag that is too long: never
@@ -168,6 +176,8 @@ pub enum Stopped {
 #[derive(Debug, Clone)]
 pub struct Retry {
     policy: RetryPolicy,
+    /// Whether the call waits for a service that answers with errors as for one that does not answer.
+    bears_errors: bool,
     /// Attempts that failed and are counted.
     failures: u32,
     /// Attempts that came too fast.
@@ -183,11 +193,18 @@ impl Retry {
     pub fn new(policy: RetryPolicy) -> Retry {
         Retry {
             policy,
+            bears_errors: false,
             failures: 0,
             too_fast: 0,
             had_once: Vec::new(),
             paid: 0,
         }
+    }
+
+    /// For a call of a run of many, which would lose the more, the more of them failed: whether, once no retry is left, it
+    /// waits for a service that answers with errors as for one that does not answer.
+    pub fn bear_errors(&mut self, bear: bool) {
+        self.bears_errors = bear;
     }
 
     /// Decides after an attempt that failed. `now` and `deadline` are times since one origin; `random` is drawn
@@ -200,27 +217,44 @@ impl Retry {
         deadline: Duration,
         random: u64,
     ) -> Decision {
-        if attempt.class == RetryClass::AtOnce {
-            return if now < deadline {
-                Decision::RetryAt(now)
-            } else {
-                Decision::Stop(Stopped::DeadlineTooNear)
-            };
-        }
-        let wait = match self.wait(attempt.class, random) {
-            Ok(wait) => wait,
-            Err(stopped) => return Decision::Stop(stopped),
+        let class = match attempt {
+            _ if now >= deadline => return Decision::Stop(Stopped::DeadlineTooNear),
+            FailedAttempt::StaleConnection => return Decision::RetryAt(now),
+            FailedAttempt::Unanswered if self.policy.max_attempts > 1 => {
+                return Decision::AwaitService;
+            }
+            FailedAttempt::Unanswered => return Decision::Stop(Stopped::AttemptsSpent),
+            FailedAttempt::Class(class) => class,
         };
-        let at = now.saturating_add(wait);
-        if at >= deadline {
-            return Decision::Stop(Stopped::DeadlineTooNear);
+        match self.retry_at(class, budget, now, deadline, random) {
+            Ok(at) => Decision::RetryAt(at),
+            Err(Stopped::AttemptsSpent | Stopped::BudgetSpent)
+                if self.bears_errors && class == RetryClass::Backoff =>
+            {
+                Decision::AwaitService
+            }
+            Err(stopped) => Decision::Stop(stopped),
         }
-        let cost = cost(attempt);
+    }
+
+    fn retry_at(
+        &mut self,
+        class: RetryClass,
+        budget: &mut RetryBudget,
+        now: Duration,
+        deadline: Duration,
+        random: u64,
+    ) -> Result<Duration, Stopped> {
+        let at = now.saturating_add(self.wait(class, random)?);
+        if at >= deadline {
+            return Err(Stopped::DeadlineTooNear);
+        }
+        let cost = cost(class);
         if !budget.take(cost) {
-            return Decision::Stop(Stopped::BudgetSpent);
+            return Err(Stopped::BudgetSpent);
         }
         self.paid = cost;
-        Decision::RetryAt(at)
+        Ok(at)
     }
 
     /// Pays the budget for a call that succeeded: what its last retry cost, or a little for none.
@@ -247,7 +281,7 @@ impl Retry {
                 self.policy.backoff(self.failures, random)
             }
             RetryClass::NewUserSig | RetryClass::OnceLater => return Err(Stopped::Permanent),
-            RetryClass::Backoff | RetryClass::AtOnce | RetryClass::AfterWindow => {
+            RetryClass::Backoff | RetryClass::AfterWindow => {
                 self.policy.backoff(self.failures, random)
             }
         };
@@ -264,13 +298,12 @@ impl Retry {
     }
 }
 
-fn cost(attempt: FailedAttempt) -> u32 {
-    match attempt.class {
+fn cost(class: RetryClass) -> u32 {
+    match class {
         // paid for in quota: the service is well, and the rule slows down by itself
         RetryClass::AfterWindow => 0,
         // not the service's fault
         RetryClass::NewUserSig => 0,
-        _ if attempt.timed_out => RetryBudget::RETRY_AFTER_TIMEOUT,
         _ => RetryBudget::RETRY,
     }
 }

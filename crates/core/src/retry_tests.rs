@@ -4,17 +4,19 @@ use super::*;
 use crate::Code;
 
 const HALF: u64 = 1 << 63;
+/// A wait for the service, in place of a time.
+const SERVICE: u128 = u128::MAX;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// What one attempt gets.
 #[derive(Clone, Copy)]
 enum Gets {
     Success,
-    Class(RetryClass),
     Code(i32),
-    Timeout,
+    Nothing,
+    StaleConnection,
 }
-use Gets::{Success, Timeout};
+use Gets::{Nothing, StaleConnection, Success};
 
 /// Plays a call at virtual time 0, `random` at each draw, and returns its waits in milliseconds and its end.
 fn play(
@@ -23,25 +25,35 @@ fn play(
     deadline: Duration,
     random: u64,
 ) -> (Vec<u128>, Option<Stopped>) {
-    let mut retry = Retry::new(RetryPolicy::default());
+    let retry = Retry::new(RetryPolicy::default());
+    play_by(retry, attempts, budget, deadline, random)
+}
+
+fn play_by(
+    mut retry: Retry,
+    attempts: &[Gets],
+    budget: &mut RetryBudget,
+    deadline: Duration,
+    random: u64,
+) -> (Vec<u128>, Option<Stopped>) {
     let mut now = Duration::ZERO;
     let mut waits = Vec::new();
     for attempt in attempts {
-        let (class, timed_out) = match *attempt {
+        let failed = match *attempt {
             Success => {
                 retry.succeeded(budget);
                 return (waits, None);
             }
-            Gets::Class(class) => (class, false),
-            Gets::Code(code) => (Code(code).retry(), false),
-            Timeout => (RetryClass::Backoff, true),
+            Gets::Code(code) => FailedAttempt::Class(Code(code).retry()),
+            Nothing => FailedAttempt::Unanswered,
+            StaleConnection => FailedAttempt::StaleConnection,
         };
-        let failed = FailedAttempt { class, timed_out };
         match retry.failed(failed, budget, now, deadline, random) {
             Decision::RetryAt(at) => {
                 waits.push((at - now).as_millis());
                 now = at;
             }
+            Decision::AwaitService => waits.push(SERVICE),
             Decision::Stop(stopped) => return (waits, Some(stopped)),
         }
     }
@@ -52,7 +64,6 @@ fn play(
 fn each_failure_waits_and_pays_as_its_kind_says() {
     use Gets::Code;
     use Stopped::*;
-    let at_once = Gets::Class(RetryClass::AtOnce);
     type Row<'a> = (&'a str, &'a [Gets], &'a [u128], Option<Stopped>, u32);
     #[rustfmt::skip]
     let table: &[Row] = &[
@@ -61,7 +72,10 @@ fn each_failure_waits_and_pays_as_its_kind_says() {
         ("a success refunds the retry",      &[Code(91000), Success],                       &[50],             None, 500),
         ("only the last retry is refunded",  &[Code(91000), Code(70500), Success],          &[50, 100],        None, 495),
         ("waits double, four attempts",      &[Code(91000); 4],                             &[50, 100, 200],   Some(AttemptsSpent), 485),
-        ("a timeout costs double",           &[Timeout; 4],                                 &[50, 100, 200],   Some(AttemptsSpent), 470),
+        ("an outage costs time alone",       &[Nothing, Nothing, Nothing, Nothing, Nothing, Success],
+                                                                     &[SERVICE; 5],                            None, 500),
+        ("and leaves all attempts",          &[Nothing, Code(91000), Nothing, Code(91000), Code(91000), Nothing, Code(91000)],
+                                                                     &[SERVICE, 50, SERVICE, 100, 200, SERVICE], Some(AttemptsSpent), 485),
         ("a permanent code stops",           &[Code(90001)],                                &[],               Some(Permanent), 500),
         ("an unknown code stops",            &[Code(12345)],                                &[],               Some(Permanent), 500),
         ("too fast waits for the window",    &[Code(60007), Success],                       &[1050],           None, 500),
@@ -71,10 +85,10 @@ fn each_failure_waits_and_pays_as_its_kind_says() {
         ("expired again stops",              &[Code(70001), Code(70001)],                   &[0],              Some(Permanent), 500),
         ("check failed: once, later",        &[Code(60004), Success],                       &[50],             None, 500),
         ("check failed again stops",         &[Code(60005), Code(60004)],                   &[50],             Some(Permanent), 495),
-        ("a dead connection: at once",       &[at_once, Success],                           &[0],              None, 500),
-        ("dead connections cost no attempt", &[at_once, Code(91000), at_once, Code(91000), at_once, Code(91000), at_once, Success],
+        ("a dead connection: at once",       &[StaleConnection, Success],                        &[0],              None, 500),
+        ("dead connections cost no attempt", &[StaleConnection, Code(91000), StaleConnection, Code(91000), StaleConnection, Code(91000), StaleConnection, Success],
                                                                      &[0, 50, 0, 100, 0, 200, 0],              None, 490),
-        ("nor do they add one",              &[at_once, Code(91000), Code(91000), Code(91000), Code(91000)],
+        ("nor do they add one",              &[StaleConnection, Code(91000), Code(91000), Code(91000), Code(91000)],
                                                                      &[0, 50, 100, 200],                       Some(AttemptsSpent), 485),
     ];
     for (what, attempts, waits, end, left) in table {
@@ -120,7 +134,7 @@ fn a_retry_that_cannot_start_before_the_deadline_is_not_waited_for_nor_paid() {
 }
 
 #[test]
-fn in_an_outage_the_budget_runs_dry_and_successes_fill_it_again() {
+fn where_the_service_answers_with_errors_the_budget_runs_dry_and_successes_fill_it_again() {
     let mut budget = RetryBudget::full();
     let mut retries = 0;
     for _ in 0..1_000 {
@@ -141,4 +155,40 @@ fn in_an_outage_the_budget_runs_dry_and_successes_fill_it_again() {
         play(&[Gets::Code(91000); 4], &mut budget, LONG, HALF),
         (vec![50], Some(Stopped::BudgetSpent))
     );
+}
+
+#[test]
+fn a_call_of_one_attempt_makes_one_whatever_happens_and_one_more_after_a_dead_connection() {
+    let policy = RetryPolicy {
+        max_attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let once = |attempts: &[Gets]| {
+        let mut budget = RetryBudget::full();
+        play_by(Retry::new(policy), attempts, &mut budget, LONG, HALF)
+    };
+    let spent = Some(Stopped::AttemptsSpent);
+    assert_eq!(once(&[Nothing]), (vec![], spent));
+    assert_eq!(once(&[Gets::Code(91000)]), (vec![], spent));
+    assert_eq!(once(&[StaleConnection, Nothing]), (vec![0], spent));
+}
+
+#[test]
+fn a_call_of_a_run_waits_for_a_service_that_answers_with_errors_once_no_retry_is_left() {
+    let of_run = |attempts: &[Gets], left| {
+        let mut budget = RetryBudget::full();
+        budget.left = left;
+        let mut retry = Retry::new(RetryPolicy::default());
+        retry.bear_errors(true);
+        play_by(retry, attempts, &mut budget, LONG, HALF)
+    };
+    let error = Gets::Code(91000);
+    let errors = [error, error, error, error, error, Success];
+    assert_eq!(
+        of_run(&errors, 500),
+        (vec![50, 100, 200, SERVICE, SERVICE], None)
+    );
+    assert_eq!(of_run(&[error, Success], 4), (vec![SERVICE], None));
+    let permanent = Some(Stopped::Permanent);
+    assert_eq!(of_run(&[Gets::Code(90001)], 500), (vec![], permanent));
 }

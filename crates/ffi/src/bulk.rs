@@ -196,9 +196,9 @@ pub unsafe extern "C" fn im_bulk_new(
     unsafe { boundary(error, act) }
 }
 
-/// Sets the time for each request with its waits and retries; 60,000 without. A request that meets no service is tried
-/// again for half of it besides, once the service has answered at all. This and the other setters are for before the
-/// first change: IM_MISUSE afterwards.
+/// Sets the time for each request with its waits and retries; 60,000 without. For half of it a service
+/// that is away is waited for, so that a short outage costs no change. This and the other setters are for before the first
+/// change: IM_MISUSE afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_timeout_ms(bulk: *mut im_bulk, timeout_ms: u64) -> im_status {
     // SAFETY: NULL, or alive during this call.

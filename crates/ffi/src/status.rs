@@ -118,8 +118,7 @@ pub(crate) fn effect_of(effect: Effect) -> im_effect {
 pub(crate) fn retry_of(class: RetryClass) -> im_retry {
     match class {
         RetryClass::Never => IM_RETRY_NEVER,
-        // no code has the second: it is for connections
-        RetryClass::Backoff | RetryClass::AtOnce => IM_RETRY_BACKOFF,
+        RetryClass::Backoff => IM_RETRY_BACKOFF,
         RetryClass::AfterWindow => IM_RETRY_AFTER_WINDOW,
         RetryClass::OnceLater => IM_RETRY_ONCE_LATER,
         RetryClass::NewUserSig => IM_RETRY_NEW_USERSIG,

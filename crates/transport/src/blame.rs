@@ -59,9 +59,7 @@ impl Blame {
     /// again, concerns the app as a whole.
     fn of_code(code: Code) -> Blame {
         match (code.retry(), code.effect()) {
-            (RetryClass::Backoff | RetryClass::AfterWindow | RetryClass::AtOnce, _) => {
-                Blame::Service
-            }
+            (RetryClass::Backoff | RetryClass::AfterWindow, _) => Blame::Service,
             (RetryClass::NewUserSig | RetryClass::OnceLater, _) => Blame::Settings,
             (RetryClass::Never, Effect::NotApplied) if !OF_THE_REQUESTS_FORM.contains(&code) => {
                 Blame::Settings

@@ -180,7 +180,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How often and how long a call is retried; default: 4 attempts.
+    /// How often and how long a call is retried; default: 4 attempts. Beside them an outage is waited out, but not by a
+    /// call that is to make one attempt.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self

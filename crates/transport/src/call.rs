@@ -11,7 +11,8 @@ use crate::credentials::{NoUserSig, Numbered};
 use crate::gate::Pass;
 use crate::http::{Exchange, Exchanged, Stale};
 use crate::interrupt::Asking;
-use crate::patience::{Patience, deadline_after};
+use crate::outage::{Ended, Place};
+use crate::patience::{Patience, Stop, deadline_after};
 use crate::query::path_and_query;
 use crate::random::random_u64;
 use crate::refused_usersig::RefusedUserSig;
@@ -38,16 +39,26 @@ pub(crate) struct Call<'c, R> {
     may_land: bool,
     /// The server's clock, as its last answer has it.
     server_date: Option<String>,
+    place: Place<'c>,
+    /// Why the last attempt failed, where the call waits for the service.
+    last_failure: Option<Cause>,
+    /// Of a call of a run: whether the service has answered any of the run's.
+    service_was_there: Option<&'c dyn Fn() -> bool>,
     /// Told when an attempt has had its turn in the quota.
     on_turn: Option<&'c dyn Fn()>,
 }
 
-/// An attempt that was not answered for good.
-struct Failed {
-    cause: Cause,
-    effect: Effect,
-    /// Whether it may be made again; `None` where the call itself has ended before it was made.
-    class: Option<RetryClass>,
+/// Why a call has no outcome yet.
+enum Failed {
+    /// An attempt was not answered for good.
+    Attempt {
+        cause: Cause,
+        effect: Effect,
+        kind: FailedAttempt,
+        started: Instant,
+    },
+    /// The call ended before it made another.
+    Ended(Cause, Option<Stopped>),
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -77,6 +88,9 @@ impl<'c, R: Request> Call<'c, R> {
             effect: Effect::NotApplied,
             may_land: false,
             server_date: None,
+            place: Place::of(&state.outage),
+            last_failure: None,
+            service_was_there: None,
             on_turn: None,
         }
     }
@@ -84,6 +98,12 @@ impl<'c, R: Request> Call<'c, R> {
     /// Tells `told` whenever an attempt has had its turn in the quota.
     pub(crate) fn on_turn(mut self, told: &'c dyn Fn()) -> Call<'c, R> {
         self.on_turn = Some(told);
+        self
+    }
+
+    /// Makes it a call of a run, which `service_was_there` says of whether the service has answered any of its calls.
+    pub(crate) fn of_run(mut self, service_was_there: &'c dyn Fn() -> bool) -> Call<'c, R> {
+        self.service_was_there = Some(service_was_there);
         self
     }
 
@@ -103,36 +123,48 @@ impl<'c, R: Request> Call<'c, R> {
         let mut body = Vec::new();
         self.request.write_body(&mut body);
         loop {
-            let failed = match self.attempt(&body) {
+            let (cause, kind, started) = match self.attempt(&body) {
                 Ok(outcome) => {
                     self.with_budget(|retry, budget| retry.succeeded(budget));
                     return Ok(outcome);
                 }
-                Err(failed) => failed,
+                Err(Failed::Ended(cause, stopped)) => return Err(self.error(cause, stopped)),
+                Err(Failed::Attempt {
+                    cause,
+                    effect,
+                    kind,
+                    started,
+                }) => {
+                    self.effect = self.effect.max(effect);
+                    (cause, kind, started)
+                }
             };
-            self.effect = self.effect.max(failed.effect);
-            let Some(class) = failed.class else {
-                return Err(self.error(failed.cause, None));
-            };
-            match self.decide(class, &failed.cause) {
-                Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
+            match self.decide(kind) {
+                Decision::Stop(stopped) => return Err(self.error(cause, Some(stopped))),
                 Decision::RetryAt(at) => {
+                    if let FailedAttempt::Class(_) = kind {
+                        self.place.leave();
+                        // a run that ends tells what failed rather than that a wait took too long
+                        self.last_failure = self.service_was_there.and(Some(cause));
+                    }
                     let waited = self.patience.sleep_until(self.started + at);
                     waited.map_err(|stop| self.error(Cause::of(stop, Phase::Backoff), None))?;
+                }
+                Decision::AwaitService => {
+                    let unanswered = kind == FailedAttempt::Unanswered;
+                    let deadline = self.patience.deadline;
+                    self.place.failed(&cause, unanswered, started, deadline);
+                    self.last_failure = Some(cause);
                 }
             }
         }
     }
 
     fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
-        let usersig = self.usersig().map_err(Failed::before_sending)?;
-        let pass = self
-            .state
-            .gate(R::OPERATION)
-            .enter(&self.patience)
-            .map_err(|stop| Failed::before_sending(Cause::of(stop, Phase::Quota)))?;
+        let (usersig, pass) = self.turn()?;
         self.on_turn.iter().for_each(|told| told());
         self.attempts += 1;
+        let started = Instant::now();
         let exchanged = self.exchange(&usersig, body);
         let (sent, stale) = (exchanged.sent, exchanged.stale);
         self.over_new_connection = stale.is_some();
@@ -142,18 +174,69 @@ impl<'c, R: Request> Call<'c, R> {
         if let Err(cause) = &judged {
             self.may_land |= sent && !cause.is_last_word();
         }
-        judged.map_err(|cause| Failed {
-            class: Some(match cause.retry_class() {
-                RetryClass::NewUserSig => self.class_of_expired(&usersig),
-                _ if stale == Some(Stale::Dead) => RetryClass::AtOnce,
-                class => class,
-            }),
-            effect: match sent {
-                true => cause.effect(),
-                false => Effect::NotApplied,
+        if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial(_)) = &judged {
+            self.place.answered();
+        }
+        judged.map_err(|cause| Failed::Attempt {
+            kind: self.kind(&cause, stale, &usersig),
+            effect: if sent {
+                cause.effect()
+            } else {
+                Effect::NotApplied
             },
             cause,
+            started,
         })
+    }
+
+    /// Waits for the service where nobody answers, and for the quota.
+    fn turn(&mut self) -> Result<(Numbered, Pass<'c>), Failed> {
+        loop {
+            let waited = self.place.await_turn(&self.patience);
+            waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
+            let usersig = self.usersig()?;
+            let gate = self.state.gate(R::OPERATION);
+            let pass = gate.enter(&self.patience);
+            let pass = pass.map_err(|stop| self.ended(Ended::Stopped(stop), Phase::Quota))?;
+            if self.place.may_send(self.patience.deadline) {
+                return Ok((usersig, pass));
+            }
+            pass.withdrew(); // nobody answers by now, and others may use its turn
+        }
+    }
+
+    /// The end of a wait before an attempt. Where nobody answered before, that says more than that the time was up.
+    fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
+        let (stop, stopped) = match ended {
+            Ended::Stopped(Stop::Cancelled) => {
+                return Failed::Ended(Cause::of(Stop::Cancelled, phase), None);
+            }
+            Ended::Stopped(stop) => (stop, Stopped::DeadlineTooNear),
+            Ended::TooLong => (Stop::TimedOut, Stopped::OutageTooLong),
+        };
+        let mut last = self.last_failure.take();
+        if phase == Phase::Backoff {
+            last = last.or_else(|| self.place.last_failure());
+        }
+        let stopped = last.is_some().then_some(stopped);
+        Failed::Ended(last.unwrap_or(Cause::of(stop, phase)), stopped)
+    }
+
+    /// Whether an attempt that failed so may be made again.
+    fn kind(&self, cause: &Cause, stale: Option<Stale>, usersig: &Numbered) -> FailedAttempt {
+        match cause.retry_class() {
+            _ if stale == Some(Stale::Dead) => FailedAttempt::StaleConnection,
+            _ if cause.is_unanswered() => FailedAttempt::Unanswered,
+            _ if cause.looks_like_a_wrong_endpoint() && self.service_was_there() => {
+                FailedAttempt::Unanswered
+            }
+            RetryClass::NewUserSig => FailedAttempt::Class(self.class_of_expired(usersig)),
+            class => FailedAttempt::Class(class),
+        }
+    }
+
+    fn service_was_there(&self) -> bool {
+        self.service_was_there.is_some_and(|was_there| was_there())
     }
 
     /// An expired UserSig is worth a try more only where there can be another.
@@ -165,7 +248,7 @@ impl<'c, R: Request> Call<'c, R> {
         }
     }
 
-    fn usersig(&self) -> Result<Numbered, Cause> {
+    fn usersig(&self) -> Result<Numbered, Failed> {
         let usersig = self.state.usersigs.current(
             &self.settings.credentials,
             self.settings.sdkappid,
@@ -173,8 +256,15 @@ impl<'c, R: Request> Call<'c, R> {
             &self.patience,
         );
         usersig.map_err(|none| match none {
-            NoUserSig::Stopped(stop) => Cause::of(stop, Phase::Credentials),
-            NoUserSig::Failed(error) => Cause::Credentials(error),
+            NoUserSig::Stopped(stop) => Failed::Ended(Cause::of(stop, Phase::Credentials), None),
+            // what supplies it may come back, as the service may
+            NoUserSig::Failed(error) if self.service_was_there() => Failed::Attempt {
+                cause: Cause::Credentials(error),
+                effect: Effect::NotApplied,
+                kind: FailedAttempt::Class(RetryClass::Backoff),
+                started: Instant::now(),
+            },
+            NoUserSig::Failed(error) => Failed::Ended(Cause::Credentials(error), None),
         })
     }
 
@@ -256,17 +346,16 @@ impl<'c, R: Request> Call<'c, R> {
         })))
     }
 
-    fn decide(&mut self, class: RetryClass, cause: &Cause) -> Decision {
-        let attempt = FailedAttempt {
-            class,
-            timed_out: matches!(cause, Cause::Timeout { .. }),
-        };
+    fn decide(&mut self, kind: FailedAttempt) -> Decision {
+        // what was never there may be another service
+        let bear = self.service_was_there();
+        self.retry.bear_errors(bear);
         let now = self.started.elapsed();
         let deadline = self
             .patience
             .deadline
             .saturating_duration_since(self.started);
-        self.with_budget(|retry, budget| retry.failed(attempt, budget, now, deadline, random_u64()))
+        self.with_budget(|retry, budget| retry.failed(kind, budget, now, deadline, random_u64()))
     }
 
     fn with_budget<T>(&mut self, act: impl FnOnce(&mut Retry, &mut RetryBudget) -> T) -> T {
@@ -292,16 +381,6 @@ impl<'c, R: Request> Call<'c, R> {
             attempts: self.attempts,
             sent: self.sent,
             stopped,
-        }
-    }
-}
-
-impl Failed {
-    fn before_sending(cause: Cause) -> Failed {
-        Failed {
-            cause,
-            effect: Effect::NotApplied,
-            class: None,
         }
     }
 }

@@ -152,6 +152,49 @@ impl Cause {
         }
     }
 
+    /// Whether nobody answered an attempt that failed so, or a gateway in the service's place. A socket that this
+    /// machine refuses counts too: it is there once one of the client's own is free.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self {
+            Cause::Network { .. } => true,
+            Cause::Timeout { phase } => matches!(
+                phase,
+                Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read
+            ),
+            Cause::HttpStatus { status, .. } => matches!(status, 408 | 500..),
+            _ => false,
+        }
+    }
+
+    /// Whether it looks as if the endpoint were not the service; a gateway says so as well while the service is away.
+    pub(crate) fn looks_like_a_wrong_endpoint(&self) -> bool {
+        match self {
+            Cause::HttpStatus { status, .. } => *status != 429,
+            Cause::Tls(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The same failure once more, where it is one that nobody answered.
+    pub(crate) fn copied(&self) -> Option<Cause> {
+        Some(match self {
+            Cause::Network { phase, source } => Cause::Network {
+                phase: *phase,
+                source: match source.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => io::Error::new(source.kind(), source.to_string()),
+                },
+            },
+            Cause::Timeout { phase } => Cause::Timeout { phase: *phase },
+            Cause::HttpStatus { status, start } => Cause::HttpStatus {
+                status: *status,
+                start: start.clone(),
+            },
+            Cause::Tls(error) => Cause::Tls(error.to_string().into()),
+            _ => return None,
+        })
+    }
+
     /// What is known of the effect of an attempt that was sent and ended so.
     pub(crate) fn effect(&self) -> Effect {
         match self {

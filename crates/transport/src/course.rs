@@ -1,7 +1,9 @@
 //! Whether a run of many requests goes on. It ends early where every further request would end in the same way:
 //!
 //! - at the first answer that refuses the app, its credentials or the endpoint as such;
-//! - when so many requests in a row met no service, each for as long as an outage is borne with (`worker`).
+//! - when an outage was waited out for a request in vain, and none had been answered before: the endpoint is wrong, or
+//!   the service is away;
+//! - when so many requests in a row met no service, each for as long as an outage is waited out.
 //!
 //! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
 //! outage like any other.
@@ -9,10 +11,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use imtag_core::retry::Stopped;
+
 use crate::{Blame, Cause, Error, Outcome};
 
 /// Requests in a row that may fail for the service or the network. Each has been tried for as long as an outage is
-/// borne with.
+/// waited out.
 const IN_A_ROW: usize = 20;
 
 /// Why a bulk run ended before all was sent.
@@ -70,7 +74,9 @@ impl Course {
             Blame::Service => {
                 self.failed_in_a_row += 1;
                 self.last_failure = Some(Arc::clone(error));
-                if self.failed_in_a_row >= IN_A_ROW {
+                let nobody_there =
+                    !self.any_answered && error.stopped() == Some(Stopped::OutageTooLong);
+                if nobody_there || self.failed_in_a_row >= IN_A_ROW {
                     return Some(EndedEarly::GaveOut(Arc::clone(error)));
                 }
             }
@@ -169,6 +175,15 @@ mod tests {
     fn a_service_that_never_answered_gave_out() {
         let mut course = Course::default();
         assert!(course.note(Err(&gateway(502))).is_none());
+        let mut waited_out = failure(Cause::HttpStatus {
+            status: 502,
+            start: String::new(),
+        });
+        Arc::get_mut(&mut waited_out).unwrap().stopped = Some(Stopped::OutageTooLong);
+        let end = course.note(Err(&waited_out));
+        assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
+        let mut course = Course::default();
+        assert!(course.note(Err(&refused(91000))).is_none());
         assert!(matches!(course.end(), Some(EndedEarly::GaveOut(_))));
         assert!(Course::default().end().is_none());
     }

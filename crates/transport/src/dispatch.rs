@@ -324,7 +324,7 @@ impl Inner {
 
 impl OfSession {
     fn is_run(&self) -> bool {
-        self.session.sending.outage.is_some()
+        self.session.sending.is_run
     }
 
     /// Starts a thread, unless there are as many as may be. It counts as one without anything to do until it looks, so

@@ -19,6 +19,7 @@ mod http;
 mod interrupt;
 mod known_since;
 mod options;
+mod outage;
 mod outcome;
 mod patience;
 mod process;

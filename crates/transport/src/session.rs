@@ -24,9 +24,8 @@ pub(crate) struct Sending {
     /// For each request, with its waits and retries; at most until the deadline of the last of its changes.
     pub(crate) timeout: Duration,
     pub(crate) attempt_timeout: Duration,
-    /// For how long a request that meets no service is tried again, once the service has been there; and whether the
-    /// session ends where every further request would fail: `None` for a session that goes on as long as it is used.
-    pub(crate) outage: Option<Duration>,
+    /// Whether the session ends where every further request would fail; else it goes on as long as it is used.
+    pub(crate) is_run: bool,
     pub(crate) threads_at_most: usize,
     pub(crate) thread_name: &'static str,
 }

@@ -1,4 +1,4 @@
-//! What a client has in each process: connections, UserSig, retry budget, and a quota for each operation.
+//! What a client has in each process: connections, UserSig, retry budget, its calls in an outage, and a quota for each operation.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,7 @@ use crate::dispatch::Dispatch;
 use crate::gate::Gate;
 use crate::http::Http;
 use crate::known_since::{Registered, register};
+use crate::outage::Outage;
 use crate::settings::Settings;
 
 /// What a process has of its own.
@@ -17,6 +18,7 @@ pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
     budget: Mutex<RetryBudget>,
+    pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
     pub(crate) dispatch: Dispatch,
     gates: [Gate; Operation::ALL.len()],
@@ -31,6 +33,7 @@ impl State {
             http: Http::new(&settings.endpoint, settings.roots.as_ref()),
             usersigs: UserSigs::new(),
             budget: Mutex::new(RetryBudget::full()),
+            outage: Outage::new(settings.retry),
             dispatch: Dispatch::new(settings.rules),
             gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second, since)),
             _registered: registered,

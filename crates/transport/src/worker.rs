@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
 use imtag_core::schedule::{Batch, Fault, LeftOut, Next, Slot, Verdict};
@@ -14,31 +14,15 @@ use crate::call::Call;
 use crate::cause::Failure;
 use crate::change_error::ChangeCause;
 use crate::course::EndedEarly;
-use crate::patience::{Patience, deadline_after};
 use crate::random::random_u64;
 use crate::session::Session;
 use crate::{Blame, CallOptions, Cause, Error, Outcome, Phase};
 
-/// A request that meets no service rests between two calls as after so many failures, and longer each time.
-const FAILURES: u32 = 3;
-
-/// What came of a request, and of all calls that were made for it.
+/// What came of a request.
 struct Sent {
     result: Result<Outcome, Error>,
-    attempts: u32,
-    /// Attempts of which a byte left this machine.
-    sent: u32,
-    /// The most that calls before the last may have done.
-    earlier: Effect,
     /// An attempt was given up, and may still have its effect.
     may_land: bool,
-}
-
-/// A time in which a request meets no service.
-#[derive(Default)]
-struct Outage {
-    began: Option<Instant>,
-    rests: u32,
 }
 
 /// Sends for as long as the session is open.
@@ -108,23 +92,27 @@ fn send(session: &Arc<Session>, batch: Batch) {
         inner.schedule.settle(batch, verdict, true, dispatch.now());
         return;
     };
+    let (attempts, left) = match &sent.result {
+        Ok(outcome) => (outcome.attempts, outcome.sent),
+        Err(error) => (error.attempts(), error.sent()),
+    };
     let of = inner.of(source);
-    of.counts.requests += u64::from(sent.attempts > 0);
-    of.counts.attempts += u64::from(sent.attempts);
-    of.counts.sent += u64::from(sent.sent);
+    of.counts.requests += u64::from(attempts > 0);
+    of.counts.attempts += u64::from(attempts);
+    of.counts.sent += u64::from(left);
     let result = sent.result.map_err(Arc::new);
     let mut end = None;
     let mut blame = Blame::Users;
     if let Err(error) = &result {
         blame = of.course.blame(error);
     }
-    if session.sending.outage.is_some() {
+    if session.sending.is_run {
         end = of.course.note(result.as_ref());
     }
     if session.is_drained() {
         end = Some(EndedEarly::Cancelled);
     }
-    let verdict = verdict(session, &batch, result, blame, sent.earlier);
+    let verdict = verdict(session, &batch, result, blame);
     inner
         .schedule
         .settle(batch, verdict, sent.may_land, dispatch.now());
@@ -154,8 +142,7 @@ fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
     }
 }
 
-/// Calls until the request is answered, or is not worth another call. In a run, a request that meets no service is
-/// called again beyond the retries of the call itself, so that a short outage costs time and no users.
+/// Calls until the request is answered, or has failed.
 fn send_request<R: Request>(
     session: &Session,
     batch: &Batch,
@@ -163,34 +150,27 @@ fn send_request<R: Request>(
     on_turn: &dyn Fn(),
 ) -> Sent {
     let (settings, state) = session.client.parts();
-    let (mut attempts, mut sent) = (0, 0);
-    let mut earlier = Effect::NotApplied;
-    let mut may_land = false;
-    let mut outage = Outage::default();
+    let service_was_there = || {
+        let mut inner = session.dispatch().lock();
+        inner.of(session.source).course.any_answered()
+    };
     loop {
         let options = options(session, batch);
         let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
-        let result = call.run();
-        may_land |= call.may_land();
-        let (made, left) = match &result {
-            Ok(outcome) => (outcome.attempts, outcome.sent),
-            Err(error) => (error.attempts(), error.sent()),
-        };
-        attempts += made;
-        sent += left;
-        if let Err(error) = &result {
-            if is_worth_another(session, error, attempts, &mut outage) {
-                earlier = earlier.max(error.effect());
-                continue;
-            }
+        if session.sending.is_run {
+            call = call.of_run(&service_was_there);
         }
-        return Sent {
-            result,
-            attempts,
-            sent,
-            earlier,
-            may_land,
-        };
+        let result = call.run();
+        let may_land = call.may_land();
+        match &result {
+            // nothing is wrong: other processes of the app use the quota up
+            Err(error)
+                if session.sending.is_run
+                    && !session.is_drained()
+                    && error.attempts() == 0
+                    && waited_for_the_quota(error) => {}
+            _ => return Sent { result, may_land },
+        }
     }
 }
 
@@ -202,38 +182,6 @@ fn options(session: &Session, batch: &Batch) -> CallOptions {
         .attempt_timeout(sending.attempt_timeout)
         .cancel(&session.cancel)
         .drain(&session.drain)
-}
-
-fn is_worth_another(session: &Session, error: &Error, attempts: u32, outage: &mut Outage) -> bool {
-    let Some(borne) = session.sending.outage else {
-        return false;
-    };
-    if session.is_drained() {
-        return false;
-    }
-    if attempts == 0 && waited_for_the_quota(error) {
-        return true; // nothing is wrong: other processes of the app use the quota up
-    }
-    let no_service = {
-        let mut inner = session.dispatch().lock();
-        let course = &inner.of(session.source).course;
-        course.any_answered() && course.blame(error) == Blame::Service
-    };
-    let began = *outage.began.get_or_insert_with(Instant::now);
-    if !no_service || began.elapsed() >= borne {
-        return false;
-    }
-    let patience = Patience {
-        deadline: deadline_after(Duration::MAX),
-        cancel: Some(session.cancel.clone()),
-        drain: Some(session.drain.clone()),
-        asking: None,
-    };
-    let _watch = patience.watch();
-    let policy = session.client.parts().0.retry;
-    let rest = policy.backoff(FAILURES + outage.rests, random_u64());
-    outage.rests += 1;
-    patience.sleep_until(Instant::now() + rest).is_ok()
 }
 
 fn waited_for_the_quota(error: &Error) -> bool {
@@ -250,20 +198,19 @@ fn verdict(
     batch: &Batch,
     result: Result<Outcome, Arc<Error>>,
     blame: Blame,
-    earlier: Effect,
 ) -> Verdict<ChangeCause> {
     let Err(error) = result else {
         return Verdict::Done {
             left_out: Vec::new(),
         };
     };
-    let effect = error.effect().max(earlier);
+    let effect = error.effect();
     match error.cause() {
         Cause::Partial(partial) => {
             let failures = partial.failures.iter();
             Verdict::Done {
                 left_out: failures
-                    .map(|failure| left_out(session, batch, failure, earlier))
+                    .map(|failure| left_out(session, batch, failure))
                     .collect(),
             }
         }
@@ -279,12 +226,7 @@ fn verdict(
     }
 }
 
-fn left_out(
-    session: &Session,
-    batch: &Batch,
-    failure: &Failure,
-    earlier: Effect,
-) -> LeftOut<ChangeCause> {
+fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<ChangeCause> {
     let policy = session.client.parts().0.retry;
     let tries = batch.tries() + 1;
     let again = failure.refusal.code.retry() != RetryClass::Never
@@ -295,7 +237,7 @@ fn left_out(
         again_at: again.then(|| again_at(session, &policy, tries)),
         fault: Fault {
             why: ChangeCause::LeftOut(failure.refusal.clone()),
-            effect: failure.effect.max(earlier),
+            effect: failure.effect,
             concerns: concerns(failure.refusal.code),
         },
     }

@@ -143,7 +143,8 @@ fn few_changes_that_a_dead_service_never_answers_gave_out_too() {
         .local_addr()
         .unwrap();
     let client = builder(&format!("http://{nobody}")).build().unwrap();
-    let summary = client.bulk().run([user(0)]).finish();
+    let options = client.bulk().timeout(Duration::from_millis(200));
+    let summary = options.run([user(0)]).finish();
     assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
 }
 

@@ -15,11 +15,9 @@ use imtag_transport::{
 use support::*;
 
 fn failed(emulator: &Emulator, fault: Fault) -> Error {
-    // as often as the client tries
-    emulator.faults(Operation::Add, vec![fault; 4]);
-    let error = client(emulator).add_tag(&add()).unwrap_err();
-    emulator.reset();
-    error
+    emulator.fault(Operation::Add, fault);
+    let client = client_of_one_attempt(emulator);
+    client.add_tag(&add()).unwrap_err()
 }
 
 #[test]
@@ -131,9 +129,9 @@ fn a_get_that_failed_is_not_read_whatever_it_failed_of() {
         (Fault::code(70009), "get: the service refused"),
         (Fault::leave_out(["v"], 70107), "get: 1 of 2 accounts"),
     ] {
-        emulator.faults(Operation::Get, vec![fault; 4]);
-        let error = client(&emulator).get_tag(&get).unwrap_err();
-        emulator.reset();
+        emulator.fault(Operation::Get, fault);
+        let client = client_of_one_attempt(&emulator);
+        let error = client.get_tag(&get).unwrap_err();
         let message = error.to_string();
         assert!(message.starts_with(start), "{message}");
         assert!(message.contains(" (not read; "), "{message}");
@@ -209,7 +207,7 @@ fn answers_that_are_not_the_services_are_errors_with_what_they_start_with() {
     for error in [page, gateway, truncated] {
         assert_eq!(
             (error.effect(), error.attempts()),
-            (Effect::PossiblyApplied, 4)
+            (Effect::PossiblyApplied, 1)
         );
     }
 }
@@ -245,6 +243,7 @@ fn a_cut_connection_is_possibly_applied_and_nobody_listening_is_not() {
     let endpoint = emulator.endpoint();
     drop(emulator);
     let error = builder(&endpoint)
+        .retry(ONE_ATTEMPT)
         .build()
         .unwrap()
         .add_tag(&add())
@@ -259,13 +258,14 @@ fn a_cut_connection_is_possibly_applied_and_nobody_listening_is_not() {
         ),
         "{error:?}"
     );
-    assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 4));
+    assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 1));
     assert_eq!(error.sent(), 0);
 }
 
 #[test]
 fn a_host_without_an_address_is_a_network_error_that_names_it() {
-    let client = builder("https://no-such-host.invalid").build().unwrap();
+    let client = builder("https://no-such-host.invalid").retry(ONE_ATTEMPT);
+    let client = client.build().unwrap();
     let error = client.add_tag(&add()).unwrap_err();
     assert!(
         matches!(
@@ -311,7 +311,8 @@ fn a_usersig_that_expired_is_made_anew_once() {
     emulator.fault(Operation::Add, Fault::code(70001));
     let outcome = client(&emulator).add_tag(&add()).unwrap();
     assert_eq!(outcome.attempts, 2);
-    let error = failed(&emulator, Fault::code(70001));
+    emulator.faults(Operation::Add, vec![Fault::code(70001); 2]);
+    let error = client(&emulator).add_tag(&add()).unwrap_err();
     assert_eq!((error.code(), error.attempts()), (Some(Code(70001)), 2));
 
     let usersig = UserSig::new("expired").unwrap();

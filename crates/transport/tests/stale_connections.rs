@@ -8,19 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use imtag_core::retry::RetryPolicy;
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
     CallOptions, Cause, Change, Client, ClientBuilder, Effect, Operation, Phase,
 };
 use support::network::{Death, Network};
 use support::*;
-
-const ONE_ATTEMPT: RetryPolicy = RetryPolicy {
-    max_attempts: 1,
-    first_backoff: Duration::ZERO,
-    longest_backoff: Duration::ZERO,
-};
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(100);

@@ -98,7 +98,7 @@ impl BatcherOptions {
             },
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,
-            outage: None,
+            is_run: false,
             threads_at_most: threads_at_most(calls_per_second),
             thread_name: "imtag-batcher",
         };

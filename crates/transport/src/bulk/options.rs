@@ -43,8 +43,8 @@ impl BulkOptions {
         }
     }
 
-    /// The time for each request with its waits and retries; default: 60 s. A request that meets no service is tried
-    /// again for half of it besides, once the service has answered at all.
+    /// The time for each request with its waits and retries; default: 60 s. For half of it a service that is away is
+    /// waited for, so that a short outage costs time and no changes.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -123,7 +123,7 @@ impl BulkOptions {
             },
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout.min(self.timeout),
-            outage: Some(self.timeout / 2),
+            is_run: true,
             threads_at_most: threads_at_most(self.client.parts().0.calls_per_second.get()),
             thread_name: "imtag-bulk",
         };

@@ -44,6 +44,18 @@ pub(crate) fn client(emulator: &Emulator) -> Client {
     builder(&emulator.endpoint()).build().unwrap()
 }
 
+/// A client whose calls make one attempt: what fails is told at once.
+pub(crate) fn client_of_one_attempt(emulator: &Emulator) -> Client {
+    let builder = builder(&emulator.endpoint());
+    builder.retry(ONE_ATTEMPT).build().unwrap()
+}
+
+pub(crate) const ONE_ATTEMPT: RetryPolicy = RetryPolicy {
+    max_attempts: 1,
+    first_backoff: Duration::ZERO,
+    longest_backoff: Duration::ZERO,
+};
+
 /// The emulator's CA in a file that lives as long as the returned value.
 pub(crate) fn ca_file(emulator: &Emulator) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();

@@ -43,6 +43,8 @@ struct State {
     /// Connections up to this number die at the client's next word.
     doomed: usize,
     death: Option<Death>,
+    /// Every word is lost.
+    all_lost: bool,
     /// Every connection dies at the client's second word.
     one_word_each: bool,
     /// Words of the client that a connection died of.
@@ -128,6 +130,18 @@ impl Network {
         state.death = Some(death);
     }
 
+    /// From now on every connection dies in this way at the client's next word, new ones too.
+    pub(crate) fn lose_all(&self, death: Death) {
+        let mut state = self.state();
+        state.all_lost = true;
+        state.death = Some(death);
+    }
+
+    /// From now on words are passed on again.
+    pub(crate) fn lose_none(&self) {
+        self.state().all_lost = false;
+    }
+
     /// From now on each connection dies in this way at the client's second word.
     pub(crate) fn one_word_each(&self, death: Death) {
         let mut state = self.state();
@@ -211,7 +225,7 @@ impl Network {
 
     fn death_of(&self, number: usize, words: usize) -> Option<Death> {
         let mut state = self.state();
-        let dies = number <= state.doomed || (state.one_word_each && words > 1);
+        let dies = state.all_lost || number <= state.doomed || (state.one_word_each && words > 1);
         if let Some(death) = state.death.filter(|_| dies) {
             state.lost += 1;
             return Some(death);

@@ -1,0 +1,207 @@
+//! Scenarios with exact moments, in milliseconds.
+
+use super::*;
+
+const HALF: u64 = 1 << 63;
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn outage() -> Outage {
+    Outage::new(RetryPolicy::default())
+}
+
+/// A call with this deadline fails: nobody answers an attempt that was started and failed then.
+fn fails(
+    outage: &mut Outage,
+    caller: Option<Caller>,
+    started: u64,
+    now: u64,
+    deadline: u64,
+) -> Caller {
+    let failure = Failure {
+        started: ms(started),
+        deadline: ms(deadline),
+        unanswered: true,
+    };
+    outage.failed(caller, failure, ms(now), HALF)
+}
+
+fn woken(outage: &mut Outage) -> Vec<Caller> {
+    outage.take_woken().into_iter().collect()
+}
+
+#[test]
+fn one_call_probes_after_growing_waits_and_gives_up_after_a_probe_at_half_of_its_time() {
+    let mut outage = outage();
+    let call = fails(&mut outage, None, 0, 0, 10_000);
+    let mut now = 0;
+    let mut probes = Vec::new();
+    loop {
+        match outage.step(call, ms(now)) {
+            Step::Try => {
+                probes.push(now);
+                fails(&mut outage, Some(call), now, now, 10_000);
+            }
+            Step::Wait(until) => {
+                now = u64::try_from(until.expect("it is the first").as_millis()).unwrap();
+            }
+            Step::GiveUp => break,
+        }
+    }
+    assert_eq!(probes, [50, 150, 350, 750, 1_550, 3_150, 5_000]);
+}
+
+#[test]
+fn one_of_many_probes_and_an_answer_lets_all_go_on() {
+    let mut outage = outage();
+    let calls: Vec<Caller> = (0..200)
+        .map(|_| fails(&mut outage, None, 0, 1, 10_000))
+        .collect();
+    // in flight together, so they are one failure, and not two hundred
+    assert_eq!(outage.step(calls[0], ms(50)), Step::Wait(Some(ms(51))));
+    assert_eq!(outage.step(calls[1], ms(50)), Step::Wait(None));
+    assert_eq!(outage.step(calls[0], ms(51)), Step::Try);
+    assert_eq!(outage.step(calls[1], ms(52)), Step::Wait(Some(ms(1_051))));
+    woken(&mut outage);
+    outage.answered(ms(60));
+    outage.leave(calls[0]);
+    assert_eq!(woken(&mut outage), calls[1..]);
+    for call in &calls[1..] {
+        assert_eq!(outage.step(*call, ms(60)), Step::Try);
+        assert_eq!(outage.must_wait(Some(*call), ms(60), ms(10_000)), None);
+    }
+}
+
+#[test]
+fn calls_of_one_limit_share_their_last_probe_and_later_limits_wait_on() {
+    let mut outage = outage();
+    let early = [(); 3].map(|()| fails(&mut outage, None, 0, 0, 400));
+    let late = fails(&mut outage, None, 0, 0, 10_000);
+    assert_eq!(outage.step(early[0], ms(50)), Step::Try);
+    // started before their limit: not the last
+    fails(&mut outage, Some(early[0]), 50, 60, 400);
+    assert_eq!(outage.step(early[1], ms(160)), Step::Try);
+    fails(&mut outage, Some(early[1]), 160, 170, 400);
+    // the backoff would be until 370: the limit is before
+    assert_eq!(outage.step(early[2], ms(170)), Step::Wait(Some(ms(200))));
+    assert_eq!(outage.step(late, ms(170)), Step::Wait(None));
+    assert_eq!(outage.step(early[2], ms(200)), Step::Try);
+    woken(&mut outage);
+    fails(&mut outage, Some(early[2]), 200, 205, 400);
+    for call in early {
+        assert_eq!(outage.step(call, ms(205)), Step::GiveUp);
+    }
+    assert_eq!(woken(&mut outage), [early[0], early[1], late]);
+    assert!(matches!(outage.step(late, ms(205)), Step::Wait(Some(_))));
+}
+
+#[test]
+fn a_probe_that_hangs_is_followed_by_another_after_its_lease_or_at_a_limit() {
+    let mut outage = outage();
+    let first = fails(&mut outage, None, 0, 0, 60_000);
+    let second = fails(&mut outage, None, 0, 0, 60_000);
+    assert_eq!(outage.step(first, ms(50)), Step::Try);
+    assert_eq!(outage.step(second, ms(1_000)), Step::Wait(Some(ms(1_050))));
+    // one whose limit is before the lease ends
+    let hasty = outage.must_wait(None, ms(1_000), ms(1_040)).unwrap();
+    assert_eq!(outage.step(second, ms(1_010)), Step::Wait(Some(ms(1_020))));
+    assert_eq!(outage.step(second, ms(1_020)), Step::Try);
+    // it serves the one whose limit was over when it began
+    assert_eq!(outage.step(hasty, ms(1_021)), Step::Wait(Some(ms(2_020))));
+    fails(&mut outage, Some(second), 1_020, 1_030, 60_000);
+    assert_eq!(outage.step(hasty, ms(1_030)), Step::GiveUp);
+}
+
+#[test]
+fn a_prober_that_is_cancelled_passes_the_turn_on() {
+    let mut outage = outage();
+    let calls = [(); 2].map(|()| fails(&mut outage, None, 0, 0, 10_000));
+    assert_eq!(outage.step(calls[0], ms(50)), Step::Try);
+    woken(&mut outage);
+    outage.leave(calls[0]);
+    assert_eq!(woken(&mut outage), [calls[1]]);
+    assert_eq!(outage.step(calls[1], ms(51)), Step::Try);
+    outage.leave(calls[1]);
+    assert!(!outage.is_on());
+    assert_eq!(outage.must_wait(None, ms(52), ms(10_000)), None);
+}
+
+#[test]
+fn a_new_call_waits_with_the_others_and_has_a_probe_at_half_of_its_time() {
+    let mut outage = outage();
+    let old = fails(&mut outage, None, 0, 0, 60_000);
+    for now in [50, 150, 350, 750, 1_550] {
+        assert_eq!(outage.step(old, ms(now)), Step::Try);
+        fails(&mut outage, Some(old), now, now, 60_000);
+    }
+    let new = outage.must_wait(None, ms(1_600), ms(2_600)).unwrap();
+    assert_eq!(outage.step(new, ms(1_600)), Step::Wait(None));
+    assert_eq!(outage.step(old, ms(1_600)), Step::Wait(Some(ms(2_100))));
+    assert_eq!(outage.step(new, ms(2_100)), Step::Try);
+    outage.answered(ms(2_110));
+    outage.leave(new);
+    assert_eq!(outage.step(old, ms(2_110)), Step::Try);
+}
+
+#[test]
+fn what_was_sent_before_the_last_answer_begins_no_outage() {
+    let mut outage = outage();
+    outage.answered(ms(100));
+    let late = fails(&mut outage, None, 99, 200, 10_000);
+    assert!(!outage.is_on());
+    assert_eq!(outage.step(late, ms(200)), Step::Wait(Some(ms(250))));
+    assert_eq!(outage.step(late, ms(250)), Step::Try);
+}
+
+#[test]
+fn a_request_that_fails_while_others_are_answered_rests_longer_each_time() {
+    let mut outage = outage();
+    let mut call = None;
+    let (mut now, mut rests) = (0, Vec::new());
+    loop {
+        let failed = fails(&mut outage, call, now, now, 10_000);
+        call = Some(failed);
+        outage.answered(ms(now)); // to another call
+        let Step::Wait(Some(until)) = outage.step(failed, ms(now)) else {
+            break;
+        };
+        let until = u64::try_from(until.as_millis()).unwrap();
+        rests.push(until - now);
+        now = until;
+        assert_eq!(outage.step(failed, ms(now)), Step::Try);
+    }
+    assert_eq!(rests, [50, 100, 200, 400, 800, 1_600, 1_850]);
+    assert_eq!(outage.step(call.unwrap(), ms(now)), Step::GiveUp);
+}
+
+#[test]
+fn a_call_that_the_service_cannot_do_holds_up_no_other() {
+    let mut outage = outage();
+    let failure = Failure {
+        started: ms(0),
+        deadline: ms(1_000),
+        unanswered: false,
+    };
+    let call = outage.failed(None, failure, ms(0), HALF);
+    assert_eq!(outage.must_wait(None, ms(0), ms(1_000)), None);
+    assert_eq!(outage.step(call, ms(0)), Step::Wait(Some(ms(50))));
+    assert_eq!(outage.step(call, ms(50)), Step::Try);
+    let failure = Failure {
+        started: ms(500),
+        ..failure
+    };
+    outage.failed(Some(call), failure, ms(501), HALF);
+    assert_eq!(outage.step(call, ms(501)), Step::GiveUp);
+}
+
+#[test]
+fn a_call_that_passes_the_quota_into_an_outage_waits() {
+    let mut outage = outage();
+    assert_eq!(outage.must_wait(None, ms(0), ms(1_000)), None);
+    fails(&mut outage, None, 0, 1, 1_000);
+    let caller = outage.must_wait(None, ms(2), ms(1_000));
+    assert!(caller.is_some());
+    assert_eq!(outage.must_wait(caller, ms(3), ms(1_000)), caller);
+}

@@ -1,0 +1,164 @@
+//! Waiting for a service that does not answer: all calls of a client wait together, on their own threads. The rule is
+//! core's; here it gets a clock, threads to wake, and the failure that a call reports which ended without one of its own.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use imtag_core::outage::{Caller, Failure, Outage as Rule, Step};
+use imtag_core::retry::RetryPolicy;
+
+use crate::cause::Cause;
+use crate::patience::{Patience, Stop};
+use crate::random::random_u64;
+
+pub(crate) struct Outage {
+    origin: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    rule: Rule,
+    /// Those that wait.
+    threads: HashMap<Caller, Thread>,
+    last_failure: Option<Cause>,
+}
+
+/// Why a call waits no longer, and makes no further attempt.
+pub(crate) enum Ended {
+    Stopped(Stop),
+    /// The outage has lasted too long for it.
+    TooLong,
+}
+
+impl Outage {
+    pub(crate) fn new(policy: RetryPolicy) -> Outage {
+        Outage {
+            origin: Instant::now(),
+            state: Mutex::new(State {
+                rule: Rule::new(policy),
+                threads: HashMap::new(),
+                last_failure: None,
+            }),
+        }
+    }
+
+    fn at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.origin)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes those that are to look again once the lock is free.
+    fn with<T>(&self, act: impl FnOnce(&mut State, Duration) -> T) -> T {
+        let now = self.at(Instant::now());
+        let mut state = self.state();
+        let result = act(&mut state, now);
+        let woken = state.rule.take_woken();
+        let threads = woken.iter().filter_map(|caller| state.threads.get(caller));
+        let threads: Vec<Thread> = threads.cloned().collect();
+        drop(state);
+        for thread in threads {
+            thread.unpark();
+        }
+        result
+    }
+}
+
+/// A call among those of its client. It leaves them when it is dropped, whatever it was at.
+pub(crate) struct Place<'o> {
+    outage: &'o Outage,
+    caller: Option<Caller>,
+}
+
+impl<'o> Place<'o> {
+    pub(crate) fn of(outage: &'o Outage) -> Place<'o> {
+        Place {
+            outage,
+            caller: None,
+        }
+    }
+
+    /// Waits until the call may make an attempt: at once where nobody is known to be away.
+    pub(crate) fn await_turn(&mut self, patience: &Patience) -> Result<(), Ended> {
+        while !self.may_send(patience.deadline) {
+            let Some(caller) = self.caller else { break };
+            let step = self.outage.with(|state, now| {
+                let step = state.rule.step(caller, now);
+                match step {
+                    Step::Wait(_) => state.threads.insert(caller, thread::current()),
+                    _ => state.threads.remove(&caller),
+                };
+                step
+            });
+            let until = match step {
+                Step::Try => break,
+                Step::GiveUp => return Err(Ended::TooLong),
+                Step::Wait(Some(moment)) => self.outage.origin + moment,
+                Step::Wait(None) => patience.deadline,
+            };
+            patience.park_until(until).map_err(Ended::Stopped)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it may make an attempt, or is to wait first, as others wait.
+    pub(crate) fn may_send(&mut self, deadline: Instant) -> bool {
+        let deadline = self.outage.at(deadline);
+        let waits = |state: &mut State, now| state.rule.must_wait(self.caller, now, deadline);
+        let waits = self.outage.with(waits);
+        self.caller = waits.or(self.caller);
+        waits.is_none()
+    }
+
+    /// An attempt of the call failed, after which it waits. `unanswered`: nobody answered it.
+    pub(crate) fn failed(
+        &mut self,
+        cause: &Cause,
+        unanswered: bool,
+        started: Instant,
+        deadline: Instant,
+    ) {
+        let failure = Failure {
+            started: self.outage.at(started),
+            deadline: self.outage.at(deadline),
+            unanswered,
+        };
+        let caller = self.outage.with(|state, now| {
+            if unanswered {
+                state.last_failure = cause.copied();
+            }
+            state.rule.failed(self.caller, failure, now, random_u64())
+        });
+        self.caller = Some(caller);
+    }
+
+    /// The service has answered an attempt of the call: nobody need wait any longer.
+    pub(crate) fn answered(&self) {
+        self.outage.with(|state, now| state.rule.answered(now));
+    }
+
+    /// The failure that nobody answered, of whichever call had the last.
+    pub(crate) fn last_failure(&self) -> Option<Cause> {
+        self.outage.state().last_failure.as_ref()?.copied()
+    }
+
+    /// The call is over, or failed for another reason.
+    pub(crate) fn leave(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            self.outage.with(|state, _| {
+                state.threads.remove(&caller);
+                state.rule.leave(caller);
+            });
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,357 @@
+//! A service that goes away and comes back: it costs time, and no call and no change whose time is long enough.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use imtag_core::retry::{RetryPolicy, Stopped};
+use imtag_emulator::{Emulator, Fault, Standing};
+use imtag_transport::{
+    CallOptions, CancelToken, Cause, Change, Client, ClientBuilder, Effect, Error, Phase,
+};
+use support::network::{Death, Network};
+use support::*;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(200);
+
+#[derive(Debug, Clone, Copy)]
+enum Away {
+    /// Nobody listens, and what was open is reset.
+    Refuses,
+    /// Connections are made, and reset at the first word.
+    Resets,
+    /// A gateway answers.
+    Status(u16),
+    /// Connections are made, and nothing is said.
+    Silent,
+}
+
+const ALL: [Away; 5] = [
+    Away::Refuses,
+    Away::Resets,
+    Away::Status(502),
+    Away::Status(408),
+    Away::Silent,
+];
+
+struct Stage {
+    emulator: Emulator,
+    network: Network,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let emulator = emulator();
+        let network = Network::to(emulator.address());
+        Stage { emulator, network }
+    }
+
+    fn client(&self) -> ClientBuilder {
+        builder(&self.network.endpoint("http")).timeout(LONG)
+    }
+
+    fn goes(&self, away: Away) {
+        match away {
+            Away::Refuses => self.network.refuse(),
+            Away::Resets => self.network.lose_all(Death::Reset),
+            Away::Silent => self.network.lose_all(Death::Silence),
+            Away::Status(status) => {
+                let standing = Standing::new(Fault::status(status), 1.0).unwrap();
+                self.emulator.stand(standing);
+            }
+        }
+    }
+
+    /// Comes back once more requests have failed than a call has attempts.
+    fn comes_back(&self, away: Away) {
+        match away {
+            // nobody counts refusals; how long it lasts decides nothing
+            Away::Refuses => {
+                thread::sleep(Duration::from_millis(300));
+                self.network.restore();
+            }
+            Away::Resets => {
+                until(|| self.network.lost() > 6);
+                self.network.lose_none();
+            }
+            Away::Silent => {
+                until(|| self.network.lost() > 4);
+                self.network.lose_none();
+            }
+            Away::Status(_) => {
+                until(|| self.met() > 6);
+                self.emulator.remove_faults();
+            }
+        }
+    }
+
+    /// Requests that the gateway answered.
+    fn met(&self) -> u64 {
+        self.emulator.standing().first().map_or(0, |it| it.met)
+    }
+
+    /// Does `work` while the service is away for a moment.
+    fn while_away(&self, away: Away, work: impl FnOnce() + Send) {
+        self.goes(away);
+        thread::scope(|scope| {
+            let working = scope.spawn(work);
+            self.comes_back(away);
+            working.join().unwrap();
+        });
+    }
+}
+
+fn options() -> CallOptions {
+    CallOptions::new().attempt_timeout(Duration::from_millis(800))
+}
+
+fn call_by_200_threads(client: &Client) {
+    thread::scope(|scope| {
+        for _ in 0..200 {
+            let call = || client.add_tag_with(&add(), &options()).unwrap();
+            scope.spawn(call);
+        }
+    });
+}
+
+#[test]
+fn it_costs_no_strict_call_whether_the_service_was_there_before_or_not() {
+    for away in ALL {
+        for was_there in [false, true] {
+            let stage = Stage::new();
+            let client = stage.client().build().unwrap();
+            if was_there {
+                client.add_tag(&add()).unwrap();
+            }
+            stage.while_away(away, || {
+                let outcome = client.add_tag_with(&add(), &options()).unwrap();
+                assert!(
+                    outcome.attempts > 4 || matches!(away, Away::Refuses),
+                    "{away:?}"
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn it_costs_none_of_two_hundred_calls_at_once() {
+    for away in ALL {
+        let stage = Stage::new();
+        let client = stage.client().build().unwrap();
+        call_by_200_threads(&client);
+        stage.while_away(away, || call_by_200_threads(&client));
+    }
+}
+
+#[test]
+fn it_costs_a_run_no_change_whether_the_service_was_there_before_or_not() {
+    for away in ALL {
+        let stage = Stage::new();
+        let client = stage.client().build().unwrap();
+        let run = |from: usize| {
+            let changes = (from..from + 2_000).map(|user| Change::add(format!("u{user}"), ["a"]));
+            let options = client.bulk().timeout(LONG);
+            let options = options.attempt_timeout(Duration::from_millis(800));
+            let summary = options.run(changes).finish();
+            assert!(summary.all_done(), "{away:?}: {summary}");
+        };
+        stage.while_away(away, || run(0));
+        stage.while_away(away, || run(2_000));
+        assert_eq!(stage.emulator.users().len(), 4_000);
+    }
+}
+
+#[test]
+fn it_costs_none_of_two_hundred_callers_of_a_batcher_a_change() {
+    for away in ALL {
+        let stage = Stage::new();
+        let client = stage.client().build().unwrap();
+        let options = client.batcher().timeout(LONG);
+        let batcher = options.attempt_timeout(Duration::from_millis(800)).start();
+        let call = |round: u32| {
+            thread::scope(|scope| {
+                for user in 0..200 {
+                    let batcher = &batcher;
+                    scope.spawn(move || {
+                        batcher
+                            .add_tag(format!("u{user}"), [format!("t{round}")])
+                            .unwrap();
+                    });
+                }
+            });
+        };
+        call(0);
+        stage.while_away(away, || call(1));
+        let users = stage.emulator.users();
+        assert_eq!(users.len(), 200);
+        assert!(users.values().all(|tags| tags.len() == 2), "{away:?}");
+    }
+}
+
+#[test]
+fn one_request_at_a_time_asks_whether_the_service_is_back() {
+    let stage = Stage::new();
+    let client = stage
+        .client()
+        .retry(RetryPolicy::default())
+        .build()
+        .unwrap();
+    call_by_200_threads(&client);
+    stage.goes(Away::Status(502));
+    let done = AtomicU64::new(0);
+    let met = thread::scope(|scope| {
+        for _ in 0..200 {
+            scope.spawn(|| {
+                client.add_tag(&add()).unwrap();
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        // its length decides nothing: the waits between two probes grow
+        thread::sleep(Duration::from_secs(1));
+        let met = stage.met();
+        stage.emulator.remove_faults();
+        met
+    });
+    println!("{met} requests of 200 calls in an outage of a second");
+    assert_eq!(done.into_inner(), 200);
+    // what was under way when the first failed, and the probes
+    assert!((2..=200 + 50).contains(&met), "{met}");
+}
+
+fn assert_refused(error: &Error) {
+    assert!(
+        matches!(
+            error.cause(),
+            Cause::Network {
+                phase: Phase::Connect,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+    assert_eq!(error.effect(), Effect::NotApplied);
+    assert_eq!(
+        (error.sent(), error.stopped()),
+        (0, Some(Stopped::OutageTooLong))
+    );
+}
+
+#[test]
+fn one_that_lasts_too_long_ends_all_calls_with_what_failed_each_at_half_of_its_time() {
+    let stage = Stage::new();
+    let client = stage.client().build().unwrap();
+    stage.network.refuse();
+    thread::scope(|scope| {
+        for seconds in [4, 6, 8] {
+            for _ in 0..20 {
+                let client = &client;
+                scope.spawn(move || {
+                    let began = Instant::now();
+                    let options = CallOptions::new().timeout(Duration::from_secs(seconds));
+                    let error = client.add_tag_with(&add(), &options).unwrap_err();
+                    assert_refused(&error);
+                    println!("of {seconds} s: ended after {:?}", began.elapsed());
+                    assert!(began.elapsed() >= Duration::from_secs(seconds) / 2);
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_call_that_begins_in_it_ends_with_what_failed_for_others_and_needs_no_attempt_of_its_own() {
+    let stage = Stage::new();
+    let client = stage.client().build().unwrap();
+    stage.goes(Away::Status(502));
+    let token = CancelToken::new();
+    let first = CallOptions::new().cancel(&token);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| client.add_tag_with(&add(), &first).unwrap_err());
+        until(|| stage.met() > 0);
+        let options = CallOptions::new().timeout(Duration::from_secs(4));
+        let error = client.add_tag_with(&add(), &options).unwrap_err();
+        assert!(
+            matches!(error.cause(), Cause::HttpStatus { status: 502, .. }),
+            "{error:?}"
+        );
+        assert_eq!(error.stopped(), Some(Stopped::OutageTooLong));
+        token.cancel();
+        let first = first.join().unwrap();
+        assert!(
+            matches!(first.cause(), Cause::Cancelled { .. }),
+            "{first:?}"
+        );
+        assert!(first.attempts() > 0);
+    });
+    // nobody waits any more: a new call tries at once
+    stage.emulator.remove_faults();
+    assert_eq!(client.add_tag(&add()).unwrap().attempts, 1);
+}
+
+#[test]
+fn a_call_of_one_attempt_does_not_wait_for_it() {
+    let stage = Stage::new();
+    let once = RetryPolicy {
+        max_attempts: 1,
+        ..RetryPolicy::default()
+    };
+    let client = stage.client().retry(once).build().unwrap();
+    stage.network.refuse();
+    let error = client.add_tag(&add()).unwrap_err();
+    assert_eq!(
+        (error.attempts(), error.stopped()),
+        (1, Some(Stopped::AttemptsSpent))
+    );
+}
+
+#[test]
+fn a_drain_and_an_interrupt_end_the_wait_for_it() {
+    let stage = Stage::new();
+    let client = stage.client().build().unwrap();
+    stage.network.refuse();
+    let drain = CancelToken::new();
+    let asked = AtomicU64::new(0);
+    let asked: &'static AtomicU64 = Box::leak(Box::new(asked));
+    let interrupt = move || asked.fetch_add(1, Ordering::SeqCst) == 2;
+    let drained = CallOptions::new().drain(&drain);
+    thread::scope(|scope| {
+        let drained = scope.spawn(|| client.add_tag_with(&add(), &drained).unwrap_err());
+        let options = CallOptions::new().interrupt(interrupt);
+        let interrupted = client.add_tag_with(&add(), &options).unwrap_err();
+        drain.cancel();
+        for error in [interrupted, drained.join().unwrap()] {
+            assert!(
+                matches!(error.cause(), Cause::Cancelled { .. }),
+                "{error:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn answers_of_the_service_keep_to_the_attempts_that_a_call_has() {
+    let stage = Stage::new();
+    let client = stage.client().build().unwrap();
+    let standing = Standing::new(Fault::code(91000), 1.0).unwrap();
+    stage.emulator.stand(standing);
+    let error = client.add_tag(&add()).unwrap_err();
+    assert_eq!(
+        (error.attempts(), error.stopped()),
+        (4, Some(Stopped::AttemptsSpent))
+    );
+    stage.emulator.remove_faults();
+    let standing = Standing::new(Fault::status(429), 1.0).unwrap();
+    stage.emulator.stand(standing);
+    let error = client.add_tag(&add()).unwrap_err();
+    assert_eq!(
+        (error.attempts(), error.stopped()),
+        (4, Some(Stopped::AttemptsSpent))
+    );
+}
