@@ -1,4 +1,4 @@
-//! The end of a run on the disk: the journal says for whom something may have been done, or goes where all is settled,
+//! The end of a run on the disk: the journal names the users who are in doubt, or goes where all is settled,
 //! and the list gets those whose failures are held back.
 
 use super::failed::FailedFile;

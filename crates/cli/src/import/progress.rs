@@ -57,7 +57,7 @@ impl Progress {
         progress
     }
 
-    /// Of users who are sent, of whom some may be settled already. Shown once it is started, or some are sent.
+    /// Of users who are sent; some may be settled already. Shown once it is started, or some are sent.
     pub(crate) fn of_sending(users: u64, settled: &Settled, calls_at_most: u32) -> Progress {
         let before = settled.done() + settled.failed();
         Progress::new(Stage::Sending(Meter::new(users, before, calls_at_most)))

@@ -53,7 +53,7 @@ impl Unfinished<'_> {
         Ok(reasons)
     }
 
-    /// Users of whom nothing failed, and not all was sent.
+    /// Users without a failure, who were not all sent.
     fn not_sent(&mut self) -> Result<Reasons, Unnamed> {
         let mut reasons = Reasons::default();
         let remains = self.remains;
@@ -82,7 +82,7 @@ impl Unfinished<'_> {
         Ok(reasons)
     }
 
-    /// Users who failed, and whom the same command tries again.
+    /// Users who failed, and are tried again by the same command.
     pub(crate) fn for_each_held_back<E: From<GroupError>>(
         &mut self,
         mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use imtag_transport::Effect;
 
-/// Users who are not settled, and for whom an earlier run may have done something.
+/// Users who are not settled, and may have been changed by an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InDoubt {
     /// The run did not come to its end, so it may be any.

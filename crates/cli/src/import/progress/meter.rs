@@ -43,7 +43,7 @@ struct Sample {
 }
 
 impl Meter {
-    /// Of so many users, of whom earlier runs have settled `before`.
+    /// Of so many users; earlier runs have settled `before` of them.
     pub(super) fn new(users: u64, before: u64, calls_at_most: u32) -> Meter {
         let start = Sample {
             at: Duration::ZERO,
