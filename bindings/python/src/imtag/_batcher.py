@@ -16,11 +16,13 @@ from ._call import Call, Cancel
 from ._changes import Change, Operation, add, clear, remove
 from ._credentials import Supplier
 from ._errors import Error
+from ._green import blocking, pool
+from ._interrupt import on_main_thread
 from ._library import lib
 from ._marshal import Strings, Text
 from ._options import Options
 from ._raise import change_error, exception_of
-from ._submitted import Given, Submitted
+from ._submitted import Given, Submitted, Waiter
 
 _CALLS = {
     Operation.ADD: lib.im_batcher_add_tag,
@@ -85,24 +87,8 @@ class Batcher:
         if not isinstance(change, Change):
             kind = type(change).__name__
             raise TypeError(f"change: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
-        submitted = self._ready()
-        strings = Strings(change.account, change.tags)
-        error = c_void_p()
-        submitted.start()
-        number, given = submitted.number(), Given(change)
-        try:
-            submitted.given[number] = given  # before it is taken, as its outcome may be there at once
-            submit = _SUBMITS[change.operation]
-            tags = () if change.operation is Operation.CLEAR else strings.tags
-            status = submit(submitted.pointer, number, strings.account, *tags, ctypes.byref(error))
-            if status != 0:
-                raise _exception(status, error)
-            given.taken = True
-        except BaseException:
-            submitted.given.pop(number, None)  # nobody has its future
-            raise
-        finally:
-            lib.im_error_free(error)
+        given = Given(change)
+        self._submit(change, given)
         return given.future
 
     def flush(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
@@ -145,7 +131,33 @@ class Batcher:
             submitted.supplier.ready()
         return submitted
 
+    def _submit(self, change: Change, given: Given | Waiter) -> None:
+        """Hand a change to the library, with what its outcome goes to."""
+        submitted = self._ready()
+        strings = Strings(change.account, change.tags)
+        error = c_void_p()
+        submitted.start()
+        number = submitted.number()
+        try:
+            submitted.given[number] = given  # before it is taken, as its outcome may be there at once
+            submit = _SUBMITS[change.operation]
+            tags = () if change.operation is Operation.CLEAR else strings.tags
+            status = blocking(submit, submitted.pointer, number, strings.account, *tags, ctypes.byref(error))
+            if status != 0:
+                raise _exception(status, error)
+            given.taken = True
+        except BaseException:
+            submitted.given.pop(number, None)  # nobody waits for it
+            raise
+        finally:
+            lib.im_error_free(error)
+
     def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
+        if timeout is None and cancel is None and not self._ready().is_thread and (not on_main_thread() or pool()):
+            waiter = Waiter()
+            self._submit(change, waiter)
+            waiter.wait()
+            return
         strings = Strings(change.account, change.tags)
         tags = () if change.operation is Operation.CLEAR else strings.tags
         _perform(_CALLS[change.operation], self._ready(), (strings.account, *tags), Call(timeout, None, cancel))
@@ -181,7 +193,7 @@ def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], op
     raised: BaseException | None = None
     with options as call:
         try:
-            status = function(submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
+            status = blocking(function, submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
             failure = None if status == 0 else _exception(status, error)
             raised = call.take_raised()
             if raised is not None:

@@ -61,7 +61,8 @@ def is_over(over: list[bool] = _over) -> bool:
     return bool(over)
 
 
-def _end_all() -> None:
+def end_all() -> None:
+    """End everything, as the interpreter ends."""
     _over.append(True)
     until = time.monotonic() + _LONGEST_WAIT
     for open_handle in _open.copy().values():
@@ -75,7 +76,7 @@ def _end_all() -> None:
         time.sleep(0.005)
 
 
-atexit.register(_end_all)
+atexit.register(end_all)
 # a child has none of its parent's other threads, and waits for none of their calls
 os.register_at_fork(after_in_child=_running.clear)
 os.register_at_fork(after_in_child=_open.clear)

@@ -57,9 +57,14 @@ def _answers(raised: list[BaseException]) -> Generator[int, None, None]:
 _free: list[Interrupt] = []
 
 
+def on_main_thread() -> bool:
+    """Whether the caller is the thread on which Python handles signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def take_interrupt() -> Interrupt | None:
     """Return one for a call on this thread; None on any but the main thread, where Python handles no signal."""
-    if threading.current_thread() is not threading.main_thread():
+    if not on_main_thread():
         return None
     try:
         return _free.pop()

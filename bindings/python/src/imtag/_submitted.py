@@ -23,6 +23,7 @@ from ._changes import Change
 from ._completions import settled
 from ._credentials import Supplier
 from ._errors import Cancelled, ChangeError
+from ._green import blocking
 from ._library import lib
 from ._options import Options
 from ._prototypes import Str
@@ -45,6 +46,44 @@ class Given:
         self.taken = False
         """Whether the library has said that it took it; the outcome may be there before."""
 
+    def complete(self, error: ChangeError | None) -> None:
+        """Complete the future, which calls back."""
+        if error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(error)
+
+
+class Waiter:
+    """A thread that waits for the outcome of its change.
+
+    It waits for a lock of Python's, and not in the library, where all threads of a request would wake at once and
+    fight for the interpreter's lock.
+    """
+
+    __slots__ = ("_lock", "error", "taken")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self.error: ChangeError | None = None
+        self.taken = False
+
+    def wait(self) -> None:
+        """Wait, and raise unless the change is done."""
+        self._lock.acquire()
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # or the exception, by its traceback, would keep itself
+
+    def complete(self, error: ChangeError | None) -> None:
+        """Wake it."""
+        self.error = error
+        self._lock.release()
+
 
 class Submitted:
     """An im_batcher with its futures, freed when neither its Batcher, nor a call, nor the thread has it any more."""
@@ -54,7 +93,7 @@ class Submitted:
     def __init__(self, client: Any, options: Options, supplier: Supplier | None) -> None:
         self.pointer = c_void_p()
         self.supplier = supplier
-        self.given: dict[int, Given] = {}
+        self.given: dict[int, Given | Waiter] = {}
         self._numbers = count(_WAKES + 1)
         self._threads: dict[str, threading.Thread] = {}
         self._dropped = False
@@ -98,12 +137,13 @@ class Submitted:
     @property
     def taken(self) -> list[Future[None]]:
         """The futures of changes that the library took, until they are completed and have called back."""
-        return [given.future for given in self.given.copy().values() if given.taken]
+        all_given = self.given.copy().values()
+        return [given.future for given in all_given if isinstance(given, Given) and given.taken]
 
     def wait(self, timeout_ms: int) -> int:
         """Poll, and complete; says how many came: 0 where the time was up, or no more will come."""
         completions = c_void_p()
-        lib.im_batcher_poll(self.pointer, timeout_ms, ctypes.byref(completions), None)
+        blocking(lib.im_batcher_poll, self.pointer, timeout_ms, ctypes.byref(completions), None)
         try:
             numbers, errors = settled(completions)
         finally:
@@ -117,10 +157,7 @@ class Submitted:
         if given is None:
             return
         try:
-            if error is None:
-                given.future.set_result(None)
-            else:
-                given.future.set_exception(error)
+            given.complete(error)
         except SystemExit:  # of a callback, which is over, as a thread of its own would be
             pass
         except BaseException:  # other than an Exception: the others are to be completed too
@@ -156,7 +193,8 @@ def _complete(submitted: Submitted) -> None:
         pass
     if submitted._dropped:
         for number, given in submitted.given.copy().items():
-            submitted._complete(number, _dropped(given.change))
+            if isinstance(given, Given):  # a thread that waits has the batcher
+                submitted._complete(number, _dropped(given.change))
 
 
 def _dropped(change: Change) -> ChangeError:
