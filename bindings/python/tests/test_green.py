@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -69,7 +70,8 @@ exit None
 def test_a_batcher_works_with_green_threads_and_lets_their_loop_go_on(
     emulator: Emulator, kind: str, first: str
 ) -> None:
-    pytest.importorskip(kind)
+    if importlib.util.find_spec(kind) is None:  # which does not import it here
+        pytest.skip(f"{kind} is not installed")
     begin = PATCHES[kind] if first == "patch" else f"import imtag\n{PATCHES[kind]}"
     settings = json.dumps({**emulator.app, "secret_key": emulator.secret_key, "endpoint": emulator.endpoint})
     command = [sys.executable, "-W", "ignore", "-c", begin + PROGRAM, settings]

@@ -20,7 +20,7 @@ impl Home {
     pub(crate) fn enter(&self, name: &str) -> Result<(), Misuse> {
         if !self.is_here() {
             return Err(Misuse::new(format!(
-                "{name} belongs to the process that this one was forked from: make one here"
+                "{name} belongs to the process that this one was forked from: make one in each process, after the fork (in gunicorn: in post_fork)"
             )));
         }
         thread_goes_on()

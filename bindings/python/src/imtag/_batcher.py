@@ -150,17 +150,19 @@ class Batcher:
             submitted.given.pop(number, None)  # nobody waits for it
             raise
         finally:
-            lib.im_error_free(error)
+            if error:  # else another thread would have its turn for nothing
+                lib.im_error_free(error)
 
     def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
-        if timeout is None and cancel is None and not self._ready().is_thread and (not on_main_thread() or pool()):
-            waiter = Waiter()
+        submitted = self._ready()
+        if timeout is None and cancel is None and not submitted.is_thread and (not on_main_thread() or pool()):
+            waiter = Waiter(submitted.line)
             self._submit(change, waiter)
             waiter.wait()
             return
         strings = Strings(change.account, change.tags)
         tags = () if change.operation is Operation.CLEAR else strings.tags
-        _perform(_CALLS[change.operation], self._ready(), (strings.account, *tags), Call(timeout, None, cancel))
+        _perform(_CALLS[change.operation], submitted, (strings.account, *tags), Call(timeout, None, cancel))
 
     @staticmethod
     def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> float | None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from concurrent.futures import Future
 from ctypes import c_void_p
 from itertools import count
@@ -58,20 +59,27 @@ class Waiter:
     """A thread that waits for the outcome of its change.
 
     It waits for a lock of Python's, and not in the library, where all threads of a request would wake at once and
-    fight for the interpreter's lock.
+    fight for the interpreter's lock. Those whose outcomes are there wake one after the other: each that has woken
+    wakes the next, whose way back to Python so falls into the work of the one before.
     """
 
-    __slots__ = ("_lock", "error", "taken")
+    __slots__ = ("_line", "_lock", "_waits", "error", "taken")
 
-    def __init__(self) -> None:
+    def __init__(self, line: deque[Waiter]) -> None:
+        self._line = line
         self._lock = threading.Lock()
         self._lock.acquire()
+        self._waits = True
         self.error: ChangeError | None = None
         self.taken = False
 
     def wait(self) -> None:
         """Wait, and raise unless the change is done."""
-        self._lock.acquire()
+        try:
+            self._lock.acquire()
+        finally:  # also where an exception ended the wait: the next may have no other that wakes it
+            self._waits = False
+            wake_first(self._line)
         error, self.error = self.error, None
         try:
             if error is not None:
@@ -80,20 +88,34 @@ class Waiter:
             del error  # or the exception, by its traceback, would keep itself
 
     def complete(self, error: ChangeError | None) -> None:
-        """Wake it."""
+        """Put it into the line of those that may wake."""
         self.error = error
-        self._lock.release()
+        self._line.append(self)
+
+
+def wake_first(line: deque[Waiter]) -> None:
+    """Wake the first in the line that still waits."""
+    while line:
+        try:
+            waiter = line.popleft()
+        except IndexError:  # another thread has had the last
+            return
+        if waiter._waits:
+            waiter._lock.release()
+            return
 
 
 class Submitted:
     """An im_batcher with its futures, freed when neither its Batcher, nor a call, nor the thread has it any more."""
 
-    __slots__ = ("__weakref__", "_dropped", "_numbers", "_threads", "given", "pointer", "supplier")
+    __slots__ = ("__weakref__", "_dropped", "_numbers", "_threads", "given", "line", "pointer", "supplier")
 
     def __init__(self, client: Any, options: Options, supplier: Supplier | None) -> None:
         self.pointer = c_void_p()
         self.supplier = supplier
         self.given: dict[int, Given | Waiter] = {}
+        self.line: deque[Waiter] = deque()
+        """Threads whose outcomes are there, and that have not woken."""
         self._numbers = count(_WAKES + 1)
         self._threads: dict[str, threading.Thread] = {}
         self._dropped = False
@@ -150,6 +172,7 @@ class Submitted:
             lib.im_completions_free(completions)
         for number in numbers:
             self._complete(number, errors.get(number))
+        wake_first(self.line)
         return len(numbers)
 
     def _complete(self, number: int, error: ChangeError | None) -> None:

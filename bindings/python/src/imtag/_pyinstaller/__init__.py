@@ -1,0 +1,10 @@
+"""What PyInstaller asks for, by an entry point of the package, to find the hook beside this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def hook_folders() -> list[str]:
+    """Return where the hooks are."""
+    return [str(Path(__file__).parent)]
