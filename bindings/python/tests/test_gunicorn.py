@@ -64,7 +64,7 @@ def test_the_readmes_recipe_serves_many_callers_and_loses_nothing_when_it_ends(
     (tmp_path / "key").write_text(emulator.secret_key, encoding="utf-8")
     address = str(tmp_path / "socket")
     environment = {**os.environ, "IMTAG_SECRET_KEY_FILE": str(tmp_path / "key"), "IMTAG_ENDPOINT": emulator.endpoint}
-    command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"unix:{address}", "--no-control-socket"]
+    command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"unix:{address}"]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as server:
