@@ -504,6 +504,16 @@ im_status im_config_set_calls_per_second(im_config *config,
                                          uint32_t calls);
 
 /*
+ Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
+ by one until this process has run for 1.1 s.
+
+ fresh_start  0: no; one by one for 1.1 s from the client's making, as a process that exec has replaced looks older
+              than it is. Another number: yes, so that nothing is held back.
+ */
+im_status im_config_set_fresh_start(im_config *config,
+                                    int32_t fresh_start);
+
+/*
  Sets the time for opening a connection, look-up, TCP and TLS; above 0; default: 5000.
  */
 im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_ms);

@@ -54,6 +54,9 @@ type Config struct {
 	// CallsPerSecond is how many calls of each operation the client may make in a second: 1 to 100000; default: 100.
 	// The processes of an app share its quota: give each its part.
 	CallsPerSecond uint32
+	// FreshStart says that no other process of the app called in the last second, so that no call is held back. Without
+	// it they come one by one until this process has run for 1.1 s.
+	FreshStart bool
 
 	// Timeout is for a whole call with all its waits and retries, where its context has no deadline; default: 10 s.
 	Timeout time.Duration
@@ -159,6 +162,9 @@ func (c *Config) make() *C.im_config {
 	}
 	if c.CallsPerSecond != 0 {
 		C.im_config_set_calls_per_second(config, C.uint32_t(c.CallsPerSecond))
+	}
+	if c.FreshStart {
+		C.im_config_set_fresh_start(config, 1)
 	}
 	if c.Timeout != 0 {
 		C.im_config_set_timeout_ms(config, milliseconds(c.Timeout))

@@ -136,6 +136,15 @@ public:
     }
     config calls_per_second(std::uint32_t calls) && { return std::move(calls_per_second(calls)); }
 
+    /// Whether no other process of the app called in the last second. true: nothing is held back. Not set: the calls
+    /// come one by one until this process has run for 1.1 s. false: for 1.1 s from the client's making, as a process
+    /// that exec has replaced looks older than it is.
+    config& fresh_start(bool fresh) & {
+        im_config_set_fresh_start(config_.get(), fresh ? 1 : 0);
+        return *this;
+    }
+    config fresh_start(bool fresh) && { return std::move(fresh_start(fresh)); }
+
     /// The time for a whole call with all its waits and retries; above 0; default: 10 s.
     config& timeout(std::chrono::milliseconds time) & {
         im_config_set_timeout_ms(config_.get(), detail::as_ms(time));

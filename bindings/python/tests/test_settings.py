@@ -80,6 +80,8 @@ def test_a_setting_that_cannot_be_used_is_named(settings: Any, named: str) -> No
         ({"secret_key": 7}, "secret_key: int, expected str"),
         ({"timeout": "1"}, "timeout: str, expected seconds as int or float"),
         ({"calls_per_second": 1.5}, "calls_per_second: float, expected int"),
+        ({"fresh_start": 1}, "fresh_start: int, expected bool"),
+        ({"fresh_start": "false"}, "fresh_start: str, expected bool"),
         ({"secret_key": None, "credential_callback": "abc"}, "credential_callback: str, expected a callable"),
         ({"limits": {"tag_bytes": "60"}}, r"limits['tag_bytes']: str, expected int"),
     ],

@@ -143,6 +143,19 @@ fn wrong_settings_are_named_by_what_set_them() {
             .run(&["get", "alice", flag, value])
             .refuses(3, sentence);
     }
+    stage
+        .run(&["get", "--fresh-start=yes", "alice"])
+        .refuses(3, "imtag: --fresh-start: \"yes\" is neither true nor false");
+    let mut command = stage.imtag(&["get", "alice"]);
+    command.env("IMTAG_FRESH_START", "1");
+    run(command).refuses(
+        3,
+        "imtag: IMTAG_FRESH_START: \"1\" is neither true nor false",
+    );
+    // what follows the flag is the account, and it wins over the variable
+    let mut command = stage.imtag(&["get", "--fresh-start", "alice"]);
+    command.env("IMTAG_FRESH_START", "1");
+    assert_eq!(run(command).exit, Some(0));
     let mut command = stage.imtag(&["get", "alice"]);
     command.env("IMTAG_REGION", "singapore");
     run(command).refuses(
@@ -185,19 +198,29 @@ fn a_settings_file_is_read_where_the_flag_the_variable_or_home_has_it() {
 #[test]
 fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
     let stage = Stage::new();
-    let config = |text: &str| {
+    let config = |text: &[u8]| {
         stage.file("config.toml", text);
         run(stage.bare(&["get", "alice", "--config", "config.toml"]))
     };
-    config("regoin = \"china\"\n").refuses(
+    config(b"regoin = \"china\"\n").refuses(
         3,
         "regoin in config.toml: no such setting: did you mean region?",
     );
-    config(&format!("secret_key = {}\n", stage::KEY))
+    config(format!("secret_key = {}\n", stage::KEY).as_bytes())
         .refuses(3, "the settings file config.toml, line 1, is not TOML");
-    config("sdkappid = true\n").refuses(
+    config(b"sdkappid = true\n").refuses(
         3,
         "sdkappid in config.toml: it is neither a text nor a whole number",
+    );
+    // a BOM hides no key
+    config(b"\xef\xbb\xbfregoin = \"china\"\r\n").refuses(
+        3,
+        "regoin in config.toml: no such setting: did you mean region?",
+    );
+    // as PowerShell's `>` writes it
+    config(b"\xff\xfer\0e\0").refuses(
+        3,
+        "the settings file config.toml cannot be read: stream did not contain valid UTF-8",
     );
 }
 

@@ -31,6 +31,7 @@ pub struct im_config {
     generation: Generation,
     limits: Limits,
     calls_per_second: Option<u32>,
+    fresh_start: Option<bool>,
     connect_timeout: Option<Duration>,
     timeout: Option<Duration>,
     max_attempts: Option<u32>,
@@ -54,9 +55,13 @@ struct Unusable {
 impl im_config {
     /// Makes a client.
     pub(crate) fn client(&self) -> Result<Client, Box<im_error>> {
-        if let Some(fault) = &self.fault {
-            return Err(im_error::settings(fault));
+        match &self.fault {
+            Some(fault) => Err(im_error::settings(fault)),
+            None => Ok(self.builder().build()?),
         }
+    }
+
+    fn builder(&self) -> ClientBuilder {
         let builder = ClientBuilder::default()
             .app(self.sdkappid, &self.identifier)
             .generation(self.generation)
@@ -76,6 +81,7 @@ impl im_config {
             self.calls_per_second,
             ClientBuilder::calls_per_second,
         );
+        let builder = with(builder, self.fresh_start, ClientBuilder::fresh_start);
         let builder = with(
             builder,
             self.connect_timeout,
@@ -83,13 +89,12 @@ impl im_config {
         );
         let builder = with(builder, self.timeout, ClientBuilder::timeout);
         let builder = with(builder, self.ca_file.as_ref(), ClientBuilder::ca_file);
-        let builder = with(builder, self.max_attempts, |builder, max_attempts| {
+        with(builder, self.max_attempts, |builder, max_attempts| {
             builder.retry(RetryPolicy {
                 max_attempts,
                 ..RetryPolicy::default()
             })
-        });
-        Ok(builder.build()?)
+        })
     }
 }
 
@@ -284,6 +289,24 @@ pub unsafe extern "C" fn im_config_set_calls_per_second(
     unsafe { set(config, setter) }
 }
 
+/// Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
+/// by one until this process has run for 1.1 s.
+///
+/// fresh_start  0: no; one by one for 1.1 s from the client's making, as a process that `exec` has replaced looks older
+///              than it is. Another number: yes, so that nothing is held back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_config_set_fresh_start(
+    config: *mut im_config,
+    fresh_start: i32,
+) -> im_status {
+    let setter = |config: &mut im_config| {
+        config.fresh_start = Some(fresh_start != 0);
+        Ok(())
+    };
+    // SAFETY: the config is this thread's.
+    unsafe { set(config, setter) }
+}
+
 /// Sets the time for opening a connection, look-up, TCP and TLS; above 0; default: 5000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_connect_timeout_ms(
@@ -370,3 +393,6 @@ pub unsafe extern "C" fn im_config_free(config: *mut im_config) {
     // SAFETY: NULL, or made by `im_config_new` and freed only once.
     guarded((), || unsafe { free(config) });
 }
+
+#[cfg(test)]
+mod tests;

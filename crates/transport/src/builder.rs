@@ -265,8 +265,10 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
     })?;
     let damaged = || SettingsError::NoCertificate(path.to_owned());
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    // the mark that Windows' editors put before a text would hide its first line
-    for item in parse_pem(pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&pem)) {
+    // each begins a line, or it would be passed by in silence: behind a BOM, behind blanks, or where a file without a
+    // last line end was put before it
+    let pem = String::from_utf8_lossy(&pem).replace("-----BEGIN ", "\n-----BEGIN ");
+    for item in parse_pem(pem.as_bytes()) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| damaged())? {
             certificates.push(certificate);
         }

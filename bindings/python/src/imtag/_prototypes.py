@@ -50,6 +50,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_config_set_connect_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
     "im_config_set_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
     "im_config_set_max_attempts": (_STATUS, (_HANDLE, c_uint32)),
+    "im_config_set_fresh_start": (_STATUS, (_HANDLE, c_int32)),
     "im_config_set_ca_file": (_STATUS, (_HANDLE, Str)),
     "im_config_set_limit": (_STATUS, (_HANDLE, Str, c_size_t)),
     "im_config_free": (None, (_HANDLE,)),

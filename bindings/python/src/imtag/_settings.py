@@ -33,6 +33,7 @@ class Settings:
     endpoint: Text | None
     generation: Text | None
     calls_per_second: int | None
+    fresh_start: bool | None
     timeout: float | None
     connect_timeout: float | None
     max_attempts: int | None
@@ -71,6 +72,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None:
                 getattr(lib, f"im_config_set_{name}")(config, number(value, name, 32))
+        if self.fresh_start is not None:
+            if not isinstance(self.fresh_start, bool):
+                raise TypeError(f"fresh_start: {type(self.fresh_start).__name__}, expected bool")
+            lib.im_config_set_fresh_start(config, self.fresh_start)
         for name in ("timeout", "connect_timeout"):
             value = milliseconds(getattr(self, name), name)
             if value is not None:

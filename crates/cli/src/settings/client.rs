@@ -38,7 +38,26 @@ impl Settings {
     /// A client of these settings; `timeout` is for each call.
     pub(crate) fn client(self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
         let mut problems = self.problems.clone();
-        let problems = &mut problems;
+        let builder = self.builder(timeout, &mut problems);
+        let calls_per_second = self
+            .calls_per_second(&mut problems)
+            .unwrap_or(Limits::DOCUMENTED.calls_per_second);
+        let client = builder
+            .map(|builder| builder.calls_per_second(calls_per_second))
+            .and_then(|builder| self.build(builder, &mut problems));
+        let connection = client.map(|client| Connection {
+            client,
+            calls_per_second,
+        });
+        whole(connection, problems)
+    }
+
+    /// All but the share of the quota and the CA file.
+    pub(super) fn builder(
+        &self,
+        timeout: Option<Duration>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<ClientBuilder> {
         let (sdkappid, identifier) = self.who(problems);
         let credentials = self
             .choose(CREDENTIALS, problems)
@@ -47,28 +66,16 @@ impl Settings {
             .choose(PLACES, problems)
             .and_then(|given| place(&given, problems));
         let generation = self.may(SettingId::Generation, str::parse::<Generation>, problems);
-        let calls_per_second = self
-            .calls_per_second(problems)
-            .unwrap_or(Limits::DOCUMENTED.calls_per_second);
+        let fresh_start = self.may(SettingId::FreshStart, on_or_off, problems);
 
-        let found = sdkappid.zip(identifier).zip(credentials.zip(place));
-        let builder = found.map(|((sdkappid, identifier), (credentials, place))| {
-            let builder = builder(sdkappid, identifier, credentials, place)
-                .generation(generation.unwrap_or_default())
-                .calls_per_second(calls_per_second)
-                // a shell that ends in `exec imtag` leaves it a start that is not its own
-                .fresh_start(false);
-            match timeout {
-                Some(timeout) => builder.timeout(timeout),
-                None => builder,
-            }
-        });
-        let client = builder.and_then(|builder| self.build(builder, problems));
-        let connection = client.map(|client| Connection {
-            client,
-            calls_per_second,
-        });
-        whole(connection, std::mem::take(problems))
+        let builder = builder(sdkappid?, identifier?, credentials?, place?)
+            .generation(generation.unwrap_or_default())
+            // a shell that ends in `exec imtag` leaves it a start that is not its own
+            .fresh_start(fresh_start.unwrap_or(false));
+        Some(match timeout {
+            Some(timeout) => builder.timeout(timeout),
+            None => builder,
+        })
     }
 
     /// The terms on which this app may call. Nothing need be set, but what is must be right.
@@ -115,6 +122,11 @@ impl Settings {
         problems.push(Problem::wrong(name, refused));
         None
     }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
 fn builder(

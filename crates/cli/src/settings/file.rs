@@ -81,6 +81,11 @@ fn parse(text: &str, path: PathBuf, problems: &mut Vec<Problem>) -> Result<Layer
         match value {
             Value::String(text) => layer.set(setting.id, text),
             Value::Integer(number) => layer.set(setting.id, number.to_string()),
+            Value::Boolean(on) if setting.is_switch() => layer.set(setting.id, on.to_string()),
+            _ if setting.is_switch() => problems.push(Problem::wrong(
+                layer.place.name_of(setting),
+                "it is neither true nor false",
+            )),
             _ => problems.push(Problem::wrong(
                 layer.place.name_of(setting),
                 "it is neither a text nor a whole number",
@@ -113,6 +118,33 @@ mod tests {
         assert_eq!(layer.get(SettingId::SdkAppId), Some("1400000000"));
         assert_eq!(layer.get(SettingId::Region), Some("tokyo"));
         assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn a_bom_and_other_line_ends_change_nothing() {
+        let (layer, problems) = parsed("\u{feff}sdkappid = 1400000000\r\nregion = \"tokyo\"\r\n");
+        let layer = layer.ok().unwrap();
+        assert_eq!(layer.get(SettingId::SdkAppId), Some("1400000000"));
+        assert_eq!(layer.get(SettingId::Region), Some("tokyo"));
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn a_switch_is_true_or_false_with_quotes_or_without() {
+        for text in ["fresh_start = true", "fresh_start = \"true\""] {
+            let (layer, problems) = parsed(text);
+            assert_eq!(layer.ok().unwrap().get(SettingId::FreshStart), Some("true"));
+            assert!(problems.is_empty());
+        }
+        let (_, problems) = parsed("fresh_start = [true]\nsecret_key = true\n");
+        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "fresh_start in config.toml: it is neither true nor false",
+                "secret_key in config.toml: it is neither a text nor a whole number"
+            ]
+        );
     }
 
     #[test]

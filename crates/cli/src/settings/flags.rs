@@ -14,17 +14,23 @@ pub(crate) fn flags() -> impl Iterator<Item = Arg> {
             "" => String::new(),
             default => format!("; default: {default}"),
         };
-        Some(
-            Arg::new(setting.name)
-                .long(flag)
-                .value_name(setting.value)
-                .help(format!(
-                    "{} [env: {}]{default}",
-                    setting.meaning, setting.variable
-                ))
-                .help_heading(HEADING)
-                .global(true),
-        )
+        let arg = Arg::new(setting.name)
+            .long(flag)
+            .value_name(setting.value)
+            .help(format!(
+                "{} [env: {}]{default}",
+                setting.meaning, setting.variable
+            ))
+            .help_heading(HEADING)
+            .global(true);
+        Some(if setting.is_switch() {
+            // with `=` only, or the next argument would be taken for the value
+            arg.num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+        } else {
+            arg
+        })
     })
 }
 

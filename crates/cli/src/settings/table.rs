@@ -13,6 +13,7 @@ pub(crate) enum SettingId {
     Endpoint,
     Generation,
     CallsPerSecond,
+    FreshStart,
     CaFile,
 }
 
@@ -28,6 +29,15 @@ pub(crate) struct Setting {
     pub(crate) value: &'static str,
     pub(crate) default: &'static str,
     pub(crate) meaning: &'static str,
+}
+
+/// The value of a setting that is on or off; as a flag it may stand alone.
+const SWITCH: &str = "true|false";
+
+impl Setting {
+    pub(crate) fn is_switch(&self) -> bool {
+        self.value == SWITCH
+    }
 }
 
 impl SettingId {
@@ -75,7 +85,7 @@ const fn secret(
 
 /// In the order of [`SettingId`], which a test holds.
 #[rustfmt::skip]
-pub(crate) const SETTINGS: [Setting; 10] = [
+pub(crate) const SETTINGS: [Setting; 11] = [
     open(SettingId::SdkAppId, "sdkappid", "sdkappid", "IMTAG_SDKAPPID", "NUMBER", "", "the app's SDKAppID, as the console shows it"),
     open(SettingId::Identifier, "identifier", "identifier", "IMTAG_IDENTIFIER", "ACCOUNT", "", "an administrator of the app, often `administrator`"),
     secret(SettingId::SecretKey, "secret_key", "IMTAG_SECRET_KEY", "the app's secret key"),
@@ -85,6 +95,7 @@ pub(crate) const SETTINGS: [Setting; 10] = [
     open(SettingId::Endpoint, "endpoint", "endpoint", "IMTAG_ENDPOINT", "URL", "", "an address in place of the region's: https://host:port, or http:// on this machine"),
     open(SettingId::Generation, "generation", "generation", "IMTAG_GENERATION", "NAME", "all_member_push", "the paths to call: `all_member_push` or `timpush`"),
     open(SettingId::CallsPerSecond, "calls_per_second", "calls-per-second", "IMTAG_CALLS_PER_SECOND", "NUMBER", "100", "this process's share of the app's quota"),
+    open(SettingId::FreshStart, "fresh_start", "fresh-start", "IMTAG_FRESH_START", SWITCH, "false", "`true`: no other process of the app called in the last second, so no call is held back at the start"),
     open(SettingId::CaFile, "ca_file", "ca-file", "IMTAG_CA_FILE", "FILE", "public roots", "certificates (PEM) to trust in place of the public ones"),
 ];
 

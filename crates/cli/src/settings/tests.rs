@@ -84,6 +84,7 @@ fn everything_that_is_wrong_is_named_at_once_by_its_variable() {
             (SettingId::Region, "mars"),
             (SettingId::Generation, "v5"),
             (SettingId::CallsPerSecond, "many"),
+            (SettingId::FreshStart, "yes"),
         ],
     )]);
     for part in [
@@ -93,6 +94,7 @@ fn everything_that_is_wrong_is_named_at_once_by_its_variable() {
         "IMTAG_REGION: unknown region \"mars\": use one of china, singapore",
         "IMTAG_GENERATION: unknown generation \"v5\"",
         "IMTAG_CALLS_PER_SECOND: \"many\" is not a whole number",
+        "IMTAG_FRESH_START: \"yes\" is neither true nor false",
     ] {
         assert!(refusal.contains(part), "{part}: {refusal}");
     }
@@ -156,6 +158,23 @@ fn what_the_client_refuses_is_named_by_its_setting() {
         too_many.starts_with("IMTAG_CALLS_PER_SECOND: 100001 calls per second"),
         "{too_many}"
     );
+}
+
+#[test]
+fn a_start_is_fresh_only_where_it_is_said_to_be() {
+    for (set, expected) in [
+        (None, "fresh_start: Some(false)"),
+        (Some("false"), "fresh_start: Some(false)"),
+        (Some("true"), "fresh_start: Some(true)"),
+    ] {
+        let mut values = APP.to_vec();
+        values.extend(set.map(|value| (SettingId::FreshStart, value)));
+        let mut problems = Vec::new();
+        let builder = settings(&[(Place::Environment, &values)]).builder(None, &mut problems);
+        let shown = format!("{:?}", builder.unwrap());
+        assert!(shown.contains(expected), "{shown}");
+        assert!(problems.is_empty());
+    }
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     if let Some(calls) = small("calls_per_second")? {
         builder = builder.calls_per_second(calls);
     }
+    if let Some(fresh_start) = settings.get("fresh_start").and_then(Value::as_bool) {
+        builder = builder.fresh_start(fresh_start);
+    }
     if let Some(timeout) = time("timeout_ms") {
         builder = builder.timeout(timeout);
     }

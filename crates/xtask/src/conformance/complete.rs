@@ -101,7 +101,7 @@ fn a_call_ends_in_every_way_that_it_can() {
 }
 
 /// All settings of the runner protocol.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 15] = [
     "sdkappid",
     "identifier",
     "secret_key",
@@ -111,6 +111,7 @@ const SETTINGS: [&str; 14] = [
     "endpoint",
     "generation",
     "calls_per_second",
+    "fresh_start",
     "timeout_ms",
     "connect_timeout_ms",
     "max_attempts",

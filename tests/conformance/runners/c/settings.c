@@ -54,6 +54,10 @@ static im_status set_calls_per_second(im_config *config, const cJSON *value) {
     return im_config_set_calls_per_second(config, (uint32_t)number_of(value));
 }
 
+static im_status set_fresh_start(im_config *config, const cJSON *value) {
+    return im_config_set_fresh_start(config, cJSON_IsTrue(value));
+}
+
 static im_status set_timeout_ms(im_config *config, const cJSON *value) {
     return im_config_set_timeout_ms(config, number_of(value));
 }
@@ -89,6 +93,7 @@ static const struct {
     {"endpoint", set_endpoint},
     {"generation", set_generation},
     {"calls_per_second", set_calls_per_second},
+    {"fresh_start", set_fresh_start},
     {"timeout_ms", set_timeout_ms},
     {"connect_timeout_ms", set_connect_timeout_ms},
     {"max_attempts", set_max_attempts},

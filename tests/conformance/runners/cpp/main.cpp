@@ -66,6 +66,8 @@ imtag::config config(const json& settings) {
             made.generation(text(value));
         else if (name == "calls_per_second")
             made.calls_per_second(value);
+        else if (name == "fresh_start")
+            made.fresh_start(value);
         else if (name == "timeout_ms")
             made.timeout(milliseconds(value));
         else if (name == "connect_timeout_ms")

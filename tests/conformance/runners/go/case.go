@@ -25,6 +25,7 @@ type settings struct {
 	Endpoint       string         `json:"endpoint"`
 	Generation     string         `json:"generation"`
 	CallsPerSecond uint32         `json:"calls_per_second"`
+	FreshStart     bool           `json:"fresh_start"`
 	Timeout        milliseconds   `json:"timeout_ms"`
 	ConnectTimeout milliseconds   `json:"connect_timeout_ms"`
 	MaxAttempts    uint32         `json:"max_attempts"`
@@ -83,6 +84,7 @@ func (s settings) config() imtag.Config {
 		Endpoint:       s.Endpoint,
 		Generation:     s.Generation,
 		CallsPerSecond: s.CallsPerSecond,
+		FreshStart:     s.FreshStart,
 		Timeout:        s.Timeout.duration(),
 		ConnectTimeout: s.ConnectTimeout.duration(),
 		MaxAttempts:    s.MaxAttempts,
