@@ -25,6 +25,11 @@
 #ifndef IMTAG_HPP
 #define IMTAG_HPP
 
+#if __cplusplus < 201703L
+#error "imtag.hpp needs C++17 or newer: compile with -std=c++17"
+#elif !defined(__cpp_exceptions)
+#error "imtag.hpp needs exceptions: compile without -fno-exceptions, or use the C interface, imtag.h"
+#else
 #include "imtag/batcher.hpp"
 #include "imtag/bulk.hpp"
 #include "imtag/call.hpp"
@@ -37,5 +42,6 @@
 #include "imtag/summary.hpp"
 #include "imtag/text.hpp"
 #include "imtag/version.hpp"
+#endif
 
 #endif

@@ -10,7 +10,7 @@
 int main(void) {
     im_config *config = im_config_new();
     im_config_set_app(config, 1400000000, IM_STR("administrator"));
-    im_config_set_secret_key(config, IM_STR("of no app"));
+    im_config_set_secret_key(config, IM_STR("of-no-app"));
     im_config_set_region(config, IM_STR("singapore"));
 
     const im_str tags[] = {IM_STR_INIT("123456789012345678901234567890123456789012345678901")};

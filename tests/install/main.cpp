@@ -6,7 +6,7 @@
 
 int main() {
     const imtag::client client{
-        imtag::config{}.app(1400000000, "administrator").secret_key("of no app").region("singapore")};
+        imtag::config{}.app(1400000000, "administrator").secret_key("of-no-app").region("singapore")};
     try {
         client.add_tag({{"xiaojun012", {std::string(51, '1')}}});
     } catch (const imtag::invalid_request& refused) {

@@ -32,11 +32,14 @@ fn every_installer_is_started_where_its_lock_is() {
     assert_none(faults);
 }
 
+/// FetchContent takes what lies here already.
 #[test]
 fn cmake_fetches_nothing() {
-    for file in ["bindings/cpp/tests", "tests/install"] {
-        let text = read(&format!("{file}/CMakeLists.txt"));
-        assert!(!text.contains("FetchContent") && !text.contains("ExternalProject"));
+    for folder in ["", "bindings/cpp/tests/", "tests/install/"] {
+        let text = read(&format!("{folder}CMakeLists.txt"));
+        for way in ["GIT_REPOSITORY", "URL", "file(DOWNLOAD", "ExternalProject"] {
+            assert!(!text.contains(way), "{folder}CMakeLists.txt has {way}");
+        }
     }
 }
 

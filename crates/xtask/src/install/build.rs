@@ -171,7 +171,8 @@ pub(crate) fn file(message: &Value, name: &str) -> Option<PathBuf> {
     found.map(Path::to_owned)
 }
 
-/// `note: native-static-libs: -lgcc_s … -lc`, without what each C compiler adds by itself.
+/// `note: native-static-libs: -lgcc_s … -lc`, without what each C compiler adds by itself: with `-static` it is another
+/// library that unwinds stacks, and there is no libgcc_s.a.
 fn native_static_libs(message: &Value) -> Option<Vec<String>> {
     let text = message["message"]["message"].as_str()?;
     let flags = text.strip_prefix("native-static-libs: ")?;
@@ -179,7 +180,7 @@ fn native_static_libs(message: &Value) -> Option<Vec<String>> {
         .split_whitespace()
         .filter_map(|flag| flag.strip_prefix("-l"));
     let mut unique: Vec<String> = Vec::new();
-    for name in names.filter(|name| *name != "c") {
+    for name in names.filter(|name| !["c", "gcc_s"].contains(name)) {
         if !unique.iter().any(|known| known == name) {
             unique.push(name.to_owned());
         }
@@ -202,7 +203,7 @@ mod tests {
         let note = "native-static-libs: -lgcc_s -lutil -lrt -lpthread -lgcc_s -lc";
         let message = json!({"reason": "compiler-message", "message": {"message": note}});
         let names = native_static_libs(&message).unwrap();
-        assert_eq!(names, ["gcc_s", "util", "rt", "pthread"]);
+        assert_eq!(names, ["util", "rt", "pthread"]);
     }
 
     #[test]

@@ -69,11 +69,15 @@ fn check(profile: &str, folder: &Path) -> Result<(), Error> {
             check_program(&program, kind, Some(&first.join("lib")))?;
         }
     }
+    static_as_a_whole(&first, folder)?;
     beside_another_library_of_rust(&first, folder)?;
     // CMake finds a tree that was moved, so that it may be packed
     let moved = folder.join("moved");
     fs::rename(&first, &moved)?;
-    by_cmake(&moved, folder)?;
+    let found = format!("-DCMAKE_PREFIX_PATH={}", moved.display());
+    by_cmake(&[&found], &folder.join("cmake"))?;
+    by_source(profile, folder)?;
+    wrong_compilers(&moved)?;
     for_packagers(profile, folder)?;
     no_place(profile)
 }
@@ -176,16 +180,66 @@ fn by_pkg_config(
     Ok(program)
 }
 
-fn by_cmake(prefix: &Path, folder: &Path) -> Result<(), Error> {
-    let build = folder.join("cmake");
+fn by_cmake(settings: &[&str], build: &Path) -> Result<(), Error> {
     let mut configure = Command::new("cmake");
-    configure.arg("-S").arg(source("")).arg("-B").arg(&build);
-    output(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())))?;
-    output(Command::new("cmake").arg("--build").arg(&build))?;
+    configure.arg("-S").arg(source("")).arg("-B").arg(build);
+    output(configure.args(settings))?;
+    output(Command::new("cmake").arg("--build").arg(build))?;
     for language in ["c", "cpp"] {
         let program = |kind| build.join(format!("{language}-{kind}"));
         check_program(&program("shared"), Kind::Shared, None)?; // CMake tells it where the library is
         check_program(&program("static"), Kind::Static, None)?;
+    }
+    Ok(())
+}
+
+/// A program that needs no library at all.
+fn static_as_a_whole(prefix: &Path, folder: &Path) -> Result<(), Error> {
+    for (compiler, language) in [("gcc", "c"), ("g++", "cpp")] {
+        let program = folder.join(format!("whole-{language}"));
+        let mut command = Command::new(compiler);
+        command.arg("-static").arg("-o").arg(&program);
+        command.arg(source(&format!("main.{language}")));
+        output(command.args(flags("imtag-static", prefix)?))?;
+        let said = output(&mut Command::new(&program))?;
+        expect(said == SAYS, &format!("linked as a whole it says {said:?}"))?;
+    }
+    Ok(())
+}
+
+/// The repository as a part of another project, which has cargo build it.
+fn by_source(profile: &str, folder: &Path) -> Result<(), Error> {
+    let settings = [
+        format!("-DIMTAG_SOURCE={}", root().display()),
+        format!("-DIMTAG_PROFILE={profile}"),
+    ];
+    for how in ["add_subdirectory", "FetchContent"] {
+        let how_it_comes = format!("-DIMTAG_BY={how}");
+        let settings = [&settings[0], &settings[1], &*how_it_comes];
+        by_cmake(&settings, &folder.join(how))?;
+    }
+    Ok(())
+}
+
+/// What the C++ binding cannot be compiled with is said in one line.
+fn wrong_compilers(prefix: &Path) -> Result<(), Error> {
+    for (flag, says) in [
+        ("-std=c++14", "imtag.hpp needs C++17 or newer"),
+        ("-fno-exceptions", "imtag.hpp needs exceptions"),
+    ] {
+        let mut compiler = Command::new("g++");
+        compiler.args(["-std=c++17", flag, "-fsyntax-only", "-x", "c++", "-include"]);
+        compiler
+            .arg(prefix.join("include/imtag.hpp"))
+            .arg("/dev/null");
+        let said = compiler.output()?;
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        let errors: Vec<_> = text.lines().filter(|it| it.contains("error:")).collect();
+        let is_one = matches!(errors.as_slice(), [one] if one.contains(says));
+        expect(
+            !said.status.success() && is_one,
+            &format!("g++ {flag} says one line: {text}"),
+        )?;
     }
     Ok(())
 }
