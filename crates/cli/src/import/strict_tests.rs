@@ -270,3 +270,69 @@ fn a_name_of_any_length_in_a_bad_row_is_shown_in_part() {
     let row = format!("{{\"To_Account\":\"a\",\"{}\":1}}", "x".repeat(100_000));
     assert!(rows(&row)[0].len() < 400);
 }
+
+/// Brings so many bytes at once.
+struct Chunks {
+    bytes: std::io::Cursor<Vec<u8>>,
+    most: usize,
+}
+
+impl std::io::Read for Chunks {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let most = self.most.min(into.len());
+        self.bytes.read(&mut into[..most])
+    }
+}
+
+/// Each line that has a row as its number and the row's account, or what `serde_json` says of it by itself.
+fn lines_by_themselves(text: &str) -> Vec<(u64, Option<String>)> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines = (1..).zip(text.split('\n'));
+    let account = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(row["To_Account"].as_str()?.to_owned())
+    };
+    lines
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(number, line)| (number, account(line)))
+        .collect()
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_line_of_ndjson_is_read_by_itself_wherever_reads_end(
+        parts in proptest::collection::vec(0..7_usize, 1..12),
+        most in 1..9_usize,
+    ) {
+        let parts = parts.into_iter().map(|part| [
+            r#"{"To_Account":"alice","Tags":["vip"]}"#,
+            r#"{"To_Account":"北京","Tags":["贵宾"]}"#,
+            r#"{"To_Account":"cut","Tags":["vip""#,
+            "\n",
+            "\r\n",
+            "\r",
+            " ",
+        ][part]);
+        let text = parts.collect::<String>();
+        let bytes = std::io::Cursor::new(text.clone().into_bytes());
+        let lines = Lines::of(Box::new(Chunks { bytes, most }));
+        let rows = Rows {
+            name: "users.ndjson".to_owned(),
+            rules: Rules::default(),
+            rows: ByFormat::Ndjson(JsonLines { lines, gathered: String::new() }),
+        };
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        rows.for_each(|row| {
+            match row {
+                Ok(change) => good.push(change.account.to_owned()),
+                Err(row) => bad.push(row.line),
+            }
+            Ok::<_, FileError>(())
+        }).unwrap();
+        let expected = lines_by_themselves(&text);
+        let names = expected.iter().filter_map(|(_, account)| account.clone());
+        let refused = expected.iter().filter(|(_, account)| account.is_none());
+        proptest::prop_assert_eq!(good, names.collect::<Vec<_>>());
+        proptest::prop_assert_eq!(bad, refused.map(|(line, _)| *line).collect::<Vec<_>>());
+    }
+}
