@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import builtins
+import copy
+import dataclasses
 import pickle
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 from emulator import HANGS, REPOSITORY, Emulator
@@ -167,3 +171,28 @@ def test_every_error_can_be_pickled_with_all_that_it_knows(emulator: Emulator, c
         kind = getattr(imtag, name)
         if isinstance(kind, type) and issubclass(kind, imtag.Error):
             assert str(pickle.loads(pickle.dumps(kind("why", code=7)))) == "why"
+
+
+def test_what_is_known_of_a_call_is_a_dataclass() -> None:
+    violation = imtag.Violation("users[0]", "empty", remedy="fill it")
+    assert repr(violation) == "Violation(place='users[0]', problem='empty', remedy='fill it')"
+    assert violation == imtag.Violation("users[0]", "empty", "fill it") != imtag.Violation("", "", "")
+    assert len({violation, copy.copy(violation), pickle.loads(pickle.dumps(violation))}) == 1
+    assert dataclasses.asdict(violation) == {"place": "users[0]", "problem": "empty", "remedy": "fill it"}
+    assert dataclasses.replace(violation, place="x").place == "x"
+    assert [field.name for field in dataclasses.fields(imtag.UserSig)] == ["text", "valid_for"]
+    assert imtag.Summary(taken=3, done=1).unsettled == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        violation.place = "y"  # type: ignore[misc]
+    for wrong in ({}, {"place": "", "problem": "", "remedy": "", "more": ""}):
+        with pytest.raises(TypeError, match=r"Violation\(\) takes each of place, problem, remedy once"):
+            imtag.Violation(**wrong)
+    with pytest.raises(TypeError):
+        imtag.UserSig("a", 1, 2)  # type: ignore[call-arg]
+
+
+def test_importing_takes_no_module_that_is_only_needed_later() -> None:
+    slow = "concurrent.futures", "dataclasses", "inspect", "logging", "pathlib", "urllib", "asyncio", "json"
+    program = f"import sys; had = set(sys.modules); import imtag; print(*(set(sys.modules) - had) & set({slow}))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == "\n"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import ctypes
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
 from ctypes import c_void_p
 from threading import TIMEOUT_MAX
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _errors, _exit
 from ._call import Call, Cancel
@@ -23,6 +21,9 @@ from ._marshal import Strings, Text
 from ._options import Options
 from ._raise import change_error, exception_of
 from ._submitted import Given, Submitted, Waiter
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _CALLS = {
     Operation.ADD: lib.im_batcher_add_tag,
@@ -102,7 +103,9 @@ class Batcher:
         futures = submitted.taken
         left = self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
         if not submitted.is_thread:
-            late = concurrent.futures.wait(futures, left).not_done
+            from concurrent.futures import wait  # first needed here, and slow to import
+
+            late = wait(futures, left).not_done
             if late:
                 raise _late(len(late))
 

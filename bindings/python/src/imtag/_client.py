@@ -89,8 +89,8 @@ class Client:
                              from now, as a process that exec has replaced looks older than it is
         timeout              seconds for a whole call with its waits and retries, above 0 (10)
         connect_timeout      seconds for opening a connection, look-up, TCP and TLS, above 0 (5)
-        max_attempts         of a call, the first with it, above 0 (4); those that nobody answered are not counted, as an
-                             outage is waited out for up to half of the time left; with 1 nothing is tried again
+        max_attempts         of a call, the first with it, above 0 (4); those that nobody answered are not counted, as
+                             an outage is waited out for up to half of the time left; with 1 nothing is tried again
         ca_file              certificates (PEM) that the server's must lead to, in place of the public ones
         limits               where a plan grants others: users_per_request (100), tags_per_user_and_request (10),
                              tags_per_user (100), tag_bytes (50), account_bytes (32)

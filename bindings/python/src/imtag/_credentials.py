@@ -11,7 +11,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any, Optional, Union, cast
 
@@ -19,16 +18,21 @@ from ._call import milliseconds
 from ._library import lib
 from ._marshal import Text, encoded
 from ._prototypes import CREDENTIAL_CALLBACK, string
+from ._record import record
 
 
-@dataclass(frozen=True)
+@record
 class UserSig:
     """What a ``credential_callback`` may return. The text is in no ``repr``."""
 
-    text: str = field(repr=False)
+    text: str
     valid_for: float | None = None
     """Seconds from now, and a new one is asked for when half of that is over; None where nobody knows: it is then used
     until the service calls it expired."""
+
+    def __repr__(self) -> str:
+        """Show all but the text."""
+        return f"UserSig(valid_for={self.valid_for!r})"
 
 
 CredentialCallback = Callable[[], Union[str, bytes, UserSig, tuple[Text, Optional[float]]]]

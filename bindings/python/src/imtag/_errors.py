@@ -7,13 +7,13 @@ those (and by OSError) should see these. TlsError is not: to try again helps nob
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
 from typing import Any
 
+from ._record import record
 from ._result import Effect, Result
 
 
-@dataclass(frozen=True)
+@record
 class Violation:
     """A limit that a request breaks."""
 
@@ -24,7 +24,7 @@ class Violation:
     remedy: str
 
 
-@dataclass(frozen=True)
+@record
 class Failure:
     """An account that a partial success left out."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import enum
-from dataclasses import dataclass
 
 from ._library import lib
 from ._prototypes import Str
+from ._record import record
 from ._result import EFFECTS, Effect
 
 
@@ -38,7 +38,7 @@ _RETRIES = (
 )  # by IM_RETRY_NEVER, ...
 
 
-@dataclass(frozen=True)
+@record
 class Explanation:
     """What a code of the service means."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from pathlib import Path
 
 from ._prototypes import declare
 from ._version import __version__
@@ -19,37 +18,38 @@ LIBRARY = "IMTAG_LIBRARY"
 
 def _load() -> ctypes.CDLL:
     path, whence = _path()
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110
         raise ImportError(
             f"imtag: there is no library at {path} ({whence}); reinstall imtag, or set {LIBRARY} to a libimtag",
-            path=str(path),
+            path=path,
         )
     try:
-        library = ctypes.CDLL(str(path))
+        library = ctypes.CDLL(path)
         library.im_version.restype = ctypes.c_char_p
         found: str = library.im_version().decode()
     except (OSError, AttributeError) as error:
-        raise ImportError(f"imtag: {path} ({whence}) is no libimtag: {error}", path=str(path)) from error
+        raise ImportError(f"imtag: {path} ({whence}) is no libimtag: {error}", path=path) from error
     if not _fits(found):
         raise ImportError(
             f"imtag {__version__} cannot use {path} ({whence}), which is libimtag {found}: "
             "install both in the same version",
-            path=str(path),
+            path=path,
         )
     try:
         declare(library)
     except AttributeError as error:
-        raise ImportError(f"imtag: {path} ({whence}) lacks a function: {error}", path=str(path)) from error
+        raise ImportError(f"imtag: {path} ({whence}) lacks a function: {error}", path=path) from error
     return library
 
 
-def _path() -> tuple[Path, str]:
-    """Where the library is, and who says so."""
+def _path() -> tuple[str, str]:
+    """Where the library is, and who says so. Without pathlib, which is slow to import."""
     named = os.environ.get(LIBRARY)
     if named:
-        return Path(named).absolute(), f"named by {LIBRARY}"
+        return os.path.join(os.getcwd(), named), f"named by {LIBRARY}"  # noqa: PTH109, PTH118
     name = "libimtag.dylib" if sys.platform == "darwin" else "libimtag.so"
-    return Path(__file__).absolute().with_name(name), "where the package has it"
+    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    return os.path.join(folder, name), "where the package has it"  # noqa: PTH118
 
 
 def _fits(found: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._call import milliseconds
 from ._errors import SettingsError
@@ -13,8 +12,7 @@ from ._settings import SIZE_BITS, number
 _WHEN_FULL = {"wait": 1, "fail": 2}  # IM_WAIT, IM_FAIL
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """As ``client.bulk`` and ``client.batcher`` take them. What is None is not set."""
 
     linger: float | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import enum
 from ctypes import c_size_t
-from dataclasses import dataclass
 from typing import Any
 
 from ._library import lib
+from ._record import record
 
 
 class Effect(enum.Enum):
@@ -30,7 +30,7 @@ class Effect(enum.Enum):
 EFFECTS = tuple(Effect)  # by IM_NOT_APPLIED, ...
 
 
-@dataclass(frozen=True)
+@record
 class Result:
     """What a call did."""
 

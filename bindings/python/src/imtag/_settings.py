@@ -6,7 +6,6 @@ import ctypes
 import os
 from collections.abc import Mapping
 from ctypes import c_void_p
-from dataclasses import dataclass
 from typing import Any
 
 from ._call import milliseconds
@@ -16,11 +15,12 @@ from ._library import lib
 from ._marshal import Text, encoded
 from ._prototypes import string
 from ._raise import exception_of
+from ._record import record
 
 SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
 
 
-@dataclass(frozen=True, repr=False)  # no secret is to be shown
+@record
 class Settings:
     """As ``imtag.Client`` takes them. What is None is not set."""
 
@@ -39,6 +39,8 @@ class Settings:
     max_attempts: int | None
     ca_file: str | os.PathLike[str] | None
     limits: Mapping[str, int] | None
+
+    __repr__ = object.__repr__  # no secret is to be shown
 
     def client(self, supplier: Supplier | None) -> Any:
         """Make an im_client."""

@@ -13,10 +13,9 @@ import threading
 import time
 import warnings
 from collections import deque
-from concurrent.futures import Future
 from ctypes import c_void_p
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _exit
 from ._call import Call
@@ -31,6 +30,9 @@ from ._prototypes import Str
 from ._raise import exception_of
 from ._result import Effect
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 _AS_LONG_AS_IT_TAKES = 2**64 - 1
 _WAKES = 0  # the number of the change that wakes the thread; the others are counted from 1
 
@@ -41,6 +43,8 @@ class Given:
     __slots__ = ("change", "future", "taken")
 
     def __init__(self, change: Change) -> None:
+        from concurrent.futures import Future  # first needed here, and slow to import
+
         self.change = change
         self.future: Future[None] = Future()
         self.future.set_running_or_notify_cancel()  # it cannot be taken back

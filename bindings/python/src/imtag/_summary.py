@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ._library import lib
+from ._record import record
 
 
-@dataclass(frozen=True)
+@record
 class Summary:
     """How far a bulk run is, and in the end what it came to."""
 
