@@ -51,6 +51,7 @@ NUMBER_SETTER(set_calls_per_second)
 NUMBER_SETTER(set_connect_timeout_ms)
 NUMBER_SETTER(set_timeout_ms)
 NUMBER_SETTER(set_max_attempts)
+NUMBER_SETTER(set_fresh_start)
 
 static void config_set_limit(void) {
     CHECK(im_config_set_limit(NULL, IM_STR("tag_bytes"), 1) == IM_MISUSE);
@@ -247,6 +248,7 @@ static const struct row ROWS[] = {
     ROW(config_set_connect_timeout_ms),
     ROW(config_set_credential_callback),
     ROW(config_set_endpoint),
+    ROW(config_set_fresh_start),
     ROW(config_set_generation),
     ROW(config_set_limit),
     ROW(config_set_max_attempts),

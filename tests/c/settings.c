@@ -134,6 +134,8 @@ static void numbers(void) {
     CHECK(im_config_set_connect_timeout_ms(config, UINT64_MAX) == IM_OK);
     CHECK(im_config_set_timeout_ms(config, UINT64_MAX) == IM_OK);
     CHECK(im_config_set_max_attempts(config, UINT32_MAX) == IM_OK);
+    CHECK(im_config_set_fresh_start(config, -1) == IM_OK);
+    CHECK(im_config_set_fresh_start(config, 0) == IM_OK);
     CHECK(im_config_set_limit(config, IM_STR("users_per_request"), SIZE_MAX) == IM_OK);
     made(config);
 }

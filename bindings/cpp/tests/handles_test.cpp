@@ -52,7 +52,8 @@ TEST(handles, a_client_that_was_moved_or_closed_says_so) {
 
 TEST(handles, a_config_serves_many_clients_and_may_go_before_them) {
     auto settings = fresh().config();
-    settings.timeout(5s).connect_timeout(1min).calls_per_second(50).max_attempts(2).limit("tag_bytes", 40);
+    settings.timeout(5s).connect_timeout(1min).calls_per_second(50).fresh_start(true);
+    settings.max_attempts(2).limit("tag_bytes", 40);
     const imtag::client first{settings};
     imtag::config moved = std::move(settings);
     const imtag::client second{moved.generation("timpush")};
