@@ -29,7 +29,7 @@ func TestAnErrorIsWordsInJSON(t *testing.T) {
 	done, cancel := context.WithCancel(background)
 	cancel()
 	_, err = client.GetTag(done, []string{"u"})
-	for _, word := range []string{`"Status":"cancelled"`, `"Effect":"not applied"`, `"Message":"`} {
+	for _, word := range []string{`"Status":"cancelled"`, `"Effect":"not read"`, `"Message":"`} {
 		equal(t, word, strings.Contains(inJSON(t, err), word), true)
 	}
 	equal(t, "wrapped", errors.Is(err, context.Canceled), true)
