@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use serde::Serialize;
 
 use crate::failure::CommandError;
+use crate::shown::{is_invisible, without_secrets};
 use crate::status_line;
 
 /// Standard output, in one of its two forms.
@@ -94,7 +95,7 @@ fn tell_all_the_same(result: &impl Show, error: &io::Error) {
 }
 
 /// Writes one line of JSON that may go to a terminal: of the control characters JSON itself leaves DEL and those from
-/// U+0080 on as they are, one of which begins a terminal's commands.
+/// U+0080 on as they are, one of which begins a terminal's commands, and also what turns text around.
 fn write_json(result: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = serde_json::Serializer::with_formatter(&mut *out, Harmless);
     result.serialize(&mut writer)?;
@@ -115,7 +116,7 @@ impl serde_json::ser::Formatter for Harmless {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some(at) = rest.find(char::is_control) {
+        while let Some(at) = rest.find(|c: char| c.is_control() || is_invisible(c)) {
             let (before, control) = rest.split_at(at);
             let mut chars = control.chars();
             let code = chars.next().map_or(0, u32::from);
@@ -126,8 +127,13 @@ impl serde_json::ser::Formatter for Harmless {
     }
 }
 
-/// Says something to people beside the result.
+/// Says something to people beside the result, and no secret: what is said here leaves the process.
 pub(crate) fn note(message: impl std::fmt::Display) {
+    status_line::say(&format!("imtag: {}", without_secrets(&message.to_string())));
+}
+
+/// Names a user of the result to people. Any name is shown as it is.
+pub(crate) fn note_user(message: impl std::fmt::Display) {
     status_line::say(&format!("imtag: {message}"));
 }
 

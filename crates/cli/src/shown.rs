@@ -1,7 +1,7 @@
-//! Accounts, tags and texts of the service as they are shown: control characters escaped, so that none of them can
-//! steer a terminal. And messages as they are shown: without a secret that was given in the wrong place.
+//! Accounts, tags and texts of the service as they are shown: control characters and those that cannot be seen escaped,
+//! so that none of them can steer a terminal, turn its text around or hide. And messages as they are shown: without what
+//! has the form of a secret.
 
-use std::ffi::OsStr;
 use std::fmt::{self, Write};
 
 /// Text from outside, safe to show.
@@ -9,44 +9,100 @@ pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c.is_control() {
-            true => write!(f, "{}", c.escape_default()),
-            false => f.write_char(c),
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() || is_invisible(c) {
+                write!(f, "{}", c.escape_default())
+            } else {
+                f.write_char(c)
+            }
         })
     }
 }
 
-/// A message without what may be a secret that was given in the wrong place: a key in place of the path of its file, a
-/// UserSig in place of an account. Logs keep messages.
+/// Characters that take no place or turn the text around them. Not the joiners U+200C and U+200D: emoji and some
+/// scripts need them.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
+const HIDDEN: &str = "(not shown, as it may be a secret)";
+
+/// A secret key has 64 letters and digits. Any run that is as long counts as one.
+const KEY_LENGTH: usize = 64;
+
+/// A UserSig has more letters than this.
+const USERSIG_LENGTH: usize = 80;
+
+/// Of a secret that a message cuts short, so many letters are hidden as well.
+const CUT_LENGTH: usize = 32;
+
+/// A message without what has the form of a secret: a key in place of the path of its file, in another setting or with
+/// something beside it; a UserSig in place of an account. Logs keep messages.
 pub(crate) fn without_secrets(message: &str) -> String {
-    let variables = std::env::vars_os().filter(|(name, _)| is_ours(name));
-    let given = std::env::args_os().chain(variables.map(|(_, value)| value));
-    let given: Vec<_> = given.filter_map(|it| it.into_string().ok()).collect();
-    hide_secrets(message, given.iter().map(String::as_str))
+    let mut shown = String::with_capacity(message.len());
+    let mut rest = message;
+    while !rest.is_empty() {
+        let start = rest.find(is_of_secret).unwrap_or(rest.len());
+        let (before, from_run) = rest.split_at(start);
+        shown.push_str(before);
+        // of an escape such as \n in a quoted value the letter is no part of what follows
+        let escaped =
+            usize::from(before.ends_with('\\') && from_run.starts_with(['n', 'r', 't', '0']));
+        let (letter, from_run) = from_run.split_at(escaped);
+        shown.push_str(letter);
+        let end = from_run.find(|c| !is_of_secret(c));
+        let (run, after) = from_run.split_at(end.unwrap_or(from_run.len()));
+        hide_in(run, after.starts_with('…'), &mut shown);
+        rest = after;
+    }
+    shown
 }
 
-fn is_ours(variable: &OsStr) -> bool {
-    variable.as_encoded_bytes().starts_with(b"IMTAG_")
+/// The letters of a UserSig; those of a key are among them.
+fn is_of_secret(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "*-_+/=".contains(c)
 }
 
-fn hide_secrets<'g>(message: &str, given: impl Iterator<Item = &'g str>) -> String {
-    let secrets = given.map(value).filter(|it| may_be_a_secret(it));
-    secrets.fold(message.to_owned(), |message, secret| {
-        message.replace(secret, "(not shown, as it may be a secret)")
-    })
+fn hide_in(run: &str, is_cut: bool, shown: &mut String) {
+    let usersig_at = usersig_in(run, is_cut);
+    let (keys, usersig) = run.split_at(usersig_at.unwrap_or(run.len()));
+    let words = keys.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    for word in words {
+        let letters = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_start = is_cut && run.ends_with(word) && letters.len() == word.len();
+        if letters.len() >= KEY_LENGTH || (is_start && letters.len() >= CUT_LENGTH) {
+            shown.push_str(HIDDEN);
+            shown.push_str(&word[letters.len()..]);
+        } else {
+            shown.push_str(word);
+        }
+    }
+    if !usersig.is_empty() {
+        shown.push_str(HIDDEN);
+    }
 }
 
-/// Of a flag the value.
-fn value(given: &str) -> &str {
-    let value = given.strip_prefix("--").and_then(|it| it.split_once('='));
-    value.map_or(given, |(_, value)| value).trim()
-}
-
-/// A secret key has 64 letters and digits. A UserSig is longer, and starts as packed JSON does in base64.
-fn may_be_a_secret(text: &str) -> bool {
-    let is_key = text.len() == 64 && text.bytes().all(|it| it.is_ascii_alphanumeric());
-    let of_usersig = |it: u8| it.is_ascii_alphanumeric() || b"*-_+/=".contains(&it);
-    is_key || (text.len() > 80 && text.starts_with("eJ") && text.bytes().all(of_usersig))
+/// Where a UserSig starts, as packed JSON does in base64.
+fn usersig_in(run: &str, is_cut: bool) -> Option<usize> {
+    let long = if is_cut {
+        CUT_LENGTH
+    } else {
+        USERSIG_LENGTH + 1
+    };
+    let starts = run.match_indices("eJ").map(|(at, _)| at);
+    let mut long_enough = starts.take_while(|at| run.len() - at >= long);
+    long_enough.find(|at| !run[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
 /// `1 row`, `2 rows`.
@@ -74,18 +130,75 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_secret_is_hidden_and_a_path_or_a_tag_is_not() {
-        let key = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb9b2a4";
-        let tag = "t".repeat(63);
-        let path = format!("/{key}");
-        let flag = format!("--secret-key-file={key}");
-        let hidden = |message: &str, given: &str| hide_secrets(message, [given].into_iter());
+    fn what_turns_text_around_or_cannot_be_seen_is_escaped() {
         assert_eq!(
-            hidden(&format!("no file {key}"), &flag),
-            "no file (not shown, as it may be a secret)"
+            Shown("a\u{202e}b\u{200b}c\u{2066}d\u{feff}e\u{2028}f\u{ad}").to_string(),
+            "a\\u{202e}b\\u{200b}c\\u{2066}d\\u{feff}e\\u{2028}f\\u{ad}"
         );
-        assert_eq!(hidden(&format!("no {tag}"), &tag), format!("no {tag}"));
-        assert_eq!(hidden(&format!("no {path}"), &path), format!("no {path}"));
+        // a family is one picture only with its joiners
+        assert_eq!(Shown("👩\u{200d}👧").to_string(), "👩\u{200d}👧");
+    }
+
+    const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb9b2a4";
+
+    #[test]
+    fn what_has_the_form_of_a_key_is_hidden_whatever_stands_beside_it() {
+        for around in [
+            "the file [] cannot be read",
+            "/etc/[]: no such file",
+            "unknown region \"key:[]\"",
+            "--secret-key-file: '\"[]\"'",
+            "\"1400000000 []\" is not an SDKAppID",
+            "key=[]",
+            "./[]",
+            "[]_[]",
+            "\"\\n[]\\n\"",
+            "密钥[]密钥",
+        ] {
+            let said = without_secrets(&around.replace("[]", KEY));
+            let expected = around.replace("[]", "(not shown, as it may be a secret)");
+            assert_eq!(said, expected);
+        }
+        let cut = format!("its first line is \"{}…\"", &KEY[..60]);
+        assert_eq!(
+            without_secrets(&cut),
+            "its first line is \"(not shown, as it may be a secret)…\""
+        );
+    }
+
+    #[test]
+    fn what_has_the_form_of_a_usersig_is_hidden_whatever_stands_beside_it() {
+        let usersig = format!("eJ{}-_*{}", "yrVa".repeat(15), "Dx9".repeat(10));
+        for around in [
+            "usersig=[]",
+            "\"[]\": no such account",
+            "/[]",
+            "account []:",
+        ] {
+            let said = without_secrets(&around.replace("[]", &usersig));
+            let expected = around.replace("[]", "(not shown, as it may be a secret)");
+            assert_eq!(said, expected);
+        }
+        let cut = format!("its first line is {}…", &usersig[..60]);
+        let said = without_secrets(&cut);
+        assert_eq!(
+            said,
+            "its first line is (not shown, as it may be a secret)…"
+        );
+    }
+
+    #[test]
+    fn other_words_and_paths_are_shown() {
+        for shown in [
+            &"t".repeat(63),
+            &format!("{}…", "t".repeat(31)),
+            &format!("/home/theJob/{}", "folder/".repeat(20)),
+            "users.csv cannot be read: No such file or directory",
+            "\\",
+            "北京…",
+        ] {
+            assert_eq!(without_secrets(shown), *shown);
+        }
     }
 
     #[test]

@@ -298,6 +298,60 @@ fn a_secret_that_is_given_in_the_wrong_place_is_not_repeated() {
 }
 
 #[test]
+fn a_secret_in_a_file_or_with_something_beside_it_is_not_repeated() {
+    let stage = Stage::new();
+    let usersig = stage.usersig();
+    let settings = [
+        "secret_key_file = \"[]\"",
+        "region = \"[]\"",
+        "endpoint = \"[]\"",
+        "sdkappid = \"[]\"",
+        "generation = \"key:[]\"",
+        "ca_file = \"/[]\"",
+        "\"[]\" = 1",
+        "[] = [",
+    ];
+    for (setting, secret) in settings
+        .iter()
+        .flat_map(|it| [(it, KEY), (it, usersig.expose())])
+    {
+        let others = "identifier = \"administrator\"\n";
+        let text = format!("{others}{}\n", setting.replace("[]", secret));
+        stage.file("config.toml", text);
+        for format in [&[][..], &["--json"]] {
+            let get = ["get", "alice", "--config", "config.toml"];
+            let ran = run(stage.bare(&[&get, format].concat()));
+            assert_eq!(ran.exit, Some(3), "{setting}: {ran:?}");
+            assert!(!ran.out.contains(usersig.expose()), "{ran:?}");
+        }
+    }
+    stage.file("key", KEY);
+    for arguments in [
+        &["get", "alice", "--secret-key-file", &format!("\"{KEY}\"")][..],
+        &["get", "alice", "--secret-key-file", &format!("./{KEY}")],
+        &["get", "alice", "--sdkappid", &format!("1400000000 {KEY}")],
+        &["get", "alice", "--region", &format!("key:{KEY}")],
+        &["import", "key"],
+    ] {
+        let ran = stage.run(arguments);
+        assert!(matches!(ran.exit, Some(2 | 3)), "{arguments:?} {ran:?}");
+        // nor the most of it
+        assert!(!ran.err.contains(&KEY[..40]), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_name_in_a_result_that_looks_like_a_secret_is_shown() {
+    let stage = Stage::new();
+    let account = "0123456789abcdef".repeat(4);
+    let id = ["add", &account, "vip", "--generation", "timpush"];
+    let ran = stage.run(&id);
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    let ran = stage.run(&["get", &account, "--generation", "timpush"]);
+    assert_eq!(ran.out, format!("{account}\n  vip\n"));
+}
+
+#[test]
 fn closed_output_and_closed_error_are_no_panic() {
     let stage = Stage::new();
     let mut command = stage.imtag(&["get", "alice", "--region", "mars"]);
