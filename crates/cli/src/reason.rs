@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::shown::Shown;
 
+/// Bytes of a text of the service that are kept: a report and a list hold it for each of many users.
+const TEXT_BYTES: usize = 1024;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Reason {
     /// The service's code, where it is the service that said so.
@@ -58,7 +61,7 @@ impl Reason {
         };
         Reason {
             code: Some(refusal.code.0),
-            reason: reason.to_owned(),
+            reason: bounded(reason),
             remedy: refusal.code.remedy().into(),
         }
     }
@@ -78,6 +81,17 @@ impl Reason {
             _ => Reason::ours(error.why(), error.remedy()),
         }
     }
+}
+
+/// The start of a text of the service, with a sign where there was more.
+pub(crate) fn bounded(text: &str) -> String {
+    if text.len() <= TEXT_BYTES {
+        return text.to_owned();
+    }
+    let end = (0..=TEXT_BYTES)
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    format!("{}…", &text[..end.unwrap_or(0)])
 }
 
 /// `70107 the service's text (what to do)`.
@@ -106,5 +120,18 @@ mod tests {
         assert_eq!(refusal(70107, "").reason, "an account was never imported");
         assert_eq!(refusal(70107, "no such account").reason, "no such account");
         assert_eq!(refusal(1, "").reason, "no text");
+    }
+    #[test]
+    fn a_long_text_is_cut_at_a_character_and_says_so() {
+        let kept = |text: &str| {
+            Reason::of_refusal(&Refusal {
+                code: Code(90048),
+                text: text.to_owned(),
+            })
+            .reason
+        };
+        assert_eq!(kept(&"x".repeat(1024)), "x".repeat(1024));
+        assert_eq!(kept(&"x".repeat(1025)), "x".repeat(1024) + "…");
+        assert_eq!(kept(&"京".repeat(500_000)), "京".repeat(341) + "…");
     }
 }

@@ -229,3 +229,36 @@ fn every_field_of_the_report_is_promised_by_the_readme() {
         }
     }
 }
+
+#[test]
+fn a_long_text_of_the_service_is_kept_in_part_in_report_and_list() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(40, 1));
+    let all: Vec<String> = (0..40).map(|user| format!("user{user:04}")).collect();
+    let long = "京".repeat(2_000);
+    let refused = Fault::leave_out(all, 90048).text(long.as_str());
+    stage.emulator.faults(ADD, vec![refused.clone(); 4]);
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    let kept = "京".repeat(341) + "…";
+    assert_eq!(exit, Some(1));
+    assert_eq!(report["failures_by_reason"][0]["reason"], kept);
+    let list = std::fs::read_to_string(stage.home.path().join("users.csv.failed.ndjson")).unwrap();
+    assert_eq!(list.lines().count(), 40);
+    assert!(list.lines().all(|line| line.len() < 2048));
+    // it is known as a list, and replaced
+    stage.emulator.remove_faults();
+    stage.emulator.faults(ADD, vec![refused; 4]);
+    let ran = stage.run(&["import", "users.csv"]);
+    assert_eq!(ran.exit, Some(1), "{ran:?}");
+    assert!(ran.out.contains(&kept) && ran.out.len() < 4_000, "{ran:?}");
+
+    let body = format!(
+        "{{\"ActionStatus\":\"FAIL\",\"ErrorInfo\":\"{long}\",\"ErrorCode\":90048,\"RequestId\":\"{long}\"}}"
+    );
+    stage.emulator.remove_faults();
+    stage.emulator.fault(ADD, Fault::answer(body));
+    let (exit, report) = stage.json(&["add", "alice", "vip"]);
+    assert_eq!(exit, Some(1));
+    assert_eq!(report["request_id"], kept);
+    assert_eq!(report["failures"][0]["reason"], kept);
+}

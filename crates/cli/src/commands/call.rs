@@ -14,8 +14,8 @@ use crate::args::UserAndTags;
 use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::interrupt::{Busy, Interrupt};
-use crate::output::{Output, Show, note};
-use crate::reason::Reason;
+use crate::output::{Output, Show, note, note_user};
+use crate::reason::{Reason, bounded};
 use crate::settings::Connection;
 use crate::shown::{Shown, count};
 
@@ -125,7 +125,7 @@ impl Report {
             operation,
             accounts: outcome.accounts,
             attempts: outcome.attempts,
-            request_id: outcome.request_id,
+            request_id: outcome.request_id.as_deref().map(bounded),
             users: (operation == Operation::Get).then(|| users(outcome.tags)),
             failures: unanswered.collect(),
             failed_as_one: false,
@@ -134,7 +134,7 @@ impl Report {
 
     fn of_error<R: Request>(request: &R, error: Error) -> Report {
         let (attempts, effect) = (error.attempts(), error.effect());
-        let request_id = error.request_id().map(str::to_owned);
+        let request_id = error.request_id().map(bounded);
         let reason = Reason::of_error(&error);
         if let Cause::Partial(partial) = error.into_cause() {
             let mut report = Report::of_outcome(R::OPERATION, partial.outcome);
@@ -166,9 +166,10 @@ impl Report {
     fn note_failures(&self) {
         for failure in &self.failures {
             let (account, effect) = (Shown(&failure.account), failure.effect);
-            match self.failed_as_one {
-                true => note(format_args!("{account}: {effect}")),
-                false => note(format_args!("{account}: {effect}: {}", failure.reason)),
+            if self.failed_as_one {
+                note_user(format_args!("{account}: {effect}"));
+            } else {
+                note_user(format_args!("{account}: {effect}: {}", failure.reason));
             }
         }
     }
