@@ -236,7 +236,7 @@ impl Cause {
         }
     }
 
-    /// Covers a UserSig that an answer repeats, where it came in pieces and so passed the first look.
+    /// Covers a UserSig that an answer repeats.
     pub(crate) fn redact(&mut self, usersig: &UserSig) {
         match self {
             Cause::Service {

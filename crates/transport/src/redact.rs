@@ -1,55 +1,108 @@
 //! Keeps the UserSig out of what an answer says. The service does not repeat it, but a proxy's error page may show
-//! the URL that it could not serve, and what an answer says reaches errors and, from there, logs.
+//! the URL that it could not serve, and what an answer says reaches errors and, from there, logs. Each text is covered
+//! once, where it leaves the library: it is whole there, however it arrived.
+
+use std::collections::HashSet;
 
 use imtag_core::UserSig;
 
-/// So many first characters tell a UserSig; the start of each is the same, so that showing less gives nothing away.
+/// So many characters of it in a row tell a UserSig. The first are the same in each, and fewer give nothing away.
 const TELLING: usize = 16;
 
-/// Puts `x` over each UserSig in `bytes`, whole or cut off, so that they stay as many as they are.
-pub(crate) fn mask(bytes: &mut [u8], usersig: &UserSig) {
-    for sign in signs(usersig) {
-        let mut from = 0;
-        while let Some(found) = find(&bytes[from..], sign.as_bytes()) {
-            let start = from + found;
-            let rest = bytes[start..].iter();
-            from = start + rest.take_while(|byte| of_a_usersig(**byte)).count();
-            bytes[start..from].fill(b'x');
-        }
-    }
+/// One character of a text, decoded where a URL or JSON encodes it, and so many bytes long there.
+struct Unit {
+    decoded: u8,
+    bytes: usize,
 }
 
-/// The same for text.
+/// Puts `x` over each UserSig in `text`, whole or any part of it that tells it, plain or encoded.
 pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
+    let secret = usersig.expose().as_bytes();
+    let telling: HashSet<&[u8]> = secret.windows(TELLING.min(secret.len()).max(1)).collect();
+    let units = units(text.as_bytes());
+    let decoded: Vec<u8> = units.iter().map(|unit| unit.decoded).collect();
+    let mut covered = vec![false; units.len()];
+    for (at, run) in decoded
+        .windows(TELLING.min(secret.len()).max(1))
+        .enumerate()
+    {
+        if telling.contains(run) {
+            covered[at..at + run.len()].fill(true);
+        }
+    }
+    if !covered.contains(&true) {
+        return;
+    }
+    // what adjoins it may be the rest of it, altered on the way
+    for at in 1..units.len() {
+        covered[at] |= covered[at - 1] && of_a_usersig(decoded[at]);
+    }
+    for at in (1..units.len()).rev() {
+        covered[at - 1] |= covered[at] && of_a_usersig(decoded[at - 1]);
+    }
     let mut bytes = std::mem::take(text).into_bytes();
-    mask(&mut bytes, usersig);
+    let mut from = 0;
+    for (unit, covered) in units.iter().zip(covered) {
+        if covered {
+            bytes[from..from + unit.bytes].fill(b'x');
+        }
+        from += unit.bytes;
+    }
     *text = String::from_utf8_lossy(&bytes).into_owned();
 }
 
-fn find(bytes: &[u8], sign: &[u8]) -> Option<usize> {
-    bytes.windows(sign.len()).position(|part| part == sign)
+fn units(text: &[u8]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.first() {
+        let unit = encoded(rest).unwrap_or(Unit {
+            decoded: *first,
+            bytes: 1,
+        });
+        rest = &rest[unit.bytes..];
+        units.push(unit);
+    }
+    units
 }
 
-/// Also of one that a URL encodes.
+/// `%2A`, encoded any number of times (`%252A`), or JSON's `\u002a`, at the start of `text`.
+fn encoded(text: &[u8]) -> Option<Unit> {
+    let mut prefix = 1;
+    if text.starts_with(b"\\u00") {
+        prefix = 4;
+    } else if text.starts_with(b"%") {
+        while text[prefix..].starts_with(b"25") {
+            prefix += 2;
+        }
+    } else {
+        return None;
+    }
+    let digits = text.get(prefix..prefix + 2)?;
+    let digit = |at: usize| char::from(digits[at]).to_digit(16);
+    Some(Unit {
+        decoded: u8::try_from(digit(0)? * 16 + digit(1)?).ok()?,
+        bytes: prefix + 2,
+    })
+}
+
 fn of_a_usersig(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"*-_%".contains(&byte)
-}
-
-/// What tells the UserSig, as it is and as a URL may encode it.
-fn signs(usersig: &UserSig) -> [String; 3] {
-    let telling: String = usersig.expose().chars().take(TELLING).collect();
-    let upper = telling.replace('*', "%2A");
-    let lower = telling.replace('*', "%2a");
-    [telling, upper, lower]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const USERSIG: &str = "eJyr*grxCdYrSy1SslJQ*-_end";
+
+    fn redacted(text: &str) -> String {
+        let mut text = text.to_owned();
+        redact(&mut text, &UserSig::new(USERSIG).unwrap());
+        text
+    }
+
     #[test]
     fn a_usersig_is_covered_whole_cut_off_and_encoded_and_nothing_else_is() {
-        let usersig = UserSig::new("eJyr*grxCdYrSy1SslJQ*-_end").unwrap();
         for (text, expected) in [
             (
                 "北 eJyr*grxCdYrSy1SslJQ*-_end b",
@@ -65,11 +118,45 @@ mod tests {
                 "xxxxxxxxxxxxxxxx xxxxxxxxxxxxxxxx",
             ),
             ("eJyr*grxCdYrSy1", "eJyr*grxCdYrSy1"),
+            ("%25 \\u00 100%2", "%25 \\u00 100%2"),
             ("", ""),
         ] {
-            let mut redacted = text.to_owned();
-            redact(&mut redacted, &usersig);
-            assert_eq!(redacted, expected);
+            assert_eq!(redacted(text), expected);
+        }
+    }
+
+    #[test]
+    fn any_part_of_it_that_tells_it_is_covered_in_each_encoding() {
+        let encodings: [fn(u8) -> String; 6] = [
+            |byte| char::from(byte).to_string(),
+            |byte| format!("%{byte:02X}"),
+            |byte| format!("%{byte:02x}"),
+            |byte| format!("%25{byte:02X}"),
+            |byte| format!("\\u{byte:04x}"),
+            |byte| {
+                if b"*-_".contains(&byte) {
+                    format!("%{byte:02X}")
+                } else {
+                    char::from(byte).to_string()
+                }
+            },
+        ];
+        for encode in encodings {
+            for from in 0..=USERSIG.len() - TELLING {
+                for to in from + TELLING..=USERSIG.len() {
+                    let part: String = USERSIG
+                        .bytes()
+                        .map(encode)
+                        .skip(from)
+                        .take(to - from)
+                        .collect();
+                    let covered = "x".repeat(part.len());
+                    assert_eq!(
+                        redacted(&format!("/?a={part}&b")),
+                        format!("/?a={covered}&b")
+                    );
+                }
+            }
         }
     }
 }

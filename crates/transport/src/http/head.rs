@@ -7,7 +7,7 @@
 //!          ▼                │
 //! ───► collected ── an empty line ── status and what says where the body ends ───► passed on, as the body is
 //!          │
-//!          └─ no HTTP ───► passed on as it is, for ureq to refuse
+//!          └─ no HTTP ───► refused
 //! ```
 
 /// Bytes of all heads of an exchange at most, interim ones with them: thousands of lines.
@@ -39,6 +39,8 @@ pub(super) enum Added {
     Whole {
         /// For ureq.
         passed_on: Vec<u8>,
+        /// Whether the body comes in chunks.
+        chunked: bool,
         /// What is for ourselves.
         told: Told,
         /// So many of the bytes that were added are the head's.
@@ -46,6 +48,8 @@ pub(super) enum Added {
     },
     /// It does not end.
     TooLong,
+    /// It is none of HTTP's.
+    NotHttp,
 }
 
 /// What a head says of its answer, beyond what ureq is told.
@@ -81,8 +85,7 @@ impl Head {
             let line = head.iter().position(|byte| *byte == b'\n');
             let status = line.map(|end| status(&head[..end]));
             if !same || status == Some(None) {
-                let passed_on = head.to_vec();
-                return self.pass(passed_on, Told::default(), arrived.len());
+                return Added::NotHttp;
             }
             let Some(end) = self.end() else {
                 if self.collected.len() > HEAD_BYTES {
@@ -96,20 +99,12 @@ impl Head {
                 self.searched = end;
                 continue;
             }
-            let (passed_on, told) = reduced(&self.collected[self.begin..end]);
-            return self.pass(passed_on, told, end - before);
-        }
-    }
-
-    fn pass(&mut self, passed_on: Vec<u8>, told: Told, used: usize) -> Added {
-        *self = Head {
-            passed: true,
-            ..Head::default()
-        };
-        Added::Whole {
-            passed_on,
-            told,
-            used,
+            let added = reduced(&self.collected[self.begin..end], end - before);
+            *self = Head {
+                passed: true,
+                ..Head::default()
+            };
+            return added;
         }
     }
 
@@ -146,10 +141,14 @@ fn status(line: &[u8]) -> Option<u16> {
         .filter(|status| (100..=999).contains(status))
 }
 
-/// The head that ureq gets, and what is kept of it. A line that is neither is of no interest, however it looks.
-fn reduced(head: &[u8]) -> (Vec<u8>, Told) {
+/// The head that ureq gets, and what is kept of it. A line that is neither is of no interest, however it looks. ureq logs
+/// what it gets, so that is no text of the server's: neither what it says beside the status, nor a value of another form.
+fn reduced(head: &[u8], used: usize) -> Added {
     let mut lines = unfolded(head).into_iter();
-    let mut kept = vec![lines.next().unwrap_or_default()];
+    let mut status = lines.next().unwrap_or_default();
+    status.truncate(START.len() + 5);
+    let mut kept = vec![status];
+    let mut chunked = false;
     let mut told = Told::default();
     let mut codings = Vec::new();
     for line in lines {
@@ -160,24 +159,36 @@ fn reduced(head: &[u8]) -> (Vec<u8>, Told) {
         let name = name.trim_ascii().to_ascii_lowercase();
         let value = value.trim_ascii();
         match name.as_slice() {
-            b"content-length" | b"connection" => {}
-            b"transfer-encoding" => codings.push(value.to_vec()),
-            b"content-encoding" => {
+            b"content-length" => {
+                let is_length = |byte: &u8| byte.is_ascii_digit() || b" \t,".contains(byte);
+                let value = if value.iter().all(is_length) {
+                    value
+                } else {
+                    b"x"
+                };
+                keep(&mut kept, &[b"content-length: ".as_slice(), value].concat());
+            }
+            b"connection" => {
+                for token in ["close", "keep-alive"] {
+                    if has(value, token) {
+                        keep(&mut kept, format!("connection: {token}").as_bytes());
+                    }
+                }
+            }
+            b"transfer-encoding" => {
                 codings.push(value.to_vec());
-                continue;
+                if has(value, "chunked") {
+                    chunked = true;
+                    keep(&mut kept, b"transfer-encoding: chunked");
+                }
             }
-            b"date" => {
-                told.date = Some(String::from_utf8_lossy(value).into_owned());
-                continue;
-            }
-            _ => continue,
-        }
-        let line = [&name, b": ".as_slice(), value].concat();
-        // what is said again is said
-        if !kept.contains(&line) {
-            kept.push(line);
+            b"content-encoding" => codings.push(value.to_vec()),
+            b"date" => told.date = Some(String::from_utf8_lossy(value).into_owned()),
+            _ => {}
         }
     }
+    // HTTP/1.0 knows no chunks
+    chunked &= !kept[0].starts_with(b"HTTP/1.0");
     let codings = codings.iter().map(|value| String::from_utf8_lossy(value));
     let codings: Vec<String> = codings
         .flat_map(|value| -> Vec<String> {
@@ -188,7 +199,25 @@ fn reduced(head: &[u8]) -> (Vec<u8>, Told) {
     told.coding = (!codings.is_empty()).then(|| codings.join(", "));
     let mut passed_on = kept.join(b"\r\n".as_slice());
     passed_on.extend_from_slice(b"\r\n\r\n");
-    (passed_on, told)
+    Added::Whole {
+        passed_on,
+        chunked,
+        told,
+        used,
+    }
+}
+
+/// Adds a line, once: what is said again is said.
+fn keep(kept: &mut Vec<Vec<u8>>, line: &[u8]) {
+    if !kept.iter().any(|it| it == line) {
+        kept.push(line.to_vec());
+    }
+}
+
+/// Whether a list of words has this one.
+fn has(list: &[u8], word: &str) -> bool {
+    let mut words = list.split(|byte| *byte == b',');
+    words.any(|it| it.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The lines of a head without their ends; one that goes on in the next line is one.
@@ -215,6 +244,7 @@ mod tests {
     fn whole(passed_on: &str, told: Told, used: usize) -> Added {
         Added::Whole {
             passed_on: passed_on.into(),
+            chunked: false,
             told,
             used,
         }
@@ -227,14 +257,18 @@ mod tests {
         let mut bytes = answer.as_bytes().chunks(1).enumerate();
         let piecemeal = bytes.find_map(|(at, byte)| match head.add(byte) {
             Added::Whole {
-                passed_on, told, ..
+                passed_on,
+                chunked,
+                told,
+                ..
             } => Some(Added::Whole {
                 passed_on,
+                chunked,
                 told,
                 used: at + 1,
             }),
-            Added::TooLong => Some(Added::TooLong),
             Added::More => None,
+            added => Some(added),
         });
         assert_eq!(piecemeal.unwrap_or(Added::More), at_once);
         at_once
@@ -253,7 +287,7 @@ mod tests {
             coding: None,
             date: Some("Sun, 29 Nov 2026 10:58:03 GMT".to_owned()),
         };
-        let expected = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
+        let expected = "HTTP/1.1 200\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
         assert_eq!(read(&head), whole(expected, told.clone(), head.len()));
         let used = Head::default().add(format!("{head}{{}}").as_bytes());
         assert_eq!(used, whole(expected, told, head.len()));
@@ -263,7 +297,7 @@ mod tests {
     fn a_line_may_be_folded_and_end_without_a_carriage_return_and_be_said_again() {
         let head = "\r\nHTTP/1.0 502 Bad\nX: a\n  b: c\nTransfer-Encoding:\n\tchunked\n\
                     transfer-encoding: chunked\n\n";
-        let expected = "HTTP/1.0 502 Bad\r\ntransfer-encoding: chunked\r\n\r\n";
+        let expected = "HTTP/1.0 502\r\ntransfer-encoding: chunked\r\n\r\n";
         assert_eq!(read(head), whole(expected, Told::default(), head.len()));
     }
 
@@ -275,7 +309,8 @@ mod tests {
         let expected = "HTTP/1.1 204\r\n\r\n";
         assert_eq!(read(&head), whole(expected, Told::default(), head.len()));
         let head = "HTTP/1.1 101 Switching\r\n\r\n";
-        assert_eq!(read(head), whole(head, Told::default(), head.len()));
+        let expected = "HTTP/1.1 101\r\n\r\n";
+        assert_eq!(read(head), whole(expected, Told::default(), head.len()));
     }
 
     #[test]
@@ -296,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_passed_on_at_once() {
+    fn what_is_no_http_is_refused_at_once() {
         for answer in [
             "SSH-2.0-x",
             "<",
@@ -304,12 +339,25 @@ mod tests {
             "HTTP/1.1 ok\r\n",
             "HTTP/1.1 20\n",
         ] {
-            let mut head = Head::default();
-            let added = head.add(answer.as_bytes());
-            assert_eq!(added, whole(answer, Told::default(), answer.len()));
-            assert!(head.has_passed() && !head.is_held());
+            assert_eq!(Head::default().add(answer.as_bytes()), Added::NotHttp);
         }
         assert_eq!(read("HTTP/1.1 200 OK\r\nx: y\r\n"), Added::More);
+    }
+
+    #[test]
+    fn no_text_of_the_server_is_passed_on() {
+        let head = "HTTP/1.1 200 eJyr\r\nContent-Length: eJyr\r\nconnection: eJyr, Close\r\n\
+                    Transfer-Encoding: eJyr, Chunked\r\neJyr: eJyr\r\n\r\n";
+        let Added::Whole {
+            passed_on, chunked, ..
+        } = read(head)
+        else {
+            panic!("{head}");
+        };
+        let expected = "HTTP/1.1 200\r\ncontent-length: x\r\nconnection: close\r\n\
+                        transfer-encoding: chunked\r\n\r\n";
+        assert_eq!(String::from_utf8(passed_on).unwrap(), expected);
+        assert!(chunked);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod attempt;
+mod body;
 mod connect;
 mod epoch;
 mod gathered;
@@ -249,10 +250,12 @@ impl Http {
         if status != 200 {
             // the status says enough: what there is of the body is not waited for
             Attempt::with(|attempt| attempt.hurry(ERROR_PAGE));
-            let mut start = Vec::new();
+            let mut covered = Vec::new();
             let shown = NotUnderstood::SHOWN as u64;
-            drop(body.take(shown).read_to_end(&mut start));
-            let start = start_of(&start);
+            drop(body.take(shown).read_to_end(&mut covered));
+            let start = start_of(&Attempt::with(|attempt| {
+                attempt.take_content(covered.len())
+            }));
             return Err(Fault::Found(Cause::HttpStatus { status, start }));
         }
         let mut answer = AnswerReader::new(ANSWER_BYTES);
@@ -260,7 +263,7 @@ impl Http {
         loop {
             match body.read(&mut piece).map_err(ureq::Error::from)? {
                 0 => return Ok(answer),
-                read => answer.feed(&piece[..read])?,
+                read => answer.feed(&Attempt::with(|attempt| attempt.take_content(read)))?,
             }
         }
     }

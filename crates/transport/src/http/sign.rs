@@ -1,5 +1,5 @@
-//! The last link of the chain: puts the UserSig into the request's first line, and covers it in the answer should the
-//! answer repeat it. ureq shows URLs and answers in its own logs, so it never gets to see a UserSig; the URL that it
+//! The last link of the chain: puts the UserSig into the request's first line, and keeps the answer's texts from ureq, as
+//! they may repeat it. ureq shows URLs and answers in its own logs, so it never gets to see a UserSig; the URL that it
 //! has ends in `usersig=&…`.
 
 use ureq::unversioned::transport::{
@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::Phase;
 
 use super::attempt::{Attempt, Trouble};
+use super::body::Body;
 use super::head::{Added, Head};
 
 /// Where the UserSig goes.
@@ -32,16 +33,19 @@ impl<In: Transport> Connector<In> for Sign {
         Ok(chained.map(|inner| Signed {
             inner,
             head: Head::default(),
+            body: Body::new(false),
             answer,
         }))
     }
 }
 
-/// Requests go out through the inner transport's buffer; answers are copied out of it, their heads by way of [`Head`].
+/// Requests go out through the inner transport's buffer; answers are copied out of it by way of [`Head`] and
+/// [`Body`].
 #[derive(Debug)]
 pub(super) struct Signed<T> {
     inner: T,
     head: Head,
+    body: Body,
     answer: LazyBuffers,
 }
 
@@ -101,21 +105,24 @@ impl<T: Transport> Transport for Signed<T> {
 impl<T: Transport> Signed<T> {
     /// Takes what has arrived of the head; says whether ureq has it now.
     fn take_head(&mut self) -> Result<bool, Trouble> {
-        let mut arrived = self.inner.buffers().input().to_vec();
-        Attempt::with(|attempt| attempt.take_answer(&mut arrived))?;
+        let arrived = self.inner.buffers().input().to_vec();
+        Attempt::with(|attempt| attempt.look_at_answer(&arrived))?;
         let too_long = Trouble::NotUnderstood("the answer's head is too long");
-        let (passed_on, told, used) = match self.head.add(&arrived) {
+        let (passed_on, chunked, told, used) = match self.head.add(&arrived) {
             Added::More => {
                 self.inner.buffers().input_consume(arrived.len());
                 return Ok(false);
             }
             Added::TooLong => return Err(too_long),
+            Added::NotHttp => return Err(Trouble::NotUnderstood("not an HTTP answer")),
             Added::Whole {
                 passed_on,
+                chunked,
                 told,
                 used,
-            } => (passed_on, told, used),
+            } => (passed_on, chunked, told, used),
         };
+        self.body = Body::new(chunked);
         Attempt::with(|attempt| attempt.told = told);
         let space = self.answer.input_append_buf();
         let Some(space) = space.get_mut(..passed_on.len()) else {
@@ -137,7 +144,7 @@ impl<T: Transport> Signed<T> {
             return Err(Trouble::NotUnderstood(reason));
         }
         space[..part].copy_from_slice(&arrived[..part]);
-        Attempt::with(|attempt| attempt.take_answer(&mut space[..part]))?;
+        Attempt::with(|attempt| self.body.take(&mut space[..part], &mut attempt.content));
         self.answer.input_appended(part);
         self.inner.buffers().input_consume(part);
         Ok(())
