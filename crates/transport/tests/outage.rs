@@ -13,7 +13,7 @@ use imtag_emulator::{Emulator, Fault, Standing};
 use imtag_transport::{
     CallOptions, CancelToken, Cause, Change, Client, ClientBuilder, Effect, Error, Phase,
 };
-use support::network::{Death, Network};
+use support::network::{Death, Network, one_at_a_time};
 use support::*;
 
 /// Longer than any test takes.
@@ -141,6 +141,7 @@ fn it_costs_no_strict_call_whether_the_service_was_there_before_or_not() {
 
 #[test]
 fn it_costs_none_of_two_hundred_calls_at_once() {
+    let _turn = one_at_a_time();
     for away in ALL {
         let stage = Stage::new();
         let client = stage.client().build().unwrap();
@@ -169,6 +170,7 @@ fn it_costs_a_run_no_change_whether_the_service_was_there_before_or_not() {
 
 #[test]
 fn it_costs_none_of_two_hundred_callers_of_a_batcher_a_change() {
+    let _turn = one_at_a_time();
     for away in ALL {
         let stage = Stage::new();
         let client = stage.client().build().unwrap();
@@ -196,6 +198,7 @@ fn it_costs_none_of_two_hundred_callers_of_a_batcher_a_change() {
 
 #[test]
 fn one_request_at_a_time_asks_whether_the_service_is_back() {
+    let _turn = one_at_a_time();
     let stage = Stage::new();
     let client = stage
         .client()
