@@ -33,7 +33,7 @@ pub(crate) struct BadRows {
 #[derive(Debug, Default)]
 pub(crate) struct Kinds(IndexMap<String, Kind>);
 
-/// Rows that are left out for the same reason, but for what stands in them.
+/// Rows that are left out for the same reason, whatever stands in them.
 #[derive(Debug, Default)]
 pub(crate) struct Kind {
     pub(crate) rows: u64,
@@ -131,12 +131,14 @@ impl Kinds {
     }
 }
 
-/// A reason without what is quoted of the row, and without its numbers.
+/// A reason without what is quoted of the row, and without its numbers. The parser of JSON has names and values between
+/// back-ticks, which it does not escape, so that nothing after the first is looked at.
 fn kind(reason: &str) -> String {
     let mut kind = String::with_capacity(reason.len());
     let mut chars = reason.chars();
     while let Some(c) = chars.next() {
         match c {
+            '`' => break,
             '"' => {
                 // to the closing quote; what is escaped is none
                 while let Some(c) = chars.next() {
@@ -194,11 +196,18 @@ mod tests {
             rows.add(&BadRow { line, reason }).unwrap();
             let reason = format!("tag: {} bytes, at most 50", 50 + line);
             rows.add(&BadRow { line, reason }).unwrap();
+            let field =
+                ["Tga", "a`b", "T\"g", "标签", "x y"][line as usize % 5].repeat(line as usize);
+            let reason = format!("column 23: unknown field `{field}`, expected `Tags`");
+            rows.add(&BadRow { line, reason }).unwrap();
+            let value = ["true", "1.5", "-7"][line as usize % 3];
+            let reason = format!("column 9: invalid value: `{value}`, expected a text");
+            rows.add(&BadRow { line, reason }).unwrap();
         }
         let kinds = rows.into_kinds();
         let rows: Vec<_> = kinds.iter().map(|kind| kind.rows).collect();
-        assert_eq!(rows, [500, 500]);
+        assert_eq!(rows, [500, 500, 500, 500]);
         let named = kinds.iter().map(|kind| kind.named.len());
-        assert_eq!(named.collect::<Vec<_>>(), [10, 10]);
+        assert_eq!(named.collect::<Vec<_>>(), [10, 10, 10, 10]);
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Encoding {
     Gbk,
     Big5,
     Windows1252,
+    /// UTF-8 of the halves that UTF-16 makes of a character.
+    Cesu8,
     /// UTF-8 all the same, of which a character was cut or overwritten.
     DamagedUtf8,
 }
@@ -19,8 +21,11 @@ pub(crate) enum Encoding {
 impl Encoding {
     /// By the bytes around the first place that is not UTF-8.
     pub(crate) fn guess(window: &[u8]) -> Encoding {
+        if window.windows(6).any(is_pair_of_halves) {
+            return Encoding::Cesu8;
+        }
         let (valid, invalid) = characters(window);
-        if valid > invalid {
+        if valid > invalid || (invalid == 1 && ends_within_a_character(window)) {
             return Encoding::DamagedUtf8;
         }
         let (mut alone, mut pairs, mut low_trails) = (0, 0, 0);
@@ -51,6 +56,28 @@ impl Encoding {
     }
 }
 
+/// A character beyond U+FFFF as CESU-8 has it.
+fn is_pair_of_halves(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [
+            0xed,
+            0xa0..=0xaf,
+            0x80..=0xbf,
+            0xed,
+            0xb0..=0xbf,
+            0x80..=0xbf
+        ]
+    )
+}
+
+/// Whether the last two or three bytes begin a character of UTF-8. One byte may be a letter of another encoding.
+fn ends_within_a_character(window: &[u8]) -> bool {
+    let last = window.utf8_chunks().last();
+    let rest = last.map_or(&[][..], |chunk| chunk.invalid());
+    rest.len() > 1 && std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none())
+}
+
 /// How many characters beyond ASCII a text has that are UTF-8, and how many pieces that are not.
 fn characters(window: &[u8]) -> (usize, usize) {
     let (mut valid, mut invalid) = (0, 0);
@@ -71,6 +98,12 @@ impl fmt::Display for Encoding {
                 "Windows-1252 or Latin-1 (else GBK or another)",
                 "WINDOWS-1252",
             ),
+            Encoding::Cesu8 => {
+                return f.write_str(
+                    "it is CESU-8, which some databases write in place of it: export the file again as UTF-8 (utf8mb4 \
+                     in MySQL, AL32UTF8 in Oracle)",
+                );
+            }
             Encoding::DamagedUtf8 => {
                 return f.write_str(
                     "the text around it is, so that a character was probably cut or overwritten: put it right, or \
@@ -119,6 +152,22 @@ mod tests {
             };
             assert_eq!(Encoding::guess(&text), expected, "{shown}");
         }
+    }
+
+    #[test]
+    fn a_character_that_the_end_cuts_off_is_utf8_and_halves_are_cesu8() {
+        for (text, expected) in [
+            (b"u1,\xf0\x9f\x98".as_slice(), Encoding::DamagedUtf8),
+            (b"u1,\xf0\x9f", Encoding::DamagedUtf8),
+            (b"u1,\xe5\x8c", Encoding::DamagedUtf8),
+            (b"u1,caf\xe9", Encoding::Windows1252),
+            (b"u1,\xb1\xb1\xbe\xa9", Encoding::Gbk),
+            // 😀 by halves
+            (b"u1,\xed\xa0\xbd\xed\xb8\x80\n", Encoding::Cesu8),
+        ] {
+            assert_eq!(Encoding::guess(text), expected, "{text:x?}");
+        }
+        assert!(Encoding::Cesu8.to_string().starts_with("it is CESU-8, "));
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub(crate) enum FileProblem {
     Foreign(&'static str),
     #[error("has {0} between its fields: save it with commas")]
     Delimiter(&'static str),
+    #[error(
+        "has each line in quotes as a whole, which makes one field of it: save it without these quotes"
+    )]
+    QuotedLines,
     #[error("does not start with the header account,tag or account,tags: its first line is {0:?}")]
     Header(String),
     #[error(
@@ -63,8 +67,9 @@ pub(crate) enum FileProblem {
     #[error("has a header that cannot be used ({shown:?}): {problem}")]
     Columns { shown: String, problem: String },
     #[error(
-        "has another header in line {line} ({header}), after which its rows would be read in the wrong way: import \
-         the files that were put together one by one; nothing was sent"
+        "has another header in line {line} ({}), after which its rows would be read in the wrong way: import the files \
+         that were put together one by one (a user named account goes in NDJSON); nothing was sent",
+        Shown(header)
     )]
     OtherHeader { line: u64, header: String },
     #[error(

@@ -2,7 +2,7 @@
 //! that is read in the wrong way tags the wrong users.
 
 use super::file::{FileProblem, start_of_line};
-use super::lines::ODD_CHARACTERS;
+use super::odd;
 use super::records::Record;
 
 /// How the rows of a file are.
@@ -47,6 +47,9 @@ impl Form {
         if let Some(delimiter) = delimiter(&line) {
             return Err(FileProblem::Delimiter(delimiter));
         }
+        if is_quoted_whole(&names) {
+            return Err(FileProblem::QuotedLines);
+        }
         let plain: Vec<String> = names.iter().map(|name| normal(name)).collect();
         let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
         let shown = start_of_line(&line);
@@ -54,31 +57,33 @@ impl Form {
             let right = plain.join(",");
             return Err(FileProblem::HeaderSpelling { shown, right });
         }
-        match plain.iter().any(|name| COLUMNS.contains(name)) {
-            true => Err(FileProblem::Columns {
-                shown,
-                problem: columns_problem(&plain),
-            }),
-            false => Err(FileProblem::Header(shown)),
+        if !plain.iter().any(|name| COLUMNS.contains(name)) {
+            return Err(FileProblem::Header(shown));
         }
+        Err(FileProblem::Columns {
+            shown,
+            problem: columns_problem(&plain),
+        })
     }
 
     /// Whether a row is a header again, as where files were put together: with the same columns in the same order, or
-    /// (`Err`) with others, after which rows would be read in the wrong way.
+    /// (`Err`) with others, after which rows would be read in the wrong way. What stands where accounts do and is called
+    /// `account` heads a column, whatever the others are called.
     pub(crate) fn repeated(&self, row: &Record<'_>) -> Result<bool, String> {
-        if !may_be_column(row.field(0)) || row.fields > self.columns.max(3) {
-            return Ok(false);
-        }
-        let is_account = |name: &str| bare(name).eq_ignore_ascii_case("account");
-        if !row.iter().any(is_account) {
+        let is_account =
+            |name: &str| may_be_column(name) && bare(name).eq_ignore_ascii_case("account");
+        let heads = is_account(row.field(self.account));
+        let is_short = || may_be_column(row.field(0)) && row.fields <= self.columns.max(3);
+        let may_head = heads || (is_short() && row.iter().any(is_account));
+        if !may_head {
             return Ok(false);
         }
         let names: Vec<String> = row.iter().map(normal).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         match Form::of_columns(&names) {
-            None => Ok(false),
             Some(form) if form == *self => Ok(true),
-            Some(_) => Err(names.join(",")),
+            None if !heads => Ok(false),
+            _ => Err(start_of_line(&names.join(","))),
         }
     }
 
@@ -134,7 +139,7 @@ fn may_be_column(field: &str) -> bool {
 }
 
 fn bare(name: &str) -> &str {
-    name.trim_matches(|c: char| c.is_whitespace() || c == ODD_CHARACTERS[0])
+    name.trim_matches(|c: char| c.is_whitespace() || c == odd::MARK)
 }
 
 /// The delimiter of a line that would be a header with commas.
@@ -148,6 +153,16 @@ fn delimiter(line: &str) -> Option<&'static str> {
         .iter()
         .find(|(delimiter, _)| is_header(*delimiter))
         .map(|(_, name)| *name)
+}
+
+/// Whether a header stands in quotes as a whole, and so is one field.
+fn is_quoted_whole(names: &[&str]) -> bool {
+    let [line] = names else {
+        return false;
+    };
+    let fields: Vec<String> = line.replace('"', "").split(',').map(normal).collect();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    Form::of_columns(&fields).is_some()
 }
 
 /// What is wrong with the names of the columns, of which one at least is right.
@@ -286,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn a_header_in_quotes_as_a_whole_is_said_to_be() {
+        for header in [
+            "\"account,tag\"",
+            "\"Account, tags\"",
+            "\"account,\"\"tag\"\"\"",
+        ] {
+            assert_eq!(
+                refusal(header),
+                "has each line in quotes as a whole, which makes one field of it: save it without these quotes"
+            );
+        }
+    }
+
+    #[test]
     fn any_other_first_line_is_shown_within_bounds() {
         assert_eq!(
             refusal("xiaojun012,vip"),
@@ -310,11 +339,10 @@ mod tests {
             assert_eq!(of("account,tag", row), Ok(true), "{row}");
         }
         for row in [
-            "account,vip",
             "alice,tag",
-            "account,op",
-            "account,tag,",
             "accounts,tag",
+            "alice,account",
+            "my account,vip",
         ] {
             assert_eq!(of("account,tag", row), Ok(false), "{row}");
         }
@@ -326,6 +354,13 @@ mod tests {
             ("account,tags", "account,tag", "account,tag"),
             ("account,op,tag", "account,tag", "account,tag"),
             ("account,op,tag", "account,tag,op", "account,tag,op"),
+            ("account,tag", "account,comment", "account,comment"),
+            ("account,tag", " ACCOUNT ,Comment", "account,comment"),
+            ("account,tag", "account,op", "account,op"),
+            ("account,tag", "account,tag,", "account,tag,"),
+            ("account,tag", "account", "account"),
+            ("account,tag", "account,a,b,c,d,e", "account,a,b,c,d,e"),
+            ("tag,account", "comment,account", "comment,account"),
         ] {
             assert_eq!(of(header, row), Err(other.to_owned()), "{row}");
         }

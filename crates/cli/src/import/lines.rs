@@ -2,25 +2,24 @@
 //! a file has: LF, CRLF, or CR by itself.
 //!
 //! A file has one encoding. Each buffer is checked as it is taken in, and holds whole characters, so that rows need not
-//! be checked again: the first byte that is not UTF-8 ends the import, as other rows of that file may pass by chance and would tag what nobody wrote. A zero byte
-//! ends it likewise: no text has one, C cuts text off at it, and it is how UTF-16 and binary files show.
+//! be checked again: the first byte that is not UTF-8 ends the import, as other rows of that file may pass by chance and
+//! would tag what nobody wrote. A zero byte ends it likewise: no text has one, C cuts text off at it, and it is how
+//! UTF-16 and binary files show.
 
 use std::io::{ErrorKind, Read};
 use std::mem;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use super::encoding::{Encoding, WINDOW};
 use super::file::FileProblem;
+use super::odd;
 
 /// Bytes that are taken in at once.
 const BUFFER: usize = 128 * 1024;
 
 /// Bytes of a row at most. A row of a thousand tags has a twentieth of it.
 pub(crate) const ROW_BYTES: usize = 1024 * 1024;
-
-/// U+FEFF, a byte order mark, and U+FFFD, which stands for a character that was lost.
-pub(crate) const ODD_CHARACTERS: [char; 2] = ['\u{feff}', '\u{fffd}'];
 
 /// A file that is taken in piece by piece, and the line that it is at.
 pub(crate) struct Lines {
@@ -57,7 +56,7 @@ impl Lines {
         self.line
     }
 
-    /// Whether one of the [`ODD_CHARACTERS`] has been taken in. Rows need not be looked through for them before that.
+    /// Whether an [odd](odd) character has been taken in. Rows need not be looked through for them before that.
     pub(crate) fn odd(&self) -> bool {
         self.odd
     }
@@ -94,11 +93,7 @@ impl Lines {
             let valid = error.utf8_error().valid_up_to();
             self.no_text(error.as_bytes(), valid)
         })?;
-        self.odd |= ODD_CHARACTERS.iter().any(|odd| {
-            let mut bytes = [0; 4];
-            let odd = odd.encode_utf8(&mut bytes);
-            memmem::find(self.text.as_bytes(), odd.as_bytes()).is_some()
-        });
+        self.odd = self.odd || odd::is_in(&self.text);
         Ok(())
     }
 
@@ -295,7 +290,9 @@ mod tests {
         for (pieces, odd) in [
             (&["a\u{feff}b".as_bytes()][..], true),
             (&[b"a\xef\xbf", b"\xbdb"], true),
-            (&["a，北\u{ffe5}".as_bytes()], false),
+            (&["a，北\u{ffe5}\t\r\n".as_bytes()], false),
+            (&["a\u{200b}b".as_bytes()], true),
+            (&[b"a\x1a"], true),
         ] {
             let mut lines = lines(pieces);
             while !lines.ahead().unwrap().is_empty() {

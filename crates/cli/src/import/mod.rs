@@ -37,6 +37,7 @@ mod lock;
 mod memory;
 mod names;
 mod ndjson;
+mod odd;
 mod parts;
 mod progress;
 mod read;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::change::Op;
 use super::file::start_of_text;
-use super::lines::ODD_CHARACTERS;
+use super::odd;
 
 const EXAMPLE: &str = r#"a row is {"To_Account":"alice","Tags":["vip"]}"#;
 
@@ -63,8 +63,12 @@ impl<'r> JsonRow<'r> {
     /// # Errors
     /// With what is wrong with it, and what to do.
     pub(crate) fn of(line: &'r str) -> Result<JsonRow<'r>, String> {
-        if line.starts_with(ODD_CHARACTERS[0]) {
-            return Err("begins with U+FEFF, a byte order mark, as where files were put together (leave it out)".to_owned());
+        if line.starts_with(odd::MARK) {
+            let what = "begins with U+FEFF, a byte order mark, as where files were put together (leave it out)";
+            return Err(what.to_owned());
+        }
+        if let Some(end) = odd::dos_end(line) {
+            return Err(end);
         }
         // a list would do for serde as well
         if !line.trim_ascii_start().starts_with('{') {

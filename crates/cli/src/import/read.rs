@@ -1,14 +1,12 @@
 //! Reading: bytes become rows, each good or bad. A bad row is a complaint with its line number, never an error: the
 //! rows after it are read on.
 //!
-//! A row with several tags of which one is bad is bad as a whole: it is then reported, mended and imported as one,
+//! A row with several tags of which one is bad is bad as a whole: it is then reported, corrected and imported as one,
 //! and never half done.
 //!
 //! A row of several lines is bad too. Hardly anybody means a tag with a line end; a quote that is not closed makes one
 //! of what follows, and would tag a user wrongly and leave others out in silence. So is a header that comes again, and a
-//! row with what only a mistake in converting or putting together texts leaves: U+FEFF, which cannot be seen, and U+FFFD,
-//! which stands for a character that was lost. That one may stand in a tag to remove, so that what was tagged by such a
-//! mistake can be taken away.
+//! name with a character that nobody means: see `odd`.
 
 use std::borrow::Cow;
 
@@ -20,8 +18,9 @@ use super::change::{Change, Op, Tags};
 use super::file::{FileError, FileProblem, Format, Input};
 use super::header::Form;
 use super::joined::JoinedTags;
-use super::lines::{Lines, ODD_CHARACTERS, ROW_BYTES};
+use super::lines::{Lines, ROW_BYTES};
 use super::ndjson::JsonRow;
+use super::odd;
 use super::records::{Fault, Record, Records};
 
 /// A row that was left out.
@@ -144,39 +143,47 @@ impl JsonLines {
         rules: &Rules,
         take: &mut impl FnMut(Judged<'_>) -> T,
     ) -> Result<Option<T>, FileProblem> {
-        if !self.lines.pass_line_ends()? {
-            return Ok(None);
+        while self.lines.pass_line_ends()? {
+            let line = self.lines.line();
+            let (text, odd) = self.line()?;
+            let Some(text) = text else {
+                let reason = too_long();
+                return Ok(Some(take(Err(BadRow { line, reason }))));
+            };
+            if !text.trim().is_empty() {
+                return Ok(Some(judge_line(text, line, rules, odd, take)));
+            }
         }
-        let number = self.lines.line();
+        Ok(None)
+    }
+
+    /// The next line, if it is within the bound; and whether it may hold an odd character.
+    fn line(&mut self) -> Result<(Option<&str>, bool), FileProblem> {
         self.gathered.clear();
         let mut bytes = 0;
-        loop {
+        let last = loop {
             let ahead = self.lines.ahead()?;
             let end = memchr2(b'\n', b'\r', ahead.as_bytes());
             let length = end.unwrap_or(ahead.len());
             let whole = end.is_some() || ahead.is_empty();
             self.lines.pass(length);
-            let of_line = self.lines.behind(length);
             if whole && bytes == 0 {
-                let odd = self.lines.odd();
-                return Ok(Some(judge_line(of_line, number, rules, odd, take)));
+                break Some(length);
             }
             bytes += length;
             if bytes <= ROW_BYTES {
-                self.gathered.push_str(of_line);
+                self.gathered.push_str(self.lines.behind(length));
             }
             if whole {
-                break;
+                break None;
             }
-        }
+        };
         let odd = self.lines.odd();
-        Ok(Some(match bytes <= ROW_BYTES {
-            true => judge_line(&self.gathered, number, rules, odd, take),
-            false => take(Err(BadRow {
-                line: number,
-                reason: too_long(),
-            })),
-        }))
+        Ok(match last {
+            // nearly all lines are held by one buffer
+            Some(length) => (Some(self.lines.behind(length)), odd),
+            None => ((bytes <= ROW_BYTES).then_some(self.gathered.as_str()), odd),
+        })
     }
 }
 
@@ -197,8 +204,9 @@ fn judge_line<T>(
 
 /// `odd` where a text may hold what no name has, by itself or as an escape.
 fn json_change<'r>(row: &'r JsonRow<'r>, rules: &Rules, odd: bool) -> Result<Change<'r>, String> {
-    let account = account(&row.account, rules, odd)?;
-    let op = row.op().map_err(no_op)?;
+    let op = row.op();
+    let account = account(&row.account, op.unwrap_or(Op::Add), rules, odd)?;
+    let op = op.map_err(no_op)?;
     for tag in &row.tags {
         self::tag(tag, op, rules, odd)?;
     }
@@ -218,9 +226,10 @@ fn judge<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Result<Judged<'
     let line = record.line;
     let again = form.repeated(record);
     let again = again.map_err(|header| FileProblem::OtherHeader { line, header })?;
-    let judged = match again {
-        true => Err(header_again()),
-        false => csv_change(record, form, rules),
+    let judged = if again {
+        Err(header_again())
+    } else {
+        csv_change(record, form, rules)
     };
     Ok(judged.map_err(|reason| BadRow { line, reason }))
 }
@@ -244,10 +253,15 @@ fn csv_change<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Result<Cha
         // nothing is left out but the tag, which it has none of
         || (op == Ok(Op::Clear) && record.fields == form.tags && form.columns == form.tags + 1);
     if !complete {
-        return Err(wrong_fields(record, form));
+        return Err(odd::dos_end(record.field(0)).unwrap_or_else(|| wrong_fields(record, form)));
     }
     let odd = record.odd;
-    let account = account(record.field(form.account), rules, odd)?;
+    let account = account(
+        record.field(form.account),
+        op.unwrap_or(Op::Add),
+        rules,
+        odd,
+    )?;
     let op = op.map_err(no_op)?;
     let tags = record.field(form.tags);
     let tags = match (op, form.separated) {
@@ -268,8 +282,8 @@ fn separated<'r>(field: &'r str, op: Op, rules: &Rules, odd: bool) -> Result<&'r
 }
 
 /// An account that passes; `odd` where it may hold what no account has.
-fn account<'r>(field: &'r str, rules: &Rules, odd: bool) -> Result<&'r str, String> {
-    if let Some(why) = odd.then(|| no_letter(field, Op::Add)).flatten() {
+fn account<'r>(field: &'r str, op: Op, rules: &Rules, odd: bool) -> Result<&'r str, String> {
+    if let Some(why) = odd::problem(field, odd, op != Op::Add) {
         return Err(format!("account: {why}"));
     }
     match Account::new(field, rules) {
@@ -279,28 +293,12 @@ fn account<'r>(field: &'r str, rules: &Rules, odd: bool) -> Result<&'r str, Stri
 }
 
 fn tag<'r>(field: &'r str, op: Op, rules: &Rules, odd: bool) -> Result<&'r str, String> {
-    if let Some(why) = odd.then(|| no_letter(field, op)).flatten() {
+    if let Some(why) = odd::problem(field, odd, op != Op::Add) {
         return Err(format!("tag: {why}"));
     }
     match Tag::new(field, rules) {
         Ok(tag) => Ok(tag.as_str()),
         Err(invalid) => Err(reason(&invalid)),
-    }
-}
-
-/// A character that is none of a name, if there is one. A zero byte is one of JSON's escapes here: the file has none.
-fn no_letter(field: &str, op: Op) -> Option<&'static str> {
-    let [mark, lost] = ODD_CHARACTERS.map(|odd| field.contains(odd));
-    if field.contains('\0') {
-        Some("holds a zero byte (leave it out)")
-    } else if mark {
-        Some("holds U+FEFF, a byte order mark, which cannot be seen (leave it out)")
-    } else if lost && op != Op::Remove {
-        Some(
-            "holds U+FFFD, which stands for a character that was lost before (take it from the source)",
-        )
-    } else {
-        None
     }
 }
 
@@ -355,7 +353,9 @@ fn wrong_fields(record: &Record<'_>, form: &Form) -> String {
     let (fields, expected, columns) = (record.fields, form.columns, form.names());
     let noun = if fields == 1 { "field" } else { "fields" };
     let rest_is_empty = || record.iter().skip(expected).all(str::is_empty);
+    let in_quotes = fields == 1 && record.field(0).matches(',').count() + 1 == expected;
     let remedy = match expected.saturating_sub(fields) {
+        _ if in_quotes => "leave out the quotes around the whole row",
         0 if rest_is_empty() => "leave out the commas at its end",
         0 => "put a field that holds a comma in quotes",
         1 => "add the other",

@@ -4,6 +4,8 @@ use super::*;
 use crate::import::memory::Memory;
 use imtag_core::Generation;
 
+#[path = "leftover_tests.rs"]
+mod leftover;
 #[path = "strict_tests.rs"]
 mod strict;
 

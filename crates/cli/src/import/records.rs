@@ -62,7 +62,8 @@ pub(crate) struct Record<'r> {
     pub(crate) fault: Option<Fault>,
     /// Whether it may hold an odd character: see [`Lines::odd`].
     pub(crate) odd: bool,
-    /// Whether all of its fields are empty, as in the rows of commas that spreadsheets leave: it is as a blank line.
+    /// Whether nothing but white space stands in its fields, as in the rows of commas that spreadsheets leave: it is as a
+    /// blank line.
     pub(crate) is_blank: bool,
     text: &'r str,
     spans: &'r [Span; FIELDS],
@@ -202,7 +203,7 @@ impl Records {
             too_long,
             fault,
             odd: self.lines.odd(),
-            is_blank: is_blank && fault.is_none(),
+            is_blank: is_blank && !too_long && fault.is_none(),
             text: &self.text,
             spans: &self.spans,
         })
@@ -272,9 +273,10 @@ impl Assembly<'_> {
             (Plain, b'"') => {
                 let field = self.fields;
                 let before = self.text.get(self.field_start..).unwrap_or_default();
-                self.blame(match before.trim_ascii().is_empty() {
-                    true => Fault::BlankBeforeQuote { field },
-                    false => Fault::QuoteInside { field },
+                self.blame(if before.trim_ascii().is_empty() {
+                    Fault::BlankBeforeQuote { field }
+                } else {
+                    Fault::QuoteInside { field }
                 });
                 self.push(b"\"");
             }
@@ -301,13 +303,22 @@ impl Assembly<'_> {
         if let Some(span) = self.spans.get_mut(self.fields) {
             *span = (self.field_start, end);
         }
-        self.is_blank &= self.field_start == end;
+        self.is_blank = self.is_blank && is_blank(&self.text[self.field_start..]);
         self.fields += 1;
         self.field_start = end;
     }
 }
 
-/// Finds the fields of a line that has no quote but around whole fields: how many, and whether all are empty. `None`
+/// Whether a field holds nothing but white space. Its first byte tells it of nearly all.
+fn is_blank(field: &[u8]) -> bool {
+    match field.first() {
+        None => true,
+        Some(first) if first.is_ascii_graphic() => false,
+        Some(_) => std::str::from_utf8(field).is_ok_and(|field| field.trim().is_empty()),
+    }
+}
+
+/// Finds the fields of a line where quotes stand around whole fields only: how many, and whether all are blank. `None`
 /// where there is more to it.
 fn in_place(line: &[u8], spans: &mut [Span; FIELDS]) -> Option<(usize, bool)> {
     let (mut fields, mut is_blank, mut at) = (0, true, 0);
@@ -327,7 +338,7 @@ fn in_place(line: &[u8], spans: &mut [Span; FIELDS]) -> Option<(usize, bool)> {
         if let Some(span) = spans.get_mut(fields) {
             *span = (start, end);
         }
-        is_blank &= start == end;
+        is_blank = is_blank && self::is_blank(&line[start..end]);
         fields += 1;
         match line.get(next) {
             None => return Some((fields, is_blank)),

@@ -163,13 +163,17 @@ fn fields_beyond_those_that_any_header_has_are_counted() {
 }
 
 #[test]
-fn a_record_of_empty_fields_is_blank() {
+fn a_record_of_empty_fields_and_white_space_is_blank() {
     for (text, blank) in [
         (",", true),
         (",,,,,,,,,,,,", true),
         ("\"\",\"\"", true),
         ("\"\"", true),
-        (" ,", false),
+        (" ,", true),
+        ("\t,\u{a0}\u{3000},\" \"", true),
+        ("  ", true),
+        (" a,", false),
+        ("\u{200b},", false),
         (",a", false),
         ("\"\" ,", false),
         ("\",\"", false),

@@ -1,0 +1,172 @@
+//! Characters that nobody means to put into an account or a tag: what is left of converting a text or of putting files
+//! together, control characters, and what cannot be seen. `vip` and `vip` with one of them are two tags, and look as one.
+//!
+//! The service states no set of characters, so all others pass; also a tab, of which there is a warning where it looks
+//! like a separator, a no-break space, and the joiners of emoji and of scripts that need them. What is removed may have
+//! such characters, so that a mistake can be taken back.
+
+use crate::shown::is_invisible;
+
+/// A byte order mark.
+pub(crate) const MARK: char = '\u{feff}';
+
+/// Stands for a character that was lost.
+const LOST: char = '\u{fffd}';
+
+/// What ends a file of DOS, after its last line or by itself.
+const DOS_END: char = '\u{1a}';
+
+/// Whether a text may hold any of them, so that its names need to be looked through.
+pub(crate) fn is_in(text: &str) -> bool {
+    let is_odd = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f;
+    // without a branch it takes many bytes at once
+    let controls = text.bytes().fold(false, |odd, byte| odd | is_odd(byte));
+    let is_wide =
+        |c: char| !c.is_ascii() && (c.is_control() || is_invisible(c) || is_joiner(c) || c == LOST);
+    controls || (!text.is_ascii() && text.chars().any(is_wide))
+}
+
+/// What is wrong with a name, and what to do. `odd` where it may hold an odd character, `removed` where the name, or a tag
+/// of it, is to be removed.
+pub(crate) fn problem(name: &str, odd: bool, removed: bool) -> Option<String> {
+    if !removed && is_white_space(name) {
+        return Some("only white space (leave it out, or fill it)".to_owned());
+    }
+    odd.then(|| odd_character(name, removed)).flatten()
+}
+
+/// A line that only ends a file.
+pub(crate) fn dos_end(line: &str) -> Option<String> {
+    let is_end = !line.is_empty() && line.chars().all(|c| c == DOS_END);
+    is_end.then(|| "U+001A, which ends a file of DOS (leave it out)".to_owned())
+}
+
+/// Whether there is something, and all of it is white space.
+fn is_white_space(name: &str) -> bool {
+    name.chars().next().is_some_and(char::is_whitespace) && name.trim().is_empty()
+}
+
+fn odd_character(name: &str, removed: bool) -> Option<String> {
+    // a zero byte is one of JSON's escapes here: the file has none
+    let said = if name.contains('\0') {
+        "a zero byte (leave it out)"
+    } else if name.contains(MARK) {
+        "U+FEFF, a byte order mark, which cannot be seen (leave it out)"
+    } else if removed {
+        return None;
+    } else if name.contains(LOST) {
+        "U+FFFD, which stands for a character that was lost before (take it from the source)"
+    } else {
+        let (c, what) = hidden(name)?;
+        return Some(format!(
+            "holds U+{:04X}, {what} (leave it out)",
+            u32::from(c)
+        ));
+    };
+    Some(format!("holds {said}"))
+}
+
+/// The first character that cannot be seen, and what it is.
+fn hidden(name: &str) -> Option<(char, &'static str)> {
+    let mut before = None;
+    let mut rest = name.chars();
+    while let Some(c) = rest.next() {
+        let joins = |c: Option<char>| {
+            c.is_some_and(|c| !c.is_ascii() && !c.is_whitespace() && !is_joiner(c))
+        };
+        if c == DOS_END {
+            return Some((c, "which ends a file of DOS"));
+        } else if c.is_control() && c != '\t' {
+            return Some((c, "a control character"));
+        } else if is_invisible(c)
+            || (is_joiner(c) && !(joins(before) && joins(rest.clone().next())))
+        {
+            return Some((c, "which cannot be seen"));
+        }
+        before = Some(c);
+    }
+    None
+}
+
+/// Joins the characters beside it into one, or keeps them apart: the pictures of a family, the letters of Persian.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_is_named_and_all_else_passes() {
+        for (name, said) in [
+            (" ", "only white space (leave it out, or fill it)"),
+            ("\u{a0}", "only white space (leave it out, or fill it)"),
+            ("\u{3000}\t", "only white space (leave it out, or fill it)"),
+            (
+                "vip\u{1a}",
+                "holds U+001A, which ends a file of DOS (leave it out)",
+            ),
+            ("a\u{7}", "holds U+0007, a control character (leave it out)"),
+            ("a\nb", "holds U+000A, a control character (leave it out)"),
+            (
+                "a\u{7f}",
+                "holds U+007F, a control character (leave it out)",
+            ),
+            (
+                "a\u{85}b",
+                "holds U+0085, a control character (leave it out)",
+            ),
+            (
+                "u4\u{200b}",
+                "holds U+200B, which cannot be seen (leave it out)",
+            ),
+            (
+                "\u{200e}u4",
+                "holds U+200E, which cannot be seen (leave it out)",
+            ),
+            (
+                "u\u{2060}4",
+                "holds U+2060, which cannot be seen (leave it out)",
+            ),
+            (
+                "u\u{202e}4",
+                "holds U+202E, which cannot be seen (leave it out)",
+            ),
+            (
+                "u\u{ad}4",
+                "holds U+00AD, which cannot be seen (leave it out)",
+            ),
+            (
+                "vip\u{200d}",
+                "holds U+200D, which cannot be seen (leave it out)",
+            ),
+            (
+                "京\u{200d}",
+                "holds U+200D, which cannot be seen (leave it out)",
+            ),
+            (
+                "a\u{200c}b",
+                "holds U+200C, which cannot be seen (leave it out)",
+            ),
+        ] {
+            // an escape of JSON makes a line end
+            assert!(is_in(name) || said.starts_with("only") || name == "a\nb");
+            assert_eq!(problem(name, true, false).unwrap(), said, "{name:?}");
+            assert_eq!(problem(name, true, true), None, "{name:?} is to be removed");
+        }
+        for name in [
+            "a b",
+            "\u{a0}u3",
+            "u\u{a0}3",
+            "a\tb",
+            "👩\u{200d}👧",
+            "می\u{200c}خواهم",
+            "北京",
+            "❤\u{fe0f}",
+            "“a”",
+        ] {
+            assert_eq!(problem(name, true, false), None, "{name:?}");
+        }
+    }
+}
