@@ -254,14 +254,16 @@ fn what_is_put_in_the_list_s_place_meanwhile_stays() {
     let (stage, _) = with_list();
     let path = stage.home.path().join(LIST);
     let import = |put: &dyn Fn(&Path)| {
-        let delay = Fault::delay(std::time::Duration::from_secs(2));
-        stage.emulator.fault(ADD, delay);
+        let unheard = Fault::delay(std::time::Duration::from_secs(600));
+        stage.emulator.fault(ADD, unheard);
         let arrived = stage.emulator.stats().arrivals();
         let child = stage.imtag(&["import", FILE]).spawn().unwrap();
         wait_until("nothing is sent", || {
             stage.emulator.stats().arrivals() > arrived
         });
         put(&path);
+        // it sends again, and is heard
+        stage.emulator.disconnect();
         stage::Ran::of(child.wait_with_output().unwrap())
     };
     // written by an editor in place, and then by one that renames
