@@ -98,7 +98,7 @@ fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
     assert_eq!(
         list.unwrap().lines().count() as u64,
         (requests - 1) * 100,
-        "the list names all who failed, also those whom the same command tries again"
+        "the list names all who failed, also those that the same command tries again"
     );
 }
 

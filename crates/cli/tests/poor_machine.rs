@@ -44,7 +44,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
     }
     let copy = stage.home.path().join("imtag");
     std::fs::copy(env!("CARGO_BIN_EXE_imtag"), &copy).unwrap();
-    // a user of whom nothing else runs here: the limit is one of all processes of a user
+    // a user with no other process here: the limit is one of all processes of a user
     let user = (70_000 + std::process::id() % 10_000).to_string();
     let import = |threads: u32| {
         let settings = stage.imtag(&[]);

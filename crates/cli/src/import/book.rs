@@ -2,8 +2,8 @@
 //! is listed with its reason; both go to the journal. What failed for the service's or the network's fault is held back: at
 //! the end of the import it is listed too, and where the import ends early, the same command tries it again.
 //!
-//! Where an import is taken up, a run before it may have done something for users who are not settled: for those whom
-//! it left in doubt, or for any, where it was killed. What fails of theirs is *possibly applied* then, but where it is
+//! Where an import is taken up, a run before it may have done something for users who are not settled: for those that
+//! it left in doubt, or for any, where it was killed. What fails of theirs is *possibly applied* then, unless it is
 //! never sent.
 //!
 //! A user who is to be cleared and then added to is listed so that the list does the same: where the clear is not done,
@@ -33,7 +33,7 @@ pub(crate) struct Book {
     left: BTreeMap<u64, Left>,
     /// Users who are done, to be confirmed together.
     done: Vec<u64>,
-    /// For whom runs before this one may have done something, of those who are not settled.
+    /// The unsettled users for which runs before this one may have done something.
     earlier: InDoubt,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Book {
 pub(crate) struct Remains {
     pub(crate) settled: Settled,
     left: BTreeMap<u64, Left>,
-    /// For whom runs before this one may have done something, of those who are not settled.
+    /// The unsettled users for which runs before this one may have done something.
     earlier: InDoubt,
     /// Lines of users who are settled as failed, for which the list had no place.
     pub(crate) unlisted: Vec<u8>,
@@ -68,12 +68,12 @@ impl Remains {
         self.earlier.effect(position)
     }
 
-    /// For whom earlier runs may have done something, of those who were not settled when this one began.
+    /// The users, not settled when this run began, for which earlier runs may have done something.
     pub(crate) fn earlier_runs(&self) -> &InDoubt {
         &self.earlier
     }
 
-    /// For whom this run and those before it may have done something, of those who are not settled.
+    /// The unsettled users for which this run or one before it may have done something.
     pub(crate) fn in_doubt(&self) -> InDoubt {
         let InDoubt::Users(earlier) = &self.earlier else {
             return InDoubt::Everybody;
@@ -334,10 +334,10 @@ impl Book {
         for position in &done {
             self.settled.add(*position, Kind::Done);
         }
-        match done.is_empty() {
-            true => Ok(()),
-            false => self.journal.done(done),
+        if done.is_empty() {
+            return Ok(());
         }
+        self.journal.done(done)
     }
 
     fn close_if_over(&mut self, position: u64) -> Result<(), DiskError> {

@@ -97,7 +97,7 @@ impl Read {
     }
 }
 
-/// Users of whom nothing would be sent.
+/// Users who would not be sent.
 fn failures(
     gathered: &mut Gathered,
     limits: &imtag_core::Limits,

@@ -71,18 +71,15 @@ impl fmt::Display for JoinedTags {
         let separators: Vec<_> = self.separators.iter().map(|c| format!("{c:?}")).collect();
         let (separators, line) = (separators.join(", "), self.first_line);
         let rows = count(self.rows, "row", "rows");
-        match self.one_a_row {
-            true => write!(
-                f,
-                "{rows} (the first in line {line}) with {separators} in the tag were taken for one tag each: for several \
-                 tags a row, name the column tags"
-            ),
-            false => write!(
-                f,
-                "{rows} (the first in line {line}) with {separators} in the tags were taken for one tag each: tags are \
-                 separated by ;"
-            ),
-        }
+        let (field, remedy) = if self.one_a_row {
+            ("tag", "for several tags a row, name the column tags")
+        } else {
+            ("tags", "tags are separated by ;")
+        };
+        write!(
+            f,
+            "{rows} (the first in line {line}) with {separators} in the {field} were taken for one tag each: {remedy}"
+        )
     }
 }
 

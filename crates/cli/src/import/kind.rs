@@ -90,10 +90,8 @@ pub(crate) fn other_text(start: &[u8]) -> Option<&'static str> {
             "a JSON array: write an object a line (jq -c '.[]'), such as {\"To_Account\":\"alice\",\"Tags\":[\"vip\"]}",
         ),
         b'{' => json(start),
-        b'<' => Some(match starts_with(start, b"<?xml") {
-            true => "XML: export it as CSV UTF-8",
-            false => "HTML: export the table in it as CSV UTF-8",
-        }),
+        b'<' if starts_with(start, b"<?xml") => Some("XML: export it as CSV UTF-8"),
+        b'<' => Some("HTML: export the table in it as CSV UTF-8"),
         _ => None,
     }
 }

@@ -250,9 +250,10 @@ fn model(text: &str) -> (Vec<Seen>, Option<u64>) {
             if quoted > 0 && !tail.is_empty() {
                 fault = fault.or(Some(Fault::TextAfterQuote { field: number }));
             } else if let Some(quote) = tail.find('"') {
-                fault = fault.or(Some(match tail[..quote].trim_ascii().is_empty() {
-                    true => Fault::BlankBeforeQuote { field: number },
-                    false => Fault::QuoteInside { field: number },
+                fault = fault.or(Some(if tail[..quote].trim_ascii().is_empty() {
+                    Fault::BlankBeforeQuote { field: number }
+                } else {
+                    Fault::QuoteInside { field: number }
                 }));
             }
             let inner = inner.get(1..quoted.max(1) - 1).unwrap_or_default();
@@ -277,10 +278,10 @@ fn closing(inner: &str) -> Option<usize> {
     let mut at = 0;
     loop {
         at += inner[at..].find('"')?;
-        match inner[at..].starts_with("\"\"") {
-            true => at += 2,
-            false => return Some(at),
+        if !inner[at..].starts_with("\"\"") {
+            return Some(at);
         }
+        at += 2;
     }
 }
 
@@ -300,9 +301,10 @@ proptest! {
         rows in prop::collection::vec(prop::collection::vec("[a北\", ]{1,6}", 2), 1..6),
         all in any::<bool>(),
     ) {
-        let quoted = |field: &String| match all || field.contains(['"', ',']) {
-            true => format!("\"{}\"", field.replace('"', "\"\"")),
-            false => field.clone(),
+        let quoted = |field: &String| if all || field.contains(['"', ',']) {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        } else {
+            field.clone()
         };
         let line = |row: &Vec<String>| row.iter().map(quoted).collect::<Vec<_>>().join(",");
         let text: String = rows.iter().map(|row| line(row) + "\r\n").collect();

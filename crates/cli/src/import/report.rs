@@ -21,7 +21,7 @@ pub(crate) struct Report {
     pub(crate) rows: u64,
     pub(crate) bad_rows: u64,
     pub(crate) users: u64,
-    /// Users whom earlier runs of the same import had settled.
+    /// Users settled by earlier runs of the same import.
     pub(crate) resumed: u64,
     pub(crate) requests: u64,
     pub(crate) lower_bound: u64,

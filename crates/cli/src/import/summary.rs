@@ -101,7 +101,7 @@ impl Report {
         if self.timpush_would_save > 0 {
             writeln!(
                 out,
-                "          {} of them to find users at fault, whom the timpush paths name",
+                "          {} of them to find users at fault, which the timpush paths name",
                 self.timpush_would_save
             )?;
         }
@@ -142,14 +142,12 @@ impl Report {
         let is_over = self.journal.is_none() && self.ended_early.is_none();
         if let Some(list) = &self.undone.list {
             let list = list.display().to_string();
-            match is_over {
-                true => writeln!(
-                    out,
-                    "{} lists who failed: correct it, and import it",
-                    Shown(&list)
-                ),
-                false => writeln!(out, "{} lists who failed so far", Shown(&list)),
-            }?;
+            let what = if is_over {
+                "lists who failed: correct it, and import it"
+            } else {
+                "lists who failed so far"
+            };
+            writeln!(out, "{} {what}", Shown(&list))?;
         }
         if is_over {
             return Ok(());

@@ -63,7 +63,7 @@ impl From<LockError> for ListError {
 /// Writes the list, or, where there are no bad rows, removes that of an earlier import. Says whether there is one now.
 ///
 /// # Errors
-/// See `ListError`. What was there before is there yet then, but for a list of an earlier import on a full disk.
+/// See `ListError`. What was there before is there yet then, except a list of an earlier import on a full disk.
 pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> {
     if rows.count() == 0 {
         if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {

@@ -80,7 +80,7 @@ impl Files {
             };
             removed.map_err(DiskError::of(&path, denied))?;
         }
-        // held until here, so that nobody else takes it for theirs
+        // held until here: no other import takes it for its own
         drop(journal);
         Ok(())
     }

@@ -72,7 +72,7 @@ pub(crate) struct Opened {
     pub(crate) resumed: bool,
     /// Whether requests of an earlier run may still be on their way. It may have settled nobody.
     pub(crate) taken_up: bool,
-    /// For whom an earlier run may have done something, of those who are not settled.
+    /// The unsettled users for which an earlier run may have done something.
     pub(crate) in_doubt: InDoubt,
     /// Bytes at the end that were torn, and are gone.
     pub(crate) torn: u64,
@@ -219,7 +219,7 @@ impl Journal {
         self.writer.unlisted()
     }
 
-    /// For whom something may have been done, of those who are not settled when it is closed.
+    /// Sets the users, unsettled when it is closed, for which something may have been done.
     pub(crate) fn leave_in_doubt(&mut self, in_doubt: InDoubt) {
         self.in_doubt = in_doubt;
     }
