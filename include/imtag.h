@@ -526,7 +526,7 @@ im_status im_config_set_timeout_ms(im_config *config, uint64_t timeout_ms);
 /*
  Sets how many attempts a call makes at most, the first with it; above 0; default: 4. Not counted are attempts over a
  pooled connection that proved dead, which are made again at once over a new one, and attempts that nobody answered (the
- network failed, an attempt's time was up, a gateway answered 5xx or 408): such an outage is waited out for up to half
+ network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to half
  of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
  */
 im_status im_config_set_max_attempts(im_config *config,
@@ -767,7 +767,7 @@ im_status im_call_set_timeout_ms(im_call *call,
 
 /*
  Sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
- it an attempt may use all the time of its call.
+ it an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
  */
 im_status im_call_set_attempt_timeout_ms(im_call *call,
                                          uint64_t timeout_ms);

@@ -50,7 +50,7 @@ public:
     call timeout(std::chrono::milliseconds time) && { return std::move(timeout(time)); }
 
     /// The time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without it
-    /// an attempt may use all the time of its call.
+    /// an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
     call& attempt_timeout(std::chrono::milliseconds time) & {
         accepted(im_call_set_attempt_timeout_ms(call_.get(), detail::as_ms(time)));
         return *this;

@@ -13,7 +13,9 @@ use stage::{ADD, Ran, Stage, run};
 /// The same for one call and for an import of one user.
 fn both(stage: &Stage, change: impl Fn(&mut std::process::Command)) -> [Ran; 2] {
     stage.file("users.csv", "account,tag\nalice,vip\n");
-    [&["add", "alice", "vip"][..], &["import", "users.csv"]].map(|arguments| {
+    // half of an import's time is waited out, where nobody answers
+    let import = ["import", "--timeout", "2", "users.csv"];
+    [&["add", "alice", "vip"][..], &import].map(|arguments| {
         let mut command = stage.imtag(arguments);
         change(&mut command);
         run(command)

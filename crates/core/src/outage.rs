@@ -17,7 +17,8 @@
 //!   that waits. A probe that hangs holds the others up no longer than its lease, nor beyond the limit of any of them.
 //! - An attempt that fails ends the waiting of all calls whose limit was over when it started. So those of one limit share
 //!   their last probe, which is made at their limit or after it: an outage that is over by then costs none of them.
-//! - A request that fails while others are answered waits by itself, a little longer each time.
+//! - A request that fails while others are answered waits by itself, a little longer each time. After twice as many such
+//!   failures as a call has attempts it gives up: something on the way may hold against this one request.
 //!
 //! There is no clock and no chance here: `now` comes in, measured from any fixed origin, as do random numbers.
 
@@ -48,6 +49,8 @@ pub enum Step {
     Wait(Option<Duration>),
     /// Report the last failure: the outage has lasted too long for it.
     GiveUp,
+    /// Report the last failure: others are answered, and its attempts are spent.
+    Spent,
 }
 
 /// An attempt that failed.
@@ -100,6 +103,7 @@ enum State {
     Trying,
     Probing,
     GaveUp,
+    Spent,
 }
 
 #[derive(Debug)]
@@ -150,7 +154,7 @@ impl Outage {
                 self.wait(caller);
                 Some(caller)
             }
-            Some((caller, State::Waiting { .. } | State::GaveUp)) => Some(caller),
+            Some((caller, State::Waiting { .. } | State::GaveUp | State::Spent)) => Some(caller),
         }
     }
 
@@ -161,6 +165,7 @@ impl Outage {
         };
         let place = match call.state {
             State::GaveUp => return Step::GiveUp,
+            State::Spent => return Step::Spent,
             State::Trying | State::Probing => return Step::Try,
             State::Waiting { place } => place,
         };
@@ -211,7 +216,10 @@ impl Outage {
         call.last_failure = Some(now);
         let rest = self.policy.backoff(call.failures, random);
         call.rests_until = now.saturating_add(rest).min(call.limit.max(now));
-        if call.limit <= attempt.started {
+        let most = self.policy.max_attempts.saturating_mul(2);
+        if attempt.unanswered && alone && call.failures > most {
+            call.state = State::Spent;
+        } else if call.limit <= attempt.started {
             call.state = State::GaveUp;
         } else {
             self.wait(caller);
@@ -259,6 +267,12 @@ impl Outage {
     /// The calls that are to ask for their step again, since this was called last.
     pub fn take_woken(&mut self) -> BTreeSet<Caller> {
         std::mem::take(&mut self.woken)
+    }
+
+    /// Whether the service has ever answered.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        self.last_answer.is_some()
     }
 
     /// Whether nobody answers, as far as is known.

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn im_call_set_timeout_ms(call: *mut im_call, timeout_ms: 
 }
 
 /// Sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
-/// it an attempt may use all the time of its call.
+/// it an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_set_attempt_timeout_ms(
     call: *mut im_call,

@@ -1,12 +1,13 @@
 //! One call: attempts until one is answered for good, each with its turn in the quota, and all within the deadline.
 
+mod judge;
+
 use std::time::{Duration, Instant, SystemTime};
 
-use imtag_core::quota::Verdict as QuotaVerdict;
 use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
-use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
+use imtag_core::{Effect, Request, RetryClass};
 
-use crate::cause::{Cause, Failure, Partial, Phase};
+use crate::cause::{Cause, Phase};
 use crate::credentials::{NoUserSig, Numbered};
 use crate::gate::Pass;
 use crate::http::{Exchange, Exchanged, Stale};
@@ -42,8 +43,10 @@ pub(crate) struct Call<'c, R> {
     place: Place<'c>,
     /// Why the last attempt failed, where the call waits for the service.
     last_failure: Option<Cause>,
-    /// Of a call of a run: whether the service has answered any of the run's.
-    service_was_there: Option<&'c dyn Fn() -> bool>,
+    /// Of a run of many: the more of its calls fail, the more is lost.
+    is_of_a_run: bool,
+    /// An attempt without a time of its own was silent until half of what the call had left was up.
+    was_silent: bool,
     /// Told when an attempt has had its turn in the quota.
     on_turn: Option<&'c dyn Fn()>,
 }
@@ -90,7 +93,8 @@ impl<'c, R: Request> Call<'c, R> {
             server_date: None,
             place: Place::of(&state.outage),
             last_failure: None,
-            service_was_there: None,
+            is_of_a_run: false,
+            was_silent: false,
             on_turn: None,
         }
     }
@@ -101,9 +105,9 @@ impl<'c, R: Request> Call<'c, R> {
         self
     }
 
-    /// Makes it a call of a run, which `service_was_there` says of whether the service has answered any of its calls.
-    pub(crate) fn of_run(mut self, service_was_there: &'c dyn Fn() -> bool) -> Call<'c, R> {
-        self.service_was_there = Some(service_was_there);
+    /// Makes it a call of a run.
+    pub(crate) fn of_run(mut self) -> Call<'c, R> {
+        self.is_of_a_run = true;
         self
     }
 
@@ -145,13 +149,15 @@ impl<'c, R: Request> Call<'c, R> {
                     if let FailedAttempt::Class(_) = kind {
                         self.place.leave();
                         // a run that ends tells what failed rather than that a wait took too long
-                        self.last_failure = self.service_was_there.and(Some(cause));
+                        self.last_failure = self.is_of_a_run.then_some(cause);
                     }
                     let waited = self.patience.sleep_until(self.started + at);
                     waited.map_err(|stop| self.error(Cause::of(stop, Phase::Backoff), None))?;
                 }
                 Decision::AwaitService => {
-                    let unanswered = kind == FailedAttempt::Unanswered;
+                    // a socket that this machine refuses holds up no call that has a connection
+                    let unanswered =
+                        kind == FailedAttempt::Unanswered && !cause.is_refusal_of_this_machine();
                     let deadline = self.patience.deadline;
                     self.place.failed(&cause, unanswered, started, deadline);
                     self.last_failure = Some(cause);
@@ -173,6 +179,7 @@ impl<'c, R: Request> Call<'c, R> {
         let judged = self.judge(exchanged, pass, &usersig);
         if let Err(cause) = &judged {
             self.may_land |= sent && !cause.is_last_word();
+            self.was_silent |= matches!(cause, Cause::Timeout { .. });
         }
         if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial(_)) = &judged {
             self.place.answered();
@@ -213,6 +220,7 @@ impl<'c, R: Request> Call<'c, R> {
             }
             Ended::Stopped(stop) => (stop, Stopped::DeadlineTooNear),
             Ended::TooLong => (Stop::TimedOut, Stopped::OutageTooLong),
+            Ended::Spent => (Stop::TimedOut, Stopped::AttemptsSpent),
         };
         let mut last = self.last_failure.take();
         if phase == Phase::Backoff {
@@ -227,7 +235,10 @@ impl<'c, R: Request> Call<'c, R> {
         match cause.retry_class() {
             _ if stale == Some(Stale::Dead) => FailedAttempt::StaleConnection,
             _ if cause.is_unanswered() => FailedAttempt::Unanswered,
-            _ if cause.looks_like_a_wrong_endpoint() && self.service_was_there() => {
+            _ if cause.looks_like_a_wrong_endpoint()
+                && self.bears_outages()
+                && self.service_was_there() =>
+            {
                 FailedAttempt::Unanswered
             }
             RetryClass::NewUserSig => FailedAttempt::Class(self.class_of_expired(usersig)),
@@ -236,7 +247,22 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn service_was_there(&self) -> bool {
-        self.service_was_there.is_some_and(|was_there| was_there())
+        self.state.outage.service_was_there()
+    }
+
+    fn bears_outages(&self) -> bool {
+        self.settings.retry.max_attempts > 1
+    }
+
+    /// How long an attempt may take: without a time of its own, half of what the call has left, until one was silent for
+    /// so long. So a service that is silent for less than that costs no call.
+    fn attempt_time(&self) -> Option<Duration> {
+        let left = self
+            .patience
+            .deadline
+            .saturating_duration_since(Instant::now());
+        let halved = self.bears_outages() && !self.was_silent;
+        self.attempt_timeout.or(halved.then_some(left / 2))
     }
 
     /// An expired UserSig is worth a try more only where there can be another.
@@ -258,12 +284,14 @@ impl<'c, R: Request> Call<'c, R> {
         usersig.map_err(|none| match none {
             NoUserSig::Stopped(stop) => Failed::Ended(Cause::of(stop, Phase::Credentials), None),
             // what supplies it may come back, as the service may
-            NoUserSig::Failed(error) if self.service_was_there() => Failed::Attempt {
-                cause: Cause::Credentials(error),
-                effect: Effect::NotApplied,
-                kind: FailedAttempt::Class(RetryClass::Backoff),
-                started: Instant::now(),
-            },
+            NoUserSig::Failed(error) if self.is_of_a_run && self.service_was_there() => {
+                Failed::Attempt {
+                    cause: Cause::Credentials(error),
+                    effect: Effect::NotApplied,
+                    kind: FailedAttempt::Class(RetryClass::Backoff),
+                    started: Instant::now(),
+                }
+            }
             NoUserSig::Failed(error) => Failed::Ended(Cause::Credentials(error), None),
         })
     }
@@ -278,77 +306,15 @@ impl<'c, R: Request> Call<'c, R> {
             usersig: usersig.usersig.clone(),
             body,
             patience: self.patience.clone(),
-            timeout: self.attempt_timeout,
+            timeout: self.attempt_time(),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
         })
     }
 
-    /// Reads the answer, and tells the quota what became of the call.
-    fn judge(
-        &self,
-        exchanged: Exchanged,
-        pass: Pass<'_>,
-        usersig: &Numbered,
-    ) -> Result<Outcome, Cause> {
-        let (answered, sent) = (exchanged.answered, exchanged.sent);
-        let read = exchanged.read(self.request);
-        let mut judged = read.and_then(|answer| self.outcome(answer));
-        match &judged {
-            Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
-                pass.answered(QuotaVerdict::TooFrequent);
-            }
-            _ if answered => pass.answered(QuotaVerdict::Served),
-            _ if sent => pass.gave_up(),
-            _ => pass.withdrew(),
-        }
-        match &mut judged {
-            Ok(outcome) => outcome.redact(&usersig.usersig),
-            Err(cause) => cause.redact(&usersig.usersig),
-        }
-        judged
-    }
-
-    fn outcome(&self, answer: Answer) -> Result<Outcome, Cause> {
-        let request_id = answer.request_id;
-        let (left_out, tags, unanswered) = match answer.verdict {
-            Verdict::Refused(refusal) => {
-                return Err(Cause::Service {
-                    refusal,
-                    request_id,
-                });
-            }
-            Verdict::Done {
-                left_out,
-                tags,
-                unanswered,
-            } => (left_out, tags, unanswered),
-        };
-        let outcome = Outcome {
-            accounts: self.request.accounts().count() - left_out.len() - unanswered.len(),
-            attempts: self.attempts,
-            sent: self.sent,
-            request_id,
-            tags,
-            unanswered,
-        };
-        if left_out.is_empty() {
-            return Ok(outcome);
-        }
-        let failures = left_out.into_iter().map(|left_out| Failure {
-            account: left_out.account,
-            refusal: left_out.refusal,
-            effect: self.effect.of_failed(R::OPERATION),
-        });
-        Err(Cause::Partial(Box::new(Partial {
-            outcome,
-            failures: failures.collect(),
-        })))
-    }
-
     fn decide(&mut self, kind: FailedAttempt) -> Decision {
         // what was never there may be another service
-        let bear = self.service_was_there();
+        let bear = self.is_of_a_run && self.service_was_there();
         self.retry.bear_errors(bear);
         let now = self.started.elapsed();
         let deadline = self

@@ -5,6 +5,7 @@ use std::io;
 use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, shortened};
 
 use crate::Outcome;
+use crate::http::is_refusal_of_this_machine;
 use crate::patience::Stop;
 use crate::redact::redact;
 
@@ -131,6 +132,11 @@ impl Phase {
     }
 }
 
+/// Whether a gateway says by it that it cannot reach the service, or that either has too much to do.
+pub(crate) fn is_of_a_gateway(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..)
+}
+
 impl Cause {
     /// Whether an attempt that failed so may be made again.
     pub(crate) fn retry_class(&self) -> RetryClass {
@@ -143,7 +149,8 @@ impl Cause {
             | Cause::Tls(_) => RetryClass::Never,
             Cause::Service { refusal, .. } => refusal.code.retry(),
             Cause::HttpStatus { status, .. } | Cause::Coded { status, .. } => match status {
-                200 | 408 | 429 | 500.. => RetryClass::Backoff,
+                200 => RetryClass::Backoff,
+                status if is_of_a_gateway(*status) => RetryClass::Backoff,
                 _ => RetryClass::Never,
             },
             Cause::Timeout { .. } | Cause::Network { .. } | Cause::NotUnderstood(_) => {
@@ -152,8 +159,7 @@ impl Cause {
         }
     }
 
-    /// Whether nobody answered an attempt that failed so, or a gateway in the service's place. A socket that this
-    /// machine refuses counts too: it is there once one of the client's own is free.
+    /// Whether nobody answered an attempt that failed so, or a gateway in the service's place.
     pub(crate) fn is_unanswered(&self) -> bool {
         match self {
             Cause::Network { .. } => true,
@@ -161,16 +167,27 @@ impl Cause {
                 phase,
                 Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read
             ),
-            Cause::HttpStatus { status, .. } => matches!(status, 408 | 500..),
+            Cause::HttpStatus { status, .. } | Cause::Coded { status, .. } => {
+                is_of_a_gateway(*status)
+            }
             _ => false,
         }
     }
 
-    /// Whether it looks as if the endpoint were not the service; a gateway says so as well while the service is away.
+    /// Whether it looks as if the endpoint were not the service: a status, a page, a certificate. A gateway answers so as
+    /// well while the service is away. JSON is an answer, even if it is not understood.
     pub(crate) fn looks_like_a_wrong_endpoint(&self) -> bool {
         match self {
-            Cause::HttpStatus { status, .. } => *status != 429,
-            Cause::Tls(_) => true,
+            Cause::HttpStatus { .. } | Cause::Coded { .. } | Cause::Tls(_) => true,
+            Cause::NotUnderstood(error) => !error.start.trim_start().starts_with('{'),
+            _ => false,
+        }
+    }
+
+    /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
+    pub(crate) fn is_refusal_of_this_machine(&self) -> bool {
+        match self {
+            Cause::Network { source, .. } => is_refusal_of_this_machine(source),
             _ => false,
         }
     }
@@ -190,6 +207,11 @@ impl Cause {
                 status: *status,
                 start: start.clone(),
             },
+            Cause::Coded { status, coding } => Cause::Coded {
+                status: *status,
+                coding: coding.clone(),
+            },
+            Cause::NotUnderstood(error) => Cause::NotUnderstood(error.clone()),
             Cause::Tls(error) => Cause::Tls(error.to_string().into()),
             _ => return None,
         })

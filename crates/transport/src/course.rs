@@ -3,7 +3,8 @@
 //! - at the first answer that refuses the app, its credentials or the endpoint as such;
 //! - when an outage was waited out for a request in vain, and none had been answered before: the endpoint is wrong, or
 //!   the service is away;
-//! - when so many requests in a row met no service, each for as long as an outage is waited out.
+//! - when so many requests in a row met no service, each for as long as an outage is waited out, and none was answered
+//!   meanwhile.
 //!
 //! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
 //! outage like any other.
@@ -50,18 +51,22 @@ impl fmt::Display for EndedEarly {
 #[derive(Debug, Default)]
 pub(crate) struct Course {
     failed_in_a_row: usize,
-    any_answered: bool,
+    answers: u64,
     last_failure: Option<Arc<Error>>,
 }
 
 impl Course {
-    /// Whether the service has answered any request of this run.
-    pub(crate) fn any_answered(&self) -> bool {
-        self.any_answered
+    /// How many requests of this run the service has answered.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
     }
 
-    /// Takes what came of a request, and says whether the run is to end.
-    pub(crate) fn note(&mut self, result: Result<&Outcome, &Arc<Error>>) -> Option<EndedEarly> {
+    /// Takes what came of a request, before which there were so many answers, and says whether the run is to end.
+    pub(crate) fn note(
+        &mut self,
+        result: Result<&Outcome, &Arc<Error>>,
+        answers_before: u64,
+    ) -> Option<EndedEarly> {
         let Err(error) = result else {
             self.answered();
             return None;
@@ -72,10 +77,11 @@ impl Course {
             // it was ended, and says nothing of the service
             Blame::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
             Blame::Service => {
-                self.failed_in_a_row += 1;
+                // where others are answered, it is this request that something on the way holds against
+                self.failed_in_a_row += usize::from(self.answers == answers_before);
                 self.last_failure = Some(Arc::clone(error));
                 let nobody_there =
-                    !self.any_answered && error.stopped() == Some(Stopped::OutageTooLong);
+                    self.answers == 0 && error.stopped() == Some(Stopped::OutageTooLong);
                 if nobody_there || self.failed_in_a_row >= IN_A_ROW {
                     return Some(EndedEarly::GaveOut(Arc::clone(error)));
                 }
@@ -88,7 +94,7 @@ impl Course {
     pub(crate) fn blame(&self, error: &Error) -> Blame {
         let said_by_the_service = matches!(error.cause(), Cause::Service { .. });
         match error.blame() {
-            Blame::Settings if !said_by_the_service && self.any_answered => Blame::Service,
+            Blame::Settings if !said_by_the_service && self.answers > 0 => Blame::Service,
             blame => blame,
         }
     }
@@ -97,12 +103,12 @@ impl Course {
     /// gave out as well.
     pub(crate) fn end(&self) -> Option<EndedEarly> {
         let last = self.last_failure.as_ref()?;
-        (!self.any_answered).then(|| EndedEarly::GaveOut(Arc::clone(last)))
+        (self.answers == 0).then(|| EndedEarly::GaveOut(Arc::clone(last)))
     }
 
     fn answered(&mut self) {
         self.failed_in_a_row = 0;
-        self.any_answered = true;
+        self.answers += 1;
     }
 }
 
@@ -140,11 +146,17 @@ mod tests {
         })
     }
 
+    /// None was answered while the request was under way.
+    fn note(course: &mut Course, result: Result<&Outcome, &Arc<Error>>) -> Option<EndedEarly> {
+        let answers = course.answers();
+        course.note(result, answers)
+    }
+
     #[test]
     fn one_refusal_of_the_app_ends_it() {
         let mut course = Course::default();
-        assert!(course.note(Ok(&Outcome::default())).is_none());
-        let end = course.note(Err(&refused(70009)));
+        assert!(note(&mut course, Ok(&Outcome::default())).is_none());
+        let end = note(&mut course, Err(&refused(70009)));
         assert!(matches!(end, Some(EndedEarly::Refused(_))));
     }
 
@@ -152,38 +164,49 @@ mod tests {
     fn twenty_failures_of_the_service_in_a_row_end_it_and_nineteen_do_not() {
         let mut course = Course::default();
         for answer in [Ok(Outcome::default()), Err(refused(70107))] {
-            assert!(course.note(answer.as_ref()).is_none());
+            assert!(note(&mut course, answer.as_ref()).is_none());
             for _ in 0..19 {
-                assert!(course.note(Err(&gateway(502))).is_none());
+                assert!(note(&mut course, Err(&gateway(502))).is_none());
             }
         }
-        let end = course.note(Err(&gateway(502)));
+        let end = note(&mut course, Err(&gateway(502)));
         assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
+    }
+
+    #[test]
+    fn failures_of_requests_during_which_others_were_answered_do_not_end_it() {
+        let mut course = Course::default();
+        for _ in 0..30 {
+            assert!(course.note(Ok(&Outcome::default()), 0).is_none());
+        }
+        for _ in 0..30 {
+            assert!(course.note(Err(&gateway(502)), 0).is_none());
+        }
     }
 
     #[test]
     fn what_looks_like_a_wrong_endpoint_is_an_outage_once_the_service_was_there() {
         let mut course = Course::default();
-        let end = course.note(Err(&gateway(404)));
+        let end = note(&mut course, Err(&gateway(404)));
         assert!(matches!(end, Some(EndedEarly::Refused(_))));
         let mut course = Course::default();
-        assert!(course.note(Ok(&Outcome::default())).is_none());
-        assert!(course.note(Err(&gateway(404))).is_none());
+        assert!(note(&mut course, Ok(&Outcome::default())).is_none());
+        assert!(note(&mut course, Err(&gateway(404))).is_none());
     }
 
     #[test]
     fn a_service_that_never_answered_gave_out() {
         let mut course = Course::default();
-        assert!(course.note(Err(&gateway(502))).is_none());
+        assert!(note(&mut course, Err(&gateway(502))).is_none());
         let mut waited_out = failure(Cause::HttpStatus {
             status: 502,
             start: String::new(),
         });
         Arc::get_mut(&mut waited_out).unwrap().stopped = Some(Stopped::OutageTooLong);
-        let end = course.note(Err(&waited_out));
+        let end = note(&mut course, Err(&waited_out));
         assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
         let mut course = Course::default();
-        assert!(course.note(Err(&refused(91000))).is_none());
+        assert!(note(&mut course, Err(&refused(91000))).is_none());
         assert!(matches!(course.end(), Some(EndedEarly::GaveOut(_))));
         assert!(Course::default().end().is_none());
     }

@@ -7,8 +7,8 @@ use imtag_core::retry::Stopped;
 use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
 
 use crate::blame::Blame;
-use crate::cause::{Cause, Failure, Partial, Phase};
-use crate::http::is_refusal_of_this_machine;
+use crate::cause::{Cause, Failure, Partial, Phase, is_of_a_gateway};
+use crate::http::{has_no_address, is_refusal_of_this_machine};
 use crate::refused_usersig::RefusedUserSig;
 
 /// A call that did not do all that was asked.
@@ -120,6 +120,7 @@ impl Error {
                 false
             }
             Cause::Partial(partial) => partial.failures.iter().any(Failure::retryable),
+            _ if self.is_of_an_outage() => true,
             cause => cause.retry_class() != RetryClass::Never,
         }
     }
@@ -152,10 +153,16 @@ impl Error {
     /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
     #[must_use]
     pub fn is_refusal_of_this_machine(&self) -> bool {
-        match &self.cause {
-            Cause::Network { source, .. } => is_refusal_of_this_machine(source),
-            _ => false,
-        }
+        self.cause.is_refusal_of_this_machine()
+    }
+
+    /// Whether the service was there before, so that what looks like a wrong endpoint was an outage.
+    fn is_of_an_outage(&self) -> bool {
+        let waited = [Stopped::OutageTooLong, Stopped::DeadlineTooNear];
+        self.cause.looks_like_a_wrong_endpoint()
+            && self
+                .stopped
+                .is_some_and(|stopped| waited.contains(&stopped))
     }
 
     /// What the caller can do.
@@ -166,10 +173,13 @@ impl Error {
             Cause::Credentials(_) => "mend what supplies the UserSig",
             Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
             Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
-            Cause::HttpStatus { status, .. } if *status < 500 => {
-                "check the endpoint: this is not the service"
+            Cause::HttpStatus { status, .. } if is_of_a_gateway(*status) => {
+                "try again; the service itself always answers 200"
             }
-            Cause::HttpStatus { .. } => "try again; the service itself always answers 200",
+            Cause::HttpStatus { .. } | Cause::NotUnderstood(_) if self.is_of_an_outage() => {
+                "try again; a gateway answers in the service's place"
+            }
+            Cause::HttpStatus { .. } => "check the endpoint: this is not the service",
             Cause::Coded { .. } => {
                 "turn compression off in the proxy or gateway on the way: the request asks for none (Accept-Encoding: identity)"
             }
@@ -182,8 +192,11 @@ impl Error {
                 phase: Phase::Resolve,
                 source,
             } if !is_refusal_of_this_machine(source) => "check the endpoint's name and the DNS",
+            Cause::Network { source, .. } if has_no_address(source) => {
+                "check that this machine has an address of the endpoint's kind (IPv4 or IPv6) and a free port, and try again"
+            }
             Cause::Network { source, .. } if is_refusal_of_this_machine(source) => {
-                "raise this machine's limit of open files, ports, threads or memory, and try again"
+                "raise this machine's limit of open files, threads or memory, and try again"
             }
             Cause::Network { .. } => "check the endpoint and the network, and try again",
             Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",

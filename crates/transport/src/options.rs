@@ -30,7 +30,7 @@ impl CallOptions {
     }
 
     /// The time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
-    /// it an attempt may use all the time of its call.
+    /// it an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> CallOptions {
         self.attempt_timeout = Some(timeout);

@@ -30,6 +30,8 @@ pub(crate) enum Ended {
     Stopped(Stop),
     /// The outage has lasted too long for it.
     TooLong,
+    /// Others are answered, and its attempts are spent.
+    Spent,
 }
 
 impl Outage {
@@ -50,6 +52,11 @@ impl Outage {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the service has ever answered this client, in this process.
+    pub(crate) fn service_was_there(&self) -> bool {
+        self.state().rule.has_answered()
     }
 
     /// Wakes those that are to look again once the lock is free.
@@ -97,6 +104,7 @@ impl<'o> Place<'o> {
             let until = match step {
                 Step::Try => break,
                 Step::GiveUp => return Err(Ended::TooLong),
+                Step::Spent => return Err(Ended::Spent),
                 Step::Wait(Some(moment)) => self.outage.origin + moment,
                 Step::Wait(None) => patience.deadline,
             };

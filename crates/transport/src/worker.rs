@@ -83,6 +83,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
             inner.attend(source, dispatch);
         }
     };
+    let answers = dispatch.lock().of(source).course.answers();
     let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
     on_turn();
     let mut inner = dispatch.lock();
@@ -107,7 +108,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
         blame = of.course.blame(error);
     }
     if session.sending.is_run {
-        end = of.course.note(result.as_ref());
+        end = of.course.note(result.as_ref(), answers);
     }
     if session.is_drained() {
         end = Some(EndedEarly::Cancelled);
@@ -150,15 +151,11 @@ fn send_request<R: Request>(
     on_turn: &dyn Fn(),
 ) -> Sent {
     let (settings, state) = session.client.parts();
-    let service_was_there = || {
-        let mut inner = session.dispatch().lock();
-        inner.of(session.source).course.any_answered()
-    };
     loop {
         let options = options(session, batch);
         let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
         if session.sending.is_run {
-            call = call.of_run(&service_was_there);
+            call = call.of_run();
         }
         let result = call.run();
         let may_land = call.may_land();

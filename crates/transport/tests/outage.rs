@@ -31,11 +31,12 @@ enum Away {
     Silent,
 }
 
-const ALL: [Away; 5] = [
+const ALL: [Away; 6] = [
     Away::Refuses,
     Away::Resets,
     Away::Status(502),
     Away::Status(408),
+    Away::Status(429),
     Away::Silent,
 ];
 
@@ -343,14 +344,6 @@ fn answers_of_the_service_keep_to_the_attempts_that_a_call_has() {
     let stage = Stage::new();
     let client = stage.client().build().unwrap();
     let standing = Standing::new(Fault::code(91000), 1.0).unwrap();
-    stage.emulator.stand(standing);
-    let error = client.add_tag(&add()).unwrap_err();
-    assert_eq!(
-        (error.attempts(), error.stopped()),
-        (4, Some(Stopped::AttemptsSpent))
-    );
-    stage.emulator.remove_faults();
-    let standing = Standing::new(Fault::status(429), 1.0).unwrap();
     stage.emulator.stand(standing);
     let error = client.add_tag(&add()).unwrap_err();
     assert_eq!(

@@ -131,7 +131,9 @@ class Client:
 
         users            a mapping of accounts to their tags, or pairs (account, tags); str, or bytes of UTF-8
         timeout          seconds for the whole call, in place of the client's; 0: it is over already
-        attempt_timeout  seconds for one attempt, once it has its turn in the quota; then the call may try again
+        attempt_timeout  seconds for one attempt, once it has its turn in the quota; then the call may try again.
+                         Without it an attempt may use half of the time that the call has left, and all of it
+                         once one was silent for so long
         cancel           ends the call early
 
         Returns a Result if it was done for every account. Raises PartialFailure, which names the others, if it was

@@ -189,7 +189,7 @@ impl Played {
                 assert!(until.is_none_or(|until| until > self.now), "a busy wait");
                 self.doing[call] = Doing::Waits { until };
             }
-            Step::GiveUp => {
+            Step::GiveUp | Step::Spent => {
                 self.leave(call);
                 self.doing[call] = Doing::Failed { at: self.now };
             }

@@ -47,7 +47,7 @@ fn one_call_probes_after_growing_waits_and_gives_up_after_a_probe_at_half_of_its
             Step::Wait(until) => {
                 now = u64::try_from(until.expect("it is the first").as_millis()).unwrap();
             }
-            Step::GiveUp => break,
+            Step::GiveUp | Step::Spent => break,
         }
     }
     assert_eq!(probes, [50, 150, 350, 750, 1_550, 3_150, 5_000]);
@@ -204,4 +204,38 @@ fn a_call_that_passes_the_quota_into_an_outage_waits() {
     let caller = outage.must_wait(None, ms(2), ms(1_000));
     assert!(caller.is_some());
     assert_eq!(outage.must_wait(caller, ms(3), ms(1_000)), caller);
+}
+
+#[test]
+fn a_request_that_fails_while_others_are_answered_gives_up_after_twice_its_attempts() {
+    let mut outage = outage();
+    let mut caller = None;
+    let mut now = 0;
+    let mut attempts = 0;
+    loop {
+        caller = Some(fails(&mut outage, caller, now, now, 600_000));
+        attempts += 1;
+        outage.answered(ms(now));
+        let mut step = outage.step(caller.unwrap(), ms(now));
+        if let Step::Wait(Some(until)) = step {
+            now = u64::try_from(until.as_millis()).unwrap() + 1;
+            step = outage.step(caller.unwrap(), ms(now));
+        }
+        if step != Step::Try {
+            assert_eq!(step, Step::Spent);
+            break;
+        }
+    }
+    assert_eq!(attempts, 9);
+    // where nobody is answered meanwhile, only the time ends it: see above
+}
+
+#[test]
+fn the_service_has_answered_once_any_call_was_answered() {
+    let mut outage = outage();
+    let call = fails(&mut outage, None, 0, 0, 10_000);
+    assert!(!outage.has_answered());
+    outage.answered(ms(10));
+    outage.leave(call);
+    assert!(outage.has_answered());
 }

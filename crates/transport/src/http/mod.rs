@@ -44,7 +44,7 @@ use head::Told;
 use sign::Sign;
 use slots::{Refused, Slots};
 
-pub(crate) use slots::is_refusal_of_this_machine;
+pub(crate) use slots::{has_no_address, is_refusal_of_this_machine};
 
 /// Bytes of an answer at most.
 const ANSWER_BYTES: usize = 1 << 20;

@@ -42,8 +42,22 @@ pub(crate) fn is_refusal_of_this_machine(error: &io::Error) -> bool {
     refusals.iter().any(|it| code == Some(it.raw_os_error()))
 }
 
-#[derive(Default)]
-pub(super) struct Slots(Mutex<State>);
+/// Whether this machine has no address to call from, or none with a free port.
+pub(crate) fn has_no_address(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
+}
+
+pub(super) struct Slots {
+    state: Mutex<State>,
+    /// After so long without a refusal, one more is tried.
+    grows_after: Duration,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots::growing_after(GROWS_AFTER)
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -74,6 +88,13 @@ pub(super) enum Refused {
 }
 
 impl Slots {
+    fn growing_after(grows_after: Duration) -> Slots {
+        Slots {
+            state: Mutex::default(),
+            grows_after,
+        }
+    }
+
     /// Waits for a slot.
     pub(super) fn acquire(&self, patience: &Patience) -> Result<Slot<'_>, Stop> {
         self.wait(patience)?;
@@ -89,7 +110,7 @@ impl Slots {
             let active = state.active;
             let now = Instant::now();
             if let Some(limit) = state.limit.as_mut().filter(|it| active >= it.slots) {
-                let grows = limit.since + GROWS_AFTER;
+                let grows = limit.since + self.grows_after;
                 if now < grows {
                     wait_once(&mut state.waiting);
                     drop(state);
@@ -105,7 +126,7 @@ impl Slots {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -176,7 +197,8 @@ mod tests {
 
     #[test]
     fn after_a_refusal_as_many_go_on_as_are_under_way_and_the_others_wait_for_one_to_end() {
-        let slots = Slots::default();
+        // it is not the time that lets it go on
+        let slots = Slots::growing_after(Duration::from_secs(3_600));
         let forever = patience(Duration::MAX);
         let first = slots.acquire(&forever).unwrap();
         let second = slots.acquire(&forever).unwrap();
@@ -191,8 +213,6 @@ mod tests {
                 thread::yield_now();
             }
             assert_eq!(slots.state().limit.unwrap().slots, 2);
-            // it is not the time that lets it go on
-            slots.state().limit.as_mut().unwrap().since += Duration::from_secs(3_600);
             while slots.state().waiting.is_empty() {
                 thread::yield_now();
             }
@@ -241,5 +261,8 @@ mod tests {
         assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
         assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));
         assert!(!is_refusal_of_this_machine(&io::Error::other("no address")));
+        assert!(
+            has_no_address(&Errno::ADDRNOTAVAIL.into()) && !has_no_address(&Errno::MFILE.into())
+        );
     }
 }

@@ -1,0 +1,261 @@
+//! A gateway that answers in the place of a service which is away, in any of the ways in which gateways do, and a service
+//! that says nothing: neither costs a call or a change, where the service was there before.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use imtag_core::retry::Stopped;
+use imtag_emulator::{Fault, Operation};
+use imtag_transport::{AddTags, CallOptions, Cause, Change, Client, ClientBuilder, Effect};
+use support::network::{Death, Network};
+use support::*;
+
+const DONE: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(200);
+
+/// What a gateway says, whole.
+const AWAY: [(&str, &str); 10] = [
+    ("404 Not Found", "default backend - 404"),
+    ("403 Forbidden", ""),
+    ("401 Unauthorized", ""),
+    ("405 Method Not Allowed", ""),
+    ("302 Found", ""),
+    ("307 Temporary Redirect", ""),
+    ("429 Too Many Requests", "slow down"),
+    ("530 Site Frozen", ""),
+    ("200 OK", "<html>Back soon</html>"),
+    ("200 OK", ""),
+];
+
+/// A service behind a gateway.
+struct Stage {
+    address: String,
+    says: Arc<Mutex<Option<(&'static str, &'static str)>>>,
+    met: Arc<AtomicUsize>,
+}
+
+type Answer = (&'static str, &'static str);
+
+/// Answers as the service, or with what the gateway says; to a request that it holds against, always.
+fn serve(mut stream: TcpStream, says: &Mutex<Option<Answer>>, met: &AtomicUsize) {
+    loop {
+        let mut request = Vec::new();
+        while !request.ends_with(b"]}") {
+            let mut piece = [0; 4096];
+            match stream.read(&mut piece) {
+                Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
+                _ => return,
+            }
+        }
+        let now = *says.lock().unwrap();
+        let poisoned = request.windows(6).any(|part| part == b"poison");
+        let (status, body) = match now {
+            None if poisoned => ("502 Bad Gateway", ""),
+            None => ("200 OK", DONE),
+            Some(away) => away,
+        };
+        if status != "200 OK" || body != DONE {
+            met.fetch_add(1, Ordering::SeqCst);
+        }
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+        // the client may have heard enough
+        let _ = stream.write_all(format!("{head}{body}").as_bytes());
+    }
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let says = Arc::new(Mutex::new(None));
+        let met = Arc::new(AtomicUsize::new(0));
+        let (its_says, its_met) = (Arc::clone(&says), Arc::clone(&met));
+        let address = server(move |stream| {
+            let (says, met) = (Arc::clone(&its_says), Arc::clone(&its_met));
+            thread::spawn(move || serve(stream, &says, &met));
+        });
+        Stage {
+            address: format!("http://{address}"),
+            says,
+            met,
+        }
+    }
+
+    fn client(&self) -> ClientBuilder {
+        builder(&self.address).timeout(LONG)
+    }
+
+    /// Does `work` while the gateway says so, until more requests have met it than a call has attempts.
+    fn while_away(&self, away: (&'static str, &'static str), work: impl FnOnce() + Send) {
+        self.met.store(0, Ordering::SeqCst);
+        *self.says.lock().unwrap() = Some(away);
+        thread::scope(|scope| {
+            let working = scope.spawn(work);
+            until(|| self.met.load(Ordering::SeqCst) > 5 || working.is_finished());
+            *self.says.lock().unwrap() = None;
+            working.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_gateway_without_its_service_costs_no_call_and_no_change_once_the_service_was_there() {
+    thread::scope(|scope| {
+        for away in AWAY {
+            scope.spawn(move || {
+                let stage = Stage::new();
+                let client = stage.client().build().unwrap();
+                client.add_tag(&add()).unwrap();
+                stage.while_away(away, || {
+                    let outcome = client.add_tag(&add()).unwrap();
+                    assert!(outcome.attempts > 5, "{away:?}");
+                });
+                stage.while_away(away, || {
+                    let batcher = client.batcher().timeout(LONG).start();
+                    batcher.add_tag("u", ["t"]).unwrap();
+                });
+                stage.while_away(away, || {
+                    let changes = (0..300).map(|user| Change::add(format!("u{user}"), ["t"]));
+                    let summary = client.bulk().timeout(LONG).run(changes).finish();
+                    assert!(summary.all_done(), "{away:?}: {summary}");
+                });
+            });
+        }
+    });
+}
+
+#[test]
+fn what_was_never_there_is_a_wrong_endpoint_and_too_many_requests_are_waited_out_all_the_same() {
+    for (status, body) in AWAY {
+        let stage = Stage::new();
+        *stage.says.lock().unwrap() = Some((status, body));
+        let client = stage.client().timeout(Duration::from_secs(2));
+        let error = client.build().unwrap().add_tag(&add()).unwrap_err();
+        let number: u16 = status[..3].parse().unwrap();
+        let (stopped, remedy) = match number {
+            429 | 530 => (
+                Stopped::OutageTooLong,
+                "try again; the service itself always answers 200",
+            ),
+            200 => (
+                Stopped::AttemptsSpent,
+                "check the endpoint: this may not be the service",
+            ),
+            _ => (
+                Stopped::Permanent,
+                "check the endpoint: this is not the service",
+            ),
+        };
+        assert_eq!(error.stopped(), Some(stopped), "{status}");
+        assert_eq!(error.remedy(), remedy, "{status}");
+    }
+}
+
+#[test]
+fn an_outage_that_looks_like_a_wrong_endpoint_and_lasts_too_long_says_try_again() {
+    for (away, remedy) in [
+        (
+            AWAY[0],
+            "try again; a gateway answers in the service's place",
+        ),
+        (
+            AWAY[8],
+            "try again; a gateway answers in the service's place",
+        ),
+        (
+            ("408 Request Timeout", ""),
+            "try again; the service itself always answers 200",
+        ),
+    ] {
+        let stage = Stage::new();
+        let client = stage.client().build().unwrap();
+        client.add_tag(&add()).unwrap();
+        *stage.says.lock().unwrap() = Some(away);
+        let options = CallOptions::new().timeout(Duration::from_secs(2));
+        let error = client.add_tag_with(&add(), &options).unwrap_err();
+        assert_eq!(error.stopped(), Some(Stopped::OutageTooLong), "{error}");
+        assert_eq!(error.remedy(), remedy);
+        assert!(error.retryable());
+        assert_eq!(error.effect(), Effect::PossiblyApplied);
+    }
+}
+
+#[test]
+fn json_that_is_not_understood_keeps_to_the_attempts_of_a_call() {
+    let stage = Stage::new();
+    let client = stage.client().build().unwrap();
+    client.add_tag(&add()).unwrap();
+    *stage.says.lock().unwrap() = Some(("200 OK", "{}"));
+    let error = client.add_tag(&add()).unwrap_err();
+    assert_eq!(
+        (error.attempts(), error.stopped()),
+        (4, Some(Stopped::AttemptsSpent))
+    );
+}
+
+#[test]
+fn a_service_that_is_silent_for_less_than_half_of_a_call_s_time_costs_no_call() {
+    let emulator = emulator();
+    let network = Network::to(emulator.address());
+    for was_there in [false, true] {
+        let client = builder(&network.endpoint("http")).build().unwrap();
+        if was_there {
+            client.add_tag(&add()).unwrap();
+        }
+        let lost = network.lost();
+        network.lose_all(Death::Silence);
+        thread::scope(|scope| {
+            // of 20 s, the first attempt has 10
+            let options = CallOptions::new().timeout(Duration::from_secs(20));
+            let client = &client;
+            let call = scope.spawn(move || client.add_tag_with(&add(), &options).unwrap());
+            until(|| network.lost() > lost);
+            network.lose_none();
+            let outcome = call.join().unwrap();
+            assert_eq!((outcome.attempts, outcome.sent), (2, 2), "{was_there}");
+        });
+    }
+}
+
+#[test]
+fn after_a_silent_attempt_the_next_may_take_all_the_time_that_is_left() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let silence = Fault::delay(Duration::from_secs(60));
+    emulator.faults(Operation::Add, vec![silence; 3]);
+    let options = CallOptions::new().timeout(Duration::from_secs(2));
+    let error = client.add_tag_with(&add(), &options).unwrap_err();
+    assert!(matches!(error.cause(), Cause::Timeout { .. }), "{error}");
+    assert_eq!((error.attempts(), error.sent()), (2, 2));
+}
+
+/// Calls until it is told to stop: others are answered all the time.
+fn call_until(client: &Client, stop: &AtomicBool) {
+    while !stop.load(Ordering::SeqCst) {
+        client.add_tag(&add()).unwrap();
+    }
+}
+
+#[test]
+fn a_request_that_a_gateway_holds_against_ends_while_others_are_answered() {
+    let stage = Stage::new();
+    let client = stage.client().calls_per_second(1_000).build().unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| call_until(&client, &stop));
+        let request = AddTags::new([("u", ["poison"])]).unwrap();
+        let error = client.add_tag(&request).unwrap_err();
+        stop.store(true, Ordering::SeqCst);
+        assert_eq!(error.stopped(), Some(Stopped::AttemptsSpent), "{error}");
+        assert!((9..20).contains(&error.attempts()), "{error}");
+    });
+}
