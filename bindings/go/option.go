@@ -11,8 +11,8 @@ type CallOption struct {
 }
 
 // AttemptTimeout sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try
-// again. Without it an attempt may use half of the time that the call has left, and all of it once one was silent for so
-// long.
+// again. Without it an attempt may use half of the time that the call has left, and all of it once one was silent for
+// so long.
 func AttemptTimeout(timeout time.Duration) CallOption {
 	return CallOption{attemptTimeout: timeout}
 }

@@ -337,8 +337,8 @@ pub unsafe extern "C" fn im_config_set_timeout_ms(
 
 /// Sets how many attempts a call makes at most, the first with it; above 0; default: 4. Not counted are attempts over a
 /// pooled connection that proved dead, which are made again at once over a new one, and attempts that nobody answered (the
-/// network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to half
-/// of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
+/// network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to
+/// half of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_max_attempts(
     config: *mut im_config,
