@@ -5,6 +5,9 @@
 //! - Folders, devices, pipes and sockets are refused, and so is a file with a second name, which would change too.
 //! - In a folder that every user may write to, a file of another user is refused: its owner could read what comes.
 //! - The open file is judged, and not what has the path a moment later. What is removed is this file, or nothing.
+//! - Only what is whole shows that imtag made it. So a file comes whole to its path, or not at all: see `replace`.
+
+mod replace;
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -15,6 +18,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::shown::Shown;
+
+pub(crate) use replace::{Stamp, replace};
 
 /// A kind of file that imtag writes.
 pub(crate) struct FileKind {

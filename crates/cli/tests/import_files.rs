@@ -91,7 +91,25 @@ fn a_file_that_imtag_did_not_make_is_neither_replaced_nor_removed() {
     stage.file("rewritten", list.replace("\":", "\": "));
     stage.file("zeros", [0; 4096]);
     stage.file("open", "{");
+    // what a crash could leave of a file that is written in place
+    stage.file("i", "i");
+    stage.file("imtag", "imtag");
+    stage.file("zero", [0]);
+    stage.file("note", "{\"account\":\"my notes");
+    stage.file(
+        "row",
+        "{\"account\":\"alice\",\"tags\":[\"vip\",\"beijing\"",
+    );
+    stage.file("torn", &list[..list.len() - 5]);
+    stage.file("line", "{\"line\":1");
     for name in [
+        "i",
+        "imtag",
+        "zero",
+        "note",
+        "row",
+        "torn",
+        "line",
         "key",
         "config.toml",
         "b.csv",

@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
-use stage::{Ran, Stage, limited, users_with_tags};
+use imtag_emulator::Fault;
+use stage::{ADD, Ran, Stage, arrivals, limited, users_with_tags};
 
 const FILE: &str = "users.csv";
 
@@ -33,6 +34,23 @@ fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_nobod
         let left = std::fs::read_dir(stage.home.path()).unwrap().count();
         assert_eq!(left, 1, "neither a journal nor a list");
     }
+}
+
+/// Kills an import after its first request, and returns the journal, in which nobody is settled.
+fn in_doubt(stage: &Stage) -> Vec<u8> {
+    let before = stage.emulator.stats().arrivals();
+    stage
+        .emulator
+        .fault(ADD, Fault::delay(Duration::from_secs(600)));
+    let mut child = stage
+        .imtag(&["import", FILE, "--calls-per-second", "1"])
+        .spawn()
+        .unwrap();
+    arrivals(stage, before + 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage.emulator.remove_faults();
+    std::fs::read(stage.home.path().join("users.csv.journal")).unwrap()
 }
 
 #[test]
@@ -79,6 +97,12 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
             .ends_with("when that is seen to, run the same command again\n"),
         "{ran:?}"
     );
+    // an earlier run's doubt, which the next run must not lose
+    let journal = stage.home.path().join("users.csv.journal");
+    assert_eq!(stage.emulator.stats().arrivals(), 0);
+    let before = in_doubt(&stage);
+    std::fs::remove_file(stage.home.path().join("users.csv.failed.ndjson")).unwrap();
+    std::os::unix::fs::chown(&journal, user.parse().ok(), None).unwrap();
     let ran = Ran::of(import(2).unwrap());
     let why = "users.csv.journal cannot be written by a thread: Resource temporarily unavailable";
     assert_eq!(ran.exit, Some(4));
@@ -86,8 +110,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
         ran.err.contains(why) && ran.err.contains("ulimit -u"),
         "{ran:?}"
     );
-    assert!(!stage.home.path().join("users.csv.journal").exists());
-    assert_eq!(stage.emulator.stats().arrivals(), 0);
+    assert_eq!(std::fs::read(&journal).unwrap(), before);
     let ran = Ran::of(import(64).unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert_eq!(stage.emulator.users().len(), 300);

@@ -132,11 +132,18 @@ pub fn is_ca_pem(text: &[u8]) -> bool {
     let is_one = text.starts_with(BEGIN)
         && text.ends_with(END)
         && text.windows(BEGIN.len()).filter(|it| *it == BEGIN).count() == 1;
-    is_one
-        && CertificateDer::from_pem_slice(text).is_ok_and(|der| {
-            der.windows(CA_NAME.len())
-                .any(|it| it == CA_NAME.as_bytes())
-        })
+    is_one && CertificateDer::from_pem_slice(text).is_ok_and(|der| is_authority(&der))
+}
+
+/// What it has signed names it too, as the issuer only.
+fn is_authority(der: &[u8]) -> bool {
+    let name = format!("CN={CA_NAME}");
+    x509_parser::parse_x509_certificate(der).is_ok_and(|(rest, certificate)| {
+        rest.is_empty()
+            && certificate.is_ca()
+            && certificate.subject().to_string() == name
+            && certificate.issuer().to_string() == name
+    })
 }
 
 fn authority() -> CertificateParams {
@@ -213,6 +220,31 @@ mod tests {
         for bad in [old.pem(), another, whole[..200].to_owned(), String::new()] {
             let anew = made(&key, Some(&bad));
             assert!(anew != bad && days_left(&anew) > 3652);
+        }
+    }
+
+    #[test]
+    fn only_an_authoritys_own_certificate_is_known_as_one() {
+        let key = KeyPair::from_pem(&ca_key().unwrap()).unwrap();
+        let issuer = Issuer::new(authority(), key);
+        let signed = |params: CertificateParams| {
+            let key = KeyPair::generate().unwrap();
+            params.signed_by(&key, &issuer).unwrap().pem()
+        };
+        let own = |params: CertificateParams| {
+            let key = KeyPair::generate().unwrap();
+            params.self_signed(&key).unwrap().pem()
+        };
+        assert!(is_ca_pem(own(authority()).as_bytes()));
+        let named = dated("imtag emulator CA of the team", VALID_FOR);
+        let no_authority = dated(CA_NAME, VALID_FOR);
+        for other in [
+            signed(server(vec!["localhost".to_owned()]).unwrap()),
+            signed(named.clone()),
+            own(named),
+            own(no_authority),
+        ] {
+            assert!(!is_ca_pem(other.as_bytes()), "{other}");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
-use crate::ownership::{self, FileKind, Found, OpenError};
+use crate::ownership::{self, FileKind, Found, OpenError, Stamp};
 use crate::settings::SettingId;
 
 /// Random bytes of a key: as many as SHA-256 can make use of.
@@ -200,9 +200,10 @@ fn ca_file(
 
 fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
     let (mut file, found) = CA.open(path).map_err(not_opened(path))?;
+    let judged = Stamp::new(&file).map_err(|error| not_opened(path)(error.into()))?;
     CA.judge_content(path, &mut file)
         .map_err(not_opened(path))?;
-    if let Err(error) = write_over(&mut file, pem) {
+    if let Err(error) = put(&mut file, found, judged, path, pem) {
         if found == Found::Nothing {
             // what is to be told is why it was not written
             let _ = ownership::remove(&file, path);
@@ -212,8 +213,15 @@ fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What stood there goes last, so that a full disk leaves it as it is.
-fn write_over(file: &mut File, text: &str) -> io::Result<()> {
+/// At once, so that a full disk leaves what stood there. An empty file stays the same one.
+fn put(file: &mut File, found: Found, judged: Stamp, path: &Path, text: &str) -> io::Result<()> {
+    if found != Found::Empty {
+        let mut write = |new: &mut File| new.write_all(text.as_bytes());
+        if ownership::replace(file, path, CA.mode, Some(judged), &mut write)?.is_some() {
+            return Ok(());
+        }
+    }
+    judged.check(file)?;
     file.rewind()?;
     file.write_all(text.as_bytes())?;
     file.set_len(text.len() as u64)

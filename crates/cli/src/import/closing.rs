@@ -19,6 +19,7 @@ pub(super) struct Left {
 pub(super) fn close(
     mut journal: Journal,
     unfinished: &mut Unfinished<'_>,
+    refused: bool,
 ) -> (Left, Result<(), Stopped>) {
     let settled = &unfinished.remains.settled;
     let mut left = Left {
@@ -33,8 +34,8 @@ pub(super) fn close(
     journal.leave_in_doubt(unfinished.remains.in_doubt());
     let list = &mut left.list;
     let closed = journal.close(|file| {
-        // one that an earlier import left is not written over for users who are tried again
-        if file.is_of_this_run() {
+        // all who failed are listed; a refusal is of the app or its settings, and replaces no earlier list
+        if !refused || file.is_of_this_run() {
             *list |= add_held_back(file, unfinished)?;
         }
         Ok(())

@@ -78,6 +78,14 @@ pub(crate) trait Medium: Send {
     /// Forgets what stands from here on, and goes on from here.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 
+    /// Makes this all that is in it, for good. Unless it is to stay the same file, a crash leaves it as it was, or with
+    /// all of this.
+    fn put(&mut self, bytes: &[u8], _path: &Path, _same_file: bool) -> io::Result<()> {
+        self.cut(0)?;
+        self.append(bytes)?;
+        self.sync()
+    }
+
     /// Removes it for good, where it still has this path.
     fn remove(&mut self, _path: &Path) -> io::Result<()> {
         Ok(())

@@ -16,7 +16,8 @@ pub(super) struct LineForm {
 }
 
 impl LineForm {
-    /// Whether a file holds such lines and nothing else. The last may be cut short, as a crash leaves it.
+    /// Whether a file holds such lines and nothing else. The last may be cut short, as a crash leaves it, but not the
+    /// first: it comes to the file's path whole.
     pub(super) fn fits(&self, from: impl Read, mut after_lines: bool) -> io::Result<bool> {
         let mut from = BufReader::with_capacity(256 * 1024, from);
         let mut text = Vec::new();
@@ -40,12 +41,13 @@ impl LineForm {
 
     /// What a crash or a power cut leaves of a line: its start, or zeros.
     fn is_cut_short(&self, text: &[u8], after_lines: bool) -> bool {
-        if after_lines && (self.start.starts_with(text) || text.iter().all(|byte| *byte == 0)) {
-            return true;
-        }
         if (self.is_line)(&[text, b"\n"].concat()) {
             return true;
         }
-        text.starts_with(self.start) && (self.problem)(text).is_some_and(|error| error.is_eof())
+        let is_start = || {
+            text.starts_with(self.start) && (self.problem)(text).is_some_and(|error| error.is_eof())
+        };
+        let is_zeros = || text.iter().all(|byte| *byte == 0);
+        after_lines && (self.start.starts_with(text) || is_zeros() || is_start())
     }
 }

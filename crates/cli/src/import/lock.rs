@@ -1,15 +1,15 @@
 //! Files that belong to one import at a time: by a lock that ends with the process, however that ends.
 
 use std::fs::{File, Permissions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::disk::{self, DiskError, Medium};
-use crate::ownership::{self, FileKind, ForeignFile, Found, OpenError};
+use crate::ownership::{self, FileKind, ForeignFile, Found, OpenError, Stamp};
 
 /// For its owner alone.
 pub(crate) const MODE: u32 = 0o600;
@@ -28,23 +28,6 @@ pub(crate) struct LockedFile {
     pub(crate) found: Found,
     /// What it was like when its content was judged: another program may write it without a lock.
     judged: Option<Stamp>,
-}
-
-/// Tells whether a file has been written since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    modified: (i64, i64),
-}
-
-impl Stamp {
-    fn new(file: &File) -> io::Result<Stamp> {
-        let now = file.metadata()?;
-        Ok(Stamp {
-            bytes: now.len(),
-            modified: (now.mtime(), now.mtime_nsec()),
-        })
-    }
 }
 
 /// Why a file is not locked.
@@ -84,12 +67,14 @@ impl Medium for LockedFile {
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
         if let Some(judged) = self.judged {
-            if judged != Stamp::new(&self.file)? {
-                return Err(io::Error::other("another program has written to it"));
-            }
+            judged.check(&self.file)?;
         }
         self.judged = None;
         self.file.cut(length)
+    }
+
+    fn put(&mut self, bytes: &[u8], path: &Path, same_file: bool) -> io::Result<()> {
+        self.fill(path, same_file, &mut |file| file.write_all(bytes))
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
@@ -128,6 +113,33 @@ impl LockedFile {
     /// Whether it is this file that has the path.
     pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
         ownership::is_at(&self.file, path)
+    }
+
+    /// Makes what `write` writes all that is in it, for good. Unless it is to stay the same file, it is replaced at once:
+    /// see `ownership::replace`.
+    pub(crate) fn fill(
+        &mut self,
+        path: &Path,
+        same_file: bool,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !same_file {
+            let mut write = |new: &mut File| {
+                flock(&*new, FlockOperation::NonBlockingLockExclusive)?;
+                new.set_permissions(Permissions::from_mode(MODE))?;
+                write(new)
+            };
+            let new = ownership::replace(&self.file, path, MODE, self.judged, &mut write)?;
+            if let Some(new) = new {
+                let old = std::mem::replace(&mut self.file, new);
+                let _ = flock(&old, FlockOperation::Unlock);
+                self.judged = None;
+                return disk::sync_folder_of(path);
+            }
+        }
+        self.cut(0)?;
+        write(&mut self.file)?;
+        self.file.sync_all()
     }
 
     /// Its content was judged, and is this import's to write. It is cut only where it still is what was judged.

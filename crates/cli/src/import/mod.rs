@@ -246,7 +246,8 @@ impl Run<'_> {
             not_sent: &not_sent,
         };
         let by_reason = unfinished.by_reason();
-        let (left, closed) = closing::close(journal, &mut unfinished);
+        let refused = matches!(ended, Ended::Refused { .. });
+        let (left, closed) = closing::close(journal, &mut unfinished, refused);
         if let Err(denied) = closed {
             ended.denied(&denied);
         }

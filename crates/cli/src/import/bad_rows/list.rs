@@ -12,7 +12,7 @@ use crate::import::disk::{DiskError, Medium};
 use crate::import::line_form::LineForm;
 use crate::import::lock::{LockError, LockResult, LockedFile, MODE, lock_file};
 use crate::import::read::BadRow;
-use crate::ownership::{FileKind, ForeignFile, is_filled_file};
+use crate::ownership::{FileKind, ForeignFile, Found, is_filled_file};
 
 /// The list, as imtag may write it.
 pub(crate) const BAD_ROWS: FileKind = FileKind {
@@ -63,7 +63,7 @@ impl From<LockError> for ListError {
 /// Writes the list, or, where there are no bad rows, removes that of an earlier import. Says whether there is one now.
 ///
 /// # Errors
-/// See `ListError`. What was there before is there yet then, except a list of an earlier import on a full disk.
+/// See `ListError`. What was there before is there yet then.
 pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> {
     if rows.count() == 0 {
         if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
@@ -73,8 +73,16 @@ pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> 
         return Ok(false);
     }
     let mut list = locked(path)?;
-    let written = list.cut(0).and_then(|()| append(&list.file, rows));
-    written.map_err(DiskError::of(path, "written"))?;
+    let same_file = list.found == Found::Empty;
+    let written = list.fill(path, same_file, &mut |file| append(file, rows));
+    if let Err(error) = written {
+        match list.found {
+            Found::Nothing => drop(list.remove(path)),
+            Found::Empty => drop(list.cut(0)),
+            Found::Filled => {}
+        }
+        return Err(DiskError::of(path, "written")(error).into());
+    }
     Ok(true)
 }
 
@@ -156,6 +164,7 @@ mod tests {
         for content in [
             "account,tag\n",
             "{\"line\":1}\n",
+            "{\"line\":1",
             "{\"account\":\"a\"}",
             &followed,
             &spaced,

@@ -60,16 +60,15 @@ impl FailedFile {
         })
     }
 
-    /// Goes on after what stood there at `mark`. `journal` is what a remedy names.
+    /// Finds out that it can go on after what stood there at `mark`. Nothing is changed yet: see `take_up`. `journal` is
+    /// what a remedy names.
     pub(crate) fn resume(
         path: &Path,
         mark: Mark,
         journal: &Path,
     ) -> Result<FailedFile, FailedError> {
         if mark.bytes == 0 {
-            let mut list = FailedFile::fresh(path)?;
-            list.begin().map_err(DiskError::of(path, "written"))?;
-            return Ok(list);
+            return FailedFile::fresh(path);
         }
         let not_as_written = || FailedError::NotAsWritten {
             path: path.to_owned(),
@@ -91,13 +90,20 @@ impl FailedFile {
             return Err(FailedError::Followed { path });
         }
         file.take().map_err(denied())?;
-        file.cut(bytes).map_err(DiskError::of(path, "written"))?;
         Ok(FailedFile {
             bytes,
             checksum,
-            begun: true,
             ..FailedFile::on(path, file)
         })
+    }
+
+    /// Cuts off what stands after the lines that the journal knows: nothing can refuse this run any more. An earlier
+    /// run's list stays.
+    pub(crate) fn take_up(&mut self) -> Result<(), DiskError> {
+        if self.bytes > 0 {
+            self.begin().map_err(DiskError::of(&self.path, "written"))?;
+        }
+        Ok(())
     }
 
     /// An earlier run of the same import knows whether an empty file was there before imtag came.
@@ -108,6 +114,11 @@ impl FailedFile {
     /// Appends lines, and returns when they survive a power cut. An earlier run's list is gone from here on.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), DiskError> {
         let mut written = || {
+            if self.bytes == 0 && !lines.is_empty() {
+                self.file.put(lines, &self.path, self.stays_empty)?;
+                self.begun = true;
+                return Ok(());
+            }
             self.begin()?;
             if lines.is_empty() {
                 return Ok(());
@@ -116,7 +127,7 @@ impl FailedFile {
             self.file.sync()
         };
         if let Err(error) = written() {
-            // so that whoever reads it meets no half line; a disk that does not take this either is cut on resuming
+            // no half line stays; what a disk keeps all the same is cut on resuming
             let _ = self.file.cut(self.bytes);
             return Err(DiskError::of(&self.path, "written")(error));
         }
@@ -125,7 +136,7 @@ impl FailedFile {
         Ok(())
     }
 
-    /// Whether nobody's earlier list is lost by what is appended.
+    /// Whether no earlier list is lost by what is appended.
     pub(crate) fn is_of_this_run(&self) -> bool {
         self.begun || self.found != Found::Filled
     }
@@ -153,7 +164,7 @@ impl FailedFile {
 
     fn begin(&mut self) -> io::Result<()> {
         if !self.begun {
-            self.file.cut(0)?;
+            self.file.cut(self.bytes)?;
             self.begun = true;
         }
         Ok(())
@@ -258,11 +269,21 @@ mod tests {
         drop(list);
         let mut list = FailedFile::resume(&path, known, Path::new("journal")).unwrap();
         assert_eq!(list.mark(), known);
+        assert_eq!(fs::read_to_string(&path).unwrap(), EARLIER.repeat(2));
+        list.take_up().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), EARLIER);
         list.append(EARLIER.as_bytes()).unwrap();
         assert_eq!(list.mark(), all, "a resumed list has the same checksum");
         list.close().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), EARLIER.repeat(2));
-        drop(FailedFile::resume(&path, Mark::default(), Path::new("journal")).unwrap());
+        let mut list = FailedFile::resume(&path, Mark::default(), Path::new("journal")).unwrap();
+        list.take_up().unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            EARLIER.repeat(2),
+            "it may be another import's, and nobody is settled yet"
+        );
+        list.append(b"").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
 

@@ -6,8 +6,8 @@
 //!   the file was then: see `journal`. A run that is taken up again cuts what stands after that, as those users are
 //!   done again, and goes on from there. So each user is listed once, through any number of crashes.
 //! - No other file is ever written: see `ownership`. A list is known by its lines, each as it is written here.
-//! - A file of an earlier, finished run is replaced when the first user of the new run is settled. Until then a wrong
-//!   key or a forgotten setting has cost nobody a list.
+//! - An earlier list is replaced when the first user of the new run is settled, or held back where it ends early. A
+//!   wrong key or a refused setting costs no list.
 //! - A run that ends early adds the users whose failures are held back: the list names all who failed. They are cut off
 //!   when the import is taken up.
 //! - A run that no user failed in leaves no file behind.

@@ -27,8 +27,11 @@ impl Files {
         failed: &mut Vec<u64>,
         lines: &mut Vec<u8>,
     ) -> Result<(), DiskError> {
-        self.failed.append(lines)?;
-        lines.clear();
+        // an earlier list stays until somebody is settled
+        if !(done.is_empty() && failed.is_empty()) {
+            self.failed.append(lines)?;
+            lines.clear();
+        }
         self.append(counters, [done, failed], None)
     }
 
@@ -43,6 +46,28 @@ impl Files {
         };
         let mut users = users.into_iter().collect();
         self.append(counters, [&mut vec![], &mut vec![]], Some(&mut users))
+    }
+
+    /// Counts this run, over what is torn at the end, and shows that the disk takes more.
+    pub(super) fn take_up(&mut self, counters: &Counters, torn: u64) -> Result<(), DiskError> {
+        let end = self.end;
+        let written = self.append(counters, [&mut vec![], &mut vec![]], None);
+        if written.is_err() && torn == 0 {
+            // as it was found; where something was torn, it is so now
+            let _ = self.journal.cut(end);
+        }
+        written?;
+        if torn > 0 {
+            let cut = self.journal.cut(self.end);
+            cut.map_err(DiskError::of(&self.path, "written"))?;
+        }
+        self.failed.take_up()
+    }
+
+    /// Leaves the journal as it was found.
+    pub(super) fn put_back(&mut self, before: &[u8]) -> Result<(), DiskError> {
+        let put = self.journal.put(before, &self.path, self.stays_empty);
+        put.map_err(DiskError::of(&self.path, "written"))
     }
 
     fn append(

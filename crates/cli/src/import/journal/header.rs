@@ -28,9 +28,6 @@ const CHECKSUM: usize = 8;
 /// More than any header takes, and what is read to find one.
 pub(super) const AT_MOST: usize = 64 * 1024;
 
-/// Of more zeros a file is somebody's.
-const ZEROS_AT_MOST: usize = 1024;
-
 /// An input, by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
@@ -70,7 +67,7 @@ impl Stays {
 /// What stands at the start of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Nothing, or a header that was never written to its end: nothing is settled.
+    /// Nothing at all: a header comes to its path whole.
     Nothing,
     /// A header, so long.
     Header(Identity, Stays, usize),
@@ -124,9 +121,7 @@ pub(super) fn holder(start: &[u8]) -> Option<u32> {
 
 /// Judges the start of a file, of which `AT_MOST` bytes are there if it has them.
 pub(super) fn find(start: &[u8]) -> Found {
-    // a power cut may leave the length of what was to be written, which is short, and zeros
-    let zeros = start.len() < ZEROS_AT_MOST && start.iter().all(|byte| *byte == 0);
-    if zeros || MAGIC.starts_with(start) {
+    if start.is_empty() {
         return Found::Nothing;
     }
     if !start.starts_with(MAGIC) {
@@ -135,10 +130,10 @@ pub(super) fn find(start: &[u8]) -> Found {
     match number(start, VERSION_AT) {
         Some(VERSION) => {}
         Some(other) => return Found::OtherVersion(other),
-        None => return Found::Nothing,
+        None => return Found::Damaged,
     }
     let Some(length) = start.get(LENGTH_AT..BODY_AT) else {
-        return Found::Nothing;
+        return Found::Damaged;
     };
     let length = u32::from_le_bytes(length.try_into().expect("it is four bytes"));
     let end = BODY_AT.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
@@ -146,7 +141,7 @@ pub(super) fn find(start: &[u8]) -> Found {
         return Found::Damaged;
     }
     let Some(said) = start.get(end..end + CHECKSUM) else {
-        return Found::Nothing;
+        return Found::Damaged;
     };
     if said != checksum(&start[..end]).to_le_bytes() {
         return Found::Damaged;
@@ -266,13 +261,20 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_was_not_written_to_its_end_is_nothing() {
+    fn what_is_not_a_whole_header_is_never_written_over() {
         let bytes = header(&identity(), STAYS);
-        for length in 0..bytes.len() {
-            assert_eq!(find(&bytes[..length]), Found::Nothing, "{length} bytes");
+        assert_eq!(find(&[]), Found::Nothing);
+        for length in 1..bytes.len() {
+            let found = if length < 14 {
+                Found::NoJournal
+            } else {
+                Found::Damaged
+            };
+            assert_eq!(find(&bytes[..length]), found, "{length} bytes");
         }
-        assert_eq!(find(&[0; 90]), Found::Nothing);
-        assert_eq!(find(&[0; 4096]), Found::NoJournal);
+        for zeros in [1, 90, 1_023, 4_096] {
+            assert_eq!(find(&vec![0; zeros]), Found::NoJournal);
+        }
     }
 
     #[test]
@@ -292,7 +294,7 @@ mod tests {
     #[test]
     fn a_file_of_another_kind_and_another_version_are_told_apart() {
         assert_eq!(find(b"account,tag\nbob,vip\n"), Found::NoJournal);
-        assert_eq!(find(b"imtag"), Found::Nothing);
+        assert_eq!(find(b"imtag"), Found::NoJournal);
         assert_eq!(find(b"imtag,vip\n"), Found::NoJournal);
         let mut bytes = header(&identity(), STAYS);
         bytes[VERSION_AT] = 3;

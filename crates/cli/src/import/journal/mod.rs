@@ -8,8 +8,8 @@
 //!   opens: what is torn at its end is cut off.
 //! - A user stands in it as failed only when the line in the failed file is safe. Each block says how long that file
 //!   was, and what is longer is cut when the import is taken up.
-//! - A journal of another input, or of other settings, is refused. One that holds nobody yet is nobody's, and begun
-//!   afresh.
+//! - A journal of another input, or of other settings, is refused. One in which nobody is settled is begun afresh: it
+//!   stays until the new one can take its place at once, and what it says of users in doubt goes on.
 //! - What the disk does not take ends the import, before more is sent than can be noted down.
 
 mod block;
@@ -21,6 +21,7 @@ mod files;
 mod files_tests;
 mod header;
 mod in_doubt;
+mod known;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,7 @@ mod writer;
 #[cfg(test)]
 mod writer_tests;
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -39,12 +39,12 @@ pub(crate) use header::{Fingerprint, Identity};
 pub(crate) use in_doubt::InDoubt;
 pub(crate) use settled::{Kind, Settled};
 
-use block::Blocks;
 use files::Files;
 use header::{Found, Stays};
-use writer::{Pace, Writer};
+use known::{Before, Known, known, start_of};
+use writer::{Idle, Pace, Writer};
 
-use super::disk::{self, DiskError, Medium};
+use super::disk::{DiskError, Medium};
 use super::failed::{FailedFile, Failure};
 use super::lock::{LockResult, LockedFile, MODE, lock_file};
 use crate::ownership::{self, FileKind, is_empty_file};
@@ -62,6 +62,8 @@ pub(crate) struct Journal {
     writer: Writer,
     users: u64,
     in_doubt: InDoubt,
+    /// The journal of an earlier run that settled nobody.
+    before: Option<Before>,
 }
 
 /// A journal, and what it knows already.
@@ -83,7 +85,7 @@ impl Journal {
     /// checked has been, just before anything is sent.
     ///
     /// # Errors
-    /// See `JournalError`. Nothing is changed then, but for an empty file that may be there.
+    /// See `JournalError`. Nothing is changed then.
     pub(crate) fn open(
         path: &Path,
         identity: &Identity,
@@ -109,7 +111,7 @@ impl Journal {
         };
         let is_list = file.is_at(failed);
         if is_list.map_err(DiskError::of(failed, "opened"))? {
-            undo(&mut file, path);
+            undo(&mut file, path, &[]);
             return Err(JournalError::Same {
                 path: path.to_owned(),
             });
@@ -130,9 +132,17 @@ impl Journal {
         counters.resumes += 1;
         let mut failed = FailedFile::resume(failed, blocks.failed, path)?;
         failed.stay_empty(known.stays.list);
+        let idle = match Idle::new(path, pace) {
+            Ok(idle) => idle,
+            Err(denied) => {
+                let _ = failed.close();
+                return Err(denied.into());
+            }
+        };
+        // what is torn stays until a block stands in its place: it says that anybody may be in doubt
         file.file
             .write_all_at(&header::this_process(), header::HOLDER_AT as u64)
-            .and_then(|()| file.cut(blocks.end))
+            .and_then(|()| file.file.seek(SeekFrom::Start(blocks.end)))
             .map_err(DiskError::of(path, "written"))?;
         let mut files = Files {
             path: path.to_owned(),
@@ -141,13 +151,13 @@ impl Journal {
             end: blocks.end,
             failed,
         };
-        // counts this resume, and shows that the disk takes more
-        files.write(&counters, &mut vec![], &mut vec![], &mut vec![])?;
+        files.take_up(&counters, known.torn)?;
         Ok(Opened {
             journal: Journal {
-                writer: Writer::start(files, counters, true, pace)?,
+                writer: idle.begin(files, counters, true),
                 users: identity.users,
                 in_doubt: InDoubt::nobody(),
+                before: None,
             },
             settled: blocks.settled,
             resumed: true,
@@ -237,8 +247,11 @@ impl Journal {
         let counters = self.counters();
         let (mut files, begun) = self.writer.end()?;
         let stays = begun || !self.in_doubt.is_nobody();
-        if stays {
-            files.write_end(&counters, self.in_doubt)?;
+        let same = |before: &Before| !begun && before.in_doubt == self.in_doubt;
+        match self.before {
+            Some(before) if stays && same(&before) => files.put_back(&before.bytes)?,
+            _ if stays => files.write_end(&counters, self.in_doubt)?,
+            _ => {}
         }
         let held_back = held_back(&mut files.failed);
         files.close(!stays)?;
@@ -255,70 +268,20 @@ impl Journal {
     }
 }
 
-/// What a journal says.
-struct Known {
-    identity: Identity,
-    stays: Stays,
-    blocks: Blocks,
-    torn: u64,
-}
-
-impl Known {
-    fn has_settled_anybody(&self) -> bool {
-        self.blocks.settled.done() + self.blocks.settled.failed() > 0
-    }
-
-    /// What is torn may have been the block of a later run.
-    fn in_doubt_for(&self, identity: &Identity) -> InDoubt {
-        match self.torn {
-            0 if self.identity == *identity => self.blocks.in_doubt.clone(),
-            _ => InDoubt::Everybody,
-        }
-    }
-}
-
-/// Reads enough of a file to find a header.
-fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.take(header::AT_MOST as u64).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
-    let start = start_of(file).map_err(DiskError::of(path, "read"))?;
-    let path = path.to_owned();
-    let (identity, stays, header) = match header::find(&start) {
-        Found::Header(identity, stays, length) => (identity, stays, length as u64),
-        Found::Nothing => return Ok(None),
-        Found::OtherVersion(version) => return Err(JournalError::Version { path, version }),
-        Found::Damaged => return Err(JournalError::Damaged { path }),
-        Found::NoJournal => return Err(JOURNAL.foreign_content(&path).into()),
-    };
-    let mut read = || {
-        file.seek(SeekFrom::Start(header))?;
-        let blocks = block::read(&*file, header, identity.users)?;
-        Ok((blocks, file.metadata()?.len()))
-    };
-    let (blocks, length) = read().map_err(DiskError::of(&path, "read"))?;
-    Ok(Some(Known {
-        identity,
-        stays,
-        torn: length - blocks.end,
-        blocks,
-    }))
-}
-
 /// Leaves a file as it was found. What is to be told is why, and not what may go wrong with this.
-fn undo(file: &mut LockedFile, path: &Path) {
+fn undo(file: &mut LockedFile, path: &Path, before: &[u8]) {
     let _ = match file.found {
-        ownership::Found::Empty => file.cut(0),
-        ownership::Found::Nothing | ownership::Found::Filled => file.remove(path),
+        ownership::Found::Nothing => file.remove(path),
+        // where it could only be written in place
+        _ if start_of(&mut file.file).is_ok_and(|now| now.is_empty()) && !before.is_empty() => {
+            file.put(before, path, true)
+        }
+        _ => Ok(()),
     };
 }
 
-/// Begins a journal in a file in which nobody is settled, and leaves none behind if that fails. `earlier` is of a run that
-/// settled nobody.
+/// Begins a journal in a file in which nobody is settled. `earlier` is of a run that settled nobody: it stays until
+/// nothing can refuse this one any more.
 fn begin(
     mut file: LockedFile,
     path: &Path,
@@ -327,27 +290,34 @@ fn begin(
     pace: Pace,
     earlier: Option<Known>,
 ) -> Result<Opened, JournalError> {
-    let in_doubt = earlier.as_ref().map(|it| it.in_doubt_for(identity));
-    let stays = earlier
+    let before = earlier
         .as_ref()
-        .map(|it| it.stays)
-        .unwrap_or_else(|| Stays {
+        .map(|it| Before::read(&file.file, it, identity))
+        .transpose()
+        .map_err(DiskError::of(path, "read"))?;
+    let stays = earlier.map_or_else(
+        || Stays {
             journal: file.found == ownership::Found::Empty,
             list: is_empty_file(failed),
-        });
+        },
+        |it| it.stays,
+    );
     let header = header::header(identity, stays);
-    let mut write = || {
-        file.cut(0)?;
-        file.append(&header)?;
-        file.file.sync_all()?;
-        disk::sync_folder_of(path)
-    };
-    let mut make = || -> Result<FailedFile, JournalError> {
-        write().map_err(DiskError::of(path, "written"))?;
-        Ok(FailedFile::fresh(failed)?)
-    };
-    let mut failed = make().inspect_err(|_| undo(&mut file, path))?;
+    let old = before.as_ref().map_or(&[][..], |it| &it.bytes);
+    let mut failed = FailedFile::fresh(failed).inspect_err(|_| undo(&mut file, path, old))?;
     failed.stay_empty(stays.list);
+    let ready = Idle::new(path, pace).and_then(|idle| {
+        let put = file.put(&header, path, stays.journal);
+        put.map(|()| idle).map_err(DiskError::of(path, "written"))
+    });
+    let idle = match ready {
+        Ok(idle) => idle,
+        Err(denied) => {
+            let _ = failed.close();
+            undo(&mut file, path, old);
+            return Err(denied.into());
+        }
+    };
     let files = Files {
         path: path.to_owned(),
         journal: Box::new(file),
@@ -355,15 +325,17 @@ fn begin(
         end: header.len() as u64,
         failed,
     };
+    let in_doubt = before.as_ref().map(|it| it.in_doubt.clone());
     Ok(Opened {
+        taken_up: before.is_some(),
         journal: Journal {
-            writer: Writer::start(files, Counters::default(), false, pace)?,
+            writer: idle.begin(files, Counters::default(), false),
             users: identity.users,
             in_doubt: InDoubt::nobody(),
+            before,
         },
         settled: Settled::none(identity.users),
         resumed: false,
-        taken_up: earlier.is_some(),
         in_doubt: in_doubt.unwrap_or_else(InDoubt::nobody),
         torn: 0,
     })

@@ -11,7 +11,7 @@
 //!
 //! What the disk fails at first is told to all who confirm from then on, and nothing is written after it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -96,24 +96,25 @@ struct Shared {
 /// The thread, and what it shares with those who confirm.
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<Files>>,
+    thread: Option<JoinHandle<Option<Files>>>,
 }
 
-impl Writer {
-    pub(super) fn start(
-        files: Files,
-        counters: Counters,
-        begun: bool,
-        pace: Pace,
-    ) -> Result<Writer, DiskError> {
-        let path = files.path.clone();
+/// A thread that waits for its files, and ends where none come. So it is there before any file is changed.
+pub(super) struct Idle {
+    writer: Writer,
+    files: mpsc::Sender<Files>,
+}
+
+impl Idle {
+    /// `path` is what an error names.
+    pub(super) fn new(path: &Path, pace: Pace) -> Result<Idle, DiskError> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 gathered: Batch::default(),
                 writing: None,
-                counters,
+                counters: Counters::default(),
                 counted: false,
-                begun,
+                begun: false,
                 hurry: false,
                 closing: false,
                 broken: None,
@@ -124,26 +125,36 @@ impl Writer {
             pace,
         });
         let its = Arc::clone(&shared);
-        // where there is no thread to be had, the files are left as they were found
-        let (hand_over, its_files) = mpsc::channel();
+        let (files, its_files) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || its.run(its_files.recv().expect("they come as soon as it runs")));
-        match thread {
-            Ok(thread) => {
-                let _ = hand_over.send(files);
-                Ok(Writer {
-                    shared,
-                    thread: Some(thread),
-                })
-            }
-            Err(error) => {
-                let _ = files.close(!begun);
-                Err(DiskError::of(&path, "written by a thread")(error))
-            }
-        }
+            .spawn(move || its_files.recv().ok().map(|files| its.run(files)))
+            .map_err(DiskError::of(path, "written by a thread"))?;
+        let thread = Some(thread);
+        Ok(Idle {
+            writer: Writer { shared, thread },
+            files,
+        })
     }
 
+    /// `begun` says whether any block stands in the journal.
+    pub(super) fn begin(self, files: Files, counters: Counters, begun: bool) -> Writer {
+        let Idle {
+            writer,
+            files: hand_over,
+        } = self;
+        {
+            let mut state = writer.shared.state();
+            state.counters = counters;
+            state.begun = begun;
+        }
+        // it waits for them
+        let _ = hand_over.send(files);
+        writer
+    }
+}
+
+impl Writer {
     pub(super) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {
         let mut state = self.shared.state();
         for position in positions {
@@ -210,7 +221,7 @@ impl Writer {
     fn join(&mut self) -> Option<Files> {
         self.shared.state().closing = true;
         self.shared.work.notify_one();
-        self.thread.take()?.join().ok()
+        self.thread.take()?.join().ok()?
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::block::Counters;
 use super::files::Files;
 use super::tests::{close, fail};
-use super::writer::{Pace, Writer};
+use super::writer::{Idle, Pace};
 use super::{InDoubt, Journal, header};
 use crate::import::disk::Medium;
 use crate::import::disk::tests::{Log, Small};
@@ -36,7 +36,12 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
         failed: FailedFile::on(Path::new("users.failed"), failed),
     };
     Journal {
-        writer: Writer::start(files, Counters::default(), true, pace).unwrap(),
+        writer: Idle::new(&files.path.clone(), pace).unwrap().begin(
+            files,
+            Counters::default(),
+            true,
+        ),
+        before: None,
         users: 1_000_000,
         in_doubt: InDoubt::nobody(),
     }
