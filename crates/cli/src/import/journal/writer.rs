@@ -101,8 +101,9 @@ pub(super) struct Writer {
 
 /// A thread that waits for its files, and ends where none come. So it is there before any file is changed.
 pub(super) struct Idle {
-    writer: Writer,
+    /// Goes first: the thread ends by it, and `writer` waits for that.
     files: mpsc::Sender<Files>,
+    writer: Writer,
 }
 
 impl Idle {
