@@ -1,9 +1,9 @@
 //! What a check installs comes from a lock, so each installer is started in one place, which has the lock, or says why
-//! there is none.
+//! there is none. A page's commands are checks too.
 
 use std::fs;
 
-use super::sources::source_files;
+use super::sources::{files, source_files};
 use super::{assert_none, read};
 use crate::cargo::root;
 
@@ -20,6 +20,67 @@ const PLACES: [(&str, &str); 5] = [
     // no version is locked: a mirror has only the newest, which the system's release chooses
     ("\"apt-get\"", "crates/xtask/src/test/tools.rs"),
 ];
+
+/// How a command that a page prints begins if it installs something.
+const TYPED: [&str; 16] = [
+    // keep sorted
+    "apt ",
+    "apt-get ",
+    "brew ",
+    "cargo add ",
+    "cargo install ",
+    "cargo update",
+    "composer ",
+    "gem ",
+    "go get ",
+    "go install ",
+    "mvn ",
+    "npm ",
+    "pip ",
+    "pip3 ",
+    "python3 -m pip ",
+    "rustup ",
+];
+
+/// The pages that print such commands, each with what keeps it to a lock where a check runs it.
+const PRINTED: [(&str, &str); 3] = [
+    // the README's step has pip fetch nothing, and gives it the wheels of the lock
+    ("README.md", "pip install \"$LIBIMTAG/bindings/python\""),
+    // no check runs it
+    ("bindings/python/README.md", "pip install ./bindings/python"),
+    // the step leaves it out, and takes the example other_sdk
+    ("docs/other-sdks.md", "cargo add --quiet ureq@3"),
+];
+
+#[test]
+fn every_installer_that_a_page_prints_is_kept_to_a_lock() {
+    let at_root = fs::read_dir(root()).unwrap().map(|it| it.unwrap().path());
+    let at_root = at_root.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let mut found = Vec::new();
+    for path in files("md").into_iter().chain(at_root) {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        found.extend(typed(&text).map(|command| (name.clone(), command.to_owned())));
+    }
+    found.sort();
+    let printed = PRINTED.map(|(page, command)| (page.to_owned(), command.to_owned()));
+    assert_eq!(found, printed);
+}
+
+/// The commands of a page that install something: in its fences, or indented.
+fn typed(page: &str) -> impl Iterator<Item = &str> {
+    let mut in_fence = false;
+    page.lines().filter_map(move |line| {
+        if line.starts_with("```") {
+            in_fence = !in_fence;
+        }
+        let command = line.strip_prefix("    ").or(in_fence.then_some(line))?;
+        let command = command.trim_start();
+        let command = command.strip_prefix("sudo ").unwrap_or(command);
+        let installs = TYPED.iter().any(|start| command.starts_with(start));
+        installs.then_some(command)
+    })
+}
 
 #[test]
 fn every_installer_is_started_where_its_lock_is() {
@@ -55,6 +116,13 @@ fn misplaced(file: &str, text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_installs_in_fences_and_indented_lines_and_not_in_its_text() {
+        let page = "cargo add a\n\n```sh\ncargo add b\n  sudo apt-get install c\n```\n\npip d\n\n    pip e\n    cargo build\n";
+        let found: Vec<_> = typed(page).collect();
+        assert_eq!(found, ["cargo add b", "apt-get install c", "pip e"]);
+    }
 
     #[test]
     fn an_installer_in_another_place_is_named() {

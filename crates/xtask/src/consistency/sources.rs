@@ -33,8 +33,15 @@ fn no_file_is_named_for_having_no_concept() {
 
 /// All `.rs` files that are ours.
 pub(super) fn source_files() -> Vec<PathBuf> {
+    let files = files("rs");
+    assert!(files.len() > 50, "only {} source files found", files.len());
+    files
+}
+
+/// All files of ours below the root's folders whose names end so.
+pub(super) fn files(ending: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> = ["crates", "tests", "bindings"]
+    let mut folders: Vec<PathBuf> = ["crates", "tests", "bindings", "docs"]
         .map(|it| root().join(it))
         .into();
     while let Some(folder) = folders.pop() {
@@ -42,12 +49,14 @@ pub(super) fn source_files() -> Vec<PathBuf> {
         for path in entries.map(|entry| entry.unwrap().path()) {
             if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == ending)
+            {
                 files.push(path);
             }
         }
     }
-    assert!(files.len() > 50, "only {} source files found", files.len());
     files.sort();
     files
 }

@@ -1,5 +1,9 @@
 //! docs/other-sdks.md, run as a reader would: its commands and programs as printed, in a folder elsewhere, against an
-//! emulator of the command line. Each language must get an answer without an error.
+//! emulator of the command line. Each language must get an answer without an error, and one that is missing on this
+//! machine is named as skipped.
+//!
+//! What would fetch an unlocked dependency is not run: the Rust program is the example `other_sdk` of this crate, which
+//! Cargo builds with all others, by Cargo.lock. A test holds that its code is what the page prints.
 //!
 //! The form: `## Start` with the command of the emulator and, in a second fence, the settings of the other terminal; then
 //! a section a language. A fence of `sh` is commands; any other but `text` is the file that the nearest backquotes
@@ -10,26 +14,37 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use super::go::FETCHES_NOTHING;
 use super::readme::Elsewhere;
 use super::summary::Outcome;
 use super::tools;
 use crate::Error;
-use crate::cargo::{cargo, clean, root};
+use crate::cargo::{clean, root};
+use crate::install::build;
 
 const PAGE: &str = "docs/other-sdks.md";
 const PORT: &str = "8443";
 const DONE: &str = "\"ErrorCode\":0";
 
-/// The sections that are run, each with its program and, where it is small, the package that brings it.
-const LANGUAGES: [(&str, &str, Option<&str>); 7] = [
-    ("curl", "curl", Some("curl")),
-    ("Java", "java", None),
-    ("Python", "python3", None),
-    ("Node", "node", None),
-    ("Go", "go", None),
-    ("PHP", "php", Some("php-cli")),
-    ("Rust", "cargo", None),
+/// Looks for what a language needs, and installs it where that can be.
+type Check = fn() -> Result<(), String>;
+
+/// The sections that are run.
+const LANGUAGES: [(&str, Check); 7] = [
+    ("curl", || tools::program("curl", "curl")),
+    ("Java", tools::java),
+    ("Python", || tools::program("python3", "python3")),
+    ("Node", || tools::program("node", "nodejs")),
+    ("Go", tools::any_go),
+    ("PHP", tools::php),
+    (RUST, || Ok(())),
 ];
+
+const RUST: &str = "Rust";
+
+/// The example of this crate that is the page's Rust program, and where the page has it.
+const EXAMPLE: &str = "other_sdk";
+const PROGRAM: &str = "target/debug/tag";
 
 /// A part of the page: what is typed in each of its fences, and its files.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,58 +54,53 @@ struct Section {
     files: Vec<(String, String)>,
 }
 
+/// What became of each language that is not ok, in a sentence.
+#[derive(Debug, Default)]
+struct Languages {
+    failed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Languages {
+    fn outcome(self) -> Outcome {
+        if !self.failed.is_empty() {
+            Outcome::Failed([self.failed, self.skipped].concat().join("; "))
+        } else if !self.skipped.is_empty() {
+            Outcome::Skipped(self.skipped.join("; "))
+        } else {
+            Outcome::Ok
+        }
+    }
+}
+
 pub(super) fn examples() -> Outcome {
     match run() {
-        Ok(faults) if faults.is_empty() => Outcome::Ok,
-        Ok(faults) => Outcome::Failed(faults.join("; ")),
+        Ok(languages) => languages.outcome(),
         Err(error) => Outcome::Failed(error.to_string()),
     }
 }
 
-fn run() -> Result<Vec<String>, Error> {
+fn run() -> Result<Languages, Error> {
     let sections = sections(&fs::read_to_string(root().join(PAGE))?);
     let [start, settings] = &section(&sections, "Start")?.commands[..] else {
         return Err(format!("{PAGE}: its start is not the emulator and the settings").into());
     };
-    let built = cargo(["build", "--quiet", "--package", "imtag-cli"]).status()?;
-    if !built.success() {
-        return Err("the command line cannot be built".into());
-    }
     let elsewhere = Elsewhere::new()?;
     let folder = &elsewhere.0;
     let emulator = Emulator::start(folder, start)?;
-    let mut faults = Vec::new();
-    for (name, program, package) in LANGUAGES {
+    let mut languages = Languages::default();
+    for (name, is_there) in LANGUAGES {
         let section = section(&sections, name)?;
-        if let Err(why) = there_is(name, program, package) {
+        if let Err(why) = is_there() {
             println!("{name}: skipped: {why}");
+            languages.skipped.push(format!("{name} is skipped: {why}"));
         } else if let Err(error) = section.run(folder, settings, &emulator.port) {
-            faults.push(format!("{name}: {error}"));
+            languages.failed.push(format!("{name}: {error}"));
         } else {
             println!("{name}: ok");
         }
     }
-    Ok(faults)
-}
-
-fn there_is(name: &str, program: &str, package: Option<&str>) -> Result<(), String> {
-    let asks = if name == "Go" { "version" } else { "--version" };
-    match package {
-        Some(package) => tools::program(program, package)?,
-        None if tools::succeeds(Command::new(program).arg(asks)) => {}
-        None => return Err(format!("{program} is not installed")),
-    }
-    let mut curl = Command::new("php");
-    match name {
-        "PHP"
-            if !tools::succeeds(
-                curl.args(["-r", "exit(function_exists('curl_init') ? 0 : 1);"]),
-            ) =>
-        {
-            tools::debian_package("php-curl")
-        }
-        _ => Ok(()),
-    }
+    Ok(languages)
 }
 
 fn section<'a>(sections: &'a [Section], name: &str) -> Result<&'a Section, Error> {
@@ -140,9 +150,14 @@ impl Section {
             fs::create_dir_all(path.parent().unwrap_or(folder))?;
             fs::write(path, text.replace(PORT, port))?;
         }
+        if self.name == RUST {
+            let program = folder.join(PROGRAM);
+            fs::create_dir_all(program.parent().unwrap_or(folder))?;
+            fs::copy(build::for_tests()?.file(EXAMPLE)?, program)?;
+        }
         for commands in &self.commands {
-            let script = format!("{settings}{commands}").replace(PORT, port);
-            let output = shell(folder, &script).output()?;
+            let script = format!("{settings}{}", without_cargo(commands)).replace(PORT, port);
+            let output = shell(folder, &script)?.output()?;
             let said = String::from_utf8_lossy(&output.stdout);
             if !output.status.success() || !said.contains(DONE) {
                 let complaint = String::from_utf8_lossy(&output.stderr);
@@ -153,19 +168,25 @@ impl Section {
     }
 }
 
+/// The commands but those of Cargo, which take the newest of all dependencies.
+fn without_cargo(commands: &str) -> String {
+    let lines = commands.split_inclusive('\n');
+    lines.filter(|line| !line.starts_with("cargo ")).collect()
+}
+
 /// A shell that knows the command line, and no proxy of the machine.
-fn shell(folder: &Path, script: &str) -> Command {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+fn shell(folder: &Path, script: &str) -> Result<Command, Error> {
+    let command_line = build::for_tests()?.file("imtag")?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let paths = std::iter::once(target.join("debug")).chain(std::env::split_paths(&path));
+    let first = command_line.parent().map(Path::to_owned);
+    let paths = first.into_iter().chain(std::env::split_paths(&path));
     let mut shell = Command::new("sh");
     clean(&mut shell);
     shell
         .args(["-eu", "-c", script])
         .current_dir(folder)
-        .env("PATH", std::env::join_paths(paths).unwrap_or(path))
-        .env_remove("CARGO_TARGET_DIR");
+        .env("PATH", std::env::join_paths(paths)?)
+        .envs(FETCHES_NOTHING);
     for variable in [
         "https_proxy",
         "HTTPS_PROXY",
@@ -176,7 +197,7 @@ fn shell(folder: &Path, script: &str) -> Command {
     ] {
         shell.env_remove(variable);
     }
-    shell
+    Ok(shell)
 }
 
 /// The emulator of the page, on a free port; ended when this is dropped.
@@ -190,7 +211,7 @@ struct Emulator {
 impl Emulator {
     fn start(folder: &Path, command: &str) -> Result<Emulator, Error> {
         let script = format!("exec {}", command.replace(PORT, "0"));
-        let mut child = shell(folder, &script).stdout(Stdio::piped()).spawn()?;
+        let mut child = shell(folder, &script)?.stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("the emulator has no output")?;
         let mut emulator = Emulator {
             child,
@@ -244,11 +265,44 @@ mod tests {
     fn the_page_has_a_section_for_each_language() {
         let sections = sections(&fs::read_to_string(root().join(PAGE)).unwrap());
         assert_eq!(section(&sections, "Start").unwrap().commands.len(), 2);
-        for (name, ..) in LANGUAGES {
-            assert!(
-                !section(&sections, name).unwrap().commands.is_empty(),
-                "{name}"
-            );
+        for (name, _) in LANGUAGES {
+            let section = section(&sections, name).unwrap();
+            assert!(!section.commands.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_language_that_is_missing_is_skipped_by_name_and_hides_no_failure() {
+        let languages = |failed: &[&str], skipped: &[&str]| {
+            let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+            let (failed, skipped) = (owned(failed), owned(skipped));
+            Languages { failed, skipped }.outcome()
+        };
+        assert_eq!(languages(&[], &[]), Outcome::Ok);
+        assert_eq!(
+            languages(&[], &["Java is skipped: a", "Node is skipped: b"]),
+            Outcome::Skipped("Java is skipped: a; Node is skipped: b".to_owned())
+        );
+        assert_eq!(
+            languages(&["Go: c"], &["Java is skipped: a"]),
+            Outcome::Failed("Go: c; Java is skipped: a".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_rust_program_is_built_by_the_lock_as_the_page_prints_it() {
+        let sections = sections(&fs::read_to_string(root().join(PAGE)).unwrap());
+        let rust = section(&sections, RUST).unwrap();
+        let example = format!("crates/xtask/examples/{EXAMPLE}.rs");
+        let example = fs::read_to_string(root().join(example)).unwrap();
+        let (_, code) = example.split_once("\n\n").unwrap();
+        assert_eq!(rust.files, [("src/main.rs".to_owned(), code.to_owned())]);
+        let run: Vec<_> = rust.commands.iter().map(|it| without_cargo(it)).collect();
+        assert_eq!(
+            run,
+            [format!(
+                "unset HTTPS_PROXY\nHTTPS_PROXY=http://127.0.0.1:8443 {PROGRAM}\n"
+            )]
+        );
     }
 }

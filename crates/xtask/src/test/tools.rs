@@ -70,9 +70,7 @@ const GO: (u32, u32) = (1, 22);
 pub(crate) fn go() -> Result<(), String> {
     program("gcc", "gcc")?;
     program("pkg-config", "pkg-config")?;
-    if !succeeds(Command::new("go").arg("version")) {
-        debian_package("golang-go").map_err(|why| format!("go: {why}"))?;
-    }
+    any_go()?;
     let says = Command::new("go").arg("version").output();
     let says = says.map_err(|error| format!("go: it cannot be started: {error}"))?;
     match go_version(&String::from_utf8_lossy(&says.stdout)) {
@@ -83,6 +81,34 @@ pub(crate) fn go() -> Result<(), String> {
         )),
         None => Err("go: it does not say its version".to_owned()),
     }
+}
+
+/// Go of any version.
+pub(super) fn any_go() -> Result<(), String> {
+    if succeeds(Command::new("go").arg("version")) {
+        return Ok(());
+    }
+    debian_package("golang-go").map_err(|why| format!("go: {why}"))
+}
+
+/// Java with its compiler, which a runtime alone has not.
+pub(super) fn java() -> Result<(), String> {
+    ["java", "javac", "keytool"].iter().try_for_each(|name| {
+        if succeeds(Command::new(name).arg("-help")) {
+            return Ok(());
+        }
+        debian_package("default-jdk-headless").map_err(|why| format!("{name}: {why}"))
+    })
+}
+
+/// PHP with its curl.
+pub(super) fn php() -> Result<(), String> {
+    program("php", "php-cli")?;
+    let mut php = Command::new("php");
+    if succeeds(php.args(["-r", "exit(function_exists('curl_init') ? 0 : 1);"])) {
+        return Ok(());
+    }
+    debian_package("php-curl").map_err(|why| format!("php's curl: {why}"))
 }
 
 /// Of `go version go1.26.8 linux/amd64`; of one that is built from its sources there is none.
@@ -110,7 +136,7 @@ pub(crate) fn program(name: &str, package: &str) -> Result<(), String> {
     debian_package(package).map_err(|why| format!("{name}: {why}"))
 }
 
-pub(super) fn debian_package(name: &str) -> Result<(), String> {
+fn debian_package(name: &str) -> Result<(), String> {
     if !Path::new("/etc/debian_version").exists() {
         return Err("it is not installed; install it with the system's package manager".to_owned());
     }
