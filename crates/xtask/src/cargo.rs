@@ -38,7 +38,8 @@ pub(crate) fn clean(command: &mut Command) {
     }
 }
 
-fn is_of_this_package(variable: &OsStr) -> bool {
+/// Whether Cargo set a variable about this package.
+pub(crate) fn is_of_this_package(variable: &OsStr) -> bool {
     const PREFIXES: [&str; 4] = [
         "CARGO_BIN_",
         "CARGO_CRATE_",

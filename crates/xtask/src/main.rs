@@ -37,8 +37,8 @@ Usage: cargo xtask TASK
   lock [--upgrade]   write the locks of what is installed from PyPI
   quota              simulate the quota rule, and print what it reaches as a table
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
-  test [STEP …]      run every check there is, or those whose name holds one of the words; what cannot run is
-                     skipped by name, and with CI=true a failure
+  test [--long] [STEP …]  run every check there is, or those whose name holds one of the words; what cannot run is
+                     skipped by name, and with CI=true a failure; --help has the steps
 ";
 
 fn main() -> ExitCode {

@@ -1,5 +1,5 @@
-//! C++: the binding's tests, built with CMake and run against the emulator, plain and with sanitizers. They use the
-//! library as an installed one, so that what `find_package` needs is tested too.
+//! C++: the binding's tests, built with CMake and run against the emulator, with sanitizers, and plain in a long run. They
+//! use the library as an installed one, so that what `find_package` needs is tested too.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +31,8 @@ pub(super) fn plain() -> Outcome {
     tested(Variant::Plain)
 }
 
-/// Leaks, wrong addresses and undefined behaviour of the binding; the library itself is as always.
+/// Leaks, wrong addresses and undefined behaviour of the binding; the library itself is as always. And what compilers say
+/// of a wrong use.
 pub(super) fn sanitized() -> Outcome {
     tested(Variant::Sanitized)
 }

@@ -4,7 +4,8 @@
 //!
 //! A shell starts a background job with SIGINT ignored, and `nohup` ignores SIGHUP. Each program that is started hands
 //! that on, and Ctrl-C can be tested in none. Who started the checks so does not want a terminal to end them, so they
-//! then leave its session.
+//! then leave its session, with a process group of their own. Where there is no terminal, as on a machine that only
+//! tests, they stay in the group that they were started in: it is what such a machine ends them by.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -14,28 +15,38 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode, access};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
 use signal_hook::consts::{FORBIDDEN, SIGHUP, SIGINT, SIGQUIT};
+
+use crate::cargo::is_of_this_package;
 
 /// Set in the environment that is made here.
 const MADE: &str = "XTASK_TEST_ENVIRONMENT";
 
-/// Variables that stay as they are. PATH decides which programs are used, and HOME and the like where those keep what
-/// they have fetched.
+/// Set by `--long`, for tests of other languages too.
+const LONG: &str = "IMTAG_LONG_TESTS";
+
+/// Variables that stay as they are. PATH, CC and the like decide which programs are used, and HOME and the like where
+/// those keep what they build and fetch. Not LD_LIBRARY_PATH: Cargo sets it for this program, to a folder with a
+/// libimtag.so in it.
 const KEPT: &[&str] = &[
     // keep sorted
+    "AR",
     "CARGO",
     "CARGO_BUILD_JOBS",
+    "CARGO_BUILD_TARGET_DIR",
     "CARGO_HOME",
     "CARGO_INCREMENTAL",
-    "CARGO_TARGET_DIR",
+    "CC",
     "CI",
     "CURL_CA_BUNDLE",
+    "CXX",
     "GOCACHE",
     "GOMODCACHE",
     "GOPATH",
     "GOROOT",
+    "JAVA_HOME",
     "LOGNAME",
     "NIX_SSL_CERT_FILE",
     "NO_COLOR",
@@ -53,6 +64,9 @@ const KEPT: &[&str] = &[
     "PIP_TIMEOUT",
     "PIP_TRUSTED_HOST",
     "REQUESTS_CA_BUNDLE",
+    "RUSTC",
+    "RUSTDOC",
+    "RUST_BACKTRACE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "TERM",
@@ -61,17 +75,25 @@ const KEPT: &[&str] = &[
 ];
 
 /// What such variables begin with.
-const KEPT_PREFIXES: [&str; 9] = [
+const KEPT_PREFIXES: [&str; 13] = [
+    // keep sorted
+    "AR_",
     "CARGO_HTTP_",
     "CARGO_NET_",
     "CARGO_PROFILE_",
     "CARGO_REGISTRIES_",
     "CARGO_REGISTRY_",
     "CARGO_SOURCE_",
+    "CARGO_TARGET_",
     "CARGO_TERM_",
+    "CC_",
+    "CXX_",
     "PYENV_",
     "RUSTUP_",
 ];
+
+/// What others of such variables end with: flags change what is built, and with it what is tested.
+const FLAGS: &str = "FLAGS";
 
 /// Packages may come through a proxy; what the tests start is on this machine.
 const PROXIES: [&str; 3] = ["http_proxy", "https_proxy", "all_proxy"];
@@ -85,9 +107,15 @@ pub(super) fn is_made() -> bool {
     std::env::var_os(MADE).is_some()
 }
 
+/// Whether the checks that are long and not essential run too.
+pub(super) fn is_long() -> bool {
+    std::env::var_os(LONG).is_some()
+}
+
 /// Starts this program anew in its place; why that cannot be done.
-pub(super) fn enter(arguments: &[OsString]) -> std::io::Error {
-    if is_ignored(SIGINT) || is_ignored(SIGQUIT) || is_ignored(SIGHUP) {
+pub(super) fn enter(words: &[String], long: bool) -> std::io::Error {
+    let ignores = is_ignored(SIGINT) || is_ignored(SIGQUIT) || is_ignored(SIGHUP);
+    if ignores && has_terminal() {
         let _ = setsid(); // the leader of a group cannot, and is in none that a terminal would signal
     }
     SigSet::all().thread_unblock().expect("the set is valid");
@@ -111,28 +139,57 @@ pub(super) fn enter(arguments: &[OsString]) -> std::io::Error {
         Ok(program) => program,
         Err(error) => return error,
     };
-    Command::new(program)
+    let inherited: Vec<_> = std::env::vars_os().collect();
+    println!("not handed on: {}", dropped(&inherited).join(" "));
+    // TARGET/debug/xtask
+    let target = program.ancestors().nth(2).unwrap_or(&program);
+    let variables = variables(&inherited, home_of_the_user(), &target.join("home"));
+    Command::new(&program)
         .arg("test")
-        .args(arguments)
+        .args(words)
         .env_clear()
-        .envs(variables(std::env::vars_os().collect()))
+        .envs(variables)
+        .envs(long.then_some((LONG, "1")))
         .stdin(Stdio::null())
         .exec()
 }
 
-/// What is inherited, made into what the checks have.
-fn variables(inherited: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
+/// Whether a terminal could signal this process.
+fn has_terminal() -> bool {
+    fs::File::open("/dev/tty").is_ok()
+}
+
+fn is_kept(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let begins = || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    KEPT.contains(&&*name)
+        || PROXIES.contains(&name.to_lowercase().as_str())
+        || (begins() && !name.ends_with(FLAGS))
+}
+
+/// The names of what is not handed on as it is, except what Cargo says of this package.
+fn dropped(inherited: &[(OsString, OsString)]) -> Vec<String> {
+    let names = inherited.iter().map(|(name, _)| name);
+    let names = names.filter(|name| !is_kept(name) && !is_of_this_package(name));
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    let made = ["HOME", "TMPDIR", "NO_PROXY", "no_proxy"];
+    let mut names: Vec<_> = names.filter(|name| !made.contains(&&**name)).collect();
+    names.sort();
+    names
+}
+
+/// What is inherited, made into what the checks have. A home that no file can be put into, as of a user that the
+/// system does not know, is replaced: Go and pip keep what they fetch there.
+fn variables(
+    inherited: &[(OsString, OsString)],
+    home_of_the_user: Option<PathBuf>,
+    other_home: &Path,
+) -> Vec<(OsString, OsString)> {
     let given = |name: &str| {
         let found = inherited.iter().find(|(it, _)| it == name);
         found
             .map(|(_, value)| value.clone())
             .filter(|value| !value.is_empty())
-    };
-    let is_kept = |name: &OsStr| {
-        let name = name.to_string_lossy();
-        KEPT.contains(&&*name)
-            || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || PROXIES.contains(&name.to_lowercase().as_str())
     };
     let mut variables: Vec<(OsString, OsString)> = (inherited.iter())
         .filter(|(name, _)| is_kept(name))
@@ -150,10 +207,10 @@ fn variables(inherited: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> 
         }
         add(name, hosts);
     }
-    // go has no place for its cache without one
-    if let Some(home) = given("HOME").or_else(|| home_of_the_user().map(PathBuf::into_os_string)) {
-        add("HOME", home);
-    }
+    let homes = given("HOME").map(PathBuf::from).into_iter();
+    let mut homes = homes.chain(home_of_the_user);
+    let home = homes.find(|home| home.is_absolute() && access(home, Access::WRITE_OK).is_ok());
+    add("HOME", home.unwrap_or_else(|| other_home.to_owned()).into());
     let temporary = given("TMPDIR").and_then(|folder| std::path::absolute(folder).ok());
     if let Some(folder) = temporary.filter(|folder| folder.is_dir()) {
         add("TMPDIR", folder.into());
@@ -161,7 +218,7 @@ fn variables(inherited: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> 
     variables
 }
 
-/// As the system has it, where HOME is not set.
+/// HOME, or what the system has where that is not set; nothing for a user that it does not know.
 #[allow(deprecated)] // until Rust 1.87, for what it did on Windows
 fn home_of_the_user() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| home != Path::new(""))
@@ -183,11 +240,21 @@ fn ignored(status: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn made_of(inherited: &[(&str, &str)]) -> Vec<(String, String)> {
-        let inherited = inherited
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        let made = variables(inherited.collect()).into_iter();
+    fn inherited(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        let variables = variables.iter();
+        variables
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    fn made_of(given: &[(&str, &str)]) -> Vec<(String, String)> {
+        made_for(given, None)
+    }
+
+    /// For a user whose home the system has, or not.
+    fn made_for(given: &[(&str, &str)], home: Option<&str>) -> Vec<(String, String)> {
+        let home = home.map(PathBuf::from);
+        let made = variables(&inherited(given), home, Path::new("/target/home")).into_iter();
         let text = |it: OsString| it.into_string().unwrap();
         made.map(|(name, value)| (text(name), text(value)))
             .collect()
@@ -206,7 +273,7 @@ mod tests {
             "CARGO_BUILD_TARGET",
             "CARGO_ENCODED_RUSTFLAGS",
             "CARGO_PKG_NAME",
-            "CC",
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
             "CFLAGS",
             "CGO_LDFLAGS",
             "CLICOLOR_FORCE",
@@ -239,12 +306,20 @@ mod tests {
     #[test]
     fn what_finds_and_fetches_tools_is_handed_on() {
         for name in [
+            "AR",
+            "CARGO_BUILD_TARGET_DIR",
             "CARGO_TARGET_DIR",
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
+            "CC",
+            "CC_x86_64-unknown-linux-gnu",
+            "CXX",
             "GOCACHE",
             "HTTPS_PROXY",
             "http_proxy",
+            "JAVA_HOME",
             "PATH",
             "PIP_INDEX_URL",
+            "RUST_BACKTRACE",
         ] {
             assert_eq!(
                 value(&made_of(&[(name, "x")]), name).unwrap(),
@@ -265,15 +340,40 @@ mod tests {
     }
 
     #[test]
-    fn there_is_always_a_home_and_no_temporary_folder_that_is_not_there() {
-        for inherited in [&[][..], &[("HOME", ""), ("TMPDIR", "/no/such")]] {
-            let made = made_of(inherited);
-            assert!(Path::new(&value(&made, "HOME").unwrap()).is_absolute());
-            assert_eq!(value(&made, "TMPDIR"), None);
-        }
-        let made = made_of(&[("HOME", "/home/me"), ("TMPDIR", "/")]);
-        assert_eq!(value(&made, "HOME").unwrap(), "/home/me");
-        assert_eq!(value(&made, "TMPDIR").unwrap(), "/");
+    fn what_is_not_handed_on_is_named_without_its_value() {
+        let given = [
+            ("LD_LIBRARY_PATH", "/opt/lib"),
+            ("CFLAGS", "-O3"),
+            ("CARGO_PKG_NAME", "xtask"),
+            ("HOME", "/"),
+            ("PATH", "/bin"),
+            ("TOKEN", "hidden"),
+        ];
+        assert_eq!(
+            dropped(&inherited(&given)),
+            ["CFLAGS", "LD_LIBRARY_PATH", "TOKEN"]
+        );
+    }
+
+    #[test]
+    fn there_is_always_a_home_that_takes_files_also_for_a_user_in_no_passwd() {
+        let folder = std::env::temp_dir().into_os_string().into_string().unwrap();
+        let home = |given: &[(&str, &str)], of_the_user| {
+            value(&made_for(given, of_the_user), "HOME").unwrap()
+        };
+        assert_eq!(home(&[], None), "/target/home");
+        assert_eq!(home(&[("HOME", "")], None), "/target/home");
+        assert_eq!(home(&[("HOME", "/no/such")], None), "/target/home");
+        assert_eq!(home(&[], Some("/nonexistent")), "/target/home");
+        assert_eq!(home(&[], Some(&folder)), folder);
+        assert_eq!(home(&[("HOME", &folder)], Some("/nonexistent")), folder);
+        assert_eq!(home(&[("HOME", "/no/such")], Some(&folder)), folder);
+    }
+
+    #[test]
+    fn a_temporary_folder_that_is_not_there_is_not_handed_on() {
+        assert_eq!(value(&made_of(&[("TMPDIR", "/no/such")]), "TMPDIR"), None);
+        assert_eq!(value(&made_of(&[("TMPDIR", "/")]), "TMPDIR").unwrap(), "/");
     }
 
     #[test]

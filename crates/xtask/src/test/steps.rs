@@ -12,6 +12,12 @@ use crate::{errors, sample};
 
 type Step = fn() -> Outcome;
 
+/// What a run without words and without `--long` leaves out, as it costs much and another step holds most of it.
+pub(super) const LONG: [&str; 2] = [
+    "C++",               // C++ with sanitizers: the same tests
+    "packages compiled", // packages: what is in them
+];
+
 pub(super) const STEPS: &[(&str, Step)] = &[
     ("lock file", lock_file),
     ("generated files", generated_files),
@@ -23,6 +29,7 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("doc tests", doc_tests),
     ("documentation", documentation),
     ("packages", packages),
+    ("packages compiled", packages_compiled),
     ("C", c::plain),
     ("C under valgrind", c::under_valgrind),
     ("C with sanitizers", c::sanitized),
@@ -122,13 +129,25 @@ fn documentation() -> Outcome {
     run(command)
 }
 
-/// The crates that others build on, as they would be published. All at once, as each needs the ones before it.
+/// What of the crates that others build on would be published: their files, metadata and dependencies.
 fn packages() -> Outcome {
+    let mut command = packaged();
+    command.arg("--no-verify");
+    run(command)
+}
+
+/// The same, unpacked and compiled with their own features alone.
+fn packages_compiled() -> Outcome {
     forget_packages();
+    run(packaged())
+}
+
+/// All at once, as each needs the ones before it.
+fn packaged() -> Command {
     let mut command = cargo(["package", "--allow-dirty"]);
     command.args(["-p", "imtag-core", "-p", "imtag-transport"]);
     command.args(["-p", "imtag-emulator"]); // what transport is tested with
-    run(command)
+    command
 }
 
 /// The long one is `cargo xtask chaos`.
@@ -189,6 +208,13 @@ mod tests {
     #[test]
     fn a_command_is_written_as_a_person_would_type_it() {
         assert_eq!(written_out(&cargo(["fmt", "--all"])), "cargo fmt --all");
+    }
+
+    #[test]
+    fn each_long_step_is_one_of_the_steps() {
+        for long in LONG {
+            assert!(STEPS.iter().any(|(name, _)| *name == long), "{long}");
+        }
     }
 
     #[test]
