@@ -209,7 +209,8 @@ fn variables(
     }
     let homes = given("HOME").map(PathBuf::from).into_iter();
     let mut homes = homes.chain(home_of_the_user);
-    let home = homes.find(|home| home.is_absolute() && access(home, Access::WRITE_OK).is_ok());
+    let takes_files = |home: &PathBuf| home.is_dir() && access(home, Access::WRITE_OK).is_ok();
+    let home = homes.find(|home| home.is_absolute() && takes_files(home));
     add("HOME", home.unwrap_or_else(|| other_home.to_owned()).into());
     let temporary = given("TMPDIR").and_then(|folder| std::path::absolute(folder).ok());
     if let Some(folder) = temporary.filter(|folder| folder.is_dir()) {
