@@ -5,13 +5,13 @@
 
 mod stage;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, Stdio};
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
-use stage::{ADD, Ran, Stage, signal};
+use stage::{ADD, Ran, Stage, heard, signal};
 
 /// A file of this many requests.
 fn file(requests: usize) -> String {
@@ -25,18 +25,6 @@ fn arrivals(stage: &Stage, at_least: u64) {
         assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Waits until the command has said that it was interrupted.
-fn heard(child: &mut Child) -> BufReader<ChildStderr> {
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
-    assert!(
-        line.starts_with("imtag: interrupted: no more is sent"),
-        "{line}"
-    );
-    stderr
 }
 
 fn report(child: Child) -> Value {

@@ -4,9 +4,9 @@
 #![allow(dead_code)] // each test file uses a part of it
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_emulator::{Emulator, Generation, Operation};
@@ -157,6 +157,18 @@ pub(crate) fn limited(command: &Command, limits: &str) -> Command {
 pub(crate) fn signal(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+/// Waits until the command has said that it was interrupted.
+pub(crate) fn heard(child: &mut Child) -> BufReader<ChildStderr> {
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("imtag: interrupted: no more is sent"),
+        "{line}"
+    );
+    stderr
 }
 
 impl Ran {
