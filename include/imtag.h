@@ -89,8 +89,9 @@ typedef struct im_bulk im_bulk;
 typedef struct im_call im_call;
 
 /*
- A client of the service: connections, quota, UserSig and retry budget that all threads share. Made by
- im_client_new, freed by im_client_free; any number of threads may use it at once.
+ A client of the service: connections, UserSig and retry budget that all threads share, and a quota that this
+ process' other clients with the same app, endpoint and calls per second share too. Made by im_client_new, freed by
+ im_client_free; any number of threads may use it at once.
  */
 typedef struct im_client im_client;
 
@@ -497,8 +498,9 @@ im_status im_config_set_endpoint(im_config *config,
 im_status im_config_set_generation(im_config *config, im_str generation);
 
 /*
- Sets how many calls of each operation the client may make in a second: 1 to 100000; default: 100. The processes of
- an app share its quota: give each its part.
+ Sets how many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
+ an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per second
+ share it, whether they live at once or one after the other.
  */
 im_status im_config_set_calls_per_second(im_config *config,
                                          uint32_t calls);
@@ -507,8 +509,9 @@ im_status im_config_set_calls_per_second(im_config *config,
  Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
  by one until this process has run for 1.1 s.
 
- fresh_start  0: no; one by one for 1.1 s from the client's making, as a process that exec has replaced looks older
-              than it is. Another number: yes, so that nothing is held back.
+ fresh_start  0: no; one by one for 1.1 s from the making of this process' first client, as a process that exec has
+              replaced looks older than it is. Another number: yes, so that nothing is held back for other processes.
+              Of clients that share a quota the first decides, and any later one may say yes.
  */
 im_status im_config_set_fresh_start(im_config *config,
                                     int32_t fresh_start);

@@ -51,8 +51,9 @@ type Config struct {
 	Endpoint string
 	// Generation is that of the service's paths: all_member_push (the default) or timpush.
 	Generation string
-	// CallsPerSecond is how many calls of each operation the client may make in a second: 1 to 100000; default: 100.
-	// The processes of an app share its quota: give each its part.
+	// CallsPerSecond is how many calls of each operation this process may make in a second: 1 to 100000; default: 100.
+	// The processes of an app share its quota: give each its part. Clients of one process with the same app, endpoint
+	// and CallsPerSecond share it, whether they live at once or one after the other.
 	CallsPerSecond uint32
 	// FreshStart says that no other process of the app called in the last second, so that no call is held back. Without
 	// it they come one by one until this process has run for 1.1 s.

@@ -256,6 +256,52 @@ static void at_any_moment(void) {
 }
 
 #ifndef __SANITIZE_ADDRESS__
+static im_client *client_of_the_shared_quota(void) {
+    im_config *config = emulator_config(&emulator);
+    im_config_set_calls_per_second(config, 50000);
+    return client_of(config);
+}
+
+/* Threads that make a client for each call: all of them share a quota, also with those that were freed. */
+static void *keep_making_clients(void *given) {
+    struct busy *busy = given;
+    while (!busy->enough) {
+        im_client *client = client_of_the_shared_quota();
+        busy->failed += !succeeds(client);
+        im_client_free(client);
+    }
+    return NULL;
+}
+
+static bool make_clients_in_child(void *parents) {
+    bool well = true;
+    for (int i = 0; i < 2; i++) {
+        im_client *client = client_of_the_shared_quota();
+        well = succeeds(client) && succeeds(parents) && well;
+        im_client_free(client);
+    }
+    im_client_free(parents);
+    return well;
+}
+
+/* The child's clients share a quota of the child: its parent's may be locked for ever, by a thread that it has not. */
+static void while_other_threads_make_clients(void) {
+    enum { FORKS = 40, THREADS = 2 };
+    struct busy busy = {client_of_the_shared_quota(), false, 0};
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, keep_making_clients, &busy);
+    int well = 0;
+    for (int i = 0; i < FORKS; i++)
+        well += in_a_child(make_clients_in_child, busy.client);
+    busy.enough = true;
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(well == FORKS);
+    CHECK(busy.failed == 0);
+    im_client_free(busy.client);
+}
+
 /* In a process that has made no call yet: another thread makes the first, and soon there is a fork. */
 static bool fork_during_the_first_call(void *context) {
     const struct timespec *soon = context;
@@ -298,6 +344,9 @@ int main(void) {
     the_parents_bulk_run_and_batcher();
     a_child_that_forks();
     at_any_moment();
+#ifndef __SANITIZE_ADDRESS__
+    while_other_threads_make_clients();
+#endif
     emulator_stop(&emulator);
     emulator_stop(&tls);
     return end();

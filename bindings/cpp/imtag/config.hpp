@@ -128,17 +128,18 @@ public:
     }
     config generation(str name) && { return std::move(generation(name)); }
 
-    /// How many calls of each operation the client may make in a second: 1 to 100000; default: 100. The processes of
-    /// an app share its quota: give each its part.
+    /// How many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
+    /// an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per
+    /// second share it, whether they live at once or one after the other.
     config& calls_per_second(std::uint32_t calls) & {
         im_config_set_calls_per_second(config_.get(), calls);
         return *this;
     }
     config calls_per_second(std::uint32_t calls) && { return std::move(calls_per_second(calls)); }
 
-    /// Whether no other process of the app called in the last second. true: nothing is held back. Not set: the calls
-    /// come one by one until this process has run for 1.1 s. false: for 1.1 s from the client's making, as a process
-    /// that exec has replaced looks older than it is.
+    /// Whether no other process of the app called in the last second. true: nothing is held back for one. Not set: the
+    /// calls come one by one until this process has run for 1.1 s. false: for 1.1 s from the making of this process'
+    /// first client, as a process that exec has replaced looks older than it is.
     config& fresh_start(bool fresh) & {
         im_config_set_fresh_start(config_.get(), fresh ? 1 : 0);
         return *this;

@@ -165,6 +165,12 @@ impl Quota {
             .map_or(Turn::AwaitAnswer, Turn::WaitUntil)
     }
 
+    /// Holds nothing any more for a predecessor: its caller knows that no other process sent a call
+    /// in the last second.
+    pub fn release_start_slots(&mut self) {
+        self.start.release();
+    }
+
     /// Counts a call that is sent at `now`, for which the caller has just seen [`Turn::Ready`].
     pub fn send(&mut self, now: Duration) -> Sent {
         self.in_flight += 1;

@@ -8,8 +8,9 @@ use crate::error::im_error;
 use crate::pointer::{Out, borrow, free};
 use crate::status::im_status;
 
-/// A client of the service: connections, quota, UserSig and retry budget that all threads share. Made by
-/// `im_client_new`, freed by `im_client_free`; any number of threads may use it at once.
+/// A client of the service: connections, UserSig and retry budget that all threads share, and a quota that this
+/// process' other clients with the same app, endpoint and calls per second share too. Made by `im_client_new`, freed by
+/// `im_client_free`; any number of threads may use it at once.
 pub struct im_client(pub(crate) Client);
 
 /// Makes a client. Nothing is sent yet.

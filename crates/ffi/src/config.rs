@@ -274,8 +274,9 @@ pub unsafe extern "C" fn im_config_set_generation(
     unsafe { set(config, setter) }
 }
 
-/// Sets how many calls of each operation the client may make in a second: 1 to 100000; default: 100. The processes of
-/// an app share its quota: give each its part.
+/// Sets how many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
+/// an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per second
+/// share it, whether they live at once or one after the other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_calls_per_second(
     config: *mut im_config,
@@ -292,8 +293,9 @@ pub unsafe extern "C" fn im_config_set_calls_per_second(
 /// Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
 /// by one until this process has run for 1.1 s.
 ///
-/// fresh_start  0: no; one by one for 1.1 s from the client's making, as a process that `exec` has replaced looks older
-///              than it is. Another number: yes, so that nothing is held back.
+/// fresh_start  0: no; one by one for 1.1 s from the making of this process' first client, as a process that `exec` has
+///              replaced looks older than it is. Another number: yes, so that nothing is held back for other processes.
+///              Of clients that share a quota the first decides, and any later one may say yes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_fresh_start(
     config: *mut im_config,

@@ -149,7 +149,10 @@ impl ClientBuilder {
     /// Whether no other process of the app called in the last second. A process does not know what its predecessor
     /// sent, so its calls come one by one at first, and at the full quota after 1.1 s, counted from the process' start:
     /// one that has run for so long waits for nothing. `true`: nor does any other. `false`: it is counted from the
-    /// client's making, as a process that `exec` has replaced looks older than it is.
+    /// making of the process' first client, as a process that `exec` has replaced looks older than it is.
+    ///
+    /// It is about other processes: what clients of this process sent is known, and counts. Of clients that share a
+    /// quota the first one's setting holds, and `true` of a later one.
     pub fn fresh_start(mut self, fresh_start: bool) -> Self {
         self.fresh_start = Some(fresh_start);
         self
@@ -161,8 +164,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls per second of each operation that this client may make; default: the limits' (100). The processes of
-    /// an app share its quota: give each its part.
+    /// Calls per second of each operation that this process may make; default: the limits' (100). The processes of
+    /// an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per
+    /// second share it, whether they live at once or one after the other; those with others have a quota of their own.
     pub fn calls_per_second(mut self, calls: u32) -> Self {
         self.calls_per_second = Some(calls);
         self

@@ -14,8 +14,9 @@ use crate::{
     BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Endpoint, Error, Outcome,
 };
 
-/// A client of the service. Clones share connections, quota, UserSig and retry budget; all methods may be called
-/// from any thread, and after `fork()`, where the child starts with connections of its own.
+/// A client of the service. Clones share connections, UserSig and retry budget, and all clients of a process with the
+/// same app, endpoint and calls per second share a quota. All methods may be called from any thread, and after `fork()`,
+/// where the child starts with connections and a quota of its own.
 ///
 /// Each of the four calls sends exactly one request of the API, plus retries, and blocks until it is answered, its
 /// time is up, or it is cancelled. It starts no thread, but for the look-up of the host's name, which the first call

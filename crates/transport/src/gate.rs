@@ -1,4 +1,4 @@
-//! The quota of one operation, shared by all threads of a client: they pass one by one, first come, first served.
+//! The quota of one operation, shared by all threads that call with it: they pass one by one, first come, first served.
 //! The rule itself is core's; here it gets a clock and a queue.
 
 use std::collections::VecDeque;
@@ -21,6 +21,9 @@ struct State {
     /// Who waits, the next one first. Only the first asks the quota; the others sleep.
     queue: VecDeque<(u64, Thread)>,
     next_place: u64,
+    under_way: usize,
+    /// When a call was last sent or handed back.
+    last_used: Option<Duration>,
 }
 
 impl Gate {
@@ -32,6 +35,8 @@ impl Gate {
                 quota: Quota::new(calls_per_second, Duration::ZERO),
                 queue: VecDeque::new(),
                 next_place: 0,
+                under_way: 0,
+                last_used: None,
             }),
         }
     }
@@ -49,6 +54,23 @@ impl Gate {
             };
             patience.park_until(until)?;
         }
+    }
+
+    /// The last moment at which a call may have arrived, `now` while one is under way.
+    pub(crate) fn last_used(&self, now: Instant) -> Option<Instant> {
+        let state = self.state();
+        if state.under_way > 0 {
+            Some(now)
+        } else {
+            state.last_used.map(|moment| self.origin + moment)
+        }
+    }
+
+    /// Holds nothing any more for what another process may have sent.
+    pub(crate) fn release_start_slots(&self) {
+        let mut state = self.state();
+        state.quota.release_start_slots();
+        state.wake_first();
     }
 
     fn now(&self) -> Duration {
@@ -91,7 +113,11 @@ impl<'g> Place<'g> {
 
     fn pass(self) -> Pass<'g> {
         let now = self.gate.now();
-        let sent = self.gate.state().quota.send(now);
+        let mut state = self.gate.state();
+        state.under_way += 1;
+        state.last_used = Some(now);
+        let sent = state.quota.send(now);
+        drop(state); // this place's own drop locks it again
         Pass {
             gate: self.gate,
             sent: Some(sent),
@@ -134,6 +160,8 @@ impl Pass<'_> {
         };
         let now = self.gate.now();
         let mut state = self.gate.state();
+        state.under_way -= 1;
+        state.last_used = Some(now);
         how(&mut state.quota, sent, now);
         state.wake_first();
     }
@@ -142,6 +170,41 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.hand_back(Quota::gave_up);
+    }
+}
+
+#[cfg(test)]
+impl Gate {
+    pub(crate) fn start(&self) -> Instant {
+        self.origin
+    }
+
+    /// What the quota says at a moment after the gate's start.
+    pub(crate) fn turn_at(&self, moment: Duration) -> Turn {
+        self.state().quota.turn(moment)
+    }
+
+    /// Sends a call at a moment after the gate's start; the clock is not asked.
+    pub(crate) fn send_at(&self, moment: Duration) -> Pass<'_> {
+        let mut state = self.state();
+        state.under_way += 1;
+        state.last_used = Some(moment);
+        Pass {
+            gate: self,
+            sent: Some(state.quota.send(moment)),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Pass<'_> {
+    pub(crate) fn answered_at(mut self, moment: Duration) {
+        if let Some(sent) = self.sent.take() {
+            let mut state = self.gate.state();
+            state.under_way -= 1;
+            state.last_used = Some(moment);
+            state.quota.answered(sent, moment, Verdict::Served);
+        }
     }
 }
 

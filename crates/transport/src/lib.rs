@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod app_quota;
 mod batcher;
 mod blame;
 mod builder;
@@ -17,12 +18,12 @@ mod error;
 mod gate;
 mod http;
 mod interrupt;
-mod known_since;
 mod options;
 mod outage;
 mod outcome;
 mod patience;
 mod process;
+mod process_age;
 mod query;
 mod random;
 mod redact;

@@ -1,15 +1,16 @@
-//! What a client has in each process: connections, UserSig, retry budget, its calls in an outage, and a quota for each operation.
+//! What a client has in each process: connections, UserSig, retry budget, its calls in an outage, and its part in the
+//! quota that the clients of a process share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imtag_core::Operation;
 use imtag_core::retry::RetryBudget;
 
+use crate::app_quota::AppQuota;
 use crate::credentials::UserSigs;
 use crate::dispatch::Dispatch;
 use crate::gate::Gate;
 use crate::http::Http;
-use crate::known_since::{Registered, register};
 use crate::outage::Outage;
 use crate::settings::Settings;
 
@@ -21,22 +22,19 @@ pub(crate) struct State {
     pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
     pub(crate) dispatch: Dispatch,
-    gates: [Gate; Operation::ALL.len()],
-    /// A later client of the app counts from its end.
-    _registered: Registered,
+    /// Shared with this process' other clients of the app.
+    quota: Arc<AppQuota>,
 }
 
 impl State {
     pub(crate) fn new(settings: &Settings) -> State {
-        let (since, registered) = register(settings.sdkappid, settings.fresh_start);
         State {
             http: Http::new(&settings.endpoint, settings.roots.as_ref()),
             usersigs: UserSigs::new(),
             budget: Mutex::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),
             dispatch: Dispatch::new(settings.rules),
-            gates: Operation::ALL.map(|_| Gate::new(settings.calls_per_second, since)),
-            _registered: registered,
+            quota: AppQuota::shared(settings),
         }
     }
 
@@ -45,6 +43,6 @@ impl State {
     }
 
     pub(crate) fn gate(&self, operation: Operation) -> &Gate {
-        &self.gates[operation as usize]
+        self.quota.gate(operation)
     }
 }

@@ -83,10 +83,12 @@ class Client:
                              jakarta, mumbai, saudi-arabia; or
         endpoint             an address in its place: https://host[:port], or http:// with a loopback address
         generation           of the service's paths: all_member_push (default) or timpush
-        calls_per_second     of each operation, 1 to 100000 (100); an app's processes share its quota: give each a part
+        calls_per_second     of each operation, 1 to 100000 (100); an app's processes share its quota: give each a part,
+                             which its clients with the same app, endpoint and calls_per_second share
         fresh_start          True: no other process of the app called in the last second, so no call is held back;
                              None: they come one by one until this process has run for 1.1 s; False: for 1.1 s
-                             from now, as a process that exec has replaced looks older than it is
+                             from the making of this process' first client, as a process that exec has replaced
+                             looks older than it is
         timeout              seconds for a whole call with its waits and retries, above 0 (10)
         connect_timeout      seconds for opening a connection, look-up, TCP and TLS, above 0 (5)
         max_attempts         of a call, the first with it, above 0 (4); those that nobody answered are not counted, as

@@ -42,6 +42,11 @@ impl StartSlots {
         (last - self.released(now).min(last)) as usize
     }
 
+    /// Releases all slots: there is but slot 0 now, which is free.
+    pub(super) fn release(&mut self) {
+        self.slots = 1;
+    }
+
     /// When the next slot is released.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
         let slot = self.released(now) + 1;
@@ -109,6 +114,13 @@ mod tests {
                 calls_per_second as usize - 1
             );
         }
+    }
+
+    #[test]
+    fn released_slots_are_held_no_more() {
+        let mut slots = slots(100);
+        slots.release();
+        assert_eq!((slots.held(after(0)), slots.next(after(0))), (0, None));
     }
 
     #[test]

@@ -1,0 +1,363 @@
+//! The quota of an app in this process, shared by its clients: those of the same app, endpoint and calls per second go
+//! through the same gates, at once or one after the other. So all of them together keep to the quota, and a client that
+//! is made for each request or thread goes on where the one before it was.
+//!
+//! New gates do not know what a predecessor of this process sent in the last second, so calls pass one by one at first.
+//! What this process knows begins
+//! - with its start, as a supervisor starts a process when the one before it is gone; in a child of fork with the fork;
+//! - with its first client where the start cannot be read (outside of Linux), and for `fresh_start(false)`: `exec` keeps
+//!   a process' start, but not its clients;
+//! - later where a client of the same app with another endpoint or other calls per second has just called: with its
+//!   last call.
+//!
+//! A process that has run for two seconds thus waits for nothing.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use imtag_core::Operation;
+
+use crate::gate::Gate;
+use crate::process::PerProcess;
+use crate::process_age::process_age;
+use crate::settings::Settings;
+
+/// Longer than any start slot is held.
+const ENOUGH: Duration = Duration::from_secs(2);
+
+/// How long a quota is kept that no client holds. A call that was given up counts for three seconds.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// A forked child has a registry of its own: a thread of its parent may have held the parent's at the fork.
+static SHARED: PerProcess<Mutex<Registry>> = PerProcess::empty();
+
+/// A gate for each operation.
+pub(crate) struct AppQuota {
+    gates: [Gate; Operation::ALL.len()],
+}
+
+impl AppQuota {
+    /// The one that this process' clients with such settings share.
+    pub(crate) fn shared(settings: &Settings) -> Arc<AppQuota> {
+        let key = Key {
+            sdkappid: settings.sdkappid.get(),
+            endpoint: settings.endpoint.url().to_ascii_lowercase(),
+            calls_per_second: settings.calls_per_second,
+        };
+        let registry = SHARED.get(|| Mutex::new(Registry::new(Instant::now())));
+        let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.quota(key, settings.fresh_start, Instant::now(), process_age)
+    }
+
+    pub(crate) fn gate(&self, operation: Operation) -> &Gate {
+        &self.gates[operation as usize]
+    }
+
+    fn new(calls_per_second: NonZeroU32, since: Instant) -> AppQuota {
+        AppQuota {
+            gates: Operation::ALL.map(|_| Gate::new(calls_per_second, since)),
+        }
+    }
+
+    fn last_used(&self, now: Instant) -> Option<Instant> {
+        let used = self.gates.iter().filter_map(|gate| gate.last_used(now));
+        used.max()
+    }
+}
+
+/// What clients have in common that share a quota.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    sdkappid: u32,
+    endpoint: String,
+    calls_per_second: NonZeroU32,
+}
+
+struct Registry {
+    /// From here on this process knows all that it sent, even where `exec` has made it look older.
+    first_client: Instant,
+    quotas: BTreeMap<Key, Arc<AppQuota>>,
+}
+
+impl Registry {
+    fn new(first_client: Instant) -> Registry {
+        Registry {
+            first_client,
+            quotas: BTreeMap::new(),
+        }
+    }
+
+    /// The quota of such clients, made where there is none.
+    fn quota(
+        &mut self,
+        key: Key,
+        fresh_start: Option<bool>,
+        now: Instant,
+        process_age: impl FnOnce() -> Option<Duration>,
+    ) -> Arc<AppQuota> {
+        let other = self.last_used_with_other_settings(&key, now);
+        if let Some(quota) = self.quotas.get(&key) {
+            let idle = |at| now.saturating_duration_since(at) >= ENOUGH;
+            if fresh_start == Some(true) && other.is_none_or(idle) {
+                quota.gates.iter().for_each(Gate::release_start_slots);
+            }
+            return Arc::clone(quota);
+        }
+        self.forget_unused(now);
+        let known_for = match fresh_start {
+            Some(true) => ENOUGH,
+            Some(false) => Duration::ZERO,
+            None => process_age().unwrap_or_default().min(ENOUGH),
+        };
+        let known_for = known_for.max(now.saturating_duration_since(self.first_client));
+        let since = now.checked_sub(known_for).unwrap_or(now);
+        let since = other.map_or(since, |other| since.max(other));
+        let quota = Arc::new(AppQuota::new(key.calls_per_second, since));
+        self.quotas.insert(key, Arc::clone(&quota));
+        quota
+    }
+
+    /// When the app was last called by clients that do not share this quota.
+    fn last_used_with_other_settings(&self, key: &Key, now: Instant) -> Option<Instant> {
+        let same_app = |other: &Key| other.sdkappid == key.sdkappid && other != key;
+        let others = self.quotas.iter().filter(|(other, _)| same_app(other));
+        others.filter_map(|(_, quota)| quota.last_used(now)).max()
+    }
+
+    /// A process that makes clients with ever other settings does not grow by them.
+    fn forget_unused(&mut self, now: Instant) {
+        self.quotas.retain(|_, quota| {
+            let recently = |at| now.saturating_duration_since(at) < KEPT;
+            Arc::strong_count(quota) > 1 || quota.last_used(now).is_some_and(recently)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imtag_core::quota::Turn;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A moment that the clock does not reach: it reads as the start of the gates.
+    fn start() -> Instant {
+        Instant::now() + Duration::from_secs(3_600)
+    }
+
+    fn key(sdkappid: u32, endpoint: &str, calls_per_second: u32) -> Key {
+        Key {
+            sdkappid,
+            endpoint: endpoint.to_owned(),
+            calls_per_second: NonZeroU32::new(calls_per_second).unwrap(),
+        }
+    }
+
+    fn app() -> Key {
+        key(1, "http://127.0.0.1:1", 100)
+    }
+
+    fn add(quota: &AppQuota) -> &Gate {
+        quota.gate(Operation::Add)
+    }
+
+    /// What the gate of new clients says of a second call beside one that is under way, some time after its start.
+    fn second_call(quota: &AppQuota, moment: Duration) -> Turn {
+        let first = add(quota).send_at(moment);
+        let turn = add(quota).turn_at(moment);
+        first.withdrew();
+        turn
+    }
+
+    fn unknown() -> Option<Duration> {
+        None
+    }
+
+    #[test]
+    fn clients_of_the_same_app_endpoint_and_calls_per_second_share_a_quota() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let mut quota = |key| registry.quota(key, None, now, unknown);
+        let first = quota(app());
+        assert!(Arc::ptr_eq(&first, &quota(app())));
+        for other in [
+            key(2, "http://127.0.0.1:1", 100),
+            key(1, "http://127.0.0.1:2", 100),
+            key(1, "http://127.0.0.1:1", 99),
+        ] {
+            assert!(!Arc::ptr_eq(&first, &quota(other)));
+        }
+        assert!(Arc::ptr_eq(&first, &quota(app())));
+    }
+
+    #[test]
+    fn two_clients_together_never_have_more_calls_than_the_quota_in_a_second() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let five = || key(1, "http://127.0.0.1:1", 5);
+        let clients = [(); 2].map(|()| registry.quota(five(), Some(false), now, unknown));
+        let mut answers = Vec::new();
+        for millis in 0..10_000 {
+            for client in &clients {
+                if add(client).turn_at(ms(millis)) == Turn::Ready {
+                    add(client).send_at(ms(millis)).answered_at(ms(millis));
+                    answers.push(millis);
+                }
+            }
+        }
+        assert_eq!(answers[..6], [0, 300, 500, 700, 900, 1_002]);
+        for (at, first) in answers.iter().enumerate() {
+            let within = answers[at..].iter().filter(|it| *it - first < 1_000);
+            assert!(within.count() <= 5, "from {first} ms on");
+        }
+        assert_eq!(answers.len(), 50);
+    }
+
+    #[test]
+    fn a_client_after_a_dropped_one_goes_on_with_what_that_one_sent() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let two = || key(1, "http://127.0.0.1:1", 2);
+        let first = registry.quota(two(), Some(true), now, unknown);
+        let begun = ENOUGH; // of the gates' time
+        drop(add(&first).send_at(begun)); // given up: it may arrive two seconds later, and counts for one then
+        drop(first);
+        let next = registry.quota(two(), Some(true), now + SECOND, unknown);
+        let counts_until = begun + 3 * SECOND;
+        assert_eq!(
+            second_call(&next, begun + SECOND),
+            Turn::WaitUntil(counts_until)
+        );
+        assert_eq!(second_call(&next, counts_until), Turn::Ready);
+    }
+
+    #[test]
+    fn each_client_but_the_first_of_a_process_waits_for_nothing_at_its_second_call() {
+        let slot = Turn::WaitUntil(ms(110));
+        for fresh_start in [None, Some(false)] {
+            let now = start();
+            let mut registry = Registry::new(now);
+            let mut quota = |key, after| registry.quota(key, fresh_start, now + after, unknown);
+            let first = quota(app(), Duration::ZERO);
+            assert_eq!(second_call(&first, Duration::ZERO), slot);
+            // beside one that lives, and after it
+            let beside = quota(app(), 2 * SECOND);
+            assert_eq!(second_call(&beside, 2 * SECOND), Turn::Ready);
+            drop((first, beside));
+            let after = quota(app(), 3 * SECOND);
+            assert_eq!(second_call(&after, 3 * SECOND), Turn::Ready);
+            drop(after);
+            // and after one that is forgotten
+            quota(key(2, "http://127.0.0.1:1", 100), 60 * SECOND);
+            let later = quota(app(), 61 * SECOND);
+            assert_eq!(second_call(&later, 61 * SECOND), Turn::Ready);
+        }
+    }
+
+    /// From when on new gates count, before or after a process' first client.
+    #[test]
+    fn what_a_process_knows_begins_with_its_start_or_as_it_is_set() {
+        let now = start();
+        let since = |fresh_start, age: Option<u64>, first_client: u64| {
+            let mut registry = Registry::new(now - ms(first_client));
+            let quota = registry.quota(app(), fresh_start, now, || age.map(ms));
+            now - add(&quota).start()
+        };
+        for (fresh_start, age, first_client, expected) in [
+            (None, Some(300), 0, 300),
+            (None, Some(1_000_000), 0, 2_000),
+            (None, None, 0, 0),
+            (None, None, 700, 700),
+            (None, Some(300), 700, 700),
+            (Some(true), Some(0), 0, 2_000),
+            (Some(false), Some(1_500), 0, 0),
+            (Some(false), Some(1_500), 400, 400),
+        ] {
+            let said = format!("{fresh_start:?} {age:?} {first_client}");
+            assert_eq!(
+                since(fresh_start, age, first_client),
+                ms(expected),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn calls_of_the_app_with_other_settings_are_counted_from_the_last_one() {
+        let now = start();
+        for fresh_start in [None, Some(true)] {
+            let mut registry = Registry::new(now);
+            let age = || Some(60 * SECOND);
+            let mut quota = |key, after| registry.quota(key, fresh_start, now + after, age);
+            let first = quota(app(), Duration::ZERO);
+            // an idle one holds nothing up
+            let slower = quota(key(1, "http://127.0.0.1:1", 10), SECOND);
+            assert_eq!(now + SECOND - add(&slower).start(), ENOUGH);
+            let call = add(&first).send_at(ENOUGH);
+            let elsewhere = quota(key(1, "http://127.0.0.1:2", 100), ms(1_500));
+            assert_eq!(add(&elsewhere).start(), now + ms(1_500)); // one is under way
+            call.answered_at(ENOUGH + SECOND);
+            let third = quota(key(1, "http://127.0.0.1:3", 100), ms(1_600));
+            assert_eq!(add(&third).start(), now + SECOND);
+            let another_app = quota(key(2, "http://127.0.0.1:3", 100), ms(1_600));
+            assert_eq!(now + ms(1_600) - add(&another_app).start(), ENOUGH);
+        }
+    }
+
+    #[test]
+    fn a_fresh_start_ends_what_is_held_for_others_and_nothing_that_this_process_sent() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let two = || key(1, "http://127.0.0.1:1", 2);
+        let mut quota = |fresh_start| registry.quota(two(), fresh_start, now, unknown);
+        let first = quota(None);
+        let call = add(&first).send_at(Duration::ZERO);
+        assert_eq!(
+            add(&first).turn_at(Duration::ZERO),
+            Turn::WaitUntil(ms(600))
+        );
+        let later = [Some(false), None].map(&mut quota);
+        assert_eq!(
+            add(&later[0]).turn_at(Duration::ZERO),
+            Turn::WaitUntil(ms(600))
+        );
+        let fresh = quota(Some(true));
+        assert_eq!(add(&fresh).turn_at(Duration::ZERO), Turn::Ready);
+        let second = add(&fresh).send_at(Duration::ZERO);
+        assert_eq!(add(&fresh).turn_at(Duration::ZERO), Turn::AwaitAnswer);
+        call.withdrew();
+        second.withdrew();
+    }
+
+    #[test]
+    fn a_quota_is_kept_while_a_client_holds_it_or_called_a_moment_ago() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let used = registry.quota(app(), Some(true), now, unknown);
+        add(&used).send_at(ENOUGH).answered_at(ENOUGH);
+        drop(used);
+        let held = registry.quota(key(2, "http://127.0.0.1:1", 100), None, now, unknown);
+        registry.quota(key(3, "http://127.0.0.1:1", 100), None, now, unknown); // dropped, and never used
+        let mut apps_with_another = |number, after| {
+            registry.quota(
+                key(number, "http://127.0.0.1:1", 100),
+                None,
+                now + after,
+                unknown,
+            );
+            let apps = registry.quotas.keys().map(|key| key.sdkappid);
+            apps.collect::<Vec<_>>()
+        };
+        assert_eq!(apps_with_another(4, ms(9_999)), [1, 2, 4]);
+        assert_eq!(apps_with_another(5, ms(10_000)), [2, 5]);
+        drop(held);
+        assert_eq!(apps_with_another(6, ms(10_001)), [6]);
+    }
+}

@@ -1,0 +1,55 @@
+//! The clients of a process keep to the quota together.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use imtag_emulator::{Emulator, Window};
+use imtag_transport::Client;
+use support::{ONE_ATTEMPT, add, builder, key};
+
+const CALLS_PER_SECOND: u32 = 10;
+
+/// A client as a program makes it for each of its threads or requests; a rejected call is a failed one.
+fn client(emulator: &Emulator) -> Client {
+    let builder = builder(&emulator.endpoint()).calls_per_second(CALLS_PER_SECOND);
+    let builder = builder.timeout(Duration::from_secs(60));
+    builder.retry(ONE_ATTEMPT).build().unwrap()
+}
+
+#[test]
+fn many_clients_of_a_process_have_no_more_arrivals_in_a_second_than_the_quota() {
+    let emulator = Emulator::builder().secret_key(key());
+    let emulator = emulator
+        .calls_per_second(CALLS_PER_SECOND)
+        .window(Window::Sliding)
+        .start()
+        .unwrap();
+    let beside = [(); 2].map(|()| client(&emulator));
+    thread::scope(|scope| {
+        for client in &beside {
+            scope.spawn(|| (0..8).for_each(|_| drop(client.add_tag(&add()).unwrap())));
+        }
+        // one after the other, each dropped before the next
+        scope.spawn(|| (0..8).for_each(|_| drop(client(&emulator).add_tag(&add()).unwrap())));
+    });
+    let stats = emulator.stats();
+    assert_eq!((stats.code(0), stats.code(60007)), (24, 0));
+}
+
+#[test]
+fn a_client_after_a_dropped_one_is_held_to_what_that_one_sent() {
+    let emulator = Emulator::builder().secret_key(key());
+    let emulator = emulator.calls_per_second(1).start().unwrap();
+    let client = || {
+        let builder = builder(&emulator.endpoint()).calls_per_second(1);
+        builder.retry(ONE_ATTEMPT).fresh_start(true).build()
+    };
+    for _ in 0..3 {
+        client().unwrap().add_tag(&add()).unwrap();
+    }
+    assert_eq!(emulator.stats().code(60007), 0);
+}
