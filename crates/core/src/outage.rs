@@ -9,32 +9,50 @@
 //!    └──────────── outage is on ───────────┘◄──────────────────────────────────────┘
 //! ```
 //!
-//! - An outage begins with an attempt that nobody answered, and ends with the next answer of the service to any call, or
-//!   when no call waits any more.
-//! - A call bears it until its *limit*: half of the time that it had left at its first failure in a row. A call that begins
-//!   in an outage waits with the others, and its limit is half of its time.
-//! - One probe is under way. The next is due after a backoff that grows with each failure, but at the limit of any call
-//!   that waits. A probe that hangs holds the others up no longer than its lease, nor beyond the limit of any of them.
-//! - An attempt that fails ends the waiting of all calls whose limit was over when it started. So those of one limit share
-//!   their last probe, which is made at their limit or after it: an outage that is over by then costs none of them.
+//! - An outage begins when nobody answered attempts of two callers, and ends with the next answer of the service to any
+//!   call, or when no call waits any more. One caller that fails is no outage: it rests by itself, longer each time, and
+//!   every other call goes at once. Its own attempt then decides.
+//! - A call bears it until its *limit*: half of the time that it had left at its first failure in a row, rounded up to a
+//!   whole second, or to less for calls of less than eight seconds, so that it is at most 5/8 of that time. A call that
+//!   begins in an outage waits with the others, and its limit is that of its time.
+//! - One probe is under way. The next is due after a backoff that grows with each failure. At its limit each call may make
+//!   one beside it. A probe that hangs holds the others up no longer than its lease, which grows with those that hang.
+//! - An attempt that was started at the limit of its call or later, and fails, ends the call. Two of two callers end all
+//!   that wait and whose limit was over by then. So calls of one limit share their last two probes, which are made at their
+//!   limit or after it: an outage that is over by then costs none of them, whatever becomes of one request.
+//! - A probe that ends without a word on the service (cancelled, or answered by something else) lets the next wait for a
+//!   backoff, and those at their limit for one step more.
 //! - A request that fails while others are answered waits by itself, a little longer each time. After twice as many such
 //!   failures as a call has attempts it gives up: something on the way may hold against this one request.
 //!
+//! So an outage of any length costs a client, beside the probes of the backoff, two requests a second, however many calls
+//! it has; with calls of less than eight seconds two in each eighth to sixteenth of their time.
+//!
+//! A call with no deadline in sight waits for an endpoint that does not exist until it is cancelled.
+//!
 //! There is no clock and no chance here: `now` comes in, measured from any fixed origin, as do random numbers.
 
+mod evidence;
+mod limit;
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod model_tests;
+mod probe;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use self::evidence::Evidence;
+use self::limit::Limit;
+use self::probe::Probe;
 use crate::retry::RetryPolicy;
 
-/// How long a probe keeps others from probing: the first, and at most.
-const LEASE: Duration = Duration::from_secs(1);
-const LONGEST_LEASE: Duration = Duration::from_secs(5);
+/// How much later than the first of the queue the others look after a probe that is due: the thread of the first may be
+/// busy in the host's code.
+const FALLBACK: Duration = Duration::from_secs(1);
 
 /// A call that has met an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,8 +63,8 @@ pub struct Caller(u64);
 pub enum Step {
     /// Make an attempt.
     Try,
-    /// Ask again at this moment, or when it is woken; `None`: when it is woken.
-    Wait(Option<Duration>),
+    /// Ask again at this moment, or when it is woken.
+    Wait(Duration),
     /// Report the last failure: the outage has lasted too long for it.
     GiveUp,
     /// Report the last failure: others are answered, and its attempts are spent.
@@ -70,13 +88,14 @@ pub struct Outage {
     policy: RetryPolicy,
     /// Nobody answers, as far as is known.
     on: bool,
+    evidence: Evidence,
     calls: HashMap<Caller, Call>,
-    /// Those that wait, in the order in which they are to probe; the first watches the time for all.
+    /// Those that wait, in the order in which they are to probe; the first watches the time.
     queue: BTreeMap<u64, Caller>,
     /// The limits of those that wait.
     limits: BTreeSet<(Duration, Caller)>,
     probe: Option<Probe>,
-    /// Failures in a row, of attempts of which each started after the one before had failed.
+    /// Failures in a row, of attempts of which each started after the one before had failed, and of probes that left.
     failures: u32,
     last_failure: Duration,
     last_answer: Option<Duration>,
@@ -88,11 +107,13 @@ pub struct Outage {
 
 #[derive(Debug)]
 struct Call {
-    limit: Duration,
+    limit: Limit,
     state: State,
     /// Its failures in a row, without those of an outage in which nobody was answered.
     failures: u32,
     last_failure: Option<Duration>,
+    /// How often it has rested by itself.
+    rests: u32,
     /// It rests until then, also where others are answered.
     rests_until: Duration,
 }
@@ -106,13 +127,6 @@ enum State {
     Spent,
 }
 
-#[derive(Debug)]
-struct Probe {
-    caller: Caller,
-    granted: Duration,
-    lease_ends: Duration,
-}
-
 impl Outage {
     /// None yet.
     #[must_use]
@@ -120,6 +134,7 @@ impl Outage {
         Outage {
             policy,
             on: false,
+            evidence: Evidence::default(),
             calls: HashMap::new(),
             queue: BTreeMap::new(),
             limits: BTreeSet::new(),
@@ -171,25 +186,23 @@ impl Outage {
         };
         if !self.on {
             if now < call.rests_until {
-                return Step::Wait(Some(call.rests_until));
+                return Step::Wait(call.rests_until);
             }
             self.stop_waiting(caller, State::Trying);
             return Step::Try;
         }
-        let next = self.next_probe();
-        if now >= next {
-            self.stop_waiting(caller, State::Probing);
-            let lease = LEASE.saturating_mul(1 << self.failures.saturating_sub(1).min(3));
-            self.probe = Some(Probe {
-                caller,
-                granted: now,
-                lease_ends: now + lease.min(LONGEST_LEASE),
-            });
-            self.wake_first();
+        let limit = call.limit.at;
+        let due = self.due.max(self.lease_ends());
+        // the probe under way serves those whose limit was over when it began, but no other
+        let is_served = self.probe.as_ref().is_some_and(|it| limit <= it.granted);
+        let own = if is_served { self.lease_ends() } else { limit };
+        if now >= due.min(own) {
+            self.probe(caller, now);
             return Step::Try;
         }
         let is_first = self.queue.first_key_value().map(|(first, _)| *first) == Some(place);
-        Step::Wait(is_first.then_some(next))
+        let watched = if is_first { due } else { due + FALLBACK };
+        Step::Wait(watched.min(own))
     }
 
     /// Takes an attempt that failed, of a call that may be known; the call waits from then on. `random` is drawn anew.
@@ -204,7 +217,7 @@ impl Outage {
             Some(caller) => caller,
             None => self.enter(now, attempt.deadline),
         };
-        self.end_probe_of(caller);
+        let probe = self.probe.take_if(|probe| probe.caller == caller);
         self.stop_waiting(caller, State::Trying);
         let last_answer = self.last_answer;
         let answered_since = |moment| last_answer.is_some_and(|answer| answer >= moment);
@@ -214,30 +227,29 @@ impl Outage {
         let alone = !attempt.unanswered || call.last_failure.is_none_or(answered_since);
         call.failures += u32::from(alone);
         call.last_failure = Some(now);
-        let rest = self.policy.backoff(call.failures, random);
-        call.rests_until = now.saturating_add(rest).min(call.limit.max(now));
+        call.rests += u32::from(alone || !self.on);
+        let rest = self.policy.backoff(call.rests, random);
+        call.rests_until = now.saturating_add(rest).min(call.limit.at.max(now));
         let most = self.policy.max_attempts.saturating_mul(2);
         if attempt.unanswered && alone && call.failures > most {
             call.state = State::Spent;
-        } else if call.limit <= attempt.started {
+        } else if call.limit.at <= attempt.started {
             call.state = State::GaveUp;
         } else {
             self.wait(caller);
         }
         if tells {
+            self.evidence.failed(caller, attempt.started);
+        }
+        if tells && self.evidence.is_outage() {
             if !self.on || attempt.started > self.last_failure {
-                self.failures = if self.on { self.failures + 1 } else { 1 };
                 self.last_failure = now;
-                self.due = now.saturating_add(self.policy.backoff(self.failures, random));
+                self.put_off(now, random);
             }
             self.on = true;
-            while let Some((limit, late)) = self.limits.first().copied() {
-                if limit > attempt.started {
-                    break;
-                }
-                self.stop_waiting(late, State::GaveUp);
-                self.woken.insert(late);
-            }
+            self.end_those_late(attempt.started);
+        } else if let Some(probe) = probe {
+            self.pass_on(&probe, now, random);
         }
         self.wake_first();
         caller
@@ -246,18 +258,21 @@ impl Outage {
     /// The service has answered a call: the outage is over.
     pub fn answered(&mut self, now: Duration) {
         self.last_answer = self.last_answer.max(Some(now));
-        if self.on {
-            self.end();
+        let was_on = self.on;
+        self.end();
+        if was_on {
             self.woken.extend(self.queue.values());
         }
     }
 
-    /// The call is over, or has failed for another reason.
-    pub fn leave(&mut self, caller: Caller) {
+    /// The call is over, or has failed for another reason. `random` is drawn anew.
+    pub fn leave(&mut self, caller: Caller, now: Duration, random: u64) {
         self.stop_waiting(caller, State::GaveUp);
         self.calls.remove(&caller);
         self.woken.remove(&caller);
-        self.end_probe_of(caller);
+        if let Some(probe) = self.probe.take_if(|probe| probe.caller == caller) {
+            self.pass_on(&probe, now, random);
+        }
         if self.queue.is_empty() && self.probe.is_none() {
             self.end();
         }
@@ -283,6 +298,7 @@ impl Outage {
 
     fn end(&mut self) {
         self.on = false;
+        self.evidence = Evidence::default();
         self.failures = 0;
         self.probe = None;
     }
@@ -290,10 +306,11 @@ impl Outage {
     fn enter(&mut self, now: Duration, deadline: Duration) -> Caller {
         let caller = Caller(self.number());
         let call = Call {
-            limit: now + deadline.saturating_sub(now) / 2,
+            limit: Limit::new(now, deadline),
             state: State::Trying,
             failures: 0,
             last_failure: None,
+            rests: 0,
             rests_until: now,
         };
         self.calls.insert(caller, call);
@@ -310,7 +327,7 @@ impl Outage {
         let call = self.calls.get_mut(&caller).expect(KNOWN);
         call.state = State::Waiting { place };
         self.queue.insert(place, caller);
-        self.limits.insert((call.limit, caller));
+        self.limits.insert((call.limit.at, caller));
         self.wake_first();
     }
 
@@ -320,32 +337,54 @@ impl Outage {
         };
         if let State::Waiting { place } = call.state {
             self.queue.remove(&place);
-            self.limits.remove(&(call.limit, caller));
+            self.limits.remove(&(call.limit.at, caller));
         }
         call.state = state;
     }
 
-    /// When a probe may be made next.
-    fn next_probe(&self) -> Duration {
-        let first_limit = self.limits.first().map(|(limit, _)| *limit);
-        let due = first_limit.map_or(self.due, |limit| self.due.min(limit));
-        let Some(probe) = &self.probe else {
-            return due;
-        };
-        // it serves those whose limit was over when it began, but no other
-        let after = (probe.granted, Caller(u64::MAX));
-        let next_limit = self.limits.range(after..).next();
-        let held = next_limit.map_or(probe.lease_ends, |(limit, _)| probe.lease_ends.min(*limit));
-        due.max(held)
+    fn probe(&mut self, caller: Caller, now: Duration) {
+        let states = self.calls.values().map(|call| call.state);
+        let hanging = states.filter(|state| *state == State::Probing).count();
+        self.probe = Some(Probe::new(caller, now, self.failures, hanging));
+        self.stop_waiting(caller, State::Probing);
+        self.wake_first();
     }
 
-    fn end_probe_of(&mut self, caller: Caller) {
-        if self
-            .probe
-            .as_ref()
-            .is_some_and(|probe| probe.caller == caller)
-        {
-            self.probe = None;
+    fn lease_ends(&self) -> Duration {
+        let probe = self.probe.as_ref();
+        probe.map_or(Duration::ZERO, |probe| probe.lease_ends)
+    }
+
+    /// Lets the next probe wait longer than the last.
+    fn put_off(&mut self, now: Duration, random: u64) {
+        self.failures += 1;
+        self.due = now.saturating_add(self.policy.backoff(self.failures, random));
+    }
+
+    /// Those that wait, and whose limit was over at `moment`.
+    fn late(&self, moment: Duration) -> Vec<(Duration, Caller)> {
+        let to = (moment, Caller(u64::MAX));
+        self.limits.range(..=to).copied().collect()
+    }
+
+    fn end_those_late(&mut self, started: Duration) {
+        for (limit, late) in self.late(started) {
+            if self.evidence.is_outage_since(limit) {
+                self.stop_waiting(late, State::GaveUp);
+            }
+            self.woken.insert(late);
+        }
+    }
+
+    /// A probe ended without a word on the service: those whose last it was have another.
+    fn pass_on(&mut self, probe: &Probe, now: Duration, random: u64) {
+        self.put_off(now, random);
+        for (limit, late) in self.late(probe.granted) {
+            let call = self.calls.get_mut(&late).expect(KNOWN);
+            call.limit = call.limit.after(now);
+            self.limits.remove(&(limit, late));
+            self.limits.insert((call.limit.at, late));
+            self.woken.insert(late);
         }
     }
 

@@ -152,8 +152,8 @@ pub enum Stopped {
     /// It could not start before the deadline.
     #[error("the deadline is too near for another attempt")]
     DeadlineTooNear,
-    /// Nobody answered for half of the time that the call had left.
-    #[error("the service has been away for half of the call's time")]
+    /// Nobody answered, or only errors came, for half of the time that the call had left.
+    #[error("the service has been away, or has failed, for half of the call's time")]
     OutageTooLong,
 }
 

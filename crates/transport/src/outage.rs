@@ -105,8 +105,7 @@ impl<'o> Place<'o> {
                 Step::Try => break,
                 Step::GiveUp => return Err(Ended::TooLong),
                 Step::Spent => return Err(Ended::Spent),
-                Step::Wait(Some(moment)) => self.outage.origin + moment,
-                Step::Wait(None) => patience.deadline,
+                Step::Wait(moment) => self.outage.origin + moment,
             };
             patience.park_until(until).map_err(Ended::Stopped)?;
         }
@@ -157,9 +156,9 @@ impl<'o> Place<'o> {
     /// The call is over, or failed for another reason.
     pub(crate) fn leave(&mut self) {
         if let Some(caller) = self.caller.take() {
-            self.outage.with(|state, _| {
+            self.outage.with(|state, now| {
                 state.threads.remove(&caller);
-                state.rule.leave(caller);
+                state.rule.leave(caller, now, random_u64());
             });
         }
     }

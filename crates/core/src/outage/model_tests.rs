@@ -8,8 +8,8 @@ use super::*;
 enum Down {
     /// Attempts fail after so many milliseconds.
     Fails(u64),
-    /// Attempts hang until their own time limit.
-    Hangs,
+    /// Attempts hang until their own time limit of so many milliseconds.
+    Hangs(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -23,13 +23,20 @@ struct Drawn {
     randoms: Vec<u64>,
     /// Calls that are cancelled, and when.
     cancels: Vec<(usize, u64)>,
+    /// A call whose attempts all fail, as the service's absence does.
+    poison: Option<usize>,
+    /// In the outage, each of so many attempts is answered by something that is not the service.
+    others_answer: Option<u32>,
 }
 
-/// The time of one attempt, in milliseconds.
-const ATTEMPT: u64 = 300;
+/// How long a call waits after an answer that is not the service's, in milliseconds.
+const PAUSE: u64 = 100;
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    let down = prop_oneof![(0_u64..20).prop_map(Down::Fails), Just(Down::Hangs)];
+    let down = prop_oneof![
+        (0_u64..20).prop_map(Down::Fails),
+        (100_u64..6_000).prop_map(Down::Hangs),
+    ];
     (
         prop::collection::vec((0_u64..4_000, 2_000_u64..20_000), 1..40),
         0_u64..3_000,
@@ -38,16 +45,22 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         1_u64..50,
         prop::collection::vec(any::<u64>(), 1..20),
         prop::collection::vec((0_usize..40, 0_u64..6_000), 0..4),
+        prop::option::of(0_usize..40),
+        prop::option::of(1_u32..5),
     )
         .prop_map(
-            |(calls, from, lasts, down, answers_after, randoms, cancels)| Drawn {
-                calls,
-                from,
-                to: from + lasts,
-                down,
-                answers_after,
-                randoms,
-                cancels,
+            |(calls, from, lasts, down, answers_after, randoms, cancels, poison, others_answer)| {
+                Drawn {
+                    calls,
+                    from,
+                    to: from + lasts,
+                    down,
+                    answers_after,
+                    randoms,
+                    cancels,
+                    poison,
+                    others_answer,
+                }
             },
         )
 }
@@ -55,11 +68,20 @@ fn drawn() -> impl Strategy<Value = Drawn> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
     NotBegun,
-    Waits { until: Option<u64> },
-    Tries { started: u64, ends: u64, good: bool },
+    Waits { until: u64 },
+    Pauses { until: u64 },
+    Tries { started: u64, ends: u64, end: End },
     Done { at: u64 },
     Failed { at: u64 },
     Cancelled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Good,
+    Unanswered,
+    /// Something answers that is not the service.
+    Otherwise,
 }
 
 struct Played {
@@ -68,8 +90,10 @@ struct Played {
     now: u64,
     doing: Vec<Doing>,
     callers: Vec<Option<Caller>>,
-    /// The limit of each call that met the outage.
-    limits: Vec<Option<u64>>,
+    /// Half of the time of each call when it met the outage, and the latest that its limit can be.
+    limits: Vec<Option<(u64, u64)>>,
+    /// All limits that calls had.
+    had: BTreeSet<u64>,
     attempts: Vec<u32>,
     draws: usize,
 }
@@ -93,6 +117,7 @@ impl Played {
             doing: vec![Doing::NotBegun; calls],
             callers: vec![None; calls],
             limits: vec![None; calls],
+            had: BTreeSet::new(),
             attempts: vec![0; calls],
             draws: 0,
         }
@@ -107,7 +132,7 @@ impl Played {
         let cancel = self.drawn.cancels.iter().find(|(which, _)| *which == call);
         let own = match self.doing[call] {
             Doing::NotBegun => return Some(self.drawn.calls[call].0),
-            Doing::Waits { until } => until.unwrap_or(u64::MAX).min(self.deadline(call)),
+            Doing::Waits { until } | Doing::Pauses { until } => until.min(self.deadline(call)),
             Doing::Tries { ends, .. } => ends,
             Doing::Done { .. } | Doing::Failed { .. } | Doing::Cancelled => return None,
         };
@@ -135,6 +160,8 @@ impl Played {
                     }
                 }
             }
+            let limits = self.outage.calls.values().map(|it| in_ms(it.limit.at));
+            self.had.extend(limits);
             check(self);
         }
     }
@@ -148,12 +175,10 @@ impl Played {
             return;
         }
         match self.doing[call] {
-            Doing::Tries {
-                started,
-                ends,
-                good,
-            } if ends <= self.now => self.ended(call, started, good),
-            Doing::Waits { .. } if self.now >= self.deadline(call) => {
+            Doing::Tries { started, ends, end } if ends <= self.now => {
+                self.ended(call, started, end)
+            }
+            Doing::Waits { .. } | Doing::Pauses { .. } if self.now >= self.deadline(call) => {
                 self.leave(call);
                 self.doing[call] = Doing::Failed { at: self.now };
             }
@@ -177,16 +202,17 @@ impl Played {
     }
 
     fn note_limit(&mut self, call: usize) {
-        let half = (self.deadline(call) - self.now) / 2;
-        self.limits[call].get_or_insert(self.now + half);
+        let left = self.deadline(call) - self.now;
+        let half = self.now + left / 2;
+        self.limits[call].get_or_insert((half, half + left / 8 + 1));
     }
 
     fn look(&mut self, call: usize) {
         match self.outage.step(self.callers[call].unwrap(), ms(self.now)) {
             Step::Try => self.attempt(call),
             Step::Wait(until) => {
-                let until = until.map(in_ms);
-                assert!(until.is_none_or(|until| until > self.now), "a busy wait");
+                let until = in_ms(until);
+                assert!(until > self.now, "a busy wait");
                 self.doing[call] = Doing::Waits { until };
             }
             Step::GiveUp | Step::Spent => {
@@ -198,21 +224,28 @@ impl Played {
 
     fn attempt(&mut self, call: usize) {
         self.attempts[call] += 1;
-        let down = (self.drawn.from..self.drawn.to).contains(&self.now);
-        let ends = match self.drawn.down {
-            _ if !down => self.now + self.drawn.answers_after,
-            Down::Fails(after) => self.now + after,
-            Down::Hangs => self.now + ATTEMPT,
+        let is_down = (self.drawn.from..self.drawn.to).contains(&self.now);
+        let is_poison = self.drawn.poison == Some(call);
+        let others_answer = self.drawn.others_answer;
+        let left = self.deadline(call) - self.now;
+        let (after, end) = match self.drawn.down {
+            _ if !is_down && !is_poison => (self.drawn.answers_after, End::Good),
+            _ if others_answer.is_some_and(|nth| self.attempts[call] % nth == 0) && is_down => {
+                (self.drawn.answers_after, End::Otherwise)
+            }
+            Down::Hangs(after) if is_down => (after.min(left / 2), End::Unanswered),
+            Down::Fails(after) if is_down => (after, End::Unanswered),
+            _ => (self.drawn.answers_after, End::Unanswered),
         };
         self.doing[call] = Doing::Tries {
             started: self.now,
-            ends: ends.min(self.deadline(call)),
-            good: !down,
+            ends: (self.now + after).min(self.deadline(call)),
+            end,
         };
     }
 
-    fn ended(&mut self, call: usize, started: u64, good: bool) {
-        if good {
+    fn ended(&mut self, call: usize, started: u64, end: End) {
+        if end == End::Good {
             self.outage.answered(ms(self.now));
             self.leave(call);
             self.doing[call] = Doing::Done { at: self.now };
@@ -223,8 +256,13 @@ impl Played {
             self.doing[call] = Doing::Failed { at: self.now };
             return;
         }
-        let random = self.drawn.randoms[self.draws % self.drawn.randoms.len()];
-        self.draws += 1;
+        if end == End::Otherwise {
+            self.leave(call);
+            let until = self.now + PAUSE;
+            self.doing[call] = Doing::Pauses { until };
+            return;
+        }
+        let random = self.random();
         let failure = Failure {
             started: ms(started),
             deadline: ms(self.deadline(call)),
@@ -238,9 +276,15 @@ impl Played {
         self.look(call);
     }
 
+    fn random(&mut self) -> u64 {
+        self.draws += 1;
+        self.drawn.randoms[self.draws % self.drawn.randoms.len()]
+    }
+
     fn leave(&mut self, call: usize) {
-        if let Some(caller) = self.callers[call] {
-            self.outage.leave(caller);
+        if let Some(caller) = self.callers[call].take() {
+            let random = self.random();
+            self.outage.leave(caller, ms(self.now), random);
         }
     }
 
@@ -265,8 +309,7 @@ impl Played {
     /// Another probe is made beside one that is under way only where a call has its limit after that one began.
     fn check_probes(&self) {
         for pair in self.probes().windows(2) {
-            let limits = self.limits.iter().flatten();
-            let mut between = limits.filter(|limit| (pair[0]..=pair[1]).contains(*limit));
+            let mut between = self.had.range(pair[0]..=pair[1]);
             assert!(between.next().is_some(), "probes at {pair:?}");
         }
     }
@@ -279,10 +322,13 @@ proptest! {
         played.run(|_| {});
         for (call, doing) in played.doing.iter().enumerate() {
             match (*doing, played.limits[call]) {
-                (Doing::Failed { .. }, Some(limit)) => {
-                    prop_assert!(played.drawn.to > limit, "call {call} failed with the limit {limit}");
+                (Doing::Failed { .. }, _) if played.drawn.poison == Some(call) => {}
+                (Doing::Failed { .. }, Some((half, _))) => {
+                    prop_assert!(played.drawn.to > half, "call {call} failed, half is {half}");
                 }
-                (Doing::Failed { .. }, None) => prop_assert!(false, "call {call} met no outage"),
+                (Doing::Failed { .. }, None) => {
+                    prop_assert!(played.drawn.others_answer.is_some(), "call {call} met no outage");
+                }
                 (Doing::Done { at }, _) => prop_assert!(at <= played.deadline(call)),
                 (Doing::Cancelled, _) => {}
                 other => prop_assert!(false, "call {call}: {other:?}"),
@@ -294,16 +340,17 @@ proptest! {
     }
 
     #[test]
-    fn no_call_outlives_its_limit_by_more_than_a_probe(drawn in drawn()) {
+    fn no_call_outlives_its_limit_by_more_than_its_probe_and_that_of_another(mut drawn in drawn()) {
+        drawn.others_answer = None;
+        drawn.cancels.clear();
         let mut played = Played::new(drawn);
         played.run(|_| {});
         let probe = match played.drawn.down {
-            Down::Fails(after) => 2 * after,
-            Down::Hangs => 2 * ATTEMPT,
+            Down::Fails(after) | Down::Hangs(after) => after.max(played.drawn.answers_after),
         };
         for (call, doing) in played.doing.iter().enumerate() {
-            if let (Doing::Failed { at }, Some(limit)) = (*doing, played.limits[call]) {
-                prop_assert!(at <= limit + probe + 1, "call {call}: {at}, limit {limit}");
+            if let (Doing::Failed { at }, Some((_, limit))) = (*doing, played.limits[call]) {
+                prop_assert!(at <= limit + 3 * probe + 1, "call {call}: {at}, limit {limit}");
             }
         }
     }
@@ -312,5 +359,20 @@ proptest! {
     fn one_probe_is_under_way_at_a_time_but_at_a_limit(mut drawn in drawn()) {
         drawn.down = Down::Fails(drawn.answers_after);
         Played::new(drawn).run(Played::check_probes);
+    }
+
+    #[test]
+    fn a_call_beside_a_request_that_always_fails_is_made_at_once(mut drawn in drawn()) {
+        drawn.to = drawn.from;
+        drawn.cancels.clear();
+        let mut played = Played::new(drawn);
+        played.run(|_| {});
+        for (call, doing) in played.doing.iter().enumerate() {
+            if played.drawn.poison != Some(call) {
+                let at = played.drawn.calls[call].0 + played.drawn.answers_after;
+                prop_assert_eq!(*doing, Doing::Done { at });
+                prop_assert_eq!(played.attempts[call], 1);
+            }
+        }
     }
 }
