@@ -270,7 +270,7 @@ fn one_that_lasts_too_long_ends_all_calls_with_what_failed_each_at_half_of_its_t
 }
 
 #[test]
-fn a_call_that_begins_in_it_ends_with_what_failed_for_others_and_needs_no_attempt_of_its_own() {
+fn a_call_that_begins_in_it_ends_with_what_failed() {
     let stage = Stage::new();
     let client = stage.client().build().unwrap();
     stage.goes(Away::Status(502));
