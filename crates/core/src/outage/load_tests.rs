@@ -77,7 +77,7 @@ fn play(calls: Calls) -> Vec<(u64, u64)> {
                 Step::Wait(until) => {
                     events.insert((in_ms(until).min(deadline), call));
                 }
-                Step::GiveUp => {
+                Step::GiveUp | Step::Spent => {
                     doing[call] = Doing::Over;
                     outage.leave(caller, ms(now), random);
                 }

@@ -154,7 +154,7 @@ fn one_request_that_fails_for_ever_holds_up_no_other() {
                 fails(&mut outage, Some(poison), now, now, 60_000);
             }
             Step::Wait(until) => now = u64::try_from(until.as_millis()).unwrap(),
-            Step::GiveUp => panic!("before its limit"),
+            Step::GiveUp | Step::Spent => panic!("before its limit"),
         }
     }
     let growing = [50, 150, 350, 750, 1_550, 3_150, 5_650, 8_150, 10_650];
