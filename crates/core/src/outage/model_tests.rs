@@ -176,7 +176,7 @@ impl Played {
         }
         match self.doing[call] {
             Doing::Tries { started, ends, end } if ends <= self.now => {
-                self.ended(call, started, end)
+                self.ended(call, started, end);
             }
             Doing::Waits { .. } | Doing::Pauses { .. } if self.now >= self.deadline(call) => {
                 self.leave(call);
