@@ -167,7 +167,7 @@ fn retries_are_counted_and_end_within_the_timeout() {
     assert_eq!(added["failures"][0]["effect"], "possibly applied");
 
     let slow = Fault::delay(std::time::Duration::from_secs(60));
-    stage.emulator.fault(ADD, slow);
+    stage.emulator.faults(ADD, vec![slow; 10]); // one is waited for half of the time, and then tried again
     let ran = stage.run(&["add", "alice", "vip", "--timeout", "1"]);
     assert_eq!(ran.exit, Some(4));
     assert!(ran.err.contains("time is up while waiting for the answer"));
