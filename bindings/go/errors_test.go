@@ -84,7 +84,8 @@ func TestTheTimeOfTheClientIsATimeoutThatIsNotTheContexts(t *testing.T) {
 	e := newEmulator(t)
 	client := e.client(t, func(c *imtag.Config) { c.Timeout = 50 * time.Millisecond })
 	e.fault(t, "add", `{"kind": "delay", "delay_ms": 60000}`)
-	_, err := client.AddTag(background, user("u", "a"))
+	// else it is tried again after half of it
+	_, err := client.AddTag(background, user("u", "a"), imtag.AttemptTimeout(50*time.Millisecond))
 	late := failed(t, err, imtag.StatusTimeout)
 	equal(t, "timeout", late.Timeout() && os.IsTimeout(err), true)
 	equal(t, "possibly applied", late.PossiblyApplied(), true)

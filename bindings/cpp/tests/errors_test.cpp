@@ -151,7 +151,7 @@ TEST(errors, a_cut_connection_is_a_failure_of_the_network_that_may_have_been_app
 TEST(errors, a_call_whose_time_is_up_says_what_is_known) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 5000})");
-    const imtag::client client{service.config().timeout(300ms)};
+    const imtag::client client{service.config().timeout(300ms).max_attempts(1)};
     const auto error = thrown_by_adding<imtag::timeout_error>(client);
     EXPECT_EQ(error.status(), imtag::status::timeout);
     EXPECT_EQ(error.effect(), imtag::effect::possibly_applied);

@@ -80,7 +80,7 @@ def test_an_http_status_is_not_the_services_answer(emulator: Emulator, client: i
 
 def test_a_timeout_is_a_timeout_to_python_too(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", HANGS)
-    error = error_of(client, imtag.TimeoutError, timeout=0.3)
+    error = error_of(client, imtag.TimeoutError, timeout=0.3, attempt_timeout=0.3)
     assert isinstance(error, builtins.TimeoutError)
     assert error.effect is imtag.Effect.POSSIBLY_APPLIED
     assert error.retryable
@@ -159,7 +159,7 @@ def test_every_error_can_be_pickled_with_all_that_it_knows(emulator: Emulator, c
     with pytest.raises(imtag.PartialFailure) as partial:
         client.add_tag({"a": ["x"], "b": ["x"]})
     with pytest.raises(imtag.TimeoutError) as timeout:
-        client.add_tag(USERS, timeout=0.2)
+        client.add_tag(USERS, timeout=0.2, attempt_timeout=0.2)
     with pytest.raises(imtag.InvalidRequest) as invalid:
         client.add_tag({"a": [""]})
     for error in (partial.value, timeout.value, invalid.value):

@@ -56,7 +56,7 @@ impl Lines {
         self.line
     }
 
-    /// Whether an [odd](odd) character has been taken in. Rows need not be looked through for them before that.
+    /// Whether an [odd] character has been taken in. Rows need not be looked through for them before that.
     pub(crate) fn odd(&self) -> bool {
         self.odd
     }
