@@ -174,6 +174,7 @@ impl<'c, R: Request> Call<'c, R> {
         let exchanged = self.exchange(&usersig, body);
         let (sent, stale) = (exchanged.sent, exchanged.stale);
         self.over_new_connection = stale.is_some();
+        self.patience.deadline += exchanged.waited;
         self.sent += u32::from(sent);
         self.server_date = exchanged.date().map(str::to_owned);
         let judged = self.judge(exchanged, pass, &usersig);
@@ -309,6 +310,7 @@ impl<'c, R: Request> Call<'c, R> {
             timeout: self.attempt_time(),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
+            waits_for_connection: self.is_of_a_run,
         })
     }
 

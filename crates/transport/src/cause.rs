@@ -102,6 +102,8 @@ pub enum Phase {
     Quota,
     /// Looking up the host's addresses.
     Resolve,
+    /// Waiting for a connection of its own client to come free, as this machine gives no more.
+    FreeConnection,
     /// Connecting.
     Connect,
     /// The TLS handshake.
@@ -123,6 +125,7 @@ impl Phase {
             Phase::Credentials => "while waiting for a UserSig",
             Phase::Quota => "while waiting for the quota",
             Phase::Resolve => "while looking up the host",
+            Phase::FreeConnection => "while waiting for a free connection",
             Phase::Connect => "while connecting",
             Phase::Handshake => "while in the TLS handshake",
             Phase::Write => "while writing the request",

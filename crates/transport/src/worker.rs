@@ -216,7 +216,10 @@ fn verdict(
             why: ChangeCause::Request(error),
             effect,
         }),
-        Cause::Cancelled { .. } if error.attempts() == 0 && effect == Effect::NotApplied => {
+        Cause::Cancelled { phase }
+            if effect == Effect::NotApplied
+                && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
+        {
             Verdict::Failed(ChangeCause::Ended(EndedEarly::Cancelled), effect)
         }
         _ => Verdict::Failed(ChangeCause::Request(error), effect),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use imtag_core::Effect;
 use imtag_emulator::Emulator;
-use imtag_transport::{AddTags, Client, Error, Outcome, SecretKey};
+use imtag_transport::{AddTags, CancelToken, ChangeCause, Client, Error, Outcome, SecretKey};
 use support::*;
 
 /// Names the service to the process that is started.
@@ -101,6 +101,40 @@ fn a_bulk_run() {
 
 #[test]
 #[ignore = "the other half of a test below"]
+fn a_bulk_run_whose_requests_have_little_time() {
+    let Some(client) = there() else { return };
+    let changes = (0..20_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
+    let options = client.bulk().timeout(Duration::from_secs(3));
+    let summary = options.run(changes).finish();
+    assert!(summary.all_done(), "{summary}");
+}
+
+#[test]
+#[ignore = "the other half of a test below"]
+fn a_bulk_run_that_is_stopped() {
+    let Some(client) = there() else { return };
+    let drain = CancelToken::new();
+    let changes = (0..20_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
+    let mut run = client.bulk().drain(&drain).run(changes);
+    let (mut done, mut failed) = (0, Vec::new());
+    for settled in run.by_ref() {
+        match settled.result {
+            Ok(()) => done += 1,
+            Err(error) => failed.push(error),
+        }
+        if done == 500 {
+            drain.cancel();
+        }
+    }
+    assert!(done >= 500 && !failed.is_empty());
+    for error in failed {
+        assert!(matches!(error.cause(), ChangeCause::Ended(_)), "{error}");
+        assert_eq!(error.effect(), Effect::NotApplied);
+    }
+}
+
+#[test]
+#[ignore = "the other half of a test below"]
 fn a_call_without_a_file_to_be_had() {
     let Some(client) = there() else { return };
     let mut files = Vec::new();
@@ -140,6 +174,20 @@ fn a_run_goes_on_with_as_many_connections_as_there_are_to_be_had() {
     in_a_process_with(16, "a_bulk_run", &service.endpoint());
     assert_eq!(service.users().len(), 3_000);
     assert_eq!(service.stats().arrivals(), 30);
+}
+
+#[test]
+fn the_wait_for_a_connection_is_no_time_of_a_runs_request() {
+    let service = slow_service();
+    let test = "a_bulk_run_whose_requests_have_little_time";
+    in_a_process_with(16, test, &service.endpoint());
+    assert_eq!(service.users().len(), 20_000);
+}
+
+#[test]
+fn what_waits_for_a_connection_when_a_run_is_stopped_was_not_sent() {
+    let service = slow_service();
+    in_a_process_with(16, "a_bulk_run_that_is_stopped", &service.endpoint());
 }
 
 #[test]

@@ -24,7 +24,7 @@ mod socket;
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_core::{Answer, AnswerReader, NotUnderstood, Request, UserSig, start_of};
 use ureq::Agent;
@@ -86,6 +86,9 @@ pub(crate) struct Exchange<'e> {
     pub(crate) connect_timeout: Duration,
     /// Whether no connection of the pool will do; all that are idle are closed.
     pub(crate) over_new_connection: bool,
+    /// Whether the time that it waits for a connection of its own client, where this machine gives no more, is not the
+    /// call's: a run has more requests than connections then, and each has its time all the same.
+    pub(crate) waits_for_connection: bool,
 }
 
 /// What became of an exchange.
@@ -98,6 +101,8 @@ pub(crate) struct Exchanged {
     pub(crate) answered: bool,
     /// A connection from the pool proved useless.
     pub(crate) stale: Option<Stale>,
+    /// How long it waited for a connection in time that is not its call's.
+    pub(crate) waited: Duration,
 }
 
 /// How a connection from the pool proved useless, before a byte of the answer came.
@@ -163,22 +168,33 @@ impl Http {
     /// A socket that this machine refuses is waited for, as one of this client's may come free: see `slots`.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
         let stopped = |stop| Exchanged {
-            result: Err(Cause::of(stop, Phase::Connect)),
+            result: Err(Cause::of(stop, Phase::FreeConnection)),
             sent: false,
             answered: false,
             stale: None,
             told: Told::default(),
+            waited: Duration::ZERO,
         };
-        let mut slot = match self.slots.acquire(&exchange.patience) {
+        let began = Instant::now();
+        let mut patience = exchange.patience.clone();
+        if exchange.waits_for_connection {
+            patience.deadline = deadline_after(Duration::MAX);
+        }
+        let mut slot = match self.slots.acquire(&patience) {
             Ok(slot) => slot,
             Err(stop) => return stopped(stop),
         };
         loop {
-            let (exchanged, refused) = self.exchange_once(exchange);
+            let waited = if exchange.waits_for_connection {
+                began.elapsed()
+            } else {
+                Duration::ZERO
+            };
+            let (exchanged, refused) = self.exchange_once(exchange, waited);
             if !refused {
                 return exchanged;
             }
-            match slot.refused(&exchange.patience) {
+            match slot.refused(&patience) {
                 Ok(Refused::TryAgain) => {}
                 Ok(Refused::Final) => return exchanged,
                 Err(stop) => return stopped(stop),
@@ -187,9 +203,10 @@ impl Http {
     }
 
     /// Says also whether this machine refused the socket.
-    fn exchange_once(&self, exchange: &Exchange<'_>) -> (Exchanged, bool) {
+    fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
         let url = format!("{}/{}", self.url, exchange.path_and_query);
         let mut patience = exchange.patience.of_attempt();
+        patience.deadline += waited;
         if let Some(timeout) = exchange.timeout {
             patience = patience.at_most(deadline_after(timeout));
         }
@@ -211,6 +228,7 @@ impl Http {
             answered,
             result,
             told: attempt.told,
+            waited,
         };
         (exchanged, refused)
     }
