@@ -187,7 +187,7 @@ fn journal_and_list_lie_where_they_are_wanted() {
     assert_eq!(ran.exit, Some(1));
     assert!(
         ran.out
-            .contains("kept/f lists who failed: correct it, and import it\n"),
+            .contains("kept/f lists who failed: correct a copy, and import that\n"),
         "{ran:?}"
     );
     assert!(stage.home.path().join("kept/f").exists());

@@ -143,7 +143,7 @@ impl Report {
         if let Some(list) = &self.undone.list {
             let list = list.display().to_string();
             let what = if is_over {
-                "lists who failed: correct it, and import it"
+                "lists who failed: correct a copy, and import that"
             } else {
                 "lists who failed so far"
             };
