@@ -90,7 +90,7 @@ def test_a_fork_from_a_thread_in_the_middle_of_the_main_threads_call(emulator: E
 
 def add(client: imtag.Client, account: str, queue: multiprocessing.Queue[object]) -> None:
     try:
-        queue.put(client.add_tag({account: ["a"]}, timeout=0.5))
+        queue.put(client.add_tag({account: ["a"]}, timeout=0.5, attempt_timeout=0.5))
     except imtag.Error as error:
         queue.put(error)
 
