@@ -1,7 +1,10 @@
-//! Packing: slots are dealt out to requests while more come in. A request takes one slot of each of up to 100 users,
-//! and takes them of the users who have the most left: of all orders it is the one that ends with the fewest requests.
-//! Where all users are there from the start it needs `max(⌈slots / 100⌉, the most slots of one user)`, and none needs
-//! fewer.
+//! Packing: the slots of many users are put into requests while more come in.
+//!
+//! A *slot* is up to 10 tags of one user: what one request can take of that user. A user with 25 tags has three slots,
+//! which go in three requests.
+//!
+//! A request takes one slot each of up to 100 users, those with the most slots left first. No other order ends with
+//! fewer requests. Where all users are there from the start, it needs `max(⌈slots / 100⌉, the most slots of one user)`.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -23,112 +26,113 @@ pub fn lower_bound(slots: u64, longest: u64, limits: &Limits) -> u64 {
         .max(longest)
 }
 
-/// Users who have slots left, each known by whatever the caller puts in for it.
+/// Users who have slots left. `T` is the caller's name for a user.
 ///
 /// ```
-/// use imtag_core::packing::Deck;
+/// use imtag_core::packing::SlotPacker;
 ///
-/// let mut deck = Deck::new();
-/// deck.put("one slot", 1);
-/// deck.put("two slots", 2);
-/// assert_eq!(deck.deal(1), ["two slots"]);
-/// assert_eq!(deck.deal(100), ["one slot", "two slots"]);
-/// assert!(deck.is_empty());
+/// let mut packer = SlotPacker::new();
+/// packer.insert("one slot", 1);
+/// packer.insert("two slots", 2);
+/// assert_eq!(packer.take_batch(1), ["two slots"]);
+/// assert_eq!(packer.take_batch(100), ["one slot", "two slots"]);
+/// assert!(packer.is_empty());
 /// ```
 #[derive(Debug)]
-pub struct Deck<T> {
-    /// By the slots that each user has left; who came first stands first.
-    piles: BTreeMap<usize, VecDeque<T>>,
-    /// Who has been taken out, and is still in a pile: looking for everyone who leaves would take quadratic time.
-    gone: HashSet<T>,
+pub struct SlotPacker<T> {
+    /// Users by the slots that they have left, in the order in which they came.
+    buckets: BTreeMap<usize, VecDeque<T>>,
+    /// Users who were removed and are still in a bucket. To search the bucket at each removal would take quadratic time.
+    removed: HashSet<T>,
     users: usize,
 }
 
-impl<T> Default for Deck<T> {
-    fn default() -> Deck<T> {
-        Deck::new()
+impl<T> Default for SlotPacker<T> {
+    fn default() -> SlotPacker<T> {
+        SlotPacker::new()
     }
 }
 
-impl<T> Deck<T> {
-    /// Of nobody.
+impl<T> SlotPacker<T> {
+    /// A packer without users.
     #[must_use]
-    pub fn new() -> Deck<T> {
-        Deck {
-            piles: BTreeMap::new(),
-            gone: HashSet::new(),
+    pub fn new() -> SlotPacker<T> {
+        SlotPacker {
+            buckets: BTreeMap::new(),
+            removed: HashSet::new(),
             users: 0,
         }
     }
 
-    /// How many users have a slot left: the next request takes that many, up to its limit.
+    /// The number of users who have a slot left. The next request takes that many, up to its limit.
     #[must_use]
     pub fn users(&self) -> usize {
         self.users
     }
 
-    /// Whether no user has a slot left.
+    /// True if no user has a slot left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users == 0
     }
 
-    /// Puts a user in who has so many slots; one without any is left out.
-    pub fn put(&mut self, user: T, slots: usize) {
+    /// Adds a user with this many slots. A user without slots is not added.
+    pub fn insert(&mut self, user: T, slots: usize) {
         if slots > 0 {
-            self.piles.entry(slots).or_default().push_back(user);
+            self.buckets.entry(slots).or_default().push_back(user);
             self.users += 1;
         }
     }
 }
 
-impl<T: Clone + Eq + Hash> Deck<T> {
-    /// Takes a user out, who has to be in the deck.
+impl<T: Clone + Eq + Hash> SlotPacker<T> {
+    /// Removes a user, who must be in the packer.
     pub fn remove(&mut self, user: T) {
-        self.gone.insert(user);
+        self.removed.insert(user);
         self.users -= 1;
-        if self.gone.len() > self.users {
-            for pile in self.piles.values_mut() {
-                pile.retain(|user| !self.gone.contains(user));
+        if self.removed.len() > self.users {
+            for bucket in self.buckets.values_mut() {
+                bucket.retain(|user| !self.removed.contains(user));
             }
-            self.piles.retain(|_, pile| !pile.is_empty());
-            self.gone.clear();
+            self.buckets.retain(|_, bucket| !bucket.is_empty());
+            self.removed.clear();
         }
     }
 
-    /// Deals one slot of each of at most so many users, of those who have the most left.
-    pub fn deal(&mut self, most: usize) -> Vec<T> {
-        let most = most.min(self.users);
-        let mut dealt = Vec::with_capacity(most);
-        let mut have_more = Vec::new();
-        while dealt.len() < most {
-            let Some(mut tallest) = self.piles.last_entry() else {
+    /// Takes one slot each of at most `limit` users: those who have the most slots left.
+    pub fn take_batch(&mut self, limit: usize) -> Vec<T> {
+        let limit = limit.min(self.users);
+        let mut batch = Vec::with_capacity(limit);
+        let mut remaining = Vec::new();
+        while batch.len() < limit {
+            let Some(mut most_left) = self.buckets.last_entry() else {
                 break;
             };
-            let left = tallest.key() - 1;
-            let pile = tallest.get_mut();
-            let take = pile.len().min(most - dealt.len());
-            let from = dealt.len();
-            let taken = pile.drain(..take);
-            match self.gone.is_empty() {
-                true => dealt.extend(taken),
-                false => dealt.extend(taken.filter(|user| !self.gone.remove(user))),
+            let left = most_left.key() - 1;
+            let bucket = most_left.get_mut();
+            let take = bucket.len().min(limit - batch.len());
+            let from = batch.len();
+            let taken = bucket.drain(..take);
+            if self.removed.is_empty() {
+                batch.extend(taken);
+            } else {
+                batch.extend(taken.filter(|user| !self.removed.remove(user)));
             }
-            if pile.is_empty() {
-                tallest.remove();
+            if bucket.is_empty() {
+                most_left.remove();
             }
             if left > 0 {
-                have_more.push((left, from..dealt.len()));
+                remaining.push((left, from..batch.len()));
             }
         }
-        self.users -= dealt.len();
-        // only now, as a user stands at most once in a request
-        for (left, users) in have_more {
-            for user in &dealt[users] {
-                self.put(user.clone(), left);
+        self.users -= batch.len();
+        // not before, as a request has a user at most once
+        for (left, users) in remaining {
+            for user in &batch[users] {
+                self.insert(user.clone(), left);
             }
         }
-        dealt
+        batch
     }
 }
 
@@ -138,11 +142,11 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashSet;
 
-    /// Deals all, and counts the requests.
-    fn requests(deck: &mut Deck<usize>, slots: &mut [usize]) -> u64 {
+    /// Takes all batches, and counts them.
+    fn requests(packer: &mut SlotPacker<usize>, slots: &mut [usize]) -> u64 {
         let mut requests = 0;
-        while !deck.is_empty() {
-            let users = deck.deal(100);
+        while !packer.is_empty() {
+            let users = packer.take_batch(100);
             let distinct: HashSet<_> = users.iter().collect();
             assert!(!users.is_empty() && users.len() <= 100 && distinct.len() == users.len());
             users.iter().for_each(|user| slots[*user] -= 1);
@@ -151,66 +155,66 @@ mod tests {
         requests
     }
 
-    fn deck(slots: &[usize]) -> Deck<usize> {
-        let mut deck = Deck::new();
+    fn packer(slots: &[usize]) -> SlotPacker<usize> {
+        let mut packer = SlotPacker::new();
         slots
             .iter()
             .enumerate()
-            .for_each(|(user, slots)| deck.put(user, *slots));
-        deck
+            .for_each(|(user, slots)| packer.insert(user, *slots));
+        packer
     }
 
     #[test]
-    fn who_has_the_most_left_comes_first_and_among_equals_who_came_first() {
-        let mut deck = deck(&[1, 3, 1, 3]);
-        assert_eq!(deck.deal(3), [1, 3, 0]);
-        assert_eq!(deck.users(), 3);
-        assert_eq!(deck.deal(2), [1, 3]);
-        assert_eq!(deck.deal(100), [2, 1, 3]);
-        assert!(deck.is_empty() && deck.deal(100).is_empty());
+    fn users_with_the_most_slots_come_first_and_equals_in_the_order_they_came() {
+        let mut packer = packer(&[1, 3, 1, 3]);
+        assert_eq!(packer.take_batch(3), [1, 3, 0]);
+        assert_eq!(packer.users(), 3);
+        assert_eq!(packer.take_batch(2), [1, 3]);
+        assert_eq!(packer.take_batch(100), [2, 1, 3]);
+        assert!(packer.is_empty() && packer.take_batch(100).is_empty());
     }
 
     #[test]
-    fn a_user_who_is_taken_out_is_dealt_no_more() {
-        let mut deck = deck(&[2, 2, 1]);
-        deck.remove(1);
-        assert_eq!(deck.users(), 2);
-        assert_eq!(deck.deal(100), [0, 2]);
-        assert_eq!(deck.deal(100), [0]);
-        assert!(deck.is_empty() && deck.deal(100).is_empty());
+    fn a_user_who_is_removed_is_in_no_later_batch() {
+        let mut packer = packer(&[2, 2, 1]);
+        packer.remove(1);
+        assert_eq!(packer.users(), 2);
+        assert_eq!(packer.take_batch(100), [0, 2]);
+        assert_eq!(packer.take_batch(100), [0]);
+        assert!(packer.is_empty() && packer.take_batch(100).is_empty());
     }
 
     #[test]
     fn nothing_is_kept_of_users_who_come_and_go() {
-        let mut deck = Deck::new();
+        let mut packer = SlotPacker::new();
         for user in 0..1_000 {
-            deck.put(user, 1 + user % 3);
-            deck.put(user + 1_000, 1);
-            deck.remove(user);
+            packer.insert(user, 1 + user % 3);
+            packer.insert(user + 1_000, 1);
+            packer.remove(user);
         }
-        assert_eq!(deck.users(), 1_000);
-        (1_000..1_500).for_each(|user| deck.remove(user));
-        assert_eq!(deck.deal(400), (1_500..1_900).collect::<Vec<_>>());
-        assert_eq!(deck.deal(400), (1_900..2_000).collect::<Vec<_>>());
-        assert!(deck.is_empty() && deck.piles.is_empty() && deck.gone.is_empty());
+        assert_eq!(packer.users(), 1_000);
+        (1_000..1_500).for_each(|user| packer.remove(user));
+        assert_eq!(packer.take_batch(400), (1_500..1_900).collect::<Vec<_>>());
+        assert_eq!(packer.take_batch(400), (1_900..2_000).collect::<Vec<_>>());
+        assert!(packer.is_empty() && packer.buckets.is_empty() && packer.removed.is_empty());
     }
 
     #[test]
     fn a_hundred_and_one_users_make_two_requests_and_a_hundred_one() {
-        let of = |users: usize| requests(&mut deck(&vec![1; users]), &mut vec![1; users]);
-        assert_eq!((of(99), of(100), of(101)), (1, 1, 2));
+        let count = |users: usize| requests(&mut packer(&vec![1; users]), &mut vec![1; users]);
+        assert_eq!((count(99), count(100), count(101)), (1, 1, 2));
     }
 
     proptest! {
         #[test]
-        fn all_slots_are_dealt_in_as_many_requests_as_the_lower_bound_says(
+        fn all_slots_are_taken_in_as_many_requests_as_the_lower_bound_says(
             mut slots in proptest::collection::vec(0usize..13, 0..700)
         ) {
             let all = slots.iter().sum::<usize>() as u64;
             let longest = slots.iter().max().copied().unwrap_or(0) as u64;
-            let mut deck = deck(&slots);
+            let mut packer = packer(&slots);
             let bound = lower_bound(all, longest, &Limits::DOCUMENTED);
-            prop_assert_eq!(requests(&mut deck, &mut slots), bound);
+            prop_assert_eq!(requests(&mut packer, &mut slots), bound);
             prop_assert!(slots.iter().all(|left| *left == 0));
         }
     }

@@ -15,7 +15,7 @@
 //!
 //! ```text
 //!          account            lane                batch
-//! push ──► waiting ─ front ─► in the deck ─ take ─► under way ─ settle ─► settled ─► taken by the source
+//! push ──► waiting ─ front ─► in packer ─── take ─► under way ─ settle ─► settled ─► taken by the source
 //!             ▲                                       │    ▲
 //!             └── the account's next change ◄── all settled └─ split, or again
 //! ```

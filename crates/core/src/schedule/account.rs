@@ -48,7 +48,7 @@ impl Eq for Name {}
 pub(super) struct Queue {
     /// Changes that have not been dealt in full, the next one first.
     pub(super) waiting: VecDeque<Number>,
-    /// Whether the first of them is in the deck of its lane.
+    /// Whether the first of them is in the packer of its lane.
     pub(super) active: bool,
     /// Slots under way.
     pub(super) under_way: usize,
@@ -58,7 +58,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Takes a change out that waits, wherever it stands; whether it was in the deck of its lane.
+    /// Takes a change out that waits, wherever it stands; whether it was in the packer of its lane.
     pub(super) fn take(&mut self, number: Number) -> bool {
         // they stand in the order of their numbers, as they came
         let Ok(at) = self.waiting.binary_search(&number) else {

@@ -141,7 +141,7 @@ impl<R, E: Clone> Schedule<R, E> {
         }
         let (source, change) = (entry.source, Arc::clone(&entry.change));
         if entry.left == 1 {
-            // it is in the deck no more
+            // it is in the packer no more
             self.accounts.get_mut(change.account()).expect(KNOWN).active = false;
             self.of(source).lane(change.operation()).behind += 1;
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::{Fault, Number, Pace};
-use crate::packing::Deck;
+use crate::packing::SlotPacker;
 
 /// The changes of one source and operation whose turn it is.
 #[derive(Debug)]
 pub(super) struct Lane<E> {
-    pub(super) deck: Deck<Number>,
+    pub(super) packer: SlotPacker<Number>,
     /// Requests that are to be made again, split or not.
     pub(super) again: VecDeque<Batch>,
     /// Changes that wait for their account.
@@ -18,7 +18,7 @@ pub(super) struct Lane<E> {
     /// The request that has been taken and waits for its turn in the quota: until then no other is made, so that
     /// changes that come meanwhile share it.
     pub(super) awaits_its_turn: Option<u64>,
-    /// Since when the longest waiting user is in the deck. Who is left after a full request waits anew, as others are
+    /// Since when the longest waiting user is in the packer. Who is left after a full request waits anew, as others are
     /// coming in fast.
     pub(super) since: Option<Duration>,
     /// A user has all the tags that a slot takes: company would bring it nothing.
@@ -41,7 +41,7 @@ pub(super) enum Has {
 impl<E> Default for Lane<E> {
     fn default() -> Lane<E> {
         Lane {
-            deck: Deck::new(),
+            packer: SlotPacker::new(),
             again: VecDeque::new(),
             behind: 0,
             awaits_its_turn: None,
@@ -79,7 +79,7 @@ impl<E> Lane<E> {
         // who waits behind an account may still come and share the request, but for whom there is no waiting where
         // nothing is under way
         let alone = hurried && (self.behind == 0 || quiet);
-        let enough = self.deck.users() >= users_per_request;
+        let enough = self.packer.users() >= users_per_request;
         if enough || self.full_slot || alone || lingers_until <= now {
             return Has::Enough;
         }
@@ -90,11 +90,11 @@ impl<E> Lane<E> {
         }
     }
 
-    /// Takes the users of one request out of the deck.
+    /// Takes the users of one request out of the packer.
     pub(super) fn deal(&mut self, users_per_request: usize, now: Duration) -> Vec<Number> {
         self.full_slot = false;
-        let dealt = self.deck.deal(users_per_request);
-        if self.deck.is_empty() {
+        let dealt = self.packer.take_batch(users_per_request);
+        if self.packer.is_empty() {
             self.since = None;
         } else if dealt.len() >= users_per_request {
             self.since = Some(now);
@@ -103,14 +103,14 @@ impl<E> Lane<E> {
     }
 
     pub(super) fn put(&mut self, number: Number, slots: usize, came: Duration) {
-        self.deck.put(number, slots);
+        self.packer.insert(number, slots);
         self.since = Some(self.since.map_or(came, |since| since.min(came)));
     }
 
     /// Takes a change out whose turn it was.
     pub(super) fn remove(&mut self, number: Number) {
-        self.deck.remove(number);
-        if self.deck.is_empty() {
+        self.packer.remove(number);
+        if self.packer.is_empty() {
             self.since = None;
             self.full_slot = false;
         }

@@ -152,7 +152,7 @@ impl<R, E: Clone> Schedule<R, E> {
         self.settle_if_over(number);
     }
 
-    /// Takes what has not been sent of a change out of queue and deck.
+    /// Takes what has not been sent of a change out of queue and packer.
     pub(super) fn drop_unsent(&mut self, number: Number) {
         let entry = self.changes.get_mut(&number).expect(KNOWN);
         entry.left = 0;

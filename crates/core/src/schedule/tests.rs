@@ -207,7 +207,7 @@ fn assert_empty<R, E: Clone + std::fmt::Debug>(schedule: &Schedule<R, E>) {
     for of in schedule.sources.values() {
         assert_eq!((of.unsent, of.unsettled, of.under_way), (0, 0, 0));
         for lane in &of.lanes {
-            assert!(lane.deck.is_empty() && lane.again.is_empty());
+            assert!(lane.packer.is_empty() && lane.again.is_empty());
             assert!(lane.since.is_none() && lane.awaits_its_turn.is_none());
             assert!(!lane.full_slot && lane.behind == 0);
         }

@@ -78,7 +78,7 @@ impl World {
                 let active = active.map(|it| &schedule.changes[&it.waiting[0]]);
                 let active =
                     active.filter(|it| it.source == *source && it.change.operation() == operation);
-                assert_eq!(lane.deck.users(), active.count());
+                assert_eq!(lane.packer.users(), active.count());
             }
         }
         self.check_splits();
