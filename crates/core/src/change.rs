@@ -5,7 +5,7 @@ use crate::seen::Seen;
 use crate::{Account, Invalid, Operation, Place, Problem, Rules, Tag, Text, Violation};
 
 /// To add tags to a user, to remove some, or to remove all. Nothing is checked before [`check`](Change::check), which
-/// whoever sends the change calls.
+/// the sender of the change calls.
 ///
 /// ```
 /// use imtag_core::{Change, Operation, Rules};

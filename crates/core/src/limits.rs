@@ -1,7 +1,7 @@
 //! The documented numbers of the service, each in this place only, and the rules that a request is checked by.
 //!
-//! Source of every number: the im_add_tag page of the service's documentation, but for the account's length
-//! (the pages on UserIDs) and the tags of an app (the timpush pages).
+//! Source of every number: the im_add_tag page of the service's documentation. Two come from other pages: the
+//! account's length (the pages on UserIDs) and the tags of an app (the timpush pages).
 
 use crate::Generation;
 

@@ -10,11 +10,11 @@
 //! in flight + recent + held < floor(cap)
 //! ```
 //!
-//! - **in flight**: sent, and neither answered nor given up; such a call may arrive at this very
+//! - **in flight**: sent, and neither answered nor abandoned; such a call may arrive at this very
 //!   moment;
 //! - **recent**: answered less than a second and a margin ago, minus the credit for what the way
 //!   back and the next way there surely take;
-//! - **held**: given up, so that it may arrive late; and the start slots, for what a killed
+//! - **held**: abandoned, so that it may arrive late; and the start slots, for what a killed
 //!   predecessor may have sent;
 //! - **cap**: N, and less after the service has rejected a call for its frequency all the same.
 //!
@@ -25,7 +25,7 @@
 //!              │                                                     ▼
 //! turn ─ Ready ─ send ─► in flight ─ answered ─► recent ─ 1.002 s − credit ─► room for another
 //!                            │                                              ▲
-//!                            └──── gave up ────► held ──── 1 s or more ─────┘
+//!                            └─── abandoned ───► held ──── 1 s or more ─────┘
 //! ```
 //!
 //! There is no clock here: `now` comes in, measured from any fixed origin of a clock that never
@@ -33,9 +33,9 @@
 //! run in virtual time, the same way every time: `cargo xtask quota` does so, and prints what the
 //! rule reaches.
 
+mod abandoned;
 mod cap;
 mod credit;
-mod given_up;
 #[cfg(test)]
 mod model_tests;
 mod recent;
@@ -46,9 +46,9 @@ mod tests;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use abandoned::Abandoned;
 use cap::Cap;
 use credit::Credit;
-use given_up::GivenUp;
 use recent::Recent;
 use start::StartSlots;
 
@@ -84,7 +84,7 @@ pub struct Quota {
     in_flight: usize,
     recent: Recent,
     credit: Credit,
-    given_up: GivenUp,
+    abandoned: Abandoned,
     start: StartSlots,
     cap: Cap,
 }
@@ -92,7 +92,7 @@ pub struct Quota {
 /// A ticket for one call under way.
 ///
 /// It goes back to the [`Quota`] it came from, by [`answered`](Quota::answered),
-/// [`gave_up`](Quota::gave_up) or [`withdrew`](Quota::withdrew); one that is dropped counts as in
+/// [`abandoned`](Quota::abandoned) or [`withdrew`](Quota::withdrew); one that is dropped counts as in
 /// flight for ever.
 #[derive(Debug)]
 #[must_use = "a call that is never handed back counts as in flight for ever"]
@@ -133,7 +133,7 @@ impl Quota {
             in_flight: 0,
             recent: Recent::default(),
             credit: Credit::new(calls_per_second, start),
-            given_up: GivenUp::default(),
+            abandoned: Abandoned::default(),
             start: StartSlots::new(calls_per_second, start),
             cap: Cap::new(calls_per_second),
         }
@@ -146,15 +146,15 @@ impl Quota {
     #[must_use]
     pub fn turn(&mut self, now: Duration) -> Turn {
         let now = self.advance(now);
-        self.given_up.release(now);
+        self.abandoned.release(now);
         let recent = self.recent.look(now, self.credit.get());
-        let held = self.given_up.count() + self.start.held(now);
+        let held = self.abandoned.count() + self.start.held(now);
         if self.in_flight + recent.count + held < self.cap.calls(now) {
             return Turn::Ready;
         }
         let events = [
             recent.next,
-            self.given_up.next(),
+            self.abandoned.next(),
             self.start.next(now),
             self.cap.next(now),
         ];
@@ -193,12 +193,12 @@ impl Quota {
         }
     }
 
-    /// Gives a call up that may have arrived, or may still: a timeout, a cut connection, a cancel
-    /// after a byte was written.
-    pub fn gave_up(&mut self, call: Sent, now: Duration) {
+    /// Abandons a call that may have arrived or may still arrive: it timed out, its connection was cut, or
+    /// it was cancelled after a byte was written.
+    pub fn abandoned(&mut self, call: Sent, now: Duration) {
         let now = self.advance(now);
         self.end();
-        self.given_up.hold(call.at, now);
+        self.abandoned.hold(call.at, now);
     }
 
     /// Takes a call back of which not one byte has left this machine: as if it had never been sent.

@@ -3,7 +3,7 @@
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The secret key of an app, as the console shows it. Whoever has it can act as any user of the app.
+/// The secret key of an app, as the console shows it. It lets its holder act as any user of the app.
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<String>);
 
@@ -151,7 +151,7 @@ impl fmt::Debug for SecretKey {
 }
 
 /// A UserSig: the password of one identifier for one app, until it expires. Made with
-/// [`UserSig::sign`](crate::UserSig::sign), or given by whoever keeps the key.
+/// [`UserSig::sign`](crate::UserSig::sign), or given by the keeper of the key.
 #[derive(Clone)]
 pub struct UserSig(Zeroizing<String>);
 

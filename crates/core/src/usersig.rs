@@ -47,7 +47,7 @@ const VERSION: &str = "2.0";
 pub struct Verified {
     /// The app that it is for.
     pub sdkappid: SdkAppId,
-    /// Whom it is for.
+    /// The account that it is for.
     pub identifier: String,
     /// When it was made, since the Unix epoch.
     pub made_at: Duration,

@@ -27,7 +27,7 @@ use crate::settings::Settings;
 /// Longer than any start slot is held.
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// How long a quota is kept that no client holds. A call that was given up counts for three seconds.
+/// How long a quota is kept that no client holds. An abandoned call counts for three seconds.
 const KEPT: Duration = Duration::from_secs(10);
 
 /// A forked child has a registry of its own: a thread of its parent may have held the parent's at the fork.
@@ -227,7 +227,7 @@ mod tests {
         let two = || key(1, "http://127.0.0.1:1", 2);
         let first = registry.quota(two(), Some(true), now, unknown);
         let begun = ENOUGH; // of the gates' time
-        drop(add(&first).send_at(begun)); // given up: it may arrive two seconds later, and counts for one then
+        drop(add(&first).send_at(begun)); // abandoned: it may arrive two seconds later, and counts for one then
         drop(first);
         let next = registry.quota(two(), Some(true), now + SECOND, unknown);
         let counts_until = begun + 3 * SECOND;

@@ -133,7 +133,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The right to send one call. Dropped without a word (a panic on the way), the call counts as given up.
+/// The right to send one call. Dropped without a word (a panic on the way), the call counts as abandoned.
 #[must_use]
 pub(crate) struct Pass<'g> {
     gate: &'g Gate,
@@ -145,8 +145,8 @@ impl Pass<'_> {
         self.hand_back(|quota, sent, now| quota.answered(sent, now, verdict));
     }
 
-    pub(crate) fn gave_up(mut self) {
-        self.hand_back(Quota::gave_up);
+    pub(crate) fn abandoned(mut self) {
+        self.hand_back(Quota::abandoned);
     }
 
     /// Not one byte of the call has left this machine.
@@ -169,7 +169,7 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.hand_back(Quota::gave_up);
+        self.hand_back(Quota::abandoned);
     }
 }
 
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_passes_as_soon_as_a_call_is_handed_back() {
+    fn the_next_in_line_passes_as_soon_as_a_call_is_handed_back() {
         let gate = one_a_second();
         let first = gate.enter(&patience(Duration::MAX)).unwrap();
         thread::scope(|scope| {

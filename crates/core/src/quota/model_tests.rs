@@ -45,7 +45,7 @@ enum Step {
     Pass(u64),
     Send,
     Answer(usize),
-    GiveUp(usize),
+    Abandon(usize),
     Withdraw(usize),
 }
 
@@ -54,7 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0_u64..400_000).prop_map(Step::Pass),
         4 => Just(Step::Send),
         3 => any::<usize>().prop_map(Step::Answer),
-        1 => any::<usize>().prop_map(Step::GiveUp),
+        1 => any::<usize>().prop_map(Step::Abandon),
         1 => any::<usize>().prop_map(Step::Withdraw),
     ];
     prop::collection::vec(step, 1..150)
@@ -101,9 +101,9 @@ proptest! {
                     model.round_trips.push(now - model.in_flight.swap_remove(which));
                     model.answers.push(now);
                 }
-                Step::GiveUp(which) if !calls.is_empty() => {
+                Step::Abandon(which) if !calls.is_empty() => {
                     let which = which % calls.len();
-                    quota.gave_up(calls.swap_remove(which), now);
+                    quota.abandoned(calls.swap_remove(which), now);
                     let sent = model.in_flight.swap_remove(which);
                     let arrival = now.max(sent + Duration::from_secs(2));
                     model.releases.push(arrival + Duration::from_secs(1));
@@ -113,7 +113,7 @@ proptest! {
                     quota.withdrew(calls.swap_remove(which));
                     model.in_flight.swap_remove(which);
                 }
-                Step::Send | Step::Answer(_) | Step::GiveUp(_) | Step::Withdraw(_) => {}
+                Step::Send | Step::Answer(_) | Step::Abandon(_) | Step::Withdraw(_) => {}
             }
             match quota.turn(now) {
                 Turn::Ready => prop_assert!(model.used(now) < model.n),

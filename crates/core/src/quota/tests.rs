@@ -111,27 +111,27 @@ fn a_round_trip_of_more_than_a_second_leaves_only_the_calls_in_flight_to_count()
 }
 
 #[test]
-fn a_call_given_up_is_held_for_a_second_after_it_may_have_arrived() {
+fn an_abandoned_call_is_held_for_a_second_after_it_may_have_arrived() {
     let mut quota = started(1);
     let call = quota.send(ms(2_000));
-    quota.gave_up(call, ms(2_300));
+    quota.abandoned(call, ms(2_300));
     // Sent + 2 s, + 1 s.
     assert_eq!(quota.turn(ms(2_300)), Turn::WaitUntil(ms(5_000)));
     assert_eq!(quota.turn(ms(5_000)), Turn::Ready);
 
     let call = quota.send(ms(5_000));
-    quota.gave_up(call, ms(15_000));
+    quota.abandoned(call, ms(15_000));
     assert_eq!(quota.turn(ms(15_000)), Turn::WaitUntil(ms(16_000)));
     assert_eq!(quota.turn(ms(16_000)), Turn::Ready);
 }
 
 #[test]
-fn calls_given_up_are_released_in_the_order_in_which_they_may_arrive() {
+fn abandoned_calls_are_released_in_the_order_in_which_they_may_arrive() {
     let mut quota = started(2);
     let patient = quota.send(ms(2_000));
     let hasty = quota.send(ms(3_000));
-    quota.gave_up(hasty, ms(3_100));
-    quota.gave_up(patient, ms(3_200));
+    quota.abandoned(hasty, ms(3_100));
+    quota.abandoned(patient, ms(3_200));
     assert_eq!(quota.turn(ms(3_200)), Turn::WaitUntil(ms(5_000)));
     assert_eq!(send_all(&mut quota, ms(5_000)).len(), 1);
     assert_eq!(quota.turn(ms(5_000)), Turn::WaitUntil(ms(6_000)));
@@ -184,7 +184,7 @@ fn a_clock_that_goes_back_stands_still_until_it_has_caught_up() {
     assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11_002)));
     assert_eq!(quota.turn(ms(11_002)), Turn::Ready);
     let call = quota.send(ms(11_002));
-    quota.gave_up(call, ms(0));
+    quota.abandoned(call, ms(0));
     assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(14_002)));
 }
 
@@ -192,9 +192,9 @@ fn a_clock_that_goes_back_stands_still_until_it_has_caught_up() {
 fn a_clock_at_the_end_of_time_ends_no_process() {
     let mut quota = started(2);
     let answered = quota.send(Duration::MAX);
-    let given_up = quota.send(Duration::MAX);
+    let abandoned = quota.send(Duration::MAX);
     quota.answered(answered, Duration::MAX, Verdict::TooFrequent);
-    quota.gave_up(given_up, Duration::MAX);
+    quota.abandoned(abandoned, Duration::MAX);
     let _ = quota.turn(Duration::MAX);
 }
 

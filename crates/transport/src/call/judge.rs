@@ -26,7 +26,7 @@ impl<R: Request> Call<'_, R> {
                 pass.answered(QuotaVerdict::TooFrequent);
             }
             _ if answered => pass.answered(QuotaVerdict::Served),
-            _ if sent => pass.gave_up(),
+            _ if sent => pass.abandoned(),
             _ => pass.withdrew(),
         }
         match &mut judged {

@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// An answer to a call that was given up, or was sent before the process was killed, reaches
+    /// An answer to a call that was abandoned, or was sent before the process was killed, reaches
     /// nobody.
     pub(super) fn answered(&mut self, call: usize, now: Duration, verdict: Verdict) {
         if let Client::Rule { quota, under_way } = self {
@@ -69,11 +69,11 @@ impl Client {
         }
     }
 
-    /// A call that was answered in time is not given up.
-    pub(super) fn lose_patience(&mut self, call: usize, now: Duration) {
+    /// A call that was answered in time is not abandoned.
+    pub(super) fn abandon(&mut self, call: usize, now: Duration) {
         if let Client::Rule { quota, under_way } = self {
             if let Some(sent) = under_way.remove(&call) {
-                quota.gave_up(sent, now);
+                quota.abandoned(sent, now);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::path::{Path, Trouble};
 use super::service::Window;
 use super::simulation::{Figures, Setting};
 
-/// One row of the table, but for the window.
+/// One row of the table, without the window.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
     pub(super) name: String,
@@ -61,7 +61,7 @@ pub(super) fn all() -> Vec<Scenario> {
         round_trips(),
         asymmetric(),
         held_up(),
-        given_up(),
+        abandoned(),
         cold(),
         killed(),
         clocks(),
@@ -113,14 +113,14 @@ pub(super) fn held_up() -> Vec<Scenario> {
     scenarios
 }
 
-/// Each call given up takes its room for three seconds, which no figure of the design includes.
-pub(super) fn given_up() -> Vec<Scenario> {
+/// Each abandoned call takes its room for three seconds, which no figure of the design includes.
+pub(super) fn abandoned() -> Vec<Scenario> {
     let of = |round_trip| {
         let mut scenario = plain(round_trip, ms(20))
             .promises(Promise::NoRejection)
             .troubled(Trouble::StalledThere);
         scenario.setting.patience = Some(ms(300));
-        scenario.but("1 % held up, given up after 300 ms")
+        scenario.but("1 % held up, abandoned after 300 ms")
     };
     [ms(5), ms(50), ms(200)].map(of).into()
 }

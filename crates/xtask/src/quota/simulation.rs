@@ -23,7 +23,7 @@ pub(super) const DURATION: Duration = Duration::from_secs(600);
 /// of its rhythm.
 const LIFE: [Duration; 2] = [Duration::from_millis(19_500), Duration::from_millis(20_500)];
 
-/// What is simulated, but for window and seed.
+/// What is simulated, apart from window and seed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
     pub(super) calls_per_second: NonZeroU32,
@@ -31,7 +31,7 @@ pub(super) struct Setting {
     pub(super) path: Path,
     /// How much the service's clock is fast; negative: slow.
     pub(super) clock_ppm: i32,
-    /// When a call is given up that has not been answered.
+    /// When a call that has not been answered is abandoned.
     pub(super) patience: Option<Duration>,
     /// How long the process is away, at least and at most, if it is killed every 20 s. What it had
     /// sent still arrives.
@@ -137,7 +137,7 @@ impl Simulation {
             }
             Event::PatienceEnds { call } => {
                 if let Some(client) = &mut self.client {
-                    client.lose_patience(call, now);
+                    client.abandon(call, now);
                 }
             }
             Event::Kill => {

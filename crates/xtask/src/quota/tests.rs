@@ -29,8 +29,8 @@ fn calls_held_up_on_either_way_cause_no_rejection() {
 }
 
 #[test]
-fn calls_that_arrive_after_they_were_given_up_cause_no_rejection() {
-    hold(&scenarios::given_up());
+fn calls_that_arrive_after_they_were_abandoned_cause_no_rejection() {
+    hold(&scenarios::abandoned());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_pace_above_the_quota_is_rejected_for_what_is_above() {
     let mut scenario = scenarios::round_trips().remove(0);
     scenario.setting.pace = Pace::Even(NonZeroU32::new(125).expect("not zero"));
     let figures = worst(&scenario, Window::Calendar);
-    // 25 of 125 each second, for 600 s, but for the part of a second at either end.
+    // 25 of 125 each second, for 600 s, less a part of a second at either end.
     assert!(
         (14_950..=15_000).contains(&figures.rejections),
         "{figures:?}"

@@ -1,8 +1,10 @@
-//! Calls given up: nobody knows whether they arrived, or when they will.
+//! Abandoned calls: sent, and no answer is waited for. Whether and when they arrive is not known.
 //!
-//! A request that stalled in a socket's buffer or a middlebox can arrive long after its caller has
-//! lost patience, so each counts as if it arrived two seconds after its sending or when it was
-//! given up, whichever is later, and then for its second.
+//! A request that stalled in a socket's buffer or a middlebox can arrive long after its caller timed
+//! out. So an abandoned call counts as if it arrived two seconds after it was sent, or when it was
+//! abandoned if that is later, and is held for one second after that.
+//!
+//! Example: sent at 2.0 s, abandoned at 2.3 s, arrives at 4.0 s at the latest, released at 5.0 s.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,16 +12,16 @@ use std::time::Duration;
 
 use super::SECOND;
 
-/// How long after its sending a call may arrive that nobody waits for any more.
+/// How long after it was sent an abandoned call may arrive.
 const LATEST_ARRIVAL: Duration = Duration::from_secs(2);
 
-/// When each is released, the earliest first: those given up late are not always released late.
+/// When each is released, the earliest first. A heap, as the one abandoned last is not always released last.
 #[derive(Debug, Default)]
-pub(super) struct GivenUp {
+pub(super) struct Abandoned {
     releases: BinaryHeap<Reverse<Duration>>,
 }
 
-impl GivenUp {
+impl Abandoned {
     pub(super) fn hold(&mut self, sent: Duration, now: Duration) {
         let arrival = now.max(sent.saturating_add(LATEST_ARRIVAL));
         self.releases.push(Reverse(arrival.saturating_add(SECOND)));
