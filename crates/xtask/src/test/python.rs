@@ -69,7 +69,7 @@ pub(crate) fn marshalling() -> Result<String, Error> {
 pub(crate) fn conformance_runner(venv: &Venv) -> Result<Command, Error> {
     venv.install_package()?;
     let mut command = venv.python();
-    command.arg(runner());
+    command.arg(runner().join("run.py"));
     Ok(command)
 }
 
@@ -92,8 +92,9 @@ fn configuration() -> PathBuf {
     project().join("pyproject.toml")
 }
 
+/// The folder of the conformance runner.
 fn runner() -> PathBuf {
-    root().join("tests/conformance/runners/python/run.py")
+    root().join("tests/conformance/runners/python")
 }
 
 impl Venv {

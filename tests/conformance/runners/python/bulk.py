@@ -1,0 +1,66 @@
+"""A bulk run of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from options import await_arrivals, change_of, session_options, thread
+from outcome import ended, failure
+
+import imtag
+
+_COUNTS = (
+    "taken",
+    "done",
+    "failed",
+    "not_taken",
+    "requests",
+    "attempts",
+    "attempts_sent",
+    "splits",
+    "timpush_would_save",
+)
+
+
+def ran(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
+    """Make a run, and go through its outcomes."""
+
+    def changes() -> Iterator[imtag.Change]:
+        for step in bulk["input"]:
+            if "await_arrivals" in step:
+                await_arrivals(step["await_arrivals"])
+            elif "cancel" in step:
+                run.cancel()
+            else:
+                yield change_of(step)
+
+    def cancel() -> None:
+        await_arrivals(bulk["cancel_after_arrivals"])
+        run.cancel()
+
+    asked = 0
+
+    def progress(_: imtag.Summary) -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == bulk.get("cancel_at_progress")
+
+    run = client.bulk(changes(), progress=progress, **session_options(bulk["options"]))
+    canceller = thread(cancel) if "cancel_after_arrivals" in bulk else None
+    outcomes: list[imtag.Outcome] = []
+    end: dict[str, Any] = {"status": "ok"}
+    try:
+        for outcome in run:
+            outcomes.append(outcome)
+    except imtag.Error as error:
+        end = ended(error)
+        outcomes.extend(run)
+    if canceller is not None:
+        canceller.join()
+    outcomes.sort(key=lambda outcome: outcome.index)
+    failures = [failure(outcome.error, index=outcome.index) for outcome in outcomes if outcome.error is not None]
+    if failures and end["status"] == "ok":
+        end["status"] = "partial"
+    summary = {name: getattr(run.summary, name) for name in _COUNTS}
+    return {**end, "settled": len(outcomes), "failures": failures, "summary": summary}
