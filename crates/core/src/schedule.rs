@@ -46,6 +46,7 @@ use lane::Has;
 use source::OfSource;
 
 pub use batch::{Batch, Part, Slot};
+pub use flush::Flush;
 pub use verdict::{Concerns, Failed, Fault, LeftOut, Settled, Verdict, Why};
 
 /// A source of changes, by the number that [`Schedule::open`] gave it.
@@ -148,7 +149,7 @@ impl<R, E: Clone> Schedule<R, E> {
         let of = self.sources.get_mut(&source).expect(OPEN);
         of.lane(change.operation()).behind += 1;
         of.unsent += 1;
-        of.unsettled += 1;
+        let epoch = of.unsettled.add();
         let (ended, full_slot_is_enough) = (of.ended, of.pace.full_slot_is_enough);
         let left = slots(&change, self.tags_per_slot());
         let change = Arc::new(change);
@@ -160,6 +161,7 @@ impl<R, E: Clone> Schedule<R, E> {
             under_way: 0,
             deadline,
             came: now,
+            epoch,
             failed: None,
         };
         self.changes.insert(number, entry);
@@ -189,7 +191,7 @@ impl<R, E: Clone> Schedule<R, E> {
         let change = Arc::clone(&entry.change);
         self.drop_unsent(number);
         if let Some(entry) = self.changes.remove(&number) {
-            self.of(entry.source).unsettled -= 1;
+            self.of(entry.source).unsettled.remove(entry.epoch);
             self.woken.insert(entry.source);
         }
         self.activate(change.account(), now);
@@ -338,7 +340,8 @@ impl<R, E: Clone> Schedule<R, E> {
     /// Changes of a source that have no outcome yet.
     #[must_use]
     pub fn unsettled(&self, source: Source) -> usize {
-        self.sources.get(&source).map_or(0, |of| of.unsettled)
+        let of = self.sources.get(&source);
+        of.map_or(0, |of| of.unsettled.total())
     }
 
     /// Requests of a source that were split, to find who is at fault.

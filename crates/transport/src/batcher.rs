@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::schedule::Number;
+use imtag_core::schedule::{Flush, Number};
 use imtag_core::{Change, Invalid};
 
 use crate::CallOptions;
@@ -206,13 +206,11 @@ impl Batcher {
             return Ok(());
         };
         let source = self.session.source;
-        let last = inner.schedule.last_number();
+        let flush = inner.schedule.flush(source);
         inner.of(source).flushes += 1;
         inner.schedule.hurry(source, true);
         drop(inner);
-        let flushed = self.wait_for_all(options, |inner| {
-            inner.schedule.unsettled_up_to(source, last)
-        });
+        let flushed = self.wait_for(flush, options);
         if let Some(mut inner) = self.session.lock() {
             let of = inner.of(source);
             of.flushes -= 1;
@@ -229,12 +227,15 @@ impl Batcher {
     /// Where the options' time is up before, or it is cancelled: they stay under way, and it may be called again.
     pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let source = self.session.source;
-        if let Some(mut inner) = self.session.lock() {
-            inner.of(source).refuses = true;
-            inner.schedule.hurry(source, true);
-            inner.wake_waiting(source); // whoever waits for room
-        }
-        self.wait_for_all(options, |inner| inner.schedule.unsettled(source))?;
+        let Some(mut inner) = self.session.lock() else {
+            return Ok(());
+        };
+        inner.of(source).refuses = true;
+        let flush = inner.schedule.flush(source);
+        inner.schedule.hurry(source, true);
+        inner.wake_waiting(source); // those that wait for room
+        drop(inner);
+        self.wait_for(flush, options)?;
         self.session.end_threads();
         Ok(())
     }
@@ -310,11 +311,9 @@ impl Batcher {
         waiting.take().unwrap_or_else(sent)
     }
 
-    fn wait_for_all(
-        &self,
-        options: &CallOptions,
-        left: impl Fn(&mut Guard<'_>) -> usize,
-    ) -> Result<(), Unfinished> {
+    /// Waits until every change that came before the flush has its outcome.
+    fn wait_for(&self, flush: Flush, options: &CallOptions) -> Result<(), Unfinished> {
+        let source = self.session.source;
         let patience = Patience {
             deadline: deadline_after(options.timeout.unwrap_or(Duration::MAX)),
             cancel: options.cancel.clone(),
@@ -324,11 +323,15 @@ impl Batcher {
         let _watch = patience.watch();
         while let Some(mut inner) = self.session.lock() {
             inner.go_on();
-            let changes = left(&mut inner);
-            if changes == 0 {
+            if inner.schedule.is_flushed(source, flush) {
                 break;
             }
-            if let Err(stop) = self.session.wait(inner, &patience, patience.deadline) {
+            let Err(stop) = self.session.wait(inner, &patience, patience.deadline) else {
+                continue;
+            };
+            let inner = self.session.lock();
+            let changes = inner.map_or(0, |it| it.schedule.unsettled_before(source, flush));
+            if changes > 0 {
                 let cancelled = stop == Stop::Cancelled;
                 return Err(Unfinished { changes, cancelled });
             }

@@ -273,6 +273,28 @@ fn a_flush_waits_for_all_that_came_before_it() {
 }
 
 #[test]
+fn of_flushes_at_once_each_waits_for_what_came_before_it_alone() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    let answered_late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(200));
+    emulator.faults(Operation::Add, vec![answered_late, Fault::delay(LONG)]);
+    batcher.submit(0, user(0)).unwrap();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| batcher.flush(&CallOptions::new()));
+        until(|| emulator.stats().arrivals() == 1);
+        batcher.submit(1, user(1)).unwrap();
+        let later = batcher.flush(&within(Duration::from_millis(1)));
+        until(|| emulator.stats().arrivals() == 2);
+        assert!(first.join().unwrap().is_ok());
+        assert!(later.is_err());
+    });
+    // the second is held, and waited for by those who flush after it
+    assert_eq!(batcher.unsettled(), 1);
+    let unfinished = batcher.flush(&within(Duration::ZERO)).unwrap_err();
+    assert_eq!((unfinished.changes, unfinished.cancelled), (1, false));
+}
+
+#[test]
 fn a_close_loses_nothing_and_then_refuses() {
     let emulator = emulator();
     let batcher = patient(&client(&emulator));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flush::Epoch;
 use super::{Failed, Number, Source, Why};
 use crate::{Change, Effect};
 
@@ -43,6 +44,7 @@ pub(super) struct Entry<R, E> {
     pub(super) under_way: usize,
     pub(super) deadline: Duration,
     pub(super) came: Duration,
+    pub(super) epoch: Epoch,
     pub(super) failed: Option<Failed<E>>,
 }
 

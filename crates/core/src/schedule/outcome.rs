@@ -186,7 +186,7 @@ impl<R, E: Clone> Schedule<R, E> {
             failed.undone.sort_unstable();
         }
         let of = self.of(entry.source);
-        of.unsettled -= 1;
+        of.unsettled.remove(entry.epoch);
         of.settled.push_back(Settled {
             reply: entry.reply,
             change: entry.change,

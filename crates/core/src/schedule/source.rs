@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::flush::Unsettled;
 use super::lane::Lane;
 use super::{Concerns, Fault, Pace, Settled};
 use crate::Operation;
@@ -14,7 +15,7 @@ pub(super) struct OfSource<R, E> {
     /// Changes that have not been dealt in full.
     pub(super) unsent: usize,
     /// Changes without an outcome.
-    pub(super) unsettled: usize,
+    pub(super) unsettled: Unsettled,
     /// Requests that are taken and not answered.
     pub(super) under_way: usize,
     pub(super) ended: bool,
@@ -33,7 +34,7 @@ impl<R, E> OfSource<R, E> {
             pace,
             lanes: std::array::from_fn(|_| Lane::default()),
             unsent: 0,
-            unsettled: 0,
+            unsettled: Unsettled::default(),
             under_way: 0,
             ended: false,
             hurried: false,

@@ -34,6 +34,7 @@ enum Step {
     },
     Withdraw(usize),
     Hurry(usize, bool),
+    Flush(usize),
     End(usize),
     Pass(u64),
 }
@@ -58,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(which, how, chosen, late)| Step::Settle { which, how, chosen, late }),
         1 => any::<usize>().prop_map(Step::Withdraw),
         1 => (0..SOURCES, any::<bool>()).prop_map(|(source, hurried)| Step::Hurry(source, hurried)),
+        1 => (0..SOURCES).prop_map(Step::Flush),
         1 => prop::option::weighted(0.1, 0..SOURCES)
             .prop_map(|source| source.map_or(Step::Pass(1), Step::End)),
         4 => prop_oneof![0u64..12, 0u64..300].prop_map(Step::Pass),
@@ -77,6 +79,8 @@ pub(super) struct World {
     pub(super) withdrawn: BTreeSet<usize>,
     pub(super) settled: BTreeMap<usize, Option<Failed<&'static str>>>,
     pub(super) splits: [u64; SOURCES],
+    /// Each with how many changes were pushed before it.
+    pub(super) flushes: Vec<(usize, Flush, usize)>,
 }
 
 const PACES: [Pace; SOURCES] = [
@@ -120,6 +124,7 @@ impl World {
             withdrawn: BTreeSet::new(),
             settled: BTreeMap::new(),
             splits: [0; SOURCES],
+            flushes: Vec::new(),
         }
     }
 
@@ -180,6 +185,10 @@ impl World {
             }
             Step::Withdraw(_) => {}
             Step::Hurry(source, hurried) => self.schedule.hurry(self.sources[source], hurried),
+            Step::Flush(source) => {
+                let flush = self.schedule.flush(self.sources[source]);
+                self.flushes.push((source, flush, self.pushed.len()));
+            }
             Step::End(source) => self.schedule.end(self.sources[source], self.now),
             Step::Pass(time) => self.pass(ms(time)),
         }

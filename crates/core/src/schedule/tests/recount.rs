@@ -82,6 +82,21 @@ impl World {
             }
         }
         self.check_splits();
+        self.check_flushes();
+    }
+
+    /// A flush waits for what was pushed before it, and for nothing else.
+    fn check_flushes(&self) {
+        for (source, flush, pushed) in &self.flushes {
+            let before = self.pushed[..*pushed].iter().enumerate();
+            let before = before.filter(|(_, pushed)| pushed.0 == *source);
+            let left = before.filter(|(reply, _)| {
+                !self.settled.contains_key(reply) && !self.withdrawn.contains(reply)
+            });
+            let (left, source) = (left.count(), self.sources[*source]);
+            assert_eq!(self.schedule.unsettled_before(source, *flush), left);
+            assert_eq!(self.schedule.is_flushed(source, *flush), left == 0);
+        }
     }
 
     fn check_splits(&mut self) {
