@@ -1,21 +1,23 @@
 //! The conformance runner for Rust: a case a line on standard input, its outcome a line on standard output. It makes
-//! the client and the call that a case describes, through this crate's public API, and compares nothing.
+//! the client and what else a case describes, through this crate's public API, and compares nothing.
 //! `tests/conformance/README.md` has the form of both.
 
+mod batcher;
+mod bulk;
+mod call;
+mod cancel;
+mod change;
+mod lines;
 mod outcome;
+mod text;
 
 use std::error::Error;
-use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use imtag_transport::{
-    AddTags, CallOptions, CancelToken, ClearTags, Client, Credentials, GetTags, Limits, RemoveTags,
-    RetryPolicy, SecretKey, SuppliedUserSig, UserSig,
+    Client, Credentials, Limits, RetryPolicy, SecretKey, SuppliedUserSig, UserSig,
 };
-use outcome::Ended;
 use serde_json::{Map, Value};
 
 /// A case that this runner does not understand.
@@ -25,13 +27,8 @@ type NotACase = Box<dyn Error>;
 type Unusable = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), NotACase> {
-    for line in io::stdin().lock().lines() {
-        let case: Value = serde_json::from_str(&line?)?;
-        let mut outcome = serde_json::to_vec(&outcome_of(&case)?)?;
-        outcome.push(b'\n');
-        let mut out = io::stdout().lock();
-        out.write_all(&outcome)?;
-        out.flush()?;
+    while let Some(case) = lines::read()? {
+        lines::write(&outcome_of(&case)?)?;
     }
     Ok(())
 }
@@ -39,7 +36,9 @@ fn main() -> Result<(), NotACase> {
 fn outcome_of(case: &Value) -> Result<Value, NotACase> {
     let settings = case["settings"].as_object().ok_or("a case has settings")?;
     match client(settings) {
-        Ok(client) => call(&client, &case["call"]),
+        Ok(client) if case.get("bulk").is_some() => bulk::run(&client, &case["bulk"]),
+        Ok(client) if case.get("batcher").is_some() => batcher::live(&client, &case["batcher"]),
+        Ok(client) => call::make(&client, &case["call"]),
         Err(unusable) => Ok(outcome::of_settings(&*unusable)),
     }
 }
@@ -120,76 +119,4 @@ fn credentials(settings: &Map<String, Value>) -> Result<Credentials, Unusable> {
             valid_for: valid_for.map(Duration::from_millis),
         })
     }))
-}
-
-/// Makes the call of a case, with what may cancel it.
-fn call(client: &Client, call: &Value) -> Result<Value, NotACase> {
-    let time = |name: &str| call[name].as_u64().map(Duration::from_millis);
-    let mut options = CallOptions::new();
-    if let Some(timeout) = time("timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time("attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
-    let token = CancelToken::new();
-    let Some(after) = time("cancel_after_ms") else {
-        return Ok(outcome::of(ended(client, call, &options)?));
-    };
-    let options = options.cancel(&token);
-    if after.is_zero() {
-        token.cancel();
-        return Ok(outcome::of(ended(client, call, &options)?));
-    }
-    let (over, until_over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            if until_over.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
-                token.cancel();
-            }
-        });
-        let ended = ended(client, call, &options);
-        drop(over);
-        Ok(outcome::of(ended?))
-    })
-}
-
-fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, NotACase> {
-    let rules = client.rules();
-    let (users, accounts) = (users(&call["users"])?, texts(&call["accounts"])?);
-    let users = users.iter().map(|(account, tags)| {
-        let tags = tags.iter().map(Vec::as_slice);
-        (account.as_slice(), tags)
-    });
-    let accounts = accounts.iter().map(Vec::as_slice);
-    Ok(match call["operation"].as_str() {
-        Some("add") => Ended::of(client, AddTags::by(rules, users), options),
-        Some("remove") => Ended::of(client, RemoveTags::by(rules, users), options),
-        Some("replace") => Ended::of(client, AddTags::replacing(rules, users), options),
-        Some("get") => Ended::of(client, GetTags::by(rules, accounts), options),
-        Some("clear") => Ended::of(client, ClearTags::by(rules, accounts), options),
-        _ => return Err(format!("there is no operation {}", call["operation"]).into()),
-    })
-}
-
-/// An account and its tags, as bytes.
-type User = (Vec<u8>, Vec<Vec<u8>>);
-
-fn users(users: &Value) -> Result<Vec<User>, NotACase> {
-    let user = |user: &Value| Ok((text(&user["account"])?, texts(&user["tags"])?));
-    users.as_array().into_iter().flatten().map(user).collect()
-}
-
-fn texts(texts: &Value) -> Result<Vec<Vec<u8>>, NotACase> {
-    texts.as_array().into_iter().flatten().map(text).collect()
-}
-
-/// A string, or any bytes as `{"hex": "…"}`.
-fn text(text: &Value) -> Result<Vec<u8>, NotACase> {
-    if let Some(text) = text.as_str() {
-        return Ok(text.as_bytes().to_vec());
-    }
-    let hex = text["hex"].as_str().ok_or("a text is a string or hex")?;
-    let byte = |pair: &[u8]| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
-    hex.as_bytes().chunks(2).map(byte).collect()
 }

@@ -1,10 +1,10 @@
-//! How a call ended, in the form that the conformance cases expect. An error is asked for everything that it knows.
+//! How a call or a change ended, in the form that the conformance cases expect. An error is asked for everything that it knows.
 
 use std::error::Error as _;
 
 use imtag_transport::{
-    CallOptions, Cause, Client, Effect, Error, Failure, Invalid, Operation, Outcome, Refusal,
-    Request, Violation,
+    CallOptions, Cause, ChangeCause, ChangeError, Client, Effect, EndedEarly, Error, Failure,
+    Invalid, Operation, Outcome, Refusal, Request, Violation,
 };
 use serde_json::{Value, json};
 
@@ -81,7 +81,43 @@ fn failed(error: &Error) -> Value {
     outcome
 }
 
-fn status(cause: &Cause) -> &'static str {
+/// A change that is not done, by its position.
+pub(crate) fn change_failed(position: &str, at: u64, error: &ChangeError) -> Value {
+    let mut failure = json!({
+        "status": status_of_change(error.cause()),
+        "account": error.account(),
+        "undone": error.undone(),
+        "message": error.to_string(),
+        "remedy": error.remedy(),
+        "code": error.code().map(|code| code.0),
+        "text": error.refusal().map(|refusal| &refusal.text),
+        "effect": error.effect().name(),
+        "retryable": error.retryable(),
+        "violations": error.source().and_then(|it| it.downcast_ref()).map(violations),
+    });
+    failure[position] = at.into();
+    failure
+}
+
+fn status_of_change(cause: &ChangeCause) -> &'static str {
+    match cause {
+        ChangeCause::Invalid(_) => "invalid",
+        ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => "service",
+        ChangeCause::Request(error)
+        | ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+            status(error.as_ref().cause())
+        }
+        ChangeCause::Expired | ChangeCause::NotAnswered => "timeout",
+        ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => "cancelled",
+        ChangeCause::Full => "full",
+        ChangeCause::Closed => "closed",
+        ChangeCause::OfAnotherProcess => "misuse",
+        ChangeCause::NoThread(_) => "no_thread",
+        _ => "defect",
+    }
+}
+
+pub(crate) fn status(cause: &Cause) -> &'static str {
     match cause {
         Cause::Invalid(_) => "invalid",
         Cause::Credentials(_) => "credentials",

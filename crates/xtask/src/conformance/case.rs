@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::door::Meets;
 use super::expand::expand;
+use super::script;
 use crate::Error;
 use crate::cargo::root;
 
@@ -25,7 +26,9 @@ pub(super) struct Case {
     )]
     pub(super) edge: Option<String>,
     pub(super) settings: Map<String, Value>,
-    pub(super) call: Value,
+    pub(super) kind: Kind,
+    /// What the runner does, as it gets it.
+    pub(super) script: Value,
     pub(super) server: Server,
     pub(super) tls: bool,
     /// What the first connections meet, before the server has a word.
@@ -33,9 +36,32 @@ pub(super) struct Case {
     pub(super) tags_before: BTreeMap<String, Vec<String>>,
     pub(super) tags_after: Option<Value>,
     pub(super) wire: Value,
+    /// Requests may arrive in any order.
+    pub(super) any_order: bool,
     pub(super) outcome: Value,
     /// The languages that cannot hold it, with the reason.
     pub(super) skip: BTreeMap<String, String>,
+}
+
+/// What a case does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Call,
+    Bulk,
+    Batcher,
+}
+
+impl Kind {
+    pub(super) const ALL: [Kind; 3] = [Kind::Call, Kind::Bulk, Kind::Batcher];
+
+    /// The member of a case that says what is done.
+    pub(super) fn member(self) -> &'static str {
+        match self {
+            Kind::Call => "call",
+            Kind::Bulk => "bulk",
+            Kind::Batcher => "batcher",
+        }
+    }
 }
 
 /// What the server does.
@@ -43,12 +69,12 @@ pub(super) struct Case {
 pub(super) enum Server {
     /// Nobody listens.
     Dead,
-    /// A fault a request, as the emulator's admin API takes them; after the last it behaves.
-    Faults(Vec<Value>),
+    /// For each operation a fault a request, as the emulator's admin API takes them; after the last it behaves.
+    Faults(BTreeMap<String, Vec<Value>>),
 }
 
 /// All members that a case can have.
-pub(super) const MEMBERS: [&str; 12] = [
+pub(super) const MEMBERS: [&str; 15] = [
     "name",
     "edge",
     "settings",
@@ -57,7 +83,10 @@ pub(super) const MEMBERS: [&str; 12] = [
     "tls",
     "connections",
     "call",
+    "bulk",
+    "batcher",
     "wire",
+    "wire_order",
     "outcome",
     "tags_after",
     "skip",
@@ -127,11 +156,17 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
             value => settings.insert(setting, value),
         };
     }
-    let server = match case.remove("server") {
-        None => Server::Faults(Vec::new()),
-        Some(Value::Array(faults)) => Server::Faults(faults),
-        Some(Value::String(dead)) if dead == "dead" => Server::Dead,
-        Some(_) => return Err(of("the server is a list, or \"dead\"")),
+    let mut scripts = Kind::ALL.map(|kind| (kind, case.remove(kind.member())));
+    scripts.sort_by_key(|(_, script)| script.is_none());
+    let [(kind, Some(script)), (_, None), (_, None)] = scripts else {
+        return Err(of("a case has one of call, bulk and batcher"));
+    };
+    let script = script::read(kind, script).map_err(|why| of(&why))?;
+    let server = server(case.remove("server"), kind, &script).map_err(of)?;
+    let any_order = match case.remove("wire_order") {
+        None => false,
+        Some(order) if order == "any" => true,
+        Some(_) => return Err(of("wire_order is \"any\"")),
     };
     let lists = |value| -> Option<BTreeMap<String, Vec<String>>> {
         serde_json::from_value(Value::Object(object(value))).ok()
@@ -149,7 +184,8 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
         title: format!("{theme}: {name}"),
         edge: text(case.remove("edge")),
         settings,
-        call: case.remove("call").ok_or_else(|| of("a case has a call"))?,
+        kind,
+        script,
         server,
         connections: connections
             .ok_or_else(|| of("connections is a list of \"silence\" and \"close\""))?,
@@ -157,12 +193,35 @@ fn read(theme: &str, case: Value) -> Result<Case, String> {
         tags_before: lists(case.remove("tags_before")).ok_or_else(|| of("tags_before"))?,
         tags_after: case.remove("tags_after"),
         wire: case.remove("wire").ok_or_else(|| of("a case has a wire"))?,
+        any_order,
         outcome: case
             .remove("outcome")
             .ok_or_else(|| of("a case has an outcome"))?,
         skip: skip.map_err(|error| of(&format!("skip: {error}")))?,
         name,
     })
+}
+
+/// The faults of a call are those of its operation; a bulk run or a batcher says which operation each is for.
+fn server(server: Option<Value>, kind: Kind, script: &Value) -> Result<Server, &'static str> {
+    let faults = match (server, kind) {
+        (None, _) => BTreeMap::new(),
+        (Some(Value::String(dead)), _) if dead == "dead" => return Ok(Server::Dead),
+        (Some(Value::Array(faults)), Kind::Call) => {
+            let operation = script["operation"].as_str();
+            let route = match operation.ok_or("a call has an operation")? {
+                "replace" => "add",
+                operation => operation,
+            };
+            BTreeMap::from([(route.to_owned(), faults)])
+        }
+        (Some(faults @ Value::Object(_)), Kind::Bulk | Kind::Batcher) => {
+            serde_json::from_value(faults).map_err(|_| "the server has a list for an operation")?
+        }
+        (Some(_), Kind::Call) => return Err("the server is a list, or \"dead\""),
+        (Some(_), _) => return Err("the server is a list for each operation, or \"dead\""),
+    };
+    Ok(Server::Faults(faults))
 }
 
 /// Of credentials, and of region and endpoint, a client has one.
@@ -227,7 +286,11 @@ mod tests {
         assert_eq!(error, "a case has no member \"outcom\"");
         let error = read("theme", json!({"name": "n", "call": {}})).unwrap_err();
         assert_eq!(error, "n: a case has a wire");
+        let error = read("theme", json!({"name": "n", "wire": []})).unwrap_err();
+        assert_eq!(error, "n: a case has one of call, bulk and batcher");
         let error = case(json!({"server": "gone"})).unwrap_err();
         assert_eq!(error, "n: the server is a list, or \"dead\"");
+        let error = case(json!({"bulk": {"input": []}})).unwrap_err();
+        assert_eq!(error, "n: a case has one of call, bulk and batcher");
     }
 }

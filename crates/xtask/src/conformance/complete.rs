@@ -190,9 +190,10 @@ fn a_case_has_a_title_of_its_own_and_says_why_a_language_skips_it() {
 #[test]
 fn the_readme_says_what_each_member_of_a_case_is() {
     let readme = fs::read_to_string(runners().with_file_name("README.md")).unwrap();
-    let missing = case::MEMBERS
-        .into_iter()
-        .filter(|member| !readme.contains(&format!("| `{member}` |")));
+    let missing = case::MEMBERS.into_iter().filter(|member| {
+        let mut rows = readme.lines().filter(|line| line.starts_with("| `"));
+        !rows.any(|row| row.contains(&format!("`{member}`")))
+    });
     assert_none(missing.map(str::to_owned).collect());
 }
 

@@ -1,6 +1,6 @@
-//! `cargo xtask conformance`: the cases of tests/conformance, played in every language. A case is a call with the
-//! client's settings, what the server does, and what must come of it; each language has a runner that makes the call
-//! and says how it ended. Here is compared, so that all languages are held to the same.
+//! `cargo xtask conformance`: the cases of tests/conformance, played in every language. A case is a call, a bulk run or the
+//! life of a batcher, with the client's settings, what the server does, and what must come of it; each language has a
+//! runner that does it and says how it ended. Here is compared, so that all languages are held to the same.
 
 mod case;
 #[cfg(test)]
@@ -12,12 +12,13 @@ mod languages;
 mod play;
 mod report;
 mod runner;
+mod script;
 mod server;
 
 use std::thread;
 
 use crate::Error;
-use case::Case;
+use case::{Case, Kind};
 use languages::{LANGUAGES, Language};
 use play::Played;
 pub(crate) use report::Report;
@@ -81,7 +82,8 @@ fn play(languages: &[Language], part: &str) -> Result<Report, Error> {
         });
         ended.collect::<Result<_, _>>()
     })?;
-    Ok(Report::of(cases.len(), played))
+    let of_kind = |kind: Kind| cases.iter().filter(|case| case.kind == kind).count();
+    Ok(Report::of(Kind::ALL.map(of_kind), played))
 }
 
 /// The languages, none for all, and what a case's title must hold. `None` where help was asked for.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::case::Case;
+use super::case::{Case, Kind};
 use super::difference::{Difference, compare, without_defaults};
 use super::languages::Unready;
 use super::runner::Runner;
@@ -19,7 +19,8 @@ pub(super) struct Played {
     /// Why it could not be played at all.
     pub(super) unready: Option<Unready>,
     pub(super) took: Duration,
-    pub(super) passed: usize,
+    /// How many of each kind.
+    pub(super) passed: [usize; Kind::ALL.len()],
     pub(super) failed: Vec<Failed>,
     /// The cases that the language cannot hold, with the reason.
     pub(super) skipped: Vec<(String, String)>,
@@ -42,7 +43,7 @@ impl Played {
             language,
             unready: None,
             took: Duration::ZERO,
-            passed: 0,
+            passed: [0; Kind::ALL.len()],
             failed: Vec::new(),
             skipped: Vec::new(),
         };
@@ -61,22 +62,24 @@ impl Played {
                 continue;
             }
             let differences = differences(self.language, &mut runner, case);
-            self.judge(&case.title, differences.unwrap_or_else(no_outcome));
+            let differences = differences.unwrap_or_else(no_outcome);
+            if differences.is_empty() {
+                self.passed[case.kind as usize] += 1;
+            } else {
+                self.fail(&case.title, differences);
+            }
         }
         if let Err(how) = runner.end() {
-            self.judge("after the last case", no_outcome(how.into()));
+            self.fail("after the last case", no_outcome(how.into()));
         }
         self.took = start.elapsed();
     }
 
-    fn judge(&mut self, title: &str, differences: Vec<Difference>) {
-        match differences.is_empty() {
-            true => self.passed += 1,
-            false => self.failed.push(Failed {
-                title: title.to_owned(),
-                differences,
-            }),
-        }
+    fn fail(&mut self, title: &str, differences: Vec<Difference>) {
+        self.failed.push(Failed {
+            title: title.to_owned(),
+            differences,
+        });
     }
 }
 
@@ -84,29 +87,30 @@ impl Played {
 fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<Difference>, Error> {
     let scene = Scene::of(case)?;
     let settings = scene.fill(&Value::Object(case.settings.clone()));
-    let line = json!({"name": case.name, "settings": settings, "call": case.call});
-    let outcome = without_clock(runner.outcome(&line)?);
+    let script = scene.fill(&case.script);
+    let line = json!({"name": case.name, "settings": settings, case.kind.member(): script});
+    let arrived = |count| scene.await_arrivals(count);
+    let outcome = without_clock(runner.outcome(&line, &arrived)?);
 
     let mut differences = Vec::new();
-    let expected = expected_of(language, &scene.fill(&case.outcome));
+    let expected = expected_of(language, case.kind, &scene.fill(&case.outcome));
     let (expected, outcome) = (without_defaults(&expected), without_defaults(&outcome));
     compare("outcome", &expected, &outcome, &mut differences);
-    let wire: Value = case
-        .wire
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(whole_request)
-        .collect();
-    compare("wire", &wire, &scene.wire(), &mut differences);
+    let expected = case.wire.as_array().into_iter().flatten();
+    let mut expected: Vec<Value> = expected.map(whole_request).collect();
+    let mut wire = scene.wire();
+    if case.any_order {
+        for requests in [&mut expected, &mut wire] {
+            requests.sort_by_key(Value::to_string);
+        }
+    }
+    compare("wire", &expected.into(), &wire.into(), &mut differences);
     if let Some(tags) = &case.tags_after {
         compare("tags_after", tags, &scene.tags()?, &mut differences);
     }
     Ok(differences)
 }
 
-/// In Rust no client is made of bad settings, and the error is the builder's: a message, which holds the remedy. The C
-/// interface has one form for all errors.
 /// A message that tells what this machine's clock says stands in the cases with `{clock}` in its place.
 fn without_clock(mut outcome: Value) -> Value {
     const SAYS: &str = "this machine's clock says ";
@@ -123,10 +127,23 @@ fn without_clock(mut outcome: Value) -> Value {
     outcome
 }
 
-fn expected_of(language: &str, outcome: &Value) -> Value {
+/// The C interface has one form for all errors. In Rust no client is made of bad settings, and the error is the
+/// builder's; how a bulk run ended is its summary, and a flush or a close that left changes is a count: each is a message.
+fn expected_of(language: &str, kind: Kind, outcome: &Value) -> Value {
     let mut outcome = outcome.clone();
-    if language == "rust" && outcome["status"] == "settings" {
-        outcome["error"] = json!({"message": outcome["error"]["message"]});
+    if language != "rust" {
+        return outcome;
+    }
+    if outcome["status"] == "settings" || kind == Kind::Bulk {
+        if let Some(error) = outcome.get_mut("error") {
+            *error = json!({"message": error["message"]});
+        }
+    }
+    let failures = outcome.get_mut("failures").and_then(Value::as_array_mut);
+    for failure in failures.into_iter().flatten() {
+        if kind == Kind::Batcher && failure.get("account").is_none() {
+            *failure = json!({"step": failure["step"], "status": failure["status"], "message": failure["message"]});
+        }
     }
     outcome
 }

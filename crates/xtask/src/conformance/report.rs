@@ -1,19 +1,21 @@
-//! What came of the cases: every difference, then a table of the languages.
+//! What came of the cases: every difference, then a table of the languages, with calls, bulk runs and batchers apart.
 
 use std::fmt;
 
+use super::case::Kind;
 use super::languages::Unready;
 use super::play::Played;
 
 /// All cases in all languages.
 #[derive(Debug)]
 pub(crate) struct Report {
-    cases: usize,
+    /// How many of each kind.
+    cases: [usize; Kind::ALL.len()],
     played: Vec<Played>,
 }
 
 impl Report {
-    pub(super) fn of(cases: usize, played: Vec<Played>) -> Report {
+    pub(super) fn of(cases: [usize; Kind::ALL.len()], played: Vec<Played>) -> Report {
         Report { cases, played }
     }
 
@@ -61,25 +63,27 @@ impl fmt::Display for Report {
                 writeln!(f, "skipped in {}: {title}: {reason}", played.language)?;
             }
         }
+        let [calls, bulk_runs, batchers] = self.cases;
         writeln!(
             f,
-            "{:>5} cases  passed  failed  skipped  seconds",
-            self.cases
+            "passed         calls  bulk runs  batchers   failed  skipped  seconds"
         )?;
+        writeln!(f, "of            {calls:>6}  {bulk_runs:>9}  {batchers:>8}")?;
         for played in &self.played {
             let language = played.language;
             match &played.unready {
                 Some(Unready::Missing(why) | Unready::Broken(why)) => {
-                    writeln!(f, "{language:<11}  not played: {why}")?;
+                    writeln!(f, "{language:<12}  not played: {why}")?;
                 }
-                None => writeln!(
-                    f,
-                    "{language:<11}  {:>6}  {:>6}  {:>7}  {:>7.1}",
-                    played.passed,
-                    played.failed.len(),
-                    played.skipped.len(),
-                    played.took.as_secs_f32()
-                )?,
+                None => {
+                    let [calls, bulk_runs, batchers] = played.passed;
+                    let (failed, skipped) = (played.failed.len(), played.skipped.len());
+                    let seconds = played.took.as_secs_f32();
+                    writeln!(
+                        f,
+                        "{language:<12}  {calls:>6}  {bulk_runs:>9}  {batchers:>8}  {failed:>7}  {skipped:>7}  {seconds:>7.1}"
+                    )?;
+                }
             }
         }
         Ok(())
@@ -99,7 +103,7 @@ mod tests {
             language,
             unready,
             took: Duration::from_millis(1_250),
-            passed: 0,
+            passed: [0; 3],
             failed: Vec::new(),
             skipped: Vec::new(),
         }
@@ -108,12 +112,12 @@ mod tests {
     #[test]
     fn a_failed_case_or_a_broken_runner_is_a_fault_and_a_missing_language_is_not() {
         let missing = Some(Unready::Missing("there is no Go".to_owned()));
-        let report = Report::of(2, vec![played("rust", None), played("go", missing)]);
+        let report = Report::of([2, 0, 0], vec![played("rust", None), played("go", missing)]);
         assert_eq!(report.fault(), None);
         assert_eq!(report.missing().as_deref(), Some("go: there is no Go"));
 
         let broken = Some(Unready::Broken("gcc: exit status: 1".to_owned()));
-        let report = Report::of(2, vec![played("c", broken)]);
+        let report = Report::of([2, 0, 0], vec![played("c", broken)]);
         assert_eq!(report.fault().as_deref(), Some("c: gcc: exit status: 1"));
         assert_eq!(report.missing(), None);
     }
@@ -126,19 +130,21 @@ mod tests {
             got: "\"tls\"".to_owned(),
         };
         let mut rust = played("rust", None);
-        rust.passed = 1;
+        rust.passed = [1, 2, 0];
         rust.failed.push(Failed {
             title: "tls: a".to_owned(),
             differences: vec![difference],
         });
         rust.skipped.push(("tls: b".to_owned(), "why".to_owned()));
-        let report = Report::of(3, vec![rust]);
+        let report = Report::of([3, 2, 1], vec![rust]);
         assert_eq!(report.fault().as_deref(), Some("1 cases failed"));
         assert_eq!(
             report.to_string(),
             "tls: a in rust\n  outcome.status\n    expected \"ok\"\n    got      \"tls\"\n\
-             skipped in rust: tls: b: why\n    3 cases  passed  failed  skipped  seconds\n\
-             rust              1       1        1      1.2\n"
+             skipped in rust: tls: b: why\n\
+             passed         calls  bulk runs  batchers   failed  skipped  seconds\n\
+             of                 3          2         1\n\
+             rust               1          2         0        1        1      1.2\n"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! A language's runner: one process for all cases, a line in and a line out. One that hangs or dies costs its case
-//! alone: another is started for the next.
+//! A language's runner: one process for all cases, a line in and a line out, and between them a line each way where a
+//! case waits for requests to arrive. One that hangs or dies costs its case alone: another is started for the next.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// No case takes so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,6 +16,9 @@ pub(super) struct Runner {
     command: Command,
     running: Option<Running>,
 }
+
+/// Waits until so many requests have arrived; why they do not, in a sentence.
+pub(super) type Arrived<'a> = &'a dyn Fn(u64) -> Result<(), String>;
 
 struct Running {
     child: Child,
@@ -32,13 +35,13 @@ impl Runner {
         }
     }
 
-    /// Has a case played; why there is no outcome, in a sentence.
-    pub(super) fn outcome(&mut self, case: &Value) -> Result<Value, String> {
+    /// Has a case played; `arrived` waits for so many requests on its behalf. Why there is no outcome, in a sentence.
+    pub(super) fn outcome(&mut self, case: &Value, arrived: Arrived) -> Result<Value, String> {
         let running = match &mut self.running {
             Some(running) => running,
             None => self.running.insert(Running::start(&mut self.command)?),
         };
-        let outcome = running.outcome(case);
+        let outcome = running.outcome(case, arrived);
         if outcome.is_err() {
             self.running = None;
         }
@@ -85,11 +88,27 @@ impl Running {
         })
     }
 
-    fn outcome(&mut self, case: &Value) -> Result<Value, String> {
-        let written = self.cases.as_mut().map(|cases| writeln!(cases, "{case}"));
-        if !matches!(written, Some(Ok(()))) {
-            return Err(self.death());
+    fn outcome(&mut self, case: &Value, arrived: Arrived) -> Result<Value, String> {
+        self.write(case)?;
+        loop {
+            let said = self.read()?;
+            let Some(count) = said.get("await_arrivals").and_then(Value::as_u64) else {
+                return Ok(said);
+            };
+            arrived(count)?;
+            self.write(&json!({"arrived": count}))?;
         }
+    }
+
+    fn write(&mut self, line: &Value) -> Result<(), String> {
+        let written = self.cases.as_mut().map(|cases| writeln!(cases, "{line}"));
+        match written {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.death()),
+        }
+    }
+
+    fn read(&mut self) -> Result<Value, String> {
         match self.outcomes.recv_timeout(PATIENCE) {
             Ok(line) => serde_json::from_str(&line)
                 .map_err(|error| format!("its outcome is not JSON: {error}: {line}")),
@@ -126,7 +145,10 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    fn never(_: u64) -> Result<(), String> {
+        Err("nothing arrives".to_owned())
+    }
 
     fn shell(script: &str) -> Runner {
         let mut command = Command::new("sh");
@@ -138,7 +160,7 @@ mod tests {
     fn each_case_gets_its_line_and_the_end_is_waited_for() {
         let mut echo = shell("cat");
         for n in 0..3 {
-            assert_eq!(echo.outcome(&json!({"n": n})), Ok(json!({"n": n})));
+            assert_eq!(echo.outcome(&json!({"n": n}), &never), Ok(json!({"n": n})));
         }
         assert_eq!(echo.end(), Ok(()));
     }
@@ -146,22 +168,41 @@ mod tests {
     #[test]
     fn a_runner_that_dies_costs_its_case_and_is_started_again() {
         let mut mortal = shell("read case; echo $case; read case || exit 0; exit 3");
-        assert_eq!(mortal.outcome(&json!(1)), Ok(json!(1)));
-        let died = mortal.outcome(&json!(2)).unwrap_err();
+        assert_eq!(mortal.outcome(&json!(1), &never), Ok(json!(1)));
+        let died = mortal.outcome(&json!(2), &never).unwrap_err();
         assert_eq!(died, "it died: exit status: 3");
-        assert_eq!(mortal.outcome(&json!(3)), Ok(json!(3)));
+        assert_eq!(mortal.outcome(&json!(3), &never), Ok(json!(3)));
         assert_eq!(mortal.end(), Ok(()));
     }
 
     #[test]
     fn what_is_no_json_or_cannot_be_started_is_said() {
-        let error = shell("echo nonsense; cat").outcome(&json!(1)).unwrap_err();
+        let error = shell("echo nonsense; cat")
+            .outcome(&json!(1), &never)
+            .unwrap_err();
         assert!(error.starts_with("its outcome is not JSON: "), "{error}");
-        let error = Runner::new(Command::new("no-such-runner")).outcome(&json!(1));
+        let error = Runner::new(Command::new("no-such-runner")).outcome(&json!(1), &never);
         assert!(
             error
                 .unwrap_err()
                 .starts_with("cannot start no-such-runner: ")
         );
+    }
+
+    #[test]
+    fn a_runner_that_waits_for_arrivals_is_answered_when_they_are_there() {
+        let script =
+            r#"read case; echo '{"await_arrivals": 3}'; read answer; echo "[$case, $answer]"; cat"#;
+        let mut waits = shell(script);
+        let asked = std::cell::Cell::new(0);
+        let arrived = |count| {
+            asked.set(count);
+            Ok(())
+        };
+        let outcome = waits.outcome(&json!("case"), &arrived);
+        assert_eq!(outcome, Ok(json!(["case", {"arrived": 3}])));
+        assert_eq!(asked.get(), 3);
+        let gone = shell(script).outcome(&json!("case"), &never);
+        assert_eq!(gone, Err("nothing arrives".to_owned()));
     }
 }

@@ -1,9 +1,11 @@
 //! The server of one case: an emulator on a port of its own, told what to do with each request that arrives.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SecretKey, UserSig};
 use imtag_emulator::{Arrived, Emulator};
@@ -26,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Everything that a case's call can meet.
+/// Everything that a case can meet.
 pub(super) struct Scene {
     /// Before the server, where a case says what connections meet.
     _door: Option<Door>,
@@ -73,8 +75,21 @@ impl Scene {
         filled(part, &names)
     }
 
+    /// Waits until so many requests have arrived.
+    pub(super) fn await_arrivals(&self, count: u64) -> Result<(), String> {
+        let arrived = || self.emulator.as_ref().map_or(0, |it| it.stats().arrivals());
+        let until = Instant::now() + PATIENCE;
+        while arrived() < count {
+            if Instant::now() >= until {
+                return Err(format!("{} of {count} requests arrived", arrived()));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// The requests that arrived, in their order.
-    pub(super) fn wire(&self) -> Value {
+    pub(super) fn wire(&self) -> Vec<Value> {
         let arrived = self.emulator.as_ref().map(Emulator::requests);
         arrived.iter().flatten().map(request).collect()
     }
@@ -100,21 +115,16 @@ fn endpoint(emulator: Option<&Emulator>, door: Option<&Door>) -> String {
     }
 }
 
-fn started(case: &Case, faults: &[Value]) -> Result<Emulator, Error> {
+fn started(case: &Case, faults: &BTreeMap<String, Vec<Value>>) -> Result<Emulator, Error> {
     let key = SecretKey::new(SECRET_KEY)?;
     let builder = Emulator::builder().secret_key(key).tls(case.tls);
     let emulator = builder.strict_random(true).start()?;
     for (account, tags) in &case.tags_before {
         emulator.tag(account, tags);
     }
-    if !faults.is_empty() {
+    for (operation, faults) in faults {
         let faults: Vec<Value> = faults.iter().map(with_text_body).collect();
-        let route = match case.call["operation"].as_str() {
-            Some("replace") => "add",
-            Some(operation) => operation,
-            None => return Err("a call has an operation".into()),
-        };
-        let order = json!({"route": route, "faults": faults});
+        let order = json!({"route": operation, "faults": faults});
         emulator.faults_by_json(order.to_string().as_bytes())?;
     }
     Ok(emulator)

@@ -1,0 +1,189 @@
+//! The life of a batcher in a case: its steps on this thread, its calls on threads of their own.
+
+use std::collections::BTreeMap;
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+use imtag_transport::{
+    Batcher, BatcherOptions, CallOptions, ChangeError, Client, Rules, Unfinished, WhenFull,
+};
+use serde_json::{Value, json};
+
+use crate::change::{self, Given};
+use crate::outcome::change_failed;
+use crate::{NotACase, call, cancel, lines};
+
+/// So often it is looked whether as many changes are unsettled as a step waits for.
+const LOOK: Duration = Duration::from_millis(1);
+
+pub(crate) fn live(client: &Client, case: &Value) -> Result<Value, NotACase> {
+    let batcher = options(client, case)?.start();
+    thread::scope(|scope| {
+        let mut life = Life {
+            batcher: &batcher,
+            rules: client.rules(),
+            submitted: 0,
+            calls: Vec::new(),
+            done: 0,
+            failures: BTreeMap::new(),
+            is_closed: false,
+        };
+        let steps = case["steps"].as_array().into_iter().flatten();
+        for (index, step) in (0..).zip(steps) {
+            life.step(scope, index, step)?;
+        }
+        life.end()
+    })
+}
+
+fn options(client: &Client, case: &Value) -> Result<BatcherOptions, NotACase> {
+    let time = |name: &str| case["options"][name].as_u64().map(Duration::from_millis);
+    let mut options = client.batcher();
+    if let Some(timeout) = time("timeout_ms") {
+        options = options.timeout(timeout);
+    }
+    if let Some(timeout) = time("attempt_timeout_ms") {
+        options = options.attempt_timeout(timeout);
+    }
+    if let Some(window) = time("late_window_ms") {
+        options = options.settling_time(window);
+    }
+    if let Some(linger) = time("linger_ms") {
+        options = options.linger(linger);
+    }
+    if let Some(capacity) = case["options"]["capacity"].as_u64() {
+        options = options.room(usize::try_from(capacity)?);
+    }
+    options = match case["options"]["when_full"].as_str() {
+        Some("fail") => options.when_full(WhenFull::Fail),
+        Some("wait") => options.when_full(WhenFull::Wait),
+        _ => options,
+    };
+    Ok(options)
+}
+
+struct Life<'scope, 'env> {
+    batcher: &'env Batcher,
+    rules: &'env Rules,
+    /// Submitted changes whose outcomes have not been polled.
+    submitted: usize,
+    calls: Vec<(u64, ScopedJoinHandle<'scope, Result<(), ChangeError>>)>,
+    done: u64,
+    /// By step.
+    failures: BTreeMap<u64, Value>,
+    is_closed: bool,
+}
+
+impl<'scope, 'env> Life<'scope, 'env> {
+    fn step(
+        &mut self,
+        scope: &'scope Scope<'scope, 'env>,
+        index: u64,
+        step: &'env Value,
+    ) -> Result<(), NotACase> {
+        if let Some(change) = step.get("submit") {
+            let Given { change, invalid } = change::read(self.rules, change)?;
+            let submitted = match invalid {
+                None => self.batcher.submit(index, change),
+                Some(invalid) => self.batcher.submit_invalid(index, change, invalid),
+            };
+            match submitted {
+                Ok(()) => self.submitted += 1,
+                Err(error) => self.ended(index, Err(error)),
+            }
+        } else if let Some(change) = step.get("call") {
+            let given = change::read(self.rules, change)?;
+            let batcher = self.batcher;
+            let call = scope.spawn(move || call_with(batcher, step, given));
+            self.calls.push((index, call));
+        } else if step["flush"] == true {
+            self.waited(
+                index,
+                with_options(step, |options| self.batcher.flush(options)),
+            );
+        } else if step["close"] == true {
+            let closed = with_options(step, |options| self.batcher.close(options));
+            self.is_closed = closed.is_ok();
+            self.waited(index, closed);
+        } else if step["join"] == true {
+            self.join();
+        } else if let Some(count) = step["await_arrivals"].as_u64() {
+            lines::await_arrivals(count)?;
+        } else if let Some(count) = step["await_unsettled"].as_u64() {
+            while self.batcher.unsettled() as u64 != count {
+                thread::sleep(LOOK);
+            }
+        } else {
+            return Err(format!("there is no such step: {step}").into());
+        }
+        Ok(())
+    }
+
+    /// Waits until all changes have their outcomes.
+    fn join(&mut self) {
+        for (index, call) in std::mem::take(&mut self.calls) {
+            let ended = call.join().expect("a call does not panic");
+            self.ended(index, ended);
+        }
+        while self.submitted > 0 {
+            for settled in self.batcher.poll(Duration::MAX) {
+                self.submitted -= 1;
+                self.ended(settled.id, settled.result);
+            }
+        }
+    }
+
+    fn end(mut self) -> Result<Value, NotACase> {
+        if !self.is_closed {
+            self.batcher.close(&CallOptions::new())?;
+        }
+        self.join();
+        let failures: Vec<Value> = self.failures.into_values().collect();
+        Ok(json!({"status": "ok", "done": self.done, "failures": failures}))
+    }
+
+    fn ended(&mut self, index: u64, result: Result<(), ChangeError>) {
+        match result {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                let failure = change_failed("step", index, &error);
+                self.failures.insert(index, failure);
+            }
+        }
+    }
+
+    fn waited(&mut self, index: u64, result: Result<(), Unfinished>) {
+        match result {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                let status = if error.cancelled {
+                    "cancelled"
+                } else {
+                    "timeout"
+                };
+                let failure =
+                    json!({"step": index, "status": status, "message": error.to_string()});
+                self.failures.insert(index, failure);
+            }
+        }
+    }
+}
+
+fn call_with(batcher: &Batcher, step: &Value, given: Given) -> Result<(), ChangeError> {
+    let Given { change, invalid } = given;
+    match invalid {
+        Some(invalid) => Err(ChangeError::invalid(&change, invalid)),
+        None => with_options(step, |options| batcher.call(change, options)),
+    }
+}
+
+/// Does something with the times of a step, and with what may cancel it.
+fn with_options<T>(step: &Value, act: impl FnOnce(&CallOptions) -> T) -> T {
+    cancel::within(step, |token| {
+        let options = call::options(step);
+        match token {
+            Some(token) => act(&options.cancel(token)),
+            None => act(&options),
+        }
+    })
+}

@@ -1,0 +1,151 @@
+//! A bulk run of a case: fed by hand on this thread, which then asks for all outcomes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use imtag_transport::{
+    Bulk, BulkOptions, ChangeError, Client, EndedEarly, Progress, Rules, Settled, Summary,
+};
+use serde_json::{Value, json};
+
+use crate::outcome::{change_failed, status};
+use crate::{NotACase, change, lines};
+
+/// Outcomes that were handed out.
+#[derive(Default)]
+struct HandedOut {
+    settled: u64,
+    not_taken: u64,
+    failures: Vec<(u64, ChangeError)>,
+}
+
+pub(crate) fn run(client: &Client, case: &Value) -> Result<Value, NotACase> {
+    let bulk = options(client, case).start();
+    let mut handed_out = HandedOut::default();
+    thread::scope(|scope| {
+        if let Some(count) = case["cancel_after_arrivals"].as_u64() {
+            let bulk = &bulk;
+            scope.spawn(move || {
+                lines::await_arrivals(count).expect("the harness answers");
+                bulk.cancel();
+            });
+        }
+        handed_out.feed(&bulk, client.rules(), &case["input"])?;
+        let summary = bulk.finish();
+        handed_out.take(bulk.poll(Duration::ZERO));
+        Ok(handed_out.ended(&summary))
+    })
+}
+
+fn options(client: &Client, case: &Value) -> BulkOptions {
+    let time = |name: &str| case["options"][name].as_u64().map(Duration::from_millis);
+    let mut options = client.bulk();
+    if let Some(timeout) = time("timeout_ms") {
+        options = options.timeout(timeout);
+    }
+    if let Some(timeout) = time("attempt_timeout_ms") {
+        options = options.attempt_timeout(timeout);
+    }
+    if let Some(window) = time("late_window_ms") {
+        options = options.settling_time(window);
+    }
+    if let Some(linger) = time("linger_ms") {
+        options = options.linger(linger);
+    }
+    if let Some(capacity) = case["options"]["capacity"].as_u64() {
+        options = options.room(usize::try_from(capacity).unwrap_or(usize::MAX));
+    }
+    if let Some(nth) = case["cancel_at_progress"].as_u64() {
+        let asked = Arc::new(AtomicU64::new(0));
+        options = options.interrupt(move || asked.fetch_add(1, Ordering::Relaxed) + 1 == nth);
+    }
+    options
+}
+
+impl HandedOut {
+    /// Goes through the input, up to a change that is not taken.
+    fn feed(&mut self, bulk: &Bulk, rules: &Rules, input: &Value) -> Result<(), NotACase> {
+        let mut index = 0;
+        for item in input.as_array().into_iter().flatten() {
+            if let Some(count) = item["await_arrivals"].as_u64() {
+                lines::await_arrivals(count)?;
+                continue;
+            }
+            if item["cancel"] == true {
+                bulk.cancel();
+                continue;
+            }
+            let given = change::read(rules, item)?;
+            let pushed = match given.invalid {
+                None => bulk.push(index, given.change),
+                Some(invalid) => bulk.push_invalid(index, given.change, invalid),
+            };
+            if let Err(error) = pushed {
+                self.not_taken += 1;
+                self.settled += 1;
+                self.failures.push((index, error));
+                return Ok(());
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, settled: Vec<Settled>) {
+        self.settled += settled.len() as u64;
+        let failed = settled.into_iter().filter_map(|settled| {
+            let error = settled.result.err()?;
+            Some((settled.id, error))
+        });
+        self.failures.extend(failed);
+        self.failures.sort_by_key(|(index, _)| *index);
+    }
+
+    fn ended(&self, summary: &Summary) -> Value {
+        let Progress {
+            taken,
+            done,
+            failed,
+            requests,
+            attempts,
+            sent,
+            splits,
+            ..
+        } = summary.progress;
+        let failures = self.failures.iter();
+        let mut outcome = json!({
+            "status": ended_status(summary),
+            "settled": self.settled,
+            "failures": failures.map(|(index, error)| change_failed("index", *index, error)).collect::<Vec<_>>(),
+            "summary": {
+                "taken": taken,
+                "done": done,
+                "failed": failed,
+                "not_taken": self.not_taken,
+                "requests": requests,
+                "attempts": attempts,
+                "attempts_sent": sent,
+                "splits": splits,
+                "timpush_would_save": summary.timpush_would_save(),
+            },
+        });
+        if !summary.all_done() {
+            outcome["error"] = json!({"message": summary.to_string()});
+        }
+        outcome
+    }
+}
+
+fn ended_status(summary: &Summary) -> &'static str {
+    match &summary.ended {
+        None if summary.all_done() => "ok",
+        None => "partial",
+        Some(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+            status(error.as_ref().cause())
+        }
+        Some(EndedEarly::Cancelled) => "cancelled",
+        Some(_) => "defect",
+    }
+}

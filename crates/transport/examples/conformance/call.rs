@@ -1,0 +1,61 @@
+//! A call of a case.
+
+use std::time::Duration;
+
+use imtag_transport::{AddTags, CallOptions, ClearTags, Client, GetTags, RemoveTags};
+use serde_json::Value;
+
+use crate::outcome::{self, Ended};
+use crate::text::texts;
+use crate::{NotACase, cancel, text};
+
+/// Makes it, with what may cancel it.
+pub(crate) fn make(client: &Client, call: &Value) -> Result<Value, NotACase> {
+    let ended = cancel::within(call, |token| {
+        let mut options = options(call);
+        if let Some(token) = token {
+            options = options.cancel(token);
+        }
+        ended(client, call, &options)
+    });
+    Ok(outcome::of(ended?))
+}
+
+/// The times of a call, or of a batcher's step.
+pub(crate) fn options(call: &Value) -> CallOptions {
+    let time = |name: &str| call[name].as_u64().map(Duration::from_millis);
+    let mut options = CallOptions::new();
+    if let Some(timeout) = time("timeout_ms") {
+        options = options.timeout(timeout);
+    }
+    if let Some(timeout) = time("attempt_timeout_ms") {
+        options = options.attempt_timeout(timeout);
+    }
+    options
+}
+
+fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, NotACase> {
+    let rules = client.rules();
+    let (users, accounts) = (users(&call["users"])?, texts(&call["accounts"])?);
+    let users = users.iter().map(|(account, tags)| {
+        let tags = tags.iter().map(Vec::as_slice);
+        (account.as_slice(), tags)
+    });
+    let accounts = accounts.iter().map(Vec::as_slice);
+    Ok(match call["operation"].as_str() {
+        Some("add") => Ended::of(client, AddTags::by(rules, users), options),
+        Some("remove") => Ended::of(client, RemoveTags::by(rules, users), options),
+        Some("replace") => Ended::of(client, AddTags::replacing(rules, users), options),
+        Some("get") => Ended::of(client, GetTags::by(rules, accounts), options),
+        Some("clear") => Ended::of(client, ClearTags::by(rules, accounts), options),
+        _ => return Err(format!("there is no operation {}", call["operation"]).into()),
+    })
+}
+
+/// An account and its tags, as bytes.
+type User = (Vec<u8>, Vec<Vec<u8>>);
+
+fn users(users: &Value) -> Result<Vec<User>, NotACase> {
+    let user = |user: &Value| Ok((text::bytes(&user["account"])?, texts(&user["tags"])?));
+    users.as_array().into_iter().flatten().map(user).collect()
+}
