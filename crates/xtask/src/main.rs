@@ -1,7 +1,6 @@
 //! `cargo xtask TASK`: the project's own tasks. Here is only which task a word starts, and the exit code: 0 done,
 //! 1 failed. A task is a file or a folder of its name.
 
-mod abi;
 mod bench;
 mod cargo;
 mod chaos;
@@ -26,7 +25,6 @@ type Error = Box<dyn std::error::Error>;
 const HELP: &str = "\
 Usage: cargo xtask TASK
 
-  abi [--check]      write include/abi.txt from include/imtag.h, or say what has changed in the C interface
   bench NAME         measure what no test can assert, beside a peer; --help has the names
   chaos OPTIONS      import a million users while everything goes wrong, and compare; --help has the options
   conformance        play the cases of tests/conformance in every language; with --help: in some
@@ -44,7 +42,6 @@ Usage: cargo xtask TASK
 fn main() -> ExitCode {
     let mut arguments = lexopt::Parser::from_env();
     let done = match arguments.value() {
-        Ok(task) if task == "abi" => abi::run(arguments),
         Ok(task) if task == "bench" => bench::run(arguments),
         Ok(task) if task == "chaos" => chaos::run(arguments),
         Ok(task) if task == "conformance" => conformance::run(arguments),

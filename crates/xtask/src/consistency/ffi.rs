@@ -1,5 +1,5 @@
 //! The C interface's own rules, read from the sources of the crate ffi: every function that C can call runs behind the
-//! panic boundary, header and sources name the same functions, and nobody else may be unsafe.
+//! panic boundary, and nobody else may be unsafe.
 //!
 //! It reads the form that the sources have: what C calls stands at the left margin, and its body ends with a `}` there.
 
@@ -8,7 +8,6 @@ use std::fs;
 
 use super::sources::source_files;
 use super::{assert_none, read};
-use crate::abi::{Fact, facts_of_header};
 use crate::cargo::root;
 
 /// Where the panic boundary begins. A function of the same file that itself ends in one will do as well: `set`,
@@ -38,35 +37,6 @@ fn every_function_that_c_calls_runs_behind_the_panic_boundary() {
         }));
     }
     assert_none(faults);
-}
-
-#[test]
-fn header_and_sources_name_the_same_functions() {
-    let in_sources: BTreeSet<String> = sources()
-        .iter()
-        .flat_map(|(_, text)| functions(text))
-        .filter(|function| function.exported)
-        .map(|function| function.name)
-        .collect();
-    let in_header: BTreeSet<String> = facts_of_header()
-        .unwrap()
-        .into_iter()
-        .filter_map(|fact| match fact {
-            Fact::Function { name, .. } => Some(name),
-            _ => None,
-        })
-        .collect();
-    assert!(in_sources.len() > 60, "only {} found", in_sources.len());
-    let differ = in_sources.symmetric_difference(&in_header);
-    assert_none(
-        differ
-            .map(|name| {
-                format!(
-                    "{name} is not both in crates/ffi and in the header: run `cargo xtask header`"
-                )
-            })
-            .collect(),
-    );
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! C: the tests of the interface as programs in C use it, plain, under valgrind, and compiled with sanitizers; the
-//! header as C and C++ of each standard that counts; symbols and layouts as the library and a compiler have them. The
-//! library is an installed one.
+//! header as C and C++ of each standard that counts, and the recorded interface with it. The library is an installed one.
 //!
 //! What each program holds stands at its head, in tests/c.
 
-mod guards;
+mod abi;
 mod jobs;
 
 use std::path::{Path, PathBuf};
@@ -67,13 +66,19 @@ const PROGRAMS: [Program; 17] = [
     program("settings"),
 ];
 
-/// The compilers, with the standards of their languages; gcc and g++ are needed, the others are used if they are there.
-const HEADER_AS: [(&str, &str, &[&str]); 4] = [
-    ("gcc", "c", &["c99", "c17"]),
-    ("g++", "c++", &["c++17", "c++20"]),
-    ("clang", "c", &["c99", "c17"]),
-    ("clang++", "c++", &["c++17", "c++20"]),
+/// Standards, and what is compiled as such.
+type Sources = [(&'static str, &'static str); 3];
+
+/// The compilers, with the standards of their languages and what is compiled as such; gcc and g++ are needed, the others
+/// are used if they are there.
+const COMPILERS: [(&str, &str, Sources); 4] = [
+    ("gcc", "c", AS_C),
+    ("g++", "c++", AS_CPP),
+    ("clang", "c", AS_C),
+    ("clang++", "c++", AS_CPP),
 ];
+const AS_C: Sources = [("c99", "header"), ("c17", "header"), ("c11", "abi")];
+const AS_CPP: Sources = [("c++17", "header"), ("c++20", "header"), ("c++17", "abi")];
 
 pub(super) fn plain() -> Outcome {
     tested(Variant::Plain)
@@ -122,11 +127,10 @@ fn faults(variant: Variant) -> Result<Vec<String>, Error> {
         .map(|program| kit.job(program.name, &symbols))
         .collect();
     if variant == Variant::Plain {
-        faults.extend(guards::symbols(&symbols)?);
+        faults.extend(abi::faults(&symbols)?);
         jobs.push(kit.job("version", &symbols));
         jobs.push(kit.sample());
         jobs.extend(kit.headers());
-        jobs.extend(guards::layouts(&kit)?);
         jobs.extend(kit.conformance_runner()?);
     }
     faults.extend(jobs::all(jobs));
@@ -298,14 +302,14 @@ impl Kit {
 
     fn headers(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
-        for (compiler, language, standards) in HEADER_AS {
+        for (compiler, language, sources) in COMPILERS {
             if output(Command::new(compiler).arg("--version")).is_err() {
                 continue;
             }
-            for standard in standards {
-                let name = format!("header-{compiler}-{standard}");
-                let standard = format!("-std={standard}");
-                let arguments = [&standard, "-x", language, "header.c", "-x", "none"];
+            for (standard, source) in sources {
+                let name = format!("{source}-{compiler}-{standard}");
+                let (standard, source) = (format!("-std={standard}"), format!("{source}.c"));
+                let arguments = [&standard, "-x", language, &source, "-x", "none"];
                 let build = self.compile(compiler, &arguments, &name);
                 let run = self.start(&name);
                 jobs.push(Job::of(name, build, Some(run)));
@@ -347,7 +351,7 @@ mod tests {
 
     #[test]
     fn every_program_in_c_is_run() {
-        let others = ["header", "sample", "version", "with_emulator"];
+        let others = ["abi", "header", "sample", "version", "with_emulator"];
         for file in std::fs::read_dir(root().join("tests/c")).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
