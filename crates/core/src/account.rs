@@ -77,7 +77,7 @@ fn bounded<'a>(text: impl Text<'a>, most: usize) -> Result<&'a str, Problem> {
 }
 
 fn lone(place: Place, problem: Problem) -> Invalid {
-    Invalid::of(vec![Violation { place, problem }]).expect("one violation is not none")
+    Invalid::from_violations(vec![Violation { place, problem }]).expect("one violation is not none")
 }
 
 impl fmt::Display for Account<'_> {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_registration_id_of_any_length_passes_on_timpush_and_an_empty_one_does_not() {
-        let rules = Rules::of(Generation::Timpush);
+        let rules = Rules::for_generation(Generation::Timpush);
         let id = "379C2F0D-290D-47AE-94D1-919058C39C77";
         assert_eq!(Account::new(id, &rules).unwrap().as_str(), id);
         assert!(Account::new(&"r".repeat(500), &rules).is_ok());

@@ -1,10 +1,9 @@
-//! The error catalogue: what each code of the service means, what to do, whether to repeat, and what is known of
-//! the effect. One table; `docs/errors.md` is made from it.
+//! The error catalogue: for each code of the service its meaning, its remedy, whether to retry, and the effect of a call
+//! that got it. One table; `docs/errors.md` is made from it.
 //!
-//! The effect: no page says whether a request answered FAIL changed some accounts all the same. So a code counts
-//! as *not applied* only where it is decided on the request as a whole before any account is looked at (its URL,
-//! its signature, its frequency, its form); all others are *possibly applied*. Every code that may be repeated can
-//! be, as tags are a set.
+//! The effect: no page says whether a request that was answered FAIL changed some accounts all the same. A code is
+//! *not applied* only if the service decides it on the request as a whole, before it looks at an account: by the URL, the
+//! signature, the frequency, the form. All others are *possibly applied*. To retry is always safe, as tags are a set.
 
 use std::fmt;
 
@@ -24,7 +23,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// What is said of it where `operation` failed: a get changes nothing, however it ends.
+    /// The effect of a failed `operation`: [`NotRead`](Effect::NotRead) for a get, which changes nothing.
     #[must_use]
     pub fn of_failed(self, operation: Operation) -> Effect {
         if operation == Operation::Get {
@@ -249,17 +248,17 @@ mod tests {
 
     #[test]
     fn what_may_be_repeated_is_what_the_documentation_says() {
-        let of = |class| -> Vec<i32> {
-            let codes = CATALOGUE.iter().filter(|entry| entry.retry == class);
-            codes.map(|entry| entry.code.0).collect()
+        let codes = |class| -> Vec<i32> {
+            let entries = CATALOGUE.iter().filter(|entry| entry.retry == class);
+            entries.map(|entry| entry.code.0).collect()
         };
         assert_eq!(
-            of(Backoff),
+            codes(Backoff),
             [60008, 60013, 60014, 70169, 70500, 90994, 90995, 91000]
         );
-        assert_eq!(of(AfterWindow), [60007, 60011, 60018, 60019]);
-        assert_eq!(of(OnceLater), [60004, 60005]);
-        assert_eq!(of(NewUserSig), [70001]);
+        assert_eq!(codes(AfterWindow), [60007, 60011, 60018, 60019]);
+        assert_eq!(codes(OnceLater), [60004, 60005]);
+        assert_eq!(codes(NewUserSig), [70001]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Change {
         account: impl Into<String>,
         tags: impl IntoIterator<Item = T>,
     ) -> Change {
-        Change::of(Operation::Add, account.into(), tags)
+        Change::new(Operation::Add, account.into(), tags)
     }
 
     /// Removes tags from a user: any number.
@@ -37,12 +37,12 @@ impl Change {
         account: impl Into<String>,
         tags: impl IntoIterator<Item = T>,
     ) -> Change {
-        Change::of(Operation::Remove, account.into(), tags)
+        Change::new(Operation::Remove, account.into(), tags)
     }
 
     /// Removes all tags of a user.
     pub fn clear(account: impl Into<String>) -> Change {
-        Change::of(Operation::Clear, account.into(), None::<String>)
+        Change::new(Operation::Clear, account.into(), None::<String>)
     }
 
     /// [`add`](Change::add) from text or bytes, checked by `rules`.
@@ -85,10 +85,10 @@ impl Change {
     ) -> Result<Change, Invalid> {
         let mut good = Vec::new();
         let account = violations(rules, operation, account, tags, |tag| good.push(tag))?;
-        Ok(Change::of(operation, account.to_owned(), good))
+        Ok(Change::new(operation, account.to_owned(), good))
     }
 
-    fn of<T: Into<String>>(
+    fn new<T: Into<String>>(
         operation: Operation,
         account: String,
         tags: impl IntoIterator<Item = T>,
@@ -176,7 +176,7 @@ fn violations<'a, T: Text<'a>>(
         place: Place::TagsOfChange,
         problem,
     }));
-    match (account, Invalid::of(found)) {
+    match (account, Invalid::from_violations(found)) {
         (Ok(account), None) => Ok(account.as_str()),
         (_, Some(invalid)) => Err(invalid),
         (Err(()), None) => unreachable!("a bad account is a violation"),
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn bytes_are_checked_as_text_is() {
-        let rules = Rules::of(Generation::Timpush);
+        let rules = Rules::for_generation(Generation::Timpush);
         let change = Change::checked_add(&rules, "u", [b"a".as_slice(), b"a", b"b"]).unwrap();
         assert_eq!(change, Change::add("u", ["a", "b"]));
         let invalid = Change::checked_remove(&rules, "u", [b"a".as_slice(), b"\xff"]).unwrap_err();

@@ -29,7 +29,7 @@ impl<'a> Checked<'a> {
         replace: bool,
         given: impl IntoIterator<Item = (A, Tags)>,
     ) -> Result<Checked<'a>, Invalid> {
-        let mut check = Check::by(rules);
+        let mut check = Check::new(rules);
         if replace && rules.generation != Generation::Timpush {
             check.found(Place::Replace, Problem::NeedsTimpush);
         }
@@ -55,7 +55,7 @@ impl<'a> Checked<'a> {
         rules: &Rules,
         given: impl IntoIterator<Item = A>,
     ) -> Result<Checked<'a>, Invalid> {
-        let mut check = Check::by(rules);
+        let mut check = Check::new(rules);
         let mut accounts = Vec::new();
         for account in given {
             let place = Place::Account(check.count);
@@ -156,7 +156,7 @@ struct Check<'a, 'l> {
 }
 
 impl<'a, 'l> Check<'a, 'l> {
-    fn by(rules: &'l Rules) -> Self {
+    fn new(rules: &'l Rules) -> Self {
         Check {
             rules,
             count: 0,
@@ -201,16 +201,18 @@ impl<'a, 'l> Check<'a, 'l> {
             }
         }
         let count = out.len() - start;
-        let most = match replace {
-            true => self.rules.limits.tags_per_user,
-            false => self.rules.limits.tags_per_user_and_request,
+        let most = if replace {
+            self.rules.limits.tags_per_user
+        } else {
+            self.rules.limits.tags_per_user_and_request
         };
         if empty {
             self.found(Place::UserTags(user), Problem::None);
         } else if count > most {
-            let too_many = match replace {
-                true => Problem::TooManyToCarry { count, most },
-                false => Problem::TooMany { count, most },
+            let too_many = if replace {
+                Problem::TooManyToCarry { count, most }
+            } else {
+                Problem::TooMany { count, most }
             };
             self.found(Place::UserTags(user), too_many);
         }
@@ -223,7 +225,7 @@ impl<'a, 'l> Check<'a, 'l> {
         } else if count > most {
             self.found(place, Problem::TooMany { count, most });
         }
-        match Invalid::of(self.violations) {
+        match Invalid::from_violations(self.violations) {
             Some(invalid) => Err(invalid),
             None => Ok(Checked {
                 rules: *self.rules,

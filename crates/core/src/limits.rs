@@ -5,8 +5,8 @@
 
 use crate::Generation;
 
-/// What the service takes at most. [`Limits::DOCUMENTED`] is what its pages state today; a plan that grants
-/// more is a matter of changing a field.
+/// The limits of the service. [`Limits::DOCUMENTED`] is what its pages state today. Where a plan grants more, change
+/// the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -19,7 +19,7 @@ pub struct Limits {
     /// Bytes of a tag, in UTF-8.
     pub tag_bytes: usize,
     /// Bytes of an account (a UserID), in UTF-8. The `timpush` paths also take RegistrationIDs, whose length
-    /// nobody states: there only an empty one is refused.
+    /// no page states: there only an empty one is refused.
     pub account_bytes: usize,
     /// Distinct tags of an app; counted on the `timpush` paths only.
     pub tags_per_app: usize,
@@ -40,19 +40,19 @@ impl Limits {
     };
 }
 
-/// A limit that no request has.
+/// A limit that cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLimit {
-    /// Nothing is called so.
+    /// No limit has this name.
     #[error("there is no limit {0:?}: use one of {names}", names = Limits::NAMES.join(", "))]
     Unknown(String),
-    /// Nothing could ever be sent.
+    /// With a limit of 0 nothing could be sent.
     #[error("the limit {0} is 0: set 1 or more")]
     Zero(&'static str),
 }
 
 impl Limits {
-    /// What [`set`](Limits::set) can set: the limits that a request is checked by, as their fields are called.
+    /// The names that [`set`](Limits::set) takes: the fields by which a request is checked.
     pub const NAMES: [&str; 5] = [
         "users_per_request",
         "tags_per_user_and_request",
@@ -68,7 +68,7 @@ impl Limits {
     ///
     /// let mut rules = Rules::default();
     /// rules.limits.set("tag_bytes", 60)?;
-    /// assert!(AddTags::by(&rules, [("xiaojun012", ["x".repeat(60).as_str()])]).is_ok());
+    /// assert!(AddTags::with_rules(&rules, [("xiaojun012", ["x".repeat(60).as_str()])]).is_ok());
     /// # Ok::<(), imtag_core::InvalidLimit>(())
     /// ```
     ///
@@ -100,7 +100,7 @@ impl Default for Limits {
     }
 }
 
-/// What a request is checked by: the limits, and the generation of paths that it is meant for.
+/// The rules by which a request is checked: the limits, and the generation of paths that it is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rules {
     /// The generation of paths.
@@ -110,9 +110,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The documented limits on the given generation of paths.
+    /// The documented limits, for this generation of paths.
     #[must_use]
-    pub fn of(generation: Generation) -> Rules {
+    pub fn for_generation(generation: Generation) -> Rules {
         Rules {
             generation,
             limits: Limits::DOCUMENTED,

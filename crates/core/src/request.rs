@@ -1,30 +1,30 @@
-//! The four requests. Each can only be made valid, so that writing one as JSON cannot fail; all strings are
-//! borrowed, so that none is copied before it is written.
+//! The four requests. Each is valid by construction, so writing it as JSON cannot fail. It borrows all strings, so
+//! none is copied before it is written.
 //!
-//! A request is an operation and one of two bodies (`checked.rs`): a fifth operation is a row in the table of
+//! A request is an operation and one of two bodies (`checked.rs`). To add a fifth operation, add a row to the table of
 //! operations and a type here.
 
 use crate::checked::Checked;
 use crate::{Account, Invalid, Operation, Rules, Text, UserTags};
 
-/// What all requests share: enough to check one again, to send it, and to judge its answer.
+/// What all requests share: enough to check one again, to send it, and to read its answer.
 pub trait Request: sealed::Sealed {
-    /// What the request does.
+    /// The operation of the request.
     const OPERATION: Operation;
 
     #[doc(hidden)]
     fn checked(&self) -> &Checked<'_>;
 
-    /// The rules that the request was checked by.
+    /// The rules by which the request was checked.
     fn rules(&self) -> &Rules {
         self.checked().rules()
     }
 
-    /// Checks the request again by other rules, such as those of the client that is to send it. Places are those in
-    /// the request as it is: duplicated tags, which were dropped when it was made, count no more.
+    /// Checks the request again by other rules, such as those of the client that sends it. Places are positions in the
+    /// request as it is: duplicated tags were dropped when it was made, and do not count.
     ///
     /// # Errors
-    /// With everything that these rules forbid.
+    /// With every violation at once.
     fn check(&self, rules: &Rules) -> Result<(), Invalid> {
         self.checked().check(rules)
     }
@@ -40,7 +40,7 @@ pub trait Request: sealed::Sealed {
     }
 }
 
-/// Declares a request and its two makers: by the documented rules, and by others.
+/// Declares a request and its two constructors: `new` by the documented rules, `with_rules` by others.
 macro_rules! request {
     ($(#[$doc:meta])* $request:ident, $operation:expr, of users) => {
         request!($(#[$doc])* $request, $operation);
@@ -54,14 +54,14 @@ macro_rules! request {
             pub fn new<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
                 users: impl IntoIterator<Item = (A, Tags)>,
             ) -> Result<Self, Invalid> {
-                Self::by(&Rules::default(), users)
+                Self::with_rules(&Rules::default(), users)
             }
 
-            /// The same by other rules: other limits, or for the `timpush` paths.
+            /// As `new`, by other rules: other limits, or the `timpush` paths.
             ///
             /// # Errors
             /// With every violation at once.
-            pub fn by<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+            pub fn with_rules<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
                 rules: &Rules,
                 users: impl IntoIterator<Item = (A, Tags)>,
             ) -> Result<Self, Invalid> {
@@ -85,14 +85,14 @@ macro_rules! request {
             pub fn new<A: Text<'a>>(
                 accounts: impl IntoIterator<Item = A>,
             ) -> Result<Self, Invalid> {
-                Self::by(&Rules::default(), accounts)
+                Self::with_rules(&Rules::default(), accounts)
             }
 
-            /// The same by other rules: other limits, or for the `timpush` paths.
+            /// As `new`, by other rules: other limits, or the `timpush` paths.
             ///
             /// # Errors
             /// With every violation at once.
-            pub fn by<A: Text<'a>>(
+            pub fn with_rules<A: Text<'a>>(
                 rules: &Rules,
                 accounts: impl IntoIterator<Item = A>,
             ) -> Result<Self, Invalid> {
@@ -135,13 +135,13 @@ request!(
 );
 
 impl<'a> AddTags<'a> {
-    /// Makes a request after which these tags are the only ones that the users have, at most 100 a user. Only the
-    /// `timpush` paths can do so; on the others it is a violation.
+    /// Makes a request that replaces all tags of the users by these, at most 100 a user. Only the `timpush` paths can
+    /// do so; on the others it is a violation.
     ///
     /// ```
     /// use imtag_core::{AddTags, Generation, Rules};
     ///
-    /// let timpush = Rules::of(Generation::Timpush);
+    /// let timpush = Rules::for_generation(Generation::Timpush);
     /// assert!(AddTags::replacing(&timpush, [("xiaojun012", ["vip"])]).is_ok());
     ///
     /// let invalid = AddTags::replacing(&Rules::default(), [("xiaojun012", ["vip"])]).unwrap_err();

@@ -19,7 +19,7 @@ fn users(count: usize) -> Vec<(String, Vec<String>)> {
 }
 
 fn add(users: &[(String, Vec<String>)], rules: &Rules) -> Result<(), Invalid> {
-    AddTags::by(rules, users.iter().map(|(user, tags)| (user, tags))).map(|_| ())
+    AddTags::with_rules(rules, users.iter().map(|(user, tags)| (user, tags))).map(|_| ())
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn the_sample_request_of_the_documentation_is_written_to_the_byte() {
 
 #[test]
 fn each_operation_writes_its_own_body() {
-    let timpush = Rules::of(Generation::Timpush);
+    let timpush = Rules::for_generation(Generation::Timpush);
     assert_eq!(
         body(&RemoveTags::new([("u", ["a"])]).unwrap()),
         r#"{"UserTags":[{"To_Account":"u","Tags":["a"]}]}"#
@@ -141,7 +141,7 @@ fn ten_tags_pass_and_eleven_do_not_counted_without_duplicates() {
 
 #[test]
 fn replacing_takes_a_hundred_tags_on_timpush_and_nothing_on_the_older_paths() {
-    let timpush = Rules::of(Generation::Timpush);
+    let timpush = Rules::for_generation(Generation::Timpush);
     let tags = |count| -> Vec<String> { (0..count).map(|i| format!("t{i}")).collect() };
     assert!(AddTags::replacing(&timpush, [("u", &tags(100))]).is_ok());
     assert_eq!(
@@ -175,7 +175,7 @@ fn what_to_do_about_an_account_that_stands_twice_suits_users_and_accounts() {
 /// A second replacement would take away the tags of the first.
 #[test]
 fn too_many_users_to_replace_the_tags_of_are_split_and_too_many_tags_are_not() {
-    let mut rules = Rules::of(Generation::Timpush);
+    let mut rules = Rules::for_generation(Generation::Timpush);
     rules.limits.users_per_request = 1;
     rules.limits.tags_per_user = 2;
     let users = [("u", ["a", "b", "c"]), ("v", ["a", "b", "a"])];
@@ -189,7 +189,7 @@ fn too_many_users_to_replace_the_tags_of_are_split_and_too_many_tags_are_not() {
 
 #[test]
 fn a_request_made_by_looser_rules_is_caught_by_stricter_ones() {
-    let timpush = Rules::of(Generation::Timpush);
+    let timpush = Rules::for_generation(Generation::Timpush);
     let long = "r".repeat(36);
     let request = AddTags::replacing(&timpush, [(&long, ["a"])]).unwrap();
     assert!(request.check(&timpush).is_ok());
@@ -203,7 +203,7 @@ fn a_request_made_by_looser_rules_is_caught_by_stricter_ones() {
     let mut looser = Rules::default();
     looser.limits.users_per_request = 200;
     let accounts: Vec<String> = (0..150).map(|i| format!("user{i}")).collect();
-    let request = GetTags::by(&looser, &accounts).unwrap();
+    let request = GetTags::with_rules(&looser, &accounts).unwrap();
     assert_eq!(
         violations(&request.check(&Rules::default()).unwrap_err()),
         ["accounts: 150, at most 100"]

@@ -1,17 +1,17 @@
-//! The retry rule: whether a failed attempt is made again, and when. No clock and no chance of its own: `now` and
-//! `random` are passed in.
+//! The retry rule: whether a failed attempt is made again, and when. It reads no clock and draws no random number: `now`
+//! and `random` are passed in.
 //!
 //! - Only what the catalogue, or the kind of a transport failure, allows is repeated ([`RetryClass`]).
 //! - The wait is exponential backoff with full jitter: anything from nothing to `first · 2ⁿ`, at most `longest`.
 //!   A call that came too fast waits for the window first, and costs neither an attempt nor the budget: the quota
 //!   rule slows it down, and the deadline ends it.
-//! - Where nobody answers, the call waits for the service, and no longer counts nor pays: see [`outage`](crate::outage).
-//!   A call that is to make one attempt makes one.
+//! - While the service does not answer, the call waits for it. These attempts are not counted and cost no budget: see
+//!   [`outage`](crate::outage). A call whose policy is one attempt makes one.
 //! - A client has one [`RetryBudget`] for the retries of all its calls. Where the service answers with errors it runs dry,
 //!   and the load on it goes back to one attempt a call; each success fills it again.
 //! - An attempt over a connection of the pool that proved dead is no attempt: it says nothing of the service, and is
 //!   made again at once, over a new connection. So each is followed by one that counts.
-//! - A retry that could not start before the deadline is not waited for: the caller hears at once.
+//! - A retry that could not start before the deadline is not waited for: the call fails at once.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl RetryPolicy {
     /// The quota's window, which a call that came too fast waits for.
     pub const WINDOW: Duration = Duration::from_secs(1);
 
-    /// The wait after `failures` failures: `random` out of all that a `u64` can be, of the longest wait.
+    /// The wait after `failures` failures: the fraction `random` / 2⁶⁴ of the longest wait.
     #[must_use]
     pub fn backoff(&self, failures: u32, random: u64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
@@ -58,7 +58,7 @@ impl RetryPolicy {
     }
 }
 
-/// What all retries of a client are paid from.
+/// The budget that all retries of a client share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryBudget {
     left: u32,
@@ -118,9 +118,9 @@ impl Default for RetryBudget {
 /// An attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailedAttempt {
-    /// In a way of this class.
+    /// With a failure of this class.
     Class(RetryClass),
-    /// Nobody answered, or a gateway in the service's place.
+    /// The service did not answer, or a gateway answered in its place.
     Unanswered,
     /// Over a connection of the pool that proved dead.
     StaleConnection,
@@ -152,7 +152,7 @@ pub enum Stopped {
     /// It could not start before the deadline.
     #[error("the deadline is too near for another attempt")]
     DeadlineTooNear,
-    /// Nobody answered, or only errors came, for half of the time that the call had left.
+    /// The service did not answer, or answered with errors only, for half of the time that the call had left.
     #[error("the service has been away, or has failed, for half of the call's time")]
     OutageTooLong,
 }
@@ -176,14 +176,14 @@ pub enum Stopped {
 #[derive(Debug, Clone)]
 pub struct Retry {
     policy: RetryPolicy,
-    /// Whether the call waits for a service that answers with errors as for one that does not answer.
-    bears_errors: bool,
+    /// True if the call waits for a service that answers with errors as it does for one that does not answer.
+    waits_out_errors: bool,
     /// Attempts that failed and are counted.
     failures: u32,
     /// Attempts that came too fast.
     too_fast: u32,
-    /// The classes that are worth a single try more, and have had it.
-    had_once: Vec<RetryClass>,
+    /// The classes that are retried once, and have been.
+    retried_once: Vec<RetryClass>,
     paid: u32,
 }
 
@@ -193,18 +193,18 @@ impl Retry {
     pub fn new(policy: RetryPolicy) -> Retry {
         Retry {
             policy,
-            bears_errors: false,
+            waits_out_errors: false,
             failures: 0,
             too_fast: 0,
-            had_once: Vec::new(),
+            retried_once: Vec::new(),
             paid: 0,
         }
     }
 
-    /// For a call of a run of many, which would lose the more, the more of them failed: whether, once no retry is left, it
-    /// waits for a service that answers with errors as for one that does not answer.
-    pub fn bear_errors(&mut self, bear: bool) {
-        self.bears_errors = bear;
+    /// Sets what the call does when the service answers with errors and no retry is left: with `true` it waits for the
+    /// service as if it did not answer, with `false` it fails. A bulk run sets it, as it has many calls to lose.
+    pub fn wait_out_errors(&mut self, wait: bool) {
+        self.waits_out_errors = wait;
     }
 
     /// Decides after an attempt that failed. `now` and `deadline` are times since one origin; `random` is drawn
@@ -229,7 +229,7 @@ impl Retry {
         match self.retry_at(class, budget, now, deadline, random) {
             Ok(at) => Decision::RetryAt(at),
             Err(Stopped::AttemptsSpent | Stopped::BudgetSpent)
-                if self.bears_errors && class == RetryClass::Backoff =>
+                if self.waits_out_errors && class == RetryClass::Backoff =>
             {
                 Decision::AwaitService
             }
@@ -276,8 +276,8 @@ impl Retry {
         self.failures += 1;
         let wait = match class {
             RetryClass::Never => return Err(Stopped::Permanent),
-            RetryClass::NewUserSig if self.first_of(class) => Duration::ZERO,
-            RetryClass::OnceLater if self.first_of(class) => {
+            RetryClass::NewUserSig if self.is_first_of(class) => Duration::ZERO,
+            RetryClass::OnceLater if self.is_first_of(class) => {
                 self.policy.backoff(self.failures, random)
             }
             RetryClass::NewUserSig | RetryClass::OnceLater => return Err(Stopped::Permanent),
@@ -285,15 +285,16 @@ impl Retry {
                 self.policy.backoff(self.failures, random)
             }
         };
-        match self.failures < self.policy.max_attempts {
-            true => Ok(wait),
-            false => Err(Stopped::AttemptsSpent),
+        if self.failures < self.policy.max_attempts {
+            Ok(wait)
+        } else {
+            Err(Stopped::AttemptsSpent)
         }
     }
 
-    fn first_of(&mut self, class: RetryClass) -> bool {
-        let first = !self.had_once.contains(&class);
-        self.had_once.push(class);
+    fn is_first_of(&mut self, class: RetryClass) -> bool {
+        let first = !self.retried_once.contains(&class);
+        self.retried_once.push(class);
         first
     }
 }

@@ -179,7 +179,7 @@ fn a_call_of_a_run_waits_for_a_service_that_answers_with_errors_once_no_retry_is
         let mut budget = RetryBudget::full();
         budget.left = left;
         let mut retry = Retry::new(RetryPolicy::default());
-        retry.bear_errors(true);
+        retry.wait_out_errors(true);
         play_by(retry, attempts, &mut budget, LONG, HALF)
     };
     let error = Gets::Code(91000);

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-/// A request that may not be sent: nothing left this machine.
+/// An invalid request. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Invalid {
     violations: Vec<Violation>,
 }
 
 impl Invalid {
-    /// Wraps what was found; `None` where nothing was.
-    pub(crate) fn of(violations: Vec<Violation>) -> Option<Invalid> {
+    /// `None` if there are no violations.
+    pub(crate) fn from_violations(violations: Vec<Violation>) -> Option<Invalid> {
         (!violations.is_empty()).then_some(Invalid { violations })
     }
 
@@ -69,7 +69,7 @@ pub enum Place {
     Accounts,
     /// `accounts[i]`.
     Account(usize),
-    /// `replace`: the wish to replace all tags.
+    /// `replace`: the flag that replaces all tags.
     Replace,
     /// An account by itself.
     LoneAccount,
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_message_shows_ten_violations_and_counts_the_rest() {
         let violations = (0..12).map(|i| too_long(Place::Tag(0, i))).collect();
-        let message = Invalid::of(violations).unwrap().to_string();
+        let message = Invalid::from_violations(violations).unwrap().to_string();
         assert!(message.starts_with(
             "invalid request, nothing was sent: users[0].tags[0]: 63 bytes, at most 50 (shorten it); users"
         ));

@@ -36,7 +36,7 @@ pub unsafe extern "C" fn im_add_tag(
     // SAFETY: as `im_add_tag` documents its arguments.
     let act = || unsafe {
         of_users(client, users, user_count, call, result, |rules, users| {
-            AddTags::by(rules, users.iter())
+            AddTags::with_rules(rules, users.iter())
         })
     };
     // SAFETY: `error` is NULL or writable.
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn im_remove_tag(
     // SAFETY: as `im_add_tag` documents its arguments.
     let act = || unsafe {
         of_users(client, users, user_count, call, result, |rules, users| {
-            RemoveTags::by(rules, users.iter())
+            RemoveTags::with_rules(rules, users.iter())
         })
     };
     // SAFETY: `error` is NULL or writable.
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn im_get_tag(
             account_count,
             call,
             result,
-            |rules, accounts| GetTags::by(rules, accounts.iter()),
+            |rules, accounts| GetTags::with_rules(rules, accounts.iter()),
         )
     };
     // SAFETY: `error` is NULL or writable.
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn im_clear_tags(
             account_count,
             call,
             result,
-            |rules, accounts| ClearTags::by(rules, accounts.iter()),
+            |rules, accounts| ClearTags::with_rules(rules, accounts.iter()),
         )
     };
     // SAFETY: `error` is NULL or writable.
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn im_add_tag_flat(
             user_count,
             call,
             result,
-            |rules, users| AddTags::by(rules, users.iter()),
+            |rules, users| AddTags::with_rules(rules, users.iter()),
         )
     };
     // SAFETY: `error` is NULL or writable.
@@ -213,7 +213,7 @@ pub unsafe extern "C" fn im_remove_tag_flat(
             user_count,
             call,
             result,
-            |rules, users| RemoveTags::by(rules, users.iter()),
+            |rules, users| RemoveTags::with_rules(rules, users.iter()),
         )
     };
     // SAFETY: `error` is NULL or writable.
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn im_get_tag_flat(
             account_count,
             call,
             result,
-            |rules, accounts| GetTags::by(rules, accounts.strings()),
+            |rules, accounts| GetTags::with_rules(rules, accounts.strings()),
         )
     };
     // SAFETY: `error` is NULL or writable.
@@ -319,7 +319,7 @@ pub unsafe extern "C" fn im_clear_tags_flat(
             account_count,
             call,
             result,
-            |rules, accounts| ClearTags::by(rules, accounts.strings()),
+            |rules, accounts| ClearTags::with_rules(rules, accounts.strings()),
         )
     };
     // SAFETY: `error` is NULL or writable.

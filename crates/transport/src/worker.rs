@@ -129,15 +129,15 @@ fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
     let users = slots.clone().map(|slot| (slot.account(), slot.tags()));
     match batch.operation() {
         Operation::Add | Operation::Get => {
-            let request = AddTags::by(rules, users).expect(CHECKED);
+            let request = AddTags::with_rules(rules, users).expect(CHECKED);
             send_request(session, batch, &request, on_turn)
         }
         Operation::Remove => {
-            let request = RemoveTags::by(rules, users).expect(CHECKED);
+            let request = RemoveTags::with_rules(rules, users).expect(CHECKED);
             send_request(session, batch, &request, on_turn)
         }
         Operation::Clear => {
-            let request = ClearTags::by(rules, slots.map(Slot::account)).expect(CHECKED);
+            let request = ClearTags::with_rules(rules, slots.map(Slot::account)).expect(CHECKED);
             send_request(session, batch, &request, on_turn)
         }
     }

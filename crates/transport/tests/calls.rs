@@ -34,22 +34,23 @@ fn the_four_calls_do_their_jobs_on_both_generations_over_tls_and_without() {
             let client = builder.build().unwrap();
             let rules = client.rules();
 
-            let add = AddTags::by(rules, [("u", ["a", "北京"]), ("v", ["😀", "a"])]).unwrap();
+            let add =
+                AddTags::with_rules(rules, [("u", ["a", "北京"]), ("v", ["😀", "a"])]).unwrap();
             let added = client.add_tag(&add).unwrap();
             assert_eq!((added.accounts, added.attempts), (2, 1));
             assert_eq!(tags(&emulator, "u"), ["a", "北京"]);
 
-            let remove = RemoveTags::by(rules, [("u", ["a"])]).unwrap();
+            let remove = RemoveTags::with_rules(rules, [("u", ["a"])]).unwrap();
             client.remove_tag(&remove).unwrap();
             let read = client
-                .get_tag(&GetTags::by(rules, ["u", "v"]).unwrap())
+                .get_tag(&GetTags::with_rules(rules, ["u", "v"]).unwrap())
                 .unwrap();
             assert_eq!(read.tags[0].account, "u");
             assert_eq!(read.tags[0].tags, ["北京"]);
             assert_eq!(read.tags[1].tags.len(), 2);
 
             client
-                .clear_tags(&ClearTags::by(rules, ["u", "v"]).unwrap())
+                .clear_tags(&ClearTags::with_rules(rules, ["u", "v"]).unwrap())
                 .unwrap();
             assert!(
                 emulator
@@ -68,7 +69,7 @@ fn tags_are_replaced_on_timpush() {
     let builder = builder(&emulator.endpoint()).generation(Generation::Timpush);
     let client = builder.build().unwrap();
     client
-        .add_tag(&AddTags::by(client.rules(), [("u", ["old"])]).unwrap())
+        .add_tag(&AddTags::with_rules(client.rules(), [("u", ["old"])]).unwrap())
         .unwrap();
     let replace = AddTags::replacing(client.rules(), [("u", ["new"])]).unwrap();
     client.add_tag(&replace).unwrap();
@@ -78,9 +79,9 @@ fn tags_are_replaced_on_timpush() {
 #[test]
 fn a_request_that_breaks_the_clients_rules_is_not_sent() {
     let emulator = emulator();
-    let timpush = Rules::of(Generation::Timpush);
+    let timpush = Rules::for_generation(Generation::Timpush);
     let long = "r".repeat(36);
-    let request = AddTags::by(&timpush, [(&long, ["t"])]).unwrap();
+    let request = AddTags::with_rules(&timpush, [(&long, ["t"])]).unwrap();
     let error = client(&emulator).add_tag(&request).unwrap_err();
     assert!(matches!(error.cause(), Cause::Invalid(_)));
     assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 0));

@@ -162,7 +162,7 @@ fn hangs() -> Vec<Hang> {
 
 fn call(hang: &Hang, options: &CallOptions) -> Error {
     let tag = "t".repeat(hang.tag_bytes);
-    let request = AddTags::by(hang.client.rules(), [("u", [tag.as_str()])]).unwrap();
+    let request = AddTags::with_rules(hang.client.rules(), [("u", [tag.as_str()])]).unwrap();
     hang.client.add_tag_with(&request, options).unwrap_err()
 }
 

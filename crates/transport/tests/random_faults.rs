@@ -158,13 +158,15 @@ fn run(client: &Client, call: &Call, options: &CallOptions) -> Result<Outcome, E
         .map(|(user, tags)| (*user, tags.iter().copied()));
     let accounts = call.users.iter().map(|(user, _)| *user);
     match call.operation {
-        Operation::Add => client.add_tag_with(&AddTags::by(rules, users).unwrap(), options),
+        Operation::Add => client.add_tag_with(&AddTags::with_rules(rules, users).unwrap(), options),
         Operation::Remove => {
-            client.remove_tag_with(&RemoveTags::by(rules, users).unwrap(), options)
+            client.remove_tag_with(&RemoveTags::with_rules(rules, users).unwrap(), options)
         }
-        Operation::Get => client.get_tag_with(&GetTags::by(rules, accounts).unwrap(), options),
+        Operation::Get => {
+            client.get_tag_with(&GetTags::with_rules(rules, accounts).unwrap(), options)
+        }
         Operation::Clear => {
-            client.clear_tags_with(&ClearTags::by(rules, accounts).unwrap(), options)
+            client.clear_tags_with(&ClearTags::with_rules(rules, accounts).unwrap(), options)
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn run(
 ) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
     let caller = Caller::with(context, interrupt)?;
-    let request = ClearTags::by(caller.rules(), accounts)?;
+    let request = ClearTags::with_rules(caller.rules(), accounts)?;
     if !yes {
         let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
         if !terminal {

@@ -46,15 +46,21 @@ pub(crate) fn run(asked: &Asked, output: Output) -> Result<Exit, CommandError> {
     match &asked.cli.command {
         Command::Add(user) => {
             let caller = Caller::new(&context)?;
-            caller.call(&AddTags::by(caller.rules(), account_with_tags(user))?)
+            caller.call(&AddTags::with_rules(
+                caller.rules(),
+                account_with_tags(user),
+            )?)
         }
         Command::Remove(user) => {
             let caller = Caller::new(&context)?;
-            caller.call(&RemoveTags::by(caller.rules(), account_with_tags(user))?)
+            caller.call(&RemoveTags::with_rules(
+                caller.rules(),
+                account_with_tags(user),
+            )?)
         }
         Command::Get(users) => {
             let caller = Caller::new(&context)?;
-            caller.call(&GetTags::by(caller.rules(), &users.accounts)?)
+            caller.call(&GetTags::with_rules(caller.rules(), &users.accounts)?)
         }
         Command::Clear { accounts, yes } => clear::run(&context, &accounts.accounts, *yes),
         Command::Import(arguments) => import::run(&context, arguments),

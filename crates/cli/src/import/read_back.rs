@@ -94,7 +94,7 @@ impl ReadBack {
             return Err("interrupted".to_owned());
         }
         let accounts = users.iter().map(|(account, _)| account);
-        let request = GetTags::by(client.rules(), accounts)
+        let request = GetTags::with_rules(client.rules(), accounts)
             .expect("accounts were checked when they were read, and each is in the file once");
         self.requests += 1;
         let outcome = client

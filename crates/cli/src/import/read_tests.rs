@@ -216,7 +216,7 @@ fn accounts_are_checked_by_the_rules_of_the_generation() {
     let id = "379C2F0D-290D-47AE-94D1-919058C39C77";
     let file = format!("account,tag\n{id},vip\n");
     assert_eq!(
-        rows_by(Rules::of(Generation::Timpush), file.as_bytes()),
+        rows_by(Rules::for_generation(Generation::Timpush), file.as_bytes()),
         [format!("{id}: vip")]
     );
     assert_eq!(

@@ -84,7 +84,7 @@ impl Settings {
         let generation = self.may(SettingId::Generation, str::parse, &mut problems);
         let calls_per_second = self.calls_per_second(&mut problems);
         let terms = Terms {
-            rules: Rules::of(generation.unwrap_or_default()),
+            rules: Rules::for_generation(generation.unwrap_or_default()),
             calls_per_second: calls_per_second.unwrap_or(Limits::DOCUMENTED.calls_per_second),
         };
         whole(Some(terms), problems)

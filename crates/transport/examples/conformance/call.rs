@@ -43,11 +43,11 @@ fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, 
     });
     let accounts = accounts.iter().map(Vec::as_slice);
     Ok(match call["operation"].as_str() {
-        Some("add") => Ended::of(client, AddTags::by(rules, users), options),
-        Some("remove") => Ended::of(client, RemoveTags::by(rules, users), options),
+        Some("add") => Ended::of(client, AddTags::with_rules(rules, users), options),
+        Some("remove") => Ended::of(client, RemoveTags::with_rules(rules, users), options),
         Some("replace") => Ended::of(client, AddTags::replacing(rules, users), options),
-        Some("get") => Ended::of(client, GetTags::by(rules, accounts), options),
-        Some("clear") => Ended::of(client, ClearTags::by(rules, accounts), options),
+        Some("get") => Ended::of(client, GetTags::with_rules(rules, accounts), options),
+        Some("clear") => Ended::of(client, ClearTags::with_rules(rules, accounts), options),
         _ => return Err(format!("there is no operation {}", call["operation"]).into()),
     })
 }
