@@ -1,36 +1,38 @@
-//! The outage rule: what the calls of a client do while nobody answers. Waiting an outage out is paid by time, and not by
-//! the retry budget: one request at a time asks whether the service is back, the others wait for what it finds.
+//! The outage rule: what the calls of a client do while the service does not answer. Waiting costs time, not retry
+//! budget. One request at a time, the *probe*, asks whether the service is back; all other calls wait for its result.
 //!
 //! ```text
-//!                 failed, nobody answers
+//!                 failed, no answer
 //! new call ──► trying ───────────────────► waiting ──┬─ turn to probe ──► probing ─┐
 //!    │           ▲                         ▲   ▲     │                             │ failed
 //!    │           └────── outage over ──────┼───┘     └─ its limit is over ──► gives up
 //!    └──────────── outage is on ───────────┘◄──────────────────────────────────────┘
 //! ```
 //!
-//! - An outage begins when nobody answered attempts of two callers, and ends with the next answer of the service to any
-//!   call, or when no call waits any more. One caller that fails is no outage: it rests by itself, longer each time, and
-//!   every other call goes at once. Its own attempt then decides.
-//! - A call bears it until its *limit*: half of the time that it had left at its first failure in a row, rounded up to a
-//!   whole second, or to less for calls of less than eight seconds, so that it is at most 5/8 of that time. A call that
-//!   begins in an outage waits with the others, and its limit is that of its time.
+//! - An outage begins when attempts of two callers got no answer. It ends with the next answer of the service to any call,
+//!   or when no call waits any more. One caller that fails is no outage: it rests by itself, longer each time, while every
+//!   other call is sent at once. The result of its own attempt then decides.
+//! - A call waits until its *limit*: half of the time that it had left at the first of its failures in a row, rounded up to
+//!   a whole second, or to less for calls of less than eight seconds, so that it is at most 5/8 of that time. A call that
+//!   begins in an outage waits with the others, and its limit is half of its own time.
 //! - One probe is under way. The next is due after a backoff that grows with each failure. At its limit each call may make
-//!   one beside it. A probe that hangs holds the others up no longer than its lease, which grows with those that hang.
+//!   one probe beside it. A probe that hangs delays the others no longer than its lease, which grows with the number of
+//!   probes that hang.
 //! - An attempt that was started at the limit of its call or later, and fails, ends the call. Two of two callers end all
-//!   that wait and whose limit was over by then. So calls of one limit share their last two probes, which are made at their
-//!   limit or after it: an outage that is over by then costs none of them, whatever becomes of one request.
-//! - A probe that ends without a word on the service (cancelled, or answered by something else) lets the next wait for a
-//!   backoff, and those at their limit for one step more.
-//! - A request that fails while others are answered waits by itself, a little longer each time. After twice as many such
-//!   failures as a call has attempts it gives up: something on the way may hold against this one request.
+//!   calls that wait and whose limit was over by then. So calls of one limit share their last two probes, which are made at
+//!   their limit or later: an outage that is over by then fails none of them, even if one request keeps failing.
+//! - A probe that ends without news of the service (cancelled, or answered by something else) lets the next one wait for a
+//!   backoff, and lets calls at their limit wait one step more.
+//! - A call that fails while others are answered waits by itself, a little longer each time. It gives up after twice as many
+//!   such failures as a call has attempts: something on the way may reject this one request.
+//! - A call without a deadline waits for an endpoint that does not exist until it is cancelled.
 //!
-//! So an outage of any length costs a client, beside the probes of the backoff, two requests a second, however many calls
-//! it has; with calls of less than eight seconds two in each eighth to sixteenth of their time.
+//! So an outage of any length costs a client the probes of the backoff and two requests a second, however many calls it
+//! has; with calls of less than eight seconds, two in each eighth to sixteenth of their time.
 //!
-//! A call with no deadline in sight waits for an endpoint that does not exist until it is cancelled.
+//! Example: a call of 10 s that fails at once probes after 50, 150, 350, 750, 1,550, 3,150 and 5,000 ms (half jitter).
 //!
-//! There is no clock and no chance here: `now` comes in, measured from any fixed origin, as do random numbers.
+//! The rule reads no clock and draws no random number: `now`, measured from any fixed origin, and `random` are passed in.
 
 mod evidence;
 mod limit;
@@ -50,15 +52,14 @@ use self::limit::Limit;
 use self::probe::Probe;
 use crate::retry::RetryPolicy;
 
-/// How much later than the first of the queue the others look after a probe that is due: the thread of the first may be
-/// busy in the host's code.
+/// How much later than the first of the queue the others check for a due probe: its thread may be busy in the host's code.
 const FALLBACK: Duration = Duration::from_secs(1);
 
-/// A call that has met an outage.
+/// A call that got no answer, or that began in an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(u64);
 
-/// What a call that waits is to do.
+/// The next step of a call that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Make an attempt.
@@ -78,7 +79,7 @@ pub struct Failure {
     pub started: Duration,
     /// The deadline of its call.
     pub deadline: Duration,
-    /// Whether nobody answered. Else the service did, and could not do it: no other call waits for that.
+    /// True if there was no answer. False if the service answered with an error, for which no other call waits.
     pub unanswered: bool,
 }
 
@@ -86,11 +87,11 @@ pub struct Failure {
 #[derive(Debug)]
 pub struct Outage {
     policy: RetryPolicy,
-    /// Nobody answers, as far as is known.
+    /// True while the service does not answer, as far as is known.
     on: bool,
     evidence: Evidence,
     calls: HashMap<Caller, Call>,
-    /// Those that wait, in the order in which they are to probe; the first watches the time.
+    /// The calls that wait, in the order in which they probe. The first watches the time.
     queue: BTreeMap<u64, Caller>,
     /// The limits of those that wait.
     limits: BTreeSet<(Duration, Caller)>,
@@ -109,12 +110,12 @@ pub struct Outage {
 struct Call {
     limit: Limit,
     state: State,
-    /// Its failures in a row, without those of an outage in which nobody was answered.
+    /// Its failures in a row, not counting those of an outage in which no call was answered.
     failures: u32,
     last_failure: Option<Duration>,
     /// How often it has rested by itself.
     rests: u32,
-    /// It rests until then, also where others are answered.
+    /// It rests until then, even if others are answered.
     rests_until: Duration,
 }
 
@@ -128,7 +129,7 @@ enum State {
 }
 
 impl Outage {
-    /// None yet.
+    /// The state before any failure.
     #[must_use]
     pub fn new(policy: RetryPolicy) -> Outage {
         Outage {
@@ -148,8 +149,8 @@ impl Outage {
         }
     }
 
-    /// Asked before an attempt: the call that is to wait, by [`step`](Outage::step), or `None` where it may make it.
-    /// `caller` is what an earlier wait or failure of the call gave.
+    /// Called before an attempt. `None` if the call may make the attempt, else the caller that waits, by
+    /// [`step`](Outage::step). `caller` is what an earlier wait or failure of the call returned.
     pub fn must_wait(
         &mut self,
         caller: Option<Caller>,
@@ -165,7 +166,7 @@ impl Outage {
                 Some(caller)
             }
             None => {
-                let caller = self.enter(now, deadline);
+                let caller = self.register(now, deadline);
                 self.wait(caller);
                 Some(caller)
             }
@@ -173,7 +174,7 @@ impl Outage {
         }
     }
 
-    /// What a call that waits is to do now.
+    /// The step that a call takes now.
     pub fn step(&mut self, caller: Caller, now: Duration) -> Step {
         let Some(call) = self.calls.get_mut(&caller) else {
             return Step::Try;
@@ -205,7 +206,7 @@ impl Outage {
         Step::Wait(watched.min(own))
     }
 
-    /// Takes an attempt that failed, of a call that may be known; the call waits from then on. `random` is drawn anew.
+    /// Records an attempt that failed. The call waits from then on. `random` is drawn anew for each failure.
     pub fn failed(
         &mut self,
         caller: Option<Caller>,
@@ -215,14 +216,14 @@ impl Outage {
     ) -> Caller {
         let caller = match caller.filter(|caller| self.calls.contains_key(caller)) {
             Some(caller) => caller,
-            None => self.enter(now, attempt.deadline),
+            None => self.register(now, attempt.deadline),
         };
         let probe = self.probe.take_if(|probe| probe.caller == caller);
         self.stop_waiting(caller, State::Trying);
         let last_answer = self.last_answer;
         let answered_since = |moment| last_answer.is_some_and(|answer| answer >= moment);
-        // what was sent before the last answer says nothing of what is now
-        let tells = attempt.unanswered && !answered_since(attempt.started);
+        // what was sent before the last answer is no evidence of an outage now
+        let is_evidence = attempt.unanswered && !answered_since(attempt.started);
         let call = self.calls.get_mut(&caller).expect(KNOWN);
         let alone = !attempt.unanswered || call.last_failure.is_none_or(answered_since);
         call.failures += u32::from(alone);
@@ -238,24 +239,24 @@ impl Outage {
         } else {
             self.wait(caller);
         }
-        if tells {
+        if is_evidence {
             self.evidence.failed(caller, attempt.started);
         }
-        if tells && self.evidence.is_outage() {
+        if is_evidence && self.evidence.is_outage() {
             if !self.on || attempt.started > self.last_failure {
                 self.last_failure = now;
-                self.put_off(now, random);
+                self.schedule_probe(now, random);
             }
             self.on = true;
-            self.end_those_late(attempt.started);
+            self.end_late_calls(attempt.started);
         } else if let Some(probe) = probe {
-            self.pass_on(&probe, now, random);
+            self.replace_probe(&probe, now, random);
         }
         self.wake_first();
         caller
     }
 
-    /// The service has answered a call: the outage is over.
+    /// Records that the service answered a call: the outage is over.
     pub fn answered(&mut self, now: Duration) {
         self.last_answer = self.last_answer.max(Some(now));
         let was_on = self.on;
@@ -265,13 +266,13 @@ impl Outage {
         }
     }
 
-    /// The call is over, or has failed for another reason. `random` is drawn anew.
+    /// Removes a call that is over, or that failed for another reason. `random` is drawn anew.
     pub fn leave(&mut self, caller: Caller, now: Duration, random: u64) {
         self.stop_waiting(caller, State::GaveUp);
         self.calls.remove(&caller);
         self.woken.remove(&caller);
         if let Some(probe) = self.probe.take_if(|probe| probe.caller == caller) {
-            self.pass_on(&probe, now, random);
+            self.replace_probe(&probe, now, random);
         }
         if self.queue.is_empty() && self.probe.is_none() {
             self.end();
@@ -279,18 +280,18 @@ impl Outage {
         self.wake_first();
     }
 
-    /// The calls that are to ask for their step again, since this was called last.
+    /// Takes the calls that must ask for their step again.
     pub fn take_woken(&mut self) -> BTreeSet<Caller> {
         std::mem::take(&mut self.woken)
     }
 
-    /// Whether the service has ever answered.
+    /// True once the service has answered a call.
     #[must_use]
     pub fn has_answered(&self) -> bool {
         self.last_answer.is_some()
     }
 
-    /// Whether nobody answers, as far as is known.
+    /// True while the service does not answer, as far as is known.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.on
@@ -303,7 +304,7 @@ impl Outage {
         self.probe = None;
     }
 
-    fn enter(&mut self, now: Duration, deadline: Duration) -> Caller {
+    fn register(&mut self, now: Duration, deadline: Duration) -> Caller {
         let caller = Caller(self.number());
         let call = Call {
             limit: Limit::new(now, deadline),
@@ -355,20 +356,20 @@ impl Outage {
         probe.map_or(Duration::ZERO, |probe| probe.lease_ends)
     }
 
-    /// Lets the next probe wait longer than the last.
-    fn put_off(&mut self, now: Duration, random: u64) {
+    /// Schedules the next probe, after a longer wait than the last.
+    fn schedule_probe(&mut self, now: Duration, random: u64) {
         self.failures += 1;
         self.due = now.saturating_add(self.policy.backoff(self.failures, random));
     }
 
-    /// Those that wait, and whose limit was over at `moment`.
-    fn late(&self, moment: Duration) -> Vec<(Duration, Caller)> {
+    /// The calls that wait and whose limit was over at `moment`.
+    fn late_calls(&self, moment: Duration) -> Vec<(Duration, Caller)> {
         let to = (moment, Caller(u64::MAX));
         self.limits.range(..=to).copied().collect()
     }
 
-    fn end_those_late(&mut self, started: Duration) {
-        for (limit, late) in self.late(started) {
+    fn end_late_calls(&mut self, started: Duration) {
+        for (limit, late) in self.late_calls(started) {
             if self.evidence.is_outage_since(limit) {
                 self.stop_waiting(late, State::GaveUp);
             }
@@ -376,10 +377,10 @@ impl Outage {
         }
     }
 
-    /// A probe ended without a word on the service: those whose last it was have another.
-    fn pass_on(&mut self, probe: &Probe, now: Duration, random: u64) {
-        self.put_off(now, random);
-        for (limit, late) in self.late(probe.granted) {
+    /// A probe ended without news of the service. Calls for which it was the last probe get another.
+    fn replace_probe(&mut self, probe: &Probe, now: Duration, random: u64) {
+        self.schedule_probe(now, random);
+        for (limit, late) in self.late_calls(probe.granted) {
             let call = self.calls.get_mut(&late).expect(KNOWN);
             call.limit = call.limit.after(now);
             self.limits.remove(&(limit, late));

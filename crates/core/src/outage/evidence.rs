@@ -1,5 +1,5 @@
-//! Which calls failed since the last answer. One caller that fails may be a request that something on the way dislikes;
-//! two are an outage.
+//! Which calls failed since the last answer. Where one caller fails, something on the way may reject its request; where
+//! two fail, it is an outage.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! How long a call bears an outage.
+//! The limit: how long a call waits in an outage.
 
 use std::time::Duration;
 
-/// Limits are whole multiples of a step, so that calls of nearby limits share their last probe. Steps are halves of each
-/// other: limits of unlike calls fall together, too.
+/// Limits are whole multiples of a step, so that calls of nearby limits share their last probe. Each step is half of the
+/// next longer one, so that limits of calls of different length coincide, too.
 const LONGEST_STEP: Duration = Duration::from_secs(1);
 const HALVINGS: u32 = 9;
 
