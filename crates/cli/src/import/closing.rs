@@ -10,7 +10,7 @@ use super::unfinished::Unfinished;
 const AT_ONCE: usize = 1 << 20;
 
 /// Which files a run leaves behind.
-pub(super) struct Left {
+pub(super) struct RemainingFiles {
     pub(super) journal: bool,
     pub(super) list: bool,
 }
@@ -20,19 +20,19 @@ pub(super) fn close(
     mut journal: Journal,
     unfinished: &mut Unfinished<'_>,
     refused: bool,
-) -> (Left, Result<(), Stopped>) {
-    let settled = &unfinished.remains.settled;
-    let mut left = Left {
+) -> (RemainingFiles, Result<(), Stopped>) {
+    let settled = &unfinished.leftover.settled;
+    let mut remaining = RemainingFiles {
         journal: !settled.is_complete(),
         list: settled.failed() > 0,
     };
     if settled.is_complete() {
         let finished = journal.finish();
-        left.journal = finished.is_err();
-        return (left, finished.map_err(Stopped::from));
+        remaining.journal = finished.is_err();
+        return (remaining, finished.map_err(Stopped::from));
     }
-    journal.leave_in_doubt(unfinished.remains.in_doubt());
-    let list = &mut left.list;
+    journal.leave_in_doubt(unfinished.leftover.in_doubt());
+    let list = &mut remaining.list;
     let closed = journal.close(|file| {
         // all who failed are listed; a refusal is of the app or its settings, and replaces no earlier list
         if !refused || file.is_of_this_run() {
@@ -40,8 +40,8 @@ pub(super) fn close(
         }
         Ok(())
     });
-    let closed = closed.map(|stays| left.journal = stays);
-    (left, closed)
+    let closed = closed.map(|stays| remaining.journal = stays);
+    (remaining, closed)
 }
 
 /// Says whether there are any.

@@ -6,13 +6,12 @@
 //!         ndjson, read, joined
 //! group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
 //!         group, users, totals              and in an order that follows from the file alone
-//! send    files, journal, send, book        changes, and what became of each, kept safe in the journal
+//! send    files, journal, send, tracker     changes, and what became of each, kept safe in the journal
 //! report  unfinished, reasons, ended,       who failed and why, who was not sent, and what to do
 //!         failed, report, summary, dry_run
 //! ```
 
 mod bad_rows;
-mod book;
 mod change;
 mod closing;
 #[cfg(feature = "emulator")]
@@ -50,6 +49,7 @@ mod spare;
 mod spool;
 mod summary;
 mod totals;
+mod tracker;
 mod unfinished;
 mod unpack;
 mod users;
@@ -70,7 +70,6 @@ pub(crate) use journal::JournalError;
 pub(crate) use memory::Memory;
 
 use bad_rows::BadRows;
-use book::{Book, Remains};
 use ended::Ended;
 use file::{FileError, FileProblem, Input};
 use joined::JoinedTags;
@@ -78,10 +77,11 @@ use journal::{Fingerprint, Identity, Journal};
 use progress::Progress;
 use read::Rows;
 use read_back::ReadBack;
-use report::{LeftOut, Report, Undone};
+use report::{LeftOut, Report, UndoneUsers};
 use send::{Sender, Sent, Stopped};
 use spool::SpoolError;
 use totals::Totals;
+use tracker::{Leftover, Tracker};
 use unfinished::Unfinished;
 use users::{Gathered, Gathering, GroupError};
 
@@ -214,53 +214,53 @@ impl Run<'_> {
                 "going on by {journal}: {resumed} of {users} users are settled{torn}"
             ));
         }
-        let taken_up = opened.taken_up;
-        let mut book = Book::of(opened);
+        let resumed_after_crash = opened.resumed_after_crash;
+        let mut tracker = Tracker::new(opened);
         let shown = Progress::of_sending(
             identity.users,
-            &book.settled,
+            &tracker.settled,
             self.connection.calls_per_second,
         );
         let started = Instant::now();
         let sender = Sender {
             client,
             timeout: self.timeout,
-            taken_up,
+            resumed_after_crash,
             interrupt: self.interrupt,
         };
-        let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut book, &shown);
+        let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut tracker, &shown);
         drop(shown);
         let seconds = started.elapsed().as_secs_f64();
-        let (journal, mut remains) = book.close();
+        let (journal, mut leftover) = tracker.close();
         let counters = journal.counters();
-        let mut ended = self.ended(&summary, stopped, &remains);
+        let mut ended = self.ended(&summary, stopped, &leftover);
         if let Err(denied) = journal.flush() {
             ended.denied(&denied);
         }
-        remains.unlisted = journal.unlisted();
+        leftover.unwritten_failures = journal.unwritten_failures();
         let not_sent = ended.not_sent();
         let mut unfinished = Unfinished {
             list: &self.files.failed,
             gathered: &mut read.gathered,
-            remains: &remains,
+            leftover: &leftover,
             not_sent: &not_sent,
         };
         let by_reason = unfinished.by_reason();
         let refused = matches!(ended, Ended::Refused { .. });
-        let (left, closed) = closing::close(journal, &mut unfinished, refused);
+        let (remaining, closed) = closing::close(journal, &mut unfinished, refused);
         if let Err(denied) = closed {
             ended.denied(&denied);
         }
         let read_back = match &self.demo {
-            Some(_) => Some(self.read_back(&mut read.gathered, &remains)?),
+            Some(_) => Some(self.read_back(&mut read.gathered, &leftover)?),
             None => None,
         };
         let cut_short = |it: &ReadBack| it.ended_early.is_some();
         if self.interrupt.came() && read_back.as_ref().is_some_and(cut_short) {
             ended = Ended::Interrupted;
         }
-        let users_tagged = remains.settled.done();
-        let users_failed = remains.settled.failed() + remains.held_back().count() as u64;
+        let users_tagged = leftover.settled.done();
+        let users_failed = leftover.settled.failed() + leftover.held_back().count() as u64;
         // where earlier runs are counted, their requests and their time are too
         let quota_utilisation = match resumed {
             0 => self.utilisation(summary.progress.sent, seconds),
@@ -287,9 +287,9 @@ impl Run<'_> {
             demo: self.demo.clone(),
             ended_early: ended.sentence(),
             read_back,
-            undone: Undone {
+            undone: UndoneUsers {
                 by_reason,
-                list: left
+                list: remaining
                     .list
                     .then(|| self.files.failed.clone())
                     .filter(|_| self.demo.is_none()),
@@ -298,7 +298,7 @@ impl Run<'_> {
                 kinds: read.bad_rows.into_kinds(),
                 list: bad_rows_list,
             },
-            journal: left.journal.then(|| self.files.journal.clone()),
+            journal: remaining.journal.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
             ended,
             timpush_would_save: summary.timpush_would_save(),
@@ -308,12 +308,12 @@ impl Run<'_> {
         Ok(report.exit())
     }
 
-    fn ended(&self, summary: &Summary, stopped: Option<Stopped>, remains: &Remains) -> Ended {
+    fn ended(&self, summary: &Summary, stopped: Option<Stopped>, leftover: &Leftover) -> Ended {
         if let Some(stopped) = stopped {
             return Ended::Denied(stopped.to_string());
         }
         match &summary.ended {
-            _ if remains.settled.is_complete() => Ended::AllSent,
+            _ if leftover.settled.is_complete() => Ended::AllSent,
             _ if self.interrupt.came() => Ended::Interrupted,
             Some(EndedEarly::Refused(error)) => Ended::Refused {
                 why: error.to_string(),
@@ -331,18 +331,18 @@ impl Run<'_> {
     fn read_back(
         &self,
         gathered: &mut Gathered,
-        remains: &Remains,
+        leftover: &Leftover,
     ) -> Result<ReadBack, CommandError> {
         let mut failed = HashSet::new();
-        if remains.settled.failed() > 0 {
-            for listed in
-                failed::list(&self.files.failed, &remains.unlisted).map_err(JournalError::from)?
+        if leftover.settled.failed() > 0 {
+            for listed in failed::list(&self.files.failed, &leftover.unwritten_failures)
+                .map_err(JournalError::from)?
             {
                 failed.insert(listed.map_err(JournalError::from)?.account);
             }
         }
         let is_done = |position, account: &str| {
-            remains.settled.is_settled(position) && !failed.contains(account)
+            leftover.settled.is_settled(position) && !failed.contains(account)
         };
         let client = &self.connection.client;
         let read = read_back::read_back(client, gathered, is_done, self.interrupt);

@@ -40,7 +40,7 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_back: Option<ReadBack>,
     #[serde(flatten)]
-    pub(crate) undone: Undone,
+    pub(crate) undone: UndoneUsers,
     #[serde(flatten)]
     pub(crate) left_out: LeftOut,
     pub(crate) joined_tags: Option<JoinedTags>,
@@ -55,7 +55,7 @@ pub(crate) struct Report {
 }
 
 /// The users who are not done, by reason; or why they cannot be told.
-pub(crate) struct Undone {
+pub(crate) struct UndoneUsers {
     pub(crate) by_reason: Result<ByReason, Unnamed>,
     /// The list of all who failed, where there is one.
     pub(crate) list: Option<PathBuf>,
@@ -66,7 +66,7 @@ pub(crate) struct ByReason {
     pub(crate) not_sent: Reasons,
 }
 
-impl Serialize for Undone {
+impl Serialize for UndoneUsers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Fields<'a> {

@@ -1,5 +1,5 @@
-//! Sending: the users of a file go into a bulk run, one after the other, and what becomes of them goes into the book.
-//! Who is settled already is passed by. Ctrl-C stops the sending, and what is under way is waited for.
+//! Sending: the users of a file go into a bulk run, one after the other, and their outcomes go into the tracker. Users
+//! who are settled already are skipped. Ctrl-C stops the sending, and requests under way are waited for.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,6 @@ use imtag_transport::{
     Bulk, Change, ChangeCause, ChangeError, Client, Progress as BulkProgress, Settled, Summary,
 };
 
-use super::book::{Book, changes_of};
 use super::change::Op;
 use super::disk::DiskError;
 use super::group::User;
@@ -16,19 +15,20 @@ use super::journal::Counters;
 use super::progress::Progress;
 use super::spare::SpareFiles;
 use super::totals::has_too_many_tags;
+use super::tracker::{Tracker, changes_of};
 use super::users::{Gathered, GroupError};
 use crate::interrupt::Interrupt;
 use crate::reason::Reason;
 
-/// For a request with all its waits and retries, where the command line does not say otherwise.
+/// The default timeout of a request with all its waits and retries.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// For one attempt of it, so that a lost answer leaves time for another.
+/// The longest that one attempt may take, so that a lost answer leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Changes that are held before they are sent where an import is taken up: those that wait for what a killed run may
-/// have under way are to leave room for the others, for as many seconds as they wait.
-const ROOM_WHEN_TAKEN_UP: usize = 50_000;
+/// The capacity of the bulk run after a crash. Some changes wait until the requests of the killed run have landed; the
+/// others need space beside them for that many seconds.
+const CAPACITY_AFTER_CRASH: usize = 50_000;
 
 /// Changes of a user, at most: to clear, to remove, to add.
 const CHANGES: u64 = 4;
@@ -38,19 +38,19 @@ pub(crate) struct Sender<'a> {
     pub(crate) client: &'a Client,
     /// For each request, with its retries.
     pub(crate) timeout: Option<Duration>,
-    /// Whether an earlier run may have left requests on their way.
-    pub(crate) taken_up: bool,
+    /// True if an earlier run may have left requests on their way.
+    pub(crate) resumed_after_crash: bool,
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// How the sending went.
+/// The end of the sending.
 pub(crate) struct Sent {
     pub(crate) summary: Summary,
     /// Why it stopped, where this machine is at fault.
     pub(crate) stopped: Option<Stopped>,
 }
 
-/// What this machine denies.
+/// Why the sending stopped: this machine denied something.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stopped {
     #[error(transparent)]
@@ -62,25 +62,31 @@ pub(crate) enum Stopped {
 }
 
 impl Sender<'_> {
-    /// Sends whatever is not settled.
-    pub(crate) fn send(&self, gathered: &mut Gathered, book: &mut Book, shown: &Progress) -> Sent {
+    /// Sends all users who are not settled.
+    pub(crate) fn send(
+        &self,
+        gathered: &mut Gathered,
+        tracker: &mut Tracker,
+        shown: &Progress,
+    ) -> Sent {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let bulk = self.client.bulk();
-        let bulk = match self.taken_up {
-            true => bulk.room(ROOM_WHEN_TAKEN_UP).after_crash(true),
-            false => bulk,
+        let bulk = if self.resumed_after_crash {
+            bulk.room(CAPACITY_AFTER_CRASH).after_crash(true)
+        } else {
+            bulk
         };
         let bulk = bulk
             .timeout(timeout)
             .attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
-            // the file is at hand: whoever is to share a request comes soon
+            // the file is at hand, so the users who share a request come soon
             .linger(Duration::MAX)
             .cancel(self.interrupt.token())
             .drain(self.interrupt.drain())
             .start();
         let mut run = Run {
             bulk,
-            book,
+            tracker,
             shown,
             started: Instant::now(),
             counted: Counters::default(),
@@ -107,12 +113,12 @@ impl Sender<'_> {
         drop(spare);
         run.count(&summary.progress);
         if stopped.is_none() && summary.ended.is_none() && !self.interrupt.came() {
-            stopped = run.book.list_held().err().map(Stopped::from);
+            stopped = run.tracker.list_deferred().err().map(Stopped::from);
         }
         Sent { summary, stopped }
     }
 
-    /// Gives out what is to be done, until there is no more or the run has ended.
+    /// Pushes what is to be done, until there is no more or the run has ended.
     fn feed(&self, gathered: &mut Gathered, run: &mut Run<'_>) -> Result<(), Stopped> {
         let limits = self.client.rules().limits;
         let too_many_tags = Reason::too_many_tags(&limits);
@@ -121,12 +127,12 @@ impl Sender<'_> {
             if self.interrupt.drain().is_cancelled() {
                 return Ok(());
             }
-            if run.book.settled.is_settled(position) {
+            if run.tracker.settled.is_settled(position) {
                 continue;
             }
             if has_too_many_tags(&user, &limits) {
-                run.book.refuse(position, &user, &too_many_tags)?;
-            } else if !run.give(position, &user)? {
+                run.tracker.refuse(position, &user, &too_many_tags)?;
+            } else if !run.dispatch(position, &user)? {
                 return Ok(());
             }
         }
@@ -137,16 +143,16 @@ impl Sender<'_> {
 /// A run, and where its outcomes go.
 struct Run<'r> {
     bulk: Bulk,
-    book: &'r mut Book,
+    tracker: &'r mut Tracker,
     shown: &'r Progress,
     started: Instant,
-    /// What the journal's counters have been told.
+    /// What has been added to the journal's counters.
     counted: Counters,
 }
 
 impl Run<'_> {
-    /// Gives out what is to be done for a user; false where the run has ended.
-    fn give(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
+    /// Pushes the changes of a user; false if the run has ended.
+    fn dispatch(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
         for (nth, (op, tags)) in (0..).zip(changes_of(user)) {
             let change = match op {
                 Op::Add => Change::add(user.account, tags),
@@ -157,14 +163,14 @@ impl Run<'_> {
             if self.bulk.push(position * CHANGES + nth, change).is_err() {
                 return Ok(false);
             }
-            self.book.given(position);
+            self.tracker.dispatched(position);
         }
-        self.book.all_given(position)?;
+        self.tracker.all_dispatched(position)?;
         Ok(true)
     }
 
-    /// Takes outcomes until another change can be given out at once: what is known is not to wait for a service that
-    /// takes its time.
+    /// Takes outcomes until another change can be pushed without blocking, so that known outcomes do not wait for a
+    /// service that is slow.
     fn make_room(&mut self) -> Result<(), Stopped> {
         loop {
             let settled = self.bulk.poll_or_room();
@@ -178,16 +184,16 @@ impl Run<'_> {
 
     fn take(&mut self, settled: Vec<Settled>) -> Result<(), Stopped> {
         let no_thread = settled.iter().find_map(no_thread);
-        let of_users = settled.into_iter().map(of_user);
+        let outcomes = settled.into_iter().map(as_outcome);
         let progress = self.bulk.progress();
         self.count(&progress);
-        self.book.take(of_users)?;
-        self.shown.sent(&self.book.settled, &progress);
-        self.book.journal.check()?;
+        self.tracker.take(outcomes)?;
+        self.shown.sent(&self.tracker.settled, &progress);
+        self.tracker.journal.check()?;
         no_thread.map_or(Ok(()), |error| Err(Stopped::NoThread(error)))
     }
 
-    /// Tells the journal's counters what the run came to since they were told last.
+    /// Adds the run's figures since the last call to the journal's counters.
     fn count(&mut self, progress: &BulkProgress) {
         let now = Counters {
             requests: progress.requests,
@@ -197,7 +203,7 @@ impl Run<'_> {
             resumes: 0,
         };
         let before = std::mem::replace(&mut self.counted, now);
-        self.book.journal.count(Counters {
+        self.tracker.journal.count(Counters {
             requests: now.requests - before.requests,
             retries: now.retries - before.retries,
             splits: now.splits - before.splits,
@@ -215,7 +221,7 @@ fn no_thread(settled: &Settled) -> Option<Arc<std::io::Error>> {
     }
 }
 
-fn of_user(settled: Settled) -> (u64, Arc<Change>, Result<(), ChangeError>) {
+fn as_outcome(settled: Settled) -> (u64, Arc<Change>, Result<(), ChangeError>) {
     let Settled {
         id, change, result, ..
     } = settled;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use imtag_transport::Effect;
 
-use super::book::{Remains, changes_of};
 use super::failed::{self, FailedError, Failure};
 use super::group::User;
 use super::journal::InDoubt;
 use super::reasons::{NAMED, Reasons};
 use super::report::ByReason;
+use super::tracker::{Leftover, changes_of};
 use super::users::{Gathered, GroupError};
 use crate::reason::Reason;
 
@@ -26,7 +26,7 @@ pub(crate) enum Unnamed {
 pub(crate) struct Unfinished<'a> {
     pub(crate) list: &'a Path,
     pub(crate) gathered: &'a mut Gathered,
-    pub(crate) remains: &'a Remains,
+    pub(crate) leftover: &'a Leftover,
     /// Why a user who was not sent was not.
     pub(crate) not_sent: &'a Reason,
 }
@@ -42,7 +42,7 @@ impl Unfinished<'_> {
     /// Users who failed, by reason.
     fn failed(&mut self) -> Result<Reasons, Unnamed> {
         let mut reasons = Reasons::default();
-        if self.remains.settled.failed() > 0 {
+        if self.leftover.settled.failed() > 0 {
             self.for_each_listed(|failure| reasons.add(failure))?;
         }
         self.for_each_held_back::<Unnamed>(|failure| {
@@ -56,20 +56,20 @@ impl Unfinished<'_> {
     /// Users without a failure, who were not all sent.
     fn not_sent(&mut self) -> Result<Reasons, Unnamed> {
         let mut reasons = Reasons::default();
-        let remains = self.remains;
-        let counts = count_not_sent(remains);
+        let leftover = self.leftover;
+        let counts = count_not_sent(leftover);
         let mut left = counts.map(|(_, users)| users.min(NAMED));
         let mut users = self.gathered.users();
         while left.iter().sum::<u64>() > 0 {
             let Some((position, user)) = users.next()? else {
                 break;
             };
-            let effect = remains.earlier(position);
+            let effect = leftover.earlier(position);
             let kind = counts.iter().position(|(it, _)| *it == effect);
             let left = &mut left[kind.unwrap_or_default()];
-            if *left > 0 && remains.is_not_sent(position) {
+            if *left > 0 && leftover.is_not_sent(position) {
                 *left -= 1;
-                for_each_line(remains, self.not_sent, position, &user, |failure| {
+                for_each_line(leftover, self.not_sent, position, &user, |failure| {
                     reasons.add(failure);
                     Ok::<(), Unnamed>(())
                 })?;
@@ -88,10 +88,10 @@ impl Unfinished<'_> {
         mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut users = self.gathered.users();
-        for held_back in self.remains.held_back() {
+        for held_back in self.leftover.held_back() {
             while let Some((position, user)) = users.next()? {
                 if position == held_back {
-                    for_each_line(self.remains, self.not_sent, position, &user, &mut each)?;
+                    for_each_line(self.leftover, self.not_sent, position, &user, &mut each)?;
                     break;
                 }
             }
@@ -102,14 +102,14 @@ impl Unfinished<'_> {
     fn for_each_listed(&self, mut each: impl FnMut(&Failure<'_>)) -> Result<(), FailedError> {
         let mut users = 0;
         let mut last = String::new();
-        for listed in failed::list(self.list, &self.remains.unlisted)? {
+        for listed in failed::list(self.list, &self.leftover.unwritten_failures)? {
             let listed = listed?;
             listed.with_failure(&mut each);
             // the lines of a user stand together
             users += u64::from(last != listed.account);
             last = listed.account;
         }
-        let expected = self.remains.settled.failed();
+        let expected = self.leftover.settled.failed();
         if users == expected {
             return Ok(());
         }
@@ -122,13 +122,15 @@ impl Unfinished<'_> {
 }
 
 /// How many users were not sent, by what earlier runs may have done for them.
-fn count_not_sent(remains: &Remains) -> [(Effect, u64); 2] {
-    let settled = &remains.settled;
+fn count_not_sent(leftover: &Leftover) -> [(Effect, u64); 2] {
+    let settled = &leftover.settled;
     let unsettled = settled.users() - settled.done() - settled.failed();
-    let all = unsettled - remains.held_back().count() as u64;
-    let in_doubt = match remains.earlier_runs() {
+    let all = unsettled - leftover.held_back().count() as u64;
+    let in_doubt = match leftover.earlier_runs() {
         InDoubt::Everybody => all,
-        InDoubt::Users(users) => users.iter().filter(|it| remains.is_not_sent(**it)).count() as u64,
+        InDoubt::Users(users) => {
+            users.iter().filter(|it| leftover.is_not_sent(**it)).count() as u64
+        }
     };
     [
         (Effect::NotApplied, all - in_doubt),
@@ -138,19 +140,19 @@ fn count_not_sent(remains: &Remains) -> [(Effect, u64); 2] {
 
 /// What is not done of a user who is not settled.
 fn for_each_line<E>(
-    remains: &Remains,
+    leftover: &Leftover,
     not_sent: &Reason,
     position: u64,
     user: &User<'_>,
     mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let left = remains.left(position);
-    for undone in left.map_or(&[][..], |left| &left.undone) {
-        let tags: Vec<&str> = undone.tags.iter().map(String::as_str).collect();
-        each(&undone.failure(&tags, not_sent))?;
+    let deferred = leftover.deferred(position);
+    for pending in deferred.map_or(&[][..], |deferred| &deferred.pending) {
+        let tags: Vec<&str> = pending.tags.iter().map(String::as_str).collect();
+        each(&pending.failure(&tags, not_sent))?;
     }
     for (op, tags) in changes_of(user) {
-        if left.is_some_and(|left| !left.is_unheard_of(op)) {
+        if deferred.is_some_and(|deferred| !deferred.is_not_dispatched(op)) {
             continue;
         }
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
@@ -159,7 +161,7 @@ fn for_each_line<E>(
             op,
             tags: &tags,
             reason: not_sent,
-            effect: remains.earlier(position),
+            effect: leftover.earlier(position),
         })?;
     }
     Ok(())

@@ -54,12 +54,12 @@ struct Line {
 /// list that is not there is empty, as a run without failures leaves none.
 pub(crate) fn list(
     path: &Path,
-    unlisted: &[u8],
+    unwritten_failures: &[u8],
 ) -> Result<impl Iterator<Item = Result<Listed, FailedError>> + use<>, FailedError> {
-    let unlisted = Cursor::new(unlisted.to_vec());
+    let unwritten_failures = Cursor::new(unwritten_failures.to_vec());
     let file: Box<dyn BufRead> = match File::open(path) {
-        Ok(file) => Box::new(BufReader::new(file).chain(unlisted)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Box::new(unlisted),
+        Ok(file) => Box::new(BufReader::new(file).chain(unwritten_failures)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Box::new(unwritten_failures),
         Err(error) => return Err(DiskError::of(path, "read")(error).into()),
     };
     let mut lines = Lines {

@@ -93,7 +93,7 @@ fn a_run_that_is_refused_leaves_an_earlier_runs_doubt_as_it_was() {
     }
     drop(other);
     let opened = place.open().unwrap();
-    assert!(opened.taken_up);
+    assert!(opened.resumed_after_crash);
     assert_eq!(opened.in_doubt, InDoubt::from_users([2]));
 }
 

@@ -72,8 +72,8 @@ pub(crate) struct Opened {
     pub(crate) settled: Settled,
     /// Whether it is an import taken up again, and not a new one.
     pub(crate) resumed: bool,
-    /// Whether requests of an earlier run may still be on their way. It may have settled nobody.
-    pub(crate) taken_up: bool,
+    /// True if requests of an earlier run may still be on their way, even if it settled no user.
+    pub(crate) resumed_after_crash: bool,
     /// The unsettled users for which an earlier run may have done something.
     pub(crate) in_doubt: InDoubt,
     /// Bytes at the end that were torn, and are gone.
@@ -161,7 +161,7 @@ impl Journal {
             },
             settled: blocks.settled,
             resumed: true,
-            taken_up: true,
+            resumed_after_crash: true,
             in_doubt,
             torn: known.torn,
         })
@@ -225,8 +225,8 @@ impl Journal {
     }
 
     /// The lines of those who failed for which the disk had no place, once it has failed: they stand in no list.
-    pub(crate) fn unlisted(&self) -> Vec<u8> {
-        self.writer.unlisted()
+    pub(crate) fn unwritten_failures(&self) -> Vec<u8> {
+        self.writer.unwritten_failures()
     }
 
     /// Sets the users, unsettled when it is closed, for which something may have been done.
@@ -327,7 +327,7 @@ fn begin(
     };
     let in_doubt = before.as_ref().map(|it| it.in_doubt.clone());
     Ok(Opened {
-        taken_up: before.is_some(),
+        resumed_after_crash: before.is_some(),
         journal: Journal {
             writer: idle.begin(files, Counters::default(), false),
             users: identity.users,

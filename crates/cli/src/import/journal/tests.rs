@@ -293,20 +293,20 @@ fn a_list_of_failed_users_that_is_gone_is_not_gone_on_without() {
 fn a_run_that_was_killed_or_left_requests_on_their_way_is_taken_up_and_one_that_ended_is_not() {
     let place = Place::new(4);
     let opened = place.open().unwrap();
-    assert!(!opened.taken_up);
+    assert!(!opened.resumed_after_crash);
     drop(opened);
     let opened = place.open().unwrap();
     assert!(
-        opened.taken_up && !opened.resumed,
+        opened.resumed_after_crash && !opened.resumed,
         "killed before the first was settled"
     );
     let mut journal = opened.journal;
     journal.leave_in_doubt(InDoubt::from_users([2]));
     assert!(close(journal).unwrap());
     let opened = place.open().unwrap();
-    assert!(opened.taken_up && !opened.resumed);
+    assert!(opened.resumed_after_crash && !opened.resumed);
     assert!(!close(opened.journal).unwrap());
-    assert!(!place.open().unwrap().taken_up);
+    assert!(!place.open().unwrap().resumed_after_crash);
 }
 
 #[test]

@@ -81,7 +81,7 @@ struct State {
     closing: bool,
     broken: Option<DiskError>,
     /// Lines that the failed file did not take.
-    unlisted: Vec<u8>,
+    unwritten_failures: Vec<u8>,
 }
 
 struct Shared {
@@ -119,7 +119,7 @@ impl Idle {
                 hurry: false,
                 closing: false,
                 broken: None,
-                unlisted: Vec::new(),
+                unwritten_failures: Vec::new(),
             }),
             work: Condvar::new(),
             safe: Condvar::new(),
@@ -189,10 +189,10 @@ impl Writer {
     }
 
     /// Lines of who failed that did not find their way into the failed file before it broke.
-    pub(super) fn unlisted(&self) -> Vec<u8> {
+    pub(super) fn unwritten_failures(&self) -> Vec<u8> {
         let state = self.shared.state();
         match state.broken {
-            Some(_) => [state.unlisted.as_slice(), &state.gathered.lines].concat(),
+            Some(_) => [state.unwritten_failures.as_slice(), &state.gathered.lines].concat(),
             None => Vec::new(),
         }
     }
@@ -292,7 +292,7 @@ impl Shared {
             } = &mut batch;
             let written = files.write(&counters, done, failed, lines);
             if written.is_err() {
-                self.state().unlisted = std::mem::take(lines);
+                self.state().unwritten_failures = std::mem::take(lines);
             }
             batch.clear();
             if !self.tell(written) {

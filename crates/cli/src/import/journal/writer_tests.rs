@@ -234,10 +234,10 @@ fn lines_that_the_list_did_not_take_come_back_and_no_others() {
     let journal = on(small("journal", 1_000, &log), list, LATE);
     fail(&journal, 1).unwrap();
     journal.flush().unwrap();
-    assert_eq!(journal.unlisted(), b"", "it is in the list");
+    assert_eq!(journal.unwritten_failures(), b"", "it is in the list");
     fail(&journal, 2).unwrap();
     journal.flush().unwrap_err();
-    let lines = String::from_utf8(journal.unlisted()).unwrap();
+    let lines = String::from_utf8(journal.unwritten_failures()).unwrap();
     assert!(lines.starts_with("{\"account\":\"2\","), "{lines}");
     assert_eq!(lines.matches('\n').count(), 1, "{lines}");
 }
@@ -249,5 +249,5 @@ fn lines_that_are_in_the_list_do_not_come_back_where_it_is_the_journal_that_fail
     let journal = on(small("journal", 10, &log), list, LATE);
     fail(&journal, 1).unwrap();
     journal.flush().unwrap_err();
-    assert_eq!(journal.unlisted(), b"");
+    assert_eq!(journal.unwritten_failures(), b"");
 }

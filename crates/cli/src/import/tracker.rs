@@ -1,13 +1,22 @@
-//! The book: what has become of each user. A user is settled when all that was to be done is done, or when what was not
-//! is listed with its reason; both go to the journal. What failed for the service's or the network's fault is held back: at
-//! the end of the import it is listed too, and where the import ends early, the same command tries it again.
+//! The tracker: the state of each user. A user is settled when all changes are done, or when those that failed are in the
+//! failed list with their reasons. Both go to the journal.
 //!
-//! Where an import is taken up, a run before it may have done something for users who are not settled: for those that
-//! it left in doubt, or for any, where it was killed. What fails of theirs is *possibly applied* then, unless it is
+//! ```text
+//! dispatched ──► in flight ──► done ───────────────────────► journal
+//!                   │
+//!                   ├──► the user's own fault ──► listed ──► journal
+//!                   └──► of the service, the network or the end of the run ──► deferred
+//! ```
+//!
+//! A deferred user is listed when the import has run to its end. Where it ended early, the same command tries the user
+//! again.
+//!
+//! When an import is resumed, a run before it may have applied changes of users who are not settled: of those that it
+//! left in doubt, or of any user if it was killed. A change of theirs that fails is *possibly applied* then, unless it was
 //! never sent.
 //!
-//! A user who is to be cleared and then added to is listed so that the list does the same: where the clear is not done,
-//! all that was to be added stands after it, done or not.
+//! A user can have a clear and tags to add. If the clear fails, all the tags are listed after it, also those that were
+//! added, so that importing the list has the result of the file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,44 +30,49 @@ use super::group::User;
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::reason::Reason;
 
-/// Users whose failures are held back; those beyond are listed at once. More than an outage can take along: a run has
-/// at most 512 requests of 100 users under way.
-const HELD_AT_MOST: usize = 100_000;
+/// At most this many users are deferred; those beyond are listed at once. An outage fails fewer, as a run has at most 512
+/// requests of 100 users under way.
+const DEFERRED_AT_MOST: usize = 100_000;
 
-pub(crate) struct Book {
+pub(crate) struct Tracker {
     pub(crate) journal: Journal,
     pub(crate) settled: Settled,
-    /// Users of whom something is under way.
-    open: HashMap<u64, Open>,
-    left: BTreeMap<u64, Left>,
-    /// Users who are done, to be confirmed together.
+    /// Users with changes under way, or not yet all dispatched.
+    in_flight: HashMap<u64, InFlightUser>,
+    deferred: BTreeMap<u64, Deferred>,
+    /// Users who are done and not yet in the journal, to be written together.
     done: Vec<u64>,
     /// The unsettled users for which runs before this one may have done something.
     earlier: InDoubt,
 }
 
-/// What an import leaves behind.
-pub(crate) struct Remains {
+/// The state that is left when an import ends, for the report and the next run.
+pub(crate) struct Leftover {
     pub(crate) settled: Settled,
-    left: BTreeMap<u64, Left>,
+    deferred: BTreeMap<u64, Deferred>,
     /// The unsettled users for which runs before this one may have done something.
     earlier: InDoubt,
-    /// Lines of users who are settled as failed, for which the list had no place.
-    pub(crate) unlisted: Vec<u8>,
+    /// Lines of failed users that could not be written to the list, as the disk took no more.
+    pub(crate) unwritten_failures: Vec<u8>,
 }
 
-impl Remains {
+impl Leftover {
     /// Users who are not settled, and failed all the same: their failures are held back for the next run.
     pub(crate) fn held_back(&self) -> impl Iterator<Item = u64> + use<'_> {
-        let failed = self.left.iter().filter(|(_, left)| left.has_failed());
+        let failed = self
+            .deferred
+            .iter()
+            .filter(|(_, deferred)| deferred.has_failed());
         failed.map(|(position, _)| *position)
     }
 
     pub(crate) fn is_held_back(&self, position: u64) -> bool {
-        self.left.get(&position).is_some_and(Left::has_failed)
+        self.deferred
+            .get(&position)
+            .is_some_and(Deferred::has_failed)
     }
 
-    /// Whether nothing came of a user: the run ended before.
+    /// True if the run ended before a user had any outcome.
     pub(crate) fn is_not_sent(&self, position: u64) -> bool {
         !self.settled.is_settled(position) && !self.is_held_back(position)
     }
@@ -80,37 +94,40 @@ impl Remains {
         };
         let earlier = earlier.iter().copied();
         let earlier = earlier.filter(|it| !self.settled.is_settled(*it));
-        let touched = self.left.iter().filter(|(_, left)| left.is_touched);
+        let touched = self
+            .deferred
+            .iter()
+            .filter(|(_, deferred)| deferred.is_touched);
         InDoubt::from_users(earlier.chain(touched.map(|(position, _)| *position)))
     }
 
-    /// What is known of a user who is not settled; none where nothing was given out.
-    pub(crate) fn left(&self, position: u64) -> Option<&Left> {
-        self.left.get(&position)
+    /// What is known of a user who is not settled; `None` if no change was dispatched.
+    pub(crate) fn deferred(&self, position: u64) -> Option<&Deferred> {
+        self.deferred.get(&position)
     }
 }
 
-/// What is known of a user who is not settled: held back, or left to the next run.
+/// What is known of a user who is not settled.
 #[derive(Default)]
-pub(crate) struct Left {
+pub(crate) struct Deferred {
     done: Ops,
-    pub(crate) undone: Vec<Undone>,
-    /// Something of it is done, or may be.
+    pub(crate) pending: Vec<PendingChange>,
+    /// True if a change is applied, or may be.
     is_touched: bool,
 }
 
-impl Left {
-    /// Whether nothing is known of an operation: it was not given out before the import ended.
-    pub(crate) fn is_unheard_of(&self, op: Op) -> bool {
-        !self.done.has(op) && self.undone.iter().all(|it| it.op != op)
+impl Deferred {
+    /// True if the import ended before this operation was dispatched.
+    pub(crate) fn is_not_dispatched(&self, op: Op) -> bool {
+        !self.done.has(op) && self.pending.iter().all(|it| it.op != op)
     }
 
     fn has_failed(&self) -> bool {
-        self.undone.iter().any(|it| it.reason.is_some())
+        self.pending.iter().any(|it| it.reason.is_some())
     }
 }
 
-/// Some of the operations.
+/// A set of operations.
 #[derive(Debug, Default, Clone, Copy)]
 struct Ops(u8);
 
@@ -125,24 +142,24 @@ impl Ops {
 }
 
 #[derive(Default)]
-struct Open {
-    under_way: u8,
-    /// All that is to be done for the user has been given out.
-    whole: bool,
-    /// Something was not sent, as the run ended.
+struct InFlightUser {
+    changes_in_flight: u8,
+    /// True once all changes of the user have been dispatched.
+    all_dispatched: bool,
+    /// True if a change was not sent, as the run ended.
     not_sent: bool,
-    known: Left,
-    /// What was to be added.
+    known: Deferred,
+    /// The change that adds tags, applied or not.
     added: Option<Arc<Change>>,
 }
 
-impl Open {
+impl InFlightUser {
     fn is_over(&self) -> bool {
-        self.whole && self.under_way == 0
+        self.all_dispatched && self.changes_in_flight == 0
     }
 
     fn take(&mut self, change: Arc<Change>, result: Result<(), ChangeError>, earlier: Effect) {
-        self.under_way -= 1;
+        self.changes_in_flight -= 1;
         let op = op_of(change.operation());
         match result {
             Ok(()) => {
@@ -153,7 +170,9 @@ impl Open {
                 let in_part = error.undone().len() < change.tags().len();
                 self.known.is_touched |= in_part || error.effect() != Effect::NotApplied;
                 self.not_sent |= was_not_sent(&error);
-                self.known.undone.push(Undone::of(&error, earlier));
+                self.known
+                    .pending
+                    .push(PendingChange::from_error(&error, earlier));
             }
         }
         if op == Op::Add {
@@ -161,33 +180,33 @@ impl Open {
         }
     }
 
-    /// What is known once all is over.
-    fn close(mut self) -> Left {
-        let undone = &mut self.known.undone;
+    /// What is known once no change is under way.
+    fn close(mut self) -> Deferred {
+        let pending = &mut self.known.pending;
         if let Some(added) = &self.added {
-            if undone.iter().any(|it| it.op == Op::Clear) {
-                undone.extend(Undone::again(added, undone));
+            if pending.iter().any(|it| it.op == Op::Clear) {
+                pending.extend(PendingChange::add_again(added, pending));
             }
         }
         self.known
     }
 }
 
-/// What was not done for a user, or is not known to have been done.
-pub(crate) struct Undone {
+/// A change of a user that was not applied, or may not have been.
+pub(crate) struct PendingChange {
     pub(crate) account: String,
     pub(crate) op: Op,
     pub(crate) tags: Vec<String>,
-    /// None where it was not sent, as the run ended.
+    /// `None` if it was not sent, as the run ended.
     pub(crate) reason: Option<Reason>,
     pub(crate) effect: Effect,
-    /// Whether it is the user's own fault, so that it fails again.
+    /// True if it is the user's own fault, so that it would fail again.
     final_: bool,
 }
 
-impl Undone {
-    fn of(error: &ChangeError, earlier: Effect) -> Undone {
-        Undone {
+impl PendingChange {
+    fn from_error(error: &ChangeError, earlier: Effect) -> PendingChange {
+        PendingChange {
             account: error.account().to_owned(),
             op: op_of(error.operation()),
             tags: error.undone().to_vec(),
@@ -208,14 +227,14 @@ impl Undone {
         }
     }
 
-    /// To add what has been added already, as a clear is to come first.
-    fn again(added: &Change, undone: &[Undone]) -> Option<Undone> {
+    /// Adds the tags that are applied already once more, as a failed clear must come before them.
+    fn add_again(added: &Change, pending: &[PendingChange]) -> Option<PendingChange> {
         let is_done = |tag: &&String| {
-            let mut adds = undone.iter().filter(|it| it.op == Op::Add);
+            let mut adds = pending.iter().filter(|it| it.op == Op::Add);
             !adds.any(|it| it.tags.contains(tag))
         };
         let tags: Vec<String> = added.tags().iter().filter(is_done).cloned().collect();
-        (!tags.is_empty()).then(|| Undone {
+        (!tags.is_empty()).then(|| PendingChange {
             account: added.account().to_owned(),
             op: Op::Add,
             tags,
@@ -245,37 +264,40 @@ fn op_of(operation: Operation) -> Op {
     }
 }
 
-impl Book {
-    pub(crate) fn of(opened: Opened) -> Book {
-        Book {
+impl Tracker {
+    pub(crate) fn new(opened: Opened) -> Tracker {
+        Tracker {
             earlier: opened.in_doubt,
             journal: opened.journal,
             settled: opened.settled,
-            open: HashMap::new(),
-            left: BTreeMap::new(),
+            in_flight: HashMap::new(),
+            deferred: BTreeMap::new(),
             done: Vec::new(),
         }
     }
 
-    /// A change of a user has been given out.
-    pub(crate) fn given(&mut self, position: u64) {
-        self.open.entry(position).or_default().under_way += 1;
+    /// Records that a change of a user was dispatched.
+    pub(crate) fn dispatched(&mut self, position: u64) {
+        self.in_flight
+            .entry(position)
+            .or_default()
+            .changes_in_flight += 1;
     }
 
-    /// All changes of a user have been given out.
-    pub(crate) fn all_given(&mut self, position: u64) -> Result<(), DiskError> {
-        self.open.entry(position).or_default().whole = true;
+    /// Records that all changes of a user were dispatched.
+    pub(crate) fn all_dispatched(&mut self, position: u64) -> Result<(), DiskError> {
+        self.in_flight.entry(position).or_default().all_dispatched = true;
         self.close_if_over(position)
     }
 
-    /// Nothing is sent of a user.
+    /// Settles a user as failed, of whom nothing is sent.
     pub(crate) fn refuse(
         &mut self,
         position: u64,
         user: &User<'_>,
         reason: &Reason,
     ) -> Result<(), DiskError> {
-        let undone = changes_of(user).map(|(op, tags)| Undone {
+        let pending = changes_of(user).map(|(op, tags)| PendingChange {
             account: user.account.to_owned(),
             op,
             tags,
@@ -283,52 +305,52 @@ impl Book {
             effect: Effect::NotApplied,
             final_: true,
         });
-        let known = Left {
-            undone: undone.collect(),
-            ..Left::default()
+        let known = Deferred {
+            pending: pending.collect(),
+            ..Deferred::default()
         };
         self.list(position, known)
     }
 
-    /// Takes what became of changes: of all of them, also where the disk takes no more.
+    /// Records the outcomes of changes. It records all of them, even if the disk takes no more.
     pub(crate) fn take(
         &mut self,
         settled: impl IntoIterator<Item = (u64, Arc<Change>, Result<(), ChangeError>)>,
     ) -> Result<(), DiskError> {
         let mut taken = Ok(());
         for (position, change, result) in settled {
-            let open = self.open.entry(position).or_default();
-            open.take(change, result, self.earlier.effect(position));
+            let user = self.in_flight.entry(position).or_default();
+            user.take(change, result, self.earlier.effect(position));
             taken = taken.and(self.close_if_over(position));
         }
         taken.and(self.confirm())
     }
 
-    /// The import goes no further, and was not ended early: whoever is held back is listed.
-    pub(crate) fn list_held(&mut self) -> Result<(), DiskError> {
+    /// Lists all deferred users, when the import has run to its end.
+    pub(crate) fn list_deferred(&mut self) -> Result<(), DiskError> {
         let mut listed = Ok(());
-        for (position, known) in std::mem::take(&mut self.left) {
+        for (position, known) in std::mem::take(&mut self.deferred) {
             listed = listed.and(self.list(position, known));
         }
         listed
     }
 
-    /// The import has ended: hands the journal back, and keeps what the report needs.
-    pub(crate) fn close(mut self) -> (Journal, Remains) {
-        // of these something was to follow that was not given out
-        for (position, open) in self.open {
-            self.left.insert(position, open.close());
+    /// Ends the tracking: returns the journal, and what the report needs.
+    pub(crate) fn close(mut self) -> (Journal, Leftover) {
+        // changes of these users were not dispatched
+        for (position, user) in self.in_flight {
+            self.deferred.insert(position, user.close());
         }
-        let remains = Remains {
+        let leftover = Leftover {
             settled: self.settled,
-            left: self.left,
+            deferred: self.deferred,
             earlier: self.earlier,
-            unlisted: Vec::new(),
+            unwritten_failures: Vec::new(),
         };
-        (self.journal, remains)
+        (self.journal, leftover)
     }
 
-    /// Confirms who is done.
+    /// Writes the users who are done to the journal.
     fn confirm(&mut self) -> Result<(), DiskError> {
         let done = std::mem::take(&mut self.done);
         for position in &done {
@@ -341,43 +363,47 @@ impl Book {
     }
 
     fn close_if_over(&mut self, position: u64) -> Result<(), DiskError> {
-        if !self.open.get(&position).is_some_and(Open::is_over) {
+        if !self
+            .in_flight
+            .get(&position)
+            .is_some_and(InFlightUser::is_over)
+        {
             return Ok(());
         }
-        let open = self.open.remove(&position).unwrap_or_default();
-        let is_left_to_the_next_run = open.not_sent;
-        let known = open.close();
-        let is_final = known.undone.iter().all(|it| it.final_);
-        if known.undone.is_empty() {
+        let user = self.in_flight.remove(&position).unwrap_or_default();
+        let ended_before_sending = user.not_sent;
+        let known = user.close();
+        let is_final = known.pending.iter().all(|it| it.final_);
+        if known.pending.is_empty() {
             self.done.push(position);
-        } else if is_left_to_the_next_run || !is_final && self.left.len() < HELD_AT_MOST {
-            self.left.insert(position, known);
+        } else if ended_before_sending || !is_final && self.deferred.len() < DEFERRED_AT_MOST {
+            self.deferred.insert(position, known);
         } else {
             return self.list(position, known);
         }
         Ok(())
     }
 
-    /// Settles a user as failed; where the disk does not take the list any more, what is known is kept for the report.
-    fn list(&mut self, position: u64, known: Left) -> Result<(), DiskError> {
-        // only what is left to the next run has no reason
+    /// Settles a user as failed. If the disk does not take the list any more, keeps what is known for the report.
+    fn list(&mut self, position: u64, known: Deferred) -> Result<(), DiskError> {
+        // only a change that the next run sends has no reason
         let none = Reason::ours("not sent".to_owned(), "import it again");
-        let tags = known.undone.iter();
+        let tags = known.pending.iter();
         let tags: Vec<Vec<&str>> = tags
             .map(|it| it.tags.iter().map(String::as_str).collect())
             .collect();
-        let failures = known.undone.iter().zip(&tags);
+        let failures = known.pending.iter().zip(&tags);
         let failures: Vec<_> = failures.map(|(it, tags)| it.failure(tags, &none)).collect();
         let listed = self.journal.failed(position, &failures);
         match &listed {
             Ok(()) => self.settled.add(position, Kind::Failed),
-            Err(_) => drop(self.left.insert(position, known)),
+            Err(_) => drop(self.deferred.insert(position, known)),
         }
         listed
     }
 }
 
-/// What is to be done for a user, in its order.
+/// The changes of a user, in the order in which they are sent.
 pub(crate) fn changes_of<'u>(
     user: &'u User<'_>,
 ) -> impl Iterator<Item = (Op, Vec<String>)> + use<'u> {
