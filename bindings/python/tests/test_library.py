@@ -76,6 +76,13 @@ def test_a_later_patch_level_is_taken_and_a_function_that_lacks_is_named(tmp_pat
     assert "lacks a function" in import_error(str(library))
 
 
+def test_importing_takes_few_modules_and_none_that_is_only_needed_later() -> None:
+    few = "__future__, array, atexit, collections.abc, contextlib, ctypes, enum, threading, typing, warnings, weakref"
+    program = f"import sys, {few}; had = set(sys.modules); import imtag; print(*sorted(set(sys.modules) - had))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert [name for name in run.stdout.split() if name.split(".")[0] != "imtag"] == []
+
+
 def test_versions_are_compared_as_numbers() -> None:
     library = imtag._library
     assert library._patch("0.1.10") > library._patch("0.1.9")

@@ -71,6 +71,23 @@ def test_a_setting_that_cannot_be_used_is_named(settings: Any, named: str) -> No
     assert caught.value.remedy
 
 
+NOT_SET = {
+    "sdkappid": '"0" is not an SDKAppID: a whole number from 1 to 4294967295, as the console shows it',
+    "identifier": "the identifier is empty: give the name of an app administrator, such as administrator",
+    "secret_key": "no credentials are set: set a secret key, a UserSig, or a callback",
+    "region": "neither a region nor an endpoint is set: set the region that the console shows for the app",
+}
+
+
+@pytest.mark.parametrize("missing", [list(NOT_SET), ["identifier", "region"], ["sdkappid"], ["identifier"]])
+def test_all_settings_that_are_needed_and_missing_are_named_at_once(missing: list[str]) -> None:
+    given = {name: value for name, value in SETTINGS.items() if name not in missing}
+    for settings in (given, {**given, **dict.fromkeys(missing)}):
+        with pytest.raises(imtag.SettingsError) as caught:
+            imtag.Client(**settings)
+        assert str(caught.value) == "; ".join(NOT_SET[name] for name in missing)
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [

@@ -54,8 +54,8 @@ class Client:
     def __init__(
         self,
         *,
-        sdkappid: int,
-        identifier: Text,
+        sdkappid: int | None = None,
+        identifier: Text | None = None,
         secret_key: Text | None = None,
         usersig: Text | None = None,
         credential_callback: CredentialCallback | None = None,
@@ -97,7 +97,8 @@ class Client:
         limits               where a plan grants others: users_per_request (100), tags_per_user_and_request (10),
                              tags_per_user (100), tag_bytes (50), account_bytes (32)
 
-        Raises SettingsError for what cannot be used, and TypeError for what is of another type.
+        None is not set. Raises SettingsError for all that is needed and not set (sdkappid, identifier, credentials,
+        region or endpoint), and for what cannot be used; and TypeError for what is of another type.
         """
         self._handle: _Handle | None = None
         settings = Settings(

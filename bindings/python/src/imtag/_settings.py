@@ -24,8 +24,8 @@ SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
 class Settings:
     """As ``imtag.Client`` takes them. What is None is not set."""
 
-    sdkappid: int
-    identifier: Text
+    sdkappid: int | None
+    identifier: Text | None
     secret_key: Text | None
     usersig: Text | None
     credential_callback: CredentialCallback | None
@@ -64,8 +64,10 @@ class Settings:
                 raise SettingsError(f"{' and '.join(given)} are both set: set one of them", remedy="set one of them")
 
     def _set(self, config: Any, supplier: Supplier | None) -> None:
-        identifier = encoded(self.identifier, "identifier")
-        lib.im_config_set_app(config, number(self.sdkappid, "sdkappid", 32), string(identifier))
+        # 0 and "" are not set to the library, which names all that is needed and not set
+        sdkappid = 0 if self.sdkappid is None else number(self.sdkappid, "sdkappid", 32)
+        identifier = b"" if self.identifier is None else encoded(self.identifier, "identifier")
+        lib.im_config_set_app(config, sdkappid, string(identifier))
         if supplier is not None:
             lib.im_config_set_credential_callback(config, supplier.callback, None, None)
         for name in ("secret_key", "usersig", "region", "endpoint", "generation"):
