@@ -8,18 +8,22 @@
 
 #include <stdlib.h>
 
-static void run(const cJSON *of) {
+static void play(const cJSON *of, FILE *to) {
     im_client *client;
-    im_result *result = NULL;
     im_error *error;
-    im_config *config = config_of(cJSON_GetObjectItemCaseSensitive(of, "settings"));
+    im_config *config = config_of(member_of(of, "settings"));
     im_status status = im_client_new(config, &client, &error);
     im_config_free(config);
-    if (status == IM_OK)
-        status = call_of(client, cJSON_GetObjectItemCaseSensitive(of, "call"), &result, &error);
+    const cJSON *bulk = member_of(of, "bulk"), *batcher = member_of(of, "batcher");
+    if (status != IM_OK)
+        write_outcome(to, status, NULL, error);
+    else if (bulk)
+        play_bulk(client, bulk, to);
+    else if (batcher)
+        play_batcher(client, batcher, to);
+    else
+        play_call(client, member_of(of, "call"), to);
     im_client_free(client);
-    write_outcome(stdout, status, result, error);
-    im_result_free(result);
     im_error_free(error);
 }
 
@@ -32,7 +36,15 @@ int main(void) {
             fprintf(stderr, "not a case: %s", line);
             return 2;
         }
-        run(of);
+        /* written once all is over, as a case may have lines of its own before */
+        char *outcome = NULL;
+        size_t length = 0;
+        FILE *to = open_memstream(&outcome, &length);
+        play(of, to);
+        fclose(to);
+        puts(outcome);
+        fflush(stdout);
+        free(outcome);
         cJSON_Delete(of);
     }
     free(line);

@@ -1,13 +1,16 @@
 /*
- * The outcome of a case as one line of JSON. Texts have a length and may hold a NUL, so they are written here and not
+ * The outcome of a case as JSON. Texts have a length and may hold a NUL, so they are written here and not
  * by cJSON.
  */
 
 #include "runner.h"
 
+#include <stdlib.h>
+
 static const char *const STATUSES[] = {
     "ok",         "partial", "invalid",   "misuse",  "settings", "credentials",    "service",
     "http_status", "timeout", "cancelled", "network", "tls",      "not_understood", "defect",
+    "full",       "closed",  "no_thread",
 };
 
 static const char *const EFFECTS[] = {"not applied", "possibly applied", "applied", "not read"};
@@ -61,7 +64,7 @@ static void write_result(FILE *to, const im_result *result) {
     putc('}', to);
 }
 
-static void write_failures(FILE *to, const im_error *error) {
+static void write_left_out(FILE *to, const im_error *error) {
     fputs("\"failures\": [", to);
     for (size_t i = 0; i < im_error_failure_count(error); i++) {
         fputs(i ? ", {" : "{", to);
@@ -87,27 +90,68 @@ static void write_violations(FILE *to, const im_error *error) {
     fputs("], ", to);
 }
 
-static void write_error(FILE *to, const im_error *error) {
-    fputs(", \"error\": {", to);
+/* What an error of a call says, and one of a change. */
+static void write_why(FILE *to, const im_error *error) {
     member(to, "message", im_str_of(im_error_message(error)));
     member(to, "remedy", im_str_of(im_error_remedy(error)));
     member(to, "text", im_error_text(error));
-    member(to, "request_id", im_error_request_id(error));
-    fprintf(to, "\"code\": %d, \"effect\": \"%s\", \"retryable\": %s, \"attempts\": %u, \"attempts_sent\": %u, ",
-            im_error_code(error), EFFECTS[im_error_effect(error)], im_error_retryable(error) ? "true" : "false",
-            im_error_attempts(error), im_error_attempts_sent(error));
+    fprintf(to, "\"code\": %d, \"effect\": \"%s\", \"retryable\": %s, ", im_error_code(error),
+            EFFECTS[im_error_effect(error)], im_error_retryable(error) ? "true" : "false");
     write_violations(to, error);
-    write_failures(to, error);
+}
+
+static void write_error(FILE *to, const im_error *error) {
+    fputs(", \"error\": {", to);
+    write_why(to, error);
+    member(to, "request_id", im_error_request_id(error));
+    fprintf(to, "\"attempts\": %u, \"attempts_sent\": %u, ", im_error_attempts(error), im_error_attempts_sent(error));
+    write_left_out(to, error);
     putc('}', to);
 }
 
-void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error) {
+static const char *name_of(im_status status) {
     bool known = status >= 0 && (size_t)status < sizeof STATUSES / sizeof *STATUSES;
-    fprintf(to, "{\"status\": \"%s\"", known ? STATUSES[status] : "unknown");
-    if (result)
-        write_result(to, result);
+    return known ? STATUSES[status] : "unknown";
+}
+
+void write_end(FILE *to, im_status status, const im_error *error) {
+    fprintf(to, "{\"status\": \"%s\"", name_of(status));
     if (error)
         write_error(to, error);
-    fputs("}\n", to);
-    fflush(to);
+}
+
+void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error) {
+    write_end(to, status, error);
+    if (result)
+        write_result(to, result);
+    putc('}', to);
+}
+
+char *failure_of(const im_error *error) {
+    char *failure = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&failure, &size);
+    fprintf(to, "\"status\": \"%s\", ", name_of(im_error_status(error)));
+    member(to, "account", im_error_failure_account(error, 0));
+    write_why(to, error);
+    fputs("\"undone\": [", to);
+    for (size_t i = 0; i < im_error_undone_count(error); i++) {
+        fputs(i ? ", " : "", to);
+        write_text(to, im_error_undone(error, i));
+    }
+    putc(']', to);
+    fclose(to);
+    return failure;
+}
+
+void write_failures(FILE *to, const char *position, char *const *failures, size_t count) {
+    const char *between = "";
+    fputs(", \"failures\": [", to);
+    for (size_t i = 0; i < count; i++) {
+        if (!failures[i])
+            continue;
+        fprintf(to, "%s{\"%s\": %zu, %s}", between, position, i, failures[i]);
+        between = ", ";
+    }
+    putc(']', to);
 }

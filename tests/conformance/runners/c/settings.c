@@ -7,16 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t number_of(const cJSON *number) {
-    double value = cJSON_GetNumberValue(number);
-    return value >= 18446744073709551616.0 ? UINT64_MAX : (uint64_t)value;
-}
-
 static void supply(void *context, im_credential *credential) {
     cJSON *answer = context;
-    const cJSON *refuse = cJSON_GetObjectItemCaseSensitive(answer, "refuse");
-    const cJSON *usersig = cJSON_GetObjectItemCaseSensitive(answer, "usersig");
-    const cJSON *valid_for_ms = cJSON_GetObjectItemCaseSensitive(answer, "valid_for_ms");
+    const cJSON *refuse = member_of(answer, "refuse");
+    const cJSON *usersig = member_of(answer, "usersig");
+    const cJSON *valid_for_ms = member_of(answer, "valid_for_ms");
     if (usersig)
         im_credential_set(credential, text_of(usersig), valid_for_ms ? number_of(valid_for_ms) : 0, NULL);
     if (refuse && (!usersig || cJSON_HasObjectItem(answer, "asked")))
@@ -118,12 +113,12 @@ static void look_for_others(const cJSON *settings) {
 im_config *config_of(const cJSON *settings) {
     look_for_others(settings);
     im_config *config = im_config_new();
-    const cJSON *sdkappid = cJSON_GetObjectItemCaseSensitive(settings, "sdkappid");
-    const cJSON *identifier = cJSON_GetObjectItemCaseSensitive(settings, "identifier");
+    const cJSON *sdkappid = member_of(settings, "sdkappid");
+    const cJSON *identifier = member_of(settings, "identifier");
     if (sdkappid || identifier)
         im_config_set_app(config, sdkappid ? (uint32_t)number_of(sdkappid) : 0, text_of(identifier));
     for (size_t i = 0; i < sizeof SETTERS / sizeof *SETTERS; i++) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(settings, SETTERS[i].name);
+        const cJSON *value = member_of(settings, SETTERS[i].name);
         /* the first that cannot be used is what im_client_new reports */
         if (value && !cJSON_IsNull(value))
             SETTERS[i].set(config, value);
