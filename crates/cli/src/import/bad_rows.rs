@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::read::BadRow;
 use super::reasons::NAMED;
-use super::spool::{Spool, SpoolError};
+use super::spill_file::{SpillError, SpillFile};
 
 pub(crate) mod list;
 
@@ -24,7 +24,7 @@ const KINDS: usize = 50;
 
 /// Rows that were left out.
 pub(crate) struct BadRows {
-    spool: Spool,
+    spill: SpillFile,
     scratch: Vec<u8>,
     kinds: Kinds,
 }
@@ -45,19 +45,19 @@ impl BadRows {
     /// None yet. Many go to a temporary file in `folder`.
     pub(crate) fn new(folder: &Path) -> BadRows {
         BadRows {
-            spool: Spool::new(1, MEMORY, folder),
+            spill: SpillFile::new(1, MEMORY, folder),
             scratch: Vec::new(),
             kinds: Kinds::default(),
         }
     }
 
-    pub(crate) fn add(&mut self, row: &BadRow) -> Result<(), SpoolError> {
+    pub(crate) fn add(&mut self, row: &BadRow) -> Result<(), SpillError> {
         self.kinds.add(row);
         self.scratch.clear();
         self.scratch.extend(row.line.to_le_bytes());
         self.scratch.extend((row.reason.len() as u64).to_le_bytes());
         self.scratch.extend(row.reason.as_bytes());
-        self.spool.add(0, &self.scratch)
+        self.spill.add(0, &self.scratch)
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -69,11 +69,11 @@ impl BadRows {
     }
 
     /// Hands `take` one after the other.
-    pub(crate) fn for_each<E: From<SpoolError>>(
+    pub(crate) fn for_each<E: From<SpillError>>(
         &mut self,
         mut take: impl FnMut(&BadRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.spool.read(0, |mut piece| {
+        self.spill.read(0, |mut piece| {
             while let Some((head, rest)) = piece.split_first_chunk::<HEAD>() {
                 let number = |at: usize| {
                     let bytes = head[at..at + 8].try_into();
@@ -174,13 +174,13 @@ mod tests {
             for line in 0..count {
                 rows.add(&row(line)).unwrap();
             }
-            assert!(rows.spool.held() <= MEMORY);
+            assert!(rows.spill.held() <= MEMORY);
             assert_eq!(rows.count(), count);
             let mut next = 0;
             rows.for_each(|read| {
                 assert_eq!(*read, row(next));
                 next += 1;
-                Ok::<_, SpoolError>(())
+                Ok::<_, SpillError>(())
             })
             .unwrap();
             assert_eq!(next, count);

@@ -15,8 +15,8 @@ use super::joined::JoinedTags;
 use super::reasons::Reasons;
 use super::report::LeftOut;
 use super::summary::{write_left_out, write_reasons};
-use super::totals::{OfOperation, Totals, has_too_many_tags};
-use super::users::{Gathered, GroupError};
+use super::totals::{OperationTotals, Totals, has_too_many_tags};
+use super::users::{CollectedRows, GroupError};
 use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::output::{Output, Show};
@@ -32,9 +32,9 @@ struct DryRun {
     bad_rows: u64,
     users: u64,
     users_failed: u64,
-    clear: OfOperation,
-    remove: OfOperation,
-    add: OfOperation,
+    clear: OperationTotals,
+    remove: OperationTotals,
+    add: OperationTotals,
     lower_bound: u64,
     seconds_at_full_quota: f64,
     #[serde(serialize_with = "Reasons::examples")]
@@ -65,7 +65,7 @@ impl Read {
         let too_many_tags = Reason::too_many_tags(&self.rules.limits);
         let failures = match failed {
             0 => Reasons::default(), // nobody need be looked for
-            _ => failures(&mut self.gathered, &self.rules.limits, &too_many_tags)
+            _ => failures(&mut self.collected, &self.rules.limits, &too_many_tags)
                 .map_err(super::ReadError::from)?,
         };
         let report = DryRun {
@@ -99,12 +99,12 @@ impl Read {
 
 /// Users who would not be sent.
 fn failures(
-    gathered: &mut Gathered,
+    collected: &mut CollectedRows,
     limits: &imtag_core::Limits,
     reason: &Reason,
 ) -> Result<Reasons, GroupError> {
     let mut reasons = Reasons::default();
-    let mut users = gathered.users();
+    let mut users = collected.users();
     while let Some((_, user)) = users.next()? {
         if has_too_many_tags(&user, limits) {
             let tags: Vec<&str> = user.add.iter().collect();

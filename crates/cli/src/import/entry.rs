@@ -1,5 +1,5 @@
-//! A row as it waits to be grouped: as few bytes as can be, since there are millions, and each is written, read and
-//! perhaps written to a disk and back.
+//! The form of a row that waits to be grouped. It is compact, as there are millions of rows, and each is written, read
+//! and perhaps written to a disk and read back.
 //!
 //! ```text
 //! account length, account, 4 × number of tags + operation, then of each tag its number + 1,
@@ -11,10 +11,10 @@
 use std::io;
 
 use super::change::{Change, Op};
-use super::names::Names;
+use super::interner::Interner;
 use super::varint;
 
-/// Tags that get a number. Beyond it they stand in each row, so that no file can fill the memory with tags.
+/// How many tags get a number. Further tags stand in each row, so that no file can fill the memory with tags.
 /// Fewer in tests.
 pub(crate) const NUMBERED_TAGS: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 
@@ -31,18 +31,18 @@ pub(crate) struct Entry<'e> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EntryTag<'e> {
     Numbered(u32),
-    Spelt(&'e [u8]),
+    Inline(&'e [u8]),
 }
 
 /// Writes a row to the end of `out`. Tags get numbers of `names`.
 #[inline]
-pub(crate) fn write(change: &Change<'_>, names: &mut Names, out: &mut Vec<u8>) {
+pub(crate) fn write(change: &Change<'_>, tag_names: &mut Interner, out: &mut Vec<u8>) {
     varint::put(change.account.len() as u64, out);
     out.extend_from_slice(change.account.as_bytes());
     varint::put((change.tags.count() << 2 | change.op as usize) as u64, out);
     change
         .tags
-        .for_each(|tag| match names.number(tag, NUMBERED_TAGS) {
+        .for_each(|tag| match tag_names.number(tag, NUMBERED_TAGS) {
             Some(known) => varint::put(u64::from(known) + 1, out),
             None => {
                 out.push(0);
@@ -55,12 +55,13 @@ pub(crate) fn write(change: &Change<'_>, names: &mut Names, out: &mut Vec<u8>) {
 /// Takes the first row off `bytes`, which holds whole rows; `None` once it is empty.
 ///
 /// # Errors
-/// Where it does not hold rows, as a disk has changed them.
+/// Where it does not hold rows, as the disk changed them.
 #[inline]
 pub(crate) fn next<'e>(bytes: &mut &'e [u8]) -> io::Result<Option<Entry<'e>>> {
-    match bytes.is_empty() {
-        true => Ok(None),
-        false => take(bytes).map(Some).ok_or_else(changed),
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        take(bytes).map(Some).ok_or_else(changed)
     }
 }
 
@@ -92,7 +93,7 @@ fn take_tag<'e>(bytes: &mut &'e [u8]) -> Option<EntryTag<'e>> {
     match varint::take(bytes)? {
         0 => {
             let length = varint::take(bytes)?;
-            Some(EntryTag::Spelt(varint::take_bytes(bytes, length)?))
+            Some(EntryTag::Inline(varint::take_bytes(bytes, length)?))
         }
         known => Some(EntryTag::Numbered(u32::try_from(known - 1).ok()?)),
     }
@@ -106,7 +107,7 @@ impl<'e> Entry<'e> {
     }
 }
 
-/// What a temporary file gives back that was not written to it.
+/// The temporary file does not hold what was written to it.
 pub(crate) fn changed() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_row_comes_back_as_it_went() {
-        let mut names = Names::default();
+        let mut names = Interner::default();
         let mut out = Vec::new();
         let long = "r".repeat(300);
         for (account, op, tags) in [
@@ -149,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_without_a_number_is_spelt_out() {
-        let mut names = Names::default();
+    fn a_tag_without_a_number_stands_in_the_row() {
+        let mut names = Interner::default();
         for number in 0..NUMBERED_TAGS {
             names.number(&number.to_string(), NUMBERED_TAGS);
         }
@@ -163,7 +164,7 @@ mod tests {
         write(&change, &mut names, &mut out);
         let entry = next(&mut out.as_slice()).unwrap().unwrap();
         let tags: Vec<_> = entry.tags().collect();
-        assert_eq!(tags, [EntryTag::Spelt(b"vip"), EntryTag::Numbered(7)]);
+        assert_eq!(tags, [EntryTag::Inline(b"vip"), EntryTag::Numbered(7)]);
     }
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
             op: Op::Add,
             tags: Tags::One("vip"),
         };
-        write(&change, &mut Names::default(), &mut out);
+        write(&change, &mut Interner::default(), &mut out);
         for end in 1..out.len() {
             assert!(next(&mut &out[..end]).is_err(), "{end}");
         }

@@ -1,11 +1,13 @@
-//! Grouping: the rows of a part are put together by user, wherever they stand in the file, and the last word on each
-//! tag wins. What is left of a user's rows is to clear, to remove and to add, in this order:
+//! Grouping: the rows of a partition are put together by user, and the last row on each tag wins. The result is what to
+//! clear, to remove and to add, in this order:
 //!
-//! - rows before a clear are void, and what comes after it removes nothing, as nothing is left to remove;
+//! - rows before a clear are void, and rows after it remove nothing, as nothing is left to remove;
 //! - a tag is in one of the two sets at most, at the place where the user's rows name it first.
 //!
-//! Rows of a user are a chain through one list, and whether a user has had a tag is one look at a mark for the tag, so
-//! that a row costs the same however many there are of a user.
+//! Example: `add vip`, `remove vip`, `add ios` and `add vip` of one user are to add vip and ios.
+//!
+//! The rows of a user are a linked list in one vector. Whether a user has had a tag is one look-up in the slot index, so
+//! a row costs the same however many rows its user has.
 
 use std::cmp::Reverse;
 use std::io;
@@ -14,9 +16,9 @@ use imtag_core::Limits;
 
 use super::change::Op;
 use super::entry::{Entry, EntryTag, NUMBERED_TAGS, changed};
-use super::names::Names;
+use super::interner::Interner;
 
-/// Rows that repeat each other are thrown away when there are more than so many; fewer in tests.
+/// The rows above which those that say nothing new are dropped; fewer in tests.
 const ROWS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
 /// Ends a chain.
@@ -25,19 +27,19 @@ const NONE: u32 = u32::MAX;
 /// The word of a row that clears.
 const CLEAR: u32 = u32::MAX;
 
-/// The rows of a part, and then its users.
+/// The rows of a partition, and then its users.
 #[derive(Default)]
-pub(crate) struct Group {
-    accounts: Names,
-    /// Tags that have no number in the whole file: here theirs is [`NUMBERED_TAGS`] and more.
-    spelt: Names,
+pub(crate) struct Grouper {
+    accounts: Interner,
+    /// Tags that have no number in the whole file. Here their numbers begin at [`NUMBERED_TAGS`].
+    inline_tags: Interner,
     chains: Vec<Chain>,
     rows: Vec<Row>,
-    /// When there are so many rows, it is time to look for those that say nothing new.
-    look_at: usize,
-    marks: Marks,
+    /// The number of rows at which to compact them.
+    compact_at: usize,
+    slot_index: SlotIndex,
     tags: Vec<u32>,
-    users: Vec<Grouped>,
+    users: Vec<GroupedUser>,
 }
 
 /// The rows of a user.
@@ -54,38 +56,38 @@ struct Row {
     next: u32,
 }
 
-/// Where each tag stands among those of the user that is looked at.
+/// For each tag, its slot among the tags of the current user.
 #[derive(Default)]
-struct Marks {
-    of_tags: Vec<Mark>,
-    /// Of the user that is looked at.
+struct SlotIndex {
+    entries: Vec<SlotEntry>,
+    /// The number of the current user. Entries of another round are void, so that no user clears the index.
     round: u32,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Mark {
+struct SlotEntry {
     round: u32,
     at: u32,
 }
 
-/// A user of the part: the account's number, and where the tags stand.
+/// A user of the partition: the number of the account, and the range of the tags.
 #[derive(Clone, Copy)]
-struct Grouped {
+struct GroupedUser {
     account: u32,
     clear: bool,
     start: u32,
-    /// Before it those that are removed, from it on those that are added.
+    /// Tags before it are removed, tags from it on are added.
     middle: u32,
     end: u32,
     slots: u32,
 }
 
-/// What is to be done for a user.
+/// The changes of a user.
 pub(crate) struct User<'g> {
     pub(crate) account: &'g str,
     /// First all tags are removed.
     pub(crate) clear: bool,
-    /// Then these. None where all were.
+    /// Then these are removed. None if all were.
     pub(crate) remove: TagList<'g>,
     /// Then these are added.
     pub(crate) add: TagList<'g>,
@@ -95,8 +97,8 @@ pub(crate) struct User<'g> {
 #[derive(Clone, Copy)]
 pub(crate) struct TagList<'g> {
     numbers: &'g [u32],
-    names: &'g Names,
-    spelt: &'g Names,
+    names: &'g Interner,
+    inline_tags: &'g Interner,
 }
 
 impl<'g> TagList<'g> {
@@ -105,24 +107,26 @@ impl<'g> TagList<'g> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'g str> + use<'g> {
-        let TagList { names, spelt, .. } = *self;
+        let TagList {
+            names, inline_tags, ..
+        } = *self;
         self.numbers.iter().map(
             move |number| match number.checked_sub(NUMBERED_TAGS as u32) {
                 None => names.get(*number),
-                Some(number) => spelt.get(number),
+                Some(number) => inline_tags.get(number),
             },
         )
     }
 }
 
-impl Group {
-    /// Forgets the part before.
+impl Grouper {
+    /// Forgets the partition before.
     pub(crate) fn clear(&mut self) {
         self.accounts.clear();
-        self.spelt.clear();
+        self.inline_tags.clear();
         self.chains.clear();
         self.rows.clear();
-        self.look_at = ROWS;
+        self.compact_at = ROWS;
         self.tags.clear();
         self.users.clear();
     }
@@ -149,7 +153,7 @@ impl Group {
             let tag = match tag {
                 EntryTag::Numbered(tag) if (tag as usize) < numbered => tag,
                 EntryTag::Numbered(_) => return Err(changed()),
-                EntryTag::Spelt(tag) => number(&mut self.spelt, tag)? + NUMBERED_TAGS as u32,
+                EntryTag::Inline(tag) => number(&mut self.inline_tags, tag)? + NUMBERED_TAGS as u32,
             };
             self.link(user, tag << 1 | u32::from(entry.op == Op::Remove));
         }
@@ -168,14 +172,14 @@ impl Group {
         self.rows.push(Row { word, next: NONE });
     }
 
-    /// Whether there are so many rows that those which say nothing new should go.
+    /// True if the rows must be compacted.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.rows.len() >= self.look_at
+        self.rows.len() >= self.compact_at
     }
 
-    /// Throws away the rows that say nothing new.
-    pub(crate) fn thin_out(&mut self) {
+    /// Drops the rows that say nothing new.
+    pub(crate) fn compact(&mut self) {
         let mut own = Vec::new();
         let mut kept = Vec::new();
         for user in 0..self.chains.len() {
@@ -190,16 +194,16 @@ impl Group {
             kept[last as usize].next = NONE;
             self.chains[user] = Chain { first, last };
         }
-        self.look_at = ROWS.max(2 * kept.len());
+        self.compact_at = ROWS.max(2 * kept.len());
         self.rows = kept;
     }
 
     /// Bytes that it takes, about.
     pub(crate) fn bytes(&self) -> usize {
         self.accounts.bytes()
-            + self.spelt.bytes()
+            + self.inline_tags.bytes()
             + size_of::<Row>() * self.rows.len()
-            + (size_of::<Chain>() + size_of::<Grouped>()) * self.chains.len()
+            + (size_of::<Chain>() + size_of::<GroupedUser>()) * self.chains.len()
     }
 
     /// The account of the first row.
@@ -207,10 +211,10 @@ impl Group {
         self.accounts.get(0)
     }
 
-    /// Takes what is left of the words of a user into `own`, and says whether all before them is cleared.
+    /// Takes the last word on each tag of a user into `own`. True if they come after a clear.
     fn last_words(&mut self, chain: Chain, own: &mut Vec<u32>) -> bool {
         let mut clear = false;
-        self.marks.next_round();
+        self.slot_index.next_round();
         let mut at = chain.first;
         while at != NONE {
             let Row { word, next } = self.rows[at as usize];
@@ -219,7 +223,7 @@ impl Group {
                 clear = true;
                 continue;
             }
-            match self.marks.place_of(word >> 1, own.len()) {
+            match self.slot_index.get_or_insert(word >> 1, own.len()) {
                 Some(place) => own[place] = word,
                 None => own.push(word),
             }
@@ -227,8 +231,8 @@ impl Group {
         clear
     }
 
-    /// All rows are there: works out what is to be done for each user. Those with the most slots come first, as then
-    /// the fewest requests do; users of the same number stay in the order of the file.
+    /// Works out the changes of each user, once all rows are there. Users with the most slots come first, which takes the
+    /// fewest requests; users with equally many stay in the order of the file.
     pub(crate) fn finish(&mut self, limits: &Limits) {
         let mut own = Vec::new();
         let per_slot = limits.tags_per_user_and_request.max(1);
@@ -236,17 +240,17 @@ impl Group {
             let clear = self.last_words(self.chains[account], &mut own);
             let start = self.tags.len();
             if !clear {
-                self.tags.extend(of(&own, true));
+                self.tags.extend(tags_of(&own, true));
             }
             let middle = self.tags.len();
-            self.tags.extend(of(&own, false));
+            self.tags.extend(tags_of(&own, false));
             let end = self.tags.len();
             own.clear();
             let slots = match end - middle {
                 added if added > limits.tags_per_user => 0,
                 added => added.div_ceil(per_slot) + (middle - start).div_ceil(per_slot),
             };
-            self.users.push(Grouped {
+            self.users.push(GroupedUser {
                 account: account as u32,
                 clear,
                 start: start as u32,
@@ -258,18 +262,18 @@ impl Group {
         self.users.sort_by_key(|user| Reverse(user.slots));
     }
 
-    /// How many users there are.
+    /// The number of users.
     pub(crate) fn count(&self) -> usize {
         self.users.len()
     }
 
     /// One of them.
-    pub(crate) fn user<'g>(&'g self, at: usize, names: &'g Names) -> User<'g> {
+    pub(crate) fn user<'g>(&'g self, at: usize, names: &'g Interner) -> User<'g> {
         let user = self.users[at];
         let list = |start: u32, end: u32| TagList {
             numbers: &self.tags[start as usize..end as usize],
             names,
-            spelt: &self.spelt,
+            inline_tags: &self.inline_tags,
         };
         User {
             account: self.accounts.get(user.account),
@@ -281,40 +285,40 @@ impl Group {
 }
 
 /// The tags of those words that remove, or of those that add.
-fn of(words: &[u32], remove: bool) -> impl Iterator<Item = u32> + '_ {
+fn tags_of(words: &[u32], remove: bool) -> impl Iterator<Item = u32> + '_ {
     let words = words.iter().filter(move |word| (**word & 1 == 1) == remove);
     words.map(|word| word >> 1)
 }
 
-fn number(names: &mut Names, name: &[u8]) -> io::Result<u32> {
+fn number(names: &mut Interner, name: &[u8]) -> io::Result<u32> {
     match names.number_of_bytes(name, usize::MAX) {
         Ok(Some(number)) => Ok(number),
         _ => Err(changed()),
     }
 }
 
-impl Marks {
+impl SlotIndex {
     fn next_round(&mut self) {
         self.round = self.round.wrapping_add(1);
         if self.round == 0 {
-            self.of_tags.fill(Mark::default());
+            self.entries.fill(SlotEntry::default());
             self.round = 1;
         }
     }
 
-    /// Where the tag stands already; from now on it stands `at` if it did not.
+    /// The slot of the tag if it has one, else gives it the slot `at`.
     #[inline]
-    fn place_of(&mut self, tag: u32, at: usize) -> Option<usize> {
+    fn get_or_insert(&mut self, tag: u32, at: usize) -> Option<usize> {
         let tag = tag as usize;
-        if tag >= self.of_tags.len() {
-            self.of_tags
-                .resize((tag + 1).next_power_of_two(), Mark::default());
+        if tag >= self.entries.len() {
+            self.entries
+                .resize((tag + 1).next_power_of_two(), SlotEntry::default());
         }
-        let mark = &mut self.of_tags[tag];
-        if mark.round == self.round {
-            return Some(mark.at as usize);
+        let entry = &mut self.entries[tag];
+        if entry.round == self.round {
+            return Some(entry.at as usize);
         }
-        *mark = Mark {
+        *entry = SlotEntry {
             round: self.round,
             at: at as u32,
         };

@@ -1,7 +1,7 @@
-//! How much memory an import may take, and how it is shared out.
+//! The memory that an import may take, and its shares.
 //!
-//! Half is for what was read and waits to be grouped. The other half is for grouping a part of it, for packing, and
-//! for the requests under way. The program itself, which is not counted, needs some 10 MiB.
+//! Half is for rows that were read and wait to be grouped. The other half is for grouping a partition, for packing, and
+//! for the requests under way. The program itself is not counted; it needs some 10 MiB.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,23 +14,23 @@ const MIB: u64 = 1024 * KIB;
 pub(crate) struct Memory(u64);
 
 impl Memory {
-    /// Below this the parts that a file is dealt out to would be too small for a disk.
+    /// With less memory the partitions of a file would be too small to write to a disk.
     pub(crate) const LEAST: Memory = Memory(16 * MIB);
 
-    /// Where nothing else is said.
+    /// The default.
     pub(crate) const DEFAULT: Memory = Memory(256 * MIB);
 
-    /// For what was read and waits to be grouped.
+    /// The share of rows that wait to be grouped.
     pub(crate) fn for_rows(self) -> usize {
         usize::try_from(self.0 / 2).unwrap_or(usize::MAX)
     }
 
-    /// For the rows of one user. What is grouped of several takes no more than the least of it.
+    /// The share of the rows of one user. A partition with several users takes no more than the least of it.
     pub(crate) fn for_grouping(self) -> usize {
         usize::try_from((self.0 / 4).max(16 * MIB)).unwrap_or(usize::MAX)
     }
 
-    /// The window of a zstd frame at most, as a power of two: an eighth, but that of level 19 at least.
+    /// The largest window of a zstd frame, as a power of two: an eighth of the memory, at least the window of level 19.
     pub(crate) fn window_log(self) -> u32 {
         (self.0 / 8).ilog2().clamp(23, 27)
     }

@@ -1,11 +1,11 @@
-//! An import. Each of its steps knows the one before only by what it hands over:
+//! An import. Each step knows only the result of the step before:
 //!
 //! ```text
 //! open    file, kind, unpack, digest        bytes, unpacked, known by their fingerprint
 //! read    lines, encoding, header, records,  text, and its rows, each checked: good ones, and bad_rows
 //!         ndjson, read, joined
-//! group   entry, names, parts, spool,       users, each with what is to be done, in bounded memory
-//!         group, users, totals              and in an order that follows from the file alone
+//! group   entry, interner, partitions,      users, each with the changes to make, in bounded memory
+//!         spill_file, group, users, totals  and in an order that follows from the file alone
 //! send    files, journal, send, tracker     changes, and what became of each, kept safe in the journal
 //! report  unfinished, reasons, ended,       who failed and why, who was not sent, and what to do
 //!         failed, report, summary, dry_run
@@ -27,6 +27,7 @@ mod file;
 mod files;
 mod group;
 mod header;
+mod interner;
 mod joined;
 mod journal;
 mod kind;
@@ -34,10 +35,9 @@ mod line_form;
 mod lines;
 mod lock;
 mod memory;
-mod names;
 mod ndjson;
 mod odd;
-mod parts;
+mod partitions;
 mod progress;
 mod read;
 mod read_back;
@@ -46,7 +46,7 @@ mod records;
 mod report;
 mod send;
 mod spare;
-mod spool;
+mod spill_file;
 mod summary;
 mod totals;
 mod tracker;
@@ -79,11 +79,11 @@ use read::Rows;
 use read_back::ReadBack;
 use report::{LeftOut, Report, UndoneUsers};
 use send::{Sender, Sent, Stopped};
-use spool::SpoolError;
+use spill_file::SpillError;
 use totals::Totals;
 use tracker::{Leftover, Tracker};
 use unfinished::Unfinished;
-use users::{Gathered, Gathering, GroupError};
+use users::{CollectedRows, Collector, GroupError};
 
 use crate::exit::Exit;
 use crate::failure::CommandError;
@@ -105,7 +105,7 @@ pub(crate) struct Read {
     rows: u64,
     bad_rows: BadRows,
     joined_tags: Option<JoinedTags>,
-    gathered: Gathered,
+    collected: CollectedRows,
     totals: Totals,
     rules: Rules,
     fingerprint: Fingerprint,
@@ -120,8 +120,8 @@ pub(crate) enum ReadError {
     Group(#[from] GroupError),
 }
 
-impl From<SpoolError> for ReadError {
-    fn from(error: SpoolError) -> ReadError {
+impl From<SpillError> for ReadError {
+    fn from(error: SpillError) -> ReadError {
         ReadError::Group(error.into())
     }
 }
@@ -137,14 +137,14 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
     let shown = Progress::of_reading(input.bytes);
     let mut bad_rows = BadRows::new(&room.folder);
     let mut rows = 0;
-    let mut gathering = Gathering::new(room.memory, room.folder);
+    let mut collector = Collector::new(room.memory, room.folder);
     let read = Rows::of(input, rules)?.for_each(|row| {
         rows += 1;
         if rows % SHOWN_EVERY == 0 {
             shown.read(rows, digesting.bytes());
         }
         match row {
-            Ok(change) => gathering.add(&change).map_err(ReadError::from),
+            Ok(change) => collector.add(&change).map_err(ReadError::from),
             Err(row) => Ok(bad_rows.add(&row)?),
         }
     })?;
@@ -152,8 +152,8 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
     if let Some(joined) = &read.joined_tags {
         note(format_args!("warning: {joined}"));
     }
-    let mut gathered = gathering.finish(rules.limits)?;
-    let totals = Totals::of(&mut gathered, &rules)?;
+    let mut collected = collector.finish(rules.limits)?;
+    let totals = Totals::count_users(&mut collected, &rules)?;
     if totals.too_many_tags_of_the_app {
         let most = rules.limits.tags_per_app;
         let problem = FileProblem::TooManyTags { most };
@@ -168,7 +168,7 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
         rows: read.rows,
         bad_rows,
         joined_tags: read.joined_tags,
-        gathered,
+        collected,
         totals,
         rules,
         fingerprint: digesting.fingerprint(),
@@ -228,7 +228,7 @@ impl Run<'_> {
             resumed_after_crash,
             interrupt: self.interrupt,
         };
-        let Sent { summary, stopped } = sender.send(&mut read.gathered, &mut tracker, &shown);
+        let Sent { summary, stopped } = sender.send(&mut read.collected, &mut tracker, &shown);
         drop(shown);
         let seconds = started.elapsed().as_secs_f64();
         let (journal, mut leftover) = tracker.close();
@@ -241,7 +241,7 @@ impl Run<'_> {
         let not_sent = ended.not_sent();
         let mut unfinished = Unfinished {
             list: &self.files.failed,
-            gathered: &mut read.gathered,
+            collected: &mut read.collected,
             leftover: &leftover,
             not_sent: &not_sent,
         };
@@ -252,7 +252,7 @@ impl Run<'_> {
             ended.denied(&denied);
         }
         let read_back = match &self.demo {
-            Some(_) => Some(self.read_back(&mut read.gathered, &leftover)?),
+            Some(_) => Some(self.read_back(&mut read.collected, &leftover)?),
             None => None,
         };
         let cut_short = |it: &ReadBack| it.ended_early.is_some();
@@ -330,7 +330,7 @@ impl Run<'_> {
 
     fn read_back(
         &self,
-        gathered: &mut Gathered,
+        collected: &mut CollectedRows,
         leftover: &Leftover,
     ) -> Result<ReadBack, CommandError> {
         let mut failed = HashSet::new();
@@ -345,7 +345,7 @@ impl Run<'_> {
             leftover.settled.is_settled(position) && !failed.contains(account)
         };
         let client = &self.connection.client;
-        let read = read_back::read_back(client, gathered, is_done, self.interrupt);
+        let read = read_back::read_back(client, collected, is_done, self.interrupt);
         Ok(read.map_err(ReadError::from)?)
     }
 
@@ -358,7 +358,7 @@ impl Run<'_> {
     }
 }
 
-/// What else than its input makes an import the same: whom it tags, and what the users' order depends on.
+/// What identifies an import beside its input: the app that it tags, and the settings that the users' order depends on.
 fn facts(client: &Client) -> Vec<(String, String)> {
     let (rules, endpoint) = (client.rules(), client.endpoint());
     let limits = &rules.limits;

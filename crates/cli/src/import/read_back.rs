@@ -8,7 +8,7 @@ use imtag_transport::{Client, Generation, GetTags, Operation};
 use serde::Serialize;
 
 use super::reasons::NAMED;
-use super::users::{Gathered, GroupError};
+use super::users::{CollectedRows, GroupError};
 use crate::interrupt::Interrupt;
 use crate::shown::{Shown, count};
 
@@ -41,7 +41,7 @@ pub(crate) struct Difference {
 /// Users who are not done are not compared.
 pub(crate) fn read_back(
     client: &Client,
-    gathered: &mut Gathered,
+    collected: &mut CollectedRows,
     is_done: impl Fn(u64, &str) -> bool,
     interrupt: &Interrupt,
 ) -> Result<ReadBack, GroupError> {
@@ -50,7 +50,7 @@ pub(crate) fn read_back(
         ..ReadBack::default()
     };
     let at_once = client.rules().limits.users_per_request;
-    let mut users = gathered.users();
+    let mut users = collected.users();
     let mut some = Vec::with_capacity(at_once);
     loop {
         let next = users.next()?;

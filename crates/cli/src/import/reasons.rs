@@ -18,7 +18,7 @@ const REASONS: usize = 50;
 /// Users by reason.
 #[derive(Debug, Default)]
 pub(crate) struct Reasons {
-    groups: IndexMap<Key, Group>,
+    groups: IndexMap<Key, ReasonGroup>,
     /// The user whose lines are being added, and the groups that count this user already.
     account: String,
     counted: Vec<Key>,
@@ -33,7 +33,7 @@ enum Key {
 
 /// Users who are not done for the same reason and with the same effect.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct ReasonGroup {
     pub(crate) reason: Reason,
     pub(crate) effect: Effect,
     pub(crate) users: u64,
@@ -52,7 +52,7 @@ impl Reasons {
         let group = self
             .groups
             .entry(key.clone())
-            .or_insert_with(|| Group::new(&key, failure));
+            .or_insert_with(|| ReasonGroup::new(&key, failure));
         if !self.counted.contains(&key) {
             self.counted.push(key);
             group.users += 1;
@@ -88,7 +88,7 @@ impl Reasons {
         groups.sort_by(|_, one, _, other| other.users.cmp(&one.users));
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Group> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ReasonGroup> {
         self.groups.values()
     }
 
@@ -118,9 +118,9 @@ impl Reasons {
     }
 }
 
-impl Group {
-    fn new(key: &Key, failure: &Failure<'_>) -> Group {
-        Group {
+impl ReasonGroup {
+    fn new(key: &Key, failure: &Failure<'_>) -> ReasonGroup {
+        ReasonGroup {
             reason: match key {
                 Key::Others(_) => Reason::ours("other reasons".to_owned(), "see each user's own"),
                 _ => failure.reason.clone(),

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::spare::SpareFiles;
 use super::totals::has_too_many_tags;
 use super::tracker::{Tracker, changes_of};
-use super::users::{Gathered, GroupError};
+use super::users::{CollectedRows, GroupError};
 use crate::interrupt::Interrupt;
 use crate::reason::Reason;
 
@@ -65,7 +65,7 @@ impl Sender<'_> {
     /// Sends all users who are not settled.
     pub(crate) fn send(
         &self,
-        gathered: &mut Gathered,
+        collected: &mut CollectedRows,
         tracker: &mut Tracker,
         shown: &Progress,
     ) -> Sent {
@@ -92,7 +92,7 @@ impl Sender<'_> {
             counted: Counters::default(),
         };
         let spare = SpareFiles::open();
-        let mut stopped = self.feed(gathered, &mut run).err();
+        let mut stopped = self.feed(collected, &mut run).err();
         if stopped.is_some() {
             run.bulk.cancel();
         }
@@ -119,10 +119,10 @@ impl Sender<'_> {
     }
 
     /// Pushes what is to be done, until there is no more or the run has ended.
-    fn feed(&self, gathered: &mut Gathered, run: &mut Run<'_>) -> Result<(), Stopped> {
+    fn feed(&self, collected: &mut CollectedRows, run: &mut Run<'_>) -> Result<(), Stopped> {
         let limits = self.client.rules().limits;
         let too_many_tags = Reason::too_many_tags(&limits);
-        let mut users = gathered.users();
+        let mut users = collected.users();
         while let Some((position, user)) = users.next()? {
             if self.interrupt.drain().is_cancelled() {
                 return Ok(());

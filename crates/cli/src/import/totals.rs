@@ -1,38 +1,37 @@
-//! What there is to do for a file, in figures: known before anything is sent, as all users are gone through once for
-//! it.
+//! The work of a file, in figures: users, tags, slots and requests. All users are read once for it, before anything is
+//! sent.
 
 use imtag_core::packing::lower_bound;
 use imtag_core::{Generation, Limits, Operation, Rules};
 use serde::Serialize;
 
 use super::group::{TagList, User};
-use super::names::Names;
-use super::users::{Gathered, GroupError};
+use super::interner::Interner;
+use super::users::{CollectedRows, GroupError};
 
-/// What there is to do.
+/// The work of a file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Distinct accounts in the good rows.
     pub(crate) users: u64,
-    /// Those of them with more tags to add than a user may carry. Nothing of them is sent, and nothing of them is in
-    /// the other figures.
+    /// Users with more tags to add than a user may carry. Nothing of them is sent, and no other figure counts them.
     pub(crate) users_with_too_many_tags: u64,
-    pub(crate) clear: OfOperation,
-    pub(crate) remove: OfOperation,
-    pub(crate) add: OfOperation,
-    /// On the timpush paths, whether the tags to add are more than an app may have.
+    pub(crate) clear: OperationTotals,
+    pub(crate) remove: OperationTotals,
+    pub(crate) add: OperationTotals,
+    /// On the timpush paths, true if the tags to add are more than an app may have.
     pub(crate) too_many_tags_of_the_app: bool,
 }
 
-/// What there is to do of one operation. The names of the fields are a promise to programs: see the README.
+/// The work of one operation. The names of the fields are a promise to programs: see the README.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct OfOperation {
+pub(crate) struct OperationTotals {
     pub(crate) users: u64,
-    /// Tags of all users together. None of a clear, which needs none.
+    /// Tags of all users together. 0 for a clear.
     pub(crate) tags: u64,
     /// Places in requests.
     pub(crate) slots: u64,
-    /// Requests that no plan can do without.
+    /// The fewest requests that can do it.
     pub(crate) lower_bound: u64,
     /// The most slots of one user.
     #[serde(skip)]
@@ -40,11 +39,14 @@ pub(crate) struct OfOperation {
 }
 
 impl Totals {
-    pub(crate) fn of(gathered: &mut Gathered, rules: &Rules) -> Result<Totals, GroupError> {
+    pub(crate) fn count_users(
+        collected: &mut CollectedRows,
+        rules: &Rules,
+    ) -> Result<Totals, GroupError> {
         let mut totals = Totals::default();
-        let mut distinct = Names::default();
+        let mut distinct = Interner::default();
         let most = rules.limits.tags_per_app;
-        let mut users = gathered.users();
+        let mut users = collected.users();
         while let Some((_, user)) = users.next()? {
             totals.users += 1;
             if has_too_many_tags(&user, &rules.limits) {
@@ -74,8 +76,8 @@ impl Totals {
         }
     }
 
-    /// The operations for which there is anything to do, in the order in which they are done for a user.
-    pub(crate) fn operations(&self) -> impl Iterator<Item = (Operation, OfOperation)> {
+    /// The operations that the file has, in the order in which they are made for a user.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (Operation, OperationTotals)> {
         let operations = [
             (Operation::Clear, self.clear),
             (Operation::Remove, self.remove),
@@ -84,24 +86,24 @@ impl Totals {
         operations.into_iter().filter(|(_, it)| it.slots > 0)
     }
 
-    /// Requests that no plan can do without.
+    /// The fewest requests that can do it.
     pub(crate) fn lower_bound(&self) -> u64 {
         self.operations().map(|(_, it)| it.lower_bound).sum()
     }
 
-    /// The most that one operation needs, as each has a quota of its own.
+    /// The most requests of one operation. Each operation has a quota of its own, so the longest decides the time.
     pub(crate) fn longest_operation(&self) -> u64 {
         let each = self.operations().map(|(_, it)| it.lower_bound);
         each.max().unwrap_or(0)
     }
 }
 
-/// To send some of them would be a choice that is not ours.
+/// Such a user is not sent, as imtag cannot choose which tags to leave out.
 pub(crate) fn has_too_many_tags(user: &User<'_>, limits: &Limits) -> bool {
     user.add.len() > limits.tags_per_user
 }
 
-impl OfOperation {
+impl OperationTotals {
     fn count_tags(&mut self, tags: &TagList<'_>, limits: &Limits) {
         let slots = tags.len().div_ceil(limits.tags_per_user_and_request.max(1));
         if slots > 0 {

@@ -11,7 +11,7 @@ use super::journal::InDoubt;
 use super::reasons::{NAMED, Reasons};
 use super::report::ByReason;
 use super::tracker::{Leftover, changes_of};
-use super::users::{Gathered, GroupError};
+use super::users::{CollectedRows, GroupError};
 use crate::reason::Reason;
 
 /// Why the users who are not done cannot be named.
@@ -25,7 +25,7 @@ pub(crate) enum Unnamed {
 
 pub(crate) struct Unfinished<'a> {
     pub(crate) list: &'a Path,
-    pub(crate) gathered: &'a mut Gathered,
+    pub(crate) collected: &'a mut CollectedRows,
     pub(crate) leftover: &'a Leftover,
     /// Why a user who was not sent was not.
     pub(crate) not_sent: &'a Reason,
@@ -59,7 +59,7 @@ impl Unfinished<'_> {
         let leftover = self.leftover;
         let counts = count_not_sent(leftover);
         let mut left = counts.map(|(_, users)| users.min(NAMED));
-        let mut users = self.gathered.users();
+        let mut users = self.collected.users();
         while left.iter().sum::<u64>() > 0 {
             let Some((position, user)) = users.next()? else {
                 break;
@@ -87,7 +87,7 @@ impl Unfinished<'_> {
         &mut self,
         mut each: impl FnMut(&Failure<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut users = self.gathered.users();
+        let mut users = self.collected.users();
         for held_back in self.leftover.held_back() {
             while let Some((position, user)) = users.next()? {
                 if position == held_back {

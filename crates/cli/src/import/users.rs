@@ -1,5 +1,5 @@
-//! The users of a file, each with all that is to be done, one after the other in an order that follows from the file
-//! alone. They can be gone through as often as is wished: once to count, and once to send.
+//! The users of a file, each with all changes to make, one after the other in an order that follows from the file
+//! alone. They can be read any number of times: once to count them, once to send.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use imtag_core::Limits;
 
 use super::change::Change;
 use super::entry;
-use super::group::{Group, User};
+use super::group::{Grouper, User};
+use super::interner::Interner;
 use super::memory::Memory;
-use super::names::Names;
-use super::parts::Parts;
-use super::spool::SpoolError;
+use super::partitions::Partitions;
+use super::spill_file::SpillError;
 
-/// For what is written to an output while users are gone through.
+/// For an output that is written while users are read.
 impl From<GroupError> for io::Error {
     fn from(error: GroupError) -> io::Error {
         io::Error::other(error)
@@ -24,10 +24,10 @@ impl From<GroupError> for io::Error {
 /// Why rows cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GroupError {
-    /// The temporary file does not do its part.
+    /// The temporary file cannot be written or read.
     #[error(transparent)]
-    Spool(#[from] SpoolError),
-    /// Of one account there are so many tags.
+    SpillFile(#[from] SpillError),
+    /// One account has too many tags.
     #[error(
         "the rows of {account:?} alone take more than a quarter of {memory}: give more (--memory), or leave most of \
          its tags out"
@@ -35,61 +35,61 @@ pub(crate) enum GroupError {
     TooMuch {
         /// The account.
         account: String,
-        /// What there is.
+        /// The memory of the import.
         memory: Memory,
     },
 }
 
-/// Takes the rows of a file, in its order.
-pub(crate) struct Gathering {
-    parts: Parts,
-    tags: Names,
+/// Collects the rows of a file, in its order.
+pub(crate) struct Collector {
+    partitions: Partitions,
+    tags: Interner,
     row: Vec<u8>,
     memory: Memory,
 }
 
 /// All rows of a file.
-pub(crate) struct Gathered {
-    parts: Parts,
-    tags: Names,
+pub(crate) struct CollectedRows {
+    partitions: Partitions,
+    tags: Interner,
     memory: Memory,
     limits: Limits,
 }
 
 /// The users, one after the other.
 pub(crate) struct Users<'g> {
-    gathered: &'g mut Gathered,
-    /// The next part of all, and of those that are dealt out again.
+    collected: &'g mut CollectedRows,
+    /// The next partition of the file, and of each that was split again: the innermost last.
     next: usize,
-    again: Vec<(Parts, usize)>,
-    group: Group,
+    splits: Vec<(Partitions, usize)>,
+    group: Grouper,
     /// The next user of the group.
     at: usize,
     position: u64,
 }
 
-impl Gathering {
-    /// What does not fit into memory goes to a temporary file in `folder`.
-    pub(crate) fn new(memory: Memory, folder: PathBuf) -> Gathering {
-        Gathering {
-            parts: Parts::new(memory.for_rows(), folder),
-            tags: Names::default(),
+impl Collector {
+    /// Rows that do not fit into memory go to a temporary file in `folder`.
+    pub(crate) fn new(memory: Memory, folder: PathBuf) -> Collector {
+        Collector {
+            partitions: Partitions::new(memory.for_rows(), folder),
+            tags: Interner::default(),
             row: Vec::new(),
             memory,
         }
     }
 
     #[inline]
-    pub(crate) fn add(&mut self, change: &Change<'_>) -> Result<(), SpoolError> {
+    pub(crate) fn add(&mut self, change: &Change<'_>) -> Result<(), SpillError> {
         self.row.clear();
         entry::write(change, &mut self.tags, &mut self.row);
-        self.parts.add(change.account.as_bytes(), &self.row)
+        self.partitions.add(change.account.as_bytes(), &self.row)
     }
 
-    pub(crate) fn finish(mut self, limits: Limits) -> Result<Gathered, SpoolError> {
-        self.parts.finish()?;
-        Ok(Gathered {
-            parts: self.parts,
+    pub(crate) fn finish(mut self, limits: Limits) -> Result<CollectedRows, SpillError> {
+        self.partitions.finish()?;
+        Ok(CollectedRows {
+            partitions: self.partitions,
             tags: self.tags,
             memory: self.memory,
             limits,
@@ -97,14 +97,14 @@ impl Gathering {
     }
 }
 
-impl Gathered {
-    /// Begins with the first user.
+impl CollectedRows {
+    /// Reads the users from the first.
     pub(crate) fn users(&mut self) -> Users<'_> {
         Users {
-            gathered: self,
+            collected: self,
             next: 0,
-            again: Vec::new(),
-            group: Group::default(),
+            splits: Vec::new(),
+            group: Grouper::default(),
             at: 0,
             position: 0,
         }
@@ -122,7 +122,7 @@ impl Users<'_> {
                 return Ok(None);
             }
         }
-        let user = self.group.user(self.at, &self.gathered.tags);
+        let user = self.group.user(self.at, &self.collected.tags);
         let position = self.position;
         self.at += 1;
         self.position += 1;
@@ -131,48 +131,48 @@ impl Users<'_> {
 
     fn next_group(&mut self) -> Result<bool, GroupError> {
         loop {
-            let Gathered { parts, .. } = &mut *self.gathered;
-            let (parts, next) = match self.again.last_mut() {
-                Some((parts, next)) => (parts, next),
-                None => (parts, &mut self.next),
+            let CollectedRows { partitions, .. } = &mut *self.collected;
+            let (partitions, next) = match self.splits.last_mut() {
+                Some((partitions, next)) => (partitions, next),
+                None => (partitions, &mut self.next),
             };
             let at = *next;
-            if at < parts.count() {
+            if at < partitions.count() {
                 *next += 1;
-                if !parts.is_to_be_dealt_out(at) {
+                if !partitions.must_split(at) {
                     self.group(at)?;
                     return Ok(true);
                 }
-                let mut again = parts.deal_out(at)?;
-                again.finish()?;
-                self.again.push((again, 0));
-            } else if self.again.pop().is_none() {
+                let mut split = partitions.split(at)?;
+                split.finish()?;
+                self.splits.push((split, 0));
+            } else if self.splits.pop().is_none() {
                 return Ok(false);
             }
         }
     }
 
-    /// Groups a part, of those that are dealt out again if there are any.
+    /// Groups a partition: of the innermost split, or of the file.
     fn group(&mut self, at: usize) -> Result<(), GroupError> {
-        let Gathered {
-            parts,
+        let CollectedRows {
+            partitions,
             tags,
             memory,
             limits,
-        } = &mut *self.gathered;
-        let parts = match self.again.last_mut() {
-            Some((parts, _)) => parts,
-            None => parts,
+        } = &mut *self.collected;
+        let partitions = match self.splits.last_mut() {
+            Some((partitions, _)) => partitions,
+            None => partitions,
         };
         let group = &mut self.group;
         group.clear();
         self.at = 0;
-        let folder = parts.folder().to_owned();
-        parts.read(at, |entry, _| {
+        let folder = partitions.folder().to_owned();
+        partitions.read(at, |entry, _| {
             let added = group.add(entry, tags.len());
-            added.map_err(|source| SpoolError::of(&folder, source))?;
+            added.map_err(|source| SpillError::new(&folder, source))?;
             if group.is_full() {
-                group.thin_out();
+                group.compact();
                 if group.bytes() > memory.for_grouping() {
                     return Err(GroupError::TooMuch {
                         account: group.first_account().to_owned(),

@@ -28,10 +28,10 @@ fn row(account: &str, op: Op, tags: &str) -> Row {
 }
 
 /// Rows that may take so little memory, whatever `--memory` says.
-fn gathered(rows: impl IntoIterator<Item = Row>, memory: usize) -> Gathered {
-    let mut gathering = Gathering {
-        parts: Parts::new(memory, std::env::temp_dir()),
-        ..Gathering::new(Memory::LEAST, std::env::temp_dir())
+fn collected(rows: impl IntoIterator<Item = Row>, memory: usize) -> CollectedRows {
+    let mut collector = Collector {
+        partitions: Partitions::new(memory, std::env::temp_dir()),
+        ..Collector::new(Memory::LEAST, std::env::temp_dir())
     };
     for Row { account, op, tags } in rows {
         let tags = match op {
@@ -43,13 +43,13 @@ fn gathered(rows: impl IntoIterator<Item = Row>, memory: usize) -> Gathered {
             op,
             tags,
         };
-        gathering.add(&change).unwrap();
+        collector.add(&change).unwrap();
     }
-    gathering.finish(Limits::DOCUMENTED).unwrap()
+    collector.finish(Limits::DOCUMENTED).unwrap()
 }
 
-fn lines(gathered: &mut Gathered) -> Vec<Line> {
-    let mut users = gathered.users();
+fn lines(collected: &mut CollectedRows) -> Vec<Line> {
+    let mut users = collected.users();
     let mut lines = Vec::new();
     while let Some((position, user)) = users.next().unwrap() {
         assert_eq!(position, lines.len() as u64);
@@ -67,7 +67,7 @@ fn lines(gathered: &mut Gathered) -> Vec<Line> {
 }
 
 fn users(rows: impl IntoIterator<Item = Row>) -> Vec<Line> {
-    lines(&mut gathered(rows, 1 << 30))
+    lines(&mut collected(rows, 1 << 30))
 }
 
 #[test]
@@ -159,11 +159,11 @@ fn many(rows: usize) -> impl Iterator<Item = Row> {
 
 #[test]
 fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
-    let mut all_in_memory = gathered(many(20_000), 1 << 30);
+    let mut all_in_memory = collected(many(20_000), 1 << 30);
     let expected = lines(&mut all_in_memory);
     assert_eq!(expected.len(), 5_000);
-    let mut on_disk = gathered(many(20_000), 0);
-    assert_eq!(on_disk.parts.count(), 256);
+    let mut on_disk = collected(many(20_000), 0);
+    assert_eq!(on_disk.partitions.count(), 256);
     assert!(lines(&mut on_disk) == expected);
     assert!(lines(&mut on_disk) == expected, "and so the second time");
 }
@@ -172,7 +172,7 @@ fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
 fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not() {
     let accounts: Vec<_> = (0..50_000).map(|user| format!("u{user}")).collect();
     let in_part =
-        |account: &&String| crate::import::names::hash(account.as_bytes()) >> 24 & 0xff == 7;
+        |account: &&String| crate::import::interner::hash(account.as_bytes()) >> 24 & 0xff == 7;
     let near: Vec<_> = accounts.iter().filter(in_part).collect();
     let rows = |nth: usize| {
         row(
@@ -183,7 +183,7 @@ fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not(
     };
     let busy = |nth: usize| row("busy", Op::Add, &format!("{};{}", nth / 2 % 90, nth % 7));
     let all = || (0..20_000).map(move |nth| if nth % 2 == 0 { rows(nth) } else { busy(nth) });
-    let mut all = gathered(all(), 100_000);
+    let mut all = collected(all(), 100_000);
     let found = lines(&mut all);
     assert_eq!(found.len(), near.len() + 1);
     let busy = found.iter().find(|line| line.starts_with("busy:")).unwrap();
@@ -198,12 +198,12 @@ fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not(
 #[test]
 fn an_account_with_more_rows_than_memory_is_thinned_out_and_one_with_more_tags_is_named() {
     let repeated = (0..1_000).map(|nth| row("busy", Op::Add, &hundred(|tag| (nth + tag) % 97)));
-    let found = lines(&mut gathered(repeated, 0));
+    let found = lines(&mut collected(repeated, 0));
     assert_eq!(found[0].matches('+').count(), 97);
 
     let distinct = (0..5_000).map(|nth| row("busy", Op::Add, &hundred(|tag| 100 * nth + tag)));
-    let mut gathered = gathered(distinct, 0);
-    let error = gathered.users().next().err().unwrap().to_string();
+    let mut collected = collected(distinct, 0);
+    let error = collected.users().next().err().unwrap().to_string();
     assert!(
         error.starts_with("the rows of \"busy\" alone take more than a quarter of 16M"),
         "{error}"
@@ -251,8 +251,8 @@ proptest! {
         rows in proptest::collection::vec(any_row(), 0..300),
         memory in prop_oneof![Just(0_usize), Just(1 << 20)],
     ) {
-        let mut gathered = gathered(rows.clone(), memory);
-        let mut users = gathered.users();
+        let mut collected = collected(rows.clone(), memory);
+        let mut users = collected.users();
         let mut model = modelled(&rows);
         while let Some((_, user)) = users.next().unwrap() {
             let set = |tags: &crate::import::group::TagList<'_>| {

@@ -1,34 +1,34 @@
-//! Bytes that wait in memory while they are few, and in a temporary file once they are many: several streams at once,
-//! each read back in the order in which it was written.
+//! Streams of bytes that wait in memory while they are few, and spill to a temporary file once they are many. Each stream
+//! is read back in the order in which it was written.
 //!
-//! When the memory is used up all streams are written out, one after the other, so that each gets a long stretch of
-//! the file and the disk seeks little. The file has no name, so that nothing is left behind, however the process ends.
+//! When the memory is used up, all streams are written out one after the other, so that each gets a long stretch of
+//! the file and the disk seeks little. The file has no name, so it leaves nothing behind, however the process ends.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What a stream takes of the memory at once.
+/// The unit in which a stream takes memory.
 const CHUNK: usize = 16 * 1024;
 
 /// A stretch of the file is read as a whole, and so is no longer than this.
 const STRETCH: usize = 1024 * 1024;
 
-/// What the temporary file was to do, and why it did not.
+/// The temporary file cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "rows of the file cannot be kept in {}: {source}; give another folder (--temp-dir, TMPDIR) or more memory (--memory)",
     folder.display()
 )]
-pub(crate) struct SpoolError {
+pub(crate) struct SpillError {
     folder: PathBuf,
     source: io::Error,
 }
 
 /// Streams of bytes.
-pub(crate) struct Spool {
+pub(crate) struct SpillFile {
     streams: Vec<Stream>,
-    /// Chunks in memory, and how many there may be.
+    /// The chunks in memory, and their limit.
     chunks: usize,
     most: usize,
     free: Vec<Vec<u8>>,
@@ -49,10 +49,10 @@ struct Stretch {
     length: usize,
 }
 
-impl Spool {
-    /// Streams that take so much memory at most, but a chunk each.
-    pub(crate) fn new(streams: usize, memory: usize, folder: &Path) -> Spool {
-        Spool {
+impl SpillFile {
+    /// Streams that take at most `memory` bytes of memory, at least a chunk each.
+    pub(crate) fn new(streams: usize, memory: usize, folder: &Path) -> SpillFile {
+        SpillFile {
             streams: (0..streams).map(|_| Stream::default()).collect(),
             chunks: 0,
             most: (memory / CHUNK).max(streams),
@@ -70,7 +70,7 @@ impl Spool {
 
     /// Adds to a stream. What is added at once is read back at once.
     #[inline]
-    pub(crate) fn add(&mut self, stream: usize, bytes: &[u8]) -> Result<(), SpoolError> {
+    pub(crate) fn add(&mut self, stream: usize, bytes: &[u8]) -> Result<(), SpillError> {
         if let Some(last) = self.streams[stream].chunks.last_mut() {
             if last.capacity() - last.len() >= bytes.len() {
                 last.extend_from_slice(bytes);
@@ -81,7 +81,7 @@ impl Spool {
     }
 
     #[cold]
-    fn add_to_new(&mut self, stream: usize, bytes: &[u8]) -> Result<(), SpoolError> {
+    fn add_to_new(&mut self, stream: usize, bytes: &[u8]) -> Result<(), SpillError> {
         let needed = bytes.len().div_ceil(CHUNK).max(1);
         if self.chunks + needed > self.most {
             self.write_out().map_err(|source| self.error(source))?;
@@ -99,7 +99,7 @@ impl Spool {
 
     /// Writes all that is in memory to the file, if the file is there already: once reading begins, it is either all
     /// in memory or all in the file.
-    pub(crate) fn finish(&mut self) -> Result<(), SpoolError> {
+    pub(crate) fn finish(&mut self) -> Result<(), SpillError> {
         if self.file.is_some() {
             self.write_out().map_err(|source| self.error(source))?;
         }
@@ -140,7 +140,7 @@ impl Spool {
     }
 
     /// Reads a stream from its start, and hands `take` one piece after the other: whole additions each.
-    pub(crate) fn read<E: From<SpoolError>>(
+    pub(crate) fn read<E: From<SpillError>>(
         &mut self,
         stream: usize,
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
@@ -167,21 +167,21 @@ impl Spool {
         file.read_exact(buffer)
     }
 
-    fn error(&self, source: io::Error) -> SpoolError {
-        SpoolError::of(&self.folder, source)
+    fn error(&self, source: io::Error) -> SpillError {
+        SpillError::new(&self.folder, source)
     }
 }
 
-/// For what is written to an output while it is read.
-impl From<SpoolError> for io::Error {
-    fn from(error: SpoolError) -> io::Error {
+/// For an output that is written while a stream is read.
+impl From<SpillError> for io::Error {
+    fn from(error: SpillError) -> io::Error {
         io::Error::other(error)
     }
 }
 
-impl SpoolError {
-    pub(crate) fn of(folder: &Path, source: io::Error) -> SpoolError {
-        SpoolError {
+impl SpillError {
+    pub(crate) fn new(folder: &Path, source: io::Error) -> SpillError {
+        SpillError {
             folder: folder.to_owned(),
             source,
         }
@@ -192,41 +192,41 @@ impl SpoolError {
 mod tests {
     use super::*;
 
-    fn read(spool: &mut Spool, stream: usize) -> Vec<u8> {
+    fn read(spill: &mut SpillFile, stream: usize) -> Vec<u8> {
         let mut all = Vec::new();
-        spool
+        spill
             .read(stream, |piece| {
                 all.extend_from_slice(piece);
-                Ok::<_, SpoolError>(())
+                Ok::<_, SpillError>(())
             })
             .unwrap();
         all
     }
 
     /// Two streams of so many additions, of which some are longer than a chunk.
-    fn filled(memory: usize, folder: &Path) -> (Spool, [Vec<u8>; 2]) {
-        let mut spool = Spool::new(2, memory, folder);
+    fn filled(memory: usize, folder: &Path) -> (SpillFile, [Vec<u8>; 2]) {
+        let mut spill = SpillFile::new(2, memory, folder);
         let mut expected = [Vec::new(), Vec::new()];
         for nth in 0..2_000_usize {
             let length = if nth % 500 == 0 { 40_000 } else { nth % 97 };
             let bytes = vec![nth as u8; length];
-            spool.add(nth % 3 % 2, &bytes).unwrap();
+            spill.add(nth % 3 % 2, &bytes).unwrap();
             expected[nth % 3 % 2].extend(bytes);
         }
-        spool.finish().unwrap();
-        (spool, expected)
+        spill.finish().unwrap();
+        (spill, expected)
     }
 
     #[test]
     fn each_stream_comes_back_as_it_went_from_memory_and_from_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         for (memory, on_disk) in [(1 << 20, false), (100_000, true), (0, true)] {
-            let (mut spool, expected) = filled(memory, folder.path());
-            assert_eq!(spool.file.is_some(), on_disk, "{memory}");
-            assert_eq!(spool.held() == 0, on_disk);
+            let (mut spill, expected) = filled(memory, folder.path());
+            assert_eq!(spill.file.is_some(), on_disk, "{memory}");
+            assert_eq!(spill.held() == 0, on_disk);
             for _ in 0..2 {
-                assert!(read(&mut spool, 1) == expected[1]);
-                assert!(read(&mut spool, 0) == expected[0]);
+                assert!(read(&mut spill, 1) == expected[1]);
+                assert!(read(&mut spill, 0) == expected[0]);
             }
         }
     }
@@ -234,28 +234,28 @@ mod tests {
     #[test]
     fn it_holds_no_more_memory_than_it_may() {
         let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(4, 10 * CHUNK, folder.path());
+        let mut spill = SpillFile::new(4, 10 * CHUNK, folder.path());
         for nth in 0..10_000 {
-            spool.add(nth % 4, &[0; 100]).unwrap();
-            assert!(spool.held() <= 10 * CHUNK);
-            let free = spool.free.len();
-            assert!(free + spool.chunks <= 10, "{free} free");
+            spill.add(nth % 4, &[0; 100]).unwrap();
+            assert!(spill.held() <= 10 * CHUNK);
+            let free = spill.free.len();
+            assert!(free + spill.chunks <= 10, "{free} free");
         }
     }
 
     #[test]
     fn the_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let (spool, _) = filled(0, folder.path());
+        let (spill, _) = filled(0, folder.path());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        drop(spool);
+        drop(spill);
     }
 
     #[test]
     fn a_folder_that_takes_no_file_is_named_with_what_to_do() {
-        let mut spool = Spool::new(1, 0, Path::new("/nowhere"));
-        spool.add(0, &[0; CHUNK]).unwrap();
-        let error = spool.add(0, &[0; CHUNK]).unwrap_err().to_string();
+        let mut spill = SpillFile::new(1, 0, Path::new("/nowhere"));
+        spill.add(0, &[0; CHUNK]).unwrap();
+        let error = spill.add(0, &[0; CHUNK]).unwrap_err().to_string();
         assert!(
             error.starts_with("rows of the file cannot be kept in /nowhere: "),
             "{error}"

@@ -1,5 +1,5 @@
-//! Names that are held once and known by a number: tags, since there are a few of them in millions of rows. How many
-//! are known is bounded; those beyond stand in each row by themselves.
+//! The interner: holds each text once and gives it a number. For tags, of which there are a few in millions of rows. The
+//! caller bounds how many are held.
 
 use std::str::Utf8Error;
 
@@ -7,37 +7,37 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use twox_hash::XxHash3_64;
 
-/// The same on every machine and in every run: where a row goes follows from it, and with that which user is at which
-/// position.
+/// The hash of an account or tag, the same on every machine and in every run: the partition of a row follows from it, and
+/// so the position of its user.
 #[inline]
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
 }
 
-/// Texts by number, in the order in which they came.
+/// Texts, numbered in the order in which they came.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(crate) struct Interner {
     text: String,
     ends: Vec<u32>,
     numbers: HashTable<u32>,
 }
 
-impl Names {
-    /// The number of a text, which is new or known; `None` for a new one where `most` are known.
+impl Interner {
+    /// The number of a text; adds it if it is new. `None` for a new text if `most` are held.
     #[inline]
     pub(crate) fn number(&mut self, name: &str, most: usize) -> Option<u32> {
         let number = self.number_of_bytes(name.as_bytes(), most);
         number.expect("what a str holds is text")
     }
 
-    /// The same of bytes that should be text, which is looked at only where they are new.
+    /// As `number`, for bytes that should be UTF-8, which is checked only if they are new.
     #[inline]
     pub(crate) fn number_of_bytes(
         &mut self,
         name: &[u8],
         most: usize,
     ) -> Result<Option<u32>, Utf8Error> {
-        let Names {
+        let Interner {
             text,
             ends,
             numbers,
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_name_has_one_number_and_a_number_one_name() {
-        let mut names = Names::default();
+        let mut names = Interner::default();
         let numbers = ["vip", "", "北京", "vip"].map(|name| names.number(name, 3));
         assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(0)]);
         assert_eq!(
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_new_name_beyond_the_bound_has_none_and_those_that_are_known_keep_theirs() {
-        let mut names = Names::default();
+        let mut names = Interner::default();
         names.number("a", 1);
         assert_eq!(
             (names.number("b", 1), names.number("a", 1)),

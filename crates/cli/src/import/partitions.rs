@@ -1,0 +1,135 @@
+//! Partitions: rows that wait are split by the hash of their account, so that each partition can be grouped by itself, in
+//! little memory that fits the processor's cache.
+//!
+//! Few rows are one partition, and stay in the order of the file. As soon as they are more than [`PARTITION`] bytes they
+//! are split into 256 partitions by eight bits of the account's hash. A partition that is still larger is split by the
+//! next eight bits when its turn comes. The order of users follows from the file alone, never from the memory there is: a
+//! journal knows users by their positions in this order.
+
+use std::path::{Path, PathBuf};
+
+use super::entry::{self, Entry};
+use super::interner::hash;
+use super::spill_file::{SpillError, SpillFile};
+
+/// The bytes above which a partition is split. Fewer in tests, so that they need not make millions of rows.
+const PARTITION: u64 = if cfg!(test) { 64 } else { 2 * 1024 } * 1024;
+
+/// The partitions of one split.
+const FAN_OUT: usize = 256;
+
+/// The splits one after another: by 32 bits in all. Accounts that are equal in these are the same, or nearly all of them.
+const LEVELS: u32 = 4;
+
+/// The lower bits and the highest ones are left to the hash table of the grouper.
+const FIRST_BIT: u32 = 24;
+
+/// Rows, split by account.
+pub(crate) struct Partitions {
+    level: u32,
+    partitions: Vec<Partition>,
+    spill: SpillFile,
+    memory: usize,
+    folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Partition {
+    bytes: u64,
+    /// Of the first account.
+    hash: u64,
+    /// True if there is another hash: the rows of one account cannot be split.
+    mixed: bool,
+}
+
+impl Partitions {
+    /// No rows yet. They take at most `memory` bytes of memory.
+    pub(crate) fn new(memory: usize, folder: PathBuf) -> Partitions {
+        Partitions::at_level(0, memory, memory, folder)
+    }
+
+    fn at_level(level: u32, memory: usize, left: usize, folder: PathBuf) -> Partitions {
+        let count = if level == 0 { 1 } else { FAN_OUT };
+        Partitions {
+            level,
+            partitions: vec![Partition::default(); count],
+            spill: SpillFile::new(count, left, &folder),
+            memory,
+            folder,
+        }
+    }
+
+    /// The number of partitions. Some may be empty.
+    pub(crate) fn count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// The folder of the temporary file.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Adds the row of this account, as `entry` writes it.
+    #[inline]
+    pub(crate) fn add(&mut self, account: &[u8], row: &[u8]) -> Result<(), SpillError> {
+        if self.level == 0 && self.must_split(0) {
+            *self = self.split(0)?;
+        }
+        let hash = hash(account);
+        let at = match self.level {
+            0 => 0,
+            level => (hash >> (FIRST_BIT + 8 * (level - 1))) as usize % FAN_OUT,
+        };
+        let partition = &mut self.partitions[at];
+        if partition.bytes == 0 {
+            partition.hash = hash;
+        }
+        partition.mixed |= partition.hash != hash;
+        partition.bytes += row.len() as u64;
+        self.spill.add(at, row)
+    }
+
+    /// Ends the adding.
+    pub(crate) fn finish(&mut self) -> Result<(), SpillError> {
+        self.spill.finish()
+    }
+
+    pub(crate) fn must_split(&self, at: usize) -> bool {
+        let partition = self.partitions[at];
+        partition.bytes > PARTITION && partition.mixed && self.level < LEVELS
+    }
+
+    /// Splits the rows of a partition by the next bits of the hash.
+    pub(crate) fn split(&mut self, at: usize) -> Result<Partitions, SpillError> {
+        // the rows are held twice for a while
+        let left = self.memory.saturating_sub(self.spill.held());
+        let left = match self.level {
+            0 => self.memory,
+            _ => left.max(self.memory / 4),
+        };
+        let mut split =
+            Partitions::at_level(self.level + 1, self.memory, left, self.folder.clone());
+        self.read(at, |entry, row| split.add(entry.account, row))?;
+        Ok(split)
+    }
+
+    /// Reads the rows of a partition in the order in which they came.
+    pub(crate) fn read<E: From<SpillError>>(
+        &mut self,
+        at: usize,
+        mut take: impl FnMut(Entry<'_>, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let folder = &self.folder;
+        self.spill.read(at, |mut piece| {
+            loop {
+                let before = piece;
+                let entry = entry::next(&mut piece);
+                let entry = entry.map_err(|source| SpillError::new(folder, source))?;
+                let Some(entry) = entry else {
+                    return Ok(());
+                };
+                take(entry, &before[..before.len() - piece.len()])?;
+            }
+        })
+    }
+}
