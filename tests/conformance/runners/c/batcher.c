@@ -23,7 +23,7 @@ struct play {
 struct waiting {
     struct play *play;
     size_t step;
-    const cJSON *call;
+    const cJSON *of;
     pthread_t thread;
 };
 
@@ -93,11 +93,11 @@ static void submit(struct play *it, size_t step, const cJSON *change) {
 static void *call_and_wait(void *given) {
     struct waiting *it = given;
     im_batcher *batcher = it->play->batcher;
-    struct change change = change_of(it->call);
+    struct change change = change_of(member_of(it->of, "call"));
     struct options options;
     im_status status;
     im_error *error;
-    options_begin(&options, it->call);
+    options_begin(&options, it->of);
     switch (change.operation) {
     case IM_ADD:
         status = im_batcher_add_tag(batcher, change.account, change.tags, change.tag_count, options.call, &error);
@@ -115,8 +115,8 @@ static void *call_and_wait(void *given) {
     return NULL;
 }
 
-static void call(struct play *it, size_t step, const cJSON *call, struct waiting *waiting) {
-    *waiting = (struct waiting){.play = it, .step = step, .call = call};
+static void call(struct play *it, size_t step, const cJSON *of, struct waiting *waiting) {
+    *waiting = (struct waiting){.play = it, .step = step, .of = of};
     begin_step(it);
     pthread_create(&waiting->thread, NULL, call_and_wait, waiting);
 }
@@ -172,8 +172,8 @@ static void take_step(struct play *it, size_t step, const cJSON *of, struct wait
     const cJSON *what;
     if ((what = member_of(of, "submit")))
         submit(it, step, what);
-    else if ((what = member_of(of, "call")))
-        call(it, step, what, waiting);
+    else if (member_of(of, "call"))
+        call(it, step, of, waiting);
     else if (member_of(of, "flush"))
         flush_or_close(it, step, of, im_batcher_flush);
     else if (member_of(of, "close"))

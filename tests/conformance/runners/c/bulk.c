@@ -145,8 +145,7 @@ void play_bulk(const im_client *client, const cJSON *bulk, FILE *to) {
     if (after_arrivals)
         canceller_stop(&canceller);
 
-    /* where some changes failed, each outcome says why */
-    write_end(to, status, status == IM_PARTIAL ? NULL : error);
+    write_end(to, status, error);
     fprintf(to, ", \"settled\": %zu", it.settled);
     write_failures(to, "index", it.failures, most);
     write_summary(to, &it);

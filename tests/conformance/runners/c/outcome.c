@@ -87,10 +87,10 @@ static void write_violations(FILE *to, const im_error *error) {
         write_text(to, im_str_of(im_error_violation_remedy(error, i)));
         putc('}', to);
     }
-    fputs("], ", to);
+    putc(']', to);
 }
 
-/* What an error of a call says, and one of a change. */
+/* What all errors say: of a call, a run, a change. */
 static void write_why(FILE *to, const im_error *error) {
     member(to, "message", im_str_of(im_error_message(error)));
     member(to, "remedy", im_str_of(im_error_remedy(error)));
@@ -100,31 +100,35 @@ static void write_why(FILE *to, const im_error *error) {
     write_violations(to, error);
 }
 
-static void write_error(FILE *to, const im_error *error) {
-    fputs(", \"error\": {", to);
-    write_why(to, error);
-    member(to, "request_id", im_error_request_id(error));
-    fprintf(to, "\"attempts\": %u, \"attempts_sent\": %u, ", im_error_attempts(error), im_error_attempts_sent(error));
-    write_left_out(to, error);
-    putc('}', to);
-}
-
 static const char *name_of(im_status status) {
     bool known = status >= 0 && (size_t)status < sizeof STATUSES / sizeof *STATUSES;
     return known ? STATUSES[status] : "unknown";
 }
 
-void write_end(FILE *to, im_status status, const im_error *error) {
-    fprintf(to, "{\"status\": \"%s\"", name_of(status));
-    if (error)
-        write_error(to, error);
-}
-
 void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error) {
-    write_end(to, status, error);
+    fprintf(to, "{\"status\": \"%s\"", name_of(status));
     if (result)
         write_result(to, result);
+    if (error) {
+        fputs(", \"error\": {", to);
+        write_why(to, error);
+        fputs(", ", to);
+        member(to, "request_id", im_error_request_id(error));
+        fprintf(to, "\"attempts\": %u, \"attempts_sent\": %u, ", im_error_attempts(error),
+                im_error_attempts_sent(error));
+        write_left_out(to, error);
+        putc('}', to);
+    }
     putc('}', to);
+}
+
+void write_end(FILE *to, im_status status, const im_error *error) {
+    fprintf(to, "{\"status\": \"%s\"", name_of(status));
+    if (error) {
+        fputs(", \"error\": {", to);
+        write_why(to, error);
+        putc('}', to);
+    }
 }
 
 char *failure_of(const im_error *error) {
@@ -134,7 +138,7 @@ char *failure_of(const im_error *error) {
     fprintf(to, "\"status\": \"%s\", ", name_of(im_error_status(error)));
     member(to, "account", im_error_failure_account(error, 0));
     write_why(to, error);
-    fputs("\"undone\": [", to);
+    fputs(", \"undone\": [", to);
     for (size_t i = 0; i < im_error_undone_count(error); i++) {
         fputs(i ? ", " : "", to);
         write_text(to, im_error_undone(error, i));

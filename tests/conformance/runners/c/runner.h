@@ -82,7 +82,7 @@ void play_batcher(const im_client *client, const cJSON *batcher, FILE *to);
 /* Writes the outcome of a call, or of what could not be made. */
 void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error);
 
-/* Writes how something ended, and leaves the object open for more. */
+/* Writes how a bulk run or a batcher ended, and leaves the object open for more. */
 void write_end(FILE *to, im_status status, const im_error *error);
 
 /* Why a change or a step failed, as JSON without its position; freed by the caller. */
