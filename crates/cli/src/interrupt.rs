@@ -144,7 +144,7 @@ impl Interrupt {
 /// What follows from a signal.
 enum Next<'i> {
     GoOn,
-    /// With the state, which whoever wants to go on from reading has to change.
+    /// With the locked state: to go on from reading, change it.
     EndReading(MutexGuard<'i, State>),
     EndReporting,
 }

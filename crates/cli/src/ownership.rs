@@ -4,7 +4,7 @@
 //! - A link is not followed, wherever it leads. The folders before the file may be links.
 //! - Folders, devices, pipes and sockets are refused, and so is a file with a second name, which would change too.
 //! - In a folder that every user may write to, a file of another user is refused: its owner could read what comes.
-//! - The open file is judged, and not what has the path a moment later. What is removed is this file, or nothing.
+//! - The open file is checked, not the path, which may be another file a moment later. Only this file is ever removed.
 //! - Only what is whole shows that imtag made it. So a file comes whole to its path, or not at all: see `replace`.
 
 mod replace;
@@ -40,7 +40,7 @@ pub(crate) enum Found {
     Nothing,
     /// An empty file, which may be written and is never removed.
     Empty,
-    /// A file whose content has not been judged yet.
+    /// A file whose content has not been checked yet.
     Filled,
 }
 
@@ -107,15 +107,15 @@ pub(crate) enum OpenError {
 }
 
 impl FileKind {
-    /// Judges what is at a path, and changes nothing.
+    /// Checks what is at a path, and changes nothing.
     pub(crate) fn check(&self, path: &Path) -> Result<(), OpenError> {
         match self.open_existing(path, OpenOptions::new().read(true))? {
-            Some(mut file) => self.judge_content(path, &mut file),
+            Some(mut file) => self.check_content(path, &mut file),
             None => Ok(()),
         }
     }
 
-    /// Opens a file to read and write it, and makes it where there is none. Its content is the caller's to judge.
+    /// Opens a file to read and write it, and makes it where there is none. The caller checks its content.
     pub(crate) fn open(&self, path: &Path) -> Result<(File, Found), OpenError> {
         let mut new = OpenOptions::new();
         new.read(true).write(true).create_new(true).mode(self.mode);
@@ -130,7 +130,7 @@ impl FileKind {
             }
             match new.open(path) {
                 Ok(file) => return Ok((file, Found::Nothing)),
-                // somebody has made one meanwhile, which is judged as any other
+                // somebody has made one meanwhile, which is checked as any other
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error.into()),
             }
@@ -138,7 +138,7 @@ impl FileKind {
     }
 
     /// Refuses a file that is neither empty nor made by imtag.
-    pub(crate) fn judge_content(&self, path: &Path, file: &mut File) -> Result<(), OpenError> {
+    pub(crate) fn check_content(&self, path: &Path, file: &mut File) -> Result<(), OpenError> {
         if file.metadata()?.len() == 0 || (self.is_ours)(file)? {
             Ok(())
         } else {
@@ -160,7 +160,7 @@ impl FileKind {
         }
         // before it is opened, as opening a device may do something
         match fs::symlink_metadata(path) {
-            Ok(there) => self.judge(path, &there)?,
+            Ok(there) => self.check_metadata(path, &there)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         }
@@ -168,7 +168,7 @@ impl FileKind {
         let flags = i32::try_from(flags.bits()).expect("they are low bits");
         match options.custom_flags(flags).open(path) {
             Ok(file) => {
-                self.judge(path, &file.metadata()?)?;
+                self.check_metadata(path, &file.metadata()?)?;
                 Ok(Some(file))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -179,7 +179,7 @@ impl FileKind {
         }
     }
 
-    fn judge(&self, path: &Path, there: &Metadata) -> Result<(), OpenError> {
+    fn check_metadata(&self, path: &Path, there: &Metadata) -> Result<(), OpenError> {
         let file = there.file_type();
         let problem = if file.is_symlink() {
             Problem::Link
@@ -288,8 +288,8 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         let (file, found) = KIND.open(&path).unwrap();
         assert_eq!(found, Found::Filled);
-        let judged = KIND.judge_content(&path, &mut { file });
-        assert_eq!(refused(&path), judged.unwrap_err().to_string());
+        let checked = KIND.check_content(&path, &mut { file });
+        assert_eq!(refused(&path), checked.unwrap_err().to_string());
         let says = "f is not a diary that imtag made, and stays as it is: move it away, or give another path (--diary)";
         assert!(refused(&path).ends_with(says), "{}", refused(&path));
         fs::write(&path, "dear diary, …").unwrap();

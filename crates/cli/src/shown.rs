@@ -111,9 +111,10 @@ pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(
     one: &str,
     many: &str,
 ) -> String {
-    match number == N::from(1) {
-        true => format!("1 {one}"),
-        false => format!("{number} {many}"),
+    if number == N::from(1) {
+        format!("1 {one}")
+    } else {
+        format!("{number} {many}")
     }
 }
 

@@ -127,9 +127,10 @@ fn write_until_it_ends(
             client.add_tag(&AddTags::new(change).unwrap())
         };
         let before = tags.clone();
-        match removes {
-            true => tags.remove(&tag[0]),
-            false => tags.insert(tag[0].clone()),
+        if removes {
+            tags.remove(&tag[0])
+        } else {
+            tags.insert(tag[0].clone())
         };
         if called.is_err() {
             return Written {
@@ -175,8 +176,8 @@ fn what_was_answered_is_there_after_kill_9_and_each_request_whole_or_not_at_all(
         let mut running = Running::start(&stage);
         let users = running.users();
         for (writer, written) in written.into_iter().enumerate() {
-            let of = |user: &String| users.get(user).cloned().unwrap_or_default();
-            let alike: BTreeSet<_> = names(writer).iter().map(of).collect();
+            let tags_of = |user: &String| users.get(user).cloned().unwrap_or_default();
+            let alike: BTreeSet<_> = names(writer).iter().map(tags_of).collect();
             assert_eq!(alike.len(), 1, "a request was applied in part: {alike:?}");
             let tags = alike.into_iter().next().unwrap();
             assert!(

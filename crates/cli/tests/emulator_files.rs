@@ -20,7 +20,7 @@ fn served(mut command: Command, signal: Signal) -> serde_json::Value {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     kill_process(Pid::from_child(&child), signal).unwrap();
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
     serde_json::from_str(&line).unwrap()
 }

@@ -1,4 +1,5 @@
-//! When `import` goes on and when it ends early: retries, quota, an app that is not let in, a service that gives out.
+//! When `import` goes on and when it ends early: retries, quota, an app that is rejected, a service that becomes
+//! unavailable.
 
 #![cfg(feature = "emulator")]
 #![allow(clippy::unwrap_used)] // all of it is test code

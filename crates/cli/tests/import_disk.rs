@@ -73,7 +73,7 @@ fn a_list_that_may_not_grow_stops_the_import_and_names_all_and_it_goes_on() {
         .emulator
         .faults(ADD, vec![Fault::leave_out(all, 90033); 4]);
     let import = stage.imtag(&["import", FILE, "--json", "--calls-per-second", "4"]);
-    let ran = Ran::of(limited(&import, "ulimit -f 64").output().unwrap());
+    let ran = Ran::from_output(limited(&import, "ulimit -f 64").output().unwrap());
     assert_eq!(ran.exit, Some(4), "{ran:?}");
     let report = ran.json();
     let why = report["ended_early"].as_str().unwrap();
@@ -151,7 +151,7 @@ fn a_list_that_is_removed_meanwhile_is_said() {
             std::fs::metadata(&list).is_ok_and(|it| it.len() > 0)
         });
         std::fs::remove_file(&list).unwrap();
-        let ran = Ran::of(import.wait_with_output().unwrap());
+        let ran = Ran::from_output(import.wait_with_output().unwrap());
         assert_eq!(ran.exit, Some(4), "{ran:?}");
         let says = "users.csv.failed.ndjson lists 0 users, not the 1 who failed: it was changed or removed";
         assert!(ran.err.contains(says), "{ran:?}");

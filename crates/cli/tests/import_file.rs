@@ -62,7 +62,7 @@ fn a_dry_run_says_what_there_is_to_do_and_needs_no_setting() {
     );
     assert_eq!(dave["tags"].as_array().unwrap().len(), 101);
     report["failures"] = json!(report["failures"].as_array().unwrap().len());
-    let of = |users, tags, slots, lower_bound| json!({"users": users, "tags": tags, "slots": slots, "lower_bound": lower_bound});
+    let work = |users, tags, slots, lower_bound| json!({"users": users, "tags": tags, "slots": slots, "lower_bound": lower_bound});
     assert_eq!(
         report,
         json!({
@@ -72,9 +72,9 @@ fn a_dry_run_says_what_there_is_to_do_and_needs_no_setting() {
             "bad_rows": 1,
             "users": 153,
             "users_failed": 1,
-            "clear": of(1, 0, 1, 1),
-            "remove": of(1, 1, 1, 1),
-            "add": of(151, 151, 151, 2),
+            "clear": work(1, 0, 1, 1),
+            "remove": work(1, 1, 1, 1),
+            "add": work(151, 151, 151, 2),
             "lower_bound": 4,
             "seconds_at_full_quota": 0.02,
             "failures": 1,

@@ -282,7 +282,7 @@ fn what_is_put_in_the_list_s_place_meanwhile_stays() {
         put(&path);
         // it sends again, and is heard
         stage.emulator.disconnect();
-        stage::Ran::of(child.wait_with_output().unwrap())
+        stage::Ran::from_output(child.wait_with_output().unwrap())
     };
     // written by an editor in place, and then by one that renames
     let ran = import(&|path| fs::write(path, "mine").unwrap());

@@ -94,7 +94,7 @@ fn a_clear_of_a_killed_import_that_lands_late_takes_away_nothing_that_is_added_a
     }
     network.let_go.send(()).unwrap();
     wait_until("the late one does not arrive", || came(CLEAR) == 2);
-    let ran = Ran::of(second.wait_with_output().unwrap());
+    let ran = Ran::from_output(second.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert_eq!(stage.tags_of("alice"), ["vip"]);
 }

@@ -96,7 +96,7 @@ fn a_full_disk_at_the_start_costs_neither_an_earlier_runs_doubt_nor_its_list() {
     let before = files();
     assert!(before.iter().all(Option::is_some));
     let import = stage.imtag(&["import", FILE]);
-    let ran = Ran::of(limited(&import, "ulimit -f 0").output().unwrap());
+    let ran = Ran::from_output(limited(&import, "ulimit -f 0").output().unwrap());
     assert_eq!(ran.exit, Some(4), "{ran:?}");
     let says = "users.csv.journal cannot be written: ";
     assert!(ran.err.contains(says), "{ran:?}");

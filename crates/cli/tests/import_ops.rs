@@ -52,13 +52,14 @@ fn rows_add_remove_and_clear_and_the_last_word_wins() {
         "carol,add,old\ncarol,remove,old\ncarol,remove,new\ncarol,add,new\n",
         "dave,clear,\n",
     );
-    let rows = |packed: bool| match packed {
-        true => {
+    let rows = |packed: bool| {
+        if packed {
             let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             gzip.write_all(rows.as_bytes()).unwrap();
             gzip.finish().unwrap()
+        } else {
+            rows.as_bytes().to_vec()
         }
-        false => rows.as_bytes().to_vec(),
     };
     for packed in [true, false] {
         stage.file("users.csv", rows(packed));

@@ -136,7 +136,7 @@ fn after_ctrl_c_the_same_command_goes_on() {
     let child = stage.imtag(&import).spawn().unwrap();
     arrivals(&stage, 3);
     signal(&child);
-    let first = Ran::of(child.wait_with_output().unwrap());
+    let first = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!(first.exit, Some(130));
     let done = first.json()["users_tagged"].clone();
     let (exit, report) = stage.json(&["import", FILE]);
@@ -183,7 +183,7 @@ fn interrupted(stage: &Stage) -> Value {
     let child = stage.imtag(&import).spawn().unwrap();
     arrivals(stage, before + 2);
     signal(&child);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{ran:?}");
     ran.json()
 }
@@ -221,7 +221,7 @@ fn only_those_whom_an_ended_run_left_in_doubt_are_possibly_applied() {
     signal(&child);
     let stderr = heard(&mut child);
     signal(&child); // ends what is under way
-    let report = Ran::of(child.wait_with_output().unwrap()).json();
+    let report = Ran::from_output(child.wait_with_output().unwrap()).json();
     drop(stderr);
     assert_eq!(
         (&report["users_tagged"], &report["users_failed"]),

@@ -28,7 +28,7 @@ fn arrivals(stage: &Stage, at_least: u64) {
 }
 
 fn report(child: Child) -> Value {
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130), "{ran:?}");
     ran.json()
 }
@@ -157,7 +157,7 @@ fn a_single_call_is_cancelled_and_says_its_effect() {
         .unwrap();
     arrivals(&stage, 1);
     signal(&child);
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(130));
     assert_eq!(ran.json()["failures"][0]["effect"], "possibly applied");
     assert!(ran.err.contains("cancelled while waiting for the answer"));

@@ -34,7 +34,7 @@ fn a_short_outage_costs_time_and_no_users() {
         .address(address.to_string())
         .start()
         .unwrap();
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     let report = ran.json();
     assert_eq!(report["users_tagged"], 10_000);

@@ -17,7 +17,7 @@ fn with_closed_pipe(mut command: Command) -> Ran {
     drop(reader);
     let child = command.stdout(writer).spawn().unwrap();
     drop(command);
-    Ran::of(child.wait_with_output().unwrap())
+    Ran::from_output(child.wait_with_output().unwrap())
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_nobod
         stage.file(FILE, users_with_tags(requests * 100, 1));
         let import = stage.imtag(&["import", FILE, "--json"]);
         let limits = format!("ulimit -n {files}");
-        let ran = Ran::of(limited(&import, &limits).output().unwrap());
+        let ran = Ran::from_output(limited(&import, &limits).output().unwrap());
         assert_eq!(ran.exit, Some(0), "{files}: {ran:?}");
         let report = ran.json();
         assert_eq!(report["users_tagged"], requests * 100);
@@ -84,7 +84,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
         println!("skipped: only root may run it as another user");
         return;
     };
-    let ran = Ran::of(first);
+    let ran = Ran::from_output(first);
     assert!(
         ran.out
             .contains("tagged    0 users, 0 failed, 300 not sent\n"),
@@ -103,7 +103,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
     let before = in_doubt(&stage);
     std::fs::remove_file(stage.home.path().join("users.csv.failed.ndjson")).unwrap();
     std::os::unix::fs::chown(&journal, user.parse().ok(), None).unwrap();
-    let ran = Ran::of(import(2).unwrap());
+    let ran = Ran::from_output(import(2).unwrap());
     let why = "users.csv.journal cannot be written by a thread: Resource temporarily unavailable";
     assert_eq!(ran.exit, Some(4));
     assert!(
@@ -111,7 +111,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
         "{ran:?}"
     );
     assert_eq!(std::fs::read(&journal).unwrap(), before);
-    let ran = Ran::of(import(64).unwrap());
+    let ran = Ran::from_output(import(64).unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert_eq!(stage.emulator.users().len(), 300);
 }

@@ -162,7 +162,7 @@ impl Report {
         }
     }
 
-    /// Names every account that failed, for people: beside the result, as all complaints.
+    /// Names every account that failed, for people: on standard error, as all messages.
     fn note_failures(&self) {
         for failure in &self.failures {
             let (account, effect) = (Shown(&failure.account), failure.effect);

@@ -200,10 +200,10 @@ fn ca_file(
 
 fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
     let (mut file, found) = CA.open(path).map_err(not_opened(path))?;
-    let judged = Stamp::new(&file).map_err(|error| not_opened(path)(error.into()))?;
-    CA.judge_content(path, &mut file)
+    let checked = Stamp::new(&file).map_err(|error| not_opened(path)(error.into()))?;
+    CA.check_content(path, &mut file)
         .map_err(not_opened(path))?;
-    if let Err(error) = put(&mut file, found, judged, path, pem) {
+    if let Err(error) = put(&mut file, found, checked, path, pem) {
         if found == Found::Nothing {
             // what is to be told is why it was not written
             let _ = ownership::remove(&file, path);
@@ -214,14 +214,14 @@ fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
 }
 
 /// At once, so that a full disk leaves what stood there. An empty file stays the same one.
-fn put(file: &mut File, found: Found, judged: Stamp, path: &Path, text: &str) -> io::Result<()> {
+fn put(file: &mut File, found: Found, checked: Stamp, path: &Path, text: &str) -> io::Result<()> {
     if found != Found::Empty {
         let mut write = |new: &mut File| new.write_all(text.as_bytes());
-        if ownership::replace(file, path, CA.mode, Some(judged), &mut write)?.is_some() {
+        if ownership::replace(file, path, CA.mode, Some(checked), &mut write)?.is_some() {
             return Ok(());
         }
     }
-    judged.check(file)?;
+    checked.check(file)?;
     file.rewind()?;
     file.write_all(text.as_bytes())?;
     file.set_len(text.len() as u64)
@@ -275,9 +275,10 @@ impl Show for Running {
 /// As a shell takes it.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/:.-_".contains(c);
-    match value.chars().all(plain) {
-        true => value.to_owned(),
-        false => format!("'{}'", value.replace('\'', "'\\''")),
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "'\\''"))
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
     let connection = context.connection()?;
     let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
     let bad_rows = arguments.bad_rows.as_deref();
-    let files = Files::of(&arguments.file, journal, failed, bad_rows)?;
+    let files = Files::new(&arguments.file, journal, failed, bad_rows)?;
     let read = import::read(&arguments.file, *connection.client.rules(), room)?;
     let run = Run {
         connection: &connection,

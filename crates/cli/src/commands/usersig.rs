@@ -54,9 +54,10 @@ pub(super) fn run(context: &Context<'_>, arguments: &UserSigArgs) -> Result<Exit
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default(),
     };
-    match arguments.verify {
-        true => verify(context, &app, given, now),
-        false => make(context, &app, Duration::from_secs(arguments.expire), now),
+    if arguments.verify {
+        verify(context, &app, given, now)
+    } else {
+        make(context, &app, Duration::from_secs(arguments.expire), now)
     }
 }
 

@@ -64,7 +64,7 @@ impl Demo {
         Files::within(self.folder.path())
     }
 
-    /// Said before the import, so that nobody takes it for one of their app.
+    /// Printed before the import, so that it is not taken for an import into a real app.
     pub(crate) fn introduction(&self) -> String {
         let Demo {
             endpoint,

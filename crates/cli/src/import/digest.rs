@@ -24,7 +24,7 @@ impl Digesting {
         Digesting(Rc::new(RefCell::new((0, Hasher::new()))))
     }
 
-    pub(crate) fn of<R: Read>(&self, from: R) -> Digested<R> {
+    pub(crate) fn reader<R: Read>(&self, from: R) -> Digested<R> {
         Digested {
             from,
             digesting: self.clone(),
@@ -62,7 +62,7 @@ mod tests {
     fn digest(pieces: &[&[u8]]) -> Fingerprint {
         let digesting = Digesting::new();
         for piece in pieces {
-            io::copy(&mut digesting.of(*piece), &mut io::sink()).unwrap();
+            io::copy(&mut digesting.reader(*piece), &mut io::sink()).unwrap();
         }
         digesting.fingerprint()
     }

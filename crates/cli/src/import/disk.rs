@@ -22,7 +22,7 @@ pub(crate) struct DiskError {
 
 impl DiskError {
     /// `denied` goes on after "cannot be".
-    pub(crate) fn of(path: &Path, denied: &'static str) -> impl FnOnce(io::Error) -> DiskError {
+    pub(crate) fn denied(path: &Path, denied: &'static str) -> impl FnOnce(io::Error) -> DiskError {
         let path = path.to_owned();
         move |source| DiskError {
             path,
@@ -167,7 +167,8 @@ pub(crate) mod tests {
     #[test]
     fn an_error_says_which_file_what_was_denied_and_what_to_do() {
         let error = |kind: ErrorKind| {
-            DiskError::of(Path::new("/data/users.csv.journal"), "written")(kind.into()).to_string()
+            DiskError::denied(Path::new("/data/users.csv.journal"), "written")(kind.into())
+                .to_string()
         };
         assert_eq!(
             error(ErrorKind::StorageFull),

@@ -106,7 +106,7 @@ impl Input {
     /// Opens a file, or standard input for `-`.
     pub(crate) fn open(path: &Path, memory: Memory) -> Result<Input, FileError> {
         if path == Path::new("-") {
-            return Input::of("standard input", io::stdin(), memory);
+            return Input::from_reader("standard input", io::stdin(), memory);
         }
         let name = path.display().to_string();
         let opened = match fs::metadata(path) {
@@ -117,7 +117,7 @@ impl Input {
         match opened {
             Ok(file) => {
                 let found = file.metadata().ok().filter(Metadata::is_file);
-                let mut input = Input::of(&name, file, memory)?;
+                let mut input = Input::from_reader(&name, file, memory)?;
                 input.bytes = found.map(|it| it.len());
                 Ok(input)
             }
@@ -125,7 +125,7 @@ impl Input {
         }
     }
 
-    pub(crate) fn of(
+    pub(crate) fn from_reader(
         name: &str,
         from: impl Read + 'static,
         memory: Memory,
@@ -148,8 +148,8 @@ type Text = (Format, Box<dyn Read>, Digesting);
 
 fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> {
     let digesting = Digesting::new();
-    let (magic, from) = gathered(digesting.of(from), MAGIC_BYTES)?;
-    let packed = Packed::of(&magic);
+    let (magic, from) = read_start(digesting.reader(from), MAGIC_BYTES)?;
+    let packed = Packed::detect(&magic);
     let from = Cursor::new(magic).chain(from);
     let text: Box<dyn Read> = match packed {
         Some(packed) => packed
@@ -157,7 +157,7 @@ fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> 
             .map_err(FileProblem::Unreadable)?,
         None => Box::new(from),
     };
-    let (mut start, text) = gathered(text, FIRST_BYTES)?;
+    let (mut start, text) = read_start(text, FIRST_BYTES)?;
     if let Some(kind) = kind::binary(&start) {
         return Err(FileProblem::Foreign(kind));
     }
@@ -178,8 +178,8 @@ fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> 
     Ok((format, Box::new(Cursor::new(start).chain(text)), digesting))
 }
 
-/// The first bytes. A pipe may bring them in pieces of any size, so they are gathered before they are judged.
-fn gathered<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProblem> {
+/// The first bytes. A pipe may bring them in pieces of any size, so they are read to this length before they are examined.
+fn read_start<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProblem> {
     let mut start = Vec::new();
     match from.by_ref().take(most).read_to_end(&mut start) {
         Ok(_) => Ok((start, from)),
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     fn input(bytes: &'static [u8]) -> Result<Input, FileError> {
-        Input::of("users.csv", bytes, Memory::LEAST)
+        Input::from_reader("users.csv", bytes, Memory::LEAST)
     }
 
     fn refusal(bytes: &'static [u8]) -> String {
@@ -256,7 +256,7 @@ mod tests {
         let pieces = b"\xef\xbb\xbf"
             .as_slice()
             .chain(b"account,tag\n".as_slice());
-        let input = Input::of("standard input", pieces, Memory::LEAST).unwrap();
+        let input = Input::from_reader("standard input", pieces, Memory::LEAST).unwrap();
         assert_eq!(read(input), b"account,tag\n");
     }
 
@@ -272,7 +272,7 @@ mod tests {
     fn the_digest_is_that_of_the_bytes_as_they_lie_there() {
         let packed = zstd::encode_all(b"account,tag\n".as_slice(), 1).unwrap();
         let length = packed.len() as u64;
-        let input = Input::of("users.csv", Cursor::new(packed), Memory::LEAST).unwrap();
+        let input = Input::from_reader("users.csv", Cursor::new(packed), Memory::LEAST).unwrap();
         let digesting = input.digesting.clone();
         assert_eq!(read(input), b"account,tag\n");
         assert_eq!(digesting.fingerprint().bytes, length);

@@ -26,12 +26,12 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Those that are given, or else the input's name with `.journal`, `.failed.ndjson` and `.bad-rows.ndjson` after it.
+    /// The paths that are given, or else the input's name with `.journal`, `.failed.ndjson` and `.bad-rows.ndjson` after it.
     ///
     /// # Errors
     /// Where one of them is the input itself or the other, or may not be written. All this is looked at again when they
     /// are opened, after the input has been read.
-    pub(crate) fn of(
+    pub(crate) fn new(
         input: &Path,
         journal: Option<&Path>,
         failed: Option<&Path>,
@@ -128,12 +128,12 @@ mod tests {
 
     #[test]
     fn they_lie_beside_the_input_where_no_other_path_is_given() {
-        let files = Files::of(Path::new("data/users.csv"), None, None, None).unwrap();
+        let files = Files::new(Path::new("data/users.csv"), None, None, None).unwrap();
         assert_eq!(files.journal, Path::new("data/users.csv.journal"));
         assert_eq!(files.failed, Path::new("data/users.csv.failed.ndjson"));
         let bad_rows = files.bad_rows.unwrap();
         assert_eq!(bad_rows, Path::new("data/users.csv.bad-rows.ndjson"));
-        let files = Files::of(Path::new("-"), None, Some(Path::new("f")), None).unwrap();
+        let files = Files::new(Path::new("-"), None, Some(Path::new("f")), None).unwrap();
         assert_eq!(files.journal, Path::new("imtag-stdin.journal"));
         assert_eq!(files.failed, Path::new("f"));
     }
@@ -148,9 +148,9 @@ mod tests {
         let hard_link = folder.path().join("hard link");
         fs::hard_link(&input, &hard_link).unwrap();
         for given in [&input, &link, &hard_link] {
-            assert!(Files::of(&input, Some(given), None, None).is_err());
-            assert!(Files::of(&input, None, Some(given), None).is_err());
-            assert!(Files::of(&input, None, None, Some(given)).is_err());
+            assert!(Files::new(&input, Some(given), None, None).is_err());
+            assert!(Files::new(&input, None, Some(given), None).is_err());
+            assert!(Files::new(&input, None, None, Some(given)).is_err());
         }
     }
 
@@ -166,17 +166,17 @@ mod tests {
         for other in [path, Some(&dotted), Some(&linked.join("x"))] {
             for (files, says) in [
                 (
-                    Files::of(&input, path, other, None),
+                    Files::new(&input, path, other, None),
                     "x cannot be both a journal of an import and a list of failed users: give another path (--journal \
                      or --failed)",
                 ),
                 (
-                    Files::of(&input, path, None, other),
+                    Files::new(&input, path, None, other),
                     "x cannot be both a journal of an import and a list of bad rows: give another path (--journal or \
                      --bad-rows)",
                 ),
                 (
-                    Files::of(&input, None, path, other),
+                    Files::new(&input, None, path, other),
                     "x cannot be both a list of failed users and a list of bad rows: give another path (--failed or \
                      --bad-rows)",
                 ),

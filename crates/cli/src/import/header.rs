@@ -202,7 +202,7 @@ mod tests {
 
     fn with_record<T>(text: &str, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let from = Box::new(std::io::Cursor::new(text.to_owned().into_bytes()));
-        let mut records = Records::of(Lines::of(from));
+        let mut records = Records::new(Lines::new(from));
         take(&records.next().unwrap().unwrap())
     }
 
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_header_that_comes_again_is_known_and_one_of_other_columns_is_told_apart() {
-        let of = |header: &str, row: &str| {
+        let repeats = |header: &str, row: &str| {
             let form = form(header).unwrap();
             with_record(row, |row| form.repeated(row))
         };
@@ -336,7 +336,7 @@ mod tests {
             "account, tag",
             "\"account\",\"tag\"",
         ] {
-            assert_eq!(of("account,tag", row), Ok(true), "{row}");
+            assert_eq!(repeats("account,tag", row), Ok(true), "{row}");
         }
         for row in [
             "alice,tag",
@@ -344,9 +344,9 @@ mod tests {
             "alice,account",
             "my account,vip",
         ] {
-            assert_eq!(of("account,tag", row), Ok(false), "{row}");
+            assert_eq!(repeats("account,tag", row), Ok(false), "{row}");
         }
-        assert_eq!(of("account,op,tag", "ACCOUNT,op,tag"), Ok(true));
+        assert_eq!(repeats("account,op,tag", "ACCOUNT,op,tag"), Ok(true));
         for (header, row, other) in [
             ("account,tag", "tag,account", "tag,account"),
             ("account,tag", "\u{feff}Account,Tags", "account,tags"),
@@ -362,7 +362,7 @@ mod tests {
             ("account,tag", "account,a,b,c,d,e", "account,a,b,c,d,e"),
             ("tag,account", "comment,account", "comment,account"),
         ] {
-            assert_eq!(of(header, row), Err(other.to_owned()), "{row}");
+            assert_eq!(repeats(header, row), Err(other.to_owned()), "{row}");
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn of(from: Box<dyn Read>) -> Lines {
+    pub(crate) fn new(from: Box<dyn Read>) -> Lines {
         Lines {
             from,
             text: String::new(),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn lines(pieces: &[&'static [u8]]) -> Lines {
-        Lines::of(Box::new(Pieces(pieces.iter().copied().collect())))
+        Lines::new(Box::new(Pieces(pieces.iter().copied().collect())))
     }
 
     /// The line of each byte that ends none.

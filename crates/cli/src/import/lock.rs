@@ -26,8 +26,8 @@ pub(crate) struct LockedFile {
     pub(crate) file: File,
     /// What was at its path before.
     pub(crate) found: Found,
-    /// What it was like when its content was judged: another program may write it without a lock.
-    judged: Option<Stamp>,
+    /// What it was like when its content was checked: another program may write it without a lock.
+    checked: Option<Stamp>,
 }
 
 /// Why a file is not locked.
@@ -41,7 +41,7 @@ pub(crate) enum LockError {
 
 impl LockError {
     pub(crate) fn new(path: &Path) -> impl FnOnce(OpenError) -> LockError {
-        let denied = DiskError::of(path, "opened");
+        let denied = DiskError::denied(path, "opened");
         move |error| match error {
             OpenError::Foreign(foreign) => foreign.into(),
             OpenError::Denied(error) => denied(error).into(),
@@ -66,10 +66,10 @@ impl Medium for LockedFile {
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
-        if let Some(judged) = self.judged {
-            judged.check(&self.file)?;
+        if let Some(checked) = self.checked {
+            checked.check(&self.file)?;
         }
-        self.judged = None;
+        self.checked = None;
         self.file.cut(length)
     }
 
@@ -83,7 +83,7 @@ impl Medium for LockedFile {
     }
 }
 
-/// Opens a file, or makes one, and locks it. Its content is the caller's to judge.
+/// Opens a file, or makes one, and locks it. The caller checks its content.
 pub(crate) fn lock_file(path: &Path, kind: &FileKind) -> Result<LockResult, LockError> {
     loop {
         let opened = kind.open(path).map_err(LockError::new(path))?;
@@ -103,9 +103,11 @@ fn lock((file, found): (File, Found), path: &Path) -> Result<Option<LockResult>,
     let locked = LockedFile {
         file,
         found,
-        judged: None,
+        checked: None,
     };
-    let is_there = locked.is_at(path).map_err(DiskError::of(path, "opened"))?;
+    let is_there = locked
+        .is_at(path)
+        .map_err(DiskError::denied(path, "opened"))?;
     Ok(is_there.then_some(LockResult::Locked(locked)))
 }
 
@@ -129,11 +131,11 @@ impl LockedFile {
                 new.set_permissions(Permissions::from_mode(MODE))?;
                 write(new)
             };
-            let new = ownership::replace(&self.file, path, MODE, self.judged, &mut write)?;
+            let new = ownership::replace(&self.file, path, MODE, self.checked, &mut write)?;
             if let Some(new) = new {
                 let old = std::mem::replace(&mut self.file, new);
                 let _ = flock(&old, FlockOperation::Unlock);
-                self.judged = None;
+                self.checked = None;
                 return disk::sync_folder_of(path);
             }
         }
@@ -142,11 +144,11 @@ impl LockedFile {
         self.file.sync_all()
     }
 
-    /// Its content was judged, and is this import's to write. It is cut only where it still is what was judged.
+    /// Its content was checked, and this import may write it. It is cut only while its content is what was checked.
     pub(crate) fn take(&mut self) -> io::Result<()> {
         // it may have had another mode; where it is somebody else's, they chose it
         let _ = self.file.set_permissions(Permissions::from_mode(MODE));
-        self.judged = Some(Stamp::new(&self.file)?);
+        self.checked = Some(Stamp::new(&self.file)?);
         Ok(())
     }
 }
@@ -193,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_written_since_it_was_judged_is_not_cut() {
+    fn a_file_that_was_written_since_it_was_checked_is_not_cut() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list");
-        std::fs::write(&path, "judged").unwrap();
+        std::fs::write(&path, "checked").unwrap();
         let LockResult::Locked(mut locked) = lock_file(&path, &KIND).unwrap() else {
             panic!("nobody else has it");
         };

@@ -138,7 +138,7 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
     let mut bad_rows = BadRows::new(&room.folder);
     let mut rows = 0;
     let mut collector = Collector::new(room.memory, room.folder);
-    let read = Rows::of(input, rules)?.for_each(|row| {
+    let read = Rows::new(input, rules)?.for_each(|row| {
         rows += 1;
         if rows % SHOWN_EVERY == 0 {
             shown.read(rows, digesting.bytes());

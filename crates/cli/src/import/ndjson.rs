@@ -62,7 +62,7 @@ impl<'r> JsonRow<'r> {
     ///
     /// # Errors
     /// With what is wrong with it, and what to do.
-    pub(crate) fn of(line: &'r str) -> Result<JsonRow<'r>, String> {
+    pub(crate) fn parse(line: &'r str) -> Result<JsonRow<'r>, String> {
         if line.starts_with(odd::MARK) {
             let what = "begins with U+FEFF, a byte order mark, as where files were put together (leave it out)";
             return Err(what.to_owned());
@@ -74,7 +74,7 @@ impl<'r> JsonRow<'r> {
         if !line.trim_ascii_start().starts_with('{') {
             return Err(format!("no object ({EXAMPLE})"));
         }
-        let fields: Fields<'r> = serde_json::from_str(line).map_err(|error| complaint(&error))?;
+        let fields: Fields<'r> = serde_json::from_str(line).map_err(|error| message(&error))?;
         let passed = [
             ("code", fields.code),
             ("reason", fields.reason),
@@ -112,7 +112,7 @@ impl<'r> JsonRow<'r> {
 }
 
 /// The parser counts lines too, but knows one only.
-fn complaint(error: &serde_json::Error) -> String {
+fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     // names and values of the row stand in it, of any length
@@ -122,8 +122,8 @@ fn complaint(error: &serde_json::Error) -> String {
 
 impl<'de: 'r, 'r> Deserialize<'de> for Text<'r> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Text<'r>, D::Error> {
-        struct OfText;
-        impl<'de> Visitor<'de> for OfText {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
             type Value = Text<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,7 +138,7 @@ impl<'de: 'r, 'r> Deserialize<'de> for Text<'r> {
                 Ok(Text(Cow::Owned(text.to_owned())))
             }
         }
-        from.deserialize_str(OfText)
+        from.deserialize_str(TextVisitor)
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn row(line: &str) -> Result<(String, Option<String>, Vec<String>), String> {
-        let row = JsonRow::of(line)?;
+        let row = JsonRow::parse(line)?;
         let tags = row.tags.into_iter().map(Cow::into_owned);
         Ok((
             row.account.into_owned(),
@@ -162,7 +162,11 @@ mod tests {
         ))
     }
 
-    fn of(account: &str, op: Option<&str>, tags: &[&str]) -> (String, Option<String>, Vec<String>) {
+    fn row_fields(
+        account: &str,
+        op: Option<&str>,
+        tags: &[&str],
+    ) -> (String, Option<String>, Vec<String>) {
         let tags = tags.iter().map(|tag| (*tag).to_owned());
         (account.to_owned(), op.map(str::to_owned), tags.collect())
     }
@@ -171,16 +175,19 @@ mod tests {
     fn a_row_is_of_the_api_s_form_or_of_that_of_what_failed() {
         assert_eq!(
             row(r#"{"To_Account":"alice","Tags":["vip","北京"]}"#),
-            Ok(of("alice", None, &["vip", "北京"]))
+            Ok(row_fields("alice", None, &["vip", "北京"]))
         );
         assert_eq!(
             row(r#" { "op" : "clear" , "To_Account" : "a\u0062\"" } "#),
-            Ok(of("ab\"", Some("clear"), &[]))
+            Ok(row_fields("ab\"", Some("clear"), &[]))
         );
         let failed = r#"{"account":"alice","op":"remove","tags":["vip"],"code":70107,"reason":"r","remedy":"m","effect":"not applied"}"#;
-        assert_eq!(row(failed), Ok(of("alice", Some("remove"), &["vip"])));
+        assert_eq!(
+            row(failed),
+            Ok(row_fields("alice", Some("remove"), &["vip"]))
+        );
         let ours = r#"{"account":"alice","op":"add","tags":["vip"],"code":null,"reason":"r","remedy":"m","effect":"e"}"#;
-        assert_eq!(row(ours), Ok(of("alice", Some("add"), &["vip"])));
+        assert_eq!(row(ours), Ok(row_fields("alice", Some("add"), &["vip"])));
     }
 
     #[test]
@@ -227,8 +234,8 @@ mod tests {
                 "no object (a row is {\"To_Account\"",
             ),
         ] {
-            let complaint = row(line).unwrap_err();
-            assert!(complaint.contains(part), "{part:?} is not in {complaint:?}");
+            let message = row(line).unwrap_err();
+            assert!(message.contains(part), "{part:?} is not in {message:?}");
         }
     }
 }

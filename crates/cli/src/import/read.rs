@@ -1,5 +1,5 @@
-//! Reading: bytes become rows, each good or bad. A bad row is a complaint with its line number, never an error: the
-//! rows after it are read on.
+//! Reading: bytes become rows, each good or bad. A bad row is a message with its line number, never an error: reading
+//! goes on with the rows after it.
 //!
 //! A row with several tags of which one is bad is bad as a whole: it is then reported, corrected and imported as one,
 //! and never half done.
@@ -40,8 +40,8 @@ pub(crate) struct RowsRead {
     pub(crate) joined_tags: Option<JoinedTags>,
 }
 
-/// What was made of a row.
-type Judged<'r> = Result<Change<'r>, BadRow>;
+/// A row: a change, or what is wrong with it.
+type ParsedRow<'r> = Result<Change<'r>, BadRow>;
 
 /// The rows of a file, one after the other.
 pub(crate) struct Rows {
@@ -58,19 +58,19 @@ enum ByFormat {
 /// The lines of a file of NDJSON.
 struct JsonLines {
     lines: Lines,
-    /// A line that two buffers share.
-    gathered: String,
+    /// A line that spans two buffers.
+    line_buffer: String,
 }
 
 impl Rows {
     /// Reads the header, if there is one. Rows are checked by `rules`.
-    pub(crate) fn of(input: Input, rules: Rules) -> Result<Rows, FileError> {
-        let lines = Lines::of(input.text);
+    pub(crate) fn new(input: Input, rules: Rules) -> Result<Rows, FileError> {
+        let lines = Lines::new(input.text);
         let rows = match input.format {
             Format::Csv => csv(lines),
             Format::Ndjson => Ok(ByFormat::Ndjson(JsonLines {
                 lines,
-                gathered: String::new(),
+                line_buffer: String::new(),
             })),
         };
         match rows {
@@ -92,14 +92,14 @@ impl Rows {
     /// Where the file cannot be read on, or what `take` answers.
     pub(crate) fn for_each<E: From<FileError>>(
         mut self,
-        mut take: impl FnMut(Judged<'_>) -> Result<(), E>,
+        mut take: impl FnMut(ParsedRow<'_>) -> Result<(), E>,
     ) -> Result<RowsRead, E> {
         let (mut rows, mut joined_tags) = (0, None);
         loop {
             let next = match &mut self.rows {
                 ByFormat::Csv { records, form } => match records.next() {
                     Ok(Some(record)) if record.is_blank => continue,
-                    Ok(Some(record)) => judge(&record, form, &self.rules).map(|row| {
+                    Ok(Some(record)) => parse_row(&record, form, &self.rules).map(|row| {
                         if let Ok(change) = &row {
                             JoinedTags::look(&mut joined_tags, record.line, &change.tags);
                         }
@@ -124,7 +124,7 @@ impl Rows {
 }
 
 fn csv(lines: Lines) -> Result<ByFormat, FileProblem> {
-    let mut records = Records::of(lines);
+    let mut records = Records::new(lines);
     let form = loop {
         match records.next()? {
             Some(blank) if blank.is_blank => {}
@@ -141,7 +141,7 @@ impl JsonLines {
     fn next<T>(
         &mut self,
         rules: &Rules,
-        take: &mut impl FnMut(Judged<'_>) -> T,
+        take: &mut impl FnMut(ParsedRow<'_>) -> T,
     ) -> Result<Option<T>, FileProblem> {
         while self.lines.pass_line_ends()? {
             let line = self.lines.line();
@@ -151,7 +151,7 @@ impl JsonLines {
                 return Ok(Some(take(Err(BadRow { line, reason }))));
             };
             if !text.trim().is_empty() {
-                return Ok(Some(judge_line(text, line, rules, odd, take)));
+                return Ok(Some(parse_line(text, line, rules, odd, take)));
             }
         }
         Ok(None)
@@ -159,7 +159,7 @@ impl JsonLines {
 
     /// The next line, if it is within the bound; and whether it may hold an odd character.
     fn line(&mut self) -> Result<(Option<&str>, bool), FileProblem> {
-        self.gathered.clear();
+        self.line_buffer.clear();
         let mut bytes = 0;
         let last = loop {
             let ahead = self.lines.ahead()?;
@@ -172,7 +172,7 @@ impl JsonLines {
             }
             bytes += length;
             if bytes <= ROW_BYTES {
-                self.gathered.push_str(self.lines.behind(length));
+                self.line_buffer.push_str(self.lines.behind(length));
             }
             if whole {
                 break None;
@@ -182,24 +182,27 @@ impl JsonLines {
         Ok(match last {
             // nearly all lines are held by one buffer
             Some(length) => (Some(self.lines.behind(length)), odd),
-            None => ((bytes <= ROW_BYTES).then_some(self.gathered.as_str()), odd),
+            None => (
+                (bytes <= ROW_BYTES).then_some(self.line_buffer.as_str()),
+                odd,
+            ),
         })
     }
 }
 
-fn judge_line<T>(
+fn parse_line<T>(
     text: &str,
     line: u64,
     rules: &Rules,
     odd: bool,
-    take: &mut impl FnMut(Judged<'_>) -> T,
+    take: &mut impl FnMut(ParsedRow<'_>) -> T,
 ) -> T {
-    let read = JsonRow::of(text);
-    let judged = match &read {
+    let read = JsonRow::parse(text);
+    let parsed = match &read {
         Ok(row) => json_change(row, rules, odd || text.contains('\\')),
         Err(reason) => Err(reason.clone()),
     };
-    take(judged.map_err(|reason| BadRow { line, reason }))
+    take(parsed.map_err(|reason| BadRow { line, reason }))
 }
 
 /// `odd` where a text may hold what no name has, by itself or as an escape.
@@ -222,16 +225,20 @@ fn json_change<'r>(row: &'r JsonRow<'r>, rules: &Rules, odd: bool) -> Result<Cha
 
 /// # Errors
 /// Where the row says that those after it cannot be read.
-fn judge<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Result<Judged<'r>, FileProblem> {
+fn parse_row<'r>(
+    record: &Record<'r>,
+    form: &Form,
+    rules: &Rules,
+) -> Result<ParsedRow<'r>, FileProblem> {
     let line = record.line;
     let again = form.repeated(record);
     let again = again.map_err(|header| FileProblem::OtherHeader { line, header })?;
-    let judged = if again {
+    let parsed = if again {
         Err(header_again())
     } else {
         csv_change(record, form, rules)
     };
-    Ok(judged.map_err(|reason| BadRow { line, reason }))
+    Ok(parsed.map_err(|reason| BadRow { line, reason }))
 }
 
 fn csv_change<'r>(record: &Record<'r>, form: &Form, rules: &Rules) -> Result<Change<'r>, String> {

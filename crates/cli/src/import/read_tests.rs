@@ -13,9 +13,10 @@ mod strict;
 /// wrong with the file.
 fn read_by(rules: Rules, bytes: &[u8]) -> Result<Vec<String>, String> {
     let from = std::io::Cursor::new(bytes.to_vec());
-    let input = Input::of("users.csv", from, Memory::LEAST).map_err(|error| error.to_string())?;
+    let input =
+        Input::from_reader("users.csv", from, Memory::LEAST).map_err(|error| error.to_string())?;
     let mut read = Vec::new();
-    let rows = Rows::of(input, rules).map_err(|error| error.to_string())?;
+    let rows = Rows::new(input, rules).map_err(|error| error.to_string())?;
     let count = rows.for_each(|row| {
         read.push(match row {
             Ok(Change { account, op, tags }) => {

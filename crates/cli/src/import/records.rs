@@ -111,7 +111,7 @@ struct Assembly<'a> {
 }
 
 impl Records {
-    pub(crate) fn of(lines: Lines) -> Records {
+    pub(crate) fn new(lines: Lines) -> Records {
         Records {
             lines,
             text: String::new(),

@@ -24,7 +24,7 @@ impl Read for Chunks {
 
 fn reader(text: impl Into<Vec<u8>>, most: usize) -> Records {
     let bytes = Cursor::new(text.into());
-    Records::of(Lines::of(Box::new(Chunks { bytes, most })))
+    Records::new(Lines::new(Box::new(Chunks { bytes, most })))
 }
 
 /// All records, and the line of a quote that is open at the end.
@@ -217,7 +217,7 @@ fn a_quote_that_swallows_a_file_of_any_size_takes_bounded_memory() {
 }
 
 /// The records of a text that is there as a whole: first it is cut at the line ends outside of quotes, then each
-/// record at the commas outside of quotes, and each field is judged by itself.
+/// record at the commas outside of quotes, and each field is checked by itself.
 fn model(text: &str) -> (Vec<Seen>, Option<u64>) {
     let line_of = |at: usize| {
         let before = text[..at].replace("\r\n", "\n").replace('\r', "\n");

@@ -263,11 +263,11 @@ proptest::proptest! {
         ][part]);
         let text = parts.collect::<String>();
         let bytes = std::io::Cursor::new(text.clone().into_bytes());
-        let lines = Lines::of(Box::new(Chunks { bytes, most }));
+        let lines = Lines::new(Box::new(Chunks { bytes, most }));
         let rows = Rows {
             name: "users.ndjson".to_owned(),
             rules: Rules::default(),
-            rows: ByFormat::Ndjson(JsonLines { lines, gathered: String::new() }),
+            rows: ByFormat::Ndjson(JsonLines { lines, line_buffer: String::new() }),
         };
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         rows.for_each(|row| {

@@ -23,7 +23,7 @@ pub(crate) enum Packed {
 
 impl Packed {
     /// By the first bytes of a file; `None` where it is not packed.
-    pub(crate) fn of(start: &[u8]) -> Option<Packed> {
+    pub(crate) fn detect(start: &[u8]) -> Option<Packed> {
         match start {
             [0x1f, 0x8b, ..] => Some(Packed::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let packed = Packed::of(bytes).expect("packed");
+        let packed = Packed::detect(bytes).expect("packed");
         let mut all = Vec::new();
         let from = io::Cursor::new(bytes.to_vec());
         let mut unpacked = packed.unpack(from, Memory::LEAST).unwrap();
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_text_is_not_packed() {
-        assert_eq!(Packed::of(b"account,tag\n"), None);
-        assert_eq!(Packed::of(b"{\"To_Account\""), None);
-        assert_eq!(Packed::of(b""), None);
+        assert_eq!(Packed::detect(b"account,tag\n"), None);
+        assert_eq!(Packed::detect(b"{\"To_Account\""), None);
+        assert_eq!(Packed::detect(b""), None);
     }
 }

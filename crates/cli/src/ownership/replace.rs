@@ -41,7 +41,7 @@ pub(crate) fn replace(
     file: &File,
     path: &Path,
     mode: u32,
-    judged: Option<Stamp>,
+    checked: Option<Stamp>,
     write: &mut dyn FnMut(&mut File) -> io::Result<()>,
 ) -> io::Result<Option<File>> {
     if !is_at(file, path)? {
@@ -57,7 +57,7 @@ pub(crate) fn replace(
     };
     write(new.as_file_mut())?;
     new.as_file().sync_all()?;
-    judged.map_or(Ok(()), |judged| judged.check(file))?;
+    checked.map_or(Ok(()), |checked| checked.check(file))?;
     if !is_at(file, path)? {
         return Ok(None);
     }
@@ -80,8 +80,8 @@ mod tests {
             File::open(&path).unwrap()
         };
         let file = old();
-        let judged = Some(Stamp::new(&file).unwrap());
-        let full = replace(&file, &path, 0o600, judged, &mut |new| {
+        let checked = Some(Stamp::new(&file).unwrap());
+        let full = replace(&file, &path, 0o600, checked, &mut |new| {
             new.write_all(b"ne")?;
             Err(ErrorKind::StorageFull.into())
         });
@@ -89,20 +89,20 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         let mut new = |new: &mut File| new.write_all(b"new");
         assert!(
-            replace(&file, &path, 0o600, judged, &mut new)
+            replace(&file, &path, 0o600, checked, &mut new)
                 .unwrap()
                 .is_some()
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         // the old file has no path any more
         assert!(
-            replace(&file, &path, 0o600, judged, &mut new)
+            replace(&file, &path, 0o600, checked, &mut new)
                 .unwrap()
                 .is_none()
         );
         let file = old();
-        let judged = Some(Stamp::new(&file).unwrap());
-        let written = replace(&file, &path, 0o600, judged, &mut |_| {
+        let checked = Some(Stamp::new(&file).unwrap());
+        let written = replace(&file, &path, 0o600, checked, &mut |_| {
             fs::write(&path, "of an editor")
         });
         let says = "another program has written to it";

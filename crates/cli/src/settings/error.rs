@@ -1,5 +1,5 @@
-//! What is wrong with the settings: all of it at once, each with the names by which it can be mended. No value of a
-//! secret is ever part of it.
+//! What is wrong with the settings: every problem at once, each with the names of the settings that fix it. It never
+//! holds the value of a secret.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -18,7 +18,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// What a setting is called here, for a complaint about it.
+    /// The name of a setting here, for messages about it.
     pub(crate) fn name_of(&self, setting: &Setting) -> String {
         match self {
             Place::Flags => format!("--{}", setting.flag.unwrap_or_default()),

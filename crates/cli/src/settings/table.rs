@@ -1,5 +1,5 @@
 //! The settings, as data: what each is called on the command line, in the environment and in the settings file.
-//! Flags, look-ups, the complaint about a missing one, and the README's table come from here.
+//! Flags, look-ups, the message about a missing one, and the README's table come from here.
 
 /// Names a row of [`SETTINGS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

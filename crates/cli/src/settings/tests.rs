@@ -40,7 +40,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         region(Place::Environment, "seoul"),
         region(file(), "china"),
     ];
-    let of = |layers: &[&(Place, [(SettingId, &'static str); 1])]| {
+    let name_of = |layers: &[&(Place, [(SettingId, &'static str); 1])]| {
         let layers: Vec<_> = layers
             .iter()
             .map(|(place, values)| (place.clone(), values.as_slice()))
@@ -49,12 +49,18 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         settings.get(SettingId::Region).map(|given| given.name)
     };
     assert_eq!(
-        of(&[&flag, &variable, &in_file]).as_deref(),
+        name_of(&[&flag, &variable, &in_file]).as_deref(),
         Some("--region")
     );
-    assert_eq!(of(&[&variable, &in_file]).as_deref(), Some("IMTAG_REGION"));
-    assert_eq!(of(&[&in_file]).as_deref(), Some("region in config.toml"));
-    assert_eq!(of(&[]), None);
+    assert_eq!(
+        name_of(&[&variable, &in_file]).as_deref(),
+        Some("IMTAG_REGION")
+    );
+    assert_eq!(
+        name_of(&[&in_file]).as_deref(),
+        Some("region in config.toml")
+    );
+    assert_eq!(name_of(&[]), None);
 }
 
 #[test]

@@ -127,14 +127,14 @@ pub(crate) fn users_with_tags(users: usize, tags: usize) -> String {
 }
 
 pub(crate) fn run(mut command: Command) -> Ran {
-    Ran::of(command.output().unwrap())
+    Ran::from_output(command.output().unwrap())
 }
 
 /// Runs a command with this on its standard input.
 pub(crate) fn run_with_input(mut command: Command, input: &[u8]) -> Ran {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
-    Ran::of(child.wait_with_output().unwrap())
+    Ran::from_output(child.wait_with_output().unwrap())
 }
 
 /// The same command under limits of the shell: `ulimit -n 64`.
@@ -173,7 +173,7 @@ pub(crate) fn heard(child: &mut Child) -> BufReader<ChildStderr> {
 
 impl Ran {
     /// Takes what a command put out, and holds it to showing no secret.
-    pub(crate) fn of(output: Output) -> Ran {
+    pub(crate) fn from_output(output: Output) -> Ran {
         let ran = Ran {
             exit: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),

@@ -68,7 +68,8 @@ pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> 
     if rows.count() == 0 {
         if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
             let mut list = locked(path)?;
-            list.remove(path).map_err(DiskError::of(path, "removed"))?;
+            list.remove(path)
+                .map_err(DiskError::denied(path, "removed"))?;
         }
         return Ok(false);
     }
@@ -81,7 +82,7 @@ pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> 
             Found::Empty => drop(list.cut(0)),
             Found::Filled => {}
         }
-        return Err(DiskError::of(path, "written")(error).into());
+        return Err(DiskError::denied(path, "written")(error).into());
     }
     Ok(true)
 }
@@ -89,9 +90,9 @@ pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> 
 fn locked(path: &Path) -> Result<LockedFile, ListError> {
     match lock_file(path, &BAD_ROWS)? {
         LockResult::Locked(mut locked) => {
-            let judged = BAD_ROWS.judge_content(path, &mut locked.file);
-            judged.map_err(LockError::new(path))?;
-            locked.take().map_err(DiskError::of(path, "read"))?;
+            let checked = BAD_ROWS.check_content(path, &mut locked.file);
+            checked.map_err(LockError::new(path))?;
+            locked.take().map_err(DiskError::denied(path, "read"))?;
             Ok(locked)
         }
         LockResult::HeldElsewhere(_) => Err(ListError::Busy(path.to_owned())),

@@ -46,12 +46,12 @@ impl FailedFile {
     /// Finds out that it may be written, and can be. An earlier run's list stays until something is appended.
     pub(crate) fn fresh(path: &Path) -> Result<FailedFile, FailedError> {
         let mut file = locked(path)?;
-        LIST.judge_content(path, &mut file.file)
+        LIST.check_content(path, &mut file.file)
             .map_err(LockError::new(path))?;
-        file.take().map_err(DiskError::of(path, "read"))?;
+        file.take().map_err(DiskError::denied(path, "read"))?;
         let found = file.found;
         if found == Found::Nothing {
-            disk::sync_folder_of(path).map_err(DiskError::of(path, "made"))?;
+            disk::sync_folder_of(path).map_err(DiskError::denied(path, "made"))?;
         }
         Ok(FailedFile {
             found,
@@ -76,10 +76,11 @@ impl FailedFile {
         };
         let mut file = locked(path)?;
         if file.found == Found::Nothing {
-            file.remove(path).map_err(DiskError::of(path, "removed"))?;
+            file.remove(path)
+                .map_err(DiskError::denied(path, "removed"))?;
             return Err(not_as_written());
         }
-        let denied = || DiskError::of(path, "read");
+        let denied = || DiskError::denied(path, "read");
         let (bytes, checksum) = summed(&file.file, mark.bytes).map_err(denied())?;
         if (bytes, checksum.finish()) != (mark.bytes, mark.checksum) {
             return Err(not_as_written());
@@ -101,7 +102,8 @@ impl FailedFile {
     /// run's list stays.
     pub(crate) fn take_up(&mut self) -> Result<(), DiskError> {
         if self.bytes > 0 {
-            self.begin().map_err(DiskError::of(&self.path, "written"))?;
+            self.begin()
+                .map_err(DiskError::denied(&self.path, "written"))?;
         }
         Ok(())
     }
@@ -129,7 +131,7 @@ impl FailedFile {
         if let Err(error) = written() {
             // no half line stays; what a disk keeps all the same is cut on resuming
             let _ = self.file.cut(self.bytes);
-            return Err(DiskError::of(&self.path, "written")(error));
+            return Err(DiskError::denied(&self.path, "written")(error));
         }
         self.bytes += lines.len() as u64;
         self.checksum.write(lines);
@@ -157,7 +159,7 @@ impl FailedFile {
         let is_left_over = self.bytes == 0 && self.is_of_this_run();
         if is_left_over && !self.stays_empty {
             let removed = self.file.remove(&self.path);
-            removed.map_err(DiskError::of(&self.path, "removed"))?;
+            removed.map_err(DiskError::denied(&self.path, "removed"))?;
         }
         Ok(())
     }

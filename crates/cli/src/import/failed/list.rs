@@ -60,7 +60,7 @@ pub(crate) fn list(
     let file: Box<dyn BufRead> = match File::open(path) {
         Ok(file) => Box::new(BufReader::new(file).chain(unwritten_failures)),
         Err(error) if error.kind() == ErrorKind::NotFound => Box::new(unwritten_failures),
-        Err(error) => return Err(DiskError::of(path, "read")(error).into()),
+        Err(error) => return Err(DiskError::denied(path, "read")(error).into()),
     };
     let mut lines = Lines {
         path: path.to_owned(),
@@ -93,7 +93,7 @@ impl Lines {
         self.text.clear();
         self.line += 1;
         let read = file.read_until(b'\n', &mut self.text);
-        match read.map_err(DiskError::of(&self.path, "read"))? {
+        match read.map_err(DiskError::denied(&self.path, "read"))? {
             0 => Ok(None),
             _ => parse(&self.text)
                 .map(Some)

@@ -183,9 +183,10 @@ impl Blocks {
         for kind in [Kind::Done, Kind::Failed] {
             for_runs(&mut runs, users, |run| self.settled.settle(run, kind))?;
         }
-        self.in_doubt = match from.is_empty() {
-            true => InDoubt::Everybody,
-            false => in_doubt(from, users),
+        self.in_doubt = if from.is_empty() {
+            InDoubt::Everybody
+        } else {
+            in_doubt(from, users)
         };
         self.counters = counters;
         self.failed = Mark {

@@ -21,13 +21,14 @@ fn order() -> impl Iterator<Item = u64> {
 }
 
 fn settle(journal: &Journal, user: u64) {
-    match fails(user) {
-        true => fail(journal, user).unwrap(),
-        false => journal.done([user]).unwrap(),
+    if fails(user) {
+        fail(journal, user).unwrap();
+    } else {
+        journal.done([user]).unwrap();
     }
 }
 
-/// The list holds exactly those whom the journal knows as failed.
+/// The list holds exactly the users that the journal knows as failed.
 fn assert_consistent(place: &Place, settled: &Settled) {
     let listed = place.listed();
     let mut distinct: Vec<u64> = listed.iter().map(|it| it.parse().unwrap()).collect();

@@ -59,7 +59,7 @@ impl Files {
         written?;
         if torn > 0 {
             let cut = self.journal.cut(self.end);
-            cut.map_err(DiskError::of(&self.path, "written"))?;
+            cut.map_err(DiskError::denied(&self.path, "written"))?;
         }
         self.failed.take_up()
     }
@@ -67,7 +67,7 @@ impl Files {
     /// Leaves the journal as it was found.
     pub(super) fn put_back(&mut self, before: &[u8]) -> Result<(), DiskError> {
         let put = self.journal.put(before, &self.path, self.stays_empty);
-        put.map_err(DiskError::of(&self.path, "written"))
+        put.map_err(DiskError::denied(&self.path, "written"))
     }
 
     fn append(
@@ -83,7 +83,7 @@ impl Files {
             .journal
             .append(&bytes)
             .and_then(|()| self.journal.sync());
-        written.map_err(DiskError::of(&self.path, "written"))?;
+        written.map_err(DiskError::denied(&self.path, "written"))?;
         self.end += bytes.len() as u64;
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Files {
             } else {
                 (journal.remove(&path), "removed")
             };
-            removed.map_err(DiskError::of(&path, denied))?;
+            removed.map_err(DiskError::denied(&path, denied))?;
         }
         // held until here: no other import takes it for its own
         drop(journal);

@@ -1,5 +1,6 @@
-//! The header: what the journal is of. Numbers of users mean nothing but in the same input read in the same way, so a
-//! journal goes with one input, told by its content, and with what decides how it is read and where it goes.
+//! The header: which import the journal belongs to. A user's number has a meaning only in the same input, read in the
+//! same way. So a journal belongs to one input, identified by its content, and to the settings that decide how it is read
+//! and which app it goes to.
 //!
 //! ```text
 //! magic      14 bytes, "imtag journal\n"
@@ -8,7 +9,7 @@
 //! length     4 bytes, of the body
 //! body       digest (16 bytes) and length of the input, users, how many facts, and each one's name and value
 //!            with their lengths, and what stays; numbers are varints
-//! checksum   8 bytes, XXH3 of all before it but for the holder
+//! checksum   8 bytes, XXH3 of all before it except the holder
 //! ```
 
 use twox_hash::XxHash3_64;
@@ -119,7 +120,7 @@ pub(super) fn holder(start: &[u8]) -> Option<u32> {
     (holder != 0).then_some(holder)
 }
 
-/// Judges the start of a file, of which `AT_MOST` bytes are there if it has them.
+/// Finds a header at the start of a file: `start` is its first `AT_MOST` bytes, or all if it is shorter.
 pub(super) fn find(start: &[u8]) -> Found {
     if start.is_empty() {
         return Found::Nothing;
@@ -206,12 +207,12 @@ impl Identity {
             let (now, then) = (self.users, of_journal.users);
             all.push(format!("the input had {then} users and has {now} now"));
         }
-        let of = |facts: &[(String, String)], name: &str| {
+        let value_of = |facts: &[(String, String)], name: &str| {
             let fact = facts.iter().find(|(it, _)| it == name);
             fact.map_or("not set".to_owned(), |(_, value)| value.clone())
         };
         for (name, now) in &self.facts {
-            let then = of(&of_journal.facts, name);
+            let then = value_of(&of_journal.facts, name);
             if *now != then {
                 all.push(format!("{name} was {then} and is {now} now"));
             }

@@ -41,7 +41,7 @@ pub(super) fn start_of(file: &mut File) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn known(file: &mut File, path: &Path) -> Result<Option<Known>, JournalError> {
-    let start = start_of(file).map_err(DiskError::of(path, "read"))?;
+    let start = start_of(file).map_err(DiskError::denied(path, "read"))?;
     let path = path.to_owned();
     let (identity, stays, header) = match header::find(&start) {
         Found::Header(identity, stays, length) => (identity, stays, length as u64),
@@ -55,7 +55,7 @@ pub(super) fn known(file: &mut File, path: &Path) -> Result<Option<Known>, Journ
         let blocks = block::read(&*file, header, identity.users)?;
         Ok((blocks, file.metadata()?.len()))
     };
-    let (blocks, length) = read().map_err(DiskError::of(&path, "read"))?;
+    let (blocks, length) = read().map_err(DiskError::denied(&path, "read"))?;
     Ok(Some(Known {
         identity,
         stays,
@@ -64,7 +64,7 @@ pub(super) fn known(file: &mut File, path: &Path) -> Result<Option<Known>, Journ
     }))
 }
 
-/// A journal as it was found, and for whom it says that something may have been done.
+/// A journal as it was found, and the users whose changes may have been applied.
 pub(super) struct Before {
     pub(super) bytes: Vec<u8>,
     pub(super) in_doubt: InDoubt,

@@ -3,14 +3,14 @@
 //! It lies beside the input, is held by one import at a time (`lock`), says in its header (`header`) what it is of,
 //! and grows by a block at a time (`block`, `writer`). It holds numbers of users only; who they are is in the input.
 //!
-//! - A user stands in it once their outcome is known. Whoever does not is done again, which does no harm.
+//! - A user is recorded once the outcome is known. All other users are sent again, which does no harm.
 //! - A crash, `kill -9` or power cut at any moment costs the work of two seconds at most, and leaves a journal that
 //!   opens: what is torn at its end is cut off.
-//! - A user stands in it as failed only when the line in the failed file is safe. Each block says how long that file
-//!   was, and what is longer is cut when the import is taken up.
-//! - A journal of another input, or of other settings, is refused. One in which nobody is settled is begun afresh: it
-//!   stays until the new one can take its place at once, and what it says of users in doubt goes on.
-//! - What the disk does not take ends the import, before more is sent than can be noted down.
+//! - A user is recorded as failed only when the line in the failed list is safe. Each block records the length of the
+//!   list; lines beyond it are cut when the import is resumed.
+//! - A journal of another input, or of other settings, is refused. One without a settled user is begun anew: it
+//!   stays until the new one replaces it at once, and its users in doubt are carried over.
+//! - If the disk takes no more, the import ends, before more is sent than can be recorded.
 
 mod block;
 #[cfg(test)]
@@ -110,7 +110,7 @@ impl Journal {
             }
         };
         let is_list = file.is_at(failed);
-        if is_list.map_err(DiskError::of(failed, "opened"))? {
+        if is_list.map_err(DiskError::denied(failed, "opened"))? {
             undo(&mut file, path, &[]);
             return Err(JournalError::Same {
                 path: path.to_owned(),
@@ -143,7 +143,7 @@ impl Journal {
         file.file
             .write_all_at(&header::this_process(), header::HOLDER_AT as u64)
             .and_then(|()| file.file.seek(SeekFrom::Start(blocks.end)))
-            .map_err(DiskError::of(path, "written"))?;
+            .map_err(DiskError::denied(path, "written"))?;
         let mut files = Files {
             path: path.to_owned(),
             journal: Box::new(file),
@@ -294,7 +294,7 @@ fn begin(
         .as_ref()
         .map(|it| Before::read(&file.file, it, identity))
         .transpose()
-        .map_err(DiskError::of(path, "read"))?;
+        .map_err(DiskError::denied(path, "read"))?;
     let stays = earlier.map_or_else(
         || Stays {
             journal: file.found == ownership::Found::Empty,
@@ -308,7 +308,8 @@ fn begin(
     failed.stay_empty(stays.list);
     let ready = Idle::new(path, pace).and_then(|idle| {
         let put = file.put(&header, path, stays.journal);
-        put.map(|()| idle).map_err(DiskError::of(path, "written"))
+        put.map(|()| idle)
+            .map_err(DiskError::denied(path, "written"))
     });
     let idle = match ready {
         Ok(idle) => idle,

@@ -1,13 +1,13 @@
-//! The thread that writes the journal. What is confirmed is gathered, and goes to the disk as one block half a second
+//! The thread that writes the journal. What is confirmed is queued, and goes to the disk as one block half a second
 //! after the first of it: the lines of who failed first, and when these are safe the block that counts them.
 //!
 //! ```text
-//! confirm ──▶ gathered ──▶ failed file, fdatasync ──▶ block, fdatasync ──▶ safe
+//! confirm ──▶ queued ──▶ failed file, fdatasync ──▶ block, fdatasync ──▶ safe
 //! ```
 //!
 //! A crash costs what is not safe. So that this is never more than two seconds of work, whatever the disk does,
 //! confirming waits where the oldest that is not safe is two seconds old: an import is then as fast as its disk, and
-//! no faster. It waits too where very much was gathered, which bounds memory.
+//! no faster. It waits too where very much was queued, which bounds memory.
 //!
 //! What the disk fails at first is told to all who confirm from then on, and nothing is written after it.
 
@@ -39,7 +39,7 @@ impl Pace {
     };
 }
 
-/// What is gathered at most: a few megabytes.
+/// What is queued at most: a few megabytes.
 const USERS_AT_MOST: usize = 1 << 18;
 const LINES_AT_MOST: usize = 4 << 20;
 
@@ -68,7 +68,7 @@ impl Batch {
 }
 
 struct State {
-    gathered: Batch,
+    queued: Batch,
     /// Since when what the thread writes just now has been confirmed.
     writing: Option<Instant>,
     counters: Counters,
@@ -111,7 +111,7 @@ impl Idle {
     pub(super) fn new(path: &Path, pace: Pace) -> Result<Idle, DiskError> {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                gathered: Batch::default(),
+                queued: Batch::default(),
                 writing: None,
                 counters: Counters::default(),
                 counted: false,
@@ -130,7 +130,7 @@ impl Idle {
         let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || its_files.recv().ok().map(|files| its.run(files)))
-            .map_err(DiskError::of(path, "written by a thread"))?;
+            .map_err(DiskError::denied(path, "written by a thread"))?;
         let thread = Some(thread);
         Ok(Idle {
             writer: Writer { shared, thread },
@@ -168,7 +168,7 @@ impl Writer {
     pub(super) fn failed(&self, position: u64, failures: &[Failure<'_>]) -> Result<(), DiskError> {
         let mut state = self.shared.room(self.shared.state())?;
         for failure in failures {
-            failure.write(&mut state.gathered.lines);
+            failure.write(&mut state.queued.lines);
         }
         self.shared.gather(&mut state, position, Kind::Failed);
         Ok(())
@@ -192,7 +192,7 @@ impl Writer {
     pub(super) fn unwritten_failures(&self) -> Vec<u8> {
         let state = self.shared.state();
         match state.broken {
-            Some(_) => [state.unwritten_failures.as_slice(), &state.gathered.lines].concat(),
+            Some(_) => [state.unwritten_failures.as_slice(), &state.queued.lines].concat(),
             None => Vec::new(),
         }
     }
@@ -201,7 +201,7 @@ impl Writer {
     pub(super) fn flush(&self) -> Result<(), DiskError> {
         let mut state = self.shared.state();
         while state.broken.is_none() && state.oldest().is_some() {
-            if state.gathered.since.is_some() {
+            if state.queued.since.is_some() {
                 state.hurry = true;
                 self.shared.work.notify_one();
             }
@@ -235,7 +235,7 @@ impl Drop for Writer {
 impl State {
     /// Since when the oldest that is not safe has been confirmed.
     fn oldest(&self) -> Option<Instant> {
-        self.writing.or(self.gathered.since)
+        self.writing.or(self.queued.since)
     }
 }
 
@@ -254,7 +254,7 @@ impl Shared {
                 return Err(broken.clone());
             }
             let old = |since: Instant| since.elapsed() >= self.pace.unsafe_at_most;
-            if !state.gathered.is_full() && !state.oldest().is_some_and(old) {
+            if !state.queued.is_full() && !state.oldest().is_some_and(old) {
                 return Ok(state);
             }
             state = wait(&self.safe, state);
@@ -262,16 +262,16 @@ impl Shared {
     }
 
     fn gather(&self, state: &mut State, position: u64, kind: Kind) {
-        let gathered = &mut state.gathered;
+        let queued = &mut state.queued;
         match kind {
-            Kind::Done => gathered.done.push(position),
-            Kind::Failed => gathered.failed.push(position),
+            Kind::Done => queued.done.push(position),
+            Kind::Failed => queued.failed.push(position),
         }
-        let first = gathered.since.is_none();
+        let first = queued.since.is_none();
         if first {
-            gathered.since = Some(Instant::now());
+            queued.since = Some(Instant::now());
         }
-        if first || gathered.is_full() {
+        if first || queued.is_full() {
             self.work.notify_one();
         }
     }
@@ -306,9 +306,9 @@ impl Shared {
     fn next(&self, batch: &mut Batch) -> Option<Counters> {
         let mut state = self.state();
         loop {
-            let age = state.gathered.since.map(|since| since.elapsed());
+            let age = state.queued.since.map(|since| since.elapsed());
             let rest = age.map(|age| self.pace.gather.saturating_sub(age));
-            let now = state.hurry || state.closing || state.gathered.is_full();
+            let now = state.hurry || state.closing || state.queued.is_full();
             state = match rest {
                 Some(rest) if rest.is_zero() || now => break,
                 Some(rest) => {
@@ -321,11 +321,11 @@ impl Shared {
                 None => wait(&self.work, state),
             };
         }
-        std::mem::swap(&mut state.gathered, batch);
+        std::mem::swap(&mut state.queued, batch);
         state.writing = batch.since;
         state.counted = false;
         state.hurry = false;
-        // what was gathered has left room
+        // what was queued has left room
         self.safe.notify_all();
         Some(state.counters)
     }
@@ -347,7 +347,7 @@ fn wait<'s>(told: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, Stat
     told.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So that nobody waits for a thread that is no more.
+/// Ends the wait of other threads when the writing thread panics.
 struct TellOfPanic<'s> {
     shared: &'s Shared,
     path: PathBuf,
@@ -357,7 +357,7 @@ impl Drop for TellOfPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             let error = std::io::Error::other("the thread that writes it panicked");
-            let broken = DiskError::of(&self.path, "written")(error);
+            let broken = DiskError::denied(&self.path, "written")(error);
             self.shared.tell(Err(broken));
         }
     }
