@@ -33,9 +33,10 @@ pub(crate) fn only_check(mut arguments: lexopt::Parser) -> Result<bool, Error> {
 impl Generated {
     /// Writes the file, or only says what is wrong with it.
     pub(crate) fn write_or_check(&self, only_check: bool) -> Result<(), Error> {
-        match only_check {
-            true => self.check(),
-            false => self.write(),
+        if only_check {
+            self.check()
+        } else {
+            self.write()
         }
     }
 

@@ -75,8 +75,9 @@ pub(super) fn seconds(
             other => return Err(other.unexpected().into()),
         }
     }
-    match (1..=most).contains(&seconds) {
-        true => Ok(Duration::from_secs(seconds)),
-        false => Err(format!("--seconds {seconds}: from 1 to {most}").into()),
+    if (1..=most).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err(format!("--seconds {seconds}: from 1 to {most}").into())
     }
 }

@@ -76,10 +76,12 @@ pub(super) fn differences(
 fn of_user(user: &User, listed: &Listed, there: &BTreeSet<String>) -> Vec<String> {
     let wish = user.wish();
     let mut wrong = not_in_the_file(&wish, listed);
-    let wish = match wish.is_too_much() {
-        true if listed.add.is_empty() => return vec![format!("{TOO_MANY}, and is not listed")],
-        true => Wish::default(), // refused before anything is sent
-        false => wish,
+    let wish = if !wish.is_too_much() {
+        wish
+    } else if listed.add.is_empty() {
+        return vec![format!("{TOO_MANY}, and is not listed")];
+    } else {
+        Wish::default() // refused before anything is sent
     };
     let mut seen = 0;
     let tags: BTreeSet<u16> = user

@@ -185,9 +185,10 @@ fn bad_row(nth: u64, account: &str) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    match text.contains(['"', ',']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
+    if text.contains(['"', ',']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
     }
 }
 

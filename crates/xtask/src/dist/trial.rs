@@ -134,9 +134,10 @@ pub(super) fn panics_are_caught(zig: &Zig, packed: &Path, folder: &Path) -> Resu
     }
     output(cc.args(["-limtag", "-lother"]))?;
     let said = output(&mut Command::new(program))?;
-    match said.ends_with(" 1 5 -1\n") {
-        true => Ok(()),
-        false => Err(format!("a panic was not caught: {said:?}").into()),
+    if said.ends_with(" 1 5 -1\n") {
+        Ok(())
+    } else {
+        Err(format!("a panic was not caught: {said:?}").into())
     }
 }
 

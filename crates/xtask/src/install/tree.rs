@@ -90,17 +90,22 @@ impl Tree {
         let up = |depth: usize| vec![".."; depth].join("/");
         let depth = self.libdir.components().count();
         let is_of_cmake = template.contains("CMAKE");
-        let prefix = match self.relocatable {
-            true => format!("${{pcfiledir}}/{}", up(depth + 1)),
-            false => self.prefix.display().to_string(),
+        let prefix = if self.relocatable {
+            format!("${{pcfiledir}}/{}", up(depth + 1))
+        } else {
+            self.prefix.display().to_string()
         };
-        let folder = |path: &Path| match is_of_cmake {
-            true => path.display().to_string(),
-            false => format!("${{prefix}}/{}", path.display()),
+        let folder = |path: &Path| {
+            if is_of_cmake {
+                path.display().to_string()
+            } else {
+                format!("${{prefix}}/{}", path.display())
+            }
         };
-        let system = match is_of_cmake {
-            true => system.join(";"),
-            false => format!("-l{}", system.join(" -l")),
+        let system = if is_of_cmake {
+            system.join(";")
+        } else {
+            format!("-l{}", system.join(" -l"))
         };
         template
             .replace("@PREFIX@", &prefix)
@@ -152,10 +157,7 @@ pub(super) fn from_prefix(folder: PathBuf, prefix: &Path) -> Result<PathBuf, Err
 
 /// The part of a version that programs depend on: `0.MINOR` below 1.0, then `MAJOR`.
 fn interface(version: &str) -> String {
-    let parts = match version.starts_with("0.") {
-        true => 2,
-        false => 1,
-    };
+    let parts = if version.starts_with("0.") { 2 } else { 1 };
     let parts: Vec<&str> = version.split('.').take(parts).collect();
     parts.join(".")
 }

@@ -64,9 +64,10 @@ pub(super) fn linked_statically() -> Outcome {
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$0\" < \"$1\""]);
         let answer = output(shell.arg(&program).arg(&case))?;
-        match answer.contains(r#""problem":"none, at least 1""#) {
-            true => Ok(()),
-            false => Err(format!("linked statically, it answers {answer}").into()),
+        if answer.contains(r#""problem":"none, at least 1""#) {
+            Ok(())
+        } else {
+            Err(format!("linked statically, it answers {answer}").into())
         }
     })
 }
@@ -110,9 +111,10 @@ fn formatted() -> Result<(), Error> {
     let mut gofmt = Command::new("gofmt");
     clean(&mut gofmt);
     let files = output(gofmt.args(["-l", BINDING, RUNNER]))?;
-    match files.is_empty() {
-        true => Ok(()),
-        false => Err(format!("run gofmt -w on: {}", files.trim().replace('\n', ", ")).into()),
+    if files.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("run gofmt -w on: {}", files.trim().replace('\n', ", ")).into())
     }
 }
 

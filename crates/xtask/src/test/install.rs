@@ -348,8 +348,9 @@ fn no_place(profile: &str) -> Result<(), Error> {
 }
 
 fn expect(holds: bool, what: &str) -> Result<(), Error> {
-    match holds {
-        true => Ok(()),
-        false => Err(format!("this does not hold: {what}").into()),
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("this does not hold: {what}").into())
     }
 }

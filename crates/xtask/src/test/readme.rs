@@ -62,9 +62,10 @@ pub(super) fn examples() -> Outcome {
             })
             .collect(),
     };
-    match faults.is_empty() {
-        true => Outcome::Ok,
-        false => Outcome::Failed(faults.join("; ")),
+    if faults.is_empty() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed(faults.join("; "))
     }
 }
 
