@@ -213,7 +213,7 @@ typedef int32_t im_count;
 typedef int32_t im_operation;
 
 /*
- What a batcher does with a change when it is full: IM_WAIT or IM_FAIL.
+ What a batcher does with a change when it is full: IM_WAIT, IM_FAIL or IM_SIGNAL.
  */
 typedef int32_t im_when_full;
 
@@ -422,6 +422,12 @@ typedef int32_t im_retry;
  It refuses the change at once: IM_FULL.
  */
 #define IM_FAIL 2
+
+/*
+ The same, and im_batcher_poll comes back once there is room, also without an outcome: for bindings that wait for
+ room without a thread for each that waits. Each refusal asks for it anew.
+ */
+#define IM_SIGNAL 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -1159,7 +1165,7 @@ im_status im_batcher_set_room(im_batcher *batcher,
                               size_t changes);
 
 /*
- Sets what happens to a change when the batcher is full: IM_WAIT, as without, or IM_FAIL.
+ Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
  */
 im_status im_batcher_set_when_full(im_batcher *batcher, im_when_full when_full);
 
@@ -1187,13 +1193,31 @@ im_status im_batcher_set_settling_time_ms(im_batcher *batcher,
  timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
  completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
  error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK with NULL for completions: the time is up, or the batcher is closed and all were polled. That changes failed is
- no failure of this function.
+ IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
+ is room again. That changes failed is no failure of this function.
  */
 im_status im_batcher_poll(im_batcher *batcher,
                           uint64_t timeout_ms,
                           im_completions **completions,
                           im_error **error);
+
+/*
+ Takes back a submitted change whose caller waits no longer. It does not wait. The outcome comes by im_batcher_poll,
+ once, as that of every change: where it is in no request yet it is not sent, and its outcome is why, not applied;
+ else it may be sent, or sent again, all the same, and its outcome is why, possibly applied. Where its request is
+ answered first, its outcome is the answer's; with IM_TIMEOUT that is waited for, 100 ms at most, as the request of a
+ change whose time is up ends at the same moment.
+
+ id     of the change. Ids are to be unique among changes without an outcome: where several changes have this one, the
+        last of them is taken back, or none
+ why    IM_CANCELLED, or IM_TIMEOUT: its caller's time is up
+ error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK also where no change has this id, as its outcome is there already. IM_MISUSE another why.
+ */
+im_status im_batcher_withdraw(im_batcher *batcher,
+                              uint64_t id,
+                              im_status why,
+                              im_error **error);
 
 /*
  Sends what is there without waiting for company, and waits until every change that was given before has its outcome.
@@ -1305,6 +1329,42 @@ im_status im_batcher_submit_clear_tags(im_batcher *batcher,
                                        uint64_t id,
                                        im_str account,
                                        im_error **error);
+
+/*
+ Takes in a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
+
+ operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
+ text          the account, then the tags, one after the other, without anything between; copied
+ text_len      bytes of it
+ lengths       the bytes of each, in the same order; they add up to text_len
+ length_count  how many: the account and all tags
+ timeout_ms    for the change, with its wait for room, its retries and all; UINT64_MAX: the batcher's. 0: IM_TIMEOUT, and
+               it is not taken. A caller that waits no longer when it is up says so by im_batcher_withdraw
+ */
+im_status im_batcher_submit_flat(im_batcher *batcher,
+                                 im_operation operation,
+                                 uint64_t id,
+                                 const char *text,
+                                 size_t text_len,
+                                 const size_t *lengths,
+                                 size_t length_count,
+                                 uint64_t timeout_ms,
+                                 im_error **error);
+
+/*
+ Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
+ by themselves. It reads as if im_batcher_submit_flat had said it, whose arguments it has.
+
+ why  IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
+ Returns why, with the error; IM_MISUSE for another.
+ */
+im_status im_batcher_refuse_flat(im_status why,
+                                 im_operation operation,
+                                 const char *text,
+                                 size_t text_len,
+                                 const size_t *lengths,
+                                 size_t length_count,
+                                 im_error **error);
 
 /*
  How many changes have their outcomes here.

@@ -130,6 +130,7 @@ NUMBER(IM_CLEAR, 3);
 
 NUMBER(IM_WAIT, 1);
 NUMBER(IM_FAIL, 2);
+NUMBER(IM_SIGNAL, 3);
 
 FUNCTION(im_str, im_str_of, (const char *));
 FUNCTION(const char *, im_version, (void));
@@ -241,6 +242,7 @@ FUNCTION(im_status, im_batcher_set_timeout_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_set_attempt_timeout_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_set_settling_time_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_poll, (im_batcher *, uint64_t, im_completions **, im_error **));
+FUNCTION(im_status, im_batcher_withdraw, (im_batcher *, uint64_t, im_status, im_error **));
 FUNCTION(im_status, im_batcher_flush, (im_batcher *, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_close, (im_batcher *, im_call *, im_error **));
 FUNCTION(size_t, im_batcher_unsettled, (const im_batcher *));
@@ -252,6 +254,10 @@ FUNCTION(im_status, im_batcher_submit_add_tag, (im_batcher *, uint64_t, im_str, 
 FUNCTION(im_status, im_batcher_submit_remove_tag, (im_batcher *, uint64_t, im_str, const im_str *, size_t,
                                                    im_error **));
 FUNCTION(im_status, im_batcher_submit_clear_tags, (im_batcher *, uint64_t, im_str, im_error **));
+FUNCTION(im_status, im_batcher_submit_flat, (im_batcher *, im_operation, uint64_t, const char *, size_t,
+                                             const size_t *, size_t, uint64_t, im_error **));
+FUNCTION(im_status, im_batcher_refuse_flat, (im_status, im_operation, const char *, size_t, const size_t *, size_t,
+                                             im_error **));
 
 FUNCTION(size_t, im_completions_count, (const im_completions *));
 FUNCTION(uint64_t, im_completions_id, (const im_completions *, size_t));

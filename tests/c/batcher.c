@@ -123,7 +123,7 @@ static void a_call_that_breaks_the_limits_is_answered_at_once(void) {
 
 static void a_full_batcher_fails_or_waits_as_set(void) {
     im_batcher *batcher = new_batcher(UINT64_MAX);
-    CHECK(im_batcher_set_when_full(batcher, 3) == IM_MISUSE && im_batcher_set_when_full(batcher, IM_FAIL) == IM_OK);
+    CHECK(im_batcher_set_when_full(batcher, 4) == IM_MISUSE && im_batcher_set_when_full(batcher, IM_FAIL) == IM_OK);
     CHECK(im_batcher_set_room(batcher, 1) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     /* the first goes out at once, as no more can come, and the account's next change waits for it */

@@ -181,6 +181,7 @@ static bool use_the_parents_handles(void *context) {
     im_bulk_free(handles->bulk);
     well = well && im_batcher_add_tag(handles->batcher, USER.account, &TAG, 1, NULL, NULL) == IM_MISUSE;
     well = well && im_batcher_poll(handles->batcher, 0, &completions, NULL) == IM_MISUSE;
+    well = well && im_batcher_withdraw(handles->batcher, 1, IM_CANCELLED, NULL) == IM_MISUSE;
     well = well && im_batcher_close(handles->batcher, NULL, NULL) == IM_MISUSE;
     well = well && im_batcher_unsettled(handles->batcher) == 0 && im_batcher_free(handles->batcher) == 0;
 

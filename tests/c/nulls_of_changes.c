@@ -101,6 +101,38 @@ static void bulk_push_flat(void) {
     CHECK(im_bulk_push_flat(bulk, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL) == IM_OK);
 }
 
+static const size_t ONE_LENGTH = 1;
+
+static void batcher_submit_flat(void) {
+    EXPECT_MISUSE(im_batcher_submit_flat(NULL, IM_CLEAR, 7, "a", 1, &ONE_LENGTH, 1, 0, &error), &error,
+                  "batcher is NULL");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 7, NULL, 1, &ONE_LENGTH, 1, 0, &error), &error,
+                  "text: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 7, "a", 1, NULL, 1, 0, &error), &error,
+                  "lengths: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 7, NULL, 0, NULL, 0, 0, &error), &error,
+                  "lengths: none, where an account has one");
+    CHECK(im_batcher_submit_flat(NULL, IM_CLEAR, 7, NULL, 0, NULL, 0, 0, NULL) == IM_MISUSE);
+    CHECK(im_batcher_submit_flat(batcher, IM_CLEAR, 7, "a", 1, &ONE_LENGTH, 1, 0, NULL) == IM_TIMEOUT);
+}
+
+static void batcher_refuse_flat(void) {
+    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, NULL, 1, &ONE_LENGTH, 1, &error), &error,
+                  "text: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "a", 1, NULL, 1, &error), &error,
+                  "lengths: a NULL pointer with a length of 1: give both or neither");
+    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, NULL, 0, NULL, 0, &error), &error,
+                  "lengths: none, where an account has one");
+    CHECK(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "a", 1, &ONE_LENGTH, 1, NULL) == IM_CLOSED);
+}
+
+static void batcher_withdraw(void) {
+    EXPECT_MISUSE(im_batcher_withdraw(NULL, 7, IM_TIMEOUT, &error), &error, "batcher is NULL");
+    CHECK(im_batcher_withdraw(NULL, 7, IM_TIMEOUT, NULL) == IM_MISUSE);
+    EXPECT_OK(im_batcher_withdraw(batcher, 7, IM_TIMEOUT, &error), &error);
+    CHECK(im_batcher_withdraw(batcher, 7, IM_CANCELLED, NULL) == IM_OK);
+}
+
 #define POLL(name, handle)                                                                                             \
     static void name(void) {                                                                                           \
         im_completions *completions = (im_completions *)&completions;                                                  \
@@ -161,6 +193,9 @@ static const struct row ROWS[] = {
     ROW(batcher_remove_tag),
     ROW(batcher_submit_add_tag),
     ROW(batcher_submit_clear_tags),
+    ROW(batcher_submit_flat),
+    ROW(batcher_refuse_flat),
+    ROW(batcher_withdraw),
     ROW(batcher_submit_remove_tag),
     ROW(batcher_poll),
     ROW(batcher_unsettled),

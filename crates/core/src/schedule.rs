@@ -198,6 +198,12 @@ impl<R, E: Clone> Schedule<R, E> {
         true
     }
 
+    /// A change that has no outcome yet, and what its source gave with it, which may be replaced.
+    pub fn get_mut(&mut self, number: Number) -> Option<(&Arc<Change>, &mut R)> {
+        let entry = self.changes.get_mut(&number)?;
+        Some((&entry.change, &mut entry.reply))
+    }
+
     /// Says whether more is to come: what is there goes without company while nothing is.
     pub fn hurry(&mut self, source: Source, hurried: bool) {
         self.of(source).hurried = hurried;

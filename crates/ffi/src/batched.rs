@@ -1,7 +1,10 @@
 //! Changes into a batcher: to wait for their outcome, or to poll it.
 
-use imtag_core::Operation;
-use imtag_transport::{CallOptions, ChangeError};
+use std::ffi::c_char;
+use std::time::Duration;
+
+use imtag_core::{Change, Operation, Rules};
+use imtag_transport::{CallOptions, ChangeCause, ChangeError};
 
 use crate::batcher::im_batcher;
 use crate::boundary::boundary;
@@ -9,9 +12,10 @@ use crate::call::im_call;
 use crate::change::{BadChange, change};
 use crate::error::{Misuse, im_error};
 use crate::pointer::borrow;
-use crate::status::im_status;
+use crate::push::{im_operation, operation_of};
+use crate::status::{IM_CANCELLED, IM_CLOSED, IM_TIMEOUT, im_status};
 use crate::text::im_str;
-use crate::users::Strings;
+use crate::users::{Flat, Strings};
 
 /// A change as C gives it.
 struct Given {
@@ -230,4 +234,102 @@ pub unsafe extern "C" fn im_batcher_submit_clear_tags(
 ) -> im_status {
     // SAFETY: the caller's promise.
     unsafe { submit(batcher, id, Given::clear(account), error) }
+}
+
+/// A change in the flat form.
+///
+/// # Safety
+/// The arguments are as `im_batcher_submit_flat` says.
+unsafe fn flat_change(
+    rules: &Rules,
+    operation: im_operation,
+    (text, text_len): (*const c_char, usize),
+    (lengths, length_count): (*const usize, usize),
+) -> Result<Result<Change, BadChange>, Misuse> {
+    // SAFETY: the caller's promise.
+    let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
+    let mut strings = flat.strings();
+    let Some(account) = strings.next() else {
+        return Err(Misuse::new("lengths: none, where an account has one"));
+    };
+    let tags = length_count - 1;
+    let Some(operation) = operation_of(operation, tags) else {
+        return Err(Misuse::new(format!(
+            "operation: {operation} with {tags} tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags"
+        )));
+    };
+    Ok(change(rules, operation, account, strings))
+}
+
+/// Takes in a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
+///
+/// operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
+/// text          the account, then the tags, one after the other, without anything between; copied
+/// text_len      bytes of it
+/// lengths       the bytes of each, in the same order; they add up to text_len
+/// length_count  how many: the account and all tags
+/// timeout_ms    for the change, with its wait for room, its retries and all; UINT64_MAX: the batcher's. 0: IM_TIMEOUT, and
+///               it is not taken. A caller that waits no longer when it is up says so by im_batcher_withdraw
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_submit_flat(
+    batcher: *mut im_batcher,
+    operation: im_operation,
+    id: u64,
+    text: *const c_char,
+    text_len: usize,
+    lengths: *const usize,
+    length_count: usize,
+    timeout_ms: u64,
+    error: *mut *mut im_error,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL, or alive during this call.
+        let batcher = unsafe { borrow(batcher, "batcher") }?;
+        let begun = batcher.begun()?;
+        let (text, lengths) = ((text, text_len), (lengths, length_count));
+        // SAFETY: readable during this call.
+        match unsafe { flat_change(batcher.rules(), operation, text, lengths) }? {
+            Ok(change) if timeout_ms == u64::MAX => begun.submit(id, change)?,
+            Ok(change) => begun.submit_within(id, change, Duration::from_millis(timeout_ms))?,
+            Err(BadChange { change, invalid }) => begun.submit_invalid(id, change, invalid)?,
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { boundary(error, act) }
+}
+
+/// Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
+/// by themselves. It reads as if im_batcher_submit_flat had said it, whose arguments it has.
+///
+/// why  IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
+/// Returns `why`, with the error; IM_MISUSE for another.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_refuse_flat(
+    why: im_status,
+    operation: im_operation,
+    text: *const c_char,
+    text_len: usize,
+    lengths: *const usize,
+    length_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    let act = || {
+        let why = match why {
+            IM_TIMEOUT => ChangeCause::Expired,
+            IM_CANCELLED => ChangeCause::GivenUp,
+            IM_CLOSED => ChangeCause::Closed,
+            other => {
+                let reasons = "IM_TIMEOUT, IM_CANCELLED or IM_CLOSED";
+                return Err(Misuse::new(format!("why: {other} is no reason: {reasons}")).into());
+            }
+        };
+        let (text, lengths) = ((text, text_len), (lengths, length_count));
+        // SAFETY: readable during this call.
+        let change = unsafe { flat_change(&Rules::default(), operation, text, lengths) }?;
+        let change = change.unwrap_or_else(|bad| bad.change);
+        Err(ChangeError::not_sent(&change, why).into())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { boundary(error, act) }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use imtag_core::Rules;
-use imtag_transport::{Batcher, BatcherOptions, CallOptions, Client, Unfinished, WhenFull};
+use imtag_transport::{Batcher, BatcherOptions, CallOptions, Client, Stop, Unfinished, WhenFull};
 
 use crate::boundary::{boundary, guarded};
 use crate::call::im_call;
@@ -13,7 +13,7 @@ use crate::completions::im_completions;
 use crate::error::{Misuse, im_error};
 use crate::pointer::{Out, borrow};
 use crate::process::Home;
-use crate::status::im_status;
+use crate::status::{IM_CANCELLED, IM_TIMEOUT, im_status};
 
 /// A batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where
 /// a request for each would use up the app's quota with a hundredth of the users. Made by `im_batcher_new`; freed by
@@ -33,13 +33,16 @@ pub struct im_batcher {
     batcher: OnceLock<Batcher>,
 }
 
-/// What a batcher does with a change when it is full: `IM_WAIT` or `IM_FAIL`.
+/// What a batcher does with a change when it is full: `IM_WAIT`, `IM_FAIL` or `IM_SIGNAL`.
 pub type im_when_full = i32;
 
 /// It waits for room, until the change's time is up.
 pub const IM_WAIT: im_when_full = 1;
 /// It refuses the change at once: `IM_FULL`.
 pub const IM_FAIL: im_when_full = 2;
+/// The same, and `im_batcher_poll` comes back once there is room, also without an outcome: for bindings that wait for
+/// room without a thread for each that waits. Each refusal asks for it anew.
+pub const IM_SIGNAL: im_when_full = 3;
 
 impl im_batcher {
     pub(crate) fn rules(&self) -> &Rules {
@@ -138,7 +141,7 @@ pub unsafe extern "C" fn im_batcher_set_room(
     unsafe { set(batcher, |options| Ok(options.room(changes))) }
 }
 
-/// Sets what happens to a change when the batcher is full: IM_WAIT, as without, or IM_FAIL.
+/// Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_when_full(
     batcher: *mut im_batcher,
@@ -147,8 +150,9 @@ pub unsafe extern "C" fn im_batcher_set_when_full(
     let how = |options: BatcherOptions| match when_full {
         IM_WAIT => Ok(options.when_full(WhenFull::Wait)),
         IM_FAIL => Ok(options.when_full(WhenFull::Fail)),
+        IM_SIGNAL => Ok(options.when_full(WhenFull::Signal)),
         other => Err(Misuse::new(format!(
-            "when_full: {other} is none: IM_WAIT or IM_FAIL"
+            "when_full: {other} is none: IM_WAIT, IM_FAIL or IM_SIGNAL"
         ))),
     };
     // SAFETY: NULL, or alive during this call.
@@ -204,8 +208,8 @@ pub unsafe extern "C" fn im_batcher_set_settling_time_ms(
 /// timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
 /// completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
 /// error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_OK with NULL for completions: the time is up, or the batcher is closed and all were polled. That changes failed is
-/// no failure of this function.
+/// IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
+/// is room again. That changes failed is no failure of this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_poll(
     batcher: *mut im_batcher,
@@ -220,6 +224,42 @@ pub unsafe extern "C" fn im_batcher_poll(
         let batcher = unsafe { borrow(batcher, "batcher") }?.begun()?;
         let settled = batcher.poll(Duration::from_millis(timeout_ms));
         im_completions::give(settled, &completions);
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { boundary(error, act) }
+}
+
+/// Takes back a submitted change whose caller waits no longer. It does not wait. The outcome comes by im_batcher_poll,
+/// once, as that of every change: where it is in no request yet it is not sent, and its outcome is `why`, not applied;
+/// else it may be sent, or sent again, all the same, and its outcome is `why`, possibly applied. Where its request is
+/// answered first, its outcome is the answer's; with IM_TIMEOUT that is waited for, 100 ms at most, as the request of a
+/// change whose time is up ends at the same moment.
+///
+/// id     of the change. Ids are to be unique among changes without an outcome: where several changes have this one, the
+///        last of them is taken back, or none
+/// why    IM_CANCELLED, or IM_TIMEOUT: its caller's time is up
+/// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+/// IM_OK also where no change has this id, as its outcome is there already. IM_MISUSE another `why`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_withdraw(
+    batcher: *mut im_batcher,
+    id: u64,
+    why: im_status,
+    error: *mut *mut im_error,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL, or alive during this call.
+        let batcher = unsafe { borrow(batcher, "batcher") }?.begun()?;
+        let why = match why {
+            IM_CANCELLED => Stop::Cancelled,
+            IM_TIMEOUT => Stop::TimedOut,
+            other => {
+                let text = format!("why: {other} is no reason: IM_CANCELLED or IM_TIMEOUT");
+                return Err(Misuse::new(text).into());
+            }
+        };
+        batcher.withdraw(id, why);
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.

@@ -175,16 +175,27 @@ fn understood(
     users: &FlatUsers<'_>,
 ) -> Result<Vec<Operation>, Misuse> {
     let each = operations.iter().zip(users.tag_counts()).enumerate();
-    each.map(|(index, (operation, tags))| match (*operation, tags) {
-        (IM_ADD, _) => Ok(Operation::Add),
-        (IM_REMOVE, _) => Ok(Operation::Remove),
-        (IM_CLEAR, 0) => Ok(Operation::Clear),
-        (IM_CLEAR, _) => Err(Misuse::new(format!(
-            "tag_counts[{index}]: {tags}, where a change that clears has none"
-        ))),
-        (other, _) => Err(Misuse::new(format!(
-            "operations[{index}]: {other} is none: IM_ADD, IM_REMOVE or IM_CLEAR"
-        ))),
+    each.map(|(index, (operation, tags))| {
+        operation_of(*operation, *tags).ok_or_else(|| {
+            Misuse::new(match *operation {
+                IM_CLEAR => {
+                    format!("tag_counts[{index}]: {tags}, where a change that clears has none")
+                }
+                other => {
+                    format!("operations[{index}]: {other} is none: IM_ADD, IM_REMOVE or IM_CLEAR")
+                }
+            })
+        })
     })
     .collect()
+}
+
+/// The operation of a change with so many tags; none of one that clears.
+pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<Operation> {
+    match (operation, tags) {
+        (IM_ADD, _) => Some(Operation::Add),
+        (IM_REMOVE, _) => Some(Operation::Remove),
+        (IM_CLEAR, 0) => Some(Operation::Clear),
+        _ => None,
+    }
 }

@@ -2,6 +2,8 @@
 //! request for each would use the app's quota up with a hundredth of the users.
 
 mod options;
+mod submitted;
+mod withdraw;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::patience::{Patience, Stop, deadline_after};
 use crate::session::Session;
 
 pub use options::{BatcherOptions, WhenFull};
+pub(crate) use submitted::Submitted;
 
 /// Puts changes of many threads together: those that meet within the linger time share a request, and each caller gets
 /// its own outcome. All methods may be called from any thread, at the same time.
@@ -97,7 +100,7 @@ impl Batcher {
         };
         let _watch = patience.watch();
         if let Err(stop) = patience.at_most(deadline).check() {
-            return Err(ChangeError::not_sent(&change, before_it_was_sent(stop)));
+            return Err(withdraw::taken_back(&change, stop));
         }
         let waiting = Waiting::here();
         let given = change.clone();
@@ -113,7 +116,7 @@ impl Batcher {
             }
             if until == deadline && Instant::now() >= deadline {
                 if self.take_back(number) {
-                    return Err(ChangeError::not_sent(&given, ChangeCause::Expired));
+                    return Err(withdraw::taken_back(&given, Stop::TimedOut));
                 }
                 until = patience.deadline;
             }
@@ -127,13 +130,28 @@ impl Batcher {
     /// Where the change is not taken, as the batcher is full or closed. One that breaks the limits is taken, and has its
     /// outcome at once.
     pub fn submit(&self, id: u64, change: Change) -> Result<(), ChangeError> {
-        let deadline = deadline_after(self.timeout);
+        self.submit_within(id, change, self.timeout)
+    }
+
+    /// The same with another time than the batcher's for the change, with its wait for room. Who waits no longer when
+    /// it is up is to [`withdraw`](Batcher::withdraw) it: by itself it only ends the change's requests.
+    ///
+    /// # Errors
+    /// As of [`submit`](Batcher::submit), also where the time is up at once.
+    pub fn submit_within(
+        &self,
+        id: u64,
+        change: Change,
+        timeout: Duration,
+    ) -> Result<(), ChangeError> {
+        let deadline = deadline_after(timeout);
         let patience = Patience {
             deadline,
-            cancel: None,
-            drain: None,
-            asking: None,
+            ..endless()
         };
+        if let Err(stop) = patience.check() {
+            return Err(withdraw::taken_back(&change, stop));
+        }
         self.give(change, Reply::Poll(id), deadline, &patience)
             .map(drop)
     }
@@ -167,7 +185,8 @@ impl Batcher {
     }
 
     /// The changes of [`submit`](Batcher::submit) that have their outcomes since it was asked last. Waits for one, at most
-    /// so long, also where nothing is under way: another thread may submit.
+    /// so long, also where nothing is under way: another thread may submit. With [`WhenFull::Signal`] it comes back
+    /// without one, too, once there is room for a change that was refused.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Settled> {
         let until = deadline_after(timeout);
@@ -177,14 +196,18 @@ impl Batcher {
                 return Vec::new();
             };
             inner.go_on();
+            let next_given_up = self.give_up_late(&mut inner);
             let all_settled = inner.schedule.unsettled(self.session.source) == 0;
+            let has_room = !self.session.is_full(&inner);
             let of = inner.of(self.session.source);
             let completed = std::mem::take(&mut of.completed);
             let nothing_comes = of.closing || (of.refuses && all_settled);
-            if !completed.is_empty() || nothing_comes || Instant::now() >= until {
+            let signals = has_room && std::mem::take(&mut of.submitted.refused);
+            if !completed.is_empty() || nothing_comes || signals || Instant::now() >= until {
                 drop(inner);
                 return completed.into_iter().map(Settled::of).collect();
             }
+            let until = next_given_up.map_or(until, |moment| moment.min(until));
             drop(self.session.wait(inner, &patience, until));
         }
     }
@@ -263,9 +286,20 @@ impl Batcher {
             }
             if !self.session.is_full(&inner) {
                 let deadline = inner.dispatch.at(deadline);
-                return Ok(self.session.push(&mut inner, change, reply, deadline));
+                let id = match reply {
+                    Reply::Poll(id) => Some(id),
+                    Reply::Caller(_) | Reply::Nobody => None,
+                };
+                let number = self.session.push(&mut inner, change, reply, deadline);
+                if let (Some(id), Some(number)) = (id, number) {
+                    let of = inner.of(self.session.source);
+                    of.submitted.insert(id, number);
+                }
+                return Ok(number);
             }
-            if self.when_full == WhenFull::Fail {
+            if self.when_full != WhenFull::Wait {
+                let signals = self.when_full == WhenFull::Signal;
+                inner.of(self.session.source).submitted.refused |= signals;
                 return refused(ChangeCause::Full);
             }
             inner = match self.session.wait(inner, patience, deadline) {
@@ -275,40 +309,6 @@ impl Batcher {
                 Err(Stop::Cancelled) => return refused(ChangeCause::GivenUp),
             };
         }
-    }
-
-    /// Takes a change back that has not been sent.
-    fn take_back(&self, number: Option<Number>) -> bool {
-        let Some(mut inner) = self.session.lock() else {
-            return false;
-        };
-        let now = inner.dispatch.now();
-        let taken = number.is_some_and(|number| inner.schedule.withdraw(number, now));
-        if taken {
-            inner.of(self.session.source).counts.failed += 1;
-            inner.wake_waiting(self.session.source); // there is room again
-        }
-        taken
-    }
-
-    /// The caller waits no longer: takes its change back, if it has not been sent.
-    fn give_up(
-        &self,
-        change: &Change,
-        number: Option<Number>,
-        waiting: &Waiting,
-        stop: Stop,
-    ) -> Result<(), ChangeError> {
-        if self.take_back(number) {
-            return Err(ChangeError::not_sent(change, before_it_was_sent(stop)));
-        }
-        let after = match stop {
-            Stop::TimedOut => ChangeCause::NotAnswered,
-            Stop::Cancelled => ChangeCause::GivenUp,
-        };
-        // it may have come meanwhile
-        let sent = || Err(ChangeError::not_sent(change, after).possibly_applied());
-        waiting.take().unwrap_or_else(sent)
     }
 
     /// Waits until every change that came before the flush has its outcome.
@@ -351,13 +351,6 @@ impl fmt::Debug for Batcher {
         f.debug_struct("Batcher")
             .field("unsettled", &self.unsettled())
             .finish_non_exhaustive()
-    }
-}
-
-fn before_it_was_sent(stop: Stop) -> ChangeCause {
-    match stop {
-        Stop::TimedOut => ChangeCause::Expired,
-        Stop::Cancelled => ChangeCause::GivenUp,
     }
 }
 

@@ -52,7 +52,9 @@ pub enum ChangeCause {
 }
 
 impl ChangeError {
-    pub(crate) fn not_sent(change: &Change, cause: ChangeCause) -> ChangeError {
+    /// A change that was not sent, nor handed in where its caller waited for that by itself.
+    #[must_use]
+    pub fn not_sent(change: &Change, cause: ChangeCause) -> ChangeError {
         ChangeError {
             operation: change.operation(),
             account: change.account().to_owned(),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use imtag_core::schedule::{Batch, Next, Schedule, Settled, Source, Verdict};
 use imtag_core::{Change, Effect, Rules};
 
+use crate::batcher::Submitted;
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::{Course, EndedEarly};
 use crate::session::Session;
@@ -24,6 +25,8 @@ pub(crate) enum Reply {
     Poll(u64),
     /// A caller that waits for it.
     Caller(Arc<Waiting>),
+    /// Nobody: its caller has been told that it is given up.
+    Nobody,
 }
 
 /// A caller that waits for one change.
@@ -90,6 +93,8 @@ pub(crate) struct OfSession {
     /// The threads are to end.
     pub(crate) closing: bool,
     pub(crate) completed: VecDeque<Completed>,
+    /// Of a batcher.
+    pub(crate) submitted: Submitted,
     /// Threads that wait for something to change.
     pub(crate) waiting: Vec<Thread>,
     pub(crate) course: Course,
@@ -167,6 +172,7 @@ impl OfSession {
             flushes: 0,
             closing: false,
             completed: VecDeque::new(),
+            submitted: Submitted::default(),
             waiting: Vec::new(),
             course: Course::default(),
             first_is_out: false,
@@ -236,11 +242,12 @@ impl Inner {
                 Err(_) => of.counts.failed += 1,
             }
             match reply {
-                Reply::Poll(id) => of.completed.push_back(Completed { id, change, result }),
+                Reply::Poll(id) => of.complete(id, change, result),
                 Reply::Caller(caller) => {
                     caller.tell(result);
                     self.awake.push(caller.thread.clone());
                 }
+                Reply::Nobody => {}
             }
         }
         self.awake.append(&mut of.waiting);

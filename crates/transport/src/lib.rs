@@ -48,6 +48,7 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::Error;
 pub use options::CallOptions;
 pub use outcome::Outcome;
+pub use patience::Stop;
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};
 pub use imtag_core::{

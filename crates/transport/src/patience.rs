@@ -10,8 +10,10 @@ use crate::interrupt::Asking;
 
 /// Why a call waits no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub enum Stop {
+    /// Its time is up.
     TimedOut,
+    /// It was cancelled.
     Cancelled,
 }
 

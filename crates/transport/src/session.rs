@@ -12,7 +12,7 @@ use imtag_core::{Change, Effect, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::EndedEarly;
-use crate::dispatch::{Completed, Counts, Dispatch, Guard, OfSession, Reply};
+use crate::dispatch::{Counts, Dispatch, Guard, OfSession, Reply};
 use crate::patience::{Patience, Stop, wait_once};
 use crate::threads::spawn_without_signals;
 use crate::{CancelToken, Client, worker};
@@ -115,14 +115,11 @@ impl Session {
         of.counts.failed += 1;
         match reply {
             Reply::Poll(id) => {
-                of.completed.push_back(Completed {
-                    id,
-                    change: Arc::new(change),
-                    result: Err(error),
-                });
+                of.complete(id, Arc::new(change), Err(error));
                 inner.wake_waiting(self.source);
             }
             Reply::Caller(caller) => caller.tell(Err(error)),
+            Reply::Nobody => {}
         }
     }
 

@@ -16,6 +16,9 @@ pub enum WhenFull {
     Wait,
     /// It refuses the change at once.
     Fail,
+    /// The same, and [`Batcher::poll`] comes back once there is room, so that one thread that polls serves all who wait
+    /// for it.
+    Signal,
 }
 
 /// Options of a batcher; made by [`Client::batcher`].

@@ -43,7 +43,7 @@ const fn program(name: &'static str) -> Program {
 }
 
 /// The longest first, as they run side by side.
-const PROGRAMS: [Program; 17] = [
+const PROGRAMS: [Program; 18] = [
     Program {
         under_valgrind: false,
         ..program("fork")
@@ -51,6 +51,7 @@ const PROGRAMS: [Program; 17] = [
     program("connections"),
     program("runs"),
     program("batcher"),
+    program("withdraw"),
     program("threads"),
     program("calls"),
     program("cancel"),

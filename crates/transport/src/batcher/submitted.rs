@@ -1,0 +1,62 @@
+//! What a batcher knows of the changes that were submitted to it, beside the schedule: whose number is whose.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use imtag_core::Change;
+use imtag_core::schedule::Number;
+
+use crate::change_error::ChangeError;
+use crate::dispatch::{Completed, OfSession};
+
+/// The changes of a batcher that are polled for and have no outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Submitted {
+    by_id: HashMap<u64, Number>,
+    /// Withdrawn under way as their callers' time was up: each waits for its request until then, the next one first.
+    late: VecDeque<(Instant, Number)>,
+    /// A change was refused as the batcher was full, and whoever polls is to be told once there is room.
+    pub(crate) refused: bool,
+}
+
+impl Submitted {
+    /// Of two with one id, the earlier one cannot be found any more.
+    pub(super) fn insert(&mut self, id: u64, number: Number) {
+        self.by_id.insert(id, number);
+    }
+
+    pub(super) fn number(&self, id: u64) -> Option<Number> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Gives a change up at that moment, which is no earlier than any before.
+    pub(super) fn give_up_at(&mut self, moment: Instant, number: Number) {
+        self.late.push_back((moment, number));
+    }
+
+    /// When the next change is given up.
+    pub(super) fn next_given_up(&self) -> Option<Instant> {
+        self.late.front().map(|(moment, _)| *moment)
+    }
+
+    /// A change that is to be given up by now.
+    pub(super) fn take_given_up(&mut self, now: Instant) -> Option<Number> {
+        let (_, number) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
+        self.late.pop_front();
+        Some(number)
+    }
+}
+
+impl OfSession {
+    /// Leaves the outcome of a change for whoever polls.
+    pub(crate) fn complete(
+        &mut self,
+        id: u64,
+        change: Arc<Change>,
+        result: Result<(), ChangeError>,
+    ) {
+        self.submitted.by_id.remove(&id);
+        self.completed.push_back(Completed { id, change, result });
+    }
+}

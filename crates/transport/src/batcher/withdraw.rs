@@ -1,0 +1,125 @@
+//! A caller that waits no longer: its change is taken back where it is in no request yet, and else possibly applied.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use imtag_core::Change;
+use imtag_core::schedule::Number;
+
+use super::{Batcher, GRACE};
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::dispatch::{Guard, Reply, Waiting};
+use crate::patience::Stop;
+
+impl Batcher {
+    /// Takes back a change of [`submit`](Batcher::submit), by its number, for a caller that waits no longer. Its outcome
+    /// comes by [`poll`](Batcher::poll), once, and says why: one that is in no request yet is not sent, and is *not
+    /// applied*; one that is may be sent, or sent again, all the same, and is *possibly applied*. Where the time is up, a
+    /// request that ends at the same moment is waited for a little, as its outcome says more.
+    ///
+    /// Nothing happens where no change without an outcome has this number. Where several have it, it is the last of
+    /// them, or none.
+    pub fn withdraw(&self, id: u64, why: Stop) {
+        let Some(mut inner) = self.session.lock() else {
+            return;
+        };
+        let source = self.session.source;
+        let Some(number) = inner.of(source).submitted.number(id) else {
+            return;
+        };
+        let Some((change, _)) = inner.schedule.get_mut(number) else {
+            return; // its outcome is about to be handed out
+        };
+        let change = Arc::clone(change);
+        if self.take_back_in(&mut inner, number) {
+            let result = Err(taken_back(&change, why));
+            inner.of(source).complete(id, change, result);
+        } else {
+            match why {
+                Stop::Cancelled => self.give_up_now(&mut inner, number, why),
+                Stop::TimedOut => {
+                    let of = inner.of(source);
+                    of.submitted.give_up_at(Instant::now() + GRACE, number);
+                }
+            }
+            inner.wake_waiting(source);
+        }
+    }
+
+    /// Gives up the changes whose callers' time was up, and whose requests have not ended since; says when the next one
+    /// is.
+    pub(super) fn give_up_late(&self, inner: &mut Guard<'_>) -> Option<Instant> {
+        let source = self.session.source;
+        let now = Instant::now();
+        while let Some(number) = inner.of(source).submitted.take_given_up(now) {
+            self.give_up_now(inner, number, Stop::TimedOut);
+        }
+        inner.of(source).submitted.next_given_up()
+    }
+
+    /// Tells of a change under way that it is given up, unless its outcome is there; nobody is told of that later.
+    fn give_up_now(&self, inner: &mut Guard<'_>, number: Number, why: Stop) {
+        let Some((change, reply)) = inner.schedule.get_mut(number) else {
+            return;
+        };
+        let Reply::Poll(id) = *reply else {
+            return;
+        };
+        *reply = Reply::Nobody;
+        let change = Arc::clone(change);
+        let result = Err(given_up(&change, why));
+        inner.of(self.session.source).complete(id, change, result);
+    }
+
+    /// Takes a change back that is in no request yet.
+    pub(super) fn take_back(&self, number: Option<Number>) -> bool {
+        let inner = self.session.lock();
+        let (Some(mut inner), Some(number)) = (inner, number) else {
+            return false;
+        };
+        self.take_back_in(&mut inner, number)
+    }
+
+    fn take_back_in(&self, inner: &mut Guard<'_>, number: Number) -> bool {
+        let now = inner.dispatch.now();
+        let taken = inner.schedule.withdraw(number, now);
+        if taken {
+            inner.of(self.session.source).counts.failed += 1;
+            inner.wake_waiting(self.session.source); // there is room again
+        }
+        taken
+    }
+
+    /// The caller waits no longer: takes its change back, if it is in no request yet.
+    pub(super) fn give_up(
+        &self,
+        change: &Change,
+        number: Option<Number>,
+        waiting: &Waiting,
+        why: Stop,
+    ) -> Result<(), ChangeError> {
+        if self.take_back(number) {
+            return Err(taken_back(change, why));
+        }
+        // it may have come meanwhile
+        waiting.take().unwrap_or_else(|| Err(given_up(change, why)))
+    }
+}
+
+/// What is said of a change that is not sent, as its caller waits no longer.
+pub(super) fn taken_back(change: &Change, why: Stop) -> ChangeError {
+    let cause = match why {
+        Stop::TimedOut => ChangeCause::Expired,
+        Stop::Cancelled => ChangeCause::GivenUp,
+    };
+    ChangeError::not_sent(change, cause)
+}
+
+/// What is said of one that may be sent all the same.
+fn given_up(change: &Change, why: Stop) -> ChangeError {
+    let cause = match why {
+        Stop::TimedOut => ChangeCause::NotAnswered,
+        Stop::Cancelled => ChangeCause::GivenUp,
+    };
+    ChangeError::not_sent(change, cause).possibly_applied()
+}

@@ -1,0 +1,325 @@
+//! Submitted changes whose callers wait no longer, against the emulator; and callers that wait for room by themselves.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use imtag_emulator::{Emulator, Fault};
+use imtag_transport::{
+    Batcher, CallOptions, Change, ChangeCause, ChangeError, Client, Effect, Operation, Settled,
+    Stop, WhenFull,
+};
+use support::*;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(100);
+
+/// A batcher that never sends because the time is up.
+fn patient(client: &Client) -> Batcher {
+    client.batcher().linger(LONG).timeout(LONG).start()
+}
+
+fn user(number: u64) -> Change {
+    Change::add(format!("u{number}"), ["a"])
+}
+
+/// A batcher with a change under way that is never answered: `add "u0" ["a"]`, as number 0.
+fn hanging(emulator: &Emulator) -> Batcher {
+    emulator.fault(Operation::Add, Fault::delay(LONG));
+    let options = client(emulator).batcher().linger(LONG).timeout(LONG);
+    let batcher = options.attempt_timeout(LONG).start();
+    batcher.submit(0, user(0)).unwrap();
+    let flushed = batcher.flush(&CallOptions::new().timeout(Duration::from_millis(1)));
+    assert_eq!(flushed.unwrap_err().changes, 1);
+    until(|| emulator.stats().arrivals() == 1);
+    batcher
+}
+
+/// The one outcome that is there, or comes.
+#[track_caller]
+fn outcome(batcher: &Batcher) -> (u64, Result<(), ChangeError>) {
+    let mut settled: Vec<Settled> = batcher.poll(LONG);
+    assert_eq!(settled.len(), 1);
+    let it = settled.remove(0);
+    (it.id, it.result)
+}
+
+#[track_caller]
+fn message(batcher: &Batcher, id: u64) -> String {
+    let (of, result) = outcome(batcher);
+    assert_eq!(of, id);
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_change_that_is_in_no_request_is_not_sent_and_not_applied() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    batcher.submit(7, user(0)).unwrap();
+    batcher.submit(8, user(1)).unwrap();
+    batcher.withdraw(7, Stop::TimedOut);
+    assert_eq!(
+        message(&batcher, 7),
+        "add \"u0\": not sent: its time was up (not applied; allow more time, or try again)"
+    );
+    batcher.withdraw(8, Stop::Cancelled);
+    assert_eq!(
+        message(&batcher, 8),
+        "add \"u1\": cancelled by its caller (not applied; send it again if it is still wanted)"
+    );
+    assert_eq!(batcher.unsettled(), 0);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(batcher.poll(LONG).is_empty());
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_change_under_way_is_possibly_applied_and_its_answer_is_no_second_outcome() {
+    let emulator = emulator();
+    let late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(500));
+    emulator.fault(Operation::Add, late);
+    let batcher = client(&emulator).batcher().start();
+    batcher.submit(7, user(0)).unwrap();
+    until(|| emulator.stats().arrivals() == 1);
+    batcher.withdraw(7, Stop::Cancelled);
+    assert_eq!(
+        message(&batcher, 7),
+        "add \"u0\": cancelled by its caller (possibly applied; send it again if it is still wanted)"
+    );
+    batcher.withdraw(7, Stop::Cancelled); // it has its outcome
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(batcher.poll(LONG).is_empty());
+    assert_eq!(tags(&emulator, "u0"), ["a"]);
+}
+
+#[test]
+fn a_change_whose_time_is_up_under_way_is_given_up_where_no_answer_comes() {
+    let emulator = emulator();
+    let batcher = hanging(&emulator);
+    thread::scope(|scope| {
+        let polling = scope.spawn(|| message(&batcher, 0)); // also asleep already
+        batcher.withdraw(0, Stop::TimedOut);
+        batcher.withdraw(0, Stop::TimedOut);
+        assert_eq!(
+            polling.join().unwrap(),
+            "add \"u0\": its time was up before it was answered (possibly applied; allow more time, or try again)"
+        );
+    });
+    batcher.withdraw(0, Stop::Cancelled);
+    assert!(batcher.poll(Duration::from_millis(200)).is_empty());
+    assert_eq!(batcher.abandon(), 1);
+}
+
+#[test]
+fn a_change_whose_outcome_is_there_keeps_it() {
+    let emulator = emulator();
+    let batcher = client(&emulator).batcher().start();
+    for (id, why) in [(1, Stop::TimedOut), (2, Stop::Cancelled)] {
+        batcher.submit(id, user(id)).unwrap();
+        batcher.flush(&CallOptions::new()).unwrap();
+        batcher.withdraw(id, why);
+        let (of, result) = outcome(&batcher);
+        assert_eq!(of, id);
+        result.unwrap();
+        batcher.withdraw(id, why);
+    }
+    batcher.submit(3, Change::add("", ["a"])).unwrap();
+    batcher.withdraw(3, Stop::Cancelled);
+    let (_, invalid) = outcome(&batcher);
+    assert!(matches!(
+        invalid.unwrap_err().cause(),
+        ChangeCause::Invalid(_)
+    ));
+    batcher.withdraw(4, Stop::Cancelled); // never submitted
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(batcher.poll(LONG).is_empty());
+}
+
+#[test]
+fn a_change_that_has_no_time_is_not_taken() {
+    let emulator = emulator();
+    let batcher = client(&emulator).batcher().linger(Duration::ZERO).start();
+    let error = batcher
+        .submit_within(0, user(0), Duration::ZERO)
+        .unwrap_err();
+    assert!(matches!(error.cause(), ChangeCause::Expired));
+    assert_eq!(error.effect(), Effect::NotApplied);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(batcher.poll(LONG).is_empty());
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_request_ends_when_the_time_of_its_changes_is_up() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::delay(LONG));
+    let batcher = client(&emulator).batcher().timeout(LONG).start();
+    batcher
+        .submit_within(0, user(0), Duration::from_secs(1))
+        .unwrap();
+    let (_, result) = outcome(&batcher);
+    let error = result.unwrap_err();
+    assert!(matches!(error.cause(), ChangeCause::Request(_)));
+    assert_eq!(error.effect(), Effect::PossiblyApplied);
+}
+
+#[test]
+fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
+    let emulator = emulator();
+    let batcher = hanging(&emulator);
+    for (id, change) in [
+        (1, Change::remove("u0", ["a"])),
+        (2, Change::clear("u0")),
+        (3, Change::add("u1", ["a"])),
+        (4, Change::remove("u1", ["a"])),
+        (5, Change::add("u1", ["b"])),
+    ] {
+        batcher.submit(id, change).unwrap();
+    }
+    // behind one that is under way, the last of its account, the first, and one between others
+    for id in [1, 2, 3, 4] {
+        batcher.withdraw(id, Stop::Cancelled);
+    }
+    let ids: Vec<u64> = batcher.poll(LONG).iter().map(|it| it.id).collect();
+    assert_eq!(ids, [1, 2, 3, 4]);
+    let flushed = batcher.flush(&CallOptions::new().timeout(Duration::from_secs(2)));
+    assert_eq!(flushed.unwrap_err().changes, 1);
+    assert_eq!(outcome(&batcher).0, 5);
+    assert_eq!(tags(&emulator, "u1"), ["b"]);
+    assert_eq!(emulator.stats().arrivals(), 2);
+    assert_eq!(batcher.abandon(), 1);
+}
+
+#[test]
+fn each_of_ten_thousand_that_are_taken_back_has_one_outcome() {
+    let emulator = emulator();
+    let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
+    let batcher = &options.room(20_000).start(); // full, it would send
+    // of fewer than 100 users, as so many would be sent
+    for id in 0..10_000 {
+        let change = Change::add(format!("u{}", id % 90), ["a"]);
+        batcher.submit(id, change).unwrap();
+    }
+    thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || {
+                for id in (0..5_000).rev() {
+                    batcher.withdraw(2 * id + half, Stop::TimedOut);
+                }
+            });
+        }
+    });
+    let outcomes = batcher.poll(LONG);
+    let once: BTreeMap<u64, bool> = outcomes
+        .iter()
+        .map(|it| (it.id, it.result.is_err()))
+        .collect();
+    assert_eq!((outcomes.len(), once.len()), (10_000, 10_000));
+    assert!(once.values().all(|failed| *failed));
+    assert_eq!(batcher.unsettled(), 0);
+    batcher.submit(0, user(0)).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn of_changes_with_one_number_the_last_is_taken_back_and_each_has_an_outcome() {
+    let emulator = emulator();
+    let batcher = patient(&client(&emulator));
+    batcher.submit(7, user(0)).unwrap();
+    batcher.submit(7, user(1)).unwrap();
+    batcher.withdraw(7, Stop::Cancelled);
+    let (_, result) = outcome(&batcher);
+    assert_eq!(result.unwrap_err().account(), "u1");
+    batcher.withdraw(7, Stop::Cancelled);
+    batcher.close(&CallOptions::new()).unwrap();
+    let (_, result) = outcome(&batcher);
+    result.unwrap();
+    assert_eq!(emulator.users().len(), 1);
+}
+
+#[test]
+fn whenever_it_is_taken_back_a_change_has_one_outcome_that_is_true() {
+    let emulator = emulator();
+    let batcher = client(&emulator)
+        .batcher()
+        .linger(Duration::from_millis(1))
+        .start();
+    let mut outcomes: BTreeMap<u64, Result<(), ChangeError>> = BTreeMap::new();
+    let mut polls = |batcher: &Batcher| {
+        for it in batcher.poll(Duration::ZERO) {
+            assert!(
+                outcomes.insert(it.id, it.result).is_none(),
+                "{} twice",
+                it.id
+            );
+        }
+        outcomes.len()
+    };
+    for id in 0..2_000 {
+        let change = Change::add(format!("u{}", id % 40), [format!("t{id}")]);
+        batcher.submit(id, change).unwrap();
+        // some at once, some a little later, some when they are under way or done
+        for (behind, why) in [
+            (0, Stop::Cancelled),
+            (3, Stop::TimedOut),
+            (50, Stop::Cancelled),
+        ] {
+            if id % 7 == behind % 7 && id >= behind {
+                batcher.withdraw(id - behind, why);
+            }
+        }
+        polls(&batcher);
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(polls(&batcher), 2_000);
+    for (id, result) in outcomes {
+        let there = emulator
+            .user(&format!("u{}", id % 40))
+            .contains(&format!("t{id}"));
+        match result.map_err(|error| error.effect()) {
+            Ok(()) => assert!(there, "{id} is done"),
+            Err(Effect::NotApplied) => assert!(!there, "{id} is not applied"),
+            Err(effect) => assert_eq!(effect, Effect::PossiblyApplied),
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_polls_hears_once_of_room_for_a_change_that_was_refused() {
+    for (when_full, signals) in [(WhenFull::Signal, true), (WhenFull::Fail, false)] {
+        let emulator = emulator();
+        emulator.faults(Operation::Add, vec![Fault::delay(LONG); 2]);
+        let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
+        let options = options.attempt_timeout(LONG).room(1);
+        let batcher = options.when_full(when_full).start();
+        batcher.submit(0, user(0)).unwrap(); // goes out at once, as no more can come
+        until(|| emulator.stats().arrivals() == 1);
+        batcher.submit(1, user(1)).unwrap(); // lingers
+        let refused = batcher.submit(2, user(2)).unwrap_err();
+        assert!(matches!(refused.cause(), ChangeCause::Full));
+        let (heard, hears) = mpsc::channel();
+        thread::scope(|scope| {
+            let polling = scope.spawn(|| {
+                if signals {
+                    assert!(batcher.poll(LONG).is_empty());
+                }
+                heard.send(()).unwrap();
+                outcome(&batcher).0
+            });
+            // makes a request of what lingers, whose outcome does not come
+            let flush = || batcher.flush(&CallOptions::new().timeout(Duration::from_millis(1)));
+            until(|| flush().is_err() && emulator.stats().arrivals() == 2);
+            hears.recv().unwrap();
+            batcher.submit(2, Change::clear("u0")).unwrap();
+            batcher.withdraw(2, Stop::Cancelled);
+            assert_eq!(polling.join().unwrap(), 2);
+        });
+        assert_eq!(batcher.abandon(), 2);
+    }
+}

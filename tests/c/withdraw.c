@@ -1,0 +1,182 @@
+/*
+ * Callers that wait for a batcher by themselves, as those of an interpreter do: they submit, hear of outcomes and of room
+ * by the one thread that polls, and take their changes back when they wait no longer.
+ */
+
+#define _GNU_SOURCE
+#include "support/check.h"
+#include "support/emulator.h"
+#include "support/outcomes.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct emulator emulator;
+static im_client *client;
+static im_error *error;
+static const im_str TAG = IM_STR_INIT("a");
+
+#define HANGS "{\"kind\": \"delay\", \"delay_ms\": 60000}"
+
+static im_batcher *new_batcher(uint64_t linger_ms) {
+    im_batcher *batcher;
+    EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
+    CHECK(im_batcher_set_linger_ms(batcher, linger_ms) == IM_OK);
+    CHECK(im_batcher_set_settling_time_ms(batcher, 0) == IM_OK);
+    return batcher;
+}
+
+/* The request that takes the fault has arrived. */
+static void until_it_is_under_way(void) {
+    while (!strstr(emulator_ask(&emulator, "GET", "/emulator/stats", ""), "\"faults_waiting\":0"))
+        usleep(1000);
+}
+
+/* The next outcome, which is an error. */
+#define EXPECT_OUTCOME(batcher, id, wanted, message)                                                                   \
+    do {                                                                                                               \
+        im_completions *its;                                                                                           \
+        EXPECT_OK(im_batcher_poll(batcher, UINT64_MAX, &its, &error), &error);                                         \
+        CHECK(im_completions_count(its) == 1 && im_completions_id(its, 0) == (id));                                    \
+        const im_error *why = im_completions_error(its, 0);                                                            \
+        CHECK(im_error_status(why) == (wanted));                                                                       \
+        CHECK_TEXT(im_error_message(why), message);                                                                    \
+        im_completions_free(its);                                                                                      \
+    } while (0)
+
+static bool nothing_is_polled(im_batcher *batcher) {
+    im_completions *completions;
+    EXPECT_OK(im_batcher_poll(batcher, 0, &completions, &error), &error);
+    return completions == NULL;
+}
+
+static void what_is_in_no_request_is_taken_back(void) {
+    im_batcher *batcher = new_batcher(UINT64_MAX);
+    EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), &error);
+    EXPECT_OK(im_batcher_submit_remove_tag(batcher, 2, IM_STR("anna"), &TAG, 1, &error), &error);
+    EXPECT_OK(im_batcher_withdraw(batcher, 1, IM_TIMEOUT, &error), &error);
+    EXPECT_OUTCOME(batcher, 1, IM_TIMEOUT,
+                   "add \"anna\": not sent: its time was up (not applied; allow more time, or try again)");
+    EXPECT_OK(im_batcher_withdraw(batcher, 2, IM_CANCELLED, &error), &error);
+    EXPECT_OUTCOME(batcher, 2, IM_CANCELLED,
+                   "remove \"anna\": cancelled by its caller (not applied; send it again if it is still wanted)");
+    EXPECT_OK(im_batcher_withdraw(batcher, 2, IM_CANCELLED, &error), &error);
+    EXPECT_MISUSE(im_batcher_withdraw(batcher, 2, IM_OK, &error), &error,
+                  "why: 0 is no reason: IM_CANCELLED or IM_TIMEOUT");
+    CHECK(nothing_is_polled(batcher) && im_batcher_unsettled(batcher) == 0 && im_batcher_free(batcher) == 0);
+}
+
+static void what_is_under_way_is_possibly_applied(void) {
+    im_batcher *batcher = new_batcher(0);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
+    EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), &error);
+    until_it_is_under_way();
+    EXPECT_OK(im_batcher_withdraw(batcher, 1, IM_CANCELLED, &error), &error);
+    EXPECT_OUTCOME(batcher, 1, IM_CANCELLED,
+                   "add \"anna\": cancelled by its caller (possibly applied; send it again if it is still wanted)");
+    CHECK(im_batcher_free(batcher) == 1);
+
+    batcher = new_batcher(0);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
+    EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), &error);
+    until_it_is_under_way();
+    EXPECT_OK(im_batcher_withdraw(batcher, 1, IM_TIMEOUT, &error), &error);
+    EXPECT_OUTCOME(batcher, 1, IM_TIMEOUT,
+                   "add \"anna\": its time was up before it was answered"
+                   " (possibly applied; allow more time, or try again)");
+    CHECK(nothing_is_polled(batcher) && im_batcher_free(batcher) == 1);
+}
+
+static void a_flat_change_is_one_like_any_other(void) {
+    static struct outcomes outcomes;
+    static const size_t lengths[] = {4, 3, 6}, bad[] = {4, 1};
+    im_batcher *batcher = new_batcher(1);
+    im_completions *completions;
+    emulator_ask(&emulator, "POST", "/emulator/reset", "");
+    EXPECT_OK(im_batcher_submit_flat(batcher, IM_ADD, 0, "annavip北京", 13, lengths, 3, UINT64_MAX, &error), &error);
+    EXPECT_OK(im_batcher_submit_flat(batcher, IM_REMOVE, 1, "annavip", 7, lengths, 2, 60000, &error), &error);
+    EXPECT_OK(im_batcher_submit_flat(batcher, IM_CLEAR, 2, "bobi", 4, lengths, 1, 60000, &error), &error);
+    EXPECT_OK(im_batcher_submit_flat(batcher, IM_ADD, 3, "anna\xff", 5, bad, 2, 60000, &error), &error);
+    EXPECT(im_batcher_submit_flat(batcher, IM_ADD, 4, "annavip", 7, lengths, 2, 0, &error), IM_TIMEOUT, &error,
+           "add \"anna\": not sent: its time was up (not applied; allow more time, or try again)");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_CLEAR, 4, "annavip", 7, lengths, 2, 0, &error), &error,
+                  "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, 4, 4, "anna", 4, lengths, 1, 0, &error), &error,
+                  "operation: 4 with 0 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
+    EXPECT_MISUSE(im_batcher_submit_flat(batcher, IM_ADD, 4, "anna", 5, lengths, 1, 0, &error), &error,
+                  "lengths: they do not add up to the 5 bytes of text");
+    EXPECT_OK(im_batcher_close(batcher, NULL, &error), &error);
+    while (outcomes.count < 4) {
+        EXPECT_OK(im_batcher_poll(batcher, UINT64_MAX, &completions, &error), &error);
+        outcomes_add(&outcomes, completions);
+    }
+    CHECK(outcomes.status[0] == IM_OK && outcomes.status[1] == IM_OK && outcomes.status[2] == IM_OK);
+    CHECK(outcomes.status[3] == IM_INVALID && outcomes.failed == 1);
+    CHECK(strstr(emulator_ask(&emulator, "GET", "/emulator/users", ""), "北京"));
+    EXPECT(im_batcher_submit_flat(batcher, IM_CLEAR, 4, "anna", 4, lengths, 1, 60000, &error), IM_CLOSED, &error,
+           "clear \"anna\": not sent: it is closed (not applied; use it before it is closed, or make another)");
+    CHECK(im_batcher_free(batcher) == 0);
+}
+
+/* It reads as if the batcher had said it. */
+static void what_is_not_submitted_has_its_reason(void) {
+    static const size_t lengths[] = {4, 3};
+    EXPECT(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "anna", 4, lengths, 1, &error), IM_CLOSED, &error,
+           "clear \"anna\": not sent: it is closed (not applied; use it before it is closed, or make another)");
+    EXPECT(im_batcher_refuse_flat(IM_TIMEOUT, IM_ADD, "annavip", 7, lengths, 2, &error), IM_TIMEOUT, &error,
+           "add \"anna\": not sent: its time was up (not applied; allow more time, or try again)");
+    CHECK(im_batcher_refuse_flat(IM_CANCELLED, IM_REMOVE, "anna\xff\xff\xff", 7, lengths, 2, &error) == IM_CANCELLED);
+    CHECK_TEXT(im_error_message(error),
+               "remove \"anna\": cancelled by its caller (not applied; send it again if it is still wanted)");
+    CHECK(im_error_effect(error) == IM_NOT_APPLIED && im_error_undone_count(error) == 1);
+    im_error_free(error);
+    EXPECT_MISUSE(im_batcher_refuse_flat(IM_OK, IM_ADD, "annavip", 7, lengths, 2, &error), &error,
+                  "why: 0 is no reason: IM_TIMEOUT, IM_CANCELLED or IM_CLOSED");
+    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "annavip", 7, lengths, 2, &error), &error,
+                  "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
+}
+
+static void *poll_once(void *batcher) {
+    im_completions *completions;
+    EXPECT_OK(im_batcher_poll(batcher, UINT64_MAX, &completions, &error), &error);
+    return completions;
+}
+
+static void who_polls_hears_of_room(void) {
+    pthread_t thread;
+    void *completions = &thread;
+    im_call *soon = im_call_new();
+    im_batcher *batcher = new_batcher(UINT64_MAX);
+    CHECK(im_call_set_timeout_ms(soon, 1) == IM_OK);
+    CHECK(im_batcher_set_when_full(batcher, IM_SIGNAL) == IM_OK && im_batcher_set_room(batcher, 1) == IM_OK);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
+    EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
+    until_it_is_under_way();
+    emulator_faults(&emulator, "im_add_tag", HANGS);
+    EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("bob"), &TAG, 1, &error), &error);
+    EXPECT(im_batcher_submit_add_tag(batcher, 2, IM_STR("eve"), &TAG, 1, &error), IM_FULL, &error,
+           "add \"eve\": not sent: the batcher is full (not applied; slow down, or let the batcher wait when it is full)");
+    pthread_create(&thread, NULL, poll_once, batcher);
+    /* makes a request of what lingers: there is room, and no outcome */
+    CHECK(im_batcher_flush(batcher, soon, NULL) == IM_TIMEOUT);
+    pthread_join(thread, &completions);
+    CHECK(completions == NULL);
+    EXPECT_OK(im_batcher_submit_add_tag(batcher, 2, IM_STR("eve"), &TAG, 1, &error), &error);
+    im_call_free(soon);
+    CHECK(im_batcher_free(batcher) == 3);
+}
+
+int main(void) {
+    begin("withdraw", 120);
+    emulator = emulator_start();
+    client = client_of(emulator_config(&emulator));
+    what_is_in_no_request_is_taken_back();
+    what_is_under_way_is_possibly_applied();
+    a_flat_change_is_one_like_any_other();
+    what_is_not_submitted_has_its_reason();
+    who_polls_hears_of_room();
+    im_client_free(client);
+    emulator_stop(&emulator);
+    return end();
+}
