@@ -13,6 +13,8 @@ import (
 type testCase struct {
 	Settings settings `json:"settings"`
 	Call     call     `json:"call"`
+	Bulk     *bulk    `json:"bulk"`
+	Batcher  *batcher `json:"batcher"`
 }
 
 type settings struct {

@@ -1,12 +1,12 @@
 // Command go is the conformance runner of Go: a case a line in, its outcome a line out. It compares nothing.
 //
-// A client is made by the settings of the case, the one call is made, the client is closed. In a Config zero means not
-// set, so a case that sets a zero cannot be held.
+// A client is made by the settings of the case; the one call is made, or the bulk run, or a batcher lives; the client is
+// closed. In a Config and in options zero means not set: of a case that sets a zero only times are held, by the least
+// above it.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,21 +17,25 @@ import (
 )
 
 func main() {
-	cases, outcomes := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
 		var of testCase
-		err := cases.Decode(&of)
+		err := input.Decode(&of)
 		if err == io.EOF {
 			return
 		}
 		if err == nil {
-			err = outcomes.Encode(outcomeOf(of))
+			err = output.Encode(outcomeOf(of))
 		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			giveUp(err)
 		}
 	}
+}
+
+// giveUp ends the runner where a case or the harness is not as it should be.
+func giveUp(why error) {
+	fmt.Fprintln(os.Stderr, "the runner of Go:", why)
+	os.Exit(1)
 }
 
 func outcomeOf(of testCase) outcome {
@@ -40,6 +44,12 @@ func outcomeOf(of testCase) outcome {
 		return failed(nil, err)
 	}
 	defer client.Close()
+	switch {
+	case of.Bulk != nil:
+		return of.Bulk.run(client)
+	case of.Batcher != nil:
+		return of.Batcher.live(client)
+	}
 	result, err := made(client, of.Call)
 	if err != nil {
 		return failed(result, err)
@@ -49,20 +59,8 @@ func outcomeOf(of testCase) outcome {
 
 // made makes the call.
 func made(client *imtag.Client, call call) (*imtag.Result, error) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := limited(call.Timeout, call.CancelAfter)
 	defer cancel()
-	if call.CancelAfter != nil {
-		if *call.CancelAfter == 0 {
-			cancel()
-		} else {
-			defer time.AfterFunc(call.CancelAfter.duration(), cancel).Stop()
-		}
-	}
-	if call.Timeout != nil {
-		limited, stop := context.WithTimeout(ctx, call.Timeout.duration())
-		defer stop()
-		ctx = limited
-	}
 	var options []imtag.CallOption
 	if call.AttemptTimeout != nil {
 		options = append(options, imtag.AttemptTimeout(call.AttemptTimeout.duration()))
@@ -80,6 +78,26 @@ func made(client *imtag.Client, call call) (*imtag.Result, error) {
 		return client.ClearTags(ctx, call.accounts(), options...)
 	}
 	return nil, fmt.Errorf("there is no operation %q", call.Operation)
+}
+
+// limited is a context with a timeout, if there is one, that is cancelled after a time, if there is one: 0, at once.
+func limited(timeout, cancelAfter *milliseconds) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	if cancelAfter != nil {
+		if *cancelAfter == 0 {
+			cancel()
+		} else {
+			time.AfterFunc(cancelAfter.duration(), cancel)
+		}
+	}
+	if timeout == nil {
+		return ctx, cancel
+	}
+	limited, stop := context.WithTimeout(ctx, timeout.duration())
+	return limited, func() {
+		stop()
+		cancel()
+	}
 }
 
 // callback supplies what the case says.

@@ -12,6 +12,12 @@ type outcome struct {
 	Status string   `json:"status"`
 	Result *result  `json:"result,omitempty"`
 	Error  *failure `json:"error,omitempty"`
+
+	// Of a bulk run and a batcher.
+	Settled  int      `json:"settled,omitempty"`
+	Done     int      `json:"done,omitempty"`
+	Failures []undone `json:"failures,omitempty"`
+	Summary  *summary `json:"summary,omitempty"`
 }
 
 type result struct {
@@ -73,14 +79,20 @@ func failed(result *imtag.Result, err error) outcome {
 		AttemptsSent: of.AttemptsSent,
 		RequestID:    of.RequestID,
 	}
-	for _, it := range of.Violations {
-		described.Violations = append(described.Violations, violation(it))
-	}
+	described.Violations = violations(of)
 	for _, it := range of.Failures {
 		described.Failures = append(described.Failures,
 			leftOut{it.Account, it.Code, it.Text, it.Remedy, it.Effect.String(), it.Retryable})
 	}
 	return outcome{Status: of.Status.String(), Result: shown(result), Error: described}
+}
+
+func violations(of *imtag.Error) []violation {
+	var all []violation
+	for _, it := range of.Violations {
+		all = append(all, violation(it))
+	}
+	return all
 }
 
 func shown(of *imtag.Result) *result {
