@@ -22,7 +22,7 @@ type BatcherOptions struct {
 	Room int
 	// FailWhenFull has a change fail at once where the batcher is full, with StatusFull; else it waits for room.
 	FailWhenFull bool
-	// Timeout is for a change, with its waits and retries, and once more for its wait for room; default: 30 s.
+	// Timeout is for a change, with its waits and retries; default: 30 s. A deadline of the context takes its place.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt of a request; default: 10 s.
 	AttemptTimeout time.Duration
@@ -76,8 +76,8 @@ func (c *Client) NewBatcher(options BatcherOptions) (*Batcher, error) {
 
 // AddTag adds tags to a user, and waits until the request that it shares is answered. Nil says that they are there.
 //
-// When the context is done before, the error says so, and that the change is possibly applied, unless it had not been
-// taken yet: it stays under way, and an account's changes keep their order.
+// When the context is done before, a change that is in no request yet is taken back, and is not applied. One that is may be
+// sent, or sent again, all the same: it is possibly applied.
 func (b *Batcher) AddTag(ctx context.Context, account string, tags ...string) error {
 	return b.Do(ctx, Add(account, tags...))
 }
@@ -94,21 +94,11 @@ func (b *Batcher) ClearTags(ctx context.Context, account string) error {
 
 // Do makes any change, and waits as AddTag.
 func (b *Batcher) Do(ctx context.Context, change Change) error {
-	outcome := b.Submit(ctx, change)
 	if ctx == nil {
-		return <-outcome
+		return errNoContext
 	}
-	select {
-	case err := <-outcome:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-outcome: // it has come at that moment, and says more
-		return err
-	default:
-		return givenUp(ctx, change, PossiblyApplied)
-	}
+	defer runtime.KeepAlive(b) // else it may be closed meanwhile
+	return b.shared().do(ctx, change)
 }
 
 // Submit takes a change in without waiting for its outcome, which comes by the channel: one value, nil where it is done.
@@ -117,18 +107,13 @@ func (b *Batcher) Do(ctx context.Context, change Change) error {
 // nothing.
 func (b *Batcher) Submit(ctx context.Context, change Change) <-chan error {
 	outcome := make(chan error, 1)
-	if err := b.give(ctx, change, outcome); err != nil {
-		outcome <- err
-	}
-	return outcome
-}
-
-func (b *Batcher) give(ctx context.Context, change Change, outcome chan<- error) error {
 	if ctx == nil {
-		return errNoContext
+		outcome <- errNoContext
+		return outcome
 	}
 	defer runtime.KeepAlive(b) // else it may be closed meanwhile
-	return b.shared().give(ctx, change, outcome)
+	b.shared().submit(ctx, change, outcome)
+	return outcome
 }
 
 // Flush sends what is there without waiting for company, and waits until every change that was taken before has its
@@ -175,7 +160,11 @@ func (o *BatcherOptions) check() error {
 
 // set sets the options. A change that finds no room is refused by C and waits in Go, where that takes no thread.
 func (o *BatcherOptions) set(batcher *C.im_batcher) {
-	C.im_batcher_set_when_full(batcher, C.IM_FAIL)
+	if o.FailWhenFull {
+		C.im_batcher_set_when_full(batcher, C.IM_FAIL)
+	} else {
+		C.im_batcher_set_when_full(batcher, C.IM_SIGNAL)
+	}
 	if o.Linger != 0 {
 		C.im_batcher_set_linger_ms(batcher, milliseconds(o.Linger))
 	}

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// A queue is a batcher of C's with the goroutines that wait for its outcomes. They wait for channels, which takes no
-// thread, as waiting in C would: one goroutine polls for all of them. A nil queue is closed.
+// A queue is a batcher of C's with the goroutines that wait for its outcomes, or for room. They wait for channels, which
+// takes no thread, as waiting in C would: one goroutine polls for all of them. A nil queue is closed.
 type queue struct {
 	handle       *C.im_batcher
 	failWhenFull bool
-	timeout      time.Duration // for room
+	timeout      time.Duration // of a change, with its wait for room
 
 	turn chan struct{} // has one in it, which who gives a change takes out: so nobody overtakes who waits for room
 	room chan struct{} // told when there may be room
@@ -31,12 +31,8 @@ type queue struct {
 	free      sync.Once
 }
 
-const (
-	// As the library has it, which is told so each time: the wait for room is in Go.
-	batcherTimeout = 30 * time.Second
-	// How often room is looked for besides when outcomes come: it is there already when a request is sent.
-	roomInterval = 2 * time.Millisecond
-)
+// As the library has it, which is told so each time: the wait for room is in Go.
+const batcherTimeout = 30 * time.Second
 
 func newQueue(handle *C.im_batcher, options BatcherOptions) *queue {
 	if options.Timeout == 0 {
@@ -57,29 +53,78 @@ func newQueue(handle *C.im_batcher, options BatcherOptions) *queue {
 	return q
 }
 
-// give takes a change in, once there is room. Its outcome comes by the channel unless there is an error.
-func (q *queue) give(ctx context.Context, change Change, outcome chan<- error) error {
+// do makes a change, and waits for its outcome; when the context is done before, it takes the change back.
+func (q *queue) do(ctx context.Context, change Change) error {
+	outcome := make(chan error, 1)
+	timeout := q.timeoutOfChange()
+	if deadline, bounded := ctx.Deadline(); bounded {
+		timeout = time.Until(deadline)
+	}
+	id, err := q.give(ctx, change, outcome, timeout)
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-outcome:
+	case <-ctx.Done():
+		q.withdraw(id, whyDone(ctx))
+		err = <-outcome // at once, or where the time was up a little later, as the request ends at that moment too
+	}
+	if failed, ok := err.(*Error); ok {
+		explain(ctx, failed)
+	}
+	return err
+}
+
+// submit takes a change in, whose outcome comes by the channel.
+func (q *queue) submit(ctx context.Context, change Change, outcome chan<- error) {
+	if _, err := q.give(ctx, change, outcome, q.timeoutOfChange()); err != nil {
+		outcome <- err
+	}
+}
+
+func (q *queue) timeoutOfChange() time.Duration {
+	if q == nil {
+		return 0
+	}
+	return q.timeout
+}
+
+// whyDone is why a context is done, as C is told.
+func whyDone(ctx context.Context) Status {
+	if late(ctx) {
+		return StatusTimeout
+	}
+	return StatusCancelled
+}
+
+// give takes a change in, once there is room. Its outcome comes by the channel unless there is an error. The timeout is
+// the change's, with its wait for room; the context ends that wait only.
+func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, timeout time.Duration) (uint64, error) {
+	if ctx.Err() != nil {
+		return 0, notGiven(ctx, change)
+	}
 	if !q.enter() {
-		return closed(change)
+		return 0, refusal(StatusClosed, change)
 	}
 	defer q.running.Done()
-	if ctx.Err() != nil {
-		return givenUp(ctx, change, NotApplied)
-	}
+	deadline := time.Now().Add(timeout)
 	var timer *time.Timer
 	wait := func(what <-chan struct{}) error {
 		if timer == nil {
-			timer = time.NewTimer(q.timeout)
+			timer = time.NewTimer(time.Until(deadline))
 		}
 		select {
 		case <-what:
 			return nil
 		case <-ctx.Done():
-			return givenUp(ctx, change, NotApplied)
+			return notGiven(ctx, change)
 		case <-q.refused:
-			return closed(change)
+			return refusal(StatusClosed, change)
 		case <-timer.C:
-			return noRoom(change)
+			failed := refusal(StatusTimeout, change)
+			explain(ctx, failed)
+			return failed
 		}
 	}
 	defer func() {
@@ -91,30 +136,39 @@ func (q *queue) give(ctx context.Context, change Change, outcome chan<- error) e
 	case <-q.turn:
 	default:
 		if err := wait(q.turn); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	defer func() { q.turn <- struct{}{} }()
 	for {
-		failed := q.offer(change, outcome)
+		id, failed := q.offer(change, outcome, time.Until(deadline))
 		if failed == nil {
-			return nil
+			return id, nil
 		}
 		if failed.Status != StatusFull || q.failWhenFull {
-			return failed
+			explain(ctx, failed)
+			return 0, failed
 		}
-		again := time.AfterFunc(roomInterval, q.tellOfRoom)
-		err := wait(q.room)
-		again.Stop()
-		if err != nil {
-			return err
+		if err := wait(q.room); err != nil {
+			return 0, err
 		}
 	}
 }
 
+// notGiven is the error of a change whose context is done before C has it.
+func notGiven(ctx context.Context, change Change) error {
+	failed := refusal(whyDone(ctx), change)
+	explain(ctx, failed)
+	return failed
+}
+
 // offer offers a change to C, which does not wait.
-func (q *queue) offer(change Change, outcome chan<- error) *Error {
+func (q *queue) offer(change Change, outcome chan<- error, timeout time.Duration) (uint64, *Error) {
 	q.mu.Lock()
+	if q.refuses { // else it could come when nobody delivers any more
+		q.mu.Unlock()
+		return 0, refusal(StatusClosed, change)
+	}
 	id := q.next
 	q.next++
 	q.pending[id] = outcome
@@ -124,14 +178,21 @@ func (q *queue) offer(change Change, outcome chan<- error) *Error {
 		go q.deliver()
 	}
 	q.mu.Unlock()
-	failed := submit(q.handle, id, change)
+	failed := submit(q.handle, id, change, timeout)
 	if failed != nil {
 		q.forget(id)
-		if failed.Status == StatusClosed {
-			failed.cause = ErrBatcherClosed
-		}
 	}
-	return failed
+	return id, failed
+}
+
+// withdraw takes a change back whose caller waits no longer. Its outcome comes as that of every change.
+func (q *queue) withdraw(id uint64, why Status) {
+	if !q.enter() {
+		return // then it is there already
+	}
+	defer q.running.Done()
+	collect()
+	C.im_batcher_withdraw(q.handle, C.uint64_t(id), C.im_status(why), nil)
 }
 
 // forget lets go of a change that was not taken. A flush may wait for it.
@@ -160,16 +221,18 @@ func (q *queue) deliver() {
 			return
 		}
 		all := takeCompletions(completions)
-		if len(all) == 0 {
-			return
-		}
 		q.mu.Lock()
 		for _, it := range all {
 			q.pending[it.id] <- it.err()
 			delete(q.pending, it.id)
 		}
 		q.delivered.Broadcast()
+		// none come with the word that there is room, too
+		over := len(all) == 0 && q.refuses && len(q.pending) == 0
 		q.mu.Unlock()
+		if over {
+			return
+		}
 		q.tellOfRoom()
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 func TestAWaitForRoomEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
 	q := &queue{timeout: time.Millisecond, turn: make(chan struct{})} // which never comes
-	err := q.give(context.Background(), Add("anna", "a"), nil)
+	_, err := q.give(context.Background(), Add("anna", "a"), nil, time.Millisecond)
 	var late *Error
 	if !errors.As(err, &late) || late.Status != StatusTimeout || late.Effect != NotApplied || late.Unwrap() != nil {
 		t.Errorf("got %#v", err)

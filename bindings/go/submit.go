@@ -4,46 +4,66 @@ package imtag
 import "C"
 
 import (
-	"runtime"
+	"time"
 	"unsafe"
 )
 
-// submit hands a change to C: a text, and strings that point into it, for which it has to stay where it is.
-func submit(batcher *C.im_batcher, id uint64, change Change) *Error {
+// asFlat is a change in the flat form of the C interface.
+type asFlat struct {
+	operation C.im_operation
+	text      []byte
+	lengths   []C.size_t
+}
+
+func flatOf(change Change) asFlat {
 	size := len(change.account)
 	for _, tag := range change.tags {
 		size += len(tag)
 	}
-	text, strings := make([]byte, 0, size+1), make([]C.im_str, 0, len(change.tags)+1)
-	var pinner runtime.Pinner
-	defer pinner.Unpin()
-	pinner.Pin(unsafe.SliceData(text))
-	for i := -1; i < len(change.tags); i++ {
-		s := change.account
-		if i >= 0 {
-			s = change.tags[i]
-		}
-		start := len(text)
-		text = append(text, s...)
-		strings = append(strings, C.im_str{
-			data: (*C.char)(unsafe.Pointer(unsafe.SliceData(text[start : start+1]))),
-			len:  C.size_t(len(s)),
-		})
+	of := asFlat{
+		operation: operations[change.operation].forC,
+		text:      make([]byte, 0, size),
+		lengths:   make([]C.size_t, 0, len(change.tags)+1),
 	}
-	account, tags, count := strings[0], unsafe.SliceData(strings[1:]), C.size_t(len(change.tags))
+	of.text, of.lengths = appended(of.text, of.lengths, change.account)
+	for _, tag := range change.tags {
+		of.text, of.lengths = appended(of.text, of.lengths, tag)
+	}
+	return of
+}
+
+func (f *asFlat) pointers() (*C.char, C.size_t, *C.size_t, C.size_t) {
+	text := (*C.char)(unsafe.Pointer(unsafe.SliceData(f.text)))
+	return text, C.size_t(len(f.text)), unsafe.SliceData(f.lengths), C.size_t(len(f.lengths))
+}
+
+// submit hands a change to C, with the time that it has.
+func submit(batcher *C.im_batcher, id uint64, change Change, timeout time.Duration) *Error {
+	flat := flatOf(change)
+	text, size, lengths, count := flat.pointers()
 	var failed *C.im_error
-	var status C.im_status
 	collect()
-	switch change.operation {
-	case OpAdd:
-		status = C.im_batcher_submit_add_tag(batcher, C.uint64_t(id), account, tags, count, &failed)
-	case OpRemove:
-		status = C.im_batcher_submit_remove_tag(batcher, C.uint64_t(id), account, tags, count, &failed)
-	default:
-		status = C.im_batcher_submit_clear_tags(batcher, C.uint64_t(id), account, &failed)
-	}
-	if status == C.IM_OK {
+	if C.im_batcher_submit_flat(batcher, flat.operation, C.uint64_t(id), text, size, lengths, count,
+		milliseconds(timeout), &failed) == C.IM_OK {
 		return nil
 	}
-	return takeError(failed)
+	return changeError(failed)
+}
+
+// refusal is the error of a change that is not handed to C, in the library's words.
+func refusal(why Status, change Change) *Error {
+	flat := flatOf(change)
+	text, size, lengths, count := flat.pointers()
+	var failed *C.im_error
+	collect()
+	C.im_batcher_refuse_flat(C.im_status(why), flat.operation, text, size, lengths, count, &failed)
+	return changeError(failed)
+}
+
+func changeError(of *C.im_error) *Error {
+	failed := takeError(of)
+	if failed.Status == StatusClosed {
+		failed.cause = ErrBatcherClosed
+	}
+	return failed
 }
