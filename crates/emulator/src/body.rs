@@ -69,8 +69,11 @@ impl Reader<'_> {
             let Value::Object(mut item) = item else {
                 return Err(shape(format!("{place} is not an object")));
             };
-            let account = account(item.remove("To_Account"), &place)?;
-            let tags = tags(item.remove("Tags"), &place)?;
+            let account = match item.remove("To_Account") {
+                Some(value) => account(value, &place)?,
+                None => return Err(missing(&format!("{place}.To_Account"), &item)),
+            };
+            let tags = tags(&mut item, &place)?;
             let user = users.of(account);
             if user.mistake.is_none() {
                 let counted = user.tags.len() + tags.len();
@@ -91,7 +94,7 @@ impl Reader<'_> {
         let items = self.list(fields, "To_Account")?;
         for (index, item) in items.into_iter().enumerate() {
             let place = format!("To_Account[{index}]");
-            let user = users.of(account(Some(item), &place)?);
+            let user = users.of(account(item, &place)?);
             user.mistake = self.account_mistake(&user.account, &place);
         }
         Ok(Job {
@@ -117,12 +120,7 @@ impl Reader<'_> {
     }
 
     fn list(&self, fields: &mut Map<String, Value>, name: &str) -> Result<Vec<Value>, Refusal> {
-        let Some(Value::Array(items)) = fields.remove(name) else {
-            return Err(shape(format!("{name} is missing, or not a list")));
-        };
-        if items.is_empty() {
-            return Err(shape(format!("{name} is empty")));
-        }
+        let items = list(fields, name, name)?;
         let (given, most) = (items.len(), self.limits.users_per_request);
         if given > most {
             let text = format!("{name} has {given} accounts, at most {most}");
@@ -181,24 +179,37 @@ impl Reader<'_> {
     }
 }
 
-fn account(value: Option<Value>, place: &str) -> Result<String, Refusal> {
-    match value {
-        Some(Value::String(account)) => Ok(account),
-        None => Err(shape(format!("{place}: To_Account is missing"))),
-        Some(_) => {
-            let text = format!("{place}: the account is not a string");
-            Err(Refusal::new(60015, text))
-        }
+/// The list `name` of an object; `place` is where it stands in the body.
+fn list(fields: &mut Map<String, Value>, name: &str, place: &str) -> Result<Vec<Value>, Refusal> {
+    match fields.remove(name) {
+        Some(Value::Array(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
+        Some(Value::Array(items)) => Ok(items),
+        Some(_) => Err(shape(format!("{place} is not a list"))),
+        None => Err(missing(place, fields)),
     }
 }
 
-fn tags(value: Option<Value>, place: &str) -> Result<Vec<String>, Refusal> {
-    let Some(Value::Array(items)) = value else {
-        return Err(shape(format!("{place}.Tags is missing, or not a list")));
-    };
-    if items.is_empty() {
-        return Err(shape(format!("{place}.Tags is empty")));
+/// Names some of the fields that are there: SDKs misspell `UserTags`, or send one of its entries as the whole body.
+fn missing(place: &str, others: &Map<String, Value>) -> Refusal {
+    const MOST: usize = 4;
+    let short = |name: &String| format!("{:?}", name.chars().take(32).collect::<String>());
+    let names: Vec<String> = others.keys().take(MOST).map(short).collect();
+    match names.as_slice() {
+        [] => shape(format!("{place} is missing")),
+        names => shape(format!("{place} is missing; there is {}", names.join(", "))),
     }
+}
+
+fn account(value: Value, place: &str) -> Result<String, Refusal> {
+    let Value::String(account) = value else {
+        let text = format!("{place}: the account is not a string");
+        return Err(Refusal::new(60015, text));
+    };
+    Ok(account)
+}
+
+fn tags(user: &mut Map<String, Value>, place: &str) -> Result<Vec<String>, Refusal> {
+    let items = list(user, "Tags", &format!("{place}.Tags"))?;
     let strings = items.into_iter().enumerate().map(|(index, item)| {
         let Value::String(tag) = item else {
             return Err(shape(format!("{place}.Tags[{index}] is not a string")));

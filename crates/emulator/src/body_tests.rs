@@ -54,6 +54,48 @@ fn what_is_not_json_gets_60003() {
 }
 
 #[test]
+fn a_missing_field_is_named_beside_those_that_are_there() {
+    let long = "x".repeat(40);
+    for (body, text) in [
+        (json!({}), "UserTags is missing"),
+        (json!({"UserTags": {}}), "UserTags is not a list"),
+        (json!({"UserTags": []}), "UserTags is empty"),
+        (
+            json!({"userTags": []}),
+            r#"UserTags is missing; there is "userTags""#,
+        ),
+        (
+            json!({"To_Account": "u", "Tags": ["t"]}),
+            r#"UserTags is missing; there is "Tags", "To_Account""#,
+        ),
+        (
+            json!({long: 1, "\n": 2, "c": 3, "d": 4, "e": 5}),
+            r#"UserTags is missing; there is "\n", "c", "d", "e""#,
+        ),
+        (
+            json!({"x".repeat(40): 1}),
+            r#"UserTags is missing; there is "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx""#,
+        ),
+        (
+            json!({"UserTags": [{"account": "u", "Tags": ["t"]}]}),
+            r#"UserTags[0].To_Account is missing; there is "Tags", "account""#,
+        ),
+        (
+            json!({"UserTags": [{"To_Account": "u", "tags": ["t"]}]}),
+            r#"UserTags[0].Tags is missing; there is "tags""#,
+        ),
+        (
+            json!({"UserTags": [{"To_Account": "u", "Tags": "t"}]}),
+            "UserTags[0].Tags is not a list",
+        ),
+    ] {
+        let route = Route::new(Add, AllMemberPush);
+        let refusal = read(route, body.to_string().as_bytes(), &Limits::DOCUMENTED).unwrap_err();
+        assert_eq!((refusal.code, &*refusal.text), (90001, text));
+    }
+}
+
+#[test]
 fn json_of_another_shape_gets_90001() {
     let user = |user: Value| json!({"UserTags": [user]});
     for body in [
