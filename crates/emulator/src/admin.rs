@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::fault_json;
 use crate::fault_list;
+use crate::handler::Context;
 use crate::log::Arrived;
 use crate::reply;
 use crate::route::Route;
-use crate::service::Context;
 use crate::user_list::UserList;
 
 pub(crate) async fn faults(
@@ -32,7 +32,7 @@ pub(crate) async fn faults(
     };
     match fault_json::read(&body) {
         Ok(order) => {
-            let (queued, standing) = context.world.put(order);
+            let (queued, standing) = context.service.put(order);
             ok(&json!({"queued": queued, "standing": standing}))
         }
         Err(error) => sorry(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -40,16 +40,16 @@ pub(crate) async fn faults(
 }
 
 pub(crate) async fn standing(State(context): State<Context>) -> Response {
-    let state = context.world.state();
+    let state = context.service.state();
     ok(&json!({
-        "seed": context.world.settings.seed,
+        "seed": context.service.settings.seed,
         "waiting": state.queues.len(),
         "standing": fault_list::list(state.standing.list()),
     }))
 }
 
 pub(crate) async fn remove_faults(State(context): State<Context>) -> Response {
-    context.world.remove_faults();
+    context.service.remove_faults();
     ok(&json!({"removed": true}))
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn remove_standing(
     State(context): State<Context>,
     number: Result<Path<u64>, PathRejection>,
 ) -> Response {
-    let known = number.is_ok_and(|Path(number)| context.world.state().standing.remove(number));
+    let known = number.is_ok_and(|Path(number)| context.service.state().standing.remove(number));
     if known {
         return ok(&json!({"removed": true}));
     }
@@ -66,12 +66,12 @@ pub(crate) async fn remove_standing(
 }
 
 pub(crate) async fn stats(State(context): State<Context>) -> Response {
-    let stats = serde_json::to_value(context.world.stats());
+    let stats = serde_json::to_value(context.service.stats());
     ok(&stats.expect("counts and names are JSON"))
 }
 
 pub(crate) async fn users(State(context): State<Context>) -> Response {
-    UserList::new(context.world).response()
+    UserList::new(context.service).response()
 }
 
 pub(crate) async fn user(
@@ -82,19 +82,19 @@ pub(crate) async fn user(
         let text = "the account in the path is not UTF-8 once its escapes are undone";
         return sorry(StatusCode::BAD_REQUEST, text);
     };
-    let state = context.world.state();
+    let state = context.service.state();
     let tags = state.store.tags(&account).cloned().unwrap_or_default();
     ok(&json!({"account": account, "tags": tags}))
 }
 
 pub(crate) async fn requests(State(context): State<Context>) -> Response {
-    let arrived: Vec<Arrived> = context.world.state().log.iter().cloned().collect();
+    let arrived: Vec<Arrived> = context.service.state().log.iter().cloned().collect();
     let requests: Vec<Value> = arrived.iter().map(request).collect();
     ok(&json!({"requests": requests}))
 }
 
 pub(crate) async fn reset(State(context): State<Context>) -> Response {
-    context.world.reset();
+    context.service.reset();
     ok(&json!({"reset": true}))
 }
 

@@ -74,7 +74,7 @@ impl Reader<'_> {
                 None => return Err(missing(&format!("{place}.To_Account"), &item)),
             };
             let tags = tags(&mut item, &place)?;
-            let user = users.of(account);
+            let user = users.get_or_insert(account);
             if user.mistake.is_none() {
                 let counted = user.tags.len() + tags.len();
                 user.mistake = self
@@ -94,7 +94,7 @@ impl Reader<'_> {
         let items = self.list(fields, "To_Account")?;
         for (index, item) in items.into_iter().enumerate() {
             let place = format!("To_Account[{index}]");
-            let user = users.of(account(item, &place)?);
+            let user = users.get_or_insert(account(item, &place)?);
             user.mistake = self.account_mistake(&user.account, &place);
         }
         Ok(Job {
@@ -227,7 +227,7 @@ struct Users {
 }
 
 impl Users {
-    fn of(&mut self, account: String) -> &mut User {
+    fn get_or_insert(&mut self, account: String) -> &mut User {
         let next = self.list.len();
         let place = *self.places.entry(account.clone()).or_insert(next);
         if place == next {

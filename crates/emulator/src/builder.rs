@@ -12,10 +12,10 @@ use crate::emulator::{Emulator, Parts};
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::identity::{self, Given};
+use crate::latency::Latency;
 use crate::names::Names;
+use crate::service::{Service, Settings, State};
 use crate::traffic::{Quota, Window};
-use crate::way::Way;
-use crate::world::{Settings, State, World};
 
 /// The settings of an emulator; made by [`Emulator::builder`].
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct Builder {
     window: Window,
     rejected_arrivals_count: bool,
     read_timeout: Duration,
-    way: Way,
+    latency: Latency,
     seed: Option<u64>,
     rules: Rules,
 }
@@ -44,7 +44,7 @@ impl Default for Builder {
             window: Window::default(),
             rejected_arrivals_count: true,
             read_timeout: Duration::from_secs(30),
-            way: Way::default(),
+            latency: Latency::default(),
             seed: None,
             rules: Rules::default(),
         }
@@ -178,7 +178,7 @@ impl Builder {
     /// passes before the request is counted and handled, half after.
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Builder {
-        self.way.latency = latency;
+        self.latency.mean = latency;
         self
     }
 
@@ -186,7 +186,7 @@ impl Builder {
     /// 0; none if not given.
     #[must_use]
     pub fn jitter(mut self, jitter: Duration) -> Builder {
-        self.way.jitter = jitter;
+        self.latency.jitter = jitter;
         self
     }
 
@@ -222,11 +222,11 @@ impl Builder {
         let settings = Settings {
             rules: self.rules,
             quota,
-            way: self.way,
+            latency: self.latency,
             seed,
         };
         Emulator::launch(Parts {
-            world: World::new(app, settings, state),
+            service: Service::new(app, settings, state),
             address,
             names,
             tls,

@@ -20,16 +20,16 @@ use crate::builder::Builder;
 use crate::error::StartError;
 use crate::fault::Fault;
 use crate::fault_json::{self, BadOrder};
+use crate::handler::Context;
 use crate::log::Arrived;
 use crate::names::Names;
+use crate::probabilistic_fault::{ProbabilisticFault, StandingFault};
 use crate::route::Target;
 use crate::router;
 use crate::server::Server;
-use crate::service::Context;
-use crate::standing::{Standing, StandingFault};
+use crate::service::Service;
 use crate::stats::Stats;
 use crate::tls::Tls;
-use crate::world::World;
 
 /// Tasks never block, so this is only reached where the system starves the threads.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// All methods take `&self` and can be called from any thread.
 pub struct Emulator {
-    world: Arc<World>,
+    service: Arc<Service>,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
     ca_file: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub struct Emulator {
 
 /// What [`Builder`] hands over.
 pub(crate) struct Parts {
-    pub(crate) world: World,
+    pub(crate) service: Service,
     pub(crate) address: SocketAddr,
     pub(crate) names: Names,
     pub(crate) tls: Option<(Tls, Option<PathBuf>)>,
@@ -91,9 +91,9 @@ impl Emulator {
             TcpListener::from_std(listener).map_err(refused)?
         };
 
-        let world = Arc::new(parts.world);
+        let service = Arc::new(parts.service);
         let context = Context {
-            world: Arc::clone(&world),
+            service: Arc::clone(&service),
             names: Arc::new(parts.names),
             read_timeout: parts.read_timeout,
         };
@@ -109,7 +109,7 @@ impl Emulator {
         let stopped = Arc::new(Stopped::default());
         let running = run(runtime, server, listener, Arc::clone(&stopped));
         Ok(Emulator {
-            world,
+            service,
             address,
             tls,
             ca_file: ca_file.flatten(),
@@ -156,13 +156,13 @@ impl Emulator {
     /// The app that it serves.
     #[must_use]
     pub fn sdkappid(&self) -> SdkAppId {
-        self.world.app.sdkappid
+        self.service.app.sdkappid
     }
 
     /// The app's administrator.
     #[must_use]
     pub fn identifier(&self) -> &str {
-        &self.world.app.identifier
+        &self.service.app.identifier
     }
 
     /// The file that the app's key is kept in, if the data are to last and the builder was given none.
@@ -174,7 +174,7 @@ impl Emulator {
     /// The app's key, to sign UserSigs with.
     #[must_use]
     pub fn secret_key(&self) -> &SecretKey {
-        &self.world.app.secret_key
+        &self.service.app.secret_key
     }
 
     /// Puts a fault at the end of a queue: a route's, or an operation's.
@@ -185,28 +185,28 @@ impl Emulator {
     /// Puts faults at the end of a queue: a route's, or an operation's. They are there at once, all together.
     pub fn faults(&self, target: impl Into<Target>, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<Fault> = faults.into_iter().collect();
-        self.world.put_faults(target.into(), faults);
+        self.service.put_faults(target.into(), faults);
     }
 
-    /// Puts a fault that stands until it is removed, behind those that stand already; answers its number.
-    pub fn stand(&self, standing: Standing) -> u64 {
-        self.world.stand(standing)
+    /// Adds a fault that stays until it is removed, behind the other standing faults; returns its number.
+    pub fn add_standing(&self, fault: ProbabilisticFault) -> u64 {
+        self.service.add_standing(fault)
     }
 
-    /// The faults that stand, in the order in which they are drawn.
+    /// The standing faults, in the order in which they are tried.
     #[must_use]
     pub fn standing(&self) -> Vec<StandingFault> {
-        self.world.state().standing.list().to_vec()
+        self.service.state().standing.list().to_vec()
     }
 
     /// Removes a standing fault by its number; false where none has it.
     pub fn remove_standing(&self, number: u64) -> bool {
-        self.world.state().standing.remove(number)
+        self.service.state().standing.remove(number)
     }
 
     /// Removes all faults, those that stand and those that wait. A request that has taken one already keeps it.
     pub fn remove_faults(&self) {
-        self.world.remove_faults();
+        self.service.remove_faults();
     }
 
     /// Puts faults as JSON orders them, which is what `POST /emulator/faults` takes; answers the numbers of those that
@@ -215,51 +215,51 @@ impl Emulator {
     /// # Errors
     /// Where it is no such order; no fault is put then.
     pub fn faults_by_json(&self, order: &[u8]) -> Result<Vec<u64>, BadOrder> {
-        let (_, standing) = self.world.put(fault_json::read(order)?);
+        let (_, standing) = self.service.put(fault_json::read(order)?);
         Ok(standing)
     }
 
     /// What chance is drawn from: see [`Builder::seed`].
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.world.settings.seed
+        self.service.settings.seed
     }
 
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.world.stats()
+        self.service.stats()
     }
 
     /// The tags of one user; none for an account that has none, or that nobody knows.
     #[must_use]
     pub fn user(&self, account: &str) -> BTreeSet<String> {
-        let state = self.world.state();
+        let state = self.service.state();
         state.store.tags(account).cloned().unwrap_or_default()
     }
 
     /// Gives a user tags, beside those that it has: a state to start from. No limit is looked at.
     pub fn tag<T: Into<String>>(&self, account: &str, tags: impl IntoIterator<Item = T>) {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
-        self.world.tag(account, tags);
+        self.service.tag(account, tags);
     }
 
     /// All users that have tags, each with them.
     #[must_use]
     pub fn users(&self) -> BTreeMap<String, BTreeSet<String>> {
-        self.world.state().store.users().clone()
+        self.service.state().store.users().clone()
     }
 
     /// What arrived, oldest first: the last 10,000 requests, fewer where their bodies are large.
     #[must_use]
     pub fn requests(&self) -> Vec<Arrived> {
-        self.world.state().log.iter().cloned().collect()
+        self.service.state().log.iter().cloned().collect()
     }
 
     /// Forgets everything: tags, counts, faults, requests, and what was drawn by chance, so that the seed brings it
     /// again. A request that is under way has no effect any more.
     pub fn reset(&self) {
-        self.world.reset();
+        self.service.reset();
     }
 
     /// Closes all connections, as a gateway does that starts anew. It goes on taking new ones.
@@ -271,7 +271,7 @@ impl Emulator {
     /// that took longer than `timeout`.
     #[must_use]
     pub fn settle(&self, timeout: Duration) -> bool {
-        self.world.settle(timeout)
+        self.service.settle(timeout)
     }
 
     /// Waits until it is stopped.
@@ -290,7 +290,7 @@ impl Emulator {
             // The thread ends either way; how is told by the join, and a panic there is nothing to act on here.
             let _ = stop.send(());
             let _ = thread.join();
-            self.world.close();
+            self.service.close();
         }
     }
 }

@@ -12,15 +12,15 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use crate::fault::{Fault, Kind, has_body};
+use crate::probabilistic_fault::ProbabilisticFault;
 use crate::route::{Target, UnknownTarget};
-use crate::standing::Standing;
 
 /// Faults to be put.
 #[derive(Debug)]
 pub(crate) struct Order {
     /// Into the queue of this target.
     pub(crate) queued: Option<(Target, Vec<Fault>)>,
-    pub(crate) standing: Vec<Standing>,
+    pub(crate) standing: Vec<ProbabilisticFault>,
 }
 
 /// Why an order of faults is refused.
@@ -99,7 +99,10 @@ pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
     for (place, raw) in raw.faults.into_iter().enumerate() {
         let problem = |problem| BadOrder::Fault { place, problem };
         match raw.probability {
-            Some(it) => standing.push(raw.into_standing(it, target.as_ref()).map_err(problem)?),
+            Some(it) => standing.push(
+                raw.into_probabilistic(it, target.as_ref())
+                    .map_err(problem)?,
+            ),
             None => queued.push(raw.into_queued(target.as_ref()).map_err(problem)?),
         }
     }
@@ -126,18 +129,18 @@ fn target(route: Option<&str>, path: Option<String>) -> Result<Option<Target>, B
 }
 
 impl RawFault {
-    fn into_standing(
+    fn into_probabilistic(
         mut self,
         probability: f64,
         target: Option<&Target>,
-    ) -> Result<Standing, String> {
+    ) -> Result<ProbabilisticFault, String> {
         let account = self.account.take();
         if account.is_some() && !target.is_none_or(Target::tags_users) {
             return Err("account goes with the routes alone".to_owned());
         }
-        let standing = Standing::new(self.into_fault(target)?, probability);
+        let standing = ProbabilisticFault::new(self.into_fault(target)?, probability);
         let standing = standing.map_err(|bad| bad.to_string())?;
-        Ok(Standing {
+        Ok(ProbabilisticFault {
             target: target.cloned(),
             account,
             ..standing

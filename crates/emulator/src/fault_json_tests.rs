@@ -160,8 +160,11 @@ fn a_fault_with_a_probability_stands_and_any_other_is_queued() {
     let order = read(order.to_string().as_bytes()).unwrap();
     let route: Target = "im_add_tag".parse().unwrap();
     assert_eq!(order.queued, Some((route.clone(), vec![Fault::garbage()])));
-    let standing =
-        |fault, probability| Standing::new(fault, probability).unwrap().on(route.clone());
+    let standing = |fault, probability| {
+        ProbabilisticFault::new(fault, probability)
+            .unwrap()
+            .on(route.clone())
+    };
     assert_eq!(
         order.standing,
         [
@@ -175,7 +178,7 @@ fn a_fault_with_a_probability_stands_and_any_other_is_queued() {
 fn without_a_route_a_fault_stands_for_all_of_them_and_none_can_be_queued() {
     let stands = r#"{"faults":[{"kind":"garbage","probability":0.5}]}"#;
     let order = read(stands.as_bytes()).unwrap();
-    let expected = Standing::new(Fault::garbage(), 0.5).unwrap();
+    let expected = ProbabilisticFault::new(Fault::garbage(), 0.5).unwrap();
     assert_eq!((order.queued, order.standing), (None, vec![expected]));
     for order in [
         r#"{"faults":[]}"#,

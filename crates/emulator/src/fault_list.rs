@@ -1,34 +1,31 @@
-//! Standing faults as JSON, for who lists them: each in the words that it was ordered in, with what it did so far.
+//! The list of standing faults as JSON: each with the fields that ordered it, and its counts.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::fault::{Fault, Kind};
+use crate::probabilistic_fault::StandingFault;
 use crate::route::Target;
-use crate::standing::StandingFault;
 
-/// Any number of them, in the order in which they are drawn.
+/// The faults, in the order in which they are tried.
 pub(crate) fn list(faults: &[StandingFault]) -> Value {
     faults.iter().map(entry).collect()
 }
 
 fn entry(fault: &StandingFault) -> Value {
-    let standing = &fault.standing;
-    let mut fields = fields(&standing.fault);
+    let rule = &fault.fault;
+    let mut fields = fields(&rule.fault);
     let own = [
         ("number", json!(fault.number)),
-        (
-            "route",
-            json!(standing.target.as_ref().and_then(Target::name)),
-        ),
-        ("account", json!(standing.account)),
-        ("probability", json!(standing.probability)),
+        ("route", json!(rule.target.as_ref().and_then(Target::name))),
+        ("account", json!(rule.account)),
+        ("probability", json!(rule.probability)),
         ("considered", json!(fault.considered)),
         ("met", json!(fault.met)),
     ];
     fields.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    if let Some(Target::Path(path)) = &standing.target {
+    if let Some(Target::Path(path)) = &rule.target {
         fields.insert("path".to_owned(), json!(path));
     }
     Value::Object(fields)
@@ -77,7 +74,7 @@ fn ms(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use crate::fault_json;
-    use crate::standing::Standing;
+    use crate::probabilistic_fault::ProbabilisticFault;
 
     use super::*;
 
@@ -106,10 +103,10 @@ mod tests {
 
     #[test]
     fn a_standing_fault_is_listed_with_what_it_did() {
-        let standing = Standing::new(Fault::cut_after(), 0.25).unwrap();
+        let standing = ProbabilisticFault::new(Fault::cut_after(), 0.25).unwrap();
         let fault = StandingFault {
             number: 3,
-            standing: standing.on(imtag_core::Operation::Add).account("alice"),
+            fault: standing.on(imtag_core::Operation::Add).account("alice"),
             considered: 8,
             met: 2,
         };

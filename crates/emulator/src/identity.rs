@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use imtag_core::{Identifier, SdkAppId, SecretKey};
 use tokio_rustls::rustls::crypto::ring;
 
+use crate::auth::App;
 use crate::error::{DataError, StartError};
 use crate::folder::{Folder, Owner};
-use crate::gate::App;
 use crate::names::Names;
 use crate::tls::{self, Tls, TlsError};
 

@@ -12,8 +12,8 @@ use hyper::http::uri::Authority;
 use hyper::{HeaderMap, StatusCode};
 
 use crate::admin;
+use crate::handler::{self, Context};
 use crate::names::host_of;
-use crate::service::{self, Context};
 use crate::wire::Line;
 
 /// All that the emulator serves.
@@ -36,7 +36,7 @@ pub(crate) fn router(context: Context) -> Router {
         .route("/emulator/", any(admin::unknown))
         .route("/emulator/{*unknown}", any(admin::unknown))
         .route_layer(middleware::from_fn_with_state(context.clone(), local_only));
-    admin.fallback(service::serve).with_state(context)
+    admin.fallback(handler::serve).with_state(context)
 }
 
 /// The admin API asks for no UserSig, so it is for callers on this machine alone; not for the pages that a browser on
@@ -81,16 +81,16 @@ mod tests {
     use std::time::Duration;
 
     use axum::body::Body;
-    use hyper::service::Service;
+    use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
     use imtag_core::{SdkAppId, SecretKey};
 
     use crate::apply::Rules;
-    use crate::gate::App;
+    use crate::auth::App;
+    use crate::latency::Latency;
     use crate::names::Names;
+    use crate::service::{Service, Settings, State as Kept};
     use crate::traffic::{Quota, Window};
-    use crate::way::Way;
-    use crate::world::{Settings, State as Kept, World};
 
     use super::*;
 
@@ -106,12 +106,12 @@ mod tests {
             rejected_arrivals_count: true,
         };
         Context {
-            world: Arc::new(World::new(
+            service: Arc::new(Service::new(
                 app,
                 Settings {
                     rules: Rules::default(),
                     quota,
-                    way: Way::default(),
+                    latency: Latency::default(),
                     seed: 0,
                 },
                 Kept::default(),

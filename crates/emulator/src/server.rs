@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::service::Context;
+use crate::handler::Context;
 use crate::tls::Tls;
 use crate::tunnel::{Below, Tunnel};
 use crate::wire::{Line, Wire};
@@ -54,7 +54,7 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    self.context.world.connected();
+                    self.context.service.connected();
                     // What was closed before concerns the connections of before.
                     self.disconnect.mark_unchanged();
                     tokio::spawn(self.clone().connection(stream, peer));

@@ -25,7 +25,7 @@ pub struct Stats {
     pub faults_waiting: usize,
     /// Faults that stand, each for its requests, until they are removed.
     pub faults_standing: usize,
-    /// Users for whom an add, remove or clear was carried out: each once a request, also where that left its tags as
+    /// Users with an add, remove or clear that was carried out: each once a request, also where that left its tags as
     /// they were.
     pub users_changed: u64,
     /// Users that have tags now.

@@ -14,14 +14,14 @@ use hyper::StatusCode;
 use hyper::body::Frame;
 
 use crate::reply;
-use crate::world::World;
+use crate::service::Service;
 
 /// Users of one piece.
 const USERS: usize = 1000;
 
 /// `{"users":{"ACCOUNT":["TAG",…],…}}`, in the order of the accounts' bytes.
 pub(crate) struct UserList {
-    world: Arc<World>,
+    service: Arc<Service>,
     /// The first piece, until it is sent.
     first: Option<String>,
     next: Next,
@@ -34,9 +34,9 @@ enum Next {
 }
 
 impl UserList {
-    pub(crate) fn new(world: Arc<World>) -> UserList {
+    pub(crate) fn new(service: Arc<Service>) -> UserList {
         UserList {
-            world,
+            service,
             first: None,
             next: Next::First,
         }
@@ -58,7 +58,7 @@ impl UserList {
             Next::After(account) => (String::new(), Some(account.as_str())),
             Next::Nothing => return None,
         };
-        let state = self.world.state();
+        let state = self.service.state();
         let last = write(&mut text, state.store.users(), after);
         drop(state);
         self.next = match last {

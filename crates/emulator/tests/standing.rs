@@ -5,7 +5,7 @@
 mod caller;
 
 use caller::{ADD, Caller, GET, accounts, tags};
-use imtag_emulator::{Emulator, Fault, Operation, Standing};
+use imtag_emulator::{Emulator, Fault, Operation, ProbabilisticFault};
 use serde_json::{Value, json};
 
 fn admin(emulator: &Emulator, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -18,8 +18,8 @@ fn admin(emulator: &Emulator, method: &str, path: &str, body: &Value) -> (u16, V
     (answer.status, answer.json())
 }
 
-fn code(code: i32, probability: f64) -> Standing {
-    Standing::new(Fault::code(code), probability).unwrap()
+fn code(code: i32, probability: f64) -> ProbabilisticFault {
+    ProbabilisticFault::new(Fault::code(code), probability).unwrap()
 }
 
 fn generous() -> imtag_emulator::Builder {
@@ -37,12 +37,12 @@ fn codes(emulator: &Emulator, calls: usize) -> Vec<i64> {
 fn a_seed_brings_the_same_faults_again_and_another_one_others() {
     let met = |seed| {
         let emulator = generous().seed(seed).start().unwrap();
-        emulator.stand(code(91000, 0.3).on(Operation::Add));
-        emulator.stand(code(70500, 0.3));
+        emulator.add_standing(code(91000, 0.3).on(Operation::Add));
+        emulator.add_standing(code(70500, 0.3));
         let first = codes(&emulator, 200);
         emulator.reset();
-        emulator.stand(code(91000, 0.3).on(Operation::Add));
-        emulator.stand(code(70500, 0.3));
+        emulator.add_standing(code(91000, 0.3).on(Operation::Add));
+        emulator.add_standing(code(70500, 0.3));
         assert_eq!(codes(&emulator, 200), first, "a reset starts over");
         first
     };
@@ -61,7 +61,7 @@ fn the_seed_that_was_not_given_is_shown_and_brings_the_same_again() {
     assert_eq!(listed["seed"], emulator.seed());
     let again = generous().seed(emulator.seed()).start().unwrap();
     for emulator in [&emulator, &again] {
-        emulator.stand(code(91000, 0.5));
+        emulator.add_standing(code(91000, 0.5));
     }
     assert_eq!(codes(&emulator, 100), codes(&again, 100));
 }
@@ -134,7 +134,7 @@ fn a_fault_of_an_account_hits_the_requests_that_name_it_and_no_other() {
 #[test]
 fn a_standing_fault_after_the_effect_has_it() {
     let emulator = generous().start().unwrap();
-    emulator.stand(Standing::new(Fault::cut_after(), 1.0).unwrap());
+    emulator.add_standing(ProbabilisticFault::new(Fault::cut_after(), 1.0).unwrap());
     Caller::new(&emulator)
         .call(ADD, tags(&[("a", &["t"])]))
         .unwrap_err();

@@ -7,7 +7,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::{Emulator, Fault, Standing};
+use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
     Change, ChangeCause, ChangeError, Client, Effect, Generation, Operation, Settled, Summary,
 };
@@ -34,8 +34,8 @@ fn run(
 /// An emulator where every request on add that names this account fails with this code.
 fn fails_for(account: &str, code: i32) -> Emulator {
     let emulator = emulator();
-    let standing = Standing::new(Fault::code(code), 1.0).unwrap();
-    emulator.stand(standing.account(account).on(Operation::Add));
+    let standing = ProbabilisticFault::new(Fault::code(code), 1.0).unwrap();
+    emulator.add_standing(standing.account(account).on(Operation::Add));
     emulator
 }
 
@@ -131,7 +131,7 @@ fn a_code_that_names_nobody_is_pinned_on_the_one_account_that_brings_it() {
 #[test]
 fn a_request_of_n_accounts_that_are_all_at_fault_costs_2n_less_1_requests() {
     let emulator = emulator();
-    emulator.stand(Standing::new(Fault::code(90001), 1.0).unwrap());
+    emulator.add_standing(ProbabilisticFault::new(Fault::code(90001), 1.0).unwrap());
     let (failed, summary) = run(&client(&emulator), users(25));
     assert_eq!(failed.len(), 25);
     assert_eq!(summary.progress.requests, 2 * 25 - 1);

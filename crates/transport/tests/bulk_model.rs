@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::{Emulator, Fault, Standing};
+use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
     Batcher, Bulk, CallOptions, Change, ChangeError, Client, Code, Effect, Generation, Operation,
     Settled,
@@ -221,12 +221,12 @@ fn seed(seed: u64, seen: &mut Seen) {
         .unwrap();
     for _ in 0..rng.random_range(0..3) {
         let fault = any_fault(&mut rng);
-        let standing = Standing::new(fault, rng.random_range(0.0..0.4)).unwrap();
+        let standing = ProbabilisticFault::new(fault, rng.random_range(0.0..0.4)).unwrap();
         let standing = match rng.random_bool(0.5) {
             true => standing.account(any_of(&mut rng, &USERS)),
             false => standing,
         };
-        emulator.stand(standing.on(any_of(&mut rng, &Operation::ALL)));
+        emulator.add_standing(standing.on(any_of(&mut rng, &Operation::ALL)));
     }
     let client = builder(&emulator.endpoint())
         .generation(generation)

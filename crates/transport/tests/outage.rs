@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_core::retry::{RetryPolicy, Stopped};
-use imtag_emulator::{Emulator, Fault, Standing};
+use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
     CallOptions, CancelToken, Cause, Change, Client, ClientBuilder, Effect, Error, Phase,
 };
@@ -62,8 +62,8 @@ impl Stage {
             Away::Resets => self.network.lose_all(Death::Reset),
             Away::Silent => self.network.lose_all(Death::Silence),
             Away::Status(status) => {
-                let standing = Standing::new(Fault::status(status), 1.0).unwrap();
-                self.emulator.stand(standing);
+                let standing = ProbabilisticFault::new(Fault::status(status), 1.0).unwrap();
+                self.emulator.add_standing(standing);
             }
         }
     }
@@ -343,8 +343,8 @@ fn a_drain_and_an_interrupt_end_the_wait_for_it() {
 fn answers_of_the_service_keep_to_the_attempts_that_a_call_has() {
     let stage = Stage::new();
     let client = stage.client().build().unwrap();
-    let standing = Standing::new(Fault::code(91000), 1.0).unwrap();
-    stage.emulator.stand(standing);
+    let standing = ProbabilisticFault::new(Fault::code(91000), 1.0).unwrap();
+    stage.emulator.add_standing(standing);
     let error = client.add_tag(&add()).unwrap_err();
     assert_eq!(
         (error.attempts(), error.stopped()),

@@ -1,24 +1,25 @@
-//! How long a request is under way, there and back: the latency, give or take the jitter, drawn anew for each.
+//! The latency of the network in front of the service: each request takes the mean, plus or minus the jitter, drawn anew
+//! for each request.
 //!
-//! Half of it lies before the request arrives and is counted, half after it was dealt with, as over a network: so a
-//! caller's quota is held against a time between its sending and its answer.
+//! Half of it passes before the request arrives and is counted, half after it was handled, as over a network. So the
+//! quota counts a request at a time between its sending and its answer.
 
 use std::time::Duration;
 
-use crate::draw::{Stream, draw};
+use crate::rng::{Stream, uniform};
 
-/// The latency and the jitter of all requests; none if not set.
+/// The mean and the jitter, there and back together; 0 if not set.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Way {
-    pub(crate) latency: Duration,
+pub(crate) struct Latency {
+    pub(crate) mean: Duration,
     pub(crate) jitter: Duration,
 }
 
-impl Way {
-    /// Half the time that the n-th request is under way: between no time and latency + jitter, evenly around latency.
+impl Latency {
+    /// Half of the latency of the n-th request, which is even from mean − jitter to mean + jitter, and never below 0.
     pub(crate) fn half(self, seed: u64, n: u64) -> Duration {
-        let drawn = self.jitter.mul_f64(2.0 * draw(seed, Stream::Way, n));
-        (self.latency + drawn).saturating_sub(self.jitter) / 2
+        let drawn = self.jitter.mul_f64(2.0 * uniform(seed, Stream::Latency, n));
+        (self.mean + drawn).saturating_sub(self.jitter) / 2
     }
 }
 
@@ -29,11 +30,11 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn halves(latency: u32, jitter: u32) -> Vec<Duration> {
-        let way = Way {
-            latency: MS * latency,
+        let latency = Latency {
+            mean: MS * latency,
             jitter: MS * jitter,
         };
-        (0..10_000).map(|n| way.half(7, n)).collect()
+        (0..10_000).map(|n| latency.half(7, n)).collect()
     }
 
     #[test]

@@ -1,37 +1,41 @@
 //! Standing faults: they stay until they are removed, and each hits a request with a probability.
 //!
-//! A fault that waits in a queue comes first. Then the standing faults are gone through in the order in which they
-//! were put, and the first that hits is taken. Each is drawn once for every request that it is for, whatever became
-//! of the others, so which of these requests it would hit depends on the seed and its number alone.
+//! A fault that waits in a queue comes first. Then the standing faults are tried in the order in which they were added,
+//! and the first that hits is taken. For every request that a fault is for, it draws one random number, even if another
+//! fault was taken. So the requests that it would hit depend on the seed and its number alone.
 
-use crate::draw::{Stream, draw};
 use crate::fault::Fault;
+use crate::rng::{Stream, uniform};
 use crate::route::{Place, Target};
 
-/// A fault with the probability that it hits a request, and which requests it is for: all on the routes, if nothing else is said.
+/// A fault that hits requests with a probability. It is for all requests on the routes, unless [`on`] or [`account`] say
+/// otherwise.
+///
+/// [`on`]: ProbabilisticFault::on
+/// [`account`]: ProbabilisticFault::account
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct ProbabilisticFault {
     pub(crate) fault: Fault,
     pub(crate) probability: f64,
     pub(crate) target: Option<Target>,
     pub(crate) account: Option<String>,
 }
 
-/// A probability that is none.
+/// A number that is no probability.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("the probability {0} is not from 0 to 1")]
 pub struct BadProbability(f64);
 
-impl Standing {
+impl ProbabilisticFault {
     /// A fault that hits each request with this probability, from 0 (never) to 1 (always).
     ///
     /// # Errors
-    /// Where that is no probability.
-    pub fn new(fault: Fault, probability: f64) -> Result<Standing, BadProbability> {
+    /// For a number that is not from 0 to 1.
+    pub fn new(fault: Fault, probability: f64) -> Result<ProbabilisticFault, BadProbability> {
         if !(0.0..=1.0).contains(&probability) {
             return Err(BadProbability(probability));
         }
-        Ok(Standing {
+        Ok(ProbabilisticFault {
             fault,
             probability,
             target: None,
@@ -41,14 +45,14 @@ impl Standing {
 
     /// Only requests on this route, of this operation, or for this path.
     #[must_use]
-    pub fn on(mut self, target: impl Into<Target>) -> Standing {
+    pub fn on(mut self, target: impl Into<Target>) -> ProbabilisticFault {
         self.target = Some(target.into());
         self
     }
 
     /// Only requests that name this account, whatever else they name.
     #[must_use]
-    pub fn account(mut self, account: impl Into<String>) -> Standing {
+    pub fn account(mut self, account: impl Into<String>) -> ProbabilisticFault {
         self.account = Some(account.into());
         self
     }
@@ -60,21 +64,21 @@ impl Standing {
     }
 }
 
-/// A standing fault that was put, and what it did so far.
+/// A standing fault, and its counts.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StandingFault {
     /// Its number: 1 for the first since the start, or since the last reset.
     pub number: u64,
-    /// What was put.
-    pub standing: Standing,
-    /// The requests that it was for.
+    /// The fault and its probability.
+    pub fault: ProbabilisticFault,
+    /// How many requests it was for.
     pub considered: u64,
-    /// Those that took it.
+    /// How many of them it hit.
     pub met: u64,
 }
 
-/// All that stand, in the order in which they were put.
+/// The standing faults, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct StandingFaults {
     list: Vec<StandingFault>,
@@ -82,26 +86,26 @@ pub(crate) struct StandingFaults {
 }
 
 impl StandingFaults {
-    /// Puts one behind the others, and answers its number.
-    pub(crate) fn put(&mut self, standing: Standing) -> u64 {
+    /// Adds one behind the others, and returns its number.
+    pub(crate) fn put(&mut self, fault: ProbabilisticFault) -> u64 {
         self.last_number += 1;
         self.list.push(StandingFault {
             number: self.last_number,
-            standing,
+            fault,
             considered: 0,
             met: 0,
         });
         self.last_number
     }
 
-    /// Removes one; false where none has this number.
+    /// Removes one; false if none has this number.
     pub(crate) fn remove(&mut self, number: u64) -> bool {
         let before = self.list.len();
         self.list.retain(|fault| fault.number != number);
         self.list.len() < before
     }
 
-    /// Removes all. Numbers go on, so that none ever means another fault.
+    /// Removes all. Numbers go on, so that a number never means another fault.
     pub(crate) fn clear(&mut self) {
         self.list.clear();
     }
@@ -110,7 +114,7 @@ impl StandingFaults {
         &self.list
     }
 
-    /// What a request there takes: the fault that it was `queued`, or else the first standing one that hits.
+    /// The fault that a request takes: the `queued` one, or else the first standing one that hits.
     pub(crate) fn take(
         &mut self,
         seed: u64,
@@ -119,15 +123,15 @@ impl StandingFaults {
         queued: Option<Fault>,
     ) -> Option<Fault> {
         let mut taken = queued;
-        for fault in &mut self.list {
-            if !fault.standing.is_for(place, &names) {
+        for standing in &mut self.list {
+            if !standing.fault.is_for(place, &names) {
                 continue;
             }
-            let drawn = draw(seed, Stream::Standing(fault.number), fault.considered);
-            fault.considered += 1;
-            if taken.is_none() && drawn < fault.standing.probability {
-                fault.met += 1;
-                taken = Some(fault.standing.fault.clone());
+            let drawn = uniform(seed, Stream::Fault(standing.number), standing.considered);
+            standing.considered += 1;
+            if taken.is_none() && drawn < standing.fault.probability {
+                standing.met += 1;
+                taken = Some(standing.fault.fault.clone());
             }
         }
         taken
@@ -146,11 +150,11 @@ mod tests {
     const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
     const GET: (Operation, Generation) = (Operation::Get, Generation::AllMemberPush);
 
-    fn code(code: i32, probability: f64) -> Standing {
-        Standing::new(Fault::code(code), probability).unwrap()
+    fn code(code: i32, probability: f64) -> ProbabilisticFault {
+        ProbabilisticFault::new(Fault::code(code), probability).unwrap()
     }
 
-    fn faults<const N: usize>(standing: [Standing; N]) -> StandingFaults {
+    fn faults<const N: usize>(standing: [ProbabilisticFault; N]) -> StandingFaults {
         let mut faults = StandingFaults::default();
         for it in standing {
             faults.put(it);
@@ -187,7 +191,10 @@ mod tests {
     #[test]
     fn what_is_no_probability_is_refused() {
         for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            assert!(Standing::new(Fault::garbage(), wrong).is_err(), "{wrong}");
+            assert!(
+                ProbabilisticFault::new(Fault::garbage(), wrong).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether a caller may call: app, UserSig and administrator, checked by the real time as the service does.
+//! Authentication: checks app, UserSig and administrator of a caller, by the real time, as the service does.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,24 +1,24 @@
-//! Chance that can be had again: the n-th draw of a stream is a function of the seed, the stream and n alone.
+//! Repeatable random numbers: the n-th number of a stream is a function of the seed, the stream and n alone.
 //!
-//! So nothing that is drawn elsewhere, or in another order, moves it, which a generator with a state would not give.
-//! The mixing is SplitMix64's, written out because its numbers are a promise: a seed in a bug report still has to
-//! bring the same faults with a later version.
+//! So it does not depend on what else is drawn, or in which order, as it would with a generator that has a state. The
+//! mixing is SplitMix64's, written out because its numbers are a promise: a seed in a bug report must bring the same
+//! faults with a later version.
 
-/// What is drawn for: each has draws of its own.
+/// A stream of random numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stream {
-    /// How long the requests are under way.
-    Way,
-    /// Which requests a standing fault hits, by its number.
-    Standing(u64),
+    /// The latencies of requests.
+    Latency,
+    /// The requests that a standing fault hits. The number is that of the fault.
+    Fault(u64),
 }
 
 impl Stream {
     fn number(self) -> u64 {
         match self {
-            Stream::Way => 0,
+            Stream::Latency => 0,
             // Numbers of standing faults start at 1.
-            Stream::Standing(number) => number,
+            Stream::Fault(number) => number,
         }
     }
 }
@@ -26,8 +26,8 @@ impl Stream {
 /// The step of SplitMix64: 2^64 divided by the golden ratio.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The n-th draw of a stream: evenly distributed, from 0 up to but not including 1.
-pub(crate) fn draw(seed: u64, stream: Stream, n: u64) -> f64 {
+/// The n-th number of a stream: evenly distributed, from 0 up to but not including 1.
+pub(crate) fn uniform(seed: u64, stream: Stream, n: u64) -> f64 {
     let start = mixed(seed.wrapping_add(mixed(stream.number().wrapping_add(STEP))));
     let bits = mixed(start.wrapping_add(n.wrapping_add(1).wrapping_mul(STEP)));
     // The upper 53 bits, which is what an f64 holds exactly.
@@ -51,11 +51,11 @@ mod tests {
         assert_eq!(mixed(STEP.wrapping_mul(2)), 0x6e78_9e6a_a1b9_65f4);
         // The rest was computed by a second implementation, in Python.
         for (stream, expected) in [
-            (Stream::Way, [0.838419518, 0.061296785, 0.98870058]),
-            (Stream::Standing(1), [0.633615721, 0.464925826, 0.595569058]),
+            (Stream::Latency, [0.838419518, 0.061296785, 0.98870058]),
+            (Stream::Fault(1), [0.633615721, 0.464925826, 0.595569058]),
         ] {
             for (n, expected) in (0..).zip(expected) {
-                let drawn = draw(7, stream, n);
+                let drawn = uniform(7, stream, n);
                 assert!((drawn - expected).abs() < 1e-9, "{stream:?} {n}: {drawn}");
             }
         }
@@ -68,9 +68,9 @@ mod tests {
             (0..DRAWS).filter(|&n| hit(n)).count() as f64 / DRAWS as f64
         };
         for seed in [0, 1, 2, u64::MAX] {
-            let one = |n| draw(seed, Stream::Standing(1), n);
-            let other = |n| draw(seed, Stream::Standing(2), n);
-            let next_seed = |n| draw(seed.wrapping_add(1), Stream::Standing(1), n);
+            let one = |n| uniform(seed, Stream::Fault(1), n);
+            let other = |n| uniform(seed, Stream::Fault(2), n);
+            let next_seed = |n| uniform(seed.wrapping_add(1), Stream::Fault(1), n);
             assert!((share(&|n| one(n) < 0.1) - 0.1).abs() < 0.005);
             for neighbour in [&other as &dyn Fn(u64) -> f64, &next_seed, &|n| one(n + 1)] {
                 let both = share(&|n| one(n) < 0.1 && neighbour(n) < 0.1);
