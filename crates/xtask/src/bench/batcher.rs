@@ -1,6 +1,7 @@
 //! `cargo xtask bench batcher`: what a server is like that tags one user per event on many threads: how many users a
 //! second get through one batcher, how long a caller waits, and that it costs nothing when nothing happens. Beside it,
-//! the same threads with a call of their own each, which the quota holds to one user a call.
+//! the same threads with a call of their own each, which the quota holds to one user a call; and the same callers in the
+//! other languages.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use imtag_emulator::Window;
 use imtag_transport::{AddTags, CallOptions, CancelToken, Client};
 
 use super::cost::{self, Cost};
+use super::languages::{self, Row};
 use super::scene::{CALLS_PER_SECOND, LATENCY, Scene, of_quota, per_second, seconds};
 use crate::Error;
 
@@ -34,7 +36,7 @@ struct Calls {
 }
 
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
-    let time = seconds(arguments, 30, 600)?;
+    let time = seconds(arguments, 15, 600)?;
     let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
     let batcher = scene.client.batcher().start();
     let before = cost::of_the_client()?;
@@ -82,7 +84,8 @@ pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         "without it",
         format!("{without:.0} users/s, {ratio:.0} times fewer"),
     );
-    Ok(())
+    println!();
+    languages::table(calls.row(took), time)
 }
 
 /// Calls over and over on all threads, each for a user of its own.
@@ -147,18 +150,29 @@ impl Calls {
     }
 
     fn waits(&self) -> String {
-        let at = |per_mille: usize| {
-            let took = self
-                .took
-                .get((self.took.len() * per_mille / 1000).min(self.took.len().saturating_sub(1)));
-            took.copied().unwrap_or_default() / 1000
-        };
-        format!(
-            "{} ms, 1 % above {} ms, {} ms at most",
-            at(500),
-            at(990),
-            at(1000)
-        )
+        let [half, most, all] = [500, 990, 1000].map(|per_mille| self.milliseconds(per_mille));
+        format!("{half:.0} ms, 1 % above {most:.0} ms, {all:.0} ms at most")
+    }
+
+    /// How long a caller waits at most in so many of 1,000 calls.
+    fn milliseconds(&self, per_mille: usize) -> f64 {
+        let last = self.took.len().saturating_sub(1);
+        let took = self
+            .took
+            .get((self.took.len() * per_mille / 1000).min(last));
+        f64::from(took.copied().unwrap_or_default()) / 1000.0
+    }
+
+    fn row(&self, time: Duration) -> Row {
+        Row {
+            who: "Rust, threads".to_owned(),
+            callers: THREADS,
+            users: self.took.len() as u64 + self.failed,
+            failed: self.failed,
+            seconds: time.as_secs_f64(),
+            p50: self.milliseconds(500),
+            p99: self.milliseconds(990),
+        }
     }
 }
 

@@ -55,6 +55,14 @@ pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
     Ok(prefix)
 }
 
+/// The same, optimised: for benchmarks.
+pub(crate) fn optimised_tree() -> Result<PathBuf, Error> {
+    let libraries = build::libraries("release")?;
+    let prefix = libraries.target.join("prefix-optimised");
+    write(&Tree::of(&prefix), &libraries)?;
+    Ok(prefix)
+}
+
 /// Writes the tree. All its paths in order, and whether each had to be written.
 pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut paths = Vec::new();

@@ -75,17 +75,21 @@ pub(super) fn linked_statically() -> Outcome {
 /// What Go's benchmark of the same name prints.
 pub(crate) fn marshalling() -> Result<String, Error> {
     tools::go()?;
+    let lib = install::tree_for_tests()?.join("lib");
+    output(&mut benchmark("Marshal", "2000x", &lib)?)
+}
+
+/// The benchmark that prints how a batcher serves many goroutines, with the library in a folder.
+pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, String> {
+    tools::go()?;
+    benchmark("BatcherAtQuota", "1x", lib).map_err(|why| why.to_string())
+}
+
+fn benchmark(name: &str, times: &str, lib: &Path) -> Result<Command, Error> {
     let mut test = Go::new()?.command(BINDING, "test");
-    test.env("LD_LIBRARY_PATH", install::tree_for_tests()?.join("lib"));
-    output(test.args([
-        "-run",
-        "^$",
-        "-bench",
-        "Marshal",
-        "-benchtime",
-        "2000x",
-        ".",
-    ]))
+    test.args(["-run", "^$", "-bench", name, "-benchtime", times, "."]);
+    test.env("LD_LIBRARY_PATH", lib);
+    Ok(test)
 }
 
 /// The conformance runner, with the shared library as others use it.

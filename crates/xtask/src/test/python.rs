@@ -65,6 +65,16 @@ pub(crate) fn marshalling() -> Result<String, Error> {
     output(venv.python().arg(project().join("bench/marshal.py")))
 }
 
+/// bench/batcher.py, with the library in a folder.
+pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, String> {
+    let venv = Venv::ready()?;
+    venv.install_package().map_err(|why| why.to_string())?;
+    let mut command = venv.python();
+    command.env("IMTAG_LIBRARY", lib.join(tree::file_name()));
+    command.arg(project().join("bench/batcher.py"));
+    Ok(command)
+}
+
 /// The conformance runner, started with the package as it is installed.
 pub(crate) fn conformance_runner(venv: &Venv) -> Result<Command, Error> {
     venv.install_package()?;

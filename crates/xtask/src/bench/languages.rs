@@ -1,0 +1,144 @@
+//! The batcher in each of the other languages, a row each: programs of theirs, against an emulator of this process, by
+//! a library that is as optimised as this program. What each says of itself is a line of JSON.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use imtag_emulator::Window;
+use serde_json::Value;
+
+use super::scene::{CALLS_PER_SECOND, KEY, Scene};
+use crate::Error;
+use crate::cargo::root;
+use crate::install::{self, program::output};
+use crate::test::{go, python, tools};
+
+/// What one request may hold: so many users a second are the whole quota.
+const USERS_A_REQUEST: f64 = 100.0;
+
+/// How it is in one language.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) who: String,
+    pub(super) callers: u64,
+    pub(super) users: u64,
+    pub(super) failed: u64,
+    pub(super) seconds: f64,
+    /// Milliseconds that a caller waits.
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+}
+
+/// Prints the rows of C, Python and Go below `rust`. A language that this machine lacks says so.
+pub(super) fn table(rust: Row, time: Duration) -> Result<(), Error> {
+    println!(
+        "{:<42} {:>7} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "", "callers", "users/s", "quota", "p50", "p99", "failed"
+    );
+    let callers = rust.callers;
+    println!("{}", rust.line());
+    let lib = install::optimised_tree()?.join("lib");
+    let languages = [
+        ("C", c(&lib)),
+        ("Python", python::batcher_benchmark(&lib)),
+        ("Go", go::batcher_benchmark(&lib)),
+    ];
+    for (language, command) in languages {
+        match command {
+            Ok(command) => {
+                for row in rows(command, callers, time)? {
+                    println!("{}", row.line());
+                }
+            }
+            Err(why) => println!("{language}: {why}"),
+        }
+    }
+    Ok(())
+}
+
+/// Runs a program against an emulator of its own.
+fn rows(mut command: Command, callers: u64, time: Duration) -> Result<Vec<Row>, Error> {
+    let Scene { emulator, .. } = Scene::new(Window::Sliding, Duration::ZERO)?;
+    command
+        .env("SECONDS", time.as_secs().to_string())
+        .env("CALLERS", callers.to_string())
+        .env("IMTAG_ENDPOINT", emulator.endpoint())
+        .env("IMTAG_SECRET_KEY", KEY)
+        .env("IMTAG_SDKAPPID", emulator.sdkappid().get().to_string())
+        .env("IMTAG_IDENTIFIER", emulator.identifier());
+    let printed = output(&mut command)?;
+    let lines = printed.lines().filter(|line| line.starts_with('{'));
+    lines.map(Row::read).collect()
+}
+
+/// Built against the library in a folder.
+fn c(lib: &Path) -> Result<Command, String> {
+    tools::program("gcc", "gcc")?;
+    let program = lib.with_file_name("bench-batcher");
+    let mut compiler = Command::new("gcc");
+    compiler
+        .args(["-std=gnu11", "-O2", "-I"])
+        .arg(lib.with_file_name("include"))
+        .arg(root().join("tests/bench/batcher.c"))
+        .arg("-L")
+        .arg(lib)
+        .args(["-limtag", "-pthread", "-o"])
+        .arg(&program);
+    output(&mut compiler).map_err(|why| why.to_string())?;
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", lib);
+    Ok(command)
+}
+
+impl Row {
+    fn read(line: &str) -> Result<Row, Error> {
+        let said: Value = serde_json::from_str(line)?;
+        let read = || {
+            Some(Row {
+                who: said["who"].as_str()?.to_owned(),
+                callers: said["callers"].as_u64()?,
+                users: said["users"].as_u64()?,
+                failed: said["failed"].as_u64()?,
+                seconds: said["seconds"].as_f64()?,
+                p50: said["p50_ms"].as_f64()?,
+                p99: said["p99_ms"].as_f64()?,
+            })
+        };
+        read().ok_or_else(|| format!("a benchmark printed {line}").into())
+    }
+
+    fn line(&self) -> String {
+        #[allow(clippy::cast_precision_loss)] // no benchmark counts to 2^52
+        let users = self.users.saturating_sub(self.failed) as f64 / self.seconds;
+        let share = 100.0 * users / (f64::from(CALLS_PER_SECOND) * USERS_A_REQUEST);
+        let Row {
+            who,
+            callers,
+            failed,
+            p50,
+            p99,
+            ..
+        } = self;
+        format!(
+            "{who:<42} {callers:>7} {users:>8.0} {share:>6.1} % {p50:>5.0} ms {p99:>5.0} ms {failed:>7}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_language_prints_becomes_a_row() {
+        let line = r#"{"who": "Go, goroutines", "callers": 2000, "users": 95010, "failed": 10, "seconds": 10.0,
+            "p50_ms": 201.6, "p99_ms": 310.4}"#;
+        let row = Row::read(line).unwrap();
+        assert_eq!(
+            row.line(),
+            "Go, goroutines                                2000     9500   95.0 %   202 ms   310 ms      10"
+        );
+        assert!(Row::read("{}").is_err());
+    }
+}
