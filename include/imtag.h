@@ -1353,12 +1353,15 @@ im_status im_batcher_submit_flat(im_batcher *batcher,
 
 /*
  Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
- by themselves. It reads as if im_batcher_submit_flat had said it, whose arguments it has.
+ by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of im_batcher_submit_flat.
 
- why  IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
- Returns why, with the error; IM_MISUSE for another.
+ batcher  NULL where it is freed already: the limits are those that are documented
+ why      IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
+ Returns why, with the error; IM_INVALID where the change breaks the limits, as that comes first; IM_MISUSE for
+ another why.
  */
-im_status im_batcher_refuse_flat(im_status why,
+im_status im_batcher_refuse_flat(const im_batcher *batcher,
+                                 im_status why,
                                  im_operation operation,
                                  const char *text,
                                  size_t text_len,

@@ -40,12 +40,15 @@ func beginBulk(client *C.im_client, run *BulkRun) (*bulk, error) {
 	b := &bulk{
 		run:     run,
 		handle:  handle,
-		cancel:  sync.OnceFunc(func() { C.im_bulk_cancel(handle) }),
 		pending: make(map[uint64]Change),
 		looked:  time.Now(),
 		shown:   time.Now(),
 	}
 	b.feed = newFeed(handle)
+	b.cancel = sync.OnceFunc(func() {
+		b.feed.settle()
+		C.im_bulk_cancel(handle)
+	})
 	return b, nil
 }
 
@@ -85,6 +88,9 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 	wanted, more := true, true
 	b.run.changes(func(change Change) bool {
 		if more { // else the input goes on after it was told to stop
+			if b.run.ctx.Err() != nil {
+				b.cancel() // the input itself has ended it: this change is not to be sent
+			}
 			wanted = b.take(change, yield)
 			more = wanted && !b.feed.hasEnded() && b.run.ctx.Err() == nil
 		}

@@ -101,13 +101,16 @@ func whyDone(ctx context.Context) Status {
 // give takes a change in, once there is room. Its outcome comes by the channel unless there is an error. The timeout is
 // the change's, with its wait for room; the context ends that wait only.
 func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, timeout time.Duration) (uint64, error) {
-	if ctx.Err() != nil {
-		return 0, notGiven(ctx, change)
-	}
 	if !q.enter() {
-		return 0, refusal(StatusClosed, change)
+		if ctx.Err() != nil {
+			return 0, notGiven(ctx, nil, change)
+		}
+		return 0, refusal(nil, StatusClosed, change)
 	}
 	defer q.running.Done()
+	if ctx.Err() != nil {
+		return 0, notGiven(ctx, q.handle, change)
+	}
 	deadline := time.Now().Add(timeout)
 	var timer *time.Timer
 	wait := func(what <-chan struct{}) error {
@@ -118,11 +121,11 @@ func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, t
 		case <-what:
 			return nil
 		case <-ctx.Done():
-			return notGiven(ctx, change)
+			return notGiven(ctx, q.handle, change)
 		case <-q.refused:
-			return refusal(StatusClosed, change)
+			return refusal(q.handle, StatusClosed, change)
 		case <-timer.C:
-			failed := refusal(StatusTimeout, change)
+			failed := refusal(q.handle, StatusTimeout, change)
 			explain(ctx, failed)
 			return failed
 		}
@@ -156,8 +159,8 @@ func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, t
 }
 
 // notGiven is the error of a change whose context is done before C has it.
-func notGiven(ctx context.Context, change Change) error {
-	failed := refusal(whyDone(ctx), change)
+func notGiven(ctx context.Context, batcher *C.im_batcher, change Change) error {
+	failed := refusal(batcher, whyDone(ctx), change)
 	explain(ctx, failed)
 	return failed
 }
@@ -167,7 +170,7 @@ func (q *queue) offer(change Change, outcome chan<- error, timeout time.Duration
 	q.mu.Lock()
 	if q.refuses { // else it could come when nobody delivers any more
 		q.mu.Unlock()
-		return 0, refusal(StatusClosed, change)
+		return 0, refusal(q.handle, StatusClosed, change)
 	}
 	id := q.next
 	q.next++
@@ -203,13 +206,6 @@ func (q *queue) forget(id uint64) {
 	q.delivered.Broadcast()
 }
 
-func (q *queue) tellOfRoom() {
-	select {
-	case q.room <- struct{}{}:
-	default:
-	}
-}
-
 // deliver hands outcomes out, until the batcher is closed and all have been.
 func (q *queue) deliver() {
 	defer q.running.Done()
@@ -233,7 +229,7 @@ func (q *queue) deliver() {
 		if over {
 			return
 		}
-		q.tellOfRoom()
+		tell(q.room)
 	}
 }
 

@@ -50,13 +50,14 @@ func submit(batcher *C.im_batcher, id uint64, change Change, timeout time.Durati
 	return changeError(failed)
 }
 
-// refusal is the error of a change that is not handed to C, in the library's words.
-func refusal(why Status, change Change) *Error {
+// refusal is the error of a change that is not handed to C, in the library's words. The batcher is nil where it is none or
+// freed.
+func refusal(batcher *C.im_batcher, why Status, change Change) *Error {
 	flat := flatOf(change)
 	text, size, lengths, count := flat.pointers()
 	var failed *C.im_error
 	collect()
-	C.im_batcher_refuse_flat(C.im_status(why), flat.operation, text, size, lengths, count, &failed)
+	C.im_batcher_refuse_flat(batcher, C.im_status(why), flat.operation, text, size, lengths, count, &failed)
 	return changeError(failed)
 }
 

@@ -256,8 +256,8 @@ FUNCTION(im_status, im_batcher_submit_remove_tag, (im_batcher *, uint64_t, im_st
 FUNCTION(im_status, im_batcher_submit_clear_tags, (im_batcher *, uint64_t, im_str, im_error **));
 FUNCTION(im_status, im_batcher_submit_flat, (im_batcher *, im_operation, uint64_t, const char *, size_t,
                                              const size_t *, size_t, uint64_t, im_error **));
-FUNCTION(im_status, im_batcher_refuse_flat, (im_status, im_operation, const char *, size_t, const size_t *, size_t,
-                                             im_error **));
+FUNCTION(im_status, im_batcher_refuse_flat, (const im_batcher *, im_status, im_operation, const char *, size_t,
+                                             const size_t *, size_t, im_error **));
 
 FUNCTION(size_t, im_completions_count, (const im_completions *));
 FUNCTION(uint64_t, im_completions_id, (const im_completions *, size_t));

@@ -117,13 +117,13 @@ static void batcher_submit_flat(void) {
 }
 
 static void batcher_refuse_flat(void) {
-    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, NULL, 1, &ONE_LENGTH, 1, &error), &error,
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, NULL, 1, &ONE_LENGTH, 1, &error), &error,
                   "text: a NULL pointer with a length of 1: give both or neither");
-    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "a", 1, NULL, 1, &error), &error,
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "a", 1, NULL, 1, &error), &error,
                   "lengths: a NULL pointer with a length of 1: give both or neither");
-    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, NULL, 0, NULL, 0, &error), &error,
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, NULL, 0, NULL, 0, &error), &error,
                   "lengths: none, where an account has one");
-    CHECK(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "a", 1, &ONE_LENGTH, 1, NULL) == IM_CLOSED);
+    CHECK(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "a", 1, &ONE_LENGTH, 1, NULL) == IM_CLOSED);
 }
 
 static void batcher_withdraw(void) {

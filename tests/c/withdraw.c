@@ -122,18 +122,22 @@ static void a_flat_change_is_one_like_any_other(void) {
 /* It reads as if the batcher had said it. */
 static void what_is_not_submitted_has_its_reason(void) {
     static const size_t lengths[] = {4, 3};
-    EXPECT(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "anna", 4, lengths, 1, &error), IM_CLOSED, &error,
+    EXPECT(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "anna", 4, lengths, 1, &error), IM_CLOSED, &error,
            "clear \"anna\": not sent: it is closed (not applied; use it before it is closed, or make another)");
-    EXPECT(im_batcher_refuse_flat(IM_TIMEOUT, IM_ADD, "annavip", 7, lengths, 2, &error), IM_TIMEOUT, &error,
+    EXPECT(im_batcher_refuse_flat(NULL, IM_TIMEOUT, IM_ADD, "annavip", 7, lengths, 2, &error), IM_TIMEOUT, &error,
            "add \"anna\": not sent: its time was up (not applied; allow more time, or try again)");
-    CHECK(im_batcher_refuse_flat(IM_CANCELLED, IM_REMOVE, "anna\xff\xff\xff", 7, lengths, 2, &error) == IM_CANCELLED);
+    im_batcher *batcher = new_batcher(0);
+    CHECK(im_batcher_refuse_flat(batcher, IM_CANCELLED, IM_REMOVE, "annavip", 7, lengths, 2, &error) == IM_CANCELLED);
     CHECK_TEXT(im_error_message(error),
                "remove \"anna\": cancelled by its caller (not applied; send it again if it is still wanted)");
     CHECK(im_error_effect(error) == IM_NOT_APPLIED && im_error_undone_count(error) == 1);
     im_error_free(error);
-    EXPECT_MISUSE(im_batcher_refuse_flat(IM_OK, IM_ADD, "annavip", 7, lengths, 2, &error), &error,
+    EXPECT(im_batcher_refuse_flat(batcher, IM_CANCELLED, IM_REMOVE, "anna\xff\xff\xff", 7, lengths, 2, &error), IM_INVALID,
+           &error, "invalid request, nothing was sent: tags[0]: not UTF-8 from byte 0 on (convert it to UTF-8)");
+    CHECK(im_batcher_free(batcher) == 0);
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_OK, IM_ADD, "annavip", 7, lengths, 2, &error), &error,
                   "why: 0 is no reason: IM_TIMEOUT, IM_CANCELLED or IM_CLOSED");
-    EXPECT_MISUSE(im_batcher_refuse_flat(IM_CLOSED, IM_CLEAR, "annavip", 7, lengths, 2, &error), &error,
+    EXPECT_MISUSE(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "annavip", 7, lengths, 2, &error), &error,
                   "operation: 3 with 1 tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags");
 }
 

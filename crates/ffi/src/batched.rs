@@ -300,12 +300,15 @@ pub unsafe extern "C" fn im_batcher_submit_flat(
 }
 
 /// Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
-/// by themselves. It reads as if im_batcher_submit_flat had said it, whose arguments it has.
+/// by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of im_batcher_submit_flat.
 ///
-/// why  IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
-/// Returns `why`, with the error; IM_MISUSE for another.
+/// batcher  NULL where it is freed already: the limits are those that are documented
+/// why      IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
+/// Returns `why`, with the error; IM_INVALID where the change breaks the limits, as that comes first; IM_MISUSE for
+/// another `why`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_refuse_flat(
+    batcher: *const im_batcher,
     why: im_status,
     operation: im_operation,
     text: *const c_char,
@@ -324,11 +327,20 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
                 return Err(Misuse::new(format!("why: {other} is no reason: {reasons}")).into());
             }
         };
+        let documented = Rules::default();
+        let rules = if batcher.is_null() {
+            &documented
+        } else {
+            // SAFETY: alive during this call.
+            unsafe { borrow(batcher, "batcher") }?.rules()
+        };
         let (text, lengths) = ((text, text_len), (lengths, length_count));
         // SAFETY: readable during this call.
-        let change = unsafe { flat_change(&Rules::default(), operation, text, lengths) }?;
-        let change = change.unwrap_or_else(|bad| bad.change);
-        Err(ChangeError::not_sent(&change, why).into())
+        let error = match unsafe { flat_change(rules, operation, text, lengths) }? {
+            Ok(change) => ChangeError::not_sent(&change, why),
+            Err(BadChange { change, invalid }) => ChangeError::invalid(&change, invalid),
+        };
+        Err(error.into())
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, act) }

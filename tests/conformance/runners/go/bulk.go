@@ -80,8 +80,8 @@ func (b bulk) run(client *imtag.Client) outcome {
 	if err != nil {
 		ended = failed(nil, err)
 	}
-	if ended.Error != nil { // those of the changes say more
-		ended.Error.Attempts, ended.Error.AttemptsSent, ended.Error.RequestID, ended.Error.Failures = 0, 0, "", nil
+	if ended.Status == "partial" { // all was sent: the errors are those of the changes
+		ended.Error = nil
 	}
 	ended.Settled = settled
 	ended.Failures = inOrder(byIndex)
