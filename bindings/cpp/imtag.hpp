@@ -33,6 +33,7 @@
 #include "imtag/batcher.hpp"
 #include "imtag/bulk.hpp"
 #include "imtag/call.hpp"
+#include "imtag/cancel.hpp"
 #include "imtag/change.hpp"
 #include "imtag/client.hpp"
 #include "imtag/config.hpp"

@@ -170,9 +170,16 @@ private:
             throw misuse("wrong use of libimtag, nothing was sent: the imtag::batcher was abandoned or moved from",
                          "make an imtag::batcher anew");
         if (all_->is_of_another_process())
-            throw misuse("wrong use of libimtag, nothing was sent: the imtag::batcher is that of the parent process",
-                         "make an imtag::batcher in each process");
+            refuse_as_the_parents();
         return *all_;
+    }
+
+    /// The library says it, without a lock that a thread of the parent may hold.
+    [[noreturn]] void refuse_as_the_parents() const {
+        im_completions* none = nullptr;
+        im_error* left = nullptr;
+        const im_status status = im_batcher_poll(all_->batcher(), 0, &none, &left);
+        detail::raise(status, left);
     }
 
     template <class Act>

@@ -5,6 +5,7 @@
 #define IMTAG_BULK_HPP
 
 #include "call.hpp"
+#include "cancel.hpp"
 #include "change.hpp"
 #include "completions.hpp"
 
@@ -53,6 +54,9 @@ public:
     /// as many. The more, the fewer requests users of many tags need.
     bulk_options& room(std::size_t changes) { return room_ = changes, *this; }
 
+    /// The token by which any thread may cancel the run, also one that the run waits for: the range, say.
+    bulk_options& cancel(const cancel_token& token) { return cancel_ = token, *this; }
+
     /// A callable that is asked with an imtag::progress on the thread of the run, about every 100 ms, but not while
     /// that is in the range or in the function that is told. true cancels the run: nothing more is sent, and the
     /// attempts under way are seen through, for which attempt_timeout is the bound; the second true ends these too. An
@@ -73,6 +77,7 @@ private:
 
     std::optional<std::chrono::milliseconds> timeout_, attempt_timeout_, settling_time_, linger_;
     std::optional<std::size_t> room_;
+    std::optional<cancel_token> cancel_;
     std::function<bool(const imtag::progress&)> progress_;
 };
 
@@ -93,6 +98,8 @@ public:
             raise(status, left);
         run_.reset(made);
         set(options);
+        if (options.cancel_)
+            cancellation_.emplace(*options.cancel_, made);
     }
     bulk_run(const bulk_run&) = delete;  // the library has its address
     bulk_run& operator=(const bulk_run&) = delete;
@@ -201,7 +208,9 @@ private:
         } catch (...) {
             if (!thrown_)
                 thrown_ = std::current_exception();
-            if (!cancelled_)
+            if (!cancelled_ && cancellation_)
+                cancellation_->cancel_once();
+            else if (!cancelled_)
                 im_bulk_cancel(run_.get());
             cancelled_ = true;
         }
@@ -244,7 +253,8 @@ private:
     std::exception_ptr thrown_;
     bool cancelled_ = false;
     bool silent_ = false;  // what is told threw
-    std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // goes first, as it asks for progress
+    std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // goes before what it asks for progress
+    std::optional<cancellation> cancellation_;              // goes before the run
 };
 
 }  // namespace detail

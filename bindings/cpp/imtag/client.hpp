@@ -95,7 +95,7 @@ public:
     /// told     is called on this thread with the imtag::outcome of each change that came out of the range, in the
     ///          order in which these become known. One that came when the run had ended has why as its error, and is in no
     ///          count, as it was not taken
-    /// options  time limits, linger, room, progress
+    /// options  time limits, linger, room, progress, cancel
     ///
     /// Returns when every change has its outcome. That some failed is no exception, as `told` has heard why. Throws
     /// where the run was cancelled or ended early, as the app is not let in or the service gave out: error::summary()

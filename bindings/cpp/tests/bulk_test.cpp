@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <thread>
 
 using namespace std::chrono_literals;
 using imtag::change;
@@ -198,6 +199,70 @@ TEST(bulk, what_progress_throws_cancels_once_and_is_thrown_on) {
     EXPECT_STREQ(error.what(), "enough");
     EXPECT_EQ(asked, 1);
     EXPECT_FALSE(told.empty());
+}
+
+TEST(bulk, a_token_cancels_at_once_where_the_range_uses_it) {
+    auto& service = fresh();
+    const imtag::cancel_token token;
+    const auto make = [&token](std::size_t number) {
+        if (number == 2)
+            token.cancel();
+        return tagged(number);
+    };
+    const auto options = imtag::bulk_options{}.linger(std::chrono::milliseconds::max()).cancel(token);
+    outcomes told;
+    const auto error = thrown<imtag::cancelled>(
+        [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told), options)); });
+    EXPECT_EQ(told.size(), 3u);
+    EXPECT_EQ(error.summary()->taken, 2u);  // the third found the run ended
+    EXPECT_EQ(error.summary()->attempts, 0u);
+    EXPECT_NE(told[2].find("cancelled (not applied"), std::string::npos) << told[2];
+
+    const auto later = thrown<imtag::cancelled>(  // the token stays so, for every run that has it
+        [&] { static_cast<void>(service.client().bulk(made_once(tagged), ignore, options)); });
+    EXPECT_EQ(later.summary()->taken, 0u);
+}
+
+TEST(bulk, a_token_that_another_thread_cancels_lets_an_attempt_end_and_a_second_time_ends_it) {
+    auto& service = fresh();
+    for (const bool twice : {false, true}) {
+        service.reset();
+        service.fault("add", twice ? R"({"kind": "delay", "delay_ms": 60000})" : R"({"kind": "delay", "delay_ms": 500})");
+        const imtag::cancel_token token;
+        std::thread canceller([&] {
+            while (service.requests().find("user0") == std::string::npos)
+                std::this_thread::sleep_for(1ms);
+            token.cancel();
+            if (twice)
+                token.cancel();
+        });
+        const auto options = imtag::bulk_options{}.cancel(token);
+        outcomes told;
+        const std::vector<change> changes{tagged(0), change::remove("user0", {"a"})};
+        EXPECT_THROW(static_cast<void>(service.client().bulk(changes, note_in(told), options)), imtag::cancelled);
+        canceller.join();
+        EXPECT_EQ(told[0].find("possibly applied") != std::string::npos, twice) << told[0];
+        EXPECT_NE(told[1].find("not applied"), std::string::npos) << told[1];
+    }
+}
+
+TEST(bulk, what_is_thrown_after_a_token_was_cancelled_lets_attempts_end) {
+    auto& service = fresh();
+    service.fault("add", R"({"kind": "delay", "delay_ms": 300})");
+    const imtag::cancel_token token;
+    const auto make = [&](std::size_t number) {
+        if (number == 0)
+            return tagged(number);
+        while (service.requests().find("user0") == std::string::npos)
+            std::this_thread::sleep_for(1ms);
+        token.cancel();
+        throw std::runtime_error("enough");
+    };
+    const auto options = imtag::bulk_options{}.linger(0ms).cancel(token);
+    outcomes told;
+    const auto run = [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told), options)); };
+    EXPECT_THROW(run(), std::runtime_error);
+    EXPECT_EQ(told, (outcomes{{0, ""}}));
 }
 
 TEST(bulk, a_run_that_is_not_let_in_ends_early_and_says_why) {
