@@ -145,7 +145,8 @@ void play_bulk(const im_client *client, const cJSON *bulk, FILE *to) {
     if (after_arrivals)
         canceller_stop(&canceller);
 
-    write_end(to, status, error);
+    /* where only some changes failed, each has its error */
+    write_end(to, status, status == IM_PARTIAL ? NULL : error);
     fprintf(to, ", \"settled\": %zu", it.settled);
     write_failures(to, "index", it.failures, most);
     write_summary(to, &it);

@@ -90,7 +90,7 @@ static void write_violations(FILE *to, const im_error *error) {
     putc(']', to);
 }
 
-/* What all errors say: of a call, a run, a change. */
+/* What an error of a call says, and one of a change. */
 static void write_why(FILE *to, const im_error *error) {
     member(to, "message", im_str_of(im_error_message(error)));
     member(to, "remedy", im_str_of(im_error_remedy(error)));
@@ -105,30 +105,24 @@ static const char *name_of(im_status status) {
     return known ? STATUSES[status] : "unknown";
 }
 
-void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error) {
+void write_end(FILE *to, im_status status, const im_error *error) {
     fprintf(to, "{\"status\": \"%s\"", name_of(status));
-    if (result)
-        write_result(to, result);
-    if (error) {
-        fputs(", \"error\": {", to);
-        write_why(to, error);
-        fputs(", ", to);
-        member(to, "request_id", im_error_request_id(error));
-        fprintf(to, "\"attempts\": %u, \"attempts_sent\": %u, ", im_error_attempts(error),
-                im_error_attempts_sent(error));
-        write_left_out(to, error);
-        putc('}', to);
-    }
+    if (!error)
+        return;
+    fputs(", \"error\": {", to);
+    write_why(to, error);
+    fputs(", ", to);
+    member(to, "request_id", im_error_request_id(error));
+    fprintf(to, "\"attempts\": %u, \"attempts_sent\": %u, ", im_error_attempts(error), im_error_attempts_sent(error));
+    write_left_out(to, error);
     putc('}', to);
 }
 
-void write_end(FILE *to, im_status status, const im_error *error) {
-    fprintf(to, "{\"status\": \"%s\"", name_of(status));
-    if (error) {
-        fputs(", \"error\": {", to);
-        write_why(to, error);
-        putc('}', to);
-    }
+void write_outcome(FILE *to, im_status status, const im_result *result, const im_error *error) {
+    write_end(to, status, error);
+    if (result)
+        write_result(to, result);
+    putc('}', to);
 }
 
 char *failure_of(const im_error *error) {
