@@ -7,7 +7,7 @@ import pickle
 import threading
 import time
 import warnings
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from emulator import HANGS, Emulator
 
 import imtag
 from imtag import _batcher
+from imtag._library import lib
 
 LONG = 60.0  # longer than any test takes
 
@@ -159,7 +160,7 @@ def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[bool] = []
-    submit_to_library = _batcher._SUBMITS[imtag.Operation.ADD]
+    submit_to_library = lib.im_batcher_submit_flat
 
     def waits_for_room(*arguments: Any) -> int:
         flushed.append(flushes(batcher))
@@ -167,7 +168,7 @@ def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
         return status
 
     with client.batcher(linger=0) as batcher:
-        monkeypatch.setitem(_batcher._SUBMITS, imtag.Operation.ADD, waits_for_room)
+        monkeypatch.setattr(lib, "im_batcher_submit_flat", waits_for_room)
         batcher.submit(imtag.add("u", ["a"])).result(20)
     assert flushed == [True]
 
@@ -176,7 +177,7 @@ def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
 def test_an_exception_as_a_change_is_submitted_leaves_nothing_that_a_flush_waits_for(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    submit_to_library = _batcher._SUBMITS[imtag.Operation.ADD]
+    submit_to_library = lib.im_batcher_submit_flat
 
     def interrupted(*arguments: Any) -> int:
         if taken:
@@ -184,7 +185,7 @@ def test_an_exception_as_a_change_is_submitted_leaves_nothing_that_a_flush_waits
         raise KeyboardInterrupt
 
     with client.batcher(linger=LONG) as batcher:
-        monkeypatch.setitem(_batcher._SUBMITS, imtag.Operation.ADD, interrupted)
+        monkeypatch.setattr(lib, "im_batcher_submit_flat", interrupted)
         with pytest.raises(KeyboardInterrupt):
             batcher.submit(imtag.add("u", ["a"]))
         assert flushes(batcher)
@@ -263,6 +264,26 @@ def test_a_change_that_is_given_up_knows_whether_it_was_sent(emulator: Emulator,
             batcher.add_tag("u2", ["a"], timeout=0.3)
         assert sent.value.effect is imtag.Effect.POSSIBLY_APPLIED
     assert emulator.tags("u1") == []
+
+
+def test_a_thread_whose_time_is_up_takes_its_change_back_and_waits_outside_of_the_library(
+    emulator: Emulator, client: imtag.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.faults("add", HANGS)
+    monkeypatch.setattr(_batcher, "_CALLS", {})  # which wait in it
+    with client.batcher(linger=0, attempt_timeout=1) as batcher, ThreadPoolExecutor() as threads:
+        sent = threads.submit(batcher.add_tag, "u", ["a"], timeout=0.5)
+        emulator.wait_for_arrivals(1)
+        behind_it = threads.submit(batcher.add_tag, "u", ["b"], timeout=0.1)
+        errors = [call.exception(20) for call in (sent, behind_it)]
+        batcher.flush()
+        with pytest.raises(TypeError, match="timeout: str, expected seconds"):
+            threads.submit(batcher.add_tag, "u", ["c"], timeout="1").result(20)  # type: ignore[arg-type]
+        threads.submit(batcher.add_tag, "u", ["d"], timeout=float("inf")).result(20)
+    effects = [(type(error), error.effect) for error in errors if isinstance(error, imtag.ChangeError)]
+    late = imtag.ChangeError.that_is(imtag.TimeoutError)
+    assert effects == [(late, imtag.Effect.POSSIBLY_APPLIED), (late, imtag.Effect.NOT_APPLIED)]
+    assert emulator.tags("u") == ["d"]
 
 
 def test_a_batcher_that_is_dropped_with_work_in_it_says_how_much_and_fails_its_futures(client: imtag.Client) -> None:

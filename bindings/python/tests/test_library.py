@@ -103,9 +103,11 @@ def test_the_prototypes_are_those_of_the_header() -> None:
     parameters = {name: [] if takes == "void" else takes.split(",") for name, takes in declared}
     ours = {name: len(takes) for name, (_, takes) in _prototypes.PROTOTYPES.items()}
     assert ours == {name: len(parameters[name]) for name in ours}
-    one_by_one = {name[: -len("_flat")] for name in ours if name.endswith("_flat")} - {"im_bulk_push"}
+    one_by_one = {name[: -len("_flat")] for name in ours if name.endswith("_flat")}
+    one_by_one -= {"im_bulk_push", "im_batcher_submit"}
     one_by_one |= {"im_bulk_add_tag", "im_bulk_remove_tag", "im_bulk_clear_tags"}
-    one_by_one |= {"im_completions_count", "im_completions_id"}
+    one_by_one |= {"im_batcher_submit_add_tag", "im_batcher_submit_remove_tag"}
+    one_by_one |= {"im_completions_count", "im_completions_id", "im_batcher_refuse_flat"}
     assert set(parameters) - set(ours) == one_by_one | {"im_str_of"}
     for name, (_, takes) in _prototypes.PROTOTYPES.items():
         for parameter, kind in zip(parameters[name], takes):
@@ -127,6 +129,8 @@ def expected(parameter: str) -> object:
         "im_interrupt": _prototypes.INTERRUPT,
         "im_progress": _prototypes.PROGRESS,
         "im_count": ctypes.c_int32,
+        "im_operation": ctypes.c_int32,
+        "im_status": ctypes.c_int32,
         "im_when_full": ctypes.c_int32,
         "im_context_free": ctypes.c_void_p,
     }[parameter.rsplit(" ", 1)[0]]

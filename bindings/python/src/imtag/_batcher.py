@@ -10,14 +10,14 @@ from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _errors, _exit
-from ._call import Call, Cancel
+from ._call import Call, Cancel, milliseconds
 from ._changes import Change, Operation, add, clear, remove
 from ._credentials import Supplier
 from ._errors import Error
 from ._green import blocking, pool
 from ._interrupt import on_main_thread
 from ._library import lib
-from ._marshal import Strings, Text
+from ._marshal import Strings, Text, changes_flat
 from ._options import Options
 from ._raise import change_error, exception_of
 from ._submitted import Given, Submitted, Waiter
@@ -30,11 +30,8 @@ _CALLS = {
     Operation.REMOVE: lib.im_batcher_remove_tag,
     Operation.CLEAR: lib.im_batcher_clear_tags,
 }
-_SUBMITS = {
-    Operation.ADD: lib.im_batcher_submit_add_tag,
-    Operation.REMOVE: lib.im_batcher_submit_remove_tag,
-    Operation.CLEAR: lib.im_batcher_submit_clear_tags,
-}
+_IM_TIMEOUT = 8
+_OF_THE_BATCHER = 2**64 - 1
 
 
 class Batcher:
@@ -134,21 +131,25 @@ class Batcher:
             submitted.supplier.ready()
         return submitted
 
-    def _submit(self, change: Change, given: Given | Waiter) -> None:
+    def _submit(self, change: Change, given: Given | Waiter, timeout: float | None = None) -> int:
         """Hand a change to the library, with what its outcome goes to."""
         submitted = self._ready()
-        strings = Strings(change.account, change.tags)
+        timeout_ms = milliseconds(timeout, "timeout")
+        timeout_ms = _OF_THE_BATCHER if timeout_ms is None else min(timeout_ms, _OF_THE_BATCHER - 1)
+        _, flat = changes_flat([change])
+        texts = flat.arguments[:4]  # without the counts of tags, as there is one change
         error = c_void_p()
         submitted.start()
         number = submitted.number()
         try:
             submitted.given[number] = given  # before it is taken, as its outcome may be there at once
-            submit = _SUBMITS[change.operation]
-            tags = () if change.operation is Operation.CLEAR else strings.tags
-            status = blocking(submit, submitted.pointer, number, strings.account, *tags, ctypes.byref(error))
+            submit = lib.im_batcher_submit_flat
+            left = ctypes.byref(error)
+            status = blocking(submit, submitted.pointer, change.operation, number, *texts, timeout_ms, left)
             if status != 0:
                 raise _exception(status, error)
             given.taken = True
+            return number
         except BaseException:
             submitted.given.pop(number, None)  # nobody waits for it
             raise
@@ -158,10 +159,12 @@ class Batcher:
 
     def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
         submitted = self._ready()
-        if timeout is None and cancel is None and not submitted.is_thread and (not on_main_thread() or pool()):
+        if cancel is None and not submitted.is_thread and (not on_main_thread() or pool()):
+            begun = time.monotonic()
             waiter = Waiter(submitted.line)
-            self._submit(change, waiter)
-            waiter.wait()
+            number = self._submit(change, waiter, timeout)
+            until = None if timeout is None else begun + timeout
+            waiter.wait(until, lambda: lib.im_batcher_withdraw(submitted.pointer, number, _IM_TIMEOUT, None))
             return
         strings = Strings(change.account, change.tags)
         tags = () if change.operation is Operation.CLEAR else strings.tags

@@ -32,7 +32,6 @@ _STATUS = c_int32
 _USERS_FLAT = (_HANDLE, c_char_p, c_size_t, c_void_p, c_size_t, c_void_p, c_size_t, _HANDLE, _OUT, _OUT)
 _ACCOUNTS_FLAT = (_HANDLE, c_char_p, c_size_t, c_void_p, c_size_t, _HANDLE, _OUT, _OUT)
 _CHANGE = (_HANDLE, Str, c_void_p, c_size_t, _HANDLE, _OUT)
-_SUBMITTED = (_HANDLE, c_uint64, Str, c_void_p, c_size_t, _OUT)
 _MS = (_STATUS, (_HANDLE, c_uint64))
 
 # name: what it returns, what it takes
@@ -127,9 +126,12 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_batcher_add_tag": (_STATUS, _CHANGE),
     "im_batcher_remove_tag": (_STATUS, _CHANGE),
     "im_batcher_clear_tags": (_STATUS, (_HANDLE, Str, _HANDLE, _OUT)),
-    "im_batcher_submit_add_tag": (_STATUS, _SUBMITTED),
-    "im_batcher_submit_remove_tag": (_STATUS, _SUBMITTED),
+    "im_batcher_submit_flat": (
+        _STATUS,
+        (_HANDLE, c_int32, c_uint64, c_char_p, c_size_t, c_void_p, c_size_t, c_uint64, _OUT),
+    ),
     "im_batcher_submit_clear_tags": (_STATUS, (_HANDLE, c_uint64, Str, _OUT)),
+    "im_batcher_withdraw": (_STATUS, (_HANDLE, c_uint64, _STATUS, _OUT)),
     "im_batcher_poll": (_STATUS, (_HANDLE, c_uint64, _OUT, _OUT)),
     "im_batcher_flush": (_STATUS, (_HANDLE, _HANDLE, _OUT)),
     "im_batcher_close": (_STATUS, (_HANDLE, _HANDLE, _OUT)),

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections import deque
+from collections.abc import Callable
 from ctypes import c_void_p
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -77,10 +78,13 @@ class Waiter:
         self.error: ChangeError | None = None
         self.taken = False
 
-    def wait(self) -> None:
-        """Wait, and raise unless the change is done."""
+    def wait(self, until: float | None, withdraw: Callable[[], object]) -> None:
+        """Wait, and raise unless the change is done. By that reading of time.monotonic the change is withdrawn."""
         try:
-            self._lock.acquire()
+            seconds = -1 if until is None else min(max(0, until - time.monotonic()), threading.TIMEOUT_MAX)
+            if not self._lock.acquire(timeout=seconds):
+                withdraw()
+                self._lock.acquire()
         finally:  # also where an exception ended the wait: the next may have no other that wakes it
             self._waits = False
             wake_first(self._line)
