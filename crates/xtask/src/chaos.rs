@@ -2,15 +2,15 @@
 //! import is killed by `kill -9` again and again and started anew by the same command, the emulator is killed beside
 //! it; and at the end every tag of every user is what the file says, less exactly what the list of failed users says.
 //!
-//! All is drawn from a seed, but for the moments at which threads and processes do what they do: a run that fails is
-//! likely to fail again with its seed, no more.
+//! All is drawn from a seed, except when threads and processes run: a run that fails is likely to fail again with its
+//! seed, no more.
 
 mod check;
-mod course;
 mod failed;
 mod faults;
 mod file;
 mod import;
+mod kill_plan;
 mod service;
 
 use std::collections::VecDeque;
@@ -28,9 +28,9 @@ use serde_json::Value;
 use crate::Error;
 use crate::cargo::cargo;
 use crate::install::build;
-use course::{Kill, Victim};
 use file::User;
 use import::{End, Import};
+use kill_plan::{Kill, Victim};
 use service::{Counts, KEY, Service};
 
 const HELP: &str = "\
@@ -126,7 +126,7 @@ impl Chaos {
 
     fn within(&self, imtag: &Path, folder: &Path) -> Result<(), Error> {
         let users: Vec<User> = (0..self.users)
-            .map(|user| User::of(self.seed, user))
+            .map(|user| User::from_seed(self.seed, user))
             .collect();
         write_file(&users, folder)?;
         let had_tags = put_before(&users, folder)?;
@@ -141,7 +141,7 @@ impl Chaos {
             import,
             had_tags,
             to_come,
-            kills: course::kills(self.seed, self.kills),
+            kills: kill_plan::kills(self.seed, self.kills),
             starts: 0,
             killed: 0,
             early: 0,

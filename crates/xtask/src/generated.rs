@@ -1,5 +1,5 @@
 //! Files of the repository that a task generates: the same code writes one and says whether it is stale, so the
-//! two cannot come apart, and every complaint names the command that mends it.
+//! two cannot come apart, and every message names the command that fixes it.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -52,7 +52,7 @@ impl Generated {
         Ok(())
     }
 
-    /// Says what is wrong with the file, and which command mends it.
+    /// Says what is wrong with the file, and which command fixes it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let (path, command) = (self.path, self.command);
         match fs::read(self.file()) {
@@ -75,18 +75,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stale_or_missing_file_is_named_with_the_command_that_mends_it() {
-        let of = |path| Generated {
+    fn a_stale_or_missing_file_is_named_with_the_command_that_fixes_it() {
+        let generated = |path| Generated {
             path,
             command: "cargo xtask this",
             content: b"other".to_vec(),
         };
         assert_eq!(
-            of("Cargo.toml").check().unwrap_err().to_string(),
+            generated("Cargo.toml").check().unwrap_err().to_string(),
             "Cargo.toml is stale: run `cargo xtask this`"
         );
         assert_eq!(
-            of("no such file").check().unwrap_err().to_string(),
+            generated("no such file").check().unwrap_err().to_string(),
             "no such file is missing: run `cargo xtask this`"
         );
     }

@@ -55,7 +55,7 @@ pub(super) fn tag(number: u16) -> String {
 
 impl User {
     /// The user of this number in the file of this seed.
-    pub(super) fn of(seed: u64, user: u64) -> User {
+    pub(super) fn from_seed(seed: u64, user: u64) -> User {
         let mut draw = Draw {
             seed: mix(seed, user),
             drawn: 0,
@@ -138,15 +138,15 @@ impl Wish {
 
     /// How often the user is to stand in a request, at least.
     pub(super) fn slots(&self) -> usize {
-        let of = |there: bool| {
+        let slots_of = |there: bool| {
             self.tags
                 .values()
                 .filter(|it| **it == there)
                 .count()
                 .div_ceil(10)
         };
-        let removes = if self.clear { 0 } else { of(false) };
-        usize::from(self.clear) + removes + of(true)
+        let removes = if self.clear { 0 } else { slots_of(false) };
+        usize::from(self.clear) + removes + slots_of(true)
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_last_word_on_a_tag_wins_and_a_clear_voids_what_was_said_before() {
-        let of = |rows: &[Row]| {
+        let wish_of = |rows: &[Row]| {
             let rows = rows.to_vec();
             User {
                 rows,
@@ -224,11 +224,11 @@ mod tests {
             }
             .wish()
         };
-        let wish = of(&[Row::Add(1), Row::Remove(2), Row::Remove(1), Row::Add(2)]);
+        let wish = wish_of(&[Row::Add(1), Row::Remove(2), Row::Remove(1), Row::Add(2)]);
         assert!(!wish.clear);
         assert_eq!(wish.tags, BTreeMap::from([(1, false), (2, true)]));
         assert_eq!(wish.slots(), 2);
-        let wish = of(&[Row::Add(1), Row::Clear, Row::Add(3)]);
+        let wish = wish_of(&[Row::Add(1), Row::Clear, Row::Add(3)]);
         assert!(wish.clear);
         assert_eq!(wish.tags, BTreeMap::from([(3, true)]));
         assert_eq!(wish.slots(), 2);
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_file_has_users_of_every_kind_and_bad_rows_of_every_kind() {
-        let users: Vec<User> = (0..20_000).map(|user| User::of(1, user)).collect();
+        let users: Vec<User> = (0..20_000).map(|user| User::from_seed(1, user)).collect();
         let wishes: Vec<Wish> = users.iter().map(User::wish).collect();
         assert!(wishes.iter().any(Wish::is_too_much));
         assert!(

@@ -28,7 +28,7 @@ pub(super) struct Running(Child);
 pub(super) enum End {
     /// Every row is done, or listed with its reason.
     Done,
-    /// The service gave out, or looked as if it let nobody in; the same command goes on.
+    /// The service became unavailable, or seemed to reject the app; the same command goes on.
     Early,
 }
 

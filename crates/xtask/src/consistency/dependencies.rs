@@ -1,5 +1,6 @@
-//! Who may depend on whom: our crates one way, and the libraries on a short list, as whoever embeds them builds and
-//! trusts all of it. Dependencies of tests are free, but for core's on our own crates.
+//! The dependencies that are allowed: those between our crates in one direction, and those of the libraries by a short
+//! list, as users of the libraries build and trust all of it. Dependencies of tests are free, except those of core on our
+//! own crates.
 
 use super::assert_none;
 use super::metadata::{Dependency, Metadata, Package, workspace};
@@ -72,7 +73,9 @@ fn wrong_ways(metadata: &Metadata) -> Vec<String> {
             ));
             continue;
         };
-        let binding = |it: &Dependency| it.is_ours() && (!it.is_of_tests() || name == "imtag-core");
+        let binding = |it: &Dependency| {
+            it.is_workspace_crate() && (!it.is_of_tests() || name == "imtag-core")
+        };
         for dependency in package.dependencies().filter(binding) {
             if !allowed.contains(&dependency.name()) {
                 faults.push(format!("{name} may not depend on {}", dependency.name()));
@@ -91,7 +94,7 @@ fn not_on_the_list(metadata: &Metadata) -> Vec<String> {
     for (package, (name, list)) in libraries {
         let outside = package
             .dependencies()
-            .filter(|it| !it.is_ours() && !it.is_of_tests());
+            .filter(|it| !it.is_workspace_crate() && !it.is_of_tests());
         for dependency in outside
             .map(Dependency::name)
             .filter(|it| !list.contains(it))
@@ -154,7 +157,7 @@ mod tests {
         json!({ "name": name, "kind": kind, "path": path, "optional": false })
     }
 
-    fn of(name: &str, dependencies: &[serde_json::Value]) -> Metadata {
+    fn metadata(name: &str, dependencies: &[serde_json::Value]) -> Metadata {
         let features = json!({ "default": ["more"], "more": ["color"], "color": [] });
         let package = json!({ "name": name, "source": null, "dependencies": dependencies, "features": features });
         Metadata(json!({ "packages": [package] }))
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn a_dependency_against_the_direction_is_named() {
         let ours = |name, kind| dependency(name, kind, Some("crates/x"));
-        let wrong = of(
+        let wrong = metadata(
             "imtag-transport",
             &[
                 ours("imtag-emulator", None),
@@ -178,17 +181,21 @@ mod tests {
             ]
         );
         assert!(
-            wrong_ways(&of(
+            wrong_ways(&metadata(
                 "imtag-transport",
                 &[ours("imtag-emulator", Some("dev"))]
             ))
             .is_empty()
         );
         assert_eq!(
-            wrong_ways(&of("imtag-core", &[ours("imtag-emulator", Some("dev"))])).len(),
+            wrong_ways(&metadata(
+                "imtag-core",
+                &[ours("imtag-emulator", Some("dev"))]
+            ))
+            .len(),
             1
         );
-        assert!(wrong_ways(&of("imtag-new", &[]))[0].starts_with("imtag-new is a new crate"));
+        assert!(wrong_ways(&metadata("imtag-new", &[]))[0].starts_with("imtag-new is a new crate"));
     }
 
     #[test]
@@ -200,18 +207,21 @@ mod tests {
             outside("sha2", None),
         ];
         assert_eq!(
-            not_on_the_list(&of("imtag-core", &wrong)),
+            not_on_the_list(&metadata("imtag-core", &wrong)),
             [
                 "imtag-core depends on tokio, which is not on its list",
                 "imtag-core depends on cc, which is not on its list",
             ]
         );
-        assert!(not_on_the_list(&of("imtag-core", &[outside("proptest", Some("dev"))])).is_empty());
+        assert!(
+            not_on_the_list(&metadata("imtag-core", &[outside("proptest", Some("dev"))]))
+                .is_empty()
+        );
     }
 
     #[test]
     fn an_emulator_that_cannot_be_left_out_or_is_not_there_by_default_is_named() {
-        let cli = of(
+        let cli = metadata(
             "imtag-cli",
             &[dependency("imtag-emulator", None, Some("crates/emulator"))],
         );

@@ -100,7 +100,7 @@ impl<'m> Dependency<'m> {
         self.0["req"].as_str().unwrap()
     }
 
-    pub(super) fn is_ours(self) -> bool {
+    pub(super) fn is_workspace_crate(self) -> bool {
         !self.0["path"].is_null()
     }
 

@@ -25,7 +25,7 @@ fn other_versions(metadata: &Metadata, version: &str) -> Vec<String> {
         }
         let asked = package
             .dependencies()
-            .filter(|it| it.is_ours() && !it.is_of_tests());
+            .filter(|it| it.is_workspace_crate() && !it.is_of_tests());
         for dependency in asked.filter(|it| it.requirement() != format!("^{version}")) {
             let (other, requirement) = (dependency.name(), dependency.requirement());
             faults.push(format!(

@@ -28,10 +28,15 @@ pub(super) fn notice(package: &str) -> Result<String, Error> {
     let mut notice = format!("What is in this artefact beside libimtag's own code\n\n{BESIDE}");
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in others {
-        let of = |field: &str| package[field].as_str().unwrap_or_default();
-        let name = format!("{} {}", of("name"), of("version"));
-        writeln!(notice, "{name}, {}: {}", of("license"), of("repository"))?;
-        let folder = Path::new(of("manifest_path")).parent();
+        let value = |field: &str| package[field].as_str().unwrap_or_default();
+        let name = format!("{} {}", value("name"), value("version"));
+        writeln!(
+            notice,
+            "{name}, {}: {}",
+            value("license"),
+            value("repository")
+        )?;
+        let folder = Path::new(value("manifest_path")).parent();
         for text in texts_in(folder.ok_or("a manifest lies in a folder")?)? {
             texts.entry(text).or_default().push(name.clone());
         }

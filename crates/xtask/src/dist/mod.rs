@@ -1,12 +1,12 @@
 //! `cargo xtask dist`: what is shipped to machines without Rust, into `target/artefacts` (`target/dist` is Cargo's own,
 //! for the profile): the libraries, the command line and the wheel, for this platform and an old glibc. What fails its
-//! trial is not written.
+//! test is not written.
 
 mod glibc;
 mod licences;
 mod package;
-mod places;
-mod trial;
+mod path_remapping;
+mod smoke_test;
 mod wheel;
 mod zig;
 
@@ -17,7 +17,7 @@ use crate::Error;
 use crate::install::program::output;
 use crate::install::{build, sizes};
 use crate::pypi::{VirtualEnv, lock};
-use places::Places;
+use path_remapping::PathRemapping;
 use zig::Zig;
 
 const HELP: &str = "\
@@ -57,18 +57,18 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         fs::create_dir_all(folder)?;
     }
     let tools = VirtualEnv::locked(lock::DIST, target.join("artefacts-tools"))?;
-    let places = Places::of_this_machine(&target)?;
+    let remapping = PathRemapping::of_this_machine(&target)?;
     let zig = Zig {
         tools: &tools,
-        places: &places,
+        remapping: &remapping,
         cache: target.join("artefacts-cache"),
     };
 
     let libraries = zig.libraries()?;
     let program = zig.command_line()?;
-    trial::is_linked_as_meant(&libraries.shared)?;
+    smoke_test::is_linked_as_meant(&libraries.shared)?;
     for file in [&libraries.shared, &program] {
-        trial::runs_on_old_systems(file)?;
+        smoke_test::runs_on_old_systems(file)?;
     }
     let library_folder = package::library(&libraries, &work)?;
     let program_folder = package::program(&program, &work)?;
@@ -80,12 +80,12 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     )?;
     wheel::unpacked(&tools, &wheel, &work.join("wheel"))?;
 
-    trial::names_no_place(&library_folder, &places)?;
-    trial::names_no_place(&program_folder, &places)?;
-    trial::names_no_place(&work.join("wheel"), &places)?;
-    trial::programs(&zig, &library_folder, &work)?;
-    trial::panics_are_caught(&zig, &library_folder, &work)?;
-    trial::wheel(&wheel, &work)?;
+    smoke_test::names_no_place(&library_folder, &remapping)?;
+    smoke_test::names_no_place(&program_folder, &remapping)?;
+    smoke_test::names_no_place(&work.join("wheel"), &remapping)?;
+    smoke_test::programs(&zig, &library_folder, &work)?;
+    smoke_test::panics_are_caught(&zig, &library_folder, &work)?;
+    smoke_test::wheel(&wheel, &work)?;
 
     let mut files = Vec::new();
     for file in [

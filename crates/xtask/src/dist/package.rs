@@ -11,9 +11,9 @@ use crate::Error;
 use crate::cargo::root;
 use crate::install::build::Libraries;
 use crate::install::program::output;
-use crate::install::put::{Content, put};
 use crate::install::tree::{self, Tree};
 use crate::install::write;
+use crate::install::write_atomic::{Content, write_atomic};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -26,7 +26,7 @@ pub(super) fn library(libraries: &Libraries, to: &Path) -> Result<PathBuf, Error
     write(
         &Tree {
             relocatable: true,
-            ..Tree::of(&folder)
+            ..Tree::new(&folder)
         },
         libraries,
     )?;
@@ -37,7 +37,7 @@ pub(super) fn library(libraries: &Libraries, to: &Path) -> Result<PathBuf, Error
 /// The command line.
 pub(super) fn program(program: &Path, to: &Path) -> Result<PathBuf, Error> {
     let folder = to.join(name("imtag"));
-    put(&folder.join("imtag"), &Content::program(program))?;
+    write_atomic(&folder.join("imtag"), &Content::program(program))?;
     documents(&folder, "imtag-cli", include_str!("program.md"))?;
     Ok(folder)
 }
@@ -50,11 +50,11 @@ fn name(what: &str) -> String {
 /// What says how to use it, on which terms, and what changed.
 fn documents(folder: &Path, package: &str, readme: &str) -> Result<(), Error> {
     for file in ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"] {
-        put(&folder.join(file), &Content::file(&root().join(file)))?;
+        write_atomic(&folder.join(file), &Content::file(&root().join(file)))?;
     }
     let notice = licences::notice(package)?;
-    put(&folder.join("THIRD-PARTY.txt"), &Content::Text(notice))?;
-    put(&folder.join("README.md"), &Content::Text(filled(readme)))?;
+    write_atomic(&folder.join("THIRD-PARTY.txt"), &Content::Text(notice))?;
+    write_atomic(&folder.join("README.md"), &Content::Text(filled(readme)))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::zig::GLIBC;
 use crate::Error;
 use crate::cargo::root;
 use crate::install::program::output;
-use crate::install::put::{Content, put};
+use crate::install::write_atomic::{Content, write_atomic};
 use crate::pypi::VirtualEnv;
 
 /// Builds the wheel into a folder, with a notice of whose code is in it.
@@ -40,7 +40,7 @@ pub(super) fn built(
     let name = concat!("imtag-", env!("CARGO_PKG_VERSION"));
     let parts = parts.join(name);
     let beside = parts.join(format!("{name}.dist-info/licenses/THIRD-PARTY.txt"));
-    put(&beside, &Content::Text(notice.to_owned()))?;
+    write_atomic(&beside, &Content::Text(notice.to_owned()))?;
     fs::create_dir_all(&whole)?;
     output(
         python(&["wheel", "pack", "--dest-dir"])

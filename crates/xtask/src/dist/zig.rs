@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::glibc::Glibc;
-use super::places::Places;
+use super::path_remapping::PathRemapping;
 use crate::Error;
 use crate::cargo::clean;
 use crate::install::build::{self, Libraries};
@@ -16,7 +16,7 @@ pub(super) const GLIBC: Glibc = (2, 17);
 /// What is built with, and for what.
 pub(super) struct Zig<'a> {
     pub(super) tools: &'a VirtualEnv,
-    pub(super) places: &'a Places,
+    pub(super) remapping: &'a PathRemapping,
     pub(super) cache: PathBuf,
 }
 
@@ -45,7 +45,7 @@ impl Zig<'_> {
         let (major, minor) = GLIBC;
         let target = format!("{}.{major}.{minor}", target());
         command.args([task, "--locked", "--profile", "dist", "--target", &target]);
-        command.env("CARGO_ENCODED_RUSTFLAGS", self.places.rustflags());
+        command.env("CARGO_ENCODED_RUSTFLAGS", self.remapping.rustflags());
         command.env("CARGO_ZIGBUILD_CACHE_DIR", &self.cache);
         command.env("ZIG_GLOBAL_CACHE_DIR", self.cache.join("zig"));
         command

@@ -47,11 +47,11 @@ pub(crate) fn libraries_by(mut command: Command) -> Result<Libraries, Error> {
     let (shared, built) = (artefact("libimtag.so")?, artefact("libimtag.a")?);
     let system = messages.iter().find_map(native_static_libs);
     let system = system.ok_or("rustc did not say which libraries libimtag.a needs")?;
-    Libraries::of(shared, &built, system)
+    Libraries::new(shared, &built, system)
 }
 
 impl Libraries {
-    fn of(shared: PathBuf, built: &Path, system: Vec<String>) -> Result<Libraries, Error> {
+    fn new(shared: PathBuf, built: &Path, system: Vec<String>) -> Result<Libraries, Error> {
         let folder = shared.parent().ok_or("cargo built in no folder")?;
         let archive = archive::hidden(built, &shared, &folder.join("installable"))?;
         Ok(Libraries {
@@ -94,7 +94,7 @@ impl ForTests {
     /// The libraries, as [`libraries`] has them.
     pub(crate) fn libraries(&self) -> Result<Libraries, Error> {
         let (shared, built) = (self.file("libimtag.so")?, self.file("libimtag.a")?);
-        Libraries::of(shared, &built, system_libraries_of_std()?)
+        Libraries::new(shared, &built, system_libraries_of_std()?)
     }
 }
 

@@ -4,8 +4,8 @@ pub(crate) mod archive;
 pub(crate) mod build;
 pub(crate) mod elf;
 pub(crate) mod program;
-pub(crate) mod put;
 pub(crate) mod tree;
+pub(crate) mod write_atomic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         print!("{HELP}");
         return Ok(());
     };
-    put::can_write(&tree.written_to().join(&tree.libdir)).map_err(elsewhere)?; // the build takes a minute
+    write_atomic::can_write(&tree.written_to().join(&tree.libdir)).map_err(elsewhere)?; // the build takes a minute
     let libraries = build::libraries(&profile)?;
     for (path, had_to_be_written) in write(&tree, &libraries)? {
         let what = if had_to_be_written { "wrote" } else { "fresh" };
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
 pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
     let libraries = build::for_tests()?.libraries()?;
     let prefix = libraries.target.join("prefix");
-    write(&Tree::of(&prefix), &libraries)?;
+    write(&Tree::new(&prefix), &libraries)?;
     Ok(prefix)
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn optimised_tree() -> Result<PathBuf, Error> {
 pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut paths = Vec::new();
     for (path, content) in tree.files(libraries)? {
-        let had_to_be_written = put::put(&path, &content).map_err(elsewhere)?;
+        let had_to_be_written = write_atomic::write_atomic(&path, &content).map_err(elsewhere)?;
         paths.push((path, had_to_be_written));
     }
     Ok(paths)
@@ -116,7 +116,7 @@ fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Erro
         destdir,
         libdir,
         includedir,
-        ..Tree::of(&prefix)
+        ..Tree::new(&prefix)
     };
     Ok(Some((tree, profile)))
 }
@@ -125,13 +125,13 @@ fn options(mut arguments: lexopt::Parser) -> Result<Option<(Tree, String)>, Erro
 mod tests {
     use super::*;
 
-    fn of(arguments: &[&str]) -> Result<Option<(Tree, String)>, Error> {
+    fn parse(arguments: &[&str]) -> Result<Option<(Tree, String)>, Error> {
         options(lexopt::Parser::from_args(arguments))
     }
 
     #[test]
     fn what_is_not_said_is_as_usual() {
-        let (tree, profile) = of(&["--prefix", "/usr/local"]).unwrap().unwrap();
+        let (tree, profile) = parse(&["--prefix", "/usr/local"]).unwrap().unwrap();
         assert_eq!(tree.written_to(), Path::new("/usr/local"));
         assert_eq!(
             (tree.libdir, tree.includedir),
@@ -142,22 +142,22 @@ mod tests {
 
     #[test]
     fn nothing_is_installed_where_nobody_said() {
-        let why = of(&["--profile", "dev"]).err().unwrap().to_string();
+        let why = parse(&["--profile", "dev"]).err().unwrap().to_string();
         assert!(why.starts_with("where to? say --prefix DIR"), "{why}");
     }
 
     #[test]
     fn a_folder_may_be_given_before_the_prefix_that_it_lies_in() {
         let arguments = ["--libdir", "/opt/x/lib64", "--prefix", "/opt/x"];
-        let (tree, _) = of(&arguments).unwrap().unwrap();
+        let (tree, _) = parse(&arguments).unwrap().unwrap();
         assert_eq!(tree.libdir, Path::new("lib64"));
     }
 
     #[test]
     fn a_profile_or_option_that_there_is_not_is_named() {
-        let error = of(&["--profile", "fast"]).err().unwrap().to_string();
+        let error = parse(&["--profile", "fast"]).err().unwrap().to_string();
         assert_eq!(error, "there is no profile \"fast\": dist, release or dev");
-        let error = of(&["--fast"]).err().unwrap().to_string();
+        let error = parse(&["--fast"]).err().unwrap().to_string();
         assert!(error.starts_with("invalid option '--fast'"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::build::Libraries;
-use super::put::Content;
+use super::write_atomic::Content;
 use crate::Error;
 use crate::cargo::root;
 
@@ -46,7 +46,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// A tree with the usual folders.
-    pub(crate) fn of(prefix: &Path) -> Tree {
+    pub(crate) fn new(prefix: &Path) -> Tree {
         Tree {
             prefix: prefix.to_owned(),
             destdir: None,
@@ -178,7 +178,7 @@ mod tests {
 
     fn filled(template: &str) -> String {
         let system = ["gcc_s", "m"].map(str::to_owned);
-        Tree::of(Path::new("/opt/x")).filled(template, &system)
+        Tree::new(Path::new("/opt/x")).filled(template, &system)
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_relocatable_pc_file_finds_the_prefix_from_its_own_folder() {
-        let mut tree = Tree::of(Path::new("/opt/x"));
+        let mut tree = Tree::new(Path::new("/opt/x"));
         tree.relocatable = true;
         tree.libdir = "lib/x86_64-linux-gnu".into();
         let text = tree.filled("prefix=@PREFIX@", &[]);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn with_a_destdir_files_go_there_and_the_pc_files_name_the_prefix() {
-        let mut tree = Tree::of(Path::new("/usr"));
+        let mut tree = Tree::new(Path::new("/usr"));
         tree.destdir = Some("/tmp/package".into());
         assert_eq!(tree.written_to(), Path::new("/tmp/package/usr"));
         assert_eq!(tree.filled("@PREFIX@", &[]), "/usr");
@@ -222,11 +222,11 @@ mod tests {
 
     #[test]
     fn a_folder_outside_the_prefix_is_refused() {
-        let of = |folder: &str| from_prefix(folder.into(), Path::new("/usr"));
-        assert_eq!(of("lib64").unwrap(), Path::new("lib64"));
-        assert_eq!(of("/usr/lib/a").unwrap(), Path::new("lib/a"));
+        let relative = |folder: &str| from_prefix(folder.into(), Path::new("/usr"));
+        assert_eq!(relative("lib64").unwrap(), Path::new("lib64"));
+        assert_eq!(relative("/usr/lib/a").unwrap(), Path::new("lib/a"));
         for outside in ["/opt/lib", "../lib", "", "/usr"] {
-            let error = of(outside).unwrap_err().to_string();
+            let error = relative(outside).unwrap_err().to_string();
             assert!(error.ends_with("is not a folder inside the prefix, /usr"));
         }
     }

@@ -55,7 +55,7 @@ impl Row {
 
 /// Runs the scenarios under their windows, on every core, and returns the rows in order.
 fn simulate(scenarios: &[Scenario]) -> Vec<Row> {
-    let of = |scenario: &Scenario| {
+    let by_window = |scenario: &Scenario| {
         scenario
             .promise
             .windows()
@@ -63,7 +63,7 @@ fn simulate(scenarios: &[Scenario]) -> Vec<Row> {
             .map(|&window| (scenario.clone(), window))
             .collect()
     };
-    let jobs: Vec<(Scenario, Window)> = scenarios.iter().flat_map::<Vec<_>, _>(of).collect();
+    let jobs: Vec<(Scenario, Window)> = scenarios.iter().flat_map::<Vec<_>, _>(by_window).collect();
     let results: Vec<OnceLock<Figures>> = jobs.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
     let work = || {

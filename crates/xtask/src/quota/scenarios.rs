@@ -76,10 +76,10 @@ pub(super) fn round_trips() -> Vec<Scenario> {
     let micros =
         [500, 1_000, 5_000, 20_000, 50_000, 100_000, 200_000, 500_000].map(Duration::from_micros);
     let jitters = [ms(0), ms(5), ms(20)];
-    let of = |round_trip| {
+    let scenario = |round_trip| {
         jitters.map(|jitter| plain(round_trip, jitter).promises(Promise::Reaches(98.7)))
     };
-    let mut scenarios: Vec<_> = micros.into_iter().flat_map(of).collect();
+    let mut scenarios: Vec<_> = micros.into_iter().flat_map(scenario).collect();
     // 20 ms on each way, twice what the design's figures are for: another 1 %.
     scenarios.extend(
         [ms(5), ms(50)]
@@ -89,10 +89,10 @@ pub(super) fn round_trips() -> Vec<Scenario> {
 }
 
 pub(super) fn asymmetric() -> Vec<Scenario> {
-    let of = |round_trip| [10, 90].map(|percent| split(plain(round_trip, ms(20)), percent));
+    let scenario = |round_trip| [10, 90].map(|percent| split(plain(round_trip, ms(20)), percent));
     [ms(50), ms(500)]
         .into_iter()
-        .flat_map(of)
+        .flat_map(scenario)
         .map(|it| it.promises(Promise::Reaches(98.7)))
         .collect()
 }
@@ -115,24 +115,24 @@ pub(super) fn held_up() -> Vec<Scenario> {
 
 /// Each abandoned call takes its room for three seconds, which no figure of the design includes.
 pub(super) fn abandoned() -> Vec<Scenario> {
-    let of = |round_trip| {
+    let scenario = |round_trip| {
         let mut scenario = plain(round_trip, ms(20))
             .promises(Promise::NoRejection)
             .troubled(Trouble::StalledThere);
         scenario.setting.patience = Some(ms(300));
         scenario.but("1 % held up, abandoned after 300 ms")
     };
-    [ms(5), ms(50), ms(200)].map(of).into()
+    [ms(5), ms(50), ms(200)].map(scenario).into()
 }
 
 pub(super) fn cold() -> Vec<Scenario> {
-    let of = |round_trip| {
+    let scenario = |round_trip| {
         plain(round_trip, ms(20))
             .promises(Promise::Reaches(98.7))
             .troubled(Trouble::Cold)
     };
     [ms(5), ms(50), ms(200)]
-        .map(of)
+        .map(scenario)
         .map(|scenario| scenario.but("first 100 calls cold"))
         .into()
 }
@@ -140,8 +140,9 @@ pub(super) fn cold() -> Vec<Scenario> {
 /// The design says 97 to 98 %. Long round trips, and a process back sooner, are among what is known
 /// to remain.
 pub(super) fn killed() -> Vec<Scenario> {
-    let of = |round_trip| resumed(round_trip, [ms(100), ms(100)]).promises(Promise::Reaches(97.5));
-    [ms(5), ms(20), ms(50), ms(100)].map(of).into()
+    let scenario =
+        |round_trip| resumed(round_trip, [ms(100), ms(100)]).promises(Promise::Reaches(97.5));
+    [ms(5), ms(20), ms(50), ms(100)].map(scenario).into()
 }
 
 /// At -500 ppm the service's second is 0.5 ms longer than ours: as long as the shortest round trip.
@@ -184,7 +185,7 @@ pub(super) fn known_to_remain() -> Vec<Scenario> {
 }
 
 pub(super) fn even_pacing() -> Vec<Scenario> {
-    let of = |trouble| {
+    let scenario = |trouble| {
         let mut scenario = plain(ms(50), ms(20))
             .promises(Promise::Comparison)
             .troubled(trouble);
@@ -192,9 +193,9 @@ pub(super) fn even_pacing() -> Vec<Scenario> {
         scenario
     };
     vec![
-        of(Trouble::None).but("even pacing, 99/s"),
-        of(Trouble::StalledThere).but("even pacing, 99/s, 1 % held up"),
-        of(Trouble::Cold).but("even pacing, 99/s, first 100 calls cold"),
+        scenario(Trouble::None).but("even pacing, 99/s"),
+        scenario(Trouble::StalledThere).but("even pacing, 99/s, 1 % held up"),
+        scenario(Trouble::Cold).but("even pacing, 99/s, first 100 calls cold"),
     ]
 }
 

@@ -42,7 +42,7 @@ pub(super) fn write(recipe: &Recipe, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Each of `bad` stretches of the file, as long as each other but for a row, has its bad row in the middle.
+/// Each of `bad` stretches of the file, of equal length to a row, has its bad row in the middle.
 fn is_bad(position: u64, recipe: &Recipe) -> bool {
     let (rows, bad) = (u128::from(recipe.rows), u128::from(recipe.bad));
     let bad_before = |position: u64| (u128::from(position) * bad + rows / 2) / rows;

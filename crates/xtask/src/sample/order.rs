@@ -10,7 +10,7 @@ use super::chance::mix;
 pub(super) enum Order {
     /// Side by side.
     Grouped,
-    /// Side by side, but for one row in ten, which changes places with another such row.
+    /// Side by side, except one row in ten, which changes places with another such row.
     Mixed,
     /// Anywhere.
     Shuffled,

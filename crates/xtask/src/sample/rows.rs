@@ -31,7 +31,7 @@ pub(super) const TAGS: [&str; 20] = [
 
 const USERS_PER_BLOCK: u64 = 20;
 const ROWS_PER_BLOCK: u64 = 80;
-/// Tags of each user of a block, but for the last two, whose tags are 31 together.
+/// Tags of each user of a block. The last two are missing here: they have 31 tags together.
 const FEW: [u64; 18] = [1, 2, 3, 1, 4, 2, 1, 5, 2, 3, 1, 6, 2, 1, 3, 8, 2, 2];
 
 /// A row of the file.

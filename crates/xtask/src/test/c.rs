@@ -117,29 +117,29 @@ fn tested(variant: Variant) -> Outcome {
 }
 
 fn faults(variant: Variant) -> Result<Vec<String>, Error> {
-    let kit = Kit::new(variant)?;
-    let symbols = elf::exported(&kit.library)?;
+    let toolchain = Toolchain::new(variant)?;
+    let symbols = elf::exported(&toolchain.library)?;
     let mut faults = Vec::new();
-    kit.build_support()?;
-    kit.build_starter()?;
+    toolchain.build_support()?;
+    toolchain.build_starter()?;
     let mut jobs: Vec<Job> = PROGRAMS
         .iter()
         .filter(|program| program.under_valgrind || variant != Variant::Valgrind)
-        .map(|program| kit.job(program.name, &symbols))
+        .map(|program| toolchain.job(program.name, &symbols))
         .collect();
     if variant == Variant::Plain {
         faults.extend(abi::faults(&symbols)?);
-        jobs.push(kit.job("version", &symbols));
-        jobs.push(kit.sample());
-        jobs.extend(kit.headers());
-        jobs.extend(kit.conformance_runner()?);
+        jobs.push(toolchain.job("version", &symbols));
+        jobs.push(toolchain.sample());
+        jobs.extend(toolchain.headers());
+        jobs.extend(toolchain.conformance_runner()?);
     }
     faults.extend(jobs::all(jobs));
     Ok(faults)
 }
 
-/// What the programs are built with and run with.
-struct Kit {
+/// The compiler settings and the files that the programs are built and run with.
+struct Toolchain {
     variant: Variant,
     /// Where the library is installed.
     prefix: PathBuf,
@@ -152,8 +152,8 @@ struct Kit {
     support: PathBuf,
 }
 
-impl Kit {
-    fn new(variant: Variant) -> Result<Kit, Error> {
+impl Toolchain {
+    fn new(variant: Variant) -> Result<Toolchain, Error> {
         let prefix = install::tree_for_tests()?;
         let name = match variant {
             Variant::Plain => "plain",
@@ -162,7 +162,7 @@ impl Kit {
         };
         let folder = prefix.with_file_name("c").join(name);
         std::fs::create_dir_all(&folder)?;
-        Ok(Kit {
+        Ok(Toolchain {
             variant,
             library: prefix.join("lib").join(tree::file_name()),
             prefix,
@@ -276,14 +276,14 @@ impl Kit {
             }
             _ => self.compile_test(name),
         };
-        Job::of(name, build, Some(run))
+        Job::new(name, build, Some(run))
     }
 
-    /// The sample of the service's page, as whoever reads the README builds it.
+    /// The sample of the service's page, as a reader of the README builds it.
     fn sample(&self) -> Job {
         let build = self.compile("gcc", &["-std=c99", "-O2", "sample.c"], "sample");
         let run = self.with_emulator(&self.start("sample"));
-        Job::of("sample", build, Some(run)).that_prints("2 users tagged\n")
+        Job::new("sample", build, Some(run)).that_prints("2 users tagged\n")
     }
 
     /// The conformance runner, which has no case here: that it compiles without a warning, and ends. Without cJSON
@@ -298,7 +298,7 @@ impl Kit {
         let name = "conformance_runner";
         let mut build = self.compile("gcc", &arguments, name);
         build.arg("-lcjson");
-        Ok(Some(Job::of(name, build, Some(self.start(name)))))
+        Ok(Some(Job::new(name, build, Some(self.start(name)))))
     }
 
     fn headers(&self) -> Vec<Job> {
@@ -313,7 +313,7 @@ impl Kit {
                 let arguments = [&standard, "-x", language, &source, "-x", "none"];
                 let build = self.compile(compiler, &arguments, &name);
                 let run = self.start(&name);
-                jobs.push(Job::of(name, build, Some(run)));
+                jobs.push(Job::new(name, build, Some(run)));
             }
         }
         jobs

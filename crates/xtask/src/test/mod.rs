@@ -3,8 +3,8 @@
 //! check is skipped by name; with `CI=true` in the environment that is a failure. `--long` adds the checks that cost much
 //! and are not essential.
 //!
-//! All steps share one profile and, but for the lints of the command line without its emulator, the features of the
-//! whole workspace, so that hardly anything is built twice: tests once, and the metadata of the dependencies once for
+//! All steps share one profile and the features of the whole workspace (except the lints of the command line without its
+//! emulator), so that hardly anything is built twice: tests once, and the metadata of the dependencies once for
 //! lints and documentation.
 
 mod c;

@@ -52,7 +52,7 @@ pub(super) fn examples() -> Outcome {
         Ok(readme) => readme,
         Err(error) => return Outcome::Failed(format!("README.md: {error}")),
     };
-    let examples = Examples::of(&readme);
+    let examples = Examples::parse(&readme);
     let faults: Vec<String> = match examples.each.len() {
         0 => vec![format!("README.md has no examples under {HEADING:?}")],
         _ => (examples.each.iter())
@@ -70,7 +70,7 @@ pub(super) fn examples() -> Outcome {
 }
 
 impl Examples {
-    fn of(readme: &str) -> Examples {
+    fn parse(readme: &str) -> Examples {
         let mut examples = Examples::default();
         let mut in_fence = false;
         let lines = readme.lines().skip_while(|line| *line != HEADING).skip(1);
@@ -210,7 +210,7 @@ mod tests {
             code: "#include <x>\n## 1\n".to_owned(),
             commands: ["cc tag.c", "./tag"].map(str::to_owned).into(),
         };
-        let examples = Examples::of(readme);
+        let examples = Examples::parse(readme);
         assert_eq!(examples.commands, ["export A=1"]);
         assert_eq!(examples.each.len(), 2);
         assert_eq!(examples.each[0], example);

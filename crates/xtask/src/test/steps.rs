@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_file_is_checked_before_anything_could_mend_it() {
+    fn the_lock_file_is_checked_before_anything_could_fix_it() {
         assert_eq!(STEPS[0].0, "lock file");
         assert!(written_out(&resolved_as_locked()).contains(" --locked "));
     }

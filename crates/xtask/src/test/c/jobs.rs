@@ -17,7 +17,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn of(name: impl Into<String>, build: Command, run: Option<Command>) -> Job {
+    pub(super) fn new(name: impl Into<String>, build: Command, run: Option<Command>) -> Job {
         Job {
             name: name.into(),
             build,
@@ -86,7 +86,7 @@ mod tests {
         let run = run.split(' ').collect::<Vec<_>>();
         let mut program = Command::new(run[0]);
         program.args(&run[1..]);
-        Job::of("it", Command::new(build), Some(program))
+        Job::new("it", Command::new(build), Some(program))
     }
 
     #[test]

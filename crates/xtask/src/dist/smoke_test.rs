@@ -1,4 +1,4 @@
-//! What is shipped is tried before it is: a C program is built against the packed folder, the wheel is imported where
+//! Smoke tests of the packages before they are shipped: a C program is built against the packed folder, the wheel is imported where
 //! nothing else is installed, and a panic is caught in a library that was built in the same way.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::glibc;
-use super::places::Places;
+use super::path_remapping::PathRemapping;
 use super::zig::{GLIBC, Zig};
 use crate::Error;
 use crate::cargo::root;
@@ -155,13 +155,13 @@ lto = \"fat\"
 ";
 
 /// No file below a folder names a place of this machine.
-pub(super) fn names_no_place(folder: &Path, places: &Places) -> Result<(), Error> {
+pub(super) fn names_no_place(folder: &Path, remapping: &PathRemapping) -> Result<(), Error> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            names_no_place(&path, places)?;
+            names_no_place(&path, remapping)?;
         } else {
-            places.are_not_in(&path)?;
+            remapping.are_not_in(&path)?;
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The folders of the machine that builds: rustc writes others in their stead, and no artefact may name them. They are
-//! of no use to whoever reads a panic's place elsewhere, and nobody's business.
+//! Path remapping: rustc writes other paths in place of the folders of the building machine, and no artefact may name
+//! them. They are useless to a reader of a panic on another machine, and private.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,29 +10,29 @@ use crate::cargo::root;
 use crate::install::program::output;
 
 /// Folders of this machine, each with what stands for it, the more special ones last.
-pub(super) struct Places(Vec<(PathBuf, &'static str)>);
+pub(super) struct PathRemapping(Vec<(PathBuf, &'static str)>);
 
-impl Places {
-    pub(super) fn of_this_machine(target: &Path) -> Result<Places, Error> {
+impl PathRemapping {
+    pub(super) fn of_this_machine(target: &Path) -> Result<PathRemapping, Error> {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let home = home.filter(|home| home.components().count() > 1);
         let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let cargo = cargo.or_else(|| Some(home.as_ref()?.join(".cargo")));
         let mut rustc = Command::new("rustc");
         let sysroot = output(rustc.args(["--print", "sysroot"]).current_dir(root()))?;
-        let mut places: Vec<(PathBuf, &str)> = Vec::new();
-        places.extend(home.map(|home| (home, "/home")));
-        places.push((sysroot.trim().into(), "/rust"));
-        places.push((root(), "/libimtag"));
-        places.push((target.to_owned(), "/target"));
+        let mut remapping: Vec<(PathBuf, &str)> = Vec::new();
+        remapping.extend(home.map(|home| (home, "/home")));
+        remapping.push((sysroot.trim().into(), "/rust"));
+        remapping.push((root(), "/libimtag"));
+        remapping.push((target.to_owned(), "/target"));
         if let Some(cargo) = cargo {
             let registry = cargo.join("registry/src");
-            places.push((cargo, "/cargo"));
+            remapping.push((cargo, "/cargo"));
             for index in fs::read_dir(registry).into_iter().flatten() {
-                places.push((index?.path(), "/crates"));
+                remapping.push((index?.path(), "/crates"));
             }
         }
-        Ok(Places(places))
+        Ok(PathRemapping(remapping))
     }
 
     /// For rustc, in the form of CARGO_ENCODED_RUSTFLAGS.
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn the_more_special_place_comes_last_as_rustc_takes_the_last_that_fits() {
-        let places = [("/home/me", "/home"), ("/home/me/.cargo", "/cargo")];
-        let places = Places(places.map(|(of, to)| (of.into(), to)).into());
+        let remapping = [("/home/me", "/home"), ("/home/me/.cargo", "/cargo")];
+        let remapping = PathRemapping(remapping.map(|(of, to)| (of.into(), to)).into());
         assert_eq!(
-            places.rustflags(),
+            remapping.rustflags(),
             "--remap-path-prefix=/home/me=/home\x1f--remap-path-prefix=/home/me/.cargo=/cargo"
         );
     }

@@ -1,5 +1,5 @@
-//! How a file is put in its place: whole or not at all, so that a program that runs on the old library is not torn, and
-//! not at all where it is fresh, so that who looks at times sees what changed.
+//! Atomic writes: a file is replaced as a whole or not at all, so that a program that runs on the old library goes on. A
+//! file that has the content already is left alone, so that its time shows when it changed.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -26,7 +26,7 @@ impl Content {
 }
 
 /// Puts `content` at `path`, with the folders that lead there: whether it had to be written. The error says what stands in the way.
-pub(crate) fn put(path: &Path, content: &Content) -> Result<bool, String> {
+pub(crate) fn write_atomic(path: &Path, content: &Content) -> Result<bool, String> {
     let done = match content {
         Content::Copy(source, mode) => copy(path, source, *mode),
         Content::Link(to) => link(path, to),
@@ -38,7 +38,7 @@ pub(crate) fn put(path: &Path, content: &Content) -> Result<bool, String> {
 /// Says what stands in the way of writing into a folder, before there is something to write.
 pub(crate) fn can_write(folder: &Path) -> Result<(), String> {
     let probe = folder.join(format!(".imtag.{}", std::process::id()));
-    put(&probe, &Content::Text(String::new()))?;
+    write_atomic(&probe, &Content::Text(String::new()))?;
     fs::remove_file(&probe).map_err(|error| format!("cannot remove {}: {error}", probe.display()))
 }
 
@@ -100,9 +100,9 @@ mod tests {
         fs::write(&source, "one").unwrap();
         let to = folder.join("to");
         for _ in 0..2 {
-            put(&to.join("copy"), &Content::program(&source)).unwrap();
-            put(&to.join("link"), &Content::Link("copy".into())).unwrap();
-            put(&to.join("text"), &Content::Text("two".into())).unwrap();
+            write_atomic(&to.join("copy"), &Content::program(&source)).unwrap();
+            write_atomic(&to.join("link"), &Content::Link("copy".into())).unwrap();
+            write_atomic(&to.join("text"), &Content::Text("two".into())).unwrap();
         }
         assert_eq!(fs::read(to.join("link")).unwrap(), b"one");
         assert_eq!(fs::read(to.join("text")).unwrap(), b"two");
@@ -119,7 +119,7 @@ mod tests {
         let (source, to) = (folder.join("source"), folder.join("to"));
         for text in ["one", "three", "seven"] {
             fs::write(&source, text).unwrap();
-            put(&to, &Content::file(&source)).unwrap();
+            write_atomic(&to, &Content::file(&source)).unwrap();
             assert_eq!(fs::read_to_string(&to).unwrap(), text);
         }
         fs::remove_dir_all(folder).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     fn a_place_that_cannot_be_written_to_is_named() {
         let error = can_write(Path::new("/dev/null/lib")).unwrap_err();
         assert!(error.starts_with("cannot write /dev/null/lib/.imtag."));
-        let error = put(Path::new("/dev/null/lib/x"), &Content::Text("x".into()));
+        let error = write_atomic(Path::new("/dev/null/lib/x"), &Content::Text("x".into()));
         let error = error.unwrap_err();
         assert!(
             error.starts_with("cannot write /dev/null/lib/x: "),
@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_source_that_is_missing_is_named() {
-        let error = put(Path::new("/tmp/x"), &Content::file(Path::new("/no/such"))).unwrap_err();
+        let error =
+            write_atomic(Path::new("/tmp/x"), &Content::file(Path::new("/no/such"))).unwrap_err();
         assert!(error.starts_with("cannot write /tmp/x: cannot read /no/such: "));
     }
 }

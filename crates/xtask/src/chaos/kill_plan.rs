@@ -1,4 +1,4 @@
-//! When what is killed: moments spread over the import's progress, drawn from the seed.
+//! The kill plan: when the import and the emulator are killed. The moments are spread over the import's progress, drawn from the seed.
 //!
 //! Progress is how many users have tags, of those who had none before: it survives every kill, and repeated work does
 //! not move it.
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::file::Draw;
 
-/// What is killed.
+/// The process that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Victim {
     Import,
