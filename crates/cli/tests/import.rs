@@ -150,7 +150,7 @@ fn users_left_out_of_a_partial_success_are_named_with_their_tags() {
 }
 
 #[test]
-fn of_a_user_of_whom_one_of_two_requests_failed_the_tags_that_are_not_there_are_named() {
+fn where_one_of_two_requests_of_a_user_failed_its_tags_are_named() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1, 15));
     stage.emulator.faults(

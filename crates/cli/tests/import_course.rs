@@ -34,7 +34,7 @@ fn retries_are_counted() {
 }
 
 #[test]
-fn an_app_that_is_not_let_in_costs_one_request_and_the_rest_is_not_sent() {
+fn an_app_that_is_rejected_costs_one_request_and_the_rest_is_not_sent() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1000, 1));
     let mut command = stage.imtag(&["import", "users.csv", "--json"]);

@@ -149,7 +149,7 @@ fn after_ctrl_c_the_same_command_goes_on() {
 }
 
 #[test]
-fn after_an_outage_the_same_command_tries_again_whoever_met_it() {
+fn after_an_outage_the_same_command_tries_all_again_who_met_it() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(12_000, 1));
     stage.emulator.fault(ADD, Fault::delay(Duration::ZERO));
@@ -205,7 +205,7 @@ fn what_is_left_after_runs_that_ended_is_not_applied_and_after_a_kill_possibly_a
 }
 
 #[test]
-fn only_those_whom_an_ended_run_left_in_doubt_are_possibly_applied() {
+fn only_users_that_an_ended_run_left_in_doubt_are_possibly_applied() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(4_000, 1));
     // one request is done, and the next is never answered

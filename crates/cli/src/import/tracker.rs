@@ -8,8 +8,7 @@
 //!                   └──► of the service, the network or the end of the run ──► deferred
 //! ```
 //!
-//! A deferred user is listed when the import has run to its end. Where it ended early, the same command tries the user
-//! again.
+//! Deferred users are listed when the import has run to its end. If it ended early, the same command tries them again.
 //!
 //! When an import is resumed, a run before it may have applied changes of users who are not settled: of those that it
 //! left in doubt, or of any user if it was killed. A change of theirs that fails is *possibly applied* then, unless it was
@@ -30,8 +29,7 @@ use super::group::User;
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::reason::Reason;
 
-/// At most this many users are deferred; those beyond are listed at once. An outage fails fewer, as a run has at most 512
-/// requests of 100 users under way.
+/// The most users that are deferred; others are listed at once. An outage fails fewer: 512 requests of 100 users each.
 const DEFERRED_AT_MOST: usize = 100_000;
 
 pub(crate) struct Tracker {
@@ -59,17 +57,13 @@ pub(crate) struct Leftover {
 impl Leftover {
     /// Users who are not settled, and failed all the same: their failures are held back for the next run.
     pub(crate) fn held_back(&self) -> impl Iterator<Item = u64> + use<'_> {
-        let failed = self
-            .deferred
-            .iter()
-            .filter(|(_, deferred)| deferred.has_failed());
+        let failed = self.deferred.iter().filter(|(_, it)| it.has_failed());
         failed.map(|(position, _)| *position)
     }
 
     pub(crate) fn is_held_back(&self, position: u64) -> bool {
-        self.deferred
-            .get(&position)
-            .is_some_and(Deferred::has_failed)
+        let user = self.deferred.get(&position);
+        user.is_some_and(Deferred::has_failed)
     }
 
     /// True if the run ended before a user had any outcome.
@@ -94,10 +88,7 @@ impl Leftover {
         };
         let earlier = earlier.iter().copied();
         let earlier = earlier.filter(|it| !self.settled.is_settled(*it));
-        let touched = self
-            .deferred
-            .iter()
-            .filter(|(_, deferred)| deferred.is_touched);
+        let touched = self.deferred.iter().filter(|(_, it)| it.is_touched);
         InDoubt::from_users(earlier.chain(touched.map(|(position, _)| *position)))
     }
 
@@ -143,7 +134,8 @@ impl Ops {
 
 #[derive(Default)]
 struct InFlightUser {
-    changes_in_flight: u8,
+    /// Changes that were dispatched and have no outcome yet.
+    unsettled: u8,
     /// True once all changes of the user have been dispatched.
     all_dispatched: bool,
     /// True if a change was not sent, as the run ended.
@@ -155,11 +147,11 @@ struct InFlightUser {
 
 impl InFlightUser {
     fn is_over(&self) -> bool {
-        self.all_dispatched && self.changes_in_flight == 0
+        self.all_dispatched && self.unsettled == 0
     }
 
     fn take(&mut self, change: Arc<Change>, result: Result<(), ChangeError>, earlier: Effect) {
-        self.changes_in_flight -= 1;
+        self.unsettled -= 1;
         let op = op_of(change.operation());
         match result {
             Ok(()) => {
@@ -170,9 +162,8 @@ impl InFlightUser {
                 let in_part = error.undone().len() < change.tags().len();
                 self.known.is_touched |= in_part || error.effect() != Effect::NotApplied;
                 self.not_sent |= was_not_sent(&error);
-                self.known
-                    .pending
-                    .push(PendingChange::from_error(&error, earlier));
+                let pending = PendingChange::from_error(&error, earlier);
+                self.known.pending.push(pending);
             }
         }
         if op == Op::Add {
@@ -278,10 +269,7 @@ impl Tracker {
 
     /// Records that a change of a user was dispatched.
     pub(crate) fn dispatched(&mut self, position: u64) {
-        self.in_flight
-            .entry(position)
-            .or_default()
-            .changes_in_flight += 1;
+        self.in_flight.entry(position).or_default().unsettled += 1;
     }
 
     /// Records that all changes of a user were dispatched.
@@ -290,7 +278,7 @@ impl Tracker {
         self.close_if_over(position)
     }
 
-    /// Settles a user as failed, of whom nothing is sent.
+    /// Settles a user as failed without sending anything.
     pub(crate) fn refuse(
         &mut self,
         position: u64,
@@ -363,11 +351,8 @@ impl Tracker {
     }
 
     fn close_if_over(&mut self, position: u64) -> Result<(), DiskError> {
-        if !self
-            .in_flight
-            .get(&position)
-            .is_some_and(InFlightUser::is_over)
-        {
+        let user = self.in_flight.get(&position);
+        if !user.is_some_and(InFlightUser::is_over) {
             return Ok(());
         }
         let user = self.in_flight.remove(&position).unwrap_or_default();

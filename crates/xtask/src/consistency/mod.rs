@@ -1,5 +1,5 @@
-//! What must agree across the repository, held by tests: versions and papers, who may depend on whom, the form of
-//! every source file. Each check is a function that lists all faults it finds, so that one run shows everything.
+//! What must agree across the repository, held by tests: versions and papers, the dependencies between crates, the
+//! form and the words of every source file. Each check is a function that lists all faults it finds, so that one run shows everything.
 
 mod dependencies;
 mod ffi;
@@ -12,6 +12,7 @@ mod rust_version;
 mod sorted;
 mod sources;
 mod versions;
+mod words;
 
 use std::fs;
 

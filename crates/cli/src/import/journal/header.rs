@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_found_as_it_was_written_whoever_holds_it() {
+    fn a_header_is_found_as_it_was_written_with_any_holder() {
         let mut bytes = header(&identity(), STAYS);
         let length = bytes.len();
         assert_eq!(holder(&bytes), Some(std::process::id()));
