@@ -59,7 +59,7 @@ pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
 pub(crate) fn optimised_tree() -> Result<PathBuf, Error> {
     let libraries = build::libraries("release")?;
     let prefix = libraries.target.join("prefix-optimised");
-    write(&Tree::of(&prefix), &libraries)?;
+    write(&Tree::new(&prefix), &libraries)?;
     Ok(prefix)
 }
 
