@@ -85,7 +85,7 @@ class Batcher:
         if not isinstance(change, Change):
             kind = type(change).__name__
             raise TypeError(f"change: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
-        given = Given(change)
+        given = Given()
         self._submit(change, given)
         return given.future
 

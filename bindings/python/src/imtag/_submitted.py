@@ -20,33 +20,31 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit
 from ._call import Call
-from ._changes import Change
 from ._completions import settled
 from ._credentials import Supplier
-from ._errors import Cancelled, ChangeError
+from ._errors import ChangeError
 from ._green import blocking
 from ._library import lib
 from ._options import Options
 from ._prototypes import Str
 from ._raise import exception_of
-from ._result import Effect
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _AS_LONG_AS_IT_TAKES = 2**64 - 1
+_IM_CANCELLED = 9
 _WAKES = 0  # the number of the change that wakes the thread; the others are counted from 1
 
 
 class Given:
     """A change with its future."""
 
-    __slots__ = ("change", "future", "taken")
+    __slots__ = ("future", "taken")
 
-    def __init__(self, change: Change) -> None:
+    def __init__(self) -> None:
         from concurrent.futures import Future  # first needed here, and slow to import
 
-        self.change = change
         self.future: Future[None] = Future()
         self.future.set_running_or_notify_cancel()  # it cannot be taken back
         self.taken = False
@@ -223,21 +221,7 @@ def _complete(submitted: Submitted) -> None:
     while submitted.wait(0 if submitted._dropped else _AS_LONG_AS_IT_TAKES):
         pass
     if submitted._dropped:
-        for number, given in submitted.given.copy().items():
-            if isinstance(given, Given):  # a thread that waits has the batcher
-                submitted._complete(number, _dropped(given.change))
-
-
-def _dropped(change: Change) -> ChangeError:
-    remedy = "close a batcher before it is let go; read the user's tags to see what was done"
-    texts = (change.account, *change.tags)
-    account, *tags = [text if isinstance(text, str) else text.decode(errors="replace") for text in texts]
-    message = f"{change.operation} of {account}: the batcher was dropped before the outcome was known: {remedy}"
-    return ChangeError.that_is(Cancelled)(
-        message,
-        remedy=remedy,
-        effect=Effect.POSSIBLY_APPLIED,
-        retryable=True,
-        account=account,
-        undone=tuple(dict.fromkeys(tags)),
-    )
+        for number in submitted.given.copy():
+            lib.im_batcher_withdraw(submitted.pointer, number, _IM_CANCELLED, None)
+        while submitted.wait(0):  # a change that is withdrawn so has its outcome at once
+            pass
