@@ -1,4 +1,4 @@
-//! Writing the list: replaced when a run begins, cut to what the journal knows when one is taken up again.
+//! Writing the list: replaced when a run begins, cut to what the journal knows when one is resumed.
 
 use std::fs::File;
 use std::hash::Hasher;

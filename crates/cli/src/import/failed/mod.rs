@@ -3,13 +3,13 @@
 //!
 //! - It holds accounts and tags, and so is for its owner's eyes: mode 0600.
 //! - Each line is on the disk for good before the journal counts the user as failed, and the journal knows how long
-//!   the file was then: see `journal`. A run that is taken up again cuts what stands after that, as those users are
+//!   the file was then: see `journal`. A run that is resumed cuts what stands after that, as those users are
 //!   done again, and goes on from there. So each user is listed once, through any number of crashes.
 //! - No other file is ever written: see `ownership`. A list is known by its lines, each as it is written here.
 //! - An earlier list is replaced when the first user of the new run is settled, or held back where it ends early. A
 //!   wrong key or a refused setting costs no list.
 //! - A run that ends early adds the users whose failures are held back: the list names all who failed. They are cut off
-//!   when the import is taken up.
+//!   when the import is resumed.
 //! - A run that no user failed in leaves no file behind.
 
 mod file;
@@ -78,13 +78,13 @@ pub(crate) enum FailedError {
     Foreign(#[from] ForeignFile),
     #[error("another import writes {}: wait for its end", .0.display())]
     Busy(PathBuf),
-    /// On taking up a run: what stands after its lines is none.
+    /// When a run is resumed: what follows its lines is no line.
     #[error(
         "{} goes on with lines that imtag did not write: move them to another file, and run the same command again",
         path.display()
     )]
     Followed { path: PathBuf },
-    /// On taking up a run: what the run wrote is not there any more.
+    /// When a run is resumed: what it wrote is gone.
     #[error(
         "{} does not start with the failed users that this import has listed so far: put it back as it was, or \
          delete {} to import the whole file again",

@@ -42,7 +42,7 @@ pub(crate) struct Counters {
     pub(crate) splits: u64,
     /// Kept to the millisecond.
     pub(crate) elapsed: Duration,
-    /// How many times the import was taken up again.
+    /// How many times the import was resumed.
     pub(crate) resumes: u64,
 }
 

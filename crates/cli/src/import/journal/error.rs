@@ -8,7 +8,7 @@ use crate::import::failed::FailedError;
 use crate::import::lock::LockError;
 use crate::ownership::ForeignFile;
 
-/// Why an import cannot be begun or taken up with a journal. Nothing was sent.
+/// Why an import cannot be begun or resumed with a journal. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     #[error(transparent)]

@@ -70,7 +70,7 @@ pub(crate) struct Journal {
 pub(crate) struct Opened {
     pub(crate) journal: Journal,
     pub(crate) settled: Settled,
-    /// Whether it is an import taken up again, and not a new one.
+    /// True if the import is resumed, false if it is new.
     pub(crate) resumed: bool,
     /// True if requests of an earlier run may still be on their way, even if it settled no user.
     pub(crate) resumed_after_crash: bool,
@@ -234,8 +234,8 @@ impl Journal {
         self.in_doubt = in_doubt;
     }
 
-    /// Ends this run, to be taken up again. `held_back` may add to the list those who are not settled: they are cut off
-    /// when the import is taken up. Where nobody was settled or is in doubt there is nothing to take up, and no journal
+    /// Ends this run, to be resumed. `held_back` may add to the list those who are not settled: they are cut off
+    /// when the import is resumed. If no user is settled or in doubt there is nothing to resume, and no journal
     /// is left behind. Says whether one is.
     ///
     /// # Errors
