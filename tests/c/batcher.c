@@ -196,7 +196,7 @@ static void flush_and_close_lose_nothing(void) {
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 500}");
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
     EXPECT(im_batcher_flush(batcher, soon, &error), IM_TIMEOUT, &error,
-           "1 changes have no outcome yet: allow more time, and flush or close again");
+           "1 change has no outcome yet: allow more time, and flush or close again");
     EXPECT(im_batcher_close(batcher, cancelled, &error), IM_CANCELLED, &error, NULL);
     EXPECT(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), IM_CLOSED, &error,
            NOT_SENT "it is closed (not applied; use it before it is closed, or make another)");

@@ -129,7 +129,7 @@ def test_a_flush_waits_for_all_that_came_before_it(emulator: Emulator, client: i
         assert batcher.unsettled == 0
         emulator.faults("add", HANGS)
         (late,) = submit(batcher, 1)
-        with pytest.raises(imtag.TimeoutError, match="1 changes have no outcome yet"):
+        with pytest.raises(imtag.TimeoutError, match="1 change has no outcome yet"):
             batcher.flush(timeout=0.2)
         assert not late.done()
 

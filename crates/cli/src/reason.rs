@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use imtag_core::Limits;
-use imtag_transport::{Cause, ChangeCause, ChangeError, Error, Refusal};
+use imtag_transport::{Cause, ChangeCause, ChangeError, Code, Error, Refusal};
 use serde::Serialize;
 
 use crate::shown::Shown;
@@ -51,17 +51,9 @@ impl Reason {
 
     /// What the service said of an account.
     pub(crate) fn of_refusal(refusal: &Refusal) -> Reason {
-        let meaning = refusal
-            .code
-            .entry()
-            .map_or("no text", |entry| entry.meaning);
-        let reason = match refusal.text.as_str() {
-            "" => meaning,
-            text => text,
-        };
         Reason {
             code: Some(refusal.code.0),
-            reason: bounded(reason),
+            reason: bounded(refusal.reason()),
             remedy: refusal.code.remedy().into(),
         }
     }
@@ -94,20 +86,23 @@ pub(crate) fn bounded(text: &str) -> String {
     format!("{}…", &text[..end.unwrap_or(0)])
 }
 
-/// `70107 the service's text (what to do)`.
+/// `70107 "the service's text" (what to do)`: what the service said in the words of its refusal, as everywhere.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(code) = self.code {
-            write!(f, "{code} ")?;
+        match self.code.map(Code) {
+            Some(code) => {
+                let text = self.reason.clone();
+                write!(f, "{}", Refusal { code, text }.words())?;
+            }
+            None => write!(f, "{}", Shown(&self.reason))?,
         }
-        write!(f, "{} ({})", Shown(&self.reason), self.remedy)
+        write!(f, " ({})", self.remedy)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imtag_transport::Code;
 
     #[test]
     fn a_refusal_without_a_text_has_the_catalogues_meaning() {

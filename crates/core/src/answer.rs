@@ -14,6 +14,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -50,12 +51,41 @@ pub enum Verdict {
 
 /// A request answered with a code other than 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code} {:?} ({})", shortened(text), .code.remedy())]
+#[error("{} ({})", self.words(), .code.remedy())]
 pub struct Refusal {
     /// The service's code.
     pub code: Code,
     /// The service's text, whole; a message shows its start.
     pub text: String,
+}
+
+impl Refusal {
+    /// The service's text; where it is empty, what the code means.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self.text.as_str() {
+            "" => self.code.entry().map_or("no text", |entry| entry.meaning),
+            text => text,
+        }
+    }
+
+    /// The refusal in words, without the remedy: `70107 "no such account"`. Of a long text the start, and `…`. What is not
+    /// the service's own text, as that is empty, is not in quotes: `70107 an account was never imported`.
+    #[must_use]
+    pub fn words(&self) -> impl fmt::Display {
+        let (code, reason) = (self.code, self.reason());
+        let without_a_text = Refusal {
+            code,
+            text: String::new(),
+        };
+        if reason == without_a_text.reason() {
+            format!("{code} {reason}")
+        } else {
+            let start = shortened(reason);
+            let more = if start == reason { "" } else { "…" };
+            format!("{code} {start:?}{more}")
+        }
+    }
 }
 
 /// An account that an otherwise good answer left out.

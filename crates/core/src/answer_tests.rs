@@ -368,3 +368,19 @@ fn only_the_first_bytes_of_an_answer_are_shown() {
     let error = answer(&"é".repeat(500), &add()).unwrap_err();
     assert_eq!(error.start, "é".repeat(100));
 }
+
+#[test]
+fn what_is_not_the_services_own_text_is_not_in_quotes() {
+    let refusal = |code, text: &str| Refusal {
+        code: Code(code),
+        text: text.to_owned(),
+    };
+    let said = refusal(70107, "no such account");
+    assert_eq!(said.words().to_string(), "70107 \"no such account\"");
+    let silent = refusal(70107, "");
+    assert_eq!(
+        silent.to_string(),
+        "70107 an account was never imported (import the account first, or let its user log in once)"
+    );
+    assert_eq!(refusal(1, "").words().to_string(), "1 no text");
+}

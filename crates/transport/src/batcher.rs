@@ -38,8 +38,7 @@ pub struct Batcher {
 }
 
 /// Some changes had no outcome when a wait for them ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{changes} changes have no outcome yet: allow more time, and flush or close again")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished {
     /// How many.

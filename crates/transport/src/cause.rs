@@ -116,25 +116,6 @@ pub enum Phase {
     Backoff,
 }
 
-impl Phase {
-    /// When that is, in a sentence: `while connecting`.
-    #[must_use]
-    pub fn when(self) -> &'static str {
-        match self {
-            Phase::Start => "before it began",
-            Phase::Credentials => "while waiting for a UserSig",
-            Phase::Quota => "while waiting for the quota",
-            Phase::Resolve => "while looking up the host",
-            Phase::FreeConnection => "while waiting for a free connection",
-            Phase::Connect => "while connecting",
-            Phase::Handshake => "while in the TLS handshake",
-            Phase::Write => "while writing the request",
-            Phase::Read => "while waiting for the answer",
-            Phase::Backoff => "while waiting to try again",
-        }
-    }
-}
-
 /// Whether a gateway says by it that it cannot reach the service, or that either has too much to do.
 pub(crate) fn is_of_a_gateway(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)

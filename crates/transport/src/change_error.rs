@@ -1,11 +1,10 @@
 //! Why a change of a bulk run or a batcher is not done: the reason, what is known of the effect, and which tags are not
 //! known to be there.
 
-use std::fmt;
 use std::sync::Arc;
 
 use imtag_core::schedule::{Failed, Why};
-use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass, shortened};
+use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass};
 
 use crate::{Blame, EndedEarly, Error};
 
@@ -105,17 +104,6 @@ impl ChangeError {
         &self.cause
     }
 
-    /// Why, in words, without operation, account, effect and remedy.
-    #[must_use]
-    pub fn why(&self) -> String {
-        let why = self.cause.to_string();
-        match why.strip_prefix("not sent") {
-            // it was in a request before, which did not settle it
-            Some(rest) if self.effect != Effect::NotApplied => format!("not sent again{rest}"),
-            _ => why,
-        }
-    }
-
     /// What was to be done.
     #[must_use]
     pub fn operation(&self) -> Operation {
@@ -189,31 +177,6 @@ impl ChangeError {
             | ChangeCause::Defect => true,
         }
     }
-
-    /// What the caller can do.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match &self.cause {
-            ChangeCause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
-            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
-                refusal.code.remedy()
-            }
-            ChangeCause::Request(error) => error.remedy(),
-            ChangeCause::Expired | ChangeCause::NotAnswered => "allow more time, or try again",
-            ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => {
-                "send it again if it is still wanted"
-            }
-            ChangeCause::Ended(EndedEarly::Refused(_)) => "mend the settings, and send it again",
-            ChangeCause::Ended(EndedEarly::GaveOut(_)) => "send it again when the service is back",
-            ChangeCause::Full => "slow down, or let the batcher wait when it is full",
-            ChangeCause::Closed => "use it before it is closed, or make another",
-            ChangeCause::OfAnotherProcess | ChangeCause::Ended(EndedEarly::OfAnotherProcess) => {
-                "make one in this process"
-            }
-            ChangeCause::Defect => "please report it, and send it again",
-            ChangeCause::NoThread(_) => "raise the system's limit of threads or memory",
-        }
-    }
 }
 
 impl ChangeCause {
@@ -226,51 +189,6 @@ impl ChangeCause {
             },
             _ => None,
         }
-    }
-}
-
-/// Why, without account, effect and remedy.
-impl fmt::Display for ChangeCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChangeCause::Invalid(invalid) => invalid.fmt(f),
-            ChangeCause::LeftOut(refusal) => {
-                write!(
-                    f,
-                    "the service left it out: {} {:?}",
-                    refusal.code,
-                    shortened(&refusal.text)
-                )
-            }
-            ChangeCause::RefusedBefore(refusal) => write!(
-                f,
-                "not sent, as the service refused the account before: {} {:?}",
-                refusal.code,
-                shortened(&refusal.text)
-            ),
-            ChangeCause::Request(error) => error.write_cause(f),
-            ChangeCause::Expired => f.write_str("not sent: its time was up"),
-            ChangeCause::GivenUp => f.write_str("cancelled by its caller"),
-            ChangeCause::NotAnswered => f.write_str("its time was up before it was answered"),
-            ChangeCause::Ended(ended) => write!(f, "not sent: {ended}"),
-            ChangeCause::Full => f.write_str("not sent: the batcher is full"),
-            ChangeCause::Closed => f.write_str("not sent: it is closed"),
-            ChangeCause::OfAnotherProcess => {
-                f.write_str("not sent: it belongs to the process that this one was forked from")
-            }
-            ChangeCause::Defect => f.write_str("a defect of the library ended its request"),
-            ChangeCause::NoThread(error) => write!(f, "not sent: no thread to be had: {error}"),
-        }
-    }
-}
-
-impl fmt::Display for ChangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let ChangeCause::Invalid(invalid) = &self.cause {
-            return invalid.fmt(f);
-        }
-        write!(f, "{} {:?}: {}", self.operation, self.account, self.why())?;
-        write!(f, " ({}; {})", self.effect, self.remedy())
     }
 }
 

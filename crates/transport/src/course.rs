@@ -9,7 +9,6 @@
 //! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
 //! outage like any other.
 
-use std::fmt;
 use std::sync::Arc;
 
 use imtag_core::retry::Stopped;
@@ -33,18 +32,6 @@ pub enum EndedEarly {
     Cancelled,
     /// It belongs to the process that this one was forked from: nothing is known of it here, and nothing was sent.
     OfAnotherProcess,
-}
-
-impl fmt::Display for EndedEarly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => error.fmt(f),
-            EndedEarly::Cancelled => f.write_str("cancelled"),
-            EndedEarly::OfAnotherProcess => {
-                f.write_str("it belongs to the process that this one was forked from")
-            }
-        }
-    }
 }
 
 /// What has come of the requests of a run so far.

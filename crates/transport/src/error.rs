@@ -1,14 +1,13 @@
-//! A call that failed: the cause, what is known of the effect, how many attempts were made. The sentence is made
-//! from these last, in one place. No part ever holds the query string, the UserSig or the key.
+//! A call that failed: the cause, what is known of the effect, how many attempts were made. Its sentence is made of
+//! these in [`text`], as are all others. No part ever holds the query string, the UserSig or the key.
 
-use std::fmt;
+mod text;
 
 use imtag_core::retry::Stopped;
-use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, shortened};
+use imtag_core::{Code, Effect, Operation, Refusal, RetryClass};
 
 use crate::blame::Blame;
-use crate::cause::{Cause, Failure, Partial, Phase, is_of_a_gateway};
-use crate::http::{has_no_address, is_refusal_of_this_machine};
+use crate::cause::{Cause, Failure};
 use crate::refused_usersig::RefusedUserSig;
 
 /// A call that did not do all that was asked.
@@ -125,19 +124,6 @@ impl Error {
         }
     }
 
-    /// Why, in words, without operation, effect and remedy.
-    #[must_use]
-    pub fn why(&self) -> String {
-        /// The error, but only its cause.
-        struct Why<'e>(&'e Error);
-        impl fmt::Display for Why<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.write_cause(f)
-            }
-        }
-        Why(self).to_string()
-    }
-
     /// What is known here of why the service refused the UserSig: this machine's clock, say. It is part of the message.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -165,127 +151,12 @@ impl Error {
                 .is_some_and(|stopped| waited.contains(&stopped))
     }
 
-    /// What the caller can do.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match &self.cause {
-            Cause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
-            Cause::Credentials(_) => "mend what supplies the UserSig",
-            Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
-            Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
-            Cause::HttpStatus { status, .. } if is_of_a_gateway(*status) => {
-                "try again; the service itself always answers 200"
-            }
-            Cause::HttpStatus { .. } | Cause::NotUnderstood(_) if self.is_of_an_outage() => {
-                "try again; a gateway answers in the service's place"
-            }
-            Cause::HttpStatus { .. } => "check the endpoint: this is not the service",
-            Cause::Coded { .. } => {
-                "turn compression off in the proxy or gateway on the way: the request asks for none (Accept-Encoding: identity)"
-            }
-            Cause::Timeout {
-                phase: Phase::Quota,
-            } => "allow more time, or use more of the app's calls per second",
-            Cause::Timeout { .. } => "try again, or allow more time",
-            Cause::Cancelled { .. } => "call again if it is still wanted",
-            Cause::Network {
-                phase: Phase::Resolve,
-                source,
-            } if !is_refusal_of_this_machine(source) => "check the endpoint's name and the DNS",
-            Cause::Network { source, .. } if has_no_address(source) => {
-                "check that this machine has an address of the endpoint's kind (IPv4 or IPv6) and a free port, and try again"
-            }
-            Cause::Network { source, .. } if is_refusal_of_this_machine(source) => {
-                "raise this machine's limit of open files, threads or memory, and try again"
-            }
-            Cause::Network { .. } => "check the endpoint and the network, and try again",
-            Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",
-            Cause::NotUnderstood(_) => "check the endpoint: this may not be the service",
-        }
-    }
-
     fn refusal(&self) -> Option<&Refusal> {
         match &self.cause {
             Cause::Service { refusal, .. } => Some(refusal),
             Cause::Partial(partial) => partial.failures.first().map(|failure| &failure.refusal),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Cause::Invalid(invalid) = &self.cause {
-            return invalid.fmt(f);
-        }
-        write!(f, "{}: ", self.operation)?;
-        self.write_cause(f)?;
-        write!(f, " ({}; {}", self.effect, self.remedy())?;
-        match self.attempts {
-            0 | 1 => f.write_str(")"),
-            attempts => write!(f, "; {attempts} attempts)"),
-        }
-    }
-}
-
-impl Error {
-    /// What happened, without operation, effect and remedy.
-    pub(crate) fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Invalid(invalid) => write!(f, "{invalid}"),
-            Cause::Credentials(error) => write!(f, "no UserSig: {error}"),
-            Cause::Service { refusal, .. } => {
-                let (code, text) = (refusal.code, shortened(&refusal.text));
-                write!(f, "the service refused the request: {code} {text:?}")?;
-                let hint = self.refused.hint.iter();
-                hint.into_iter().try_for_each(|hint| write!(f, "; {hint}"))
-            }
-            Cause::Partial(partial) => partial.write(f),
-            Cause::HttpStatus { status, start } => {
-                write!(f, "HTTP status {status} instead of 200")?;
-                match start.is_empty() {
-                    true => Ok(()),
-                    false => write!(f, ", with {start:?}"),
-                }
-            }
-            Cause::Coded { status, coding } => {
-                if *status != 200 {
-                    write!(f, "HTTP status {status} instead of 200, and ")?;
-                }
-                write!(f, "the answer is coded as {coding:?}, against the request")
-            }
-            Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
-            Cause::Cancelled { phase } => {
-                write!(f, "cancelled {}", phase.when())
-            }
-            Cause::Network { phase, source } if is_refusal_of_this_machine(source) => {
-                write!(
-                    f,
-                    "this machine gave no connection {}: {source}",
-                    phase.when()
-                )
-            }
-            Cause::Network { phase, source } => {
-                write!(f, "the network failed {}: {source}", phase.when())
-            }
-            Cause::Tls(error) => write!(f, "TLS failed: {error}"),
-            Cause::NotUnderstood(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl Partial {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = &self.failures[0];
-        write!(
-            f,
-            "{} of {} accounts failed, the first is {:?}: {} {:?}",
-            self.failures.len(),
-            self.failures.len() + self.outcome.accounts + self.outcome.unanswered.len(),
-            first.account,
-            first.refusal.code,
-            shortened(&first.refusal.text)
-        )
     }
 }
 
@@ -304,7 +175,7 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, Outcome};
+    use crate::{Outcome, Partial};
 
     #[test]
     fn a_partial_message_counts_the_accounts_that_were_not_answered_too() {

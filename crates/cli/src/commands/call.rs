@@ -35,6 +35,8 @@ struct Report {
     accounts: usize,
     attempts: u32,
     request_id: Option<String>,
+    /// What went wrong, in the sentence that the library makes of it in every language.
+    message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<Vec<User>>,
     failures: Vec<Failure>,
@@ -85,10 +87,12 @@ impl Caller {
             Ok(outcome) => (Report::of_outcome(R::OPERATION, outcome), Exit::Done),
             Err(error) => {
                 let exit = Exit::of_call(&error);
-                self.complain(&error);
                 (Report::of_error(request, error), exit)
             }
         };
+        if let Some(message) = &report.message {
+            note(Shown(message));
+        }
         if !self.output.is_json() {
             report.note_failures();
         }
@@ -98,13 +102,6 @@ impl Caller {
             Exit::Done if !report.failures.is_empty() => Exit::SomeFailed,
             exit => exit,
         })
-    }
-
-    /// Says why the call failed as a whole. Of a partial success people hear account by account.
-    fn complain(&self, error: &Error) {
-        if self.output.is_json() || !matches!(error.cause(), Cause::Partial(_)) {
-            note(Shown(&error.to_string()));
-        }
     }
 }
 
@@ -126,6 +123,7 @@ impl Report {
             accounts: outcome.accounts,
             attempts: outcome.attempts,
             request_id: outcome.request_id.as_deref().map(bounded),
+            message: None,
             users: (operation == Operation::Get).then(|| users(outcome.tags)),
             failures: unanswered.collect(),
             failed_as_one: false,
@@ -136,8 +134,12 @@ impl Report {
         let (attempts, effect) = (error.attempts(), error.effect());
         let request_id = error.request_id().map(bounded);
         let reason = Reason::of_error(&error);
+        let message = Some(error.to_string());
         if let Cause::Partial(partial) = error.into_cause() {
-            let mut report = Report::of_outcome(R::OPERATION, partial.outcome);
+            let mut report = Report {
+                message,
+                ..Report::of_outcome(R::OPERATION, partial.outcome)
+            };
             let failures = partial.failures.into_iter().map(|failure| Failure {
                 reason: Reason::of_refusal(&failure.refusal),
                 account: failure.account,
@@ -156,6 +158,7 @@ impl Report {
             accounts: 0,
             attempts,
             request_id,
+            message,
             users: (R::OPERATION == Operation::Get).then(Vec::new),
             failures: failures.collect(),
             failed_as_one: true,

@@ -116,16 +116,13 @@ impl im_error {
         }
         let ended = summary.ended.as_ref();
         let error = ended.and_then(error_of);
-        let (status, remedy, retryable) = match (ended, error) {
-            (_, Some(error)) => (status_of(error.cause()), error.remedy(), error.retryable()),
-            (Some(_), None) => (IM_CANCELLED, "send again what is still wanted", true),
-            (None, None) => (
-                IM_PARTIAL,
-                "see the error of each change that failed",
-                false,
-            ),
+        let (status, retryable) = match (ended, error) {
+            (_, Some(error)) => (status_of(error.cause()), error.retryable()),
+            (Some(_), None) => (IM_CANCELLED, true),
+            (None, None) => (IM_PARTIAL, false),
         };
-        let mut failed = im_error::of_nothing_sent(status, summary.to_string(), remedy);
+        let (message, remedy) = (summary.to_string(), summary.remedy());
+        let mut failed = im_error::of_nothing_sent(status, message, remedy);
         if summary.progress.failed > 0 {
             failed.effect = IM_POSSIBLY_APPLIED;
         }
@@ -144,7 +141,7 @@ impl im_error {
             true => IM_CANCELLED,
             false => IM_TIMEOUT,
         };
-        let remedy = "allow more time, and flush or close again";
+        let remedy = unfinished.remedy();
         Box::new(im_error {
             effect: IM_POSSIBLY_APPLIED,
             retryable: true,

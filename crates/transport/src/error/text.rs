@@ -1,0 +1,298 @@
+//! The sentences of failures, each made here and nowhere else: what happened, to what, what is known of the effect, and
+//! what to do. The command line, C and the other languages print them as they are, and add only what they alone know: a
+//! file, a row, a flag.
+//!
+//! ```text
+//! add: time is up while waiting for the answer (possibly applied; try again, or allow more time; 2 attempts)
+//! ──┬  ───────────────────┬─────────────────── ────────┬───────── ───────────────┬──────────────  ────┬─────
+//! operation              why                         effect                   remedy               attempts
+//! ```
+
+use std::fmt;
+
+use imtag_core::Effect;
+
+use super::Error;
+use crate::batcher::Unfinished;
+use crate::bulk::Summary;
+use crate::cause::{Cause, Partial, Phase, is_of_a_gateway};
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::course::EndedEarly;
+use crate::http::{has_no_address, is_refusal_of_this_machine};
+
+impl Error {
+    /// Why, in words, without operation, effect and remedy.
+    #[must_use]
+    pub fn why(&self) -> String {
+        /// The error, but only its cause.
+        struct Why<'e>(&'e Error);
+        impl fmt::Display for Why<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_cause(f)
+            }
+        }
+        Why(self).to_string()
+    }
+
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match &self.cause {
+            Cause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
+            Cause::Credentials(_) => "mend what supplies the UserSig",
+            Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
+            Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
+            Cause::HttpStatus { status, .. } if is_of_a_gateway(*status) => {
+                "try again; the service itself always answers 200"
+            }
+            Cause::HttpStatus { .. } | Cause::NotUnderstood(_) if self.is_of_an_outage() => {
+                "try again; a gateway answers in the service's place"
+            }
+            Cause::HttpStatus { .. } => "check the endpoint: this is not the service",
+            Cause::Coded { .. } => {
+                "turn compression off in the proxy or gateway on the way: the request asks for none (Accept-Encoding: identity)"
+            }
+            Cause::Timeout {
+                phase: Phase::Quota,
+            } => "allow more time, or use more of the app's calls per second",
+            Cause::Timeout { .. } => "try again, or allow more time",
+            Cause::Cancelled { .. } => "call again if it is still wanted",
+            Cause::Network {
+                phase: Phase::Resolve,
+                source,
+            } if !is_refusal_of_this_machine(source) => "check the endpoint's name and the DNS",
+            Cause::Network { source, .. } if has_no_address(source) => {
+                "check that this machine has an address of the endpoint's kind (IPv4 or IPv6) and a free port, and try again"
+            }
+            Cause::Network { source, .. } if is_refusal_of_this_machine(source) => {
+                "raise this machine's limit of open files, threads or memory, and try again"
+            }
+            Cause::Network { .. } => "check the endpoint and the network, and try again",
+            Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",
+            Cause::NotUnderstood(_) => "check the endpoint: this may not be the service",
+        }
+    }
+
+    /// What happened, without operation, effect and remedy.
+    pub(crate) fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Invalid(invalid) => write!(f, "{invalid}"),
+            Cause::Credentials(error) => write!(f, "no UserSig: {error}"),
+            Cause::Service { refusal, .. } => {
+                write!(f, "the service refused the request: {}", refusal.words())?;
+                let hint = self.refused.hint.iter();
+                hint.into_iter().try_for_each(|hint| write!(f, "; {hint}"))
+            }
+            Cause::Partial(partial) => partial.write(f),
+            Cause::HttpStatus { status, start } => {
+                write!(f, "HTTP status {status} instead of 200")?;
+                if start.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", with {start:?}")
+                }
+            }
+            Cause::Coded { status, coding } => {
+                if *status != 200 {
+                    write!(f, "HTTP status {status} instead of 200, and ")?;
+                }
+                write!(f, "the answer is coded as {coding:?}, against the request")
+            }
+            Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
+            Cause::Cancelled { phase } => {
+                write!(f, "cancelled {}", phase.when())
+            }
+            Cause::Network { phase, source } if is_refusal_of_this_machine(source) => {
+                write!(
+                    f,
+                    "this machine gave no connection {}: {source}",
+                    phase.when()
+                )
+            }
+            Cause::Network { phase, source } => {
+                write!(f, "the network failed {}: {source}", phase.when())
+            }
+            Cause::Tls(error) => write!(f, "TLS failed: {error}"),
+            Cause::NotUnderstood(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Cause::Invalid(invalid) = &self.cause {
+            return invalid.fmt(f);
+        }
+        write!(f, "{}: ", self.operation)?;
+        self.write_cause(f)?;
+        write!(f, " ({}; {}", self.effect, self.remedy())?;
+        match self.attempts {
+            0 | 1 => f.write_str(")"),
+            attempts => write!(f, "; {attempts} attempts)"),
+        }
+    }
+}
+
+impl Phase {
+    /// When that is, in a sentence: `while connecting`.
+    #[must_use]
+    pub fn when(self) -> &'static str {
+        match self {
+            Phase::Start => "before it began",
+            Phase::Credentials => "while waiting for a UserSig",
+            Phase::Quota => "while waiting for the quota",
+            Phase::Resolve => "while looking up the host",
+            Phase::FreeConnection => "while waiting for a free connection",
+            Phase::Connect => "while connecting",
+            Phase::Handshake => "while in the TLS handshake",
+            Phase::Write => "while writing the request",
+            Phase::Read => "while waiting for the answer",
+            Phase::Backoff => "while waiting to try again",
+        }
+    }
+}
+
+impl Partial {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = &self.failures[0];
+        write!(
+            f,
+            "{} of {} accounts failed, the first is {:?}: {}",
+            self.failures.len(),
+            self.failures.len() + self.outcome.accounts + self.outcome.unanswered.len(),
+            first.account,
+            first.refusal.words()
+        )
+    }
+}
+
+impl ChangeError {
+    /// Why, in words, without operation, account, effect and remedy.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let why = self.cause().to_string();
+        match why.strip_prefix("not sent") {
+            // it was in a request before, which did not settle it
+            Some(rest) if self.effect() != Effect::NotApplied => format!("not sent again{rest}"),
+            _ => why,
+        }
+    }
+
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self.cause() {
+            ChangeCause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
+            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
+                refusal.code.remedy()
+            }
+            ChangeCause::Request(error) => error.remedy(),
+            ChangeCause::Expired | ChangeCause::NotAnswered => "allow more time, or try again",
+            ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => {
+                "send it again if it is still wanted"
+            }
+            ChangeCause::Ended(EndedEarly::Refused(_)) => "mend the settings, and send it again",
+            ChangeCause::Ended(EndedEarly::GaveOut(_)) => "send it again when the service is back",
+            ChangeCause::Full => "slow down, or let the batcher wait when it is full",
+            ChangeCause::Closed => "use it before it is closed, or make another",
+            ChangeCause::OfAnotherProcess | ChangeCause::Ended(EndedEarly::OfAnotherProcess) => {
+                "make one in this process"
+            }
+            ChangeCause::Defect => "please report it, and send it again",
+            ChangeCause::NoThread(_) => "raise the system's limit of threads or memory",
+        }
+    }
+}
+
+/// Why, without account, effect and remedy.
+impl fmt::Display for ChangeCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChangeCause::Invalid(invalid) => invalid.fmt(f),
+            ChangeCause::LeftOut(refusal) => {
+                write!(f, "the service left it out: {}", refusal.words())
+            }
+            ChangeCause::RefusedBefore(refusal) => write!(
+                f,
+                "not sent, as the service refused the account before: {}",
+                refusal.words()
+            ),
+            ChangeCause::Request(error) => error.write_cause(f),
+            ChangeCause::Expired => f.write_str("not sent: its time was up"),
+            ChangeCause::GivenUp => f.write_str("cancelled by its caller"),
+            ChangeCause::NotAnswered => f.write_str("its time was up before it was answered"),
+            ChangeCause::Ended(ended) => write!(f, "not sent: {ended}"),
+            ChangeCause::Full => f.write_str("not sent: the batcher is full"),
+            ChangeCause::Closed => f.write_str("not sent: it is closed"),
+            ChangeCause::OfAnotherProcess => {
+                f.write_str("not sent: it belongs to the process that this one was forked from")
+            }
+            ChangeCause::Defect => f.write_str("a defect of the library ended its request"),
+            ChangeCause::NoThread(error) => write!(f, "not sent: no thread to be had: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ChangeCause::Invalid(invalid) = self.cause() {
+            return invalid.fmt(f);
+        }
+        write!(
+            f,
+            "{} {:?}: {}",
+            self.operation(),
+            self.account(),
+            self.why()
+        )?;
+        write!(f, " ({}; {})", self.effect(), self.remedy())
+    }
+}
+
+impl fmt::Display for EndedEarly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => error.fmt(f),
+            EndedEarly::Cancelled => f.write_str("cancelled"),
+            EndedEarly::OfAnotherProcess => {
+                f.write_str("it belongs to the process that this one was forked from")
+            }
+        }
+    }
+}
+
+impl Unfinished {
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        if self.cancelled {
+            "flush or close again"
+        } else {
+            "allow more time, and flush or close again"
+        }
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.changes {
+            1 => f.write_str("1 change has no outcome yet")?,
+            changes => write!(f, "{changes} changes have no outcome yet")?,
+        }
+        write!(f, ": {}", self.remedy())
+    }
+}
+
+impl std::error::Error for Unfinished {}
+
+impl Summary {
+    /// What the caller can do, where not all is done.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match &self.ended {
+            Some(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => error.remedy(),
+            Some(_) => "send again what is still wanted",
+            None => "see the error of each change that failed",
+        }
+    }
+}
