@@ -81,6 +81,39 @@ fn a_list_stays_where_the_key_is_refused() {
 }
 
 #[test]
+fn users_who_failed_before_a_refusal_are_listed_though_an_earlier_list_goes() {
+    let stage = Stage::with(|emulator| emulator.unknown_accounts(["nobody"]));
+    stage.file(FILE, "account,tag\nnobody,vip\n");
+    assert_eq!(stage.run(&["import", FILE]).exit, Some(1));
+    assert_eq!(listed(&stage), ["nobody"]);
+    stage.file(FILE, users_with_tags(100, 1));
+
+    // the request arrives, and what comes instead of its answer is no word on its effect
+    let refused = Fault::code(70009);
+    let faults = [Fault::cut_after(), refused.clone()];
+    stage.emulator.faults(ADD, faults);
+    let (exit, report) = stage.json(&["import", FILE]);
+    assert_eq!(
+        (exit, &report["users_failed"]),
+        (Some(3), &json!(100)),
+        "{report}"
+    );
+    let effect = &report["failures_by_reason"][0]["effect"];
+    assert_eq!(effect, "possibly applied");
+    let all: Vec<_> = (0..100).map(|user| format!("user{user:04}")).collect();
+    assert_eq!(listed(&stage), all);
+
+    // one that is nothing but refused costs no list, and says whose it is
+    stage.file(FILE, users_with_tags(50, 1));
+    stage.emulator.fault(ADD, refused);
+    let ran = stage.run(&["import", FILE, "--journal", "other.journal"]);
+    assert_eq!(ran.exit, Some(3));
+    let says = "\nusers.csv.failed.ndjson lists who failed in an earlier run, and stays\n";
+    assert!(ran.out.contains(says), "{ran:?}");
+    assert_eq!(listed(&stage), all);
+}
+
+#[test]
 fn a_full_disk_at_the_start_costs_neither_an_earlier_runs_doubt_nor_its_list() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(100, 1));

@@ -13,6 +13,8 @@ const AT_ONCE: usize = 1 << 20;
 pub(super) struct RemainingFiles {
     pub(super) journal: bool,
     pub(super) list: bool,
+    /// The list is that of an earlier run: this one adds nobody to it.
+    pub(super) earlier_list: bool,
 }
 
 /// Closes both files. What the disk does not take stays to be done again.
@@ -25,6 +27,7 @@ pub(super) fn close(
     let mut remaining = RemainingFiles {
         journal: !settled.is_complete(),
         list: settled.failed() > 0,
+        earlier_list: false,
     };
     if settled.is_complete() {
         let finished = journal.finish();
@@ -32,11 +35,13 @@ pub(super) fn close(
         return (remaining, finished.map_err(Stopped::from));
     }
     journal.leave_in_doubt(unfinished.leftover.in_doubt());
-    let list = &mut remaining.list;
+    let (list, earlier_list) = (&mut remaining.list, &mut remaining.earlier_list);
     let closed = journal.close(|file| {
-        // all who failed are listed; a refusal is of the app or its settings, and replaces no earlier list
-        if !refused || file.is_of_this_run() {
+        // all who failed are listed; but what is only a refusal of the app or its settings replaces no earlier list
+        if !refused || file.is_of_this_run() || unfinished.leftover.has_more_than_refusals() {
             *list |= add_held_back(file, unfinished)?;
+        } else {
+            *earlier_list = true;
         }
         Ok(())
     });

@@ -298,6 +298,7 @@ impl Run<'_> {
                 kinds: read.bad_rows.into_kinds(),
                 list: bad_rows_list,
             },
+            earlier_list: remaining.earlier_list.then(|| self.files.failed.clone()),
             journal: remaining.journal.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
             ended,

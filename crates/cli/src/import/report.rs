@@ -46,6 +46,9 @@ pub(crate) struct Report {
     pub(crate) joined_tags: Option<JoinedTags>,
     #[serde(skip)]
     pub(crate) ended: Ended,
+    /// The list of an earlier run, which stays, as no user of this one is listed.
+    #[serde(skip)]
+    pub(crate) earlier_list: Option<PathBuf>,
     /// The journal, where the import can be gone on with.
     #[serde(skip)]
     pub(crate) journal: Option<PathBuf>,

@@ -149,6 +149,14 @@ impl Report {
             };
             writeln!(out, "{} {what}", Shown(&list))?;
         }
+        if let Some(list) = &self.earlier_list {
+            let list = list.display().to_string();
+            writeln!(
+                out,
+                "{} lists who failed in an earlier run, and stays",
+                Shown(&list)
+            )?;
+        }
         if is_over {
             return Ok(());
         }

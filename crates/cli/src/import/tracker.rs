@@ -92,6 +92,14 @@ impl Leftover {
         InDoubt::from_users(earlier.chain(touched.map(|(position, _)| *position)))
     }
 
+    /// True if some deferred failure is more than a refusal of the app or its settings, which leaves the users as they
+    /// were.
+    pub(crate) fn has_more_than_refusals(&self) -> bool {
+        let pending = self.deferred.values().flat_map(|it| &it.pending);
+        let mut failed = pending.filter(|it| it.reason.is_some());
+        failed.any(|it| !it.is_refusal)
+    }
+
     /// What is known of a user who is not settled; `None` if no change was dispatched.
     pub(crate) fn deferred(&self, position: u64) -> Option<&Deferred> {
         self.deferred.get(&position)
@@ -193,6 +201,8 @@ pub(crate) struct PendingChange {
     pub(crate) effect: Effect,
     /// True if it is the user's own fault, so that it would fail again.
     final_: bool,
+    /// True if the app or its settings were refused, and nothing was applied before that.
+    is_refusal: bool,
 }
 
 impl PendingChange {
@@ -204,6 +214,7 @@ impl PendingChange {
             reason: (!was_not_sent(error)).then(|| Reason::of_change(error)),
             effect: error.effect().max(earlier),
             final_: error.blame() == Blame::Users,
+            is_refusal: error.blame() == Blame::Settings && error.effect() == Effect::NotApplied,
         }
     }
 
@@ -235,6 +246,7 @@ impl PendingChange {
             )),
             effect: Effect::Applied,
             final_: true,
+            is_refusal: false,
         })
     }
 }
@@ -292,6 +304,7 @@ impl Tracker {
             reason: Some(reason.clone()),
             effect: Effect::NotApplied,
             final_: true,
+            is_refusal: false,
         });
         let known = Deferred {
             pending: pending.collect(),
