@@ -8,7 +8,7 @@ mod stage;
 
 use std::net::TcpListener;
 
-use imtag_emulator::{Fault, Standing};
+use imtag_emulator::{Fault, ProbabilisticFault};
 use stage::{ADD, GET, Ran, Stage, arrivals, run, signal};
 
 /// Runs a command as people and as programs do, and holds both to this exit code and this sentence, of which a part that
@@ -128,7 +128,7 @@ fn a_failure_of_the_network_reads_the_same() {
 
     stage
         .emulator
-        .stand(Standing::new(Fault::status(502).body("x"), 1.0).unwrap());
+        .add_standing(ProbabilisticFault::new(Fault::status(502).body("x"), 1.0).unwrap());
     let gateway = [
         "add: HTTP status 502 instead of 200, with \"x\" (possibly applied; try again; the service itself always answers 200",
         ")",
@@ -161,7 +161,7 @@ fn a_cancelled_call_reads_the_same() {
         let child = stage.imtag(arguments).spawn().unwrap();
         arrivals(&stage, before + 1);
         signal(&child);
-        Ran::of(child.wait_with_output().unwrap())
+        Ran::from_output(child.wait_with_output().unwrap())
     };
     let cancelled = [
         "add: cancelled while waiting for the answer (possibly applied; call again if it is still wanted)",
