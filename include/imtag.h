@@ -1,10 +1,10 @@
 /*
  * libimtag: tags for the users of Tencent Chat, from a backend.
  *
- * Every call sends at most one request of the service, checked before a byte leaves the machine, paced by the app's
- * quota, retried within its deadline, and answered with what is known of every account. For more users than a request
- * takes there is im_bulk, which packs any number of changes into few requests; for servers that tag a user per event
- * im_batcher, by which many threads share requests.
+ * Every call sends at most one request. The request is checked before a byte leaves the machine, paced by the app's
+ * quota, retried within its deadline, and answered with what is known of every account. im_bulk is for more users
+ * than a request takes: it packs any number of changes into few requests. im_batcher is for servers that tag a user
+ * per event: it lets many threads share requests.
  *
  * Conventions
  *
@@ -15,14 +15,14 @@
  * - Functions that can fail return an im_status. im_error **error may be NULL; where it is not, it is set to
  *   NULL on entry (an old value is not freed) and to an error, which the caller frees, unless the status is IM_OK.
  * - All accounts that failed are named by the error, also those of a partial success, IM_PARTIAL.
- * - A client, an im_bulk, an im_batcher, and a result, error or completions that nobody frees may be used by any
- *   number of threads at once; a config by one at a time; an im_call by one call at a time, but for
- *   im_call_cancel.
- * - After fork() a child may go on with its parent's clients: it has connections of its own. An im_call that
- *   was in use at that moment stays in use there. A bulk run or a batcher is its parent's: IM_MISUSE.
- * - The library starts no thread but for the look-up of a host's name and to send for bulk runs and batchers, which are
- *   over when these are freed; they take no signals. It prints nothing, changes no signal, and never ends the process. A
- *   NULL or a number that cannot be meant is answered with IM_MISUSE.
+ * - Any number of threads at once may use a client, an im_bulk or an im_batcher, and may read a result, an error or
+ *   completions until they are freed. A config is for one thread at a time. An im_call is for one call at a time;
+ *   im_call_cancel may run beside it.
+ * - After fork() a child may use its parent's clients: it has connections of its own. An im_call that was in use
+ *   during the fork stays in use in the child. A bulk run or a batcher is its parent's: IM_MISUSE.
+ * - The library starts threads to look up a host's name, and to send for bulk runs and batchers; the latter end when
+ *   these are freed. They take no signals. The library prints nothing, changes no signal, and never ends the process.
+ *   It answers a NULL or a number that no caller can mean with IM_MISUSE.
  * - None of its functions may be called from a signal handler. No callback may leave it by longjmp, an exception or
  *   pthread_exit, nor return in a child that it has forked.
  * - pthread_cancel of a thread takes effect once it is out of the library. A thread that is ending (destructors of
@@ -65,13 +65,13 @@
  with IM_MISUSE, and im_batcher_free leaves alone what is the parent's.
 
  A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
- it has lingered. The changes of an account are made in the order in which they were given.
+ its linger time is over. The changes of an account are made in the order in which they were given.
  */
 typedef struct im_batcher im_batcher;
 
 /*
  A bulk run: any number of changes of users' tags, packed into as few requests as can be and sent at the full quota,
- by threads of its own. Changes are pushed, their outcomes polled; im_bulk_finish waits for all of them. Made by
+ by threads of its own. Push changes and poll their outcomes; im_bulk_finish waits for all of them. Made by
  im_bulk_new; freed by im_bulk_free.
 
  Any number of threads may push, poll, count and cancel at once; the setters are for one thread, before. The client
@@ -96,12 +96,11 @@ typedef struct im_call im_call;
 typedef struct im_client im_client;
 
 /*
- Changes that have their outcomes, in the order in which these became known. Made by im_bulk_poll and
+ Changes that have their outcomes, in the order in which the outcomes arrived. Made by im_bulk_poll and
  im_batcher_poll, freed by im_completions_free; read by any thread, also when the bulk run or batcher is freed.
  Every function that reads them takes NULL, and answers as for none.
 
- A binding reads all of them by im_completions_ids and im_completions_failed, and only of those that failed the
- error.
+ A binding reads all of them by im_completions_ids and im_completions_failed, and the error of those that failed.
  */
 typedef struct im_completions im_completions;
 
@@ -110,8 +109,8 @@ typedef struct im_completions im_completions;
  number of clients may be made of one, and it may be freed as soon as they are.
 
  Each setter copies what it is given and returns IM_OK, IM_MISUSE or IM_SETTINGS; the first setting that
- could not be used is also reported by im_client_new, so that the setters' statuses need not be looked at. If all
- could be used, im_client_new reports all that are needed and not set.
+ could not be used is also reported by im_client_new, so that a program need not check each setter. If all could be
+ used, im_client_new reports all that are needed and not set.
  */
 typedef struct im_config im_config;
 
@@ -122,14 +121,13 @@ typedef struct im_credential im_credential;
 
 /*
  Why a function failed. Made by the function that failed; freed by im_error_free; read by any thread. Every
- function that reads one takes NULL for no error, and answers as for a thing that is not there: 0, false, "", and
- "no error" for the message.
+ function that reads one takes NULL for no error, and then answers 0, false, "", and "no error" for the message.
  */
 typedef struct im_error im_error;
 
 /*
  What was done. Made by a call that ended with IM_OK or IM_PARTIAL; freed by im_result_free; read by any
- thread. Every function that reads one takes NULL, and answers as for a result of nothing.
+ thread. Every function that reads one takes NULL, and answers as for an empty result.
  */
 typedef struct im_result im_result;
 
@@ -148,21 +146,22 @@ typedef struct {
 } im_str;
 
 /*
- What became of a call: one of IM_OK to IM_NO_THREAD.
+ How a call ended: one of IM_OK to IM_NO_THREAD.
  */
 typedef int32_t im_status;
 
 /*
  Supplies a UserSig with im_credential_set, or says why not with im_credential_refuse; the later call holds.
- It runs on a thread that calls the client, or on one of a bulk run or a batcher, one at a time for a client, whenever a new UserSig is needed. A call's
- deadline cannot interrupt it: it should bound its own waits. It may not call the client that it supplies.
+ It runs whenever the client needs a new UserSig: on a thread that calls the client, or on one of a bulk run or a
+ batcher, by one thread at a time for a client. A call's deadline cannot interrupt it: it should bound its own waits. It
+ may not call the client that it supplies.
  */
 typedef void (*im_credential_callback)(void *context, im_credential *credential);
 
 /*
- Frees a context that was given to the library, once, when no client or config needs it any more, on whichever
- thread lets go of it last; after fork(), once in each process that frees its client and config. It may not use
- either of them.
+ Frees a context that the library was given: once, when no client or config needs it any more, on the thread that frees
+ the last of them; after fork(), once in each process that frees its client and config. It may not use either of
+ them.
  */
 typedef void (*im_context_free)(void *context);
 
@@ -185,8 +184,8 @@ typedef struct {
 } im_user_tags;
 
 /*
- Asked on the calling thread, about every 100 ms while a call waits: a number other than 0 cancels the call. It should
- be quick, as other calls of the client may wait for this one; it may make calls itself.
+ Called on the calling thread about every 100 ms while a call waits. A number other than 0 cancels the call. It should
+ be quick, as other calls of the client may wait for this one. It may make calls itself.
  */
 typedef int32_t (*im_interrupt)(void *context);
 
@@ -196,9 +195,9 @@ typedef int32_t (*im_interrupt)(void *context);
 typedef int32_t im_effect;
 
 /*
- Asked on a thread that is in a push, a poll or im_bulk_finish of the run, about every 100 ms, by one thread at a
- time: 0 goes on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, and what is under way
- is seen through; the second such answer ends that too. It may call im_bulk_count; it should be quick.
+ Called about every 100 ms on a thread that is in a push, a poll or im_bulk_finish of the run, by one thread at a
+ time. 0: go on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, and what is under way
+ completes; the second such answer ends that too. It may call im_bulk_count; it should be quick.
  */
 typedef int32_t (*im_progress)(const im_bulk *bulk, void *context);
 
@@ -218,8 +217,8 @@ typedef int32_t im_operation;
 typedef int32_t im_when_full;
 
 /*
- Whether a call that the service refused with a code may be made again: one of IM_RETRY_NEVER to
- IM_RETRY_NEW_USERSIG. The library has already done what was possible within the deadline.
+ Whether to repeat a call that the service refused with a code: one of IM_RETRY_NEVER to IM_RETRY_NEW_USERSIG. The
+ library has already repeated it as far as the deadline allowed.
  */
 typedef int32_t im_retry;
 
@@ -229,7 +228,7 @@ typedef int32_t im_retry;
 #define IM_OK 0
 
 /*
- Done, but for some accounts: im_error_failure_... names each; the result holds what was done.
+ Done for some accounts only: im_error_failure_... names each of the others; the result holds what was done.
  */
 #define IM_PARTIAL 1
 
@@ -239,17 +238,17 @@ typedef int32_t im_retry;
 #define IM_INVALID 2
 
 /*
- The function was called as it may not be (a NULL, an impossible length, a handle in use); nothing was sent.
+ The call itself is wrong (a NULL, an impossible length, a handle in use). Nothing was sent.
  */
 #define IM_MISUSE 3
 
 /*
- No client can be made of the settings.
+ The settings make no client.
  */
 #define IM_SETTINGS 4
 
 /*
- No UserSig could be had. Attempts before may have been sent, where one had expired: im_error_effect says it.
+ There is no UserSig. Earlier attempts may have been sent with one that had expired: im_error_effect says so.
  */
 #define IM_CREDENTIALS 5
 
@@ -264,7 +263,7 @@ typedef int32_t im_retry;
 #define IM_HTTP_STATUS 7
 
 /*
- The time was up.
+ The time ran out.
  */
 #define IM_TIMEOUT 8
 
@@ -284,7 +283,7 @@ typedef int32_t im_retry;
 #define IM_TLS 11
 
 /*
- An answer that is not one of the service's.
+ The answer is not one of the service's.
  */
 #define IM_NOT_UNDERSTOOD 12
 
@@ -294,12 +293,12 @@ typedef int32_t im_retry;
 #define IM_DEFECT 13
 
 /*
- The batcher is full, and set to fail then: the change was not taken.
+ The batcher is full and set to fail then. The change was not taken.
  */
 #define IM_FULL 14
 
 /*
- The bulk run is finished, or the batcher closed: the change was not taken.
+ The bulk run is finished, or the batcher closed. The change was not taken.
  */
 #define IM_CLOSED 15
 
@@ -314,12 +313,12 @@ typedef int32_t im_retry;
 #define IM_NOT_APPLIED 0
 
 /*
- It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending.
+ The service may have carried it out, or may do so later: a timeout, a cut connection, a refusal after sending.
  */
 #define IM_POSSIBLY_APPLIED 1
 
 /*
- It was carried out.
+ The service carried it out.
  */
 #define IM_APPLIED 2
 
@@ -339,17 +338,17 @@ typedef int32_t im_retry;
 #define IM_RETRY_BACKOFF 1
 
 /*
- It came too fast: it may succeed once the window of the quota, a second, has passed.
+ It came too fast: it may succeed after the window of the quota, a second.
  */
 #define IM_RETRY_AFTER_WINDOW 2
 
 /*
- It is worth a single try more.
+ One more try is worth it.
  */
 #define IM_RETRY_ONCE_LATER 3
 
 /*
- It is worth a single try more, with a new UserSig.
+ One more try with a new UserSig is worth it.
  */
 #define IM_RETRY_NEW_USERSIG 4
 
@@ -454,7 +453,7 @@ const char *im_version(void);
 im_config *im_config_new(void);
 
 /*
- Sets the app, and the account of an app administrator in whose name it is called.
+ Sets the app, and the account of an app administrator that makes the calls.
 
  sdkappid    the app's number, as the console shows it; not 0
  identifier  1 to 32 bytes, such as administrator
@@ -462,11 +461,10 @@ im_config *im_config_new(void);
 im_status im_config_set_app(im_config *config, uint32_t sdkappid, im_str identifier);
 
 /*
- Sets the app's secret key, of which the client makes UserSigs by itself. Of key, UserSig and callback the one that
- is set last holds.
+ Sets the app's secret key, from which the client makes UserSigs. The last of key, UserSig and
+ callback to be set holds.
  */
-im_status im_config_set_secret_key(im_config *config,
-                                   im_str secret_key);
+im_status im_config_set_secret_key(im_config *config, im_str secret_key);
 
 /*
  Sets a ready UserSig, which is used until it expires.
@@ -487,7 +485,7 @@ im_status im_config_set_credential_callback(im_config *config,
 
 /*
  Sets the app's data centre by name: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai,
- saudi-arabia. Of region and endpoint the one that is set last holds.
+ saudi-arabia. The last of region and endpoint to be set holds.
  */
 im_status im_config_set_region(im_config *config,
                                im_str region);
@@ -516,7 +514,7 @@ im_status im_config_set_calls_per_second(im_config *config,
  by one until this process has run for 1.1 s.
 
  fresh_start  0: no; one by one for 1.1 s from the making of this process' first client, as a process that exec has
-              replaced looks older than it is. Another number: yes, so that nothing is held back for other processes.
+              replaced looks older than it is. Another number: yes, so that no call waits for other processes.
               Of clients that share a quota the first decides, and any later one may say yes.
  */
 im_status im_config_set_fresh_start(im_config *config,
@@ -533,8 +531,8 @@ im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_m
 im_status im_config_set_timeout_ms(im_config *config, uint64_t timeout_ms);
 
 /*
- Sets how many attempts a call makes at most, the first with it; above 0; default: 4. Not counted are attempts over a
- pooled connection that proved dead, which are made again at once over a new one, and attempts that nobody answered (the
+ Sets how many attempts a call makes at most, including the first; above 0; default: 4. Not counted are attempts over a
+ pooled connection that proved dead, which are made again at once over a new one, and attempts without an answer (the
  network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to
  half of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
  */
@@ -542,14 +540,13 @@ im_status im_config_set_max_attempts(im_config *config,
                                      uint32_t attempts);
 
 /*
- Sets a file of certificates (PEM) that the server's must lead to, in place of the public ones. The path is taken
- as bytes.
+ Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding.
  */
 im_status im_config_set_ca_file(im_config *config,
                                 im_str path);
 
 /*
- Sets a limit of the service, where a plan grants another than the documented one.
+ Sets a limit of the service, where an app's plan has another than the documented one.
 
  name   users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50) or
         account_bytes (32)
@@ -568,8 +565,8 @@ void im_config_free(im_config *config);
  Leaves a UserSig. For a credential callback, with the handle that it was given.
 
  usersig       copied
- valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 where nobody
-               knows: it is then used until the service calls it expired
+ valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 if
+               unknown: it is then used until the service calls it expired
  error         may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  */
 im_status im_credential_set(im_credential *credential,
@@ -578,7 +575,7 @@ im_status im_credential_set(im_credential *credential,
                             im_error **error);
 
 /*
- Says why there is no UserSig. The text reaches whoever called the client, as the error's message, so it should
+ Says why there is no UserSig. The caller of the client reads the text in its error's message, so it should
  hold no secret. For a credential callback, with the handle that it was given.
 
  reason  copied
@@ -670,7 +667,7 @@ im_status im_clear_tags(const im_client *client,
 /*
  As im_add_tag, with the users as one buffer: for bindings.
 
- text        each user's account, then its tags, one after the other, without anything between
+ text        each user's account and then its tags, one after the other, with nothing between
  text_len    bytes of it
  lengths     the bytes of each, in the same order; they add up to text_len
  length_count  how many: the users and all their tags
@@ -691,7 +688,7 @@ im_status im_add_tag_flat(const im_client *client,
 /*
  As im_remove_tag, with the users as one buffer: for bindings.
 
- text        each user's account, then its tags, one after the other, without anything between
+ text        each user's account and then its tags, one after the other, with nothing between
  text_len    bytes of it
  lengths     the bytes of each, in the same order; they add up to text_len
  length_count  how many: the users and all their tags
@@ -712,7 +709,7 @@ im_status im_remove_tag_flat(const im_client *client,
 /*
  As im_replace_tags, with the users as one buffer: for bindings.
 
- text        each user's account, then its tags, one after the other, without anything between
+ text        each user's account and then its tags, one after the other, with nothing between
  text_len    bytes of it
  lengths     the bytes of each, in the same order; they add up to text_len
  length_count  how many: the users and all their tags
@@ -733,7 +730,7 @@ im_status im_replace_tags_flat(const im_client *client,
 /*
  As im_get_tag, with the accounts as one buffer: for bindings.
 
- text     the accounts one after the other, without anything between
+ text     the accounts one after the other, with nothing between
  text_len bytes of it
  lengths  the bytes of each account; they add up to text_len
  */
@@ -749,7 +746,7 @@ im_status im_get_tag_flat(const im_client *client,
 /*
  As im_clear_tags, with the accounts as one buffer: for bindings.
 
- text     the accounts one after the other, without anything between
+ text     the accounts one after the other, with nothing between
  text_len bytes of it
  lengths  the bytes of each account; they add up to text_len
  */
@@ -768,8 +765,8 @@ im_status im_clear_tags_flat(const im_client *client,
 im_call *im_call_new(void);
 
 /*
- Sets the time for a whole call with all its waits and retries, from its start. 0: it is over already, and nothing
- is sent.
+ Sets the time for a whole call with all its waits and retries, from its start. 0: the time is already over, and
+ nothing is sent.
  */
 im_status im_call_set_timeout_ms(im_call *call,
                                  uint64_t timeout_ms);
@@ -782,7 +779,7 @@ im_status im_call_set_attempt_timeout_ms(im_call *call,
                                          uint64_t timeout_ms);
 
 /*
- Sets a function that is asked, on the calling thread, whether the call should go on: for hosts that must look at
+ Sets a function that is asked on the calling thread whether the call should go on: for hosts that must check for
  signals themselves, as interpreters do.
 
  interrupt  not NULL
@@ -804,7 +801,7 @@ void im_call_cancel(const im_call *call);
 void im_call_free(im_call *call);
 
 /*
- The accounts that it was done for.
+ How many accounts the call was done for.
  */
 size_t im_result_accounts(const im_result *result);
 
@@ -832,8 +829,8 @@ im_str im_result_request_id(const im_result *result);
 const im_user_tags *im_result_users(const im_result *result, size_t *count);
 
 /*
- The accounts that im_get_tag asked for and the answer does not name. No page says whether such an account has no
- tags or could not be read; it is in no other count.
+ The accounts that im_get_tag asked for and the answer does not name. The service's documentation does not say
+ whether such an account has no tags or could not be read. It is in no other count.
 
  count  not NULL: set to their number
  Returns the first of them, which are the result's; NULL for none.
@@ -878,12 +875,12 @@ im_str im_error_text(const im_error *error);
 im_effect im_error_effect(const im_error *error);
 
 /*
- Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
+ Whether the same call may succeed later. Of a partial success: for any of the accounts left out.
  */
 bool im_error_retryable(const im_error *error);
 
 /*
- How many attempts were made, those with it that reached nobody.
+ How many attempts were made, including those that reached no server.
  */
 uint32_t im_error_attempts(const im_error *error);
 
@@ -903,20 +900,20 @@ im_str im_error_request_id(const im_error *error);
 size_t im_error_violation_count(const im_error *error);
 
 /*
- Where a violation is, by positions counted from 0: users[3].tags[2]. Ends with a NUL; "" for an index that is
- too great.
+ Where a violation is, by positions counted from 0: users[3].tags[2]. Ends with a NUL; "" for an index out of
+ range.
  */
 const char *im_error_violation_place(const im_error *error,
                                      size_t index);
 
 /*
- What a violation is, and the limit: 51 bytes, at most 50. Ends with a NUL; "" for an index that is too great.
+ What a violation is, and the limit: 51 bytes, at most 50. Ends with a NUL; "" for an index out of range.
  */
 const char *im_error_violation_problem(const im_error *error,
                                        size_t index);
 
 /*
- What to do about a violation. Ends with a NUL; "" for an index that is too great.
+ What to do about a violation. Ends with a NUL; "" for an index out of range.
  */
 const char *im_error_violation_remedy(const im_error *error, size_t index);
 
@@ -927,13 +924,13 @@ const char *im_error_violation_remedy(const im_error *error, size_t index);
 size_t im_error_failure_count(const im_error *error);
 
 /*
- An account that was left out, or the one of a change, as far as it is UTF-8; empty for an index that is too great.
+ An account that was left out, or the one of a change, as far as it is UTF-8; empty for an index out of range.
  */
 im_str im_error_failure_account(const im_error *error,
                                 size_t index);
 
 /*
- The service's code for the account; 0 where that is not what went wrong, or for an index that is too great.
+ The service's code for the account; 0 where that is not what went wrong, or for an index out of range.
  */
 int32_t im_error_failure_code(const im_error *error,
                               size_t index);
@@ -944,7 +941,7 @@ int32_t im_error_failure_code(const im_error *error,
 im_str im_error_failure_text(const im_error *error, size_t index);
 
 /*
- What to do about the account. Ends with a NUL; "" for an index that is too great.
+ What to do about the account. Ends with a NUL; "" for an index out of range.
  */
 const char *im_error_failure_remedy(const im_error *error, size_t index);
 
@@ -965,7 +962,7 @@ bool im_error_failure_retryable(const im_error *error, size_t index);
 size_t im_error_undone_count(const im_error *error);
 
 /*
- A tag that is not known to be added or removed; empty for an index that is too great.
+ A tag that is not known to be added or removed; empty for an index out of range.
  */
 im_str im_error_undone(const im_error *error, size_t index);
 
@@ -1018,7 +1015,7 @@ im_status im_bulk_set_room(im_bulk *bulk,
                            size_t changes);
 
 /*
- Sets a function that is asked while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
+ Sets a function that is called while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
 
  progress  not NULL
  context   handed to it as it is; borrowed until the run is freed
@@ -1028,14 +1025,14 @@ im_status im_bulk_set_progress(im_bulk *bulk,
                                void *context);
 
 /*
- Says that no more is pushed for now, so that what is there goes out without company. It holds for later changes too:
- say it when all is pushed. im_bulk_finish says it by itself.
+ Says that no more is pushed, so that no change waits for others to share its request. It holds for later changes too:
+ call it when all is pushed. im_bulk_finish does so by itself.
  */
 im_status im_bulk_end_of_input(im_bulk *bulk,
                                im_error **error);
 
 /*
- Hands out the changes that have their outcomes since it was asked last. Waits for one, at most so long.
+ Hands out the changes whose outcomes arrived since the last poll. Waits for one, at most so long.
 
  timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
  completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
@@ -1050,13 +1047,13 @@ im_status im_bulk_poll(im_bulk *bulk,
 
 /*
  Takes no more changes, IM_CLOSED, waits until every change has its outcome, and says what the run came to; its counts
- stay as they are then. Outcomes that nobody has polled can be polled afterwards, and it may be called again. It has no
+ stay as they are then. Outcomes that are not polled yet can be polled afterwards, and it may be called again. It has no
  time limit of its own, as each request has one.
 
  error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the
- status of the failure that ended the run early, with its code: the app is not let in, or the service gave out. What
- was not sent is in the completions too.
+ status of the failure that ended the run early, with its code: the app is refused, or the service became
+ unavailable. What was not sent is in the completions too.
  */
 im_status im_bulk_finish(im_bulk *bulk,
                          im_error **error);
@@ -1069,20 +1066,20 @@ im_status im_bulk_finish(im_bulk *bulk,
 uint64_t im_bulk_count(const im_bulk *bulk, im_count what);
 
 /*
- Sends nothing more: what is under way is seen through, and what has not been sent fails as cancelled. Called again,
+ Sends nothing more: what is under way completes, and what has not been sent fails as cancelled. Called again,
  it ends what is under way too. From any thread, but not from a signal handler. NULL is none.
  */
 void im_bulk_cancel(const im_bulk *bulk);
 
 /*
  Frees a bulk run; NULL is none. Not while another thread uses it. One that is not finished is ended: what is under
- way is cancelled, nothing more is sent, and nobody hears what became of it.
+ way is cancelled, nothing more is sent, and its outcomes are lost.
  */
 void im_bulk_free(im_bulk *bulk);
 
 /*
- Pushes a change that adds tags to a user, and begins the run if it is the first. Waits while the run holds as many
- as there is room for, and is not answered: the outcome comes by im_bulk_poll, with this id.
+ Pushes a change that adds tags to a user, and starts the run if it is the first. Waits while the run is full. The
+ outcome comes by im_bulk_poll, with this id.
 
  bulk     not NULL; any thread; not freed during the call
  id       any number; the library only hands it back
@@ -1116,12 +1113,11 @@ im_status im_bulk_remove_tag(im_bulk *bulk,
 im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_error **error);
 
 /*
- Pushes many changes as one buffer: for bindings. It is looked at as a whole first: where it is IM_MISUSE, none is
- taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
+ Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
 
  operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
  first_id      the id of the first change; the others' follow, one by one
- text          each change's account, then its tags, one after the other, without anything between
+ text          each change's account, then its tags, one after the other, with nothing between
  text_len      bytes of it
  lengths       the bytes of each, in the same order; they add up to text_len
  length_count  how many: the accounts and all tags
@@ -1187,8 +1183,8 @@ im_status im_batcher_set_settling_time_ms(im_batcher *batcher,
                                           uint64_t time_ms);
 
 /*
- Hands out the submitted changes that have their outcomes since it was asked last. Waits for one, at most so long, also
- where nothing is under way, as another thread may submit.
+ Hands out the submitted changes whose outcomes arrived since the last poll. Waits for one, at most so long, also where
+ nothing is under way, as another thread may submit.
 
  timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
  completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
@@ -1202,7 +1198,7 @@ im_status im_batcher_poll(im_batcher *batcher,
                           im_error **error);
 
 /*
- Takes back a submitted change whose caller waits no longer. It does not wait. The outcome comes by im_batcher_poll,
+ Takes back a submitted change whose caller no longer waits. It returns at once. The outcome comes by im_batcher_poll,
  once, as that of every change: where it is in no request yet it is not sent, and its outcome is why, not applied;
  else it may be sent, or sent again, all the same, and its outcome is why, possibly applied. Where its request is
  answered first, its outcome is the answer's; with IM_TIMEOUT that is waited for, 100 ms at most, as the request of a
@@ -1220,7 +1216,7 @@ im_status im_batcher_withdraw(im_batcher *batcher,
                               im_error **error);
 
 /*
- Sends what is there without waiting for company, and waits until every change that was given before has its outcome.
+ Sends what is there without waiting for more, and waits until every change that was given before has its outcome.
 
  call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
  error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
@@ -1233,7 +1229,7 @@ im_status im_batcher_flush(im_batcher *batcher,
 
 /*
  Takes no more changes, IM_CLOSED, sends what is there, and waits until all have their outcomes; those of submitted
- changes that nobody has polled can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
+ changes that are not polled yet can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
  IM_OK it may be called again.
  */
 im_status im_batcher_close(im_batcher *batcher,
@@ -1294,7 +1290,7 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
                                 im_error **error);
 
 /*
- Takes in a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
+ Takes a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
  id. Waits for room where the batcher is full and set to wait.
 
  batcher  not NULL; any thread; not freed during the call
@@ -1313,7 +1309,7 @@ im_status im_batcher_submit_add_tag(im_batcher *batcher,
                                     im_error **error);
 
 /*
- Takes in a change that removes tags from a user: any number. All else as im_batcher_submit_add_tag.
+ Takes a change that removes tags from a user: any number. All else as im_batcher_submit_add_tag.
  */
 im_status im_batcher_submit_remove_tag(im_batcher *batcher,
                                        uint64_t id,
@@ -1323,7 +1319,7 @@ im_status im_batcher_submit_remove_tag(im_batcher *batcher,
                                        im_error **error);
 
 /*
- Takes in a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
+ Takes a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
  */
 im_status im_batcher_submit_clear_tags(im_batcher *batcher,
                                        uint64_t id,
@@ -1331,10 +1327,10 @@ im_status im_batcher_submit_clear_tags(im_batcher *batcher,
                                        im_error **error);
 
 /*
- Takes in a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
+ Takes a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
 
  operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
- text          the account, then the tags, one after the other, without anything between; copied
+ text          the account, then the tags, one after the other, with nothing between; copied
  text_len      bytes of it
  lengths       the bytes of each, in the same order; they add up to text_len
  length_count  how many: the account and all tags
@@ -1375,12 +1371,12 @@ im_status im_batcher_refuse_flat(const im_batcher *batcher,
 size_t im_completions_count(const im_completions *completions);
 
 /*
- The number that the caller gave a change; 0 for an index that is too great.
+ The number that the caller gave a change; 0 for an index out of range.
  */
 uint64_t im_completions_id(const im_completions *completions, size_t index);
 
 /*
- Why a change is not done: NULL where it is, and for an index that is too great. The error belongs to the
+ Why a change is not done: NULL where it is, and for an index out of range. The error belongs to the
  completions: not to be freed by itself. It names the account as its one failure, with what is known of the effect;
  im_error_undone has the tags.
  */

@@ -1,111 +1,22 @@
-//! Changes into a batcher: to wait for their outcome, or to poll it.
+//! Changes into a batcher: by calls that wait for the outcome, or submitted, with an outcome to poll.
 
 use std::ffi::c_char;
+use std::ptr;
 use std::time::Duration;
 
-use imtag_core::{Change, Operation, Rules};
-use imtag_transport::{CallOptions, ChangeCause, ChangeError};
+use imtag_core::Rules;
+use imtag_transport::{ChangeCause, ChangeError};
 
 use crate::batcher::im_batcher;
-use crate::boundary::boundary;
-use crate::call::im_call;
-use crate::change::{BadChange, change};
-use crate::error::{Misuse, im_error};
-use crate::pointer::borrow;
-use crate::push::{im_operation, operation_of};
+use crate::boundary::status;
+use crate::call::{im_call, options};
+use crate::change::{BadChange, args, borrow_flat_args, im_operation};
+
+use crate::error::im_error;
+use crate::handle::borrow;
+use crate::misuse::Misuse;
 use crate::status::{IM_CANCELLED, IM_CLOSED, IM_TIMEOUT, im_status};
 use crate::text::im_str;
-use crate::users::{Flat, Strings};
-
-/// A change as C gives it.
-struct Given {
-    operation: Operation,
-    account: im_str,
-    tags: *const im_str,
-    tag_count: usize,
-}
-
-impl Given {
-    fn of(operation: Operation, account: im_str, tags: *const im_str, tag_count: usize) -> Given {
-        Given {
-            operation,
-            account,
-            tags,
-            tag_count,
-        }
-    }
-
-    fn clear(account: im_str) -> Given {
-        Given::of(Operation::Clear, account, std::ptr::null(), 0)
-    }
-
-    /// # Safety
-    /// Account and tags are readable for `'a`.
-    unsafe fn bytes<'a>(&self) -> Result<(&'a [u8], Strings<'a>), Misuse> {
-        // SAFETY: the caller's promise.
-        let account = unsafe { self.account.bytes(&|| "account".to_owned()) }?;
-        // SAFETY: the same.
-        let tags = unsafe { Strings::borrow(self.tags, self.tag_count, &|| "tags".to_owned()) }?;
-        Ok((account, tags))
-    }
-}
-
-/// Makes a change, and waits for its outcome.
-///
-/// # Safety
-/// The arguments are as `im_batcher_add_tag` says.
-unsafe fn call_with(
-    batcher: *const im_batcher,
-    given: Given,
-    call: *const im_call,
-    error: *mut *mut im_error,
-) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }?;
-        let begun = batcher.begun()?;
-        // SAFETY: readable during this call.
-        let (account, tags) = unsafe { given.bytes() }?;
-        let none = CallOptions::new();
-        // SAFETY: NULL, or alive during this call.
-        let options = unsafe { im_call::options_or_none(call) }?;
-        match change(batcher.rules(), given.operation, account, tags.iter()) {
-            Ok(change) => begun.call(change, options.as_deref().unwrap_or(&none))?,
-            Err(BadChange { change, invalid }) => {
-                return Err(ChangeError::invalid(&change, invalid).into());
-            }
-        }
-        Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
-}
-
-/// Takes a change in, whose outcome is polled.
-///
-/// # Safety
-/// The arguments are as `im_batcher_submit_add_tag` says.
-unsafe fn submit(
-    batcher: *const im_batcher,
-    id: u64,
-    given: Given,
-    error: *mut *mut im_error,
-) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }?;
-        let begun = batcher.begun()?;
-        // SAFETY: readable during this call.
-        let (account, tags) = unsafe { given.bytes() }?;
-        match change(batcher.rules(), given.operation, account, tags.iter()) {
-            Ok(change) => begun.submit(id, change)?,
-            Err(BadChange { change, invalid }) => begun.submit_invalid(id, change, invalid)?,
-        }
-        Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
-}
 
 /// Adds tags to a user, and waits until the request that it shares is answered.
 ///
@@ -128,15 +39,8 @@ pub unsafe extern "C" fn im_batcher_add_tag(
     call: *mut im_call,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        call_with(
-            batcher,
-            Given::of(Operation::Add, account, tags, tag_count),
-            call,
-            error,
-        )
-    }
+    status!(error, |batcher| batcher
+        .call(args!(Add, account, tags, tag_count), options!(call)))
 }
 
 /// Removes tags from a user, any number, and waits until the request that it shares is answered. All else as
@@ -150,15 +54,8 @@ pub unsafe extern "C" fn im_batcher_remove_tag(
     call: *mut im_call,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        call_with(
-            batcher,
-            Given::of(Operation::Remove, account, tags, tag_count),
-            call,
-            error,
-        )
-    }
+    status!(error, |batcher| batcher
+        .call(args!(Remove, account, tags, tag_count), options!(call)))
 }
 
 /// Removes all tags of a user, and waits until the request that it shares is answered. All else as im_batcher_add_tag.
@@ -169,11 +66,11 @@ pub unsafe extern "C" fn im_batcher_clear_tags(
     call: *mut im_call,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe { call_with(batcher, Given::clear(account), call, error) }
+    status!(error, |batcher| batcher
+        .call(args!(Clear, account, ptr::null(), 0), options!(call)))
 }
 
-/// Takes in a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
+/// Takes a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
 /// id. Waits for room where the batcher is full and set to wait.
 ///
 /// batcher  not NULL; any thread; not freed during the call
@@ -192,18 +89,14 @@ pub unsafe extern "C" fn im_batcher_submit_add_tag(
     tag_count: usize,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        submit(
-            batcher,
-            id,
-            Given::of(Operation::Add, account, tags, tag_count),
-            error,
-        )
-    }
+    status!(error, |batcher| batcher.submit(
+        id,
+        args!(Add, account, tags, tag_count),
+        None
+    ))
 }
 
-/// Takes in a change that removes tags from a user: any number. All else as im_batcher_submit_add_tag.
+/// Takes a change that removes tags from a user: any number. All else as im_batcher_submit_add_tag.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_submit_remove_tag(
     batcher: *mut im_batcher,
@@ -213,18 +106,14 @@ pub unsafe extern "C" fn im_batcher_submit_remove_tag(
     tag_count: usize,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        submit(
-            batcher,
-            id,
-            Given::of(Operation::Remove, account, tags, tag_count),
-            error,
-        )
-    }
+    status!(error, |batcher| batcher.submit(
+        id,
+        args!(Remove, account, tags, tag_count),
+        None
+    ))
 }
 
-/// Takes in a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
+/// Takes a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_submit_clear_tags(
     batcher: *mut im_batcher,
@@ -232,39 +121,17 @@ pub unsafe extern "C" fn im_batcher_submit_clear_tags(
     account: im_str,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe { submit(batcher, id, Given::clear(account), error) }
+    status!(error, |batcher| batcher.submit(
+        id,
+        args!(Clear, account, ptr::null(), 0),
+        None
+    ))
 }
 
-/// A change in the flat form.
-///
-/// # Safety
-/// The arguments are as `im_batcher_submit_flat` says.
-unsafe fn flat_change(
-    rules: &Rules,
-    operation: im_operation,
-    (text, text_len): (*const c_char, usize),
-    (lengths, length_count): (*const usize, usize),
-) -> Result<Result<Change, BadChange>, Misuse> {
-    // SAFETY: the caller's promise.
-    let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
-    let mut strings = flat.strings();
-    let Some(account) = strings.next() else {
-        return Err(Misuse::new("lengths: none, where an account has one"));
-    };
-    let tags = length_count - 1;
-    let Some(operation) = operation_of(operation, tags) else {
-        return Err(Misuse::new(format!(
-            "operation: {operation} with {tags} tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags"
-        )));
-    };
-    Ok(change(rules, operation, account, strings))
-}
-
-/// Takes in a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
+/// Takes a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
 ///
 /// operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
-/// text          the account, then the tags, one after the other, without anything between; copied
+/// text          the account, then the tags, one after the other, with nothing between; copied
 /// text_len      bytes of it
 /// lengths       the bytes of each, in the same order; they add up to text_len
 /// length_count  how many: the account and all tags
@@ -282,21 +149,13 @@ pub unsafe extern "C" fn im_batcher_submit_flat(
     timeout_ms: u64,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }?;
-        let begun = batcher.begun()?;
+    status!(error, |batcher| {
+        let within = (timeout_ms < u64::MAX).then(|| Duration::from_millis(timeout_ms));
         let (text, lengths) = ((text, text_len), (lengths, length_count));
-        // SAFETY: readable during this call.
-        match unsafe { flat_change(batcher.rules(), operation, text, lengths) }? {
-            Ok(change) if timeout_ms == u64::MAX => begun.submit(id, change)?,
-            Ok(change) => begun.submit_within(id, change, Duration::from_millis(timeout_ms))?,
-            Err(BadChange { change, invalid }) => begun.submit_invalid(id, change, invalid)?,
-        }
-        Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+        // SAFETY: readable until the function returns, as it documents.
+        let args = unsafe { borrow_flat_args(operation, text, lengths) }?;
+        batcher.submit(id, args, within)
+    })
 }
 
 /// Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
@@ -317,7 +176,7 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
     length_count: usize,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
+    status!(error, || {
         let why = match why {
             IM_TIMEOUT => ChangeCause::Expired,
             IM_CANCELLED => ChangeCause::GivenUp,
@@ -331,17 +190,16 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
         let rules = if batcher.is_null() {
             &documented
         } else {
-            // SAFETY: alive during this call.
+            // SAFETY: alive until the function returns, as it documents.
             unsafe { borrow(batcher, "batcher") }?.rules()
         };
         let (text, lengths) = ((text, text_len), (lengths, length_count));
-        // SAFETY: readable during this call.
-        let error = match unsafe { flat_change(rules, operation, text, lengths) }? {
+        // SAFETY: readable until the function returns, as it documents.
+        let args = unsafe { borrow_flat_args(operation, text, lengths) }?;
+        let error = match args.change(rules) {
             Ok(change) => ChangeError::not_sent(&change, why),
             Err(BadChange { change, invalid }) => ChangeError::invalid(&change, invalid),
         };
         Err(error.into())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }

@@ -1,18 +1,20 @@
 //! The batcher as a handle: settings, outcomes of what was submitted, flush, close. Changes go in by `batched`.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use imtag_core::Rules;
-use imtag_transport::{Batcher, BatcherOptions, CallOptions, Client, Stop, Unfinished, WhenFull};
+use imtag_transport::{Batcher, BatcherOptions, CallOptions, ChangeError, Client, Stop, WhenFull};
 
-use crate::boundary::{boundary, guarded};
-use crate::call::im_call;
+use crate::boundary::{set, status};
+use crate::call::{im_call, options};
+use crate::change::{BadChange, ChangeArgs};
 use crate::client::im_client;
 use crate::completions::im_completions;
-use crate::error::{Misuse, im_error};
-use crate::pointer::{Out, borrow};
-use crate::process::Home;
+use crate::error::im_error;
+use crate::handle::read;
+use crate::misuse::Misuse;
+use crate::panic::guarded;
+use crate::process::Startable;
 use crate::status::{IM_CANCELLED, IM_TIMEOUT, im_status};
 
 /// A batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where
@@ -24,13 +26,11 @@ use crate::status::{IM_CANCELLED, IM_TIMEOUT, im_status};
 /// with `IM_MISUSE`, and `im_batcher_free` leaves alone what is the parent's.
 ///
 /// A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
-/// it has lingered. The changes of an account are made in the order in which they were given.
+/// its linger time is over. The changes of an account are made in the order in which they were given.
 pub struct im_batcher {
-    home: Home,
     client: Client,
-    options: Mutex<BatcherOptions>,
-    /// Begun by the first change, and by whatever else has no sense before.
-    batcher: OnceLock<Batcher>,
+    /// Started by the first change, and by what needs a batcher: a poll, a flush, a close.
+    batcher: Startable<BatcherOptions, Batcher>,
 }
 
 /// What a batcher does with a change when it is full: `IM_WAIT`, `IM_FAIL` or `IM_SIGNAL`.
@@ -45,46 +45,54 @@ pub const IM_FAIL: im_when_full = 2;
 pub const IM_SIGNAL: im_when_full = 3;
 
 impl im_batcher {
+    fn set(
+        &self,
+        how: impl FnOnce(BatcherOptions) -> Result<BatcherOptions, Misuse>,
+    ) -> Result<(), Misuse> {
+        self.batcher.set(how)
+    }
+
     pub(crate) fn rules(&self) -> &Rules {
         self.client.rules()
     }
 
-    /// The batcher, begun if need be.
-    pub(crate) fn begun(&self) -> Result<&Batcher, Misuse> {
-        self.home.enter("batcher")?;
-        let begin = || {
-            let options = self.options.lock();
-            let options = options.unwrap_or_else(PoisonError::into_inner).clone();
-            options.start()
-        };
-        Ok(self.batcher.get_or_init(begin))
+    /// The batcher, started if need be.
+    fn started(&self) -> Result<&Batcher, Misuse> {
+        self.batcher.started()
     }
-}
 
-/// Changes the options.
-///
-/// # Safety
-/// `batcher` is NULL, or was made by this library and is not freed during this call.
-unsafe fn set(
-    batcher: *const im_batcher,
-    how: impl FnOnce(BatcherOptions) -> Result<BatcherOptions, Misuse>,
-) -> im_status {
-    let act = || {
-        // SAFETY: the caller's promise.
-        let batcher = unsafe { borrow(batcher, "batcher") }?;
-        batcher.home.enter("batcher")?;
-        let options = batcher.options.lock();
-        let mut options = options.unwrap_or_else(PoisonError::into_inner);
-        if batcher.batcher.get().is_some() {
-            return Err(
-                Misuse::new("the batcher is in use: set it before the first change").into(),
-            );
+    /// Makes a change, and waits for its outcome.
+    pub(crate) fn call<'a, Tags: Iterator<Item = &'a [u8]> + Clone>(
+        &self,
+        args: ChangeArgs<'a, Tags>,
+        options: &CallOptions,
+    ) -> Result<(), Box<im_error>> {
+        let batcher = self.started()?;
+        match args.change(self.rules()) {
+            Ok(change) => Ok(batcher.call(change, options)?),
+            Err(BadChange { change, invalid }) => {
+                Err(ChangeError::invalid(&change, invalid).into())
+            }
         }
-        *options = how(options.clone())?;
+    }
+
+    /// Takes a change, whose outcome is polled; `within`: its time, where it has one of its own.
+    pub(crate) fn submit<'a, Tags: Iterator<Item = &'a [u8]> + Clone>(
+        &self,
+        id: u64,
+        args: ChangeArgs<'a, Tags>,
+        within: Option<Duration>,
+    ) -> Result<(), Box<im_error>> {
+        let batcher = self.started()?;
+        match (args.change(self.rules()), within) {
+            (Ok(change), None) => batcher.submit(id, change)?,
+            (Ok(change), Some(time)) => batcher.submit_within(id, change, time)?,
+            (Err(BadChange { change, invalid }), _) => {
+                batcher.submit_invalid(id, change, invalid)?;
+            }
+        }
         Ok(())
-    };
-    // SAFETY: NULL is no place for an error.
-    unsafe { boundary(std::ptr::null_mut(), act) }
+    }
 }
 
 /// Makes a batcher. It has no thread before its first change.
@@ -98,21 +106,14 @@ pub unsafe extern "C" fn im_batcher_new(
     batcher: *mut *mut im_batcher,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let batcher = unsafe { Out::cleared(batcher) }.needed("batcher")?;
-        // SAFETY: NULL, or alive during this call.
-        let im_client(client) = unsafe { borrow(client, "client") }?;
+    status!(error, out(batcher), |client| {
+        let im_client(client) = client;
         batcher.give(|| im_batcher {
-            home: Home::here(),
+            batcher: Startable::new("batcher", client.batcher(), BatcherOptions::start),
             client: client.clone(),
-            options: Mutex::new(client.batcher()),
-            batcher: OnceLock::new(),
         });
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
 /// Sets how long a change waits for others to share its request; 10 without. This and the other setters are for before
@@ -122,12 +123,8 @@ pub unsafe extern "C" fn im_batcher_set_linger_ms(
     batcher: *mut im_batcher,
     linger_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(batcher, |options| {
-            Ok(options.linger(Duration::from_millis(linger_ms)))
-        })
-    }
+    set!(batcher, |options| options
+        .linger(Duration::from_millis(linger_ms)))
 }
 
 /// Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
@@ -137,8 +134,7 @@ pub unsafe extern "C" fn im_batcher_set_room(
     batcher: *mut im_batcher,
     changes: usize,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe { set(batcher, |options| Ok(options.room(changes))) }
+    set!(batcher, |options| options.room(changes))
 }
 
 /// Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
@@ -147,16 +143,15 @@ pub unsafe extern "C" fn im_batcher_set_when_full(
     batcher: *mut im_batcher,
     when_full: im_when_full,
 ) -> im_status {
-    let how = |options: BatcherOptions| match when_full {
-        IM_WAIT => Ok(options.when_full(WhenFull::Wait)),
-        IM_FAIL => Ok(options.when_full(WhenFull::Fail)),
-        IM_SIGNAL => Ok(options.when_full(WhenFull::Signal)),
-        other => Err(Misuse::new(format!(
-            "when_full: {other} is none: IM_WAIT, IM_FAIL or IM_SIGNAL"
-        ))),
-    };
-    // SAFETY: NULL, or alive during this call.
-    unsafe { set(batcher, how) }
+    set!(batcher, |options| options.when_full(match when_full {
+        IM_WAIT => WhenFull::Wait,
+        IM_FAIL => WhenFull::Fail,
+        IM_SIGNAL => WhenFull::Signal,
+        other =>
+            return Err(Misuse::new(format!(
+                "when_full: {other} is none: IM_WAIT, IM_FAIL or IM_SIGNAL"
+            ))),
+    }))
 }
 
 /// Sets the time for a change, with its waits and retries; 30,000 without.
@@ -165,12 +160,8 @@ pub unsafe extern "C" fn im_batcher_set_timeout_ms(
     batcher: *mut im_batcher,
     timeout_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(batcher, |options| {
-            Ok(options.timeout(Duration::from_millis(timeout_ms)))
-        })
-    }
+    set!(batcher, |options| options
+        .timeout(Duration::from_millis(timeout_ms)))
 }
 
 /// Sets the time for one attempt of a request; 10,000 without.
@@ -179,12 +170,8 @@ pub unsafe extern "C" fn im_batcher_set_attempt_timeout_ms(
     batcher: *mut im_batcher,
     timeout_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(batcher, |options| {
-            Ok(options.attempt_timeout(Duration::from_millis(timeout_ms)))
-        })
-    }
+    set!(batcher, |options| options
+        .attempt_timeout(Duration::from_millis(timeout_ms)))
 }
 
 /// Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
@@ -194,16 +181,12 @@ pub unsafe extern "C" fn im_batcher_set_settling_time_ms(
     batcher: *mut im_batcher,
     time_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(batcher, |options| {
-            Ok(options.settling_time(Duration::from_millis(time_ms)))
-        })
-    }
+    set!(batcher, |options| options
+        .settling_time(Duration::from_millis(time_ms)))
 }
 
-/// Hands out the submitted changes that have their outcomes since it was asked last. Waits for one, at most so long, also
-/// where nothing is under way, as another thread may submit.
+/// Hands out the submitted changes whose outcomes arrived since the last poll. Waits for one, at most so long, also where
+/// nothing is under way, as another thread may submit.
 ///
 /// timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
 /// completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
@@ -217,20 +200,14 @@ pub unsafe extern "C" fn im_batcher_poll(
     completions: *mut *mut im_completions,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let completions = unsafe { Out::cleared(completions) }.needed("completions")?;
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }?.begun()?;
-        let settled = batcher.poll(Duration::from_millis(timeout_ms));
+    status!(error, out(completions), |batcher| {
+        let settled = batcher.started()?.poll(Duration::from_millis(timeout_ms));
         im_completions::give(settled, &completions);
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
-/// Takes back a submitted change whose caller waits no longer. It does not wait. The outcome comes by im_batcher_poll,
+/// Takes back a submitted change whose caller no longer waits. It returns at once. The outcome comes by im_batcher_poll,
 /// once, as that of every change: where it is in no request yet it is not sent, and its outcome is `why`, not applied;
 /// else it may be sent, or sent again, all the same, and its outcome is `why`, possibly applied. Where its request is
 /// answered first, its outcome is the answer's; with IM_TIMEOUT that is waited for, 100 ms at most, as the request of a
@@ -248,9 +225,8 @@ pub unsafe extern "C" fn im_batcher_withdraw(
     why: im_status,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }?.begun()?;
+    status!(error, |batcher| {
+        let batcher = batcher.started()?;
         let why = match why {
             IM_CANCELLED => Stop::Cancelled,
             IM_TIMEOUT => Stop::TimedOut,
@@ -261,34 +237,10 @@ pub unsafe extern "C" fn im_batcher_withdraw(
         };
         batcher.withdraw(id, why);
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
-/// Waits for changes to have their outcomes.
-///
-/// # Safety
-/// As `im_batcher_flush` says.
-unsafe fn wait(
-    batcher: *const im_batcher,
-    call: *const im_call,
-    error: *mut *mut im_error,
-    how: impl FnOnce(&Batcher, &CallOptions) -> Result<(), Unfinished>,
-) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }?.begun()?;
-        let none = CallOptions::new();
-        // SAFETY: the same.
-        let options = unsafe { im_call::options_or_none(call) }?;
-        how(batcher, options.as_deref().unwrap_or(&none)).map_err(im_error::unfinished)
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
-}
-
-/// Sends what is there without waiting for company, and waits until every change that was given before has its outcome.
+/// Sends what is there without waiting for more, and waits until every change that was given before has its outcome.
 ///
 /// call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
@@ -300,12 +252,14 @@ pub unsafe extern "C" fn im_batcher_flush(
     call: *mut im_call,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe { wait(batcher, call, error, Batcher::flush) }
+    status!(error, |batcher| {
+        let done = batcher.started()?.flush(options!(call));
+        done.map_err(im_error::unfinished)
+    })
 }
 
 /// Takes no more changes, IM_CLOSED, sends what is there, and waits until all have their outcomes; those of submitted
-/// changes that nobody has polled can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
+/// changes that are not polled yet can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
 /// IM_OK it may be called again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_close(
@@ -313,20 +267,16 @@ pub unsafe extern "C" fn im_batcher_close(
     call: *mut im_call,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe { wait(batcher, call, error, Batcher::close) }
+    status!(error, |batcher| {
+        let done = batcher.started()?.close(options!(call));
+        done.map_err(im_error::unfinished)
+    })
 }
 
 /// How many changes have no outcome yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_unsettled(batcher: *const im_batcher) -> usize {
-    guarded(0, || {
-        // SAFETY: NULL, or alive during this call.
-        let batcher = unsafe { borrow(batcher, "batcher") }.ok();
-        let batcher = batcher.filter(|batcher| batcher.home.is_here());
-        let begun = batcher.and_then(|batcher| batcher.batcher.get());
-        begun.map_or(0, Batcher::unsettled)
-    })
+    read!(batcher, 0, batcher.batcher.if_started()?.unsettled())
 }
 
 /// Frees a batcher; NULL is none. Not while another thread uses it. One that is not closed is ended: what is under way
@@ -341,6 +291,6 @@ pub unsafe extern "C" fn im_batcher_free(batcher: *mut im_batcher) -> usize {
         }
         // SAFETY: made by `im_batcher_new`, freed only once, and in no use.
         let batcher = unsafe { Box::from_raw(batcher) };
-        batcher.batcher.into_inner().map_or(0, Batcher::abandon)
+        batcher.batcher.into_started().map_or(0, Batcher::abandon)
     })
 }

@@ -1,23 +1,23 @@
-//! Bulk runs as a handle: settings, what became of changes, counts, the end. Changes go in by `push`.
+//! Bulk runs as a handle: options, outcomes, counts, the end. Changes go in by `push`.
 
 use std::ffi::c_void;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use imtag_core::{Change, Rules};
 use imtag_transport::{Bulk, BulkOptions, Client};
 
-use crate::boundary::{boundary, guarded};
-use crate::change::BadChange;
+use crate::boundary::{set, status};
+use crate::change::{BadChange, ChangeArgs};
 use crate::client::im_client;
 use crate::completions::im_completions;
-use crate::error::{Misuse, im_error};
-use crate::pointer::{Out, borrow, free};
-use crate::process::Home;
+use crate::error::im_error;
+use crate::handle::{free, read};
+use crate::misuse::Misuse;
+use crate::process::Startable;
 use crate::status::im_status;
 
 /// A bulk run: any number of changes of users' tags, packed into as few requests as can be and sent at the full quota,
-/// by threads of its own. Changes are pushed, their outcomes polled; `im_bulk_finish` waits for all of them. Made by
+/// by threads of its own. Push changes and poll their outcomes; `im_bulk_finish` waits for all of them. Made by
 /// `im_bulk_new`; freed by `im_bulk_free`.
 ///
 /// Any number of threads may push, poll, count and cancel at once; the setters are for one thread, before. The client
@@ -26,17 +26,15 @@ use crate::status::im_status;
 ///
 /// Outcomes are held until they are polled: poll as often as you push.
 pub struct im_bulk {
-    home: Home,
     client: Client,
-    options: Mutex<BulkOptions>,
-    /// Begun by the first change, and by whatever else has no sense before.
-    run: OnceLock<Bulk>,
+    /// Started by the first change, and by what needs a run: an end of input, a poll, a finish, a cancel.
+    run: Startable<BulkOptions, Bulk>,
     took: OnceLock<Duration>,
 }
 
-/// Asked on a thread that is in a push, a poll or `im_bulk_finish` of the run, about every 100 ms, by one thread at a
-/// time: 0 goes on. Another number cancels the run as `im_bulk_cancel` does: nothing more is sent, and what is under way
-/// is seen through; the second such answer ends that too. It may call `im_bulk_count`; it should be quick.
+/// Called about every 100 ms on a thread that is in a push, a poll or `im_bulk_finish` of the run, by one thread at a
+/// time. 0: go on. Another number cancels the run as `im_bulk_cancel` does: nothing more is sent, and what is under way
+/// completes; the second such answer ends that too. It may call `im_bulk_count`; it should be quick.
 pub type im_progress =
     Option<unsafe extern "C" fn(bulk: *const im_bulk, context: *mut c_void) -> i32>;
 
@@ -86,32 +84,26 @@ impl Progress {
 }
 
 impl im_bulk {
-    pub(crate) fn rules(&self) -> &Rules {
-        self.client.rules()
+    fn set(
+        &self,
+        how: impl FnOnce(BulkOptions) -> Result<BulkOptions, Misuse>,
+    ) -> Result<(), Misuse> {
+        self.run.set(how)
     }
 
-    /// The run, begun if need be.
-    pub(crate) fn run(&self) -> Result<&Bulk, Misuse> {
-        self.home.enter("bulk")?;
-        Ok(self.begun())
+    /// The run, started if need be.
+    fn run(&self) -> Result<&Bulk, Misuse> {
+        self.run.started()
     }
 
-    fn begun(&self) -> &Bulk {
-        self.run.get_or_init(|| {
-            let options = self.options.lock();
-            let options = options.unwrap_or_else(PoisonError::into_inner).clone();
-            options.start()
-        })
-    }
-
-    /// Takes a change in, whether it is good or not.
-    pub(crate) fn push(
+    /// Takes a change, whether it is good or not.
+    pub(crate) fn push<'a, Tags: Iterator<Item = &'a [u8]> + Clone>(
         &self,
         id: u64,
-        change: Result<Change, BadChange>,
+        args: ChangeArgs<'a, Tags>,
     ) -> Result<(), Box<im_error>> {
         let run = self.run()?;
-        match change {
+        match args.change(self.client.rules()) {
             Ok(change) => run.push(id, change)?,
             Err(BadChange { change, invalid }) => run.push_invalid(id, change, invalid)?,
         }
@@ -119,7 +111,7 @@ impl im_bulk {
     }
 
     fn count(&self, what: im_count) -> u64 {
-        let Some(run) = self.run.get().filter(|_| self.home.is_here()) else {
+        let Some(run) = self.run.if_started() else {
             return 0;
         };
         let summary = run.summary();
@@ -142,31 +134,6 @@ impl im_bulk {
     }
 }
 
-/// Changes the options.
-///
-/// # Safety
-/// `bulk` is NULL, or was made by this library and is not freed during this call.
-unsafe fn set(
-    bulk: *const im_bulk,
-    how: impl FnOnce(BulkOptions) -> Result<BulkOptions, Misuse>,
-) -> im_status {
-    let act = || {
-        // SAFETY: the caller's promise.
-        let bulk = unsafe { borrow(bulk, "bulk") }?;
-        bulk.home.enter("bulk")?;
-        let mut options = bulk.options.lock().unwrap_or_else(PoisonError::into_inner);
-        if bulk.run.get().is_some() {
-            return Err(
-                Misuse::new("the bulk run has begun: set it before the first change").into(),
-            );
-        }
-        *options = how(options.clone())?;
-        Ok(())
-    };
-    // SAFETY: NULL is no place for an error.
-    unsafe { boundary(std::ptr::null_mut(), act) }
-}
-
 /// Makes a bulk run. It has no thread before its first change.
 ///
 /// client  not NULL; may be freed before the run
@@ -178,22 +145,15 @@ pub unsafe extern "C" fn im_bulk_new(
     bulk: *mut *mut im_bulk,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let bulk = unsafe { Out::cleared(bulk) }.needed("bulk")?;
-        // SAFETY: NULL, or alive during this call.
-        let im_client(client) = unsafe { borrow(client, "client") }?;
+    status!(error, out(bulk), |client| {
+        let im_client(client) = client;
         bulk.give(|| im_bulk {
-            home: Home::here(),
+            run: Startable::new("bulk", client.bulk(), BulkOptions::start),
             client: client.clone(),
-            options: Mutex::new(client.bulk()),
-            run: OnceLock::new(),
             took: OnceLock::new(),
         });
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
 /// Sets the time for each request with its waits and retries; 60,000 without. For half of it a service
@@ -201,12 +161,8 @@ pub unsafe extern "C" fn im_bulk_new(
 /// change: IM_MISUSE afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_timeout_ms(bulk: *mut im_bulk, timeout_ms: u64) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(bulk, |options| {
-            Ok(options.timeout(Duration::from_millis(timeout_ms)))
-        })
-    }
+    set!(bulk, |options| options
+        .timeout(Duration::from_millis(timeout_ms)))
 }
 
 /// Sets the time for one attempt; 10,000 without.
@@ -215,12 +171,8 @@ pub unsafe extern "C" fn im_bulk_set_attempt_timeout_ms(
     bulk: *mut im_bulk,
     timeout_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(bulk, |options| {
-            Ok(options.attempt_timeout(Duration::from_millis(timeout_ms)))
-        })
-    }
+    set!(bulk, |options| options
+        .attempt_timeout(Duration::from_millis(timeout_ms)))
 }
 
 /// Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
@@ -230,35 +182,26 @@ pub unsafe extern "C" fn im_bulk_set_settling_time_ms(
     bulk: *mut im_bulk,
     time_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(bulk, |options| {
-            Ok(options.settling_time(Duration::from_millis(time_ms)))
-        })
-    }
+    set!(bulk, |options| options
+        .settling_time(Duration::from_millis(time_ms)))
 }
 
 /// Sets how long a change waits for others to share its request, while more may come; 1,000 without. UINT64_MAX: until
 /// 100 users are together, or as many changes as there is room for. After im_bulk_end_of_input nothing waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_linger_ms(bulk: *mut im_bulk, linger_ms: u64) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(bulk, |options| {
-            Ok(options.linger(Duration::from_millis(linger_ms)))
-        })
-    }
+    set!(bulk, |options| options
+        .linger(Duration::from_millis(linger_ms)))
 }
 
 /// Sets how many changes are held before they are sent; 4,096 without, and 0 is as 1. A push waits while it holds as
 /// many. The more, the fewer requests users of many tags need.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_room(bulk: *mut im_bulk, changes: usize) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe { set(bulk, |options| Ok(options.room(changes))) }
+    set!(bulk, |options| options.room(changes))
 }
 
-/// Sets a function that is asked while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
+/// Sets a function that is called while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
 ///
 /// progress  not NULL
 /// context   handed to it as it is; borrowed until the run is freed
@@ -268,37 +211,31 @@ pub unsafe extern "C" fn im_bulk_set_progress(
     progress: im_progress,
     context: *mut c_void,
 ) -> im_status {
-    let how = |options: BulkOptions| {
-        let ask = progress.ok_or_else(|| Misuse::new("progress is NULL"))?;
+    set!(bulk, |options| {
         let progress = Progress {
-            ask,
-            bulk: bulk.cast_const(),
+            ask: progress.ok_or_else(|| Misuse::new("progress is NULL"))?,
+            bulk: &raw const *bulk,
             context,
             asking: Mutex::new(()),
         };
-        Ok(options.interrupt(move || progress.asks_to_stop()))
-    };
-    // SAFETY: NULL, or alive during this call.
-    unsafe { set(bulk, how) }
+        options.interrupt(move || progress.asks_to_stop())
+    })
 }
 
-/// Says that no more is pushed for now, so that what is there goes out without company. It holds for later changes too:
-/// say it when all is pushed. im_bulk_finish says it by itself.
+/// Says that no more is pushed, so that no change waits for others to share its request. It holds for later changes too:
+/// call it when all is pushed. im_bulk_finish does so by itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_end_of_input(
     bulk: *mut im_bulk,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        unsafe { borrow(bulk, "bulk") }?.run()?.end_of_input();
+    status!(error, |bulk| {
+        bulk.run()?.end_of_input();
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
-/// Hands out the changes that have their outcomes since it was asked last. Waits for one, at most so long.
+/// Hands out the changes whose outcomes arrived since the last poll. Waits for one, at most so long.
 ///
 /// timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
 /// completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
@@ -312,41 +249,31 @@ pub unsafe extern "C" fn im_bulk_poll(
     completions: *mut *mut im_completions,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let completions = unsafe { Out::cleared(completions) }.needed("completions")?;
-        // SAFETY: NULL, or alive during this call.
-        let run = unsafe { borrow(bulk, "bulk") }?.run()?;
-        let settled = run.poll(Duration::from_millis(timeout_ms));
+    status!(error, out(completions), |bulk| {
+        let settled = bulk.run()?.poll(Duration::from_millis(timeout_ms));
         im_completions::give(settled, &completions);
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
 /// Takes no more changes, IM_CLOSED, waits until every change has its outcome, and says what the run came to; its counts
-/// stay as they are then. Outcomes that nobody has polled can be polled afterwards, and it may be called again. It has no
+/// stay as they are then. Outcomes that are not polled yet can be polled afterwards, and it may be called again. It has no
 /// time limit of its own, as each request has one.
 ///
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the
-/// status of the failure that ended the run early, with its code: the app is not let in, or the service gave out. What
-/// was not sent is in the completions too.
+/// status of the failure that ended the run early, with its code: the app is refused, or the service became
+/// unavailable. What was not sent is in the completions too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_finish(
     bulk: *mut im_bulk,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let bulk = unsafe { borrow(bulk, "bulk") }?;
+    status!(error, |bulk| {
         let summary = bulk.run()?.finish();
         bulk.took.get_or_init(|| summary.elapsed);
         im_error::of_run(&summary)
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
 /// How far the run is.
@@ -354,30 +281,19 @@ pub unsafe extern "C" fn im_bulk_finish(
 /// what  IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS; 0 is the answer to another number
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_count(bulk: *const im_bulk, what: im_count) -> u64 {
-    guarded(0, || {
-        // SAFETY: NULL, or alive during this call.
-        let bulk = unsafe { borrow(bulk, "bulk") };
-        bulk.map_or(0, |bulk| bulk.count(what))
-    })
+    read!(bulk, 0, bulk.count(what))
 }
 
-/// Sends nothing more: what is under way is seen through, and what has not been sent fails as cancelled. Called again,
+/// Sends nothing more: what is under way completes, and what has not been sent fails as cancelled. Called again,
 /// it ends what is under way too. From any thread, but not from a signal handler. NULL is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_cancel(bulk: *const im_bulk) {
-    guarded((), || {
-        // SAFETY: NULL, or alive during this call.
-        let bulk = unsafe { borrow(bulk, "bulk") }.ok();
-        if let Some(bulk) = bulk.filter(|bulk| bulk.home.is_here()) {
-            bulk.begun().cancel();
-        }
-    });
+    read!(bulk, (), bulk.run.started_here()?.cancel());
 }
 
 /// Frees a bulk run; NULL is none. Not while another thread uses it. One that is not finished is ended: what is under
-/// way is cancelled, nothing more is sent, and nobody hears what became of it.
+/// way is cancelled, nothing more is sent, and its outcomes are lost.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_free(bulk: *mut im_bulk) {
-    // SAFETY: NULL, or made by `im_bulk_new`, freed only once, and in no use.
-    guarded((), || unsafe { free(bulk) });
+    free!(bulk);
 }

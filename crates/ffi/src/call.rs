@@ -1,14 +1,16 @@
-//! What one call may have of its own: a time limit, and ways to end it early.
+//! Options of one call: a time limit, and ways to end it early.
 
 use std::ffi::c_void;
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use imtag_transport::{CallOptions, CancelToken};
 
-use crate::boundary::{boundary, guarded};
-use crate::error::Misuse;
-use crate::pointer::{borrow, free, into_raw};
+use crate::boundary::set;
+use crate::handle::{borrow, free, into_raw, read};
+use crate::misuse::Misuse;
+use crate::panic::guarded;
 use crate::status::im_status;
 
 /// Options of a call, and the way to cancel it. Made by `im_call_new`, freed by `im_call_free`, not while a call or
@@ -19,8 +21,8 @@ pub struct im_call {
     cancel: CancelToken,
 }
 
-/// Asked on the calling thread, about every 100 ms while a call waits: a number other than 0 cancels the call. It should
-/// be quick, as other calls of the client may wait for this one; it may make calls itself.
+/// Called on the calling thread about every 100 ms while a call waits. A number other than 0 cancels the call. It should
+/// be quick, as other calls of the client may wait for this one. It may make calls itself.
 pub type im_interrupt = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
 
 struct Interrupt {
@@ -28,8 +30,8 @@ struct Interrupt {
     context: *mut c_void,
 }
 
-// SAFETY: it is called on the thread that makes the call, to which whoever set it has handed it over with the
-// im_call; never by two threads at once.
+// SAFETY: it is called on the thread that makes the call, which has it from its setter with the im_call; never by two
+// threads at once.
 unsafe impl Send for Interrupt {}
 // SAFETY: the same.
 unsafe impl Sync for Interrupt {}
@@ -53,37 +55,53 @@ impl im_call {
         }
     }
 
-    /// The same of a call that may be NULL.
+    /// The same of a call that may be NULL: then there are none.
     ///
     /// # Safety
     /// `call` is NULL, or was made by this library and is not freed during `'a`.
-    pub(crate) unsafe fn options_or_none<'a>(
-        call: *const im_call,
-    ) -> Result<Option<MutexGuard<'a, CallOptions>>, Misuse> {
+    pub(crate) unsafe fn options_or_none<'a>(call: *const im_call) -> Result<Options<'a>, Misuse> {
         if call.is_null() {
-            return Ok(None);
+            return Ok(Options::None(CallOptions::new()));
         }
         // SAFETY: the caller's promise.
-        unsafe { borrow(call, "call") }?.options().map(Some)
+        let call = unsafe { borrow(call, "call") }?;
+        call.options().map(Options::OfCall)
+    }
+
+    fn set(
+        &self,
+        how: impl FnOnce(CallOptions) -> Result<CallOptions, Misuse>,
+    ) -> Result<(), Misuse> {
+        let mut options = self.options()?;
+        *options = how(options.clone())?;
+        Ok(())
     }
 }
 
-/// Changes the options.
-///
-/// # Safety
-/// `call` is NULL, or was made by this library and is not freed during this call.
-unsafe fn set(
-    call: *const im_call,
-    how: impl FnOnce(CallOptions) -> Result<CallOptions, Misuse>,
-) -> im_status {
-    let act = || {
-        // SAFETY: the caller's promise.
-        let mut options = unsafe { borrow(call, "call") }?.options()?;
-        *options = how(options.clone())?;
-        Ok(())
+/// The options of a function's argument, as `options!(call)`.
+macro_rules! options {
+    ($call:ident) => {
+        // SAFETY: NULL, or made by this library and not freed before the function returns, as it documents.
+        &*unsafe { $crate::call::im_call::options_or_none($call) }?
     };
-    // SAFETY: NULL is no place for an error.
-    unsafe { boundary(std::ptr::null_mut(), act) }
+}
+pub(crate) use options;
+
+/// The options that a call has.
+pub(crate) enum Options<'a> {
+    OfCall(MutexGuard<'a, CallOptions>),
+    None(CallOptions),
+}
+
+impl Deref for Options<'_> {
+    type Target = CallOptions;
+
+    fn deref(&self) -> &CallOptions {
+        match self {
+            Options::OfCall(options) => options,
+            Options::None(options) => options,
+        }
+    }
 }
 
 /// Makes the options of a call, all of them the client's.
@@ -98,16 +116,12 @@ pub extern "C" fn im_call_new() -> *mut im_call {
     })
 }
 
-/// Sets the time for a whole call with all its waits and retries, from its start. 0: it is over already, and nothing
-/// is sent.
+/// Sets the time for a whole call with all its waits and retries, from its start. 0: the time is already over, and
+/// nothing is sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_set_timeout_ms(call: *mut im_call, timeout_ms: u64) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(call, |options| {
-            Ok(options.timeout(Duration::from_millis(timeout_ms)))
-        })
-    }
+    set!(call, |options| options
+        .timeout(Duration::from_millis(timeout_ms)))
 }
 
 /// Sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
@@ -117,15 +131,11 @@ pub unsafe extern "C" fn im_call_set_attempt_timeout_ms(
     call: *mut im_call,
     timeout_ms: u64,
 ) -> im_status {
-    // SAFETY: NULL, or alive during this call.
-    unsafe {
-        set(call, |options| {
-            Ok(options.attempt_timeout(Duration::from_millis(timeout_ms)))
-        })
-    }
+    set!(call, |options| options
+        .attempt_timeout(Duration::from_millis(timeout_ms)))
 }
 
-/// Sets a function that is asked, on the calling thread, whether the call should go on: for hosts that must look at
+/// Sets a function that is asked on the calling thread whether the call should go on: for hosts that must check for
 /// signals themselves, as interpreters do.
 ///
 /// interrupt  not NULL
@@ -136,30 +146,22 @@ pub unsafe extern "C" fn im_call_set_interrupt(
     interrupt: im_interrupt,
     context: *mut c_void,
 ) -> im_status {
-    let how = |options: CallOptions| {
+    set!(call, |options| {
         let ask = interrupt.ok_or_else(|| Misuse::new("interrupt is NULL"))?;
         let interrupt = Interrupt { ask, context };
-        Ok(options.interrupt(move || interrupt.asks_to_stop()))
-    };
-    // SAFETY: NULL, or alive during this call.
-    unsafe { set(call, how) }
+        options.interrupt(move || interrupt.asks_to_stop())
+    })
 }
 
 /// Cancels the call that uses these options, now or later: it ends at once, with IM_CANCELLED and what is known of
 /// its effect. From any thread, any number of times, but not from a signal handler. NULL is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_cancel(call: *const im_call) {
-    guarded((), || {
-        // SAFETY: NULL, or alive during this call.
-        if let Ok(call) = unsafe { borrow(call, "call") } {
-            call.cancel.cancel();
-        }
-    });
+    read!(call, (), call.cancel.cancel());
 }
 
 /// Frees the options of a call; NULL is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_free(call: *mut im_call) {
-    // SAFETY: NULL, or made by `im_call_new`, freed only once, and in no use.
-    guarded((), || unsafe { free(call) });
+    free!(call);
 }

@@ -2,10 +2,10 @@
 
 use imtag_transport::Client;
 
-use crate::boundary::{boundary, guarded};
+use crate::boundary::status;
 use crate::config::im_config;
 use crate::error::im_error;
-use crate::pointer::{Out, borrow, free};
+use crate::handle::free;
 use crate::status::im_status;
 
 /// A client of the service: connections, UserSig and retry budget that all threads share, and a quota that this
@@ -25,22 +25,16 @@ pub unsafe extern "C" fn im_client_new(
     client: *mut *mut im_client,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
-        // SAFETY: NULL or writable.
-        let client = unsafe { Out::cleared(client) }.needed("client")?;
-        // SAFETY: NULL, or alive during this call.
-        let made = unsafe { borrow(config, "config") }?.client()?;
+    status!(error, out(client), |config| {
+        let made = config.client()?;
         client.give(|| im_client(made));
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
 /// Frees a client; NULL is none. Not while a call of it runs: let them end first, or cancel them. In a forked child
 /// it leaves alone what is its parent's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_client_free(client: *mut im_client) {
-    // SAFETY: NULL, or made by `im_client_new`, freed only once, and used by no call.
-    guarded((), || unsafe { free(client) });
+    free!(client);
 }

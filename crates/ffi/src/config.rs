@@ -1,18 +1,20 @@
-//! The settings of a client, one setter each. A setting that cannot be used is remembered, so that a program may set
-//! all of them and look at one status: that of `im_client_new`.
+//! The settings of a client, one setter each. The first setting that cannot be used is remembered, so that a program may
+//! set all of them and check one status, that of `im_client_new`.
 
 use std::ffi::{OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use imtag_core::{Generation, Limits, Region, SecretKey, UserSig};
-use imtag_transport::{Client, ClientBuilder, Credentials, RetryPolicy};
+use imtag_core::{Limits, SecretKey, UserSig};
+use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint, RetryPolicy};
 
-use crate::boundary::{boundary, guarded};
+use crate::boundary::{set, status};
 use crate::credential::{Supplier, im_context_free, im_credential_callback};
-use crate::error::{Misuse, im_error};
-use crate::pointer::{borrow_mut, free, into_raw};
+use crate::error::im_error;
+use crate::handle::{borrow, free, into_raw, lock};
+use crate::misuse::Misuse;
+use crate::panic::guarded;
 use crate::status::im_status;
 use crate::text::im_str;
 
@@ -20,28 +22,18 @@ use crate::text::im_str;
 /// number of clients may be made of one, and it may be freed as soon as they are.
 ///
 /// Each setter copies what it is given and returns `IM_OK`, `IM_MISUSE` or `IM_SETTINGS`; the first setting that
-/// could not be used is also reported by `im_client_new`, so that the setters' statuses need not be looked at. If all
-/// could be used, `im_client_new` reports all that are needed and not set.
-#[derive(Default)]
+/// could not be used is also reported by `im_client_new`, so that a program need not check each setter. If all could be
+/// used, `im_client_new` reports all that are needed and not set.
 pub struct im_config {
-    sdkappid: u32,
-    identifier: String,
-    credentials: Option<Credentials>,
-    place: Option<Place>,
-    generation: Generation,
-    limits: Limits,
-    calls_per_second: Option<u32>,
-    fresh_start: Option<bool>,
-    connect_timeout: Option<Duration>,
-    timeout: Option<Duration>,
-    max_attempts: Option<u32>,
-    ca_file: Option<PathBuf>,
-    fault: Option<String>,
+    settings: Mutex<Settings>,
 }
 
-enum Place {
-    Region(Region),
-    Endpoint(String),
+#[derive(Default)]
+struct Settings {
+    builder: ClientBuilder,
+    limits: Limits,
+    /// The first setting that could not be used.
+    fault: Option<String>,
 }
 
 /// A setting that cannot be used.
@@ -55,57 +47,33 @@ struct Unusable {
 impl im_config {
     /// Makes a client.
     pub(crate) fn client(&self) -> Result<Client, Box<im_error>> {
-        match &self.fault {
+        let settings = lock(&self.settings);
+        match &settings.fault {
             Some(fault) => Err(im_error::settings(fault)),
-            None => Ok(self.builder().build()?),
+            None => Ok(settings.builder.clone().build()?),
         }
     }
 
-    fn builder(&self) -> ClientBuilder {
-        let builder = ClientBuilder::default()
-            .app(self.sdkappid, &self.identifier)
-            .generation(self.generation)
-            .limits(self.limits);
-        let builder = with(
-            builder,
-            self.credentials.clone(),
-            ClientBuilder::credentials,
-        );
-        let builder = match &self.place {
-            None => builder,
-            Some(Place::Region(region)) => builder.region(*region),
-            Some(Place::Endpoint(endpoint)) => builder.endpoint(endpoint),
-        };
-        let builder = with(
-            builder,
-            self.calls_per_second,
-            ClientBuilder::calls_per_second,
-        );
-        let builder = with(builder, self.fresh_start, ClientBuilder::fresh_start);
-        let builder = with(
-            builder,
-            self.connect_timeout,
-            ClientBuilder::connect_timeout,
-        );
-        let builder = with(builder, self.timeout, ClientBuilder::timeout);
-        let builder = with(builder, self.ca_file.as_ref(), ClientBuilder::ca_file);
-        with(builder, self.max_attempts, |builder, max_attempts| {
-            builder.retry(RetryPolicy {
-                max_attempts,
-                ..RetryPolicy::default()
-            })
+    fn set(
+        &self,
+        how: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, Unusable>,
+    ) -> Result<(), Box<im_error>> {
+        self.change(|settings| {
+            settings.builder = how(settings.builder.clone())?;
+            Ok(())
         })
     }
-}
 
-fn with<T>(
-    builder: ClientBuilder,
-    setting: Option<T>,
-    set: impl FnOnce(ClientBuilder, T) -> ClientBuilder,
-) -> ClientBuilder {
-    match setting {
-        Some(setting) => set(builder, setting),
-        None => builder,
+    /// Changes the settings, and remembers the first that cannot be used.
+    fn change(
+        &self,
+        how: impl FnOnce(&mut Settings) -> Result<(), Unusable>,
+    ) -> Result<(), Box<im_error>> {
+        let mut settings = lock(&self.settings);
+        how(&mut settings).map_err(|Unusable { why, error }| {
+            settings.fault.get_or_insert_with(|| why.clone());
+            error(&why)
+        })
     }
 }
 
@@ -127,33 +95,25 @@ impl From<Misuse> for Unusable {
     }
 }
 
-/// Sets something, and remembers the first that cannot be.
-///
-/// # Safety
-/// `config` is NULL, or was made by this library, is not freed, and is used by this thread alone.
-unsafe fn set(
-    config: *mut im_config,
-    setter: impl FnOnce(&mut im_config) -> Result<(), Unusable>,
-) -> im_status {
-    let act = || {
-        // SAFETY: the caller's promise.
-        let config = unsafe { borrow_mut(config, "config") }?;
-        setter(config).map_err(|Unusable { why, error }| {
-            config.fault.get_or_insert_with(|| why.clone());
-            error(&why)
-        })
+/// The text of a setting, as `text!(region, "the region")`.
+macro_rules! text {
+    ($text:expr, $name:expr) => {
+        // SAFETY: readable until the function returns, as it documents.
+        unsafe { $text.setting($name) }?
     };
-    // SAFETY: NULL is no place for an error.
-    unsafe { boundary(std::ptr::null_mut(), act) }
 }
 
 /// Makes a config with every setting at its default. App, credentials, and region or endpoint have none.
 #[unsafe(no_mangle)]
 pub extern "C" fn im_config_new() -> *mut im_config {
-    guarded(std::ptr::null_mut(), || into_raw(im_config::default()))
+    guarded(std::ptr::null_mut(), || {
+        into_raw(im_config {
+            settings: Mutex::default(),
+        })
+    })
 }
 
-/// Sets the app, and the account of an app administrator in whose name it is called.
+/// Sets the app, and the account of an app administrator that makes the calls.
 ///
 /// sdkappid    the app's number, as the console shows it; not 0
 /// identifier  1 to 32 bytes, such as administrator
@@ -163,31 +123,20 @@ pub unsafe extern "C" fn im_config_set_app(
     sdkappid: u32,
     identifier: im_str,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        config.identifier = unsafe { identifier.setting("the identifier") }?.to_owned();
-        config.sdkappid = sdkappid;
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder
+        .app(sdkappid, text!(identifier, "the identifier")))
 }
 
-/// Sets the app's secret key, of which the client makes UserSigs by itself. Of key, UserSig and callback the one that
-/// is set last holds.
+/// Sets the app's secret key, from which the client makes UserSigs. The last of key, UserSig and
+/// callback to be set holds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_secret_key(
     config: *mut im_config,
     secret_key: im_str,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        let key = SecretKey::new(unsafe { secret_key.setting("the secret key") }?)?;
-        config.credentials = Some(key.into());
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder.credentials(SecretKey::new(
+        text!(secret_key, "the secret key")
+    )?))
 }
 
 /// Sets a ready UserSig, which is used until it expires.
@@ -196,14 +145,8 @@ pub unsafe extern "C" fn im_config_set_usersig(
     config: *mut im_config,
     usersig: im_str,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        let usersig = UserSig::new(unsafe { usersig.setting("the UserSig") }?)?;
-        config.credentials = Some(usersig.into());
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder
+        .credentials(UserSig::new(text!(usersig, "the UserSig"))?))
 }
 
 /// Sets a callback that supplies a UserSig whenever a new one is needed.
@@ -218,28 +161,24 @@ pub unsafe extern "C" fn im_config_set_credential_callback(
     context: *mut c_void,
     context_free: im_context_free,
 ) -> im_status {
-    let supplier = Supplier::new(callback, context, context_free);
-    let setter = |config: &mut im_config| {
-        let supplier = supplier.callable()?;
-        config.credentials = Some(Credentials::callback(move || supplier.supply()));
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    status!(std::ptr::null_mut(), || {
+        // before all else, so that the context is freed however this ends
+        let supplier = Supplier::new(callback, context, context_free);
+        // SAFETY: NULL, or made by this library and not freed during this call.
+        let config = unsafe { borrow(config, "config") }?;
+        config.set(|builder| {
+            let supplier = supplier.callable()?;
+            Ok(builder.credentials(Credentials::callback(move || supplier.supply())))
+        })
+    })
 }
 
 /// Sets the app's data centre by name: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai,
-/// saudi-arabia. Of region and endpoint the one that is set last holds.
+/// saudi-arabia. The last of region and endpoint to be set holds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_region(config: *mut im_config, region: im_str) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        let region = unsafe { region.setting("the region") }?.parse()?;
-        config.place = Some(Place::Region(region));
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder
+        .region(text!(region, "the region").parse()?))
 }
 
 /// Sets an address in place of a region's: `https://host[:port]`, or `http://` with a loopback address.
@@ -248,15 +187,11 @@ pub unsafe extern "C" fn im_config_set_endpoint(
     config: *mut im_config,
     endpoint: im_str,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        let endpoint = unsafe { endpoint.setting("the endpoint") }?;
-        imtag_transport::Endpoint::parse(endpoint)?;
-        config.place = Some(Place::Endpoint(endpoint.to_owned()));
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| {
+        let endpoint = text!(endpoint, "the endpoint");
+        Endpoint::parse(endpoint)?;
+        builder.endpoint(endpoint)
+    })
 }
 
 /// Sets the generation of the service's paths: all_member_push (the default) or timpush.
@@ -265,13 +200,8 @@ pub unsafe extern "C" fn im_config_set_generation(
     config: *mut im_config,
     generation: im_str,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        config.generation = unsafe { generation.setting("the generation") }?.parse()?;
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder
+        .generation(text!(generation, "the generation").parse()?))
 }
 
 /// Sets how many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
@@ -282,31 +212,21 @@ pub unsafe extern "C" fn im_config_set_calls_per_second(
     config: *mut im_config,
     calls: u32,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        config.calls_per_second = Some(calls);
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder.calls_per_second(calls))
 }
 
 /// Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
 /// by one until this process has run for 1.1 s.
 ///
 /// fresh_start  0: no; one by one for 1.1 s from the making of this process' first client, as a process that `exec` has
-///              replaced looks older than it is. Another number: yes, so that nothing is held back for other processes.
+///              replaced looks older than it is. Another number: yes, so that no call waits for other processes.
 ///              Of clients that share a quota the first decides, and any later one may say yes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_fresh_start(
     config: *mut im_config,
     fresh_start: i32,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        config.fresh_start = Some(fresh_start != 0);
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder.fresh_start(fresh_start != 0))
 }
 
 /// Sets the time for opening a connection, look-up, TCP and TLS; above 0; default: 5000.
@@ -315,12 +235,8 @@ pub unsafe extern "C" fn im_config_set_connect_timeout_ms(
     config: *mut im_config,
     timeout_ms: u64,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        config.connect_timeout = Some(Duration::from_millis(timeout_ms));
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder
+        .connect_timeout(Duration::from_millis(timeout_ms)))
 }
 
 /// Sets the time for a whole call with all its waits and retries; above 0; default: 10000.
@@ -329,16 +245,12 @@ pub unsafe extern "C" fn im_config_set_timeout_ms(
     config: *mut im_config,
     timeout_ms: u64,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        config.timeout = Some(Duration::from_millis(timeout_ms));
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder
+        .timeout(Duration::from_millis(timeout_ms)))
 }
 
-/// Sets how many attempts a call makes at most, the first with it; above 0; default: 4. Not counted are attempts over a
-/// pooled connection that proved dead, which are made again at once over a new one, and attempts that nobody answered (the
+/// Sets how many attempts a call makes at most, including the first; above 0; default: 4. Not counted are attempts over a
+/// pooled connection that proved dead, which are made again at once over a new one, and attempts without an answer (the
 /// network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to
 /// half of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
 #[unsafe(no_mangle)]
@@ -346,29 +258,23 @@ pub unsafe extern "C" fn im_config_set_max_attempts(
     config: *mut im_config,
     attempts: u32,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        config.max_attempts = Some(attempts);
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    set!(config, |builder| builder.retry(RetryPolicy {
+        max_attempts: attempts,
+        ..RetryPolicy::default()
+    }))
 }
 
-/// Sets a file of certificates (PEM) that the server's must lead to, in place of the public ones. The path is taken
-/// as bytes.
+/// Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_ca_file(config: *mut im_config, path: im_str) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
+    set!(config, |builder| {
+        // SAFETY: readable until the function returns, as it documents.
         let path = unsafe { path.bytes(&|| "the CA file".to_owned()) }?;
-        config.ca_file = Some(OsStr::from_bytes(path).into());
-        Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+        builder.ca_file(OsStr::from_bytes(path))
+    })
 }
 
-/// Sets a limit of the service, where a plan grants another than the documented one.
+/// Sets a limit of the service, where an app's plan has another than the documented one.
 ///
 /// name   users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50) or
 ///        account_bytes (32)
@@ -379,22 +285,39 @@ pub unsafe extern "C" fn im_config_set_limit(
     name: im_str,
     value: usize,
 ) -> im_status {
-    let setter = |config: &mut im_config| {
-        // SAFETY: readable during this call.
-        let name = unsafe { name.setting("the limit") }?;
-        config.limits.set(name, value)?;
+    status!(std::ptr::null_mut(), |config| config.change(|settings| {
+        settings.limits.set(text!(name, "the limit"), value)?;
+        settings.builder = settings.builder.clone().limits(settings.limits);
         Ok(())
-    };
-    // SAFETY: the config is this thread's.
-    unsafe { set(config, setter) }
+    }))
 }
 
 /// Frees a config; NULL is none. Clients that were made of it stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_free(config: *mut im_config) {
-    // SAFETY: NULL, or made by `im_config_new` and freed only once.
-    guarded((), || unsafe { free(config) });
+    free!(config);
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::status::IM_OK;
+
+    #[test]
+    fn a_fresh_start_is_unknown_until_it_is_set_and_then_on_or_off() {
+        let config = im_config_new();
+        let shown = |expected: &str| {
+            // SAFETY: made above, and freed at the end.
+            let builder = format!("{:?}", lock(&unsafe { &*config }.settings).builder);
+            assert!(builder.contains(expected), "{builder}");
+        };
+        shown("fresh_start: None");
+        for (number, expected) in [(1, "Some(true)"), (0, "Some(false)"), (-1, "Some(true)")] {
+            // SAFETY: as above.
+            assert_eq!(unsafe { im_config_set_fresh_start(config, number) }, IM_OK);
+            shown(&format!("fresh_start: {expected}"));
+        }
+        // SAFETY: used no more.
+        unsafe { im_config_free(config) };
+    }
+}

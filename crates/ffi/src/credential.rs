@@ -1,4 +1,4 @@
-//! UserSigs from outside: a callback that fetches one, from a vault, say.
+//! UserSigs from outside: a callback that fetches one, for example from a vault.
 
 use std::error::Error as StdError;
 use std::ffi::c_void;
@@ -7,9 +7,10 @@ use std::time::Duration;
 use imtag_core::UserSig;
 use imtag_transport::{CallbackError, SuppliedUserSig};
 
-use crate::boundary::boundary;
-use crate::error::{Misuse, im_error};
-use crate::pointer::borrow_mut;
+use crate::boundary::status;
+use crate::error::im_error;
+use crate::handle::borrow_mut;
+use crate::misuse::Misuse;
 use crate::status::im_status;
 use crate::text::im_str;
 
@@ -19,14 +20,15 @@ pub struct im_credential {
 }
 
 /// Supplies a UserSig with `im_credential_set`, or says why not with `im_credential_refuse`; the later call holds.
-/// It runs on a thread that calls the client, or on one of a bulk run or a batcher, one at a time for a client, whenever a new UserSig is needed. A call's
-/// deadline cannot interrupt it: it should bound its own waits. It may not call the client that it supplies.
+/// It runs whenever the client needs a new UserSig: on a thread that calls the client, or on one of a bulk run or a
+/// batcher, by one thread at a time for a client. A call's deadline cannot interrupt it: it should bound its own waits. It
+/// may not call the client that it supplies.
 pub type im_credential_callback =
     Option<unsafe extern "C" fn(context: *mut c_void, credential: *mut im_credential)>;
 
-/// Frees a context that was given to the library, once, when no client or config needs it any more, on whichever
-/// thread lets go of it last; after `fork()`, once in each process that frees its client and config. It may not use
-/// either of them.
+/// Frees a context that the library was given: once, when no client or config needs it any more, on the thread that frees
+/// the last of them; after `fork()`, once in each process that frees its client and config. It may not use either of
+/// them.
 pub type im_context_free = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
 /// The callback with its context, which is freed when the last client that has it is.
@@ -36,7 +38,7 @@ pub(crate) struct Supplier {
     free: im_context_free,
 }
 
-// SAFETY: whoever gives a callback promises, by its documentation, that it may be called on any thread.
+// SAFETY: the callback's documentation asks that it may be called on any thread.
 unsafe impl Send for Supplier {}
 // SAFETY: the same; and it is called by one thread at a time.
 unsafe impl Sync for Supplier {}
@@ -56,10 +58,10 @@ impl Supplier {
 
     /// The same, if there is a callback at all.
     pub(crate) fn callable(self) -> Result<Supplier, Misuse> {
-        match self.callback {
-            Some(_) => Ok(self),
-            None => Err(Misuse::new("the credential callback is NULL")),
+        if self.callback.is_none() {
+            return Err(Misuse::new("the credential callback is NULL"));
         }
+        Ok(self)
     }
 
     pub(crate) fn supply(&self) -> Result<SuppliedUserSig, CallbackError> {
@@ -77,7 +79,7 @@ impl Supplier {
 impl Drop for Supplier {
     fn drop(&mut self) {
         if let Some(free) = self.free {
-            // SAFETY: given for this use; this is the only place that calls it, and nobody has the context any more.
+            // SAFETY: given for this use; this is the only place that calls it, and nothing has the context any more.
             unsafe { free(self.context) };
         }
     }
@@ -86,8 +88,8 @@ impl Drop for Supplier {
 /// Leaves a UserSig. For a credential callback, with the handle that it was given.
 ///
 /// usersig       copied
-/// valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 where nobody
-///               knows: it is then used until the service calls it expired
+/// valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 if
+///               unknown: it is then used until the service calls it expired
 /// error         may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_credential_set(
@@ -96,7 +98,7 @@ pub unsafe extern "C" fn im_credential_set(
     valid_for_ms: u64,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
+    status!(error, || {
         // SAFETY: NULL, or the handle that the callback was given.
         let credential = unsafe { borrow_mut(credential, "credential") }?;
         // SAFETY: readable during this call.
@@ -109,12 +111,10 @@ pub unsafe extern "C" fn im_credential_set(
         let refused = made.as_ref().err().map(ToString::to_string);
         credential.supplied = made.map_err(Into::into);
         refused.map_or(Ok(()), |why| Err(im_error::settings(&why)))
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
-/// Says why there is no UserSig. The text reaches whoever called the client, as the error's message, so it should
+/// Says why there is no UserSig. The caller of the client reads the text in its error's message, so it should
 /// hold no secret. For a credential callback, with the handle that it was given.
 ///
 /// reason  copied
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn im_credential_refuse(
     credential: *mut im_credential,
     reason: im_str,
 ) -> im_status {
-    let act = || {
+    status!(std::ptr::null_mut(), || {
         // SAFETY: NULL, or the handle that the callback was given.
         let credential = unsafe { borrow_mut(credential, "credential") }?;
         // SAFETY: readable during this call.
@@ -131,7 +131,5 @@ pub unsafe extern "C" fn im_credential_refuse(
         let reason: Box<dyn StdError + Send + Sync> = String::from_utf8_lossy(reason).into();
         credential.supplied = Err(reason);
         Ok(())
-    };
-    // SAFETY: NULL is no place for an error.
-    unsafe { boundary(std::ptr::null_mut(), act) }
+    })
 }

@@ -1,9 +1,9 @@
-//! The error catalogue, for whoever has a code and no error.
+//! The error catalogue, for a code without an error.
 
 use imtag_core::Code;
 
-use crate::boundary::guarded;
-use crate::pointer::set;
+use crate::handle::set;
+use crate::panic::guarded;
 use crate::status::{effect_of, im_effect, im_retry, retry_of};
 use crate::text::im_str;
 
@@ -27,8 +27,8 @@ pub unsafe extern "C" fn im_explain(
         let known = entry.map_or("a code that no page names", |entry| entry.meaning);
         // SAFETY: each place is NULL or writable: the caller's promise.
         unsafe {
-            set(meaning, im_str::of(Some(known)));
-            set(remedy, im_str::of(Some(code.remedy())));
+            set(meaning, im_str::view(known));
+            set(remedy, im_str::view(code.remedy()));
             set(retry, retry_of(code.retry()));
             set(effect, effect_of(code.effect()));
         }

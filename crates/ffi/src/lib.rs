@@ -1,9 +1,9 @@
 //! libimtag: tags for the users of Tencent Chat, from a backend.
 //!
-//! Every call sends at most one request of the service, checked before a byte leaves the machine, paced by the app's
-//! quota, retried within its deadline, and answered with what is known of every account. For more users than a request
-//! takes there is `im_bulk`, which packs any number of changes into few requests; for servers that tag a user per event
-//! `im_batcher`, by which many threads share requests.
+//! Every call sends at most one request. The request is checked before a byte leaves the machine, paced by the app's
+//! quota, retried within its deadline, and answered with what is known of every account. `im_bulk` is for more users
+//! than a request takes: it packs any number of changes into few requests. `im_batcher` is for servers that tag a user
+//! per event: it lets many threads share requests.
 //!
 //! Conventions
 //!
@@ -14,14 +14,14 @@
 //! - Functions that can fail return an `im_status`. `im_error **error` may be NULL; where it is not, it is set to
 //!   NULL on entry (an old value is not freed) and to an error, which the caller frees, unless the status is `IM_OK`.
 //! - All accounts that failed are named by the error, also those of a partial success, `IM_PARTIAL`.
-//! - A client, an `im_bulk`, an `im_batcher`, and a result, error or completions that nobody frees may be used by any
-//!   number of threads at once; a config by one at a time; an `im_call` by one call at a time, but for
-//!   `im_call_cancel`.
-//! - After `fork()` a child may go on with its parent's clients: it has connections of its own. An `im_call` that
-//!   was in use at that moment stays in use there. A bulk run or a batcher is its parent's: `IM_MISUSE`.
-//! - The library starts no thread but for the look-up of a host's name and to send for bulk runs and batchers, which are
-//!   over when these are freed; they take no signals. It prints nothing, changes no signal, and never ends the process. A
-//!   NULL or a number that cannot be meant is answered with `IM_MISUSE`.
+//! - Any number of threads at once may use a client, an `im_bulk` or an `im_batcher`, and may read a result, an error or
+//!   completions until they are freed. A config is for one thread at a time. An `im_call` is for one call at a time;
+//!   `im_call_cancel` may run beside it.
+//! - After `fork()` a child may use its parent's clients: it has connections of its own. An `im_call` that was in use
+//!   during the fork stays in use in the child. A bulk run or a batcher is its parent's: `IM_MISUSE`.
+//! - The library starts threads to look up a host's name, and to send for bulk runs and batchers; the latter end when
+//!   these are freed. They take no signals. The library prints nothing, changes no signal, and never ends the process.
+//!   It answers a NULL or a number that no caller can mean with `IM_MISUSE`.
 //! - None of its functions may be called from a signal handler. No callback may leave it by `longjmp`, an exception or
 //!   `pthread_exit`, nor return in a child that it has forked.
 //! - `pthread_cancel` of a thread takes effect once it is out of the library. A thread that is ending (destructors of
@@ -38,7 +38,6 @@ mod batcher;
 mod boundary;
 mod bulk;
 mod call;
-mod cancellation;
 mod change;
 mod client;
 mod completions;
@@ -46,11 +45,12 @@ mod config;
 mod credential;
 mod error;
 mod explain;
-mod operations;
-mod perform;
-mod pointer;
+mod handle;
+mod misuse;
+mod panic;
 mod process;
 mod push;
+mod requests;
 mod result;
 mod status;
 mod text;

@@ -1,55 +1,22 @@
 //! Changes into a bulk run: one at a time, or many in one flat buffer, for bindings.
 
 use std::ffi::c_char;
+use std::ptr;
 
 use imtag_core::Operation;
 
-use crate::boundary::boundary;
+use crate::boundary::status;
 use crate::bulk::im_bulk;
-use crate::change::change;
-use crate::error::{Misuse, im_error};
-use crate::pointer::{borrow, set, slice};
+use crate::change::{ChangeArgs, IM_CLEAR, args, im_operation, operation_of};
+use crate::error::im_error;
+use crate::handle::{borrow, set, slice};
+use crate::misuse::Misuse;
 use crate::status::im_status;
 use crate::text::im_str;
-use crate::users::{Flat, FlatUsers, Strings};
+use crate::users::FlatUsers;
 
-/// What a change does: one of `IM_ADD` to `IM_CLEAR`.
-pub type im_operation = i32;
-
-/// Adds tags to a user.
-pub const IM_ADD: im_operation = 1;
-/// Removes tags from a user.
-pub const IM_REMOVE: im_operation = 2;
-/// Removes all tags of a user.
-pub const IM_CLEAR: im_operation = 3;
-
-/// Pushes one change.
-///
-/// # Safety
-/// The arguments are as `im_bulk_add_tag` says.
-unsafe fn push(
-    bulk: *const im_bulk,
-    id: u64,
-    operation: Operation,
-    account: im_str,
-    (tags, tag_count): (*const im_str, usize),
-    error: *mut *mut im_error,
-) -> im_status {
-    let act = || {
-        // SAFETY: NULL, or alive during this call.
-        let bulk = unsafe { borrow(bulk, "bulk") }?;
-        // SAFETY: readable during this call.
-        let account = unsafe { account.bytes(&|| "account".to_owned()) }?;
-        // SAFETY: the same.
-        let tags = unsafe { Strings::borrow(tags, tag_count, &|| "tags".to_owned()) }?;
-        bulk.push(id, change(bulk.rules(), operation, account, tags.iter()))
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
-}
-
-/// Pushes a change that adds tags to a user, and begins the run if it is the first. Waits while the run holds as many
-/// as there is room for, and is not answered: the outcome comes by im_bulk_poll, with this id.
+/// Pushes a change that adds tags to a user, and starts the run if it is the first. Waits while the run is full. The
+/// outcome comes by im_bulk_poll, with this id.
 ///
 /// bulk     not NULL; any thread; not freed during the call
 /// id       any number; the library only hands it back
@@ -68,8 +35,8 @@ pub unsafe extern "C" fn im_bulk_add_tag(
     tag_count: usize,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe { push(bulk, id, Operation::Add, account, (tags, tag_count), error) }
+    status!(error, |bulk| bulk
+        .push(id, args!(Add, account, tags, tag_count)))
 }
 
 /// Pushes a change that removes tags from a user: any number. All else as im_bulk_add_tag.
@@ -82,17 +49,8 @@ pub unsafe extern "C" fn im_bulk_remove_tag(
     tag_count: usize,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        push(
-            bulk,
-            id,
-            Operation::Remove,
-            account,
-            (tags, tag_count),
-            error,
-        )
-    }
+    status!(error, |bulk| bulk
+        .push(id, args!(Remove, account, tags, tag_count)))
 }
 
 /// Pushes a change that removes all tags of a user. All else as im_bulk_add_tag.
@@ -103,25 +61,15 @@ pub unsafe extern "C" fn im_bulk_clear_tags(
     account: im_str,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe {
-        push(
-            bulk,
-            id,
-            Operation::Clear,
-            account,
-            (std::ptr::null(), 0),
-            error,
-        )
-    }
+    status!(error, |bulk| bulk
+        .push(id, args!(Clear, account, ptr::null(), 0)))
 }
 
-/// Pushes many changes as one buffer: for bindings. It is looked at as a whole first: where it is IM_MISUSE, none is
-/// taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
+/// Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
 ///
 /// operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
 /// first_id      the id of the first change; the others' follow, one by one
-/// text          each change's account, then its tags, one after the other, without anything between
+/// text          each change's account, then its tags, one after the other, with nothing between
 /// text_len      bytes of it
 /// lengths       the bytes of each, in the same order; they add up to text_len
 /// length_count  how many: the accounts and all tags
@@ -142,7 +90,7 @@ pub unsafe extern "C" fn im_bulk_push_flat(
     taken: *mut usize,
     error: *mut *mut im_error,
 ) -> im_status {
-    let act = || {
+    status!(error, || {
         // SAFETY: NULL or writable.
         unsafe { set(taken, 0) };
         // SAFETY: NULL, or alive during this call.
@@ -151,26 +99,31 @@ pub unsafe extern "C" fn im_bulk_push_flat(
         // SAFETY: readable during this call.
         let operations = unsafe { slice(operations, change_count, &place) }?;
         // SAFETY: the same.
-        let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
-        // SAFETY: the same.
-        let users = unsafe { FlatUsers::borrow(flat, tag_counts, change_count) }?;
-        let operations = understood(operations, &users)?;
+        let users = unsafe {
+            FlatUsers::borrow(
+                text,
+                text_len,
+                lengths,
+                length_count,
+                tag_counts,
+                change_count,
+            )
+        }?;
+        let operations = operations_of(operations, &users)?;
         let ids = (0..).map(|index| first_id.wrapping_add(index));
         let mut done = 0;
         for ((id, operation), (account, tags)) in ids.zip(operations).zip(users.iter()) {
-            bulk.push(id, change(bulk.rules(), operation, account, tags))?;
+            bulk.push(id, ChangeArgs::new(operation, account, tags))?;
             done += 1;
             // SAFETY: NULL or writable.
             unsafe { set(taken, done) };
         }
         Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    })
 }
 
 /// The operations, where each is one, and none that clears has tags.
-fn understood(
+fn operations_of(
     operations: &[im_operation],
     users: &FlatUsers<'_>,
 ) -> Result<Vec<Operation>, Misuse> {
@@ -188,14 +141,4 @@ fn understood(
         })
     })
     .collect()
-}
-
-/// The operation of a change with so many tags; none of one that clears.
-pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<Operation> {
-    match (operation, tags) {
-        (IM_ADD, _) => Some(Operation::Add),
-        (IM_REMOVE, _) => Some(Operation::Remove),
-        (IM_CLEAR, 0) => Some(Operation::Clear),
-        _ => None,
-    }
 }

@@ -4,26 +4,26 @@
 use imtag_core::{Effect, RetryClass};
 use imtag_transport::{Cause, ChangeCause, EndedEarly};
 
-/// What became of a call: one of `IM_OK` to `IM_NO_THREAD`.
+/// How a call ended: one of `IM_OK` to `IM_NO_THREAD`.
 pub type im_status = i32;
 
 /// Done, for every account.
 pub const IM_OK: im_status = 0;
-/// Done, but for some accounts: `im_error_failure_...` names each; the result holds what was done.
+/// Done for some accounts only: `im_error_failure_...` names each of the others; the result holds what was done.
 pub const IM_PARTIAL: im_status = 1;
 /// The request breaks limits, and nothing was sent: `im_error_violation_...` names each place.
 pub const IM_INVALID: im_status = 2;
-/// The function was called as it may not be (a NULL, an impossible length, a handle in use); nothing was sent.
+/// The call itself is wrong (a NULL, an impossible length, a handle in use). Nothing was sent.
 pub const IM_MISUSE: im_status = 3;
-/// No client can be made of the settings.
+/// The settings make no client.
 pub const IM_SETTINGS: im_status = 4;
-/// No UserSig could be had. Attempts before may have been sent, where one had expired: `im_error_effect` says it.
+/// There is no UserSig. Earlier attempts may have been sent with one that had expired: `im_error_effect` says so.
 pub const IM_CREDENTIALS: im_status = 5;
 /// The service refused the whole request: `im_error_code` is its code.
 pub const IM_SERVICE: im_status = 6;
 /// An HTTP status other than 200: the answer is not the service's own.
 pub const IM_HTTP_STATUS: im_status = 7;
-/// The time was up.
+/// The time ran out.
 pub const IM_TIMEOUT: im_status = 8;
 /// The call or the change was cancelled.
 pub const IM_CANCELLED: im_status = 9;
@@ -31,13 +31,13 @@ pub const IM_CANCELLED: im_status = 9;
 pub const IM_NETWORK: im_status = 10;
 /// The server could not prove that it is the one that was called, or TLS failed otherwise.
 pub const IM_TLS: im_status = 11;
-/// An answer that is not one of the service's.
+/// The answer is not one of the service's.
 pub const IM_NOT_UNDERSTOOD: im_status = 12;
 /// A defect of the library itself: please report its message.
 pub const IM_DEFECT: im_status = 13;
-/// The batcher is full, and set to fail then: the change was not taken.
+/// The batcher is full and set to fail then. The change was not taken.
 pub const IM_FULL: im_status = 14;
-/// The bulk run is finished, or the batcher closed: the change was not taken.
+/// The bulk run is finished, or the batcher closed. The change was not taken.
 pub const IM_CLOSED: im_status = 15;
 /// The system gave no thread to send with: a limit of threads or memory is reached.
 pub const IM_NO_THREAD: im_status = 16;
@@ -47,26 +47,26 @@ pub type im_effect = i32;
 
 /// The service did not carry it out.
 pub const IM_NOT_APPLIED: im_effect = 0;
-/// It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending.
+/// The service may have carried it out, or may do so later: a timeout, a cut connection, a refusal after sending.
 pub const IM_POSSIBLY_APPLIED: im_effect = 1;
-/// It was carried out.
+/// The service carried it out.
 pub const IM_APPLIED: im_effect = 2;
 /// Of a get, which has no effect on any account: its tags were not read.
 pub const IM_NOT_READ: im_effect = 3;
 
-/// Whether a call that the service refused with a code may be made again: one of `IM_RETRY_NEVER` to
-/// `IM_RETRY_NEW_USERSIG`. The library has already done what was possible within the deadline.
+/// Whether to repeat a call that the service refused with a code: one of `IM_RETRY_NEVER` to `IM_RETRY_NEW_USERSIG`. The
+/// library has already repeated it as far as the deadline allowed.
 pub type im_retry = i32;
 
 /// It would fail again.
 pub const IM_RETRY_NEVER: im_retry = 0;
 /// It may succeed at once or a little later.
 pub const IM_RETRY_BACKOFF: im_retry = 1;
-/// It came too fast: it may succeed once the window of the quota, a second, has passed.
+/// It came too fast: it may succeed after the window of the quota, a second.
 pub const IM_RETRY_AFTER_WINDOW: im_retry = 2;
-/// It is worth a single try more.
+/// One more try is worth it.
 pub const IM_RETRY_ONCE_LATER: im_retry = 3;
-/// It is worth a single try more, with a new UserSig.
+/// One more try with a new UserSig is worth it.
 pub const IM_RETRY_NEW_USERSIG: im_retry = 4;
 
 pub(crate) fn status_of(cause: &Cause) -> im_status {

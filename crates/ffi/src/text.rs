@@ -3,9 +3,9 @@
 
 use std::ffi::{CStr, CString, c_char};
 
-use crate::boundary::guarded;
-use crate::error::Misuse;
-use crate::pointer::slice;
+use crate::handle::slice;
+use crate::misuse::Misuse;
+use crate::panic::guarded;
 
 /// A string: `len` bytes from `data` on, UTF-8, without a NUL at the end. The empty string may have a NULL `data`.
 #[repr(C)]
@@ -18,14 +18,18 @@ pub struct im_str {
 }
 
 impl im_str {
-    /// A view of a text that outlives it; that of an absent one has a NULL `data`.
-    pub(crate) fn of(text: Option<&str>) -> im_str {
-        let text = text.unwrap_or_default();
+    pub(crate) const EMPTY: im_str = im_str {
+        data: std::ptr::null(),
+        len: 0,
+    };
+
+    /// A view of a text that outlives it. The empty one has a NULL `data`.
+    pub(crate) fn view(text: &str) -> im_str {
+        if text.is_empty() {
+            return im_str::EMPTY;
+        }
         im_str {
-            data: match text.is_empty() {
-                true => std::ptr::null(),
-                false => text.as_ptr().cast(),
-            },
+            data: text.as_ptr().cast(),
             len: text.len(),
         }
     }
@@ -61,9 +65,9 @@ impl im_str {
 /// text  borrowed: the string points to it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_str_of(text: *const c_char) -> im_str {
-    guarded(im_str::of(None), || {
+    guarded(im_str::EMPTY, || {
         if text.is_null() {
-            return im_str::of(None);
+            return im_str::EMPTY;
         }
         // SAFETY: not NULL; that it ends with a NUL is the caller's promise.
         let len = unsafe { CStr::from_ptr(text) }.count_bytes();
@@ -91,20 +95,19 @@ mod tests {
 
     #[test]
     fn a_text_that_ends_with_a_nul_is_a_string_without_it() {
-        let of = |text: *const c_char| {
+        let string = |text: *const c_char| {
             // SAFETY: NULL, or a literal.
-            let string = unsafe { im_str_of(text) };
-            (string.data, string.len)
+            let made = unsafe { im_str_of(text) };
+            (made.data, made.len)
         };
         let text = c"vip".as_ptr();
-        assert_eq!(of(text), (text, 3));
-        assert_eq!(of(std::ptr::null()), (std::ptr::null(), 0));
+        assert_eq!(string(text), (text, 3));
+        assert_eq!(string(std::ptr::null()), (std::ptr::null(), 0));
     }
 
     #[test]
     fn the_empty_text_is_no_pointer_into_nothing() {
-        assert!(im_str::of(Some("")).data.is_null());
-        assert!(im_str::of(None).data.is_null());
-        assert_eq!(im_str::of(Some("北京")).len, 6);
+        assert!(im_str::view("").data.is_null());
+        assert_eq!(im_str::view("北京").len, 6);
     }
 }

@@ -1,8 +1,8 @@
 //! The users of a request in its two forms: structs, for C and C++, and one flat buffer, for bindings. Both are looked
 //! at as a whole first, so that a pointer that cannot be meant is answered before anything is read through it.
 
-use crate::error::Misuse;
-use crate::pointer::slice;
+use crate::handle::slice;
+use crate::misuse::Misuse;
 use crate::text::im_str;
 
 /// A user and its tags.
@@ -112,7 +112,7 @@ impl<'a> Flat<'a> {
         }
     }
 
-    pub(crate) fn strings(self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         let mut text = self.text;
         self.lengths.iter().map(move |length| {
             let (string, rest) = text.split_at(*length);
@@ -130,29 +130,34 @@ pub(crate) struct FlatUsers<'a> {
 
 impl<'a> FlatUsers<'a> {
     /// # Safety
-    /// `tag_counts` is readable for `user_count` numbers, for `'a`.
+    /// As [`Flat::borrow`], and `tag_counts` is readable for `user_count` numbers, for `'a`.
     pub(crate) unsafe fn borrow(
-        flat: Flat<'a>,
+        text: *const std::ffi::c_char,
+        text_len: usize,
+        lengths: *const usize,
+        length_count: usize,
         tag_counts: *const usize,
         user_count: usize,
     ) -> Result<FlatUsers<'a>, Misuse> {
         // SAFETY: the caller's promise.
+        let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
+        // SAFETY: the caller's promise.
         let tag_counts = unsafe { slice(tag_counts, user_count, &|| "tag_counts".to_owned()) }?;
-        FlatUsers::of(flat, tag_counts)
+        FlatUsers::new(flat, tag_counts)
     }
 
-    fn of(flat: Flat<'a>, tag_counts: &'a [usize]) -> Result<FlatUsers<'a>, Misuse> {
+    fn new(flat: Flat<'a>, tag_counts: &'a [usize]) -> Result<FlatUsers<'a>, Misuse> {
         let strings = tag_counts
             .iter()
             .try_fold(tag_counts.len(), |sum, count| sum.checked_add(*count));
-        match strings == Some(flat.lengths.len()) {
-            true => Ok(FlatUsers { flat, tag_counts }),
-            false => Err(Misuse::new(format!(
+        if strings != Some(flat.lengths.len()) {
+            return Err(Misuse::new(format!(
                 "tag_counts: {} users and their tags are not the {} strings of lengths",
                 tag_counts.len(),
                 flat.lengths.len()
-            ))),
+            )));
         }
+        Ok(FlatUsers { flat, tag_counts })
     }
 
     pub(crate) fn tag_counts(&self) -> &'a [usize] {
@@ -173,7 +178,7 @@ impl<'a> FlatUsers<'a> {
                 text: tags,
                 lengths: &its[1..],
             };
-            (account, tags.strings())
+            (account, tags.iter())
         })
     }
 }
@@ -215,7 +220,7 @@ mod tests {
     #[test]
     fn a_flat_request_has_each_user_with_its_own_tags_empty_ones_too() {
         let flat = flat("annavipbobcarl北京", &[4, 3, 0, 3, 4, 6]);
-        let users = FlatUsers::of(flat.ok().unwrap(), &[2, 0, 1]).ok().unwrap();
+        let users = FlatUsers::new(flat.ok().unwrap(), &[2, 0, 1]).ok().unwrap();
         assert_eq!(
             read(users.iter()),
             [
@@ -241,7 +246,7 @@ mod tests {
     fn tag_counts_that_do_not_fit_are_wrong_use() {
         for counts in [&[3_usize][..], &[1], &[1, 1], &[usize::MAX, 3], &[]] {
             let flat = flat("abc", &[1, 1, 1]).ok().unwrap();
-            let misuse = FlatUsers::of(flat, counts).err();
+            let misuse = FlatUsers::new(flat, counts).err();
             let what = format!(
                 "tag_counts: {} users and their tags are not the 3 strings of lengths",
                 counts.len()
@@ -249,20 +254,20 @@ mod tests {
             assert_eq!(misuse.unwrap().what(), what);
         }
         let flat = flat("abc", &[1, 1, 1]).ok().unwrap();
-        assert!(FlatUsers::of(flat, &[1, 0]).is_ok());
+        assert!(FlatUsers::new(flat, &[1, 0]).is_ok());
     }
 
     #[test]
     fn structs_are_read_as_they_stand() {
-        let tags = ["vip", "北京"].map(|tag| im_str::of(Some(tag)));
+        let tags = ["vip", "北京"].map(im_str::view);
         let users = [
             im_user_tags {
-                account: im_str::of(Some("anna")),
+                account: im_str::view("anna"),
                 tags: tags.as_ptr(),
                 tag_count: 2,
             },
             im_user_tags {
-                account: im_str::of(None),
+                account: im_str::EMPTY,
                 tags: ptr::null(),
                 tag_count: 0,
             },
@@ -282,7 +287,7 @@ mod tests {
             len: 3,
         };
         let user = im_user_tags {
-            account: im_str::of(Some("anna")),
+            account: im_str::view("anna"),
             tags: &raw const tag,
             tag_count: 1,
         };

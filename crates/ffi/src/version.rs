@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use crate::boundary::guarded;
+use crate::panic::guarded;
 
 const VERSION: &CStr =
     match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {

@@ -11,7 +11,7 @@ use crate::cargo::root;
 use crate::generated::{Generated, only_check};
 
 /// The modules in the order in which a reader of the header meets them.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "text",
     "status",
     "version",
@@ -19,11 +19,12 @@ const ORDER: [&str; 17] = [
     "credential",
     "client",
     "users",
-    "operations",
+    "requests",
     "call",
     "result",
     "error",
     "bulk",
+    "change",
     "push",
     "batcher",
     "batched",
@@ -32,14 +33,7 @@ const ORDER: [&str; 17] = [
 ];
 
 /// The modules that have nothing for a reader of the header.
-const INSIDE: [&str; 6] = [
-    "boundary",
-    "cancellation",
-    "change",
-    "perform",
-    "pointer",
-    "process",
-];
+const INSIDE: [&str; 5] = ["boundary", "handle", "misuse", "panic", "process"];
 
 /// What cbindgen cannot make: strings of literals. In C++ a compound literal is no standard, but braces are.
 const MACROS: &str = r#"

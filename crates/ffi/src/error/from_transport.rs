@@ -35,7 +35,7 @@ impl From<&Error> for Box<im_error> {
                 Cause::Invalid(invalid) => broken(invalid),
                 _ => Vec::new(),
             },
-            failures: error.failures().iter().map(Failed::of).collect(),
+            failures: error.failures().iter().map(Failed::new).collect(),
             undone: Vec::new(),
         })
     }
@@ -137,9 +137,10 @@ impl im_error {
 
     /// Changes that a wait for their outcomes left under way.
     pub(crate) fn unfinished(unfinished: Unfinished) -> Box<im_error> {
-        let status = match unfinished.cancelled {
-            true => IM_CANCELLED,
-            false => IM_TIMEOUT,
+        let status = if unfinished.cancelled {
+            IM_CANCELLED
+        } else {
+            IM_TIMEOUT
         };
         let remedy = unfinished.remedy();
         Box::new(im_error {
@@ -161,16 +162,16 @@ impl From<Invalid> for Box<im_error> {
 }
 
 fn broken(invalid: &Invalid) -> Vec<Broken> {
-    let of = |violation: &Violation| Broken {
+    let broken = |violation: &Violation| Broken {
         place: c_string(violation.place.to_string()),
         problem: c_string(violation.problem.to_string()),
         remedy: c_string(violation.problem.remedy()),
     };
-    invalid.violations().iter().map(of).collect()
+    invalid.violations().iter().map(broken).collect()
 }
 
 impl Failed {
-    fn of(failure: &Failure) -> Failed {
+    fn new(failure: &Failure) -> Failed {
         Failed {
             account: failure.account.clone(),
             code: failure.refusal.code.0,

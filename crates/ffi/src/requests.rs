@@ -1,19 +1,87 @@
-//! The calls, each in two forms: of structs, and of one flat buffer. What a form means stands in `users`, and what a
-//! call does in `perform`.
+//! The calls, each in two forms: structs, and one flat buffer for bindings. A call checks its arguments, makes a request
+//! by the client's rules, sends it, and returns the outcome.
 
 use std::ffi::c_char;
 
-use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags};
+use imtag_core::{AddTags, ClearTags, GetTags, Invalid, Operation, RemoveTags, Request, Rules};
+use imtag_transport::Cause;
 
 use crate::boundary::{boundary, boundary_of_get};
 use crate::call::im_call;
 use crate::client::im_client;
 use crate::error::im_error;
-use crate::perform::{of_accounts, of_flat_accounts, of_flat_users, of_users};
+use crate::handle::{Out, borrow};
+use crate::misuse::Misuse;
+use crate::process::check_thread;
 use crate::result::im_result;
 use crate::status::im_status;
 use crate::text::im_str;
-use crate::users::im_user_tags;
+use crate::users::{Flat, FlatUsers, Strings, Users, im_user_tags};
+
+/// Sends one request: `send!(AddTags::with_rules, Users(users, user_count), (client, call, result, error))`, with how the request
+/// is made, and the form that its arguments have.
+macro_rules! send {
+    ($request:path, $form:ident($($argument:expr),+), ($client:ident, $call:ident, $result:ident, $error:ident)) => {
+        // SAFETY: each argument is as the function documents it, until it returns.
+        unsafe {
+            send(
+                ($client, $call, $result, $error),
+                || $form::borrow($($argument),+),
+                |rules, arguments| $request(rules, arguments.iter()),
+            )
+        }
+    };
+}
+
+/// The other arguments of a call.
+type Call = (
+    *const im_client,
+    *const im_call,
+    *mut *mut im_result,
+    *mut *mut im_error,
+);
+
+/// Borrows the arguments, makes a request of them, and sends it.
+///
+/// # Safety
+/// The pointers are as `im_add_tag` says.
+unsafe fn send<R: Request, A>(
+    (client, call, result, error): Call,
+    arguments: impl FnOnce() -> Result<A, Misuse>,
+    request: impl FnOnce(&Rules, A) -> Result<R, Invalid>,
+) -> im_status {
+    let act = || {
+        // SAFETY: NULL or writable.
+        let result = unsafe { Out::cleared(result) };
+        let arguments = arguments()?;
+        check_thread()?;
+        // SAFETY: NULL, or alive until this returns.
+        let im_client(client) = unsafe { borrow(client, "client") }?;
+        // SAFETY: the same.
+        let options = unsafe { im_call::options_or_none(call) }?;
+        let request = request(client.rules(), arguments)?;
+        let error = match client.call(&request, &options) {
+            Ok(outcome) => {
+                result.give(|| im_result::new(outcome));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let handed_out = Box::<im_error>::from(&error);
+        if let Cause::Partial(partial) = error.into_cause() {
+            result.give(|| im_result::new(partial.outcome));
+        }
+        Err(handed_out)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe {
+        if R::OPERATION == Operation::Get {
+            boundary_of_get(error, act)
+        } else {
+            boundary(error, act)
+        }
+    }
+}
 
 /// Adds tags: one request, checked first; blocks up to the deadline.
 ///
@@ -33,14 +101,11 @@ pub unsafe extern "C" fn im_add_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_users(client, users, user_count, call, result, |rules, users| {
-            AddTags::with_rules(rules, users.iter())
-        })
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    send!(
+        AddTags::with_rules,
+        Users(users, user_count),
+        (client, call, result, error)
+    )
 }
 
 /// Removes tags: one request, checked first; blocks up to the deadline. Arguments, limits and statuses as im_add_tag.
@@ -54,14 +119,11 @@ pub unsafe extern "C" fn im_remove_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_users(client, users, user_count, call, result, |rules, users| {
-            RemoveTags::with_rules(rules, users.iter())
-        })
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    send!(
+        RemoveTags::with_rules,
+        Users(users, user_count),
+        (client, call, result, error)
+    )
 }
 
 /// Replaces tags: these are the only ones that each user has afterwards, at most 100 a user. Only the timpush paths can
@@ -75,14 +137,11 @@ pub unsafe extern "C" fn im_replace_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_users(client, users, user_count, call, result, |rules, users| {
-            AddTags::replacing(rules, users.iter())
-        })
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    send!(
+        AddTags::replacing,
+        Users(users, user_count),
+        (client, call, result, error)
+    )
 }
 
 /// Reads tags: one request, checked first; blocks up to the deadline. im_result_users() has what was read.
@@ -99,19 +158,11 @@ pub unsafe extern "C" fn im_get_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_accounts(
-            client,
-            accounts,
-            account_count,
-            call,
-            result,
-            |rules, accounts| GetTags::with_rules(rules, accounts.iter()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary_of_get(error, act) }
+    send!(
+        GetTags::with_rules,
+        Strings(accounts, account_count, &|| "accounts".to_owned()),
+        (client, call, result, error)
+    )
 }
 
 /// Removes all tags of accounts: one request, checked first; blocks up to the deadline. Accounts as im_get_tag, all else
@@ -125,24 +176,16 @@ pub unsafe extern "C" fn im_clear_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_accounts(
-            client,
-            accounts,
-            account_count,
-            call,
-            result,
-            |rules, accounts| ClearTags::with_rules(rules, accounts.iter()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    send!(
+        ClearTags::with_rules,
+        Strings(accounts, account_count, &|| "accounts".to_owned()),
+        (client, call, result, error)
+    )
 }
 
 /// As im_add_tag, with the users as one buffer: for bindings.
 ///
-/// text        each user's account, then its tags, one after the other, without anything between
+/// text        each user's account and then its tags, one after the other, with nothing between
 /// text_len    bytes of it
 /// lengths     the bytes of each, in the same order; they add up to text_len
 /// length_count  how many: the users and all their tags
@@ -161,28 +204,23 @@ pub unsafe extern "C" fn im_add_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_flat_users(
-            client,
+    send!(
+        AddTags::with_rules,
+        FlatUsers(
             text,
             text_len,
             lengths,
             length_count,
             tag_counts,
-            user_count,
-            call,
-            result,
-            |rules, users| AddTags::with_rules(rules, users.iter()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+            user_count
+        ),
+        (client, call, result, error)
+    )
 }
 
 /// As im_remove_tag, with the users as one buffer: for bindings.
 ///
-/// text        each user's account, then its tags, one after the other, without anything between
+/// text        each user's account and then its tags, one after the other, with nothing between
 /// text_len    bytes of it
 /// lengths     the bytes of each, in the same order; they add up to text_len
 /// length_count  how many: the users and all their tags
@@ -201,28 +239,23 @@ pub unsafe extern "C" fn im_remove_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_flat_users(
-            client,
+    send!(
+        RemoveTags::with_rules,
+        FlatUsers(
             text,
             text_len,
             lengths,
             length_count,
             tag_counts,
-            user_count,
-            call,
-            result,
-            |rules, users| RemoveTags::with_rules(rules, users.iter()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+            user_count
+        ),
+        (client, call, result, error)
+    )
 }
 
 /// As im_replace_tags, with the users as one buffer: for bindings.
 ///
-/// text        each user's account, then its tags, one after the other, without anything between
+/// text        each user's account and then its tags, one after the other, with nothing between
 /// text_len    bytes of it
 /// lengths     the bytes of each, in the same order; they add up to text_len
 /// length_count  how many: the users and all their tags
@@ -241,28 +274,23 @@ pub unsafe extern "C" fn im_replace_tags_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_flat_users(
-            client,
+    send!(
+        AddTags::replacing,
+        FlatUsers(
             text,
             text_len,
             lengths,
             length_count,
             tag_counts,
-            user_count,
-            call,
-            result,
-            |rules, users| AddTags::replacing(rules, users.iter()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+            user_count
+        ),
+        (client, call, result, error)
+    )
 }
 
 /// As im_get_tag, with the accounts as one buffer: for bindings.
 ///
-/// text     the accounts one after the other, without anything between
+/// text     the accounts one after the other, with nothing between
 /// text_len bytes of it
 /// lengths  the bytes of each account; they add up to text_len
 #[unsafe(no_mangle)]
@@ -276,26 +304,16 @@ pub unsafe extern "C" fn im_get_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_flat_accounts(
-            client,
-            text,
-            text_len,
-            lengths,
-            account_count,
-            call,
-            result,
-            |rules, accounts| GetTags::with_rules(rules, accounts.strings()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary_of_get(error, act) }
+    send!(
+        GetTags::with_rules,
+        Flat(text, text_len, lengths, account_count),
+        (client, call, result, error)
+    )
 }
 
 /// As im_clear_tags, with the accounts as one buffer: for bindings.
 ///
-/// text     the accounts one after the other, without anything between
+/// text     the accounts one after the other, with nothing between
 /// text_len bytes of it
 /// lengths  the bytes of each account; they add up to text_len
 #[unsafe(no_mangle)]
@@ -309,19 +327,9 @@ pub unsafe extern "C" fn im_clear_tags_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    // SAFETY: as `im_add_tag` documents its arguments.
-    let act = || unsafe {
-        of_flat_accounts(
-            client,
-            text,
-            text_len,
-            lengths,
-            account_count,
-            call,
-            result,
-            |rules, accounts| ClearTags::with_rules(rules, accounts.strings()),
-        )
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { boundary(error, act) }
+    send!(
+        ClearTags::with_rules,
+        Flat(text, text_len, lengths, account_count),
+        (client, call, result, error)
+    )
 }

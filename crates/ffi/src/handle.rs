@@ -1,9 +1,57 @@
-//! What comes across the boundary as a pointer: looked at before it is used. What can be told of a bad pointer (NULL,
-//! an alignment that its type cannot have, a length that no memory has) is answered; the rest is the caller's promise.
+//! What comes across the boundary as a pointer: checked before it is used. What can be known of a bad pointer (NULL, an
+//! alignment that its type cannot have, a length that no memory has) is answered; the rest is the caller's promise.
+//!
+//! Exported functions that read or free a handle have one of these macros as their body. Within it the argument's name
+//! stands for what the handle points to:
+//!
+//! ```text
+//! read!(error, 0, error.code)            the answer for NULL, and what it reads
+//! list!(result, count, &result.users)    the same of a list, whose length is left in count
+//! free!(bulk)                            frees it
+//! ```
 
 use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::error::Misuse;
+use crate::misuse::Misuse;
+
+macro_rules! read {
+    ($handle:ident, $otherwise:expr, $value:expr) => {
+        $crate::panic::guarded($otherwise, || {
+            let read = || {
+                // SAFETY: NULL, or made by this library and not freed meanwhile, as the function documents.
+                let $handle = unsafe { $crate::handle::borrow($handle, stringify!($handle)) };
+                let $handle = $handle.ok()?;
+                Some($value)
+            };
+            read().unwrap_or($otherwise)
+        })
+    };
+}
+
+macro_rules! list {
+    ($handle:ident, $count:ident, $list:expr) => {
+        $crate::panic::guarded(std::ptr::null(), || {
+            // SAFETY: NULL, or made by this library and not freed meanwhile, as the function documents.
+            let all: &[_] = match unsafe { $crate::handle::borrow($handle, stringify!($handle)) } {
+                Ok($handle) => $list,
+                Err(_) => &[],
+            };
+            // SAFETY: NULL or writable, as the function documents.
+            unsafe { $crate::handle::set($count, all.len()) };
+            $crate::handle::first(all)
+        })
+    };
+}
+
+macro_rules! free {
+    ($handle:ident) => {
+        // SAFETY: NULL, or made by this library, freed only once, and in no use, as the function documents.
+        $crate::panic::guarded((), || unsafe { $crate::handle::drop_handle($handle) })
+    };
+}
+
+pub(crate) use {free, list, read};
 
 /// No request, setting or text has more elements or bytes: a greater number was never set.
 const MOST: usize = 1 << 30;
@@ -11,7 +59,7 @@ const MOST: usize = 1 << 30;
 /// Borrows `count` elements from `first` on; NULL will do for none.
 ///
 /// # Safety
-/// `first` is readable for `count` elements for `'a`, and nobody writes there meanwhile.
+/// `first` is readable for `count` elements for `'a`, and not written meanwhile.
 pub(crate) unsafe fn slice<'a, T>(
     first: *const T,
     count: usize,
@@ -51,11 +99,11 @@ pub(crate) unsafe fn borrow<'a, T>(handle: *const T, name: &str) -> Result<&'a T
 /// Borrows a handle to change what it stands for.
 ///
 /// # Safety
-/// As [`borrow`], and nobody else uses it during `'a`.
+/// As [`borrow`], and it is in no other use during `'a`.
 pub(crate) unsafe fn borrow_mut<'a, T>(handle: *mut T, name: &str) -> Result<&'a mut T, Misuse> {
     // SAFETY: the caller's promise.
     unsafe { borrow(handle, name) }?;
-    // SAFETY: `borrow` found it neither NULL nor misaligned; that nobody else uses it is the caller's promise.
+    // SAFETY: `borrow` found it neither NULL nor misaligned; that it is in no other use is the caller's promise.
     Ok(unsafe { &mut *handle })
 }
 
@@ -68,9 +116,9 @@ pub(crate) fn into_raw<T>(handle: T) -> *mut T {
 ///
 /// # Safety
 /// `handle` is NULL, or came from [`into_raw`] and is freed only once.
-pub(crate) unsafe fn free<T>(handle: *mut T) {
+pub(crate) unsafe fn drop_handle<T>(handle: *mut T) {
     if !handle.is_null() {
-        // SAFETY: it came from `Box::into_raw`, and nobody else frees it: the caller's promise.
+        // SAFETY: it came from `Box::into_raw`, and is freed only once: the caller's promise.
         drop(unsafe { Box::from_raw(handle) });
     }
 }
@@ -91,10 +139,10 @@ impl<T> Out<T> {
 
     /// The place, which must be one.
     pub(crate) fn needed(self, name: &str) -> Result<Out<T>, Misuse> {
-        match self.0.is_null() {
-            true => Err(Misuse::new(format!("{name} is NULL"))),
-            false => Ok(self),
+        if self.0.is_null() {
+            return Err(Misuse::new(format!("{name} is NULL")));
         }
+        Ok(self)
     }
 
     /// Leaves a handle, which is the caller's from now on.
@@ -121,4 +169,18 @@ pub(crate) unsafe fn set<T>(place: *mut T, value: T) {
         // SAFETY: not NULL; that it is writable is the caller's promise. It need not be aligned.
         unsafe { place.write_unaligned(value) };
     }
+}
+
+/// The first of a list; NULL for none, as some languages look at every pointer that they hold.
+pub(crate) fn first<T>(all: &[T]) -> *const T {
+    if all.is_empty() {
+        ptr::null()
+    } else {
+        all.as_ptr()
+    }
+}
+
+/// Takes a lock, also one that a panic has left: what it holds is set as a whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
