@@ -16,7 +16,7 @@ pub(crate) struct Submitted {
     by_id: HashMap<u64, Number>,
     /// Withdrawn under way as their callers' time was up: each waits for its request until then, the next one first.
     late: VecDeque<(Instant, Number)>,
-    /// A change was refused as the batcher was full, and whoever polls is to be told once there is room.
+    /// A change was refused as the batcher was full, and a thread that polls is to hear once there is room.
     pub(crate) refused: bool,
 }
 
@@ -49,7 +49,7 @@ impl Submitted {
 }
 
 impl OfSession {
-    /// Leaves the outcome of a change for whoever polls.
+    /// Leaves the outcome of a change to be polled.
     pub(crate) fn complete(
         &mut self,
         id: u64,
