@@ -11,7 +11,6 @@ use crate::batcher::im_batcher;
 use crate::boundary::status;
 use crate::call::{im_call, options};
 use crate::change::{BadChange, args, borrow_flat_args, im_operation};
-
 use crate::error::im_error;
 use crate::handle::borrow;
 use crate::misuse::Misuse;
