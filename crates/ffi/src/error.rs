@@ -70,12 +70,12 @@ impl im_error {
 
     pub(crate) fn misuse(what: &str) -> Box<im_error> {
         let message = format!("wrong use of libimtag, nothing was sent: {what}");
-        let remedy = "mend the call; include/imtag.h says what it takes";
+        let remedy = "fix the call; include/imtag.h says what it takes";
         Box::new(im_error::of_nothing_sent(IM_MISUSE, message, remedy))
     }
 
     pub(crate) fn settings(why: &str) -> Box<im_error> {
-        let remedy = "mend the setting";
+        let remedy = "fix the setting";
         Box::new(im_error::of_nothing_sent(
             IM_SETTINGS,
             why.to_owned(),
