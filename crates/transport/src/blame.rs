@@ -49,8 +49,10 @@ impl Blame {
         match error.cause() {
             Cause::Invalid(_) | Cause::Partial(_) => Blame::Users,
             Cause::Service { refusal, .. } => Blame::of_code(refusal.code),
+            // also where it may come back: until the service has answered, all further calls would end so
+            Cause::Credentials(_) => Blame::Settings,
             _ if error.retryable() => Blame::Service,
-            // no UserSig, a certificate that does not fit, a redirect: the endpoint or the credentials are wrong
+            // a certificate that does not fit, a redirect: the endpoint is wrong
             _ => Blame::Settings,
         }
     }

@@ -148,6 +148,17 @@ mod tests {
     }
 
     #[test]
+    fn a_usersig_that_cannot_be_had_ends_it_until_the_service_has_answered() {
+        let sealed = failure(Cause::Credentials("sealed".into()));
+        let mut course = Course::default();
+        let end = note(&mut course, Err(&sealed));
+        assert!(matches!(end, Some(EndedEarly::Refused(_))));
+        let mut course = Course::default();
+        assert!(note(&mut course, Ok(&Outcome::default())).is_none());
+        assert!(note(&mut course, Err(&sealed)).is_none());
+    }
+
+    #[test]
     fn twenty_failures_of_the_service_in_a_row_end_it_and_nineteen_do_not() {
         let mut course = Course::default();
         for answer in [Ok(Outcome::default()), Err(refused(70107))] {
