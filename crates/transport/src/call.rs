@@ -316,7 +316,7 @@ impl<'c, R: Request> Call<'c, R> {
 
     fn decide(&mut self, kind: FailedAttempt) -> Decision {
         // what was never there may be another service
-        let bear = self.is_of_a_run && self.service_was_there();
+        let bear = self.is_of_a_run && self.bears_outages() && self.service_was_there();
         self.retry.wait_out_errors(bear);
         let now = self.started.elapsed();
         let deadline = self
