@@ -44,8 +44,9 @@ impl Reason {
     pub(crate) fn of_change(error: &ChangeError) -> Reason {
         match (error.cause(), error.refusal()) {
             (ChangeCause::Request(error), _) => Reason::of_error(error),
+            // the code is not the user's, but ended the run
+            (ChangeCause::Ended(_), _) | (_, None) => Reason::ours(error.why(), error.remedy()),
             (_, Some(refusal)) => Reason::of_refusal(refusal),
-            (_, None) => Reason::ours(error.why(), error.remedy()),
         }
     }
 

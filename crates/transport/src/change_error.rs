@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imtag_core::schedule::{Failed, Why};
 use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass};
 
-use crate::{Blame, EndedEarly, Error};
+use crate::{Blame, Cause, EndedEarly, Error};
 
 /// A change that is not done, or not in full.
 #[derive(Debug, Clone)]
@@ -131,13 +131,18 @@ impl ChangeError {
     /// The service's code, where it is what went wrong.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
-        self.cause.refusal().map(|refusal| refusal.code)
+        self.refusal().map(|refusal| refusal.code)
     }
 
-    /// What the service said, where it is what went wrong.
+    /// What the service said, where it is what went wrong: with this change, or with the request that ended the run.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
-        self.cause.refusal()
+        match &self.cause {
+            ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+                refusal_of(error)
+            }
+            cause => cause.refusal(),
+        }
     }
 
     /// Whose fault it is: the account's and its tags', or what would have kept any other change from being done too.
@@ -183,12 +188,16 @@ impl ChangeCause {
     fn refusal(&self) -> Option<&Refusal> {
         match self {
             ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => Some(refusal),
-            ChangeCause::Request(error) => match error.cause() {
-                crate::Cause::Service { refusal, .. } => Some(refusal),
-                _ => None,
-            },
+            ChangeCause::Request(error) => refusal_of(error),
             _ => None,
         }
+    }
+}
+
+fn refusal_of(error: &Error) -> Option<&Refusal> {
+    match error.cause() {
+        Cause::Service { refusal, .. } => Some(refusal),
+        _ => None,
     }
 }
 

@@ -52,15 +52,13 @@ fn text_of(error: &Error) -> String {
 
 impl From<&ChangeError> for Box<im_error> {
     fn from(error: &ChangeError) -> Self {
-        let (request, ended) = match error.cause() {
-            ChangeCause::Request(request) => (Some(request), None),
-            ChangeCause::Ended(ended) => (None, error_of(ended)),
-            _ => (None, None),
+        let request = match error.cause() {
+            ChangeCause::Request(request) => Some(request),
+            _ => None,
         };
-        let (code, text) = match (error.refusal(), ended) {
-            (Some(refusal), _) => (refusal.code.0, refusal.text.clone()),
-            (None, Some(ended)) => (ended.code().map_or(0, |code| code.0), text_of(ended)),
-            (None, None) => (0, String::new()),
+        let (code, text) = match error.refusal() {
+            Some(refusal) => (refusal.code.0, refusal.text.clone()),
+            None => (0, String::new()),
         };
         let request_id = request.and_then(|request| request.request_id());
         let remedy = c_string(error.remedy());
