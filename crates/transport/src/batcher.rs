@@ -90,6 +90,9 @@ impl Batcher {
     /// # Errors
     /// Unless it is done.
     pub fn call(&self, change: Change, options: &CallOptions) -> Result<(), ChangeError> {
+        if let Err(invalid) = change.check(self.session.client.rules()) {
+            return Err(ChangeError::invalid(&change, invalid));
+        }
         let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
         let patience = Patience {
             deadline: deadline + GRACE,
@@ -143,6 +146,9 @@ impl Batcher {
         change: Change,
         timeout: Duration,
     ) -> Result<(), ChangeError> {
+        if let Err(invalid) = change.check(self.session.client.rules()) {
+            return self.submit_invalid(id, change, invalid);
+        }
         let deadline = deadline_after(timeout);
         let patience = Patience {
             deadline,
@@ -173,8 +179,7 @@ impl Batcher {
         if !self.takes_more(&mut inner) {
             return refused(ChangeCause::Closed);
         }
-        let reply = Reply::Poll(id);
-        self.session.refuse(&mut inner, change, reply, invalid);
+        self.session.refuse(&mut inner, id, change, invalid);
         Ok(())
     }
 
@@ -274,7 +279,7 @@ impl Batcher {
         reply: Reply,
         deadline: Instant,
         patience: &Patience,
-    ) -> Result<Option<Number>, ChangeError> {
+    ) -> Result<Number, ChangeError> {
         let refused = |cause| Err(ChangeError::not_sent(&change, cause));
         let Some(mut inner) = self.session.lock() else {
             return refused(ChangeCause::OfAnotherProcess);
@@ -290,7 +295,7 @@ impl Batcher {
                     Reply::Caller(_) | Reply::Nobody => None,
                 };
                 let number = self.session.push(&mut inner, change, reply, deadline);
-                if let (Some(id), Some(number)) = (id, number) {
+                if let Some(id) = id {
                     let of = inner.of(self.session.source);
                     of.submitted.insert(id, number);
                 }

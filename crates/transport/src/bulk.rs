@@ -113,8 +113,7 @@ impl Bulk {
             return Err(refused(ChangeCause::OfAnotherProcess));
         };
         self.takes_more(&mut inner).map_err(refused)?;
-        let reply = Reply::Poll(id);
-        self.session.refuse(&mut inner, change, reply, invalid);
+        self.session.refuse(&mut inner, id, change, invalid);
         Ok(())
     }
 
@@ -130,18 +129,25 @@ impl Bulk {
         }
     }
 
-    /// Takes a change if there is room.
+    /// Takes a change if there is room; one that breaks the limits needs none.
     fn offer(&self, offered: &mut Option<(u64, Change)>) -> Result<Offered, ChangeCause> {
+        let rules = self.session.client.rules();
+        let checked = offered.as_ref().map(|(_, change)| change.check(rules));
         let Some(mut inner) = self.session.lock() else {
             return Err(ChangeCause::OfAnotherProcess);
         };
         self.takes_more(&mut inner)?;
-        if self.session.is_full(&inner) {
+        if self.session.is_full(&inner) && checked == Some(Ok(())) {
             return Ok(Offered::Full);
         }
-        if let Some((id, change)) = offered.take() {
-            let reply = Reply::Poll(id);
-            self.session.push(&mut inner, change, reply, Duration::MAX);
+        if let (Some((id, change)), Some(checked)) = (offered.take(), checked) {
+            match checked {
+                Ok(()) => {
+                    let reply = Reply::Poll(id);
+                    self.session.push(&mut inner, change, reply, Duration::MAX);
+                }
+                Err(invalid) => self.session.refuse(&mut inner, id, change, invalid),
+            }
         }
         match inner.of(self.session.source).completed.is_empty() {
             true => Ok(Offered::Taken),

@@ -81,46 +81,29 @@ impl Session {
         self.client.dispatch()
     }
 
-    /// Takes a change in; whoever breaks the rules has its outcome at once.
+    /// Takes a change in, which has been checked by the client's rules.
     pub(crate) fn push(
         &self,
         inner: &mut Guard<'_>,
         change: Change,
         reply: Reply,
         deadline: Duration,
-    ) -> Option<Number> {
-        if let Err(invalid) = change.check(self.client.rules()) {
-            self.refuse(inner, change, reply, invalid);
-            return None;
-        }
+    ) -> Number {
         inner.of(self.source).counts.taken += 1;
         let now = inner.dispatch.now();
-        let number = inner
+        inner
             .schedule
-            .push(self.source, change, reply, deadline, now);
-        Some(number)
+            .push(self.source, change, reply, deadline, now)
     }
 
     /// Takes a change in that breaks the rules: it has its outcome at once.
-    pub(crate) fn refuse(
-        &self,
-        inner: &mut Guard<'_>,
-        change: Change,
-        reply: Reply,
-        invalid: Invalid,
-    ) {
+    pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, change: Change, invalid: Invalid) {
         let error = ChangeError::invalid(&change, invalid);
         let of = inner.of(self.source);
         of.counts.taken += 1;
         of.counts.failed += 1;
-        match reply {
-            Reply::Poll(id) => {
-                of.complete(id, Arc::new(change), Err(error));
-                inner.wake_waiting(self.source);
-            }
-            Reply::Caller(caller) => caller.tell(Err(error)),
-            Reply::Nobody => {}
-        }
+        of.complete(id, Arc::new(change), Err(error));
+        inner.wake_waiting(self.source);
     }
 
     /// Whether the session holds as much as it may before it is sent.

@@ -72,12 +72,9 @@ impl Batcher {
     }
 
     /// Takes a change back that is in no request yet.
-    pub(super) fn take_back(&self, number: Option<Number>) -> bool {
+    pub(super) fn take_back(&self, number: Number) -> bool {
         let inner = self.session.lock();
-        let (Some(mut inner), Some(number)) = (inner, number) else {
-            return false;
-        };
-        self.take_back_in(&mut inner, number)
+        inner.is_some_and(|mut inner| self.take_back_in(&mut inner, number))
     }
 
     fn take_back_in(&self, inner: &mut Guard<'_>, number: Number) -> bool {
@@ -94,7 +91,7 @@ impl Batcher {
     pub(super) fn give_up(
         &self,
         change: &Change,
-        number: Option<Number>,
+        number: Number,
         waiting: &Waiting,
         why: Stop,
     ) -> Result<(), ChangeError> {
