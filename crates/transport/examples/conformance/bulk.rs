@@ -131,7 +131,7 @@ impl HandedOut {
                 "timpush_would_save": summary.timpush_would_save(),
             },
         });
-        if !summary.all_done() {
+        if summary.ended.is_some() {
             outcome["error"] = json!({"message": summary.to_string()});
         }
         outcome

@@ -5,6 +5,8 @@
 mod case;
 #[cfg(test)]
 mod complete;
+#[cfg(test)]
+mod complete_changes;
 mod difference;
 mod door;
 mod expand;
