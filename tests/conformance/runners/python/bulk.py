@@ -55,7 +55,6 @@ def ran(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
             outcomes.append(outcome)
     except imtag.Error as error:
         end = ended(error)
-        del end["error"]["request_id"]  # of the request that ended it
         outcomes.extend(run)
     if canceller is not None:
         canceller.join()
