@@ -96,6 +96,9 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 		}
 		return more
 	})
+	if b.run.ctx.Err() != nil {
+		b.cancel() // as above: the end of the input would send what is not to be sent
+	}
 	b.feed.end()
 	for over := false; wanted && !over; {
 		select {
