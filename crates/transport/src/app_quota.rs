@@ -1,8 +1,8 @@
 //! The quota of an app in this process, shared by its clients: those of the same app, endpoint and calls per second go
-//! through the same gates, at once or one after the other. So all of them together keep to the quota, and a client that
+//! through the same limiters, at once or one after the other. So all of them together keep to the quota, and a client that
 //! is made for each request or thread goes on where the one before it was.
 //!
-//! New gates do not know what a predecessor of this process sent in the last second, so calls pass one by one at first.
+//! New limiters do not know what a predecessor of this process sent in the last second, so calls pass one by one at first.
 //! What this process knows begins
 //! - with its start, as a supervisor starts a process when the one before it is gone; in a child of fork with the fork;
 //! - with its first client where the start cannot be read (outside of Linux), and for `fresh_start(false)`: `exec` keeps
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use imtag_core::Operation;
 
-use crate::gate::Gate;
 use crate::process::PerProcess;
 use crate::process_age::process_age;
+use crate::rate_limiter::RateLimiter;
 use crate::settings::Settings;
 
 /// Longer than any start slot is held.
@@ -33,9 +33,9 @@ const KEPT: Duration = Duration::from_secs(10);
 /// A forked child has a registry of its own: a thread of its parent may have held the parent's at the fork.
 static SHARED: PerProcess<Mutex<Registry>> = PerProcess::empty();
 
-/// A gate for each operation.
+/// A limiter for each operation.
 pub(crate) struct AppQuota {
-    gates: [Gate; Operation::ALL.len()],
+    limiters: [RateLimiter; Operation::ALL.len()],
 }
 
 impl AppQuota {
@@ -51,18 +51,21 @@ impl AppQuota {
         registry.quota(key, settings.fresh_start, Instant::now(), process_age)
     }
 
-    pub(crate) fn gate(&self, operation: Operation) -> &Gate {
-        &self.gates[operation as usize]
+    pub(crate) fn rate_limiter(&self, operation: Operation) -> &RateLimiter {
+        &self.limiters[operation as usize]
     }
 
     fn new(calls_per_second: NonZeroU32, since: Instant) -> AppQuota {
         AppQuota {
-            gates: Operation::ALL.map(|_| Gate::new(calls_per_second, since)),
+            limiters: Operation::ALL.map(|_| RateLimiter::new(calls_per_second, since)),
         }
     }
 
     fn last_used(&self, now: Instant) -> Option<Instant> {
-        let used = self.gates.iter().filter_map(|gate| gate.last_used(now));
+        let used = self
+            .limiters
+            .iter()
+            .filter_map(|limiter| limiter.last_used(now));
         used.max()
     }
 }
@@ -101,7 +104,10 @@ impl Registry {
         if let Some(quota) = self.quotas.get(&key) {
             let idle = |at| now.saturating_duration_since(at) >= ENOUGH;
             if fresh_start == Some(true) && other.is_none_or(idle) {
-                quota.gates.iter().for_each(Gate::release_start_slots);
+                quota
+                    .limiters
+                    .iter()
+                    .for_each(RateLimiter::release_start_slots);
             }
             return Arc::clone(quota);
         }
@@ -147,7 +153,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A moment that the clock does not reach: it reads as the start of the gates.
+    /// A moment that the clock does not reach: it reads as the start of the limiters.
     fn start() -> Instant {
         Instant::now() + Duration::from_secs(3_600)
     }
@@ -164,11 +170,11 @@ mod tests {
         key(1, "http://127.0.0.1:1", 100)
     }
 
-    fn add(quota: &AppQuota) -> &Gate {
-        quota.gate(Operation::Add)
+    fn add(quota: &AppQuota) -> &RateLimiter {
+        quota.rate_limiter(Operation::Add)
     }
 
-    /// What the gate of new clients says of a second call beside one that is under way, some time after its start.
+    /// What the limiter of new clients says of a second call beside one that is under way, some time after its start.
     fn second_call(quota: &AppQuota, moment: Duration) -> Turn {
         let first = add(quota).send_at(moment);
         let turn = add(quota).turn_at(moment);
@@ -226,7 +232,7 @@ mod tests {
         let mut registry = Registry::new(now);
         let two = || key(1, "http://127.0.0.1:1", 2);
         let first = registry.quota(two(), Some(true), now, unknown);
-        let begun = ENOUGH; // of the gates' time
+        let begun = ENOUGH; // of the limiters' time
         drop(add(&first).send_at(begun)); // abandoned: it may arrive two seconds later, and counts for one then
         drop(first);
         let next = registry.quota(two(), Some(true), now + SECOND, unknown);
@@ -261,7 +267,7 @@ mod tests {
         }
     }
 
-    /// From when on new gates count, before or after a process' first client.
+    /// From when on new limiters count, before or after a process' first client.
     #[test]
     fn what_a_process_knows_begins_with_its_start_or_as_it_is_set() {
         let now = start();

@@ -9,13 +9,13 @@ use imtag_core::{Effect, Request, RetryClass};
 
 use crate::cause::{Cause, Phase};
 use crate::credentials::{NoUserSig, Numbered};
-use crate::gate::Pass;
 use crate::http::{Exchange, Exchanged, Stale};
 use crate::interrupt::Asking;
 use crate::outage::{Ended, Place};
 use crate::patience::{Patience, Stop, deadline_after};
 use crate::query::path_and_query;
 use crate::random::random_u64;
+use crate::rate_limiter::Permit;
 use crate::refused_usersig::RefusedUserSig;
 use crate::settings::Settings;
 use crate::state::State;
@@ -167,7 +167,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
-        let (usersig, pass) = self.turn()?;
+        let (usersig, permit) = self.turn()?;
         self.on_turn.iter().for_each(|told| told());
         self.attempts += 1;
         let started = Instant::now();
@@ -177,7 +177,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.patience.deadline += exchanged.waited;
         self.sent += u32::from(sent);
         self.server_date = exchanged.date().map(str::to_owned);
-        let judged = self.judge(exchanged, pass, &usersig);
+        let judged = self.judge(exchanged, permit, &usersig);
         if let Err(cause) = &judged {
             self.may_land |= sent && !cause.is_last_word();
             self.was_silent |= matches!(cause, Cause::Timeout { .. });
@@ -198,18 +198,18 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Waits for the service where nobody answers, and for the quota.
-    fn turn(&mut self) -> Result<(Numbered, Pass<'c>), Failed> {
+    fn turn(&mut self) -> Result<(Numbered, Permit<'c>), Failed> {
         loop {
             let waited = self.place.await_turn(&self.patience);
             waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
             let usersig = self.usersig()?;
-            let gate = self.state.gate(R::OPERATION);
-            let pass = gate.enter(&self.patience);
-            let pass = pass.map_err(|stop| self.ended(Ended::Stopped(stop), Phase::Quota))?;
+            let limiter = self.state.rate_limiter(R::OPERATION);
+            let permit = limiter.acquire(&self.patience);
+            let permit = permit.map_err(|stop| self.ended(Ended::Stopped(stop), Phase::Quota))?;
             if self.place.may_send(self.patience.deadline) {
-                return Ok((usersig, pass));
+                return Ok((usersig, permit));
             }
-            pass.withdrew(); // nobody answers by now, and others may use its turn
+            permit.withdrew(); // nobody answers by now, and others may use its turn
         }
     }
 

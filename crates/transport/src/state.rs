@@ -9,9 +9,9 @@ use imtag_core::retry::RetryBudget;
 use crate::app_quota::AppQuota;
 use crate::credentials::UserSigs;
 use crate::dispatch::Dispatch;
-use crate::gate::Gate;
 use crate::http::Http;
 use crate::outage::Outage;
+use crate::rate_limiter::RateLimiter;
 use crate::settings::Settings;
 
 /// What a process has of its own.
@@ -42,7 +42,7 @@ impl State {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn gate(&self, operation: Operation) -> &Gate {
-        self.quota.gate(operation)
+    pub(crate) fn rate_limiter(&self, operation: Operation) -> &RateLimiter {
+        self.quota.rate_limiter(operation)
     }
 }

@@ -7,15 +7,15 @@ use super::Call;
 use crate::Outcome;
 use crate::cause::{Cause, Failure, Partial};
 use crate::credentials::Numbered;
-use crate::gate::Pass;
 use crate::http::Exchanged;
+use crate::rate_limiter::Permit;
 
 impl<R: Request> Call<'_, R> {
     /// Reads the answer, and tells the quota what became of the call.
     pub(super) fn judge(
         &self,
         exchanged: Exchanged,
-        pass: Pass<'_>,
+        permit: Permit<'_>,
         usersig: &Numbered,
     ) -> Result<Outcome, Cause> {
         let (answered, sent) = (exchanged.answered, exchanged.sent);
@@ -23,11 +23,11 @@ impl<R: Request> Call<'_, R> {
         let mut judged = read.and_then(|answer| self.outcome(answer));
         match &judged {
             Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
-                pass.answered(QuotaVerdict::TooFrequent);
+                permit.answered(QuotaVerdict::TooFrequent);
             }
-            _ if answered => pass.answered(QuotaVerdict::Served),
-            _ if sent => pass.abandoned(),
-            _ => pass.withdrew(),
+            _ if answered => permit.answered(QuotaVerdict::Served),
+            _ if sent => permit.abandoned(),
+            _ => permit.withdrew(),
         }
         match &mut judged {
             Ok(outcome) => outcome.redact(&usersig.usersig),

@@ -11,7 +11,7 @@ use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 
 use crate::patience::{Patience, Stop};
 
-pub(crate) struct Gate {
+pub(crate) struct RateLimiter {
     origin: Instant,
     state: Mutex<State>,
 }
@@ -26,10 +26,10 @@ struct State {
     last_used: Option<Duration>,
 }
 
-impl Gate {
+impl RateLimiter {
     /// `since`: from when on this process knows what was sent.
-    pub(crate) fn new(calls_per_second: NonZeroU32, since: Instant) -> Gate {
-        Gate {
+    pub(crate) fn new(calls_per_second: NonZeroU32, since: Instant) -> RateLimiter {
+        RateLimiter {
             origin: since,
             state: Mutex::new(State {
                 quota: Quota::new(calls_per_second, Duration::ZERO),
@@ -42,13 +42,13 @@ impl Gate {
     }
 
     /// Waits for a turn. The pass is to be handed back with what became of the call.
-    pub(crate) fn enter(&self, patience: &Patience) -> Result<Pass<'_>, Stop> {
+    pub(crate) fn acquire(&self, patience: &Patience) -> Result<Permit<'_>, Stop> {
         patience.check()?;
         let place = Place::at_end(self);
         loop {
             let turn = self.state().turn_of(place.number, self.origin);
             let until = match turn {
-                Some(Turn::Ready) => return Ok(place.pass()),
+                Some(Turn::Ready) => return Ok(place.permit()),
                 Some(Turn::WaitUntil(moment)) => self.origin + moment,
                 Some(Turn::AwaitAnswer) | None => patience.deadline,
             };
@@ -97,29 +97,29 @@ impl State {
 }
 
 /// A place in the queue, given up on drop.
-struct Place<'g> {
-    gate: &'g Gate,
+struct Place<'l> {
+    limiter: &'l RateLimiter,
     number: u64,
 }
 
-impl<'g> Place<'g> {
-    fn at_end(gate: &'g Gate) -> Place<'g> {
-        let mut state = gate.state();
+impl<'l> Place<'l> {
+    fn at_end(limiter: &'l RateLimiter) -> Place<'l> {
+        let mut state = limiter.state();
         let number = state.next_place;
         state.next_place += 1;
         state.queue.push_back((number, thread::current()));
-        Place { gate, number }
+        Place { limiter, number }
     }
 
-    fn pass(self) -> Pass<'g> {
-        let now = self.gate.now();
-        let mut state = self.gate.state();
+    fn permit(self) -> Permit<'l> {
+        let now = self.limiter.now();
+        let mut state = self.limiter.state();
         state.under_way += 1;
         state.last_used = Some(now);
         let sent = state.quota.send(now);
         drop(state); // this place's own drop locks it again
-        Pass {
-            gate: self.gate,
+        Permit {
+            limiter: self.limiter,
             sent: Some(sent),
         }
     }
@@ -127,7 +127,7 @@ impl<'g> Place<'g> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut state = self.gate.state();
+        let mut state = self.limiter.state();
         state.queue.retain(|(number, _)| *number != self.number);
         state.wake_first();
     }
@@ -135,12 +135,12 @@ impl Drop for Place<'_> {
 
 /// The right to send one call. Dropped without a word (a panic on the way), the call counts as abandoned.
 #[must_use]
-pub(crate) struct Pass<'g> {
-    gate: &'g Gate,
+pub(crate) struct Permit<'l> {
+    limiter: &'l RateLimiter,
     sent: Option<Sent>,
 }
 
-impl Pass<'_> {
+impl Permit<'_> {
     pub(crate) fn answered(mut self, verdict: Verdict) {
         self.hand_back(|quota, sent, now| quota.answered(sent, now, verdict));
     }
@@ -158,8 +158,8 @@ impl Pass<'_> {
         let Some(sent) = self.sent.take() else {
             return;
         };
-        let now = self.gate.now();
-        let mut state = self.gate.state();
+        let now = self.limiter.now();
+        let mut state = self.limiter.state();
         state.under_way -= 1;
         state.last_used = Some(now);
         how(&mut state.quota, sent, now);
@@ -167,40 +167,40 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.hand_back(Quota::abandoned);
     }
 }
 
 #[cfg(test)]
-impl Gate {
+impl RateLimiter {
     pub(crate) fn start(&self) -> Instant {
         self.origin
     }
 
-    /// What the quota says at a moment after the gate's start.
+    /// What the quota says at a moment after the limiter's start.
     pub(crate) fn turn_at(&self, moment: Duration) -> Turn {
         self.state().quota.turn(moment)
     }
 
-    /// Sends a call at a moment after the gate's start; the clock is not asked.
-    pub(crate) fn send_at(&self, moment: Duration) -> Pass<'_> {
+    /// Sends a call at a moment after the limiter's start; the clock is not asked.
+    pub(crate) fn send_at(&self, moment: Duration) -> Permit<'_> {
         let mut state = self.state();
         state.under_way += 1;
         state.last_used = Some(moment);
-        Pass {
-            gate: self,
+        Permit {
+            limiter: self,
             sent: Some(state.quota.send(moment)),
         }
     }
 }
 
 #[cfg(test)]
-impl Pass<'_> {
+impl Permit<'_> {
     pub(crate) fn answered_at(mut self, moment: Duration) {
         if let Some(sent) = self.sent.take() {
-            let mut state = self.gate.state();
+            let mut state = self.limiter.state();
             state.under_way -= 1;
             state.last_used = Some(moment);
             state.quota.answered(sent, moment, Verdict::Served);
@@ -223,16 +223,16 @@ mod tests {
         }
     }
 
-    fn one_a_second() -> Gate {
-        Gate::new(NonZeroU32::MIN, Instant::now())
+    fn one_a_second() -> RateLimiter {
+        RateLimiter::new(NonZeroU32::MIN, Instant::now())
     }
 
     /// What the quota says of a second call, beside one that is under way.
     fn turn_of_a_second_call(known_for: Duration) -> Turn {
         let since = Instant::now().checked_sub(known_for).unwrap();
-        let gate = Gate::new(NonZeroU32::new(100).unwrap(), since);
-        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
-        gate.state().quota.turn(known_for)
+        let limiter = RateLimiter::new(NonZeroU32::new(100).unwrap(), since);
+        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        limiter.state().quota.turn(known_for)
     }
 
     #[test]
@@ -240,28 +240,38 @@ mod tests {
         assert_eq!(turn_of_a_second_call(Duration::from_secs(2)), Turn::Ready);
         let slot = Turn::WaitUntil(Duration::from_millis(110));
         // an origin that is now: the clock has not come as far as the first slot
-        let gate = Gate::new(
+        let limiter = RateLimiter::new(
             NonZeroU32::new(100).unwrap(),
             Instant::now() + Duration::from_secs(60),
         );
-        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
-        assert_eq!(gate.state().quota.turn(Duration::ZERO), slot);
+        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        assert_eq!(limiter.state().quota.turn(Duration::ZERO), slot);
     }
 
     #[test]
     fn a_withdrawn_call_makes_room_at_once() {
-        let gate = one_a_second();
-        gate.enter(&patience(Duration::MAX)).unwrap().withdrew();
-        gate.enter(&patience(Duration::MAX)).unwrap().withdrew();
+        let limiter = one_a_second();
+        limiter
+            .acquire(&patience(Duration::MAX))
+            .unwrap()
+            .withdrew();
+        limiter
+            .acquire(&patience(Duration::MAX))
+            .unwrap()
+            .withdrew();
     }
 
     #[test]
     fn the_next_in_line_passes_as_soon_as_a_call_is_handed_back() {
-        let gate = one_a_second();
-        let first = gate.enter(&patience(Duration::MAX)).unwrap();
+        let limiter = one_a_second();
+        let first = limiter.acquire(&patience(Duration::MAX)).unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| gate.enter(&patience(Duration::MAX)).map(Pass::withdrew));
-            while gate.state().queue.is_empty() {
+            let waiting = scope.spawn(|| {
+                limiter
+                    .acquire(&patience(Duration::MAX))
+                    .map(Permit::withdrew)
+            });
+            while limiter.state().queue.is_empty() {
                 thread::yield_now();
             }
             first.withdrew();
@@ -271,17 +281,19 @@ mod tests {
 
     #[test]
     fn a_wait_ends_at_its_deadline_and_leaves_the_queue() {
-        let gate = one_a_second();
-        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
-        let waited = gate.enter(&patience(Duration::from_millis(5))).map(|_| ());
+        let limiter = one_a_second();
+        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        let waited = limiter
+            .acquire(&patience(Duration::from_millis(5)))
+            .map(|_| ());
         assert_eq!(waited, Err(Stop::TimedOut));
-        assert!(gate.state().queue.is_empty());
+        assert!(limiter.state().queue.is_empty());
     }
 
     #[test]
     fn a_wait_ends_when_it_is_cancelled_from_another_thread() {
-        let gate = one_a_second();
-        let _first = gate.enter(&patience(Duration::MAX)).unwrap();
+        let limiter = one_a_second();
+        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
         let token = CancelToken::new();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
@@ -290,9 +302,9 @@ mod tests {
                     ..patience(Duration::MAX)
                 };
                 let _watch = patience.watch();
-                gate.enter(&patience).map(|_| ())
+                limiter.acquire(&patience).map(|_| ())
             });
-            while gate.state().queue.is_empty() {
+            while limiter.state().queue.is_empty() {
                 thread::yield_now();
             }
             token.cancel();
