@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use imtag_core::Rules;
-use imtag_transport::{Batcher, BatcherOptions, CallOptions, ChangeError, Client, Stop, WhenFull};
+use imtag_transport::{
+    Batcher, BatcherOptions, CallOptions, ChangeError, Client, WaitEnd, WhenFull,
+};
 
 use crate::boundary::{set, status};
 use crate::call::{im_call, options};
@@ -228,8 +230,8 @@ pub unsafe extern "C" fn im_batcher_withdraw(
     status!(error, |batcher| {
         let batcher = batcher.started()?;
         let why = match why {
-            IM_CANCELLED => Stop::Cancelled,
-            IM_TIMEOUT => Stop::TimedOut,
+            IM_CANCELLED => WaitEnd::Cancelled,
+            IM_TIMEOUT => WaitEnd::TimedOut,
             other => {
                 let text = format!("why: {other} is no reason: IM_CANCELLED or IM_TIMEOUT");
                 return Err(Misuse::new(text).into());

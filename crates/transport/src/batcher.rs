@@ -16,9 +16,8 @@ use crate::CallOptions;
 use crate::bulk::Settled;
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::dispatch::{Guard, Reply, Waiting};
-use crate::interrupt::Asking;
-use crate::patience::{Patience, Stop, deadline_after};
 use crate::session::Session;
+use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
 pub use options::{BatcherOptions, WhenFull};
 pub(crate) use submitted::Submitted;
@@ -94,33 +93,28 @@ impl Batcher {
             return Err(ChangeError::invalid(&change, invalid));
         }
         let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
-        let patience = Patience {
-            deadline: deadline + GRACE,
-            cancel: options.cancel.clone(),
-            drain: options.drain.clone(),
-            asking: options.interrupt.as_ref().map(Asking::of),
-        };
-        let _watch = patience.watch();
-        if let Err(stop) = patience.at_most(deadline).check() {
+        let wait_scope = options.wait_scope(deadline + GRACE);
+        let _watch = wait_scope.watch();
+        if let Err(stop) = wait_scope.at_most(deadline).check() {
             return Err(withdraw::taken_back(&change, stop));
         }
         let waiting = Waiting::here();
         let given = change.clone();
         let reply = Reply::Caller(Arc::clone(&waiting));
-        let number = self.give(change, reply, deadline, &patience)?;
+        let number = self.give(change, reply, deadline, &wait_scope)?;
         let mut until = deadline;
         loop {
             if let Some(outcome) = waiting.take() {
                 return outcome;
             }
-            if let Err(stop) = patience.park_until(until) {
+            if let Err(stop) = wait_scope.park_until(until) {
                 return self.give_up(&given, number, &waiting, stop);
             }
             if until == deadline && Instant::now() >= deadline {
                 if self.take_back(number) {
-                    return Err(withdraw::taken_back(&given, Stop::TimedOut));
+                    return Err(withdraw::taken_back(&given, WaitEnd::TimedOut));
                 }
-                until = patience.deadline;
+                until = wait_scope.deadline;
             }
         }
     }
@@ -150,14 +144,14 @@ impl Batcher {
             return self.submit_invalid(id, change, invalid);
         }
         let deadline = deadline_after(timeout);
-        let patience = Patience {
+        let wait_scope = WaitScope {
             deadline,
             ..endless()
         };
-        if let Err(stop) = patience.check() {
+        if let Err(stop) = wait_scope.check() {
             return Err(withdraw::taken_back(&change, stop));
         }
-        self.give(change, Reply::Poll(id), deadline, &patience)
+        self.give(change, Reply::Poll(id), deadline, &wait_scope)
             .map(drop)
     }
 
@@ -194,7 +188,7 @@ impl Batcher {
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Settled> {
         let until = deadline_after(timeout);
-        let patience = endless();
+        let wait_scope = endless();
         loop {
             let Some(mut inner) = self.session.lock() else {
                 return Vec::new();
@@ -212,7 +206,7 @@ impl Batcher {
                 return completed.into_iter().map(Settled::of).collect();
             }
             let until = next_given_up.map_or(until, |moment| moment.min(until));
-            drop(self.session.wait(inner, &patience, until));
+            drop(self.session.wait(inner, &wait_scope, until));
         }
     }
 
@@ -278,7 +272,7 @@ impl Batcher {
         change: Change,
         reply: Reply,
         deadline: Instant,
-        patience: &Patience,
+        wait_scope: &WaitScope,
     ) -> Result<Number, ChangeError> {
         let refused = |cause| Err(ChangeError::not_sent(&change, cause));
         let Some(mut inner) = self.session.lock() else {
@@ -306,11 +300,11 @@ impl Batcher {
                 inner.of(self.session.source).submitted.refused |= signals;
                 return refused(ChangeCause::Full);
             }
-            inner = match self.session.wait(inner, patience, deadline) {
+            inner = match self.session.wait(inner, wait_scope, deadline) {
                 Ok(_) if Instant::now() >= deadline => return refused(ChangeCause::Expired),
                 Ok(inner) => inner,
-                Err(Stop::TimedOut) => return refused(ChangeCause::Expired),
-                Err(Stop::Cancelled) => return refused(ChangeCause::GivenUp),
+                Err(WaitEnd::TimedOut) => return refused(ChangeCause::Expired),
+                Err(WaitEnd::Cancelled) => return refused(ChangeCause::GivenUp),
             };
         }
     }
@@ -318,25 +312,21 @@ impl Batcher {
     /// Waits until every change that came before the flush has its outcome.
     fn wait_for(&self, flush: Flush, options: &CallOptions) -> Result<(), Unfinished> {
         let source = self.session.source;
-        let patience = Patience {
-            deadline: deadline_after(options.timeout.unwrap_or(Duration::MAX)),
-            cancel: options.cancel.clone(),
-            drain: options.drain.clone(),
-            asking: options.interrupt.as_ref().map(Asking::of),
-        };
-        let _watch = patience.watch();
+        let wait_scope =
+            options.wait_scope(deadline_after(options.timeout.unwrap_or(Duration::MAX)));
+        let _watch = wait_scope.watch();
         while let Some(mut inner) = self.session.lock() {
             inner.go_on();
             if inner.schedule.is_flushed(source, flush) {
                 break;
             }
-            let Err(stop) = self.session.wait(inner, &patience, patience.deadline) else {
+            let Err(stop) = self.session.wait(inner, &wait_scope, wait_scope.deadline) else {
                 continue;
             };
             let inner = self.session.lock();
             let changes = inner.map_or(0, |it| it.schedule.unsettled_before(source, flush));
             if changes > 0 {
-                let cancelled = stop == Stop::Cancelled;
+                let cancelled = stop == WaitEnd::Cancelled;
                 return Err(Unfinished { changes, cancelled });
             }
         }
@@ -358,11 +348,6 @@ impl fmt::Debug for Batcher {
     }
 }
 
-fn endless() -> Patience {
-    Patience {
-        deadline: deadline_after(Duration::MAX),
-        cancel: None,
-        drain: None,
-        asking: None,
-    }
+fn endless() -> WaitScope {
+    WaitScope::until(deadline_after(Duration::MAX))
 }

@@ -10,13 +10,11 @@ use std::time::{Duration, Instant};
 
 use imtag_core::{Change, Invalid};
 
-use crate::cancel::Watch;
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::EndedEarly;
 use crate::dispatch::{Completed, Guard, Reply};
-use crate::interrupt::Asking;
-use crate::patience::{Patience, deadline_after};
 use crate::session::Session;
+use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
 
 pub use options::BulkOptions;
 pub use run::BulkRun;
@@ -49,14 +47,14 @@ pub struct Bulk {
     session: Arc<Session>,
     started: Instant,
     /// Asked over the whole run, however short its waits are.
-    asking: Option<Arc<Asking>>,
+    host_poll: Option<Arc<HostPoll>>,
     /// The caller's tokens, and what they do here.
     _watches: Vec<Watch>,
 }
 
 /// What a thread waits with, until the run is cancelled.
 struct Waits {
-    patience: Patience,
+    wait_scope: WaitScope,
     _watch: Vec<Watch>,
 }
 
@@ -268,8 +266,8 @@ impl Bulk {
     /// Asks the caller whether to go on, if it is time to: a run whose outcomes come fast waits for none of them long
     /// enough to be asked there.
     fn ask(&self) {
-        if let Some(asking) = &self.asking {
-            if asking.wants_an_end() && asking.take_yes() {
+        if let Some(host_poll) = &self.host_poll {
+            if host_poll.is_cancelled() && host_poll.take_yes() {
                 self.cancel();
             }
         }
@@ -279,10 +277,14 @@ impl Bulk {
     fn wait<'b>(&'b self, inner: Guard<'b>, waits: &mut Option<Waits>, until: Option<Instant>) {
         let until = until.unwrap_or_else(|| deadline_after(Duration::MAX));
         let waiting = waits.get_or_insert_with(|| self.waits());
-        if self.session.wait(inner, &waiting.patience, until).is_ok() {
+        if self.session.wait(inner, &waiting.wait_scope, until).is_ok() {
             return;
         }
-        if self.asking.as_ref().is_some_and(|asking| asking.take_yes()) {
+        if self
+            .host_poll
+            .as_ref()
+            .is_some_and(|host_poll| host_poll.take_yes())
+        {
             self.cancel();
         } else if !self.session.is_drained() {
             // another thread has seen to the answer
@@ -295,15 +297,15 @@ impl Bulk {
     /// Once the run is cancelled its tokens end no wait: what is under way is waited for.
     fn waits(&self) -> Waits {
         let tokens = !self.session.is_drained();
-        let patience = Patience {
+        let wait_scope = WaitScope {
             deadline: deadline_after(Duration::MAX),
             cancel: tokens.then(|| self.session.cancel.clone()),
             drain: tokens.then(|| self.session.drain.clone()),
-            asking: self.asking.clone(),
+            host_poll: self.host_poll.clone(),
         };
         Waits {
-            _watch: patience.watch(),
-            patience,
+            _watch: wait_scope.watch(),
+            wait_scope,
         }
     }
 }

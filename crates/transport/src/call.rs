@@ -10,22 +10,21 @@ use imtag_core::{Effect, Request, RetryClass};
 use crate::cause::{Cause, Phase};
 use crate::credentials::{NoUserSig, Numbered};
 use crate::http::{Exchange, Exchanged, Stale};
-use crate::interrupt::Asking;
 use crate::outage::{Ended, Place};
-use crate::patience::{Patience, Stop, deadline_after};
 use crate::query::path_and_query;
 use crate::random::random_u64;
 use crate::rate_limiter::Permit;
 use crate::refused_usersig::RefusedUserSig;
 use crate::settings::Settings;
 use crate::state::State;
+use crate::wait::{WaitEnd, WaitScope, deadline_after};
 use crate::{CallOptions, Error, Outcome};
 
 pub(crate) struct Call<'c, R> {
     settings: &'c Settings,
     state: &'c State,
     request: &'c R,
-    patience: Patience,
+    wait_scope: WaitScope,
     attempt_timeout: Option<Duration>,
     started: Instant,
     retry: Retry,
@@ -76,12 +75,7 @@ impl<'c, R: Request> Call<'c, R> {
             settings,
             state,
             request,
-            patience: Patience {
-                deadline: deadline_after(timeout),
-                cancel: options.cancel.clone(),
-                drain: options.drain.clone(),
-                asking: options.interrupt.as_ref().map(Asking::of),
-            },
+            wait_scope: options.wait_scope(deadline_after(timeout)),
             attempt_timeout: options.attempt_timeout,
             started: Instant::now(),
             retry: Retry::new(settings.retry),
@@ -121,8 +115,8 @@ impl<'c, R: Request> Call<'c, R> {
             let checked = self.request.check(&self.settings.rules);
             checked.map_err(|invalid| self.error(Cause::Invalid(invalid), None))?;
         }
-        let _watch = self.patience.watch();
-        let begins = self.patience.check();
+        let _watch = self.wait_scope.watch();
+        let begins = self.wait_scope.check();
         begins.map_err(|stop| self.error(Cause::of(stop, Phase::Start), None))?;
         let mut body = Vec::new();
         self.request.write_body(&mut body);
@@ -151,14 +145,14 @@ impl<'c, R: Request> Call<'c, R> {
                         // a run that ends tells what failed rather than that a wait took too long
                         self.last_failure = self.is_of_a_run.then_some(cause);
                     }
-                    let waited = self.patience.sleep_until(self.started + at);
+                    let waited = self.wait_scope.sleep_until(self.started + at);
                     waited.map_err(|stop| self.error(Cause::of(stop, Phase::Backoff), None))?;
                 }
                 Decision::AwaitService => {
                     // a socket that this machine refuses holds up no call that has a connection
                     let unanswered =
                         kind == FailedAttempt::Unanswered && !cause.is_refusal_of_this_machine();
-                    let deadline = self.patience.deadline;
+                    let deadline = self.wait_scope.deadline;
                     self.place.failed(&cause, unanswered, started, deadline);
                     self.last_failure = Some(cause);
                 }
@@ -174,7 +168,7 @@ impl<'c, R: Request> Call<'c, R> {
         let exchanged = self.exchange(&usersig, body);
         let (sent, stale) = (exchanged.sent, exchanged.stale);
         self.over_new_connection = stale.is_some();
-        self.patience.deadline += exchanged.waited;
+        self.wait_scope.deadline += exchanged.waited;
         self.sent += u32::from(sent);
         self.server_date = exchanged.date().map(str::to_owned);
         let judged = self.judge(exchanged, permit, &usersig);
@@ -200,13 +194,13 @@ impl<'c, R: Request> Call<'c, R> {
     /// Waits for the service where nobody answers, and for the quota.
     fn turn(&mut self) -> Result<(Numbered, Permit<'c>), Failed> {
         loop {
-            let waited = self.place.await_turn(&self.patience);
+            let waited = self.place.await_turn(&self.wait_scope);
             waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
             let usersig = self.usersig()?;
             let limiter = self.state.rate_limiter(R::OPERATION);
-            let permit = limiter.acquire(&self.patience);
+            let permit = limiter.acquire(&self.wait_scope);
             let permit = permit.map_err(|stop| self.ended(Ended::Stopped(stop), Phase::Quota))?;
-            if self.place.may_send(self.patience.deadline) {
+            if self.place.may_send(self.wait_scope.deadline) {
                 return Ok((usersig, permit));
             }
             permit.withdrew(); // nobody answers by now, and others may use its turn
@@ -216,12 +210,12 @@ impl<'c, R: Request> Call<'c, R> {
     /// The end of a wait before an attempt. Where nobody answered before, that says more than that the time was up.
     fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
         let (stop, stopped) = match ended {
-            Ended::Stopped(Stop::Cancelled) => {
-                return Failed::Ended(Cause::of(Stop::Cancelled, phase), None);
+            Ended::Stopped(WaitEnd::Cancelled) => {
+                return Failed::Ended(Cause::of(WaitEnd::Cancelled, phase), None);
             }
             Ended::Stopped(stop) => (stop, Stopped::DeadlineTooNear),
-            Ended::TooLong => (Stop::TimedOut, Stopped::OutageTooLong),
-            Ended::Spent => (Stop::TimedOut, Stopped::AttemptsSpent),
+            Ended::TooLong => (WaitEnd::TimedOut, Stopped::OutageTooLong),
+            Ended::Spent => (WaitEnd::TimedOut, Stopped::AttemptsSpent),
         };
         let mut last = self.last_failure.take();
         if phase == Phase::Backoff {
@@ -259,7 +253,7 @@ impl<'c, R: Request> Call<'c, R> {
     /// so long. So a service that is silent for less than that costs no call.
     fn attempt_time(&self) -> Option<Duration> {
         let left = self
-            .patience
+            .wait_scope
             .deadline
             .saturating_duration_since(Instant::now());
         let halved = self.bears_outages() && !self.was_silent;
@@ -280,7 +274,7 @@ impl<'c, R: Request> Call<'c, R> {
             &self.settings.credentials,
             self.settings.sdkappid,
             &self.settings.identifier,
-            &self.patience,
+            &self.wait_scope,
         );
         usersig.map_err(|none| match none {
             NoUserSig::Stopped(stop) => Failed::Ended(Cause::of(stop, Phase::Credentials), None),
@@ -306,7 +300,7 @@ impl<'c, R: Request> Call<'c, R> {
             ),
             usersig: usersig.usersig.clone(),
             body,
-            patience: self.patience.clone(),
+            wait_scope: self.wait_scope.clone(),
             timeout: self.attempt_time(),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
@@ -320,7 +314,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.retry.wait_out_errors(bear);
         let now = self.started.elapsed();
         let deadline = self
-            .patience
+            .wait_scope
             .deadline
             .saturating_duration_since(self.started);
         self.with_budget(|retry, budget| retry.failed(kind, budget, now, deadline, random_u64()))

@@ -6,8 +6,8 @@ use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, s
 
 use crate::Outcome;
 use crate::http::is_refusal_of_this_machine;
-use crate::patience::Stop;
 use crate::redact::redact;
+use crate::wait::WaitEnd;
 
 /// Why a call did not do all that was asked.
 #[derive(Debug)]
@@ -274,10 +274,10 @@ impl Cause {
     }
 
     /// What a wait that ended means for the call.
-    pub(crate) fn of(stop: Stop, phase: Phase) -> Cause {
+    pub(crate) fn of(stop: WaitEnd, phase: Phase) -> Cause {
         match stop {
-            Stop::TimedOut => Cause::Timeout { phase },
-            Stop::Cancelled => Cause::Cancelled { phase },
+            WaitEnd::TimedOut => Cause::Timeout { phase },
+            WaitEnd::Cancelled => Cause::Cancelled { phase },
         }
     }
 }

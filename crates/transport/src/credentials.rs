@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
-use crate::patience::{Patience, Stop, wait_once};
+use crate::wait::{WaitEnd, WaitScope, wait_once};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -178,7 +178,7 @@ pub(crate) struct Numbered {
 
 /// Why there is no UserSig.
 pub(crate) enum NoUserSig {
-    Stopped(Stop),
+    Stopped(WaitEnd),
     Failed(CallbackError),
 }
 
@@ -195,10 +195,10 @@ impl UserSigs {
         credentials: &Credentials,
         app: SdkAppId,
         identifier: &Identifier,
-        patience: &Patience,
+        wait_scope: &WaitScope,
     ) -> Result<Numbered, NoUserSig> {
         let generation = loop {
-            patience.check().map_err(NoUserSig::Stopped)?;
+            wait_scope.check().map_err(NoUserSig::Stopped)?;
             let mut state = self.state();
             if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
                 return Ok(Numbered {
@@ -220,7 +220,7 @@ impl UserSigs {
             }
             wait_once(&mut state.waiting);
             drop(state);
-            let waited = patience.park_until(patience.deadline);
+            let waited = wait_scope.park_until(wait_scope.deadline);
             waited.map_err(NoUserSig::Stopped)?;
         };
         let mut making = Making {

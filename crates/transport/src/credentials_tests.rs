@@ -4,7 +4,7 @@ use super::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use crate::patience::deadline_after;
+use crate::wait::deadline_after;
 
 fn app() -> SdkAppId {
     SdkAppId::new(1_400_000_000).unwrap()
@@ -12,13 +12,8 @@ fn app() -> SdkAppId {
 
 fn ask(usersigs: &UserSigs, credentials: &Credentials) -> Result<Numbered, NoUserSig> {
     let identifier = Identifier::new("administrator").unwrap();
-    let patience = Patience {
-        deadline: deadline_after(Duration::MAX),
-        cancel: None,
-        drain: None,
-        asking: None,
-    };
-    usersigs.current(credentials, app(), &identifier, &patience)
+    let wait_scope = WaitScope::until(deadline_after(Duration::MAX));
+    usersigs.current(credentials, app(), &identifier, &wait_scope)
 }
 
 fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {

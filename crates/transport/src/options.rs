@@ -1,9 +1,9 @@
 //! What one call may have of its own: time limits and a way to cancel it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::CancelToken;
-use crate::interrupt::Interrupt;
+use crate::wait::{HostPoll, Interrupt, WaitScope};
 
 /// Options of one call. What is not set is the client's.
 #[derive(Debug, Clone, Default)]
@@ -58,5 +58,15 @@ impl CallOptions {
     pub fn interrupt(mut self, ask: impl Fn() -> bool + Send + Sync + 'static) -> CallOptions {
         self.interrupt = Some(Interrupt::new(ask));
         self
+    }
+
+    /// How long a call with these options waits.
+    pub(crate) fn wait_scope(&self, deadline: Instant) -> WaitScope {
+        WaitScope {
+            deadline,
+            cancel: self.cancel.clone(),
+            drain: self.drain.clone(),
+            host_poll: self.interrupt.as_ref().map(HostPoll::new),
+        }
     }
 }

@@ -10,8 +10,8 @@ use imtag_core::outage::{Caller, Failure, Outage as Rule, Step};
 use imtag_core::retry::RetryPolicy;
 
 use crate::cause::Cause;
-use crate::patience::{Patience, Stop};
 use crate::random::random_u64;
+use crate::wait::{WaitEnd, WaitScope};
 
 pub(crate) struct Outage {
     origin: Instant,
@@ -27,7 +27,7 @@ struct State {
 
 /// Why a call waits no longer, and makes no further attempt.
 pub(crate) enum Ended {
-    Stopped(Stop),
+    Stopped(WaitEnd),
     /// The outage has lasted too long for it.
     TooLong,
     /// Others are answered, and its attempts are spent.
@@ -90,8 +90,8 @@ impl<'o> Place<'o> {
     }
 
     /// Waits until the call may make an attempt: at once where nobody is known to be away.
-    pub(crate) fn await_turn(&mut self, patience: &Patience) -> Result<(), Ended> {
-        while !self.may_send(patience.deadline) {
+    pub(crate) fn await_turn(&mut self, wait_scope: &WaitScope) -> Result<(), Ended> {
+        while !self.may_send(wait_scope.deadline) {
             let Some(caller) = self.caller else { break };
             let step = self.outage.with(|state, now| {
                 let step = state.rule.step(caller, now);
@@ -107,7 +107,7 @@ impl<'o> Place<'o> {
                 Step::Spent => return Err(Ended::Spent),
                 Step::Wait(moment) => self.outage.origin + moment,
             };
-            patience.park_until(until).map_err(Ended::Stopped)?;
+            wait_scope.park_until(until).map_err(Ended::Stopped)?;
         }
         Ok(())
     }

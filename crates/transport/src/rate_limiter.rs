@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 
-use crate::patience::{Patience, Stop};
+use crate::wait::{WaitEnd, WaitScope};
 
 pub(crate) struct RateLimiter {
     origin: Instant,
@@ -42,17 +42,17 @@ impl RateLimiter {
     }
 
     /// Waits for a turn. The pass is to be handed back with what became of the call.
-    pub(crate) fn acquire(&self, patience: &Patience) -> Result<Permit<'_>, Stop> {
-        patience.check()?;
+    pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
+        wait_scope.check()?;
         let place = Place::at_end(self);
         loop {
             let turn = self.state().turn_of(place.number, self.origin);
             let until = match turn {
                 Some(Turn::Ready) => return Ok(place.permit()),
                 Some(Turn::WaitUntil(moment)) => self.origin + moment,
-                Some(Turn::AwaitAnswer) | None => patience.deadline,
+                Some(Turn::AwaitAnswer) | None => wait_scope.deadline,
             };
-            patience.park_until(until)?;
+            wait_scope.park_until(until)?;
         }
     }
 
@@ -212,15 +212,10 @@ impl Permit<'_> {
 mod tests {
     use super::*;
     use crate::CancelToken;
-    use crate::patience::deadline_after;
+    use crate::wait::deadline_after;
 
-    fn patience(timeout: Duration) -> Patience {
-        Patience {
-            deadline: deadline_after(timeout),
-            cancel: None,
-            drain: None,
-            asking: None,
-        }
+    fn wait_scope(timeout: Duration) -> WaitScope {
+        WaitScope::until(deadline_after(timeout))
     }
 
     fn one_a_second() -> RateLimiter {
@@ -231,7 +226,7 @@ mod tests {
     fn turn_of_a_second_call(known_for: Duration) -> Turn {
         let since = Instant::now().checked_sub(known_for).unwrap();
         let limiter = RateLimiter::new(NonZeroU32::new(100).unwrap(), since);
-        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         limiter.state().quota.turn(known_for)
     }
 
@@ -244,7 +239,7 @@ mod tests {
             NonZeroU32::new(100).unwrap(),
             Instant::now() + Duration::from_secs(60),
         );
-        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         assert_eq!(limiter.state().quota.turn(Duration::ZERO), slot);
     }
 
@@ -252,11 +247,11 @@ mod tests {
     fn a_withdrawn_call_makes_room_at_once() {
         let limiter = one_a_second();
         limiter
-            .acquire(&patience(Duration::MAX))
+            .acquire(&wait_scope(Duration::MAX))
             .unwrap()
             .withdrew();
         limiter
-            .acquire(&patience(Duration::MAX))
+            .acquire(&wait_scope(Duration::MAX))
             .unwrap()
             .withdrew();
     }
@@ -264,11 +259,11 @@ mod tests {
     #[test]
     fn the_next_in_line_passes_as_soon_as_a_call_is_handed_back() {
         let limiter = one_a_second();
-        let first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 limiter
-                    .acquire(&patience(Duration::MAX))
+                    .acquire(&wait_scope(Duration::MAX))
                     .map(Permit::withdrew)
             });
             while limiter.state().queue.is_empty() {
@@ -282,33 +277,33 @@ mod tests {
     #[test]
     fn a_wait_ends_at_its_deadline_and_leaves_the_queue() {
         let limiter = one_a_second();
-        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         let waited = limiter
-            .acquire(&patience(Duration::from_millis(5)))
+            .acquire(&wait_scope(Duration::from_millis(5)))
             .map(|_| ());
-        assert_eq!(waited, Err(Stop::TimedOut));
+        assert_eq!(waited, Err(WaitEnd::TimedOut));
         assert!(limiter.state().queue.is_empty());
     }
 
     #[test]
     fn a_wait_ends_when_it_is_cancelled_from_another_thread() {
         let limiter = one_a_second();
-        let _first = limiter.acquire(&patience(Duration::MAX)).unwrap();
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         let token = CancelToken::new();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                let patience = Patience {
+                let wait_scope = WaitScope {
                     cancel: Some(token.clone()),
-                    ..patience(Duration::MAX)
+                    ..wait_scope(Duration::MAX)
                 };
-                let _watch = patience.watch();
-                limiter.acquire(&patience).map(|_| ())
+                let _watch = wait_scope.watch();
+                limiter.acquire(&wait_scope).map(|_| ())
             });
             while limiter.state().queue.is_empty() {
                 thread::yield_now();
             }
             token.cancel();
-            assert_eq!(waiting.join().unwrap(), Err(Stop::Cancelled));
+            assert_eq!(waiting.join().unwrap(), Err(WaitEnd::Cancelled));
         });
     }
 }

@@ -13,8 +13,8 @@ use imtag_core::{Change, Effect, Invalid};
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::EndedEarly;
 use crate::dispatch::{Counts, Dispatch, Guard, OfSession, Reply};
-use crate::patience::{Patience, Stop, wait_once};
 use crate::threads::spawn_without_signals;
+use crate::wait::{WaitEnd, WaitScope, wait_once};
 use crate::{CancelToken, Client, worker};
 
 /// How a session sends.
@@ -115,13 +115,13 @@ impl Session {
     pub(crate) fn wait<'g>(
         &'g self,
         mut inner: Guard<'g>,
-        patience: &Patience,
+        wait_scope: &WaitScope,
         until: Instant,
-    ) -> Result<Guard<'g>, Stop> {
+    ) -> Result<Guard<'g>, WaitEnd> {
         inner.go_on();
         wait_once(&mut inner.of(self.source).waiting);
         drop(inner);
-        patience.park_until(until)?;
+        wait_scope.park_until(until)?;
         Ok(self.dispatch().lock())
     }
 

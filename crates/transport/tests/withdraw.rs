@@ -12,7 +12,7 @@ use std::time::Duration;
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
     Batcher, CallOptions, Change, ChangeCause, ChangeError, Client, Effect, Operation, Settled,
-    Stop, WhenFull,
+    WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -62,12 +62,12 @@ fn a_change_that_is_in_no_request_is_not_sent_and_not_applied() {
     let batcher = patient(&client(&emulator));
     batcher.submit(7, user(0)).unwrap();
     batcher.submit(8, user(1)).unwrap();
-    batcher.withdraw(7, Stop::TimedOut);
+    batcher.withdraw(7, WaitEnd::TimedOut);
     assert_eq!(
         message(&batcher, 7),
         "add \"u0\": not sent: its time was up (not applied; allow more time, or try again)"
     );
-    batcher.withdraw(8, Stop::Cancelled);
+    batcher.withdraw(8, WaitEnd::Cancelled);
     assert_eq!(
         message(&batcher, 8),
         "add \"u1\": cancelled by its caller (not applied; send it again if it is still wanted)"
@@ -86,12 +86,12 @@ fn a_change_under_way_is_possibly_applied_and_its_answer_is_no_second_outcome() 
     let batcher = client(&emulator).batcher().start();
     batcher.submit(7, user(0)).unwrap();
     until(|| emulator.stats().arrivals() == 1);
-    batcher.withdraw(7, Stop::Cancelled);
+    batcher.withdraw(7, WaitEnd::Cancelled);
     assert_eq!(
         message(&batcher, 7),
         "add \"u0\": cancelled by its caller (possibly applied; send it again if it is still wanted)"
     );
-    batcher.withdraw(7, Stop::Cancelled); // it has its outcome
+    batcher.withdraw(7, WaitEnd::Cancelled); // it has its outcome
     batcher.close(&CallOptions::new()).unwrap();
     assert!(batcher.poll(LONG).is_empty());
     assert_eq!(tags(&emulator, "u0"), ["a"]);
@@ -103,14 +103,14 @@ fn a_change_whose_time_is_up_under_way_is_given_up_where_no_answer_comes() {
     let batcher = hanging(&emulator);
     thread::scope(|scope| {
         let polling = scope.spawn(|| message(&batcher, 0)); // also asleep already
-        batcher.withdraw(0, Stop::TimedOut);
-        batcher.withdraw(0, Stop::TimedOut);
+        batcher.withdraw(0, WaitEnd::TimedOut);
+        batcher.withdraw(0, WaitEnd::TimedOut);
         assert_eq!(
             polling.join().unwrap(),
             "add \"u0\": its time was up before it was answered (possibly applied; allow more time, or try again)"
         );
     });
-    batcher.withdraw(0, Stop::Cancelled);
+    batcher.withdraw(0, WaitEnd::Cancelled);
     assert!(batcher.poll(Duration::from_millis(200)).is_empty());
     assert_eq!(batcher.abandon(), 1);
 }
@@ -119,7 +119,7 @@ fn a_change_whose_time_is_up_under_way_is_given_up_where_no_answer_comes() {
 fn a_change_whose_outcome_is_there_keeps_it() {
     let emulator = emulator();
     let batcher = client(&emulator).batcher().start();
-    for (id, why) in [(1, Stop::TimedOut), (2, Stop::Cancelled)] {
+    for (id, why) in [(1, WaitEnd::TimedOut), (2, WaitEnd::Cancelled)] {
         batcher.submit(id, user(id)).unwrap();
         batcher.flush(&CallOptions::new()).unwrap();
         batcher.withdraw(id, why);
@@ -129,13 +129,13 @@ fn a_change_whose_outcome_is_there_keeps_it() {
         batcher.withdraw(id, why);
     }
     batcher.submit(3, Change::add("", ["a"])).unwrap();
-    batcher.withdraw(3, Stop::Cancelled);
+    batcher.withdraw(3, WaitEnd::Cancelled);
     let (_, invalid) = outcome(&batcher);
     assert!(matches!(
         invalid.unwrap_err().cause(),
         ChangeCause::Invalid(_)
     ));
-    batcher.withdraw(4, Stop::Cancelled); // never submitted
+    batcher.withdraw(4, WaitEnd::Cancelled); // never submitted
     batcher.close(&CallOptions::new()).unwrap();
     assert!(batcher.poll(LONG).is_empty());
 }
@@ -183,7 +183,7 @@ fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
     }
     // behind one that is under way, the last of its account, the first, and one between others
     for id in [1, 2, 3, 4] {
-        batcher.withdraw(id, Stop::Cancelled);
+        batcher.withdraw(id, WaitEnd::Cancelled);
     }
     let ids: Vec<u64> = batcher.poll(LONG).iter().map(|it| it.id).collect();
     assert_eq!(ids, [1, 2, 3, 4]);
@@ -209,7 +209,7 @@ fn each_of_ten_thousand_that_are_taken_back_has_one_outcome() {
         for half in 0..2 {
             scope.spawn(move || {
                 for id in (0..5_000).rev() {
-                    batcher.withdraw(2 * id + half, Stop::TimedOut);
+                    batcher.withdraw(2 * id + half, WaitEnd::TimedOut);
                 }
             });
         }
@@ -233,10 +233,10 @@ fn of_changes_with_one_number_the_last_is_taken_back_and_each_has_an_outcome() {
     let batcher = patient(&client(&emulator));
     batcher.submit(7, user(0)).unwrap();
     batcher.submit(7, user(1)).unwrap();
-    batcher.withdraw(7, Stop::Cancelled);
+    batcher.withdraw(7, WaitEnd::Cancelled);
     let (_, result) = outcome(&batcher);
     assert_eq!(result.unwrap_err().account(), "u1");
-    batcher.withdraw(7, Stop::Cancelled);
+    batcher.withdraw(7, WaitEnd::Cancelled);
     batcher.close(&CallOptions::new()).unwrap();
     let (_, result) = outcome(&batcher);
     result.unwrap();
@@ -266,9 +266,9 @@ fn whenever_it_is_taken_back_a_change_has_one_outcome_that_is_true() {
         batcher.submit(id, change).unwrap();
         // some at once, some a little later, some when they are under way or done
         for (behind, why) in [
-            (0, Stop::Cancelled),
-            (3, Stop::TimedOut),
-            (50, Stop::Cancelled),
+            (0, WaitEnd::Cancelled),
+            (3, WaitEnd::TimedOut),
+            (50, WaitEnd::Cancelled),
         ] {
             if id % 7 == behind % 7 && id >= behind {
                 batcher.withdraw(id - behind, why);
@@ -317,7 +317,7 @@ fn a_thread_that_polls_hears_once_of_room_for_a_change_that_was_refused() {
             until(|| flush().is_err() && emulator.stats().arrivals() == 2);
             hears.recv().unwrap();
             batcher.submit(2, Change::clear("u0")).unwrap();
-            batcher.withdraw(2, Stop::Cancelled);
+            batcher.withdraw(2, WaitEnd::Cancelled);
             assert_eq!(polling.join().unwrap(), 2);
         });
         assert_eq!(batcher.abandon(), 2);

@@ -9,7 +9,7 @@ use imtag_core::schedule::Number;
 use super::{Batcher, GRACE};
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::dispatch::{Guard, Reply, Waiting};
-use crate::patience::Stop;
+use crate::wait::WaitEnd;
 
 impl Batcher {
     /// Takes back a change of [`submit`](Batcher::submit), by its number, for a caller that waits no longer. Its outcome
@@ -19,7 +19,7 @@ impl Batcher {
     ///
     /// Nothing happens where no change without an outcome has this number. Where several have it, it is the last of
     /// them, or none.
-    pub fn withdraw(&self, id: u64, why: Stop) {
+    pub fn withdraw(&self, id: u64, why: WaitEnd) {
         let Some(mut inner) = self.session.lock() else {
             return;
         };
@@ -36,8 +36,8 @@ impl Batcher {
             inner.of(source).complete(id, change, result);
         } else {
             match why {
-                Stop::Cancelled => self.give_up_now(&mut inner, number, why),
-                Stop::TimedOut => {
+                WaitEnd::Cancelled => self.give_up_now(&mut inner, number, why),
+                WaitEnd::TimedOut => {
                     let of = inner.of(source);
                     of.submitted.give_up_at(Instant::now() + GRACE, number);
                 }
@@ -52,13 +52,13 @@ impl Batcher {
         let source = self.session.source;
         let now = Instant::now();
         while let Some(number) = inner.of(source).submitted.take_given_up(now) {
-            self.give_up_now(inner, number, Stop::TimedOut);
+            self.give_up_now(inner, number, WaitEnd::TimedOut);
         }
         inner.of(source).submitted.next_given_up()
     }
 
     /// Tells of a change under way that it is given up, unless its outcome is there; nobody is told of that later.
-    fn give_up_now(&self, inner: &mut Guard<'_>, number: Number, why: Stop) {
+    fn give_up_now(&self, inner: &mut Guard<'_>, number: Number, why: WaitEnd) {
         let Some((change, reply)) = inner.schedule.get_mut(number) else {
             return;
         };
@@ -93,7 +93,7 @@ impl Batcher {
         change: &Change,
         number: Number,
         waiting: &Waiting,
-        why: Stop,
+        why: WaitEnd,
     ) -> Result<(), ChangeError> {
         if self.take_back(number) {
             return Err(taken_back(change, why));
@@ -104,19 +104,19 @@ impl Batcher {
 }
 
 /// What is said of a change that is not sent, as its caller waits no longer.
-pub(super) fn taken_back(change: &Change, why: Stop) -> ChangeError {
+pub(super) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
-        Stop::TimedOut => ChangeCause::Expired,
-        Stop::Cancelled => ChangeCause::GivenUp,
+        WaitEnd::TimedOut => ChangeCause::Expired,
+        WaitEnd::Cancelled => ChangeCause::GivenUp,
     };
     ChangeError::not_sent(change, cause)
 }
 
 /// What is said of one that may be sent all the same.
-fn given_up(change: &Change, why: Stop) -> ChangeError {
+fn given_up(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
-        Stop::TimedOut => ChangeCause::NotAnswered,
-        Stop::Cancelled => ChangeCause::GivenUp,
+        WaitEnd::TimedOut => ChangeCause::NotAnswered,
+        WaitEnd::Cancelled => ChangeCause::GivenUp,
     };
     ChangeError::not_sent(change, cause).possibly_applied()
 }

@@ -6,9 +6,8 @@ use imtag_core::Change;
 use imtag_core::schedule::Pace;
 
 use super::{Bulk, BulkRun};
-use crate::cancel::{Blocked, Watch};
-use crate::interrupt::{Asking, Interrupt};
 use crate::session::{Sending, Session, threads_at_most};
+use crate::wait::{Blocked, HostPoll, Interrupt, Watch};
 use crate::{CancelToken, Client};
 
 /// Options of a bulk run; made by [`Client::bulk`]. What is not set has a default that fits a long run.
@@ -143,7 +142,7 @@ impl BulkOptions {
         };
         Bulk {
             started: Instant::now(),
-            asking: self.interrupt.as_ref().map(Asking::of),
+            host_poll: self.interrupt.as_ref().map(HostPoll::new),
             _watches: watches.into_iter().filter_map(watch).collect(),
             session,
         }

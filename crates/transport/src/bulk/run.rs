@@ -6,7 +6,7 @@ use std::iter::Fuse;
 use imtag_core::Change;
 
 use super::{Bulk, Offered, Progress, Settled, Summary};
-use crate::patience::deadline_after;
+use crate::wait::deadline_after;
 
 /// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
 /// ends when all have theirs. What it does not yield is not under way: drive it to its end, or drop it to cancel.

@@ -16,8 +16,8 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::Phase;
 use crate::endpoint::Endpoint;
-use crate::patience::wait_once;
 use crate::threads::spawn_without_signals;
+use crate::wait::wait_once;
 
 use super::attempt::{Attempt, Trouble};
 use super::slots::is_refusal_of_this_machine;
@@ -71,9 +71,9 @@ impl Addresses {
     }
 
     fn current(&self) -> Result<Vec<SocketAddr>, Trouble> {
-        let patience = Attempt::with(|attempt| {
+        let wait_scope = Attempt::with(|attempt| {
             attempt.phase = Phase::Resolve;
-            attempt.patience()
+            attempt.wait_scope()
         });
         let mut failures_before = None;
         loop {
@@ -101,7 +101,7 @@ impl Addresses {
                 return Ok(known.addresses.clone());
             }
             drop(known);
-            let waited = patience.park_until(patience.deadline);
+            let waited = wait_scope.park_until(wait_scope.deadline);
             waited.map_err(Trouble::Stopped)?;
         }
     }
@@ -180,7 +180,7 @@ impl fmt::Debug for Addresses {
 mod tests {
     use super::*;
     use crate::CancelToken;
-    use crate::patience::{Patience, Stop, deadline_after};
+    use crate::wait::{WaitEnd, WaitScope, deadline_after};
     use imtag_core::UserSig;
     use std::thread;
 
@@ -194,15 +194,15 @@ mod tests {
         cancel: Option<CancelToken>,
     ) -> Result<Vec<SocketAddr>, Trouble> {
         let deadline = deadline_after(timeout);
-        let patience = Patience {
+        let wait_scope = WaitScope {
             deadline,
             cancel,
             drain: None,
-            asking: None,
+            host_poll: None,
         };
-        let _watch = patience.watch();
+        let _watch = wait_scope.watch();
         let usersig = UserSig::new("s").unwrap();
-        let attempt = Attempt::new(patience, deadline, usersig);
+        let attempt = Attempt::new(wait_scope, deadline, usersig);
         attempt.run(|| addresses.current()).0
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let ended = current(&hanging(), timeout, None);
         let over = began.elapsed().checked_sub(timeout);
         println!("deadline Resolve: {over:?} over");
-        assert!(matches!(ended, Err(Trouble::Stopped(Stop::TimedOut))) && over.is_some());
+        assert!(matches!(ended, Err(Trouble::Stopped(WaitEnd::TimedOut))) && over.is_some());
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             }
             token.cancel();
             let ended = waiting.join().unwrap();
-            assert!(matches!(ended, Err(Trouble::Stopped(Stop::Cancelled))));
+            assert!(matches!(ended, Err(Trouble::Stopped(WaitEnd::Cancelled))));
         });
     }
 

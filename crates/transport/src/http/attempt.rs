@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use imtag_core::{NotUnderstood, UserSig};
 
 use crate::Phase;
-use crate::cancel::{Blocked, Watch};
-use crate::patience::{Patience, Stop, deadline_after};
+use crate::wait::{Blocked, WaitEnd, WaitScope, Watch, deadline_after};
 
 use super::head::Told;
 
@@ -19,7 +18,7 @@ thread_local! {
 }
 
 pub(super) struct Attempt {
-    patience: Patience,
+    wait_scope: WaitScope,
     connect_deadline: Instant,
     usersig: UserSig,
     /// Whether no connection of the pool will do.
@@ -45,7 +44,7 @@ pub(super) struct Attempt {
 /// Why an exchange failed, where it was found by our own parts.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    Stopped(Stop),
+    Stopped(WaitEnd),
     /// This machine refuses a socket, or a thread for the look-up.
     Refused(io::Error),
     Network(io::Error),
@@ -53,9 +52,13 @@ pub(super) enum Trouble {
 }
 
 impl Attempt {
-    pub(super) fn new(patience: Patience, connect_deadline: Instant, usersig: UserSig) -> Attempt {
+    pub(super) fn new(
+        wait_scope: WaitScope,
+        connect_deadline: Instant,
+        usersig: UserSig,
+    ) -> Attempt {
         Attempt {
-            patience,
+            wait_scope,
             connect_deadline,
             usersig,
             over_new_connection: false,
@@ -96,18 +99,18 @@ impl Attempt {
     }
 
     /// What the present phase may wait for: connecting has a deadline of its own.
-    pub(super) fn patience(&self) -> Patience {
+    pub(super) fn wait_scope(&self) -> WaitScope {
         match self.phase {
             Phase::Resolve | Phase::Connect | Phase::Handshake => {
-                self.patience.at_most(self.connect_deadline)
+                self.wait_scope.at_most(self.connect_deadline)
             }
-            _ => self.patience.clone(),
+            _ => self.wait_scope.clone(),
         }
     }
 
     /// Shuts `socket` when the call is cancelled.
     pub(super) fn watch(&mut self, socket: &Arc<TcpStream>) {
-        let token = self.patience.cancel.as_ref();
+        let token = self.wait_scope.cancel.as_ref();
         let watch = token.map(|token| token.watch(Blocked::Socket(Arc::clone(socket))));
         self.watches.extend(watch);
     }
@@ -119,7 +122,7 @@ impl Attempt {
 
     /// From now on waits no longer than this.
     pub(super) fn hurry(&mut self, limit: Duration) {
-        self.patience = self.patience.at_most(deadline_after(limit));
+        self.wait_scope = self.wait_scope.at_most(deadline_after(limit));
     }
 
     /// The UserSig, once: for the first bytes of the request.
@@ -166,14 +169,9 @@ mod tests {
 
     fn attempt() -> Attempt {
         let deadline = deadline_after(Duration::MAX);
-        let patience = Patience {
-            deadline,
-            cancel: None,
-            drain: None,
-            asking: None,
-        };
+        let wait_scope = WaitScope::until(deadline);
         Attempt::new(
-            patience,
+            wait_scope,
             deadline,
             UserSig::new("eJyrVgrxCdYrSy1SslJQ").unwrap(),
         )

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Type};
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
 use crate::Phase;
-use crate::patience::Stop;
+use crate::wait::WaitEnd;
 
 use super::addresses::Addresses;
 use super::attempt::{Attempt, Trouble};
@@ -73,8 +73,8 @@ impl Connect {
                 }
             }
             // a share that is used up is not the end, but the call's own deadline or a cancel is
-            let patience = Attempt::with(|attempt| attempt.patience());
-            patience.check().map_err(Trouble::Stopped)?;
+            let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
+            wait_scope.check().map_err(Trouble::Stopped)?;
         }
         Err(last)
     }
@@ -82,11 +82,11 @@ impl Connect {
 
 /// Connects to one address, within its share of the time that `addresses` addresses have left.
 fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Trouble> {
-    let patience = Attempt::with(|attempt| attempt.patience());
+    let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
     let now = Instant::now();
-    let share = patience.deadline.saturating_duration_since(now)
+    let share = wait_scope.deadline.saturating_duration_since(now)
         / u32::try_from(addresses).unwrap_or(u32::MAX);
-    let patience = patience.at_most(now + share);
+    let wait_scope = wait_scope.at_most(now + share);
 
     let (stream, connected) = start(address).map_err(|error| {
         if is_refusal_of_this_machine(&error) {
@@ -98,14 +98,14 @@ fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Trouble
     let stream = Arc::new(stream);
     Attempt::with(|attempt| attempt.watch(&stream));
     if !connected {
-        ready(&stream, PollFlags::OUT, &patience)?;
+        ready(&stream, PollFlags::OUT, &wait_scope)?;
         if let Some(error) = stream.take_error().map_err(Trouble::Network)? {
             return Err(Trouble::Network(error));
         }
     }
     // a cancel may have shut the socket before it was connected
-    match patience.check() {
-        Err(Stop::Cancelled) => Err(Trouble::Stopped(Stop::Cancelled)),
+    match wait_scope.check() {
+        Err(WaitEnd::Cancelled) => Err(Trouble::Stopped(WaitEnd::Cancelled)),
         _ => Ok(stream),
     }
 }

@@ -34,7 +34,7 @@ use ureq::unversioned::transport::{Connector, RustlsConnector};
 use crate::Phase;
 use crate::cause::Cause;
 use crate::endpoint::Endpoint;
-use crate::patience::{Patience, deadline_after};
+use crate::wait::{WaitScope, deadline_after};
 
 use addresses::Addresses;
 use attempt::{Attempt, Trouble};
@@ -80,7 +80,7 @@ pub(crate) struct Exchange<'e> {
     pub(crate) usersig: UserSig,
     pub(crate) body: &'e [u8],
     /// Of the call: for what is waited for before the exchange begins.
-    pub(crate) patience: Patience,
+    pub(crate) wait_scope: WaitScope,
     /// From when it begins.
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
@@ -176,11 +176,11 @@ impl Http {
             waited: Duration::ZERO,
         };
         let began = Instant::now();
-        let mut patience = exchange.patience.clone();
+        let mut wait_scope = exchange.wait_scope.clone();
         if exchange.waits_for_connection {
-            patience.deadline = deadline_after(Duration::MAX);
+            wait_scope.deadline = deadline_after(Duration::MAX);
         }
-        let mut slot = match self.slots.acquire(&patience) {
+        let mut slot = match self.slots.acquire(&wait_scope) {
             Ok(slot) => slot,
             Err(stop) => return stopped(stop),
         };
@@ -194,7 +194,7 @@ impl Http {
             if !refused {
                 return exchanged;
             }
-            match slot.refused(&patience) {
+            match slot.refused(&wait_scope) {
                 Ok(Refused::TryAgain) => {}
                 Ok(Refused::Final) => return exchanged,
                 Err(stop) => return stopped(stop),
@@ -205,13 +205,13 @@ impl Http {
     /// Says also whether this machine refused the socket.
     fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
         let url = format!("{}/{}", self.url, exchange.path_and_query);
-        let mut patience = exchange.patience.of_attempt();
-        patience.deadline += waited;
+        let mut wait_scope = exchange.wait_scope.of_attempt();
+        wait_scope.deadline += waited;
         if let Some(timeout) = exchange.timeout {
-            patience = patience.at_most(deadline_after(timeout));
+            wait_scope = wait_scope.at_most(deadline_after(timeout));
         }
         let connect_deadline = deadline_after(exchange.connect_timeout);
-        let mut attempt = Attempt::new(patience, connect_deadline, exchange.usersig.clone());
+        let mut attempt = Attempt::new(wait_scope, connect_deadline, exchange.usersig.clone());
         attempt.over_new_connection = exchange.over_new_connection;
         let (result, mut attempt) = attempt.run(|| self.post(url, exchange.body));
         let answered = !attempt.answer_start.is_empty();

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::patience::{Patience, Stop, wait_once};
+use crate::wait::{WaitEnd, WaitScope, wait_once};
 
 /// After so long without a refusal, one more is tried.
 const GROWS_AFTER: Duration = Duration::from_secs(1);
@@ -96,15 +96,15 @@ impl Slots {
     }
 
     /// Waits for a slot.
-    pub(super) fn acquire(&self, patience: &Patience) -> Result<Slot<'_>, Stop> {
-        self.wait(patience)?;
+    pub(super) fn acquire(&self, wait_scope: &WaitScope) -> Result<Slot<'_>, WaitEnd> {
+        self.wait(wait_scope)?;
         Ok(Slot {
             slots: self,
             alone_since: None,
         })
     }
 
-    fn wait(&self, patience: &Patience) -> Result<(), Stop> {
+    fn wait(&self, wait_scope: &WaitScope) -> Result<(), WaitEnd> {
         loop {
             let mut state = self.state();
             let active = state.active;
@@ -114,7 +114,7 @@ impl Slots {
                 if now < grows {
                     wait_once(&mut state.waiting);
                     drop(state);
-                    patience.park_until(grows)?;
+                    wait_scope.park_until(grows)?;
                     continue;
                 }
                 limit.slots += 1;
@@ -142,7 +142,7 @@ impl State {
 
 impl Slot<'_> {
     /// This machine refuses a socket. Waits until another try makes sense.
-    pub(super) fn refused(&mut self, patience: &Patience) -> Result<Refused, Stop> {
+    pub(super) fn refused(&mut self, wait_scope: &WaitScope) -> Result<Refused, WaitEnd> {
         let alone = {
             let mut state = self.slots.state();
             let others = state.active - 1;
@@ -157,7 +157,7 @@ impl Slot<'_> {
         };
         if !alone {
             self.alone_since = None;
-            return match self.slots.wait(patience) {
+            return match self.slots.wait(wait_scope) {
                 Ok(()) => Ok(Refused::TryAgain),
                 Err(stop) => {
                     self.slots.state().active += 1; // which is given back on drop
@@ -169,7 +169,7 @@ impl Slot<'_> {
         if since.elapsed() >= ALONE {
             return Ok(Refused::Final);
         }
-        patience.sleep_until(Instant::now() + PAUSE)?;
+        wait_scope.sleep_until(Instant::now() + PAUSE)?;
         Ok(Refused::TryAgain)
     }
 }
@@ -183,23 +183,18 @@ impl Drop for Slot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::patience::deadline_after;
+    use crate::wait::deadline_after;
     use std::thread;
 
-    fn patience(timeout: Duration) -> Patience {
-        Patience {
-            deadline: deadline_after(timeout),
-            cancel: None,
-            drain: None,
-            asking: None,
-        }
+    fn wait_scope(timeout: Duration) -> WaitScope {
+        WaitScope::until(deadline_after(timeout))
     }
 
     #[test]
     fn after_a_refusal_as_many_go_on_as_are_under_way_and_the_others_wait_for_one_to_end() {
         // it is not the time that lets it go on
         let slots = Slots::growing_after(Duration::from_secs(3_600));
-        let forever = patience(Duration::MAX);
+        let forever = wait_scope(Duration::MAX);
         let first = slots.acquire(&forever).unwrap();
         let second = slots.acquire(&forever).unwrap();
         thread::scope(|scope| {
@@ -226,7 +221,7 @@ mod tests {
     #[test]
     fn a_limit_grows_by_one_after_a_second_without_a_refusal() {
         let slots = Slots::default();
-        let forever = patience(Duration::MAX);
+        let forever = wait_scope(Duration::MAX);
         let _first = slots.acquire(&forever).unwrap();
         slots.state().limit = Some(Limit {
             slots: 1,
@@ -235,22 +230,22 @@ mod tests {
         let _second = slots.acquire(&forever).unwrap();
         assert_eq!(slots.state().limit.unwrap().slots, 2);
         slots.state().limit.as_mut().unwrap().since += Duration::from_secs(3_600);
-        let third = slots.acquire(&patience(Duration::from_millis(1)));
-        assert!(matches!(third, Err(Stop::TimedOut)));
+        let third = slots.acquire(&wait_scope(Duration::from_millis(1)));
+        assert!(matches!(third, Err(WaitEnd::TimedOut)));
         assert_eq!(slots.state().active, 2);
     }
 
     #[test]
     fn a_refusal_that_nothing_of_ours_can_end_is_final_after_a_while() {
         let slots = Slots::default();
-        let forever = patience(Duration::MAX);
+        let forever = wait_scope(Duration::MAX);
         let mut slot = slots.acquire(&forever).unwrap();
         assert!(matches!(slot.refused(&forever), Ok(Refused::TryAgain)));
         slot.alone_since = Instant::now().checked_sub(ALONE);
         assert!(matches!(slot.refused(&forever), Ok(Refused::Final)));
-        let soon = patience(Duration::ZERO);
+        let soon = wait_scope(Duration::ZERO);
         slot.alone_since = None;
-        assert!(matches!(slot.refused(&soon), Err(Stop::TimedOut)));
+        assert!(matches!(slot.refused(&soon), Err(WaitEnd::TimedOut)));
         drop(slot);
         assert_eq!(slots.state().active, 0);
     }

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
 use crate::Phase;
-use crate::patience::{Patience, Stop};
+use crate::wait::{WaitEnd, WaitScope};
 
 use super::attempt::{Attempt, Trouble};
 use super::epoch::Epoch;
@@ -46,9 +46,9 @@ impl Socket {
     }
 
     fn write_gathered(&mut self) -> Result<(), ureq::Error> {
-        let patience = Attempt::with(|attempt| attempt.patience());
+        let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
         // the time may have come between the last wait and here, and nothing is to be sent after it
-        patience.check().map_err(stopped)?;
+        wait_scope.check().map_err(stopped)?;
         let mut left = self.gathered.bytes();
         while !left.is_empty() {
             match (&*self.stream).write(left) {
@@ -56,7 +56,7 @@ impl Socket {
                     left = &left[written..];
                     Attempt::with(|attempt| attempt.sent |= attempt.phase == Phase::Write);
                 }
-                Err(error) => after(error, &self.stream, PollFlags::OUT, &patience)?,
+                Err(error) => after(error, &self.stream, PollFlags::OUT, &wait_scope)?,
             }
         }
         self.gathered.clear();
@@ -85,8 +85,8 @@ impl Transport for Socket {
         if !self.gathered.is_empty() {
             self.write_gathered()?;
         }
-        let patience = Attempt::with(|attempt| attempt.patience());
-        wait(&self.stream, PollFlags::IN, &patience)?;
+        let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
+        wait(&self.stream, PollFlags::IN, &wait_scope)?;
         loop {
             match (&*self.stream).read(self.buffers.input_append_buf()) {
                 Ok(read) => {
@@ -94,7 +94,7 @@ impl Transport for Socket {
                     self.just_read = read > 0;
                     return Ok(read > 0);
                 }
-                Err(error) => after(error, &self.stream, PollFlags::IN, &patience)?,
+                Err(error) => after(error, &self.stream, PollFlags::IN, &wait_scope)?,
             }
         }
     }
@@ -138,23 +138,23 @@ fn after(
     error: io::Error,
     stream: &TcpStream,
     event: PollFlags,
-    patience: &Patience,
+    wait_scope: &WaitScope,
 ) -> Result<(), ureq::Error> {
     match error.kind() {
-        io::ErrorKind::WouldBlock => wait(stream, event, patience),
+        io::ErrorKind::WouldBlock => wait(stream, event, wait_scope),
         io::ErrorKind::Interrupted => Ok(()),
-        _ => Err(match patience.check() {
-            Err(Stop::Cancelled) => stopped(Stop::Cancelled),
+        _ => Err(match wait_scope.check() {
+            Err(WaitEnd::Cancelled) => stopped(WaitEnd::Cancelled),
             _ => fail(Trouble::Network(error)),
         }),
     }
 }
 
-fn wait(stream: &TcpStream, event: PollFlags, patience: &Patience) -> Result<(), ureq::Error> {
-    ready(stream, event, patience).map_err(fail)
+fn wait(stream: &TcpStream, event: PollFlags, wait_scope: &WaitScope) -> Result<(), ureq::Error> {
+    ready(stream, event, wait_scope).map_err(fail)
 }
 
-fn stopped(stop: Stop) -> ureq::Error {
+fn stopped(stop: WaitEnd) -> ureq::Error {
     fail(Trouble::Stopped(stop))
 }
 
@@ -166,16 +166,16 @@ fn fail(trouble: Trouble) -> ureq::Error {
 pub(super) fn ready(
     stream: &TcpStream,
     event: PollFlags,
-    patience: &Patience,
+    wait_scope: &WaitScope,
 ) -> Result<(), Trouble> {
     loop {
-        patience.check().map_err(Trouble::Stopped)?;
-        let left = patience.wait_at_most(patience.deadline);
+        wait_scope.check().map_err(Trouble::Stopped)?;
+        let left = wait_scope.wait_at_most(wait_scope.deadline);
         let left = Timespec::try_from(left).ok(); // a wait longer than the system's clock holds is one without end
         let mut socket = [PollFd::from_borrowed_fd(stream.as_fd(), event)];
         match poll(&mut socket, left.as_ref()) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return patience.check().map_err(Trouble::Stopped),
+            Ok(_) => return wait_scope.check().map_err(Trouble::Stopped),
             Err(error) => return Err(Trouble::Network(error.into())),
         }
     }

@@ -28,7 +28,7 @@ impl fmt::Debug for Interrupt {
 
 /// The question in one call or run, which is asked when it is due and never after it was answered with yes.
 #[derive(Debug)]
-pub(crate) struct Asking {
+pub(crate) struct HostPoll {
     interrupt: Interrupt,
     started: Instant,
     /// Milliseconds after the start.
@@ -36,16 +36,16 @@ pub(crate) struct Asking {
     answered_yes: AtomicBool,
 }
 
-impl Asking {
-    pub(crate) fn of(interrupt: &Interrupt) -> Arc<Asking> {
-        let asking = Asking {
+impl HostPoll {
+    pub(crate) fn new(interrupt: &Interrupt) -> Arc<HostPoll> {
+        let host_poll = HostPoll {
             interrupt: interrupt.clone(),
             started: Instant::now(),
             due: AtomicU64::new(0),
             answered_yes: AtomicBool::new(false),
         };
-        asking.put_off();
-        Arc::new(asking)
+        host_poll.schedule_next();
+        Arc::new(host_poll)
     }
 
     /// When it is to be asked next.
@@ -54,13 +54,13 @@ impl Asking {
     }
 
     /// Asks if it is time to, and says whether the call is to end.
-    pub(crate) fn wants_an_end(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         if !self.answered_yes.load(Ordering::Relaxed) && Instant::now() >= self.due() {
             // never no over a yes that another thread has got meanwhile
             if (self.interrupt.0)() {
                 self.answered_yes.store(true, Ordering::Relaxed);
             }
-            self.put_off();
+            self.schedule_next();
         }
         self.answered_yes.load(Ordering::Relaxed)
     }
@@ -70,7 +70,7 @@ impl Asking {
         self.answered_yes.swap(false, Ordering::Relaxed)
     }
 
-    fn put_off(&self) {
+    fn schedule_next(&self) {
         let due = (self.started.elapsed() + EVERY).as_millis();
         let due = u64::try_from(due).unwrap_or(u64::MAX);
         self.due.store(due, Ordering::Relaxed);

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::cancel::{Blocked, CancelToken, Watch};
-use crate::interrupt::Asking;
+use super::{Blocked, CancelToken, HostPoll, Watch};
 
 /// Why a call waits no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum WaitEnd {
     /// Its time is up.
     TimedOut,
     /// It was cancelled.
@@ -19,13 +18,13 @@ pub enum Stop {
 
 /// The deadline of a call, and its tokens if it has any.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience {
+pub(crate) struct WaitScope {
     pub(crate) deadline: Instant,
     pub(crate) cancel: Option<CancelToken>,
     /// Ends waits like `cancel`, but no attempt.
     pub(crate) drain: Option<CancelToken>,
     /// Cuts waits short to ask whether to go on.
-    pub(crate) asking: Option<Arc<Asking>>,
+    pub(crate) host_poll: Option<Arc<HostPoll>>,
 }
 
 /// Longer than any call; an `Instant` cannot hold `Duration::MAX`.
@@ -44,7 +43,17 @@ pub(crate) fn wait_once(waiting: &mut Vec<Thread>) {
     }
 }
 
-impl Patience {
+impl WaitScope {
+    /// Until the deadline; nothing cancels it.
+    pub(crate) fn until(deadline: Instant) -> WaitScope {
+        WaitScope {
+            deadline,
+            cancel: None,
+            drain: None,
+            host_poll: None,
+        }
+    }
+
     /// Wakes this thread when the call is cancelled, for as long as the watch lives. One watch serves all waits of
     /// a call.
     pub(crate) fn watch(&self) -> Vec<Watch> {
@@ -58,30 +67,30 @@ impl Patience {
     }
 
     /// Whether the call may go on.
-    pub(crate) fn check(&self) -> Result<(), Stop> {
-        let asking = self.asking.as_ref();
+    pub(crate) fn check(&self) -> Result<(), WaitEnd> {
+        let host_poll = self.host_poll.as_ref();
         if self.tokens().any(CancelToken::is_cancelled)
-            || asking.is_some_and(|asking| asking.wants_an_end())
+            || host_poll.is_some_and(|host_poll| host_poll.is_cancelled())
         {
-            return Err(Stop::Cancelled);
+            return Err(WaitEnd::Cancelled);
         }
         if Instant::now() >= self.deadline {
-            return Err(Stop::TimedOut);
+            return Err(WaitEnd::TimedOut);
         }
         Ok(())
     }
 
     /// The same with an earlier deadline.
-    pub(crate) fn at_most(&self, deadline: Instant) -> Patience {
-        Patience {
+    pub(crate) fn at_most(&self, deadline: Instant) -> WaitScope {
+        WaitScope {
             deadline: self.deadline.min(deadline),
             ..self.clone()
         }
     }
 
     /// The same for an attempt, which is seen through when the call is drained.
-    pub(crate) fn of_attempt(&self) -> Patience {
-        Patience {
+    pub(crate) fn of_attempt(&self) -> WaitScope {
+        WaitScope {
             drain: None,
             ..self.clone()
         }
@@ -90,8 +99,8 @@ impl Patience {
     /// How long a wait for `until` may be now: to the deadline, or to the moment when the host is to be asked.
     pub(crate) fn wait_at_most(&self, until: Instant) -> Duration {
         let until = until.min(self.deadline);
-        let until = match &self.asking {
-            Some(asking) => until.min(asking.due()),
+        let until = match &self.host_poll {
+            Some(host_poll) => until.min(host_poll.due()),
             None => until,
         };
         until.saturating_duration_since(Instant::now())
@@ -99,7 +108,7 @@ impl Patience {
 
     /// Waits until the thread is woken, or until `until`. May also return for no reason, as parking does: look at
     /// what was waited for, and wait again.
-    pub(crate) fn park_until(&self, until: Instant) -> Result<(), Stop> {
+    pub(crate) fn park_until(&self, until: Instant) -> Result<(), WaitEnd> {
         self.check()?;
         let wait = self.wait_at_most(until);
         if !wait.is_zero() {
@@ -109,7 +118,7 @@ impl Patience {
     }
 
     /// Waits until `until`.
-    pub(crate) fn sleep_until(&self, until: Instant) -> Result<(), Stop> {
+    pub(crate) fn sleep_until(&self, until: Instant) -> Result<(), WaitEnd> {
         while Instant::now() < until {
             self.park_until(until)?;
         }

@@ -1,0 +1,20 @@
+//! Waiting: until a deadline, or until a cancel, whichever comes first.
+//!
+//! ```text
+//! WaitScope ─┬─ deadline
+//!            ├─ CancelToken (cancel, drain) ── Watch ──► wakes the thread, or shuts the socket
+//!            └─ HostPoll ── asks the host about every 100 ms, on the thread that waits
+//! ```
+
+mod cancel;
+mod deadline;
+mod host_poll;
+mod lock;
+
+pub use cancel::CancelToken;
+pub use deadline::WaitEnd;
+
+pub(crate) use cancel::{Blocked, Watch};
+pub(crate) use deadline::{WaitScope, deadline_after, wait_once};
+pub(crate) use host_poll::{HostPoll, Interrupt};
+pub(crate) use lock::Lock;
