@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::Operation;
@@ -23,6 +23,7 @@ use crate::process::PerProcess;
 use crate::process_age::process_age;
 use crate::rate_limiter::RateLimiter;
 use crate::settings::Settings;
+use crate::wait::Lock;
 
 /// Longer than any start slot is held.
 const ENOUGH: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ const ENOUGH: Duration = Duration::from_secs(2);
 const KEPT: Duration = Duration::from_secs(10);
 
 /// A forked child has a registry of its own: a thread of its parent may have held the parent's at the fork.
-static SHARED: PerProcess<Mutex<Registry>> = PerProcess::empty();
+static SHARED: PerProcess<Lock<Registry>> = PerProcess::empty();
 
 /// A limiter for each operation.
 pub(crate) struct AppQuota {
@@ -46,8 +47,8 @@ impl AppQuota {
             endpoint: settings.endpoint.url().to_ascii_lowercase(),
             calls_per_second: settings.calls_per_second,
         };
-        let registry = SHARED.get(|| Mutex::new(Registry::new(Instant::now())));
-        let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = SHARED.get(|| Lock::new(Registry::new(Instant::now())));
+        let mut registry = registry.lock();
         registry.quota(key, settings.fresh_start, Instant::now(), process_age)
     }
 

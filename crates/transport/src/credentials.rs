@@ -2,13 +2,13 @@
 //! half its time is over; when the service calls it expired, a new one is made, once for all who were told so.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
-use crate::wait::{WaitEnd, WaitScope, wait_once};
+use crate::wait::{Lock, WaitEnd, WaitScope, wait_once};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -157,7 +157,7 @@ impl Held {
 
 /// The UserSig of a client, shared by its threads.
 pub(crate) struct UserSigs {
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 #[derive(Default)]
@@ -185,7 +185,7 @@ pub(crate) enum NoUserSig {
 impl UserSigs {
     pub(crate) fn new() -> UserSigs {
         UserSigs {
-            state: Mutex::default(),
+            state: Lock::default(),
         }
     }
 
@@ -248,7 +248,7 @@ impl UserSigs {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

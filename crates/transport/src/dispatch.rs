@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::batcher::Submitted;
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::course::{Course, EndedEarly};
 use crate::session::Session;
+use crate::wait::Lock;
 
 /// Whom to tell what became of a change.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     thread: Thread,
-    outcome: Mutex<Option<Result<(), ChangeError>>>,
+    outcome: Lock<Option<Result<(), ChangeError>>>,
 }
 
 impl Waiting {
@@ -41,18 +42,18 @@ impl Waiting {
     pub(crate) fn here() -> Arc<Waiting> {
         Arc::new(Waiting {
             thread: thread::current(),
-            outcome: Mutex::new(None),
+            outcome: Lock::new(None),
         })
     }
 
     /// Leaves the outcome for it; the thread is yet to be woken.
     pub(crate) fn tell(&self, outcome: Result<(), ChangeError>) {
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        *self.outcome.lock() = Some(outcome);
     }
 
     /// The outcome, once it is there.
     pub(crate) fn take(&self) -> Option<Result<(), ChangeError>> {
-        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = self.outcome.lock();
         outcome.take()
     }
 }
@@ -117,7 +118,7 @@ pub(crate) struct Inner {
 
 pub(crate) struct Dispatch {
     origin: Instant,
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 /// The lock, which wakes whoever has something to look at when it is let go.
@@ -133,7 +134,7 @@ impl Dispatch {
     pub(crate) fn new(rules: Rules) -> Dispatch {
         Dispatch {
             origin: Instant::now(),
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 schedule: Schedule::new(rules),
                 sessions: HashMap::new(),
                 woken: BTreeSet::new(),
@@ -143,7 +144,7 @@ impl Dispatch {
     }
 
     pub(crate) fn lock(&self) -> Guard<'_> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.inner.lock();
         Guard {
             dispatch: self,
             inner: Some(inner),
@@ -353,14 +354,7 @@ impl Guard<'_> {
             return;
         };
         debug_assert!(inner.awake.is_empty(), "nobody is left asleep");
-        let inner = match at_most {
-            Some(time) => {
-                let waited = signal.wait_timeout(inner, time);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => signal.wait(inner).unwrap_or_else(PoisonError::into_inner),
-        };
-        self.inner = Some(inner);
+        self.inner = Some(Lock::wait(inner, signal, at_most));
     }
 
     /// Hands out what has become known.

@@ -2,7 +2,7 @@
 //! core's; here it gets a clock, threads to wake, and the failure that a call reports which ended without one of its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use imtag_core::retry::RetryPolicy;
 
 use crate::cause::Cause;
 use crate::random::random_u64;
-use crate::wait::{WaitEnd, WaitScope};
+use crate::wait::{Lock, WaitEnd, WaitScope};
 
 pub(crate) struct Outage {
     origin: Instant,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 struct State {
@@ -38,7 +38,7 @@ impl Outage {
     pub(crate) fn new(policy: RetryPolicy) -> Outage {
         Outage {
             origin: Instant::now(),
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 rule: Rule::new(policy),
                 threads: HashMap::new(),
                 last_failure: None,
@@ -51,7 +51,7 @@ impl Outage {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Whether the service has ever answered this client, in this process.

@@ -3,17 +3,17 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 
-use crate::wait::{WaitEnd, WaitScope};
+use crate::wait::{Lock, WaitEnd, WaitScope};
 
 pub(crate) struct RateLimiter {
     origin: Instant,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 struct State {
@@ -31,7 +31,7 @@ impl RateLimiter {
     pub(crate) fn new(calls_per_second: NonZeroU32, since: Instant) -> RateLimiter {
         RateLimiter {
             origin: since,
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 quota: Quota::new(calls_per_second, Duration::ZERO),
                 queue: VecDeque::new(),
                 next_place: 0,
@@ -78,7 +78,7 @@ impl RateLimiter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a client has in each process: connections, UserSig, retry budget, its calls in an outage, and its part in the
 //! quota that the clients of a process share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use imtag_core::Operation;
 use imtag_core::retry::RetryBudget;
@@ -13,12 +13,13 @@ use crate::http::Http;
 use crate::outage::Outage;
 use crate::rate_limiter::RateLimiter;
 use crate::settings::Settings;
+use crate::wait::Lock;
 
 /// What a process has of its own.
 pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
-    budget: Mutex<RetryBudget>,
+    budget: Lock<RetryBudget>,
     pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
     pub(crate) dispatch: Dispatch,
@@ -31,7 +32,7 @@ impl State {
         State {
             http: Http::new(&settings.endpoint, settings.roots.as_ref()),
             usersigs: UserSigs::new(),
-            budget: Mutex::new(RetryBudget::full()),
+            budget: Lock::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),
             dispatch: Dispatch::new(settings.rules),
             quota: AppQuota::shared(settings),
@@ -39,7 +40,7 @@ impl State {
     }
 
     pub(crate) fn budget(&self) -> MutexGuard<'_, RetryBudget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        self.budget.lock()
     }
 
     pub(crate) fn rate_limiter(&self, operation: Operation) -> &RateLimiter {

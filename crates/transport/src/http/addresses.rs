@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use ureq::unversioned::transport::NextTimeout;
 use crate::Phase;
 use crate::endpoint::Endpoint;
 use crate::threads::spawn_without_signals;
-use crate::wait::wait_once;
+use crate::wait::{Lock, wait_once};
 
 use super::attempt::{Attempt, Trouble};
 use super::slots::is_refusal_of_this_machine;
@@ -37,7 +37,7 @@ pub(super) struct Addresses {
 struct Lookup {
     host: String,
     port: u16,
-    known: Mutex<Known>,
+    known: Lock<Known>,
 }
 
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl Addresses {
             lookup: Arc::new(Lookup {
                 host: endpoint.host().to_owned(),
                 port: endpoint.port(),
-                known: Mutex::new(known),
+                known: Lock::new(known),
             }),
         }
     }
@@ -148,7 +148,7 @@ impl Lookup {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

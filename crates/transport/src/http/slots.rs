@@ -11,13 +11,13 @@
 //! that is waited for shortly, and then the refusal is the outcome.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::wait::{WaitEnd, WaitScope, wait_once};
+use crate::wait::{Lock, WaitEnd, WaitScope, wait_once};
 
 /// After so long without a refusal, one more is tried.
 const GROWS_AFTER: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub(crate) fn has_no_address(error: &io::Error) -> bool {
 }
 
 pub(super) struct Slots {
-    state: Mutex<State>,
+    state: Lock<State>,
     /// After so long without a refusal, one more is tried.
     grows_after: Duration,
 }
@@ -90,7 +90,7 @@ pub(super) enum Refused {
 impl Slots {
     fn growing_after(grows_after: Duration) -> Slots {
         Slots {
-            state: Mutex::default(),
+            state: Lock::default(),
             grows_after,
         }
     }
@@ -126,7 +126,7 @@ impl Slots {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

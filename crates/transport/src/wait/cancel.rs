@@ -4,10 +4,12 @@
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread::Thread;
 
 use crate::process::PerProcess;
+
+use super::Lock;
 
 /// Cancels calls, from any thread. Clones are the same token; one token may serve any number of calls, also at the
 /// same time. Once cancelled it stays so.
@@ -32,14 +34,14 @@ pub struct CancelToken(Arc<Shared>);
 struct Shared {
     cancelled: AtomicBool,
     /// A forked child has its own: what its parent's calls are blocked on is none of its business.
-    watched: PerProcess<Mutex<Watched>>,
+    watched: PerProcess<Lock<Watched>>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
         Shared {
             cancelled: AtomicBool::new(false),
-            watched: PerProcess::new(Mutex::default()),
+            watched: PerProcess::new(Lock::default()),
         }
     }
 }
@@ -107,11 +109,7 @@ impl CancelToken {
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.0
-            .watched
-            .get(Mutex::default)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.watched.get(Lock::default).lock()
     }
 }
 
