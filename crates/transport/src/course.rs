@@ -1,13 +1,17 @@
 //! Whether a run of many requests goes on. It ends early where every further request would end in the same way:
 //!
 //! - at the first answer that refuses the app, its credentials or the endpoint as such;
-//! - when an outage was waited out for a request in vain, and none had been answered before: the endpoint is wrong, or
-//!   the service is away;
+//! - when an outage was waited out in vain for two requests, and none had been answered before: the endpoint is wrong, or
+//!   the service is away. One alone does not tell: something on the way may reject that request, and no other;
 //! - when so many requests in a row met no service, each for as long as an outage is waited out, and none was answered
 //!   meanwhile.
 //!
 //! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
 //! outage like any other.
+//!
+//! Until the first result, one request is under way: wrong credentials then cost one refusal, and not one a thread. Where
+//! it must be tried again, a second one goes beside it: if something on the way rejects the first alone, the answer to the
+//! second says so.
 
 use std::sync::Arc;
 
@@ -39,6 +43,13 @@ pub enum EndedEarly {
 pub(crate) struct Course {
     failed_in_a_row: usize,
     answers: u64,
+    /// Requests for which an outage was waited out in vain before any was answered.
+    waited_out: usize,
+    begun: usize,
+    /// The first request had to be tried again.
+    pub(crate) is_late: bool,
+    /// There is a result from which more is known than that the first request waited an outage out.
+    pub(crate) is_heard: bool,
     last_failure: Option<Arc<Error>>,
 }
 
@@ -46,6 +57,23 @@ impl Course {
     /// How many requests of this run the service has answered.
     pub(crate) fn answers(&self) -> u64 {
         self.answers
+    }
+
+    /// True if another request may be begun.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.is_heard || self.begun < 1 + usize::from(self.is_late)
+    }
+
+    /// Records that a request is begun.
+    pub(crate) fn begins(&mut self) {
+        self.begun += 1;
+    }
+
+    /// Records that a request has its result, after it was noted.
+    pub(crate) fn has_result(&mut self) {
+        let undecided = self.answers == 0 && self.waited_out == 1;
+        self.is_late |= undecided;
+        self.is_heard |= !undecided;
     }
 
     /// Takes what came of a request, before which there were so many answers, and says whether the run is to end.
@@ -67,9 +95,10 @@ impl Course {
                 // where others are answered, it is this request that something on the way holds against
                 self.failed_in_a_row += usize::from(self.answers == answers_before);
                 self.last_failure = Some(Arc::clone(error));
-                let nobody_there =
-                    self.answers == 0 && error.stopped() == Some(Stopped::OutageTooLong);
-                if nobody_there || self.failed_in_a_row >= IN_A_ROW {
+                let too_long = error.stopped() == Some(Stopped::OutageTooLong);
+                self.waited_out += usize::from(self.answers == 0 && too_long);
+                let away = self.answers == 0 && self.waited_out >= 2;
+                if away || self.failed_in_a_row >= IN_A_ROW {
                     return Some(EndedEarly::GaveOut(Arc::clone(error)));
                 }
             }
@@ -201,6 +230,7 @@ mod tests {
             start: String::new(),
         });
         Arc::get_mut(&mut waited_out).unwrap().stopped = Some(Stopped::OutageTooLong);
+        assert!(note(&mut course, Err(&waited_out)).is_none());
         let end = note(&mut course, Err(&waited_out));
         assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
         let mut course = Course::default();

@@ -99,9 +99,6 @@ pub(crate) struct OfSession {
     /// Threads that wait for something to change.
     pub(crate) waiting: Vec<Thread>,
     pub(crate) course: Course,
-    /// Of a run, whose first request goes alone: with wrong credentials one is refused, and not one of each thread.
-    first_is_out: bool,
-    pub(crate) any_result: bool,
     pub(crate) ended: Option<EndedEarly>,
     pub(crate) counts: Counts,
 }
@@ -176,8 +173,6 @@ impl OfSession {
             submitted: Submitted::default(),
             waiting: Vec::new(),
             course: Course::default(),
-            first_is_out: false,
-            any_result: false,
             ended: None,
             counts: Counts::default(),
         }
@@ -257,12 +252,12 @@ impl Inner {
     /// What a session may do now.
     pub(crate) fn next(&mut self, source: Source, now: Duration) -> Next {
         let of = self.of(source);
-        if of.is_run() && of.first_is_out && !of.any_result {
+        if of.is_run() && !of.course.may_begin() {
             return Next::Wait;
         }
         let next = self.schedule.next(source, now);
         if matches!(next, Next::Send(_)) {
-            self.of(source).first_is_out = true;
+            self.of(source).course.begins();
             self.wake_waiting(source); // there is room again
         }
         next
@@ -309,7 +304,7 @@ impl Inner {
         if !of.threads.is_empty() {
             return; // with fewer threads than wished for it is slower, no more
         }
-        of.any_result = true;
+        of.course.is_heard = true;
         let hurried = of.is_run() || of.flushes > 0 || of.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
         let mut batches = mem::take(&mut of.ready);

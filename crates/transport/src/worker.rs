@@ -75,20 +75,28 @@ pub(crate) fn run(session: &Arc<Session>) {
 fn send(session: &Arc<Session>, batch: Batch) {
     let dispatch = session.dispatch();
     let (source, operation) = (session.source, batch.operation());
-    let told = Cell::new(false);
+    let turns = Cell::new(0_u32);
     let on_turn = || {
-        if !told.replace(true) {
-            let mut inner = dispatch.lock();
-            inner.schedule.had_its_turn(source, operation);
-            inner.attend(source, dispatch);
+        let before = turns.replace(turns.get().saturating_add(1));
+        if before > 1 {
+            return;
         }
+        let mut inner = dispatch.lock();
+        if before == 0 {
+            inner.schedule.had_its_turn(source, operation);
+        } else {
+            inner.of(source).course.is_late = true;
+        }
+        inner.attend(source, dispatch);
     };
     let answers = dispatch.lock().of(source).course.answers();
     let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
-    on_turn();
+    if turns.get() == 0 {
+        on_turn();
+    }
     let mut inner = dispatch.lock();
-    inner.of(source).any_result = true;
     let Ok(sent) = sent else {
+        inner.of(source).course.is_heard = true;
         let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
         inner.schedule.settle(batch, verdict, true, dispatch.now());
         return;
@@ -110,6 +118,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
     if session.sending.is_run {
         end = of.course.note(result.as_ref(), answers);
     }
+    of.course.has_result();
     if session.is_drained() {
         end = Some(EndedEarly::Cancelled);
     }

@@ -5,7 +5,9 @@
 
 mod support;
 
-use std::net::TcpListener;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -140,6 +142,88 @@ fn a_service_that_never_answers_gave_out() {
         assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
         assert_eq!(summary.progress.failed as usize, settled.len());
     }
+}
+
+/// Passes all requests on but those that hold this, which get 502 at once.
+fn gateway_against(word: &'static str, service: &Emulator) -> SocketAddr {
+    let service = service.address();
+    server(move |stream| {
+        let up = TcpStream::connect(service).unwrap();
+        let (mut from, mut to) = (up.try_clone().unwrap(), stream.try_clone().unwrap());
+        thread::spawn(move || io::copy(&mut from, &mut to));
+        thread::spawn(move || {
+            let mut requests = BufReader::new(stream);
+            while let Some(request) = read_request(&mut requests) {
+                if String::from_utf8_lossy(&request).contains(word) {
+                    let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+                    requests.get_mut().write_all(answer).unwrap();
+                } else {
+                    (&up).write_all(&request).unwrap();
+                }
+            }
+            let _ = up.shutdown(Shutdown::Both);
+        });
+    })
+}
+
+/// The bytes of a request, or none at the end.
+fn read_request(stream: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut body = 0;
+    loop {
+        let start = request.len();
+        if stream.read_until(b'\n', &mut request).ok()? == 0 {
+            return None;
+        }
+        let line = String::from_utf8_lossy(&request[start..]).to_lowercase();
+        if let Some(length) = line.strip_prefix("content-length:") {
+            body = length.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let start = request.len();
+    request.resize(start + body, 0);
+    stream.read_exact(&mut request[start..]).ok()?;
+    Some(request)
+}
+
+#[test]
+fn a_first_request_that_something_on_the_way_rejects_fails_alone() {
+    for (poison, failed) in [("\"u0\"", 0..100), ("\"u150\"", 100..200)] {
+        let emulator = emulator();
+        let gateway = gateway_against(poison, &emulator);
+        let client = builder(&format!("http://{gateway}")).build().unwrap();
+        let mut run = client
+            .bulk()
+            .timeout(Duration::from_secs(5))
+            .run((0..500).map(user));
+        let failures: BTreeSet<u64> = run
+            .by_ref()
+            .filter(|settled| settled.result.is_err())
+            .map(|settled| settled.id)
+            .collect();
+        assert_eq!(failures, failed.collect());
+        let summary = run.finish();
+        assert!(summary.ended.is_none(), "{summary}");
+        assert_eq!((summary.progress.done, summary.progress.failed), (400, 100));
+        assert_eq!(emulator.users().len(), 400);
+    }
+}
+
+#[test]
+fn a_dead_service_costs_a_run_two_requests() {
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let client = builder(&format!("http://{nobody}")).build().unwrap();
+    let options = client.bulk().timeout(Duration::from_millis(500));
+    let (settled, summary) = run_without_end(options);
+    assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
+    let failed = settled.iter().filter(|settled| !not_sent(settled)).count();
+    assert_eq!((failed, summary.progress.requests), (200, 2));
 }
 
 #[test]
