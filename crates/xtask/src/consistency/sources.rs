@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{assert_none, sorted};
 use crate::cargo::root;
 
-/// Most files should be far below it.
-const LINES_AT_MOST: usize = 400;
+/// A file is one concept, whole: most have 150 to 400 lines.
+const LINES_AT_MOST: usize = 500;
 
 #[test]
 fn every_source_file_has_the_form_that_all_have() {
@@ -98,8 +98,8 @@ mod tests {
             [": does not open with its module's doc"]
         );
         assert_eq!(faults("//! Decides this.\n\tx\n"), [":2: a tab"]);
-        let long = "//! Decides much.\n".repeat(401);
-        assert_eq!(faults(&long), [": 401 lines, at most 400"]);
+        let long = "//! Decides much.\n".repeat(501);
+        assert_eq!(faults(&long), [": 501 lines, at most 500"]);
     }
 
     #[test]
