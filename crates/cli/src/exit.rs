@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use imtag_transport::{Blame, Cause, Error};
+use imtag_transport::{Cause, Error, Scope};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,10 @@ impl Exit {
         match error.cause() {
             Cause::Invalid(_) => Exit::Usage,
             Cause::Cancelled { .. } => Exit::Interrupted,
-            _ => match error.blame() {
-                Blame::Users => Exit::SomeFailed,
-                Blame::Settings => Exit::Settings,
-                Blame::Service => Exit::GaveOut,
+            _ => match error.scope() {
+                Scope::Request | Scope::Account | Scope::Tag => Exit::SomeFailed,
+                Scope::App => Exit::Settings,
+                Scope::Service => Exit::GaveOut,
             },
         }
     }

@@ -1,5 +1,5 @@
-//! The error catalogue: for each code of the service its meaning, its remedy, whether to retry, and the effect of a call
-//! that got it. One table; `docs/errors.md` is made from it.
+//! The error catalogue: for each code of the service its meaning, its remedy, whether to retry, the effect of a call that
+//! got it, and what is at fault. One table; `docs/errors.md` is made from it.
 //!
 //! The effect: no page says whether a request that was answered FAIL changed some accounts all the same. A code is
 //! *not applied* only if the service decides it on the request as a whole, before it looks at an account: by the URL, the
@@ -80,6 +80,24 @@ impl RetryClass {
     }
 }
 
+/// What is at fault where a call is refused with a code, and so what would be refused again.
+///
+/// A bulk run ends at a code of the app, waits at one of the service, and splits a request that got any other until the
+/// account or tag at fault is alone in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The app, its credentials, its plan or the endpoint: every call of this client.
+    App,
+    /// The service, now: the same call may succeed later.
+    Service,
+    /// This operation on some account of the request, or the request's form.
+    Request,
+    /// An account that is not there, or may not be made: every operation on it.
+    Account,
+    /// A tag: the same account may get other tags.
+    Tag,
+}
+
 /// An error code of the service.
 ///
 /// ```
@@ -115,6 +133,8 @@ pub struct Entry {
     pub retry: RetryClass,
     /// What is known of the effect.
     pub effect: Effect,
+    /// What is at fault.
+    pub scope: Scope,
 }
 
 impl Code {
@@ -140,6 +160,12 @@ impl Code {
             .map_or(Effect::PossiblyApplied, |entry| entry.effect)
     }
 
+    /// What is at fault. For a code that no page names it is the request: it ends no run, and what caused it is found.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        self.entry().map_or(Scope::Request, |entry| entry.scope)
+    }
+
     /// What the caller can do.
     #[must_use]
     pub fn remedy(self) -> &'static str {
@@ -154,6 +180,7 @@ const fn entry(
     code: i32,
     retry: RetryClass,
     effect: Effect,
+    scope: Scope,
     meaning: &'static str,
     remedy: &'static str,
 ) -> Entry {
@@ -163,73 +190,75 @@ const fn entry(
         remedy,
         retry,
         effect,
+        scope,
     }
 }
 
 use Effect::{NotApplied, PossiblyApplied};
 use RetryClass::{AfterWindow, Backoff, Never, NewUserSig, OnceLater};
+use Scope::{Account, App, Request, Service, Tag};
 
 /// All codes that the service's pages name, in ascending order.
 #[rustfmt::skip]
 pub const CATALOGUE: &[Entry] = &[
-    entry(60002, Never, NotApplied, "the URL is not understood", "check the endpoint: its host and path"),
-    entry(60003, Never, NotApplied, "the JSON is not understood", "report it as a bug of the client, with the request"),
-    entry(60004, OnceLater, NotApplied, "the account or signature check failed", "check identifier and UserSig; try again later"),
-    entry(60005, OnceLater, NotApplied, "the account or signature check failed", "check identifier and UserSig; try again later"),
-    entry(60006, Never, NotApplied, "the SDKAppID is invalid", "use the SDKAppID that the console shows"),
-    entry(60007, AfterWindow, NotApplied, "the frequency of this API is exceeded", "slow down, or set calls per second to this process's share of the app's quota; the limit of tag calls cannot be raised"),
-    entry(60008, Backoff, PossiblyApplied, "the service timed out, or the HTTP format is wrong", "try again"),
-    entry(60009, Never, NotApplied, "there is no such resource", "check the endpoint and the generation of paths"),
-    entry(60010, Never, NotApplied, "the call needs an app administrator", "use an administrator as identifier"),
-    entry(60011, AfterWindow, NotApplied, "the frequency of the SDKAppID is exceeded", "slow down"),
-    entry(60012, Never, NotApplied, "the SDKAppID is missing", "set the SDKAppID"),
-    entry(60013, Backoff, PossiblyApplied, "the service could not parse its own answer", "try again"),
-    entry(60014, Backoff, PossiblyApplied, "the check of the accounts timed out", "try again"),
-    entry(60015, Never, PossiblyApplied, "an account is not a string", "report it as a bug of the client, with the request"),
-    entry(60016, Never, NotApplied, "the SDKAppID is disabled", "ask the service's support"),
-    entry(60017, Never, NotApplied, "the request is disabled", "ask the service's support"),
-    entry(60018, AfterWindow, NotApplied, "the calls are too frequent", "slow down"),
-    entry(60019, AfterWindow, NotApplied, "the calls are too frequent", "slow down"),
-    entry(60020, Never, NotApplied, "the app has no valid plan, or its account is in arrears", "renew the plan in the console"),
-    entry(60021, Never, NotApplied, "the caller's IP address is not allowed", "ask the service's support"),
-    entry(60025, Never, NotApplied, "sdkappid, identifier, usersig or contenttype is wrong in the URL", "check SDKAppID, identifier and UserSig"),
-    entry(60026, Never, NotApplied, "the host does not belong to the app's data centre", "set the region that the console shows for the app"),
-    entry(60027, Never, NotApplied, "the app was made as a Push app, and the path is of another product", "set the generation to timpush, whose paths very likely are the Push product's; or use an app of the chat product"),
-    entry(60028, Never, NotApplied, "the trial app is past its request volume of 24 hours", "wait a day, or buy a plan"),
-    entry(70001, NewUserSig, NotApplied, "the UserSig has expired", "make a new UserSig, valid for 24 hours or more"),
-    entry(70003, Never, NotApplied, "the UserSig is illegal", "make the UserSig anew; it may have been cut"),
-    entry(70009, Never, NotApplied, "the UserSig does not verify", "use the secret key of this very app"),
-    entry(70013, Never, NotApplied, "the identifier differs from the UserSig's", "make the UserSig for this identifier"),
-    entry(70014, Never, NotApplied, "the SDKAppID differs from the UserSig's", "make the UserSig for this app"),
-    entry(70016, Never, NotApplied, "the app's key is unknown", "set the region that the console shows for the app"),
-    entry(70020, Never, NotApplied, "the SDKAppID is unknown", "check the SDKAppID, and the region that the console shows for it"),
-    entry(70050, Never, NotApplied, "the UserSig fails, and too often", "check the UserSig, and call again after a minute"),
-    entry(70051, Never, NotApplied, "the account is on the blocklist", "ask the service's support"),
-    entry(70107, Never, PossiblyApplied, "an account was never imported", "import the account first, or let its user log in once"),
-    entry(70169, Backoff, PossiblyApplied, "a timeout inside the service", "try again"),
-    entry(70398, Never, PossiblyApplied, "there are more accounts than the app may have", "delete accounts that are not needed, or raise the app's limit in the console"),
-    entry(70402, Never, PossiblyApplied, "a parameter is illegal", "look at the text for which"),
-    entry(70500, Backoff, PossiblyApplied, "an error inside the service", "try again"),
-    entry(72000, Never, PossiblyApplied, "the daily active users are above the app's free quota", "upgrade the plan in the console"),
-    entry(72002, Never, PossiblyApplied, "the monthly active users are above the app's free quota", "upgrade the plan in the console"),
-    entry(80005, Never, NotApplied, "the service is deactivated: the plan has expired, or the account is in arrears", "renew the plan in the console"),
-    entry(90001, Never, PossiblyApplied, "the body is not valid for this call", "look at the text for which part; if none is yours, report it as a bug of the client"),
-    entry(90003, Never, PossiblyApplied, "To_Account is missing, or names an unknown account", "import the account first"),
-    entry(90009, Never, NotApplied, "the call needs the rights of an app administrator", "use an administrator as identifier"),
-    entry(90012, Never, PossiblyApplied, "an account is not registered", "import the account first"),
-    entry(90018, Never, NotApplied, "more accounts than allowed", "at most 100 accounts a request"),
-    entry(90020, Never, PossiblyApplied, "a tag is longer than 50 bytes", "shorten the tag"),
-    entry(90032, Never, PossiblyApplied, "more than 10 tags for a user", "split them into several requests"),
-    entry(90033, Never, PossiblyApplied, "an attribute is invalid", "look at the text for which"),
-    entry(90034, Never, PossiblyApplied, "a tag is longer than 50 bytes", "shorten the tag"),
-    entry(90035, Never, PossiblyApplied, "the tag is already used for the other kind of account (UserID or RegistrationID)", "use another tag"),
-    entry(90040, Never, PossiblyApplied, "a tag is empty", "leave the empty tag out"),
-    entry(90045, Never, NotApplied, "the push and tag feature is not enabled for the app", "enable the Push service in the console; the plans are Free Trial, Standard, Pro, Pro Plus and Enterprise (Premium is an old name)"),
-    entry(90048, Never, PossiblyApplied, "an account does not exist", "check that the account was not deleted, and import it"),
-    entry(90994, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
-    entry(90995, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
-    entry(91000, Backoff, PossiblyApplied, "an internal error of the service", "try again"),
-    entry(93000, Never, NotApplied, "the JSON of the body is too long", "send fewer users or tags a request"),
+    entry(60002, Never, NotApplied, App, "the URL is not understood", "check the endpoint: its host and path"),
+    entry(60003, Never, NotApplied, Request, "the JSON is not understood", "report it as a bug of the client, with the request"),
+    entry(60004, OnceLater, NotApplied, App, "the account or signature check failed", "check identifier and UserSig; try again later"),
+    entry(60005, OnceLater, NotApplied, App, "the account or signature check failed", "check identifier and UserSig; try again later"),
+    entry(60006, Never, NotApplied, App, "the SDKAppID is invalid", "use the SDKAppID that the console shows"),
+    entry(60007, AfterWindow, NotApplied, Service, "the frequency of this API is exceeded", "slow down, or set calls per second to this process's share of the app's quota; the limit of tag calls cannot be raised"),
+    entry(60008, Backoff, PossiblyApplied, Service, "the service timed out, or the HTTP format is wrong", "try again"),
+    entry(60009, Never, NotApplied, App, "there is no such resource", "check the endpoint and the generation of paths"),
+    entry(60010, Never, NotApplied, App, "the call needs an app administrator", "use an administrator as identifier"),
+    entry(60011, AfterWindow, NotApplied, Service, "the frequency of the SDKAppID is exceeded", "slow down"),
+    entry(60012, Never, NotApplied, App, "the SDKAppID is missing", "set the SDKAppID"),
+    entry(60013, Backoff, PossiblyApplied, Service, "the service could not parse its own answer", "try again"),
+    entry(60014, Backoff, PossiblyApplied, Service, "the check of the accounts timed out", "try again"),
+    entry(60015, Never, PossiblyApplied, Request, "an account is not a string", "report it as a bug of the client, with the request"),
+    entry(60016, Never, NotApplied, App, "the SDKAppID is disabled", "ask the service's support"),
+    entry(60017, Never, NotApplied, App, "the request is disabled", "ask the service's support"),
+    entry(60018, AfterWindow, NotApplied, Service, "the calls are too frequent", "slow down"),
+    entry(60019, AfterWindow, NotApplied, Service, "the calls are too frequent", "slow down"),
+    entry(60020, Never, NotApplied, App, "the app has no valid plan, or its account is in arrears", "renew the plan in the console"),
+    entry(60021, Never, NotApplied, App, "the caller's IP address is not allowed", "ask the service's support"),
+    entry(60025, Never, NotApplied, App, "sdkappid, identifier, usersig or contenttype is wrong in the URL", "check SDKAppID, identifier and UserSig"),
+    entry(60026, Never, NotApplied, App, "the host does not belong to the app's data centre", "set the region that the console shows for the app"),
+    entry(60027, Never, NotApplied, App, "the app was made as a Push app, and the path is of another product", "set the generation to timpush, whose paths very likely are the Push product's; or use an app of the chat product"),
+    entry(60028, Never, NotApplied, App, "the trial app is past its request volume of 24 hours", "wait a day, or buy a plan"),
+    entry(70001, NewUserSig, NotApplied, App, "the UserSig has expired", "make a new UserSig, valid for 24 hours or more"),
+    entry(70003, Never, NotApplied, App, "the UserSig is illegal", "make the UserSig anew; it may have been cut"),
+    entry(70009, Never, NotApplied, App, "the UserSig does not verify", "use the secret key of this very app"),
+    entry(70013, Never, NotApplied, App, "the identifier differs from the UserSig's", "make the UserSig for this identifier"),
+    entry(70014, Never, NotApplied, App, "the SDKAppID differs from the UserSig's", "make the UserSig for this app"),
+    entry(70016, Never, NotApplied, App, "the app's key is unknown", "set the region that the console shows for the app"),
+    entry(70020, Never, NotApplied, App, "the SDKAppID is unknown", "check the SDKAppID, and the region that the console shows for it"),
+    entry(70050, Never, NotApplied, App, "the UserSig fails, and too often", "check the UserSig, and call again after a minute"),
+    entry(70051, Never, NotApplied, App, "the account is on the blocklist", "ask the service's support"),
+    entry(70107, Never, PossiblyApplied, Account, "an account was never imported", "import the account first, or let its user log in once"),
+    entry(70169, Backoff, PossiblyApplied, Service, "a timeout inside the service", "try again"),
+    entry(70398, Never, PossiblyApplied, Account, "there are more accounts than the app may have", "delete accounts that are not needed, or raise the app's limit in the console"),
+    entry(70402, Never, PossiblyApplied, Request, "a parameter is illegal", "look at the text for which"),
+    entry(70500, Backoff, PossiblyApplied, Service, "an error inside the service", "try again"),
+    entry(72000, Never, PossiblyApplied, App, "the daily active users are above the app's free quota", "upgrade the plan in the console"),
+    entry(72002, Never, PossiblyApplied, App, "the monthly active users are above the app's free quota", "upgrade the plan in the console"),
+    entry(80005, Never, NotApplied, App, "the service is deactivated: the plan has expired, or the account is in arrears", "renew the plan in the console"),
+    entry(90001, Never, PossiblyApplied, Request, "the body is not valid for this call", "look at the text for which part; if none is yours, report it as a bug of the client"),
+    entry(90003, Never, PossiblyApplied, Account, "To_Account is missing, or names an unknown account", "import the account first"),
+    entry(90009, Never, NotApplied, App, "the call needs the rights of an app administrator", "use an administrator as identifier"),
+    entry(90012, Never, PossiblyApplied, Account, "an account is not registered", "import the account first"),
+    entry(90018, Never, NotApplied, Request, "more accounts than allowed", "at most 100 accounts a request"),
+    entry(90020, Never, PossiblyApplied, Tag, "a tag is longer than 50 bytes", "shorten the tag"),
+    entry(90032, Never, PossiblyApplied, Tag, "more than 10 tags for a user", "split them into several requests"),
+    entry(90033, Never, PossiblyApplied, Tag, "an attribute is invalid", "look at the text for which"),
+    entry(90034, Never, PossiblyApplied, Tag, "a tag is longer than 50 bytes", "shorten the tag"),
+    entry(90035, Never, PossiblyApplied, Tag, "the tag is already used for the other kind of account (UserID or RegistrationID)", "use another tag"),
+    entry(90040, Never, PossiblyApplied, Tag, "a tag is empty", "leave the empty tag out"),
+    entry(90045, Never, NotApplied, App, "the push and tag feature is not enabled for the app", "enable the Push service in the console; the plans are Free Trial, Standard, Pro, Pro Plus and Enterprise (Premium is an old name)"),
+    entry(90048, Never, PossiblyApplied, Account, "an account does not exist", "check that the account was not deleted, and import it"),
+    entry(90994, Backoff, PossiblyApplied, Service, "an internal error of the service", "try again"),
+    entry(90995, Backoff, PossiblyApplied, Service, "an internal error of the service", "try again"),
+    entry(91000, Backoff, PossiblyApplied, Service, "an internal error of the service", "try again"),
+    entry(93000, Never, NotApplied, Request, "the JSON of the body is too long", "send fewer users or tags a request"),
 ];
 
 #[cfg(test)]
@@ -262,11 +291,37 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_is_permanent_and_possibly_applied() {
+    fn every_code_is_the_fault_of_the_app_the_service_the_request_an_account_or_a_tag() {
+        let codes = |scope| -> Vec<i32> {
+            let entries = CATALOGUE.iter().filter(|entry| entry.scope == scope);
+            entries.map(|entry| entry.code.0).collect()
+        };
+        assert_eq!(
+            codes(App),
+            [
+                60002, 60004, 60005, 60006, 60009, 60010, 60012, 60016, 60017, 60020, 60021, 60025,
+                60026, 60027, 60028, 70001, 70003, 70009, 70013, 70014, 70016, 70020, 70050, 70051,
+                72000, 72002, 80005, 90009, 90045
+            ]
+        );
+        assert_eq!(
+            codes(Service),
+            [
+                60007, 60008, 60011, 60013, 60014, 60018, 60019, 70169, 70500, 90994, 90995, 91000
+            ]
+        );
+        assert_eq!(codes(Request), [60003, 60015, 70402, 90001, 90018, 93000]);
+        assert_eq!(codes(Account), [70107, 70398, 90003, 90012, 90048]);
+        assert_eq!(codes(Tag), [90020, 90032, 90033, 90034, 90035, 90040]);
+    }
+
+    #[test]
+    fn an_unknown_code_is_permanent_and_possibly_applied_and_ends_no_run() {
         for code in [Code(12345), Code(-1), Code(i32::MAX)] {
             assert_eq!(code.entry(), None);
             assert_eq!(code.retry(), Never);
             assert_eq!(code.effect(), PossiblyApplied);
+            assert_eq!(code.scope(), Request);
             assert!(code.remedy().contains("in no list"));
         }
     }

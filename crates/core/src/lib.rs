@@ -30,7 +30,7 @@ pub use answer::{
     start_of,
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
-pub use catalogue::{Code, Effect, RetryClass};
+pub use catalogue::{Code, Effect, RetryClass, Scope};
 pub use change::Change;
 pub use limits::{InvalidLimit, Limits, Rules};
 pub use operation::{Generation, Operation, UnknownGeneration};

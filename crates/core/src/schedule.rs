@@ -1,38 +1,44 @@
 //! The schedule: which changes go into which request, and when an account's next change may be sent.
 //!
-//! Changes come in from any number of *sources* (a bulk run, a batcher), each with requests of its own; accounts are
-//! shared by all of them. The rules, each in the file that bears its name:
-//!
-//! - **account**: the changes of an account are sent one after the other, in the order in which they came. The next
-//!   one waits until the one before is settled; where any attempt of it may still land at the service, also for the
-//!   settling time, as an add that lands after a later remove would undo it. The slots of *one* change may be under
-//!   way together, as may neighbours of the same kind that share a slot: their order makes no difference.
-//! - **lane**: what a source may send of one operation. It makes a request when there are 100 users, when a user's
-//!   slot is full, when the oldest change has lingered, or when nothing more is to come.
-//! - **batch**: what a request is made of.
-//! - **outcome**: a request that fails without naming whose fault it is is split by halves; what is known of accounts
-//!   at fault is remembered.
+//! Changes come from any number of *producers* (a bulk run, a batcher), each with requests of its own. Accounts are shared by
+//! all producers.
 //!
 //! ```text
-//!          account            lane                batch
-//! push ──► waiting ─ front ─► in packer ─── take ─► under way ─ settle ─► settled ─► taken by the source
-//!             ▲                                       │    ▲
-//!             └── the account's next change ◄── all settled └─ split, or again
+//! push ─► waiting ─► in packer ─► in a request ─► settled ─► taken by the producer
+//!            │           │         │    ▲  │         ▲
+//!            │           │         │    │  └─────────┤ answered: done, rejected or failed. An attempt that may arrive
+//!            │           │         │    │            │ late holds the account's next change for the late window
+//!            │           │         ▼    │            │
+//!            │           │       retry queue         │ left out and tried again, or one of the halves of a split
+//!            │           │                           │
+//!            ├───────────┼───────────────────────────┘ expired, previously rejected, or its producer ended
+//!            └───────────┴─► withdrawn: no outcome
 //! ```
+//!
+//! | state | where it is | it leaves when |
+//! |---|---|---|
+//! | waiting | the account's queue (`account.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
+//! | in packer | the producer's queue of its operation (`queue.rs`) | there are 100 users or a full slot, the linger time is over, or the producer is flushing |
+//! | in a request | a batch (`batch.rs`) | its producer settles the batch |
+//! | in the retry queue | a batch, in the producer's queue of its operation | it is due |
+//! | settled | the producer's list of outcomes (`settle.rs`) | the producer takes it |
+//!
+//! A change of several slots is in the packer and in requests at once, until its last slot is taken.
+//!
+//! - The changes of an account are sent in the order in which they came, as an add that arrives after a later remove would
+//!   undo it. The slots of *one* change may be in requests together, as may neighbours of the same operation that share a
+//!   slot: their order makes no difference.
+//! - A request that fails without naming what is at fault is split into halves, until that is alone.
+//! - Accounts that were rejected are remembered, where the producer asks for it.
 //!
 //! There is no clock and no lock here: `now` comes in, measured from any fixed origin.
 
 mod account;
 mod batch;
-mod entry;
-mod flow;
-mod flush;
-mod lane;
-mod outcome;
-mod source;
+mod queue;
+mod settle;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -40,59 +46,61 @@ use std::time::Duration;
 
 use crate::{Change, Effect, Operation, Rules};
 
-use account::{Name, Queue};
-use entry::{Entries, Entry, slots};
-use lane::Has;
-use source::OfSource;
+use account::{AccountQueue, Entries, Entry, Name, slots};
+use queue::{Producer, Readiness};
 
 pub use batch::{Batch, Part, Slot};
-pub use flush::Flush;
-pub use verdict::{Concerns, Failed, Fault, LeftOut, Settled, Verdict, Why};
+pub use queue::Flush;
+pub use settle::{ChangeFailure, FailureCause, Fault, LeftOut, Settled, Verdict};
 
-/// A source of changes, by the number that [`Schedule::open`] gave it.
+/// A producer of changes: a bulk run or a batcher. [`Schedule::open`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Source(u64);
+pub struct ProducerId(u64);
 
-/// A change in the schedule.
+/// A change in the schedule. A later change has a greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Number(u64);
+pub struct ChangeId(u64);
 
-/// How a source sends.
+/// When the changes of a producer go into requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct BatchPolicy {
     /// How long a change waits for others to share its request; as long as it takes where it is `Duration::MAX`.
     pub linger: Duration,
-    /// How long after an attempt that may still land the account's next change waits.
-    pub settling: Duration,
-    /// Changes that the source holds before they are sent; it pushes no more.
-    pub room: usize,
-    /// Whether a user's full slot is reason enough for a request.
+    /// How long an attempt whose answer is unknown may still arrive at the service. For so long the account's next change
+    /// waits, if the attempt could undo it. Example: an add times out at 5 s, and a remove of the same account is there.
+    /// With a late window of 2 s the remove is sent at 7 s.
+    pub late_window: Duration,
+    /// Unsent changes that the producer holds at most. At that number, with no request under way, what is there is sent, as
+    /// nothing more can come.
+    pub capacity: usize,
+    /// True if one user with a full slot is enough for a request.
     pub full_slot_is_enough: bool,
-    /// Whether accounts that are at fault are remembered, and not sent again.
-    pub remembers: bool,
+    /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
+    pub remember_rejected: bool,
 }
 
-/// What is looked at first. An add often waits for a clear or remove of its account, and then shares a request with the
+/// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a request with the
 /// other adds; hardly ever the other way round.
 const IN_TURN: [Operation; 3] = [Operation::Clear, Operation::Remove, Operation::Add];
 
-const OPEN: &str = "a source is used from its opening to its closing only";
+const OPEN: &str = "a producer is used from its opening to its closing only";
+const KNOWN: &str = "a change is known until it is settled, and its account";
 
-/// Changes of many sources, on their way into requests.
+/// Changes of many producers, on their way into requests.
 #[derive(Debug)]
 pub struct Schedule<R, E> {
     rules: Rules,
     next: u64,
     changes: Entries<R, E>,
-    accounts: HashMap<Name, Queue>,
-    /// Accounts whose next change waits for a late attempt of the one before.
-    settling: BTreeSet<(Duration, Box<str>)>,
-    sources: BTreeMap<Source, OfSource<R, E>>,
-    /// Sources that have something to do or to take since somebody asked.
-    woken: BTreeSet<Source>,
+    accounts: HashMap<Name, AccountQueue>,
+    /// Accounts whose next change waits for the end of a late window, by when that is.
+    late_windows: BTreeSet<(Duration, Box<str>)>,
+    producers: BTreeMap<ProducerId, Producer<R, E>>,
+    /// Producers with a request to send or an outcome to take, since they were last asked for.
+    ready_producers: BTreeSet<ProducerId>,
 }
 
-/// What a source may do now.
+/// What a producer does now.
 #[derive(Debug)]
 pub enum Next {
     /// Send this.
@@ -104,7 +112,7 @@ pub enum Next {
 }
 
 impl<R, E: Clone> Schedule<R, E> {
-    /// Of nothing, for requests by these rules.
+    /// An empty schedule, for requests by these rules.
     #[must_use]
     pub fn new(rules: Rules) -> Schedule<R, E> {
         Schedule {
@@ -112,49 +120,49 @@ impl<R, E: Clone> Schedule<R, E> {
             next: 0,
             changes: Entries::default(),
             accounts: HashMap::new(),
-            settling: BTreeSet::new(),
-            sources: BTreeMap::new(),
-            woken: BTreeSet::new(),
+            late_windows: BTreeSet::new(),
+            producers: BTreeMap::new(),
+            ready_producers: BTreeSet::new(),
         }
     }
 
-    /// Lets a source in.
-    pub fn open(&mut self, pace: Pace) -> Source {
-        let source = Source(self.number());
-        self.sources.insert(source, OfSource::new(pace));
-        source
+    /// Makes a producer.
+    pub fn open(&mut self, policy: BatchPolicy) -> ProducerId {
+        let producer = ProducerId(self.new_id());
+        self.producers.insert(producer, Producer::new(policy));
+        producer
     }
 
-    /// A source goes on with what a process before this one began, of which attempts may be on their way yet. They are the same
-    /// changes, so that an account's first one can go at once; after it, until the settling time from now is over, it
-    /// is as if an attempt of it might still land.
-    pub fn after_crash(&mut self, source: Source, now: Duration) {
-        let of = self.of(source);
-        of.strangers_until = of.settled_by(now);
+    /// Says that the producer repeats the changes of a process that was killed, whose attempts may still arrive. They are
+    /// the same changes, so the first one of an account may go at once. Until the late window from now on is over, each
+    /// request is settled as if an attempt of it might arrive late.
+    pub fn after_crash(&mut self, producer: ProducerId, now: Duration) {
+        let state = self.state(producer);
+        state.predecessor_late_until = state.late_until(now);
     }
 
-    /// Takes a change in. Its source is to have checked it by the rules.
+    /// Adds a change. The producer has checked it by the schedule's rules.
     ///
     /// # Panics
-    /// Where the source has been closed.
+    /// Where the producer has been closed.
     pub fn push(
         &mut self,
-        source: Source,
+        producer: ProducerId,
         change: Change,
         reply: R,
         deadline: Duration,
         now: Duration,
-    ) -> Number {
-        let number = Number(self.number());
-        let of = self.sources.get_mut(&source).expect(OPEN);
-        of.lane(change.operation()).behind += 1;
-        of.unsent += 1;
-        let epoch = of.unsettled.add();
-        let (ended, full_slot_is_enough) = (of.ended, of.pace.full_slot_is_enough);
+    ) -> ChangeId {
+        let id = ChangeId(self.new_id());
+        let state = self.producers.get_mut(&producer).expect(OPEN);
+        state.queue(change.operation()).blocked += 1;
+        state.unsent += 1;
+        let epoch = state.unsettled.add();
+        let (ended, full_slot_is_enough) = (state.ended, state.policy.full_slot_is_enough);
         let left = slots(&change, self.tags_per_slot());
         let change = Arc::new(change);
         let entry = Entry {
-            source,
+            producer,
             reply,
             change: Arc::clone(&change),
             left,
@@ -162,198 +170,282 @@ impl<R, E: Clone> Schedule<R, E> {
             deadline,
             came: now,
             epoch,
-            failed: None,
+            failure: None,
         };
-        self.changes.insert(number, entry);
+        self.changes.insert(id, entry);
         let name = Name(Arc::clone(&change));
-        let queue = self.accounts.entry(name).or_default();
-        queue.waiting.push_back(number);
+        let account_queue = self.accounts.entry(name).or_default();
+        account_queue.waiting.push_back(id);
         if ended {
-            self.give_up(number, &Why::NotSent);
+            self.fail_unsent(id, &FailureCause::NotSent);
         }
         self.activate(change.account(), now);
         if full_slot_is_enough {
             self.note_full_slot(change.account());
         }
-        // also where it waits for its account: it may have filled a slot, or the room
-        self.woken.insert(source);
-        number
+        // also if it waits for its account: it may have filled a slot, or reached the capacity
+        self.ready_producers.insert(producer);
+        id
     }
 
-    /// Takes a change back, unless a part of it has been sent.
-    pub fn withdraw(&mut self, number: Number, now: Duration) -> bool {
-        let Some(entry) = self.changes.get(&number) else {
+    /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
+    pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
+        let Some(entry) = self.changes.get(&id) else {
             return false;
         };
         if !entry.is_untouched(self.tags_per_slot()) {
             return false;
         }
         let change = Arc::clone(&entry.change);
-        self.drop_unsent(number);
-        if let Some(entry) = self.changes.remove(&number) {
-            self.of(entry.source).unsettled.remove(entry.epoch);
-            self.woken.insert(entry.source);
+        self.drop_unsent(id);
+        if let Some(entry) = self.changes.remove(&id) {
+            self.state(entry.producer).unsettled.remove(entry.epoch);
+            self.ready_producers.insert(entry.producer);
         }
         self.activate(change.account(), now);
         true
     }
 
-    /// A change that has no outcome yet, and what its source gave with it, which may be replaced.
-    pub fn get_mut(&mut self, number: Number) -> Option<(&Arc<Change>, &mut R)> {
-        let entry = self.changes.get_mut(&number)?;
+    /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
+    pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Arc<Change>, &mut R)> {
+        let entry = self.changes.get_mut(&id)?;
         Some((&entry.change, &mut entry.reply))
     }
 
-    /// Says whether more is to come: what is there goes without company while nothing is.
-    pub fn hurry(&mut self, source: Source, hurried: bool) {
-        self.of(source).hurried = hurried;
-        self.woken.insert(source);
+    /// Sets whether the producer is flushing: while it is, changes do not wait for others to share their request.
+    pub fn set_flushing(&mut self, producer: ProducerId, flushing: bool) {
+        self.state(producer).flushing = flushing;
+        self.ready_producers.insert(producer);
     }
 
-    /// What a source may do now.
-    pub fn next(&mut self, source: Source, now: Duration) -> Next {
-        self.release(now);
+    /// Decides what a producer does now.
+    pub fn next(&mut self, producer: ProducerId, now: Duration) -> Next {
+        self.end_late_windows(now);
         let users_per_request = self.users_per_request();
         loop {
-            let of = self.of(source);
-            let (pace, hurried, quiet) = (of.pace, of.is_hurried(), of.under_way == 0);
+            let state = self.state(producer);
+            let (policy, flushing, quiet) =
+                (state.policy, state.is_flushing(), state.under_way == 0);
             let mut until: Option<Duration> = None;
-            let mut enough = None;
+            let mut ready = None;
             for operation in IN_TURN {
-                match of
-                    .lane(operation)
-                    .look(&pace, users_per_request, hurried, quiet, now)
-                {
-                    Has::Again(batch) => {
-                        of.under_way += 1;
+                match state.queue(operation).poll_ready(
+                    &policy,
+                    users_per_request,
+                    flushing,
+                    quiet,
+                    now,
+                ) {
+                    Readiness::Retry(batch) => {
+                        state.under_way += 1;
                         return Next::Send(batch);
                     }
-                    Has::Enough => {
-                        enough = Some(operation);
+                    Readiness::Ready => {
+                        ready = Some(operation);
                         break;
                     }
-                    Has::Until(moment) => until = Some(until.map_or(moment, |it| it.min(moment))),
-                    Has::Nothing => {}
+                    Readiness::NotBefore(moment) => {
+                        until = Some(until.map_or(moment, |it| it.min(moment)));
+                    }
+                    Readiness::Idle => {}
                 }
             }
-            if let Some(operation) = enough {
-                match self.deal(source, operation, now) {
+            if let Some(operation) = ready {
+                match self.form_batch(producer, operation, now) {
                     Some(batch) => return Next::Send(batch),
-                    None => continue, // all were out of time
+                    None => continue, // all had expired
                 }
             }
-            let settled = self.settling.first().map(|(moment, _)| *moment);
-            let until = until.into_iter().chain(settled).min();
+            let late = self.late_windows.first().map(|(moment, _)| *moment);
+            let until = until.into_iter().chain(late).min();
             return until.map_or(Next::Wait, Next::WaitUntil);
         }
     }
 
-    /// A request of this operation has had its turn in the quota: another may be made. Without this one it may once
-    /// the request is settled.
-    pub fn had_its_turn(&mut self, source: Source, operation: Operation) {
-        self.of(source).lane(operation).awaits_its_turn = None;
+    /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
+    /// Without this call it may once the request is settled.
+    pub fn admitted(&mut self, producer: ProducerId, operation: Operation) {
+        self.state(producer).queue(operation).awaiting_admission = None;
     }
 
-    /// Takes a request back with what became of it. `may_land`: an attempt of it was given up, and may still have its
-    /// effect.
-    pub fn settle(&mut self, batch: Batch, verdict: Verdict<E>, may_land: bool, now: Duration) {
-        let source = batch.source;
-        let of = self.of(source);
-        of.under_way -= 1;
-        let until = match may_land {
-            true => of.settled_by(now),
-            false => of.strangers_until,
-        };
-        let lane = of.lane(batch.operation);
-        if lane.awaits_its_turn == Some(batch.number) {
-            lane.awaits_its_turn = None;
-        }
-        if until > now {
-            for slot in &batch.slots {
-                let queue = self.accounts.get_mut(slot.account());
-                let queue = queue.expect(outcome::UNDER_WAY);
-                queue.may_land(batch.operation, until);
-            }
-        }
-        match verdict {
-            Verdict::Done { left_out } => self.done(batch, left_out, now),
-            Verdict::SomebodysFault(fault) => self.fault(batch, fault, now),
-            Verdict::Failed(why, effect) => {
-                let why = Why::Request(why);
-                for slot in batch.slots {
-                    self.fail(&slot, &why, effect);
-                    self.close_slot(&slot, now);
-                }
-            }
-        }
-        self.woken.insert(source);
+    /// Begins a flush of a producer: it is over once every change that came before it has its outcome. It does not make the
+    /// producer [flushing](Schedule::set_flushing).
+    pub fn flush(&mut self, producer: ProducerId) -> Flush {
+        self.state(producer).unsettled.flush()
     }
 
-    /// Sends nothing more of a source: what has not been sent is settled as that.
-    pub fn end(&mut self, source: Source, now: Duration) {
-        let of = self.of(source);
-        of.ended = true;
-        let lanes = of.lanes.iter_mut();
-        let again: Vec<Batch> = lanes.flat_map(|lane| lane.again.drain(..)).collect();
+    /// True if every change that came before a flush has its outcome. Costs the same however many changes there are.
+    #[must_use]
+    pub fn is_flushed(&self, producer: ProducerId, flush: Flush) -> bool {
+        let state = self.producers.get(&producer);
+        state.is_none_or(|state| state.unsettled.is_over(flush))
+    }
+
+    /// How many changes that came before a flush have no outcome yet.
+    #[must_use]
+    pub fn unsettled_before(&self, producer: ProducerId, flush: Flush) -> usize {
+        let state = self.producers.get(&producer);
+        state.map_or(0, |state| state.unsettled.left_of(flush))
+    }
+
+    /// Ends a producer: what has not been sent fails as [`NotSent`](FailureCause::NotSent).
+    pub fn end(&mut self, producer: ProducerId, now: Duration) {
+        let state = self.state(producer);
+        state.ended = true;
+        let queues = state.queues.iter_mut();
+        let again: Vec<Batch> = queues
+            .flat_map(|queue| queue.retry_queue.drain(..))
+            .collect();
         let unsent = self.changes.iter();
-        let unsent = unsent.filter(|(_, entry)| entry.source == source && entry.left > 0);
-        let mut unsent: Vec<Number> = unsent.map(|(number, _)| *number).collect();
+        let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
+        let mut unsent: Vec<ChangeId> = unsent.map(|(id, _)| *id).collect();
         unsent.sort_unstable();
-        let accounts = unsent
-            .iter()
-            .map(|number| self.changes[number].change.clone());
+        let accounts = unsent.iter().map(|id| self.changes[id].change.clone());
         let accounts: Vec<Arc<Change>> = accounts.collect();
-        for number in unsent {
-            self.give_up(number, &Why::NotSent);
+        for id in unsent {
+            self.fail_unsent(id, &FailureCause::NotSent);
         }
         for slot in again.into_iter().flat_map(|batch| batch.slots) {
-            self.fail(&slot, &Why::NotSent, Effect::NotApplied);
+            self.note_failure(&slot, &FailureCause::NotSent, Effect::NotApplied);
             self.close_slot(&slot, now);
         }
         for change in accounts {
             self.activate(change.account(), now);
         }
-        self.woken.insert(source);
+        self.ready_producers.insert(producer);
     }
 
-    /// Forgets a source that has ended and of which nothing is under way.
-    pub fn close(&mut self, source: Source) {
+    /// Forgets a producer that has ended and has no request under way.
+    pub fn close(&mut self, producer: ProducerId) {
         debug_assert_eq!(
-            self.unsettled(source),
+            self.unsettled(producer),
             0,
-            "a source is closed when all is settled"
+            "a producer is closed when all is settled"
         );
-        self.sources.remove(&source);
-        self.woken.remove(&source);
+        self.producers.remove(&producer);
+        self.ready_producers.remove(&producer);
     }
 
-    /// The changes of a source that have their outcomes, in the order in which these became known.
-    pub fn take_settled(&mut self, source: Source) -> VecDeque<Settled<R, E>> {
-        std::mem::take(&mut self.of(source).settled)
+    /// The changes of a producer that have their outcomes, in the order in which these became known.
+    pub fn take_settled(&mut self, producer: ProducerId) -> VecDeque<Settled<R, E>> {
+        std::mem::take(&mut self.state(producer).settled)
     }
 
-    /// Sources that have something to send or to take, since this was asked last.
-    pub fn take_woken(&mut self) -> BTreeSet<Source> {
-        std::mem::take(&mut self.woken)
+    /// Producers that have had something to send or to take since the last call.
+    pub fn take_ready_producers(&mut self) -> BTreeSet<ProducerId> {
+        std::mem::take(&mut self.ready_producers)
     }
 
-    /// Changes of a source that have not been sent in full.
+    /// Changes of a producer that have not been sent in full.
     #[must_use]
-    pub fn unsent(&self, source: Source) -> usize {
-        self.sources.get(&source).map_or(0, |of| of.unsent)
+    pub fn unsent(&self, producer: ProducerId) -> usize {
+        self.producers
+            .get(&producer)
+            .map_or(0, |state| state.unsent)
     }
 
-    /// Changes of a source that have no outcome yet.
+    /// Changes of a producer that have no outcome yet.
     #[must_use]
-    pub fn unsettled(&self, source: Source) -> usize {
-        let of = self.sources.get(&source);
-        of.map_or(0, |of| of.unsettled.total())
+    pub fn unsettled(&self, producer: ProducerId) -> usize {
+        let state = self.producers.get(&producer);
+        state.map_or(0, |state| state.unsettled.total())
     }
 
-    /// Requests of a source that were split, to find who is at fault.
+    /// Requests of a producer that were split, to find what is at fault.
     #[must_use]
-    pub fn splits(&self, source: Source) -> u64 {
-        self.sources.get(&source).map_or(0, |of| of.splits)
+    pub fn splits(&self, producer: ProducerId) -> u64 {
+        self.producers
+            .get(&producer)
+            .map_or(0, |state| state.splits)
+    }
+
+    /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
+    fn activate(&mut self, account: &str, now: Duration) {
+        while let Some(account_queue) = self.accounts.get_mut(account) {
+            if account_queue.under_way > 0 || account_queue.active {
+                return;
+            }
+            let Some(id) = account_queue.waiting.front().copied() else {
+                match account_queue.remembered_until() {
+                    until if until > now => drop(self.late_windows.insert((until, account.into()))),
+                    _ => drop(self.accounts.remove(account)),
+                }
+                return;
+            };
+            let entry = self.changes.get(&id).expect(KNOWN);
+            let (producer, operation) = (entry.producer, entry.change.operation());
+            let state = self.producers.get_mut(&producer).expect(OPEN);
+            if let Some(fault) = state.rejection(account, operation) {
+                let cause = FailureCause::PreviouslyRejected(fault.cause.clone());
+                self.fail_unsent(id, &cause);
+                continue;
+            }
+            let safe_from = account_queue.safe_from(operation);
+            if safe_from > now {
+                self.late_windows.insert((safe_from, account.into()));
+                // its next wait must end with the late window
+                self.ready_producers.insert(producer);
+                return;
+            }
+            account_queue.active = true;
+            let is_shared = account_queue.waiting.len() > 1;
+            let queue = state.queue(operation);
+            queue.blocked -= 1;
+            queue.insert(id, entry.left, entry.came);
+            self.ready_producers.insert(producer);
+            if is_shared {
+                self.note_full_slot(account);
+            }
+            return;
+        }
+    }
+
+    /// Activates the accounts whose late window is over.
+    fn end_late_windows(&mut self, now: Duration) {
+        while let Some((moment, _)) = self.late_windows.first() {
+            if *moment > now {
+                return;
+            }
+            if let Some((_, account)) = self.late_windows.pop_first() {
+                self.activate(&account, now);
+            }
+        }
+    }
+
+    /// Notes in the operation's queue if the changes at the head of the account's queue fill its next slot.
+    fn note_full_slot(&mut self, account: &str) {
+        let most = self.tags_per_slot();
+        let Some(account_queue) = self.accounts.get(account).filter(|it| it.active) else {
+            return;
+        };
+        let first = &self.changes[&account_queue.waiting[0]];
+        let state = self.producers.get_mut(&first.producer).expect(OPEN);
+        let queue = state.queues.get_mut(first.change.operation() as usize);
+        let queue = queue.expect("each operation has a queue");
+        if !state.policy.full_slot_is_enough || queue.full_slot {
+            return;
+        }
+        let mut tags: Vec<&str> = Vec::new();
+        // bounded, as any number of changes may bring no new tag
+        for id in account_queue.waiting.iter().take(2 * most) {
+            let entry = &self.changes[id];
+            let same = entry.producer == first.producer
+                && entry.change.operation() == first.change.operation();
+            if !same {
+                return;
+            }
+            let rest = &entry.change.tags()[entry.rest(most)];
+            let new = rest.iter().map(String::as_str);
+            new.for_each(|tag| {
+                if tags.len() < most && !tags.contains(&tag) {
+                    tags.push(tag);
+                }
+            });
+            if tags.len() == most {
+                queue.full_slot = true;
+                return;
+            }
+        }
     }
 
     fn users_per_request(&self) -> usize {
@@ -364,12 +456,12 @@ impl<R, E: Clone> Schedule<R, E> {
         self.rules.limits.tags_per_user_and_request.max(1)
     }
 
-    fn number(&mut self) -> u64 {
+    fn new_id(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
-    fn of(&mut self, source: Source) -> &mut OfSource<R, E> {
-        self.sources.get_mut(&source).expect(OPEN)
+    fn state(&mut self, producer: ProducerId) -> &mut Producer<R, E> {
+        self.producers.get_mut(&producer).expect(OPEN)
     }
 }

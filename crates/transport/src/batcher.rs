@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::schedule::{Flush, Number};
+use imtag_core::schedule::{ChangeId, Flush};
 use imtag_core::{Change, Invalid};
 
 use crate::CallOptions;
@@ -229,14 +229,14 @@ impl Batcher {
         let source = self.session.source;
         let flush = inner.schedule.flush(source);
         inner.of(source).flushes += 1;
-        inner.schedule.hurry(source, true);
+        inner.schedule.set_flushing(source, true);
         drop(inner);
         let flushed = self.wait_for(flush, options);
         if let Some(mut inner) = self.session.lock() {
             let of = inner.of(source);
             of.flushes -= 1;
             let hurried = of.flushes > 0 || of.refuses;
-            inner.schedule.hurry(source, hurried);
+            inner.schedule.set_flushing(source, hurried);
         }
         flushed
     }
@@ -253,7 +253,7 @@ impl Batcher {
         };
         inner.of(source).refuses = true;
         let flush = inner.schedule.flush(source);
-        inner.schedule.hurry(source, true);
+        inner.schedule.set_flushing(source, true);
         inner.wake_waiting(source); // those that wait for room
         drop(inner);
         self.wait_for(flush, options)?;
@@ -273,7 +273,7 @@ impl Batcher {
         reply: Reply,
         deadline: Instant,
         wait_scope: &WaitScope,
-    ) -> Result<Number, ChangeError> {
+    ) -> Result<ChangeId, ChangeError> {
         let refused = |cause| Err(ChangeError::not_sent(&change, cause));
         let Some(mut inner) = self.session.lock() else {
             return refused(ChangeCause::OfAnotherProcess);

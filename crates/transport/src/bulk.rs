@@ -157,7 +157,7 @@ impl Bulk {
     /// [`push`](Bulk::push) does not take it back: say it when all is pushed.
     pub fn end_of_input(&self) {
         if let Some(mut inner) = self.session.lock() {
-            inner.schedule.hurry(self.session.source, true);
+            inner.schedule.set_flushing(self.session.source, true);
         }
     }
 

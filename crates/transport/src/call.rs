@@ -36,7 +36,7 @@ pub(crate) struct Call<'c, R> {
     /// The most that any attempt so far may have done.
     effect: Effect,
     /// An attempt was sent, and there is no last word of the service on it: it may have its effect yet.
-    may_land: bool,
+    may_arrive_late: bool,
     /// The server's clock, as its last answer has it.
     server_date: Option<String>,
     place: Place<'c>,
@@ -83,7 +83,7 @@ impl<'c, R: Request> Call<'c, R> {
             sent: 0,
             over_new_connection: false,
             effect: Effect::NotApplied,
-            may_land: false,
+            may_arrive_late: false,
             server_date: None,
             place: Place::of(&state.outage),
             last_failure: None,
@@ -106,8 +106,8 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Whether an attempt may still have its effect, whatever became of the others.
-    pub(crate) fn may_land(&self) -> bool {
-        self.may_land
+    pub(crate) fn may_arrive_late(&self) -> bool {
+        self.may_arrive_late
     }
 
     pub(crate) fn run(&mut self) -> Result<Outcome, Error> {
@@ -173,7 +173,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.server_date = exchanged.date().map(str::to_owned);
         let judged = self.judge(exchanged, permit, &usersig);
         if let Err(cause) = &judged {
-            self.may_land |= sent && !cause.is_last_word();
+            self.may_arrive_late |= sent && !cause.is_last_word();
             self.was_silent |= matches!(cause, Cause::Timeout { .. });
         }
         if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial(_)) = &judged {

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use imtag_core::schedule::{Failed, Why};
-use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass};
+use imtag_core::schedule::{ChangeFailure, FailureCause};
+use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass, Scope};
 
-use crate::{Blame, Cause, EndedEarly, Error};
+use crate::{Cause, EndedEarly, Error};
 
 /// A change that is not done, or not in full.
 #[derive(Debug, Clone)]
@@ -72,23 +72,23 @@ impl ChangeError {
     /// `ended`: what it means that it was not sent.
     pub(crate) fn of(
         change: &Change,
-        failed: Failed<ChangeCause>,
+        failure: ChangeFailure<ChangeCause>,
         ended: &ChangeCause,
     ) -> ChangeError {
-        let tags = failed.undone.iter().map(|tag| change.tags()[*tag].clone());
+        let tags = failure.undone.iter().map(|tag| change.tags()[*tag].clone());
         ChangeError {
             operation: change.operation(),
             account: change.account().to_owned(),
-            cause: match failed.why {
-                Why::Request(cause) => cause,
-                Why::KnownBad(cause) => match cause.refusal() {
+            cause: match failure.cause {
+                FailureCause::Request(cause) => cause,
+                FailureCause::PreviouslyRejected(cause) => match cause.refusal() {
                     Some(refusal) => ChangeCause::RefusedBefore(refusal.clone()),
                     None => cause,
                 },
-                Why::Expired => ChangeCause::Expired,
-                Why::NotSent => ended.clone(),
+                FailureCause::Expired => ChangeCause::Expired,
+                FailureCause::NotSent => ended.clone(),
             },
-            effect: failed.effect,
+            effect: failure.effect,
             undone: tags.collect(),
         }
     }
@@ -145,16 +145,22 @@ impl ChangeError {
         }
     }
 
-    /// Whose fault it is: the account's and its tags', or what would have kept any other change from being done too.
+    /// What is at fault. Other changes may be done all the same, unless it is the [app](Scope::App) or the
+    /// [service](Scope::Service).
     #[must_use]
-    pub fn blame(&self) -> Blame {
+    pub fn scope(&self) -> Scope {
         match &self.cause {
-            ChangeCause::Invalid(_) | ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => {
-                Blame::Users
+            ChangeCause::Invalid(_) => Scope::Request,
+            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
+                // others in the request were done, so it is neither the app nor the service
+                match refusal.code.scope() {
+                    Scope::App | Scope::Service => Scope::Account,
+                    scope => scope,
+                }
             }
-            ChangeCause::Request(error) => error.blame(),
-            ChangeCause::Ended(EndedEarly::Refused(_)) => Blame::Settings,
-            _ => Blame::Service,
+            ChangeCause::Request(error) => error.scope(),
+            ChangeCause::Ended(EndedEarly::Refused(_)) => Scope::App,
+            _ => Scope::Service,
         }
     }
 

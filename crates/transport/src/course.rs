@@ -15,9 +15,10 @@
 
 use std::sync::Arc;
 
+use imtag_core::Scope;
 use imtag_core::retry::Stopped;
 
-use crate::{Blame, Cause, Error, Outcome};
+use crate::{Cause, Error, Outcome};
 
 /// Requests in a row that may fail for the service or the network. Each has been tried for as long as an outage is
 /// waited out.
@@ -86,12 +87,12 @@ impl Course {
             self.answered();
             return None;
         };
-        match self.blame(error) {
-            Blame::Users => self.answered(),
-            Blame::Settings => return Some(EndedEarly::Refused(Arc::clone(error))),
+        match self.scope(error) {
+            Scope::Request | Scope::Account | Scope::Tag => self.answered(),
+            Scope::App => return Some(EndedEarly::Refused(Arc::clone(error))),
             // it was ended, and says nothing of the service
-            Blame::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
-            Blame::Service => {
+            Scope::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
+            Scope::Service => {
                 // where others are answered, it is this request that something on the way holds against
                 self.failed_in_a_row += usize::from(self.answers == answers_before);
                 self.last_failure = Some(Arc::clone(error));
@@ -106,12 +107,12 @@ impl Course {
         None
     }
 
-    /// Whose fault a failure is, by what is known of the service.
-    pub(crate) fn blame(&self, error: &Error) -> Blame {
+    /// What is at fault in a failure, by what is known of the service.
+    pub(crate) fn scope(&self, error: &Error) -> Scope {
         let said_by_the_service = matches!(error.cause(), Cause::Service { .. });
-        match error.blame() {
-            Blame::Settings if !said_by_the_service && self.answers > 0 => Blame::Service,
-            blame => blame,
+        match error.scope() {
+            Scope::App if !said_by_the_service && self.answers > 0 => Scope::Service,
+            scope => scope,
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use imtag_core::schedule::{Batch, Next, Schedule, Settled, Source, Verdict};
+use imtag_core::schedule::{Batch, Next, ProducerId, Schedule, Settled, Verdict};
 use imtag_core::{Change, Effect, Rules};
 
 use crate::batcher::Submitted;
@@ -106,9 +106,9 @@ pub(crate) struct OfSession {
 /// What is behind the lock.
 pub(crate) struct Inner {
     pub(crate) schedule: Schedule<Reply, ChangeCause>,
-    pub(crate) sessions: HashMap<Source, OfSession>,
+    pub(crate) sessions: HashMap<ProducerId, OfSession>,
     /// Sources that have something to hand out or to send.
-    woken: BTreeSet<Source>,
+    woken: BTreeSet<ProducerId>,
     /// To be woken once the lock is free.
     awake: Vec<Thread>,
 }
@@ -180,12 +180,12 @@ impl OfSession {
 }
 
 impl Inner {
-    pub(crate) fn of(&mut self, source: Source) -> &mut OfSession {
+    pub(crate) fn of(&mut self, source: ProducerId) -> &mut OfSession {
         self.sessions.get_mut(&source).expect(OPEN)
     }
 
     /// Wakes whoever waits for something to change.
-    pub(crate) fn wake_waiting(&mut self, source: Source) {
+    pub(crate) fn wake_waiting(&mut self, source: ProducerId) {
         let mut waiting = mem::take(&mut self.of(source).waiting);
         self.awake.append(&mut waiting);
     }
@@ -201,7 +201,7 @@ impl Inner {
     }
 
     fn has_woken(&mut self) -> bool {
-        self.woken.append(&mut self.schedule.take_woken());
+        self.woken.append(&mut self.schedule.take_ready_producers());
         !self.woken.is_empty()
     }
 
@@ -211,7 +211,7 @@ impl Inner {
         self.has_woken() || !self.awake.is_empty()
     }
 
-    fn hand_out(&mut self, source: Source) {
+    fn hand_out(&mut self, source: ProducerId) {
         let settled = self.schedule.take_settled(source);
         if settled.is_empty() {
             return;
@@ -226,12 +226,12 @@ impl Inner {
         for Settled {
             reply,
             change,
-            failed,
+            failure,
         } in settled
         {
-            let result = match failed {
+            let result = match failure {
                 None => Ok(()),
-                Some(failed) => Err(ChangeError::of(&change, failed, &ended)),
+                Some(failure) => Err(ChangeError::of(&change, failure, &ended)),
             };
             match result {
                 Ok(()) => of.counts.done += 1,
@@ -250,7 +250,7 @@ impl Inner {
     }
 
     /// What a session may do now.
-    pub(crate) fn next(&mut self, source: Source, now: Duration) -> Next {
+    pub(crate) fn next(&mut self, source: ProducerId, now: Duration) -> Next {
         let of = self.of(source);
         if of.is_run() && !of.course.may_begin() {
             return Next::Wait;
@@ -264,7 +264,7 @@ impl Inner {
     }
 
     /// Sees to it that a thread sends what a session can send now, and that one wakes when it can send more.
-    pub(crate) fn attend(&mut self, source: Source, dispatch: &Dispatch) {
+    pub(crate) fn attend(&mut self, source: ProducerId, dispatch: &Dispatch) {
         loop {
             if !self.sessions.contains_key(&source) {
                 return;
@@ -299,7 +299,7 @@ impl Inner {
     }
 
     /// Nobody can send, nor look after what lingers: all of it has failed.
-    fn without_threads(&mut self, source: Source, error: std::io::Error, dispatch: &Dispatch) {
+    fn without_threads(&mut self, source: ProducerId, error: std::io::Error, dispatch: &Dispatch) {
         let of = self.of(source);
         if !of.threads.is_empty() {
             return; // with fewer threads than wished for it is slower, no more
@@ -308,12 +308,12 @@ impl Inner {
         let hurried = of.is_run() || of.flushes > 0 || of.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
         let mut batches = mem::take(&mut of.ready);
-        self.schedule.hurry(source, true);
+        self.schedule.set_flushing(source, true);
         while let Next::Send(batch) = self.schedule.next(source, dispatch.now()) {
-            self.schedule.had_its_turn(source, batch.operation());
+            self.schedule.admitted(source, batch.operation());
             batches.push_back(batch);
         }
-        self.schedule.hurry(source, hurried);
+        self.schedule.set_flushing(source, hurried);
         if batches.is_empty() {
             self.has_woken();
             self.woken.remove(&source); // it would be tried without end

@@ -4,9 +4,8 @@
 mod text;
 
 use imtag_core::retry::Stopped;
-use imtag_core::{Code, Effect, Operation, Refusal, RetryClass};
+use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, Scope};
 
-use crate::blame::Blame;
 use crate::cause::{Cause, Failure};
 use crate::refused_usersig::RefusedUserSig;
 
@@ -130,10 +129,20 @@ impl Error {
         self.refused.hint.as_deref()
     }
 
-    /// Whose fault it is.
+    /// What is at fault. Other calls may succeed all the same, unless it is the [app](Scope::App) or the
+    /// [service](Scope::Service).
     #[must_use]
-    pub fn blame(&self) -> Blame {
-        Blame::of(self)
+    pub fn scope(&self) -> Scope {
+        match &self.cause {
+            Cause::Invalid(_) => Scope::Request,
+            Cause::Partial(_) => Scope::Account,
+            Cause::Service { refusal, .. } => refusal.code.scope(),
+            // also if they may come back: until the service has answered, all further calls would end in the same way
+            Cause::Credentials(_) => Scope::App,
+            _ if self.retryable() => Scope::Service,
+            // a certificate that does not fit, a redirect: the endpoint is wrong
+            _ => Scope::App,
+        }
     }
 
     /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.

@@ -2,7 +2,6 @@
 
 mod app_quota;
 mod batcher;
-mod blame;
 mod builder;
 mod bulk;
 mod call;
@@ -33,7 +32,6 @@ mod wait;
 mod worker;
 
 pub use batcher::{Batcher, BatcherOptions, Unfinished, WhenFull};
-pub use blame::Blame;
 pub use builder::{ClientBuilder, SettingsError};
 pub use bulk::{Bulk, BulkOptions, BulkRun, Progress, Settled, Summary};
 pub use cause::{Cause, Failure, Partial, Phase};
@@ -50,6 +48,6 @@ pub use wait::{CancelToken, WaitEnd};
 pub use imtag_core::retry::{RetryPolicy, Stopped};
 pub use imtag_core::{
     AccountTags, AddTags, Change, ClearTags, Code, Effect, Generation, GetTags, Invalid, Limits,
-    Operation, Place, Problem, Refusal, Region, RemoveTags, Request, RetryClass, Rules, SdkAppId,
-    SecretKey, UserSig, Violation,
+    Operation, Place, Problem, Refusal, Region, RemoveTags, Request, RetryClass, Rules, Scope,
+    SdkAppId, SecretKey, UserSig, Violation,
 };

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, process};
 
-use imtag_core::schedule::{Number, Pace, Source, Verdict};
+use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
 use imtag_core::{Change, Effect, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
@@ -20,7 +20,7 @@ use crate::{CancelToken, Client, worker};
 /// How a session sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Sending {
-    pub(crate) pace: Pace,
+    pub(crate) policy: BatchPolicy,
     /// For each request, with its waits and retries; at most until the deadline of the last of its changes.
     pub(crate) timeout: Duration,
     pub(crate) attempt_timeout: Duration,
@@ -40,7 +40,7 @@ pub(crate) fn threads_at_most(calls_per_second: u32) -> usize {
 
 pub(crate) struct Session {
     pub(crate) client: Client,
-    pub(crate) source: Source,
+    pub(crate) source: ProducerId,
     pub(crate) sending: Sending,
     /// Ends what is under way.
     pub(crate) cancel: CancelToken,
@@ -54,7 +54,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn open(client: &Client, sending: Sending) -> Arc<Session> {
         let mut inner = client.dispatch().lock();
-        let source = inner.schedule.open(sending.pace);
+        let source = inner.schedule.open(sending.policy);
         let session = Arc::new(Session {
             client: client.clone(),
             source,
@@ -88,7 +88,7 @@ impl Session {
         change: Change,
         reply: Reply,
         deadline: Duration,
-    ) -> Number {
+    ) -> ChangeId {
         inner.of(self.source).counts.taken += 1;
         let now = inner.dispatch.now();
         inner
@@ -108,7 +108,7 @@ impl Session {
 
     /// Whether the session holds as much as it may before it is sent.
     pub(crate) fn is_full(&self, inner: &Guard<'_>) -> bool {
-        inner.schedule.unsent(self.source) >= self.sending.pace.room
+        inner.schedule.unsent(self.source) >= self.sending.policy.capacity
     }
 
     /// Waits until something has changed, or until `until`.

@@ -7,22 +7,21 @@ use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
 use imtag_core::schedule::{Batch, Fault, LeftOut, Next, Slot, Verdict};
-use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, RetryClass};
+use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, RetryClass, Scope};
 
-use crate::blame::concerns;
 use crate::call::Call;
 use crate::cause::Failure;
 use crate::change_error::ChangeCause;
 use crate::course::EndedEarly;
 use crate::random::random_u64;
 use crate::session::Session;
-use crate::{Blame, CallOptions, Cause, Error, Outcome, Phase};
+use crate::{CallOptions, Cause, Error, Outcome, Phase};
 
 /// What came of a request.
 struct Sent {
     result: Result<Outcome, Error>,
     /// An attempt was given up, and may still have its effect.
-    may_land: bool,
+    may_arrive_late: bool,
 }
 
 /// Sends for as long as the session is open.
@@ -83,7 +82,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
         }
         let mut inner = dispatch.lock();
         if before == 0 {
-            inner.schedule.had_its_turn(source, operation);
+            inner.schedule.admitted(source, operation);
         } else {
             inner.of(source).course.is_late = true;
         }
@@ -111,9 +110,9 @@ fn send(session: &Arc<Session>, batch: Batch) {
     of.counts.sent += u64::from(left);
     let result = sent.result.map_err(Arc::new);
     let mut end = None;
-    let mut blame = Blame::Users;
+    let mut scope = Scope::Request;
     if let Err(error) = &result {
-        blame = of.course.blame(error);
+        scope = of.course.scope(error);
     }
     if session.sending.is_run {
         end = of.course.note(result.as_ref(), answers);
@@ -122,10 +121,10 @@ fn send(session: &Arc<Session>, batch: Batch) {
     if session.is_drained() {
         end = Some(EndedEarly::Cancelled);
     }
-    let verdict = verdict(session, &batch, result, blame);
+    let verdict = verdict(session, &batch, result, scope);
     inner
         .schedule
-        .settle(batch, verdict, sent.may_land, dispatch.now());
+        .settle(batch, verdict, sent.may_arrive_late, dispatch.now());
     if let Some(end) = end {
         session.end(&mut inner, end);
     }
@@ -167,7 +166,7 @@ fn send_request<R: Request>(
             call = call.of_run();
         }
         let result = call.run();
-        let may_land = call.may_land();
+        let may_arrive_late = call.may_arrive_late();
         match &result {
             // nothing is wrong: other processes of the app use the quota up
             Err(error)
@@ -175,7 +174,12 @@ fn send_request<R: Request>(
                     && !session.is_drained()
                     && error.attempts() == 0
                     && waited_for_the_quota(error) => {}
-            _ => return Sent { result, may_land },
+            _ => {
+                return Sent {
+                    result,
+                    may_arrive_late,
+                };
+            }
         }
     }
 }
@@ -203,7 +207,7 @@ fn verdict(
     session: &Session,
     batch: &Batch,
     result: Result<Outcome, Arc<Error>>,
-    blame: Blame,
+    scope: Scope,
 ) -> Verdict<ChangeCause> {
     let Err(error) = result else {
         return Verdict::Done {
@@ -220,11 +224,13 @@ fn verdict(
                     .collect(),
             }
         }
-        Cause::Service { refusal, .. } if blame == Blame::Users => Verdict::SomebodysFault(Fault {
-            concerns: concerns(refusal.code),
-            why: ChangeCause::Request(error),
-            effect,
-        }),
+        Cause::Service { .. } if !matches!(scope, Scope::App | Scope::Service) => {
+            Verdict::Ambiguous(Fault {
+                scope,
+                cause: ChangeCause::Request(error),
+                effect,
+            })
+        }
         Cause::Cancelled { phase }
             if effect == Effect::NotApplied
                 && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
@@ -245,9 +251,9 @@ fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<Chan
         account: failure.account.clone(),
         again_at: again.then(|| again_at(session, &policy, tries)),
         fault: Fault {
-            why: ChangeCause::LeftOut(failure.refusal.clone()),
+            cause: ChangeCause::LeftOut(failure.refusal.clone()),
             effect: failure.effect,
-            concerns: concerns(failure.refusal.code),
+            scope: failure.refusal.code.scope(),
         },
     }
 }

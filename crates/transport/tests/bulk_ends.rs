@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Blame, BulkOptions, CancelToken, Change, ChangeCause, Client, Effect, EndedEarly, Generation,
-    Operation, SecretKey, Settled, Summary,
+    BulkOptions, CancelToken, Change, ChangeCause, Client, Effect, EndedEarly, Generation,
+    Operation, Scope, SecretKey, Settled, Summary,
 };
 use support::*;
 
@@ -91,7 +91,7 @@ fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
         let error = it.result.as_ref().unwrap_err();
         assert_eq!(error.effect(), Effect::NotApplied);
         match error.cause() {
-            ChangeCause::Request(error) => assert_eq!(error.blame(), Blame::Settings),
+            ChangeCause::Request(error) => assert_eq!(error.scope(), Scope::App),
             ChangeCause::Ended(EndedEarly::Refused(_)) => {}
             other => panic!("{other:?}"),
         }

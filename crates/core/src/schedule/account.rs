@@ -1,14 +1,16 @@
-//! The changes of one account: one after the other, in the order in which they came.
+//! The changes of one account, which are sent one after the other in the order in which they came, and what is known of
+//! each from its push to its outcome.
 
 use std::borrow::Borrow;
-use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
-use std::ops::Deref;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Number;
-use crate::{Change, Operation};
+use super::queue::Epoch;
+use super::{ChangeFailure, ChangeId, FailureCause, ProducerId};
+use crate::{Change, Effect, Operation};
 
 /// The name of an account, held by a change of it instead of a copy.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl Borrow<str> for Name {
     }
 }
 
-// as of the text, which it is looked up by
+// the hash of the text, as it is looked up by that
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
         str::hash(self, state);
@@ -43,25 +45,25 @@ impl PartialEq for Name {
 
 impl Eq for Name {}
 
-/// What waits for one account, and what is under way.
+/// The changes of one account that wait, and how many of its slots are in requests.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    /// Changes that have not been dealt in full, the next one first.
-    pub(super) waiting: VecDeque<Number>,
-    /// Whether the first of them is in the packer of its lane.
+pub(super) struct AccountQueue {
+    /// Changes with a slot that is in no request yet, the next one first.
+    pub(super) waiting: VecDeque<ChangeId>,
+    /// True if the first of them is in the packer of its operation's queue.
     pub(super) active: bool,
-    /// Slots under way.
+    /// Slots in requests.
     pub(super) under_way: usize,
-    /// Until when an add may still land that was given up; and the same of a remove or clear.
+    /// When the late window of an add is over; and that of a remove or clear.
     late_add: Duration,
     late_removal: Duration,
 }
 
-impl Queue {
-    /// Takes a change out that waits, wherever it stands; whether it was in the packer of its lane.
-    pub(super) fn take(&mut self, number: Number) -> bool {
-        // they stand in the order of their numbers, as they came
-        let Ok(at) = self.waiting.binary_search(&number) else {
+impl AccountQueue {
+    /// Takes out a change that waits, at any position. Returns true if it was in the packer.
+    pub(super) fn take(&mut self, id: ChangeId) -> bool {
+        // sorted, as a later change has a greater id
+        let Ok(at) = self.waiting.binary_search(&id) else {
             return false;
         };
         self.waiting.remove(at);
@@ -72,8 +74,8 @@ impl Queue {
         was_active
     }
 
-    /// An attempt of this operation was given up, and may land until then.
-    pub(super) fn may_land(&mut self, operation: Operation, until: Duration) {
+    /// Notes that an attempt of this operation may arrive at the service until then.
+    pub(super) fn may_arrive_late(&mut self, operation: Operation, until: Duration) {
         let late = match operation {
             Operation::Add => &mut self.late_add,
             Operation::Remove | Operation::Clear | Operation::Get => &mut self.late_removal,
@@ -81,7 +83,7 @@ impl Queue {
         *late = until.max(*late);
     }
 
-    /// From when on an operation cannot be undone by a late one. Adds do not undo adds, nor removals removals.
+    /// From when on no late attempt can undo an operation. Adds do not undo adds, nor removals removals.
     pub(super) fn safe_from(&self, operation: Operation) -> Duration {
         match operation {
             Operation::Add => self.late_removal,
@@ -90,8 +92,83 @@ impl Queue {
         }
     }
 
-    /// Until when there is anything to remember of the account.
+    /// Until when the account's late windows must be remembered.
     pub(super) fn remembered_until(&self) -> Duration {
         self.late_add.max(self.late_removal)
     }
+}
+
+/// All changes that are not settled.
+pub(super) type Entries<R, E> = HashMap<ChangeId, Entry<R, E>, BuildHasherDefault<IdHasher>>;
+
+/// Hashes ids fast: the schedule counts them up, so no caller can choose ids that collide.
+#[derive(Debug, Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // 2^64 by the golden ratio
+        self.0 = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A change without an outcome.
+#[derive(Debug)]
+pub(super) struct Entry<R, E> {
+    pub(super) producer: ProducerId,
+    pub(super) reply: R,
+    pub(super) change: Arc<Change>,
+    /// Slots that are in no request yet.
+    pub(super) left: usize,
+    /// Slots in requests.
+    pub(super) under_way: usize,
+    pub(super) deadline: Duration,
+    pub(super) came: Duration,
+    pub(super) epoch: Epoch,
+    pub(super) failure: Option<ChangeFailure<E>>,
+}
+
+impl<R, E: Clone> Entry<R, E> {
+    /// True if no slot of it has been in a request.
+    pub(super) fn is_untouched(&self, tags_per_slot: usize) -> bool {
+        self.left == slots(&self.change, tags_per_slot)
+    }
+
+    /// The tags that are in no request yet.
+    pub(super) fn rest(&self, tags_per_slot: usize) -> Range<usize> {
+        let taken = slots(&self.change, tags_per_slot) - self.left;
+        let tags = self.change.tags().len();
+        (taken * tags_per_slot).min(tags)..tags
+    }
+
+    /// Notes that some of its tags are not done.
+    pub(super) fn note_failure(
+        &mut self,
+        cause: &FailureCause<E>,
+        effect: Effect,
+        tags: Range<usize>,
+    ) {
+        let failure = self.failure.get_or_insert_with(|| ChangeFailure {
+            cause: cause.clone(),
+            effect,
+            undone: Vec::new(),
+        });
+        failure.effect = failure.effect.max(effect);
+        failure.undone.extend(tags);
+    }
+}
+
+/// The slots that a change takes.
+pub(super) fn slots(change: &Change, tags_per_slot: usize) -> usize {
+    change.tags().len().div_ceil(tags_per_slot).max(1)
 }

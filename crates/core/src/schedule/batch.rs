@@ -1,21 +1,21 @@
-//! What a request is made of: slots of different accounts, each with the parts of changes that share it.
+//! What a request is made of, slots of different accounts with the changes that share each, and how one is formed.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Concerns, Number, Source};
-use crate::{Change, Effect, Operation};
+use super::{ChangeId, FailureCause, KNOWN, ProducerId, Schedule};
+use crate::{Change, Effect, Operation, Scope};
 
-/// What goes into one request. It goes back to the schedule by [`settle`](super::Schedule::settle).
+/// What goes into one request. [`settle`](super::Schedule::settle) takes it back.
 #[derive(Debug)]
 #[must_use = "its accounts wait until it is settled"]
 pub struct Batch {
-    pub(super) number: u64,
-    pub(super) source: Source,
+    pub(super) id: u64,
+    pub(super) producer: ProducerId,
     pub(super) operation: Operation,
     pub(super) slots: Vec<Slot>,
-    /// How often its slots have been tried before.
+    /// How often its slots have been left out before.
     pub(super) tries: u32,
     /// Not to be sent before.
     pub(super) due: Duration,
@@ -35,14 +35,14 @@ pub struct Slot {
 /// Tags of one change.
 #[derive(Debug, Clone)]
 pub struct Part {
-    pub(super) number: Number,
+    pub(super) id: ChangeId,
     pub(super) change: Arc<Change>,
     /// Their positions in the change; empty for a clear.
     pub(super) tags: Range<usize>,
 }
 
 impl Batch {
-    /// What it does.
+    /// Its operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
@@ -54,33 +54,33 @@ impl Batch {
         &self.slots
     }
 
-    /// How often these slots have been tried before, in other requests, because they were left out there.
+    /// How often these slots have been sent before, in requests that left them out.
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
     }
 
-    /// When the last of its changes is out of time.
+    /// The latest of its changes' deadlines.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// The same of other slots.
+    /// A batch of other slots, else the same.
     pub(super) fn with(&self, slots: Vec<Slot>) -> Batch {
         Batch { slots, ..*self }
     }
 
-    /// Whether no smaller request would tell more of who is at fault. Where the account is, all that share its slot
-    /// are alike; else those who want the same tags.
-    pub(super) fn stands_alone(&self, concerns: Concerns) -> bool {
+    /// True if no smaller request would show more exactly what is at fault. If it is the account, that is a single slot;
+    /// else it is a single slot whose changes want the same tags.
+    pub(super) fn is_indivisible(&self, scope: Scope) -> bool {
         match self.slots.as_slice() {
-            [slot] => concerns == Concerns::Account || slot.is_of_one_kind(),
+            [slot] => scope == Scope::Account || slot.has_equal_parts(),
             _ => false,
         }
     }
 
-    /// The slots in two halves, by accounts or, where there is one, by the changes that share its slot.
+    /// Splits the slots into halves: by accounts or, if there is one, by the changes that share its slot.
     pub(super) fn halves(mut slots: Vec<Slot>) -> [Vec<Slot>; 2] {
         let other = match slots.as_mut_slice() {
             [slot] => vec![slot.split()],
@@ -114,13 +114,13 @@ impl Slot {
         })
     }
 
-    /// Whether all that share it want the same tags: the service could not tell them apart.
-    pub(super) fn is_of_one_kind(&self) -> bool {
+    /// True if all changes that share it want the same tags, so that the service cannot tell them apart.
+    pub(super) fn has_equal_parts(&self) -> bool {
         let mut others = self.parts[1..].iter();
         others.all(|part| part.tags() == self.parts[0].tags())
     }
 
-    /// Splits off about half of those who share it, but not between two who want the same tags.
+    /// Splits off about half of the changes that share it. Changes that want the same tags stay together.
     fn split(&mut self) -> Slot {
         self.parts.sort_by(|a, b| a.tags().cmp(b.tags()));
         let bounds = 1..self.parts.len();
@@ -128,7 +128,7 @@ impl Slot {
         let bound = bounds
             .filter(|at| self.parts[at - 1].tags() != self.parts[*at].tags())
             .min_by_key(|at| at.abs_diff(half));
-        let bound = bound.expect("who is split is not of one kind");
+        let bound = bound.expect("a slot that is split has unequal parts");
         Slot {
             parts: self.parts.split_off(bound),
             effect: self.effect,
@@ -139,5 +139,165 @@ impl Slot {
 impl Part {
     pub(super) fn tags(&self) -> &[String] {
         &self.change.tags()[self.tags.clone()]
+    }
+}
+
+impl<R, E: Clone> Schedule<R, E> {
+    /// Forms a batch of a queue's next users; `None` if all of their changes have expired.
+    pub(super) fn form_batch(
+        &mut self,
+        producer: ProducerId,
+        operation: Operation,
+        now: Duration,
+    ) -> Option<Batch> {
+        let users_per_request = self.users_per_request();
+        let taken = self
+            .state(producer)
+            .queue(operation)
+            .take_batch(users_per_request, now);
+        let mut slots = Vec::with_capacity(taken.len());
+        let mut deadline = Duration::ZERO;
+        for id in taken {
+            if self.expires(id, now) {
+                continue;
+            }
+            slots.push(self.next_slot(id, &mut deadline, now));
+        }
+        if slots.is_empty() {
+            return None;
+        }
+        let batch = Batch {
+            id: self.new_id(),
+            producer,
+            operation,
+            slots,
+            tries: 0,
+            due: now,
+            deadline,
+        };
+        let state = self.state(producer);
+        state.under_way += 1;
+        state.queue(operation).awaiting_admission = Some(batch.id);
+        Some(batch)
+    }
+
+    /// Fails a change that was taken from the packer if it has expired, unless a part of it has been sent.
+    fn expires(&mut self, id: ChangeId, now: Duration) -> bool {
+        let entry = self.changes.get(&id).expect(KNOWN);
+        if entry.deadline > now || !entry.is_untouched(self.tags_per_slot()) {
+            return false;
+        }
+        let (producer, change) = (entry.producer, Arc::clone(&entry.change));
+        if entry.left == 1 {
+            // its last slot was taken, so it is not in the packer any more
+            self.accounts.get_mut(change.account()).expect(KNOWN).active = false;
+            self.state(producer).queue(change.operation()).blocked += 1;
+        }
+        self.fail_unsent(id, &FailureCause::Expired);
+        self.activate(change.account(), now);
+        true
+    }
+
+    /// The next slot of a change, with the account's next changes of the same operation that fit into it.
+    fn next_slot(&mut self, id: ChangeId, deadline: &mut Duration, now: Duration) -> Slot {
+        let most = self.tags_per_slot();
+        let entry = self.changes.get_mut(&id).expect(KNOWN);
+        let (producer, change) = (entry.producer, Arc::clone(&entry.change));
+        let rest = entry.rest(most);
+        entry.left -= 1;
+        entry.under_way += 1;
+        *deadline = entry.deadline.max(*deadline);
+        let part = Part {
+            id,
+            change: Arc::clone(&change),
+            tags: rest.start..rest.end.min(rest.start + most),
+        };
+        let mut shared = Shared::new(part);
+        let left = entry.left;
+        let account_queue = self.accounts.get_mut(change.account()).expect(KNOWN);
+        account_queue.under_way += 1;
+        if left > 0 {
+            let full = rest.len() >= 2 * most;
+            let state = self.state(producer);
+            let at_once = full && state.policy.full_slot_is_enough;
+            state.queue(change.operation()).full_slot |= at_once;
+            return shared.slot;
+        }
+        account_queue.waiting.pop_front();
+        account_queue.active = false;
+        self.state(producer).unsent -= 1;
+        while let Some(next) = self.neighbour(&change, producer) {
+            let entry = self.changes.get_mut(&next).expect(KNOWN);
+            if entry.deadline <= now {
+                self.fail_unsent(next, &FailureCause::Expired);
+                continue;
+            }
+            if !shared.takes(&entry.change, most) {
+                break;
+            }
+            entry.left = 0;
+            entry.under_way += 1;
+            *deadline = entry.deadline.max(*deadline);
+            shared.slot.parts.push(Part {
+                id: next,
+                change: Arc::clone(&entry.change),
+                tags: 0..entry.change.tags().len(),
+            });
+            let account_queue = self.accounts.get_mut(change.account()).expect(KNOWN);
+            account_queue.waiting.pop_front();
+            let state = self.state(producer);
+            state.unsent -= 1;
+            state.queue(change.operation()).blocked -= 1;
+        }
+        shared.slot
+    }
+
+    /// The account's next change, if it is of the same producer and operation.
+    fn neighbour(&self, change: &Change, producer: ProducerId) -> Option<ChangeId> {
+        let next = self.accounts.get(change.account())?.waiting.front()?;
+        let entry = &self.changes[next];
+        let same = entry.producer == producer && entry.change.operation() == change.operation();
+        same.then_some(*next)
+    }
+}
+
+/// A slot that further changes may share.
+struct Shared {
+    slot: Slot,
+    /// Its tags, each once, by part and position. Filled when a second change is tried, as most slots have one.
+    tags: Vec<(usize, usize)>,
+}
+
+impl Shared {
+    fn new(part: Part) -> Shared {
+        Shared {
+            slot: Slot {
+                parts: vec![part],
+                effect: Effect::NotApplied,
+            },
+            tags: Vec::new(),
+        }
+    }
+
+    fn holds(&self, tag: &str) -> bool {
+        let parts = &self.slot.parts;
+        let mut tags = self.tags.iter();
+        tags.any(|(part, at)| parts[*part].tags()[*at] == tag)
+    }
+
+    /// Returns true if a whole change fits beside what is there. The caller then adds it.
+    fn takes(&mut self, change: &Change, most: usize) -> bool {
+        if self.tags.is_empty() {
+            let first = &self.slot.parts[0];
+            self.tags = (0..first.tags().len()).map(|at| (0, at)).collect();
+        }
+        let tags = change.tags().iter().enumerate();
+        let new = tags.filter(|(_, tag)| !self.holds(tag));
+        let new: Vec<(usize, usize)> = new.map(|(at, _)| (self.slot.parts.len(), at)).collect();
+        let fits = self.tags.len() + new.len() <= most;
+        if fits {
+            self.tags.extend(new);
+        }
+        fits
     }
 }

@@ -4,22 +4,23 @@
 mod accounts;
 mod endings;
 mod faults;
-mod lanes;
 mod model;
+mod queues;
 mod recount;
 mod service;
 mod splits;
 
 use super::*;
+use crate::Scope;
 
-const SETTLING: Duration = Duration::from_secs(2);
+const LATE_WINDOW: Duration = Duration::from_secs(2);
 
-const PACE: Pace = Pace {
+const POLICY: BatchPolicy = BatchPolicy {
     linger: Duration::from_millis(10),
-    settling: SETTLING,
-    room: 1_000,
+    late_window: LATE_WINDOW,
+    capacity: 1_000,
     full_slot_is_enough: true,
-    remembers: true,
+    remember_rejected: true,
 };
 
 fn ms(ms: u64) -> Duration {
@@ -31,22 +32,18 @@ fn tags(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(|tag| format!("t{tag}")).collect()
 }
 
-fn fault(concerns: Concerns) -> Fault<&'static str> {
+fn fault(scope: Scope) -> Fault<&'static str> {
     Fault {
-        why: "bad",
+        cause: "bad",
         effect: Effect::NotApplied,
-        concerns,
+        scope,
     }
 }
 
-fn left_out(
-    account: &str,
-    concerns: Concerns,
-    again_at: Option<Duration>,
-) -> LeftOut<&'static str> {
+fn left_out(account: &str, scope: Scope, again_at: Option<Duration>) -> LeftOut<&'static str> {
     LeftOut {
         account: account.to_owned(),
-        fault: fault(concerns),
+        fault: fault(scope),
         again_at,
     }
 }
@@ -66,72 +63,72 @@ fn text(batch: &Batch) -> String {
 
 struct Rig {
     schedule: Schedule<u32, &'static str>,
-    source: Source,
+    producer: ProducerId,
     now: Duration,
     pushed: u32,
 }
 
 impl Rig {
-    /// With one source, of this pace.
-    fn of(pace: Pace) -> Rig {
+    /// With one producer, of this policy.
+    fn with_policy(policy: BatchPolicy) -> Rig {
         let mut schedule = Schedule::new(Rules::default());
-        let source = schedule.open(pace);
+        let producer = schedule.open(policy);
         Rig {
             schedule,
-            source,
+            producer,
             now: ms(1_000),
             pushed: 0,
         }
     }
 
     fn new() -> Rig {
-        Rig::of(PACE)
+        Rig::with_policy(POLICY)
     }
 
-    fn push_by(&mut self, source: Source, change: Change) -> Number {
+    fn push_by(&mut self, producer: ProducerId, change: Change) -> ChangeId {
         self.pushed += 1;
         let reply = self.pushed - 1;
         self.schedule
-            .push(source, change, reply, Duration::MAX, self.now)
+            .push(producer, change, reply, Duration::MAX, self.now)
     }
 
     /// Pushes a change; its reply is how many were pushed before it.
-    fn push(&mut self, change: Change) -> Number {
-        self.push_by(self.source, change)
+    fn push(&mut self, change: Change) -> ChangeId {
+        self.push_by(self.producer, change)
     }
 
-    fn push_until(&mut self, change: Change, deadline: Duration) -> Number {
+    fn push_until(&mut self, change: Change, deadline: Duration) -> ChangeId {
         self.pushed += 1;
         let reply = self.pushed - 1;
         self.schedule
-            .push(self.source, change, reply, deadline, self.now)
+            .push(self.producer, change, reply, deadline, self.now)
     }
 
-    fn hurry(&mut self) {
-        self.schedule.hurry(self.source, true);
+    fn flush(&mut self) {
+        self.schedule.set_flushing(self.producer, true);
     }
 
-    fn next_by(&mut self, source: Source) -> Next {
-        self.schedule.next(source, self.now)
+    fn next_by(&mut self, producer: ProducerId) -> Next {
+        self.schedule.next(producer, self.now)
     }
 
     fn next(&mut self) -> Next {
-        self.next_by(self.source)
+        self.next_by(self.producer)
     }
 
     /// The next request, which has its turn at once.
     #[track_caller]
-    fn take_by(&mut self, source: Source) -> Batch {
-        let Next::Send(batch) = self.next_by(source) else {
+    fn take_by(&mut self, producer: ProducerId) -> Batch {
+        let Next::Send(batch) = self.next_by(producer) else {
             panic!("nothing to send: {:#?}", self.schedule);
         };
-        self.schedule.had_its_turn(source, batch.operation());
+        self.schedule.admitted(producer, batch.operation());
         batch
     }
 
     #[track_caller]
     fn take(&mut self) -> Batch {
-        self.take_by(self.source)
+        self.take_by(self.producer)
     }
 
     /// Requests are to be there, of these words.
@@ -173,27 +170,27 @@ impl Rig {
         self.schedule.settle(batch, done(vec![]), true, self.now);
     }
 
-    /// The outcomes of a source since the last look: `0 done`, or `1 Request("bad") not applied [0, 1]`.
-    fn outcomes_by(&mut self, source: Source) -> Vec<String> {
-        let settled = self.schedule.take_settled(source).into_iter();
-        let words = settled.map(|settled| match settled.failed {
+    /// The outcomes of a producer since the last look: `0 done`, or `1 Request("bad") not applied [0, 1]`.
+    fn outcomes_by(&mut self, producer: ProducerId) -> Vec<String> {
+        let settled = self.schedule.take_settled(producer).into_iter();
+        let words = settled.map(|settled| match settled.failure {
             None => format!("{} done", settled.reply),
-            Some(failed) => format!(
+            Some(failure) => format!(
                 "{} {:?} {} {:?}",
-                settled.reply, failed.why, failed.effect, failed.undone
+                settled.reply, failure.cause, failure.effect, failure.undone
             ),
         });
         words.collect()
     }
 
     fn outcomes(&mut self) -> Vec<String> {
-        self.outcomes_by(self.source)
+        self.outcomes_by(self.producer)
     }
 
     /// Nothing is kept when all is over.
     #[track_caller]
     fn is_empty(&mut self) {
-        self.now += SETTLING;
+        self.now += LATE_WINDOW;
         self.next();
         assert_empty(&self.schedule);
     }
@@ -203,14 +200,14 @@ impl Rig {
 fn assert_empty<R, E: Clone + std::fmt::Debug>(schedule: &Schedule<R, E>) {
     assert!(schedule.changes.is_empty());
     assert!(schedule.accounts.is_empty());
-    assert!(schedule.settling.is_empty());
-    for of in schedule.sources.values() {
-        assert_eq!((of.unsent, of.under_way), (0, 0));
-        assert!(of.unsettled.is_empty());
-        for lane in &of.lanes {
-            assert!(lane.packer.is_empty() && lane.again.is_empty());
-            assert!(lane.since.is_none() && lane.awaits_its_turn.is_none());
-            assert!(!lane.full_slot && lane.behind == 0);
+    assert!(schedule.late_windows.is_empty());
+    for state in schedule.producers.values() {
+        assert_eq!((state.unsent, state.under_way), (0, 0));
+        assert!(state.unsettled.is_empty());
+        for queue in &state.queues {
+            assert!(queue.packer.is_empty() && queue.retry_queue.is_empty());
+            assert!(queue.since.is_none() && queue.awaiting_admission.is_none());
+            assert!(!queue.full_slot && queue.blocked == 0);
         }
     }
 }

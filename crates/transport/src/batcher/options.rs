@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imtag_core::schedule::Pace;
+use imtag_core::schedule::BatchPolicy;
 
 use super::Batcher;
 use crate::Client;
@@ -91,13 +91,13 @@ impl BatcherOptions {
     pub fn start(self) -> Batcher {
         let calls_per_second = self.client.parts().0.calls_per_second.get();
         let sending = Sending {
-            pace: Pace {
+            policy: BatchPolicy {
                 linger: self.linger.min(self.timeout / 2),
-                settling: self.settling,
-                room: self.room,
+                late_window: self.settling,
+                capacity: self.room,
                 full_slot_is_enough: true,
                 // it lives for long, and an account may be imported meanwhile
-                remembers: false,
+                remember_rejected: false,
             },
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,

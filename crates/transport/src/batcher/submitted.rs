@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use imtag_core::Change;
-use imtag_core::schedule::Number;
+use imtag_core::schedule::ChangeId;
 
 use crate::change_error::ChangeError;
 use crate::dispatch::{Completed, OfSession};
@@ -13,25 +13,25 @@ use crate::dispatch::{Completed, OfSession};
 /// The changes of a batcher that are polled for and have no outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Submitted {
-    by_id: HashMap<u64, Number>,
+    by_id: HashMap<u64, ChangeId>,
     /// Withdrawn under way as their callers' time was up: each waits for its request until then, the next one first.
-    late: VecDeque<(Instant, Number)>,
+    late: VecDeque<(Instant, ChangeId)>,
     /// A change was refused as the batcher was full, and a thread that polls is to hear once there is room.
     pub(crate) refused: bool,
 }
 
 impl Submitted {
     /// Of two with one id, the earlier one cannot be found any more.
-    pub(super) fn insert(&mut self, id: u64, number: Number) {
+    pub(super) fn insert(&mut self, id: u64, number: ChangeId) {
         self.by_id.insert(id, number);
     }
 
-    pub(super) fn number(&self, id: u64) -> Option<Number> {
+    pub(super) fn number(&self, id: u64) -> Option<ChangeId> {
         self.by_id.get(&id).copied()
     }
 
     /// Gives a change up at that moment, which is no earlier than any before.
-    pub(super) fn give_up_at(&mut self, moment: Instant, number: Number) {
+    pub(super) fn give_up_at(&mut self, moment: Instant, number: ChangeId) {
         self.late.push_back((moment, number));
     }
 
@@ -41,7 +41,7 @@ impl Submitted {
     }
 
     /// A change that is to be given up by now.
-    pub(super) fn take_given_up(&mut self, now: Instant) -> Option<Number> {
+    pub(super) fn take_given_up(&mut self, now: Instant) -> Option<ChangeId> {
         let (_, number) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
         self.late.pop_front();
         Some(number)

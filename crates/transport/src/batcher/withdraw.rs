@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use imtag_core::Change;
-use imtag_core::schedule::Number;
+use imtag_core::schedule::ChangeId;
 
 use super::{Batcher, GRACE};
 use crate::change_error::{ChangeCause, ChangeError};
@@ -58,7 +58,7 @@ impl Batcher {
     }
 
     /// Tells of a change under way that it is given up, unless its outcome is there; nobody is told of that later.
-    fn give_up_now(&self, inner: &mut Guard<'_>, number: Number, why: WaitEnd) {
+    fn give_up_now(&self, inner: &mut Guard<'_>, number: ChangeId, why: WaitEnd) {
         let Some((change, reply)) = inner.schedule.get_mut(number) else {
             return;
         };
@@ -72,12 +72,12 @@ impl Batcher {
     }
 
     /// Takes a change back that is in no request yet.
-    pub(super) fn take_back(&self, number: Number) -> bool {
+    pub(super) fn take_back(&self, number: ChangeId) -> bool {
         let inner = self.session.lock();
         inner.is_some_and(|mut inner| self.take_back_in(&mut inner, number))
     }
 
-    fn take_back_in(&self, inner: &mut Guard<'_>, number: Number) -> bool {
+    fn take_back_in(&self, inner: &mut Guard<'_>, number: ChangeId) -> bool {
         let now = inner.dispatch.now();
         let taken = inner.schedule.withdraw(number, now);
         if taken {
@@ -91,7 +91,7 @@ impl Batcher {
     pub(super) fn give_up(
         &self,
         change: &Change,
-        number: Number,
+        number: ChangeId,
         waiting: &Waiting,
         why: WaitEnd,
     ) -> Result<(), ChangeError> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use imtag_core::Change;
-use imtag_core::schedule::Pace;
+use imtag_core::schedule::BatchPolicy;
 
 use super::{Bulk, BulkRun};
 use crate::session::{Sending, Session, threads_at_most};
@@ -113,12 +113,12 @@ impl BulkOptions {
     #[must_use]
     pub fn start(self) -> Bulk {
         let sending = Sending {
-            pace: Pace {
+            policy: BatchPolicy {
                 linger: self.linger,
-                settling: self.settling,
-                room: self.room,
+                late_window: self.settling,
+                capacity: self.room,
                 full_slot_is_enough: false,
-                remembers: true,
+                remember_rejected: true,
             },
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout.min(self.timeout),

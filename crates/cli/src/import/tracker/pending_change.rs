@@ -1,6 +1,6 @@
 //! A change of a user that is not done, and why: what a line of the failed list is made of.
 
-use imtag_transport::{Blame, Change, ChangeCause, ChangeError, Effect, Operation};
+use imtag_transport::{Change, ChangeCause, ChangeError, Effect, Operation, Scope};
 
 use crate::import::change::Op;
 use crate::import::failed::Failure;
@@ -28,8 +28,8 @@ impl PendingChange {
             tags: error.undone().to_vec(),
             reason: (!was_not_sent(error)).then(|| Reason::of_change(error)),
             effect: error.effect().max(earlier),
-            final_: error.blame() == Blame::Users,
-            is_refusal: error.blame() == Blame::Settings && error.effect() == Effect::NotApplied,
+            final_: !matches!(error.scope(), Scope::App | Scope::Service),
+            is_refusal: error.scope() == Scope::App && error.effect() == Effect::NotApplied,
         }
     }
 

@@ -4,15 +4,15 @@ use super::*;
 
 #[test]
 fn changes_of_an_account_go_one_after_the_other_in_their_order_across_sources() {
-    let mut rig = Rig::of(Pace {
+    let mut rig = Rig::with_policy(BatchPolicy {
         linger: Duration::ZERO,
-        ..PACE
+        ..POLICY
     });
-    let (one, other) = (rig.source, rig.schedule.open(PACE));
+    let (one, other) = (rig.producer, rig.schedule.open(POLICY));
     rig.push(Change::add("u", ["a"]));
     rig.push_by(other, Change::remove("u", ["a"]));
     rig.push(Change::clear("u"));
-    rig.schedule.hurry(other, true);
+    rig.schedule.set_flushing(other, true);
 
     let [first] = rig.sends(["add u:a"]);
     assert!(matches!(rig.next_by(other), Next::Wait));
@@ -39,7 +39,7 @@ fn after_an_attempt_that_may_land_the_opposite_waits_for_the_settling_time() {
         (Change::clear("u"), Change::add("u", ["a"])),
     ] {
         let mut rig = Rig::new();
-        rig.hurry();
+        rig.flush();
         rig.push(first);
         rig.push(second.clone());
         let batch = rig.take();
@@ -66,7 +66,7 @@ fn after_an_attempt_that_may_land_one_of_a_commuting_kind_goes_at_once() {
         (Change::clear("u"), Change::remove("u", ["b"])),
     ] {
         let mut rig = Rig::new();
-        rig.hurry();
+        rig.flush();
         rig.push(first);
         rig.push(second);
         let batch = rig.take();
@@ -81,7 +81,7 @@ fn after_an_attempt_that_may_land_one_of_a_commuting_kind_goes_at_once() {
 #[test]
 fn what_may_land_is_remembered_past_later_changes_of_its_kind_and_of_an_account_without_changes() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", ["a"]));
     let batch = rig.take();
     rig.done_late(batch);
@@ -102,12 +102,12 @@ fn what_may_land_is_remembered_past_later_changes_of_its_kind_and_of_an_account_
 #[test]
 fn the_slots_of_one_change_may_be_under_way_together_and_the_next_change_waits_for_all() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", tags(0, 25)));
     rig.push(Change::remove("u", ["t0"]));
     let batches: Vec<Batch> = (0..3).map(|_| rig.take()).collect();
-    let of = batches.iter().map(|batch| batch.slots()[0].tags().count());
-    assert_eq!(of.collect::<Vec<_>>(), [10, 10, 5]);
+    let state = batches.iter().map(|batch| batch.slots()[0].tags().count());
+    assert_eq!(state.collect::<Vec<_>>(), [10, 10, 5]);
     let mut tags: Vec<String> = Vec::new();
     for batch in batches {
         rig.waits();
@@ -142,7 +142,7 @@ fn neighbours_of_the_same_kind_share_a_slot_up_to_ten_distinct_tags_each_with_it
 #[test]
 fn neighbours_of_another_kind_or_source_share_no_slot() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(PACE);
+    let other = rig.schedule.open(POLICY);
     rig.push(Change::add("u", ["a"]));
     rig.push(Change::remove("u", ["b"]));
     rig.push(Change::add("u", ["c"]));
@@ -158,7 +158,7 @@ fn neighbours_of_another_kind_or_source_share_no_slot() {
 #[test]
 fn a_change_of_many_slots_shares_its_last_one() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", tags(0, 12)));
     rig.push(Change::add("u", ["z"]));
     let first = rig.take();
@@ -174,8 +174,8 @@ fn a_change_of_many_slots_shares_its_last_one() {
 #[test]
 fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_settling_time() {
     let mut rig = Rig::new();
-    rig.schedule.after_crash(rig.source, rig.now);
-    rig.hurry();
+    rig.schedule.after_crash(rig.producer, rig.now);
+    rig.flush();
     rig.push(Change::clear("u"));
     rig.push(Change::add("u", ["a"]));
     rig.push(Change::add("v", ["a"]));

@@ -1,4 +1,4 @@
-//! How changes end without being sent: out of time, withdrawn, their source ended.
+//! How changes end without being sent: out of time, withdrawn, their producer ended.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
     rig.push_until(Change::clear("w"), ms(1_010));
     rig.push_until(Change::remove("v", tags(0, 9)), ms(1_010));
     rig.push_until(Change::remove("x", tags(0, 12)), ms(1_010));
-    rig.schedule.had_its_turn(rig.source, Operation::Remove);
+    rig.schedule.admitted(rig.producer, Operation::Remove);
     rig.now = ms(1_010);
     let [batch] = rig.sends(["add u:a,c"]);
     let undone: Vec<usize> = (0..12).collect();
@@ -58,12 +58,12 @@ fn a_change_of_which_a_part_was_sent_goes_on_past_its_time() {
 fn a_withdrawn_change_is_not_sent_and_has_no_outcome() {
     let mut rig = Rig::new();
     let front = rig.push(Change::add("u", ["a"]));
-    let behind = rig.push(Change::remove("u", ["b"]));
+    let blocked = rig.push(Change::remove("u", ["b"]));
     rig.push(Change::remove("u", ["c"]));
     let last = rig.push(Change::add("u", ["d"]));
-    for number in [behind, front, last] {
-        assert!(rig.schedule.withdraw(number, rig.now));
-        assert!(!rig.schedule.withdraw(number, rig.now));
+    for id in [blocked, front, last] {
+        assert!(rig.schedule.withdraw(id, rig.now));
+        assert!(!rig.schedule.withdraw(id, rig.now));
     }
     rig.now = ms(1_010);
     let [batch] = rig.sends(["remove u:c"]);
@@ -98,23 +98,23 @@ fn a_full_slot_that_is_withdrawn_hurries_nobody_who_comes_after() {
 #[test]
 fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(PACE);
+    let other = rig.schedule.open(POLICY);
     rig.push(Change::add("u", tags(0, 21)));
     rig.push(Change::remove("u", ["a"]));
     rig.push(Change::add("v", ["a"]));
     rig.push_by(other, Change::clear("v"));
     rig.push_by(other, Change::clear("u"));
     let batch = rig.take();
-    rig.schedule.had_its_turn(rig.source, Operation::Add);
+    rig.schedule.admitted(rig.producer, Operation::Add);
     rig.push(Change::add("w", ["a"]));
-    rig.schedule.end(rig.source, rig.now);
+    rig.schedule.end(rig.producer, rig.now);
     rig.waits();
     assert_eq!(
         rig.outcomes(),
         [format!("1 {NOT_SENT}"), format!("5 {NOT_SENT}")]
     );
-    assert_eq!(rig.schedule.unsent(rig.source), 0);
-    assert_eq!(rig.schedule.unsettled(rig.source), 2);
+    assert_eq!(rig.schedule.unsent(rig.producer), 0);
+    assert_eq!(rig.schedule.unsettled(rig.producer), 2);
     rig.done(batch);
     let undone: Vec<usize> = (10..21).collect();
     assert_eq!(
@@ -129,27 +129,27 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let batch = rig.take_by(other);
     assert_eq!(text(&batch), "clear u: v:");
     rig.done(batch);
-    rig.schedule.close(rig.source);
-    rig.source = other;
+    rig.schedule.close(rig.producer);
+    rig.producer = other;
     rig.is_empty();
 }
 
 #[test]
 fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", ["a"]));
     rig.push(Change::add("v", ["a"]));
     let batch = rig.take();
     let possibly = Fault {
         effect: Effect::PossiblyApplied,
-        ..fault(Concerns::Account)
+        ..fault(Scope::Account)
     };
-    rig.settle(batch, Verdict::SomebodysFault(possibly));
+    rig.settle(batch, Verdict::Ambiguous(possibly));
     let half = rig.take();
-    rig.schedule.end(rig.source, rig.now);
+    rig.schedule.end(rig.producer, rig.now);
     assert_eq!(rig.outcomes(), ["1 NotSent possibly applied [0]"]);
-    rig.settle(half, Verdict::SomebodysFault(fault(Concerns::Account)));
+    rig.settle(half, Verdict::Ambiguous(fault(Scope::Account)));
     assert_eq!(rig.outcomes(), ["0 Request(\"bad\") possibly applied [0]"]);
     rig.is_empty();
 }
@@ -157,17 +157,14 @@ fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
 #[test]
 fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     for user in ["u", "v", "w"] {
         rig.push(Change::add(user, ["a"]));
         rig.push(Change::clear(user));
     }
     let add = rig.take();
-    rig.schedule.end(rig.source, rig.now);
-    rig.settle(
-        add,
-        done(vec![left_out("v", Concerns::Tags, Some(ms(9_000)))]),
-    );
+    rig.schedule.end(rig.producer, rig.now);
+    rig.settle(add, done(vec![left_out("v", Scope::Tag, Some(ms(9_000)))]));
     rig.waits();
     assert_eq!(
         rig.outcomes()[3..],
@@ -175,23 +172,23 @@ fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
     );
 
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     for user in ["u", "v"] {
         rig.push(Change::add(user, ["a"]));
     }
     let add = rig.take();
-    rig.schedule.end(rig.source, rig.now);
-    rig.settle(add, Verdict::SomebodysFault(fault(Concerns::Account)));
+    rig.schedule.end(rig.producer, rig.now);
+    rig.settle(add, Verdict::Ambiguous(fault(Scope::Account)));
     rig.waits();
     assert_eq!(rig.outcomes().len(), 2);
-    assert_eq!(rig.schedule.splits(rig.source), 0);
+    assert_eq!(rig.schedule.splits(rig.producer), 0);
     rig.is_empty();
 }
 
 #[test]
 fn a_change_that_is_pushed_after_the_end_is_not_sent() {
     let mut rig = Rig::new();
-    rig.schedule.end(rig.source, rig.now);
+    rig.schedule.end(rig.producer, rig.now);
     rig.push(Change::add("u", ["a"]));
     assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
     rig.is_empty();
@@ -200,21 +197,38 @@ fn a_change_that_is_pushed_after_the_end_is_not_sent() {
 #[test]
 fn sources_are_woken_by_what_concerns_them_and_only_once() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(PACE);
-    let woken = |rig: &mut Rig| rig.schedule.take_woken().into_iter().collect::<Vec<_>>();
+    let other = rig.schedule.open(POLICY);
+    let ready_producers = |rig: &mut Rig| {
+        rig.schedule
+            .take_ready_producers()
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
     rig.push(Change::add("u", ["a"]));
-    assert_eq!(woken(&mut rig), [rig.source]);
-    assert_eq!(woken(&mut rig), []);
+    assert_eq!(ready_producers(&mut rig), [rig.producer]);
+    assert_eq!(ready_producers(&mut rig), []);
     rig.push_by(other, Change::remove("u", ["a"]));
-    assert_eq!(woken(&mut rig), [other], "it may have filled its room");
+    assert_eq!(
+        ready_producers(&mut rig),
+        [other],
+        "it may have filled its room"
+    );
     rig.now = ms(1_010);
     let batch = rig.take();
     rig.done_late(batch);
-    let both = [rig.source, other];
-    assert_eq!(woken(&mut rig), both, "it is to look when the time is over");
+    let both = [rig.producer, other];
+    assert_eq!(
+        ready_producers(&mut rig),
+        both,
+        "it is to look when the time is over"
+    );
     rig.now = ms(3_010);
     rig.next();
-    assert_eq!(woken(&mut rig), [other], "the settling time is over");
+    assert_eq!(
+        ready_producers(&mut rig),
+        [other],
+        "the settling time is over"
+    );
     rig.schedule.end(other, rig.now);
-    assert_eq!(woken(&mut rig), [other]);
+    assert_eq!(ready_producers(&mut rig), [other]);
 }

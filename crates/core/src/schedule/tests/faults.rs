@@ -3,13 +3,13 @@
 use super::*;
 
 /// Sends all there is, and leaves `u` out of every request of this operation. The requests, in words.
-fn run_without_u(rig: &mut Rig, refused: Operation, concerns: Concerns) -> Vec<String> {
+fn run_without_u(rig: &mut Rig, refused: Operation, scope: Scope) -> Vec<String> {
     let mut requests = Vec::new();
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.had_its_turn(rig.source, batch.operation());
+        rig.schedule.admitted(rig.producer, batch.operation());
         requests.push(text(&batch));
         let left_out = match batch.operation() == refused {
-            true => vec![left_out("u", concerns, None)],
+            true => vec![left_out("u", scope, None)],
             false => vec![],
         };
         rig.settle(batch, done(left_out));
@@ -17,14 +17,17 @@ fn run_without_u(rig: &mut Rig, refused: Operation, concerns: Concerns) -> Vec<S
     requests
 }
 
-fn add_remove_add(concerns: Concerns, remembers: bool) -> (Vec<String>, Vec<String>) {
-    let mut rig = Rig::of(Pace { remembers, ..PACE });
-    rig.hurry();
+fn add_remove_add(scope: Scope, remember_rejected: bool) -> (Vec<String>, Vec<String>) {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        remember_rejected,
+        ..POLICY
+    });
+    rig.flush();
     rig.push(Change::add("u", tags(0, 10)));
     rig.push(Change::add("u", ["b"]));
     rig.push(Change::remove("u", ["c"]));
     rig.push(Change::add("u", ["d"]));
-    let requests = run_without_u(&mut rig, Operation::Add, concerns);
+    let requests = run_without_u(&mut rig, Operation::Add, scope);
     let outcomes = rig.outcomes();
     rig.is_empty();
     (requests, outcomes)
@@ -32,27 +35,27 @@ fn add_remove_add(concerns: Concerns, remembers: bool) -> (Vec<String>, Vec<Stri
 
 #[test]
 fn an_account_at_fault_is_not_sent_again() {
-    let (requests, outcomes) = add_remove_add(Concerns::Account, true);
+    let (requests, outcomes) = add_remove_add(Scope::Account, true);
     assert_eq!(requests, ["add u:t0,t1,t2,t3,t4,t5,t6,t7,t8,t9"]);
     assert_eq!(
         outcomes,
         [
             "0 Request(\"bad\") not applied [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
-            "1 KnownBad(\"bad\") not applied [0]",
-            "2 KnownBad(\"bad\") not applied [0]",
-            "3 KnownBad(\"bad\") not applied [0]",
+            "1 PreviouslyRejected(\"bad\") not applied [0]",
+            "2 PreviouslyRejected(\"bad\") not applied [0]",
+            "3 PreviouslyRejected(\"bad\") not applied [0]",
         ]
     );
 }
 
 #[test]
 fn an_operation_that_failed_is_not_sent_again_until_another_one_has_changed_the_account() {
-    let (requests, outcomes) = add_remove_add(Concerns::Operation, true);
+    let (requests, outcomes) = add_remove_add(Scope::Request, true);
     assert_eq!(requests[1..], ["remove u:c", "add u:d"]);
     assert_eq!(
         outcomes[1..],
         [
-            "1 KnownBad(\"bad\") not applied [0]",
+            "1 PreviouslyRejected(\"bad\") not applied [0]",
             "2 done",
             "3 Request(\"bad\") not applied [0]",
         ]
@@ -61,8 +64,8 @@ fn an_operation_that_failed_is_not_sent_again_until_another_one_has_changed_the_
 
 #[test]
 fn tags_at_fault_and_sources_that_want_no_memory_stop_nothing() {
-    for (concerns, remembers) in [(Concerns::Tags, true), (Concerns::Account, false)] {
-        let (requests, outcomes) = add_remove_add(concerns, remembers);
+    for (scope, remember_rejected) in [(Scope::Tag, true), (Scope::Account, false)] {
+        let (requests, outcomes) = add_remove_add(scope, remember_rejected);
         assert_eq!(requests[1..], ["add u:b", "remove u:c", "add u:d"]);
         assert_eq!(outcomes[2], "2 done");
     }
@@ -71,7 +74,7 @@ fn tags_at_fault_and_sources_that_want_no_memory_stop_nothing() {
 #[test]
 fn two_operations_at_fault_are_both_remembered() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     for change in [
         Change::add("u", ["a"]),
         Change::remove("u", ["b"]),
@@ -84,7 +87,7 @@ fn two_operations_at_fault_are_both_remembered() {
     }
     for _ in 0..2 {
         let batch = rig.take();
-        rig.settle(batch, done(vec![left_out("u", Concerns::Operation, None)]));
+        rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
     }
     let [clear] = rig.sends(["clear u:"]);
     rig.done(clear);
@@ -92,8 +95,8 @@ fn two_operations_at_fault_are_both_remembered() {
     assert_eq!(
         rig.outcomes()[2..],
         [
-            "2 KnownBad(\"bad\") not applied [0]",
-            "3 KnownBad(\"bad\") not applied [0]",
+            "2 PreviouslyRejected(\"bad\") not applied [0]",
+            "3 PreviouslyRejected(\"bad\") not applied [0]",
             "4 done",
         ]
     );
@@ -102,12 +105,12 @@ fn two_operations_at_fault_are_both_remembered() {
 #[test]
 fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(PACE);
-    rig.hurry();
+    let other = rig.schedule.open(POLICY);
+    rig.flush();
     rig.push(Change::add("u", ["a"]));
     let batch = rig.take();
-    rig.settle(batch, done(vec![left_out("u", Concerns::Operation, None)]));
-    rig.schedule.hurry(other, true);
+    rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
+    rig.schedule.set_flushing(other, true);
     rig.push_by(other, Change::remove("u", ["b"]));
     let batch = rig.take_by(other);
     rig.done(batch);
@@ -118,11 +121,11 @@ fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
 #[test]
 fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", tags(0, 35)));
     rig.push(Change::add("v", tags(0, 11)));
     let (first, second) = (rig.take(), rig.take());
-    rig.settle(second, done(vec![left_out("u", Concerns::Account, None)]));
+    rig.settle(second, done(vec![left_out("u", Scope::Account, None)]));
     rig.settle(first, done(vec![]));
     let undone: Vec<usize> = (10..35).collect();
     assert_eq!(
@@ -139,7 +142,7 @@ fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
 #[test]
 fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", tags(0, 12)));
     let (first, second) = (rig.take(), rig.take());
     rig.settle(second, Verdict::Failed("late", Effect::NotApplied));
@@ -154,15 +157,15 @@ fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
 #[test]
 fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     for user in ["u", "v", "w"] {
         rig.push(Change::add(user, ["a"]));
     }
     let first = rig.take();
     assert_eq!(first.tries(), 0);
     let again = vec![
-        left_out("u", Concerns::Operation, Some(ms(1_200))),
-        left_out("w", Concerns::Operation, Some(ms(1_300))),
+        left_out("u", Scope::Request, Some(ms(1_200))),
+        left_out("w", Scope::Request, Some(ms(1_300))),
     ];
     rig.settle(first, done(again));
     assert_eq!(rig.outcomes(), ["1 done"]);
@@ -172,11 +175,11 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
     assert_eq!(again.tries(), 1);
     rig.settle(
         again,
-        done(vec![left_out("w", Concerns::Operation, Some(rig.now))]),
+        done(vec![left_out("w", Scope::Request, Some(rig.now))]),
     );
     let [again] = rig.sends(["add w:a"]);
     assert_eq!(again.tries(), 2);
-    rig.settle(again, done(vec![left_out("w", Concerns::Operation, None)]));
+    rig.settle(again, done(vec![left_out("w", Scope::Request, None)]));
     assert_eq!(
         rig.outcomes(),
         ["0 done", "2 Request(\"bad\") not applied [0]"]
@@ -187,19 +190,19 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
 #[test]
 fn an_account_left_out_for_tags_is_split_from_those_who_share_its_slot() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", ["good"]));
     rig.push(Change::add("u", ["bad"]));
     rig.push(Change::add("v", ["good"]));
     let [batch] = rig.sends(["add u:good,bad v:good"]);
-    rig.settle(batch, done(vec![left_out("u", Concerns::Tags, None)]));
+    rig.settle(batch, done(vec![left_out("u", Scope::Tag, None)]));
     let [bad, good] = rig.sends(["add u:bad", "add u:good"]);
     rig.done(good);
-    rig.settle(bad, done(vec![left_out("u", Concerns::Tags, None)]));
+    rig.settle(bad, done(vec![left_out("u", Scope::Tag, None)]));
     assert_eq!(
         rig.outcomes(),
         ["2 done", "0 done", "1 Request(\"bad\") not applied [0]"]
     );
-    assert_eq!(rig.schedule.splits(rig.source), 1);
+    assert_eq!(rig.schedule.splits(rig.producer), 1);
     rig.is_empty();
 }

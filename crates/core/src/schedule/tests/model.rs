@@ -1,4 +1,4 @@
-//! A model: random sources, changes, answers and times against a service that applies requests at any moment it may,
+//! A model: random producers, changes, answers and times against a service that applies requests at any moment it may,
 //! and against the rules, counted anew after every step.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use super::service::{Asked, Service, is_guilty};
 use super::*;
 
-pub(super) const SOURCES: usize = 3;
+pub(super) const PRODUCERS: usize = 3;
 const ACCOUNTS: usize = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
     Push {
-        source: usize,
+        producer: usize,
         account: usize,
         kind: u8,
         first: usize,
@@ -33,7 +33,7 @@ enum Step {
         late: bool,
     },
     Withdraw(usize),
-    Hurry(usize, bool),
+    Flushing(usize, bool),
     Flush(usize),
     End(usize),
     Pass(u64),
@@ -41,7 +41,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let push = (
-        0..SOURCES,
+        0..PRODUCERS,
         0..ACCOUNTS,
         0u8..5,
         0usize..12,
@@ -49,61 +49,61 @@ fn step() -> impl Strategy<Value = Step> {
         prop::option::weighted(0.1, 0u64..60),
     );
     prop_oneof![
-        8 => push.prop_map(|(source, account, kind, first, count, time)| Step::Push {
-            source, account, kind, first, count, time,
+        8 => push.prop_map(|(producer, account, kind, first, count, time)| Step::Push {
+            producer, account, kind, first, count, time,
         }),
-        8 => (0..SOURCES).prop_map(Step::Next),
-        5 => (0..SOURCES, 0usize..4).prop_map(|(source, lane)| Step::Turn(source, lane)),
+        8 => (0..PRODUCERS).prop_map(Step::Next),
+        5 => (0..PRODUCERS, 0usize..4).prop_map(|(producer, queue)| Step::Turn(producer, queue)),
         5 => any::<usize>().prop_map(Step::Land),
         6 => (any::<usize>(), 0u8..6, any::<u8>(), prop::bool::weighted(0.3))
             .prop_map(|(which, how, chosen, late)| Step::Settle { which, how, chosen, late }),
         1 => any::<usize>().prop_map(Step::Withdraw),
-        1 => (0..SOURCES, any::<bool>()).prop_map(|(source, hurried)| Step::Hurry(source, hurried)),
-        1 => (0..SOURCES).prop_map(Step::Flush),
-        1 => prop::option::weighted(0.1, 0..SOURCES)
-            .prop_map(|source| source.map_or(Step::Pass(1), Step::End)),
+        1 => (0..PRODUCERS, any::<bool>()).prop_map(|(producer, flushing)| Step::Flushing(producer, flushing)),
+        1 => (0..PRODUCERS).prop_map(Step::Flush),
+        1 => prop::option::weighted(0.1, 0..PRODUCERS)
+            .prop_map(|producer| producer.map_or(Step::Pass(1), Step::End)),
         4 => prop_oneof![0u64..12, 0u64..300].prop_map(Step::Pass),
     ]
 }
 
 pub(super) struct World {
     pub(super) schedule: Schedule<usize, &'static str>,
-    pub(super) sources: Vec<Source>,
+    pub(super) producers: Vec<ProducerId>,
     pub(super) now: Duration,
     pub(super) service: Service,
     /// Each with whether an attempt of it has landed.
     pub(super) under_way: Vec<(Batch, bool)>,
     /// Attempts that were given up, each with the time until which it may land.
     pub(super) late: Vec<(Duration, Asked)>,
-    pub(super) pushed: Vec<(usize, Change, Number)>,
+    pub(super) pushed: Vec<(usize, Change, ChangeId)>,
     pub(super) withdrawn: BTreeSet<usize>,
-    pub(super) settled: BTreeMap<usize, Option<Failed<&'static str>>>,
-    pub(super) splits: [u64; SOURCES],
+    pub(super) settled: BTreeMap<usize, Option<ChangeFailure<&'static str>>>,
+    pub(super) splits: [u64; PRODUCERS],
     /// Each with how many changes were pushed before it.
     pub(super) flushes: Vec<(usize, Flush, usize)>,
 }
 
-const PACES: [Pace; SOURCES] = [
-    Pace {
+const POLICIES: [BatchPolicy; PRODUCERS] = [
+    BatchPolicy {
         linger: Duration::from_millis(10),
-        settling: Duration::from_millis(200),
-        room: 8,
+        late_window: Duration::from_millis(200),
+        capacity: 8,
         full_slot_is_enough: true,
-        remembers: false,
+        remember_rejected: false,
     },
-    Pace {
+    BatchPolicy {
         linger: Duration::MAX,
-        settling: Duration::from_millis(100),
-        room: 5,
+        late_window: Duration::from_millis(100),
+        capacity: 5,
         full_slot_is_enough: false,
-        remembers: true,
+        remember_rejected: true,
     },
-    Pace {
+    BatchPolicy {
         linger: Duration::ZERO,
-        settling: Duration::from_millis(50),
-        room: 1_000,
+        late_window: Duration::from_millis(50),
+        capacity: 1_000,
         full_slot_is_enough: false,
-        remembers: true,
+        remember_rejected: true,
     },
 ];
 
@@ -112,10 +112,10 @@ impl World {
         let mut rules = Rules::default();
         rules.limits.users_per_request = 3;
         let mut schedule = Schedule::new(rules);
-        let sources = PACES.map(|pace| schedule.open(pace)).to_vec();
+        let producers = POLICIES.map(|policy| schedule.open(policy)).to_vec();
         World {
             schedule,
-            sources,
+            producers,
             now: Duration::ZERO,
             service: Service::default(),
             under_way: Vec::new(),
@@ -123,7 +123,7 @@ impl World {
             pushed: Vec::new(),
             withdrawn: BTreeSet::new(),
             settled: BTreeMap::new(),
-            splits: [0; SOURCES],
+            splits: [0; PRODUCERS],
             flushes: Vec::new(),
         }
     }
@@ -131,7 +131,7 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Push {
-                source,
+                producer,
                 account,
                 kind,
                 first,
@@ -147,18 +147,18 @@ impl World {
                 };
                 let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
                 let reply = self.pushed.len();
-                let of = self.sources[source];
-                let number = self
+                let id = self.producers[producer];
+                let id = self
                     .schedule
-                    .push(of, change.clone(), reply, deadline, self.now);
-                self.pushed.push((source, change, number));
+                    .push(id, change.clone(), reply, deadline, self.now);
+                self.pushed.push((producer, change, id));
             }
-            Step::Next(source) => {
-                let _ = self.next(source);
+            Step::Next(producer) => {
+                let _ = self.next(producer);
             }
-            Step::Turn(source, lane) => {
-                let operation = Operation::ALL[lane];
-                self.schedule.had_its_turn(self.sources[source], operation);
+            Step::Turn(producer, queue) => {
+                let operation = Operation::ALL[queue];
+                self.schedule.admitted(self.producers[producer], operation);
             }
             Step::Land(which) => self.land(which),
             Step::Settle {
@@ -184,12 +184,14 @@ impl World {
                 }
             }
             Step::Withdraw(_) => {}
-            Step::Hurry(source, hurried) => self.schedule.hurry(self.sources[source], hurried),
-            Step::Flush(source) => {
-                let flush = self.schedule.flush(self.sources[source]);
-                self.flushes.push((source, flush, self.pushed.len()));
+            Step::Flushing(producer, flushing) => self
+                .schedule
+                .set_flushing(self.producers[producer], flushing),
+            Step::Flush(producer) => {
+                let flush = self.schedule.flush(self.producers[producer]);
+                self.flushes.push((producer, flush, self.pushed.len()));
             }
-            Step::End(source) => self.schedule.end(self.sources[source], self.now),
+            Step::End(producer) => self.schedule.end(self.producers[producer], self.now),
             Step::Pass(time) => self.pass(ms(time)),
         }
         self.check();
@@ -203,10 +205,10 @@ impl World {
     }
 
     /// Whether there was something to send.
-    fn next(&mut self, source: usize) -> bool {
-        match self.schedule.next(self.sources[source], self.now) {
+    fn next(&mut self, producer: usize) -> bool {
+        match self.schedule.next(self.producers[producer], self.now) {
             Next::Send(batch) => {
-                assert_eq!(batch.source, self.sources[source]);
+                assert_eq!(batch.producer, self.producers[producer]);
                 let users: BTreeSet<&str> = batch.slots().iter().map(Slot::account).collect();
                 assert_eq!(users.len(), batch.slots().len(), "an account twice");
                 assert!((1..=3).contains(&users.len()));
@@ -244,7 +246,7 @@ impl World {
             Some(at) => self.late[at].1.clone(),
             None => {
                 let (batch, landed) = &mut self.under_way[which];
-                let asked = Asked::of(batch);
+                let asked = Asked::from_batch(batch);
                 if asked.guilty().is_some() {
                     return; // it refuses the whole
                 }
@@ -256,10 +258,10 @@ impl World {
     }
 
     fn settle(&mut self, batch: Batch, how: u8, chosen: u8, late: bool) {
-        let mut asked = Asked::of(&batch);
+        let mut asked = Asked::from_batch(&batch);
         let guilty = asked.guilty();
-        let source = self.sources.iter().position(|it| *it == batch.source);
-        let source = source.expect("a source of the world");
+        let producer = self.producers.iter().position(|it| *it == batch.producer);
+        let producer = producer.expect("a producer of the world");
         let chosen: Vec<bool> = (0..8).map(|bit| chosen & (1 << bit) != 0).collect();
         let verdict = match (how, guilty) {
             (0, _) => Verdict::Failed("down", Effect::NotApplied),
@@ -267,24 +269,24 @@ impl World {
                 self.apply_some(&asked, &chosen);
                 Verdict::Failed("lost", Effect::PossiblyApplied)
             }
-            (2, Some(concerns)) => {
+            (2, Some(scope)) => {
                 let mut left_out = Vec::new();
                 for (account, tags) in &asked.slots {
                     match is_guilty(asked.operation, account, tags) {
-                        Some(_) => left_out.push(super::left_out(account, concerns, None)),
+                        Some(_) => left_out.push(super::left_out(account, scope, None)),
                         None => self.service.apply(asked.operation, account, tags),
                     }
                 }
                 done(left_out)
             }
-            (_, Some(concerns)) => Verdict::SomebodysFault(fault(concerns)),
+            (_, Some(scope)) => Verdict::Ambiguous(fault(scope)),
             (2..=3, None) => {
                 let mut left_out = Vec::new();
                 for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {
                     let again_at = Some(self.now + ms(7));
                     match chosen && batch.tries() < 3 {
                         true => {
-                            left_out.push(super::left_out(account, Concerns::Account, again_at));
+                            left_out.push(super::left_out(account, Scope::Account, again_at));
                         }
                         false => self.service.apply(asked.operation, account, tags),
                     }
@@ -297,13 +299,13 @@ impl World {
             }
         };
         // who fails as not applied is not carried out late either
-        let late = late && how > 0 && !matches!(&verdict, Verdict::SomebodysFault(_));
+        let late = late && how > 0 && !matches!(&verdict, Verdict::Ambiguous(_));
         if late {
             if let Verdict::Done { left_out } = &verdict {
                 let done = |account: &str| left_out.iter().all(|it| it.account != account);
                 asked.slots.retain(|(account, _)| done(account));
             }
-            let until = self.now + PACES[source].settling;
+            let until = self.now + POLICIES[producer].late_window;
             self.late.push((until, asked));
         }
         self.schedule.settle(batch, verdict, late, self.now);
@@ -319,18 +321,18 @@ impl World {
 
     /// Everything is answered until nothing is left.
     fn finish(&mut self) {
-        for source in self.sources.clone() {
-            self.schedule.hurry(source, true);
+        for producer in self.producers.clone() {
+            self.schedule.set_flushing(producer, true);
         }
         for _ in 0..20_000 {
-            for source in 0..SOURCES {
+            for producer in 0..PRODUCERS {
                 for operation in Operation::ALL {
-                    self.schedule.had_its_turn(self.sources[source], operation);
+                    self.schedule.admitted(self.producers[producer], operation);
                 }
-                while self.next(source) {
+                while self.next(producer) {
                     let (batch, _) = self.under_way.pop().expect("it was just sent");
                     let operation = batch.operation();
-                    self.schedule.had_its_turn(self.sources[source], operation);
+                    self.schedule.admitted(self.producers[producer], operation);
                     self.settle(batch, 4, 0, false);
                     self.check();
                 }

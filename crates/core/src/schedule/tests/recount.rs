@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::model::{SOURCES, World};
+use super::model::{PRODUCERS, World};
 use super::*;
 
 /// What may be true of one tag of one account, by all changes in their order.
@@ -15,32 +15,40 @@ struct May {
 impl World {
     /// All that can be counted anew.
     pub(super) fn check(&mut self) {
-        for source in 0..SOURCES {
-            for settled in self.schedule.take_settled(self.sources[source]) {
-                assert_eq!(self.pushed[settled.reply].0, source);
+        for producer in 0..PRODUCERS {
+            for settled in self.schedule.take_settled(self.producers[producer]) {
+                assert_eq!(self.pushed[settled.reply].0, producer);
                 assert!(!self.withdrawn.contains(&settled.reply));
-                let before = self.settled.insert(settled.reply, settled.failed);
+                let before = self.settled.insert(settled.reply, settled.failure);
                 assert!(before.is_none(), "settled twice");
             }
         }
         let schedule = &self.schedule;
-        let mut behind: HashMap<(Source, Operation), usize> = HashMap::new();
-        for (at, source) in self.sources.iter().enumerate() {
-            let of_source = || schedule.changes.values().filter(|it| it.source == *source);
-            let unsent = of_source().filter(|it| it.left > 0).count();
-            let unsettled = of_source().count();
-            assert_eq!(schedule.unsent(*source), unsent);
-            assert_eq!(schedule.unsettled(*source), unsettled);
+        let mut blocked: HashMap<(ProducerId, Operation), usize> = HashMap::new();
+        for (at, producer) in self.producers.iter().enumerate() {
+            let of_producer = || {
+                schedule
+                    .changes
+                    .values()
+                    .filter(|it| it.producer == *producer)
+            };
+            let unsent = of_producer().filter(|it| it.left > 0).count();
+            let unsettled = of_producer().count();
+            assert_eq!(schedule.unsent(*producer), unsent);
+            assert_eq!(schedule.unsettled(*producer), unsettled);
             let over =
                 |reply: &usize| self.settled.contains_key(reply) || self.withdrawn.contains(reply);
             let pushed = (0..self.pushed.len()).filter(|reply| self.pushed[*reply].0 == at);
             assert_eq!(pushed.filter(|reply| !over(reply)).count(), unsettled);
-            let taken = self.under_way.iter().filter(|it| it.0.source == *source);
-            assert_eq!(schedule.sources[source].under_way, taken.count());
+            let taken = self
+                .under_way
+                .iter()
+                .filter(|it| it.0.producer == *producer);
+            assert_eq!(schedule.producers[producer].under_way, taken.count());
         }
-        let waiting = self.sources.iter().flat_map(|source| {
-            let lanes = schedule.sources[source].lanes.iter();
-            lanes.flat_map(|lane| &lane.again)
+        let waiting = self.producers.iter().flat_map(|producer| {
+            let queues = schedule.producers[producer].queues.iter();
+            queues.flat_map(|queue| &queue.retry_queue)
         });
         let all: Vec<&Batch> = self
             .under_way
@@ -48,37 +56,37 @@ impl World {
             .map(|it| &it.0)
             .chain(waiting)
             .collect();
-        for (name, queue) in &schedule.accounts {
+        for (name, account_queue) in &schedule.accounts {
             let mut slots = all.iter().flat_map(|batch| {
                 let slots = batch.slots().iter().filter(|it| it.account() == &**name);
-                slots.map(|slot| (batch.source, batch.operation, slot))
+                slots.map(|slot| (batch.producer, batch.operation, slot))
             });
-            assert_eq!(queue.under_way, slots.clone().count());
-            // together are only slots of one kind of one source
-            if let Some((source, operation, _)) = slots.next() {
-                assert!(slots.all(|it| (it.0, it.1) == (source, operation)));
+            assert_eq!(account_queue.under_way, slots.clone().count());
+            // together are only slots of one kind of one producer
+            if let Some((producer, operation, _)) = slots.next() {
+                assert!(slots.all(|it| (it.0, it.1) == (producer, operation)));
             }
-            assert!(queue.waiting.iter().is_sorted());
-            for (at, number) in queue.waiting.iter().enumerate() {
-                let entry = &schedule.changes[number];
+            assert!(account_queue.waiting.iter().is_sorted());
+            for (at, id) in account_queue.waiting.iter().enumerate() {
+                let entry = &schedule.changes[id];
                 assert!(entry.left > 0 && entry.change.account() == &**name);
-                if at > 0 || !queue.active {
-                    *behind
-                        .entry((entry.source, entry.change.operation()))
+                if at > 0 || !account_queue.active {
+                    *blocked
+                        .entry((entry.producer, entry.change.operation()))
                         .or_default() += 1;
                 }
             }
         }
-        for source in &self.sources {
+        for producer in &self.producers {
             for operation in Operation::ALL {
-                let lane = &schedule.sources[source].lanes[operation as usize];
-                let counted = behind.get(&(*source, operation)).copied();
-                assert_eq!(lane.behind, counted.unwrap_or(0));
+                let queue = &schedule.producers[producer].queues[operation as usize];
+                let counted = blocked.get(&(*producer, operation)).copied();
+                assert_eq!(queue.blocked, counted.unwrap_or(0));
                 let active = schedule.accounts.values().filter(|it| it.active);
                 let active = active.map(|it| &schedule.changes[&it.waiting[0]]);
-                let active =
-                    active.filter(|it| it.source == *source && it.change.operation() == operation);
-                assert_eq!(lane.packer.users(), active.count());
+                let active = active
+                    .filter(|it| it.producer == *producer && it.change.operation() == operation);
+                assert_eq!(queue.packer.users(), active.count());
             }
         }
         self.check_splits();
@@ -87,21 +95,21 @@ impl World {
 
     /// A flush waits for what was pushed before it, and for nothing else.
     fn check_flushes(&self) {
-        for (source, flush, pushed) in &self.flushes {
+        for (producer, flush, pushed) in &self.flushes {
             let before = self.pushed[..*pushed].iter().enumerate();
-            let before = before.filter(|(_, pushed)| pushed.0 == *source);
+            let before = before.filter(|(_, pushed)| pushed.0 == *producer);
             let left = before.filter(|(reply, _)| {
                 !self.settled.contains_key(reply) && !self.withdrawn.contains(reply)
             });
-            let (left, source) = (left.count(), self.sources[*source]);
-            assert_eq!(self.schedule.unsettled_before(source, *flush), left);
-            assert_eq!(self.schedule.is_flushed(source, *flush), left == 0);
+            let (left, producer) = (left.count(), self.producers[*producer]);
+            assert_eq!(self.schedule.unsettled_before(producer, *flush), left);
+            assert_eq!(self.schedule.is_flushed(producer, *flush), left == 0);
         }
     }
 
     fn check_splits(&mut self) {
-        for (source, known) in self.sources.iter().zip(&mut self.splits) {
-            let splits = self.schedule.splits(*source);
+        for (producer, known) in self.producers.iter().zip(&mut self.splits) {
+            let splits = self.schedule.splits(*producer);
             assert!(splits >= *known);
             *known = splits;
         }

@@ -29,7 +29,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(batch: &Batch) -> Asked {
+    pub(super) fn from_batch(batch: &Batch) -> Asked {
         let slots = batch.slots().iter().map(|slot| {
             let tags = slot.tags().map(str::to_owned).collect();
             (slot.account().to_owned(), tags)
@@ -40,31 +40,31 @@ impl Asked {
         }
     }
 
-    pub(super) fn guilty(&self) -> Option<Concerns> {
+    pub(super) fn guilty(&self) -> Option<Scope> {
         let mut slots = self.slots.iter();
         slots.find_map(|(account, tags)| is_guilty(self.operation, account, tags))
     }
 }
 
 /// `u3` is at fault when it is added to, and tag `t5` whenever it is removed.
-pub(super) fn is_guilty(operation: Operation, account: &str, tags: &[String]) -> Option<Concerns> {
+pub(super) fn is_guilty(operation: Operation, account: &str, tags: &[String]) -> Option<Scope> {
     let tag = tags.iter().any(|tag| tag == "t5");
     match operation {
-        Operation::Add if account == "u3" => Some(Concerns::Operation),
-        Operation::Remove if tag => Some(Concerns::Tags),
+        Operation::Add if account == "u3" => Some(Scope::Request),
+        Operation::Remove if tag => Some(Scope::Tag),
         _ => None,
     }
 }
 
 /// Sends all there is, one request after the other; one is refused if `guilty` says so of one of its slots.
 /// Answers with the number of requests.
-pub(super) fn run(rig: &mut Rig, concerns: Concerns, guilty: impl Fn(&Slot) -> bool) -> u64 {
+pub(super) fn run(rig: &mut Rig, scope: Scope, guilty: impl Fn(&Slot) -> bool) -> u64 {
     let mut requests = 0;
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.had_its_turn(rig.source, batch.operation());
+        rig.schedule.admitted(rig.producer, batch.operation());
         requests += 1;
         match batch.slots().iter().any(&guilty) {
-            true => rig.settle(batch, Verdict::SomebodysFault(fault(concerns))),
+            true => rig.settle(batch, Verdict::Ambiguous(fault(scope))),
             false => rig.done(batch),
         }
     }

@@ -4,62 +4,60 @@ use super::service::run;
 use super::*;
 
 /// A hundred users, some of them guilty: how many requests it takes, how many of them are split, and who failed.
-fn of_a_hundred(guilty: &[usize], concerns: Concerns) -> (u64, u64, Vec<usize>) {
+fn of_a_hundred(guilty: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
     let mut rig = Rig::new();
     for user in 0..100 {
         rig.push(Change::add(format!("u{user}"), ["a"]));
     }
     let names: Vec<String> = guilty.iter().map(|user| format!("u{user}")).collect();
-    let requests = run(&mut rig, concerns, |slot| {
+    let requests = run(&mut rig, scope, |slot| {
         names.iter().any(|name| name == slot.account())
     });
     let mut failed = Vec::new();
-    let settled = rig.schedule.take_settled(rig.source);
+    let settled = rig.schedule.take_settled(rig.producer);
     assert_eq!(settled.len(), 100);
     for settled in settled {
-        if let Some(why) = settled.failed {
+        if let Some(failure) = settled.failure {
             assert_eq!(
-                (why.why, why.undone, why.effect),
-                (Why::Request("bad"), vec![0], Effect::NotApplied)
+                (failure.cause, failure.undone, failure.effect),
+                (FailureCause::Request("bad"), vec![0], Effect::NotApplied)
             );
             failed.push(settled.reply as usize);
         }
     }
     failed.sort_unstable();
-    let splits = rig.schedule.splits(rig.source);
+    let splits = rig.schedule.splits(rig.producer);
     rig.is_empty();
     (requests, splits, failed)
 }
 
 #[test]
 fn who_is_at_fault_among_a_hundred_is_found_alone_and_the_others_are_done() {
-    for concerns in [Concerns::Account, Concerns::Operation, Concerns::Tags] {
+    for scope in [Scope::Account, Scope::Request, Scope::Tag] {
         // 100, 50, 25, 13, 7, 4, 2: the first stands alone after seven splits, the last after six, the first shared
-        assert_eq!(of_a_hundred(&[0], concerns), (15, 7, vec![0]));
-        assert_eq!(of_a_hundred(&[99], concerns), (13, 6, vec![99]));
-        assert_eq!(of_a_hundred(&[0, 1], concerns), (15, 7, vec![0, 1]));
-        assert_eq!(of_a_hundred(&[0, 99], concerns), (25, 12, vec![0, 99]));
+        assert_eq!(of_a_hundred(&[0], scope), (15, 7, vec![0]));
+        assert_eq!(of_a_hundred(&[99], scope), (13, 6, vec![99]));
+        assert_eq!(of_a_hundred(&[0, 1], scope), (15, 7, vec![0, 1]));
+        assert_eq!(of_a_hundred(&[0, 99], scope), (25, 12, vec![0, 99]));
     }
 }
 
 #[test]
 fn where_all_are_at_fault_it_takes_one_request_less_than_twice_as_many_as_there_are_users() {
     let all: Vec<usize> = (0..100).collect();
-    assert_eq!(of_a_hundred(&all, Concerns::Account), (199, 99, all));
+    assert_eq!(of_a_hundred(&all, Scope::Account), (199, 99, all));
 }
 
 #[test]
 fn changes_that_share_a_slot_are_split_where_their_tags_may_be_at_fault() {
-    for concerns in [Concerns::Operation, Concerns::Tags] {
+    for scope in [Scope::Request, Scope::Tag] {
         let mut rig = Rig::new();
         for tag in tags(0, 10) {
             rig.push(Change::add("u", [tag]));
         }
-        let requests = run(&mut rig, concerns, |slot| {
-            slot.tags().any(|tag| tag == "t3")
-        });
+        let requests = run(&mut rig, scope, |slot| slot.tags().any(|tag| tag == "t3"));
         // 10, 5, 2
-        assert_eq!((requests, rig.schedule.splits(rig.source)), (7, 3));
+        assert_eq!((requests, rig.schedule.splits(rig.producer)), (7, 3));
         let failed: Vec<String> = rig.outcomes();
         assert_eq!(failed.len(), 10);
         let failed: Vec<&String> = failed.iter().filter(|it| !it.ends_with("done")).collect();
@@ -74,26 +72,26 @@ fn changes_that_share_a_slot_fail_together_where_the_account_is_at_fault() {
     for tag in tags(0, 10) {
         rig.push(Change::add("u", [tag]));
     }
-    assert_eq!(run(&mut rig, Concerns::Account, |_| true), 1);
+    assert_eq!(run(&mut rig, Scope::Account, |_| true), 1);
     assert_eq!(rig.outcomes().len(), 10);
-    assert_eq!(rig.schedule.splits(rig.source), 0);
+    assert_eq!(rig.schedule.splits(rig.producer), 0);
     rig.is_empty();
 }
 
 #[test]
 fn changes_of_the_same_tags_are_not_told_apart() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     for change in 0..1_000 {
         rig.push(Change::add(
             "u",
             [if change % 3 == 0 { "bad" } else { "good" }],
         ));
     }
-    let requests = run(&mut rig, Concerns::Tags, |slot| {
+    let requests = run(&mut rig, Scope::Tag, |slot| {
         slot.tags().any(|tag| tag == "bad")
     });
-    assert_eq!((requests, rig.schedule.splits(rig.source)), (3, 1));
+    assert_eq!((requests, rig.schedule.splits(rig.producer)), (3, 1));
     let outcomes = rig.outcomes();
     let failed = outcomes.iter().filter(|it| !it.ends_with("done"));
     assert_eq!((outcomes.len(), failed.count()), (1_000, 334));
@@ -103,12 +101,12 @@ fn changes_of_the_same_tags_are_not_told_apart() {
 #[test]
 fn the_next_change_of_an_account_waits_until_all_halves_are_settled() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push(Change::add("u", ["a"]));
     rig.push(Change::add("u", ["b"]));
     rig.push(Change::remove("u", ["a"]));
     let [batch] = rig.sends(["add u:a,b"]);
-    rig.settle(batch, Verdict::SomebodysFault(fault(Concerns::Tags)));
+    rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
     let [first, second] = rig.sends(["add u:a", "add u:b"]);
     rig.done(first);
     rig.waits();
@@ -119,23 +117,23 @@ fn the_next_change_of_an_account_waits_until_all_halves_are_settled() {
 #[test]
 fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_elses() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     for user in ["u", "v", "w"] {
         rig.push(Change::add(user, ["a"]));
     }
     let possibly = Fault {
         effect: Effect::PossiblyApplied,
-        ..fault(Concerns::Tags)
+        ..fault(Scope::Tag)
     };
     let batch = rig.take();
-    let mut left = left_out("u", Concerns::Tags, Some(rig.now));
+    let mut left = left_out("u", Scope::Tag, Some(rig.now));
     left.fault.effect = Effect::PossiblyApplied;
-    let others = ["v", "w"].map(|user| left_out(user, Concerns::Tags, Some(rig.now)));
+    let others = ["v", "w"].map(|user| left_out(user, Scope::Tag, Some(rig.now)));
     rig.settle(batch, done([left].into_iter().chain(others).collect()));
     let [batch] = rig.sends(["add u:a v:a w:a"]);
-    rig.settle(batch, Verdict::SomebodysFault(fault(Concerns::Tags)));
+    rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
     let [both, w] = rig.sends(["add u:a v:a", "add w:a"]);
-    rig.settle(w, Verdict::SomebodysFault(possibly));
+    rig.settle(w, Verdict::Ambiguous(possibly));
     rig.settle(both, Verdict::Failed("down", Effect::NotApplied));
     assert_eq!(
         rig.outcomes(),
@@ -150,12 +148,12 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
 #[test]
 fn a_half_has_no_longer_time_than_its_own_changes() {
     let mut rig = Rig::new();
-    rig.hurry();
+    rig.flush();
     rig.push_until(Change::add("u", ["a"]), ms(5_000));
     rig.push_until(Change::add("v", ["a"]), ms(9_000));
     let batch = rig.take();
     assert_eq!(batch.deadline(), ms(9_000));
-    rig.settle(batch, Verdict::SomebodysFault(fault(Concerns::Tags)));
+    rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
     assert_eq!(
         [rig.take(), rig.take()].map(|it| it.deadline()),
         [5_000, 9_000].map(ms)

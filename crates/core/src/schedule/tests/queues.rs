@@ -1,12 +1,12 @@
-//! When what a source has is enough for a request.
+//! When what a producer has is enough for a request.
 
 use super::*;
 
 /// Nothing but a hundred users or hurry makes a request.
-const BULK: Pace = Pace {
+const BULK: BatchPolicy = BatchPolicy {
     linger: Duration::MAX,
     full_slot_is_enough: false,
-    ..PACE
+    ..POLICY
 };
 
 fn push_users(rig: &mut Rig, users: std::ops::Range<usize>) {
@@ -17,7 +17,7 @@ fn push_users(rig: &mut Rig, users: std::ops::Range<usize>) {
 
 #[test]
 fn a_hundred_users_are_a_request_and_ninety_nine_are_none() {
-    let mut rig = Rig::of(BULK);
+    let mut rig = Rig::with_policy(BULK);
     push_users(&mut rig, 0..99);
     rig.waits();
     push_users(&mut rig, 99..250);
@@ -26,8 +26,8 @@ fn a_hundred_users_are_a_request_and_ninety_nine_are_none() {
         [100; 2]
     );
     rig.waits();
-    assert_eq!(rig.schedule.unsent(rig.source), 50);
-    assert_eq!(rig.schedule.unsettled(rig.source), 250);
+    assert_eq!(rig.schedule.unsent(rig.producer), 50);
+    assert_eq!(rig.schedule.unsettled(rig.producer), 250);
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn who_is_left_after_a_full_request_lingers_anew() {
 
 #[test]
 fn the_further_slots_of_who_has_lingered_do_not_linger_again() {
-    let mut rig = Rig::of(Pace {
+    let mut rig = Rig::with_policy(BatchPolicy {
         full_slot_is_enough: false,
-        ..PACE
+        ..POLICY
     });
     rig.push(Change::add("u", tags(0, 25)));
     rig.waits_until(ms(1_010));
@@ -71,9 +71,9 @@ fn the_further_slots_of_who_has_lingered_do_not_linger_again() {
 #[test]
 fn a_full_slot_is_enough_where_the_source_says_so() {
     for enough in [false, true] {
-        let mut rig = Rig::of(Pace {
+        let mut rig = Rig::with_policy(BatchPolicy {
             full_slot_is_enough: enough,
-            ..PACE
+            ..POLICY
         });
         rig.push(Change::add("u", tags(0, 9)));
         rig.push(Change::add("v", ["a"]));
@@ -98,9 +98,9 @@ fn every_full_slot_of_a_change_goes_at_once_and_the_rest_lingers() {
 
 #[test]
 fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
-    let mut rig = Rig::of(Pace {
+    let mut rig = Rig::with_policy(BatchPolicy {
         linger: ms(60_000),
-        ..PACE
+        ..POLICY
     });
     rig.push(Change::add("u", tags(0, 10)));
     let first = rig.take();
@@ -114,19 +114,19 @@ fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
 
 #[test]
 fn hurry_sends_what_is_there_and_its_end_makes_the_next_wait() {
-    let mut rig = Rig::of(BULK);
+    let mut rig = Rig::with_policy(BULK);
     push_users(&mut rig, 0..2);
-    rig.hurry();
+    rig.flush();
     let _ = rig.sends(["add u0:a u1:a"]);
-    rig.schedule.hurry(rig.source, false);
+    rig.schedule.set_flushing(rig.producer, false);
     push_users(&mut rig, 2..3);
     rig.waits();
 }
 
 #[test]
 fn hurry_waits_for_those_behind_their_accounts_while_anything_is_under_way() {
-    let mut rig = Rig::of(BULK);
-    rig.hurry();
+    let mut rig = Rig::with_policy(BULK);
+    rig.flush();
     push_users(&mut rig, 0..1);
     let first = rig.take();
     push_users(&mut rig, 0..2);
@@ -137,8 +137,8 @@ fn hurry_waits_for_those_behind_their_accounts_while_anything_is_under_way() {
 
 #[test]
 fn hurry_does_not_wait_for_an_account_that_settles_or_is_tried_again_later() {
-    let mut rig = Rig::of(BULK);
-    rig.hurry();
+    let mut rig = Rig::with_policy(BULK);
+    rig.flush();
     rig.push(Change::add("u", ["a"]));
     rig.push(Change::add("v", ["a"]));
     rig.push(Change::remove("v", ["a"]));
@@ -146,7 +146,7 @@ fn hurry_does_not_wait_for_an_account_that_settles_or_is_tried_again_later() {
     let first = rig.take();
     assert_eq!(text(&first), "add u:a,b v:a");
     rig.push(Change::add("u", ["c"]));
-    let again = left_out("u", Concerns::Operation, Some(ms(60_000)));
+    let again = left_out("u", Scope::Request, Some(ms(60_000)));
     rig.schedule.settle(first, done(vec![again]), true, rig.now);
     // u's next add and v's removal wait; w is not made to wait with them
     for words in ["add w:a", "remove w:a"] {
@@ -164,7 +164,10 @@ fn hurry_does_not_wait_for_an_account_that_settles_or_is_tried_again_later() {
 
 #[test]
 fn full_room_with_nothing_under_way_is_as_good_as_hurry() {
-    let mut rig = Rig::of(Pace { room: 3, ..BULK });
+    let mut rig = Rig::with_policy(BatchPolicy {
+        capacity: 3,
+        ..BULK
+    });
     push_users(&mut rig, 0..2);
     rig.waits();
     push_users(&mut rig, 2..3);
@@ -177,9 +180,9 @@ fn full_room_with_nothing_under_way_is_as_good_as_hurry() {
 
 #[test]
 fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
-    let mut rig = Rig::of(Pace {
+    let mut rig = Rig::with_policy(BatchPolicy {
         linger: Duration::ZERO,
-        ..PACE
+        ..POLICY
     });
     push_users(&mut rig, 0..1);
     let Next::Send(first) = rig.next() else {
@@ -190,16 +193,16 @@ fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
     push_users(&mut rig, 2..3);
     rig.push(Change::remove("v", ["a"]));
     let _ = rig.sends(["remove v:a"]);
-    rig.schedule.had_its_turn(rig.source, Operation::Add);
+    rig.schedule.admitted(rig.producer, Operation::Add);
     let _ = rig.sends(["add u1:a u2:a"]);
     rig.done(first);
 }
 
 #[test]
 fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
-    let mut rig = Rig::of(Pace {
+    let mut rig = Rig::with_policy(BatchPolicy {
         linger: Duration::ZERO,
-        ..PACE
+        ..POLICY
     });
     push_users(&mut rig, 0..1);
     let Next::Send(first) = rig.next() else {
@@ -212,7 +215,7 @@ fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
         panic!("nothing to send");
     };
     // one that had its turn takes nobody else's away
-    rig.schedule.had_its_turn(rig.source, Operation::Add);
+    rig.schedule.admitted(rig.producer, Operation::Add);
     push_users(&mut rig, 2..4);
     let Next::Send(third) = rig.next() else {
         panic!("nothing to send");
@@ -225,14 +228,14 @@ fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
 
 #[test]
 fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
-    let mut rig = Rig::of(BULK);
+    let mut rig = Rig::with_policy(BULK);
     for user in 0..300 {
         rig.push(Change::add(format!("u{user}"), tags(0, 1 + user % 40)));
     }
-    rig.hurry();
+    rig.flush();
     let mut requests = 0;
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.had_its_turn(rig.source, Operation::Add);
+        rig.schedule.admitted(rig.producer, Operation::Add);
         requests += 1;
         rig.done(batch);
     }
@@ -244,11 +247,11 @@ fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
 
 #[test]
 fn at_the_end_an_add_waits_for_those_that_a_remove_holds_up() {
-    let mut rig = Rig::of(BULK);
+    let mut rig = Rig::with_policy(BULK);
     rig.push(Change::add("u", ["a"]));
     rig.push(Change::remove("v", ["b"]));
     rig.push(Change::add("v", ["a"]));
-    rig.hurry();
+    rig.flush();
     let [remove] = rig.sends(["remove v:b"]);
     rig.done(remove);
     let _ = rig.sends(["add u:a v:a"]);

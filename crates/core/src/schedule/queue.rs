@@ -1,0 +1,264 @@
+//! What one producer has to send: a queue for each operation, its counts, and the accounts that were rejected.
+//!
+//! A flush waits for the changes that came before it. They are counted by epoch, so that it looks at counts and at no
+//! change. A flush ends the epoch: what came before it is of that epoch or an earlier one, what comes later of a later one.
+//!
+//! ```text
+//! changes   a b c │ d e │ f        the first flush waits for a b c, the second for a b c d e
+//! epoch       0      1     2
+//! ```
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::settle::{Fault, Settled};
+use super::{BatchPolicy, ChangeId};
+use crate::packing::SlotPacker;
+use crate::{Operation, Scope};
+
+/// What is known of one producer.
+#[derive(Debug)]
+pub(super) struct Producer<R, E> {
+    pub(super) policy: BatchPolicy,
+    pub(super) queues: [OperationQueue<E>; Operation::ALL.len()],
+    /// Changes with a slot that is in no request yet.
+    pub(super) unsent: usize,
+    /// Changes without an outcome.
+    pub(super) unsettled: Unsettled,
+    /// Batches that are taken and not settled.
+    pub(super) under_way: usize,
+    pub(super) ended: bool,
+    /// True if changes do not wait for others to share their request.
+    pub(super) flushing: bool,
+    /// Requests that were split.
+    pub(super) splits: u64,
+    pub(super) settled: VecDeque<Settled<R, E>>,
+    /// Until when attempts of a killed process before this one may arrive at the service.
+    pub(super) predecessor_late_until: Duration,
+}
+
+impl<R, E> Producer<R, E> {
+    pub(super) fn new(policy: BatchPolicy) -> Producer<R, E> {
+        Producer {
+            policy,
+            queues: std::array::from_fn(|_| OperationQueue::default()),
+            unsent: 0,
+            unsettled: Unsettled::default(),
+            under_way: 0,
+            ended: false,
+            flushing: false,
+            splits: 0,
+            settled: VecDeque::new(),
+            predecessor_late_until: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn queue(&mut self, operation: Operation) -> &mut OperationQueue<E> {
+        &mut self.queues[operation as usize]
+    }
+
+    /// True if what is there is sent now, also where it is full and nothing under way would make space.
+    pub(super) fn is_flushing(&self) -> bool {
+        self.flushing || (self.under_way == 0 && self.unsent >= self.policy.capacity)
+    }
+
+    /// Why this operation on an account would be rejected again.
+    pub(super) fn rejection(&self, account: &str, operation: Operation) -> Option<&Fault<E>> {
+        let of_account = |fault: &&Fault<E>| fault.scope == Scope::Account;
+        let mut queues = self.queues.iter();
+        self.queues[operation as usize]
+            .rejected
+            .get(account)
+            .or_else(|| queues.find_map(|queue| queue.rejected.get(account).filter(of_account)))
+    }
+
+    /// Notes that an operation has changed an account: another one that was rejected before may pass now.
+    pub(super) fn note_changed(&mut self, account: &str, operation: Operation) {
+        for other in Operation::ALL {
+            let rejected = &mut self.queue(other).rejected;
+            if other != operation && !rejected.is_empty() {
+                rejected.remove(account);
+            }
+        }
+    }
+
+    /// Until when an attempt without an answer may arrive, from now on.
+    pub(super) fn late_until(&self, now: Duration) -> Duration {
+        now.saturating_add(self.policy.late_window)
+    }
+}
+
+/// The changes of one producer and operation.
+#[derive(Debug)]
+pub(super) struct OperationQueue<E> {
+    /// Changes whose turn it is.
+    pub(super) packer: SlotPacker<ChangeId>,
+    /// Batches to be sent again, or the halves of split ones.
+    pub(super) retry_queue: VecDeque<Batch>,
+    /// Changes that wait for an earlier one of their account.
+    pub(super) blocked: usize,
+    /// The batch that is taken and not yet admitted by the quota. Until it is, no other is formed, so that changes that come
+    /// meanwhile share a request.
+    pub(super) awaiting_admission: Option<u64>,
+    /// Since when the packer has held its oldest user. After a full request the linger time of the users left begins anew,
+    /// as others are coming in fast.
+    pub(super) since: Option<Duration>,
+    /// True if a user in the packer has as many tags as a slot takes, so that a wait would add none.
+    pub(super) full_slot: bool,
+    /// Accounts that this operation was rejected for, with why.
+    pub(super) rejected: HashMap<Box<str>, Fault<E>>,
+}
+
+/// What a queue can send at a moment.
+pub(super) enum Readiness {
+    /// A batch to be sent again.
+    Retry(Batch),
+    /// Enough changes to form a batch.
+    Ready,
+    /// Nothing before then.
+    NotBefore(Duration),
+    /// Nothing, unless something happens.
+    Idle,
+}
+
+impl<E> Default for OperationQueue<E> {
+    fn default() -> OperationQueue<E> {
+        OperationQueue {
+            packer: SlotPacker::new(),
+            retry_queue: VecDeque::new(),
+            blocked: 0,
+            awaiting_admission: None,
+            since: None,
+            full_slot: false,
+            rejected: HashMap::new(),
+        }
+    }
+}
+
+impl<E> OperationQueue<E> {
+    /// Decides what the queue can send. `quiet`: no batch of the producer is under way.
+    pub(super) fn poll_ready(
+        &mut self,
+        policy: &BatchPolicy,
+        users_per_request: usize,
+        flushing: bool,
+        quiet: bool,
+        now: Duration,
+    ) -> Readiness {
+        if self.awaiting_admission.is_some() {
+            return Readiness::Idle;
+        }
+        if let Some(due) = self.retry_queue.iter().position(|batch| batch.due <= now) {
+            if let Some(batch) = self.retry_queue.remove(due) {
+                self.awaiting_admission = Some(batch.id);
+                return Readiness::Retry(batch);
+            }
+        }
+        let again = self.retry_queue.iter().map(|batch| batch.due).min();
+        let Some(since) = self.since else {
+            return again.map_or(Readiness::Idle, Readiness::NotBefore);
+        };
+        let lingers_until = since.saturating_add(policy.linger);
+        // a blocked change may still come and share the request; with nothing under way nothing would unblock it
+        let alone = flushing && (self.blocked == 0 || quiet);
+        let enough = self.packer.users() >= users_per_request;
+        if enough || self.full_slot || alone || lingers_until <= now {
+            return Readiness::Ready;
+        }
+        match again {
+            Some(again) => Readiness::NotBefore(again.min(lingers_until)),
+            None if lingers_until == Duration::MAX => Readiness::Idle,
+            None => Readiness::NotBefore(lingers_until),
+        }
+    }
+
+    /// Takes one slot each of the users of a request.
+    pub(super) fn take_batch(&mut self, users_per_request: usize, now: Duration) -> Vec<ChangeId> {
+        self.full_slot = false;
+        let taken = self.packer.take_batch(users_per_request);
+        if self.packer.is_empty() {
+            self.since = None;
+        } else if taken.len() >= users_per_request {
+            self.since = Some(now);
+        }
+        taken
+    }
+
+    /// Adds a change whose turn it is.
+    pub(super) fn insert(&mut self, id: ChangeId, slots: usize, came: Duration) {
+        self.packer.insert(id, slots);
+        self.since = Some(self.since.map_or(came, |since| since.min(came)));
+    }
+
+    /// Removes a change that is in the packer.
+    pub(super) fn remove(&mut self, id: ChangeId) {
+        self.packer.remove(id);
+        if self.packer.is_empty() {
+            self.since = None;
+            self.full_slot = false;
+        }
+    }
+}
+
+/// A flush of a producer: it is over when every change that came before it has its outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Flush(Epoch);
+
+/// How many flushes came before.
+pub(super) type Epoch = u64;
+
+/// How many changes of a producer have no outcome.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    epoch: Epoch,
+    total: usize,
+    /// Holds no zeros: as many epochs as have such changes.
+    by_epoch: BTreeMap<Epoch, usize>,
+}
+
+impl Unsettled {
+    /// Counts a change, and returns its epoch.
+    pub(super) fn add(&mut self) -> Epoch {
+        self.total += 1;
+        *self.by_epoch.entry(self.epoch).or_default() += 1;
+        self.epoch
+    }
+
+    /// Counts a change off, by its epoch: it has its outcome, or was withdrawn.
+    pub(super) fn remove(&mut self, epoch: Epoch) {
+        self.total -= 1;
+        if let Some(count) = self.by_epoch.get_mut(&epoch) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_epoch.remove(&epoch);
+            }
+        }
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.total
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.total == 0 && self.by_epoch.is_empty()
+    }
+
+    pub(super) fn flush(&mut self) -> Flush {
+        self.epoch += 1;
+        Flush(self.epoch - 1)
+    }
+
+    pub(super) fn is_over(&self, flush: Flush) -> bool {
+        let oldest = self.by_epoch.first_key_value();
+        oldest.is_none_or(|(epoch, _)| *epoch > flush.0)
+    }
+
+    pub(super) fn left_of(&self, flush: Flush) -> usize {
+        self.by_epoch
+            .range(..=flush.0)
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
