@@ -1,19 +1,24 @@
-//! The body of an answer, kept from ureq: ureq logs each byte that it reads, and an answer may repeat the UserSig. It
-//! gets what says where the body ends, and an `x` for each byte of content; the content waits beside it.
+//! The body of an answer, hidden from ureq: ureq logs every byte that it reads, and an answer may repeat the UserSig. So
+//! ureq gets the framing that says where the body ends, and an `x` for each byte of content. The content is kept aside.
+//!
+//! ```text
+//! arrives:    5\r\nhello\r\n0\r\n\r\n
+//! ureq gets:  5\r\nxxxxx\r\n0\r\n\r\n      content: hello
+//! ```
 
-/// Put in the place of a byte that ureq need not know.
+/// Replaces a byte that ureq need not see.
 const COVER: u8 = b'x';
 
-/// How far a body has come.
+/// Where in a body the next byte is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// All that comes is content: it has a length, or ends with the connection.
+    /// In a body without chunks: all bytes are content.
     Plain,
-    /// In the line that says how long the next chunk is.
+    /// In the line with the next chunk's size.
     Size { bytes: u64, extension: bool },
-    /// In a chunk, of which so many bytes are to come.
+    /// In a chunk, with so many bytes left.
     Chunk(u64),
-    /// In the line's end after a chunk.
+    /// In the line end after a chunk.
     ChunkEnd,
     /// In the lines after the last chunk.
     Trailer,
@@ -29,7 +34,7 @@ impl Body {
         if chunked { Body::SIZE } else { Body::Plain }
     }
 
-    /// Takes what has arrived: appends the content to `content`, and covers in `arrived` what ureq need not know.
+    /// Takes what has arrived: appends content to `content`, and covers in `arrived` what ureq need not see.
     pub(super) fn take(&mut self, arrived: &mut [u8], content: &mut Vec<u8>) {
         let mut rest = arrived;
         while !rest.is_empty() {

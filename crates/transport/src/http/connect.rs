@@ -1,4 +1,4 @@
-//! Opening a connection: each of the host's addresses in turn, within the deadline, ended at once by a cancel.
+//! Opens a connection: tries each of the host's addresses in turn until the deadline or a cancel.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -13,17 +13,17 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use crate::Phase;
 use crate::wait::WaitEnd;
 
-use super::addresses::Addresses;
-use super::attempt::{Attempt, Trouble};
+use super::context::{ExchangeContext, TransportError};
 use super::epoch::Epoch;
+use super::resolve::Addresses;
 use super::slots::is_refusal_of_this_machine;
 use super::socket::{Socket, ready};
 
 #[derive(Debug)]
 pub(super) struct Connect {
-    /// Whether only addresses of this machine may be connected to, whatever a name is looked up as.
+    /// Connects to loopback addresses only, whatever the name resolves to: set for plain HTTP.
     pub(super) loopback_only: bool,
-    /// Told when none of them answers.
+    /// Notified when none of them answers.
     pub(super) addresses: Addresses,
     pub(super) epoch: Epoch,
 }
@@ -36,14 +36,14 @@ impl Connector for Connect {
         details: &ConnectionDetails<'_>,
         _: Option<()>,
     ) -> Result<Option<Socket>, ureq::Error> {
-        Attempt::with(|attempt| attempt.phase = Phase::Connect);
-        let stream = self.first_that_answers(&details.addrs).map_err(|trouble| {
-            if !matches!(trouble, Trouble::Refused(_)) {
+        ExchangeContext::with(|context| context.phase = Phase::Connect);
+        let stream = self.first_that_answers(&details.addrs).map_err(|error| {
+            if !matches!(error, TransportError::Refused(_)) {
                 self.addresses.failed();
             }
-            Attempt::with(|attempt| attempt.failed(trouble))
+            ExchangeContext::with(|context| context.failed(error))
         })?;
-        Attempt::with(|attempt| attempt.phase = Phase::Handshake);
+        ExchangeContext::with(|context| context.phase = Phase::Handshake);
         let buffer_bytes = details.config.input_buffer_size();
         let epoch = self.epoch.clone();
         Ok(Some(Socket::new(stream, buffer_bytes, epoch)))
@@ -51,13 +51,16 @@ impl Connector for Connect {
 }
 
 impl Connect {
-    fn first_that_answers(&self, addresses: &[SocketAddr]) -> Result<Arc<TcpStream>, Trouble> {
-        let mut last = Trouble::Network(io::Error::other("the host has no address"));
-        // whether any failed for another reason than that this machine refuses a socket
+    fn first_that_answers(
+        &self,
+        addresses: &[SocketAddr],
+    ) -> Result<Arc<TcpStream>, TransportError> {
+        let mut last = TransportError::Network(io::Error::other("the host has no address"));
+        // an address failed for another reason than a refused socket
         let mut any_else = false;
         for (index, address) in addresses.iter().enumerate() {
             if self.loopback_only && !address.ip().is_loopback() {
-                last = Trouble::Network(io::Error::new(
+                last = TransportError::Network(io::Error::new(
                     io::ErrorKind::PermissionDenied,
                     format!("plain HTTP is for this machine only, and the host is at {address}"),
                 ));
@@ -65,24 +68,24 @@ impl Connect {
             }
             match open(*address, addresses.len() - index) {
                 Ok(stream) => return Ok(stream),
-                // a machine without IPv6 refuses a socket for an address of it, and that is no lack
-                Err(Trouble::Refused(_)) if any_else => {}
-                Err(trouble) => {
-                    any_else |= !matches!(trouble, Trouble::Refused(_));
-                    last = trouble;
+                // a machine without IPv6 refuses a socket for an IPv6 address: that is no shortage
+                Err(TransportError::Refused(_)) if any_else => {}
+                Err(error) => {
+                    any_else |= !matches!(error, TransportError::Refused(_));
+                    last = error;
                 }
             }
-            // a share that is used up is not the end, but the call's own deadline or a cancel is
-            let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
-            wait_scope.check().map_err(Trouble::Stopped)?;
+            // go on where only this address's share of the time is up
+            let wait_scope = ExchangeContext::with(|context| context.wait_scope());
+            wait_scope.check().map_err(TransportError::Stopped)?;
         }
         Err(last)
     }
 }
 
-/// Connects to one address, within its share of the time that `addresses` addresses have left.
-fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Trouble> {
-    let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
+/// Connects to one address, within its share of the time that is left for `addresses` addresses.
+fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, TransportError> {
+    let wait_scope = ExchangeContext::with(|context| context.wait_scope());
     let now = Instant::now();
     let share = wait_scope.deadline.saturating_duration_since(now)
         / u32::try_from(addresses).unwrap_or(u32::MAX);
@@ -90,27 +93,27 @@ fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Trouble
 
     let (stream, connected) = start(address).map_err(|error| {
         if is_refusal_of_this_machine(&error) {
-            Trouble::Refused(error)
+            TransportError::Refused(error)
         } else {
-            Trouble::Network(error)
+            TransportError::Network(error)
         }
     })?;
     let stream = Arc::new(stream);
-    Attempt::with(|attempt| attempt.watch(&stream));
+    ExchangeContext::with(|context| context.watch(&stream));
     if !connected {
         ready(&stream, PollFlags::OUT, &wait_scope)?;
-        if let Some(error) = stream.take_error().map_err(Trouble::Network)? {
-            return Err(Trouble::Network(error));
+        if let Some(error) = stream.take_error().map_err(TransportError::Network)? {
+            return Err(TransportError::Network(error));
         }
     }
     // a cancel may have shut the socket before it was connected
     match wait_scope.check() {
-        Err(WaitEnd::Cancelled) => Err(Trouble::Stopped(WaitEnd::Cancelled)),
+        Err(WaitEnd::Cancelled) => Err(TransportError::Stopped(WaitEnd::Cancelled)),
         _ => Ok(stream),
     }
 }
 
-/// Begins to connect; says whether that is already done.
+/// Starts to connect; returns whether it is connected already.
 fn start(address: SocketAddr) -> io::Result<(TcpStream, bool)> {
     let socket = socket2::Socket::new(
         Domain::for_address(address),

@@ -1,6 +1,6 @@
-//! Which idle connections are still trusted. A connection that proves dead was seldom alone: a restart of the service, a
-//! proxy or a NAT that forgot it took all that were idle with it. So the first death ends an epoch: what went idle in it,
-//! or before, is not used again.
+//! Which idle connections are still trusted. A connection is seldom dead alone: a restart of the service or a proxy, or a
+//! NAT that forgot it, ends all idle connections. So the first dead one ends an epoch: a connection that went idle in it
+//! or before is not used again.
 //!
 //! ```text
 //! answered ── idle in epoch e ──┬─ e is current ───► used again ─┬─ answered: idle in the current epoch
@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The current epoch of a client's connections. Clones are the same.
+/// The current epoch of a client's connections. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Epoch(Arc<AtomicU64>);
 
@@ -20,7 +20,7 @@ impl Epoch {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// A connection that went idle in `epoch` proved dead. What went idle after an earlier death stays.
+    /// A connection that went idle in `epoch` is dead. Connections of a later epoch stay.
     pub(super) fn end(&self, epoch: u64) {
         self.0.fetch_max(epoch + 1, Ordering::Relaxed);
     }

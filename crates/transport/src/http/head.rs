@@ -1,6 +1,6 @@
 //! The head of an answer, read before ureq sees it. ureq refuses more than 128 lines, an interim answer with lines, and
-//! a line that is folded; proxies send all of these. So it gets the three lines that say where the answer ends, and what
-//! else of the head matters here is kept.
+//! folded lines; proxies send all of these. So ureq gets only the status and the lines that say where the answer ends. The
+//! other lines that matter are kept as [`HeadInfo`].
 //!
 //! ```text
 //!          ┌─ 1xx: dropped ─┐
@@ -10,13 +10,13 @@
 //!          └─ no HTTP ───► refused
 //! ```
 
-/// Bytes of all heads of an exchange at most, interim ones with them: thousands of lines.
+/// The longest heads of an exchange, interim ones included: thousands of lines.
 const HEAD_BYTES: usize = 256 * 1024;
 
-/// How each HTTP answer begins that ureq takes.
+/// How every HTTP answer begins that ureq takes.
 const START: &[u8] = b"HTTP/1.";
 
-/// Codings that leave a body as it is.
+/// Codings that do not change a body.
 const NO_CODING: [&str; 3] = ["", "identity", "chunked"];
 
 #[derive(Debug, Default)]
@@ -30,44 +30,44 @@ pub(super) struct Head {
     passed: bool,
 }
 
-/// What has become of the head with the bytes that were added.
+/// The state of the head after bytes were added.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It goes on.
+    /// It is incomplete.
     More,
-    /// It has ended.
+    /// It is complete.
     Whole {
         /// For ureq.
         passed_on: Vec<u8>,
         /// Whether the body comes in chunks.
         chunked: bool,
-        /// What is for ourselves.
-        told: Told,
-        /// So many of the bytes that were added are the head's.
+        /// For ourselves.
+        info: HeadInfo,
+        /// How many of the added bytes belong to the head.
         used: usize,
     },
-    /// It does not end.
+    /// It is longer than any head may be.
     TooLong,
-    /// It is none of HTTP's.
+    /// It is not HTTP.
     NotHttp,
 }
 
-/// What a head says of its answer, beyond what ureq is told.
+/// What a head says beside what ureq gets.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Told {
-    /// How the body is coded, though the request asks for no coding.
+pub(super) struct HeadInfo {
+    /// The body's coding (`gzip`), though the request asks for none.
     pub(super) coding: Option<String>,
-    /// The server's clock, as it stands there.
+    /// The `Date` line: the server's clock.
     pub(super) date: Option<String>,
 }
 
 impl Head {
-    /// Whether the head is over, so that what arrives is passed on as it is.
+    /// True once the head is complete: what arrives then is body.
     pub(super) fn has_passed(&self) -> bool {
         self.passed
     }
 
-    /// Whether anything of a head is held back.
+    /// True while a part of a head is held back.
     pub(super) fn is_held(&self) -> bool {
         !self.passed && !self.collected.is_empty()
     }
@@ -93,7 +93,7 @@ impl Head {
                 }
                 return Added::More;
             };
-            // 101 is no interim answer, as what follows it is not HTTP
+            // 101 is no interim answer: what follows it is not HTTP
             if matches!(status.flatten(), Some(100 | 102..=199)) {
                 self.begin = end;
                 self.searched = end;
@@ -108,7 +108,7 @@ impl Head {
         }
     }
 
-    /// Behind the empty line, if it has come.
+    /// The end of the empty line, if it has come.
     fn end(&mut self) -> Option<usize> {
         let from = self.searched.max(self.begin);
         for (at, _) in lines_ends(&self.collected[from..]) {
@@ -141,15 +141,15 @@ fn status(line: &[u8]) -> Option<u16> {
         .filter(|status| (100..=999).contains(status))
 }
 
-/// The head that ureq gets, and what is kept of it. A line that is neither is of no interest, however it looks. ureq logs
-/// what it gets, so that is no text of the server's: neither what it says beside the status, nor a value of another form.
+/// The head that ureq gets, and what is kept of it; other lines are dropped. ureq logs what it gets, so no free text of
+/// the server is passed on: no reason phrase, and no value that is not of the expected form.
 fn reduced(head: &[u8], used: usize) -> Added {
     let mut lines = unfolded(head).into_iter();
     let mut status = lines.next().unwrap_or_default();
     status.truncate(START.len() + 5);
     let mut kept = vec![status];
     let mut chunked = false;
-    let mut told = Told::default();
+    let mut info = HeadInfo::default();
     let mut codings = Vec::new();
     for line in lines {
         let mut parts = line.splitn(2, |byte| *byte == b':');
@@ -183,7 +183,7 @@ fn reduced(head: &[u8], used: usize) -> Added {
                 }
             }
             b"content-encoding" => codings.push(value.to_vec()),
-            b"date" => told.date = Some(String::from_utf8_lossy(value).into_owned()),
+            b"date" => info.date = Some(String::from_utf8_lossy(value).into_owned()),
             _ => {}
         }
     }
@@ -196,18 +196,18 @@ fn reduced(head: &[u8], used: usize) -> Added {
         })
         .filter(|it| !NO_CODING.iter().any(|none| it.eq_ignore_ascii_case(none)))
         .collect();
-    told.coding = (!codings.is_empty()).then(|| codings.join(", "));
+    info.coding = (!codings.is_empty()).then(|| codings.join(", "));
     let mut passed_on = kept.join(b"\r\n".as_slice());
     passed_on.extend_from_slice(b"\r\n\r\n");
     Added::Whole {
         passed_on,
         chunked,
-        told,
+        info,
         used,
     }
 }
 
-/// Adds a line, once: what is said again is said.
+/// Adds a line unless it is there already.
 fn keep(kept: &mut Vec<Vec<u8>>, line: &[u8]) {
     if !kept.iter().any(|it| it == line) {
         kept.push(line.to_vec());
@@ -241,11 +241,11 @@ fn unfolded(head: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn whole(passed_on: &str, told: Told, used: usize) -> Added {
+    fn whole(passed_on: &str, info: HeadInfo, used: usize) -> Added {
         Added::Whole {
             passed_on: passed_on.into(),
             chunked: false,
-            told,
+            info,
             used,
         }
     }
@@ -259,12 +259,12 @@ mod tests {
             Added::Whole {
                 passed_on,
                 chunked,
-                told,
+                info,
                 ..
             } => Some(Added::Whole {
                 passed_on,
                 chunked,
-                told,
+                info,
                 used: at + 1,
             }),
             Added::More => None,
@@ -283,14 +283,14 @@ mod tests {
             "HTTP/1.1 200 OK\r\nServer: s\r\n{lines}CONTENT-LENGTH : 2\r\nno colon\r\nempty:\r\n\
              date: Sun, 29 Nov 2026 10:58:03 GMT\r\nConnection: close\r\n\r\n"
         );
-        let told = Told {
+        let info = HeadInfo {
             coding: None,
             date: Some("Sun, 29 Nov 2026 10:58:03 GMT".to_owned()),
         };
         let expected = "HTTP/1.1 200\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
-        assert_eq!(read(&head), whole(expected, told.clone(), head.len()));
+        assert_eq!(read(&head), whole(expected, info.clone(), head.len()));
         let used = Head::default().add(format!("{head}{{}}").as_bytes());
-        assert_eq!(used, whole(expected, told, head.len()));
+        assert_eq!(used, whole(expected, info, head.len()));
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
         let head = "\r\nHTTP/1.0 502 Bad\nX: a\n  b: c\nTransfer-Encoding:\n\tchunked\n\
                     transfer-encoding: chunked\n\n";
         let expected = "HTTP/1.0 502\r\ntransfer-encoding: chunked\r\n\r\n";
-        assert_eq!(read(head), whole(expected, Told::default(), head.len()));
+        assert_eq!(read(head), whole(expected, HeadInfo::default(), head.len()));
     }
 
     #[test]
@@ -307,10 +307,13 @@ mod tests {
             "HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
         let head = format!("{interim}HTTP/1.1 204\r\n\r\n");
         let expected = "HTTP/1.1 204\r\n\r\n";
-        assert_eq!(read(&head), whole(expected, Told::default(), head.len()));
+        assert_eq!(
+            read(&head),
+            whole(expected, HeadInfo::default(), head.len())
+        );
         let head = "HTTP/1.1 101 Switching\r\n\r\n";
         let expected = "HTTP/1.1 101\r\n\r\n";
-        assert_eq!(read(head), whole(expected, Told::default(), head.len()));
+        assert_eq!(read(head), whole(expected, HeadInfo::default(), head.len()));
     }
 
     #[test]
@@ -323,10 +326,10 @@ mod tests {
             ("content-encoding:\r\ntransfer-encoding: chunked\r\n", None),
             ("x-content-encoding: gzip\r\n", None),
         ] {
-            let Added::Whole { told, .. } = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")) else {
+            let Added::Whole { info, .. } = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")) else {
                 panic!("{lines}");
             };
-            assert_eq!(told.coding.as_deref(), coding, "{lines}");
+            assert_eq!(info.coding.as_deref(), coding, "{lines}");
         }
     }
 

@@ -1,26 +1,25 @@
-//! One HTTP exchange over ureq, with a resolver and a connector of our own behind its `unversioned` traits.
+//! One HTTP exchange over ureq, with our own resolver and connector behind its `unversioned` traits.
 //!
 //! ```text
 //! Http ── ureq's Agent: pool, keep-alive, HTTP/1.1
 //!           ├─ Addresses   the host's addresses, looked up once and renewed beside the calls
-//!           └─ Connect ── RustlsConnector ── Sign
+//!           └─ Connect ── RustlsConnector ── UserSigInjector
 //!              Socket      TLS              puts the UserSig into the request, which ureq never sees
 //! ```
 //!
-//! A call runs on its caller's thread from start to end, so what the parts need to know of it (deadline, cancel,
-//! UserSig), and what they learn (how far it came, why it failed), stands in a value of that thread: `attempt`.
+//! A call runs on its caller's thread from start to end. So what the parts need (deadline, cancel, UserSig) and what
+//! they find out (how far it is, why it failed) is in a thread-local [`ExchangeContext`](context::ExchangeContext).
 
-mod addresses;
-mod attempt;
 mod body;
 mod connect;
+mod context;
 mod epoch;
-mod gathered;
 mod head;
-mod rehearsal;
-mod sign;
+mod resolve;
 mod slots;
 mod socket;
+mod usersig;
+mod warm_up;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -36,33 +35,33 @@ use crate::cause::Cause;
 use crate::endpoint::Endpoint;
 use crate::wait::{WaitScope, deadline_after};
 
-use addresses::Addresses;
-use attempt::{Attempt, Trouble};
 use connect::Connect;
+use context::{ExchangeContext, TransportError};
 use epoch::Epoch;
-use head::Told;
-use sign::Sign;
+use head::HeadInfo;
+use resolve::Addresses;
 use slots::{Refused, Slots};
+use usersig::UserSigInjector;
 
 pub(crate) use slots::{has_no_address, is_refusal_of_this_machine};
 
-/// Bytes of an answer at most.
+/// The longest answer that is read.
 const ANSWER_BYTES: usize = 1 << 20;
 
-/// How long the body of an answer that is not 200 is waited for.
+/// How long to wait for the body of an answer that is not 200.
 const ERROR_PAGE: Duration = Duration::from_millis(100);
 
-/// Connections that may wait for their next call. A client at full quota and half a second away needs fifty, and with
-/// ten times the quota ten times as many.
+/// How many connections may be idle. At 100 calls per second and a round trip of 0.5 s a client uses 50; ten times the
+/// quota needs ten times as many.
 const IDLE_CONNECTIONS: usize = 512;
 
-/// How long a connection may wait for its next call.
+/// How long a connection may be idle.
 const IDLE_FOR: Duration = Duration::from_secs(50);
 
-/// Small, as requests and answers are: a connection holds one of each.
+/// A connection has one buffer for requests and one for answers. Both are short.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// The certificates that a server's must lead to.
+/// The root certificates that are trusted.
 pub(crate) type Roots = Arc<Vec<Certificate<'static>>>;
 
 /// The connections of a client.
@@ -79,52 +78,52 @@ pub(crate) struct Exchange<'e> {
     pub(crate) path_and_query: &'e str,
     pub(crate) usersig: UserSig,
     pub(crate) body: &'e [u8],
-    /// Of the call: for what is waited for before the exchange begins.
+    /// The call's: it bounds the waits before the exchange begins.
     pub(crate) wait_scope: WaitScope,
-    /// From when it begins.
+    /// The time for the exchange itself, from when it begins.
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
-    /// Whether no connection of the pool will do; all that are idle are closed.
+    /// Takes no connection of the pool: all idle ones are closed.
     pub(crate) over_new_connection: bool,
-    /// Whether the time that it waits for a connection of its own client, where this machine gives no more, is not the
-    /// call's: a run has more requests than connections then, and each has its time all the same.
+    /// Does not count the wait for a free connection as the call's time. Where this machine refuses more sockets, a bulk
+    /// run has more requests than connections, and each request still gets its full time.
     pub(crate) waits_for_connection: bool,
 }
 
-/// What became of an exchange.
+/// The result of an exchange.
 pub(crate) struct Exchanged {
     result: Result<AnswerReader, Cause>,
-    told: Told,
-    /// Whether any byte of the request may have left this machine.
+    info: HeadInfo,
+    /// A byte of the request may have left this machine.
     pub(crate) sent: bool,
-    /// Whether an answer came, be it good or bad.
+    /// A byte of an answer came, good or bad.
     pub(crate) answered: bool,
     /// A connection from the pool proved useless.
     pub(crate) stale: Option<Stale>,
-    /// How long it waited for a connection in time that is not its call's.
+    /// How long it waited for a free connection, where that does not count as the call's time.
     pub(crate) waited: Duration,
 }
 
 /// How a connection from the pool proved useless, before a byte of the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stale {
-    /// It is dead.
+    /// It was closed.
     Dead,
-    /// The time was up: maybe it is dead, and nobody said so.
+    /// No answer came in time: the connection may be dead.
     Silent,
 }
 
 impl Exchanged {
-    /// The answer to `request`. One that cannot be read, and says that it is coded, is named as that.
+    /// Reads the answer to `request`. One that cannot be read and says that it is compressed is `Cause::Coded`.
     pub(crate) fn read<R: Request>(self, request: &R) -> Result<Answer, Cause> {
         let result = self.result;
         let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
-        result.map_err(|cause| cause.coded(self.told.coding.as_deref()))
+        result.map_err(|cause| cause.coded(self.info.coding.as_deref()))
     }
 
-    /// The server's clock, as the answer has it.
+    /// The answer's `Date`.
     pub(crate) fn date(&self) -> Option<&str> {
-        self.told.date.as_deref()
+        self.info.date.as_deref()
     }
 }
 
@@ -138,7 +137,7 @@ impl Http {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(None) // not the environment's: a proxy is a setting of the client
+            .proxy(None) // ignores HTTPS_PROXY: a proxy would be a setting of the client
             .accept_encoding("identity")
             .user_agent(concat!("libimtag/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
@@ -148,15 +147,17 @@ impl Http {
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
             .build();
-        rehearsal::rehearse();
-        let addresses = Addresses::of(endpoint);
+        warm_up::warm_up();
+        let addresses = Addresses::new(endpoint);
         let epoch = Epoch::default();
         let connector = Connect {
             loopback_only: !endpoint.is_tls(),
             addresses: addresses.clone(),
             epoch: epoch.clone(),
         };
-        let chain = connector.chain(RustlsConnector::default()).chain(Sign);
+        let chain = connector
+            .chain(RustlsConnector::default())
+            .chain(UserSigInjector);
         Http {
             agent: Agent::with_parts(config, chain, addresses),
             url: endpoint.url(),
@@ -165,14 +166,14 @@ impl Http {
         }
     }
 
-    /// A socket that this machine refuses is waited for, as one of this client's may come free: see `slots`.
+    /// Makes an exchange. Where this machine refuses a socket it waits for a free one: see `slots`.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
         let stopped = |stop| Exchanged {
             result: Err(Cause::of(stop, Phase::FreeConnection)),
             sent: false,
             answered: false,
             stale: None,
-            told: Told::default(),
+            info: HeadInfo::default(),
             waited: Duration::ZERO,
         };
         let began = Instant::now();
@@ -202,42 +203,43 @@ impl Http {
         }
     }
 
-    /// Says also whether this machine refused the socket.
+    /// Returns also whether this machine refused the socket.
     fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
         let url = format!("{}/{}", self.url, exchange.path_and_query);
-        let mut wait_scope = exchange.wait_scope.of_attempt();
+        let mut wait_scope = exchange.wait_scope.without_drain();
         wait_scope.deadline += waited;
         if let Some(timeout) = exchange.timeout {
             wait_scope = wait_scope.at_most(deadline_after(timeout));
         }
         let connect_deadline = deadline_after(exchange.connect_timeout);
-        let mut attempt = Attempt::new(wait_scope, connect_deadline, exchange.usersig.clone());
-        attempt.over_new_connection = exchange.over_new_connection;
-        let (result, mut attempt) = attempt.run(|| self.post(url, exchange.body));
-        let answered = !attempt.answer_start.is_empty();
-        let refused = matches!(attempt.trouble, Some(Trouble::Refused(_)));
+        let mut context =
+            ExchangeContext::new(wait_scope, connect_deadline, exchange.usersig.clone());
+        context.over_new_connection = exchange.over_new_connection;
+        let (result, mut context) = context.run(|| self.post(url, exchange.body));
+        let answered = !context.answer_start.is_empty();
+        let refused = matches!(context.error, Some(TransportError::Refused(_)));
         let mut result = result.map_err(|fault| match fault {
             Fault::Found(cause) => cause,
-            Fault::Ureq(error) => cause_of(error, &mut attempt),
+            Fault::Ureq(error) => cause_of(error, &mut context),
         });
-        let idle_in = attempt.pooled_in.filter(|_| !answered);
-        let stale = idle_in.and_then(|idle_in| self.stale(&mut result, &attempt, idle_in));
+        let idle_in = context.pooled_in.filter(|_| !answered);
+        let stale = idle_in.and_then(|idle_in| self.stale(&mut result, &context, idle_in));
         let exchanged = Exchanged {
             stale,
-            sent: attempt.sent,
+            sent: context.sent,
             answered,
             result,
-            told: attempt.told,
+            info: context.info,
             waited,
         };
         (exchanged, refused)
     }
 
-    /// Whether a failure without an answer, over a connection that went idle in `idle_in`, is the connection's.
+    /// Whether an exchange failed without an answer as its connection, idle since epoch `idle_in`, was dead.
     fn stale(
         &self,
         result: &mut Result<AnswerReader, Cause>,
-        attempt: &Attempt,
+        context: &ExchangeContext,
         idle_in: u64,
     ) -> Option<Stale> {
         let Err(cause) = result else {
@@ -245,11 +247,11 @@ impl Http {
         };
         let stale = match cause {
             Cause::Network { .. } => Stale::Dead,
-            Cause::Timeout { .. } if attempt.sent => Stale::Silent,
-            // the server has proved who it is, and the connection has carried an answer: it was ended in TLS's words
+            Cause::Timeout { .. } if context.sent => Stale::Silent,
+            // its certificate was accepted and it has carried an answer, so this is a closed connection, no TLS fault
             Cause::Tls(error) => {
                 *cause = Cause::Network {
-                    phase: attempt.phase,
+                    phase: context.phase,
                     source: io::Error::other(error.to_string()),
                 };
                 Stale::Dead
@@ -266,13 +268,13 @@ impl Http {
         let status = response.status().as_u16();
         let mut body = response.into_body().into_reader();
         if status != 200 {
-            // the status says enough: what there is of the body is not waited for
-            Attempt::with(|attempt| attempt.hurry(ERROR_PAGE));
+            // the status says enough: show what there is of the body soon
+            ExchangeContext::with(|context| context.limit_to(ERROR_PAGE));
             let mut covered = Vec::new();
             let shown = NotUnderstood::SHOWN as u64;
             drop(body.take(shown).read_to_end(&mut covered));
-            let start = start_of(&Attempt::with(|attempt| {
-                attempt.take_content(covered.len())
+            let start = start_of(&ExchangeContext::with(|context| {
+                context.take_content(covered.len())
             }));
             return Err(Fault::Found(Cause::HttpStatus { status, start }));
         }
@@ -281,13 +283,15 @@ impl Http {
         loop {
             match body.read(&mut piece).map_err(ureq::Error::from)? {
                 0 => return Ok(answer),
-                read => answer.feed(&Attempt::with(|attempt| attempt.take_content(read)))?,
+                read => {
+                    answer.feed(&ExchangeContext::with(|context| context.take_content(read)))?
+                }
             }
         }
     }
 }
 
-/// What ends an exchange: a cause, or an error of ureq's that has yet to become one.
+/// Why `post` failed: a cause, or an error of ureq's that `cause_of` translates.
 enum Fault {
     Found(Cause),
     Ureq(ureq::Error),
@@ -305,16 +309,16 @@ impl From<NotUnderstood> for Fault {
     }
 }
 
-/// What an error of ureq's means. What our own parts found goes first; of the rest, ureq's text is used only where
-/// it can hold no URL.
-fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
-    let phase = attempt.phase;
-    match attempt.trouble.take() {
-        Some(Trouble::Stopped(stop)) => return Cause::of(stop, phase),
-        Some(Trouble::Network(source) | Trouble::Refused(source)) => {
+/// Translates an error of ureq's. What our own parts found goes first. ureq's text is used only where it cannot hold a
+/// URL.
+fn cause_of(error: ureq::Error, context: &mut ExchangeContext) -> Cause {
+    let phase = context.phase;
+    match context.error.take() {
+        Some(TransportError::Stopped(stop)) => return Cause::of(stop, phase),
+        Some(TransportError::Network(source) | TransportError::Refused(source)) => {
             return Cause::Network { phase, source };
         }
-        Some(Trouble::NotUnderstood(reason)) => return not_understood(reason, attempt),
+        Some(TransportError::NotUnderstood(reason)) => return not_understood(reason, context),
         None => {}
     }
     match error {
@@ -324,13 +328,13 @@ fn cause_of(error: ureq::Error, attempt: &mut Attempt) -> Cause {
         ureq::Error::Io(source) => Cause::Network { phase, source },
         ureq::Error::Rustls(error) => Cause::Tls(error.into()),
         ureq::Error::Tls(reason) => Cause::Tls(reason.into()),
-        _ => not_understood("not an HTTP answer", attempt),
+        _ => not_understood("not an HTTP answer", context),
     }
 }
 
-fn not_understood(reason: &str, attempt: &Attempt) -> Cause {
+fn not_understood(reason: &str, context: &ExchangeContext) -> Cause {
     Cause::NotUnderstood(NotUnderstood {
         reason: reason.to_owned(),
-        start: start_of(&attempt.answer_start),
+        start: start_of(&context.answer_start),
     })
 }

@@ -1,5 +1,5 @@
-//! How many exchanges may be under way at once: as many as are wanted, until this machine refuses a socket. Then as many
-//! as have one, and the others wait for one of them to end, as its connection serves again.
+//! How many exchanges may run at once. There is no limit until this machine refuses a socket. Then the limit is the number
+//! that have one; the others wait for one of these to end and reuse its connection.
 //!
 //! ```text
 //! no limit ── a socket is refused ──▶ limit: those under way ── a second without a refusal ──▶ one more
@@ -7,8 +7,8 @@
 //!                                         └──────────────── a socket is refused ─────────────────┘
 //! ```
 //!
-//! Where none is under way there is nothing to wait for but the rest of the process or machine, which may give one back:
-//! that is waited for shortly, and then the refusal is the outcome.
+//! Where no other exchange runs, only other code of this process or machine can free a socket: the exchange tries again
+//! for a second, and then fails with the refusal.
 
 use std::io;
 use std::sync::MutexGuard;
@@ -22,13 +22,13 @@ use crate::wait::{Lock, WaitEnd, WaitScope, wait_once};
 /// After so long without a refusal, one more is tried.
 const GROWS_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a socket is waited for where none of ours can come free.
+/// How long to try again where no other exchange of this client runs.
 const ALONE: Duration = Duration::from_secs(1);
 
-/// Between two tries of it.
+/// The pause between two of these tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether it is this machine that refuses: no file, no port or no memory for another socket, or no thread.
+/// True if this machine refuses a socket or a thread: no file, port or memory is free.
 pub(crate) fn is_refusal_of_this_machine(error: &io::Error) -> bool {
     let refusals = [
         Errno::MFILE,
@@ -42,7 +42,7 @@ pub(crate) fn is_refusal_of_this_machine(error: &io::Error) -> bool {
     refusals.iter().any(|it| code == Some(it.raw_os_error()))
 }
 
-/// Whether this machine has no address to call from, or none with a free port.
+/// True if this machine has no address to call from, or no free port.
 pub(crate) fn has_no_address(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
 }
@@ -73,17 +73,17 @@ struct Limit {
     since: Instant,
 }
 
-/// Of an exchange that is under way.
+/// The right to make an exchange, until it is dropped.
 pub(super) struct Slot<'s> {
     slots: &'s Slots,
-    /// When the first socket was refused with no other exchange under way.
+    /// When the first socket was refused while no other exchange ran.
     alone_since: Option<Instant>,
 }
 
-/// What follows for an exchange whose socket was refused.
+/// What an exchange does whose socket was refused.
 pub(super) enum Refused {
     TryAgain,
-    /// Nothing comes free that this client knows of.
+    /// It fails: no connection of this client can come free.
     Final,
 }
 
@@ -141,7 +141,7 @@ impl State {
 }
 
 impl Slot<'_> {
-    /// This machine refuses a socket. Waits until another try makes sense.
+    /// This machine refused a socket. Waits until it is worth another try.
     pub(super) fn refused(&mut self, wait_scope: &WaitScope) -> Result<Refused, WaitEnd> {
         let alone = {
             let mut state = self.slots.state();

@@ -1,8 +1,8 @@
-//! A TCP connection as ureq's transport. The socket never blocks by itself; each wait is one `poll` that ends at the
-//! deadline, or when a cancel shuts the socket.
+//! A TCP connection as ureq's transport. The socket is non-blocking; each wait is one `poll`, which ends at the deadline
+//! or when a cancel shuts the socket.
 //!
-//! What ureq writes in pieces (head, body, TLS records) is gathered and leaves in one `write` when the answer is
-//! awaited. Only plain `write` is used: std's carries MSG_NOSIGNAL, so that a closed peer does not kill the process.
+//! ureq writes in pieces (head, body, TLS records). They are collected in a [`WriteBuffer`] and leave in one `write` when
+//! ureq waits for the answer. Only std's `write` is used: it sets MSG_NOSIGNAL, so a closed peer does not kill the process.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,20 +12,20 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use zeroize::Zeroize;
 
 use crate::Phase;
 use crate::wait::{WaitEnd, WaitScope};
 
-use super::attempt::{Attempt, Trouble};
+use super::context::{ExchangeContext, TransportError};
 use super::epoch::Epoch;
-use super::gathered::Gathered;
 
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
-    /// Written by ureq, not yet to the socket.
-    gathered: Gathered,
-    /// The answer has just been read: there is no need to ask the system whether the connection lives.
+    /// Written by ureq, not yet sent.
+    write_buffer: WriteBuffer,
+    /// An answer has just been read, so the connection is alive.
     just_read: bool,
     epoch: Epoch,
     /// The epoch in which it went idle.
@@ -38,31 +38,31 @@ impl Socket {
         Socket {
             stream,
             buffers: LazyBuffers::new(buffer_bytes, buffer_bytes),
-            gathered: Gathered::default(),
+            write_buffer: WriteBuffer::default(),
             just_read: false,
             epoch,
             idle_in: 0,
         }
     }
 
-    fn write_gathered(&mut self) -> Result<(), ureq::Error> {
-        let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
-        // the time may have come between the last wait and here, and nothing is to be sent after it
+    fn flush(&mut self) -> Result<(), ureq::Error> {
+        let wait_scope = ExchangeContext::with(|context| context.wait_scope());
+        // nothing is sent after the deadline, which may have passed since the last wait
         wait_scope.check().map_err(stopped)?;
-        let mut left = self.gathered.bytes();
+        let mut left = self.write_buffer.bytes();
         while !left.is_empty() {
             match (&*self.stream).write(left) {
                 Ok(written) => {
                     left = &left[written..];
-                    Attempt::with(|attempt| attempt.sent |= attempt.phase == Phase::Write);
+                    ExchangeContext::with(|context| context.sent |= context.phase == Phase::Write);
                 }
                 Err(error) => after(error, &self.stream, PollFlags::OUT, &wait_scope)?,
             }
         }
-        self.gathered.clear();
-        Attempt::with(|attempt| {
-            if attempt.phase == Phase::Write {
-                attempt.phase = Phase::Read;
+        self.write_buffer.clear();
+        ExchangeContext::with(|context| {
+            if context.phase == Phase::Write {
+                context.phase = Phase::Read;
             }
         });
         Ok(())
@@ -76,16 +76,16 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let output = &self.buffers.output()[..amount];
-        let usersig_bytes = Attempt::with(|attempt| attempt.usersig_bytes());
-        self.gathered.add(output, usersig_bytes);
+        let usersig_bytes = ExchangeContext::with(|context| context.usersig_bytes());
+        self.write_buffer.add(output, usersig_bytes);
         Ok(())
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        if !self.gathered.is_empty() {
-            self.write_gathered()?;
+        if !self.write_buffer.is_empty() {
+            self.flush()?;
         }
-        let wait_scope = Attempt::with(|attempt| attempt.wait_scope());
+        let wait_scope = ExchangeContext::with(|context| context.wait_scope());
         wait(&self.stream, PollFlags::IN, &wait_scope)?;
         loop {
             match (&*self.stream).read(self.buffers.input_append_buf()) {
@@ -99,28 +99,28 @@ impl Transport for Socket {
         }
     }
 
-    /// Asked when a connection goes back to the pool, and when it is taken out of it for the next call.
+    /// ureq asks when a connection goes back to the pool, and when the next call takes it out.
     fn is_open(&mut self) -> bool {
         if !self.buffers.input().is_empty() {
             return false;
         }
         if std::mem::take(&mut self.just_read) {
             self.idle_in = self.epoch.current();
-            Attempt::with(Attempt::leave_connection);
+            ExchangeContext::with(ExchangeContext::release_connection);
             return true;
         }
-        let unwanted = Attempt::with(|attempt| attempt.over_new_connection);
+        let unwanted = ExchangeContext::with(|context| context.over_new_connection);
         if unwanted || self.idle_in < self.epoch.current() {
             return false;
         }
-        // anything but "nothing to read" is an end, an error, or bytes that nobody asked for
+        // anything else than "nothing to read" is an end, an error, or bytes before any request
         let nothing = self.stream.peek(&mut [0]);
         let alive = nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         if alive {
-            Attempt::with(|attempt| {
-                attempt.pooled_in = Some(self.idle_in);
-                attempt.phase = Phase::Write;
-                attempt.watch(&self.stream);
+            ExchangeContext::with(|context| {
+                context.pooled_in = Some(self.idle_in);
+                context.phase = Phase::Write;
+                context.watch(&self.stream);
             });
         }
         alive
@@ -133,7 +133,7 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// After a read or write that failed: waits where it would have blocked, else reports.
+/// After a read or write that failed: waits where it would block, else returns the error.
 fn after(
     error: io::Error,
     stream: &TcpStream,
@@ -145,7 +145,7 @@ fn after(
         io::ErrorKind::Interrupted => Ok(()),
         _ => Err(match wait_scope.check() {
             Err(WaitEnd::Cancelled) => stopped(WaitEnd::Cancelled),
-            _ => fail(Trouble::Network(error)),
+            _ => fail(TransportError::Network(error)),
         }),
     }
 }
@@ -155,11 +155,11 @@ fn wait(stream: &TcpStream, event: PollFlags, wait_scope: &WaitScope) -> Result<
 }
 
 fn stopped(stop: WaitEnd) -> ureq::Error {
-    fail(Trouble::Stopped(stop))
+    fail(TransportError::Stopped(stop))
 }
 
-fn fail(trouble: Trouble) -> ureq::Error {
-    Attempt::with(|attempt| attempt.failed(trouble))
+fn fail(error: TransportError) -> ureq::Error {
+    ExchangeContext::with(|context| context.failed(error))
 }
 
 /// Waits until the socket is ready for `event`, or has failed.
@@ -167,16 +167,100 @@ pub(super) fn ready(
     stream: &TcpStream,
     event: PollFlags,
     wait_scope: &WaitScope,
-) -> Result<(), Trouble> {
+) -> Result<(), TransportError> {
     loop {
-        wait_scope.check().map_err(Trouble::Stopped)?;
+        wait_scope.check().map_err(TransportError::Stopped)?;
         let left = wait_scope.wait_at_most(wait_scope.deadline);
-        let left = Timespec::try_from(left).ok(); // a wait longer than the system's clock holds is one without end
+        let left = Timespec::try_from(left).ok(); // a wait too long for the system's clock is endless
         let mut socket = [PollFd::from_borrowed_fd(stream.as_fd(), event)];
         match poll(&mut socket, left.as_ref()) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return wait_scope.check().map_err(Trouble::Stopped),
-            Err(error) => return Err(Trouble::Network(error.into())),
+            Ok(_) => return wait_scope.check().map_err(TransportError::Stopped),
+            Err(error) => return Err(TransportError::Network(error.into())),
         }
+    }
+}
+
+/// More than a request's head has without its UserSig.
+const HEAD_BYTES: usize = 1024;
+
+/// What leaves in one write: a request's head and body, or TLS records. The head holds the UserSig in the clear, so it is
+/// wiped from memory. The body is not wiped: that would cost more than sending it.
+#[derive(Default)]
+pub(super) struct WriteBuffer {
+    bytes: Vec<u8>,
+    /// How many of the first bytes are wiped.
+    secret: usize,
+}
+
+impl WriteBuffer {
+    /// Adds a part. `usersig_bytes` is the length of the UserSig, which the first part may hold.
+    pub(super) fn add(&mut self, part: &[u8], usersig_bytes: usize) {
+        self.secret = HEAD_BYTES + usersig_bytes;
+        let needed = self.bytes.len() + part.len();
+        if needed > self.bytes.capacity() {
+            // a vector that grows by itself leaves a copy of the secret behind
+            let mut larger = Vec::with_capacity(needed.next_power_of_two());
+            larger.extend_from_slice(&self.bytes);
+            self.wipe();
+            self.bytes = larger;
+        }
+        self.bytes.extend_from_slice(part);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Wipes and drops what has been sent.
+    pub(super) fn clear(&mut self) {
+        self.wipe();
+        self.bytes.clear();
+    }
+
+    fn wipe(&mut self) {
+        let secret = self.secret.min(self.bytes.len());
+        self.bytes[..secret].zeroize();
+    }
+}
+
+impl Drop for WriteBuffer {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_in_order_however_the_buffer_grows() {
+        let mut write_buffer = WriteBuffer::default();
+        let mut expected = Vec::new();
+        for round in 0..200_u8 {
+            let part = vec![round; usize::from(round) * 3];
+            write_buffer.add(&part, 10);
+            expected.extend(part);
+        }
+        assert_eq!(write_buffer.bytes(), expected);
+        write_buffer.clear();
+        assert!(write_buffer.is_empty());
+    }
+
+    #[test]
+    fn the_head_is_wiped_and_its_place_kept() {
+        let mut write_buffer = WriteBuffer::default();
+        write_buffer.add(b"GET /?usersig=hush HTTP/1.1", 4);
+        write_buffer.wipe();
+        assert_eq!(write_buffer.bytes(), [0; 27]);
+        write_buffer.add(&[7; 2_000], 4);
+        write_buffer.wipe();
+        assert!(write_buffer.bytes()[..1_028].iter().all(|byte| *byte == 0));
+        assert!(write_buffer.bytes()[1_028..].iter().all(|byte| *byte == 7));
     }
 }

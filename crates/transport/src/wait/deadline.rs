@@ -89,7 +89,7 @@ impl WaitScope {
     }
 
     /// The same for an attempt, which is seen through when the call is drained.
-    pub(crate) fn of_attempt(&self) -> WaitScope {
+    pub(crate) fn without_drain(&self) -> WaitScope {
         WaitScope {
             drain: None,
             ..self.clone()

@@ -1,6 +1,5 @@
-//! A request that reaches nobody, made with each client's connections and before any call: ureq makes something once
-//! for a process, behind a lock, on its first request. A fork in that moment would leave the child a lock that nobody
-//! releases.
+//! A request that is never sent, made when a client is built. On its first request ureq initialises a global value behind
+//! a lock. A fork at that moment would leave the child a lock that is never released, so it happens here, before any call.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,21 +13,21 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 
 use super::socket::Socket;
 
-/// Makes the request. Says whether it came as far as a connection, which there is none of.
-pub(super) fn rehearse() -> bool {
-    let stage = Stage::default();
-    let agent = Agent::with_parts(Config::default(), stage.clone(), stage.clone());
-    // it fails, as it should
+/// Makes the request. Returns whether it got as far as connecting, where it always fails.
+pub(super) fn warm_up() -> bool {
+    let dry_run = DryRun::default();
+    let agent = Agent::with_parts(Config::default(), dry_run.clone(), dry_run.clone());
+    // it always fails: there is no connection
     drop(agent.post("http://127.0.0.1").send(&[][..]));
-    stage.reached.load(Ordering::Relaxed)
+    dry_run.reached.load(Ordering::Relaxed)
 }
 
 #[derive(Debug, Clone, Default)]
-struct Stage {
+struct DryRun {
     reached: Arc<AtomicBool>,
 }
 
-impl Resolver for Stage {
+impl Resolver for DryRun {
     fn resolve(
         &self,
         _: &Uri,
@@ -41,7 +40,7 @@ impl Resolver for Stage {
     }
 }
 
-impl Connector for Stage {
+impl Connector for DryRun {
     type Out = Socket;
 
     fn connect(
@@ -57,7 +56,7 @@ impl Connector for Stage {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_rehearsal_comes_as_far_as_a_connection_and_no_further() {
-        assert!(super::rehearse());
+    fn a_warm_up_comes_as_far_as_a_connection_and_no_further() {
+        assert!(super::warm_up());
     }
 }

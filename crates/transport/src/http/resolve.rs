@@ -1,6 +1,6 @@
-//! The addresses of the endpoint's host. They are looked up on a thread of their own when the first call needs them,
-//! as the system's look-up cannot be interrupted, and renewed beside the calls from then on: no call but the first
-//! waits for a name.
+//! The addresses of the endpoint's host. The system's look-up cannot be interrupted, so it runs on a thread of its own:
+//! once when the first call needs the addresses, and again in the background when they are old. Only the first call
+//! waits for it.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::threads::spawn_without_signals;
 use crate::wait::{Lock, wait_once};
 
-use super::attempt::{Attempt, Trouble};
+use super::context::{ExchangeContext, TransportError};
 use super::slots::is_refusal_of_this_machine;
 
 /// How long addresses are used before they are looked up again.
@@ -28,7 +28,7 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 /// More than ureq takes.
 const ADDRESSES: usize = 16;
 
-/// Clones are the same.
+/// Clones share one state.
 #[derive(Clone)]
 pub(super) struct Addresses {
     lookup: Arc<Lookup>,
@@ -44,19 +44,19 @@ struct Lookup {
 struct Known {
     addresses: Vec<SocketAddr>,
     looked_up: Option<Instant>,
-    /// None of them could be connected to: they may be another host's by now.
+    /// No connection to any of them succeeded: the host may have moved.
     failed: bool,
     looking: bool,
-    /// How many look-ups have failed, and why the last one did.
+    /// How many look-ups failed, and why the last one did.
     failures: u64,
     failure: String,
-    /// Whether that was for want of a file or of memory.
+    /// The last one failed as this machine refused a file or memory.
     refused: bool,
     waiting: Vec<Thread>,
 }
 
 impl Addresses {
-    pub(super) fn of(endpoint: &Endpoint) -> Addresses {
+    pub(super) fn new(endpoint: &Endpoint) -> Addresses {
         let mut known = Known::default();
         if let Ok(ip) = endpoint.host().parse::<IpAddr>() {
             known.addresses = vec![SocketAddr::new(ip, endpoint.port())];
@@ -70,10 +70,10 @@ impl Addresses {
         }
     }
 
-    fn current(&self) -> Result<Vec<SocketAddr>, Trouble> {
-        let wait_scope = Attempt::with(|attempt| {
-            attempt.phase = Phase::Resolve;
-            attempt.wait_scope()
+    fn current(&self) -> Result<Vec<SocketAddr>, TransportError> {
+        let wait_scope = ExchangeContext::with(|context| {
+            context.phase = Phase::Resolve;
+            context.wait_scope()
         });
         let mut failures_before = None;
         loop {
@@ -86,33 +86,34 @@ impl Addresses {
                     let failure = format!("{}: {}", self.lookup.host, known.failure);
                     let failure = io::Error::other(failure);
                     return Err(if known.refused {
-                        Trouble::Refused(failure)
+                        TransportError::Refused(failure)
                     } else {
-                        Trouble::Network(failure)
+                        TransportError::Network(failure)
                     });
                 }
-                self.look(&mut known).map_err(Trouble::Refused)?;
+                self.start_look_up(&mut known)
+                    .map_err(TransportError::Refused)?;
                 wait_once(&mut known.waiting);
             } else {
                 if stale {
-                    // the old ones serve until there are new ones, or no thread for a while
-                    drop(self.look(&mut known));
+                    // the old addresses serve until there are new ones, also where no thread can be started
+                    drop(self.start_look_up(&mut known));
                 }
                 return Ok(known.addresses.clone());
             }
             drop(known);
             let waited = wait_scope.park_until(wait_scope.deadline);
-            waited.map_err(Trouble::Stopped)?;
+            waited.map_err(TransportError::Stopped)?;
         }
     }
 
-    /// None of the addresses could be connected to: the next call looks the host up anew.
+    /// No connection to any address succeeded: the next call starts a new look-up.
     pub(super) fn failed(&self) {
         self.lookup.known().failed = true;
     }
 
     /// Starts a look-up unless one is under way.
-    fn look(&self, known: &mut Known) -> io::Result<()> {
+    fn start_look_up(&self, known: &mut Known) -> io::Result<()> {
         if known.looking {
             return Ok(());
         }
@@ -161,7 +162,7 @@ impl Resolver for Addresses {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let addresses = self
             .current()
-            .map_err(|trouble| Attempt::with(|attempt| attempt.failed(trouble)))?;
+            .map_err(|error| ExchangeContext::with(|context| context.failed(error)))?;
         let mut resolved = self.empty();
         for address in addresses {
             resolved.push(address);
@@ -185,14 +186,14 @@ mod tests {
     use std::thread;
 
     fn addresses(endpoint: &str) -> Addresses {
-        Addresses::of(&Endpoint::parse(endpoint).unwrap())
+        Addresses::new(&Endpoint::parse(endpoint).unwrap())
     }
 
     fn current(
         addresses: &Addresses,
         timeout: Duration,
         cancel: Option<CancelToken>,
-    ) -> Result<Vec<SocketAddr>, Trouble> {
+    ) -> Result<Vec<SocketAddr>, TransportError> {
         let deadline = deadline_after(timeout);
         let wait_scope = WaitScope {
             deadline,
@@ -202,8 +203,8 @@ mod tests {
         };
         let _watch = wait_scope.watch();
         let usersig = UserSig::new("s").unwrap();
-        let attempt = Attempt::new(wait_scope, deadline, usersig);
-        attempt.run(|| addresses.current()).0
+        let context = ExchangeContext::new(wait_scope, deadline, usersig);
+        context.run(|| addresses.current()).0
     }
 
     /// A look-up that never ends, as far as the waiting calls can tell.
@@ -220,7 +221,7 @@ mod tests {
         let ended = current(&hanging(), timeout, None);
         let over = began.elapsed().checked_sub(timeout);
         println!("deadline Resolve: {over:?} over");
-        assert!(matches!(ended, Err(Trouble::Stopped(WaitEnd::TimedOut))) && over.is_some());
+        assert!(matches!(ended, Err(TransportError::Stopped(WaitEnd::TimedOut))) && over.is_some());
     }
 
     #[test]
@@ -234,7 +235,10 @@ mod tests {
             }
             token.cancel();
             let ended = waiting.join().unwrap();
-            assert!(matches!(ended, Err(Trouble::Stopped(WaitEnd::Cancelled))));
+            assert!(matches!(
+                ended,
+                Err(TransportError::Stopped(WaitEnd::Cancelled))
+            ));
         });
     }
 

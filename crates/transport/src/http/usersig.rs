@@ -1,6 +1,11 @@
-//! The last link of the chain: puts the UserSig into the request's first line, and keeps the answer's texts from ureq, as
-//! they may repeat it. ureq shows URLs and answers in its own logs, so it never gets to see a UserSig; the URL that it
-//! has ends in `usersig=&…`.
+//! The last connector of the chain. It puts the UserSig into the request's first line, and hides the answer's text from
+//! ureq, as a proxy's error page may repeat the URL. ureq logs URLs and answers, so it must never see a UserSig. Its URL
+//! has an empty one:
+//!
+//! ```text
+//! ureq:   POST /v4/…?sdkappid=1400000000&identifier=a&usersig=&random=1&contenttype=json
+//! wire:   POST /v4/…?sdkappid=1400000000&identifier=a&usersig=eJyr…&random=1&contenttype=json
+//! ```
 
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
@@ -9,28 +14,28 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Phase;
 
-use super::attempt::{Attempt, Trouble};
 use super::body::Body;
+use super::context::{ExchangeContext, TransportError};
 use super::head::{Added, Head};
 
-/// Where the UserSig goes.
-const GAP: &[u8] = b"usersig=&";
+/// What the UserSig goes into, before the `&`.
+const PLACEHOLDER: &[u8] = b"usersig=&";
 
 #[derive(Debug)]
-pub(super) struct Sign;
+pub(super) struct UserSigInjector;
 
-impl<In: Transport> Connector<In> for Sign {
-    type Out = Signed<In>;
+impl<In: Transport> Connector<In> for UserSigInjector {
+    type Out = InjectingTransport<In>;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
-    ) -> Result<Option<Signed<In>>, ureq::Error> {
-        Attempt::with(|attempt| attempt.phase = Phase::Write);
+    ) -> Result<Option<InjectingTransport<In>>, ureq::Error> {
+        ExchangeContext::with(|context| context.phase = Phase::Write);
         let size = details.config.input_buffer_size();
         let answer = LazyBuffers::new(size, 1); // its output is not used
-        Ok(chained.map(|inner| Signed {
+        Ok(chained.map(|inner| InjectingTransport {
             inner,
             head: Head::default(),
             body: Body::new(false),
@@ -39,30 +44,32 @@ impl<In: Transport> Connector<In> for Sign {
     }
 }
 
-/// Requests go out through the inner transport's buffer; answers are copied out of it by way of [`Head`] and
-/// [`Body`].
+/// Requests leave through the inner transport's buffer. Answers are copied out of it through [`Head`] and [`Body`], which
+/// hide their text.
 #[derive(Debug)]
-pub(super) struct Signed<T> {
+pub(super) struct InjectingTransport<T> {
     inner: T,
     head: Head,
     body: Body,
     answer: LazyBuffers,
 }
 
-impl<T: Transport> Transport for Signed<T> {
+impl<T: Transport> Transport for InjectingTransport<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        let Some(usersig) = Attempt::with(Attempt::usersig_to_send) else {
+        let Some(usersig) = ExchangeContext::with(ExchangeContext::usersig_to_send) else {
             return self.inner.transmit_output(amount, timeout);
         };
         self.head = Head::default();
         let head = &self.inner.buffers().output()[..amount];
-        let gap = head.windows(GAP.len()).position(|bytes| bytes == GAP);
-        let gap = gap.expect("the URL that we made has a gap for the UserSig") + GAP.len() - 1;
-        let signed = [&head[..gap], usersig.expose().as_bytes(), &head[gap..]].concat();
+        let at = head
+            .windows(PLACEHOLDER.len())
+            .position(|bytes| bytes == PLACEHOLDER);
+        let at = at.expect("path_and_query leaves usersig empty") + PLACEHOLDER.len() - 1;
+        let signed = [&head[..at], usersig.expose().as_bytes(), &head[at..]].concat();
         let signed = Zeroizing::new(signed);
         let mut left = signed.as_slice();
         while !left.is_empty() {
@@ -102,28 +109,28 @@ impl<T: Transport> Transport for Signed<T> {
     }
 }
 
-impl<T: Transport> Signed<T> {
-    /// Takes what has arrived of the head; says whether ureq has it now.
-    fn take_head(&mut self) -> Result<bool, Trouble> {
+impl<T: Transport> InjectingTransport<T> {
+    /// Takes what has arrived of the head; returns true once ureq has all of it.
+    fn take_head(&mut self) -> Result<bool, TransportError> {
         let arrived = self.inner.buffers().input().to_vec();
-        Attempt::with(|attempt| attempt.look_at_answer(&arrived))?;
-        let too_long = Trouble::NotUnderstood("the answer's head is too long");
-        let (passed_on, chunked, told, used) = match self.head.add(&arrived) {
+        ExchangeContext::with(|context| context.note_answer_start(&arrived))?;
+        let too_long = TransportError::NotUnderstood("the answer's head is too long");
+        let (passed_on, chunked, info, used) = match self.head.add(&arrived) {
             Added::More => {
                 self.inner.buffers().input_consume(arrived.len());
                 return Ok(false);
             }
             Added::TooLong => return Err(too_long),
-            Added::NotHttp => return Err(Trouble::NotUnderstood("not an HTTP answer")),
+            Added::NotHttp => return Err(TransportError::NotUnderstood("not an HTTP answer")),
             Added::Whole {
                 passed_on,
                 chunked,
-                told,
+                info,
                 used,
-            } => (passed_on, chunked, told, used),
+            } => (passed_on, chunked, info, used),
         };
         self.body = Body::new(chunked);
-        Attempt::with(|attempt| attempt.told = told);
+        ExchangeContext::with(|context| context.info = info);
         let space = self.answer.input_append_buf();
         let Some(space) = space.get_mut(..passed_on.len()) else {
             return Err(too_long);
@@ -135,27 +142,27 @@ impl<T: Transport> Signed<T> {
     }
 
     /// Copies what has arrived of the body.
-    fn take_body(&mut self, progress: bool) -> Result<(), Trouble> {
+    fn take_body(&mut self, progress: bool) -> Result<(), TransportError> {
         let arrived = self.inner.buffers().input();
         let space = self.answer.input_append_buf();
         let part = arrived.len().min(space.len());
         if progress && part == 0 {
             let reason = "a line between the answer's chunks is too long";
-            return Err(Trouble::NotUnderstood(reason));
+            return Err(TransportError::NotUnderstood(reason));
         }
         space[..part].copy_from_slice(&arrived[..part]);
-        Attempt::with(|attempt| self.body.take(&mut space[..part], &mut attempt.content));
+        ExchangeContext::with(|context| self.body.take(&mut space[..part], &mut context.content));
         self.answer.input_appended(part);
         self.inner.buffers().input_consume(part);
         Ok(())
     }
 }
 
-fn failed(trouble: Trouble) -> ureq::Error {
-    Attempt::with(|attempt| attempt.failed(trouble))
+fn failed(error: TransportError) -> ureq::Error {
+    ExchangeContext::with(|context| context.failed(error))
 }
 
-impl<T: Transport> Buffers for Signed<T> {
+impl<T: Transport> Buffers for InjectingTransport<T> {
     fn output(&mut self) -> &mut [u8] {
         self.inner.buffers().output()
     }
