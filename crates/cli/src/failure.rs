@@ -78,6 +78,9 @@ impl CommandError {
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            CommandError::Read(ReadError::File(error)) if error.is_of_this_machine() => {
+                Exit::GaveOut
+            }
             CommandError::Usage(_)
             | CommandError::Invalid(_)
             | CommandError::Read(ReadError::File(_)) => Exit::Usage,

@@ -68,7 +68,7 @@ fn a_directory_a_missing_file_and_an_empty_input_are_said_to_be() {
     let stage = Stage::new();
     stage.run(&["import", "."]).refuses(
         2,
-        "imtag: . is a directory: give a CSV file, or - for standard input",
+        "imtag: . is a folder: give a CSV file, or - for standard input",
     );
     stage.run(&["import", "none.csv"]).refuses(
         2,

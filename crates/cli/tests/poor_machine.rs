@@ -14,6 +14,7 @@ use imtag_emulator::Fault;
 use stage::{ADD, Ran, Stage, arrivals, limited, users_with_tags};
 
 const FILE: &str = "users.csv";
+const LIST: &str = "users.csv.failed.ndjson";
 
 #[test]
 fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_nobody() {
@@ -33,6 +34,47 @@ fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_nobod
         );
         let left = std::fs::read_dir(stage.home.path()).unwrap().count();
         assert_eq!(left, 1, "neither a journal nor a list");
+    }
+}
+
+#[test]
+fn an_import_ends_well_with_the_files_that_it_may_have_open_or_sends_nothing() {
+    for (unknown, exit, left, failed) in [(None, 0, 1, 0), (Some("user0001"), 1, 2, 1)] {
+        let stage = Stage::with(|emulator| emulator.unknown_accounts(unknown));
+        stage.file(FILE, users_with_tags(200, 1));
+        let mut exits = Vec::new();
+        for files in 5..=14 {
+            let before = stage.emulator.stats().arrivals();
+            let limits = format!("ulimit -n {files}");
+            let ran = stage::run(limited(&stage.imtag(&["import", FILE]), &limits));
+            let sent = stage.emulator.stats().arrivals() - before;
+            let there = std::fs::read_dir(stage.home.path()).unwrap().count();
+            let listed = || {
+                let list = std::fs::read_to_string(stage.home.path().join(LIST));
+                list.map_or(0, |list| list.lines().count())
+            };
+            if ran.exit == Some(exit) {
+                assert!(sent >= 2, "{files}: {ran:?}");
+                assert_eq!((there, listed()), (left, failed), "{files}: {ran:?}");
+                std::fs::remove_file(stage.home.path().join(LIST)).ok();
+            } else if sent > 0 {
+                // who failed could not be listed, which is said, and done by the next run
+                assert_eq!(ran.exit, Some(4), "{ran:?}");
+                let why = "ended early: users.csv.failed.ndjson cannot be written: Too many open";
+                assert!(failed > 0 && ran.out.contains(why), "{ran:?}");
+                assert!(!ran.out.contains("lists who failed"), "{ran:?}");
+                let ran = stage.run(&["import", FILE]);
+                assert_eq!((ran.exit, listed()), (Some(exit), failed), "{ran:?}");
+                std::fs::remove_file(stage.home.path().join(LIST)).ok();
+            } else {
+                ran.refuses(4, "Too many open files");
+                ran.refuses(4, "raise the limit of open files (ulimit -n)");
+                assert_eq!(there, 1, "neither a journal nor a list: {files}: {ran:?}");
+            }
+            exits.push(ran.exit);
+        }
+        assert_eq!((exits[0], exits[9]), (Some(4), Some(exit)), "{exits:?}");
+        assert!(exits.is_sorted_by_key(|exit| *exit != Some(4)), "{exits:?}");
     }
 }
 

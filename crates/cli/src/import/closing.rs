@@ -1,7 +1,7 @@
 //! The end of a run on the disk: the journal names the users who are in doubt, or goes where all is settled,
 //! and the list gets those whose failures are held back.
 
-use super::failed::FailedFile;
+use super::failed::{FailedFile, count_users};
 use super::journal::Journal;
 use super::send::Stopped;
 use super::unfinished::Unfinished;
@@ -24,9 +24,10 @@ pub(super) fn close(
     refused: bool,
 ) -> (RemainingFiles, Result<(), Stopped>) {
     let settled = &unfinished.leftover.settled;
+    let unwritten = count_users(&unfinished.leftover.unwritten_failures);
     let mut remaining = RemainingFiles {
         journal: !settled.is_complete(),
-        list: settled.failed() > 0,
+        list: settled.failed() > unwritten as u64,
         earlier_list: false,
     };
     if settled.is_complete() {

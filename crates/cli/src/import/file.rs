@@ -5,6 +5,8 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::digest::Digesting;
 use super::encoding::Encoding;
 use super::kind;
@@ -35,8 +37,12 @@ pub(crate) struct FileError {
 pub(crate) enum FileProblem {
     #[error("cannot be read: {0}; nothing was sent")]
     Unreadable(#[source] io::Error),
-    #[error("is a directory: give a CSV file, or - for standard input")]
-    Directory,
+    #[error(
+        "cannot be read: {0}; raise the limit of open files (ulimit -n), and run the same command again; nothing was sent"
+    )]
+    NoFileLeft(#[source] io::Error),
+    #[error("is a folder: give a CSV file, or - for standard input")]
+    Folder,
     #[error("is empty: its first line must be the header account,tag or account,tags")]
     Empty,
     #[error("is {0} text: save it as UTF-8, or convert it with iconv -f {0} -t UTF-8")]
@@ -83,6 +89,22 @@ pub(crate) enum FileProblem {
     TooManyTags { most: usize },
 }
 
+impl FileError {
+    /// True if this machine denies what would be there.
+    pub(crate) fn is_of_this_machine(&self) -> bool {
+        matches!(self.problem, FileProblem::NoFileLeft(_))
+    }
+}
+
+impl FileProblem {
+    fn from_open(error: io::Error) -> FileProblem {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE) => FileProblem::NoFileLeft(error),
+            _ => FileProblem::Unreadable(error),
+        }
+    }
+}
+
 /// How rows are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -110,8 +132,8 @@ impl Input {
         }
         let name = path.display().to_string();
         let opened = match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Err(FileProblem::Directory),
-            Ok(_) => File::open(path).map_err(FileProblem::Unreadable),
+            Ok(found) if found.is_dir() => Err(FileProblem::Folder),
+            Ok(_) => File::open(path).map_err(FileProblem::from_open),
             Err(error) => Err(FileProblem::Unreadable(error)),
         };
         match opened {

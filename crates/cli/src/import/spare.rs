@@ -6,7 +6,7 @@ use std::fs::File;
 /// The list and its folder, and what the system opens beside them.
 const FILES: usize = 4;
 
-/// What connections need at least, before anything is spared.
+/// What connections need, before more than one file is spared: without that one the end cannot be written down.
 const CONNECTIONS: usize = 2;
 
 pub(super) struct SpareFiles(#[allow(dead_code)] Vec<File>); // they are only closed
@@ -17,7 +17,12 @@ impl SpareFiles {
         let all = 0..FILES + CONNECTIONS;
         let files = all.map_while(|_| File::open("/dev/null").ok());
         let mut files: Vec<File> = files.collect();
-        files.truncate(files.len().saturating_sub(CONNECTIONS));
+        let spared = match files.len() {
+            // for one connection, which is enough to send
+            0 | 1 => 0,
+            some => some.saturating_sub(CONNECTIONS).max(1),
+        };
+        files.truncate(spared);
         SpareFiles(files)
     }
 }

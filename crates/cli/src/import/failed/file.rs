@@ -50,8 +50,11 @@ impl FailedFile {
             .map_err(LockError::new(path))?;
         file.take().map_err(DiskError::denied(path, "read"))?;
         let found = file.found;
-        if found == Found::Nothing {
-            disk::sync_folder_of(path).map_err(DiskError::denied(path, "made"))?;
+        if found == Found::Nothing
+            && let Err(error) = disk::sync_folder_of(path)
+        {
+            let _ = file.remove(path); // what is told is why it could not be made
+            return Err(DiskError::denied(path, "made")(error).into());
         }
         Ok(FailedFile {
             found,

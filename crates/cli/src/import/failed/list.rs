@@ -106,6 +106,16 @@ impl Lines {
     }
 }
 
+/// How many users there are in lines. Those of a user stand together.
+pub(crate) fn count_users(lines: &[u8]) -> usize {
+    let lines = lines.split(|byte| *byte == b'\n');
+    let mut accounts: Vec<String> = lines
+        .filter_map(|line| Some(parse(line).ok()?.account))
+        .collect();
+    accounts.dedup();
+    accounts.len()
+}
+
 const FORM: LineForm = LineForm {
     start: b"{\"account\":\"",
     is_line,

@@ -21,7 +21,7 @@ use imtag_transport::Effect;
 use serde::{Serialize, Serializer};
 
 pub(crate) use file::{FailedFile, LIST, Mark};
-pub(crate) use list::{Listed, list};
+pub(crate) use list::{Listed, count_users, list};
 
 pub(crate) use super::change::Op;
 use super::disk::DiskError;
