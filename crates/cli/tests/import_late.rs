@@ -97,4 +97,27 @@ fn a_clear_of_a_killed_import_that_lands_late_takes_away_nothing_that_is_added_a
     let ran = Ran::from_output(second.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     assert_eq!(stage.tags_of("alice"), ["vip"]);
+    let said = "imtag: the run before was killed, and its last requests may still arrive: what is added to a user after \
+                a clear or a remove waits for 10 s; other users go on\n";
+    assert_eq!(ran.err.matches(said).count(), 1, "{ran:?}");
+}
+
+#[test]
+fn an_import_that_only_adds_waits_for_no_killed_one_and_says_nothing_of_it() {
+    let stage = Stage::new();
+    let network = Network::before(stage.emulator.address());
+    stage.file("users.csv", "account,op,tag\nalice,add,vip\nbob,clear,\n");
+    let import = || {
+        let mut command = stage.imtag(&["import", "users.csv"]);
+        command.env("IMTAG_ENDPOINT", &network.endpoint);
+        command.spawn().unwrap()
+    };
+    let mut first = import();
+    network.held.recv().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let ran = Ran::from_output(import().wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    assert_eq!(ran.err, "");
+    network.let_go.send(()).unwrap();
 }

@@ -93,6 +93,13 @@ pub(crate) struct User<'g> {
     pub(crate) add: TagList<'g>,
 }
 
+impl User<'_> {
+    /// True if tags are added after a clear or a remove.
+    pub(crate) fn is_removed_then_added(&self) -> bool {
+        (self.clear || self.remove.len() > 0) && self.add.len() > 0
+    }
+}
+
 /// Tags of a user, each once.
 #[derive(Clone, Copy)]
 pub(crate) struct TagList<'g> {

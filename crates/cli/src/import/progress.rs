@@ -98,6 +98,14 @@ impl Progress {
         self.shared.state().stage = Stage::Grouping;
     }
 
+    /// From now on some users wait for so long, without an outcome.
+    pub(crate) fn waits(&self, time: Duration) {
+        let until = self.started.elapsed() + time;
+        if let Stage::Sending(meter) = &mut self.shared.state().stage {
+            meter.waits_until(until);
+        }
+    }
+
     pub(crate) fn sent(&self, settled: &Settled, sent: &Sent) {
         if sent.taken >= SENDING {
             self.start();

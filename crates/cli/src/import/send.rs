@@ -18,6 +18,7 @@ use super::totals::has_too_many_tags;
 use super::tracker::{Tracker, changes_of};
 use super::users::{CollectedRows, GroupError};
 use crate::interrupt::Interrupt;
+use crate::output::note;
 use crate::reason::Reason;
 
 /// The default timeout of a request with all its waits and retries.
@@ -29,6 +30,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The capacity of the bulk run after a crash. Some changes wait until the requests of the killed run have landed; the
 /// others need space beside them for that many seconds.
 const CAPACITY_AFTER_CRASH: usize = 50_000;
+
+/// The default late window of a bulk run: for so long requests of a killed run may still arrive.
+const LATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// Changes of a user, at most: to clear, to remove, to add.
 const CHANGES: u64 = 4;
@@ -89,6 +93,7 @@ impl Sender<'_> {
             tracker,
             shown,
             started: Instant::now(),
+            wait_announced: false,
             counted: Counters::default(),
         };
         let spare = SpareFiles::open();
@@ -132,7 +137,12 @@ impl Sender<'_> {
             }
             if has_too_many_tags(&user, &limits) {
                 run.tracker.refuse(position, &user, &too_many_tags)?;
-            } else if !run.dispatch(position, &user)? {
+                continue;
+            }
+            if self.resumed_after_crash && user.is_removed_then_added() {
+                run.announce_wait();
+            }
+            if !run.dispatch(position, &user)? {
                 return Ok(());
             }
         }
@@ -146,11 +156,28 @@ struct Run<'r> {
     tracker: &'r mut Tracker,
     shown: &'r Progress,
     started: Instant,
+    /// It was said that some users wait for the requests of a killed run.
+    wait_announced: bool,
     /// What has been added to the journal's counters.
     counted: Counters,
 }
 
 impl Run<'_> {
+    /// Says once why some users wait, while they do.
+    fn announce_wait(&mut self) {
+        let left = LATE_WINDOW.saturating_sub(self.started.elapsed());
+        if self.wait_announced || left.is_zero() {
+            return;
+        }
+        self.wait_announced = true;
+        self.shown.waits(left);
+        note(format_args!(
+            "the run before was killed, and its last requests may still arrive: what is added to a user after a clear or \
+             a remove waits for {} s; other users go on",
+            left.as_secs_f64().ceil()
+        ));
+    }
+
     /// Pushes the changes of a user; false if the run has ended.
     fn dispatch(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
         for (nth, (op, tags)) in (0..).zip(changes_of(user)) {

@@ -33,6 +33,8 @@ pub(super) struct Meter {
     /// Since the start, a second apart, and no older than what is needed.
     samples: VecDeque<Sample>,
     last_outcome: Duration,
+    /// Users wait until then, for requests of a killed run.
+    wait_ends: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +60,13 @@ impl Meter {
             sent: 0,
             samples: VecDeque::from([start]),
             last_outcome: Duration::ZERO,
+            wait_ends: Duration::ZERO,
         }
+    }
+
+    /// Some users wait until then.
+    pub(super) fn waits_until(&mut self, moment: Duration) {
+        self.wait_ends = moment;
     }
 
     /// Takes how far it is.
@@ -117,7 +125,12 @@ impl Meter {
 
     /// When it will be over, as far as that can be said.
     fn end(&self, at: Duration) -> Option<String> {
-        let silence = at.saturating_sub(self.last_outcome);
+        let silence = at.saturating_sub(self.last_outcome.max(self.wait_ends));
+        let wait = self.wait_ends.saturating_sub(at);
+        if !wait.is_zero() && self.settled < self.users {
+            let seconds = wait.as_millis().div_ceil(1_000);
+            return Some(format!("some users wait for {seconds} s"));
+        }
         if silence >= SILENCE && self.settled < self.users {
             return Some(format!("no answer for {}", spell(silence.as_secs())));
         }
@@ -273,6 +286,22 @@ mod tests {
         let line = meter.line(seconds(20), None);
         assert!(line.contains(" 0 calls/s (0 % of the quota)"), "{line}");
         assert!(line.ends_with(", no answer for 10 s"), "{line}");
+    }
+
+    #[test]
+    fn a_wait_that_is_known_is_no_silence() {
+        let mut meter = Meter::new(100, 0, 100);
+        meter.waits_until(seconds(10));
+        assert_eq!(
+            meter.line(seconds(6), None),
+            "0/100 users, 0 calls/s (0 % of the quota), 0 failed, some users wait for 4 s"
+        );
+        assert_eq!(
+            meter.line(seconds(12), None),
+            "0/100 users, 0 calls/s (0 % of the quota), 0 failed"
+        );
+        let line = meter.line(seconds(15), None);
+        assert!(line.ends_with("0 failed, no answer for 5 s"), "{line}");
     }
 
     #[test]
