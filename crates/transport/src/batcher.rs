@@ -15,7 +15,7 @@ use imtag_core::{Change, Invalid};
 use crate::CallOptions;
 use crate::bulk::Settled;
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::dispatch::{Guard, Reply, Waiting};
+use crate::dispatch::{Delivery, Guard, Waiter};
 use crate::session::Session;
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
@@ -98,17 +98,17 @@ impl Batcher {
         if let Err(stop) = wait_scope.at_most(deadline).check() {
             return Err(withdraw::taken_back(&change, stop));
         }
-        let waiting = Waiting::here();
+        let waiter = Waiter::here();
         let given = change.clone();
-        let reply = Reply::Caller(Arc::clone(&waiting));
-        let number = self.give(change, reply, deadline, &wait_scope)?;
+        let delivery = Delivery::Caller(Arc::clone(&waiter));
+        let number = self.give(change, delivery, deadline, &wait_scope)?;
         let mut until = deadline;
         loop {
-            if let Some(outcome) = waiting.take() {
+            if let Some(outcome) = waiter.take() {
                 return outcome;
             }
             if let Err(stop) = wait_scope.park_until(until) {
-                return self.give_up(&given, number, &waiting, stop);
+                return self.give_up(&given, number, &waiter, stop);
             }
             if until == deadline && Instant::now() >= deadline {
                 if self.take_back(number) {
@@ -151,7 +151,7 @@ impl Batcher {
         if let Err(stop) = wait_scope.check() {
             return Err(withdraw::taken_back(&change, stop));
         }
-        self.give(change, Reply::Poll(id), deadline, &wait_scope)
+        self.give(change, Delivery::Poll(id), deadline, &wait_scope)
             .map(drop)
     }
 
@@ -270,7 +270,7 @@ impl Batcher {
     fn give(
         &self,
         change: Change,
-        reply: Reply,
+        delivery: Delivery,
         deadline: Instant,
         wait_scope: &WaitScope,
     ) -> Result<ChangeId, ChangeError> {
@@ -284,11 +284,11 @@ impl Batcher {
             }
             if !self.session.is_full(&inner) {
                 let deadline = inner.dispatch.at(deadline);
-                let id = match reply {
-                    Reply::Poll(id) => Some(id),
-                    Reply::Caller(_) | Reply::Nobody => None,
+                let id = match delivery {
+                    Delivery::Poll(id) => Some(id),
+                    Delivery::Caller(_) | Delivery::Nobody => None,
                 };
-                let number = self.session.push(&mut inner, change, reply, deadline);
+                let number = self.session.push(&mut inner, change, delivery, deadline);
                 if let Some(id) = id {
                     let of = inner.of(self.session.source);
                     of.submitted.insert(id, number);

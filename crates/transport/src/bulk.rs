@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use imtag_core::{Change, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::course::EndedEarly;
-use crate::dispatch::{Completed, Guard, Reply};
+use crate::dispatch::{Completed, Delivery, Guard};
+use crate::health::EndedEarly;
 use crate::session::Session;
 use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
 
@@ -141,8 +141,9 @@ impl Bulk {
         if let (Some((id, change)), Some(checked)) = (offered.take(), checked) {
             match checked {
                 Ok(()) => {
-                    let reply = Reply::Poll(id);
-                    self.session.push(&mut inner, change, reply, Duration::MAX);
+                    let delivery = Delivery::Poll(id);
+                    self.session
+                        .push(&mut inner, change, delivery, Duration::MAX);
                 }
                 Err(invalid) => self.session.refuse(&mut inner, id, change, invalid),
             }
@@ -251,7 +252,7 @@ impl Bulk {
         let ended = match self.session.lock() {
             Some(mut inner) => {
                 let of = inner.of(self.session.source);
-                of.ended.clone().or_else(|| of.course.end())
+                of.ended.clone().or_else(|| of.health.end())
             }
             None => Some(EndedEarly::OfAnotherProcess),
         };

@@ -8,7 +8,7 @@ use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
 use imtag_core::{Effect, Request, RetryClass};
 
 use crate::cause::{Cause, Phase};
-use crate::credentials::{NoUserSig, Numbered};
+use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::http::{Exchange, Exchanged, Stale};
 use crate::outage::{Ended, Place};
 use crate::query::path_and_query;
@@ -94,8 +94,8 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Tells `told` whenever an attempt has had its turn in the quota.
-    pub(crate) fn on_turn(mut self, told: &'c dyn Fn()) -> Call<'c, R> {
-        self.on_turn = Some(told);
+    pub(crate) fn on_turn(mut self, notify: &'c dyn Fn()) -> Call<'c, R> {
+        self.on_turn = Some(notify);
         self
     }
 
@@ -162,7 +162,7 @@ impl<'c, R: Request> Call<'c, R> {
 
     fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
         let (usersig, permit) = self.turn()?;
-        self.on_turn.iter().for_each(|told| told());
+        self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
         let exchanged = self.exchange(&usersig, body);
@@ -192,7 +192,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Waits for the service where nobody answers, and for the quota.
-    fn turn(&mut self) -> Result<(Numbered, Permit<'c>), Failed> {
+    fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Failed> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
             waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
@@ -226,7 +226,12 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Whether an attempt that failed so may be made again.
-    fn kind(&self, cause: &Cause, stale: Option<Stale>, usersig: &Numbered) -> FailedAttempt {
+    fn kind(
+        &self,
+        cause: &Cause,
+        stale: Option<Stale>,
+        usersig: &VersionedUserSig,
+    ) -> FailedAttempt {
         match cause.retry_class() {
             _ if stale == Some(Stale::Dead) => FailedAttempt::StaleConnection,
             _ if cause.is_unanswered() => FailedAttempt::Unanswered,
@@ -261,7 +266,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// An expired UserSig is worth a try more only where there can be another.
-    fn class_of_expired(&self, usersig: &Numbered) -> RetryClass {
+    fn class_of_expired(&self, usersig: &VersionedUserSig) -> RetryClass {
         let credentials = &self.settings.credentials;
         match self.state.usersigs.expired(usersig, credentials) {
             true => RetryClass::NewUserSig,
@@ -269,7 +274,7 @@ impl<'c, R: Request> Call<'c, R> {
         }
     }
 
-    fn usersig(&self) -> Result<Numbered, Failed> {
+    fn usersig(&self) -> Result<VersionedUserSig, Failed> {
         let usersig = self.state.usersigs.current(
             &self.settings.credentials,
             self.settings.sdkappid,
@@ -291,7 +296,7 @@ impl<'c, R: Request> Call<'c, R> {
         })
     }
 
-    fn exchange(&self, usersig: &Numbered, body: &[u8]) -> Exchanged {
+    fn exchange(&self, usersig: &VersionedUserSig, body: &[u8]) -> Exchanged {
         self.state.http.exchange(&Exchange {
             path_and_query: &path_and_query(
                 R::OPERATION.path(self.settings.rules.generation),

@@ -96,13 +96,13 @@ impl Failure {
 pub enum Phase {
     /// Nothing yet: it was over before it began.
     Start,
-    /// Waiting for a UserSig that another thread makes.
+    /// Waiter for a UserSig that another thread makes.
     Credentials,
-    /// Waiting for its turn in the quota.
+    /// Waiter for its turn in the quota.
     Quota,
     /// Looking up the host's addresses.
     Resolve,
-    /// Waiting for a connection of its own client to come free, as this machine gives no more.
+    /// Waiter for a connection of its own client to come free, as this machine gives no more.
     FreeConnection,
     /// Connecting.
     Connect,
@@ -110,9 +110,9 @@ pub enum Phase {
     Handshake,
     /// Writing the request.
     Write,
-    /// Waiting for the answer, and reading it.
+    /// Waiter for the answer, and reading it.
     Read,
-    /// Waiting to try again.
+    /// Waiter to try again.
     Backoff,
 }
 

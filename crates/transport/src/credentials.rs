@@ -170,8 +170,8 @@ struct State {
     waiting: Vec<Thread>,
 }
 
-/// A UserSig, and which one it is.
-pub(crate) struct Numbered {
+/// A UserSig, and its version.
+pub(crate) struct VersionedUserSig {
     pub(crate) usersig: UserSig,
     generation: u64,
 }
@@ -196,12 +196,12 @@ impl UserSigs {
         app: SdkAppId,
         identifier: &Identifier,
         wait_scope: &WaitScope,
-    ) -> Result<Numbered, NoUserSig> {
+    ) -> Result<VersionedUserSig, NoUserSig> {
         let generation = loop {
             wait_scope.check().map_err(NoUserSig::Stopped)?;
             let mut state = self.state();
             if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
-                return Ok(Numbered {
+                return Ok(VersionedUserSig {
                     usersig: held.usersig.clone(),
                     generation: state.generation,
                 });
@@ -232,14 +232,14 @@ impl UserSigs {
             .map_err(NoUserSig::Failed)?;
         let usersig = held.usersig.clone();
         making.made = Some(held);
-        Ok(Numbered {
+        Ok(VersionedUserSig {
             usersig,
             generation,
         })
     }
 
     /// Takes the service's word that `old` has expired; says whether another can be had.
-    pub(crate) fn expired(&self, old: &Numbered, credentials: &Credentials) -> bool {
+    pub(crate) fn expired(&self, old: &VersionedUserSig, credentials: &Credentials) -> bool {
         let mut state = self.state();
         if credentials.renewable() && state.generation == old.generation {
             state.held = None;

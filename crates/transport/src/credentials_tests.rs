@@ -10,15 +10,15 @@ fn app() -> SdkAppId {
     SdkAppId::new(1_400_000_000).unwrap()
 }
 
-fn ask(usersigs: &UserSigs, credentials: &Credentials) -> Result<Numbered, NoUserSig> {
+fn ask(usersigs: &UserSigs, credentials: &Credentials) -> Result<VersionedUserSig, NoUserSig> {
     let identifier = Identifier::new("administrator").unwrap();
     let wait_scope = WaitScope::until(deadline_after(Duration::MAX));
     usersigs.current(credentials, app(), &identifier, &wait_scope)
 }
 
-fn current(usersigs: &UserSigs, credentials: &Credentials) -> Numbered {
+fn current(usersigs: &UserSigs, credentials: &Credentials) -> VersionedUserSig {
     match ask(usersigs, credentials) {
-        Ok(numbered) => numbered,
+        Ok(usersig) => usersig,
         Err(_) => panic!("no UserSig"),
     }
 }
@@ -50,7 +50,7 @@ fn many_threads_share_one_usersig_and_one_renewal() {
             .collect::<Vec<_>>()
     });
     assert_eq!(first, ["s1"; 16]);
-    let old = Numbered {
+    let old = VersionedUserSig {
         usersig: UserSig::new("s1").unwrap(),
         generation: 1,
     };

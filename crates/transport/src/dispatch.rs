@@ -15,39 +15,39 @@ use imtag_core::{Change, Effect, Rules};
 
 use crate::batcher::Submitted;
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::course::{Course, EndedEarly};
+use crate::health::{EndedEarly, RunHealth};
 use crate::session::Session;
 use crate::wait::Lock;
 
-/// Whom to tell what became of a change.
+/// Where the outcome of a change is delivered.
 #[derive(Debug)]
-pub(crate) enum Reply {
-    /// Whoever polls the session, by the caller's own number.
+pub(crate) enum Delivery {
+    /// To `poll`, under the caller's number.
     Poll(u64),
-    /// A caller that waits for it.
-    Caller(Arc<Waiting>),
-    /// Nobody: its caller has been told that it is given up.
+    /// To a thread that waits for it.
+    Caller(Arc<Waiter>),
+    /// Nowhere: its caller has an error already, as it waits no longer.
     Nobody,
 }
 
-/// A caller that waits for one change.
+/// A thread that waits for the outcome of one change.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct Waiter {
     thread: Thread,
     outcome: Lock<Option<Result<(), ChangeError>>>,
 }
 
-impl Waiting {
-    /// On this thread.
-    pub(crate) fn here() -> Arc<Waiting> {
-        Arc::new(Waiting {
+impl Waiter {
+    /// This thread.
+    pub(crate) fn here() -> Arc<Waiter> {
+        Arc::new(Waiter {
             thread: thread::current(),
             outcome: Lock::new(None),
         })
     }
 
-    /// Leaves the outcome for it; the thread is yet to be woken.
-    pub(crate) fn tell(&self, outcome: Result<(), ChangeError>) {
+    /// Sets the outcome. The caller unparks the thread afterwards, without the lock.
+    pub(crate) fn complete(&self, outcome: Result<(), ChangeError>) {
         *self.outcome.lock() = Some(outcome);
     }
 
@@ -58,7 +58,7 @@ impl Waiting {
     }
 }
 
-/// What became of a change, for whoever polls.
+/// The outcome of a change, for `poll`.
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) id: u64,
@@ -98,14 +98,14 @@ pub(crate) struct OfSession {
     pub(crate) submitted: Submitted,
     /// Threads that wait for something to change.
     pub(crate) waiting: Vec<Thread>,
-    pub(crate) course: Course,
+    pub(crate) health: RunHealth,
     pub(crate) ended: Option<EndedEarly>,
     pub(crate) counts: Counts,
 }
 
 /// What is behind the lock.
 pub(crate) struct Inner {
-    pub(crate) schedule: Schedule<Reply, ChangeCause>,
+    pub(crate) schedule: Schedule<Delivery, ChangeCause>,
     pub(crate) sessions: HashMap<ProducerId, OfSession>,
     /// Sources that have something to hand out or to send.
     woken: BTreeSet<ProducerId>,
@@ -172,7 +172,7 @@ impl OfSession {
             completed: VecDeque::new(),
             submitted: Submitted::default(),
             waiting: Vec::new(),
-            course: Course::default(),
+            health: RunHealth::default(),
             ended: None,
             counts: Counts::default(),
         }
@@ -224,7 +224,7 @@ impl Inner {
             None => ChangeCause::Closed,
         };
         for Settled {
-            reply,
+            reply: delivery,
             change,
             failure,
         } in settled
@@ -237,13 +237,13 @@ impl Inner {
                 Ok(()) => of.counts.done += 1,
                 Err(_) => of.counts.failed += 1,
             }
-            match reply {
-                Reply::Poll(id) => of.complete(id, change, result),
-                Reply::Caller(caller) => {
-                    caller.tell(result);
+            match delivery {
+                Delivery::Poll(id) => of.complete(id, change, result),
+                Delivery::Caller(caller) => {
+                    caller.complete(result);
                     self.awake.push(caller.thread.clone());
                 }
-                Reply::Nobody => {}
+                Delivery::Nobody => {}
             }
         }
         self.awake.append(&mut of.waiting);
@@ -252,12 +252,12 @@ impl Inner {
     /// What a session may do now.
     pub(crate) fn next(&mut self, source: ProducerId, now: Duration) -> Next {
         let of = self.of(source);
-        if of.is_run() && !of.course.may_begin() {
+        if of.is_run() && !of.health.may_begin() {
             return Next::Wait;
         }
         let next = self.schedule.next(source, now);
         if matches!(next, Next::Send(_)) {
-            self.of(source).course.begins();
+            self.of(source).health.begins();
             self.wake_waiting(source); // there is room again
         }
         next
@@ -304,7 +304,7 @@ impl Inner {
         if !of.threads.is_empty() {
             return; // with fewer threads than wished for it is slower, no more
         }
-        of.course.is_heard = true;
+        of.health.is_heard = true;
         let hurried = of.is_run() || of.flushes > 0 || of.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
         let mut batches = mem::take(&mut of.ready);

@@ -1,4 +1,4 @@
-//! Waiting for a service that does not answer: all calls of a client wait together, on their own threads. The rule is
+//! Waiter for a service that does not answer: all calls of a client wait together, on their own threads. The rule is
 //! core's; here it gets a clock, threads to wake, and the failure that a call reports which ended without one of its own.
 
 use std::collections::HashMap;

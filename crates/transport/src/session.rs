@@ -11,8 +11,8 @@ use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
 use imtag_core::{Change, Effect, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::course::EndedEarly;
-use crate::dispatch::{Counts, Dispatch, Guard, OfSession, Reply};
+use crate::dispatch::{Counts, Delivery, Dispatch, Guard, OfSession};
+use crate::health::EndedEarly;
 use crate::threads::spawn_without_signals;
 use crate::wait::{WaitEnd, WaitScope, wait_once};
 use crate::{CancelToken, Client, worker};
@@ -86,14 +86,14 @@ impl Session {
         &self,
         inner: &mut Guard<'_>,
         change: Change,
-        reply: Reply,
+        delivery: Delivery,
         deadline: Duration,
     ) -> ChangeId {
         inner.of(self.source).counts.taken += 1;
         let now = inner.dispatch.now();
         inner
             .schedule
-            .push(self.source, change, reply, deadline, now)
+            .push(self.source, change, delivery, deadline, now)
     }
 
     /// Takes a change in that breaks the rules: it has its outcome at once.

@@ -12,7 +12,7 @@ use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, Ret
 use crate::call::Call;
 use crate::cause::Failure;
 use crate::change_error::ChangeCause;
-use crate::course::EndedEarly;
+use crate::health::EndedEarly;
 use crate::random::random_u64;
 use crate::session::Session;
 use crate::{CallOptions, Cause, Error, Outcome, Phase};
@@ -84,18 +84,18 @@ fn send(session: &Arc<Session>, batch: Batch) {
         if before == 0 {
             inner.schedule.admitted(source, operation);
         } else {
-            inner.of(source).course.is_late = true;
+            inner.of(source).health.is_late = true;
         }
         inner.attend(source, dispatch);
     };
-    let answers = dispatch.lock().of(source).course.answers();
+    let answers = dispatch.lock().of(source).health.answers();
     let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
     if turns.get() == 0 {
         on_turn();
     }
     let mut inner = dispatch.lock();
     let Ok(sent) = sent else {
-        inner.of(source).course.is_heard = true;
+        inner.of(source).health.is_heard = true;
         let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
         inner.schedule.settle(batch, verdict, true, dispatch.now());
         return;
@@ -112,12 +112,12 @@ fn send(session: &Arc<Session>, batch: Batch) {
     let mut end = None;
     let mut scope = Scope::Request;
     if let Err(error) = &result {
-        scope = of.course.scope(error);
+        scope = of.health.scope(error);
     }
     if session.sending.is_run {
-        end = of.course.note(result.as_ref(), answers);
+        end = of.health.record(result.as_ref(), answers);
     }
-    of.course.has_result();
+    of.health.has_result();
     if session.is_drained() {
         end = Some(EndedEarly::Cancelled);
     }

@@ -8,7 +8,7 @@ use imtag_core::schedule::ChangeId;
 
 use super::{Batcher, GRACE};
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::dispatch::{Guard, Reply, Waiting};
+use crate::dispatch::{Delivery, Guard, Waiter};
 use crate::wait::WaitEnd;
 
 impl Batcher {
@@ -59,13 +59,13 @@ impl Batcher {
 
     /// Tells of a change under way that it is given up, unless its outcome is there; nobody is told of that later.
     fn give_up_now(&self, inner: &mut Guard<'_>, number: ChangeId, why: WaitEnd) {
-        let Some((change, reply)) = inner.schedule.get_mut(number) else {
+        let Some((change, delivery)) = inner.schedule.get_mut(number) else {
             return;
         };
-        let Reply::Poll(id) = *reply else {
+        let Delivery::Poll(id) = *delivery else {
             return;
         };
-        *reply = Reply::Nobody;
+        *delivery = Delivery::Nobody;
         let change = Arc::clone(change);
         let result = Err(given_up(&change, why));
         inner.of(self.session.source).complete(id, change, result);
@@ -92,14 +92,14 @@ impl Batcher {
         &self,
         change: &Change,
         number: ChangeId,
-        waiting: &Waiting,
+        waiter: &Waiter,
         why: WaitEnd,
     ) -> Result<(), ChangeError> {
         if self.take_back(number) {
             return Err(taken_back(change, why));
         }
         // it may have come meanwhile
-        waiting.take().unwrap_or_else(|| Err(given_up(change, why)))
+        waiter.take().unwrap_or_else(|| Err(given_up(change, why)))
     }
 }
 

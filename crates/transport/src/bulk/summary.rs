@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use imtag_core::Generation;
 
-use crate::course::EndedEarly;
 use crate::dispatch::Guard;
+use crate::health::EndedEarly;
 use crate::session::Session;
 
 /// How far a bulk run is.

@@ -6,7 +6,7 @@ use imtag_core::{Answer, Request, RetryClass, Verdict};
 use super::Call;
 use crate::Outcome;
 use crate::cause::{Cause, Failure, Partial};
-use crate::credentials::Numbered;
+use crate::credentials::VersionedUserSig;
 use crate::http::Exchanged;
 use crate::rate_limiter::Permit;
 
@@ -16,7 +16,7 @@ impl<R: Request> Call<'_, R> {
         &self,
         exchanged: Exchanged,
         permit: Permit<'_>,
-        usersig: &Numbered,
+        usersig: &VersionedUserSig,
     ) -> Result<Outcome, Cause> {
         let (answered, sent) = (exchanged.answered, exchanged.sent);
         let read = exchanged.read(self.request);

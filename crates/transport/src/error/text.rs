@@ -17,7 +17,7 @@ use crate::batcher::Unfinished;
 use crate::bulk::Summary;
 use crate::cause::{Cause, Partial, Phase, is_of_a_gateway};
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::course::EndedEarly;
+use crate::health::EndedEarly;
 use crate::http::{has_no_address, is_refusal_of_this_machine};
 
 impl Error {

@@ -284,7 +284,7 @@ impl Http {
             match body.read(&mut piece).map_err(ureq::Error::from)? {
                 0 => return Ok(answer),
                 read => {
-                    answer.feed(&ExchangeContext::with(|context| context.take_content(read)))?
+                    answer.feed(&ExchangeContext::with(|context| context.take_content(read)))?;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Waiting: until a deadline, or until a cancel, whichever comes first.
+//! Waiter: until a deadline, or until a cancel, whichever comes first.
 //!
 //! ```text
 //! WaitScope ─┬─ deadline

@@ -41,7 +41,7 @@ pub enum EndedEarly {
 
 /// What has come of the requests of a run so far.
 #[derive(Debug, Default)]
-pub(crate) struct Course {
+pub(crate) struct RunHealth {
     failed_in_a_row: usize,
     answers: u64,
     /// Requests for which an outage was waited out in vain before any was answered.
@@ -54,7 +54,7 @@ pub(crate) struct Course {
     last_failure: Option<Arc<Error>>,
 }
 
-impl Course {
+impl RunHealth {
     /// How many requests of this run the service has answered.
     pub(crate) fn answers(&self) -> u64 {
         self.answers
@@ -78,7 +78,7 @@ impl Course {
     }
 
     /// Takes what came of a request, before which there were so many answers, and says whether the run is to end.
-    pub(crate) fn note(
+    pub(crate) fn record(
         &mut self,
         result: Result<&Outcome, &Arc<Error>>,
         answers_before: u64,
@@ -164,79 +164,79 @@ mod tests {
     }
 
     /// None was answered while the request was under way.
-    fn note(course: &mut Course, result: Result<&Outcome, &Arc<Error>>) -> Option<EndedEarly> {
-        let answers = course.answers();
-        course.note(result, answers)
+    fn note(health: &mut RunHealth, result: Result<&Outcome, &Arc<Error>>) -> Option<EndedEarly> {
+        let answers = health.answers();
+        health.record(result, answers)
     }
 
     #[test]
     fn one_refusal_of_the_app_ends_it() {
-        let mut course = Course::default();
-        assert!(note(&mut course, Ok(&Outcome::default())).is_none());
-        let end = note(&mut course, Err(&refused(70009)));
+        let mut health = RunHealth::default();
+        assert!(note(&mut health, Ok(&Outcome::default())).is_none());
+        let end = note(&mut health, Err(&refused(70009)));
         assert!(matches!(end, Some(EndedEarly::Refused(_))));
     }
 
     #[test]
     fn a_usersig_that_cannot_be_had_ends_it_until_the_service_has_answered() {
         let sealed = failure(Cause::Credentials("sealed".into()));
-        let mut course = Course::default();
-        let end = note(&mut course, Err(&sealed));
+        let mut health = RunHealth::default();
+        let end = note(&mut health, Err(&sealed));
         assert!(matches!(end, Some(EndedEarly::Refused(_))));
-        let mut course = Course::default();
-        assert!(note(&mut course, Ok(&Outcome::default())).is_none());
-        assert!(note(&mut course, Err(&sealed)).is_none());
+        let mut health = RunHealth::default();
+        assert!(note(&mut health, Ok(&Outcome::default())).is_none());
+        assert!(note(&mut health, Err(&sealed)).is_none());
     }
 
     #[test]
     fn twenty_failures_of_the_service_in_a_row_end_it_and_nineteen_do_not() {
-        let mut course = Course::default();
+        let mut health = RunHealth::default();
         for answer in [Ok(Outcome::default()), Err(refused(70107))] {
-            assert!(note(&mut course, answer.as_ref()).is_none());
+            assert!(note(&mut health, answer.as_ref()).is_none());
             for _ in 0..19 {
-                assert!(note(&mut course, Err(&gateway(502))).is_none());
+                assert!(note(&mut health, Err(&gateway(502))).is_none());
             }
         }
-        let end = note(&mut course, Err(&gateway(502)));
+        let end = note(&mut health, Err(&gateway(502)));
         assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
     }
 
     #[test]
     fn failures_of_requests_during_which_others_were_answered_do_not_end_it() {
-        let mut course = Course::default();
+        let mut health = RunHealth::default();
         for _ in 0..30 {
-            assert!(course.note(Ok(&Outcome::default()), 0).is_none());
+            assert!(health.record(Ok(&Outcome::default()), 0).is_none());
         }
         for _ in 0..30 {
-            assert!(course.note(Err(&gateway(502)), 0).is_none());
+            assert!(health.record(Err(&gateway(502)), 0).is_none());
         }
     }
 
     #[test]
     fn what_looks_like_a_wrong_endpoint_is_an_outage_once_the_service_was_there() {
-        let mut course = Course::default();
-        let end = note(&mut course, Err(&gateway(404)));
+        let mut health = RunHealth::default();
+        let end = note(&mut health, Err(&gateway(404)));
         assert!(matches!(end, Some(EndedEarly::Refused(_))));
-        let mut course = Course::default();
-        assert!(note(&mut course, Ok(&Outcome::default())).is_none());
-        assert!(note(&mut course, Err(&gateway(404))).is_none());
+        let mut health = RunHealth::default();
+        assert!(note(&mut health, Ok(&Outcome::default())).is_none());
+        assert!(note(&mut health, Err(&gateway(404))).is_none());
     }
 
     #[test]
     fn a_service_that_never_answered_gave_out() {
-        let mut course = Course::default();
-        assert!(note(&mut course, Err(&gateway(502))).is_none());
+        let mut health = RunHealth::default();
+        assert!(note(&mut health, Err(&gateway(502))).is_none());
         let mut waited_out = failure(Cause::HttpStatus {
             status: 502,
             start: String::new(),
         });
         Arc::get_mut(&mut waited_out).unwrap().stopped = Some(Stopped::OutageTooLong);
-        assert!(note(&mut course, Err(&waited_out)).is_none());
-        let end = note(&mut course, Err(&waited_out));
+        assert!(note(&mut health, Err(&waited_out)).is_none());
+        let end = note(&mut health, Err(&waited_out));
         assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
-        let mut course = Course::default();
-        assert!(note(&mut course, Err(&refused(91000))).is_none());
-        assert!(matches!(course.end(), Some(EndedEarly::GaveOut(_))));
-        assert!(Course::default().end().is_none());
+        let mut health = RunHealth::default();
+        assert!(note(&mut health, Err(&refused(91000))).is_none());
+        assert!(matches!(health.end(), Some(EndedEarly::GaveOut(_))));
+        assert!(RunHealth::default().end().is_none());
     }
 }
