@@ -43,7 +43,7 @@ pub(crate) struct Call<'c, R> {
     /// Why the last attempt failed, where the call waits for the service.
     last_failure: Option<Cause>,
     /// Of a run of many: the more of its calls fail, the more is lost.
-    is_of_a_run: bool,
+    in_run: bool,
     /// An attempt without a time of its own was silent until half of what the call had left was up.
     was_silent: bool,
     /// Told when an attempt has had its turn in the quota.
@@ -87,7 +87,7 @@ impl<'c, R: Request> Call<'c, R> {
             server_date: None,
             place: Place::of(&state.outage),
             last_failure: None,
-            is_of_a_run: false,
+            in_run: false,
             was_silent: false,
             on_turn: None,
         }
@@ -100,8 +100,8 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Makes it a call of a run.
-    pub(crate) fn of_run(mut self) -> Call<'c, R> {
-        self.is_of_a_run = true;
+    pub(crate) fn in_run(mut self) -> Call<'c, R> {
+        self.in_run = true;
         self
     }
 
@@ -143,7 +143,7 @@ impl<'c, R: Request> Call<'c, R> {
                     if let FailedAttempt::Class(_) = kind {
                         self.place.leave();
                         // a run that ends tells what failed rather than that a wait took too long
-                        self.last_failure = self.is_of_a_run.then_some(cause);
+                        self.last_failure = self.in_run.then_some(cause);
                     }
                     let waited = self.wait_scope.sleep_until(self.started + at);
                     waited.map_err(|stop| self.error(Cause::of(stop, Phase::Backoff), None))?;
@@ -284,7 +284,7 @@ impl<'c, R: Request> Call<'c, R> {
         usersig.map_err(|none| match none {
             NoUserSig::Stopped(stop) => Failed::Ended(Cause::of(stop, Phase::Credentials), None),
             // what supplies it may come back, as the service may
-            NoUserSig::Failed(error) if self.is_of_a_run && self.service_was_there() => {
+            NoUserSig::Failed(error) if self.in_run && self.service_was_there() => {
                 Failed::Attempt {
                     cause: Cause::Credentials(error),
                     effect: Effect::NotApplied,
@@ -309,13 +309,13 @@ impl<'c, R: Request> Call<'c, R> {
             timeout: self.attempt_time(),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
-            waits_for_connection: self.is_of_a_run,
+            waits_for_connection: self.in_run,
         })
     }
 
     fn decide(&mut self, kind: FailedAttempt) -> Decision {
         // what was never there may be another service
-        let bear = self.is_of_a_run && self.bears_outages() && self.service_was_there();
+        let bear = self.in_run && self.bears_outages() && self.service_was_there();
         self.retry.wait_out_errors(bear);
         let now = self.started.elapsed();
         let deadline = self

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
 
 use crate::call::Call;
-use crate::dispatch::Dispatch;
+use crate::pipeline::Pipeline;
 use crate::process::PerProcess;
 use crate::settings::Settings;
 use crate::state::State;
@@ -175,8 +175,8 @@ impl Client {
         (settings, self.shared.state.get(|| State::new(settings)))
     }
 
-    pub(crate) fn dispatch(&self) -> &Dispatch {
-        &self.parts().1.dispatch
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.parts().1.pipeline
     }
 }
 

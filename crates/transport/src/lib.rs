@@ -1,22 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod app_quota;
-mod batcher;
 mod builder;
-mod bulk;
 mod call;
 mod cause;
 mod change_error;
 mod client;
 mod credentials;
-mod dispatch;
 mod endpoint;
 mod error;
-mod health;
 mod http;
 mod options;
 mod outage;
 mod outcome;
+mod pipeline;
 mod process;
 mod process_age;
 mod query;
@@ -24,25 +21,23 @@ mod random;
 mod rate_limiter;
 mod redact;
 mod refused_usersig;
-mod session;
 mod settings;
 mod state;
 mod threads;
 mod wait;
-mod worker;
 
-pub use batcher::{Batcher, BatcherOptions, Unfinished, WhenFull};
 pub use builder::{ClientBuilder, SettingsError};
-pub use bulk::{Bulk, BulkOptions, BulkRun, Progress, Settled, Summary};
 pub use cause::{Cause, Failure, Partial, Phase};
 pub use change_error::{ChangeCause, ChangeError};
 pub use client::Client;
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::Error;
-pub use health::EndedEarly;
 pub use options::CallOptions;
 pub use outcome::Outcome;
+pub use pipeline::batcher::{Batcher, BatcherOptions, Unfinished, WhenFull};
+pub use pipeline::bulk::{Bulk, BulkOptions, BulkRun, Progress, Settled, Summary};
+pub use pipeline::health::EndedEarly;
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

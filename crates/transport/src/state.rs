@@ -8,9 +8,9 @@ use imtag_core::retry::RetryBudget;
 
 use crate::app_quota::AppQuota;
 use crate::credentials::UserSigs;
-use crate::dispatch::Dispatch;
 use crate::http::Http;
 use crate::outage::Outage;
+use crate::pipeline::Pipeline;
 use crate::rate_limiter::RateLimiter;
 use crate::settings::Settings;
 use crate::wait::Lock;
@@ -22,7 +22,7 @@ pub(crate) struct State {
     budget: Lock<RetryBudget>,
     pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
-    pub(crate) dispatch: Dispatch,
+    pub(crate) pipeline: Pipeline,
     /// Shared with this process' other clients of the app.
     quota: Arc<AppQuota>,
 }
@@ -34,7 +34,7 @@ impl State {
             usersigs: UserSigs::new(),
             budget: Lock::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),
-            dispatch: Dispatch::new(settings.rules),
+            pipeline: Pipeline::new(settings.rules),
             quota: AppQuota::shared(settings),
         }
     }

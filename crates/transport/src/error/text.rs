@@ -13,12 +13,12 @@ use std::fmt;
 use imtag_core::Effect;
 
 use super::Error;
-use crate::batcher::Unfinished;
-use crate::bulk::Summary;
 use crate::cause::{Cause, Partial, Phase, is_of_a_gateway};
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::health::EndedEarly;
 use crate::http::{has_no_address, is_refusal_of_this_machine};
+use crate::pipeline::batcher::Unfinished;
+use crate::pipeline::bulk::Summary;
+use crate::pipeline::health::EndedEarly;
 
 impl Error {
     /// Why, in words, without operation, effect and remedy.

@@ -8,7 +8,7 @@ use imtag_core::schedule::ChangeId;
 
 use super::{Batcher, GRACE};
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::dispatch::{Delivery, Guard, Waiter};
+use crate::pipeline::{Delivery, Guard, Waiter};
 use crate::wait::WaitEnd;
 
 impl Batcher {
@@ -23,8 +23,8 @@ impl Batcher {
         let Some(mut inner) = self.session.lock() else {
             return;
         };
-        let source = self.session.source;
-        let Some(number) = inner.of(source).submitted.number(id) else {
+        let producer = self.session.producer;
+        let Some(number) = inner.session(producer).submitted.number(id) else {
             return;
         };
         let Some((change, _)) = inner.schedule.get_mut(number) else {
@@ -33,28 +33,28 @@ impl Batcher {
         let change = Arc::clone(change);
         if self.take_back_in(&mut inner, number) {
             let result = Err(taken_back(&change, why));
-            inner.of(source).complete(id, change, result);
+            inner.session(producer).complete(id, change, result);
         } else {
             match why {
                 WaitEnd::Cancelled => self.give_up_now(&mut inner, number, why),
                 WaitEnd::TimedOut => {
-                    let of = inner.of(source);
-                    of.submitted.give_up_at(Instant::now() + GRACE, number);
+                    let state = inner.session(producer);
+                    state.submitted.give_up_at(Instant::now() + GRACE, number);
                 }
             }
-            inner.wake_waiting(source);
+            inner.wake_waiters(producer);
         }
     }
 
     /// Gives up the changes whose callers' time was up, and whose requests have not ended since; says when the next one
     /// is.
     pub(super) fn give_up_late(&self, inner: &mut Guard<'_>) -> Option<Instant> {
-        let source = self.session.source;
+        let producer = self.session.producer;
         let now = Instant::now();
-        while let Some(number) = inner.of(source).submitted.take_given_up(now) {
+        while let Some(number) = inner.session(producer).submitted.take_given_up(now) {
             self.give_up_now(inner, number, WaitEnd::TimedOut);
         }
-        inner.of(source).submitted.next_given_up()
+        inner.session(producer).submitted.next_given_up()
     }
 
     /// Tells of a change under way that it is given up, unless its outcome is there; nobody is told of that later.
@@ -65,10 +65,12 @@ impl Batcher {
         let Delivery::Poll(id) = *delivery else {
             return;
         };
-        *delivery = Delivery::Nobody;
+        *delivery = Delivery::Discard;
         let change = Arc::clone(change);
         let result = Err(given_up(&change, why));
-        inner.of(self.session.source).complete(id, change, result);
+        inner
+            .session(self.session.producer)
+            .complete(id, change, result);
     }
 
     /// Takes a change back that is in no request yet.
@@ -78,11 +80,11 @@ impl Batcher {
     }
 
     fn take_back_in(&self, inner: &mut Guard<'_>, number: ChangeId) -> bool {
-        let now = inner.dispatch.now();
+        let now = inner.pipeline.now();
         let taken = inner.schedule.withdraw(number, now);
         if taken {
-            inner.of(self.session.source).counts.failed += 1;
-            inner.wake_waiting(self.session.source); // there is room again
+            inner.session(self.session.producer).counts.failed += 1;
+            inner.wake_waiters(self.session.producer); // there is room again
         }
         taken
     }

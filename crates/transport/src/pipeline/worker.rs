@@ -1,4 +1,13 @@
-//! A thread of a session: it takes what is to be sent, sends it, and says what became of it.
+//! A worker: a thread of a session. It takes a request, sends it, and settles its changes.
+//!
+//! ```text
+//!   ┌────────────────────────────────────────────────┐
+//!   ▼                                                │
+//! look ─┬─ a request is ready ──► send, settle ──────┤
+//!       ├─ events to deliver ──► unlock and lock ────┤
+//!       ├─ nothing ──► wait for work ────────────────┘
+//!       └─ closing ──► end
+//! ```
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -12,126 +21,130 @@ use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, Ret
 use crate::call::Call;
 use crate::cause::Failure;
 use crate::change_error::ChangeCause;
-use crate::health::EndedEarly;
+use crate::pipeline::health::EndedEarly;
+use crate::pipeline::session::Session;
 use crate::random::random_u64;
-use crate::session::Session;
 use crate::{CallOptions, Cause, Error, Outcome, Phase};
 
-/// What came of a request.
+/// The result of a request.
 struct Sent {
     result: Result<Outcome, Error>,
-    /// An attempt was given up, and may still have its effect.
+    /// An abandoned attempt may still have its effect.
     may_arrive_late: bool,
 }
 
-/// Sends for as long as the session is open.
+/// Sends until the session closes.
 pub(crate) fn run(session: &Arc<Session>) {
-    let dispatch = session.dispatch();
-    let source = session.source;
-    let mut inner = dispatch.lock();
-    inner.of(source).idle -= 1;
+    let pipeline = session.pipeline();
+    let producer = session.producer;
+    let mut inner = pipeline.lock();
+    inner.session(producer).idle -= 1;
     loop {
-        if let Some(batch) = inner.of(source).ready.pop_front() {
-            // whoever rests is to look after what is left
-            inner.attend(source, dispatch);
+        if let Some(batch) = inner.session(producer).ready.pop_front() {
+            // an idle worker takes care of what is left while this one sends
+            inner.schedule_worker(producer, pipeline);
             drop(inner);
             send(session, batch);
-            inner = dispatch.lock();
+            inner = pipeline.lock();
             continue;
         }
-        if inner.of(source).closing {
+        if inner.session(producer).closing {
             return;
         }
-        let now = dispatch.now();
-        let until = match inner.next(source, now) {
+        let now = pipeline.now();
+        let until = match inner.next(producer, now) {
             Next::Send(batch) => {
-                inner.of(source).ready.push_back(batch);
+                inner.session(producer).ready.push_back(batch);
                 continue;
             }
             Next::WaitUntil(moment) => Some(moment),
             Next::Wait => None,
         };
-        if inner.has_news() {
-            drop(inner); // hands them out
-            inner = dispatch.lock();
+        if inner.has_events() {
+            drop(inner); // delivers them
+            inner = pipeline.lock();
             continue;
         }
-        let of = inner.of(source);
-        let watch = until.filter(|until| of.watch.is_none_or(|watch| *until < watch));
-        of.idle += 1;
-        if watch.is_some() {
-            of.watch = watch;
+        let state = inner.session(producer);
+        let next_wake =
+            until.filter(|until| state.next_wake.is_none_or(|next_wake| *until < next_wake));
+        state.idle += 1;
+        if next_wake.is_some() {
+            state.next_wake = next_wake;
         }
-        session.rest(&mut inner, watch.map(|watch| watch.saturating_sub(now)));
-        let of = inner.of(source);
-        of.idle -= 1;
-        if watch.is_some() && of.watch == watch {
-            of.watch = None;
+        session.wait_for_work(
+            &mut inner,
+            next_wake.map(|next_wake| next_wake.saturating_sub(now)),
+        );
+        let state = inner.session(producer);
+        state.idle -= 1;
+        if next_wake.is_some() && state.next_wake == next_wake {
+            state.next_wake = None;
         }
     }
 }
 
 fn send(session: &Arc<Session>, batch: Batch) {
-    let dispatch = session.dispatch();
-    let (source, operation) = (session.source, batch.operation());
+    let pipeline = session.pipeline();
+    let (producer, operation) = (session.producer, batch.operation());
     let turns = Cell::new(0_u32);
     let on_turn = || {
         let before = turns.replace(turns.get().saturating_add(1));
         if before > 1 {
             return;
         }
-        let mut inner = dispatch.lock();
+        let mut inner = pipeline.lock();
         if before == 0 {
-            inner.schedule.admitted(source, operation);
+            inner.schedule.admitted(producer, operation);
         } else {
-            inner.of(source).health.is_late = true;
+            inner.session(producer).health.is_late = true;
         }
-        inner.attend(source, dispatch);
+        inner.schedule_worker(producer, pipeline);
     };
-    let answers = dispatch.lock().of(source).health.answers();
+    let answers = pipeline.lock().session(producer).health.answers();
     let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
     if turns.get() == 0 {
         on_turn();
     }
-    let mut inner = dispatch.lock();
+    let mut inner = pipeline.lock();
     let Ok(sent) = sent else {
-        inner.of(source).health.is_heard = true;
+        inner.session(producer).health.is_heard = true;
         let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
-        inner.schedule.settle(batch, verdict, true, dispatch.now());
+        inner.schedule.settle(batch, verdict, true, pipeline.now());
         return;
     };
     let (attempts, left) = match &sent.result {
         Ok(outcome) => (outcome.attempts, outcome.sent),
         Err(error) => (error.attempts(), error.sent()),
     };
-    let of = inner.of(source);
-    of.counts.requests += u64::from(attempts > 0);
-    of.counts.attempts += u64::from(attempts);
-    of.counts.sent += u64::from(left);
+    let state = inner.session(producer);
+    state.counts.requests += u64::from(attempts > 0);
+    state.counts.attempts += u64::from(attempts);
+    state.counts.sent += u64::from(left);
     let result = sent.result.map_err(Arc::new);
     let mut end = None;
     let mut scope = Scope::Request;
     if let Err(error) = &result {
-        scope = of.health.scope(error);
+        scope = state.health.scope(error);
     }
     if session.sending.is_run {
-        end = of.health.record(result.as_ref(), answers);
+        end = state.health.record(result.as_ref(), answers);
     }
-    of.health.has_result();
+    state.health.has_result();
     if session.is_drained() {
         end = Some(EndedEarly::Cancelled);
     }
     let verdict = verdict(session, &batch, result, scope);
     inner
         .schedule
-        .settle(batch, verdict, sent.may_arrive_late, dispatch.now());
+        .settle(batch, verdict, sent.may_arrive_late, pipeline.now());
     if let Some(end) = end {
         session.end(&mut inner, end);
     }
 }
 
 fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
-    const CHECKED: &str = "changes were checked by the same rules, and dealt out within them";
+    const CHECKED: &str = "changes are checked by the same rules, and packed within them";
     let rules = session.client.rules();
     let slots = batch.slots().iter();
     let users = slots.clone().map(|slot| (slot.account(), slot.tags()));
@@ -151,7 +164,7 @@ fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
     }
 }
 
-/// Calls until the request is answered, or has failed.
+/// Calls until the request is answered or has failed.
 fn send_request<R: Request>(
     session: &Session,
     batch: &Batch,
@@ -163,12 +176,12 @@ fn send_request<R: Request>(
         let options = options(session, batch);
         let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
         if session.sending.is_run {
-            call = call.of_run();
+            call = call.in_run();
         }
         let result = call.run();
         let may_arrive_late = call.may_arrive_late();
         match &result {
-            // nothing is wrong: other processes of the app use the quota up
+            // no failure: other processes of the app use the quota
             Err(error)
                 if session.sending.is_run
                     && !session.is_drained()
@@ -186,7 +199,7 @@ fn send_request<R: Request>(
 
 fn options(session: &Session, batch: &Batch) -> CallOptions {
     let sending = &session.sending;
-    let left = batch.deadline().saturating_sub(session.dispatch().now());
+    let left = batch.deadline().saturating_sub(session.pipeline().now());
     CallOptions::new()
         .timeout(sending.timeout.min(left))
         .attempt_timeout(sending.attempt_timeout)
@@ -259,5 +272,5 @@ fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<Chan
 }
 
 fn again_at(session: &Session, policy: &RetryPolicy, tries: u32) -> Duration {
-    session.dispatch().now() + policy.backoff(tries, random_u64())
+    session.pipeline().now() + policy.backoff(tries, random_u64())
 }

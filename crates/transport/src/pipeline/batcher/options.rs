@@ -6,7 +6,7 @@ use imtag_core::schedule::BatchPolicy;
 
 use super::Batcher;
 use crate::Client;
-use crate::session::{Sending, Session, threads_at_most};
+use crate::pipeline::session::{Sending, Session, max_threads};
 
 /// What a batcher does with a change when it holds as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,7 +102,7 @@ impl BatcherOptions {
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,
             is_run: false,
-            threads_at_most: threads_at_most(calls_per_second),
+            max_threads: max_threads(calls_per_second),
             thread_name: "imtag-batcher",
         };
         Batcher {

@@ -8,7 +8,7 @@ use imtag_core::Change;
 use imtag_core::schedule::ChangeId;
 
 use crate::change_error::ChangeError;
-use crate::dispatch::{Completed, OfSession};
+use crate::pipeline::{Completed, SessionState};
 
 /// The changes of a batcher that are polled for and have no outcome.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Submitted {
     }
 }
 
-impl OfSession {
+impl SessionState {
     /// Leaves the outcome of a change to be polled.
     pub(crate) fn complete(
         &mut self,

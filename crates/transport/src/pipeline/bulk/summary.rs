@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use imtag_core::Generation;
 
-use crate::dispatch::Guard;
-use crate::health::EndedEarly;
-use crate::session::Session;
+use crate::pipeline::Guard;
+use crate::pipeline::health::EndedEarly;
+use crate::pipeline::session::Session;
 
 /// How far a bulk run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Progress {
             requests: counts.requests,
             attempts: counts.attempts,
             sent: counts.sent,
-            splits: inner.schedule.splits(session.source),
+            splits: inner.schedule.splits(session.producer),
         }
     }
 

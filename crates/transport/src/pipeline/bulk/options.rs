@@ -6,7 +6,7 @@ use imtag_core::Change;
 use imtag_core::schedule::BatchPolicy;
 
 use super::{Bulk, BulkRun};
-use crate::session::{Sending, Session, threads_at_most};
+use crate::pipeline::session::{Sending, Session, max_threads};
 use crate::wait::{Blocked, HostPoll, Interrupt, Watch};
 use crate::{CancelToken, Client};
 
@@ -123,14 +123,14 @@ impl BulkOptions {
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout.min(self.timeout),
             is_run: true,
-            threads_at_most: threads_at_most(self.client.parts().0.calls_per_second.get()),
+            max_threads: max_threads(self.client.parts().0.calls_per_second.get()),
             thread_name: "imtag-bulk",
         };
         let session = Session::open(&self.client, sending);
         if self.after_crash {
-            let mut inner = session.dispatch().lock();
-            let now = inner.dispatch.now();
-            inner.schedule.after_crash(session.source, now);
+            let mut inner = session.pipeline().lock();
+            let now = inner.pipeline.now();
+            inner.schedule.after_crash(session.producer, now);
         }
         let watches = [
             (&self.cancel, &session.cancel),

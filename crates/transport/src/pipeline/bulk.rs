@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use imtag_core::{Change, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::dispatch::{Completed, Delivery, Guard};
-use crate::health::EndedEarly;
-use crate::session::Session;
+use crate::pipeline::health::EndedEarly;
+use crate::pipeline::session::Session;
+use crate::pipeline::{Completed, Delivery, Guard};
 use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
 
 pub use options::BulkOptions;
@@ -119,10 +119,10 @@ impl Bulk {
         if self.session.is_drained() {
             self.session.end(inner, EndedEarly::Cancelled);
         }
-        let of = inner.of(self.session.source);
-        match &of.ended {
+        let state = inner.session(self.session.producer);
+        match &state.ended {
             Some(ended) => Err(ChangeCause::Ended(ended.clone())),
-            None if of.refuses => Err(ChangeCause::Closed),
+            None if state.refuses => Err(ChangeCause::Closed),
             None => Ok(()),
         }
     }
@@ -148,7 +148,7 @@ impl Bulk {
                 Err(invalid) => self.session.refuse(&mut inner, id, change, invalid),
             }
         }
-        match inner.of(self.session.source).completed.is_empty() {
+        match inner.session(self.session.producer).completed.is_empty() {
             true => Ok(Offered::Taken),
             false => Ok(Offered::Outcomes),
         }
@@ -158,7 +158,7 @@ impl Bulk {
     /// [`push`](Bulk::push) does not take it back: say it when all is pushed.
     pub fn end_of_input(&self) {
         if let Some(mut inner) = self.session.lock() {
-            inner.schedule.set_flushing(self.session.source, true);
+            inner.schedule.set_flushing(self.session.producer, true);
         }
     }
 
@@ -179,7 +179,7 @@ impl Bulk {
     #[must_use]
     pub fn poll_or_room(&self) -> Vec<Settled> {
         self.poll_while(deadline_after(Duration::MAX), |inner| {
-            !self.session.is_full(inner) || inner.of(self.session.source).ended.is_some()
+            !self.session.is_full(inner) || inner.session(self.session.producer).ended.is_some()
         })
     }
 
@@ -190,10 +190,10 @@ impl Bulk {
             let Some(mut inner) = self.session.lock() else {
                 return Vec::new();
             };
-            inner.go_on();
-            let completed = std::mem::take(&mut inner.of(self.session.source).completed);
+            inner.flush_events();
+            let completed = std::mem::take(&mut inner.session(self.session.producer).completed);
             let nothing_comes =
-                inner.schedule.unsettled(self.session.source) == 0 || enough(&mut inner);
+                inner.schedule.unsettled(self.session.producer) == 0 || enough(&mut inner);
             if !completed.is_empty() || nothing_comes || Instant::now() >= until {
                 drop(inner);
                 return completed.into_iter().map(Settled::of).collect();
@@ -208,19 +208,19 @@ impl Bulk {
     pub fn finish(&self) -> Summary {
         if let Some(mut inner) = self.session.lock() {
             // or a thread that goes on pushing would keep it from its end
-            inner.of(self.session.source).refuses = true;
-            inner.wake_waiting(self.session.source);
+            inner.session(self.session.producer).refuses = true;
+            inner.wake_waiters(self.session.producer);
         }
         self.end_of_input();
         let mut waits = None;
         while let Some(mut inner) = self.session.lock() {
-            inner.go_on();
-            if inner.schedule.unsettled(self.session.source) == 0 {
+            inner.flush_events();
+            if inner.schedule.unsettled(self.session.producer) == 0 {
                 break;
             }
             self.wait(inner, &mut waits, None);
         }
-        self.session.end_threads();
+        self.session.join_workers();
         self.summary()
     }
 
@@ -251,8 +251,8 @@ impl Bulk {
     pub fn summary(&self) -> Summary {
         let ended = match self.session.lock() {
             Some(mut inner) => {
-                let of = inner.of(self.session.source);
-                of.ended.clone().or_else(|| of.health.end())
+                let state = inner.session(self.session.producer);
+                state.ended.clone().or_else(|| state.health.end())
             }
             None => Some(EndedEarly::OfAnotherProcess),
         };

@@ -13,10 +13,10 @@ use imtag_core::schedule::{ChangeId, Flush};
 use imtag_core::{Change, Invalid};
 
 use crate::CallOptions;
-use crate::bulk::Settled;
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::dispatch::{Delivery, Guard, Waiter};
-use crate::session::Session;
+use crate::pipeline::bulk::Settled;
+use crate::pipeline::session::Session;
+use crate::pipeline::{Delivery, Guard, Waiter};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
 pub use options::{BatcherOptions, WhenFull};
@@ -178,8 +178,8 @@ impl Batcher {
     }
 
     fn takes_more(&self, inner: &mut Guard<'_>) -> bool {
-        let of = inner.of(self.session.source);
-        !of.refuses && of.ended.is_none()
+        let state = inner.session(self.session.producer);
+        !state.refuses && state.ended.is_none()
     }
 
     /// The changes of [`submit`](Batcher::submit) that have their outcomes since it was asked last. Waits for one, at most
@@ -193,14 +193,14 @@ impl Batcher {
             let Some(mut inner) = self.session.lock() else {
                 return Vec::new();
             };
-            inner.go_on();
+            inner.flush_events();
             let next_given_up = self.give_up_late(&mut inner);
-            let all_settled = inner.schedule.unsettled(self.session.source) == 0;
+            let all_settled = inner.schedule.unsettled(self.session.producer) == 0;
             let has_room = !self.session.is_full(&inner);
-            let of = inner.of(self.session.source);
-            let completed = std::mem::take(&mut of.completed);
-            let nothing_comes = of.closing || (of.refuses && all_settled);
-            let signals = has_room && std::mem::take(&mut of.submitted.refused);
+            let state = inner.session(self.session.producer);
+            let completed = std::mem::take(&mut state.completed);
+            let nothing_comes = state.closing || (state.refuses && all_settled);
+            let signals = has_room && std::mem::take(&mut state.submitted.refused);
             if !completed.is_empty() || nothing_comes || signals || Instant::now() >= until {
                 drop(inner);
                 return completed.into_iter().map(Settled::of).collect();
@@ -214,7 +214,7 @@ impl Batcher {
     #[must_use]
     pub fn unsettled(&self) -> usize {
         let inner = self.session.lock();
-        inner.map_or(0, |inner| inner.schedule.unsettled(self.session.source))
+        inner.map_or(0, |inner| inner.schedule.unsettled(self.session.producer))
     }
 
     /// Sends what is there without waiting for company, and waits until every change that was given before has its
@@ -226,17 +226,17 @@ impl Batcher {
         let Some(mut inner) = self.session.lock() else {
             return Ok(());
         };
-        let source = self.session.source;
-        let flush = inner.schedule.flush(source);
-        inner.of(source).flushes += 1;
-        inner.schedule.set_flushing(source, true);
+        let producer = self.session.producer;
+        let flush = inner.schedule.flush(producer);
+        inner.session(producer).flushes += 1;
+        inner.schedule.set_flushing(producer, true);
         drop(inner);
         let flushed = self.wait_for(flush, options);
         if let Some(mut inner) = self.session.lock() {
-            let of = inner.of(source);
-            of.flushes -= 1;
-            let hurried = of.flushes > 0 || of.refuses;
-            inner.schedule.set_flushing(source, hurried);
+            let state = inner.session(producer);
+            state.flushes -= 1;
+            let hurried = state.flushes > 0 || state.refuses;
+            inner.schedule.set_flushing(producer, hurried);
         }
         flushed
     }
@@ -247,17 +247,17 @@ impl Batcher {
     /// # Errors
     /// Where the options' time is up before, or it is cancelled: they stay under way, and it may be called again.
     pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
-        let source = self.session.source;
+        let producer = self.session.producer;
         let Some(mut inner) = self.session.lock() else {
             return Ok(());
         };
-        inner.of(source).refuses = true;
-        let flush = inner.schedule.flush(source);
-        inner.schedule.set_flushing(source, true);
-        inner.wake_waiting(source); // those that wait for room
+        inner.session(producer).refuses = true;
+        let flush = inner.schedule.flush(producer);
+        inner.schedule.set_flushing(producer, true);
+        inner.wake_waiters(producer); // those that wait for room
         drop(inner);
         self.wait_for(flush, options)?;
-        self.session.end_threads();
+        self.session.join_workers();
         Ok(())
     }
 
@@ -283,21 +283,21 @@ impl Batcher {
                 return refused(ChangeCause::Closed);
             }
             if !self.session.is_full(&inner) {
-                let deadline = inner.dispatch.at(deadline);
+                let deadline = inner.pipeline.at(deadline);
                 let id = match delivery {
                     Delivery::Poll(id) => Some(id),
-                    Delivery::Caller(_) | Delivery::Nobody => None,
+                    Delivery::Caller(_) | Delivery::Discard => None,
                 };
                 let number = self.session.push(&mut inner, change, delivery, deadline);
                 if let Some(id) = id {
-                    let of = inner.of(self.session.source);
-                    of.submitted.insert(id, number);
+                    let state = inner.session(self.session.producer);
+                    state.submitted.insert(id, number);
                 }
                 return Ok(number);
             }
             if self.when_full != WhenFull::Wait {
                 let signals = self.when_full == WhenFull::Signal;
-                inner.of(self.session.source).submitted.refused |= signals;
+                inner.session(self.session.producer).submitted.refused |= signals;
                 return refused(ChangeCause::Full);
             }
             inner = match self.session.wait(inner, wait_scope, deadline) {
@@ -311,20 +311,20 @@ impl Batcher {
 
     /// Waits until every change that came before the flush has its outcome.
     fn wait_for(&self, flush: Flush, options: &CallOptions) -> Result<(), Unfinished> {
-        let source = self.session.source;
+        let producer = self.session.producer;
         let wait_scope =
             options.wait_scope(deadline_after(options.timeout.unwrap_or(Duration::MAX)));
         let _watch = wait_scope.watch();
         while let Some(mut inner) = self.session.lock() {
-            inner.go_on();
-            if inner.schedule.is_flushed(source, flush) {
+            inner.flush_events();
+            if inner.schedule.is_flushed(producer, flush) {
                 break;
             }
             let Err(stop) = self.session.wait(inner, &wait_scope, wait_scope.deadline) else {
                 continue;
             };
             let inner = self.session.lock();
-            let changes = inner.map_or(0, |it| it.schedule.unsettled_before(source, flush));
+            let changes = inner.map_or(0, |it| it.schedule.unsettled_before(producer, flush));
             if changes > 0 {
                 let cancelled = stop == WaitEnd::Cancelled;
                 return Err(Unfinished { changes, cancelled });

@@ -1,0 +1,407 @@
+//! The changes of all bulk runs and batchers of a client in this process. There is one schedule for all of them, as an
+//! account has at most one operation under way, and a [`SessionState`] for each run or batcher.
+//!
+//! ```text
+//! push ──► schedule ──► ready ──► worker: one call ──► settle ──► schedule ──► deliver ──► poll, or a Waiter
+//! ```
+//!
+//! Everything is behind one lock. It is held for the schedule's own steps only: never while a request is sent, and never
+//! while a thread is unparked. Unlocking flushes events: it delivers outcomes and starts or wakes workers.
+
+pub(crate) mod batcher;
+pub(crate) mod bulk;
+pub(crate) mod health;
+pub(crate) mod session;
+mod worker;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::mem;
+use std::sync::{Arc, Condvar, MutexGuard};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use imtag_core::schedule::{Batch, Next, ProducerId, Schedule, Settled, Verdict};
+use imtag_core::{Change, Effect, Rules};
+
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::wait::Lock;
+
+use batcher::Submitted;
+use health::{EndedEarly, RunHealth};
+use session::Session;
+
+/// Where the outcome of a change is delivered.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// To `poll`, under the caller's number.
+    Poll(u64),
+    /// To a thread that waits for it.
+    Caller(Arc<Waiter>),
+    /// Nowhere: its caller has an error already, as it waits no longer.
+    Discard,
+}
+
+/// A thread that waits for the outcome of one change.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    thread: Thread,
+    outcome: Lock<Option<Result<(), ChangeError>>>,
+}
+
+impl Waiter {
+    /// This thread.
+    pub(crate) fn here() -> Arc<Waiter> {
+        Arc::new(Waiter {
+            thread: thread::current(),
+            outcome: Lock::new(None),
+        })
+    }
+
+    /// Sets the outcome. The caller unparks the thread afterwards, without the lock.
+    pub(crate) fn complete(&self, outcome: Result<(), ChangeError>) {
+        *self.outcome.lock() = Some(outcome);
+    }
+
+    /// The outcome, once it is there.
+    pub(crate) fn take(&self) -> Option<Result<(), ChangeError>> {
+        let mut outcome = self.outcome.lock();
+        outcome.take()
+    }
+}
+
+/// The outcome of a change, for `poll`.
+#[derive(Debug)]
+pub(crate) struct Completed {
+    pub(crate) id: u64,
+    pub(crate) change: Arc<Change>,
+    pub(crate) result: Result<(), ChangeError>,
+}
+
+/// A session's counters.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) taken: u64,
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) requests: u64,
+    pub(crate) attempts: u64,
+    pub(crate) sent: u64,
+}
+
+/// What the lock holds for one session.
+pub(crate) struct SessionState {
+    session: Arc<Session>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Workers that wait for work.
+    pub(crate) idle: usize,
+    /// When one of them wakes by itself.
+    pub(crate) next_wake: Option<Duration>,
+    /// Requests for the next free worker.
+    pub(crate) ready: VecDeque<Batch>,
+    /// Takes no more changes.
+    pub(crate) refuses: bool,
+    /// How many callers wait in a flush.
+    pub(crate) flushes: usize,
+    /// The workers end.
+    pub(crate) closing: bool,
+    pub(crate) completed: VecDeque<Completed>,
+    /// Used by batchers only.
+    pub(crate) submitted: Submitted,
+    /// Threads that wait for capacity or for outcomes.
+    pub(crate) waiters: Vec<Thread>,
+    pub(crate) health: RunHealth,
+    pub(crate) ended: Option<EndedEarly>,
+    pub(crate) counts: Counts,
+}
+
+/// What the lock holds.
+pub(crate) struct Inner {
+    pub(crate) schedule: Schedule<Delivery, ChangeCause>,
+    pub(crate) sessions: HashMap<ProducerId, SessionState>,
+    /// Producers with outcomes to deliver or requests to send.
+    ready_producers: BTreeSet<ProducerId>,
+    /// Threads to unpark after unlocking.
+    to_unpark: Vec<Thread>,
+}
+
+pub(crate) struct Pipeline {
+    origin: Instant,
+    inner: Lock<Inner>,
+}
+
+/// The lock. Dropping it flushes events and unparks threads.
+pub(crate) struct Guard<'d> {
+    pub(crate) pipeline: &'d Pipeline,
+    inner: Option<MutexGuard<'d, Inner>>,
+}
+
+const OPEN: &str = "a session is open until it is abandoned";
+const HELD: &str = "the guard holds the lock";
+
+impl Pipeline {
+    pub(crate) fn new(rules: Rules) -> Pipeline {
+        Pipeline {
+            origin: Instant::now(),
+            inner: Lock::new(Inner {
+                schedule: Schedule::new(rules),
+                sessions: HashMap::new(),
+                ready_producers: BTreeSet::new(),
+                to_unpark: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_> {
+        let inner = self.inner.lock();
+        Guard {
+            pipeline: self,
+            inner: Some(inner),
+        }
+    }
+
+    /// The schedule's time.
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    pub(crate) fn at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.origin)
+    }
+}
+
+impl SessionState {
+    pub(crate) fn new(session: Arc<Session>) -> SessionState {
+        SessionState {
+            session,
+            threads: Vec::new(),
+            idle: 0,
+            next_wake: None,
+            ready: VecDeque::new(),
+            refuses: false,
+            flushes: 0,
+            closing: false,
+            completed: VecDeque::new(),
+            submitted: Submitted::default(),
+            waiters: Vec::new(),
+            health: RunHealth::default(),
+            ended: None,
+            counts: Counts::default(),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn session(&mut self, producer: ProducerId) -> &mut SessionState {
+        self.sessions.get_mut(&producer).expect(OPEN)
+    }
+
+    /// Unparks the threads that wait for capacity or for outcomes.
+    pub(crate) fn wake_waiters(&mut self, producer: ProducerId) {
+        let mut waiters = mem::take(&mut self.session(producer).waiters);
+        self.to_unpark.append(&mut waiters);
+    }
+
+    /// Delivers outcomes, and has workers send what can be sent, until nothing is left to do.
+    fn flush_events(&mut self, pipeline: &Pipeline) {
+        while self.collect_ready() {
+            for producer in mem::take(&mut self.ready_producers) {
+                self.deliver(producer);
+                self.schedule_worker(producer, pipeline);
+            }
+        }
+    }
+
+    fn collect_ready(&mut self) -> bool {
+        self.ready_producers
+            .append(&mut self.schedule.take_ready_producers());
+        !self.ready_producers.is_empty()
+    }
+
+    /// True if unlocking would deliver events. Check it before waiting on the condvar, which unlocks without delivering.
+    pub(crate) fn has_events(&mut self) -> bool {
+        self.collect_ready() || !self.to_unpark.is_empty()
+    }
+
+    fn deliver(&mut self, producer: ProducerId) {
+        let settled = self.schedule.take_settled(producer);
+        if settled.is_empty() {
+            return;
+        }
+        let Some(state) = self.sessions.get_mut(&producer) else {
+            return;
+        };
+        let ended = match &state.ended {
+            Some(ended) => ChangeCause::Ended(ended.clone()),
+            None => ChangeCause::Closed,
+        };
+        for Settled {
+            reply: delivery,
+            change,
+            failure,
+        } in settled
+        {
+            let result = match failure {
+                None => Ok(()),
+                Some(failure) => Err(ChangeError::of(&change, failure, &ended)),
+            };
+            match result {
+                Ok(()) => state.counts.done += 1,
+                Err(_) => state.counts.failed += 1,
+            }
+            match delivery {
+                Delivery::Poll(id) => state.complete(id, change, result),
+                Delivery::Caller(caller) => {
+                    caller.complete(result);
+                    self.to_unpark.push(caller.thread.clone());
+                }
+                Delivery::Discard => {}
+            }
+        }
+        self.to_unpark.append(&mut state.waiters);
+    }
+
+    /// What a session does next.
+    pub(crate) fn next(&mut self, producer: ProducerId, now: Duration) -> Next {
+        let state = self.session(producer);
+        if state.is_run() && !state.health.may_begin() {
+            return Next::Wait;
+        }
+        let next = self.schedule.next(producer, now);
+        if matches!(next, Next::Send(_)) {
+            self.session(producer).health.begins();
+            self.wake_waiters(producer); // there is room again
+        }
+        next
+    }
+
+    /// Gives a worker what the session can send now, and has one wake when it can send more.
+    pub(crate) fn schedule_worker(&mut self, producer: ProducerId, pipeline: &Pipeline) {
+        loop {
+            if !self.sessions.contains_key(&producer) {
+                return;
+            }
+            let next = self.next(producer, pipeline.now());
+            let state = self.session(producer);
+            match next {
+                Next::Send(batch) => {
+                    state.ready.push_back(batch);
+                    if state.idle >= state.ready.len() {
+                        state.session.wake_worker();
+                    } else if let Err(error) = state.start_worker() {
+                        self.fail_without_threads(producer, error, pipeline);
+                    }
+                }
+                Next::WaitUntil(moment) if state.idle > 0 => {
+                    if state.next_wake.is_none_or(|next_wake| moment < next_wake) {
+                        state.session.wake_worker();
+                    }
+                    return;
+                }
+                Next::WaitUntil(_) => {
+                    // without a new one, a busy worker looks when it is done
+                    if let Err(error) = state.start_worker() {
+                        self.fail_without_threads(producer, error, pipeline);
+                    }
+                    return;
+                }
+                Next::Wait => return,
+            }
+        }
+    }
+
+    /// No worker can be started: fails all changes of a session that has none.
+    fn fail_without_threads(
+        &mut self,
+        producer: ProducerId,
+        error: std::io::Error,
+        pipeline: &Pipeline,
+    ) {
+        let state = self.session(producer);
+        if !state.threads.is_empty() {
+            return; // it is only slower with fewer workers
+        }
+        state.health.is_heard = true;
+        let hurried = state.is_run() || state.flushes > 0 || state.refuses;
+        let cause = ChangeCause::NoThread(Arc::new(error));
+        let mut batches = mem::take(&mut state.ready);
+        self.schedule.set_flushing(producer, true);
+        while let Next::Send(batch) = self.schedule.next(producer, pipeline.now()) {
+            self.schedule.admitted(producer, batch.operation());
+            batches.push_back(batch);
+        }
+        self.schedule.set_flushing(producer, hurried);
+        if batches.is_empty() {
+            self.collect_ready();
+            self.ready_producers.remove(&producer); // else flush_events never ends
+        }
+        for batch in batches {
+            let verdict = Verdict::Failed(cause.clone(), Effect::NotApplied);
+            self.schedule.settle(batch, verdict, false, pipeline.now());
+        }
+    }
+}
+
+impl SessionState {
+    fn is_run(&self) -> bool {
+        self.session.sending.is_run
+    }
+
+    /// Starts a worker, unless there are `max_threads`. It counts as idle until it runs, so no second one is started for the
+    /// same request.
+    fn start_worker(&mut self) -> std::io::Result<()> {
+        if self.threads.len() < self.session.sending.max_threads && !self.closing {
+            let thread = Session::spawn_worker(&self.session)?;
+            self.threads.push(thread);
+            self.idle += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Guard<'_> {
+    /// Waits for a signal, at most so long.
+    pub(crate) fn wait(&mut self, signal: &Condvar, at_most: Option<Duration>) {
+        let Some(inner) = self.inner.take() else {
+            return;
+        };
+        debug_assert!(
+            inner.to_unpark.is_empty(),
+            "a thread would never be unparked"
+        );
+        self.inner = Some(Lock::wait(inner, signal, at_most));
+    }
+
+    /// Delivers outcomes, without unlocking.
+    pub(crate) fn flush_events(&mut self) {
+        let pipeline = self.pipeline;
+        self.inner.as_mut().expect(HELD).flush_events(pipeline);
+    }
+}
+
+impl std::ops::Deref for Guard<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        self.inner.as_ref().expect(HELD)
+    }
+}
+
+impl std::ops::DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        self.inner.as_mut().expect(HELD)
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let Some(mut inner) = self.inner.take() else {
+            return;
+        };
+        inner.flush_events(self.pipeline);
+        let to_unpark = mem::take(&mut inner.to_unpark);
+        drop(inner);
+        for thread in to_unpark {
+            thread.unpark();
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A session: what a bulk run and a batcher have in common. Changes go in, the session's workers send them, outcomes come
+//! out. A worker is started when there is a request and all others are busy, and ends with the session: so there are as
+//! many as requests have been under way at once, and one more.
+
+use std::sync::{Arc, Condvar};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{io, process};
+
+use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
+use imtag_core::{Change, Effect, Invalid};
+
+use crate::change_error::{ChangeCause, ChangeError};
+use crate::pipeline::health::EndedEarly;
+use crate::pipeline::{Counts, Delivery, Guard, Pipeline, SessionState};
+use crate::threads::spawn_without_signals;
+use crate::wait::{WaitEnd, WaitScope, wait_once};
+use crate::{CancelToken, Client};
+
+use super::worker;
+
+/// How a session sends.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    pub(crate) policy: BatchPolicy,
+    /// The time for each request, with its waits and retries. It ends earlier at the last deadline of its changes.
+    pub(crate) timeout: Duration,
+    pub(crate) attempt_timeout: Duration,
+    /// Ends the session where every further request would fail; a batcher goes on instead.
+    pub(crate) is_run: bool,
+    pub(crate) max_threads: usize,
+    pub(crate) thread_name: &'static str,
+}
+
+/// The most requests that are under way at once. A round trip of 0.5 s needs half of the calls per second: 50 of 100, and
+/// at least 64. More than 512 threads are too many for a process.
+pub(crate) fn max_threads(calls_per_second: u32) -> usize {
+    usize::try_from(calls_per_second / 2)
+        .unwrap_or(usize::MAX)
+        .clamp(64, 512)
+}
+
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) producer: ProducerId,
+    pub(crate) sending: Sending,
+    /// Ends requests under way.
+    pub(crate) cancel: CancelToken,
+    /// Sends nothing more.
+    pub(crate) drain: CancelToken,
+    /// Wakes a worker.
+    work: Condvar,
+    process: u32,
+}
+
+impl Session {
+    pub(crate) fn open(client: &Client, sending: Sending) -> Arc<Session> {
+        let mut inner = client.pipeline().lock();
+        let producer = inner.schedule.open(sending.policy);
+        let session = Arc::new(Session {
+            client: client.clone(),
+            producer,
+            sending,
+            cancel: CancelToken::new(),
+            drain: CancelToken::new(),
+            work: Condvar::new(),
+            process: process::id(),
+        });
+        inner
+            .sessions
+            .insert(producer, SessionState::new(Arc::clone(&session)));
+        drop(inner);
+        session
+    }
+
+    /// Locks the pipeline; `None` in a forked process, which does not own the session.
+    pub(crate) fn lock(&self) -> Option<Guard<'_>> {
+        (self.process == process::id()).then(|| self.client.pipeline().lock())
+    }
+
+    /// The pipeline, for callers that always run in the session's own process, as workers do.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        self.client.pipeline()
+    }
+
+    /// Takes a change in that is checked by the client's rules.
+    pub(crate) fn push(
+        &self,
+        inner: &mut Guard<'_>,
+        change: Change,
+        delivery: Delivery,
+        deadline: Duration,
+    ) -> ChangeId {
+        inner.session(self.producer).counts.taken += 1;
+        let now = inner.pipeline.now();
+        inner
+            .schedule
+            .push(self.producer, change, delivery, deadline, now)
+    }
+
+    /// Takes a change in that breaks the rules: its outcome is there at once.
+    pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, change: Change, invalid: Invalid) {
+        let error = ChangeError::invalid(&change, invalid);
+        let state = inner.session(self.producer);
+        state.counts.taken += 1;
+        state.counts.failed += 1;
+        state.complete(id, Arc::new(change), Err(error));
+        inner.wake_waiters(self.producer);
+    }
+
+    /// True if as many changes wait to be sent as may.
+    pub(crate) fn is_full(&self, inner: &Guard<'_>) -> bool {
+        inner.schedule.unsent(self.producer) >= self.sending.policy.capacity
+    }
+
+    /// Waits until something changes, or until `until`. Parking may also return early: check and wait again.
+    pub(crate) fn wait<'g>(
+        &'g self,
+        mut inner: Guard<'g>,
+        wait_scope: &WaitScope,
+        until: Instant,
+    ) -> Result<Guard<'g>, WaitEnd> {
+        inner.flush_events();
+        wait_once(&mut inner.session(self.producer).waiters);
+        drop(inner);
+        wait_scope.park_until(until)?;
+        Ok(self.pipeline().lock())
+    }
+
+    /// True if nothing more is sent.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drain.is_cancelled() || self.cancel.is_cancelled()
+    }
+
+    /// Sends nothing more: settles the changes that have not been sent as ended.
+    pub(crate) fn end(&self, inner: &mut Guard<'_>, why: EndedEarly) {
+        let state = inner.session(self.producer);
+        if state.ended.is_some() {
+            return;
+        }
+        state.ended = Some(why.clone());
+        let now = inner.pipeline.now();
+        for batch in std::mem::take(&mut inner.session(self.producer).ready) {
+            let not_sent = Verdict::Failed(ChangeCause::Ended(why.clone()), Effect::NotApplied);
+            inner.schedule.settle(batch, not_sent, false, now);
+        }
+        inner.schedule.end(self.producer, now);
+    }
+
+    pub(crate) fn counts(&self, inner: &mut Guard<'_>) -> Counts {
+        inner.session(self.producer).counts
+    }
+
+    /// Waits until the workers have ended. Call it when nothing is under way.
+    pub(crate) fn join_workers(&self) {
+        let Some(mut inner) = self.lock() else {
+            return;
+        };
+        let Some(state) = inner.sessions.get_mut(&self.producer) else {
+            return;
+        };
+        state.closing = true;
+        let threads = std::mem::take(&mut state.threads);
+        inner.wake_waiters(self.producer);
+        drop(inner);
+        self.work.notify_all();
+        for thread in threads {
+            // a worker panics only by a defect, and its changes are settled then
+            drop(thread.join());
+        }
+    }
+
+    /// Cancels requests under way, sends nothing more, and removes the session. Returns how many changes had no outcome.
+    pub(crate) fn abandon(&self) -> usize {
+        let Some(mut inner) = self.lock() else {
+            return 0; // its own process does it
+        };
+        if !inner.sessions.contains_key(&self.producer) {
+            return 0; // it was abandoned before
+        }
+        let unsettled = inner.schedule.unsettled(self.producer);
+        self.end(&mut inner, EndedEarly::Cancelled);
+        drop(inner);
+        self.cancel.cancel();
+        self.join_workers();
+        let mut inner = self.pipeline().lock();
+        inner.flush_events();
+        inner.sessions.remove(&self.producer);
+        inner.schedule.close(self.producer);
+        unsettled
+    }
+
+    pub(crate) fn wake_worker(&self) {
+        self.work.notify_one();
+    }
+
+    /// Waits for work, at most so long.
+    pub(crate) fn wait_for_work(&self, inner: &mut Guard<'_>, at_most: Option<Duration>) {
+        inner.wait(&self.work, at_most);
+    }
+
+    pub(crate) fn spawn_worker(session: &Arc<Session>) -> io::Result<JoinHandle<()>> {
+        let its = Arc::clone(session);
+        spawn_without_signals(session.sending.thread_name, move || worker::run(&its))
+    }
+}
