@@ -232,7 +232,7 @@ impl ClientBuilder {
             timeout: some_time(self.timeout, "timeout")?,
             retry: some_attempts(self.retry)?,
         };
-        Ok(Client::of(settings))
+        Ok(Client::from_settings(settings))
     }
 
     /// What is needed and not set.
@@ -249,9 +249,10 @@ impl ClientBuilder {
 }
 
 fn some_time(time: Duration, name: &'static str) -> Result<Duration, SettingsError> {
-    match time.is_zero() {
-        true => Err(SettingsError::NoTime(name)),
-        false => Ok(time),
+    if time.is_zero() {
+        Err(SettingsError::NoTime(name))
+    } else {
+        Ok(time)
     }
 }
 
@@ -277,9 +278,10 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
             certificates.push(certificate);
         }
     }
-    match certificates.is_empty() {
-        true => Err(damaged()),
-        false => Ok(Arc::new(certificates)),
+    if certificates.is_empty() {
+        Err(damaged())
+    } else {
+        Ok(Arc::new(certificates))
     }
 }
 

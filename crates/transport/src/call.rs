@@ -85,7 +85,7 @@ impl<'c, R: Request> Call<'c, R> {
             effect: Effect::NotApplied,
             may_arrive_late: false,
             server_date: None,
-            place: Place::of(&state.outage),
+            place: Place::new(&state.outage),
             last_failure: None,
             in_run: false,
             was_silent: false,
@@ -117,7 +117,7 @@ impl<'c, R: Request> Call<'c, R> {
         }
         let _watch = self.wait_scope.watch();
         let begins = self.wait_scope.check();
-        begins.map_err(|stop| self.error(Cause::of(stop, Phase::Start), None))?;
+        begins.map_err(|stop| self.error(Cause::from_wait_end(stop, Phase::Start), None))?;
         let mut body = Vec::new();
         self.request.write_body(&mut body);
         loop {
@@ -146,7 +146,9 @@ impl<'c, R: Request> Call<'c, R> {
                         self.last_failure = self.in_run.then_some(cause);
                     }
                     let waited = self.wait_scope.sleep_until(self.started + at);
-                    waited.map_err(|stop| self.error(Cause::of(stop, Phase::Backoff), None))?;
+                    waited.map_err(|stop| {
+                        self.error(Cause::from_wait_end(stop, Phase::Backoff), None)
+                    })?;
                 }
                 Decision::AwaitService => {
                     // a socket that this machine refuses holds up no call that has a connection
@@ -211,7 +213,7 @@ impl<'c, R: Request> Call<'c, R> {
     fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
         let (stop, stopped) = match ended {
             Ended::Stopped(WaitEnd::Cancelled) => {
-                return Failed::Ended(Cause::of(WaitEnd::Cancelled, phase), None);
+                return Failed::Ended(Cause::from_wait_end(WaitEnd::Cancelled, phase), None);
             }
             Ended::Stopped(stop) => (stop, Stopped::DeadlineTooNear),
             Ended::TooLong => (WaitEnd::TimedOut, Stopped::OutageTooLong),
@@ -222,7 +224,7 @@ impl<'c, R: Request> Call<'c, R> {
             last = last.or_else(|| self.place.last_failure());
         }
         let stopped = last.is_some().then_some(stopped);
-        Failed::Ended(last.unwrap_or(Cause::of(stop, phase)), stopped)
+        Failed::Ended(last.unwrap_or(Cause::from_wait_end(stop, phase)), stopped)
     }
 
     /// Whether an attempt that failed so may be made again.
@@ -268,9 +270,10 @@ impl<'c, R: Request> Call<'c, R> {
     /// An expired UserSig is worth a try more only where there can be another.
     fn class_of_expired(&self, usersig: &VersionedUserSig) -> RetryClass {
         let credentials = &self.settings.credentials;
-        match self.state.usersigs.expired(usersig, credentials) {
-            true => RetryClass::NewUserSig,
-            false => RetryClass::Never,
+        if self.state.usersigs.expired(usersig, credentials) {
+            RetryClass::NewUserSig
+        } else {
+            RetryClass::Never
         }
     }
 
@@ -282,7 +285,9 @@ impl<'c, R: Request> Call<'c, R> {
             &self.wait_scope,
         );
         usersig.map_err(|none| match none {
-            NoUserSig::Stopped(stop) => Failed::Ended(Cause::of(stop, Phase::Credentials), None),
+            NoUserSig::Stopped(stop) => {
+                Failed::Ended(Cause::from_wait_end(stop, Phase::Credentials), None)
+            }
             // what supplies it may come back, as the service may
             NoUserSig::Failed(error) if self.in_run && self.service_was_there() => {
                 Failed::Attempt {

@@ -274,7 +274,7 @@ impl Cause {
     }
 
     /// What a wait that ended means for the call.
-    pub(crate) fn of(stop: WaitEnd, phase: Phase) -> Cause {
+    pub(crate) fn from_wait_end(stop: WaitEnd, phase: Phase) -> Cause {
         match stop {
             WaitEnd::TimedOut => Cause::Timeout { phase },
             WaitEnd::Cancelled => Cause::Cancelled { phase },

@@ -70,7 +70,7 @@ impl ChangeError {
     }
 
     /// `ended`: what it means that it was not sent.
-    pub(crate) fn of(
+    pub(crate) fn from_failure(
         change: &Change,
         failure: ChangeFailure<ChangeCause>,
         ended: &ChangeCause,

@@ -44,7 +44,7 @@ impl Client {
             .credentials(credentials)
     }
 
-    pub(crate) fn of(settings: Settings) -> Client {
+    pub(crate) fn from_settings(settings: Settings) -> Client {
         let state = PerProcess::new(State::new(&settings));
         Client {
             shared: Arc::new(Shared { settings, state }),

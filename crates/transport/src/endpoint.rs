@@ -89,18 +89,20 @@ impl Endpoint {
     /// The start of a URL: scheme, host and port, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        match self.port == default_port(self.tls) {
-            true => format!("{scheme}://{}", self.host),
-            false => format!("{scheme}://{}:{}", self.host, self.port),
+        if self.port == default_port(self.tls) {
+            format!("{scheme}://{}", self.host)
+        } else {
+            format!("{scheme}://{}:{}", self.host, self.port)
         }
     }
 
     fn well_formed(&self) -> bool {
         let bracketed = self.host.starts_with('[');
         let of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
-        match bracketed {
-            true => self.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()),
-            false => !self.host.is_empty() && self.host.chars().all(of_a_name),
+        if bracketed {
+            self.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6())
+        } else {
+            !self.host.is_empty() && self.host.chars().all(of_a_name)
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) struct Place<'o> {
 }
 
 impl<'o> Place<'o> {
-    pub(crate) fn of(outage: &'o Outage) -> Place<'o> {
+    pub(crate) fn new(outage: &'o Outage) -> Place<'o> {
         Place {
             outage,
             caller: None,

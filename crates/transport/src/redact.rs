@@ -35,10 +35,10 @@ pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
     }
     // what adjoins it may be the rest of it, altered on the way
     for at in 1..units.len() {
-        covered[at] |= covered[at - 1] && of_a_usersig(decoded[at]);
+        covered[at] |= covered[at - 1] && is_usersig_byte(decoded[at]);
     }
     for at in (1..units.len()).rev() {
-        covered[at - 1] |= covered[at] && of_a_usersig(decoded[at - 1]);
+        covered[at - 1] |= covered[at] && is_usersig_byte(decoded[at - 1]);
     }
     let mut bytes = std::mem::take(text).into_bytes();
     let mut from = 0;
@@ -85,7 +85,7 @@ fn encoded(text: &[u8]) -> Option<Unit> {
     })
 }
 
-fn of_a_usersig(byte: u8) -> bool {
+fn is_usersig_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"*-_%".contains(&byte)
 }
 

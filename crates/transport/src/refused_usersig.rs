@@ -48,9 +48,9 @@ impl RefusedUserSig {
             }
             _ => None,
         };
-        let of_a_usersig = OF_A_USERSIG.contains(&code.0);
+        let is_usersig_code = OF_A_USERSIG.contains(&code.0);
         let hint = match kind {
-            Kind::Key { .. } if of_a_usersig => clocks(now, date, code.0 == 70001),
+            Kind::Key { .. } if is_usersig_code => clocks(now, date, code.0 == 70001),
             _ => None,
         };
         let unusual = matches!(kind, Kind::Key { usual: false }) && code.0 == 70009;

@@ -18,7 +18,7 @@ pub(crate) fn make(client: &Client, call: &Value) -> Result<Value, NotACase> {
         }
         ended(client, call, &options)
     });
-    Ok(outcome::of(ended?))
+    Ok(outcome::to_json(ended?))
 }
 
 /// The times of a call, or of a batcher's step.
@@ -43,11 +43,11 @@ fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, 
     });
     let accounts = accounts.iter().map(Vec::as_slice);
     Ok(match call["operation"].as_str() {
-        Some("add") => Ended::of(client, AddTags::with_rules(rules, users), options),
-        Some("remove") => Ended::of(client, RemoveTags::with_rules(rules, users), options),
-        Some("replace") => Ended::of(client, AddTags::replacing(rules, users), options),
-        Some("get") => Ended::of(client, GetTags::with_rules(rules, accounts), options),
-        Some("clear") => Ended::of(client, ClearTags::with_rules(rules, accounts), options),
+        Some("add") => Ended::call(client, AddTags::with_rules(rules, users), options),
+        Some("remove") => Ended::call(client, RemoveTags::with_rules(rules, users), options),
+        Some("replace") => Ended::call(client, AddTags::replacing(rules, users), options),
+        Some("get") => Ended::call(client, GetTags::with_rules(rules, accounts), options),
+        Some("clear") => Ended::call(client, ClearTags::with_rules(rules, accounts), options),
         _ => return Err(format!("there is no operation {}", call["operation"]).into()),
     })
 }

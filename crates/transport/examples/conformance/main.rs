@@ -39,7 +39,7 @@ fn outcome_of(case: &Value) -> Result<Value, NotACase> {
         Ok(client) if case.get("bulk").is_some() => bulk::run(&client, &case["bulk"]),
         Ok(client) if case.get("batcher").is_some() => batcher::live(&client, &case["batcher"]),
         Ok(client) => call::make(&client, &case["call"]),
-        Err(unusable) => Ok(outcome::of_settings(&*unusable)),
+        Err(unusable) => Ok(outcome::unusable_settings(&*unusable)),
     }
 }
 

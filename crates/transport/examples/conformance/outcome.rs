@@ -17,7 +17,7 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    pub(crate) fn of<R: Request>(
+    pub(crate) fn call<R: Request>(
         client: &Client,
         request: Result<R, Invalid>,
         options: &CallOptions,
@@ -30,7 +30,7 @@ impl Ended {
     }
 }
 
-pub(crate) fn of(ended: Ended) -> Value {
+pub(crate) fn to_json(ended: Ended) -> Value {
     match ended {
         Ended::Done(outcome) => json!({"status": "ok", "result": result(&outcome)}),
         Ended::Failed(error) => failed(&error),
@@ -44,7 +44,7 @@ pub(crate) fn of(ended: Ended) -> Value {
 }
 
 /// No client could be made.
-pub(crate) fn of_settings(unusable: &(dyn std::error::Error + Send + Sync)) -> Value {
+pub(crate) fn unusable_settings(unusable: &(dyn std::error::Error + Send + Sync)) -> Value {
     json!({"status": "settings", "error": {"message": unusable.to_string()}})
 }
 

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn of_any_number_of_lines_those_are_passed_on_that_say_where_the_answer_ends() {
+    fn only_the_lines_that_say_where_the_answer_ends_are_passed_on() {
         let lines: String = (0..1_000)
             .map(|n| format!("x-{n}: some value\r\n"))
             .collect();

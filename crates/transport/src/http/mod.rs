@@ -169,7 +169,7 @@ impl Http {
     /// Makes an exchange. Where this machine refuses a socket it waits for a free one: see `slots`.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
         let stopped = |stop| Exchanged {
-            result: Err(Cause::of(stop, Phase::FreeConnection)),
+            result: Err(Cause::from_wait_end(stop, Phase::FreeConnection)),
             sent: false,
             answered: false,
             stale: None,
@@ -314,7 +314,7 @@ impl From<NotUnderstood> for Fault {
 fn cause_of(error: ureq::Error, context: &mut ExchangeContext) -> Cause {
     let phase = context.phase;
     match context.error.take() {
-        Some(TransportError::Stopped(stop)) => return Cause::of(stop, phase),
+        Some(TransportError::Stopped(stop)) => return Cause::from_wait_end(stop, phase),
         Some(TransportError::Network(source) | TransportError::Refused(source)) => {
             return Cause::Network { phase, source };
         }

@@ -203,7 +203,7 @@ impl Batcher {
             let signals = has_room && std::mem::take(&mut state.submitted.refused);
             if !completed.is_empty() || nothing_comes || signals || Instant::now() >= until {
                 drop(inner);
-                return completed.into_iter().map(Settled::of).collect();
+                return completed.into_iter().map(Settled::new).collect();
             }
             let until = next_given_up.map_or(until, |moment| moment.min(until));
             drop(self.session.wait(inner, &wait_scope, until));

@@ -33,7 +33,7 @@ pub struct Settled {
 }
 
 impl Settled {
-    pub(crate) fn of(completed: Completed) -> Settled {
+    pub(crate) fn new(completed: Completed) -> Settled {
         let Completed { id, change, result } = completed;
         Settled { id, change, result }
     }
@@ -148,9 +148,10 @@ impl Bulk {
                 Err(invalid) => self.session.refuse(&mut inner, id, change, invalid),
             }
         }
-        match inner.session(self.session.producer).completed.is_empty() {
-            true => Ok(Offered::Taken),
-            false => Ok(Offered::Outcomes),
+        if inner.session(self.session.producer).completed.is_empty() {
+            Ok(Offered::Taken)
+        } else {
+            Ok(Offered::Outcomes)
         }
     }
 
@@ -196,7 +197,7 @@ impl Bulk {
                 inner.schedule.unsettled(self.session.producer) == 0 || enough(&mut inner);
             if !completed.is_empty() || nothing_comes || Instant::now() >= until {
                 drop(inner);
-                return completed.into_iter().map(Settled::of).collect();
+                return completed.into_iter().map(Settled::new).collect();
             }
             self.wait(inner, &mut waits, Some(until));
         }
@@ -227,9 +228,10 @@ impl Bulk {
     /// Sends nothing more: what is under way is seen through, and what has not been sent fails as that. Called again,
     /// it ends what is under way too.
     pub fn cancel(&self) {
-        match self.session.drain.is_cancelled() {
-            true => self.session.cancel.cancel(),
-            false => self.session.drain.cancel(),
+        if self.session.drain.is_cancelled() {
+            self.session.cancel.cancel();
+        } else {
+            self.session.drain.cancel();
         }
         if let Some(mut inner) = self.session.lock() {
             self.session.end(&mut inner, EndedEarly::Cancelled);
@@ -242,7 +244,7 @@ impl Bulk {
         self.session
             .lock()
             .map_or_else(Progress::default, |mut inner| {
-                Progress::of(&self.session, &mut inner)
+                Progress::from_session(&self.session, &mut inner)
             })
     }
 

@@ -242,7 +242,7 @@ impl Inner {
         {
             let result = match failure {
                 None => Ok(()),
-                Some(failure) => Err(ChangeError::of(&change, failure, &ended)),
+                Some(failure) => Err(ChangeError::from_failure(&change, failure, &ended)),
             };
             match result {
                 Ok(()) => state.counts.done += 1,

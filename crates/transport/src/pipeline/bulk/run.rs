@@ -90,12 +90,12 @@ impl<I: Iterator<Item = Change>> Iterator for BulkRun<I> {
                 return Some(settled);
             }
             self.fill();
-            self.settled = match self.takes_no_more {
-                true => self
-                    .bulk
+            self.settled = if self.takes_no_more {
+                self.bulk
                     .poll_until(deadline_after(std::time::Duration::MAX))
-                    .into(),
-                false => self.bulk.poll_or_room().into(),
+                    .into()
+            } else {
+                self.bulk.poll_or_room().into()
             };
             if self.settled.is_empty() && self.takes_no_more {
                 return None;

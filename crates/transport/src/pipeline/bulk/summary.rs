@@ -30,7 +30,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(super) fn of(session: &Session, inner: &mut Guard<'_>) -> Progress {
+    pub(super) fn from_session(session: &Session, inner: &mut Guard<'_>) -> Progress {
         let counts = session.counts(inner);
         Progress {
             taken: counts.taken,
