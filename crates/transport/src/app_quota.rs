@@ -1,8 +1,7 @@
-//! The quota of an app in this process, shared by its clients: those of the same app, endpoint and calls per second go
-//! through the same limiters, at once or one after the other. So all of them together keep to the quota, and a client that
-//! is made for each request or thread goes on where the one before it was.
+//! The quota of an app in this process. Clients of the same app, endpoint and calls per second share one set of limiters,
+//! whether they live at the same time or one after the other. So a client for each request or thread keeps the quota too.
 //!
-//! New limiters do not know what a predecessor of this process sent in the last second, so calls pass one by one at first.
+//! New limiters do not know what a predecessor of this process sent in the last second, so calls go one by one at first.
 //! What this process knows begins
 //! - with its start, as a supervisor starts a process when the one before it is gone; in a child of fork with the fork;
 //! - with its first client where the start cannot be read (outside of Linux), and for `fresh_start(false)`: `exec` keeps
@@ -10,7 +9,7 @@
 //! - later where a client of the same app with another endpoint or other calls per second has just called: with its
 //!   last call.
 //!
-//! A process that has run for two seconds thus waits for nothing.
+//! So a process that has run for two seconds does not wait.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -28,10 +27,10 @@ use crate::wait::Lock;
 /// Longer than any start slot is held.
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// How long a quota is kept that no client holds. An abandoned call counts for three seconds.
+/// How long a quota without a client is kept. An abandoned call counts for three seconds.
 const KEPT: Duration = Duration::from_secs(10);
 
-/// A forked child has a registry of its own: a thread of its parent may have held the parent's at the fork.
+/// A forked child has its own registry: a thread of its parent may have held the parent's lock at the fork.
 static SHARED: PerProcess<Lock<Registry>> = PerProcess::empty();
 
 /// A limiter for each operation.
@@ -40,7 +39,7 @@ pub(crate) struct AppQuota {
 }
 
 impl AppQuota {
-    /// The one that this process' clients with such settings share.
+    /// The quota that this process' clients with such settings share.
     pub(crate) fn shared(settings: &Settings) -> Arc<AppQuota> {
         let key = Key {
             sdkappid: settings.sdkappid.get(),
@@ -71,7 +70,7 @@ impl AppQuota {
     }
 }
 
-/// What clients have in common that share a quota.
+/// What clients that share a quota have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     sdkappid: u32,

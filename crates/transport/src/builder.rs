@@ -15,7 +15,7 @@ use crate::http::Roots;
 use crate::settings::Settings;
 use crate::{Client, Credentials, Endpoint, InvalidEndpoint};
 
-/// Makes a [`Client`]. Every setting but the app, its credentials, and the place of the service has a default.
+/// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ClientBuilder {
@@ -39,14 +39,14 @@ enum Place {
     Endpoint(String),
 }
 
-/// Settings that no client can be built of.
+/// Why no client can be built of the settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The SDKAppID is 0.
     #[error(transparent)]
     SdkAppId(#[from] InvalidSdkAppId),
-    /// The identifier is no account.
+    /// The identifier is not an account.
     #[error(transparent)]
     Identifier(#[from] InvalidIdentifier),
     /// No credentials are set.
@@ -57,21 +57,21 @@ pub enum SettingsError {
         "neither a region nor an endpoint is set: set the region that the console shows for the app"
     )]
     NoPlace,
-    /// More than one setting that has no default is not set.
+    /// More than one required setting is missing.
     #[error("{}", sentences(.0))]
     Several(Vec<SettingsError>),
     /// The endpoint cannot be used.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
-    /// No calls would ever be made, or more than any app may make.
+    /// No call could be made, or more than any app may make.
     #[error(
         "{0} calls per second: set 1 to {MOST_CALLS_PER_SECOND}, this process's share of the app's quota"
     )]
     CallsPerSecond(u32),
-    /// A time limit of nothing.
+    /// A time limit of zero.
     #[error("the {0} is zero: set the time that may pass, or leave it out for the default")]
     NoTime(&'static str),
-    /// No attempt would ever be made.
+    /// No attempt could be made.
     #[error("0 attempts: set 1 or more, the first with it")]
     NoAttempts,
     /// The CA file cannot be read.
@@ -87,7 +87,7 @@ pub enum SettingsError {
     NoCertificate(PathBuf),
 }
 
-/// No app has more; a larger number is a mistake.
+/// More than any app has: a larger number is a mistake.
 const MOST_CALLS_PER_SECOND: u32 = 100_000;
 
 fn sentences(errors: &[SettingsError]) -> String {
@@ -115,20 +115,20 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// The app, and the account of an app administrator in whose name it is called. Needed.
+    /// The app, and the account of the app administrator that calls it. Required.
     pub fn app(mut self, sdkappid: u32, identifier: impl Into<String>) -> Self {
         self.sdkappid = sdkappid;
         self.identifier = identifier.into();
         self
     }
 
-    /// What UserSigs are made of, or who supplies them. Needed.
+    /// What UserSigs are made of, or what supplies them. Required.
     pub fn credentials(mut self, credentials: impl Into<Credentials>) -> Self {
         self.credentials = Some(credentials.into());
         self
     }
 
-    /// The app's data centre. Needed, unless an endpoint is set; the later of the two holds.
+    /// The app's data centre. Required, unless an endpoint is set; the later of the two counts.
     pub fn region(mut self, region: Region) -> Self {
         self.place = Some(Place::Region(region));
         self
@@ -146,13 +146,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether no other process of the app called in the last second. A process does not know what its predecessor
-    /// sent, so its calls come one by one at first, and at the full quota after 1.1 s, counted from the process' start:
-    /// one that has run for so long waits for nothing. `true`: nor does any other. `false`: it is counted from the
-    /// making of the process' first client, as a process that `exec` has replaced looks older than it is.
+    /// Says that no other process of the app called in the last second. A process does not know what its predecessor
+    /// sent, so its calls go one by one at first, and at the full quota 1.1 s after its start; one that has run for longer
+    /// does not wait. `true`: never wait. `false`: count from this process' first client, as a process that `exec` has
+    /// replaced looks older than it is.
     ///
-    /// It is about other processes: what clients of this process sent is known, and counts. Of clients that share a
-    /// quota the first one's setting holds, and `true` of a later one.
+    /// What clients of this process sent is known, and always counts. Of clients that share a quota the first one's
+    /// setting counts, and `true` of a later one.
     pub fn fresh_start(mut self, fresh_start: bool) -> Self {
         self.fresh_start = Some(fresh_start);
         self
@@ -184,23 +184,23 @@ impl ClientBuilder {
         self
     }
 
-    /// How often and how long a call is retried; default: 4 attempts. Beside them an outage is waited out, but not by a
-    /// call that is to make one attempt.
+    /// How often and how long a call is retried; default: 4 attempts. An outage is waited out without counting attempts,
+    /// unless there is only one.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// A file of certificates (PEM) that the server's must lead to, in place of the public ones.
+    /// A PEM file of root certificates, used instead of the public ones.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
     }
 
-    /// Makes the client. Nothing is sent yet.
+    /// Makes the client. It sends nothing yet.
     ///
     /// # Errors
-    /// For all settings that are needed and not set, and then for the first that cannot be used.
+    /// Names all required settings that are missing, or else the first that cannot be used.
     pub fn build(self) -> Result<Client, SettingsError> {
         let mut missing = self.missing();
         match missing.len() {
@@ -235,7 +235,7 @@ impl ClientBuilder {
         Ok(Client::from_settings(settings))
     }
 
-    /// What is needed and not set.
+    /// The required settings that are missing.
     fn missing(&self) -> Vec<SettingsError> {
         let app = SdkAppId::new(self.sdkappid).err().map(Into::into);
         let identifier = self.identifier.is_empty();
@@ -270,8 +270,7 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
     })?;
     let damaged = || SettingsError::NoCertificate(path.to_owned());
     let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    // each begins a line, or it would be passed by in silence: behind a BOM, behind blanks, or where a file without a
-    // last line end was put before it
+    // the parser skips a certificate that does not begin a line: after a BOM, blanks, or a file without a last line end
     let pem = String::from_utf8_lossy(&pem).replace("-----BEGIN ", "\n-----BEGIN ");
     for item in parse_pem(pem.as_bytes()) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| damaged())? {

@@ -1,4 +1,11 @@
-//! One call: attempts until one is answered for good, each with its turn in the quota, and all within the deadline.
+//! One call: it makes attempts until one settles it, each in its turn of the quota, and all within the deadline.
+//!
+//! ```text
+//!    ┌───────────── wait: backoff, or the end of an outage ◄─────────────┐
+//!    ▼                                                                   │ may be made again
+//! outage ──► UserSig ──► rate limiter ──► exchange ──► judge ─┬─ failed ─┴─► Error
+//!                                                             └─ done ─────► Outcome
+//! ```
 
 mod judge;
 
@@ -31,35 +38,35 @@ pub(crate) struct Call<'c, R> {
     attempts: u32,
     /// Attempts of which a byte left this machine.
     sent: u32,
-    /// The attempt before met a connection that proved useless.
+    /// The attempt before met a dead or silent connection.
     over_new_connection: bool,
-    /// The most that any attempt so far may have done.
+    /// The strongest effect that any attempt may have had.
     effect: Effect,
     /// An attempt was sent, and there is no last word of the service on it: it may have its effect yet.
     may_arrive_late: bool,
-    /// The server's clock, as its last answer has it.
+    /// The `Date` of the last answer.
     server_date: Option<String>,
     place: Place<'c>,
-    /// Why the last attempt failed, where the call waits for the service.
+    /// Why the last attempt failed, while the call waits to make another.
     last_failure: Option<Cause>,
-    /// Of a run of many: the more of its calls fail, the more is lost.
+    /// It is a call of a bulk run, which waits out more failures.
     in_run: bool,
-    /// An attempt without a time of its own was silent until half of what the call had left was up.
+    /// An attempt got no answer in half of the call's time: the next one may use all of it.
     was_silent: bool,
-    /// Told when an attempt has had its turn in the quota.
+    /// Called when an attempt has its turn in the quota.
     on_turn: Option<&'c dyn Fn()>,
 }
 
 /// Why a call has no outcome yet.
 enum Failed {
-    /// An attempt was not answered for good.
+    /// An attempt failed.
     Attempt {
         cause: Cause,
         effect: Effect,
         kind: FailedAttempt,
         started: Instant,
     },
-    /// The call ended before it made another.
+    /// The call ended before the next attempt.
     Ended(Cause, Option<Stopped>),
 }
 
@@ -93,13 +100,13 @@ impl<'c, R: Request> Call<'c, R> {
         }
     }
 
-    /// Tells `told` whenever an attempt has had its turn in the quota.
+    /// Calls `notify` whenever an attempt has its turn in the quota.
     pub(crate) fn on_turn(mut self, notify: &'c dyn Fn()) -> Call<'c, R> {
         self.on_turn = Some(notify);
         self
     }
 
-    /// Makes it a call of a run.
+    /// Makes it a call of a bulk run.
     pub(crate) fn in_run(mut self) -> Call<'c, R> {
         self.in_run = true;
         self
@@ -142,7 +149,7 @@ impl<'c, R: Request> Call<'c, R> {
                 Decision::RetryAt(at) => {
                     if let FailedAttempt::Class(_) = kind {
                         self.place.leave();
-                        // a run that ends tells what failed rather than that a wait took too long
+                        // a run that ends reports this failure, and not that a wait took too long
                         self.last_failure = self.in_run.then_some(cause);
                     }
                     let waited = self.wait_scope.sleep_until(self.started + at);
@@ -151,7 +158,7 @@ impl<'c, R: Request> Call<'c, R> {
                     })?;
                 }
                 Decision::AwaitService => {
-                    // a socket that this machine refuses holds up no call that has a connection
+                    // a socket that this machine refuses must not hold up calls that have a connection
                     let unanswered =
                         kind == FailedAttempt::Unanswered && !cause.is_refusal_of_this_machine();
                     let deadline = self.wait_scope.deadline;
@@ -193,7 +200,7 @@ impl<'c, R: Request> Call<'c, R> {
         })
     }
 
-    /// Waits for the service where nobody answers, and for the quota.
+    /// Waits for the end of an outage, and for the quota.
     fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Failed> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
@@ -205,11 +212,11 @@ impl<'c, R: Request> Call<'c, R> {
             if self.place.may_send(self.wait_scope.deadline) {
                 return Ok((usersig, permit));
             }
-            permit.withdrew(); // nobody answers by now, and others may use its turn
+            permit.withdrew(); // an outage began meanwhile: others may use its turn
         }
     }
 
-    /// The end of a wait before an attempt. Where nobody answered before, that says more than that the time was up.
+    /// A wait before an attempt ended. An earlier failure says more than that the time was up.
     fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
         let (stop, stopped) = match ended {
             Ended::Stopped(WaitEnd::Cancelled) => {
@@ -227,7 +234,7 @@ impl<'c, R: Request> Call<'c, R> {
         Failed::Ended(last.unwrap_or(Cause::from_wait_end(stop, phase)), stopped)
     }
 
-    /// Whether an attempt that failed so may be made again.
+    /// What the failure of an attempt means for the next one.
     fn kind(
         &self,
         cause: &Cause,
@@ -256,8 +263,8 @@ impl<'c, R: Request> Call<'c, R> {
         self.settings.retry.max_attempts > 1
     }
 
-    /// How long an attempt may take: without a time of its own, half of what the call has left, until one was silent for
-    /// so long. So a service that is silent for less than that costs no call.
+    /// How long an attempt may take. Without `attempt_timeout` it is half of the time that the call has left, until one got
+    /// no answer in that time. So a short silence of the service fails no call.
     fn attempt_time(&self) -> Option<Duration> {
         let left = self
             .wait_scope
@@ -267,7 +274,7 @@ impl<'c, R: Request> Call<'c, R> {
         self.attempt_timeout.or(halved.then_some(left / 2))
     }
 
-    /// An expired UserSig is worth a try more only where there can be another.
+    /// With an expired UserSig it tries again only if it can get another.
     fn class_of_expired(&self, usersig: &VersionedUserSig) -> RetryClass {
         let credentials = &self.settings.credentials;
         if self.state.usersigs.expired(usersig, credentials) {
@@ -288,7 +295,7 @@ impl<'c, R: Request> Call<'c, R> {
             NoUserSig::Stopped(stop) => {
                 Failed::Ended(Cause::from_wait_end(stop, Phase::Credentials), None)
             }
-            // what supplies it may come back, as the service may
+            // the callback may work again later, as the service may
             NoUserSig::Failed(error) if self.in_run && self.service_was_there() => {
                 Failed::Attempt {
                     cause: Cause::Credentials(error),
@@ -319,7 +326,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn decide(&mut self, kind: FailedAttempt) -> Decision {
-        // what was never there may be another service
+        // a service that never answered may be the wrong endpoint
         let bear = self.in_run && self.bears_outages() && self.service_was_there();
         self.retry.wait_out_errors(bear);
         let now = self.started.elapsed();

@@ -1,4 +1,4 @@
-//! Why a call failed, as data: what decides whether it may be made again, and what is known of its effect.
+//! Why a call failed, as data. It decides whether the call may be made again, and what is known of its effect.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::wait::WaitEnd;
 pub enum Cause {
     /// The request breaks limits; nothing was sent.
     Invalid(Invalid),
-    /// No UserSig could be had. Attempts before, with one that expired, may have been sent.
+    /// There is no UserSig. Earlier attempts, with one that expired, may have been sent.
     Credentials(Box<dyn std::error::Error + Send + Sync>),
     /// The service refused the whole request.
     Service {
@@ -24,16 +24,16 @@ pub enum Cause {
         /// The service's number for the request.
         request_id: Option<String>,
     },
-    /// The service did the request, but for some accounts.
+    /// The service did the request for some of the accounts only.
     Partial(Box<Partial>),
-    /// An answer whose HTTP status is not 200: it is not the service's own.
+    /// An answer with another HTTP status than 200: the service itself always answers 200.
     HttpStatus {
         /// The status.
         status: u16,
         /// The first bytes of the body.
         start: String,
     },
-    /// An answer in a coding (`gzip`), which the request rules out: something on the way compresses. It cannot be read.
+    /// A compressed answer (`gzip`), which the request rules out: a proxy on the way compresses. It cannot be read.
     Coded {
         /// The HTTP status.
         status: u16,
@@ -57,13 +57,13 @@ pub enum Cause {
         /// How.
         source: io::Error,
     },
-    /// The server could not prove that it is the one that was called, or TLS failed otherwise.
+    /// The server's certificate was not accepted, or TLS failed otherwise.
     Tls(Box<dyn std::error::Error + Send + Sync>),
     /// An answer that is not one of the service's.
     NotUnderstood(NotUnderstood),
 }
 
-/// A request that was done, but for some accounts.
+/// A request that was done for some of its accounts only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partial {
     /// What was done, and read, for the other accounts.
@@ -91,18 +91,18 @@ impl Failure {
     }
 }
 
-/// What a call is busy with.
+/// What a call is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing yet: it was over before it began.
+    /// Nothing yet: it ended before it began.
     Start,
-    /// Waiter for a UserSig that another thread makes.
+    /// Waiting for a UserSig that another thread makes.
     Credentials,
-    /// Waiter for its turn in the quota.
+    /// Waiting for its turn in the quota.
     Quota,
     /// Looking up the host's addresses.
     Resolve,
-    /// Waiter for a connection of its own client to come free, as this machine gives no more.
+    /// Waiting for a connection of its client to come free, as this machine refuses more.
     FreeConnection,
     /// Connecting.
     Connect,
@@ -110,13 +110,13 @@ pub enum Phase {
     Handshake,
     /// Writing the request.
     Write,
-    /// Waiter for the answer, and reading it.
+    /// Waiting for the answer, and reading it.
     Read,
-    /// Waiter to try again.
+    /// Waiting to try again.
     Backoff,
 }
 
-/// Whether a gateway says by it that it cannot reach the service, or that either has too much to do.
+/// True for the statuses of a gateway that cannot reach the service, or of an overload.
 pub(crate) fn is_of_a_gateway(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
@@ -125,7 +125,7 @@ impl Cause {
     /// Whether an attempt that failed so may be made again.
     pub(crate) fn retry_class(&self) -> RetryClass {
         match self {
-            // a partial success is not repeated: most of it is done, and who was left out is known
+            // a partial success is not repeated: most of it is done, and the rest is known by name
             Cause::Partial(_)
             | Cause::Invalid(_)
             | Cause::Credentials(_)
@@ -143,7 +143,7 @@ impl Cause {
         }
     }
 
-    /// Whether nobody answered an attempt that failed so, or a gateway in the service's place.
+    /// True if no one answered, or only a gateway.
     pub(crate) fn is_unanswered(&self) -> bool {
         match self {
             Cause::Network { .. } => true,
@@ -158,8 +158,8 @@ impl Cause {
         }
     }
 
-    /// Whether it looks as if the endpoint were not the service: a status, a page, a certificate. A gateway answers so as
-    /// well while the service is away. JSON is an answer, even if it is not understood.
+    /// True if the endpoint looks like another service: by status, page or certificate. A gateway may answer like that
+    /// while the service is away. JSON counts as an answer of the service, even if it is not understood.
     pub(crate) fn looks_like_a_wrong_endpoint(&self) -> bool {
         match self {
             Cause::HttpStatus { .. } | Cause::Coded { .. } | Cause::Tls(_) => true,
@@ -168,7 +168,7 @@ impl Cause {
         }
     }
 
-    /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
+    /// True if this machine had no file, port, memory or thread for a connection. It says nothing about the service.
     pub(crate) fn is_refusal_of_this_machine(&self) -> bool {
         match self {
             Cause::Network { source, .. } => is_refusal_of_this_machine(source),
@@ -176,7 +176,7 @@ impl Cause {
         }
     }
 
-    /// The same failure once more, where it is one that nobody answered.
+    /// A copy, where no one answered.
     pub(crate) fn copied(&self) -> Option<Cause> {
         Some(match self {
             Cause::Network { phase, source } => Cause::Network {
@@ -273,7 +273,7 @@ impl Cause {
         }
     }
 
-    /// What a wait that ended means for the call.
+    /// The cause of a call whose wait ended.
     pub(crate) fn from_wait_end(stop: WaitEnd, phase: Phase) -> Cause {
         match stop {
             WaitEnd::TimedOut => Cause::Timeout { phase },

@@ -1,5 +1,5 @@
-//! Why a change of a bulk run or a batcher is not done: the reason, what is known of the effect, and which tags are not
-//! known to be there.
+//! Why a change of a bulk run or a batcher is not done: the cause, what is known of the effect, and the tags that are not
+//! known to be added or removed.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub enum ChangeCause {
     Invalid(Invalid),
     /// The service left the account out of a request that it did for others.
     LeftOut(Refusal),
-    /// Its request failed; where somebody's account or tag was at fault, it is this one's.
+    /// Its request failed; if an account or a tag was at fault, it is this change's.
     Request(Arc<Error>),
     /// The account was refused before in this run, for this; it was not sent again.
     RefusedBefore(Refusal),
@@ -63,7 +63,7 @@ impl ChangeError {
         }
     }
 
-    /// A change that breaks limits, as whoever made it of bytes found out; nothing is sent.
+    /// A change that breaks limits, as its caller found when it read it; nothing is sent.
     #[must_use]
     pub fn invalid(change: &Change, invalid: Invalid) -> ChangeError {
         ChangeError::not_sent(change, ChangeCause::Invalid(invalid))
@@ -110,7 +110,7 @@ impl ChangeError {
         self.operation
     }
 
-    /// Of whom.
+    /// The account.
     #[must_use]
     pub fn account(&self) -> &str {
         &self.account

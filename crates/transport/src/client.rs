@@ -19,8 +19,8 @@ use crate::{
 /// where the child starts with connections and a quota of its own.
 ///
 /// Each of the four calls sends exactly one request of the API, plus retries, and blocks until it is answered, its
-/// time is up, or it is cancelled. It starts no thread, but for the look-up of the host's name, which the first call
-/// does and which is renewed every minute.
+/// time is up, or it is cancelled. The only thread that it starts looks up the host's name: in the first call, and again
+/// every minute in the background.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -32,7 +32,7 @@ struct Shared {
 }
 
 impl Client {
-    /// Starts to set up a client for an app, in the name of one of its administrators. The credentials are a
+    /// A builder for a client of an app, called as one of its administrators. The credentials are a
     /// [`SecretKey`](crate::SecretKey), a [`UserSig`](crate::UserSig), or [`Credentials::callback`].
     pub fn builder(
         sdkappid: u32,
@@ -51,7 +51,7 @@ impl Client {
         }
     }
 
-    /// The rules that the client sends by; a request that breaks them is refused before a byte is sent.
+    /// The client's rules; a request that breaks them is rejected before a byte is sent.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.shared.settings.rules
@@ -72,7 +72,7 @@ impl Client {
     /// Adds tags to users.
     ///
     /// # Errors
-    /// Unless every account was tagged; a partial success names each that was not.
+    /// Fails unless every account was tagged; a partial success names each that was not.
     pub fn add_tag(&self, request: &AddTags<'_>) -> Result<Outcome, Error> {
         self.call(request, &CallOptions::new())
     }
@@ -92,7 +92,7 @@ impl Client {
     /// Reads the tags of users.
     ///
     /// # Errors
-    /// Unless every account was read; a partial success holds what was.
+    /// Fails unless every account was read; a partial success holds what was.
     pub fn get_tag(&self, request: &GetTags<'_>) -> Result<Outcome, Error> {
         self.call(request, &CallOptions::new())
     }
@@ -112,7 +112,7 @@ impl Client {
     /// Removes tags from users.
     ///
     /// # Errors
-    /// Unless it was done for every account; a partial success names each that it was not done for.
+    /// Fails unless it was done for every account; a partial success names the others.
     pub fn remove_tag(&self, request: &RemoveTags<'_>) -> Result<Outcome, Error> {
         self.call(request, &CallOptions::new())
     }
@@ -132,7 +132,7 @@ impl Client {
     /// Removes all tags of users.
     ///
     /// # Errors
-    /// Unless it was done for every account; a partial success names each that it was not done for.
+    /// Fails unless it was done for every account; a partial success names the others.
     pub fn clear_tags(&self, request: &ClearTags<'_>) -> Result<Outcome, Error> {
         self.call(request, &CallOptions::new())
     }
@@ -149,13 +149,12 @@ impl Client {
         self.call(request, options)
     }
 
-    /// Starts to set up a bulk run: any number of changes, packed into as few requests as can be and sent at the full
-    /// quota.
+    /// Options of a bulk run: any number of changes, packed into as few requests as possible, sent at the full quota.
     pub fn bulk(&self) -> BulkOptions {
         BulkOptions::new(self.clone())
     }
 
-    /// Starts to set up a batcher: changes of many threads share requests.
+    /// Options of a batcher: changes of many threads share requests.
     pub fn batcher(&self) -> BatcherOptions {
         BatcherOptions::new(self.clone())
     }
@@ -163,13 +162,13 @@ impl Client {
     /// Sends any of the four requests.
     ///
     /// # Errors
-    /// Unless it was done for every account.
+    /// Fails unless it was done for every account.
     pub fn call<R: Request>(&self, request: &R, options: &CallOptions) -> Result<Outcome, Error> {
         let (settings, state) = self.parts();
         Call::new(settings, state, request, options).run()
     }
 
-    /// The settings, and what this process has.
+    /// The settings, and this process' state.
     pub(crate) fn parts(&self) -> (&Settings, &State) {
         let settings = &self.shared.settings;
         (settings, self.shared.state.get(|| State::new(settings)))

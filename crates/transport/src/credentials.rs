@@ -1,5 +1,11 @@
-//! Where the UserSig of a call comes from. One is made when the first call needs it and reused by all threads until
-//! half its time is over; when the service calls it expired, a new one is made, once for all who were told so.
+//! Where the UserSig of a call comes from. The first call that needs one makes it; all threads use it until half its time is
+//! over. When the service calls it expired, one thread makes a new one, and the others wait for it.
+//!
+//! ```text
+//! none ── making, by one thread ──► held ─┬─ half its time is over ──► making
+//!                ▲                        └─ expired ──► none
+//!                └─ it failed: the next thread tries
+//! ```
 
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
@@ -13,7 +19,7 @@ use crate::wait::{Lock, WaitEnd, WaitScope, wait_once};
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What proves that the app may be called.
+/// The app's credentials: what UserSigs are made of, or what supplies them.
 #[derive(Clone)]
 pub struct Credentials(Source);
 
@@ -29,12 +35,12 @@ enum Source {
 pub(crate) enum Kind {
     /// It is made here.
     Key {
-        /// Whether the key looks as keys do.
+        /// It has 64 hexadecimal characters, as all keys do.
         usual: bool,
     },
     /// It was given.
     Ready,
-    /// It is the host's callback that makes it.
+    /// The host's callback makes it.
     Callback,
 }
 
@@ -48,7 +54,7 @@ pub type CallbackError = Box<dyn std::error::Error + Send + Sync>;
 pub struct SuppliedUserSig {
     /// The UserSig.
     pub usersig: UserSig,
-    /// How long it is valid from now; `None` where nobody knows: it is then used until the service calls it expired.
+    /// How long it is valid from now. `None`: unknown; it is used until the service calls it expired.
     pub valid_for: Option<Duration>,
 }
 
@@ -74,7 +80,7 @@ impl Credentials {
         Credentials(Source::Callback(Arc::new(supply)))
     }
 
-    /// Whether a new UserSig can be had when the service calls one expired.
+    /// True if an expired UserSig can be replaced.
     fn renewable(&self) -> bool {
         !matches!(self.0, Source::Ready(_))
     }
@@ -144,8 +150,8 @@ struct Held {
 }
 
 impl Held {
-    /// Whether less than half its time is over, by both clocks: the wall clock may be set, the other may have stood
-    /// still while the machine slept. A wall clock that went back makes a new one: the old one may lie in its future.
+    /// True until half its time is over, by both clocks: the wall clock may be set, and the monotonic one may stand still
+    /// while the machine sleeps. If the wall clock went back, the UserSig may lie in its future, and is made again.
     fn fresh(&self) -> bool {
         let Some(valid_for) = self.valid_for else {
             return true;
@@ -189,7 +195,7 @@ impl UserSigs {
         }
     }
 
-    /// The UserSig to use now. Whoever finds none makes it, outside the lock; the others wait for it.
+    /// The UserSig to use now. If there is none, one thread makes it, outside the lock; the others wait for it.
     pub(crate) fn current(
         &self,
         credentials: &Credentials,
@@ -238,7 +244,7 @@ impl UserSigs {
         })
     }
 
-    /// Takes the service's word that `old` has expired; says whether another can be had.
+    /// The service called `old` expired. Returns whether another can be made.
     pub(crate) fn expired(&self, old: &VersionedUserSig, credentials: &Credentials) -> bool {
         let mut state = self.state();
         if credentials.renewable() && state.generation == old.generation {

@@ -1,5 +1,5 @@
-//! Where the service is: a scheme, a host and a port. HTTPS anywhere; plain HTTP on this machine only, since a
-//! UserSig in the clear could be read by anybody on the way.
+//! Where the service is: scheme, host and port. HTTPS may go anywhere; plain HTTP only to this machine, as anyone on the
+//! way could read the UserSig.
 
 use std::net::IpAddr;
 
@@ -40,7 +40,7 @@ impl Endpoint {
     /// space and a byte order mark around it are dropped.
     ///
     /// # Errors
-    /// Where it has another form, or is plain HTTP to another machine.
+    /// Fails for another form, or for plain HTTP to another machine.
     pub fn parse(text: &str) -> Result<Endpoint, InvalidEndpoint> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let malformed = || InvalidEndpoint::Malformed(text.to_owned());
@@ -131,7 +131,7 @@ fn split_port(authority: &str, tls: bool) -> Option<(&str, u16)> {
     match authority.rsplit_once(':') {
         // the colon is inside the brackets of an IPv6 address
         Some((_, port)) if port.ends_with(']') => without_port,
-        // what std parses as a number may also begin with a plus sign
+        // std would accept a plus sign
         Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => None,
         Some((host, port)) => Some((host, port.parse().ok().filter(|port| *port != 0)?)),
         None => without_port,

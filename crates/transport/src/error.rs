@@ -1,5 +1,5 @@
-//! A call that failed: the cause, what is known of the effect, how many attempts were made. Its sentence is made of
-//! these in [`text`], as are all others. No part ever holds the query string, the UserSig or the key.
+//! A call that failed: its cause, what is known of the effect, and how many attempts were made. [`text`] makes its
+//! sentence, as all others. No part holds the query string, the UserSig or the key.
 
 mod text;
 
@@ -64,7 +64,7 @@ impl Error {
         self.effect
     }
 
-    /// How many attempts were made, those with it that reached nobody; 0 where the call ended before the first.
+    /// How many attempts were made, also those that did not reach the service; 0 if the call ended before the first.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
@@ -123,7 +123,7 @@ impl Error {
         }
     }
 
-    /// What is known here of why the service refused the UserSig: this machine's clock, say. It is part of the message.
+    /// A possible reason why the service refused the UserSig, such as this machine's clock. It is part of the message.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.refused.hint.as_deref()
@@ -151,7 +151,7 @@ impl Error {
         self.cause.is_refusal_of_this_machine()
     }
 
-    /// Whether the service was there before, so that what looks like a wrong endpoint was an outage.
+    /// True if the service had answered before, so what looks like a wrong endpoint was an outage.
     fn is_of_an_outage(&self) -> bool {
         let waited = [Stopped::OutageTooLong, Stopped::DeadlineTooNear];
         self.cause.looks_like_a_wrong_endpoint()

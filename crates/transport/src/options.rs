@@ -1,11 +1,11 @@
-//! What one call may have of its own: time limits and a way to cancel it.
+//! The options of one call: time limits, and ways to cancel it.
 
 use std::time::{Duration, Instant};
 
 use crate::CancelToken;
 use crate::wait::{HostPoll, Interrupt, WaitScope};
 
-/// Options of one call. What is not set is the client's.
+/// Options of one call. What is not set is as in the client's settings.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
@@ -16,21 +16,21 @@ pub struct CallOptions {
 }
 
 impl CallOptions {
-    /// The client's own.
+    /// Options with nothing set.
     #[must_use]
     pub fn new() -> CallOptions {
         CallOptions::default()
     }
 
-    /// The time for the whole call, from now: all waits, attempts and retries.
+    /// The time for the whole call, with all waits, attempts and retries.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> CallOptions {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
-    /// it an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
+    /// The time for one attempt, from its turn in the quota; after it the call may try again. Without it an attempt may use
+    /// half of the time that the call has left, and all of it once an attempt got no answer in that time.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> CallOptions {
         self.attempt_timeout = Some(timeout);
@@ -44,16 +44,16 @@ impl CallOptions {
         self
     }
 
-    /// Sends nothing more once the token is cancelled, from any thread: the call ends as cancelled where it waits,
-    /// for its turn in the quota or to try again, but an attempt that is under way is seen through.
+    /// Sends nothing more once the token is cancelled, from any thread: a call that waits (for the quota, or to try again)
+    /// ends as cancelled; an attempt under way finishes.
     #[must_use]
     pub fn drain(mut self, token: &CancelToken) -> CallOptions {
         self.drain = Some(token.clone());
         self
     }
 
-    /// Cancels the call when `ask` answers yes. It is asked on the thread that makes the call, about every 100 ms
-    /// while the call waits, for hosts that see a signal only when they look.
+    /// Cancels the call when `ask` returns true. It runs on the thread that makes the call, about every 100 ms while the
+    /// call waits: for hosts that see a signal only when they look.
     #[must_use]
     pub fn interrupt(mut self, ask: impl Fn() -> bool + Send + Sync + 'static) -> CallOptions {
         self.interrupt = Some(Interrupt::new(ask));

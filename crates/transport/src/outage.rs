@@ -1,5 +1,5 @@
-//! Waiter for a service that does not answer: all calls of a client wait together, on their own threads. The rule is
-//! core's; here it gets a clock, threads to wake, and the failure that a call reports which ended without one of its own.
+//! Waits for a service that does not answer. All calls of a client wait together, each on its own thread. The rule is in
+//! core; this adds the clock, the threads to wake, and the last failure, for a call that ends without one of its own.
 
 use std::collections::HashMap;
 use std::sync::MutexGuard;
@@ -20,17 +20,17 @@ pub(crate) struct Outage {
 
 struct State {
     rule: Rule,
-    /// Those that wait.
+    /// The threads of the calls that wait.
     threads: HashMap<Caller, Thread>,
     last_failure: Option<Cause>,
 }
 
-/// Why a call waits no longer, and makes no further attempt.
+/// Why a call makes no further attempt.
 pub(crate) enum Ended {
     Stopped(WaitEnd),
     /// The outage has lasted too long for it.
     TooLong,
-    /// Others are answered, and its attempts are spent.
+    /// Other calls are answered, and its own attempts are used up.
     Spent,
 }
 
@@ -54,12 +54,12 @@ impl Outage {
         self.state.lock()
     }
 
-    /// Whether the service has ever answered this client, in this process.
+    /// True once the service has answered this client in this process.
     pub(crate) fn service_was_there(&self) -> bool {
         self.state().rule.has_answered()
     }
 
-    /// Wakes those that are to look again once the lock is free.
+    /// Runs `act`, unlocks, and wakes the calls whose turn it changed.
     fn with<T>(&self, act: impl FnOnce(&mut State, Duration) -> T) -> T {
         let now = self.at(Instant::now());
         let mut state = self.state();
@@ -75,7 +75,7 @@ impl Outage {
     }
 }
 
-/// A call among those of its client. It leaves them when it is dropped, whatever it was at.
+/// A call among its client's calls. It leaves on drop.
 pub(crate) struct Place<'o> {
     outage: &'o Outage,
     caller: Option<Caller>,
@@ -89,7 +89,7 @@ impl<'o> Place<'o> {
         }
     }
 
-    /// Waits until the call may make an attempt: at once where nobody is known to be away.
+    /// Waits until the call may make an attempt. Without an outage it does not wait.
     pub(crate) fn await_turn(&mut self, wait_scope: &WaitScope) -> Result<(), Ended> {
         while !self.may_send(wait_scope.deadline) {
             let Some(caller) = self.caller else { break };
@@ -112,7 +112,7 @@ impl<'o> Place<'o> {
         Ok(())
     }
 
-    /// Whether it may make an attempt, or is to wait first, as others wait.
+    /// True if it may make an attempt now; else it waits with the others.
     pub(crate) fn may_send(&mut self, deadline: Instant) -> bool {
         let deadline = self.outage.at(deadline);
         let waits = |state: &mut State, now| state.rule.must_wait(self.caller, now, deadline);
@@ -121,7 +121,7 @@ impl<'o> Place<'o> {
         waits.is_none()
     }
 
-    /// An attempt of the call failed, after which it waits. `unanswered`: nobody answered it.
+    /// An attempt failed, and the call waits. `unanswered`: no one answered it.
     pub(crate) fn failed(
         &mut self,
         cause: &Cause,
@@ -143,12 +143,12 @@ impl<'o> Place<'o> {
         self.caller = Some(caller);
     }
 
-    /// The service has answered an attempt of the call: nobody need wait any longer.
+    /// The service has answered: the outage is over for all calls.
     pub(crate) fn answered(&self) {
         self.outage.with(|state, now| state.rule.answered(now));
     }
 
-    /// The failure that nobody answered, of whichever call had the last.
+    /// The last failure without an answer, of any call.
     pub(crate) fn last_failure(&self) -> Option<Cause> {
         self.outage.state().last_failure.as_ref()?.copied()
     }

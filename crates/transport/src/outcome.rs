@@ -10,8 +10,8 @@ use crate::redact::redact;
 pub struct Outcome {
     /// The accounts that it was done for.
     pub accounts: usize,
-    /// Attempts that were made, at least 1: the one that was answered, and those before it, also those over a connection
-    /// that proved dead, which `max_attempts` does not count.
+    /// Attempts that were made, at least 1. It includes attempts over a dead connection, which `max_attempts` does not
+    /// count.
     pub attempts: u32,
     /// Attempts of which any byte left this machine: what the app's quota may have been charged.
     pub sent: u32,
@@ -25,7 +25,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Covers a UserSig that an answer repeats. Tags are data, and stay.
+    /// Covers a UserSig that an answer repeats. Tags are data: they stay as they are.
     pub(crate) fn redact(&mut self, usersig: &UserSig) {
         self.request_id
             .iter_mut()

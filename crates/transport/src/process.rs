@@ -1,7 +1,7 @@
-//! State that a forked child does not share. After `fork()` a child has a copy of everything its parent had:
-//! sockets that both would write to, locks that threads of the parent held and that nobody will release. So the
-//! state is kept by process: a child makes its own and never touches, nor drops, the parent's. A process is told by
-//! its number, so a child in a PID namespace of its own that happens to have its parent's number goes unnoticed.
+//! State that a forked child does not share. After `fork()` a child has a copy of its parent's memory: sockets that both
+//! would write to, and locks that a thread of the parent held and that no thread of the child releases. So each process
+//! has its own state: a child makes its own, and neither touches nor drops the parent's. The PID tells processes apart, so
+//! a child in a new PID namespace that gets its parent's number is not noticed.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ pub(crate) struct PerProcess<T> {
 struct Node<T> {
     process: u32,
     value: T,
-    /// Of a child, seldom more than one deep.
+    /// A child's value: rarely more than one.
     next: OnceLock<Box<Node<T>>>,
 }
 
@@ -37,7 +37,7 @@ impl<T> PerProcess<T> {
         PerProcess { first }
     }
 
-    /// The value of the process that asks.
+    /// This process' value.
     pub(crate) fn get(&self, make: impl Fn() -> T) -> &T {
         let process = std::process::id();
         let mut slot = &self.first;
@@ -54,15 +54,15 @@ impl<T> PerProcess<T> {
                 value: make(),
                 next: OnceLock::new(),
             });
-            // made before it is set, so that hardly a moment is left for a fork to find it half done; where another
-            // thread was faster, its value holds
+            // made before it is set, so a fork is unlikely to find it half done; if another thread was faster, its
+            // value counts
             drop(slot.set(node));
         }
     }
 }
 
 impl<T> Drop for PerProcess<T> {
-    /// Drops what this process made, and leaks what it has from its parent.
+    /// Drops this process' value, and leaks its parent's.
     fn drop(&mut self) {
         let process = std::process::id();
         let mut next = self.first.take();

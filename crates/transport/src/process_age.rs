@@ -1,14 +1,14 @@
-//! How long this process has run. A supervisor starts a process when the one before it is gone, so what this process
-//! knows of its app's calls begins with its own start.
+//! How long this process has run. A supervisor starts a process after the one before it ended, so this process knows of all
+//! its app's calls since its own start.
 //!
-//! `exec` keeps a process' start: `sh -c 'a; exec b'` makes `b` look as old as the shell.
+//! `exec` keeps a process' start: in `sh -c 'a; exec b'`, `b` is as old as the shell.
 
 use std::time::Duration;
 
 /// How long this process has run at least.
 #[cfg(target_os = "linux")]
 pub(crate) fn process_age() -> Option<Duration> {
-    // read, not asked of the system: what rustix looks up for its clocks ends a process that valgrind runs
+    // read from files, as rustix's clock functions abort under valgrind
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     age_of(&stat, &uptime)

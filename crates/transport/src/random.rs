@@ -1,4 +1,4 @@
-//! Chance, from the operating system each time: nothing is kept that a forked child could repeat.
+//! Random numbers, from the operating system each time: a forked child has no generator state to repeat.
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -15,7 +15,7 @@ pub(crate) fn random_u64() -> u64 {
     SysRng.try_next_u64().unwrap_or_else(|_| from_clock())
 }
 
-/// For a machine that has no randomness to give: neither use is a secret, and both only want to differ.
+/// Where the system has no random numbers. Neither use is a secret; the numbers only have to differ.
 fn from_clock() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let mut hasher = RandomState::new().build_hasher();

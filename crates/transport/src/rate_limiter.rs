@@ -1,5 +1,11 @@
-//! The quota of one operation, shared by all threads that call with it: they pass one by one, first come, first served.
-//! The rule itself is core's; here it gets a clock and a queue.
+//! The quota of one operation, shared by all threads that call it: first come, first served. The rule is in core; this
+//! adds the clock and the queue.
+//!
+//! ```text
+//! acquire ──► Place in the queue ──► first, and the quota is ready ──► Permit ─┬─ answered
+//!                                                                              ├─ withdrew: no byte was sent
+//!                                                                              └─ abandoned, or dropped
+//! ```
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -18,16 +24,16 @@ pub(crate) struct RateLimiter {
 
 struct State {
     quota: Quota,
-    /// Who waits, the next one first. Only the first asks the quota; the others sleep.
+    /// The threads that wait, the next one first. Only the first asks the quota; the others sleep.
     queue: VecDeque<(u64, Thread)>,
     next_place: u64,
     under_way: usize,
-    /// When a call was last sent or handed back.
+    /// When a call was last sent, or its permit handed back.
     last_used: Option<Duration>,
 }
 
 impl RateLimiter {
-    /// `since`: from when on this process knows what was sent.
+    /// `since`: when this process began to know of all calls sent.
     pub(crate) fn new(calls_per_second: NonZeroU32, since: Instant) -> RateLimiter {
         RateLimiter {
             origin: since,
@@ -41,7 +47,7 @@ impl RateLimiter {
         }
     }
 
-    /// Waits for a turn. The pass is to be handed back with what became of the call.
+    /// Waits for a turn. Hand the permit back with the result of the call.
     pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
         wait_scope.check()?;
         let place = Place::at_end(self);
@@ -56,7 +62,7 @@ impl RateLimiter {
         }
     }
 
-    /// The last moment at which a call may have arrived, `now` while one is under way.
+    /// The latest moment at which a call may have arrived: `now` while one is under way.
     pub(crate) fn last_used(&self, now: Instant) -> Option<Instant> {
         let state = self.state();
         if state.under_way > 0 {
@@ -66,7 +72,7 @@ impl RateLimiter {
         }
     }
 
-    /// Holds nothing any more for what another process may have sent.
+    /// Stops holding calls back for what another process may have sent.
     pub(crate) fn release_start_slots(&self) {
         let mut state = self.state();
         state.quota.release_start_slots();
@@ -83,7 +89,7 @@ impl RateLimiter {
 }
 
 impl State {
-    /// The quota's word for who stands at the head of the queue; `None` for everybody else.
+    /// What the quota says to the first in the queue; `None` for the others.
     fn turn_of(&mut self, place: u64, origin: Instant) -> Option<Turn> {
         let (first, _) = self.queue.front()?;
         (*first == place).then(|| self.quota.turn(origin.elapsed()))
@@ -96,7 +102,7 @@ impl State {
     }
 }
 
-/// A place in the queue, given up on drop.
+/// A place in the queue, until it is dropped.
 struct Place<'l> {
     limiter: &'l RateLimiter,
     number: u64,
@@ -117,7 +123,7 @@ impl<'l> Place<'l> {
         state.under_way += 1;
         state.last_used = Some(now);
         let sent = state.quota.send(now);
-        drop(state); // this place's own drop locks it again
+        drop(state); // dropping the place locks it again
         Permit {
             limiter: self.limiter,
             sent: Some(sent),
@@ -133,7 +139,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The right to send one call. Dropped without a word (a panic on the way), the call counts as abandoned.
+/// The right to send one call. If it is dropped (by a panic), the call counts as abandoned.
 #[must_use]
 pub(crate) struct Permit<'l> {
     limiter: &'l RateLimiter,

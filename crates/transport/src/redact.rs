@@ -1,21 +1,21 @@
-//! Keeps the UserSig out of what an answer says. The service does not repeat it, but a proxy's error page may show
-//! the URL that it could not serve, and what an answer says reaches errors and, from there, logs. Each text is covered
-//! once, where it leaves the library: it is whole there, however it arrived.
+//! Keeps the UserSig out of the text of answers. The service does not repeat it, but a proxy's error page may show the URL,
+//! and the text of an answer reaches errors and logs. Each text is covered once, where it leaves the library: there it is
+//! complete, in however many pieces it arrived.
 
 use std::collections::HashSet;
 
 use imtag_core::UserSig;
 
-/// So many characters of it in a row tell a UserSig. The first are the same in each, and fewer give nothing away.
+/// So many characters in a row identify a UserSig. Fewer reveal nothing: the first ones are the same in each.
 const TELLING: usize = 16;
 
-/// One character of a text, decoded where a URL or JSON encodes it, and so many bytes long there.
+/// One character of a text, decoded, and the bytes that it takes there: `%2A` is 3 bytes, and `*`.
 struct Unit {
     decoded: u8,
     bytes: usize,
 }
 
-/// Puts `x` over each UserSig in `text`, whole or any part of it that tells it, plain or encoded.
+/// Replaces each UserSig in `text` by `x`: the whole of it or any part that identifies it, plain or encoded.
 pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
     let secret = usersig.expose().as_bytes();
     let telling: HashSet<&[u8]> = secret.windows(TELLING.min(secret.len()).max(1)).collect();
@@ -33,7 +33,7 @@ pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
     if !covered.contains(&true) {
         return;
     }
-    // what adjoins it may be the rest of it, altered on the way
+    // characters next to it may be the rest of it, changed on the way
     for at in 1..units.len() {
         covered[at] |= covered[at - 1] && is_usersig_byte(decoded[at]);
     }

@@ -1,5 +1,5 @@
-//! What may be wrong with a UserSig that the service refused: it knows the code only; here it is known where the UserSig
-//! comes from, what this machine's clock says, and what the server's.
+//! Why the service may have refused a UserSig. Its answer has only a code; this machine also knows where the UserSig comes
+//! from, and how its clock differs from the server's.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use imtag_core::Code;
 
 use crate::credentials::Kind;
 
-/// Clocks this far apart are named.
+/// The message names clocks that differ by more than this.
 const APART: Duration = Duration::from_secs(60);
 
 /// Codes of a UserSig, and of the URL that carries it, that do not verify.
@@ -15,17 +15,17 @@ const OF_A_USERSIG: [i32; 9] = [
     60004, 60005, 60025, 70001, 70003, 70009, 70013, 70014, 70050,
 ];
 
-/// What is known here of a refused UserSig.
+/// A hint and a remedy for a refused UserSig.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RefusedUserSig {
-    /// What may be the reason, for the message.
+    /// A possible reason, for the message.
     pub(crate) hint: Option<String>,
     /// What to do, where the catalogue's remedy does not fit these credentials.
     pub(crate) remedy: Option<&'static str>,
 }
 
 impl RefusedUserSig {
-    /// `date` is the server's clock, as its answer has it.
+    /// `date` is the answer's `Date` line.
     pub(crate) fn explain(
         code: Code,
         kind: Kind,
@@ -64,7 +64,7 @@ impl RefusedUserSig {
     }
 }
 
-/// What this machine's clock says, and the server's where it differs.
+/// This machine's clock, and the server's if it differs.
 fn clocks(now: SystemTime, date: Option<&str>, always: bool) -> Option<String> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let ours = format!("this machine's clock says {}", utc(now));

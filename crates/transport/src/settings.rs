@@ -1,4 +1,4 @@
-//! The settings of a client once they are checked.
+//! The checked settings of a client.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What a client has in each process: connections, UserSig, retry budget, its calls in an outage, and its part in the
-//! quota that the clients of a process share.
+//! A client's state in each process: connections, UserSig, retry budget, outage, pipeline, and the quota that clients of a
+//! process share.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -15,7 +15,7 @@ use crate::rate_limiter::RateLimiter;
 use crate::settings::Settings;
 use crate::wait::Lock;
 
-/// What a process has of its own.
+/// A client's state in one process.
 pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,

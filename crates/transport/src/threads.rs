@@ -1,11 +1,11 @@
-//! Threads of the library's own, in a process that is not.
+//! The library's own threads, in the host's process.
 
 use std::io;
 use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-/// Starts a thread that the host's signals pass by: its handlers are for threads of its own.
+/// Starts a thread with all signals blocked: the host's signals go to the host's threads.
 pub(crate) fn spawn_without_signals<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,

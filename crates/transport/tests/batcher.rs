@@ -343,7 +343,7 @@ fn a_thread_that_polls_hears_of_the_last_outcome_after_a_close_that_ran_out_of_t
 }
 
 #[test]
-fn whoever_waits_for_room_has_it_when_a_request_is_made_and_not_when_it_is_answered() {
+fn a_full_batcher_has_room_when_a_request_is_made_and_not_when_it_is_answered() {
     let emulator = emulator();
     emulator.faults(Operation::Add, vec![Fault::delay(LONG); 3]);
     let client = builder(&emulator.endpoint()).build().unwrap();

@@ -1,4 +1,4 @@
-//! Bulk runs against the emulator: as few requests as can be, every change with its outcome, whoever is at fault found.
+//! Bulk runs against the emulator: few requests, an outcome for every change, and the accounts at fault are found.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 

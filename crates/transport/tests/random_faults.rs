@@ -31,7 +31,7 @@ type Tags = BTreeSet<String>;
 /// What a user's tags can be, by all that the client has reported.
 struct Model(BTreeMap<&'static str, BTreeSet<Tags>>);
 
-/// One call: what it does to whom.
+/// One call: its operation, accounts and tags.
 struct Call {
     operation: Operation,
     users: Vec<(&'static str, Vec<&'static str>)>,

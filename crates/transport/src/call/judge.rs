@@ -11,7 +11,7 @@ use crate::http::Exchanged;
 use crate::rate_limiter::Permit;
 
 impl<R: Request> Call<'_, R> {
-    /// Reads the answer, and tells the quota what became of the call.
+    /// Reads the answer, and hands the permit back with the result.
     pub(super) fn judge(
         &self,
         exchanged: Exchanged,

@@ -89,7 +89,7 @@ impl ExchangeContext {
         }
         let interrupted = Interrupted(CURRENT.replace(Some(self)));
         let result = exchange();
-        let context = CURRENT.take().expect("nobody else takes it");
+        let context = CURRENT.take().expect("only run takes it");
         drop(interrupted);
         (result, context)
     }

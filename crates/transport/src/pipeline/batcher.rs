@@ -155,7 +155,7 @@ impl Batcher {
             .map(drop)
     }
 
-    /// Takes a change in that breaks the limits, as whoever made it of bytes found out. It has its outcome as if
+    /// Takes a change in that breaks the limits, as its caller found when it read it. It has its outcome as if
     /// [`submit`](Batcher::submit) had been given it.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ impl Bulk {
         }
     }
 
-    /// Takes a change in that breaks the limits, as whoever made it of bytes found out. It has its outcome as if
+    /// Takes a change in that breaks the limits, as its caller found when it read it. It has its outcome as if
     /// [`push`](Bulk::push) had been given it.
     ///
     /// # Errors
@@ -174,9 +174,8 @@ impl Bulk {
         self.poll_while(until, |_| false)
     }
 
-    /// As [`poll`](Bulk::poll), without an end to the wait but that it comes back, without an outcome too, as soon as a
-    /// change can be [pushed](Bulk::push) without a wait, or none any more as the run has ended: so that whoever pushes
-    /// and polls on one thread hears of outcomes while there is no room.
+    /// As [`poll`](Bulk::poll), without a timeout. It also returns, perhaps with nothing, as soon as a change can be
+    /// [pushed](Bulk::push) without a wait or the run has ended. So one thread can push and poll.
     #[must_use]
     pub fn poll_or_room(&self) -> Vec<Settled> {
         self.poll_while(deadline_after(Duration::MAX), |inner| {

@@ -1,9 +1,9 @@
-//! Whether a run of many requests goes on. It ends early where every further request would end in the same way:
+//! A bulk run's circuit breaker. The run ends early where every further request would fail in the same way:
 //!
 //! - at the first answer that refuses the app, its credentials or the endpoint as such;
 //! - when an outage was waited out in vain for two requests, and none had been answered before: the endpoint is wrong, or
 //!   the service is away. One alone does not tell: something on the way may reject that request, and no other;
-//! - when so many requests in a row met no service, each for as long as an outage is waited out, and none was answered
+//! - when 20 requests in a row got no answer, each for as long as an outage is waited out, and no other was answered
 //!   meanwhile.
 //!
 //! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
@@ -20,8 +20,8 @@ use imtag_core::retry::Stopped;
 
 use crate::{Cause, Error, Outcome};
 
-/// Requests in a row that may fail for the service or the network. Each has been tried for as long as an outage is
-/// waited out.
+/// So many failures of the service or the network in a row end a run. Each was tried for as long as an outage is waited
+/// out.
 const IN_A_ROW: usize = 20;
 
 /// Why a bulk run ended before all was sent.
@@ -39,7 +39,7 @@ pub enum EndedEarly {
     OfAnotherProcess,
 }
 
-/// What has come of the requests of a run so far.
+/// The results of a run's requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct RunHealth {
     failed_in_a_row: usize,
@@ -77,7 +77,7 @@ impl RunHealth {
         self.is_heard |= !undecided;
     }
 
-    /// Takes what came of a request, before which there were so many answers, and says whether the run is to end.
+    /// Records the result of a request. `answers_before`: the answers when it began. Returns why the run ends, if it does.
     pub(crate) fn record(
         &mut self,
         result: Result<&Outcome, &Arc<Error>>,
@@ -90,10 +90,10 @@ impl RunHealth {
         match self.scope(error) {
             Scope::Request | Scope::Account | Scope::Tag => self.answered(),
             Scope::App => return Some(EndedEarly::Refused(Arc::clone(error))),
-            // it was ended, and says nothing of the service
+            // it says nothing about the service
             Scope::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
             Scope::Service => {
-                // where others are answered, it is this request that something on the way holds against
+                // if others are answered, something on the way rejects this request alone
                 self.failed_in_a_row += usize::from(self.answers == answers_before);
                 self.last_failure = Some(Arc::clone(error));
                 let too_long = error.stopped() == Some(Stopped::OutageTooLong);

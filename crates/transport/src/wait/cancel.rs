@@ -1,5 +1,5 @@
-//! Cancelling a call from another thread. A token knows what its calls wait for: a parked thread is woken, a socket
-//! is shut down, so that whatever blocks ends at once.
+//! Cancels a call from another thread. A token knows what its calls block on: it unparks a thread, or shuts a socket down,
+//! so the call ends at once.
 
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
@@ -33,7 +33,7 @@ pub struct CancelToken(Arc<Shared>);
 
 struct Shared {
     cancelled: AtomicBool,
-    /// A forked child has its own: what its parent's calls are blocked on is none of its business.
+    /// A forked child has its own: it must not wake its parent's threads, nor shut its sockets.
     watched: PerProcess<Lock<Watched>>,
 }
 
@@ -56,7 +56,7 @@ struct Watched {
 pub(crate) enum Blocked {
     Thread(Thread),
     Socket(Arc<TcpStream>),
-    /// Another token, which is cancelled too.
+    /// Another token, which is cancelled with this one.
     Token(CancelToken),
 }
 
@@ -65,7 +65,7 @@ impl Blocked {
         match self {
             Blocked::Thread(thread) => thread.unpark(),
             Blocked::Token(token) => token.cancel(),
-            // a socket that is already closed by its peer is as good as shut
+            // it fails where the peer has closed the socket, which ends the wait too
             Blocked::Socket(socket) => drop(socket.shutdown(Shutdown::Both)),
         }
     }
@@ -92,7 +92,7 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Releases `blocked` when the token is cancelled, at once if it is already, until the watch is dropped.
+    /// Releases `blocked` when the token is cancelled, or at once if it is already. Ends when the watch is dropped.
     pub(crate) fn watch(&self, blocked: Blocked) -> Watch {
         let mut watched = self.watched();
         if self.is_cancelled() {
@@ -122,7 +122,7 @@ impl fmt::Debug for CancelToken {
     }
 }
 
-/// Something that is released on cancel, for as long as this lives.
+/// Releases something on cancel, until it is dropped.
 #[must_use]
 pub(crate) struct Watch {
     token: CancelToken,

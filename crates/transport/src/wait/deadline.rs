@@ -1,5 +1,4 @@
-//! How long a call waits: until its deadline, or until it is cancelled, whichever comes first. Every wait of a call
-//! goes through here or through a socket that a cancel shuts.
+//! How long a call waits: its deadline, and what cancels it.
 
 use std::sync::Arc;
 use std::thread::{self, Thread};
@@ -7,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Blocked, CancelToken, HostPoll, Watch};
 
-/// Why a call waits no longer.
+/// Why a wait ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitEnd {
     /// Its time is up.
@@ -16,14 +15,14 @@ pub enum WaitEnd {
     Cancelled,
 }
 
-/// The deadline of a call, and its tokens if it has any.
+/// The deadline of a call, and what cancels it.
 #[derive(Debug, Clone)]
 pub(crate) struct WaitScope {
     pub(crate) deadline: Instant,
     pub(crate) cancel: Option<CancelToken>,
-    /// Ends waits like `cancel`, but no attempt.
+    /// Ends waits like `cancel`, but lets an attempt under way finish.
     pub(crate) drain: Option<CancelToken>,
-    /// Cuts waits short to ask whether to go on.
+    /// Interrupts waits to ask the host whether to go on.
     pub(crate) host_poll: Option<Arc<HostPoll>>,
 }
 
@@ -35,7 +34,7 @@ pub(crate) fn deadline_after(after: Duration) -> Instant {
     Instant::now() + after.min(FOREVER)
 }
 
-/// Puts this thread among those that are to be woken, once however often it waits.
+/// Adds this thread to those that are woken, unless it is there already.
 pub(crate) fn wait_once(waiting: &mut Vec<Thread>) {
     let this = thread::current();
     if waiting.iter().all(|thread| thread.id() != this.id()) {
@@ -54,8 +53,7 @@ impl WaitScope {
         }
     }
 
-    /// Wakes this thread when the call is cancelled, for as long as the watch lives. One watch serves all waits of
-    /// a call.
+    /// Wakes this thread when the call is cancelled, until the watch is dropped. One watch serves all waits of a call.
     pub(crate) fn watch(&self) -> Vec<Watch> {
         self.tokens()
             .map(|token| token.watch(Blocked::Thread(thread::current())))
@@ -66,7 +64,7 @@ impl WaitScope {
         self.cancel.iter().chain(&self.drain)
     }
 
-    /// Whether the call may go on.
+    /// Fails if the wait is over.
     pub(crate) fn check(&self) -> Result<(), WaitEnd> {
         let host_poll = self.host_poll.as_ref();
         if self.tokens().any(CancelToken::is_cancelled)
@@ -88,7 +86,7 @@ impl WaitScope {
         }
     }
 
-    /// The same for an attempt, which is seen through when the call is drained.
+    /// The same without the drain, for an attempt: it finishes when the call is drained.
     pub(crate) fn without_drain(&self) -> WaitScope {
         WaitScope {
             drain: None,
@@ -96,7 +94,7 @@ impl WaitScope {
         }
     }
 
-    /// How long a wait for `until` may be now: to the deadline, or to the moment when the host is to be asked.
+    /// How long to wait for `until` now: at most until the deadline or the next host poll.
     pub(crate) fn wait_at_most(&self, until: Instant) -> Duration {
         let until = until.min(self.deadline);
         let until = match &self.host_poll {
@@ -106,8 +104,8 @@ impl WaitScope {
         until.saturating_duration_since(Instant::now())
     }
 
-    /// Waits until the thread is woken, or until `until`. May also return for no reason, as parking does: look at
-    /// what was waited for, and wait again.
+    /// Waits until the thread is woken, or until `until`. It may return early, as parking does: check the condition and
+    /// wait again.
     pub(crate) fn park_until(&self, until: Instant) -> Result<(), WaitEnd> {
         self.check()?;
         let wait = self.wait_at_most(until);

@@ -1,16 +1,15 @@
-//! A question that the host of a call may be asked on the calling thread while the call waits: whether to go on. It
-//! is for hosts that see a signal only when they look, as interpreters do, and which a thread that blocks in a call
-//! would keep from looking.
+//! Asks the host whether to go on, on the calling thread, while a call waits. An interpreter sees a signal only when it
+//! looks, which a thread that blocks in a call would prevent.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a call waits at most before it asks again.
+/// How often a waiting call asks.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Whether the call is to be cancelled.
+/// The host's callback: true cancels the call.
 #[derive(Clone)]
 pub(crate) struct Interrupt(Arc<dyn Fn() -> bool + Send + Sync>);
 
@@ -26,7 +25,7 @@ impl fmt::Debug for Interrupt {
     }
 }
 
-/// The question in one call or run, which is asked when it is due and never after it was answered with yes.
+/// The polls of one call or run. After a yes the host is not asked again.
 #[derive(Debug)]
 pub(crate) struct HostPoll {
     interrupt: Interrupt,
@@ -48,15 +47,15 @@ impl HostPoll {
         Arc::new(host_poll)
     }
 
-    /// When it is to be asked next.
+    /// When the host is asked next.
     pub(crate) fn due(&self) -> Instant {
         self.started + Duration::from_millis(self.due.load(Ordering::Relaxed))
     }
 
-    /// Asks if it is time to, and says whether the call is to end.
+    /// Asks the host if it is due; true if it has said yes.
     pub(crate) fn is_cancelled(&self) -> bool {
         if !self.answered_yes.load(Ordering::Relaxed) && Instant::now() >= self.due() {
-            // never no over a yes that another thread has got meanwhile
+            // a no must not overwrite the yes that another thread got meanwhile
             if (self.interrupt.0)() {
                 self.answered_yes.store(true, Ordering::Relaxed);
             }
@@ -65,7 +64,7 @@ impl HostPoll {
         self.answered_yes.load(Ordering::Relaxed)
     }
 
-    /// Whether it was answered with yes. Whoever is told so sees to it, and it is asked again from then on.
+    /// Takes a yes: the caller acts on it, and the host is asked again from then on.
     pub(crate) fn take_yes(&self) -> bool {
         self.answered_yes.swap(false, Ordering::Relaxed)
     }

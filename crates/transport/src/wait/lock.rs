@@ -1,5 +1,5 @@
-//! The one kind of lock. It ignores poison: what is behind a lock is whole between two steps, so after a panic on one
-//! thread the others go on.
+//! The only lock of this crate. It ignores poison: after a panic on one thread the others go on. No step panics half way
+//! through a change of what the lock holds.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Waiter: until a deadline, or until a cancel, whichever comes first.
+//! Every wait of a call: until a deadline or a cancel, whichever comes first. A wait parks the thread, or polls a socket
+//! that a cancel shuts.
 //!
 //! ```text
 //! WaitScope ─┬─ deadline
