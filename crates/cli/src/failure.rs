@@ -6,7 +6,7 @@ use imtag_core::Invalid;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::import::{JournalError, ListError, ReadError};
+use crate::import::{JournalError, ReadError, StateFileError};
 use crate::settings::SettingsError;
 use crate::shown::without_secrets;
 
@@ -27,7 +27,7 @@ pub(crate) enum CommandError {
     Journal(#[from] JournalError),
     /// The list of bad rows cannot be written.
     #[error(transparent)]
-    BadRows(#[from] ListError),
+    BadRows(#[from] StateFileError),
     /// A file that imtag did not make stands where one is to be written.
     #[cfg(feature = "emulator")]
     #[error(transparent)]
@@ -85,8 +85,8 @@ impl CommandError {
             | CommandError::Invalid(_)
             | CommandError::Read(ReadError::File(_)) => Exit::Usage,
             CommandError::Read(ReadError::Group(_)) => Exit::GaveOut,
-            CommandError::Journal(error) if error.is_of_the_disk() => Exit::GaveOut,
-            CommandError::BadRows(error) if error.is_of_the_disk() => Exit::GaveOut,
+            CommandError::Journal(error) if error.is_of_this_machine() => Exit::GaveOut,
+            CommandError::BadRows(error) if error.is_of_this_machine() => Exit::GaveOut,
             CommandError::Journal(_) | CommandError::BadRows(_) => Exit::Usage,
             #[cfg(feature = "emulator")]
             CommandError::Foreign(_) => Exit::Usage,

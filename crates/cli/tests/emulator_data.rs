@@ -232,7 +232,11 @@ fn data_that_cannot_be_used_are_refused_with_a_reason() {
         .refuses(4, "the data in data are of SDKAppID 1400000000");
     stage.file("mine/notes.txt", "mine");
     emulator(&["mine"]).refuses(2, "mine holds other files than an emulator's");
-    emulator(&["mine/notes.txt"]).refuses(4, "cannot make the folder mine/notes.txt");
+    for data in ["mine/notes.txt", "mine/notes.txt/data"] {
+        let says =
+            format!("{data} is no folder: give the path of a folder, or one where nothing is");
+        emulator(&[data]).refuses(2, &says);
+    }
     stage.file("data/emulator.json", "{");
     emulator(&["data"]).refuses(4, "data/emulator.json is damaged: restore the folder");
 }

@@ -137,7 +137,7 @@ fn the_throw_away_key_goes_with_the_emulator_whatever_ends_it() {
         assert!(file.starts_with(stage.home.path().to_str().unwrap()));
         assert_eq!(entries(&stage), Vec::<String>::new());
     }
-    run(stage.bare(&["emulator", "--address", "nowhere"])).refuses(4, "is no address");
+    run(stage.bare(&["emulator", "--address", "nowhere"])).refuses(2, "is no address");
     assert_eq!(entries(&stage), Vec::<String>::new());
 }
 

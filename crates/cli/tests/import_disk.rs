@@ -48,14 +48,18 @@ fn a_place_that_takes_no_file_is_named_before_anything_is_sent() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(1, 1));
     stage.file("file", "");
+    let long = "x".repeat(300);
     for (flag, path, says) in [
+        ("--bad-rows", "file/b", "file/b cannot be opened: "),
+        ("--failed", &long, " cannot be opened: File name too long"),
         ("--journal", "file/j", "file/j cannot be opened: "),
         ("--journal", "nowhere/j", "nowhere/j cannot be opened: "),
         ("--failed", "nowhere/f", "nowhere/f cannot be opened: "),
         ("--failed", "/proc/f", "/proc/f cannot be opened: "),
     ] {
         let ran = stage.run(&["import", FILE, flag, path]);
-        ran.refuses(4, says);
+        ran.refuses(2, says);
+        ran.refuses(2, "give another path");
         let left = std::fs::read_dir(stage.home.path()).unwrap().count();
         assert_eq!(left, 2, "{flag} {path}");
     }

@@ -68,6 +68,12 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is a file in its place, or in that of a folder above it.
+    #[error("{path} is no folder: give the path of a folder, or one where nothing is")]
+    NoFolder {
+        /// What was given.
+        path: PathBuf,
+    },
     /// It holds other files.
     #[error("{path} holds other files than an emulator's: use a new or an empty folder")]
     Foreign {

@@ -64,7 +64,12 @@ impl Folder {
     /// Takes a folder, and makes it where there is none.
     pub(crate) fn take(path: &Path) -> Result<Folder, DataError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| DataError::cannot("make the folder", path, error))?;
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => DataError::NoFolder {
+                path: path.to_owned(),
+            },
+            _ => DataError::cannot("make the folder", path, error),
+        })?;
         refuse_foreign(path)?;
         let lock_path = path.join(LOCK);
         let mut options = OpenOptions::new();
@@ -270,7 +275,7 @@ mod tests {
         assert!(matches!(error, DataError::Foreign { .. }), "{error}");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
         let error = Folder::take(&home.path().join("thesis.txt")).err().unwrap();
-        assert!(matches!(error, DataError::Cannot { .. }), "{error}");
+        assert!(matches!(error, DataError::NoFolder { .. }), "{error}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::Context;
 use crate::args::{EmulatorArgs, Window};
 use crate::exit::Exit;
 use crate::failure::CommandError;
+use crate::import::is_of_the_path;
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
 use crate::ownership::{self, FileKind, Found, OpenError, Stamp};
@@ -167,14 +168,18 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     writeln!(file, "{text}")
 }
 
-/// Where the folder is somebody else's, the command line has to be changed.
+/// Where the folder is somebody else's or none, or the address cannot be one, the command line has to be changed.
 fn not_started(error: StartError) -> CommandError {
     match error {
         StartError::Data(
             error @ (DataError::Foreign { .. }
+            | DataError::NoFolder { .. }
             | DataError::NoFile { .. }
             | DataError::NoCertificate { .. }),
         ) => CommandError::Usage(error.to_string()),
+        error @ (StartError::Address { .. }
+        | StartError::Name(_)
+        | StartError::NotLoopback { .. }) => CommandError::Usage(error.to_string()),
         error => CommandError::emulator(&error),
     }
 }
@@ -231,6 +236,9 @@ fn not_opened(path: &Path) -> impl FnOnce(OpenError) -> CommandError {
     let what = format!("cannot write the CA file {}", path.display());
     move |error| match error {
         OpenError::Foreign(foreign) => CommandError::Foreign(foreign),
+        OpenError::Denied(error) if is_of_the_path(&error) => CommandError::Usage(format!(
+            "{what}: {error}; make its folder, or give another path (--ca-out)"
+        )),
         OpenError::Denied(error) => CommandError::machine(what)(error),
     }
 }

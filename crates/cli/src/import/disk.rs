@@ -32,6 +32,11 @@ impl DiskError {
         }
     }
 
+    /// True if it is the path that cannot be that of a file.
+    pub(crate) fn is_of_the_path(&self) -> bool {
+        is_of_the_path(&self.source)
+    }
+
     /// As with some network file systems.
     pub(crate) fn no_lock(path: &Path, source: io::Error) -> DiskError {
         DiskError {
@@ -43,6 +48,18 @@ impl DiskError {
     }
 }
 
+/// True if what the system denies is the path itself, such as one in a folder that is not there.
+pub(crate) fn is_of_the_path(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::InvalidInput
+    ) || errno == Some(Errno::NAMETOOLONG)
+}
+
 fn remedy(error: &io::Error) -> &'static str {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     match errno {
@@ -52,6 +69,7 @@ fn remedy(error: &io::Error) -> &'static str {
         Some(Errno::AGAIN) => {
             return "raise this user's limit of threads (ulimit -u), and run the same command again";
         }
+        Some(Errno::NAMETOOLONG) => return "give another path",
         _ => {}
     }
     match error.kind() {

@@ -11,7 +11,7 @@ use super::failed::LIST;
 use super::journal::JOURNAL;
 use crate::failure::CommandError;
 use crate::import::JournalError;
-use crate::import::lock::LockError;
+use crate::import::lock::StateFileError;
 use crate::ownership::{FileKind, folder_of};
 
 /// What stands for the name of the input where it is standard input.
@@ -79,7 +79,7 @@ impl Files {
                     kind.flag
                 )));
             }
-            let checked = kind.check(file).map_err(LockError::new(file));
+            let checked = kind.check(file).map_err(StateFileError::new(file));
             checked.map_err(JournalError::from)?;
             others.push((kind, file));
         }

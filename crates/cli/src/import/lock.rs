@@ -3,7 +3,7 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -30,17 +30,24 @@ pub(crate) struct LockedFile {
     checked: Option<Stamp>,
 }
 
-/// Why a file is not locked.
+/// Why a file that an import keeps beside its input cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LockError {
+pub(crate) enum StateFileError {
     #[error(transparent)]
     Foreign(#[from] ForeignFile),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("another import writes {}: wait for its end", .0.display())]
+    Busy(PathBuf),
 }
 
-impl LockError {
-    pub(crate) fn new(path: &Path) -> impl FnOnce(OpenError) -> LockError {
+impl StateFileError {
+    /// True if this machine denies something, and the file is the right one.
+    pub(crate) fn is_of_this_machine(&self) -> bool {
+        matches!(self, StateFileError::Disk(error) if !error.is_of_the_path())
+    }
+
+    pub(crate) fn new(path: &Path) -> impl FnOnce(OpenError) -> StateFileError {
         let denied = DiskError::denied(path, "opened");
         move |error| match error {
             OpenError::Foreign(foreign) => foreign.into(),
@@ -84,12 +91,20 @@ impl Medium for LockedFile {
 }
 
 /// Opens a file, or makes one, and locks it. The caller checks its content.
-pub(crate) fn lock_file(path: &Path, kind: &FileKind) -> Result<LockResult, LockError> {
+pub(crate) fn lock_file(path: &Path, kind: &FileKind) -> Result<LockResult, StateFileError> {
     loop {
-        let opened = kind.open(path).map_err(LockError::new(path))?;
+        let opened = kind.open(path).map_err(StateFileError::new(path))?;
         if let Some(result) = lock(opened, path)? {
             return Ok(result);
         }
+    }
+}
+
+/// Locks a file that a second import waits for, whichever it is.
+pub(crate) fn lock_list(path: &Path, kind: &FileKind) -> Result<LockedFile, StateFileError> {
+    match lock_file(path, kind)? {
+        LockResult::Locked(locked) => Ok(locked),
+        LockResult::HeldElsewhere(_) => Err(StateFileError::Busy(path.to_owned())),
     }
 }
 

@@ -62,11 +62,13 @@ use std::time::{Duration, Instant};
 use imtag_core::Rules;
 use imtag_transport::{Client, EndedEarly, Summary};
 
-pub(crate) use bad_rows::list::ListError;
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
+#[cfg(feature = "emulator")]
+pub(crate) use disk::is_of_the_path;
 pub(crate) use files::Files;
 pub(crate) use journal::JournalError;
+pub(crate) use lock::StateFileError;
 pub(crate) use memory::Memory;
 
 use bad_rows::BadRows;

@@ -3,16 +3,16 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use super::BadRows;
 use crate::import::disk::{DiskError, Medium};
 use crate::import::line_form::LineForm;
-use crate::import::lock::{LockError, LockResult, LockedFile, MODE, lock_file};
+use crate::import::lock::{LockedFile, MODE, StateFileError, lock_list};
 use crate::import::read::BadRow;
-use crate::ownership::{FileKind, ForeignFile, Found, is_filled_file};
+use crate::ownership::{FileKind, Found, is_filled_file};
 
 /// The list, as imtag may write it.
 pub(crate) const BAD_ROWS: FileKind = FileKind {
@@ -40,31 +40,11 @@ struct Line {
     reason: String,
 }
 
-/// A list that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ListError {
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error(transparent)]
-    Foreign(#[from] ForeignFile),
-    #[error("another import writes {}: wait for its end", .0.display())]
-    Busy(PathBuf),
-}
-
-impl From<LockError> for ListError {
-    fn from(error: LockError) -> ListError {
-        match error {
-            LockError::Foreign(foreign) => foreign.into(),
-            LockError::Disk(denied) => denied.into(),
-        }
-    }
-}
-
 /// Writes the list, or, where there are no bad rows, removes that of an earlier import. Says whether there is one now.
 ///
 /// # Errors
-/// See `ListError`. What was there before is there yet then.
-pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> {
+/// Where it may not be written, or cannot be. What was there before is there yet then.
+pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, StateFileError> {
     if rows.count() == 0 {
         if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
             let mut list = locked(path)?;
@@ -87,16 +67,12 @@ pub(crate) fn write(path: &Path, rows: &mut BadRows) -> Result<bool, ListError> 
     Ok(true)
 }
 
-fn locked(path: &Path) -> Result<LockedFile, ListError> {
-    match lock_file(path, &BAD_ROWS)? {
-        LockResult::Locked(mut locked) => {
-            let checked = BAD_ROWS.check_content(path, &mut locked.file);
-            checked.map_err(LockError::new(path))?;
-            locked.take().map_err(DiskError::denied(path, "read"))?;
-            Ok(locked)
-        }
-        LockResult::HeldElsewhere(_) => Err(ListError::Busy(path.to_owned())),
-    }
+fn locked(path: &Path) -> Result<LockedFile, StateFileError> {
+    let mut locked = lock_list(path, &BAD_ROWS)?;
+    let checked = BAD_ROWS.check_content(path, &mut locked.file);
+    checked.map_err(StateFileError::new(path))?;
+    locked.take().map_err(DiskError::denied(path, "read"))?;
+    Ok(locked)
 }
 
 fn append(file: &File, rows: &mut BadRows) -> io::Result<()> {
@@ -108,19 +84,6 @@ fn append(file: &File, rows: &mut BadRows) -> io::Result<()> {
 fn write_line(row: &BadRow, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, row)?;
     out.write_all(b"\n")
-}
-
-impl From<ListError> for io::Error {
-    fn from(error: ListError) -> io::Error {
-        io::Error::other(error)
-    }
-}
-
-impl ListError {
-    /// Whether it is the disk that denies something, and not the file that is not the right one.
-    pub(crate) fn is_of_the_disk(&self) -> bool {
-        matches!(self, ListError::Disk(_))
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use twox_hash::XxHash3_64;
 use super::FailedError;
 use super::list::{is_list, is_rest_of_list};
 use crate::import::disk::{self, DiskError, Medium};
-use crate::import::lock::{LockError, LockResult, LockedFile, MODE, lock_file};
+use crate::import::lock::{MODE, StateFileError, lock_list};
 use crate::ownership::{FileKind, Found};
 
 /// The list, as imtag may write it.
@@ -45,9 +45,9 @@ pub(crate) struct FailedFile {
 impl FailedFile {
     /// Finds out that it may be written, and can be. An earlier run's list stays until something is appended.
     pub(crate) fn fresh(path: &Path) -> Result<FailedFile, FailedError> {
-        let mut file = locked(path)?;
+        let mut file = lock_list(path, &LIST)?;
         LIST.check_content(path, &mut file.file)
-            .map_err(LockError::new(path))?;
+            .map_err(StateFileError::new(path))?;
         file.take().map_err(DiskError::denied(path, "read"))?;
         let found = file.found;
         if found == Found::Nothing
@@ -77,7 +77,7 @@ impl FailedFile {
             path: path.to_owned(),
             journal: journal.to_owned(),
         };
-        let mut file = locked(path)?;
+        let mut file = lock_list(path, &LIST)?;
         if file.found == Found::Nothing {
             file.remove(path)
                 .map_err(DiskError::denied(path, "removed"))?;
@@ -186,14 +186,6 @@ impl FailedFile {
             found: Found::Filled,
             stays_empty: false,
         }
-    }
-}
-
-/// The file at a path, for this import and its owner alone.
-fn locked(path: &Path) -> Result<LockedFile, FailedError> {
-    match lock_file(path, &LIST)? {
-        LockResult::Locked(locked) => Ok(locked),
-        LockResult::HeldElsewhere(_) => Err(FailedError::Busy(path.to_owned())),
     }
 }
 

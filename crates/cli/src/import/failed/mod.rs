@@ -25,8 +25,7 @@ pub(crate) use list::{Listed, count_users, list};
 
 pub(crate) use super::change::Op;
 use super::disk::DiskError;
-use super::lock::LockError;
-use crate::ownership::ForeignFile;
+use super::lock::StateFileError;
 use crate::reason::Reason;
 
 /// One line: what was not done for a user, or is not known to have been done. The names of the fields are a promise
@@ -73,11 +72,7 @@ impl Failure<'_> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FailedError {
     #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error(transparent)]
-    Foreign(#[from] ForeignFile),
-    #[error("another import writes {}: wait for its end", .0.display())]
-    Busy(PathBuf),
+    File(#[from] StateFileError),
     /// When a run is resumed: what follows its lines is no line.
     #[error(
         "{} goes on with lines that imtag did not write: move them to another file, and run the same command again",
@@ -110,12 +105,9 @@ pub(crate) enum FailedError {
     },
 }
 
-impl From<LockError> for FailedError {
-    fn from(error: LockError) -> FailedError {
-        match error {
-            LockError::Foreign(foreign) => foreign.into(),
-            LockError::Disk(denied) => denied.into(),
-        }
+impl From<DiskError> for FailedError {
+    fn from(error: DiskError) -> FailedError {
+        FailedError::File(error.into())
     }
 }
 

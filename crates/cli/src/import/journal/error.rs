@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use super::header;
 use crate::import::disk::DiskError;
 use crate::import::failed::FailedError;
-use crate::import::lock::LockError;
-use crate::ownership::ForeignFile;
+use crate::import::lock::StateFileError;
 
 /// Why an import cannot be begun or resumed with a journal. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     #[error(transparent)]
-    Disk(#[from] DiskError),
-    #[error(transparent)]
-    Foreign(#[from] ForeignFile),
+    File(#[from] StateFileError),
     /// The list of failed users.
     #[error(transparent)]
     Failed(#[from] FailedError),
@@ -45,21 +42,20 @@ pub(crate) enum JournalError {
 }
 
 impl JournalError {
-    /// Whether it is the disk that denies something, and not the file that is not the right one.
-    pub(crate) fn is_of_the_disk(&self) -> bool {
-        matches!(
-            self,
-            JournalError::Disk(_) | JournalError::Failed(FailedError::Disk(_))
-        )
+    /// True if this machine denies something, and the file is the right one.
+    pub(crate) fn is_of_this_machine(&self) -> bool {
+        match self {
+            JournalError::File(error) | JournalError::Failed(FailedError::File(error)) => {
+                error.is_of_this_machine()
+            }
+            _ => false,
+        }
     }
 }
 
-impl From<LockError> for JournalError {
-    fn from(error: LockError) -> JournalError {
-        match error {
-            LockError::Foreign(foreign) => foreign.into(),
-            LockError::Disk(denied) => denied.into(),
-        }
+impl From<DiskError> for JournalError {
+    fn from(error: DiskError) -> JournalError {
+        JournalError::File(error.into())
     }
 }
 

@@ -9,6 +9,7 @@ use super::block::{self, Blocks};
 use super::header::{self, Found, Stays};
 use super::{Identity, InDoubt, JOURNAL, JournalError};
 use crate::import::disk::DiskError;
+use crate::import::lock::StateFileError;
 
 /// What a journal says.
 pub(super) struct Known {
@@ -48,7 +49,7 @@ pub(super) fn known(file: &mut File, path: &Path) -> Result<Option<Known>, Journ
         Found::Nothing => return Ok(None),
         Found::OtherVersion(version) => return Err(JournalError::Version { path, version }),
         Found::Damaged => return Err(JournalError::Damaged { path }),
-        Found::NoJournal => return Err(JOURNAL.foreign_content(&path).into()),
+        Found::NoJournal => return Err(StateFileError::from(JOURNAL.foreign_content(&path)).into()),
     };
     let mut read = || {
         file.seek(SeekFrom::Start(header))?;
