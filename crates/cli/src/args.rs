@@ -135,12 +135,15 @@ pub(crate) struct UserSigArgs {
 /// # Errors
 /// With what clap has to say: a mistake, or the help that was asked for.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
-    let command = Cli::command()
-        .args(settings::flags())
-        .after_help(exit::help());
-    let matches = command.try_get_matches_from(arguments)?;
+    let matches = command().try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     Ok(Asked { cli, matches })
+}
+
+fn command() -> clap::Command {
+    Cli::command()
+        .args(settings::flags())
+        .after_help(exit::help())
 }
 
 /// Whether what clap says is what was asked for.
@@ -212,8 +215,27 @@ mod tests {
     fn the_help_lists_the_exit_codes() {
         let help = asked("imtag --help").err().unwrap();
         assert!(is_help(&help));
+        let help = help.to_string();
+        let words: Vec<&str> = help.split_whitespace().collect();
         for exit in crate::exit::Exit::ALL {
-            assert!(help.to_string().contains(exit.meaning()));
+            assert!(words.join(" ").contains(exit.meaning()));
+        }
+    }
+
+    #[test]
+    fn no_help_is_wider_than_the_terminal() {
+        for width in [60, 80, 200] {
+            let mut root = command().term_width(width);
+            root.build();
+            let mut commands = vec![root.clone()];
+            commands.extend(root.get_subcommands().cloned());
+            assert!(commands.len() > 8);
+            for command in commands {
+                let help = command.term_width(width).render_help().to_string();
+                let widest = help.lines().max_by_key(|line| line.chars().count());
+                let widest = widest.unwrap();
+                assert!(widest.chars().count() <= width, "{width}: {widest}");
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::files::Files;
 use crate::failure::CommandError;
 use crate::settings::Connection;
+use crate::shown::count;
 
 /// A running emulator, and a connection to it. It stops, and its CA file goes, when this is dropped.
 pub(crate) struct Demo {
@@ -72,8 +73,8 @@ impl Demo {
             ..
         } = self;
         format!(
-            "demo      an emulator of the service at {endpoint}: TLS, UserSig checked, {} calls a second",
-            connection.calls_per_second
+            "demo      an emulator of the service at {endpoint}: TLS, UserSig checked, {} a second",
+            count(connection.calls_per_second, "call", "calls")
         )
     }
 }

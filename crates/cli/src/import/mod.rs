@@ -208,12 +208,14 @@ impl Run<'_> {
         let resumed = opened.settled.done() + opened.settled.failed();
         if opened.resumed {
             let (journal, users) = (self.files.journal.display(), identity.users);
+            let are = if users == 1 { "user is" } else { "users are" };
             let torn = match opened.torn {
                 0 => String::new(),
+                1 => "; its last byte was cut off by a crash".to_owned(),
                 bytes => format!("; its last {bytes} bytes were cut off by a crash"),
             };
             note(format_args!(
-                "going on by {journal}: {resumed} of {users} users are settled{torn}"
+                "going on by {journal}: {resumed} of {users} {are} settled{torn}"
             ));
         }
         let resumed_after_crash = opened.resumed_after_crash;

@@ -134,8 +134,10 @@ impl ReadBack {
         let requests = count(self.requests, "request", "requests");
         writeln!(
             out,
-            "read back {} of {} users equal to the file, user by user ({requests} of {})",
-            self.users_equal, self.users, self.path
+            "read back {} of {} equal to the file, user by user ({requests} of {})",
+            self.users_equal,
+            count(self.users, "user", "users"),
+            self.path
         )?;
         for difference in &self.differences {
             writeln!(

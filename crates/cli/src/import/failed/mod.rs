@@ -27,6 +27,7 @@ pub(crate) use super::change::Op;
 use super::disk::DiskError;
 use super::lock::StateFileError;
 use crate::reason::Reason;
+use crate::shown::count;
 
 /// One line: what was not done for a user, or is not known to have been done. The names of the fields are a promise
 /// to programs, and those of the report's `failures`.
@@ -89,8 +90,9 @@ pub(crate) enum FailedError {
     NotAsWritten { path: PathBuf, journal: PathBuf },
     /// On reading it back: somebody has changed it meanwhile.
     #[error(
-        "{} lists {listed} users, not the {expected} who failed: it was changed or removed; import the whole file again",
-        path.display()
+        "{} lists {}, not the {expected} who failed: it was changed or removed; import the whole file again",
+        path.display(),
+        count(*listed, "user", "users")
     )]
     NotWhole {
         path: PathBuf,

@@ -15,7 +15,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::import::varint::{put, take, take_bytes};
-use crate::shown::Shown;
+use crate::shown::{Shown, count};
 
 const MAGIC: &[u8] = b"imtag journal\n";
 /// Of the format, and of how the users of an input are numbered: raised when either changes.
@@ -200,12 +200,18 @@ impl Identity {
                     all.push("the content of the input has changed".to_owned());
                 }
                 (now, then) => {
-                    all.push(format!("the input had {then} bytes and has {now} now"));
+                    all.push(format!(
+                        "the input had {} and has {now} now",
+                        count(then, "byte", "bytes")
+                    ));
                 }
             }
         } else if self.users != of_journal.users {
             let (now, then) = (self.users, of_journal.users);
-            all.push(format!("the input had {then} users and has {now} now"));
+            all.push(format!(
+                "the input had {} and has {now} now",
+                count(then, "user", "users")
+            ));
         }
         let value_of = |facts: &[(String, String)], name: &str| {
             let fact = facts.iter().find(|(it, _)| it == name);

@@ -9,6 +9,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::shown::count;
+
 /// What calls a second are counted over.
 const CALLS_OVER: Duration = Duration::from_secs(5);
 
@@ -93,14 +95,13 @@ impl Meter {
         let (users, failed) = (self.users, self.failed);
         let calls = self.calls_a_second(at);
         let share = 100.0 * calls / f64::from(self.calls_at_most);
-        let users = format!("{}/{users} users", self.settled);
+        let users = format!("{}/{}", self.settled, count(users, "user", "users"));
+        let calls = count(calls.round(), "call/s", "calls/s");
         let end = self.end(at).map_or(String::new(), |end| format!(", {end}"));
         let percent = 100 * u128::from(self.settled) / u128::from(self.users.max(1));
         let candidates = [
-            format!(
-                "{users}, {calls:.0} calls/s ({share:.0} % of the quota), {failed} failed{end}"
-            ),
-            format!("{users}, {calls:.0} calls/s ({share:.0} %), {failed} failed{end}"),
+            format!("{users}, {calls} ({share:.0} % of the quota), {failed} failed{end}"),
+            format!("{users}, {calls} ({share:.0} %), {failed} failed{end}"),
             format!("{users}, {failed} failed{end}"),
             format!("{users}{end}"),
             format!("{percent} %{end}"),
@@ -184,15 +185,14 @@ impl Reading {
     }
 
     pub(super) fn line(&self, width: Option<usize>) -> String {
-        let rows = self.rows;
+        let rows = count(self.rows, "row", "rows");
         let Some(all) = self.all.filter(|all| *all > 0) else {
-            let all = format!("reading: {rows} rows");
-            return fit(&[all, format!("{rows} rows")], None, width);
+            return fit(&[format!("reading: {rows}"), rows], None, width);
         };
         // a file may grow while it is read
         let percent = 100 * u128::from(self.bytes.min(all)) / u128::from(all);
         let candidates = [
-            format!("reading: {percent} %, {rows} rows"),
+            format!("reading: {percent} %, {rows}"),
             format!("reading: {percent} %"),
             format!("{percent} %"),
         ];
@@ -286,6 +286,20 @@ mod tests {
         let line = meter.line(seconds(20), None);
         assert!(line.contains(" 0 calls/s (0 % of the quota)"), "{line}");
         assert!(line.ends_with(", no answer for 10 s"), "{line}");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let mut meter = Meter::new(1, 0, 100);
+        meter.note(seconds(1), 1, 0, 1);
+        let line = meter.line(seconds(1), None);
+        assert!(
+            line.starts_with("1/1 user, 1 call/s (1 % of the quota)"),
+            "{line}"
+        );
+        let mut reading = Reading::new(None);
+        reading.note(1, 12);
+        assert_eq!(reading.line(None), "reading: 1 row");
     }
 
     #[test]
