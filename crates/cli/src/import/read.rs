@@ -364,6 +364,10 @@ fn wrong_fields(record: &Record<'_>, form: &Form) -> String {
     let remedy = match expected.saturating_sub(fields) {
         _ if in_quotes => "leave out the quotes around the whole row",
         0 if rest_is_empty() => "leave out the commas at its end",
+        // as `cat` leaves it where a file has no last line end
+        0 if fields == 2 * expected - 1 => {
+            "put a field that holds a comma in quotes; or, if two rows stand here, break the line between them"
+        }
         0 => "put a field that holds a comma in quotes",
         1 => "add the other",
         _ => "add the others",

@@ -107,7 +107,8 @@ fn a_bad_row_names_its_line_and_the_rows_after_it_are_read_on() {
             "line 3: tag: empty, at least 1 byte (leave it out, or fill it)",
             "line 4: tag: 51 bytes, at most 50 (shorten it)",
             "line 5: account: 33 bytes, at most 32 (shorten it)",
-            "line 6: 3 fields, not 2 (account and tag): put a field that holds a comma in quotes",
+            "line 6: 3 fields, not 2 (account and tag): put a field that holds a comma in quotes; or, if two rows stand \
+             here, break the line between them",
             "line 7: 1 field, not 2 (account and tag): add the other",
             "alice: vip",
         ]
