@@ -413,7 +413,7 @@ typedef int32_t im_retry;
 #define IM_CLEAR 3
 
 /*
- It waits for room, until the change's time is up.
+ It waits for capacity, until the change's time is up.
  */
 #define IM_WAIT 1
 
@@ -423,8 +423,8 @@ typedef int32_t im_retry;
 #define IM_FAIL 2
 
 /*
- The same, and im_batcher_poll comes back once there is room, also without an outcome: for bindings that wait for
- room without a thread for each that waits. Each refusal asks for it anew.
+ The same, and im_batcher_poll comes back once there is capacity, also without an outcome: for bindings that wait
+ for capacity without a thread for each that waits. Each refusal asks for it anew.
  */
 #define IM_SIGNAL 3
 
@@ -438,7 +438,7 @@ extern "C" {
 
  text  borrowed: the string points to it
  */
-im_str im_str_of(const char *text);
+im_str im_str_from(const char *text);
 
 /*
  The version of the library that was loaded, as 0.1.0; IM_VERSION is that of the header. Below 1.0, what was
@@ -994,15 +994,15 @@ im_status im_bulk_set_timeout_ms(im_bulk *bulk,
 im_status im_bulk_set_attempt_timeout_ms(im_bulk *bulk, uint64_t timeout_ms);
 
 /*
- Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
+ Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
  of another kind waits; 10,000 without. No page of the service says how late it can be.
  */
-im_status im_bulk_set_settling_time_ms(im_bulk *bulk,
-                                       uint64_t time_ms);
+im_status im_bulk_set_late_window_ms(im_bulk *bulk,
+                                     uint64_t time_ms);
 
 /*
  Sets how long a change waits for others to share its request, while more may come; 1,000 without. UINT64_MAX: until
- 100 users are together, or as many changes as there is room for. After im_bulk_end_of_input nothing waits.
+ 100 users are together, or the capacity is reached. After im_bulk_end_of_input nothing waits.
  */
 im_status im_bulk_set_linger_ms(im_bulk *bulk,
                                 uint64_t linger_ms);
@@ -1011,8 +1011,8 @@ im_status im_bulk_set_linger_ms(im_bulk *bulk,
  Sets how many changes are held before they are sent; 4,096 without, and 0 is as 1. A push waits while it holds as
  many. The more, the fewer requests users of many tags need.
  */
-im_status im_bulk_set_room(im_bulk *bulk,
-                           size_t changes);
+im_status im_bulk_set_capacity(im_bulk *bulk,
+                               size_t changes);
 
 /*
  Sets a function that is called while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
@@ -1113,7 +1113,8 @@ im_status im_bulk_remove_tag(im_bulk *bulk,
 im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_error **error);
 
 /*
- Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
+ Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken.
+ Waits for capacity as im_bulk_add_tag, whose limits and statuses it has.
 
  operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
  first_id      the id of the first change; the others' follow, one by one
@@ -1157,8 +1158,8 @@ im_status im_batcher_set_linger_ms(im_batcher *batcher,
  Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
  as 1. With as many the batcher is full.
  */
-im_status im_batcher_set_room(im_batcher *batcher,
-                              size_t changes);
+im_status im_batcher_set_capacity(im_batcher *batcher,
+                                  size_t changes);
 
 /*
  Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
@@ -1176,11 +1177,11 @@ im_status im_batcher_set_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
 im_status im_batcher_set_attempt_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
 
 /*
- Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
+ Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
  of another kind waits; 10,000 without. No page of the service says how late it can be.
  */
-im_status im_batcher_set_settling_time_ms(im_batcher *batcher,
-                                          uint64_t time_ms);
+im_status im_batcher_set_late_window_ms(im_batcher *batcher,
+                                        uint64_t time_ms);
 
 /*
  Hands out the submitted changes whose outcomes arrived since the last poll. Waits for one, at most so long, also where
@@ -1190,7 +1191,7 @@ im_status im_batcher_set_settling_time_ms(im_batcher *batcher,
  completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
  error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
- is room again. That changes failed is no failure of this function.
+ is capacity again. That changes failed is no failure of this function.
  */
 im_status im_batcher_poll(im_batcher *batcher,
                           uint64_t timeout_ms,
@@ -1291,7 +1292,7 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
 
 /*
  Takes a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
- id. Waits for room where the batcher is full and set to wait.
+ id. Waits for capacity where the batcher is full and set to wait.
 
  batcher  not NULL; any thread; not freed during the call
  id       any number; the library only hands it back
@@ -1299,7 +1300,7 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
  tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. IM_FULL,
- IM_CLOSED, IM_TIMEOUT (no room for as long as the batcher's time for a change) it is not taken.
+ IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken.
  */
 im_status im_batcher_submit_add_tag(im_batcher *batcher,
                                     uint64_t id,
@@ -1334,8 +1335,9 @@ im_status im_batcher_submit_clear_tags(im_batcher *batcher,
  text_len      bytes of it
  lengths       the bytes of each, in the same order; they add up to text_len
  length_count  how many: the account and all tags
- timeout_ms    for the change, with its wait for room, its retries and all; UINT64_MAX: the batcher's. 0: IM_TIMEOUT, and
-               it is not taken. A caller that waits no longer when it is up says so by im_batcher_withdraw
+ timeout_ms    for the change, with its wait for capacity, its retries and all; UINT64_MAX: the batcher's. 0:
+               IM_TIMEOUT, and it is not taken. A caller that waits no longer when it is up says so by
+               im_batcher_withdraw
  */
 im_status im_batcher_submit_flat(im_batcher *batcher,
                                  im_operation operation,
@@ -1348,8 +1350,9 @@ im_status im_batcher_submit_flat(im_batcher *batcher,
                                  im_error **error);
 
 /*
- Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
- by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of im_batcher_submit_flat.
+ Says of a change that was not submitted why it was not: for bindings that wait for capacity, or see that it is too
+ late, by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of
+ im_batcher_submit_flat.
 
  batcher  NULL where it is freed already: the limits are those that are documented
  why      IM_TIMEOUT, IM_CANCELLED or IM_CLOSED

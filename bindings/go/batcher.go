@@ -17,18 +17,18 @@ type BatcherOptions struct {
 	// Linger is how long a change waits for others to share its request; default: 10 ms, which 0 means too. Set 1 ns, which
 	// counts as 1 ms, to hardly wait.
 	Linger time.Duration
-	// Room is how many changes are held before they are sent; default: 10,000, a second's worth of the full quota. With as
-	// many the batcher is full.
-	Room int
-	// FailWhenFull has a change fail at once where the batcher is full, with StatusFull; else it waits for room.
+	// Capacity is how many changes are held before they are sent; default: 10,000, a second's worth of the full quota.
+	// With as many the batcher is full.
+	Capacity int
+	// FailWhenFull has a change fail at once where the batcher is full, with StatusFull; else it waits for capacity.
 	FailWhenFull bool
 	// Timeout is for a change, with its waits and retries; default: 30 s. A deadline of the context takes its place.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt of a request; default: 10 s.
 	AttemptTimeout time.Duration
-	// SettlingTime is for how long an attempt that was given up may still have its effect, and so how long the account's
+	// LateWindow is for how long an attempt that was abandoned may still arrive, and so how long the account's
 	// next change of another kind waits; default: 10 s. No page of the service says how late it can be.
-	SettlingTime time.Duration
+	LateWindow time.Duration
 }
 
 // Batcher has changes of many goroutines, of one user each, share requests: for servers that tag a user per event, where a
@@ -102,9 +102,9 @@ func (b *Batcher) Do(ctx context.Context, change Change) error {
 }
 
 // Submit takes a change in without waiting for its outcome, which comes by the channel: one value, nil where it is done.
-// It waits for room only, where the batcher is full and FailWhenFull is not set, until the context is done or Timeout is
-// over; a change that is not taken has its error in the channel at once. What becomes of the context afterwards changes
-// nothing.
+// It waits for capacity only, where the batcher is full and FailWhenFull is not set, until the context is done or
+// Timeout is over; a change that is not taken has its error in the channel at once. What becomes of the context
+// afterwards changes nothing.
 func (b *Batcher) Submit(ctx context.Context, change Change) <-chan error {
 	outcome := make(chan error, 1)
 	if ctx == nil {
@@ -150,15 +150,15 @@ func (b *Batcher) shared() *queue {
 }
 
 func (o *BatcherOptions) check() error {
-	return checkOptions(o.Room, []setTime{
+	return checkOptions(o.Capacity, []setTime{
 		{"Timeout", o.Timeout},
 		{"AttemptTimeout", o.AttemptTimeout},
-		{"SettlingTime", o.SettlingTime},
+		{"LateWindow", o.LateWindow},
 		{"Linger", o.Linger},
 	})
 }
 
-// set sets the options. A change that finds no room is refused by C and waits in Go, where that takes no thread.
+// set sets the options. A change that finds no capacity is refused by C and waits in Go, where that takes no thread.
 func (o *BatcherOptions) set(batcher *C.im_batcher) {
 	if o.FailWhenFull {
 		C.im_batcher_set_when_full(batcher, C.IM_FAIL)
@@ -168,8 +168,8 @@ func (o *BatcherOptions) set(batcher *C.im_batcher) {
 	if o.Linger != 0 {
 		C.im_batcher_set_linger_ms(batcher, milliseconds(o.Linger))
 	}
-	if o.Room != 0 {
-		C.im_batcher_set_room(batcher, C.size_t(o.Room))
+	if o.Capacity != 0 {
+		C.im_batcher_set_capacity(batcher, C.size_t(o.Capacity))
 	}
 	if o.Timeout != 0 {
 		C.im_batcher_set_timeout_ms(batcher, milliseconds(o.Timeout))
@@ -177,7 +177,7 @@ func (o *BatcherOptions) set(batcher *C.im_batcher) {
 	if o.AttemptTimeout != 0 {
 		C.im_batcher_set_attempt_timeout_ms(batcher, milliseconds(o.AttemptTimeout))
 	}
-	if o.SettlingTime != 0 {
-		C.im_batcher_set_settling_time_ms(batcher, milliseconds(o.SettlingTime))
+	if o.LateWindow != 0 {
+		C.im_batcher_set_late_window_ms(batcher, milliseconds(o.LateWindow))
 	}
 }

@@ -178,7 +178,7 @@ func full(t *testing.T, options imtag.BatcherOptions) (_ *emulator, _ *imtag.Bat
 	t.Helper()
 	e := newEmulator(t)
 	e.fault(t, "add", `{"kind": "delay", "delay_ms": 3000}`)
-	options.Room, options.Linger = 1, time.Millisecond
+	options.Capacity, options.Linger = 1, time.Millisecond
 	batcher := newBatcher(t, e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 1 }), options)
 	taken = append(taken, batcher.Submit(background, imtag.Add("user-0", "a")))
 	e.awaitArrival(t)
@@ -215,7 +215,7 @@ func TestAFullBatcherThatIsToFailRefusesAtOnce(t *testing.T) {
 	equal(t, "who was refused", len(e.tags(t, refused)), 0)
 }
 
-func TestAFullBatcherThatIsToWaitTakesTheChangeWhenThereIsRoom(t *testing.T) {
+func TestAFullBatcherThatIsToWaitTakesTheChangeWhenThereIsCapacity(t *testing.T) {
 	t.Parallel()
 	e, batcher, taken, err := full(t, imtag.BatcherOptions{})
 	equal(t, "full", failureOf(t, err, imtag.StatusTimeout).Effect, imtag.NotApplied)
@@ -228,7 +228,7 @@ func TestAFullBatcherThatIsToWaitTakesTheChangeWhenThereIsRoom(t *testing.T) {
 	equal(t, "tags", e.tags(t, "bo"), []string{"a"})
 }
 
-func TestAWaitForRoomEndsByTheContextAndTheClose(t *testing.T) {
+func TestAWaitForCapacityEndsByTheContextAndTheClose(t *testing.T) {
 	t.Parallel()
 	_, batcher, taken, err := full(t, imtag.BatcherOptions{})
 	equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), true)
@@ -313,7 +313,7 @@ func TestABatcherThatCannotBeMadeOrIsNoneIsAnErrorAndNoCrash(t *testing.T) {
 	t.Parallel()
 	_, client := fastEmulator(t)
 	for _, options := range []imtag.BatcherOptions{
-		{Timeout: -1}, {AttemptTimeout: -1}, {SettlingTime: -1}, {Linger: -1}, {Room: -1},
+		{Timeout: -1}, {AttemptTimeout: -1}, {LateWindow: -1}, {Linger: -1}, {Capacity: -1},
 	} {
 		_, err := client.NewBatcher(options)
 		failed(t, err, imtag.StatusSettings)

@@ -17,15 +17,15 @@ type BulkOptions struct {
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt; default: 10 s.
 	AttemptTimeout time.Duration
-	// SettlingTime is for how long an attempt that was given up may still have its effect, and so how long the account's
+	// LateWindow is for how long an attempt that was abandoned may still arrive, and so how long the account's
 	// next change of another kind waits; default: 10 s. No page of the service says how late it can be.
-	SettlingTime time.Duration
+	LateWindow time.Duration
 	// Linger is how long a change waits for others to share its request, while more may come; default: 1 s, which 0 means
 	// too. Set 1 ns, which counts as 1 ms, to hardly wait.
 	Linger time.Duration
-	// Room is how many changes are held before they are sent; default: 4,096. The more, the fewer requests users of many
-	// tags need.
-	Room int
+	// Capacity is how many changes are held before they are sent; default: 4,096. The more, the fewer requests users of
+	// many tags need.
+	Capacity int
 	// Progress is called on the goroutine that runs it, about every 100 ms while it does not wait for the input, and once
 	// at the end. Cancel the context to end the run.
 	Progress func(Progress)
@@ -77,8 +77,8 @@ func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool)
 
 // NewBulkRun makes a run of changes: an iter.Seq[Change], or any other function that hands out changes until it is told to
 // stop. Nothing is sent before its Outcomes are asked for, or Finish is called; [Client.Bulk] does all at once. Changes are
-// pulled as there is room, on the goroutine that asks for the outcomes, and those of one account are made in the order in
-// which they come. A change that breaks the limits has its outcome like every other.
+// pulled as there is capacity, on the goroutine that asks for the outcomes, and those of one account are made in the
+// order in which they come. A change that breaks the limits has its outcome like every other.
 //
 // When the context is done, nothing more is pulled, sent or tried again; the attempts under way are seen through, for
 // AttemptTimeout at most, and all that was pulled has its outcome. An input that waits should look at the context by itself.
@@ -128,7 +128,7 @@ func (r *BulkRun) Outcomes(yield func(Outcome) bool) {
 
 // Finish says what the run came to, and runs it first if nobody has asked for its outcomes: for after the loop. The error is nil where all
 // that was pulled is done; an *Error with StatusPartial where some changes failed; and otherwise why the run ended early:
-// cancelled, the app was not let in, or the service gave out.
+// cancelled, the app was rejected, or the service became unavailable.
 func (r *BulkRun) Finish() (Summary, error) {
 	r.Outcomes(func(Outcome) bool { return true })
 	return r.summary, r.err
@@ -138,10 +138,10 @@ func (r *BulkRun) check() error {
 	if r.ctx == nil {
 		return errNoContext
 	}
-	return checkOptions(r.options.Room, []setTime{
+	return checkOptions(r.options.Capacity, []setTime{
 		{"Timeout", r.options.Timeout},
 		{"AttemptTimeout", r.options.AttemptTimeout},
-		{"SettlingTime", r.options.SettlingTime},
+		{"LateWindow", r.options.LateWindow},
 		{"Linger", r.options.Linger},
 	})
 }
@@ -153,14 +153,14 @@ type setTime struct {
 }
 
 // checkOptions finds what C's types cannot hold.
-func checkOptions(room int, times []setTime) error {
+func checkOptions(capacity int, times []setTime) error {
 	for _, it := range times {
 		if it.time < 0 {
 			return unusable(fmt.Sprintf("the %s is %v", it.name, it.time), "set one above 0, or none for the default")
 		}
 	}
-	if room < 0 {
-		return unusable(fmt.Sprintf("the Room is %d", room), "set one above 0, or none for the default")
+	if capacity < 0 {
+		return unusable(fmt.Sprintf("the Capacity is %d", capacity), "set one above 0, or none for the default")
 	}
 	return nil
 }

@@ -59,14 +59,14 @@ func (o *BulkOptions) set(bulk *C.im_bulk) {
 	if o.AttemptTimeout != 0 {
 		C.im_bulk_set_attempt_timeout_ms(bulk, milliseconds(o.AttemptTimeout))
 	}
-	if o.SettlingTime != 0 {
-		C.im_bulk_set_settling_time_ms(bulk, milliseconds(o.SettlingTime))
+	if o.LateWindow != 0 {
+		C.im_bulk_set_late_window_ms(bulk, milliseconds(o.LateWindow))
 	}
 	if o.Linger != 0 {
 		C.im_bulk_set_linger_ms(bulk, milliseconds(o.Linger))
 	}
-	if o.Room != 0 {
-		C.im_bulk_set_room(bulk, C.size_t(o.Room))
+	if o.Capacity != 0 {
+		C.im_bulk_set_capacity(bulk, C.size_t(o.Capacity))
 	}
 }
 
@@ -114,21 +114,21 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 	b.complete = wanted
 }
 
-// take takes a change in, once there is room for more, and says whether more outcomes are wanted.
+// take takes a change in, once there is capacity for more, and says whether more outcomes are wanted.
 func (b *bulk) take(change Change, yield func(Outcome) bool) bool {
 	id := b.next
 	b.next++
 	b.pending[id] = change
-	room := b.feed.add(id, change)
-	for !room {
+	hasCapacity := b.feed.add(id, change)
+	for !hasCapacity {
 		select {
-		case <-b.feed.room:
+		case <-b.feed.capacity:
 		case <-time.After(lookInterval):
 		}
 		if !b.look(0, yield) {
 			return false
 		}
-		room = b.feed.takesMore()
+		hasCapacity = b.feed.takesMore()
 	}
 	return time.Since(b.looked) < lookInterval || b.look(0, yield)
 }
@@ -155,7 +155,7 @@ func (b *bulk) look(wait time.Duration, yield func(Outcome) bool) bool {
 	return true
 }
 
-func (b *bulk) outcome(of settled) Outcome {
+func (b *bulk) outcome(of completion) Outcome {
 	change := b.pending[of.id]
 	delete(b.pending, of.id)
 	if of.failed != nil {

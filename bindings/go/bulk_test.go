@@ -165,14 +165,14 @@ func TestOutcomesComeWhileTheInputGoesOnAndNoChangeWaitsForAnother(t *testing.T)
 	equal(t, "seen", seen, 3)
 }
 
-func TestTheInputIsPulledAsThereIsRoom(t *testing.T) {
+func TestTheInputIsPulledAsThereIsCapacity(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 2 })
 	ctx, cancel := context.WithTimeout(background, 300*time.Millisecond)
 	defer cancel()
 	pulled := 0
-	run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Room: 100})
+	run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Capacity: 100})
 	run.Finish()
 	if pulled > 100*e.arrivals(t)+1_000 {
 		t.Errorf("%d were pulled, and %d requests sent", pulled, e.arrivals(t))
@@ -200,7 +200,7 @@ func TestACancelledContextSeesThroughWhatIsUnderWayAndSendsNothingMore(t *testin
 				}()
 			}
 			pulled := 0
-			run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
+			run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Capacity: 200})
 			done := 0
 			all := outcomes(t, run)
 			for _, outcome := range all {
@@ -319,7 +319,7 @@ func TestARunThatIsCancelledAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing
 		ctx, cancel := context.WithCancel(background)
 		time.AfterFunc(time.Duration(rand.Int63n(int64(4*time.Millisecond))), cancel)
 		pulled := 0
-		run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Room: 200})
+		run := client.NewBulkRun(ctx, endless(&pulled), imtag.BulkOptions{Capacity: 200})
 		equal(t, "all that was pulled", len(outcomes(t, run)), pulled)
 		_, err := run.Finish()
 		failed(t, err, imtag.StatusCancelled)
@@ -351,7 +351,7 @@ func TestARunThatCannotBeginSaysWhyAndPullsNothing(t *testing.T) {
 	_, client := fastEmulator(t)
 	never := func(func(imtag.Change) bool) { t.Error("pulled") }
 	for _, options := range []imtag.BulkOptions{
-		{Timeout: -1}, {AttemptTimeout: -1}, {SettlingTime: -1}, {Linger: -1}, {Room: -1},
+		{Timeout: -1}, {AttemptTimeout: -1}, {LateWindow: -1}, {Linger: -1}, {Capacity: -1},
 	} {
 		_, err := client.Bulk(background, never, options)
 		failed(t, err, imtag.StatusSettings)

@@ -123,7 +123,7 @@ func (f flat) from(n int) flat {
 	return flat{f.first + uint64(n), f.operations[n:], f.text[bytes:], f.lengths[strings:], f.counts[n:]}
 }
 
-// push has a bulk run take the changes, and blocks while there is no room. It says how many were taken, and why the
+// push has a bulk run take the changes, and blocks while there is no capacity. It says how many were taken, and why the
 // next one was not.
 func (f flat) push(bulk *C.im_bulk) (int, *Error) {
 	var taken C.size_t

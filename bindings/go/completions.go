@@ -5,22 +5,22 @@ import "C"
 
 import "unsafe"
 
-// settled is a change that has its outcome.
-type settled struct {
+// completion is a change that has its outcome.
+type completion struct {
 	id     uint64
 	failed *Error // nil where it is done
 }
 
 // err is what failed as an error, which is nil where nothing did.
-func (s settled) err() error {
-	if s.failed == nil {
+func (c completion) err() error {
+	if c.failed == nil {
 		return nil
 	}
-	return s.failed
+	return c.failed
 }
 
 // takeCompletions copies completions of C's and frees them. Only of what failed there is more to be read than its number.
-func takeCompletions(completions *C.im_completions) []settled {
+func takeCompletions(completions *C.im_completions) []completion {
 	if completions == nil {
 		return nil
 	}
@@ -28,7 +28,7 @@ func takeCompletions(completions *C.im_completions) []settled {
 	var count, failures C.size_t
 	ids := C.im_completions_ids(completions, &count)
 	failed := C.im_completions_failed(completions, &failures)
-	all := make([]settled, count)
+	all := make([]completion, count)
 	for i, id := range unsafe.Slice(ids, int(count)) {
 		all[i].id = uint64(id)
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 // A feed is what lies between the goroutine that pulls changes out of the input of a bulk run, which is the caller's, and
-// one that pushes them into the library, where it blocks while there is no room. So the caller's can show progress and
-// hand out outcomes meanwhile, and no change waits for another to be pulled: what has come together while a push ran is
-// the next one.
+// one that pushes them into the library, where it blocks while there is no capacity. So the caller's can show progress
+// and hand out outcomes meanwhile, and no change waits for another to be pulled: what has come together while a push
+// ran is the next one.
 type feed struct {
 	bulk *C.im_bulk
 
@@ -20,27 +20,27 @@ type feed struct {
 	filling  *flat
 	pushing  bool // what was filled before is being pushed
 	over     bool
-	refused  []settled // changes that the run did not take, as it had ended
-	notTaken int       // how many, with those that were handed out
+	refused  []completion // changes that the run did not take, as it had ended
+	notTaken int          // how many, with those that were handed out
 
-	room   chan struct{} // told whenever what was filled is being pushed
-	idle   chan struct{} // told whenever it has been
-	pushed chan struct{} // closed when all is pushed
+	capacity chan struct{} // told whenever what was filled is being pushed
+	idle     chan struct{} // told whenever it has been
+	pushed   chan struct{} // closed when all is pushed
 }
 
 // Enough that a push costs no more than its changes, and few enough that little is pulled ahead.
 const changesOfAPush = 256
 
-// Far longer than a push takes where there is room.
+// Far longer than a push takes where there is capacity.
 const settleTime = 100 * time.Millisecond
 
 func newFeed(bulk *C.im_bulk) *feed {
 	f := &feed{
-		bulk:    bulk,
-		filling: new(flat),
-		room:    make(chan struct{}, 1),
-		idle:    make(chan struct{}, 1),
-		pushed:  make(chan struct{}),
+		bulk:     bulk,
+		filling:  new(flat),
+		capacity: make(chan struct{}, 1),
+		idle:     make(chan struct{}, 1),
+		pushed:   make(chan struct{}),
 	}
 	f.some.L = &f.mu
 	go f.run()
@@ -59,7 +59,7 @@ func (f *feed) add(id uint64, change Change) bool {
 	return f.filling.len() < changesOfAPush
 }
 
-// takesMore says whether there is room for a change.
+// takesMore says whether there is capacity for a change.
 func (f *feed) takesMore() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,7 +74,7 @@ func (f *feed) hasEnded() bool {
 }
 
 // takeRefused hands out the changes that were not taken since it was asked last.
-func (f *feed) takeRefused() []settled {
+func (f *feed) takeRefused() []completion {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	refused := f.refused
@@ -83,13 +83,13 @@ func (f *feed) takeRefused() []settled {
 }
 
 // settle waits until what was added is pushed: before a cancel, so that it is taken, and fails as not sent, as in every
-// language. Where there is no room it waits for a moment only.
+// language. Where there is no capacity it waits for a moment only.
 func (f *feed) settle() {
-	noRoom := time.After(settleTime)
+	noCapacity := time.After(settleTime)
 	for f.hasUnpushed() {
 		select {
 		case <-f.idle:
-		case <-noRoom:
+		case <-noCapacity:
 			return
 		}
 	}
@@ -134,7 +134,7 @@ func (f *feed) next(spare *flat) *flat {
 	}
 	batch := f.filling
 	f.filling, f.pushing = spare, true
-	tell(f.room)
+	tell(f.capacity)
 	return batch
 }
 
@@ -149,7 +149,7 @@ func (f *feed) push(left flat) {
 		left = left.from(taken)
 		f.mu.Lock()
 		f.notTaken++
-		f.refused = append(f.refused, settled{left.first, failed})
+		f.refused = append(f.refused, completion{left.first, failed})
 		f.mu.Unlock()
 		left = left.from(1)
 	}

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// A queue is a batcher of C's with the goroutines that wait for its outcomes, or for room. They wait for channels, which
-// takes no thread, as waiting in C would: one goroutine polls for all of them. A nil queue is closed.
+// A queue is a batcher of C's with the goroutines that wait for its outcomes, or for capacity. They wait for channels,
+// which takes no thread, as waiting in C would: one goroutine polls for all of them. A nil queue is closed.
 type queue struct {
 	handle       *C.im_batcher
 	failWhenFull bool
-	timeout      time.Duration // of a change, with its wait for room
+	timeout      time.Duration // of a change, with its wait for capacity
 
-	turn chan struct{} // has one in it, which who gives a change takes out: so nobody overtakes who waits for room
-	room chan struct{} // told when there may be room
+	turn     chan struct{} // holds one token, which a change takes: so none overtakes one that waits for capacity
+	capacity chan struct{} // told when there may be capacity
 
 	mu        sync.Mutex
 	pending   map[uint64]chan<- error
@@ -31,7 +31,7 @@ type queue struct {
 	free      sync.Once
 }
 
-// As the library has it, which is told so each time: the wait for room is in Go.
+// As the library has it, which is told so each time: the wait for capacity is in Go.
 const batcherTimeout = 30 * time.Second
 
 func newQueue(handle *C.im_batcher, options BatcherOptions) *queue {
@@ -44,7 +44,7 @@ func newQueue(handle *C.im_batcher, options BatcherOptions) *queue {
 		failWhenFull: options.FailWhenFull,
 		timeout:      options.Timeout,
 		turn:         make(chan struct{}, 1),
-		room:         make(chan struct{}, 1),
+		capacity:     make(chan struct{}, 1),
 		pending:      make(map[uint64]chan<- error),
 		refused:      make(chan struct{}),
 	}
@@ -98,8 +98,8 @@ func whyDone(ctx context.Context) Status {
 	return StatusCancelled
 }
 
-// give takes a change in, once there is room. Its outcome comes by the channel unless there is an error. The timeout is
-// the change's, with its wait for room; the context ends that wait only.
+// give takes a change in, once there is capacity. Its outcome comes by the channel unless there is an error. The
+// timeout is the change's, with its wait for capacity; the context ends that wait only.
 func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, timeout time.Duration) (uint64, error) {
 	if !q.enter() {
 		if ctx.Err() != nil {
@@ -152,7 +152,7 @@ func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, t
 			explain(ctx, failed)
 			return 0, failed
 		}
-		if err := wait(q.room); err != nil {
+		if err := wait(q.capacity); err != nil {
 			return 0, err
 		}
 	}
@@ -223,13 +223,13 @@ func (q *queue) deliver() {
 			delete(q.pending, it.id)
 		}
 		q.delivered.Broadcast()
-		// none come with the word that there is room, too
+		// none come with the word that there is capacity, too
 		over := len(all) == 0 && q.refuses && len(q.pending) == 0
 		q.mu.Unlock()
 		if over {
 			return
 		}
-		tell(q.room)
+		tell(q.capacity)
 	}
 }
 

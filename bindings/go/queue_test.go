@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestAWaitForRoomEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
+func TestAWaitForCapacityEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
 	q := &queue{timeout: time.Millisecond, turn: make(chan struct{})} // which never comes
 	_, err := q.give(context.Background(), Add("anna", "a"), nil, time.Millisecond)
 	var late *Error

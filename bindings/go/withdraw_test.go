@@ -48,7 +48,7 @@ func TestAChangeThatIsInNoRequestIsTakenBackWhenItsContextIsDone(t *testing.T) {
 func TestARequestEndsWhenTheContextsDeadlineIsOver(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, imtag.BatcherOptions{SettlingTime: time.Nanosecond})
+	batcher := newBatcher(t, client, imtag.BatcherOptions{LateWindow: time.Nanosecond})
 	e.fault(t, "add", foreverFault)
 	ctx, cancel := context.WithTimeout(background, time.Second)
 	defer cancel()
@@ -88,10 +88,10 @@ func TestThoseWhoWaitNoLongerLeaveTheOthersAlone(t *testing.T) {
 	equal(t, "tags", e.tags(t, "user-49"), []string{"kept"})
 }
 
-func TestAllThatWaitForRoomHaveItInTheEnd(t *testing.T) {
+func TestAllThatWaitForCapacityHaveItInTheEnd(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, imtag.BatcherOptions{Room: 1, Linger: time.Millisecond})
+	batcher := newBatcher(t, client, imtag.BatcherOptions{Capacity: 1, Linger: time.Millisecond})
 	var all sync.WaitGroup
 	for i := range 300 {
 		all.Add(1)

@@ -44,7 +44,7 @@ static void *call(void *argument) {
     double began = now();
     snprintf(account, sizeof account, "user%08d", caller->number);
     while (began < caller->until) {
-        if (im_batcher_add_tag(caller->batcher, im_str_of(account), &tag, 1, NULL, NULL) != IM_OK) {
+        if (im_batcher_add_tag(caller->batcher, im_str_from(account), &tag, 1, NULL, NULL) != IM_OK) {
             caller->failed++;
         }
         if (caller->count == capacity) {
@@ -72,9 +72,9 @@ int main(void) {
     im_client *client = NULL;
     im_batcher *batcher = NULL;
     im_error *error = NULL;
-    im_config_set_app(config, (uint32_t)atoll(setting("IMTAG_SDKAPPID")), im_str_of(setting("IMTAG_IDENTIFIER")));
-    im_config_set_secret_key(config, im_str_of(setting("IMTAG_SECRET_KEY")));
-    im_config_set_endpoint(config, im_str_of(setting("IMTAG_ENDPOINT")));
+    im_config_set_app(config, (uint32_t)atoll(setting("IMTAG_SDKAPPID")), im_str_from(setting("IMTAG_IDENTIFIER")));
+    im_config_set_secret_key(config, im_str_from(setting("IMTAG_SECRET_KEY")));
+    im_config_set_endpoint(config, im_str_from(setting("IMTAG_ENDPOINT")));
     if (im_client_new(config, &client, &error) != IM_OK) {
         fail("client", error);
     }

@@ -132,7 +132,7 @@ NUMBER(IM_WAIT, 1);
 NUMBER(IM_FAIL, 2);
 NUMBER(IM_SIGNAL, 3);
 
-FUNCTION(im_str, im_str_of, (const char *));
+FUNCTION(im_str, im_str_from, (const char *));
 FUNCTION(const char *, im_version, (void));
 
 FUNCTION(im_config *, im_config_new, (void));
@@ -218,9 +218,9 @@ FUNCTION(void, im_error_free, (im_error *));
 FUNCTION(im_status, im_bulk_new, (const im_client *, im_bulk **, im_error **));
 FUNCTION(im_status, im_bulk_set_timeout_ms, (im_bulk *, uint64_t));
 FUNCTION(im_status, im_bulk_set_attempt_timeout_ms, (im_bulk *, uint64_t));
-FUNCTION(im_status, im_bulk_set_settling_time_ms, (im_bulk *, uint64_t));
+FUNCTION(im_status, im_bulk_set_late_window_ms, (im_bulk *, uint64_t));
 FUNCTION(im_status, im_bulk_set_linger_ms, (im_bulk *, uint64_t));
-FUNCTION(im_status, im_bulk_set_room, (im_bulk *, size_t));
+FUNCTION(im_status, im_bulk_set_capacity, (im_bulk *, size_t));
 FUNCTION(im_status, im_bulk_set_progress, (im_bulk *, im_progress, void *));
 FUNCTION(im_status, im_bulk_end_of_input, (im_bulk *, im_error **));
 FUNCTION(im_status, im_bulk_poll, (im_bulk *, uint64_t, im_completions **, im_error **));
@@ -236,11 +236,11 @@ FUNCTION(im_status, im_bulk_push_flat, (im_bulk *, const im_operation *, uint64_
 
 FUNCTION(im_status, im_batcher_new, (const im_client *, im_batcher **, im_error **));
 FUNCTION(im_status, im_batcher_set_linger_ms, (im_batcher *, uint64_t));
-FUNCTION(im_status, im_batcher_set_room, (im_batcher *, size_t));
+FUNCTION(im_status, im_batcher_set_capacity, (im_batcher *, size_t));
 FUNCTION(im_status, im_batcher_set_when_full, (im_batcher *, im_when_full));
 FUNCTION(im_status, im_batcher_set_timeout_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_set_attempt_timeout_ms, (im_batcher *, uint64_t));
-FUNCTION(im_status, im_batcher_set_settling_time_ms, (im_batcher *, uint64_t));
+FUNCTION(im_status, im_batcher_set_late_window_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_poll, (im_batcher *, uint64_t, im_completions **, im_error **));
 FUNCTION(im_status, im_batcher_withdraw, (im_batcher *, uint64_t, im_status, im_error **));
 FUNCTION(im_status, im_batcher_flush, (im_batcher *, im_call *, im_error **));

@@ -52,7 +52,7 @@ struct caller {
 static void *tag_one(void *given) {
     struct caller *caller = given;
     im_error *why;
-    im_status status = im_batcher_add_tag(caller->batcher, im_str_of(caller->account), &TAG, 1, NULL, &why);
+    im_status status = im_batcher_add_tag(caller->batcher, im_str_from(caller->account), &TAG, 1, NULL, &why);
     if (strcmp(caller->account, GHOST) != 0) {
         EXPECT_OK(status, &why);
         return NULL;
@@ -124,7 +124,7 @@ static void a_call_that_breaks_the_limits_is_answered_at_once(void) {
 static void a_full_batcher_fails_or_waits_as_set(void) {
     im_batcher *batcher = new_batcher(UINT64_MAX);
     CHECK(im_batcher_set_when_full(batcher, 4) == IM_MISUSE && im_batcher_set_when_full(batcher, IM_FAIL) == IM_OK);
-    CHECK(im_batcher_set_room(batcher, 1) == IM_OK);
+    CHECK(im_batcher_set_capacity(batcher, 1) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     /* the first goes out at once, as no more can come, and the account's next change waits for it */
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
@@ -137,9 +137,9 @@ static void a_full_batcher_fails_or_waits_as_set(void) {
     CHECK(im_batcher_unsettled(batcher) == 2 && im_batcher_free(batcher) == 2);
 
     batcher = new_batcher(UINT64_MAX);
-    CHECK(im_batcher_set_room(batcher, 1) == IM_OK && im_batcher_set_timeout_ms(batcher, 60000) == IM_OK);
+    CHECK(im_batcher_set_capacity(batcher, 1) == IM_OK && im_batcher_set_timeout_ms(batcher, 60000) == IM_OK);
     CHECK(im_batcher_set_attempt_timeout_ms(batcher, 50000) == IM_OK);
-    CHECK(im_batcher_set_settling_time_ms(batcher, 0) == IM_OK);
+    CHECK(im_batcher_set_late_window_ms(batcher, 0) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
     until_it_is_under_way();

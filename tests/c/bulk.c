@@ -23,7 +23,7 @@ static im_bulk *new_bulk(void) {
 
 /* A user has so many tags at the service, which sorts them. */
 static bool has_tags(const char *account, size_t count, const char *first) {
-    const im_str accounts = im_str_of(account);
+    const im_str accounts = im_str_from(account);
     im_result *result;
     size_t users = 0;
     EXPECT_OK(im_get_tag(client, &accounts, 1, NULL, &result, &error), &error);
@@ -43,7 +43,7 @@ static void many_users_in_few_requests(void) {
     for (uint64_t id = 0; id < USERS; id++) {
         char account[16];
         snprintf(account, sizeof account, "many%d", (int)id);
-        EXPECT_OK(im_bulk_add_tag(bulk, id, im_str_of(account), tags, 2, &error), &error);
+        EXPECT_OK(im_bulk_add_tag(bulk, id, im_str_from(account), tags, 2, &error), &error);
     }
     EXPECT_OK(im_bulk_end_of_input(bulk, &error), &error);
     outcomes_of_bulk(&outcomes, bulk);
@@ -172,9 +172,9 @@ static void settings_are_for_before_the_first_change(void) {
         im_status status = begun ? IM_MISUSE : IM_OK;
         CHECK(im_bulk_set_timeout_ms(bulk, 20000) == status);
         CHECK(im_bulk_set_attempt_timeout_ms(bulk, 5000) == status);
-        CHECK(im_bulk_set_settling_time_ms(bulk, 0) == status);
+        CHECK(im_bulk_set_late_window_ms(bulk, 0) == status);
         CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == status);
-        CHECK(im_bulk_set_room(bulk, 10) == status);
+        CHECK(im_bulk_set_capacity(bulk, 10) == status);
         EXPECT_OK(im_bulk_add_tag(bulk, 0, IM_STR("anna"), &tag, 1, &error), &error);
     }
     EXPECT_OK(im_bulk_finish(bulk, &error), &error);
@@ -204,7 +204,7 @@ static void an_app_that_is_not_let_in_ends_the_run(void) {
     for (uint64_t id = 0; id < 150; id++) {
         char account[16];
         snprintf(account, sizeof account, "shut%d", (int)id);
-        im_bulk_add_tag(bulk, id, im_str_of(account), &tag, 1, NULL);
+        im_bulk_add_tag(bulk, id, im_str_from(account), &tag, 1, NULL);
     }
     CHECK(im_bulk_finish(bulk, &error) == IM_SERVICE && im_error_code(error) == 70009);
     CHECK(im_error_status(error) == IM_SERVICE && im_error_effect(error) == IM_POSSIBLY_APPLIED);

@@ -76,7 +76,7 @@ static void deadlines(void) {
            "add: time is up while waiting for the answer (possibly applied; try again, or allow more time)");
     CHECK(now_ms() - start >= 199);
 
-    /* an attempt that takes too long is given up, and the next one is answered */
+    /* an attempt that takes too long is abandoned, and the next one is answered */
     im_result *result;
     CHECK(im_call_set_timeout_ms(call, 60000) == IM_OK);
     CHECK(im_call_set_attempt_timeout_ms(call, 2000) == IM_OK);

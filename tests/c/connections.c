@@ -82,7 +82,7 @@ static void a_pooled_connection(enum how how, uint32_t sent) {
     snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d", port);
     im_config_set_app(config, 1400000000, IM_STR("administrator"));
     im_config_set_secret_key(config, IM_STR("0123456789abcdef"));
-    im_config_set_endpoint(config, im_str_of(endpoint));
+    im_config_set_endpoint(config, im_str_from(endpoint));
     im_client *client = NULL;
     EXPECT_OK(im_client_new(config, &client, &error), &error);
     im_config_free(config);

@@ -44,15 +44,15 @@ static im_client *client_with(struct vault *vault) {
 
 static void sets(im_credential *credential) {
     im_error *none;
-    EXPECT_OK(im_credential_set(credential, im_str_of(usersig), 0, &none), &none);
+    EXPECT_OK(im_credential_set(credential, im_str_from(usersig), 0, &none), &none);
 }
 
 static void sets_for_a_day(im_credential *credential) {
-    CHECK(im_credential_set(credential, im_str_of(usersig), 86400000, NULL) == IM_OK);
+    CHECK(im_credential_set(credential, im_str_from(usersig), 86400000, NULL) == IM_OK);
 }
 
 static void sets_for_a_moment(im_credential *credential) {
-    CHECK(im_credential_set(credential, im_str_of(usersig), 1, NULL) == IM_OK);
+    CHECK(im_credential_set(credential, im_str_from(usersig), 1, NULL) == IM_OK);
 }
 
 static void refuses(im_credential *credential) {
@@ -180,7 +180,7 @@ static void freed_once(void) {
     EXPECT_OK(im_client_new(config, &second, &error), &error);
     im_config_set_credential_callback(config, supply, &later, close_vault);
     CHECK(vault.frees == 0 && later.frees == 0);
-    im_config_set_secret_key(config, im_str_of(emulator.key));
+    im_config_set_secret_key(config, im_str_from(emulator.key));
     CHECK(vault.frees == 0 && later.frees == 1);
     im_config_free(config);
     im_client_free(second);

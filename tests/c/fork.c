@@ -96,7 +96,7 @@ static void supply_late(void *context, im_credential *credential) {
         pthread_mutex_lock(&held_back->lock);
         pthread_mutex_unlock(&held_back->lock);
     }
-    im_credential_set(credential, im_str_of(emulator_usersig(&emulator)), 0, NULL);
+    im_credential_set(credential, im_str_from(emulator_usersig(&emulator)), 0, NULL);
 }
 
 static void while_another_thread_makes_a_usersig(void) {
@@ -175,7 +175,8 @@ static bool use_the_parents_handles(void *context) {
     well = well && strstr(im_error_message(why), "bulk belongs to the process that this one was forked from");
     im_error_free(why);
     well = well && im_bulk_poll(handles->bulk, 0, &completions, NULL) == IM_MISUSE;
-    well = well && im_bulk_finish(handles->bulk, NULL) == IM_MISUSE && im_bulk_set_room(handles->bulk, 1) == IM_MISUSE;
+    well = well && im_bulk_finish(handles->bulk, NULL) == IM_MISUSE;
+    well = well && im_bulk_set_capacity(handles->bulk, 1) == IM_MISUSE;
     well = well && im_bulk_count(handles->bulk, IM_COUNT_TAKEN) == 0;
     im_bulk_cancel(handles->bulk);
     im_bulk_free(handles->bulk);

@@ -50,7 +50,7 @@ int main(void) {
     const im_operation operations[] = {IM_ADD, IM_REMOVE, IM_CLEAR};
     bool holds = length(IM_STR("")) == 0 && length(IM_STR("vip")) == 3 && local.len == 6 && ends_with_nul(local);
     holds = holds && TAG.len == 3 && TAGS[1].len == 6 && USERS[0].account.len == 10 && USERS[1].account.len == 0;
-    holds = holds && length(im_str_of("vip")) == 3 && length(im_str_of(NULL)) == 0;
+    holds = holds && length(im_str_from("vip")) == 3 && length(im_str_from(NULL)) == 0;
     holds = holds && length(IM_STR("with\0NUL")) == 8 && sizeof(IM_VERSION) > 5;
 
     im_config *config = im_config_new();

@@ -19,9 +19,9 @@ static void version(void) {
     CHECK_TEXT(im_version(), IM_VERSION);
 }
 
-static void str_of(void) {
-    CHECK(im_str_of(NULL).data == NULL && im_str_of(NULL).len == 0);
-    CHECK(im_str_of("").len == 0 && same(im_str_of("vip"), "vip"));
+static void str_from(void) {
+    CHECK(im_str_from(NULL).data == NULL && im_str_from(NULL).len == 0);
+    CHECK(im_str_from("").len == 0 && same(im_str_from("vip"), "vip"));
 }
 
 /* Setters have no error to leave: their status says it. */
@@ -296,7 +296,7 @@ static const struct row ROWS[] = {
     ROW(result_request_id),
     ROW(result_unanswered),
     ROW(result_users),
-    ROW(str_of),
+    ROW(str_from),
     ROW(version),
 };
 int main(int argc, char **argv) {

@@ -32,14 +32,14 @@ NEW(batcher, im_batcher)
     }
 SETTER(bulk_set_timeout_ms)
 SETTER(bulk_set_attempt_timeout_ms)
-SETTER(bulk_set_settling_time_ms)
+SETTER(bulk_set_late_window_ms)
 SETTER(bulk_set_linger_ms)
-SETTER(bulk_set_room)
+SETTER(bulk_set_capacity)
 SETTER(batcher_set_timeout_ms)
 SETTER(batcher_set_attempt_timeout_ms)
-SETTER(batcher_set_settling_time_ms)
+SETTER(batcher_set_late_window_ms)
 SETTER(batcher_set_linger_ms)
-SETTER(batcher_set_room)
+SETTER(batcher_set_capacity)
 SETTER(batcher_set_when_full)
 
 static int32_t go_on(const im_bulk *of, void *context) {
@@ -184,8 +184,8 @@ static const struct row ROWS[] = {
     ROW(batcher_new),
     ROW(batcher_set_attempt_timeout_ms),
     ROW(batcher_set_linger_ms),
-    ROW(batcher_set_room),
-    ROW(batcher_set_settling_time_ms),
+    ROW(batcher_set_capacity),
+    ROW(batcher_set_late_window_ms),
     ROW(batcher_set_timeout_ms),
     ROW(batcher_set_when_full),
     ROW(batcher_add_tag),
@@ -206,8 +206,8 @@ static const struct row ROWS[] = {
     ROW(bulk_set_attempt_timeout_ms),
     ROW(bulk_set_linger_ms),
     ROW(bulk_set_progress),
-    ROW(bulk_set_room),
-    ROW(bulk_set_settling_time_ms),
+    ROW(bulk_set_capacity),
+    ROW(bulk_set_late_window_ms),
     ROW(bulk_set_timeout_ms),
     ROW(bulk_add_tag),
     ROW(bulk_clear_tags),

@@ -22,7 +22,7 @@ static const im_user_tags USERS[] = {{IM_STR_INIT("xiaojun012"), TAGS, 2}, {IM_S
 
 static im_client *client_by(const char *generation) {
     im_config *config = emulator_config(&emulator);
-    im_config_set_generation(config, im_str_of(generation));
+    im_config_set_generation(config, im_str_from(generation));
     return client_of(config);
 }
 

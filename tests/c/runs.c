@@ -31,7 +31,7 @@ static im_bulk *new_bulk(void) {
 static im_status push(im_bulk *bulk, uint64_t id) {
     char account[24];
     snprintf(account, sizeof account, "u%d", (int)id);
-    return im_bulk_add_tag(bulk, id, im_str_of(account), &TAG, 1, NULL);
+    return im_bulk_add_tag(bulk, id, im_str_from(account), &TAG, 1, NULL);
 }
 
 /* The request that takes the fault has arrived. */
@@ -133,7 +133,7 @@ static void *cancel_twice(void *bulk) {
     return NULL;
 }
 
-/* A push that waits for room ends, and says how many it took. */
+/* A push that waits for capacity ends, and says how many it took. */
 static void another_thread_cancels(void) {
     enum { CHANGES = 10 };
     static struct outcomes outcomes;
@@ -144,7 +144,7 @@ static void another_thread_cancels(void) {
         operations[i] = IM_ADD, lengths[2 * i] = lengths[2 * i + 1] = tag_counts[i] = 1;
     im_bulk *bulk = new_bulk();
     pthread_t thread;
-    CHECK(im_bulk_set_room(bulk, 2) == IM_OK && im_bulk_set_linger_ms(bulk, 0) == IM_OK);
+    CHECK(im_bulk_set_capacity(bulk, 2) == IM_OK && im_bulk_set_linger_ms(bulk, 0) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     pthread_create(&thread, NULL, cancel_twice, bulk);
     im_status status = im_bulk_push_flat(bulk, operations, 0, text, 2 * CHANGES, lengths, 2 * CHANGES, tag_counts,
@@ -187,7 +187,7 @@ static void many_threads_push_and_one_polls(void) {
     static struct outcomes outcomes;
     static struct pusher pushers[THREADS];
     im_bulk *bulk = new_bulk();
-    CHECK(im_bulk_set_room(bulk, 50) == IM_OK);
+    CHECK(im_bulk_set_capacity(bulk, 50) == IM_OK);
     for (int i = 0; i < THREADS; i++) {
         pushers[i] = (struct pusher){bulk, i, 0};
         pthread_create(&pushers[i].thread, NULL, push_some, &pushers[i]);

@@ -17,16 +17,16 @@ static im_str secret_key(const char *path) {
         key[0] = '\0';
     if (file)
         fclose(file);
-    return im_str_of(key);
+    return im_str_from(key);
 }
 
 int main(void) {
     const char *sdkappid = getenv("IMTAG_SDKAPPID");
     im_config *config = im_config_new();
     im_config_set_app(config, sdkappid ? (uint32_t)strtoul(sdkappid, NULL, 10) : 0,
-                      im_str_of(getenv("IMTAG_IDENTIFIER")));
+                      im_str_from(getenv("IMTAG_IDENTIFIER")));
     im_config_set_secret_key(config, secret_key(getenv("IMTAG_SECRET_KEY_FILE")));
-    im_config_set_endpoint(config, im_str_of(getenv("IMTAG_ENDPOINT"))); /* the real service: im_config_set_region */
+    im_config_set_endpoint(config, im_str_from(getenv("IMTAG_ENDPOINT"))); /* the real service: im_config_set_region */
 
     const im_str tags[] = {IM_STR_INIT("a"), IM_STR_INIT("b")};
     const im_user_tags users[] = {

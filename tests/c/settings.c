@@ -159,7 +159,7 @@ static void ca_files(const char *empty_file) {
     CHECK(im_config_set_ca_file(config, IM_STR("/no/such/file")) == IM_OK);
     refused(config, "the CA file /no/such/file cannot be read: No such file or directory (os error 2)");
     config = good();
-    CHECK(im_config_set_ca_file(config, im_str_of(empty_file)) == IM_OK);
+    CHECK(im_config_set_ca_file(config, im_str_from(empty_file)) == IM_OK);
     snprintf(message, sizeof message,
              "the CA file %s holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE",
              empty_file);

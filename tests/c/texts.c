@@ -114,7 +114,7 @@ static void users_past_100(void) {
     const im_str tag = IM_STR("a");
     for (int i = 0; i < 101; i++) {
         snprintf(names[i], sizeof names[i], "user%03d", i);
-        users[i] = (im_user_tags){im_str_of(names[i]), &tag, 1};
+        users[i] = (im_user_tags){im_str_from(names[i]), &tag, 1};
     }
     for (int i = 0; i < OPERATION_COUNT; i++) {
         const struct operation *operation = &OPERATIONS[i];

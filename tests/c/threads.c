@@ -30,7 +30,7 @@ static void supply(void *context, im_credential *credential) {
     vault->most = inside > vault->most ? inside : vault->most;
     vault->calls++;
     /* soon too old, so that all threads want new ones all the time */
-    im_credential_set(credential, im_str_of(vault->usersig), 2, NULL);
+    im_credential_set(credential, im_str_from(vault->usersig), 2, NULL);
     __atomic_sub_fetch(&vault->inside, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -40,7 +40,7 @@ static void *tag_and_read(void *given) {
     for (int i = 0; i < CALLS; i++) {
         snprintf(account, sizeof account, "thread%d", (int)(intptr_t)given);
         snprintf(tag, sizeof tag, "tag%d-%d", (int)(intptr_t)given, i);
-        const im_str tags = im_str_of(tag), accounts = im_str_of(account);
+        const im_str tags = im_str_from(tag), accounts = im_str_from(account);
         const im_user_tags user = {accounts, &tags, 1};
         im_result *result;
         im_error *why;

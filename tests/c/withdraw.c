@@ -1,5 +1,6 @@
 /*
- * Callers that wait for a batcher by themselves, as those of an interpreter do: they submit, hear of outcomes and of room
+ * Callers that wait for a batcher by themselves, as those of an interpreter do: they submit, hear of outcomes and of
+   capacity
  * by the one thread that polls, and take their changes back when they wait no longer.
  */
 
@@ -23,7 +24,7 @@ static im_batcher *new_batcher(uint64_t linger_ms) {
     im_batcher *batcher;
     EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
     CHECK(im_batcher_set_linger_ms(batcher, linger_ms) == IM_OK);
-    CHECK(im_batcher_set_settling_time_ms(batcher, 0) == IM_OK);
+    CHECK(im_batcher_set_late_window_ms(batcher, 0) == IM_OK);
     return batcher;
 }
 
@@ -147,13 +148,13 @@ static void *poll_once(void *batcher) {
     return completions;
 }
 
-static void who_polls_hears_of_room(void) {
+static void who_polls_hears_of_capacity(void) {
     pthread_t thread;
     void *completions = &thread;
     im_call *soon = im_call_new();
     im_batcher *batcher = new_batcher(UINT64_MAX);
     CHECK(im_call_set_timeout_ms(soon, 1) == IM_OK);
-    CHECK(im_batcher_set_when_full(batcher, IM_SIGNAL) == IM_OK && im_batcher_set_room(batcher, 1) == IM_OK);
+    CHECK(im_batcher_set_when_full(batcher, IM_SIGNAL) == IM_OK && im_batcher_set_capacity(batcher, 1) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
     until_it_is_under_way();
@@ -162,7 +163,7 @@ static void who_polls_hears_of_room(void) {
     EXPECT(im_batcher_submit_add_tag(batcher, 2, IM_STR("eve"), &TAG, 1, &error), IM_FULL, &error,
            "add \"eve\": not sent: the batcher is full (not applied; slow down, or let the batcher wait when it is full)");
     pthread_create(&thread, NULL, poll_once, batcher);
-    /* makes a request of what lingers: there is room, and no outcome */
+    /* makes a request of what lingers: there is capacity, and no outcome */
     CHECK(im_batcher_flush(batcher, soon, NULL) == IM_TIMEOUT);
     pthread_join(thread, &completions);
     CHECK(completions == NULL);
@@ -179,7 +180,7 @@ int main(void) {
     what_is_under_way_is_possibly_applied();
     a_flat_change_is_one_like_any_other();
     what_is_not_submitted_has_its_reason();
-    who_polls_hears_of_room();
+    who_polls_hears_of_capacity();
     im_client_free(client);
     emulator_stop(&emulator);
     return end();

@@ -11,7 +11,7 @@ namespace imtag {
 
 /// What a batcher does with a change when it is full.
 enum class when_full : std::int32_t {
-    /// It waits for room, until the change's time is up.
+    /// It waits for capacity, until the change's time is up.
     wait = IM_WAIT,
     /// It refuses the change at once: full_error.
     fail = IM_FAIL
@@ -25,7 +25,7 @@ public:
 
     /// How many changes are held before they are sent; default: 10,000, a second's worth of the full quota. With as
     /// many the batcher is full.
-    batcher_options& room(std::size_t changes) { return room_ = changes, *this; }
+    batcher_options& capacity(std::size_t changes) { return capacity_ = changes, *this; }
 
     /// What happens to a change when the batcher is full; default: it waits.
     batcher_options& when_full(imtag::when_full action) { return when_full_ = action, *this; }
@@ -36,15 +36,15 @@ public:
     /// The time for one attempt of a request; default: 10 s.
     batcher_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
 
-    /// For how long an attempt that was given up may still have its effect, and so how long the account's next change
+    /// For how long an attempt that was abandoned may still arrive, and so how long the account's next change
     /// of another kind waits; default: 10 s. No page of the service says how late it can be.
-    batcher_options& settling_time(std::chrono::milliseconds time) { return settling_time_ = time, *this; }
+    batcher_options& late_window(std::chrono::milliseconds time) { return late_window_ = time, *this; }
 
 private:
     friend class batcher;
 
-    std::optional<std::chrono::milliseconds> linger_, timeout_, attempt_timeout_, settling_time_;
-    std::optional<std::size_t> room_;
+    std::optional<std::chrono::milliseconds> linger_, timeout_, attempt_timeout_, late_window_;
+    std::optional<std::size_t> capacity_;
     imtag::when_full when_full_ = imtag::when_full::wait;
 };
 
@@ -108,9 +108,9 @@ public:
     }
 
     /// Takes in a change without waiting for its outcome, which the future has, as a value or an exception. Waits for
-    /// room where the batcher is full and set to wait. Throws where it is not taken: full_error, closed_error, or
-    /// timeout_error where there was no room for as long as the batcher's time for a change. A change that breaks the
-    /// limits is taken, and its future has invalid_request.
+    /// capacity where the batcher is full and set to wait. Throws where it is not taken: full_error, closed_error, or
+    /// timeout_error where there was no capacity for as long as the batcher's time for a change. A change that breaks
+    /// the limits is taken, and its future has invalid_request.
     [[nodiscard]] std::future<void> submit(change given) const { return checked().submit(std::move(given)); }
 
     /// Sends what is there without waiting for company, and waits until every change that was given before has its
@@ -158,10 +158,10 @@ private:
             im_batcher_set_timeout_ms(handle, detail::as_ms(*options.timeout_));
         if (options.attempt_timeout_)
             im_batcher_set_attempt_timeout_ms(handle, detail::as_ms(*options.attempt_timeout_));
-        if (options.settling_time_)
-            im_batcher_set_settling_time_ms(handle, detail::as_ms(*options.settling_time_));
-        if (options.room_)
-            im_batcher_set_room(handle, *options.room_);
+        if (options.late_window_)
+            im_batcher_set_late_window_ms(handle, detail::as_ms(*options.late_window_));
+        if (options.capacity_)
+            im_batcher_set_capacity(handle, *options.capacity_);
         im_batcher_set_when_full(handle, static_cast<im_when_full>(options.when_full_));
     }
 

@@ -1,5 +1,5 @@
-// A bulk run over a range: changes go in as there is room, outcomes come out as they are known, all on the thread that
-// asks for it. What is packed, sent and retried when is the library's; here it is decided what an exception does.
+// A bulk run over a range: changes go in as there is capacity, outcomes come out as they are known, all on the thread
+// that asks for it. What is packed, sent and retried when is the library's; here it is decided what an exception does.
 
 #ifndef IMTAG_BULK_HPP
 #define IMTAG_BULK_HPP
@@ -16,7 +16,7 @@
 namespace imtag {
 
 namespace detail {
-template <class Told>
+template <class OnOutcome>
 class bulk_run;
 }
 
@@ -24,7 +24,7 @@ class bulk_run;
 struct outcome {
     /// Which change, by its position in the range, counted from 0.
     std::uint64_t index;
-    /// Why it is not done; null where it is. It lives until the function that is told returns, a copy for longer.
+    /// Why it is not done; null where it is. It lives until the outcome function returns, a copy for longer.
     /// error::failures() has its account, error::undone() the tags, error::status() what it would be thrown as.
     const imtag::error* error;
 
@@ -42,23 +42,23 @@ public:
     /// The time for one attempt; default: 10 s.
     bulk_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
 
-    /// For how long an attempt that was given up may still have its effect, and so how long the account's next change
+    /// For how long an attempt that was abandoned may still arrive, and so how long the account's next change
     /// of another kind waits; default: 10 s. No page of the service says how late it can be.
-    bulk_options& settling_time(std::chrono::milliseconds time) { return settling_time_ = time, *this; }
+    bulk_options& late_window(std::chrono::milliseconds time) { return late_window_ = time, *this; }
 
     /// How long a change waits for others to share its request, while more may come; default: 1 s. milliseconds::max():
-    /// until 100 users are together, or as many changes as there is room for.
+    /// until 100 users are together, or the capacity is reached.
     bulk_options& linger(std::chrono::milliseconds time) { return linger_ = time, *this; }
 
     /// How many changes are held before they are sent; default: 4,096. The range is not asked for more while it holds
     /// as many. The more, the fewer requests users of many tags need.
-    bulk_options& room(std::size_t changes) { return room_ = changes, *this; }
+    bulk_options& capacity(std::size_t changes) { return capacity_ = changes, *this; }
 
     /// The token by which any thread may cancel the run, also one that the run waits for: the range, say.
     bulk_options& cancel(const cancel_token& token) { return cancel_ = token, *this; }
 
     /// A callable that is asked with an imtag::progress on the thread of the run, about every 100 ms, but not while
-    /// that is in the range or in the function that is told. true cancels the run: nothing more is sent, and the
+    /// that is in the range or in the outcome function. true cancels the run: nothing more is sent, and the
     /// attempts under way are seen through, for which attempt_timeout is the bound; the second true ends these too. An
     /// exception cancels it once, and is thrown on.
     template <class Progress>
@@ -75,8 +75,8 @@ private:
     template <class>
     friend class detail::bulk_run;
 
-    std::optional<std::chrono::milliseconds> timeout_, attempt_timeout_, settling_time_, linger_;
-    std::optional<std::size_t> room_;
+    std::optional<std::chrono::milliseconds> timeout_, attempt_timeout_, late_window_, linger_;
+    std::optional<std::size_t> capacity_;
     std::optional<cancel_token> cancel_;
     std::function<bool(const imtag::progress&)> progress_;
 };
@@ -84,13 +84,14 @@ private:
 namespace detail {
 
 /// One bulk run.
-template <class Told>
+template <class OnOutcome>
 class bulk_run {
-    static_assert(std::is_invocable_v<Told&, const outcome&>,
-                  "the function that is told of a bulk run takes a const imtag::outcome &");
+    static_assert(std::is_invocable_v<OnOutcome&, const outcome&>,
+                  "the outcome function of a bulk run takes a const imtag::outcome &");
 
 public:
-    bulk_run(im_client* client, Told& told, const bulk_options& options) : told_(told), ask_(options.progress_) {
+    bulk_run(im_client* client, OnOutcome& on_outcome, const bulk_options& options)
+        : on_outcome_(on_outcome), ask_(options.progress_) {
         im_bulk* made = nullptr;
         im_error* left = nullptr;
         const im_status status = im_bulk_new(client, &made, &left);
@@ -112,7 +113,7 @@ public:
             or_cancel([&] { push_all(changes); });
         im_bulk_end_of_input(run_.get(), nullptr);
         or_cancel([&] {
-            while (!silent_ && tell(UINT64_MAX)) {
+            while (!silent_ && deliver(UINT64_MAX)) {
             }
         });
         return finish();
@@ -132,14 +133,14 @@ private:
             im_bulk_set_timeout_ms(run_.get(), as_ms(*options.timeout_));
         if (options.attempt_timeout_)
             im_bulk_set_attempt_timeout_ms(run_.get(), as_ms(*options.attempt_timeout_));
-        if (options.settling_time_)
-            im_bulk_set_settling_time_ms(run_.get(), as_ms(*options.settling_time_));
+        if (options.late_window_)
+            im_bulk_set_late_window_ms(run_.get(), as_ms(*options.late_window_));
         if (options.linger_)
             im_bulk_set_linger_ms(run_.get(), options.linger_ == std::chrono::milliseconds::max()
                                                   ? UINT64_MAX
                                                   : as_ms(*options.linger_));
-        if (options.room_)
-            im_bulk_set_room(run_.get(), *options.room_);
+        if (options.capacity_)
+            im_bulk_set_capacity(run_.get(), *options.capacity_);
         if (ask_)
             im_bulk_set_progress(run_.get(), asks_to_stop, this);
     }
@@ -151,14 +152,14 @@ private:
         for (auto&& next : changes) {
             if (!push(index++, next))
                 return;
-            tell(0);
+            deliver(0);
             if (cancelled_)
                 return;
         }
     }
 
-    /// Waits for room; false where the run takes no more. The change has its outcome then too, as a range that can be
-    /// walked through once does not give it again.
+    /// Waits for capacity; false where the run takes no more. The change has its outcome then too, as a range that can
+    /// be walked through once does not give it again.
     bool push(std::uint64_t index, const change& next) {
         const im_operation operation = static_cast<im_operation>(next.operation());
         const std::size_t tag_count = next.tag_count();
@@ -170,12 +171,12 @@ private:
             raise(status, left);
         if (status == IM_OK)
             return true;
-        tell_of(index, std::shared_ptr<im_error>(left, im_error_free));
+        deliver_one(index, std::shared_ptr<im_error>(left, im_error_free));
         return false;
     }
 
-    /// Tells of the outcomes that are known; waits for one, at most so long. Whether there were any.
-    bool tell(std::uint64_t timeout_ms) {
+    /// Delivers the outcomes that are known; waits for one, at most so long. Whether there were any.
+    bool deliver(std::uint64_t timeout_ms) {
         im_completions* made = nullptr;
         im_error* left = nullptr;
         const im_status status = im_bulk_poll(run_.get(), timeout_ms, &made, &left);
@@ -183,19 +184,19 @@ private:
         if (status != IM_OK)
             raise(status, left);
         for_each_outcome(known, [this](std::uint64_t index, const std::shared_ptr<im_error>& why) {
-            tell_of(index, why);
+            deliver_one(index, why);
         });
         return made != nullptr;
     }
 
-    /// Tells of one outcome: done where there is no reason why not.
-    void tell_of(std::uint64_t index, const std::shared_ptr<im_error>& why) {
+    /// Delivers one outcome: done where there is no reason why not.
+    void deliver_one(std::uint64_t index, const std::shared_ptr<im_error>& why) {
         silent_ = true;  // unless it returns
         if (why) {
             const error failed(im_error_status(why.get()), why);
-            told_(outcome{index, &failed});
+            on_outcome_(outcome{index, &failed});
         } else {
-            told_(outcome{index, nullptr});
+            on_outcome_(outcome{index, nullptr});
         }
         silent_ = false;
     }
@@ -248,11 +249,11 @@ private:
         }
     }
 
-    Told& told_;
+    OnOutcome& on_outcome_;
     const std::function<bool(const progress&)>& ask_;
     std::exception_ptr thrown_;
     bool cancelled_ = false;
-    bool silent_ = false;  // what is told threw
+    bool silent_ = false;  // the outcome function threw
     std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // goes before what it asks for progress
     std::optional<cancellation> cancellation_;              // goes before the run
 };

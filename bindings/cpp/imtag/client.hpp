@@ -90,20 +90,21 @@ public:
     /// Makes any number of changes: a bulk run, which packs them into few requests and sends these at the full quota,
     /// by threads of its own.
     ///
-    /// changes  any range of imtag::change, also one that can be walked through once only. It is walked through on this
-    ///          thread, as there is room, and never held as a whole; no further where the run ends early
-    /// told     is called on this thread with the imtag::outcome of each change that came out of the range, in the
-    ///          order in which these become known. One that came when the run had ended has why as its error, and is in no
-    ///          count, as it was not taken
-    /// options  time limits, linger, room, progress, cancel
+    /// changes     any range of imtag::change, also one that can be walked through once only. It is walked through on
+    ///             this thread, as there is capacity, and never held as a whole; no further where the run ends early
+    /// on_outcome  is called on this thread with the imtag::outcome of each change that came out of the range, in the
+    ///             order in which these become known. One that came when the run had ended has why as its error, and is
+    ///             in no count, as it was not taken
+    /// options     time limits, linger, capacity, progress, cancel
     ///
-    /// Returns when every change has its outcome. That some failed is no exception, as `told` has heard why. Throws
-    /// where the run was cancelled or ended early, as the app is not let in or the service gave out: error::summary()
-    /// is what it came to. What the range, `told` or the progress function throws cancels the run, and is thrown on
-    /// once what is under way is settled; until then `told` hears of it, unless it threw itself.
-    template <class Changes, class Told>
-    [[nodiscard]] summary bulk(Changes&& changes, Told&& told, const bulk_options& options = {}) const {
-        return detail::bulk_run<std::remove_reference_t<Told>>(checked(), told, options).over(changes);
+    /// Returns when every change has its outcome. That some failed is no exception, as `on_outcome` has heard why.
+    /// Throws where the run was cancelled or ended early, as the app is rejected or the service became unavailable:
+    /// error::summary() is what it came to. What the range, `on_outcome` or the progress function throws cancels the
+    /// run, and is thrown on once what is under way is settled; until then `on_outcome` hears of it, unless it threw
+    /// itself.
+    template <class Changes, class OnOutcome>
+    [[nodiscard]] summary bulk(Changes&& changes, OnOutcome&& on_outcome, const bulk_options& options = {}) const {
+        return detail::bulk_run<std::remove_reference_t<OnOutcome>>(checked(), on_outcome, options).over(changes);
     }
 
     /// Closes the connections and forgets the credentials; calls throw misuse from then on. As the destructor does.

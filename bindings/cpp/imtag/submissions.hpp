@@ -65,8 +65,8 @@ public:
         return std::move(future);
     }
 
-    /// The changes that the library has and whose promises are not kept. Those that still wait for room are not among
-    /// them, as a flush does not send them.
+    /// The changes that the library has and whose promises are not kept. Those that still wait for capacity are not
+    /// among them, as a flush does not send them.
     std::vector<std::uint64_t> taken() {
         const std::lock_guard lock(mutex_);
         std::vector<std::uint64_t> all;

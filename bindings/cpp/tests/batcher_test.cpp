@@ -101,7 +101,7 @@ TEST(batcher, a_future_has_the_outcome_of_its_change) {
     EXPECT_EQ(error.undone(), std::vector<std::string_view>{"a"});
 }
 
-/// Fills a batcher with room for two: the first two are under way, answered after a while, and two more are held.
+/// Fills a batcher with a capacity of two: the first two are under way, answered after a while, and two more are held.
 std::vector<std::future<void>> fill(const emulator& service, const imtag::batcher& batcher) {
     service.fault("add", R"({"kind": "delay", "answer_delay_ms": 200})");
     std::vector<std::future<void>> futures;
@@ -116,7 +116,7 @@ std::vector<std::future<void>> fill(const emulator& service, const imtag::batche
 TEST(batcher, a_full_one_that_is_to_fail_refuses_at_once) {
     auto& service = fresh();
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, batcher_options(patient).room(2).when_full(imtag::when_full::fail)};
+    const imtag::batcher batcher{client, batcher_options(patient).capacity(2).when_full(imtag::when_full::fail)};
     auto futures = fill(service, batcher);
     EXPECT_THROW(batcher.add_tag("user4", {"a"}), imtag::full_error);
     EXPECT_THROW(static_cast<void>(batcher.submit(change::add("user4", {"a"}))), imtag::full_error);
@@ -125,10 +125,10 @@ TEST(batcher, a_full_one_that_is_to_fail_refuses_at_once) {
         EXPECT_NO_THROW(future.get());
 }
 
-TEST(batcher, a_full_one_that_is_to_wait_takes_the_change_when_there_is_room) {
+TEST(batcher, a_full_one_that_is_to_wait_takes_the_change_when_there_is_capacity) {
     auto& service = fresh();
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, batcher_options(patient).room(2)};
+    const imtag::batcher batcher{client, batcher_options(patient).capacity(2)};
     auto futures = fill(service, batcher);
     futures.push_back(batcher.submit(change::add("user4", {"a"})));
     batcher.close();

@@ -39,12 +39,12 @@ private:
 
 change tagged(std::size_t number) { return change::add("user" + std::to_string(number), {"a"}); }
 
-/// What was told, by index: what it said of those that failed, empty for those that are done.
+/// What was seen, by index: what it said of those that failed, empty for those that are done.
 using outcomes = std::map<std::uint64_t, std::string>;
 
-auto note_in(outcomes& told) {
-    return [&told](const imtag::outcome& outcome) {
-        EXPECT_TRUE(told.emplace(outcome.index, outcome ? "" : outcome.error->what()).second) << "told twice";
+auto note_in(outcomes& seen) {
+    return [&seen](const imtag::outcome& outcome) {
+        EXPECT_TRUE(seen.emplace(outcome.index, outcome ? "" : outcome.error->what()).second) << "two outcomes";
     };
 }
 
@@ -69,10 +69,10 @@ TEST(bulk, every_change_of_a_range_is_made_and_told) {
     changes.push_back(change::add("alice", std::vector<std::string>{"a", "b", "c"}));
     changes.push_back(change::remove("alice", {"b"}));
     changes.push_back(change::clear("user7"));
-    outcomes told;
-    const imtag::summary summary = service.client().bulk(changes, note_in(told));
-    EXPECT_EQ(told.size(), 253u);
-    for (const auto& [index, failure] : told)
+    outcomes seen;
+    const imtag::summary summary = service.client().bulk(changes, note_in(seen));
+    EXPECT_EQ(seen.size(), 253u);
+    for (const auto& [index, failure] : seen)
         EXPECT_EQ(failure, "") << index;
     EXPECT_EQ(summary.taken, 253u);
     EXPECT_EQ(summary.done, 253u);
@@ -130,14 +130,14 @@ TEST(bulk, a_change_that_breaks_limits_has_its_outcome_like_any_other) {
     auto& service = fresh();
     const std::vector<change> changes{change::add("alice", {"a"}), change::add("", {std::string(51, 'x')}),
                                       change::remove("al\xff", {"a"}), change::add("bob", std::vector<const char*>())};
-    outcomes told;
-    const imtag::summary summary = service.client().bulk(changes, note_in(told));
+    outcomes seen;
+    const imtag::summary summary = service.client().bulk(changes, note_in(seen));
     EXPECT_EQ(summary.done, 1u);
     EXPECT_EQ(summary.failed, 3u);
-    EXPECT_EQ(told[0], "");
-    EXPECT_NE(told[1].find("51 bytes, at most 50"), std::string::npos) << told[1];
-    EXPECT_NE(told[2].find("not UTF-8 from byte 2 on"), std::string::npos) << told[2];
-    EXPECT_NE(told[3], "");
+    EXPECT_EQ(seen[0], "");
+    EXPECT_NE(seen[1].find("51 bytes, at most 50"), std::string::npos) << seen[1];
+    EXPECT_NE(seen[2].find("not UTF-8 from byte 2 on"), std::string::npos) << seen[2];
+    EXPECT_NE(seen[3], "");
 }
 
 TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled) {
@@ -145,12 +145,12 @@ TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled)
     auto make = [](std::size_t number) {
         return number < 150 ? tagged(number) : throw std::runtime_error("the file is damaged");
     };
-    outcomes told;
+    outcomes seen;
     const auto error = thrown<std::runtime_error>(
-        [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told))); });
+        [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(seen))); });
     EXPECT_STREQ(error.what(), "the file is damaged");
-    EXPECT_EQ(told.size(), 150u);
-    for (const auto& [index, failure] : told) {
+    EXPECT_EQ(seen.size(), 150u);
+    for (const auto& [index, failure] : seen) {
         const bool is_tagged = service.user("user" + std::to_string(index)).find(R"(["a"])") != std::string::npos;
         EXPECT_EQ(is_tagged, failure.empty()) << index << " " << failure;
     }
@@ -158,27 +158,27 @@ TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled)
 
 TEST(bulk, what_the_function_that_is_told_throws_ends_the_telling_and_is_thrown_on) {
     auto& service = fresh();
-    std::size_t told = 0;
+    std::size_t seen = 0;
     const auto run = [&] {
         return service.client().bulk(made_once(tagged, 5000), [&](const imtag::outcome&) {
-            if (++told == 3)
+            if (++seen == 3)
                 throw 7;
         });
     };
     EXPECT_EQ(thrown<int>(run), 7);
-    EXPECT_EQ(told, 3u);
+    EXPECT_EQ(seen, 3u);
 }
 
-TEST(bulk, an_endless_range_is_pulled_as_there_is_room_until_progress_cancels) {
+TEST(bulk, an_endless_range_is_pulled_as_there_is_capacity_until_progress_cancels) {
     auto& service = fresh();
     imtag::progress last;
-    const auto options = imtag::bulk_options{}.room(200).progress([&](const imtag::progress& so_far) {
+    const auto options = imtag::bulk_options{}.capacity(200).progress([&](const imtag::progress& so_far) {
         last = so_far;
         return so_far.done >= 100;
     });
-    outcomes told;
+    outcomes seen;
     const auto error = thrown<imtag::cancelled>(
-        [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(told), options)); });
+        [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(seen), options)); });
     EXPECT_GE(last.done, 100u);
     ASSERT_NE(error.summary(), nullptr);
     EXPECT_EQ(error.summary()->taken, error.summary()->done + error.summary()->failed);
@@ -193,12 +193,12 @@ TEST(bulk, what_progress_throws_cancels_once_and_is_thrown_on) {
         ++asked;
         throw std::runtime_error("enough");
     });
-    outcomes told;
+    outcomes seen;
     const auto error = thrown<std::runtime_error>(
-        [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(told), options)); });
+        [&] { static_cast<void>(service.client().bulk(made_once(tagged), note_in(seen), options)); });
     EXPECT_STREQ(error.what(), "enough");
     EXPECT_EQ(asked, 1);
-    EXPECT_FALSE(told.empty());
+    EXPECT_FALSE(seen.empty());
 }
 
 TEST(bulk, a_token_cancels_at_once_where_the_range_uses_it) {
@@ -210,13 +210,13 @@ TEST(bulk, a_token_cancels_at_once_where_the_range_uses_it) {
         return tagged(number);
     };
     const auto options = imtag::bulk_options{}.linger(std::chrono::milliseconds::max()).cancel(token);
-    outcomes told;
+    outcomes seen;
     const auto error = thrown<imtag::cancelled>(
-        [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told), options)); });
-    EXPECT_EQ(told.size(), 3u);
+        [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(seen), options)); });
+    EXPECT_EQ(seen.size(), 3u);
     EXPECT_EQ(error.summary()->taken, 2u);  // the third found the run ended
     EXPECT_EQ(error.summary()->attempts, 0u);
-    EXPECT_NE(told[2].find("cancelled (not applied"), std::string::npos) << told[2];
+    EXPECT_NE(seen[2].find("cancelled (not applied"), std::string::npos) << seen[2];
 
     const auto later = thrown<imtag::cancelled>(  // the token stays so, for every run that has it
         [&] { static_cast<void>(service.client().bulk(made_once(tagged), ignore, options)); });
@@ -237,12 +237,12 @@ TEST(bulk, a_token_that_another_thread_cancels_lets_an_attempt_end_and_a_second_
                 token.cancel();
         });
         const auto options = imtag::bulk_options{}.cancel(token);
-        outcomes told;
+        outcomes seen;
         const std::vector<change> changes{tagged(0), change::remove("user0", {"a"})};
-        EXPECT_THROW(static_cast<void>(service.client().bulk(changes, note_in(told), options)), imtag::cancelled);
+        EXPECT_THROW(static_cast<void>(service.client().bulk(changes, note_in(seen), options)), imtag::cancelled);
         canceller.join();
-        EXPECT_EQ(told[0].find("possibly applied") != std::string::npos, twice) << told[0];
-        EXPECT_NE(told[1].find("not applied"), std::string::npos) << told[1];
+        EXPECT_EQ(seen[0].find("possibly applied") != std::string::npos, twice) << seen[0];
+        EXPECT_NE(seen[1].find("not applied"), std::string::npos) << seen[1];
     }
 }
 
@@ -259,18 +259,18 @@ TEST(bulk, what_is_thrown_after_a_token_was_cancelled_lets_attempts_end) {
         throw std::runtime_error("enough");
     };
     const auto options = imtag::bulk_options{}.linger(0ms).cancel(token);
-    outcomes told;
-    const auto run = [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(told), options)); };
+    outcomes seen;
+    const auto run = [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(seen), options)); };
     EXPECT_THROW(run(), std::runtime_error);
-    EXPECT_EQ(told, (outcomes{{0, ""}}));
+    EXPECT_EQ(seen, (outcomes{{0, ""}}));
 }
 
 TEST(bulk, a_run_that_is_not_let_in_ends_early_and_says_why) {
     auto& service = fresh();
     const imtag::client client{service.config().secret_key(std::string(64, '0'))};
-    outcomes told;
+    outcomes seen;
     const auto error = thrown<imtag::service_error>(
-        [&] { static_cast<void>(client.bulk(made_once(tagged), note_in(told))); });  // which never ends by itself
+        [&] { static_cast<void>(client.bulk(made_once(tagged), note_in(seen))); });  // which never ends by itself
     EXPECT_NE(error.code(), 0);
     EXPECT_TRUE(imtag::explain(error.code()).known);
     ASSERT_NE(error.summary(), nullptr);
@@ -283,13 +283,13 @@ TEST(bulk, a_change_that_came_when_the_run_had_ended_is_told_too) {
     const imtag::client client{service.config().secret_key(std::string(64, '0'))};
     std::uint64_t made = 0;
     const auto make = [&made](std::size_t number) { return ++made, tagged(number); };
-    std::map<std::uint64_t, imtag::error> told;
-    const auto note = [&told](const imtag::outcome& outcome) { told.emplace(outcome.index, *outcome.error); };
+    std::map<std::uint64_t, imtag::error> seen;
+    const auto note = [&seen](const imtag::outcome& outcome) { seen.emplace(outcome.index, *outcome.error); };
     const auto error = thrown<imtag::service_error>(
-        [&] { static_cast<void>(client.bulk(made_once(make), note, imtag::bulk_options{}.room(10))); });
-    EXPECT_EQ(told.size(), made);
+        [&] { static_cast<void>(client.bulk(made_once(make), note, imtag::bulk_options{}.capacity(10))); });
+    EXPECT_EQ(seen.size(), made);
     EXPECT_EQ(error.summary()->taken, made - 1);  // all but the last, which found the run ended
-    const imtag::error& last = told.at(made - 1);
+    const imtag::error& last = seen.at(made - 1);
     EXPECT_EQ(last.effect(), imtag::effect::not_applied);
     EXPECT_EQ(last.failures().at(0).account, "user" + std::to_string(made - 1));
     EXPECT_EQ(last.undone(), std::vector<std::string_view>{"a"});
@@ -301,13 +301,13 @@ TEST(bulk, options_reach_the_library) {
     const auto options = imtag::bulk_options{}
                              .timeout(300ms)
                              .attempt_timeout(200ms)
-                             .settling_time(0ms)
+                             .late_window(0ms)
                              .linger(std::chrono::milliseconds::max())
-                             .room(10);
-    outcomes told;
-    EXPECT_THROW(static_cast<void>(service.client().bulk(std::vector<change>{tagged(1)}, note_in(told), options)),
-                 imtag::timeout_error);  // the service gave out
-    EXPECT_NE(told[0].find("possibly applied"), std::string::npos) << told[0];
+                             .capacity(10);
+    outcomes seen;
+    EXPECT_THROW(static_cast<void>(service.client().bulk(std::vector<change>{tagged(1)}, note_in(seen), options)),
+                 imtag::timeout_error);  // the service became unavailable
+    EXPECT_NE(seen[0].find("possibly applied"), std::string::npos) << seen[0];
 }
 
 TEST(bulk, a_client_that_was_closed_says_so) {

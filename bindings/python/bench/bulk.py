@@ -43,7 +43,7 @@ def run(client: imtag.Client, source: Callable[[], Iterator[imtag.Change] | list
 
 def submit(client: imtag.Client) -> None:
     """Make all changes by a batcher."""
-    with client.batcher(room=CHANGES) as batcher:
+    with client.batcher(capacity=CHANGES) as batcher:
         futures = [batcher.submit(change) for change in changes()]
     assert all(future.exception(0) is None for future in futures)
 

@@ -162,13 +162,13 @@ def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
     flushed: list[bool] = []
     submit_to_library = lib.im_batcher_submit_flat
 
-    def waits_for_room(*arguments: Any) -> int:
+    def waits_for_capacity(*arguments: Any) -> int:
         flushed.append(flushes(batcher))
         status: int = submit_to_library(*arguments)
         return status
 
     with client.batcher(linger=0) as batcher:
-        monkeypatch.setattr(lib, "im_batcher_submit_flat", waits_for_room)
+        monkeypatch.setattr(lib, "im_batcher_submit_flat", waits_for_capacity)
         batcher.submit(imtag.add("u", ["a"])).result(20)
     assert flushed == [True]
 
@@ -224,14 +224,14 @@ def test_a_close_whose_time_is_up_may_be_called_again(emulator: Emulator, client
 
 
 def test_a_full_batcher_fails_or_waits_as_it_is_set(client: imtag.Client) -> None:
-    with client.batcher(linger=LONG, room=2, when_full="fail", timeout=LONG) as batcher:
-        # with as many as there is room for nothing lingers
+    with client.batcher(linger=LONG, capacity=2, when_full="fail", timeout=LONG) as batcher:
+        # with the capacity reached nothing lingers
         with pytest.raises(imtag.Full) as full:
             submit(batcher, 5000)
         assert isinstance(full.value, imtag.ChangeError)
         assert full.value.effect is imtag.Effect.NOT_APPLIED
         assert full.value.retryable
-    with client.batcher(linger=LONG, room=2, when_full="wait", timeout=LONG) as batcher:
+    with client.batcher(linger=LONG, capacity=2, when_full="wait", timeout=LONG) as batcher:
         futures = submit(batcher, 20)
     assert all(future.exception(0) is None for future in futures)
 
@@ -239,8 +239,8 @@ def test_a_full_batcher_fails_or_waits_as_it_is_set(client: imtag.Client) -> Non
 def test_options_that_cannot_be_are_refused(client: imtag.Client) -> None:
     with pytest.raises(imtag.SettingsError, match="when_full: 'explode', expected 'wait' or 'fail'"):
         client.batcher(when_full="explode")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="room: float, expected int"):
-        client.batcher(room=2.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="capacity: float, expected int"):
+        client.batcher(capacity=2.5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="linger: str, expected seconds"):
         client.bulk([], linger="1")  # type: ignore[arg-type]
     with client.batcher() as batcher:
@@ -250,7 +250,7 @@ def test_options_that_cannot_be_are_refused(client: imtag.Client) -> None:
             pickle.dumps(batcher)
 
 
-def test_a_change_that_is_given_up_knows_whether_it_was_sent(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_change_that_is_abandoned_knows_whether_it_was_sent(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", HANGS)
     cancelled = imtag.Cancel()
     cancelled.cancel()

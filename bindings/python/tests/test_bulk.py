@@ -108,9 +108,9 @@ def test_finish_keeps_the_errors_of_those_that_failed(client: imtag.Client) -> N
     assert run.finish() == summary
 
 
-def test_an_endless_input_is_pulled_as_there_is_room_until_the_run_is_cancelled(client: imtag.Client) -> None:
+def test_an_endless_input_is_pulled_as_there_is_capacity_until_the_run_is_cancelled(client: imtag.Client) -> None:
     changes = (imtag.add(f"u{number}", ["a"]) for number in itertools.count())
-    run = client.bulk(changes, room=200, progress=lambda summary: summary.done > 100)
+    run = client.bulk(changes, capacity=200, progress=lambda summary: summary.done > 100)
     with pytest.raises(imtag.Cancelled):
         run.finish()
     assert run.summary.taken == run.summary.done + run.summary.failed
@@ -136,7 +136,7 @@ def test_outcomes_come_while_the_input_goes_on(client: imtag.Client) -> None:
             most_ahead = max(most_ahead, pulled - had)
             yield change
 
-    for outcome in client.bulk(counted(), room=200, linger=0):
+    for outcome in client.bulk(counted(), capacity=200, linger=0):
         assert outcome.error is None
         had += 1
     assert had == 5000
@@ -145,11 +145,11 @@ def test_outcomes_come_while_the_input_goes_on(client: imtag.Client) -> None:
 
 def test_progress_is_told_on_the_calling_thread_how_far_the_run_is(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 500})
-    told: list[tuple[int, imtag.Summary]] = []
-    run = client.bulk(users(3), progress=lambda summary: told.append((threading.get_ident(), summary)))
+    seen: list[tuple[int, imtag.Summary]] = []
+    run = client.bulk(users(3), progress=lambda summary: seen.append((threading.get_ident(), summary)))
     assert run.finish().done == 3
-    assert {thread for thread, _ in told} == {threading.get_ident()}
-    assert (3, 3) in {(summary.taken, summary.unsettled) for _, summary in told}
+    assert {thread for thread, _ in seen} == {threading.get_ident()}
+    assert (3, 3) in {(summary.taken, summary.unsettled) for _, summary in seen}
 
 
 def test_progress_that_says_so_ends_the_run_and_sees_through_what_is_under_way(

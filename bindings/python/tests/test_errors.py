@@ -89,7 +89,7 @@ def test_a_timeout_of_nothing_is_over_before_anything_is_sent(emulator: Emulator
     assert emulator.arrivals() == 0
 
 
-def test_an_attempt_that_hangs_is_given_up_and_made_again(emulator: Emulator, client: imtag.Client) -> None:
+def test_an_attempt_that_hangs_is_abandoned_and_made_again(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", HANGS)
     assert client.add_tag(USERS, timeout=20, attempt_timeout=0.2).attempts == 2
 

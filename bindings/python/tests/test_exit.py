@@ -78,7 +78,7 @@ def changes():
         yield imtag.add("endless", ["a"])
 
 def iterate():
-    for _ in client.bulk(changes(), room=10, progress=lambda summary: None):
+    for _ in client.bulk(changes(), capacity=10, progress=lambda summary: None):
         begun.set()
 
 settings = json.loads(sys.argv[1])

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     SomeFailed = 1,
     Usage = 2,
     Settings = 3,
-    GaveOut = 4,
+    Unavailable = 4,
     Interrupted = 130,
 }
 
@@ -22,7 +22,7 @@ impl Exit {
         Exit::SomeFailed,
         Exit::Usage,
         Exit::Settings,
-        Exit::GaveOut,
+        Exit::Unavailable,
         Exit::Interrupted,
     ];
 
@@ -42,7 +42,7 @@ impl Exit {
             Exit::Settings => {
                 "credentials or settings are missing, wrong, or refused by the service"
             }
-            Exit::GaveOut => {
+            Exit::Unavailable => {
                 "the service or the network was unavailable, or this machine denied something: the same import command goes on"
             }
             Exit::Interrupted => {
@@ -59,7 +59,7 @@ impl Exit {
             _ => match error.scope() {
                 Scope::Request | Scope::Account | Scope::Tag => Exit::SomeFailed,
                 Scope::App => Exit::Settings,
-                Scope::Service => Exit::GaveOut,
+                Scope::Service => Exit::Unavailable,
             },
         }
     }

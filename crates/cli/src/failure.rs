@@ -79,21 +79,21 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             CommandError::Read(ReadError::File(error)) if error.is_of_this_machine() => {
-                Exit::GaveOut
+                Exit::Unavailable
             }
             CommandError::Usage(_)
             | CommandError::Invalid(_)
             | CommandError::Read(ReadError::File(_)) => Exit::Usage,
-            CommandError::Read(ReadError::Group(_)) => Exit::GaveOut,
-            CommandError::Journal(error) if error.is_of_this_machine() => Exit::GaveOut,
-            CommandError::BadRows(error) if error.is_of_this_machine() => Exit::GaveOut,
+            CommandError::Read(ReadError::Group(_)) => Exit::Unavailable,
+            CommandError::Journal(error) if error.is_of_this_machine() => Exit::Unavailable,
+            CommandError::BadRows(error) if error.is_of_this_machine() => Exit::Unavailable,
             CommandError::Journal(_) | CommandError::BadRows(_) => Exit::Usage,
             #[cfg(feature = "emulator")]
             CommandError::Foreign(_) => Exit::Usage,
             CommandError::Settings(_) | CommandError::UserSig(_) => Exit::Settings,
             #[cfg(feature = "emulator")]
-            CommandError::Emulator(_) => Exit::GaveOut,
-            CommandError::Machine { .. } | CommandError::Output(_) => Exit::GaveOut,
+            CommandError::Emulator(_) => Exit::Unavailable,
+            CommandError::Machine { .. } | CommandError::Output(_) => Exit::Unavailable,
             CommandError::Interrupted | CommandError::Declined => Exit::Interrupted,
         }
     }

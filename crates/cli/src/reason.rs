@@ -45,7 +45,7 @@ impl Reason {
         match (error.cause(), error.refusal()) {
             (ChangeCause::Request(error), _) => Reason::of_error(error),
             // the code is not the user's, but ended the run
-            (ChangeCause::Ended(_), _) | (_, None) => Reason::ours(error.why(), error.remedy()),
+            (ChangeCause::Ended(_), _) | (_, None) => Reason::ours(error.reason(), error.remedy()),
             (_, Some(refusal)) => Reason::of_refusal(refusal),
         }
     }
@@ -71,7 +71,7 @@ impl Reason {
                 reason
             }
             Cause::Partial(partial) => Reason::of_refusal(&partial.failures[0].refusal),
-            _ => Reason::ours(error.why(), error.remedy()),
+            _ => Reason::ours(error.reason(), error.remedy()),
         }
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Display for Reason {
         match self.code.map(Code) {
             Some(code) => {
                 let text = self.reason.clone();
-                write!(f, "{}", Refusal { code, text }.words())?;
+                write!(f, "{}", Refusal { code, text }.code_and_text())?;
             }
             None => write!(f, "{}", Shown(&self.reason))?,
         }

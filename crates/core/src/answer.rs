@@ -51,7 +51,7 @@ pub enum Verdict {
 
 /// A request answered with a code other than 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} ({})", self.words(), .code.remedy())]
+#[error("{} ({})", self.code_and_text(), .code.remedy())]
 pub struct Refusal {
     /// The service's code.
     pub code: Code,
@@ -72,7 +72,7 @@ impl Refusal {
     /// The refusal in words, without the remedy: `70107 "no such account"`. Of a long text the start, and `…`. What is not
     /// the service's own text, as that is empty, is not in quotes: `70107 an account was never imported`.
     #[must_use]
-    pub fn words(&self) -> impl fmt::Display {
+    pub fn code_and_text(&self) -> impl fmt::Display {
         let (code, reason) = (self.code, self.reason());
         let without_a_text = Refusal {
             code,

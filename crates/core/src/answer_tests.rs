@@ -376,11 +376,14 @@ fn what_is_not_the_services_own_text_is_not_in_quotes() {
         text: text.to_owned(),
     };
     let said = refusal(70107, "no such account");
-    assert_eq!(said.words().to_string(), "70107 \"no such account\"");
+    assert_eq!(
+        said.code_and_text().to_string(),
+        "70107 \"no such account\""
+    );
     let silent = refusal(70107, "");
     assert_eq!(
         silent.to_string(),
         "70107 an account was never imported (import the account first, or let its user log in once)"
     );
-    assert_eq!(refusal(1, "").words().to_string(), "1 no text");
+    assert_eq!(refusal(1, "").code_and_text().to_string(), "1 no text");
 }

@@ -25,7 +25,7 @@ pub enum Effect {
 impl Effect {
     /// The effect of a failed `operation`: [`NotRead`](Effect::NotRead) for a get, which changes nothing.
     #[must_use]
-    pub fn of_failed(self, operation: Operation) -> Effect {
+    pub fn for_operation(self, operation: Operation) -> Effect {
         if operation == Operation::Get {
             Effect::NotRead
         } else {
@@ -330,9 +330,9 @@ mod tests {
     fn a_get_that_failed_is_not_read_and_any_other_operation_has_its_effect() {
         let effects = [NotApplied, PossiblyApplied, Effect::Applied];
         for effect in effects {
-            assert_eq!(effect.of_failed(Operation::Get), Effect::NotRead);
+            assert_eq!(effect.for_operation(Operation::Get), Effect::NotRead);
             for operation in [Operation::Add, Operation::Remove, Operation::Clear] {
-                assert_eq!(effect.of_failed(operation), effect);
+                assert_eq!(effect.for_operation(operation), effect);
             }
         }
     }

@@ -125,7 +125,7 @@ impl SecretKey {
 
     /// Whether it looks as the keys of the console do. No page promises that all do.
     #[must_use]
-    pub fn is_of_usual_form(&self) -> bool {
+    pub fn has_usual_form(&self) -> bool {
         self.0.len() == 64 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_usual_key_has_64_hexadecimal_characters() {
-        let usual = |key: String| SecretKey::new(key).unwrap().is_of_usual_form();
+        let usual = |key: String| SecretKey::new(key).unwrap().has_usual_form();
         assert!(usual("0123456789abcDEF".repeat(4)));
         assert!(!usual("0123456789abcdef".repeat(3)));
         assert!(!usual("0123456789abcdeg".repeat(4)));

@@ -70,7 +70,7 @@ pub unsafe extern "C" fn im_batcher_clear_tags(
 }
 
 /// Takes a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
-/// id. Waits for room where the batcher is full and set to wait.
+/// id. Waits for capacity where the batcher is full and set to wait.
 ///
 /// batcher  not NULL; any thread; not freed during the call
 /// id       any number; the library only hands it back
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn im_batcher_clear_tags(
 /// tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
 /// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. IM_FULL,
-/// IM_CLOSED, IM_TIMEOUT (no room for as long as the batcher's time for a change) it is not taken.
+/// IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_submit_add_tag(
     batcher: *mut im_batcher,
@@ -134,8 +134,9 @@ pub unsafe extern "C" fn im_batcher_submit_clear_tags(
 /// text_len      bytes of it
 /// lengths       the bytes of each, in the same order; they add up to text_len
 /// length_count  how many: the account and all tags
-/// timeout_ms    for the change, with its wait for room, its retries and all; UINT64_MAX: the batcher's. 0: IM_TIMEOUT, and
-///               it is not taken. A caller that waits no longer when it is up says so by im_batcher_withdraw
+/// timeout_ms    for the change, with its wait for capacity, its retries and all; UINT64_MAX: the batcher's. 0:
+///               IM_TIMEOUT, and it is not taken. A caller that waits no longer when it is up says so by
+///               im_batcher_withdraw
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_submit_flat(
     batcher: *mut im_batcher,
@@ -157,8 +158,9 @@ pub unsafe extern "C" fn im_batcher_submit_flat(
     })
 }
 
-/// Says of a change that was not submitted why it was not: for bindings that wait for room, or see that it is too late,
-/// by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of im_batcher_submit_flat.
+/// Says of a change that was not submitted why it was not: for bindings that wait for capacity, or see that it is too
+/// late, by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of
+/// im_batcher_submit_flat.
 ///
 /// batcher  NULL where it is freed already: the limits are those that are documented
 /// why      IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
@@ -178,7 +180,7 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
     status!(error, || {
         let why = match why {
             IM_TIMEOUT => ChangeCause::Expired,
-            IM_CANCELLED => ChangeCause::GivenUp,
+            IM_CANCELLED => ChangeCause::Abandoned,
             IM_CLOSED => ChangeCause::Closed,
             other => {
                 let reasons = "IM_TIMEOUT, IM_CANCELLED or IM_CLOSED";

@@ -38,12 +38,12 @@ pub struct im_batcher {
 /// What a batcher does with a change when it is full: `IM_WAIT`, `IM_FAIL` or `IM_SIGNAL`.
 pub type im_when_full = i32;
 
-/// It waits for room, until the change's time is up.
+/// It waits for capacity, until the change's time is up.
 pub const IM_WAIT: im_when_full = 1;
 /// It refuses the change at once: `IM_FULL`.
 pub const IM_FAIL: im_when_full = 2;
-/// The same, and `im_batcher_poll` comes back once there is room, also without an outcome: for bindings that wait for
-/// room without a thread for each that waits. Each refusal asks for it anew.
+/// The same, and `im_batcher_poll` comes back once there is capacity, also without an outcome: for bindings that wait
+/// for capacity without a thread for each that waits. Each refusal asks for it anew.
 pub const IM_SIGNAL: im_when_full = 3;
 
 impl im_batcher {
@@ -132,11 +132,11 @@ pub unsafe extern "C" fn im_batcher_set_linger_ms(
 /// Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
 /// as 1. With as many the batcher is full.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn im_batcher_set_room(
+pub unsafe extern "C" fn im_batcher_set_capacity(
     batcher: *mut im_batcher,
     changes: usize,
 ) -> im_status {
-    set!(batcher, |options| options.room(changes))
+    set!(batcher, |options| options.capacity(changes))
 }
 
 /// Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
@@ -176,15 +176,15 @@ pub unsafe extern "C" fn im_batcher_set_attempt_timeout_ms(
         .attempt_timeout(Duration::from_millis(timeout_ms)))
 }
 
-/// Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
+/// Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
 /// of another kind waits; 10,000 without. No page of the service says how late it can be.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn im_batcher_set_settling_time_ms(
+pub unsafe extern "C" fn im_batcher_set_late_window_ms(
     batcher: *mut im_batcher,
     time_ms: u64,
 ) -> im_status {
     set!(batcher, |options| options
-        .settling_time(Duration::from_millis(time_ms)))
+        .late_window(Duration::from_millis(time_ms)))
 }
 
 /// Hands out the submitted changes whose outcomes arrived since the last poll. Waits for one, at most so long, also where
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn im_batcher_set_settling_time_ms(
 /// completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
 /// error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
-/// is room again. That changes failed is no failure of this function.
+/// is capacity again. That changes failed is no failure of this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_poll(
     batcher: *mut im_batcher,
@@ -203,8 +203,8 @@ pub unsafe extern "C" fn im_batcher_poll(
     error: *mut *mut im_error,
 ) -> im_status {
     status!(error, out(completions), |batcher| {
-        let settled = batcher.started()?.poll(Duration::from_millis(timeout_ms));
-        im_completions::give(settled, &completions);
+        let outcomes = batcher.started()?.poll(Duration::from_millis(timeout_ms));
+        im_completions::give(outcomes, &completions);
         Ok(())
     })
 }

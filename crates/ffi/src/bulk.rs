@@ -175,19 +175,16 @@ pub unsafe extern "C" fn im_bulk_set_attempt_timeout_ms(
         .attempt_timeout(Duration::from_millis(timeout_ms)))
 }
 
-/// Sets for how long an attempt that was given up may still have its effect, and so how long the account's next change
+/// Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
 /// of another kind waits; 10,000 without. No page of the service says how late it can be.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn im_bulk_set_settling_time_ms(
-    bulk: *mut im_bulk,
-    time_ms: u64,
-) -> im_status {
+pub unsafe extern "C" fn im_bulk_set_late_window_ms(bulk: *mut im_bulk, time_ms: u64) -> im_status {
     set!(bulk, |options| options
-        .settling_time(Duration::from_millis(time_ms)))
+        .late_window(Duration::from_millis(time_ms)))
 }
 
 /// Sets how long a change waits for others to share its request, while more may come; 1,000 without. UINT64_MAX: until
-/// 100 users are together, or as many changes as there is room for. After im_bulk_end_of_input nothing waits.
+/// 100 users are together, or the capacity is reached. After im_bulk_end_of_input nothing waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_linger_ms(bulk: *mut im_bulk, linger_ms: u64) -> im_status {
     set!(bulk, |options| options
@@ -197,8 +194,8 @@ pub unsafe extern "C" fn im_bulk_set_linger_ms(bulk: *mut im_bulk, linger_ms: u6
 /// Sets how many changes are held before they are sent; 4,096 without, and 0 is as 1. A push waits while it holds as
 /// many. The more, the fewer requests users of many tags need.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn im_bulk_set_room(bulk: *mut im_bulk, changes: usize) -> im_status {
-    set!(bulk, |options| options.room(changes))
+pub unsafe extern "C" fn im_bulk_set_capacity(bulk: *mut im_bulk, changes: usize) -> im_status {
+    set!(bulk, |options| options.capacity(changes))
 }
 
 /// Sets a function that is called while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
@@ -250,8 +247,8 @@ pub unsafe extern "C" fn im_bulk_poll(
     error: *mut *mut im_error,
 ) -> im_status {
     status!(error, out(completions), |bulk| {
-        let settled = bulk.run()?.poll(Duration::from_millis(timeout_ms));
-        im_completions::give(settled, &completions);
+        let outcomes = bulk.run()?.poll(Duration::from_millis(timeout_ms));
+        im_completions::give(outcomes, &completions);
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! Outcomes of changes, as bulk runs and batchers hand them out.
 
-use imtag_transport::Settled;
+use imtag_transport::Completion;
 
 use crate::error::im_error;
 use crate::handle::{Out, free, list, read};
@@ -18,15 +18,15 @@ pub struct im_completions {
 }
 
 impl im_completions {
-    fn new(settled: Vec<Settled>) -> im_completions {
+    fn new(outcomes: Vec<Completion>) -> im_completions {
         let mut completions = im_completions {
-            ids: Vec::with_capacity(settled.len()),
+            ids: Vec::with_capacity(outcomes.len()),
             failed: Vec::new(),
             errors: Vec::new(),
         };
-        for (index, settled) in settled.into_iter().enumerate() {
-            completions.ids.push(settled.id);
-            if let Err(error) = settled.result {
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            completions.ids.push(outcome.id);
+            if let Err(error) = outcome.result {
                 completions.failed.push(index);
                 completions.errors.push(*Box::from(&error));
             }
@@ -35,9 +35,9 @@ impl im_completions {
     }
 
     /// Leaves them; nothing for none.
-    pub(crate) fn give(settled: Vec<Settled>, out: &Out<im_completions>) {
-        if !settled.is_empty() {
-            out.give(|| im_completions::new(settled));
+    pub(crate) fn give(outcomes: Vec<Completion>, out: &Out<im_completions>) {
+        if !outcomes.is_empty() {
+            out.give(|| im_completions::new(outcomes));
         }
     }
 }

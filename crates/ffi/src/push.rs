@@ -65,7 +65,8 @@ pub unsafe extern "C" fn im_bulk_clear_tags(
         .push(id, args!(Clear, account, ptr::null(), 0)))
 }
 
-/// Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken. Waits for room as im_bulk_add_tag, whose limits and statuses it has.
+/// Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken.
+/// Waits for capacity as im_bulk_add_tag, whose limits and statuses it has.
 ///
 /// operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
 /// first_id      the id of the first change; the others' follow, one by one

@@ -2,7 +2,7 @@
 //! do not know as a failure.
 
 use imtag_core::{Effect, RetryClass};
-use imtag_transport::{Cause, ChangeCause, EndedEarly};
+use imtag_transport::{Cause, ChangeCause, RunError};
 
 /// How a call ended: one of `IM_OK` to `IM_NO_THREAD`.
 pub type im_status = i32;
@@ -92,14 +92,14 @@ pub(crate) fn status_of_change(cause: &ChangeCause) -> im_status {
         ChangeCause::Invalid(_) => IM_INVALID,
         ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => IM_SERVICE,
         ChangeCause::Request(error)
-        | ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+        | ChangeCause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
             status_of(error.cause())
         }
         ChangeCause::Expired | ChangeCause::NotAnswered => IM_TIMEOUT,
-        ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => IM_CANCELLED,
+        ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => IM_CANCELLED,
         ChangeCause::Full => IM_FULL,
         ChangeCause::Closed => IM_CLOSED,
-        ChangeCause::OfAnotherProcess => IM_MISUSE,
+        ChangeCause::Forked => IM_MISUSE,
         ChangeCause::NoThread(_) => IM_NO_THREAD,
         // with whatever this version of the interface has no status for
         _ => IM_DEFECT,

@@ -64,7 +64,7 @@ impl im_str {
 ///
 /// text  borrowed: the string points to it
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn im_str_of(text: *const c_char) -> im_str {
+pub unsafe extern "C" fn im_str_from(text: *const c_char) -> im_str {
     guarded(im_str::EMPTY, || {
         if text.is_null() {
             return im_str::EMPTY;
@@ -97,7 +97,7 @@ mod tests {
     fn a_text_that_ends_with_a_nul_is_a_string_without_it() {
         let string = |text: *const c_char| {
             // SAFETY: NULL, or a literal.
-            let made = unsafe { im_str_of(text) };
+            let made = unsafe { im_str_from(text) };
             (made.data, made.len)
         };
         let text = c"vip".as_ptr();

@@ -159,8 +159,7 @@ impl<'c, R: Request> Call<'c, R> {
                 }
                 Decision::AwaitService => {
                     // a socket that this machine refuses must not hold up calls that have a connection
-                    let unanswered =
-                        kind == FailedAttempt::Unanswered && !cause.is_refusal_of_this_machine();
+                    let unanswered = kind == FailedAttempt::Unanswered && !cause.is_local_failure();
                     let deadline = self.wait_scope.deadline;
                     self.place.failed(&cause, unanswered, started, deadline);
                     self.last_failure = Some(cause);
@@ -356,7 +355,7 @@ impl<'c, R: Request> Call<'c, R> {
             operation: R::OPERATION,
             cause,
             refused,
-            effect: self.effect.of_failed(R::OPERATION),
+            effect: self.effect.for_operation(R::OPERATION),
             attempts: self.attempts,
             sent: self.sent,
             stopped,

@@ -5,7 +5,7 @@ use std::io;
 use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, shortened};
 
 use crate::Outcome;
-use crate::http::is_refusal_of_this_machine;
+use crate::http::is_local_failure;
 use crate::redact::redact;
 use crate::wait::WaitEnd;
 
@@ -169,9 +169,9 @@ impl Cause {
     }
 
     /// True if this machine had no file, port, memory or thread for a connection. It says nothing about the service.
-    pub(crate) fn is_refusal_of_this_machine(&self) -> bool {
+    pub(crate) fn is_local_failure(&self) -> bool {
         match self {
-            Cause::Network { source, .. } => is_refusal_of_this_machine(source),
+            Cause::Network { source, .. } => is_local_failure(source),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imtag_core::schedule::{ChangeFailure, FailureCause};
 use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass, Scope};
 
-use crate::{Cause, EndedEarly, Error};
+use crate::{Cause, Error, RunError};
 
 /// A change that is not done, or not in full.
 #[derive(Debug, Clone)]
@@ -33,17 +33,17 @@ pub enum ChangeCause {
     /// Its time was up before it was sent.
     Expired,
     /// It was cancelled by its caller.
-    GivenUp,
+    Abandoned,
     /// Its caller's time was up before it was answered.
     NotAnswered,
     /// The bulk run ended before it was sent, for this.
-    Ended(EndedEarly),
+    Ended(RunError),
     /// The batcher is full, and does not wait.
     Full,
     /// The bulk run or batcher is closed.
     Closed,
     /// The bulk run or batcher belongs to the process that this one was forked from.
-    OfAnotherProcess,
+    Forked,
     /// The system gives no thread to send with.
     NoThread(Arc<std::io::Error>),
     /// A defect of the library, after it may have been sent.
@@ -138,7 +138,7 @@ impl ChangeError {
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match &self.cause {
-            ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+            ChangeCause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
                 refusal_of(error)
             }
             cause => cause.refusal(),
@@ -159,7 +159,7 @@ impl ChangeError {
                 }
             }
             ChangeCause::Request(error) => error.scope(),
-            ChangeCause::Ended(EndedEarly::Refused(_)) => Scope::App,
+            ChangeCause::Ended(RunError::Refused(_)) => Scope::App,
             _ => Scope::Service,
         }
     }
@@ -169,19 +169,19 @@ impl ChangeError {
     pub fn retryable(&self) -> bool {
         match &self.cause {
             ChangeCause::Invalid(_)
-            | ChangeCause::OfAnotherProcess
-            | ChangeCause::Ended(EndedEarly::OfAnotherProcess)
+            | ChangeCause::Forked
+            | ChangeCause::Ended(RunError::Forked)
             | ChangeCause::Closed => false,
             ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
                 refusal.code.retry() != RetryClass::Never
             }
             ChangeCause::Request(error) => error.retryable(),
-            ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+            ChangeCause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
                 error.retryable()
             }
-            ChangeCause::Ended(EndedEarly::Cancelled)
+            ChangeCause::Ended(RunError::Cancelled)
             | ChangeCause::Expired
-            | ChangeCause::GivenUp
+            | ChangeCause::Abandoned
             | ChangeCause::NotAnswered
             | ChangeCause::Full
             | ChangeCause::NoThread(_)

@@ -89,7 +89,7 @@ impl Credentials {
     pub(crate) fn kind(&self) -> Kind {
         match &self.0 {
             Source::Key(key) => Kind::Key {
-                usual: key.is_of_usual_form(),
+                usual: key.has_usual_form(),
             },
             Source::Ready(_) => Kind::Ready,
             Source::Callback(_) => Kind::Callback,

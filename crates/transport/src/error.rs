@@ -147,8 +147,8 @@ impl Error {
 
     /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
     #[must_use]
-    pub fn is_refusal_of_this_machine(&self) -> bool {
-        self.cause.is_refusal_of_this_machine()
+    pub fn is_local_failure(&self) -> bool {
+        self.cause.is_local_failure()
     }
 
     /// True if the service had answered before, so what looks like a wrong endpoint was an outage.

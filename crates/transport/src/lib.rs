@@ -36,8 +36,8 @@ pub use error::Error;
 pub use options::CallOptions;
 pub use outcome::Outcome;
 pub use pipeline::batcher::{Batcher, BatcherOptions, Unfinished, WhenFull};
-pub use pipeline::bulk::{Bulk, BulkOptions, BulkRun, Progress, Settled, Summary};
-pub use pipeline::health::EndedEarly;
+pub use pipeline::bulk::{Bulk, BulkOptions, BulkRun, Completion, Progress, Summary};
+pub use pipeline::health::RunError;
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

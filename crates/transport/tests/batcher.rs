@@ -127,13 +127,16 @@ fn an_account_that_failed_is_tried_again_when_it_is_asked_for_again() {
     batcher.add_tag("u", ["a"]).unwrap(); // imported meanwhile
 }
 
-/// A batcher with room for two, of which the first two are under way, unanswered for so long, and two more wait.
+/// A batcher with a capacity of two, of which the first two are under way, unanswered for so long, and two more wait.
 fn full(emulator: &Emulator, when_full: WhenFull, answer_after: Duration) -> Batcher {
     let late = Fault::delay(Duration::ZERO).answer_delayed(answer_after);
     // of those that wait as well: when they are sent is none of these tests' business
     emulator.faults(Operation::Add, vec![late; 3]);
     let options = client(emulator).batcher().linger(LONG).timeout(LONG);
-    let options = options.attempt_timeout(LONG).room(2).when_full(when_full);
+    let options = options
+        .attempt_timeout(LONG)
+        .capacity(2)
+        .when_full(when_full);
     let batcher = options.start();
     batcher.submit(0, user(0)).unwrap();
     batcher.submit(1, user(1)).unwrap();
@@ -156,7 +159,7 @@ fn a_full_batcher_that_is_to_fail_refuses_at_once() {
 }
 
 #[test]
-fn a_full_batcher_that_is_to_wait_takes_the_change_when_there_is_room() {
+fn a_full_batcher_that_is_to_wait_takes_the_change_when_there_is_capacity() {
     let emulator = emulator();
     let batcher = full(&emulator, WhenFull::Wait, Duration::from_millis(100));
     batcher.submit(4, user(4)).unwrap();
@@ -166,7 +169,7 @@ fn a_full_batcher_that_is_to_wait_takes_the_change_when_there_is_room() {
 }
 
 #[test]
-fn a_wait_for_room_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
+fn a_wait_for_capacity_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
     let emulator = emulator();
     let batcher = full(&emulator, WhenFull::Wait, LONG);
     let call = |options| batcher.call(user(4), &options).unwrap_err();
@@ -177,7 +180,7 @@ fn a_wait_for_room_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
         let waiting = scope.spawn(|| call(CallOptions::new().cancel(&token)));
         token.cancel();
         let error = waiting.join().unwrap();
-        assert!(matches!(error.cause(), ChangeCause::GivenUp));
+        assert!(matches!(error.cause(), ChangeCause::Abandoned));
         let waiting = scope.spawn(|| call(within(LONG)));
         let unfinished = batcher.close(&within(Duration::from_millis(50)));
         assert_eq!(unfinished.unwrap_err().changes, 4);
@@ -217,7 +220,7 @@ fn a_caller_that_is_cancelled_knows_whether_its_change_was_sent() {
         })
     };
     let error = cancelled_once(&|| batcher.unsettled() == 1);
-    assert!(matches!(error.cause(), ChangeCause::GivenUp));
+    assert!(matches!(error.cause(), ChangeCause::Abandoned));
     assert_eq!(error.effect(), Effect::NotApplied);
     assert_eq!(emulator.stats().arrivals(), 0);
 
@@ -249,7 +252,7 @@ fn a_caller_that_is_late_or_cancelled_already_has_nothing_sent() {
             assert_eq!(error.effect(), Effect::NotApplied);
             assert!(matches!(
                 error.cause(),
-                ChangeCause::GivenUp | ChangeCause::Expired
+                ChangeCause::Abandoned | ChangeCause::Expired
             ));
         }
     }
@@ -343,11 +346,11 @@ fn a_thread_that_polls_hears_of_the_last_outcome_after_a_close_that_ran_out_of_t
 }
 
 #[test]
-fn a_full_batcher_has_room_when_a_request_is_made_and_not_when_it_is_answered() {
+fn a_full_batcher_has_capacity_when_a_request_is_made_and_not_when_it_is_answered() {
     let emulator = emulator();
     emulator.faults(Operation::Add, vec![Fault::delay(LONG); 3]);
     let client = builder(&emulator.endpoint()).build().unwrap();
-    let batcher = client.batcher().room(1).start();
+    let batcher = client.batcher().capacity(1).start();
     for id in 0..3 {
         batcher.submit(id, user(id)).unwrap(); // the third only if the second has gone
     }
@@ -359,7 +362,7 @@ fn a_full_batcher_has_room_when_a_request_is_made_and_not_when_it_is_answered() 
 fn an_abandoned_batcher_says_how_much_it_cost_and_holds_up_nobody() {
     let emulator = emulator();
     let client = client(&emulator);
-    let options = client.batcher().linger(LONG).settling_time(Duration::ZERO);
+    let options = client.batcher().linger(LONG).late_window(Duration::ZERO);
     let batcher = options.start();
     for id in 0..42 {
         batcher.submit(id, user(id)).unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Change, ChangeCause, ChangeError, Client, Effect, Generation, Operation, Settled, Summary,
+    Change, ChangeCause, ChangeError, Client, Completion, Effect, Generation, Operation, Summary,
 };
 use support::*;
 
@@ -22,8 +22,8 @@ fn run(
     changes: impl IntoIterator<Item = Change>,
 ) -> (Vec<(u64, ChangeError)>, Summary) {
     let mut run = client.bulk().run(changes);
-    let failed = run.by_ref().filter_map(|settled| {
-        let Settled { id, result, .. } = settled;
+    let failed = run.by_ref().filter_map(|completion| {
+        let Completion { id, result, .. } = completion;
         result.err().map(|error| (id, error))
     });
     let mut failed: Vec<_> = failed.collect();
@@ -44,7 +44,7 @@ fn users_are_packed_into_as_few_requests_as_can_be() {
     let emulator = emulator();
     let client = client(&emulator);
     let mut run = client.bulk().run(users(2_000));
-    let mut ids: Vec<u64> = run.by_ref().map(|settled| settled.id).collect();
+    let mut ids: Vec<u64> = run.by_ref().map(|completion| completion.id).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..2_000).collect::<Vec<_>>());
     let summary = run.finish();
@@ -168,9 +168,9 @@ fn an_account_known_to_be_bad_is_not_sent_again() {
         bulk.push(id, change).unwrap();
     }
     let summary = bulk.finish();
-    for settled in bulk.poll(Duration::ZERO) {
-        let Err(error) = settled.result else {
-            assert_eq!(settled.id, 3);
+    for completion in bulk.poll(Duration::ZERO) {
+        let Err(error) = completion.result else {
+            assert_eq!(completion.id, 3);
             continue;
         };
         assert!(
@@ -260,8 +260,8 @@ fn outcomes_are_yielded_while_the_input_goes_on() {
         most_ahead = most_ahead.max(pulled - yielded.get());
         change
     });
-    for settled in client.bulk().room(200).run(input) {
-        settled.result.unwrap();
+    for completion in client.bulk().capacity(200).run(input) {
+        completion.result.unwrap();
         yielded.set(yielded.get() + 1);
     }
     assert_eq!(yielded.get(), 20_000);

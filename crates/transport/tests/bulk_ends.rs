@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    BulkOptions, CancelToken, Change, ChangeCause, Client, Effect, EndedEarly, Generation,
-    Operation, Scope, SecretKey, Settled, Summary,
+    BulkOptions, CancelToken, Change, ChangeCause, Client, Completion, Effect, Generation,
+    Operation, RunError, Scope, SecretKey, Summary,
 };
 use support::*;
 
@@ -30,21 +30,21 @@ fn user(number: usize) -> Change {
 }
 
 /// Runs `options` over users without end; all that were taken, by their positions, and what it came to.
-fn run_without_end(options: BulkOptions) -> (Vec<Settled>, Summary) {
+fn run_without_end(options: BulkOptions) -> (Vec<Completion>, Summary) {
     let mut run = options.run((0..).map(user));
-    let mut settled: Vec<Settled> = run.by_ref().collect();
-    settled.sort_by_key(|settled| settled.id);
-    let ids: Vec<u64> = settled.iter().map(|settled| settled.id).collect();
+    let mut completions: Vec<Completion> = run.by_ref().collect();
+    completions.sort_by_key(|completion| completion.id);
+    let ids: Vec<u64> = completions.iter().map(|completion| completion.id).collect();
     let summary = run.finish();
     assert_eq!(ids, (0..summary.progress.taken).collect::<Vec<_>>());
     assert_eq!(summary.progress.unsettled(), 0);
-    (settled, summary)
+    (completions, summary)
 }
 
 /// The state is what the outcomes say, and stays so.
 #[track_caller]
-fn holds(emulator: &Emulator, settled: &[Settled]) {
-    for Settled { change, result, .. } in settled {
+fn holds(emulator: &Emulator, completions: &[Completion]) {
+    for Completion { change, result, .. } in completions {
         let is = !emulator.user(change.account()).is_empty();
         match result {
             Ok(()) => assert!(is, "{change:?}"),
@@ -54,14 +54,14 @@ fn holds(emulator: &Emulator, settled: &[Settled]) {
     }
 }
 
-fn not_sent(settled: &Settled) -> bool {
-    let error = settled.result.as_ref().err();
+fn not_sent(completion: &Completion) -> bool {
+    let error = completion.result.as_ref().err();
     error.is_some_and(|error| matches!(error.cause(), ChangeCause::Ended(_)))
 }
 
 /// It was sent, and nobody knows what became of it.
-fn under_way(settled: &Settled) -> bool {
-    let error = settled.result.as_ref().err();
+fn under_way(completion: &Completion) -> bool {
+    let error = completion.result.as_ref().err();
     error.is_some_and(|error| error.effect() == Effect::PossiblyApplied)
 }
 
@@ -85,22 +85,22 @@ fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
     let client = client.endpoint(emulator.endpoint()).calls_per_second(1_000);
     let client = client.build().unwrap();
     let mut run = client.bulk().run((0..10_000).map(user));
-    let settled: Vec<Settled> = run.by_ref().collect();
-    assert!(settled.len() >= 100);
-    for it in &settled {
+    let completions: Vec<Completion> = run.by_ref().collect();
+    assert!(completions.len() >= 100);
+    for it in &completions {
         let error = it.result.as_ref().unwrap_err();
         assert_eq!(error.effect(), Effect::NotApplied);
         match error.cause() {
             ChangeCause::Request(error) => assert_eq!(error.scope(), Scope::App),
-            ChangeCause::Ended(EndedEarly::Refused(_)) => {}
+            ChangeCause::Ended(RunError::Refused(_)) => {}
             other => panic!("{other:?}"),
         }
     }
     let taken = run.progress().taken;
-    assert_eq!(taken, settled.len() as u64);
+    assert_eq!(taken, completions.len() as u64);
     let rest: Vec<Change> = run.into_rest().collect();
-    assert_eq!(rest[0], user(settled.len()));
-    assert_eq!(rest.len() + settled.len(), 10_000);
+    assert_eq!(rest[0], user(completions.len()));
+    assert_eq!(rest.len() + completions.len(), 10_000);
     assert_eq!(emulator.stats().arrivals(), 1);
 }
 
@@ -117,14 +117,14 @@ fn an_outage_in_the_middle_costs_no_user() {
         }
         user(number)
     });
-    let summary = client.bulk().room(100).run(changes).finish();
+    let summary = client.bulk().capacity(100).run(changes).finish();
     assert!(summary.all_done(), "{summary}");
     assert_eq!(emulator.users().len(), 3_000);
     assert!(summary.progress.retries() >= 24);
 }
 
 #[test]
-fn a_service_that_never_answers_gave_out() {
+fn a_service_that_never_answers_is_unavailable() {
     let silent = server(|stream| {
         thread::spawn(move || {
             let _open = stream;
@@ -138,9 +138,9 @@ fn a_service_that_never_answers_gave_out() {
     for address in [silent, nobody] {
         let client = builder(&format!("http://{address}")).build().unwrap();
         let options = client.bulk().timeout(Duration::from_millis(200));
-        let (settled, summary) = run_without_end(options);
-        assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
-        assert_eq!(summary.progress.failed as usize, settled.len());
+        let (completions, summary) = run_without_end(options);
+        assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
+        assert_eq!(summary.progress.failed as usize, completions.len());
     }
 }
 
@@ -201,8 +201,8 @@ fn a_first_request_that_something_on_the_way_rejects_fails_alone() {
             .run((0..500).map(user));
         let failures: BTreeSet<u64> = run
             .by_ref()
-            .filter(|settled| settled.result.is_err())
-            .map(|settled| settled.id)
+            .filter(|completion| completion.result.is_err())
+            .map(|completion| completion.id)
             .collect();
         assert_eq!(failures, failed.collect());
         let summary = run.finish();
@@ -220,14 +220,17 @@ fn a_dead_service_costs_a_run_two_requests() {
         .unwrap();
     let client = builder(&format!("http://{nobody}")).build().unwrap();
     let options = client.bulk().timeout(Duration::from_millis(500));
-    let (settled, summary) = run_without_end(options);
-    assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
-    let failed = settled.iter().filter(|settled| !not_sent(settled)).count();
+    let (completions, summary) = run_without_end(options);
+    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
+    let failed = completions
+        .iter()
+        .filter(|completion| !not_sent(completion))
+        .count();
     assert_eq!((failed, summary.progress.requests), (200, 2));
 }
 
 #[test]
-fn few_changes_that_a_dead_service_never_answers_gave_out_too() {
+fn few_changes_that_a_dead_service_never_answers_end_as_unavailable_too() {
     let nobody = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -235,7 +238,7 @@ fn few_changes_that_a_dead_service_never_answers_gave_out_too() {
     let client = builder(&format!("http://{nobody}")).build().unwrap();
     let options = client.bulk().timeout(Duration::from_millis(200));
     let summary = options.run([user(0)]).finish();
-    assert!(matches!(summary.ended, Some(EndedEarly::GaveOut(_))));
+    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
 }
 
 /// Starts with a request that is answered, and then one that is not for long.
@@ -257,12 +260,16 @@ fn a_token_that_is_cancelled_from_another_thread_ends_all_at_once() {
             token.cancel();
         });
         let options = client.bulk().timeout(LONG).attempt_timeout(LONG);
-        let (settled, summary) = run_without_end(options.cancel(&token));
-        assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
-        assert!(settled[..100].iter().all(|settled| settled.result.is_ok()));
-        assert!(settled.iter().any(under_way));
-        assert!(settled.iter().any(not_sent));
-        holds(&emulator, &settled);
+        let (completions, summary) = run_without_end(options.cancel(&token));
+        assert!(matches!(summary.ended, Some(RunError::Cancelled)));
+        assert!(
+            completions[..100]
+                .iter()
+                .all(|completion| completion.result.is_ok())
+        );
+        assert!(completions.iter().any(under_way));
+        assert!(completions.iter().any(not_sent));
+        holds(&emulator, &completions);
         sends_nothing_more(&emulator, &client);
         assert!(emulator.stats().route(ADD).arrivals <= summary.progress.sent);
     });
@@ -275,18 +282,22 @@ fn a_drained_run_sees_through_what_is_under_way_and_sends_nothing_more() {
     let held = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(150));
     emulator.faults(Operation::Add, vec![held; 1_000]);
     let token = CancelToken::new();
-    let (settled, summary) = thread::scope(|scope| {
+    let (completions, summary) = thread::scope(|scope| {
         scope.spawn(|| {
             until(|| emulator.stats().arrivals() >= 3);
             token.cancel();
         });
         run_without_end(client.bulk().drain(&token))
     });
-    assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+    assert!(matches!(summary.ended, Some(RunError::Cancelled)));
     assert_eq!(summary.progress.done, 100 * summary.progress.requests);
     assert_eq!(emulator.stats().arrivals(), summary.progress.requests);
-    assert!(settled.iter().all(|it| it.result.is_ok() || not_sent(it)));
-    holds(&emulator, &settled);
+    assert!(
+        completions
+            .iter()
+            .all(|it| it.result.is_ok() || not_sent(it))
+    );
+    holds(&emulator, &completions);
 }
 
 #[test]
@@ -300,11 +311,11 @@ fn the_first_yes_to_an_interrupt_drains_and_the_second_cancels() {
         assert_eq!(thread::current().id(), this);
         asked.fetch_add(1, Ordering::SeqCst) >= 1
     });
-    let (settled, summary) = run_without_end(options);
-    assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+    let (completions, summary) = run_without_end(options);
+    assert!(matches!(summary.ended, Some(RunError::Cancelled)));
     assert_eq!(asked.load(Ordering::SeqCst), 3); // no, yes, yes
-    assert!(settled.iter().any(not_sent));
-    holds(&emulator, &settled);
+    assert!(completions.iter().any(not_sent));
+    holds(&emulator, &completions);
 }
 
 #[test]
@@ -313,7 +324,7 @@ fn an_interrupt_is_asked_also_where_outcomes_come_fast() {
     let client = client(&emulator);
     // without end, if it is never asked
     let (_, summary) = run_without_end(client.bulk().interrupt(|| true));
-    assert!(matches!(summary.ended, Some(EndedEarly::Cancelled)));
+    assert!(matches!(summary.ended, Some(RunError::Cancelled)));
     assert_eq!(emulator.users().len() as u64, summary.progress.done);
 }
 
@@ -338,7 +349,7 @@ fn an_input_that_panics_leaves_no_account_behind_for_the_clients_other_runs() {
         450 => panic!("of the test"),
         _ => user(number),
     });
-    let options = client.bulk().timeout(LONG).settling_time(Duration::ZERO);
+    let options = client.bulk().timeout(LONG).late_window(Duration::ZERO);
     let run = AssertUnwindSafe(|| options.run(changes).finish());
     assert!(catch_unwind(run).is_err());
     let clear = |number: usize| Change::clear(format!("u{number}"));

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, Bulk, CallOptions, Change, ChangeError, Client, Code, Effect, Generation, Operation,
-    Settled,
+    Batcher, Bulk, CallOptions, Change, ChangeError, Client, Code, Completion, Effect, Generation,
+    Operation,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -27,9 +27,9 @@ const CHANGES: u64 = 60;
 const USERS: [&str; 5] = ["u0", "u1", "u2", "用户3", "u4"];
 const TAGS: usize = 24;
 
-/// An effect comes this late at most, and the settling time is so much longer that a busy machine does not matter.
+/// An effect comes this late at most, and the late window is so much longer that a busy machine does not matter.
 const LATE: Duration = Duration::from_millis(60);
-const SETTLING: Duration = Duration::from_millis(600);
+const LATE_WINDOW: Duration = Duration::from_millis(600);
 const ATTEMPT: Duration = Duration::from_millis(40);
 
 /// Codes of every retry class and both effects, one that nobody knows, and one (the last) that ends a run.
@@ -162,7 +162,7 @@ impl Sources {
     fn start(client: &Client, rng: &mut ChaCha8Rng) -> Sources {
         let mut linger = || Duration::from_millis(rng.random_range(0..6));
         let bulks = (0..2).map(|_| {
-            let options = client.bulk().linger(linger()).settling_time(SETTLING);
+            let options = client.bulk().linger(linger()).late_window(LATE_WINDOW);
             options
                 .timeout(Duration::from_secs(4))
                 .attempt_timeout(ATTEMPT)
@@ -170,7 +170,7 @@ impl Sources {
         });
         let bulks = bulks.collect();
         let batchers = (0..2).map(|_| {
-            let options = client.batcher().linger(linger()).settling_time(SETTLING);
+            let options = client.batcher().linger(linger()).late_window(LATE_WINDOW);
             options
                 .timeout(Duration::from_secs(3))
                 .attempt_timeout(ATTEMPT)
@@ -190,20 +190,20 @@ impl Sources {
     }
 
     /// Waits for all, and collects the outcomes.
-    fn finish(&self) -> Vec<Settled> {
-        let mut settled = Vec::new();
+    fn finish(&self) -> Vec<Completion> {
+        let mut completions = Vec::new();
         for bulk in &self.bulks {
             bulk.end_of_input();
         }
         for batcher in &self.batchers {
             batcher.close(&CallOptions::new()).unwrap();
-            settled.extend(batcher.poll(Duration::ZERO));
+            completions.extend(batcher.poll(Duration::ZERO));
         }
         for bulk in &self.bulks {
             let _ = bulk.finish();
-            settled.extend(bulk.poll(Duration::ZERO));
+            completions.extend(bulk.poll(Duration::ZERO));
         }
-        settled
+        completions
     }
 }
 
@@ -250,10 +250,17 @@ fn seed(seed: u64, seen: &mut Seen) {
             _ => {}
         }
     }
-    for settled in sources.finish() {
-        assert_eq!(*settled.change, given[settled.id as usize], "seed {seed}");
-        let earlier = outcomes.insert(settled.id, settled.result);
-        assert!(earlier.is_none(), "seed {seed}: {} told twice", settled.id);
+    for completion in sources.finish() {
+        assert_eq!(
+            *completion.change, given[completion.id as usize],
+            "seed {seed}"
+        );
+        let earlier = outcomes.insert(completion.id, completion.result);
+        assert!(
+            earlier.is_none(),
+            "seed {seed}: {} told twice",
+            completion.id
+        );
     }
     assert_eq!(outcomes.len(), given.len(), "seed {seed}: outcomes lost");
     assert!(emulator.settle(Duration::from_secs(10)));

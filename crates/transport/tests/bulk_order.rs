@@ -11,12 +11,12 @@ use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{Change, ChangeError, Client, Effect, Operation};
 use support::*;
 
-/// An attempt is given up after this,
+/// An attempt is abandoned after this,
 const ATTEMPT: Duration = Duration::from_millis(50);
 /// has its effect after this,
 const LATE: Duration = Duration::from_millis(250);
 /// and the account's next change waits this long from when the first is settled.
-const SETTLING: Duration = Duration::from_millis(900);
+const LATE_WINDOW: Duration = Duration::from_millis(900);
 
 /// Adds a tag, so that one attempt lands late, and removes it.
 type AddAndRemove = fn(&Client) -> [Result<(), ChangeError>; 2];
@@ -25,16 +25,16 @@ fn in_one_run(client: &Client) -> [Result<(), ChangeError>; 2] {
     let options = client
         .bulk()
         .attempt_timeout(ATTEMPT)
-        .settling_time(SETTLING);
+        .late_window(LATE_WINDOW);
     let run = options.run([Change::add("u", ["a"]), Change::remove("u", ["a"])]);
-    let mut settled: Vec<_> = run.collect();
-    settled.sort_by_key(|settled| settled.id);
-    [settled.remove(0).result, settled.remove(0).result]
+    let mut completions: Vec<_> = run.collect();
+    completions.sort_by_key(|completion| completion.id);
+    [completions.remove(0).result, completions.remove(0).result]
 }
 
 fn in_one_batcher(client: &Client) -> [Result<(), ChangeError>; 2] {
     let options = client.batcher().attempt_timeout(ATTEMPT);
-    let batcher = options.settling_time(SETTLING).start();
+    let batcher = options.late_window(LATE_WINDOW).start();
     [batcher.add_tag("u", ["a"]), batcher.remove_tag("u", ["a"])]
 }
 
@@ -42,7 +42,7 @@ fn by_a_run_and_a_batcher(client: &Client) -> [Result<(), ChangeError>; 2] {
     let options = client
         .bulk()
         .attempt_timeout(ATTEMPT)
-        .settling_time(SETTLING);
+        .late_window(LATE_WINDOW);
     let added = options
         .run([Change::add("u", ["a"])])
         .next()
@@ -106,7 +106,7 @@ fn a_refusal_is_the_last_word_and_the_next_change_does_not_wait() {
     let client = client(&emulator);
     emulator.fault(Operation::Add, Fault::code(90001));
     // a wait would never end
-    let batcher = client.batcher().settling_time(Duration::MAX).start();
+    let batcher = client.batcher().late_window(Duration::MAX).start();
     batcher.add_tag("u", ["a"]).unwrap_err();
     batcher.remove_tag("u", ["a"]).unwrap();
 }

@@ -93,8 +93,8 @@ fn a_bulk_run() {
     let Some(client) = there() else { return };
     let changes = (0..3_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
     let mut run = client.bulk().run(changes);
-    for settled in run.by_ref() {
-        settled.result.unwrap();
+    for completion in run.by_ref() {
+        completion.result.unwrap();
     }
     assert_eq!(run.progress().retries(), 0);
 }
@@ -117,8 +117,8 @@ fn a_bulk_run_that_is_stopped() {
     let changes = (0..20_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
     let mut run = client.bulk().drain(&drain).run(changes);
     let (mut done, mut failed) = (0, Vec::new());
-    for settled in run.by_ref() {
-        match settled.result {
+    for completion in run.by_ref() {
+        match completion.result {
             Ok(()) => done += 1,
             Err(error) => failed.push(error),
         }
@@ -143,7 +143,7 @@ fn a_call_without_a_file_to_be_had() {
     }
     let error = call(&client, 0).unwrap_err();
     let text = error.to_string();
-    assert!(error.is_refusal_of_this_machine(), "{text}");
+    assert!(error.is_local_failure(), "{text}");
     assert!(error.retryable() && error.effect() == Effect::NotApplied);
     assert_eq!(error.sent(), 0);
     assert!(

@@ -52,9 +52,9 @@ fn a_run_has_no_more_threads_than_rate_and_round_trip_need() {
     let client = client.build().unwrap();
     let changes = (0..4_000).map(|user| Change::add(format!("u{user}"), ["a"]));
     let mut most = 0;
-    for settled in client.bulk().run(changes) {
-        settled.result.unwrap();
-        if settled.id % 50 == 0 {
+    for completion in client.bulk().run(changes) {
+        completion.result.unwrap();
+        if completion.id % 50 == 0 {
             most = most.max(threads("imtag-bulk").len());
         }
     }

@@ -1,4 +1,5 @@
-//! Submitted changes whose callers wait no longer, against the emulator; and callers that wait for room by themselves.
+//! Submitted changes whose callers wait no longer, against the emulator; and callers that wait for capacity by
+//! themselves.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, Change, ChangeCause, ChangeError, Client, Effect, Operation, Settled,
+    Batcher, CallOptions, Change, ChangeCause, ChangeError, Client, Completion, Effect, Operation,
     WaitEnd, WhenFull,
 };
 use support::*;
@@ -43,9 +44,9 @@ fn hanging(emulator: &Emulator) -> Batcher {
 /// The one outcome that is there, or comes.
 #[track_caller]
 fn outcome(batcher: &Batcher) -> (u64, Result<(), ChangeError>) {
-    let mut settled: Vec<Settled> = batcher.poll(LONG);
-    assert_eq!(settled.len(), 1);
-    let it = settled.remove(0);
+    let mut completions: Vec<Completion> = batcher.poll(LONG);
+    assert_eq!(completions.len(), 1);
+    let it = completions.remove(0);
     (it.id, it.result)
 }
 
@@ -98,7 +99,7 @@ fn a_change_under_way_is_possibly_applied_and_its_answer_is_no_second_outcome() 
 }
 
 #[test]
-fn a_change_whose_time_is_up_under_way_is_given_up_where_no_answer_comes() {
+fn a_change_whose_time_is_up_under_way_is_abandoned_where_no_answer_comes() {
     let emulator = emulator();
     let batcher = hanging(&emulator);
     thread::scope(|scope| {
@@ -199,7 +200,7 @@ fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
 fn each_of_ten_thousand_that_are_taken_back_has_one_outcome() {
     let emulator = emulator();
     let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
-    let batcher = &options.room(20_000).start(); // full, it would send
+    let batcher = &options.capacity(20_000).start(); // full, it would send
     // of fewer than 100 users, as so many would be sent
     for id in 0..10_000 {
         let change = Change::add(format!("u{}", id % 90), ["a"]);
@@ -291,12 +292,12 @@ fn whenever_it_is_taken_back_a_change_has_one_outcome_that_is_true() {
 }
 
 #[test]
-fn a_thread_that_polls_hears_once_of_room_for_a_change_that_was_refused() {
+fn a_thread_that_polls_hears_once_of_capacity_for_a_change_that_was_refused() {
     for (when_full, signals) in [(WhenFull::Signal, true), (WhenFull::Fail, false)] {
         let emulator = emulator();
         emulator.faults(Operation::Add, vec![Fault::delay(LONG); 2]);
         let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
-        let options = options.attempt_timeout(LONG).room(1);
+        let options = options.attempt_timeout(LONG).capacity(1);
         let batcher = options.when_full(when_full).start();
         batcher.submit(0, user(0)).unwrap(); // goes out at once, as no more can come
         until(|| emulator.stats().arrivals() == 1);

@@ -86,11 +86,11 @@ void emulator_stop(struct emulator *emulator) {
 
 im_config *emulator_config(const struct emulator *emulator) {
     im_config *config = im_config_new();
-    im_config_set_app(config, emulator->sdkappid, im_str_of(emulator->identifier));
-    im_config_set_secret_key(config, im_str_of(emulator->key));
-    im_config_set_endpoint(config, im_str_of(emulator->endpoint));
+    im_config_set_app(config, emulator->sdkappid, im_str_from(emulator->identifier));
+    im_config_set_secret_key(config, im_str_from(emulator->key));
+    im_config_set_endpoint(config, im_str_from(emulator->endpoint));
     if (*emulator->ca_file)
-        im_config_set_ca_file(config, im_str_of(emulator->ca_file));
+        im_config_set_ca_file(config, im_str_from(emulator->ca_file));
     return config;
 }
 

@@ -79,7 +79,7 @@ class Batcher:
 
         Returns a future, whose exception is the ChangeError of a change that is not done. It cannot be cancelled. Its
         callbacks run on the batcher's thread; in asyncio, ``await asyncio.wrap_future(batcher.submit(change))``. Where
-        the batcher is full and set to wait, this waits for room, and sees Ctrl-C only once there is room or the
+        the batcher is full and set to wait, this waits for capacity, and sees Ctrl-C only once there is capacity or the
         batcher's time for a change is up. A change that is not taken is raised here.
         """
         if not isinstance(change, Change):

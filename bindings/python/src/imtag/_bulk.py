@@ -1,4 +1,4 @@
-"""Bulk runs: changes are pulled from an iterable as there is room, pushed, and their outcomes handed out.
+"""Bulk runs: changes are pulled from an iterable as there is capacity, pushed, and their outcomes handed out.
 
 A change is pushed before the next is pulled, as that may be long in coming; only those of a collection, which has them
 all, are pushed many at once.
@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from . import _exit
 from ._changes import Change, Outcome, WrongType
-from ._completions import settled
+from ._completions import read_completions
 from ._credentials import Supplier
 from ._errors import ChangeError, Error
 from ._library import lib
@@ -278,7 +278,7 @@ class Bulk:
                     raise exception_of(status, error)
             finally:
                 lib.im_error_free(error)
-        numbers, errors = settled(completions)
+        numbers, errors = read_completions(completions)
         changes = self._pending
         ready = deque([*self._ready, *[_outcome(number, changes[number], errors.get(number)) for number in numbers]])
         vars(self).update(_ready=ready, _completions=c_void_p())

@@ -202,32 +202,32 @@ class Client:
         *,
         progress: Progress | None = None,
         linger: float | None = None,
-        room: int | None = None,
+        capacity: int | None = None,
         timeout: float | None = None,
         attempt_timeout: float | None = None,
-        settling_time: float | None = None,
+        late_window: float | None = None,
     ) -> Bulk:
         """Make any number of changes, packed into as few requests as can be and sent at the full quota.
 
         changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``; it is pulled
-                         from as there is room, a collection up to 128 ahead. Those of an account are made in this
+                         from as there is capacity, a collection up to 128 ahead. Those of an account are made in this
                          order
         progress         is called with a Summary about every 100 ms of waiting; if it returns something true, nothing
                          more is sent, what is under way is seen through, and it is not asked again; so it is if it
                          raises
         linger           seconds that a change waits for others to share its request, while more may come (1)
-        room             how many changes are held before they are sent (4096); the more, the fewer requests users of
+        capacity         how many changes are held before they are sent (4096); the more, the fewer requests users of
                          many tags need
         timeout          seconds for each request with its waits and retries (60)
         attempt_timeout  seconds for one attempt (10)
-        settling_time    seconds for which an attempt that was given up may still have its effect, and so the account's
+        late_window      seconds for which an attempt that was abandoned may still arrive, and so the account's
                          next change of another kind waits (10)
 
         Returns a Bulk: iterate it for the Outcome of each change, or ``finish`` it. Nothing is sent before. An
         exception of the iterable, of ``progress`` or of a signal's handler (Ctrl-C) is raised as soon as what is under
         way is settled; the outcomes are had by iterating further.
         """
-        options = Options(linger, room, timeout, attempt_timeout, settling_time)
+        options = Options(linger, capacity, timeout, attempt_timeout, late_window)
         handle = self._open_handle()
         return Bulk(handle.pointer, handle.supplier, changes, progress, options)
 
@@ -235,24 +235,24 @@ class Client:
         self,
         *,
         linger: float | None = None,
-        room: int | None = None,
+        capacity: int | None = None,
         when_full: Literal["wait", "fail"] | None = None,
         timeout: float | None = None,
         attempt_timeout: float | None = None,
-        settling_time: float | None = None,
+        late_window: float | None = None,
     ) -> Batcher:
         """Make a batcher, by which changes of many threads, of one user each, share requests.
 
         linger           seconds that a change waits for others to share its request (0.01)
-        room             how many changes are held before they are sent (10000); with as many the batcher is full
-        when_full        whether a change then waits for room ("wait") or raises Full ("fail")
+        capacity         how many changes are held before they are sent (10000); with as many the batcher is full
+        when_full        whether a change then waits for capacity ("wait") or raises Full ("fail")
         timeout          seconds for a change, with its waits and retries (30)
         attempt_timeout  seconds for one attempt of a request (10)
-        settling_time    as of ``bulk`` (10)
+        late_window      as of ``bulk`` (10)
 
         Returns a Batcher, which is to be closed: use ``with``.
         """
-        options = Options(linger, room, timeout, attempt_timeout, settling_time, when_full)
+        options = Options(linger, capacity, timeout, attempt_timeout, late_window, when_full)
         handle = self._open_handle()
         return Batcher(handle.pointer, handle.supplier, options)
 

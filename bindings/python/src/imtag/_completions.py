@@ -11,7 +11,7 @@ from ._library import lib
 from ._raise import change_error
 
 
-def settled(completions: Any) -> tuple[list[int], dict[int, ChangeError]]:
+def read_completions(completions: Any) -> tuple[list[int], dict[int, ChangeError]]:
     """Return the numbers of changes that have their outcomes, in order, and by number the errors of those that failed.
 
     The completions, which may be NULL, are not freed.

@@ -16,20 +16,20 @@ class Options(NamedTuple):
     """As ``client.bulk`` and ``client.batcher`` take them. What is None is not set."""
 
     linger: float | None
-    room: int | None
+    capacity: int | None
     timeout: float | None
     attempt_timeout: float | None
-    settling_time: float | None
+    late_window: float | None
     when_full: str | None = None
 
     def set(self, kind: str, handle: Any) -> None:
         """Set them: `kind` is im_bulk or im_batcher."""
-        for name in ("linger", "timeout", "attempt_timeout", "settling_time"):
+        for name in ("linger", "timeout", "attempt_timeout", "late_window"):
             value = milliseconds(getattr(self, name), name)
             if value is not None:
                 getattr(lib, f"{kind}_set_{name}_ms")(handle, value)
-        if self.room is not None:
-            getattr(lib, f"{kind}_set_room")(handle, number(self.room, "room", SIZE_BITS))
+        if self.capacity is not None:
+            getattr(lib, f"{kind}_set_capacity")(handle, number(self.capacity, "capacity", SIZE_BITS))
         if self.when_full is not None:
             if self.when_full not in _WHEN_FULL:
                 choices = " or ".join(map(repr, _WHEN_FULL))

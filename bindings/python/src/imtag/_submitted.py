@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit
 from ._call import Call
-from ._completions import settled
+from ._completions import read_completions
 from ._credentials import Supplier
 from ._errors import ChangeError
 from ._green import blocking
@@ -173,7 +173,7 @@ class Submitted:
         completions = c_void_p()
         blocking(lib.im_batcher_poll, self.pointer, timeout_ms, ctypes.byref(completions), None)
         try:
-            numbers, errors = settled(completions)
+            numbers, errors = read_completions(completions)
         finally:
             lib.im_completions_free(completions)
         for number in numbers:

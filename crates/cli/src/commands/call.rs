@@ -116,7 +116,7 @@ impl Report {
         let unanswered = outcome.unanswered.into_iter().map(|account| Failure {
             account,
             reason: Reason::ours("not in the answer".to_owned(), "check the account"),
-            effect: Effect::NotApplied.of_failed(operation).name(),
+            effect: Effect::NotApplied.for_operation(operation).name(),
         });
         Report {
             operation,

@@ -41,7 +41,7 @@ impl Ended {
             Ended::AllSent => None,
             Ended::Interrupted => Some(Exit::Interrupted),
             Ended::Refused { .. } => Some(Exit::Settings),
-            Ended::Unavailable(_) | Ended::Denied(_) => Some(Exit::GaveOut),
+            Ended::Unavailable(_) | Ended::Denied(_) => Some(Exit::Unavailable),
         }
     }
 

@@ -60,7 +60,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use imtag_core::Rules;
-use imtag_transport::{Client, EndedEarly, Summary};
+use imtag_transport::{Client, RunError, Summary};
 
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
@@ -320,14 +320,14 @@ impl Run<'_> {
         match &summary.ended {
             _ if leftover.settled.is_complete() => Ended::AllSent,
             _ if self.interrupt.came() => Ended::Interrupted,
-            Some(EndedEarly::Refused(error)) => Ended::Refused {
+            Some(RunError::Refused(error)) => Ended::Refused {
                 why: error.to_string(),
                 remedy: error.remedy().into(),
             },
-            Some(EndedEarly::GaveOut(error)) if error.is_refusal_of_this_machine() => {
+            Some(RunError::Unavailable(error)) if error.is_local_failure() => {
                 Ended::Denied(error.to_string())
             }
-            Some(EndedEarly::GaveOut(error)) => Ended::Unavailable(error.to_string()),
+            Some(RunError::Unavailable(error)) => Ended::Unavailable(error.to_string()),
             Some(_) => Ended::Interrupted,
             None => Ended::AllSent,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_transport::{
-    Bulk, Change, ChangeCause, ChangeError, Client, Progress as BulkProgress, Settled, Summary,
+    Bulk, Change, ChangeCause, ChangeError, Client, Completion, Progress as BulkProgress, Summary,
 };
 
 use super::change::Op;
@@ -76,7 +76,7 @@ impl Sender<'_> {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let bulk = self.client.bulk();
         let bulk = if self.resumed_after_crash {
-            bulk.room(CAPACITY_AFTER_CRASH).after_crash(true)
+            bulk.capacity(CAPACITY_AFTER_CRASH).after_crash(true)
         } else {
             bulk
         };
@@ -105,11 +105,11 @@ impl Sender<'_> {
         // what is sent has its threads by now
         shown.start();
         loop {
-            let settled = run.bulk.poll(Duration::MAX);
-            if settled.is_empty() {
+            let completions = run.bulk.poll(Duration::MAX);
+            if completions.is_empty() {
                 break;
             }
-            if let (Err(denied), None) = (run.take(settled), &stopped) {
+            if let (Err(denied), None) = (run.take(completions), &stopped) {
                 stopped = Some(denied);
                 run.bulk.cancel();
             }
@@ -186,7 +186,7 @@ impl Run<'_> {
                 Op::Remove => Change::remove(user.account, tags),
                 Op::Clear => Change::clear(user.account),
             };
-            self.make_room()?;
+            self.await_capacity()?;
             if self.bulk.push(position * CHANGES + nth, change).is_err() {
                 return Ok(false);
             }
@@ -198,20 +198,20 @@ impl Run<'_> {
 
     /// Takes outcomes until another change can be pushed without blocking, so that known outcomes do not wait for a
     /// service that is slow.
-    fn make_room(&mut self) -> Result<(), Stopped> {
+    fn await_capacity(&mut self) -> Result<(), Stopped> {
         loop {
-            let settled = self.bulk.poll_or_room();
-            let there_is_room = settled.is_empty();
-            self.take(settled)?;
-            if there_is_room {
+            let completions = self.bulk.poll_or_capacity();
+            let has_capacity = completions.is_empty();
+            self.take(completions)?;
+            if has_capacity {
                 return Ok(());
             }
         }
     }
 
-    fn take(&mut self, settled: Vec<Settled>) -> Result<(), Stopped> {
-        let no_thread = settled.iter().find_map(no_thread);
-        let outcomes = settled.into_iter().map(as_outcome);
+    fn take(&mut self, completions: Vec<Completion>) -> Result<(), Stopped> {
+        let no_thread = completions.iter().find_map(no_thread);
+        let outcomes = completions.into_iter().map(as_outcome);
         let progress = self.bulk.progress();
         self.count(&progress);
         self.tracker.take(outcomes)?;
@@ -241,16 +241,16 @@ impl Run<'_> {
 }
 
 /// A run that has no thread at all gets no further.
-fn no_thread(settled: &Settled) -> Option<Arc<std::io::Error>> {
-    match settled.result.as_ref().err()?.cause() {
+fn no_thread(completion: &Completion) -> Option<Arc<std::io::Error>> {
+    match completion.result.as_ref().err()?.cause() {
         ChangeCause::NoThread(error) => Some(Arc::clone(error)),
         _ => None,
     }
 }
 
-fn as_outcome(settled: Settled) -> (u64, Arc<Change>, Result<(), ChangeError>) {
-    let Settled {
+fn as_outcome(completion: Completion) -> (u64, Arc<Change>, Result<(), ChangeError>) {
+    let Completion {
         id, change, result, ..
-    } = settled;
+    } = completion;
     (id / CHANGES, change, result)
 }

@@ -2,7 +2,7 @@
 
 use imtag_core::{Invalid, Violation};
 use imtag_transport::{
-    Cause, ChangeCause, ChangeError, EndedEarly, Error, Failure, SettingsError, Summary, Unfinished,
+    Cause, ChangeCause, ChangeError, Error, Failure, RunError, SettingsError, Summary, Unfinished,
 };
 
 use super::{Broken, Failed, im_error};
@@ -98,9 +98,9 @@ impl From<ChangeError> for Box<im_error> {
 }
 
 /// What ended a run, where it is a request's failure.
-fn error_of(ended: &EndedEarly) -> Option<&Error> {
+fn error_of(ended: &RunError) -> Option<&Error> {
     match ended {
-        EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => Some(error),
+        RunError::Refused(error) | RunError::Unavailable(error) => Some(error),
         _ => None,
     }
 }

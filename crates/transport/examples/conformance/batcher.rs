@@ -46,13 +46,13 @@ fn options(client: &Client, case: &Value) -> Result<BatcherOptions, NotACase> {
         options = options.attempt_timeout(timeout);
     }
     if let Some(window) = time("late_window_ms") {
-        options = options.settling_time(window);
+        options = options.late_window(window);
     }
     if let Some(linger) = time("linger_ms") {
         options = options.linger(linger);
     }
     if let Some(capacity) = case["options"]["capacity"].as_u64() {
-        options = options.room(usize::try_from(capacity)?);
+        options = options.capacity(usize::try_from(capacity)?);
     }
     options = match case["options"]["when_full"].as_str() {
         Some("fail") => options.when_full(WhenFull::Fail),
@@ -126,9 +126,9 @@ impl<'scope, 'env> Life<'scope, 'env> {
             self.ended(index, ended);
         }
         while self.submitted > 0 {
-            for settled in self.batcher.poll(Duration::MAX) {
+            for completion in self.batcher.poll(Duration::MAX) {
                 self.submitted -= 1;
-                self.ended(settled.id, settled.result);
+                self.ended(completion.id, completion.result);
             }
         }
     }

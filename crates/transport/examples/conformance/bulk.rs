@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_transport::{
-    Bulk, BulkOptions, ChangeError, Client, EndedEarly, Progress, Rules, Settled, Summary,
+    Bulk, BulkOptions, ChangeError, Client, Completion, Progress, Rules, RunError, Summary,
 };
 use serde_json::{Value, json};
 
@@ -49,13 +49,13 @@ fn options(client: &Client, case: &Value) -> BulkOptions {
         options = options.attempt_timeout(timeout);
     }
     if let Some(window) = time("late_window_ms") {
-        options = options.settling_time(window);
+        options = options.late_window(window);
     }
     if let Some(linger) = time("linger_ms") {
         options = options.linger(linger);
     }
     if let Some(capacity) = case["options"]["capacity"].as_u64() {
-        options = options.room(usize::try_from(capacity).unwrap_or(usize::MAX));
+        options = options.capacity(usize::try_from(capacity).unwrap_or(usize::MAX));
     }
     if let Some(nth) = case["cancel_at_progress"].as_u64() {
         let asked = Arc::new(AtomicU64::new(0));
@@ -93,11 +93,11 @@ impl HandedOut {
         Ok(())
     }
 
-    fn take(&mut self, settled: Vec<Settled>) {
-        self.settled += settled.len() as u64;
-        let failed = settled.into_iter().filter_map(|settled| {
-            let error = settled.result.err()?;
-            Some((settled.id, error))
+    fn take(&mut self, completions: Vec<Completion>) {
+        self.settled += completions.len() as u64;
+        let failed = completions.into_iter().filter_map(|completion| {
+            let error = completion.result.err()?;
+            Some((completion.id, error))
         });
         self.failures.extend(failed);
         self.failures.sort_by_key(|(index, _)| *index);
@@ -142,10 +142,10 @@ fn ended_status(summary: &Summary) -> &'static str {
     match &summary.ended {
         None if summary.all_done() => "ok",
         None => "partial",
-        Some(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+        Some(RunError::Refused(error) | RunError::Unavailable(error)) => {
             status(error.as_ref().cause())
         }
-        Some(EndedEarly::Cancelled) => "cancelled",
+        Some(RunError::Cancelled) => "cancelled",
         Some(_) => "defect",
     }
 }

@@ -3,8 +3,8 @@
 use std::error::Error as _;
 
 use imtag_transport::{
-    CallOptions, Cause, ChangeCause, ChangeError, Client, Effect, EndedEarly, Error, Failure,
-    Invalid, Operation, Outcome, Refusal, Request, Violation,
+    CallOptions, Cause, ChangeCause, ChangeError, Client, Effect, Error, Failure, Invalid,
+    Operation, Outcome, Refusal, Request, RunError, Violation,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ pub(crate) fn to_json(ended: Ended) -> Value {
         Ended::Invalid(operation, invalid) => json!({"status": "invalid", "error": {
             "message": invalid.to_string(),
             "remedy": invalid.violations()[0].problem.remedy(),
-            "effect": Effect::NotApplied.of_failed(operation).name(),
+            "effect": Effect::NotApplied.for_operation(operation).name(),
             "violations": violations(&invalid),
         }}),
     }
@@ -104,14 +104,14 @@ fn status_of_change(cause: &ChangeCause) -> &'static str {
         ChangeCause::Invalid(_) => "invalid",
         ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => "service",
         ChangeCause::Request(error)
-        | ChangeCause::Ended(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => {
+        | ChangeCause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
             status(error.as_ref().cause())
         }
         ChangeCause::Expired | ChangeCause::NotAnswered => "timeout",
-        ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => "cancelled",
+        ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => "cancelled",
         ChangeCause::Full => "full",
         ChangeCause::Closed => "closed",
-        ChangeCause::OfAnotherProcess => "misuse",
+        ChangeCause::Forked => "misuse",
         ChangeCause::NoThread(_) => "no_thread",
         _ => "defect",
     }

@@ -65,7 +65,7 @@ impl<R: Request> Call<'_, R> {
         let failures = left_out.into_iter().map(|left_out| Failure {
             account: left_out.account,
             refusal: left_out.refusal,
-            effect: self.effect.of_failed(R::OPERATION),
+            effect: self.effect.for_operation(R::OPERATION),
         });
         Err(Cause::Partial(Box::new(Partial {
             outcome,

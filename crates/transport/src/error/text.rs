@@ -15,15 +15,15 @@ use imtag_core::Effect;
 use super::Error;
 use crate::cause::{Cause, Partial, Phase, is_of_a_gateway};
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::http::{has_no_address, is_refusal_of_this_machine};
+use crate::http::{has_no_address, is_local_failure};
 use crate::pipeline::batcher::Unfinished;
 use crate::pipeline::bulk::Summary;
-use crate::pipeline::health::EndedEarly;
+use crate::pipeline::health::RunError;
 
 impl Error {
     /// Why, in words, without operation, effect and remedy.
     #[must_use]
-    pub fn why(&self) -> String {
+    pub fn reason(&self) -> String {
         /// The error, but only its cause.
         struct Why<'e>(&'e Error);
         impl fmt::Display for Why<'_> {
@@ -60,11 +60,11 @@ impl Error {
             Cause::Network {
                 phase: Phase::Resolve,
                 source,
-            } if !is_refusal_of_this_machine(source) => "check the endpoint's name and the DNS",
+            } if !is_local_failure(source) => "check the endpoint's name and the DNS",
             Cause::Network { source, .. } if has_no_address(source) => {
                 "check that this machine has an address of the endpoint's kind (IPv4 or IPv6) and a free port, and try again"
             }
-            Cause::Network { source, .. } if is_refusal_of_this_machine(source) => {
+            Cause::Network { source, .. } if is_local_failure(source) => {
                 "raise this machine's limit of open files, threads or memory, and try again"
             }
             Cause::Network { .. } => "check the endpoint and the network, and try again",
@@ -79,7 +79,11 @@ impl Error {
             Cause::Invalid(invalid) => write!(f, "{invalid}"),
             Cause::Credentials(error) => write!(f, "no UserSig: {error}"),
             Cause::Service { refusal, .. } => {
-                write!(f, "the service refused the request: {}", refusal.words())?;
+                write!(
+                    f,
+                    "the service refused the request: {}",
+                    refusal.code_and_text()
+                )?;
                 let hint = self.refused.hint.iter();
                 hint.into_iter().try_for_each(|hint| write!(f, "; {hint}"))
             }
@@ -102,7 +106,7 @@ impl Error {
             Cause::Cancelled { phase } => {
                 write!(f, "cancelled {}", phase.when())
             }
-            Cause::Network { phase, source } if is_refusal_of_this_machine(source) => {
+            Cause::Network { phase, source } if is_local_failure(source) => {
                 write!(
                     f,
                     "this machine gave no connection {}: {source}",
@@ -161,7 +165,7 @@ impl Partial {
             self.failures.len(),
             self.failures.len() + self.outcome.accounts + self.outcome.unanswered.len(),
             first.account,
-            first.refusal.words()
+            first.refusal.code_and_text()
         )
     }
 }
@@ -169,7 +173,7 @@ impl Partial {
 impl ChangeError {
     /// Why, in words, without operation, account, effect and remedy.
     #[must_use]
-    pub fn why(&self) -> String {
+    pub fn reason(&self) -> String {
         let why = self.cause().to_string();
         match why.strip_prefix("not sent") {
             // it was in a request before, which did not settle it
@@ -188,14 +192,16 @@ impl ChangeError {
             }
             ChangeCause::Request(error) => error.remedy(),
             ChangeCause::Expired | ChangeCause::NotAnswered => "allow more time, or try again",
-            ChangeCause::GivenUp | ChangeCause::Ended(EndedEarly::Cancelled) => {
+            ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => {
                 "send it again if it is still wanted"
             }
-            ChangeCause::Ended(EndedEarly::Refused(_)) => "mend the settings, and send it again",
-            ChangeCause::Ended(EndedEarly::GaveOut(_)) => "send it again when the service is back",
+            ChangeCause::Ended(RunError::Refused(_)) => "mend the settings, and send it again",
+            ChangeCause::Ended(RunError::Unavailable(_)) => {
+                "send it again when the service is back"
+            }
             ChangeCause::Full => "slow down, or let the batcher wait when it is full",
             ChangeCause::Closed => "use it before it is closed, or make another",
-            ChangeCause::OfAnotherProcess | ChangeCause::Ended(EndedEarly::OfAnotherProcess) => {
+            ChangeCause::Forked | ChangeCause::Ended(RunError::Forked) => {
                 "make one in this process"
             }
             ChangeCause::Defect => "please report it, and send it again",
@@ -210,21 +216,21 @@ impl fmt::Display for ChangeCause {
         match self {
             ChangeCause::Invalid(invalid) => invalid.fmt(f),
             ChangeCause::LeftOut(refusal) => {
-                write!(f, "the service left it out: {}", refusal.words())
+                write!(f, "the service left it out: {}", refusal.code_and_text())
             }
             ChangeCause::RefusedBefore(refusal) => write!(
                 f,
                 "not sent, as the service refused the account before: {}",
-                refusal.words()
+                refusal.code_and_text()
             ),
             ChangeCause::Request(error) => error.write_cause(f),
             ChangeCause::Expired => f.write_str("not sent: its time was up"),
-            ChangeCause::GivenUp => f.write_str("cancelled by its caller"),
+            ChangeCause::Abandoned => f.write_str("cancelled by its caller"),
             ChangeCause::NotAnswered => f.write_str("its time was up before it was answered"),
             ChangeCause::Ended(ended) => write!(f, "not sent: {ended}"),
             ChangeCause::Full => f.write_str("not sent: the batcher is full"),
             ChangeCause::Closed => f.write_str("not sent: it is closed"),
-            ChangeCause::OfAnotherProcess => {
+            ChangeCause::Forked => {
                 f.write_str("not sent: it belongs to the process that this one was forked from")
             }
             ChangeCause::Defect => f.write_str("a defect of the library ended its request"),
@@ -243,18 +249,18 @@ impl fmt::Display for ChangeError {
             "{} {:?}: {}",
             self.operation(),
             self.account(),
-            self.why()
+            self.reason()
         )?;
         write!(f, " ({}; {})", self.effect(), self.remedy())
     }
 }
 
-impl fmt::Display for EndedEarly {
+impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EndedEarly::Refused(error) | EndedEarly::GaveOut(error) => error.fmt(f),
-            EndedEarly::Cancelled => f.write_str("cancelled"),
-            EndedEarly::OfAnotherProcess => {
+            RunError::Refused(error) | RunError::Unavailable(error) => error.fmt(f),
+            RunError::Cancelled => f.write_str("cancelled"),
+            RunError::Forked => {
                 f.write_str("it belongs to the process that this one was forked from")
             }
         }
@@ -290,7 +296,7 @@ impl Summary {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match &self.ended {
-            Some(EndedEarly::Refused(error) | EndedEarly::GaveOut(error)) => error.remedy(),
+            Some(RunError::Refused(error) | RunError::Unavailable(error)) => error.remedy(),
             Some(_) => "send again what is still wanted",
             None => "see the error of each change that failed",
         }

@@ -16,7 +16,7 @@ use crate::wait::WaitEnd;
 use super::context::{ExchangeContext, TransportError};
 use super::epoch::Epoch;
 use super::resolve::Addresses;
-use super::slots::is_refusal_of_this_machine;
+use super::slots::is_local_failure;
 use super::socket::{Socket, ready};
 
 #[derive(Debug)]
@@ -92,7 +92,7 @@ fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, Transpo
     let wait_scope = wait_scope.at_most(now + share);
 
     let (stream, connected) = start(address).map_err(|error| {
-        if is_refusal_of_this_machine(&error) {
+        if is_local_failure(&error) {
             TransportError::Refused(error)
         } else {
             TransportError::Network(error)

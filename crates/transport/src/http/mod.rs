@@ -43,7 +43,7 @@ use resolve::Addresses;
 use slots::{Refused, Slots};
 use usersig::UserSigInjector;
 
-pub(crate) use slots::{has_no_address, is_refusal_of_this_machine};
+pub(crate) use slots::{has_no_address, is_local_failure};
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 1 << 20;

@@ -20,7 +20,7 @@ use crate::threads::spawn_without_signals;
 use crate::wait::{Lock, wait_once};
 
 use super::context::{ExchangeContext, TransportError};
-use super::slots::is_refusal_of_this_machine;
+use super::slots::is_local_failure;
 
 /// How long addresses are used before they are looked up again.
 const FRESH_FOR: Duration = Duration::from_secs(60);
@@ -136,7 +136,7 @@ impl Lookup {
             Ok(found) if !found.is_empty() => known.addresses = found,
             other => {
                 known.failures += 1;
-                known.refused = other.as_ref().is_err_and(is_refusal_of_this_machine);
+                known.refused = other.as_ref().is_err_and(is_local_failure);
                 known.failure = match other {
                     Err(error) => error.to_string(),
                     Ok(_) => "the host has no address".to_owned(),

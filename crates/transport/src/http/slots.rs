@@ -29,7 +29,7 @@ const ALONE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// True if this machine refuses a socket or a thread: no file, port or memory is free.
-pub(crate) fn is_refusal_of_this_machine(error: &io::Error) -> bool {
+pub(crate) fn is_local_failure(error: &io::Error) -> bool {
     let refusals = [
         Errno::MFILE,
         Errno::NFILE,
@@ -252,10 +252,10 @@ mod tests {
 
     #[test]
     fn only_what_this_machine_has_too_little_of_is_its_refusal() {
-        let is = |error: Errno| is_refusal_of_this_machine(&error.into());
+        let is = |error: Errno| is_local_failure(&error.into());
         assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
         assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));
-        assert!(!is_refusal_of_this_machine(&io::Error::other("no address")));
+        assert!(!is_local_failure(&io::Error::other("no address")));
         assert!(
             has_no_address(&Errno::ADDRNOTAVAIL.into()) && !has_no_address(&Errno::MFILE.into())
         );

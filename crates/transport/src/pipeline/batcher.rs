@@ -14,7 +14,7 @@ use imtag_core::{Change, Invalid};
 
 use crate::CallOptions;
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::bulk::Settled;
+use crate::pipeline::bulk::Completion;
 use crate::pipeline::session::Session;
 use crate::pipeline::{Delivery, Guard, Waiter};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
@@ -119,8 +119,8 @@ impl Batcher {
         }
     }
 
-    /// Makes any change without waiting for it: [`poll`](Batcher::poll) tells its outcome, by this number. Waits for room
-    /// where the batcher is full and set to wait.
+    /// Makes any change without waiting for it: [`poll`](Batcher::poll) tells its outcome, by this number. Waits for
+    /// capacity where the batcher is full and set to wait.
     ///
     /// # Errors
     /// Where the change is not taken, as the batcher is full or closed. One that breaks the limits is taken, and has its
@@ -129,8 +129,8 @@ impl Batcher {
         self.submit_within(id, change, self.timeout)
     }
 
-    /// The same with another time than the batcher's for the change, with its wait for room. Who waits no longer when
-    /// it is up is to [`withdraw`](Batcher::withdraw) it: by itself it only ends the change's requests.
+    /// The same with another time than the batcher's for the change, with its wait for capacity. Who waits no longer
+    /// when it is up is to [`withdraw`](Batcher::withdraw) it: by itself it only ends the change's requests.
     ///
     /// # Errors
     /// As of [`submit`](Batcher::submit), also where the time is up at once.
@@ -168,7 +168,7 @@ impl Batcher {
     ) -> Result<(), ChangeError> {
         let refused = |cause| Err(ChangeError::not_sent(&change, cause));
         let Some(mut inner) = self.session.lock() else {
-            return refused(ChangeCause::OfAnotherProcess);
+            return refused(ChangeCause::Forked);
         };
         if !self.takes_more(&mut inner) {
             return refused(ChangeCause::Closed);
@@ -184,9 +184,9 @@ impl Batcher {
 
     /// The changes of [`submit`](Batcher::submit) that have their outcomes since it was asked last. Waits for one, at most
     /// so long, also where nothing is under way: another thread may submit. With [`WhenFull::Signal`] it comes back
-    /// without one, too, once there is room for a change that was refused.
+    /// without one, too, once there is capacity for a change that was refused.
     #[must_use]
-    pub fn poll(&self, timeout: Duration) -> Vec<Settled> {
+    pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
         let until = deadline_after(timeout);
         let wait_scope = endless();
         loop {
@@ -194,18 +194,18 @@ impl Batcher {
                 return Vec::new();
             };
             inner.flush_events();
-            let next_given_up = self.give_up_late(&mut inner);
+            let next_abandoned = self.abandon_late(&mut inner);
             let all_settled = inner.schedule.unsettled(self.session.producer) == 0;
-            let has_room = !self.session.is_full(&inner);
+            let has_capacity = !self.session.is_full(&inner);
             let state = inner.session(self.session.producer);
             let completed = std::mem::take(&mut state.completed);
             let nothing_comes = state.closing || (state.refuses && all_settled);
-            let signals = has_room && std::mem::take(&mut state.submitted.refused);
+            let signals = has_capacity && std::mem::take(&mut state.submitted.refused);
             if !completed.is_empty() || nothing_comes || signals || Instant::now() >= until {
                 drop(inner);
-                return completed.into_iter().map(Settled::new).collect();
+                return completed.into_iter().map(Completion::new).collect();
             }
-            let until = next_given_up.map_or(until, |moment| moment.min(until));
+            let until = next_abandoned.map_or(until, |moment| moment.min(until));
             drop(self.session.wait(inner, &wait_scope, until));
         }
     }
@@ -254,7 +254,7 @@ impl Batcher {
         inner.session(producer).refuses = true;
         let flush = inner.schedule.flush(producer);
         inner.schedule.set_flushing(producer, true);
-        inner.wake_waiters(producer); // those that wait for room
+        inner.wake_waiters(producer); // those that wait for capacity
         drop(inner);
         self.wait_for(flush, options)?;
         self.session.join_workers();
@@ -266,7 +266,7 @@ impl Batcher {
         self.session.abandon()
     }
 
-    /// Hands a change in, once there is room.
+    /// Hands a change in, once there is capacity.
     fn give(
         &self,
         change: Change,
@@ -276,7 +276,7 @@ impl Batcher {
     ) -> Result<ChangeId, ChangeError> {
         let refused = |cause| Err(ChangeError::not_sent(&change, cause));
         let Some(mut inner) = self.session.lock() else {
-            return refused(ChangeCause::OfAnotherProcess);
+            return refused(ChangeCause::Forked);
         };
         loop {
             if !self.takes_more(&mut inner) {
@@ -304,7 +304,7 @@ impl Batcher {
                 Ok(_) if Instant::now() >= deadline => return refused(ChangeCause::Expired),
                 Ok(inner) => inner,
                 Err(WaitEnd::TimedOut) => return refused(ChangeCause::Expired),
-                Err(WaitEnd::Cancelled) => return refused(ChangeCause::GivenUp),
+                Err(WaitEnd::Cancelled) => return refused(ChangeCause::Abandoned),
             };
         }
     }

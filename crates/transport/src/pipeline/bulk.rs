@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use imtag_core::{Change, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::health::EndedEarly;
+use crate::pipeline::health::RunError;
 use crate::pipeline::session::Session;
 use crate::pipeline::{Completed, Delivery, Guard};
 use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
@@ -23,7 +23,7 @@ pub use summary::{Progress, Summary};
 /// A change of a bulk run or a batcher that has its outcome.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Settled {
+pub struct Completion {
     /// The number that the caller gave it; in a [`BulkRun`], its position, counted from 0.
     pub id: u64,
     /// The change.
@@ -32,10 +32,10 @@ pub struct Settled {
     pub result: Result<(), ChangeError>,
 }
 
-impl Settled {
-    pub(crate) fn new(completed: Completed) -> Settled {
+impl Completion {
+    pub(crate) fn new(completed: Completed) -> Completion {
         let Completed { id, change, result } = completed;
-        Settled { id, change, result }
+        Completion { id, change, result }
     }
 }
 
@@ -108,7 +108,7 @@ impl Bulk {
         self.ask();
         let refused = |why| ChangeError::not_sent(&change, why);
         let Some(mut inner) = self.session.lock() else {
-            return Err(refused(ChangeCause::OfAnotherProcess));
+            return Err(refused(ChangeCause::Forked));
         };
         self.takes_more(&mut inner).map_err(refused)?;
         self.session.refuse(&mut inner, id, change, invalid);
@@ -117,7 +117,7 @@ impl Bulk {
 
     fn takes_more(&self, inner: &mut Guard<'_>) -> Result<(), ChangeCause> {
         if self.session.is_drained() {
-            self.session.end(inner, EndedEarly::Cancelled);
+            self.session.end(inner, RunError::Cancelled);
         }
         let state = inner.session(self.session.producer);
         match &state.ended {
@@ -127,12 +127,12 @@ impl Bulk {
         }
     }
 
-    /// Takes a change if there is room; one that breaks the limits needs none.
+    /// Takes a change if there is capacity; one that breaks the limits needs none.
     fn offer(&self, offered: &mut Option<(u64, Change)>) -> Result<Offered, ChangeCause> {
         let rules = self.session.client.rules();
         let checked = offered.as_ref().map(|(_, change)| change.check(rules));
         let Some(mut inner) = self.session.lock() else {
-            return Err(ChangeCause::OfAnotherProcess);
+            return Err(ChangeCause::Forked);
         };
         self.takes_more(&mut inner)?;
         if self.session.is_full(&inner) && checked == Some(Ok(())) {
@@ -166,24 +166,28 @@ impl Bulk {
     /// The changes that have their outcomes since it was asked last, in the order in which these became known. Waits for
     /// one, at most so long; none come where nothing is under way, or the time is up.
     #[must_use]
-    pub fn poll(&self, timeout: Duration) -> Vec<Settled> {
+    pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
         self.poll_until(deadline_after(timeout))
     }
 
-    fn poll_until(&self, until: Instant) -> Vec<Settled> {
+    fn poll_until(&self, until: Instant) -> Vec<Completion> {
         self.poll_while(until, |_| false)
     }
 
     /// As [`poll`](Bulk::poll), without a timeout. It also returns, perhaps with nothing, as soon as a change can be
     /// [pushed](Bulk::push) without a wait or the run has ended. So one thread can push and poll.
     #[must_use]
-    pub fn poll_or_room(&self) -> Vec<Settled> {
+    pub fn poll_or_capacity(&self) -> Vec<Completion> {
         self.poll_while(deadline_after(Duration::MAX), |inner| {
             !self.session.is_full(inner) || inner.session(self.session.producer).ended.is_some()
         })
     }
 
-    fn poll_while(&self, until: Instant, enough: impl Fn(&mut Guard<'_>) -> bool) -> Vec<Settled> {
+    fn poll_while(
+        &self,
+        until: Instant,
+        enough: impl Fn(&mut Guard<'_>) -> bool,
+    ) -> Vec<Completion> {
         let mut waits = None;
         self.ask();
         loop {
@@ -196,7 +200,7 @@ impl Bulk {
                 inner.schedule.unsettled(self.session.producer) == 0 || enough(&mut inner);
             if !completed.is_empty() || nothing_comes || Instant::now() >= until {
                 drop(inner);
-                return completed.into_iter().map(Settled::new).collect();
+                return completed.into_iter().map(Completion::new).collect();
             }
             self.wait(inner, &mut waits, Some(until));
         }
@@ -233,7 +237,7 @@ impl Bulk {
             self.session.drain.cancel();
         }
         if let Some(mut inner) = self.session.lock() {
-            self.session.end(&mut inner, EndedEarly::Cancelled);
+            self.session.end(&mut inner, RunError::Cancelled);
         }
     }
 
@@ -255,7 +259,7 @@ impl Bulk {
                 let state = inner.session(self.session.producer);
                 state.ended.clone().or_else(|| state.health.end())
             }
-            None => Some(EndedEarly::OfAnotherProcess),
+            None => Some(RunError::Forked),
         };
         Summary {
             progress: self.progress(),
@@ -291,7 +295,7 @@ impl Bulk {
         } else if !self.session.is_drained() {
             // another thread has seen to the answer
         } else if let Some(mut inner) = self.session.lock() {
-            self.session.end(&mut inner, EndedEarly::Cancelled);
+            self.session.end(&mut inner, RunError::Cancelled);
         }
         *waits = None;
     }

@@ -27,16 +27,16 @@ const IN_A_ROW: usize = 20;
 /// Why a bulk run ended before all was sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum EndedEarly {
-    /// The app is not let in, or its endpoint is not the service, with what was said. All further requests would end
-    /// in the same way.
+pub enum RunError {
+    /// The service rejected the app, or the endpoint is not the service, with what was said. All further requests would
+    /// end in the same way.
     Refused(Arc<Error>),
-    /// The service or the network gave out, with the last failure.
-    GaveOut(Arc<Error>),
-    /// It was cancelled, or given up by the caller.
+    /// The service or the network became unavailable, with the last failure.
+    Unavailable(Arc<Error>),
+    /// It was cancelled, or abandoned by the caller.
     Cancelled,
     /// It belongs to the process that this one was forked from: nothing is known of it here, and nothing was sent.
-    OfAnotherProcess,
+    Forked,
 }
 
 /// The results of a run's requests so far.
@@ -82,14 +82,14 @@ impl RunHealth {
         &mut self,
         result: Result<&Outcome, &Arc<Error>>,
         answers_before: u64,
-    ) -> Option<EndedEarly> {
+    ) -> Option<RunError> {
         let Err(error) = result else {
             self.answered();
             return None;
         };
         match self.scope(error) {
             Scope::Request | Scope::Account | Scope::Tag => self.answered(),
-            Scope::App => return Some(EndedEarly::Refused(Arc::clone(error))),
+            Scope::App => return Some(RunError::Refused(Arc::clone(error))),
             // it says nothing about the service
             Scope::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
             Scope::Service => {
@@ -100,7 +100,7 @@ impl RunHealth {
                 self.waited_out += usize::from(self.answers == 0 && too_long);
                 let away = self.answers == 0 && self.waited_out >= 2;
                 if away || self.failed_in_a_row >= IN_A_ROW {
-                    return Some(EndedEarly::GaveOut(Arc::clone(error)));
+                    return Some(RunError::Unavailable(Arc::clone(error)));
                 }
             }
         }
@@ -117,10 +117,10 @@ impl RunHealth {
     }
 
     /// Why it ended, once all is over. Where no request was answered at all, few as they may have been, the service
-    /// gave out as well.
-    pub(crate) fn end(&self) -> Option<EndedEarly> {
+    /// became unavailable as well.
+    pub(crate) fn end(&self) -> Option<RunError> {
         let last = self.last_failure.as_ref()?;
-        (self.answers == 0).then(|| EndedEarly::GaveOut(Arc::clone(last)))
+        (self.answers == 0).then(|| RunError::Unavailable(Arc::clone(last)))
     }
 
     fn answered(&mut self) {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// None was answered while the request was under way.
-    fn note(health: &mut RunHealth, result: Result<&Outcome, &Arc<Error>>) -> Option<EndedEarly> {
+    fn note(health: &mut RunHealth, result: Result<&Outcome, &Arc<Error>>) -> Option<RunError> {
         let answers = health.answers();
         health.record(result, answers)
     }
@@ -174,7 +174,7 @@ mod tests {
         let mut health = RunHealth::default();
         assert!(note(&mut health, Ok(&Outcome::default())).is_none());
         let end = note(&mut health, Err(&refused(70009)));
-        assert!(matches!(end, Some(EndedEarly::Refused(_))));
+        assert!(matches!(end, Some(RunError::Refused(_))));
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         let sealed = failure(Cause::Credentials("sealed".into()));
         let mut health = RunHealth::default();
         let end = note(&mut health, Err(&sealed));
-        assert!(matches!(end, Some(EndedEarly::Refused(_))));
+        assert!(matches!(end, Some(RunError::Refused(_))));
         let mut health = RunHealth::default();
         assert!(note(&mut health, Ok(&Outcome::default())).is_none());
         assert!(note(&mut health, Err(&sealed)).is_none());
@@ -198,7 +198,7 @@ mod tests {
             }
         }
         let end = note(&mut health, Err(&gateway(502)));
-        assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
+        assert!(matches!(end, Some(RunError::Unavailable(_))));
     }
 
     #[test]
@@ -216,14 +216,14 @@ mod tests {
     fn what_looks_like_a_wrong_endpoint_is_an_outage_once_the_service_was_there() {
         let mut health = RunHealth::default();
         let end = note(&mut health, Err(&gateway(404)));
-        assert!(matches!(end, Some(EndedEarly::Refused(_))));
+        assert!(matches!(end, Some(RunError::Refused(_))));
         let mut health = RunHealth::default();
         assert!(note(&mut health, Ok(&Outcome::default())).is_none());
         assert!(note(&mut health, Err(&gateway(404))).is_none());
     }
 
     #[test]
-    fn a_service_that_never_answered_gave_out() {
+    fn a_service_that_never_answered_is_unavailable() {
         let mut health = RunHealth::default();
         assert!(note(&mut health, Err(&gateway(502))).is_none());
         let mut waited_out = failure(Cause::HttpStatus {
@@ -233,10 +233,10 @@ mod tests {
         Arc::get_mut(&mut waited_out).unwrap().stopped = Some(Stopped::OutageTooLong);
         assert!(note(&mut health, Err(&waited_out)).is_none());
         let end = note(&mut health, Err(&waited_out));
-        assert!(matches!(end, Some(EndedEarly::GaveOut(_))));
+        assert!(matches!(end, Some(RunError::Unavailable(_))));
         let mut health = RunHealth::default();
         assert!(note(&mut health, Err(&refused(91000))).is_none());
-        assert!(matches!(health.end(), Some(EndedEarly::GaveOut(_))));
+        assert!(matches!(health.end(), Some(RunError::Unavailable(_))));
         assert!(RunHealth::default().end().is_none());
     }
 }

@@ -27,7 +27,7 @@ use crate::change_error::{ChangeCause, ChangeError};
 use crate::wait::Lock;
 
 use batcher::Submitted;
-use health::{EndedEarly, RunHealth};
+use health::{RunError, RunHealth};
 use session::Session;
 
 /// Where the outcome of a change is delivered.
@@ -110,7 +110,7 @@ pub(crate) struct SessionState {
     /// Threads that wait for capacity or for outcomes.
     pub(crate) waiters: Vec<Thread>,
     pub(crate) health: RunHealth,
-    pub(crate) ended: Option<EndedEarly>,
+    pub(crate) ended: Option<RunError>,
     pub(crate) counts: Counts,
 }
 
@@ -269,7 +269,7 @@ impl Inner {
         let next = self.schedule.next(producer, now);
         if matches!(next, Next::Send(_)) {
             self.session(producer).health.begins();
-            self.wake_waiters(producer); // there is room again
+            self.wake_waiters(producer); // there is capacity again
         }
         next
     }

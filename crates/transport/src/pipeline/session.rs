@@ -11,7 +11,7 @@ use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
 use imtag_core::{Change, Effect, Invalid};
 
 use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::health::EndedEarly;
+use crate::pipeline::health::RunError;
 use crate::pipeline::{Counts, Delivery, Guard, Pipeline, SessionState};
 use crate::threads::spawn_without_signals;
 use crate::wait::{WaitEnd, WaitScope, wait_once};
@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// Sends nothing more: settles the changes that have not been sent as ended.
-    pub(crate) fn end(&self, inner: &mut Guard<'_>, why: EndedEarly) {
+    pub(crate) fn end(&self, inner: &mut Guard<'_>, why: RunError) {
         let state = inner.session(self.producer);
         if state.ended.is_some() {
             return;
@@ -179,7 +179,7 @@ impl Session {
             return 0; // it was abandoned before
         }
         let unsettled = inner.schedule.unsettled(self.producer);
-        self.end(&mut inner, EndedEarly::Cancelled);
+        self.end(&mut inner, RunError::Cancelled);
         drop(inner);
         self.cancel.cancel();
         self.join_workers();

@@ -21,7 +21,7 @@ use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, Ret
 use crate::call::Call;
 use crate::cause::Failure;
 use crate::change_error::ChangeCause;
-use crate::pipeline::health::EndedEarly;
+use crate::pipeline::health::RunError;
 use crate::pipeline::session::Session;
 use crate::random::random_u64;
 use crate::{CallOptions, Cause, Error, Outcome, Phase};
@@ -132,7 +132,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
     }
     state.health.has_result();
     if session.is_drained() {
-        end = Some(EndedEarly::Cancelled);
+        end = Some(RunError::Cancelled);
     }
     let verdict = verdict(session, &batch, result, scope);
     inner
@@ -248,7 +248,7 @@ fn verdict(
             if effect == Effect::NotApplied
                 && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
         {
-            Verdict::Failed(ChangeCause::Ended(EndedEarly::Cancelled), effect)
+            Verdict::Failed(ChangeCause::Ended(RunError::Cancelled), effect)
         }
         _ => Verdict::Failed(ChangeCause::Request(error), effect),
     }

@@ -197,7 +197,7 @@ static void set_options(im_batcher *batcher, const cJSON *options) {
     } TIMES[] = {
         {"timeout_ms", im_batcher_set_timeout_ms},
         {"attempt_timeout_ms", im_batcher_set_attempt_timeout_ms},
-        {"late_window_ms", im_batcher_set_settling_time_ms},
+        {"late_window_ms", im_batcher_set_late_window_ms},
         {"linger_ms", im_batcher_set_linger_ms},
     };
     const cJSON *capacity = member_of(options, "capacity");
@@ -208,7 +208,7 @@ static void set_options(im_batcher *batcher, const cJSON *options) {
             TIMES[i].set(batcher, number_of(time));
     }
     if (capacity)
-        im_batcher_set_room(batcher, (size_t)number_of(capacity));
+        im_batcher_set_capacity(batcher, (size_t)number_of(capacity));
     if (when_full)
         im_batcher_set_when_full(batcher, strcmp(when_full, "fail") == 0 ? IM_FAIL : IM_WAIT);
 }

@@ -30,7 +30,7 @@ static bool poll_outcomes(struct run *it, uint64_t timeout_ms) {
     return true;
 }
 
-/* Waits while the run has no room; whether the change was taken. One that was not has its error here. */
+/* Waits while the run has no capacity; whether the change was taken. One that was not has its error here. */
 static bool push(struct run *it, uint64_t index, const cJSON *item) {
     struct change change = change_of(item);
     im_status status;
@@ -87,7 +87,7 @@ static void set_options(im_bulk *bulk, const cJSON *options) {
     } TIMES[] = {
         {"timeout_ms", im_bulk_set_timeout_ms},
         {"attempt_timeout_ms", im_bulk_set_attempt_timeout_ms},
-        {"late_window_ms", im_bulk_set_settling_time_ms},
+        {"late_window_ms", im_bulk_set_late_window_ms},
         {"linger_ms", im_bulk_set_linger_ms},
     };
     const cJSON *capacity = member_of(options, "capacity");
@@ -97,7 +97,7 @@ static void set_options(im_bulk *bulk, const cJSON *options) {
             TIMES[i].set(bulk, number_of(time));
     }
     if (capacity)
-        im_bulk_set_room(bulk, (size_t)number_of(capacity));
+        im_bulk_set_capacity(bulk, (size_t)number_of(capacity));
 }
 
 static void write_summary(FILE *to, const struct run *it) {

@@ -70,7 +70,7 @@ static void write_left_out(FILE *to, const im_error *error) {
         fputs(i ? ", {" : "{", to);
         member(to, "account", im_error_failure_account(error, i));
         member(to, "text", im_error_failure_text(error, i));
-        member(to, "remedy", im_str_of(im_error_failure_remedy(error, i)));
+        member(to, "remedy", im_str_from(im_error_failure_remedy(error, i)));
         fprintf(to, "\"code\": %d, \"effect\": \"%s\", \"retryable\": %s}", im_error_failure_code(error, i),
                 EFFECTS[im_error_failure_effect(error, i)], im_error_failure_retryable(error, i) ? "true" : "false");
     }
@@ -81,10 +81,10 @@ static void write_violations(FILE *to, const im_error *error) {
     fputs("\"violations\": [", to);
     for (size_t i = 0; i < im_error_violation_count(error); i++) {
         fputs(i ? ", {" : "{", to);
-        member(to, "place", im_str_of(im_error_violation_place(error, i)));
-        member(to, "problem", im_str_of(im_error_violation_problem(error, i)));
+        member(to, "place", im_str_from(im_error_violation_place(error, i)));
+        member(to, "problem", im_str_from(im_error_violation_problem(error, i)));
         fputs("\"remedy\": ", to);
-        write_text(to, im_str_of(im_error_violation_remedy(error, i)));
+        write_text(to, im_str_from(im_error_violation_remedy(error, i)));
         putc('}', to);
     }
     putc(']', to);
@@ -92,8 +92,8 @@ static void write_violations(FILE *to, const im_error *error) {
 
 /* What an error of a call says, and one of a change. */
 static void write_why(FILE *to, const im_error *error) {
-    member(to, "message", im_str_of(im_error_message(error)));
-    member(to, "remedy", im_str_of(im_error_remedy(error)));
+    member(to, "message", im_str_from(im_error_message(error)));
+    member(to, "remedy", im_str_from(im_error_remedy(error)));
     member(to, "text", im_error_text(error));
     fprintf(to, "\"code\": %d, \"effect\": \"%s\", \"retryable\": %s, ", im_error_code(error),
             EFFECTS[im_error_effect(error)], im_error_retryable(error) ? "true" : "false");

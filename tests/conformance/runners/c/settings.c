@@ -73,7 +73,7 @@ static im_status set_limits(im_config *config, const cJSON *limits) {
     const cJSON *limit;
     im_status status = IM_OK;
     cJSON_ArrayForEach(limit, limits) if (status == IM_OK) status =
-        im_config_set_limit(config, im_str_of(limit->string), (size_t)number_of(limit));
+        im_config_set_limit(config, im_str_from(limit->string), (size_t)number_of(limit));
     return status;
 }
 

@@ -73,14 +73,14 @@ json play_bulk(const imtag::client& client, const json& bulk) {
 
     std::uint64_t settled = 0;
     std::map<std::uint64_t, json> failures;
-    const auto told = [&](const imtag::outcome& outcome) {
+    const auto on_outcome = [&](const imtag::outcome& outcome) {
         ++settled;
         if (!outcome)
             failures[outcome.index] = failure_of(*outcome.error);
     };
     const auto run = [&]() -> json {
         try {
-            const imtag::summary summary = client.bulk(input(bulk.at("input"), token), told, options);
+            const imtag::summary summary = client.bulk(input(bulk.at("input"), token), on_outcome, options);
             return {{"status", summary.failed ? "partial" : "ok"}, {"summary", counts(summary, settled)}};
         } catch (const imtag::error& error) {
             if (!error.summary())

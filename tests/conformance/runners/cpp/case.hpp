@@ -24,11 +24,11 @@ Options session_options(const nlohmann::json& options) {
         else if (name == "attempt_timeout_ms")
             made.attempt_timeout(std::chrono::milliseconds(value));
         else if (name == "late_window_ms")
-            made.settling_time(std::chrono::milliseconds(value));
+            made.late_window(std::chrono::milliseconds(value));
         else if (name == "linger_ms")
             made.linger(std::chrono::milliseconds(value));
         else if (name == "capacity")
-            made.room(value);
+            made.capacity(value);
         else if (name != "when_full")
             throw std::runtime_error("an option that this runner does not know: " + name);
     }

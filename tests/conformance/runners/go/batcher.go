@@ -53,9 +53,9 @@ func (b batcher) live(client *imtag.Client) outcome {
 	made, err := client.NewBatcher(imtag.BatcherOptions{
 		Timeout:        b.Options.Timeout.duration(),
 		AttemptTimeout: b.Options.AttemptTimeout.duration(),
-		SettlingTime:   least(b.Options.LateWindow),
+		LateWindow:     least(b.Options.LateWindow),
 		Linger:         least(b.Options.Linger),
-		Room:           b.Options.Capacity,
+		Capacity:       b.Options.Capacity,
 		FailWhenFull:   b.Options.WhenFull == "fail",
 	})
 	if err != nil {

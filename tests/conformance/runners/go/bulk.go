@@ -42,9 +42,9 @@ func (b bulk) run(client *imtag.Client) outcome {
 	options := imtag.BulkOptions{
 		Timeout:        b.Options.Timeout.duration(),
 		AttemptTimeout: b.Options.AttemptTimeout.duration(),
-		SettlingTime:   least(b.Options.LateWindow),
+		LateWindow:     least(b.Options.LateWindow),
 		Linger:         least(b.Options.Linger),
-		Room:           b.Options.Capacity,
+		Capacity:       b.Options.Capacity,
 	}
 	asked := 0
 	if b.CancelAtProgress > 0 {

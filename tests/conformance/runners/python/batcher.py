@@ -8,7 +8,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Callable
 
-from options import await_arrivals, call_options, change_of, session_options
+from options import await_arrivals, call_options, change_of, milliseconds_gone
 from outcome import failure
 
 import imtag
@@ -16,7 +16,7 @@ import imtag
 
 def lived(client: imtag.Client, case: dict[str, Any]) -> dict[str, Any]:
     """Make a batcher, do the steps one after the other, and close it."""
-    batcher = client.batcher(**session_options(case["options"]))
+    batcher = client.batcher(**milliseconds_gone(case["options"]))
     steps = case["steps"]
     ends: dict[int, Future[None]] = {}
     with ThreadPoolExecutor(len(steps) + 1) as threads:

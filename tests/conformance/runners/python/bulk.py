@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from options import await_arrivals, change_of, session_options, thread
+from options import await_arrivals, change_of, milliseconds_gone, thread
 from outcome import ended, failure
 
 import imtag
@@ -46,7 +46,7 @@ def ran(client: imtag.Client, bulk: dict[str, Any]) -> dict[str, Any]:
         asked += 1
         return asked == bulk.get("cancel_at_progress")
 
-    run = client.bulk(changes(), progress=progress, **session_options(bulk["options"]))
+    run = client.bulk(changes(), progress=progress, **milliseconds_gone(bulk["options"]))
     canceller = thread(cancel) if "cancel_after_arrivals" in bulk else None
     outcomes: list[imtag.Outcome] = []
     end: dict[str, Any] = {"status": "ok"}

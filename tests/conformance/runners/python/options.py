@@ -50,12 +50,6 @@ def thread(function: Callable[..., Any], *arguments: Any) -> threading.Thread:
     return started
 
 
-def session_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Turn the options of a bulk run or a batcher into those of the package."""
-    names = {"late_window": "settling_time", "capacity": "room"}
-    return {names.get(name, name): value for name, value in milliseconds_gone(options).items()}
-
-
 @contextmanager
 def call_options(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a call's times, and its cancel, which another thread calls when the case says so."""

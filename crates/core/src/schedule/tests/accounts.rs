@@ -31,7 +31,7 @@ fn changes_of_an_account_go_one_after_the_other_in_their_order_across_sources() 
 }
 
 #[test]
-fn after_an_attempt_that_may_land_the_opposite_waits_for_the_settling_time() {
+fn after_an_attempt_that_may_land_the_opposite_waits_for_the_late_window() {
     for (first, second) in [
         (Change::add("u", ["a"]), Change::remove("u", ["a"])),
         (Change::add("u", ["a"]), Change::clear("u")),
@@ -172,7 +172,7 @@ fn a_change_of_many_slots_shares_its_last_one() {
 }
 
 #[test]
-fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_settling_time() {
+fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_late_window() {
     let mut rig = Rig::new();
     rig.schedule.after_crash(rig.producer, rig.now);
     rig.flush();

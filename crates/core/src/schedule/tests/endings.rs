@@ -227,7 +227,7 @@ fn sources_are_woken_by_what_concerns_them_and_only_once() {
     assert_eq!(
         ready_producers(&mut rig),
         [other],
-        "the settling time is over"
+        "the late window is over"
     );
     rig.schedule.end(other, rig.now);
     assert_eq!(ready_producers(&mut rig), [other]);

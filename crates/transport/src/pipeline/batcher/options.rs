@@ -11,13 +11,13 @@ use crate::pipeline::session::{Sending, Session, max_threads};
 /// What a batcher does with a change when it holds as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
-    /// It waits for room, until the change's time is up.
+    /// It waits for capacity, until the change's time is up.
     #[default]
     Wait,
     /// It refuses the change at once.
     Fail,
-    /// The same, and [`Batcher::poll`] comes back once there is room, so that one thread that polls serves all who wait
-    /// for it.
+    /// The same, and [`Batcher::poll`] comes back once there is capacity, so that one thread that polls serves all who
+    /// wait for it.
     Signal,
 }
 
@@ -27,11 +27,11 @@ pub enum WhenFull {
 pub struct BatcherOptions {
     client: Client,
     linger: Duration,
-    room: usize,
+    capacity: usize,
     when_full: WhenFull,
     timeout: Duration,
     attempt_timeout: Duration,
-    settling: Duration,
+    late_window: Duration,
 }
 
 impl BatcherOptions {
@@ -39,11 +39,11 @@ impl BatcherOptions {
         BatcherOptions {
             client,
             linger: Duration::from_millis(10),
-            room: 10_000,
+            capacity: 10_000,
             when_full: WhenFull::Wait,
             timeout: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(10),
-            settling: Duration::from_secs(10),
+            late_window: Duration::from_secs(10),
         }
     }
 
@@ -55,8 +55,8 @@ impl BatcherOptions {
     }
 
     /// How many changes are held before they are sent, at least 1; default: 10,000, a second's worth of the full quota.
-    pub fn room(mut self, changes: usize) -> Self {
-        self.room = changes.max(1);
+    pub fn capacity(mut self, changes: usize) -> Self {
+        self.capacity = changes.max(1);
         self
     }
 
@@ -78,11 +78,11 @@ impl BatcherOptions {
         self
     }
 
-    /// For how long after an attempt that was given up it may still have its effect; default: 10 s. The account's
+    /// For how long an attempt that was abandoned may still arrive; default: 10 s. The account's
     /// next change of another kind waits as long, as a late add would undo a remove. No page of the service says how late
     /// it can be.
-    pub fn settling_time(mut self, time: Duration) -> Self {
-        self.settling = time;
+    pub fn late_window(mut self, time: Duration) -> Self {
+        self.late_window = time;
         self
     }
 
@@ -93,8 +93,8 @@ impl BatcherOptions {
         let sending = Sending {
             policy: BatchPolicy {
                 linger: self.linger.min(self.timeout / 2),
-                late_window: self.settling,
-                capacity: self.room,
+                late_window: self.late_window,
+                capacity: self.capacity,
                 full_slot_is_enough: true,
                 // it lives for long, and an account may be imported meanwhile
                 remember_rejected: false,

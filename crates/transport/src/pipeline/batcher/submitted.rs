@@ -16,7 +16,7 @@ pub(crate) struct Submitted {
     by_id: HashMap<u64, ChangeId>,
     /// Withdrawn under way as their callers' time was up: each waits for its request until then, the next one first.
     late: VecDeque<(Instant, ChangeId)>,
-    /// A change was refused as the batcher was full, and a thread that polls is to hear once there is room.
+    /// A change was refused as the batcher was full, and a thread that polls is to hear once there is capacity.
     pub(crate) refused: bool,
 }
 
@@ -31,17 +31,17 @@ impl Submitted {
     }
 
     /// Gives a change up at that moment, which is no earlier than any before.
-    pub(super) fn give_up_at(&mut self, moment: Instant, number: ChangeId) {
+    pub(super) fn abandon_at(&mut self, moment: Instant, number: ChangeId) {
         self.late.push_back((moment, number));
     }
 
-    /// When the next change is given up.
-    pub(super) fn next_given_up(&self) -> Option<Instant> {
+    /// When the next change is abandoned.
+    pub(super) fn next_abandoned(&self) -> Option<Instant> {
         self.late.front().map(|(moment, _)| *moment)
     }
 
-    /// A change that is to be given up by now.
-    pub(super) fn take_given_up(&mut self, now: Instant) -> Option<ChangeId> {
+    /// A change that is to be abandoned by now.
+    pub(super) fn take_abandoned(&mut self, now: Instant) -> Option<ChangeId> {
         let (_, number) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
         self.late.pop_front();
         Some(number)

@@ -36,10 +36,10 @@ impl Batcher {
             inner.session(producer).complete(id, change, result);
         } else {
             match why {
-                WaitEnd::Cancelled => self.give_up_now(&mut inner, number, why),
+                WaitEnd::Cancelled => self.abandon_now(&mut inner, number, why),
                 WaitEnd::TimedOut => {
                     let state = inner.session(producer);
-                    state.submitted.give_up_at(Instant::now() + GRACE, number);
+                    state.submitted.abandon_at(Instant::now() + GRACE, number);
                 }
             }
             inner.wake_waiters(producer);
@@ -48,17 +48,17 @@ impl Batcher {
 
     /// Gives up the changes whose callers' time was up, and whose requests have not ended since; says when the next one
     /// is.
-    pub(super) fn give_up_late(&self, inner: &mut Guard<'_>) -> Option<Instant> {
+    pub(super) fn abandon_late(&self, inner: &mut Guard<'_>) -> Option<Instant> {
         let producer = self.session.producer;
         let now = Instant::now();
-        while let Some(number) = inner.session(producer).submitted.take_given_up(now) {
-            self.give_up_now(inner, number, WaitEnd::TimedOut);
+        while let Some(number) = inner.session(producer).submitted.take_abandoned(now) {
+            self.abandon_now(inner, number, WaitEnd::TimedOut);
         }
-        inner.session(producer).submitted.next_given_up()
+        inner.session(producer).submitted.next_abandoned()
     }
 
-    /// Tells of a change under way that it is given up, unless its outcome is there; nobody is told of that later.
-    fn give_up_now(&self, inner: &mut Guard<'_>, number: ChangeId, why: WaitEnd) {
+    /// Tells of a change under way that it is abandoned, unless its outcome is there; nobody is told of that later.
+    fn abandon_now(&self, inner: &mut Guard<'_>, number: ChangeId, why: WaitEnd) {
         let Some((change, delivery)) = inner.schedule.get_mut(number) else {
             return;
         };
@@ -67,7 +67,7 @@ impl Batcher {
         };
         *delivery = Delivery::Discard;
         let change = Arc::clone(change);
-        let result = Err(given_up(&change, why));
+        let result = Err(abandoned(&change, why));
         inner
             .session(self.session.producer)
             .complete(id, change, result);
@@ -84,7 +84,7 @@ impl Batcher {
         let taken = inner.schedule.withdraw(number, now);
         if taken {
             inner.session(self.session.producer).counts.failed += 1;
-            inner.wake_waiters(self.session.producer); // there is room again
+            inner.wake_waiters(self.session.producer); // there is capacity again
         }
         taken
     }
@@ -101,7 +101,7 @@ impl Batcher {
             return Err(taken_back(change, why));
         }
         // it may have come meanwhile
-        waiter.take().unwrap_or_else(|| Err(given_up(change, why)))
+        waiter.take().unwrap_or_else(|| Err(abandoned(change, why)))
     }
 }
 
@@ -109,16 +109,16 @@ impl Batcher {
 pub(super) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
         WaitEnd::TimedOut => ChangeCause::Expired,
-        WaitEnd::Cancelled => ChangeCause::GivenUp,
+        WaitEnd::Cancelled => ChangeCause::Abandoned,
     };
     ChangeError::not_sent(change, cause)
 }
 
 /// What is said of one that may be sent all the same.
-fn given_up(change: &Change, why: WaitEnd) -> ChangeError {
+fn abandoned(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
         WaitEnd::TimedOut => ChangeCause::NotAnswered,
-        WaitEnd::Cancelled => ChangeCause::GivenUp,
+        WaitEnd::Cancelled => ChangeCause::Abandoned,
     };
     ChangeError::not_sent(change, cause).possibly_applied()
 }

@@ -17,9 +17,9 @@ pub struct BulkOptions {
     client: Client,
     timeout: Duration,
     attempt_timeout: Duration,
-    settling: Duration,
+    late_window: Duration,
     linger: Duration,
-    room: usize,
+    capacity: usize,
     cancel: Option<CancelToken>,
     drain: Option<CancelToken>,
     interrupt: Option<Interrupt>,
@@ -32,9 +32,9 @@ impl BulkOptions {
             client,
             timeout: Duration::from_secs(60),
             attempt_timeout: Duration::from_secs(10),
-            settling: Duration::from_secs(10),
+            late_window: Duration::from_secs(10),
             linger: Duration::from_secs(1),
-            room: 4096,
+            capacity: 4096,
             cancel: None,
             drain: None,
             interrupt: None,
@@ -55,17 +55,17 @@ impl BulkOptions {
         self
     }
 
-    /// For how long after an attempt that was given up it may still have its effect; default: 10 s. The account's
+    /// For how long an attempt that was abandoned may still arrive; default: 10 s. The account's
     /// next change of another kind waits as long, as a late add would undo a remove. No page of the service says how late
     /// it can be.
-    pub fn settling_time(mut self, time: Duration) -> Self {
-        self.settling = time;
+    pub fn late_window(mut self, time: Duration) -> Self {
+        self.late_window = time;
         self
     }
 
     /// Whether the run does again what a run of another process was killed over, of which attempts may be on their way
-    /// yet; default: no. Until the settling time from its start is over, each account's next change of another kind waits, as
-    /// after an attempt that was given up.
+    /// yet; default: no. Until the late window from its start is over, each account's next change of another kind
+    /// waits, as after an attempt that was abandoned.
     pub fn after_crash(mut self, after_crash: bool) -> Self {
         self.after_crash = after_crash;
         self
@@ -80,8 +80,8 @@ impl BulkOptions {
 
     /// How many changes are held before they are sent, at least 1; default: 4,096. The more, the fewer requests users of
     /// many tags need.
-    pub fn room(mut self, changes: usize) -> Self {
-        self.room = changes.max(1);
+    pub fn capacity(mut self, changes: usize) -> Self {
+        self.capacity = changes.max(1);
         self
     }
 
@@ -104,7 +104,8 @@ impl BulkOptions {
         self
     }
 
-    /// Sends all changes of an iterator, which is asked for more as there is room, on the thread that asks for outcomes.
+    /// Sends all changes of an iterator, which is asked for more as there is capacity, on the thread that asks for
+    /// outcomes.
     pub fn run<I: IntoIterator<Item = Change>>(self, changes: I) -> BulkRun<I::IntoIter> {
         BulkRun::new(self.start(), changes.into_iter())
     }
@@ -115,8 +116,8 @@ impl BulkOptions {
         let sending = Sending {
             policy: BatchPolicy {
                 linger: self.linger,
-                late_window: self.settling,
-                capacity: self.room,
+                late_window: self.late_window,
+                capacity: self.capacity,
                 full_slot_is_enough: false,
                 remember_rejected: true,
             },

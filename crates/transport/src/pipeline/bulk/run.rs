@@ -5,7 +5,7 @@ use std::iter::Fuse;
 
 use imtag_core::Change;
 
-use super::{Bulk, Offered, Progress, Settled, Summary};
+use super::{Bulk, Completion, Offered, Progress, Summary};
 use crate::wait::deadline_after;
 
 /// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
@@ -20,8 +20,8 @@ pub struct BulkRun<I: Iterator<Item = Change>> {
     next_id: u64,
     /// Pulled, and not yet taken: one at most, as the input may take long to give the next.
     pulled: Option<(u64, Change)>,
-    /// Settled, and not yet yielded.
-    settled: VecDeque<Settled>,
+    /// Taken from the run, and not yet yielded.
+    completions: VecDeque<Completion>,
     takes_no_more: bool,
 }
 
@@ -32,7 +32,7 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
             input: input.fuse(),
             next_id: 0,
             pulled: None,
-            settled: VecDeque::new(),
+            completions: VecDeque::new(),
             takes_no_more: false,
         }
     }
@@ -57,8 +57,8 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
         pulled.into_iter().map(|(_, change)| change).chain(input)
     }
 
-    /// Takes changes in, as long as there is room and no outcome to be yielded: an input that is slower than the quota
-    /// never fills the room.
+    /// Takes changes in, as long as there is capacity and no outcome to be yielded: an input that is slower than the
+    /// quota never reaches the capacity.
     fn fill(&mut self) {
         while !self.takes_no_more {
             if self.pulled.is_none() {
@@ -82,22 +82,22 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
 }
 
 impl<I: Iterator<Item = Change>> Iterator for BulkRun<I> {
-    type Item = Settled;
+    type Item = Completion;
 
-    fn next(&mut self) -> Option<Settled> {
+    fn next(&mut self) -> Option<Completion> {
         loop {
-            if let Some(settled) = self.settled.pop_front() {
-                return Some(settled);
+            if let Some(completion) = self.completions.pop_front() {
+                return Some(completion);
             }
             self.fill();
-            self.settled = if self.takes_no_more {
+            self.completions = if self.takes_no_more {
                 self.bulk
                     .poll_until(deadline_after(std::time::Duration::MAX))
                     .into()
             } else {
-                self.bulk.poll_or_room().into()
+                self.bulk.poll_or_capacity().into()
             };
-            if self.settled.is_empty() && self.takes_no_more {
+            if self.completions.is_empty() && self.takes_no_more {
                 return None;
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use imtag_core::Generation;
 
 use crate::pipeline::Guard;
-use crate::pipeline::health::EndedEarly;
+use crate::pipeline::health::RunError;
 use crate::pipeline::session::Session;
 
 /// How far a bulk run is.
@@ -67,7 +67,7 @@ pub struct Summary {
     /// The generation of paths that it used.
     pub generation: Generation,
     /// Why it ended before all was sent; `None` where it did not.
-    pub ended: Option<EndedEarly>,
+    pub ended: Option<RunError>,
 }
 
 impl Summary {
