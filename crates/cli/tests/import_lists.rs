@@ -157,3 +157,20 @@ fn a_refused_list_costs_no_earlier_runs_doubt() {
         "{report}"
     );
 }
+
+#[test]
+fn an_earlier_list_that_stays_after_a_refusal_is_named_as_that() {
+    let stage = Stage::new();
+    stage.file(FILE, "account,tag\nalice,vip\n");
+    let earlier = "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\"reason\":\"no\",\
+                   \"remedy\":\"ask\",\"effect\":\"not applied\"}\n";
+    stage.file("users.csv.failed.ndjson", earlier);
+    let mut import = stage.imtag(&["import", FILE]);
+    import.env("IMTAG_SECRET_KEY", "a-key-of-another-app");
+    let ran = stage::run(import);
+    assert_eq!(ran.exit, Some(3), "{ran:?}");
+    let says = "\nusers.csv.failed.ndjson lists who failed in an earlier run, and stays\n";
+    assert!(ran.out.contains(says), "{ran:?}");
+    let list = stage.home.path().join("users.csv.failed.ndjson");
+    assert_eq!(fs::read_to_string(list).unwrap(), earlier);
+}

@@ -41,9 +41,8 @@ pub(super) fn close(
         // all who failed are listed; but what is only a refusal of the app or its settings replaces no earlier list
         if !refused || file.is_of_this_run() || unfinished.leftover.has_more_than_refusals() {
             *list |= add_held_back(file, unfinished)?;
-        } else {
-            *earlier_list = true;
         }
+        *earlier_list = !file.is_of_this_run();
         Ok(())
     });
     let closed = closed.map(|stays| remaining.journal = stays);
