@@ -87,7 +87,7 @@ func ExampleCredentialCallback() {
 	defer client.Close()
 	_, err = client.ClearTags(context.Background(), []string{"anna"})
 	fmt.Println(err)
-	// Output: clear: no UserSig: the vault is sealed (not applied; mend what supplies the UserSig)
+	// Output: clear: no UserSig: the vault is sealed (not applied; fix what supplies the UserSig)
 }
 
 func ExampleExplain() {

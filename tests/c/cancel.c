@@ -84,7 +84,7 @@ static void waiting_for_another_threads_usersig(void) {
     pthread_mutex_unlock(&held_back.lock);
     background_join(&first);
     EXPECT(first.status, IM_CREDENTIALS, &first.error,
-           "add: no UserSig: the vault is shut (not applied; mend what supplies the UserSig)");
+           "add: no UserSig: the vault is shut (not applied; fix what supplies the UserSig)");
     im_client_free(client);
 }
 

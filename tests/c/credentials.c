@@ -130,7 +130,7 @@ static void succeeds(void (*answer)(im_credential *), int calls) {
 static void fails(void (*answer)(im_credential *), const char *reason) {
     struct vault vault = {.answer = answer};
     char message[300];
-    snprintf(message, sizeof message, "add: no UserSig: %s (not applied; mend what supplies the UserSig)", reason);
+    snprintf(message, sizeof message, "add: no UserSig: %s (not applied; fix what supplies the UserSig)", reason);
     im_client *client = client_with(&vault);
     for (int i = 1; i < 3; i++) {
         EXPECT(im_add_tag(client, &USER, 1, NULL, NULL, &error), IM_CREDENTIALS, &error, message);

@@ -39,7 +39,7 @@ impl Error {
     pub fn remedy(&self) -> &'static str {
         match &self.cause {
             Cause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
-            Cause::Credentials(_) => "mend what supplies the UserSig",
+            Cause::Credentials(_) => "fix what supplies the UserSig",
             Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
             Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
             Cause::HttpStatus { status, .. } if is_of_a_gateway(*status) => {
@@ -195,7 +195,7 @@ impl ChangeError {
             ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => {
                 "send it again if it is still wanted"
             }
-            ChangeCause::Ended(RunError::Refused(_)) => "mend the settings, and send it again",
+            ChangeCause::Ended(RunError::Refused(_)) => "fix the settings, and send it again",
             ChangeCause::Ended(RunError::Unavailable(_)) => {
                 "send it again when the service is back"
             }
