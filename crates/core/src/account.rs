@@ -24,6 +24,11 @@ pub struct UserTags<'r, 'a> {
 }
 
 impl<'a> Account<'a> {
+    /// An account that was checked before.
+    pub(crate) fn from_checked(account: &'a str) -> Account<'a> {
+        Account(account)
+    }
+
     /// Checks an account by `rules`: not empty, and on the `all_member_push` paths at most 32 bytes.
     ///
     /// # Errors
@@ -48,6 +53,11 @@ impl<'a> Account<'a> {
 }
 
 impl<'a> Tag<'a> {
+    /// A tag that was checked before.
+    pub(crate) fn from_checked(tag: &'a str) -> Tag<'a> {
+        Tag(tag)
+    }
+
     /// Checks a tag by `rules`: 1 to 50 bytes.
     ///
     /// # Errors
@@ -69,10 +79,35 @@ impl<'a> Tag<'a> {
 
 fn bounded<'a>(text: impl Text<'a>, most: usize) -> Result<&'a str, Problem> {
     let text = text.text()?;
+    #[cfg(debug_assertions)]
+    counted::count(text);
     match text.len() {
         0 => Err(Problem::Empty),
         bytes if bytes > most => Err(Problem::TooLong { bytes, most }),
         _ => Ok(text),
+    }
+}
+
+/// Counts checks, for tests that each text is checked once on its way. Not in release builds.
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub mod counted {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Only texts that begin so are counted, as other tests run at the same time.
+    pub const PREFIX: &str = "counted-";
+
+    static CHECKS: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn count(text: &str) {
+        if text.starts_with(PREFIX) {
+            CHECKS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The checks since the last call.
+    pub fn take() -> usize {
+        CHECKS.swap(0, Ordering::Relaxed)
     }
 }
 

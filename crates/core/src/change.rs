@@ -1,109 +1,124 @@
-//! A change of one user's tags, as bulk runs and batchers take it: of any number of tags, which packing then deals out
-//! over requests.
+//! A change of one user's tags, as bulk runs and batchers take it: of any number of tags, which the schedule then
+//! distributes over requests.
+//!
+//! ```text
+//! ChangeRequest ── check, once, by the client's rules ──► Change          goes into the schedule
+//!                                                    └──► InvalidChange   has its outcome at once
+//! ```
 
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::checked::{Check, TagLimit, TagList};
 use crate::seen::Seen;
-use crate::{Account, Invalid, Operation, Place, Problem, Rules, Tag, Text, Violation};
+use crate::text::Decoded;
+use crate::{ChangeOperation, Invalid, Place, Rules, Violation};
 
-/// To add tags to a user, to remove some, or to remove all. Nothing is checked before [`check`](Change::check), which
-/// the sender of the change calls.
+/// To add tags to a user, to remove some, or to remove all. Bulk runs and batchers check it when they take it.
 ///
 /// ```
-/// use imtag_core::{Change, Operation, Rules};
+/// use imtag_core::{ChangeRequest, Rules};
 ///
-/// let change = Change::add("xiaojun012", ["vip", "beijing", "vip"]);
-/// assert_eq!(change.operation(), Operation::Add);
+/// let change = ChangeRequest::add("xiaojun012", ["vip", "beijing", "vip"]).check(&Rules::default())?;
 /// assert_eq!(change.tags(), ["vip", "beijing"]); // a set
-/// assert!(change.check(&Rules::default()).is_ok());
-/// assert!(Change::add("xiaojun012", ["x".repeat(51)]).check(&Rules::default()).is_err());
+///
+/// let invalid = ChangeRequest::add("xiaojun012", ["x".repeat(51)]).check(&Rules::default()).unwrap_err();
+/// assert_eq!(invalid.request().account(), "xiaojun012");
+/// assert_eq!(invalid.violations()[0].to_string(), "tags[0]: 51 bytes, at most 50");
+/// # Ok::<(), imtag_core::InvalidChange>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    operation: Operation,
+pub struct ChangeRequest {
+    operation: ChangeOperation,
     account: String,
     tags: Vec<String>,
+    /// Texts that were made of bytes that are not UTF-8, which is a violation like any other.
+    not_utf8: Option<Box<NotUtf8>>,
 }
 
-impl Change {
+/// How many bytes before the first that is not UTF-8, for the account and by the positions of tags.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct NotUtf8 {
+    account: Option<usize>,
+    tags: Vec<(usize, usize)>,
+}
+
+/// A change that keeps to the rules. There is no other way to make one than [`ChangeRequest::check`], so what holds it does
+/// not check it again. A clone shares the texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change(Arc<ChangeRequest>);
+
+/// A change that breaks the rules, with all that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{invalid}")]
+pub struct InvalidChange {
+    request: ChangeRequest,
+    #[source]
+    invalid: Invalid,
+}
+
+impl ChangeRequest {
     /// Adds tags to a user: at most as many as a user carries, which is 100.
     pub fn add<T: Into<String>>(
         account: impl Into<String>,
         tags: impl IntoIterator<Item = T>,
-    ) -> Change {
-        Change::new(Operation::Add, account.into(), tags)
+    ) -> ChangeRequest {
+        ChangeRequest::new(ChangeOperation::Add, account, tags)
     }
 
     /// Removes tags from a user: any number.
     pub fn remove<T: Into<String>>(
         account: impl Into<String>,
         tags: impl IntoIterator<Item = T>,
-    ) -> Change {
-        Change::new(Operation::Remove, account.into(), tags)
+    ) -> ChangeRequest {
+        ChangeRequest::new(ChangeOperation::Remove, account, tags)
     }
 
     /// Removes all tags of a user.
-    pub fn clear(account: impl Into<String>) -> Change {
-        Change::new(Operation::Clear, account.into(), None::<String>)
+    pub fn clear(account: impl Into<String>) -> ChangeRequest {
+        ChangeRequest::new(ChangeOperation::Clear, account, None::<String>)
     }
 
-    /// [`add`](Change::add) from text or bytes, checked by `rules`.
-    ///
-    /// # Errors
-    /// With every violation at once, bytes that are not UTF-8 among them.
-    pub fn checked_add<'a, T: Text<'a>>(
-        rules: &Rules,
-        account: impl Text<'a>,
-        tags: impl IntoIterator<Item = T>,
-    ) -> Result<Change, Invalid> {
-        Change::checked(rules, Operation::Add, account, tags)
-    }
-
-    /// [`remove`](Change::remove) from text or bytes, checked by `rules`.
-    ///
-    /// # Errors
-    /// As [`checked_add`](Change::checked_add).
-    pub fn checked_remove<'a, T: Text<'a>>(
-        rules: &Rules,
-        account: impl Text<'a>,
-        tags: impl IntoIterator<Item = T>,
-    ) -> Result<Change, Invalid> {
-        Change::checked(rules, Operation::Remove, account, tags)
-    }
-
-    /// [`clear`](Change::clear) from text or bytes, checked by `rules`.
-    ///
-    /// # Errors
-    /// As [`checked_add`](Change::checked_add).
-    pub fn checked_clear<'a>(rules: &Rules, account: impl Text<'a>) -> Result<Change, Invalid> {
-        Change::checked(rules, Operation::Clear, account, None::<&str>)
-    }
-
-    fn checked<'a, T: Text<'a>>(
-        rules: &Rules,
-        operation: Operation,
-        account: impl Text<'a>,
-        tags: impl IntoIterator<Item = T>,
-    ) -> Result<Change, Invalid> {
-        let mut good = Vec::new();
-        let account = violations(rules, operation, account, tags, |tag| good.push(tag))?;
-        Ok(Change::new(operation, account.to_owned(), good))
-    }
-
-    fn new<T: Into<String>>(
-        operation: Operation,
-        account: String,
-        tags: impl IntoIterator<Item = T>,
-    ) -> Change {
-        let tags = tags.into_iter().map(Into::into).collect();
-        Change {
-            operation,
-            account,
-            tags: each_once(tags),
+    /// A change of text that may not be UTF-8: [`check`](ChangeRequest::check) says where it is not, and
+    /// [`account`](ChangeRequest::account) and [`tags`](ChangeRequest::tags) show as much of it as they can. A clear takes
+    /// no tags.
+    pub fn from_bytes<'a>(
+        operation: ChangeOperation,
+        account: &[u8],
+        tags: impl IntoIterator<Item = &'a [u8]>,
+    ) -> ChangeRequest {
+        let mut not_utf8 = NotUtf8::default();
+        let account = decoded(account, |valid| not_utf8.account = Some(valid));
+        let tags = tags.into_iter().enumerate();
+        let tags = tags.map(|(at, tag)| decoded(tag, |valid| not_utf8.tags.push((at, valid))));
+        let request = ChangeRequest::new(operation, account, tags);
+        let has_any = not_utf8.account.is_some() || !not_utf8.tags.is_empty();
+        ChangeRequest {
+            not_utf8: has_any.then(|| Box::new(not_utf8)),
+            ..request
         }
     }
 
-    /// What it does; never [`Operation::Get`].
+    fn new<T: Into<String>>(
+        operation: ChangeOperation,
+        account: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> ChangeRequest {
+        let tags = tags.into_iter().map(Into::into);
+        ChangeRequest {
+            operation,
+            account: account.into(),
+            tags: match operation {
+                ChangeOperation::Add | ChangeOperation::Remove => tags.collect(),
+                ChangeOperation::Clear => Vec::new(),
+            },
+            not_utf8: None,
+        }
+    }
+
+    /// The operation.
     #[must_use]
-    pub fn operation(&self) -> Operation {
+    pub fn operation(&self) -> ChangeOperation {
         self.operation
     }
 
@@ -113,167 +128,223 @@ impl Change {
         &self.account
     }
 
-    /// The tags, each once, in the order given; none for [`Operation::Clear`].
+    /// The tags, in the order given; none of a clear. Each stands once after the check.
     #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.tags
     }
 
-    /// Checks the change by `rules`.
+    /// Makes a change of it, if it keeps to `rules`. Tags that stand twice are dropped.
     ///
     /// # Errors
-    /// With every violation at once.
-    pub fn check(&self, rules: &Rules) -> Result<(), Invalid> {
-        violations(rules, self.operation, &self.account, &self.tags, |_| ()).map(|_| ())
+    /// With every violation at once, at the positions in which the tags were given.
+    pub fn check(mut self, rules: &Rules) -> Result<Change, InvalidChange> {
+        let (distinct, violations) = self.violations(rules);
+        // distinct is fewer for tags that stand twice, and for invalid ones
+        if distinct < self.tags.len() {
+            self.drop_repeated();
+        }
+        match Invalid::from_violations(violations) {
+            None => Ok(Change(Arc::new(self))),
+            Some(invalid) => Err(InvalidChange {
+                request: self,
+                invalid,
+            }),
+        }
     }
 
+    /// All that is wrong, and how many different tags are good.
+    fn violations(&self, rules: &Rules) -> (usize, Vec<Violation>) {
+        let none = NotUtf8::default();
+        let not_utf8 = self.not_utf8.as_deref().unwrap_or(&none);
+        let account = Decoded::new(&self.account, not_utf8.account);
+        let mut check = Check::new(rules);
+        check.lone_account(account, Place::LoneAccount);
+        let mut not_utf8 = not_utf8.tags.iter().peekable();
+        let tags = self.tags.iter().enumerate().map(|(at, tag)| {
+            let found = not_utf8.next_if(|(position, _)| *position == at);
+            Decoded::new(tag, found.map(|(_, valid)| *valid))
+        });
+        let limit = match self.operation {
+            ChangeOperation::Add => TagLimit::OfUser,
+            ChangeOperation::Remove => TagLimit::None,
+            ChangeOperation::Clear => return (0, check.into_violations()),
+        };
+        let mut distinct = 0;
+        check.tags(TagList::OfChange, tags, limit, |_| distinct += 1);
+        (distinct, check.into_violations())
+    }
+
+    fn drop_repeated(&mut self) {
+        let mut seen = Seen::default();
+        let tags = self.tags.iter().enumerate();
+        let firsts = tags.map(|(index, tag)| seen.before(tag, index).is_none());
+        let firsts: Vec<bool> = firsts.collect();
+        let mut firsts = firsts.into_iter();
+        self.tags.retain(|_| firsts.next() == Some(true));
+    }
+}
+
+/// The text of bytes; says how many are good if not all are.
+fn decoded(bytes: &[u8], not_utf8: impl FnOnce(usize)) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(error) => {
+            not_utf8(error.valid_up_to());
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+    }
+}
+
+impl Change {
     /// How many slots of requests it takes.
     #[must_use]
     pub fn slots(&self, rules: &Rules) -> usize {
         let tags_per_slot = rules.limits.tags_per_user_and_request.max(1);
         self.tags.len().div_ceil(tags_per_slot).max(1)
     }
-}
 
-/// Looks at all of a change, and answers with the account; `good` gets each tag that is.
-fn violations<'a, T: Text<'a>>(
-    rules: &Rules,
-    operation: Operation,
-    account: impl Text<'a>,
-    tags: impl IntoIterator<Item = T>,
-    mut good: impl FnMut(&'a str),
-) -> Result<&'a str, Invalid> {
-    let mut found = Vec::new();
-    let account = Account::check(account, rules).map_err(|problem| {
-        found.push(Violation {
-            place: Place::LoneAccount,
-            problem,
-        });
-    });
-    let mut seen = Seen::default();
-    let (mut given, mut count) = (0, 0);
-    for (index, tag) in tags.into_iter().enumerate() {
-        given += 1;
-        match Tag::check(tag, rules) {
-            Ok(tag) => {
-                count += usize::from(seen.before(tag.as_str(), index).is_none());
-                good(tag.as_str());
-            }
-            Err(problem) => found.push(Violation {
-                place: Place::TagOfChange(index),
-                problem,
-            }),
-        }
-    }
-    let most = rules.limits.tags_per_user;
-    let of_number = match operation {
-        Operation::Clear | Operation::Get => None,
-        _ if given == 0 => Some(Problem::None),
-        Operation::Add if count > most => Some(Problem::TooManyToCarry { count, most }),
-        Operation::Add | Operation::Remove => None,
-    };
-    found.extend(of_number.map(|problem| Violation {
-        place: Place::TagsOfChange,
-        problem,
-    }));
-    match (account, Invalid::from_violations(found)) {
-        (Ok(account), None) => Ok(account.as_str()),
-        (_, Some(invalid)) => Err(invalid),
-        (Err(()), None) => unreachable!("a bad account is a violation"),
+    /// What it was made of, without a copy.
+    #[must_use]
+    pub fn into_request(self) -> Arc<ChangeRequest> {
+        self.0
     }
 }
 
-fn each_once(mut tags: Vec<String>) -> Vec<String> {
-    let mut seen = Seen::default();
-    let first = |(index, tag)| seen.before(tag, index).is_none();
-    let firsts: Vec<bool> = tags
-        .iter()
-        .map(String::as_str)
-        .enumerate()
-        .map(first)
-        .collect();
-    let mut firsts = firsts.into_iter();
-    tags.retain(|_| firsts.next() == Some(true));
-    tags
+impl Deref for Change {
+    type Target = ChangeRequest;
+
+    fn deref(&self) -> &ChangeRequest {
+        &self.0
+    }
+}
+
+impl InvalidChange {
+    /// The change. Bytes that are not UTF-8 are shown as far as they can be.
+    #[must_use]
+    pub fn request(&self) -> &ChangeRequest {
+        &self.request
+    }
+
+    /// All violations. Never empty.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        self.invalid.violations()
+    }
+
+    /// The change, and what is wrong with it.
+    #[must_use]
+    pub fn into_parts(self) -> (ChangeRequest, Invalid) {
+        (self.request, self.invalid)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Generation;
 
     fn tags(count: usize) -> Vec<String> {
         (0..count).map(|tag| format!("t{tag}")).collect()
     }
 
-    fn complaint(change: &Change) -> String {
-        let invalid = change.check(&Rules::default()).unwrap_err();
-        let violations = invalid.violations().iter();
-        violations
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("; ")
+    fn checked(request: ChangeRequest) -> Result<Change, String> {
+        request.check(&Rules::default()).map_err(|invalid| {
+            let violations = invalid.violations().iter().map(ToString::to_string);
+            violations.collect::<Vec<_>>().join("; ")
+        })
     }
 
     #[test]
     fn a_user_gets_as_many_tags_as_it_carries_and_not_one_more() {
-        for (count, good) in [(1, true), (99, true), (100, true), (101, false)] {
-            let change = Change::add("u", tags(count));
-            assert_eq!(change.check(&Rules::default()).is_ok(), good, "{count}");
+        for count in [1, 99, 100] {
+            assert!(checked(ChangeRequest::add("u", tags(count))).is_ok());
         }
         assert_eq!(
-            complaint(&Change::add("u", tags(101))),
+            checked(ChangeRequest::add("u", tags(101))).unwrap_err(),
             "tags: 101, at most 100"
         );
-        assert!(
-            Change::remove("u", tags(101))
-                .check(&Rules::default())
-                .is_ok()
-        );
+        assert!(checked(ChangeRequest::remove("u", tags(101))).is_ok());
     }
 
     #[test]
     fn every_violation_is_found_at_once() {
-        let change = Change::add("x".repeat(33), ["a", "", &"é".repeat(26)]);
+        let request = ChangeRequest::add("x".repeat(33), ["a", "", &"é".repeat(26)]);
         assert_eq!(
-            complaint(&change),
+            checked(request).unwrap_err(),
             "account: 33 bytes, at most 32; tags[1]: empty, at least 1 byte; tags[2]: 52 bytes, at most 50"
         );
         assert_eq!(
-            complaint(&Change::remove("", [""; 0])),
+            checked(ChangeRequest::remove("", [""; 0])).unwrap_err(),
             "account: empty, at least 1 byte; tags: none, at least 1"
         );
+        assert!(checked(ChangeRequest::clear("")).is_err());
+    }
+
+    #[test]
+    fn a_violation_is_at_the_position_that_the_caller_gave_and_the_change_keeps_each_tag_once() {
+        let request = ChangeRequest::add("u", ["a", "a", "", "b"]);
+        let invalid = request.check(&Rules::default()).unwrap_err();
+        assert_eq!(
+            invalid.violations()[0].to_string(),
+            "tags[2]: empty, at least 1 byte"
+        );
+        assert_eq!(invalid.request().tags(), ["a", "", "b"]);
     }
 
     #[test]
     fn bytes_are_checked_as_text_is() {
-        let rules = Rules::for_generation(Generation::Timpush);
-        let change = Change::checked_add(&rules, "u", [b"a".as_slice(), b"a", b"b"]).unwrap();
-        assert_eq!(change, Change::add("u", ["a", "b"]));
-        let invalid = Change::checked_remove(&rules, "u", [b"a".as_slice(), b"\xff"]).unwrap_err();
+        use ChangeOperation::{Add, Clear, Remove};
+        let from = |operation, tags: &[&'static [u8]]| {
+            let request = ChangeRequest::from_bytes(operation, b"u", tags.iter().copied());
+            checked(request).unwrap()
+        };
         assert_eq!(
-            invalid.violations()[0].to_string(),
-            "tags[1]: not UTF-8 from byte 0 on"
+            from(Add, &[b"a", b"a", b"b"]),
+            checked(ChangeRequest::add("u", ["a", "b"])).unwrap()
         );
-        assert!(Change::checked_clear(&rules, "").is_err());
         assert_eq!(
-            Change::checked_clear(&rules, "u").unwrap(),
-            Change::clear("u")
+            from(Remove, &[b"a"]),
+            checked(ChangeRequest::remove("u", ["a"])).unwrap()
+        );
+        assert_eq!(
+            from(Clear, &[]),
+            checked(ChangeRequest::clear("u")).unwrap()
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_one_fault_among_others_and_are_shown_as_far_as_they_can_be() {
+        let tags = [b"vip".as_slice(), b"a\xff", b"", b"\xff"];
+        let request = ChangeRequest::from_bytes(ChangeOperation::Add, b"u\xff", tags);
+        let invalid = request.check(&Rules::default()).unwrap_err();
+        let violations = invalid.violations().iter().map(ToString::to_string);
+        assert!(violations.eq([
+            "account: not UTF-8 from byte 1 on",
+            "tags[1]: not UTF-8 from byte 1 on",
+            "tags[2]: empty, at least 1 byte",
+            "tags[3]: not UTF-8 from byte 0 on",
+        ]));
+        assert_eq!(invalid.request().account(), "u\u{fffd}");
+        assert_eq!(
+            invalid.request().tags(),
+            ["vip", "a\u{fffd}", "", "\u{fffd}"]
         );
     }
 
     #[test]
     fn tags_that_stand_twice_count_once_few_or_many() {
-        for count in [3, 40] {
+        for count in [3, 40, 100] {
             let twice = tags(count).into_iter().chain(tags(count));
-            assert_eq!(Change::add("u", twice).tags(), tags(count));
+            let change = checked(ChangeRequest::add("u", twice)).unwrap();
+            assert_eq!(change.tags(), tags(count));
         }
     }
 
     #[test]
     fn ten_tags_are_a_slot_and_eleven_two() {
-        let slots = |count| Change::add("u", tags(count)).slots(&Rules::default());
-        assert_eq!([9, 10, 11, 100].map(slots), [1, 1, 2, 10]);
-        assert_eq!(Change::clear("u").slots(&Rules::default()), 1);
+        let slots = |request| checked(request).unwrap().slots(&Rules::default());
+        let add = |count| slots(ChangeRequest::add("u", tags(count)));
+        assert_eq!([9, 10, 11, 100].map(add), [1, 1, 2, 10]);
+        assert_eq!(slots(ChangeRequest::clear("u")), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::schedule::Slot;
 use crate::seen::Seen;
 use crate::{Account, Generation, Invalid, Place, Problem, Rules, Tag, Text, UserTags, Violation};
 
@@ -38,7 +39,14 @@ impl<'a> Checked<'a> {
         for (account, given_tags) in given {
             let user = check.count;
             let account = check.account(account, Place::UserAccount(user));
-            check.tags(user, given_tags, replace, &mut tags);
+            let limit = if replace {
+                TagLimit::OfUser
+            } else {
+                TagLimit::OfRequest
+            };
+            check.tags(TagList::OfUser(user), given_tags, limit, |tag| {
+                tags.push(tag);
+            });
             users.extend(account.map(|account| (account, tags.len())));
         }
         check.finish(
@@ -62,6 +70,36 @@ impl<'a> Checked<'a> {
             accounts.extend(check.account(account, place));
         }
         check.finish(Place::Accounts, Body::Accounts(accounts))
+    }
+
+    /// A body of changes that were checked one by one, by these rules.
+    pub(crate) fn from_slots(rules: &Rules, slots: &'a [Slot]) -> Checked<'a> {
+        let mut users = Vec::with_capacity(slots.len());
+        let mut tags = Vec::new();
+        for slot in slots {
+            tags.extend(slot.tags().map(Tag::from_checked));
+            users.push((Account::from_checked(slot.account()), tags.len()));
+        }
+        let body = Body::Users {
+            users,
+            tags,
+            replace: false,
+        };
+        Checked {
+            rules: *rules,
+            body,
+        }
+    }
+
+    /// A body of their accounts alone.
+    pub(crate) fn from_accounts_of(rules: &Rules, slots: &'a [Slot]) -> Checked<'a> {
+        let accounts = slots
+            .iter()
+            .map(|slot| Account::from_checked(slot.account()));
+        Checked {
+            rules: *rules,
+            body: Body::Accounts(accounts.collect()),
+        }
     }
 
     pub(crate) fn rules(&self) -> &Rules {
@@ -147,16 +185,52 @@ struct AccountsOnWire<'r> {
     accounts: &'r [Account<'r>],
 }
 
-/// A check under way: what has been seen, and what has been found wrong.
-struct Check<'a, 'l> {
+/// A check under way: what has been seen, and what has been found wrong. Requests and changes have it in common.
+pub(crate) struct Check<'a, 'l> {
     rules: &'l Rules,
     count: usize,
     accounts: Seen<'a>,
     violations: Vec<Violation>,
 }
 
+/// Whose tags are checked.
+#[derive(Clone, Copy)]
+pub(crate) enum TagList {
+    /// Those of a request's user, by its position.
+    OfUser(usize),
+    /// Those of a change.
+    OfChange,
+}
+
+/// How many different tags may be given.
+#[derive(Clone, Copy)]
+pub(crate) enum TagLimit {
+    /// As many as one request takes of a user.
+    OfRequest,
+    /// As many as a user carries.
+    OfUser,
+    /// Any number.
+    None,
+}
+
+impl TagList {
+    fn place(self) -> Place {
+        match self {
+            TagList::OfUser(user) => Place::UserTags(user),
+            TagList::OfChange => Place::TagsOfChange,
+        }
+    }
+
+    fn place_of(self, index: usize) -> Place {
+        match self {
+            TagList::OfUser(user) => Place::Tag(user, index),
+            TagList::OfChange => Place::TagOfChange(index),
+        }
+    }
+}
+
 impl<'a, 'l> Check<'a, 'l> {
-    fn new(rules: &'l Rules) -> Self {
+    pub(crate) fn new(rules: &'l Rules) -> Self {
         Check {
             rules,
             count: 0,
@@ -169,6 +243,18 @@ impl<'a, 'l> Check<'a, 'l> {
         self.violations.push(Violation { place, problem });
     }
 
+    pub(crate) fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+
+    /// The only account that there is.
+    pub(crate) fn lone_account(&mut self, account: impl Text<'a>, place: Place) {
+        if let Err(problem) = Account::check(account, self.rules) {
+            self.found(place, problem);
+        }
+    }
+
+    /// One account of several.
     fn account(&mut self, account: impl Text<'a>, place: Place) -> Option<Account<'a>> {
         let index = self.count;
         self.count += 1;
@@ -181,40 +267,43 @@ impl<'a, 'l> Check<'a, 'l> {
         checked.map_err(|problem| self.found(place, problem)).ok()
     }
 
-    /// Appends the user's tags to `out`, each once: the tags of a user are a set.
-    fn tags<T: Text<'a>>(
+    /// Hands each good tag to `keep`, once: the tags of a user are a set.
+    pub(crate) fn tags<T: Text<'a>>(
         &mut self,
-        user: usize,
+        list: TagList,
         given: impl IntoIterator<Item = T>,
-        replace: bool,
-        out: &mut Vec<Tag<'a>>,
+        limit: TagLimit,
+        mut keep: impl FnMut(Tag<'a>),
     ) {
         let mut seen = Seen::default();
-        let start = out.len();
-        let mut empty = true;
+        let (mut given_any, mut count) = (false, 0);
         for (index, tag) in given.into_iter().enumerate() {
-            empty = false;
+            given_any = true;
             match Tag::check(tag, self.rules) {
-                Err(problem) => self.found(Place::Tag(user, index), problem),
-                Ok(tag) if seen.before(tag.as_str(), index).is_none() => out.push(tag),
+                Err(problem) => self.found(list.place_of(index), problem),
+                Ok(tag) if seen.before(tag.as_str(), index).is_none() => {
+                    count += 1;
+                    keep(tag);
+                }
                 Ok(_) => {}
             }
         }
-        let count = out.len() - start;
-        let most = if replace {
-            self.rules.limits.tags_per_user
-        } else {
-            self.rules.limits.tags_per_user_and_request
+        let limits = &self.rules.limits;
+        let (in_request, of_user) = (limits.tags_per_user_and_request, limits.tags_per_user);
+        let too_many = match limit {
+            _ if !given_any => Some(Problem::None),
+            TagLimit::OfRequest if count > in_request => Some(Problem::TooMany {
+                count,
+                most: in_request,
+            }),
+            TagLimit::OfUser if count > of_user => Some(Problem::TooManyToCarry {
+                count,
+                most: of_user,
+            }),
+            TagLimit::OfRequest | TagLimit::OfUser | TagLimit::None => None,
         };
-        if empty {
-            self.found(Place::UserTags(user), Problem::None);
-        } else if count > most {
-            let too_many = if replace {
-                Problem::TooManyToCarry { count, most }
-            } else {
-                Problem::TooMany { count, most }
-            };
-            self.found(Place::UserTags(user), too_many);
+        if let Some(problem) = too_many {
+            self.found(list.place(), problem);
         }
     }
 

@@ -24,6 +24,9 @@ mod text;
 pub mod usersig;
 mod violation;
 
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub use account::counted;
 pub use account::{Account, Tag, UserTags};
 pub use answer::{
     AccountTags, Answer, AnswerReader, LeftOut, NotUnderstood, Refusal, Verdict, shortened,
@@ -31,11 +34,11 @@ pub use answer::{
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass, Scope};
-pub use change::Change;
+pub use change::{Change, ChangeRequest, InvalidChange};
 pub use limits::{InvalidLimit, Limits, Rules};
-pub use operation::{Generation, Operation, UnknownGeneration};
+pub use operation::{ChangeOperation, Generation, Operation, UnknownGeneration};
 pub use region::{Region, UnknownRegion};
-pub use request::{AddTags, ClearTags, GetTags, RemoveTags, Request};
+pub use request::{AddTags, BatchRequest, ClearTags, GetTags, RemoveTags, Request};
 pub use secret::{InvalidSecret, SecretKey, UserSig};
 pub use text::Text;
 pub use violation::{Invalid, Place, Problem, Violation};

@@ -16,6 +16,17 @@ pub enum Operation {
     Clear,
 }
 
+/// An operation that changes the tags of users: all but [`Operation::Get`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChangeOperation {
+    /// Adds tags to users.
+    Add,
+    /// Removes tags from users.
+    Remove,
+    /// Removes all tags of users.
+    Clear,
+}
+
 /// Which family of paths carries the operations. Both do the same jobs; whether they share one store of tags is
 /// not documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -92,6 +103,31 @@ impl Operation {
     }
 }
 
+impl ChangeOperation {
+    /// All of them.
+    pub const ALL: [ChangeOperation; 3] = [
+        ChangeOperation::Add,
+        ChangeOperation::Remove,
+        ChangeOperation::Clear,
+    ];
+}
+
+impl From<ChangeOperation> for Operation {
+    fn from(operation: ChangeOperation) -> Operation {
+        match operation {
+            ChangeOperation::Add => Operation::Add,
+            ChangeOperation::Remove => Operation::Remove,
+            ChangeOperation::Clear => Operation::Clear,
+        }
+    }
+}
+
+impl fmt::Display for ChangeOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Operation::from(*self).fmt(f)
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -144,6 +180,12 @@ mod tests {
             assert_eq!(operation as usize, index);
             assert_eq!(operation.row().operation, operation);
         }
+    }
+
+    #[test]
+    fn every_operation_but_get_changes_tags() {
+        let names = ChangeOperation::ALL.map(|operation| operation.to_string());
+        assert_eq!(names, ["add", "remove", "clear"]);
     }
 
     #[test]

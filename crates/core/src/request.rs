@@ -5,7 +5,8 @@
 //! operations and a type here.
 
 use crate::checked::Checked;
-use crate::{Account, Invalid, Operation, Rules, Text, UserTags};
+use crate::schedule::Batch;
+use crate::{Account, ChangeOperation, Invalid, Operation, Rules, Text, UserTags};
 
 /// What all requests share: enough to check one again, to send it, and to read its answer.
 pub trait Request: sealed::Sealed {
@@ -133,6 +134,34 @@ request!(
     /// Removes all tags of users: at most 100.
     ClearTags, Operation::Clear, of accounts
 );
+
+/// The request of a batch, whose changes were checked when they were made. It is not checked again.
+#[derive(Debug)]
+pub enum BatchRequest<'b> {
+    /// Adds tags.
+    Add(AddTags<'b>),
+    /// Removes tags.
+    Remove(RemoveTags<'b>),
+    /// Removes all tags.
+    Clear(ClearTags<'b>),
+}
+
+impl<'b> BatchRequest<'b> {
+    /// `rules`: those of the schedule and of its changes.
+    #[must_use]
+    pub fn new(rules: &Rules, batch: &'b Batch) -> BatchRequest<'b> {
+        let slots = batch.slots();
+        match batch.operation() {
+            ChangeOperation::Add => BatchRequest::Add(AddTags(Checked::from_slots(rules, slots))),
+            ChangeOperation::Remove => {
+                BatchRequest::Remove(RemoveTags(Checked::from_slots(rules, slots)))
+            }
+            ChangeOperation::Clear => {
+                BatchRequest::Clear(ClearTags(Checked::from_accounts_of(rules, slots)))
+            }
+        }
+    }
+}
 
 impl<'a> AddTags<'a> {
     /// Makes a request that replaces all tags of the users by these, at most 100 a user. Only the `timpush` paths can

@@ -41,10 +41,9 @@ mod settle;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Change, Effect, Operation, Rules};
+use crate::{Change, ChangeOperation, Effect, Rules};
 
 use account::{AccountQueue, Entries, Entry, Name, slots};
 use queue::{Producer, Readiness};
@@ -81,7 +80,11 @@ pub struct BatchPolicy {
 
 /// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a request with the
 /// other adds; hardly ever the other way round.
-const IN_TURN: [Operation; 3] = [Operation::Clear, Operation::Remove, Operation::Add];
+const IN_TURN: [ChangeOperation; 3] = [
+    ChangeOperation::Clear,
+    ChangeOperation::Remove,
+    ChangeOperation::Add,
+];
 
 const OPEN: &str = "a producer is used from its opening to its closing only";
 const KNOWN: &str = "a change is known until it is settled, and its account";
@@ -141,7 +144,7 @@ impl<R, E: Clone> Schedule<R, E> {
         state.predecessor_late_until = state.late_until(now);
     }
 
-    /// Adds a change. The producer has checked it by the schedule's rules.
+    /// Adds a change, which was checked by the schedule's rules when it was made.
     ///
     /// # Panics
     /// Where the producer has been closed.
@@ -160,11 +163,10 @@ impl<R, E: Clone> Schedule<R, E> {
         let epoch = state.unsettled.add();
         let (ended, full_slot_is_enough) = (state.ended, state.policy.full_slot_is_enough);
         let left = slots(&change, self.tags_per_slot());
-        let change = Arc::new(change);
         let entry = Entry {
             producer,
             reply,
-            change: Arc::clone(&change),
+            change: change.clone(),
             left,
             under_way: 0,
             deadline,
@@ -173,7 +175,7 @@ impl<R, E: Clone> Schedule<R, E> {
             failure: None,
         };
         self.changes.insert(id, entry);
-        let name = Name(Arc::clone(&change));
+        let name = Name(change.clone());
         let account_queue = self.accounts.entry(name).or_default();
         account_queue.waiting.push_back(id);
         if ended {
@@ -196,7 +198,7 @@ impl<R, E: Clone> Schedule<R, E> {
         if !entry.is_untouched(self.tags_per_slot()) {
             return false;
         }
-        let change = Arc::clone(&entry.change);
+        let change = entry.change.clone();
         self.drop_unsent(id);
         if let Some(entry) = self.changes.remove(&id) {
             self.state(entry.producer).unsettled.remove(entry.epoch);
@@ -207,7 +209,7 @@ impl<R, E: Clone> Schedule<R, E> {
     }
 
     /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
-    pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Arc<Change>, &mut R)> {
+    pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Change, &mut R)> {
         let entry = self.changes.get_mut(&id)?;
         Some((&entry.change, &mut entry.reply))
     }
@@ -264,7 +266,7 @@ impl<R, E: Clone> Schedule<R, E> {
 
     /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
     /// Without this call it may once the request is settled.
-    pub fn admitted(&mut self, producer: ProducerId, operation: Operation) {
+    pub fn admitted(&mut self, producer: ProducerId, operation: ChangeOperation) {
         self.state(producer).queue(operation).awaiting_admission = None;
     }
 
@@ -301,7 +303,7 @@ impl<R, E: Clone> Schedule<R, E> {
         let mut unsent: Vec<ChangeId> = unsent.map(|(id, _)| *id).collect();
         unsent.sort_unstable();
         let accounts = unsent.iter().map(|id| self.changes[id].change.clone());
-        let accounts: Vec<Arc<Change>> = accounts.collect();
+        let accounts: Vec<Change> = accounts.collect();
         for id in unsent {
             self.fail_unsent(id, &FailureCause::NotSent);
         }

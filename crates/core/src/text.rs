@@ -38,11 +38,34 @@ where
     }
 }
 
+/// Text of bytes that were decoded before, with how many of them were good if not all were.
+#[derive(Clone, Copy)]
+pub(crate) struct Decoded<'a> {
+    text: &'a str,
+    valid: Option<usize>,
+}
+
+impl<'a> Decoded<'a> {
+    pub(crate) fn new(text: &'a str, valid: Option<usize>) -> Decoded<'a> {
+        Decoded { text, valid }
+    }
+}
+
+impl<'a> Text<'a> for Decoded<'a> {
+    fn text(self) -> Result<&'a str, Problem> {
+        match self.valid {
+            None => Ok(self.text),
+            Some(valid) => Err(Problem::NotUtf8 { valid }),
+        }
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
 
     impl Sealed for &str {}
     impl Sealed for &String {}
     impl Sealed for &[u8] {}
+    impl Sealed for super::Decoded<'_> {}
     impl<T: Sealed + Copy> Sealed for &T {}
 }

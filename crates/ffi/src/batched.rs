@@ -10,7 +10,7 @@ use imtag_transport::{ChangeCause, ChangeError};
 use crate::batcher::im_batcher;
 use crate::boundary::status;
 use crate::call::{im_call, options};
-use crate::change::{BadChange, args, borrow_flat_args, im_operation};
+use crate::change::{args, copy_flat_args, im_operation};
 use crate::error::im_error;
 use crate::handle::borrow;
 use crate::misuse::Misuse;
@@ -153,8 +153,8 @@ pub unsafe extern "C" fn im_batcher_submit_flat(
         let within = (timeout_ms < u64::MAX).then(|| Duration::from_millis(timeout_ms));
         let (text, lengths) = ((text, text_len), (lengths, length_count));
         // SAFETY: readable until the function returns, as it documents.
-        let args = unsafe { borrow_flat_args(operation, text, lengths) }?;
-        batcher.submit(id, args, within)
+        let change = unsafe { copy_flat_args(operation, text, lengths) }?;
+        batcher.submit(id, change, within)
     })
 }
 
@@ -196,11 +196,8 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
         };
         let (text, lengths) = ((text, text_len), (lengths, length_count));
         // SAFETY: readable until the function returns, as it documents.
-        let args = unsafe { borrow_flat_args(operation, text, lengths) }?;
-        let error = match args.change(rules) {
-            Ok(change) => ChangeError::not_sent(&change, why),
-            Err(BadChange { change, invalid }) => ChangeError::invalid(&change, invalid),
-        };
-        Err(error.into())
+        let change = unsafe { copy_flat_args(operation, text, lengths) }?;
+        let change = change.check(rules).map_err(ChangeError::from)?;
+        Err(ChangeError::not_sent(&change, why).into())
     })
 }

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use imtag_core::Rules;
-use imtag_transport::{
-    Batcher, BatcherOptions, CallOptions, ChangeError, Client, WaitEnd, WhenFull,
-};
+use imtag_core::{ChangeRequest, Rules};
+use imtag_transport::{Batcher, BatcherOptions, CallOptions, Client, WaitEnd, WhenFull};
 
 use crate::boundary::{set, status};
 use crate::call::{im_call, options};
-use crate::change::{BadChange, ChangeArgs};
 use crate::client::im_client;
 use crate::completions::im_completions;
 use crate::error::im_error;
@@ -64,34 +61,25 @@ impl im_batcher {
     }
 
     /// Makes a change, and waits for its outcome.
-    pub(crate) fn call<'a, Tags: Iterator<Item = &'a [u8]> + Clone>(
+    pub(crate) fn call(
         &self,
-        args: ChangeArgs<'a, Tags>,
+        change: ChangeRequest,
         options: &CallOptions,
     ) -> Result<(), Box<im_error>> {
-        let batcher = self.started()?;
-        match args.change(self.rules()) {
-            Ok(change) => Ok(batcher.call(change, options)?),
-            Err(BadChange { change, invalid }) => {
-                Err(ChangeError::invalid(&change, invalid).into())
-            }
-        }
+        Ok(self.started()?.call(change, options)?)
     }
 
     /// Takes a change, whose outcome is polled; `within`: its time, where it has one of its own.
-    pub(crate) fn submit<'a, Tags: Iterator<Item = &'a [u8]> + Clone>(
+    pub(crate) fn submit(
         &self,
         id: u64,
-        args: ChangeArgs<'a, Tags>,
+        change: ChangeRequest,
         within: Option<Duration>,
     ) -> Result<(), Box<im_error>> {
         let batcher = self.started()?;
-        match (args.change(self.rules()), within) {
-            (Ok(change), None) => batcher.submit(id, change)?,
-            (Ok(change), Some(time)) => batcher.submit_within(id, change, time)?,
-            (Err(BadChange { change, invalid }), _) => {
-                batcher.submit_invalid(id, change, invalid)?;
-            }
+        match within {
+            None => batcher.submit(id, change)?,
+            Some(time) => batcher.submit_within(id, change, time)?,
         }
         Ok(())
     }

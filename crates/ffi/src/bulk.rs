@@ -4,10 +4,10 @@ use std::ffi::c_void;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use imtag_transport::{Bulk, BulkOptions, Client};
+use imtag_core::ChangeRequest;
+use imtag_transport::{Bulk, BulkOptions};
 
 use crate::boundary::{set, status};
-use crate::change::{BadChange, ChangeArgs};
 use crate::client::im_client;
 use crate::completions::im_completions;
 use crate::error::im_error;
@@ -26,7 +26,6 @@ use crate::status::im_status;
 ///
 /// Outcomes are held until they are polled: poll as often as you push.
 pub struct im_bulk {
-    client: Client,
     /// Started by the first change, and by what needs a run: an end of input, a poll, a finish, a cancel.
     run: Startable<BulkOptions, Bulk>,
     took: OnceLock<Duration>,
@@ -97,17 +96,8 @@ impl im_bulk {
     }
 
     /// Takes a change, whether it is good or not.
-    pub(crate) fn push<'a, Tags: Iterator<Item = &'a [u8]> + Clone>(
-        &self,
-        id: u64,
-        args: ChangeArgs<'a, Tags>,
-    ) -> Result<(), Box<im_error>> {
-        let run = self.run()?;
-        match args.change(self.client.rules()) {
-            Ok(change) => run.push(id, change)?,
-            Err(BadChange { change, invalid }) => run.push_invalid(id, change, invalid)?,
-        }
-        Ok(())
+    pub(crate) fn push(&self, id: u64, change: ChangeRequest) -> Result<(), Box<im_error>> {
+        Ok(self.run()?.push(id, change)?)
     }
 
     fn count(&self, what: im_count) -> u64 {
@@ -149,7 +139,6 @@ pub unsafe extern "C" fn im_bulk_new(
         let im_client(client) = client;
         bulk.give(|| im_bulk {
             run: Startable::new("bulk", client.bulk(), BulkOptions::start),
-            client: client.clone(),
             took: OnceLock::new(),
         });
         Ok(())

@@ -1,10 +1,9 @@
-//! A change of a user's tags as C gives it: bytes, of which a change is made where they are good. One that breaks the
-//! limits goes on all the same, as its fault is an outcome like any other.
+//! A change of a user's tags as C gives it: bytes, which are copied once. Bytes that are not UTF-8 break the limits like
+//! any other fault, which is an outcome and no misuse.
 
-use std::borrow::Cow;
 use std::ffi::c_char;
 
-use imtag_core::{Change, Invalid, Operation, Rules};
+use imtag_core::{ChangeOperation, ChangeRequest};
 
 use crate::misuse::Misuse;
 use crate::text::im_str;
@@ -21,35 +20,22 @@ pub const IM_REMOVE: im_operation = 2;
 pub const IM_CLEAR: im_operation = 3;
 
 /// The operation of a change with so many tags; none if a change that clears has any.
-pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<Operation> {
+pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<ChangeOperation> {
     match (operation, tags) {
-        (IM_ADD, _) => Some(Operation::Add),
-        (IM_REMOVE, _) => Some(Operation::Remove),
-        (IM_CLEAR, 0) => Some(Operation::Clear),
+        (IM_ADD, _) => Some(ChangeOperation::Add),
+        (IM_REMOVE, _) => Some(ChangeOperation::Remove),
+        (IM_CLEAR, 0) => Some(ChangeOperation::Clear),
         _ => None,
     }
 }
 
-/// The arguments of a change, borrowed for `'a`.
-pub(crate) struct ChangeArgs<'a, Tags> {
-    operation: Operation,
-    account: &'a [u8],
-    tags: Tags,
-}
-
-/// A change that breaks the limits, as far as its bytes can be read.
-pub(crate) struct BadChange {
-    pub(crate) change: Change,
-    pub(crate) invalid: Invalid,
-}
-
-/// The arguments of a function: `args!(Add, account, tags, tag_count)`.
+/// The change of a function's arguments: `args!(Add, account, tags, tag_count)`.
 macro_rules! args {
     ($operation:ident, $account:expr, $tags:expr, $tag_count:expr) => {
         // SAFETY: readable until the function returns, as it documents.
         unsafe {
-            $crate::change::borrow_args(
-                imtag_core::Operation::$operation,
+            $crate::change::copy_args(
+                imtag_core::ChangeOperation::$operation,
                 $account,
                 $tags,
                 $tag_count,
@@ -59,32 +45,32 @@ macro_rules! args {
 }
 pub(crate) use args;
 
-/// Borrows the arguments of a change.
+/// Copies the arguments of a change.
 ///
 /// # Safety
-/// The account, the tags and their bytes are readable for `'a`.
-pub(crate) unsafe fn borrow_args<'a>(
-    operation: Operation,
+/// The account, the tags and their bytes are readable during the call.
+pub(crate) unsafe fn copy_args(
+    operation: ChangeOperation,
     account: im_str,
     tags: *const im_str,
     tag_count: usize,
-) -> Result<ChangeArgs<'a, impl Iterator<Item = &'a [u8]> + Clone>, Misuse> {
+) -> Result<ChangeRequest, Misuse> {
     // SAFETY: the caller's promise.
     let account = unsafe { account.bytes(&|| "account".to_owned()) }?;
     // SAFETY: the same.
     let tags = unsafe { Strings::borrow(tags, tag_count, &|| "tags".to_owned()) }?;
-    Ok(ChangeArgs::new(operation, account, tags.iter()))
+    Ok(ChangeRequest::from_bytes(operation, account, tags.iter()))
 }
 
 /// The same in the flat form.
 ///
 /// # Safety
-/// The arguments are as `im_batcher_submit_flat` says, for `'a`.
-pub(crate) unsafe fn borrow_flat_args<'a>(
+/// The arguments are as `im_batcher_submit_flat` says, during the call.
+pub(crate) unsafe fn copy_flat_args(
     operation: im_operation,
     (text, text_len): (*const c_char, usize),
     (lengths, length_count): (*const usize, usize),
-) -> Result<ChangeArgs<'a, impl Iterator<Item = &'a [u8]> + Clone>, Misuse> {
+) -> Result<ChangeRequest, Misuse> {
     // SAFETY: the caller's promise.
     let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
     let mut strings = flat.iter();
@@ -97,69 +83,87 @@ pub(crate) unsafe fn borrow_flat_args<'a>(
             "operation: {operation} with {tags} tags is none: IM_ADD, IM_REMOVE, or IM_CLEAR without tags"
         )));
     };
-    Ok(ChangeArgs::new(operation, account, strings))
-}
-
-impl<'a, Tags: Iterator<Item = &'a [u8]> + Clone> ChangeArgs<'a, Tags> {
-    pub(crate) fn new(operation: Operation, account: &'a [u8], tags: Tags) -> Self {
-        ChangeArgs {
-            operation,
-            account,
-            tags,
-        }
-    }
-
-    /// Makes the change, checked by `rules`.
-    pub(crate) fn change(self, rules: &Rules) -> Result<Change, BadChange> {
-        let (account, tags) = (self.account, self.tags);
-        let checked = match self.operation {
-            Operation::Add => Change::checked_add(rules, account, tags.clone()),
-            Operation::Remove => Change::checked_remove(rules, account, tags.clone()),
-            Operation::Clear | Operation::Get => Change::checked_clear(rules, account),
-        };
-        checked.map_err(|invalid| {
-            let account = String::from_utf8_lossy(account);
-            let tags = tags.map(String::from_utf8_lossy).map(Cow::into_owned);
-            let change = match self.operation {
-                Operation::Add => Change::add(account, tags),
-                Operation::Remove => Change::remove(account, tags),
-                Operation::Clear | Operation::Get => Change::clear(account),
-            };
-            BadChange { change, invalid }
-        })
-    }
+    Ok(ChangeRequest::from_bytes(operation, account, strings))
 }
 
 #[cfg(test)]
+#[cfg(debug_assertions)] // checks are not counted in release builds
 mod tests {
+    use std::ptr::null_mut;
+
+    use imtag_core::counted;
+    use imtag_emulator::Emulator;
+    use imtag_transport::{Client, SecretKey};
+
     use super::*;
+    use crate::batched::im_batcher_submit_flat;
+    use crate::batcher::{im_batcher_close, im_batcher_free, im_batcher_new};
+    use crate::bulk::{im_bulk_finish, im_bulk_free, im_bulk_new};
+    use crate::client::{im_client, im_client_free};
+    use crate::handle::into_raw;
+    use crate::push::im_bulk_push_flat;
+    use crate::requests::im_add_tag_flat;
+    use crate::status::IM_OK;
+
+    const TEXT: &str = "counted-ucounted-acounted-b";
+    const LENGTHS: [usize; 3] = [9; 3];
 
     #[test]
-    fn bytes_that_are_no_text_are_one_fault_among_others_and_are_shown_as_far_as_they_can_be() {
-        let tags = [b"vip".as_slice(), b"\xff", b""];
-        let made = ChangeArgs::new(Operation::Add, b"u\xff", tags.into_iter());
-        let made = made.change(&Rules::default());
-        let BadChange { change, invalid } = made.err().unwrap();
-        let violations = invalid.violations().iter().map(ToString::to_string);
-        assert!(violations.eq([
-            "account: not UTF-8 from byte 1 on",
-            "tags[1]: not UTF-8 from byte 0 on",
-            "tags[2]: empty, at least 1 byte",
-        ]));
-        assert_eq!(change, Change::add("u\u{fffd}", ["vip", "\u{fffd}", ""]));
-    }
+    fn a_change_in_the_flat_form_is_checked_once_whichever_way_it_goes_in() {
+        let key = SecretKey::new("5b".repeat(32)).unwrap();
+        let emulator = Emulator::builder().secret_key(key.clone()).start().unwrap();
+        let client = Client::builder(1_400_000_000, "administrator", key);
+        let client = client.endpoint(emulator.endpoint()).build().unwrap();
+        let client = into_raw(im_client(client));
+        let (text, lengths) = (TEXT.as_ptr().cast::<c_char>(), LENGTHS.as_ptr());
+        let (mut bulk, mut batcher) = (null_mut(), null_mut());
+        counted::take();
+        // SAFETY: all pointers are of what lives until the end, or NULL where that is allowed.
+        unsafe {
+            let (tags, none) = (2, null_mut());
+            let sent = im_add_tag_flat(
+                client,
+                text,
+                27,
+                lengths,
+                3,
+                &raw const tags,
+                1,
+                null_mut(),
+                null_mut(),
+                none,
+            );
+            assert_eq!((sent, counted::take()), (IM_OK, 3));
 
-    #[test]
-    fn a_good_change_is_what_its_operation_says() {
-        let made = |operation, tags: &'static [&'static [u8]]| {
-            let args = ChangeArgs::new(operation, b"u", tags.iter().copied());
-            args.change(&Rules::default()).ok()
-        };
-        assert_eq!(made(Operation::Add, &[b"a"]), Some(Change::add("u", ["a"])));
-        assert_eq!(
-            made(Operation::Remove, &[b"a"]),
-            Some(Change::remove("u", ["a"]))
-        );
-        assert_eq!(made(Operation::Clear, &[]), Some(Change::clear("u")));
+            assert_eq!(im_bulk_new(client, &raw mut bulk, none), IM_OK);
+            let add = IM_ADD;
+            let pushed = im_bulk_push_flat(
+                bulk,
+                &raw const add,
+                0,
+                text,
+                27,
+                lengths,
+                3,
+                &raw const tags,
+                1,
+                null_mut(),
+                none,
+            );
+            assert_eq!(pushed, IM_OK);
+            assert_eq!(im_bulk_finish(bulk, none), IM_OK);
+            assert_eq!(counted::take(), 3);
+
+            assert_eq!(im_batcher_new(client, &raw mut batcher, none), IM_OK);
+            let submitted =
+                im_batcher_submit_flat(batcher, IM_ADD, 0, text, 27, lengths, 3, 9_000, none);
+            assert_eq!(submitted, IM_OK);
+            assert_eq!(im_batcher_close(batcher, null_mut(), none), IM_OK);
+            assert_eq!(counted::take(), 3);
+
+            im_bulk_free(bulk);
+            im_batcher_free(batcher);
+            im_client_free(client);
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use imtag_core::Operation;
+use imtag_core::{ChangeOperation, ChangeRequest};
 
 use crate::boundary::status;
 use crate::bulk::im_bulk;
-use crate::change::{ChangeArgs, IM_CLEAR, args, im_operation, operation_of};
+use crate::change::{IM_CLEAR, args, im_operation, operation_of};
 use crate::error::im_error;
 use crate::handle::{borrow, set, slice};
 use crate::misuse::Misuse;
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn im_bulk_push_flat(
         let ids = (0..).map(|index| first_id.wrapping_add(index));
         let mut done = 0;
         for ((id, operation), (account, tags)) in ids.zip(operations).zip(users.iter()) {
-            bulk.push(id, ChangeArgs::new(operation, account, tags))?;
+            bulk.push(id, ChangeRequest::from_bytes(operation, account, tags))?;
             done += 1;
             // SAFETY: NULL or writable.
             unsafe { set(taken, done) };
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn im_bulk_push_flat(
 fn operations_of(
     operations: &[im_operation],
     users: &FlatUsers<'_>,
-) -> Result<Vec<Operation>, Misuse> {
+) -> Result<Vec<ChangeOperation>, Misuse> {
     let each = operations.iter().zip(users.tag_counts()).enumerate();
     each.map(|(index, (operation, tags))| {
         operation_of(*operation, *tags).ok_or_else(|| {

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use imtag_core::schedule::{ChangeFailure, FailureCause};
-use imtag_core::{Change, Code, Effect, Invalid, Operation, Refusal, RetryClass, Scope};
+use imtag_core::{
+    Change, ChangeRequest, Code, Effect, Invalid, InvalidChange, Operation, Refusal, RetryClass,
+    Scope,
+};
 
 use crate::{Cause, Error, RunError};
 
@@ -53,20 +56,14 @@ pub enum ChangeCause {
 impl ChangeError {
     /// A change that was not sent, nor handed in where its caller waited for that by itself.
     #[must_use]
-    pub fn not_sent(change: &Change, cause: ChangeCause) -> ChangeError {
+    pub fn not_sent(change: &ChangeRequest, cause: ChangeCause) -> ChangeError {
         ChangeError {
-            operation: change.operation(),
+            operation: change.operation().into(),
             account: change.account().to_owned(),
             cause,
             effect: Effect::NotApplied,
             undone: change.tags().to_vec(),
         }
-    }
-
-    /// A change that breaks limits, as its caller found when it read it; nothing is sent.
-    #[must_use]
-    pub fn invalid(change: &Change, invalid: Invalid) -> ChangeError {
-        ChangeError::not_sent(change, ChangeCause::Invalid(invalid))
     }
 
     /// `ended`: what it means that it was not sent.
@@ -77,7 +74,7 @@ impl ChangeError {
     ) -> ChangeError {
         let tags = failure.undone.iter().map(|tag| change.tags()[*tag].clone());
         ChangeError {
-            operation: change.operation(),
+            operation: change.operation().into(),
             account: change.account().to_owned(),
             cause: match failure.cause {
                 FailureCause::Request(cause) => cause,
@@ -204,6 +201,14 @@ fn refusal_of(error: &Error) -> Option<&Refusal> {
     match error.cause() {
         Cause::Service { refusal, .. } => Some(refusal),
         _ => None,
+    }
+}
+
+/// Nothing was sent.
+impl From<InvalidChange> for ChangeError {
+    fn from(invalid: InvalidChange) -> ChangeError {
+        let (change, invalid) = invalid.into_parts();
+        ChangeError::not_sent(&change, ChangeCause::Invalid(invalid))
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, Change, ChangeCause, ChangeError, Client, Effect, Operation,
-    WhenFull,
+    Batcher, CallOptions, CancelToken, ChangeCause, ChangeError, ChangeRequest, Client, Effect,
+    Operation, WhenFull,
 };
 use support::*;
 
@@ -22,8 +22,8 @@ fn patient(client: &Client) -> Batcher {
     client.batcher().linger(LONG).timeout(LONG).start()
 }
 
-fn user(number: u64) -> Change {
-    Change::add(format!("u{number}"), ["a"])
+fn user(number: u64) -> ChangeRequest {
+    ChangeRequest::add(format!("u{number}"), ["a"])
 }
 
 fn within(timeout: Duration) -> CallOptions {
@@ -323,7 +323,7 @@ fn a_thread_that_polls_hears_of_invalid_changes_and_of_the_close() {
         let polling = scope.spawn(|| [batcher.poll(LONG), batcher.poll(LONG)]);
         // likely asleep by then; it is to hear of it in any case
         thread::sleep(Duration::from_millis(20));
-        batcher.submit(7, Change::add("", ["a"])).unwrap();
+        batcher.submit(7, ChangeRequest::add("", ["a"])).unwrap();
         thread::sleep(Duration::from_millis(20));
         batcher.close(&CallOptions::new()).unwrap();
         let [invalid, none] = polling.join().unwrap();

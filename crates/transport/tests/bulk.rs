@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Change, ChangeCause, ChangeError, Client, Completion, Effect, Generation, Operation, Summary,
+    ChangeCause, ChangeError, ChangeRequest, Client, Completion, Effect, Generation, Operation,
+    Summary,
 };
 use support::*;
 
-fn users(count: usize) -> impl Iterator<Item = Change> {
-    (0..count).map(|user| Change::add(format!("u{user}"), ["a"]))
+fn users(count: usize) -> impl Iterator<Item = ChangeRequest> {
+    (0..count).map(|user| ChangeRequest::add(format!("u{user}"), ["a"]))
 }
 
 fn run(
     client: &Client,
-    changes: impl IntoIterator<Item = Change>,
+    changes: impl IntoIterator<Item = ChangeRequest>,
 ) -> (Vec<(u64, ChangeError)>, Summary) {
     let mut run = client.bulk().run(changes);
     let failed = run.by_ref().filter_map(|completion| {
@@ -57,7 +58,8 @@ fn users_are_packed_into_as_few_requests_as_can_be() {
 fn users_of_1_to_100_tags_take_as_many_requests_as_the_lower_bound() {
     let emulator = emulator();
     let client = client(&emulator);
-    let user = |count| Change::add(format!("u{count}"), (0..count).map(|tag| format!("t{tag}")));
+    let user =
+        |count| ChangeRequest::add(format!("u{count}"), (0..count).map(|tag| format!("t{tag}")));
     // 10 users of each number of slots, 1 to 10: 550 slots
     let (failed, summary) = run(&client, (1..=100).map(user));
     assert!(failed.is_empty());
@@ -156,13 +158,13 @@ fn an_account_known_to_be_bad_is_not_sent_again() {
     let emulator = unknown.unknown_accounts(["u0"]).start().unwrap();
     let client = client(&emulator);
     let bulk = client.bulk().start();
-    bulk.push(0, Change::add("u0", ["a"])).unwrap();
+    bulk.push(0, ChangeRequest::add("u0", ["a"])).unwrap();
     bulk.end_of_input();
     assert_eq!(bulk.poll(Duration::MAX).len(), 1);
     let changes = [
-        Change::remove("u0", ["b"]),
-        Change::clear("u0"),
-        Change::add("u1", ["a"]),
+        ChangeRequest::remove("u0", ["b"]),
+        ChangeRequest::clear("u0"),
+        ChangeRequest::add("u1", ["a"]),
     ];
     for (id, change) in (1..).zip(changes) {
         bulk.push(id, change).unwrap();
@@ -213,10 +215,10 @@ fn the_summary_says_what_timpush_would_have_saved() {
 fn a_change_that_breaks_the_limits_has_its_outcome_and_is_not_sent() {
     let emulator = emulator();
     let changes = [
-        Change::add("u0", ["a"]),
-        Change::add("", ["a"]),
-        Change::add("u2", ["x".repeat(51)]),
-        Change::remove("u3", [""; 0]),
+        ChangeRequest::add("u0", ["a"]),
+        ChangeRequest::add("", ["a"]),
+        ChangeRequest::add("u2", ["x".repeat(51)]),
+        ChangeRequest::remove("u3", [""; 0]),
     ];
     let (failed, summary) = run(&client(&emulator), changes);
     let ids: Vec<u64> = failed.iter().map(|(id, _)| *id).collect();
@@ -239,7 +241,9 @@ fn a_slow_input_keeps_no_change_from_being_sent() {
         scope.spawn(|| {
             let sender = sender; // closed at the end
             for user in 0..3 {
-                sender.send(Change::add(format!("u{user}"), ["a"])).unwrap();
+                sender
+                    .send(ChangeRequest::add(format!("u{user}"), ["a"]))
+                    .unwrap();
                 until(|| emulator.users().len() == user + 1);
             }
         });

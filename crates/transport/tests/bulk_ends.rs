@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    BulkOptions, CancelToken, Change, ChangeCause, Client, Completion, Effect, Generation,
+    BulkOptions, CancelToken, ChangeCause, ChangeRequest, Client, Completion, Effect, Generation,
     Operation, RunError, Scope, SecretKey, Summary,
 };
 use support::*;
@@ -25,8 +25,8 @@ const LONG: Duration = Duration::from_secs(100);
 
 const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
 
-fn user(number: usize) -> Change {
-    Change::add(format!("u{number}"), ["a"])
+fn user(number: usize) -> ChangeRequest {
+    ChangeRequest::add(format!("u{number}"), ["a"])
 }
 
 /// Runs `options` over users without end; all that were taken, by their positions, and what it came to.
@@ -71,7 +71,13 @@ fn sends_nothing_more(emulator: &Emulator, client: &Client) {
     until(|| {
         let arrivals = emulator.stats().arrivals();
         for _ in 0..3 {
-            assert!(client.bulk().run([Change::clear("v")]).finish().all_done());
+            assert!(
+                client
+                    .bulk()
+                    .run([ChangeRequest::clear("v")])
+                    .finish()
+                    .all_done()
+            );
         }
         emulator.stats().arrivals() == arrivals + 3
     });
@@ -98,7 +104,7 @@ fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
     }
     let taken = run.progress().taken;
     assert_eq!(taken, completions.len() as u64);
-    let rest: Vec<Change> = run.into_rest().collect();
+    let rest: Vec<ChangeRequest> = run.into_rest().collect();
     assert_eq!(rest[0], user(completions.len()));
     assert_eq!(rest.len() + completions.len(), 10_000);
     assert_eq!(emulator.stats().arrivals(), 1);
@@ -352,7 +358,7 @@ fn an_input_that_panics_leaves_no_account_behind_for_the_clients_other_runs() {
     let options = client.bulk().timeout(LONG).late_window(Duration::ZERO);
     let run = AssertUnwindSafe(|| options.run(changes).finish());
     assert!(catch_unwind(run).is_err());
-    let clear = |number: usize| Change::clear(format!("u{number}"));
+    let clear = |number: usize| ChangeRequest::clear(format!("u{number}"));
     assert!(client.bulk().run((200..500).map(clear)).finish().all_done());
 }
 
@@ -361,7 +367,7 @@ fn an_input_may_use_the_client() {
     let emulator = emulator();
     let client = client(&emulator);
     let changes = (0..20).map(|number| {
-        let before = Change::add(format!("u{number}"), ["before"]);
+        let before = ChangeRequest::add(format!("u{number}"), ["before"]);
         assert!(client.bulk().run([before]).finish().all_done());
         user(number)
     });

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, Bulk, CallOptions, Change, ChangeError, Client, Code, Completion, Effect, Generation,
-    Operation,
+    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, Code,
+    Completion, Effect, Generation, Operation,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -62,11 +62,11 @@ impl Model {
         }
     }
 
-    fn note(&mut self, change: &Change, result: &Result<(), ChangeError>) {
-        let there = change.operation() == Operation::Add;
+    fn note(&mut self, change: &ChangeRequest, result: &Result<(), ChangeError>) {
+        let there = change.operation() == ChangeOperation::Add;
         let all: Vec<String> = (0..TAGS).map(tag).collect();
         let tags = match change.operation() {
-            Operation::Clear => &all,
+            ChangeOperation::Clear => &all,
             _ => change.tags(),
         };
         for tag in tags {
@@ -82,7 +82,7 @@ impl Model {
 }
 
 impl Seen {
-    fn note(&mut self, change: &Change, result: &Result<(), ChangeError>) {
+    fn note(&mut self, change: &ChangeRequest, result: &Result<(), ChangeError>) {
         match result {
             Ok(()) => self.done += 1,
             Err(error) => {
@@ -114,15 +114,15 @@ fn any_of<T: Copy>(rng: &mut ChaCha8Rng, values: &[T]) -> T {
     values[rng.random_range(0..values.len())]
 }
 
-fn any_change(rng: &mut ChaCha8Rng) -> Change {
+fn any_change(rng: &mut ChaCha8Rng) -> ChangeRequest {
     let account = any_of(rng, &USERS);
     let many = rng.random_bool(0.3);
     let count = rng.random_range(1..if many { TAGS } else { 4 });
     let tags: BTreeSet<String> = (0..count).map(|_| tag(rng.random_range(0..TAGS))).collect();
     match rng.random_range(0..8) {
-        0..4 => Change::add(account, tags),
-        4..7 => Change::remove(account, tags),
-        _ => Change::clear(account),
+        0..4 => ChangeRequest::add(account, tags),
+        4..7 => ChangeRequest::remove(account, tags),
+        _ => ChangeRequest::clear(account),
     }
 }
 
@@ -182,7 +182,7 @@ impl Sources {
         }
     }
 
-    fn push(&self, source: usize, id: u64, change: Change) -> Result<(), ChangeError> {
+    fn push(&self, source: usize, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         match self.bulks.get(source) {
             Some(bulk) => bulk.push(id, change),
             None => self.batchers[source - self.bulks.len()].submit(id, change),
@@ -238,7 +238,7 @@ fn seed(seed: u64, seen: &mut Seen) {
     for id in 0..CHANGES {
         let change = any_change(&mut rng);
         if rng.random_bool(0.3) {
-            emulator.fault(change.operation(), any_fault(&mut rng));
+            emulator.fault(Operation::from(change.operation()), any_fault(&mut rng));
         }
         given.push(change.clone());
         if let Err(error) = sources.push(rng.random_range(0..4), id, change) {

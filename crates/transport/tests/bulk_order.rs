@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{Change, ChangeError, Client, Effect, Operation};
+use imtag_transport::{ChangeError, ChangeRequest, Client, Effect, Operation};
 use support::*;
 
 /// An attempt is abandoned after this,
@@ -26,7 +26,10 @@ fn in_one_run(client: &Client) -> [Result<(), ChangeError>; 2] {
         .bulk()
         .attempt_timeout(ATTEMPT)
         .late_window(LATE_WINDOW);
-    let run = options.run([Change::add("u", ["a"]), Change::remove("u", ["a"])]);
+    let run = options.run([
+        ChangeRequest::add("u", ["a"]),
+        ChangeRequest::remove("u", ["a"]),
+    ]);
     let mut completions: Vec<_> = run.collect();
     completions.sort_by_key(|completion| completion.id);
     [completions.remove(0).result, completions.remove(0).result]
@@ -44,7 +47,7 @@ fn by_a_run_and_a_batcher(client: &Client) -> [Result<(), ChangeError>; 2] {
         .attempt_timeout(ATTEMPT)
         .late_window(LATE_WINDOW);
     let added = options
-        .run([Change::add("u", ["a"])])
+        .run([ChangeRequest::add("u", ["a"])])
         .next()
         .unwrap()
         .result;
@@ -117,9 +120,12 @@ fn a_clear_and_an_add_of_the_same_users_are_made_in_this_order_and_cost_what_the
     let client = client(&emulator);
     let users: Vec<String> = (0..500).map(|user| format!("u{user}")).collect();
     users.iter().for_each(|user| emulator.tag(user, ["old"]));
-    let changes = users
-        .iter()
-        .flat_map(|user| [Change::clear(user), Change::add(user, ["new"])]);
+    let changes = users.iter().flat_map(|user| {
+        [
+            ChangeRequest::clear(user),
+            ChangeRequest::add(user, ["new"]),
+        ]
+    });
     let options = client.bulk().linger(Duration::MAX);
     let summary = options.run(changes).finish();
     assert!(summary.all_done());
@@ -135,11 +141,11 @@ fn removes_among_many_adds_take_at_most_1_in_100_requests_more_than_they_must() 
     let client = client(&emulator);
     let user = |user| format!("u{user}");
     let changes = (0..20_000).flat_map(|number| {
-        let add = Change::add(user(number), ["a", "b"]);
+        let add = ChangeRequest::add(user(number), ["a", "b"]);
         let removes = number % 50 == 49;
         // of one that was just added, and of one from long ago
-        let just = removes.then(|| Change::remove(user(number), ["a"]));
-        let long_ago = removes.then(|| Change::remove(user(number / 2 - 1), ["b"]));
+        let just = removes.then(|| ChangeRequest::remove(user(number), ["a"]));
+        let long_ago = removes.then(|| ChangeRequest::remove(user(number / 2 - 1), ["b"]));
         [Some(add), just, long_ago].into_iter().flatten()
     });
     let summary = client.bulk().linger(Duration::MAX).run(changes).finish();

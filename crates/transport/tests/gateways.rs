@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use imtag_core::retry::Stopped;
 use imtag_emulator::{Fault, Operation};
-use imtag_transport::{AddTags, CallOptions, Cause, Change, Client, ClientBuilder, Effect};
+use imtag_transport::{AddTags, CallOptions, Cause, ChangeRequest, Client, ClientBuilder, Effect};
 use support::network::{Death, Network};
 use support::*;
 
@@ -124,7 +124,8 @@ fn a_gateway_without_its_service_costs_no_call_and_no_change_once_the_service_wa
                     batcher.add_tag("u", ["t"]).unwrap();
                 });
                 stage.while_away(away, || {
-                    let changes = (0..300).map(|user| Change::add(format!("u{user}"), ["t"]));
+                    let changes =
+                        (0..300).map(|user| ChangeRequest::add(format!("u{user}"), ["t"]));
                     let summary = client.bulk().timeout(LONG).run(changes).finish();
                     assert!(summary.all_done(), "{away:?}: {summary}");
                 });

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use imtag_core::retry::{RetryPolicy, Stopped};
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    CallOptions, CancelToken, Cause, Change, Client, ClientBuilder, Effect, Error, Phase,
+    CallOptions, CancelToken, Cause, ChangeRequest, Client, ClientBuilder, Effect, Error, Phase,
 };
 use support::network::{Death, Network, one_at_a_time};
 use support::*;
@@ -157,7 +157,8 @@ fn it_costs_a_run_no_change_whether_the_service_was_there_before_or_not() {
         let stage = Stage::new();
         let client = stage.client().build().unwrap();
         let run = |from: usize| {
-            let changes = (from..from + 2_000).map(|user| Change::add(format!("u{user}"), ["a"]));
+            let changes =
+                (from..from + 2_000).map(|user| ChangeRequest::add(format!("u{user}"), ["a"]));
             let options = client.bulk().timeout(LONG);
             let options = options.attempt_timeout(Duration::from_millis(800));
             let summary = options.run(changes).finish();

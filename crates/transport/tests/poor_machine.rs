@@ -91,7 +91,8 @@ fn a_batcher_of_many_callers() {
 #[ignore = "the other half of a test below"]
 fn a_bulk_run() {
     let Some(client) = there() else { return };
-    let changes = (0..3_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
+    let changes =
+        (0..3_000).map(|user| imtag_transport::ChangeRequest::add(format!("u{user}"), ["a"]));
     let mut run = client.bulk().run(changes);
     for completion in run.by_ref() {
         completion.result.unwrap();
@@ -103,7 +104,8 @@ fn a_bulk_run() {
 #[ignore = "the other half of a test below"]
 fn a_bulk_run_whose_requests_have_little_time() {
     let Some(client) = there() else { return };
-    let changes = (0..20_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
+    let changes =
+        (0..20_000).map(|user| imtag_transport::ChangeRequest::add(format!("u{user}"), ["a"]));
     let options = client.bulk().timeout(Duration::from_secs(3));
     let summary = options.run(changes).finish();
     assert!(summary.all_done(), "{summary}");
@@ -114,7 +116,8 @@ fn a_bulk_run_whose_requests_have_little_time() {
 fn a_bulk_run_that_is_stopped() {
     let Some(client) = there() else { return };
     let drain = CancelToken::new();
-    let changes = (0..20_000).map(|user| imtag_transport::Change::add(format!("u{user}"), ["a"]));
+    let changes =
+        (0..20_000).map(|user| imtag_transport::ChangeRequest::add(format!("u{user}"), ["a"]));
     let mut run = client.bulk().drain(&drain).run(changes);
     let (mut done, mut failed) = (0, Vec::new());
     for completion in run.by_ref() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    CallOptions, Cause, Change, Client, ClientBuilder, Effect, Operation, Phase,
+    CallOptions, Cause, ChangeRequest, Client, ClientBuilder, Effect, Operation, Phase,
 };
 use support::network::{Death, Network};
 use support::*;
@@ -136,7 +136,7 @@ fn a_dead_connection_costs_no_change_of_a_run_or_a_batcher() {
     let client = one_attempt(&network).build().unwrap();
     fill_pool(&network, &client, 12);
     network.doom(Death::Reset);
-    let summary = client.bulk().run([Change::add("b", ["t"])]).finish();
+    let summary = client.bulk().run([ChangeRequest::add("b", ["t"])]).finish();
     assert!(summary.all_done());
     let progress = summary.progress;
     assert_eq!((progress.requests, progress.attempts), (1, 2));

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use imtag_emulator::Emulator;
-use imtag_transport::{CallOptions, Change};
+use imtag_transport::{CallOptions, ChangeRequest};
 use support::*;
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -50,7 +50,7 @@ fn a_run_has_no_more_threads_than_rate_and_round_trip_need() {
     let emulator = slow_service();
     let client = builder(&emulator.endpoint()).calls_per_second(20);
     let client = client.build().unwrap();
-    let changes = (0..4_000).map(|user| Change::add(format!("u{user}"), ["a"]));
+    let changes = (0..4_000).map(|user| ChangeRequest::add(format!("u{user}"), ["a"]));
     let mut most = 0;
     for completion in client.bulk().run(changes) {
         completion.result.unwrap();
@@ -71,7 +71,7 @@ fn many_pushes_at_once_start_no_thread_each() {
     let batcher = client.batcher().linger(Duration::from_secs(100)).start();
     for user in 0..99 {
         batcher
-            .submit(user, Change::add(format!("u{user}"), ["a"]))
+            .submit(user, ChangeRequest::add(format!("u{user}"), ["a"]))
             .unwrap();
     }
     batcher.flush(&CallOptions::new()).unwrap();

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, Change, ChangeCause, ChangeError, Client, Completion, Effect, Operation,
-    WaitEnd, WhenFull,
+    Batcher, CallOptions, ChangeCause, ChangeError, ChangeRequest, Client, Completion, Effect,
+    Operation, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -25,8 +25,8 @@ fn patient(client: &Client) -> Batcher {
     client.batcher().linger(LONG).timeout(LONG).start()
 }
 
-fn user(number: u64) -> Change {
-    Change::add(format!("u{number}"), ["a"])
+fn user(number: u64) -> ChangeRequest {
+    ChangeRequest::add(format!("u{number}"), ["a"])
 }
 
 /// A batcher with a change under way that is never answered: `add "u0" ["a"]`, as number 0.
@@ -129,7 +129,7 @@ fn a_change_whose_outcome_is_there_keeps_it() {
         result.unwrap();
         batcher.withdraw(id, why);
     }
-    batcher.submit(3, Change::add("", ["a"])).unwrap();
+    batcher.submit(3, ChangeRequest::add("", ["a"])).unwrap();
     batcher.withdraw(3, WaitEnd::Cancelled);
     let (_, invalid) = outcome(&batcher);
     assert!(matches!(
@@ -174,11 +174,11 @@ fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
     let emulator = emulator();
     let batcher = hanging(&emulator);
     for (id, change) in [
-        (1, Change::remove("u0", ["a"])),
-        (2, Change::clear("u0")),
-        (3, Change::add("u1", ["a"])),
-        (4, Change::remove("u1", ["a"])),
-        (5, Change::add("u1", ["b"])),
+        (1, ChangeRequest::remove("u0", ["a"])),
+        (2, ChangeRequest::clear("u0")),
+        (3, ChangeRequest::add("u1", ["a"])),
+        (4, ChangeRequest::remove("u1", ["a"])),
+        (5, ChangeRequest::add("u1", ["b"])),
     ] {
         batcher.submit(id, change).unwrap();
     }
@@ -203,7 +203,7 @@ fn each_of_ten_thousand_that_are_taken_back_has_one_outcome() {
     let batcher = &options.capacity(20_000).start(); // full, it would send
     // of fewer than 100 users, as so many would be sent
     for id in 0..10_000 {
-        let change = Change::add(format!("u{}", id % 90), ["a"]);
+        let change = ChangeRequest::add(format!("u{}", id % 90), ["a"]);
         batcher.submit(id, change).unwrap();
     }
     thread::scope(|scope| {
@@ -263,7 +263,7 @@ fn whenever_it_is_taken_back_a_change_has_one_outcome_that_is_true() {
         outcomes.len()
     };
     for id in 0..2_000 {
-        let change = Change::add(format!("u{}", id % 40), [format!("t{id}")]);
+        let change = ChangeRequest::add(format!("u{}", id % 40), [format!("t{id}")]);
         batcher.submit(id, change).unwrap();
         // some at once, some a little later, some when they are under way or done
         for (behind, why) in [
@@ -317,7 +317,7 @@ fn a_thread_that_polls_hears_once_of_capacity_for_a_change_that_was_refused() {
             let flush = || batcher.flush(&CallOptions::new().timeout(Duration::from_millis(1)));
             until(|| flush().is_err() && emulator.stats().arrivals() == 2);
             hears.recv().unwrap();
-            batcher.submit(2, Change::clear("u0")).unwrap();
+            batcher.submit(2, ChangeRequest::clear("u0")).unwrap();
             batcher.withdraw(2, WaitEnd::Cancelled);
             assert_eq!(polling.join().unwrap(), 2);
         });

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_transport::{
-    Bulk, Change, ChangeCause, ChangeError, Client, Completion, Progress as BulkProgress, Summary,
+    Bulk, ChangeCause, ChangeError, ChangeRequest, Client, Completion, Progress as BulkProgress,
+    Summary,
 };
 
 use super::change::Op;
@@ -182,9 +183,9 @@ impl Run<'_> {
     fn dispatch(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
         for (nth, (op, tags)) in (0..).zip(changes_of(user)) {
             let change = match op {
-                Op::Add => Change::add(user.account, tags),
-                Op::Remove => Change::remove(user.account, tags),
-                Op::Clear => Change::clear(user.account),
+                Op::Add => ChangeRequest::add(user.account, tags),
+                Op::Remove => ChangeRequest::remove(user.account, tags),
+                Op::Clear => ChangeRequest::clear(user.account),
             };
             self.await_capacity()?;
             if self.bulk.push(position * CHANGES + nth, change).is_err() {
@@ -248,7 +249,7 @@ fn no_thread(completion: &Completion) -> Option<Arc<std::io::Error>> {
     }
 }
 
-fn as_outcome(completion: Completion) -> (u64, Arc<Change>, Result<(), ChangeError>) {
+fn as_outcome(completion: Completion) -> (u64, Arc<ChangeRequest>, Result<(), ChangeError>) {
     let Completion {
         id, change, result, ..
     } = completion;

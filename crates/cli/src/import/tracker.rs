@@ -22,7 +22,7 @@ mod pending_change;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use imtag_transport::{Change, ChangeError, Effect};
+use imtag_transport::{ChangeError, ChangeRequest, Effect};
 
 use super::change::Op;
 use super::disk::DiskError;
@@ -152,7 +152,7 @@ struct InFlightUser {
     not_sent: bool,
     known: Deferred,
     /// The change that adds tags, applied or not.
-    added: Option<Arc<Change>>,
+    added: Option<Arc<ChangeRequest>>,
 }
 
 impl InFlightUser {
@@ -160,9 +160,14 @@ impl InFlightUser {
         self.all_dispatched && self.unsettled == 0
     }
 
-    fn take(&mut self, change: Arc<Change>, result: Result<(), ChangeError>, earlier: Effect) {
+    fn take(
+        &mut self,
+        change: Arc<ChangeRequest>,
+        result: Result<(), ChangeError>,
+        earlier: Effect,
+    ) {
         self.unsettled -= 1;
-        let op = op_of(change.operation());
+        let op = op_of(change.operation().into());
         match result {
             Ok(()) => {
                 self.known.done.add(op);
@@ -242,7 +247,7 @@ impl Tracker {
     /// Records the outcomes of changes. It records all of them, even if the disk takes no more.
     pub(crate) fn take(
         &mut self,
-        settled: impl IntoIterator<Item = (u64, Arc<Change>, Result<(), ChangeError>)>,
+        settled: impl IntoIterator<Item = (u64, Arc<ChangeRequest>, Result<(), ChangeError>)>,
     ) -> Result<(), DiskError> {
         let mut taken = Ok(());
         for (position, change, result) in settled {

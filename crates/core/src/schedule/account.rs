@@ -5,16 +5,15 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::ops::{Deref, Range};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::Epoch;
 use super::{ChangeFailure, ChangeId, FailureCause, ProducerId};
-use crate::{Change, Effect, Operation};
+use crate::{Change, ChangeOperation, Effect};
 
 /// The name of an account, held by a change of it instead of a copy.
 #[derive(Debug)]
-pub(super) struct Name(pub(super) Arc<Change>);
+pub(super) struct Name(pub(super) Change);
 
 impl Deref for Name {
     type Target = str;
@@ -75,20 +74,19 @@ impl AccountQueue {
     }
 
     /// Notes that an attempt of this operation may arrive at the service until then.
-    pub(super) fn may_arrive_late(&mut self, operation: Operation, until: Duration) {
+    pub(super) fn may_arrive_late(&mut self, operation: ChangeOperation, until: Duration) {
         let late = match operation {
-            Operation::Add => &mut self.late_add,
-            Operation::Remove | Operation::Clear | Operation::Get => &mut self.late_removal,
+            ChangeOperation::Add => &mut self.late_add,
+            ChangeOperation::Remove | ChangeOperation::Clear => &mut self.late_removal,
         };
         *late = until.max(*late);
     }
 
     /// From when on no late attempt can undo an operation. Adds do not undo adds, nor removals removals.
-    pub(super) fn safe_from(&self, operation: Operation) -> Duration {
+    pub(super) fn safe_from(&self, operation: ChangeOperation) -> Duration {
         match operation {
-            Operation::Add => self.late_removal,
-            Operation::Remove | Operation::Clear => self.late_add,
-            Operation::Get => Duration::ZERO,
+            ChangeOperation::Add => self.late_removal,
+            ChangeOperation::Remove | ChangeOperation::Clear => self.late_add,
         }
     }
 
@@ -127,7 +125,7 @@ impl Hasher for IdHasher {
 pub(super) struct Entry<R, E> {
     pub(super) producer: ProducerId,
     pub(super) reply: R,
-    pub(super) change: Arc<Change>,
+    pub(super) change: Change,
     /// Slots that are in no request yet.
     pub(super) left: usize,
     /// Slots in requests.

@@ -1,11 +1,10 @@
 //! What a request is made of, slots of different accounts with the changes that share each, and how one is formed.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ChangeId, FailureCause, KNOWN, ProducerId, Schedule};
-use crate::{Change, Effect, Operation, Scope};
+use crate::{Change, ChangeOperation, Effect, Scope};
 
 /// What goes into one request. [`settle`](super::Schedule::settle) takes it back.
 #[derive(Debug)]
@@ -13,7 +12,7 @@ use crate::{Change, Effect, Operation, Scope};
 pub struct Batch {
     pub(super) id: u64,
     pub(super) producer: ProducerId,
-    pub(super) operation: Operation,
+    pub(super) operation: ChangeOperation,
     pub(super) slots: Vec<Slot>,
     /// How often its slots have been left out before.
     pub(super) tries: u32,
@@ -36,7 +35,7 @@ pub struct Slot {
 #[derive(Debug, Clone)]
 pub struct Part {
     pub(super) id: ChangeId,
-    pub(super) change: Arc<Change>,
+    pub(super) change: Change,
     /// Their positions in the change; empty for a clear.
     pub(super) tags: Range<usize>,
 }
@@ -44,7 +43,7 @@ pub struct Part {
 impl Batch {
     /// Its operation.
     #[must_use]
-    pub fn operation(&self) -> Operation {
+    pub fn operation(&self) -> ChangeOperation {
         self.operation
     }
 
@@ -147,7 +146,7 @@ impl<R, E: Clone> Schedule<R, E> {
     pub(super) fn form_batch(
         &mut self,
         producer: ProducerId,
-        operation: Operation,
+        operation: ChangeOperation,
         now: Duration,
     ) -> Option<Batch> {
         let users_per_request = self.users_per_request();
@@ -187,7 +186,7 @@ impl<R, E: Clone> Schedule<R, E> {
         if entry.deadline > now || !entry.is_untouched(self.tags_per_slot()) {
             return false;
         }
-        let (producer, change) = (entry.producer, Arc::clone(&entry.change));
+        let (producer, change) = (entry.producer, entry.change.clone());
         if entry.left == 1 {
             // its last slot was taken, so it is not in the packer any more
             self.accounts.get_mut(change.account()).expect(KNOWN).active = false;
@@ -202,14 +201,14 @@ impl<R, E: Clone> Schedule<R, E> {
     fn next_slot(&mut self, id: ChangeId, deadline: &mut Duration, now: Duration) -> Slot {
         let most = self.tags_per_slot();
         let entry = self.changes.get_mut(&id).expect(KNOWN);
-        let (producer, change) = (entry.producer, Arc::clone(&entry.change));
+        let (producer, change) = (entry.producer, entry.change.clone());
         let rest = entry.rest(most);
         entry.left -= 1;
         entry.under_way += 1;
         *deadline = entry.deadline.max(*deadline);
         let part = Part {
             id,
-            change: Arc::clone(&change),
+            change: change.clone(),
             tags: rest.start..rest.end.min(rest.start + most),
         };
         let mut shared = Shared::new(part);
@@ -240,7 +239,7 @@ impl<R, E: Clone> Schedule<R, E> {
             *deadline = entry.deadline.max(*deadline);
             shared.slot.parts.push(Part {
                 id: next,
-                change: Arc::clone(&entry.change),
+                change: entry.change.clone(),
                 tags: 0..entry.change.tags().len(),
             });
             let account_queue = self.accounts.get_mut(change.account()).expect(KNOWN);

@@ -15,13 +15,13 @@ use super::batch::Batch;
 use super::settle::{Fault, Settled};
 use super::{BatchPolicy, ChangeId};
 use crate::packing::SlotPacker;
-use crate::{Operation, Scope};
+use crate::{ChangeOperation, Scope};
 
 /// What is known of one producer.
 #[derive(Debug)]
 pub(super) struct Producer<R, E> {
     pub(super) policy: BatchPolicy,
-    pub(super) queues: [OperationQueue<E>; Operation::ALL.len()],
+    pub(super) queues: [OperationQueue<E>; ChangeOperation::ALL.len()],
     /// Changes with a slot that is in no request yet.
     pub(super) unsent: usize,
     /// Changes without an outcome.
@@ -54,7 +54,7 @@ impl<R, E> Producer<R, E> {
         }
     }
 
-    pub(super) fn queue(&mut self, operation: Operation) -> &mut OperationQueue<E> {
+    pub(super) fn queue(&mut self, operation: ChangeOperation) -> &mut OperationQueue<E> {
         &mut self.queues[operation as usize]
     }
 
@@ -64,7 +64,7 @@ impl<R, E> Producer<R, E> {
     }
 
     /// Why this operation on an account would be rejected again.
-    pub(super) fn rejection(&self, account: &str, operation: Operation) -> Option<&Fault<E>> {
+    pub(super) fn rejection(&self, account: &str, operation: ChangeOperation) -> Option<&Fault<E>> {
         let of_account = |fault: &&Fault<E>| fault.scope == Scope::Account;
         let mut queues = self.queues.iter();
         self.queues[operation as usize]
@@ -74,8 +74,8 @@ impl<R, E> Producer<R, E> {
     }
 
     /// Notes that an operation has changed an account: another one that was rejected before may pass now.
-    pub(super) fn note_changed(&mut self, account: &str, operation: Operation) {
-        for other in Operation::ALL {
+    pub(super) fn note_changed(&mut self, account: &str, operation: ChangeOperation) {
+        for other in ChangeOperation::ALL {
             let rejected = &mut self.queue(other).rejected;
             if other != operation && !rejected.is_empty() {
                 rejected.remove(account);

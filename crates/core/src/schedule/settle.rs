@@ -1,12 +1,11 @@
 //! From an answered request to the outcomes of its changes: which are done, which go again, which failed and why.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Batch, Slot};
 use super::{ChangeId, KNOWN, OPEN, Schedule};
-use crate::{Change, Effect, Operation, Scope};
+use crate::{Change, ChangeOperation, Effect, Scope};
 
 const UNDER_WAY: &str = "an account is known while a slot of it is under way";
 
@@ -16,7 +15,7 @@ pub struct Settled<R, E> {
     /// What the producer gave with the change.
     pub reply: R,
     /// The change.
-    pub change: Arc<Change>,
+    pub change: Change,
     /// What went wrong, if anything did.
     pub failure: Option<ChangeFailure<E>>,
 }
@@ -221,7 +220,7 @@ impl<R, E: Clone> Schedule<R, E> {
     }
 
     /// Settles a slot that is at fault.
-    fn reject(&mut self, slot: &Slot, fault: Fault<E>, operation: Operation, now: Duration) {
+    fn reject(&mut self, slot: &Slot, fault: Fault<E>, operation: ChangeOperation, now: Duration) {
         let cause = FailureCause::Request(fault.cause.clone());
         let lasts = fault.scope != Scope::Tag;
         self.note_failure(slot, &cause, fault.effect);
@@ -240,7 +239,7 @@ impl<R, E: Clone> Schedule<R, E> {
     }
 
     /// Notes that an account was changed: each producer may try the other operations on it again.
-    fn note_changed(&mut self, account: &str, operation: Operation) {
+    fn note_changed(&mut self, account: &str, operation: ChangeOperation) {
         let producers = self.producers.values_mut();
         producers.for_each(|state| state.note_changed(account, operation));
     }

@@ -23,6 +23,33 @@ const POLICY: BatchPolicy = BatchPolicy {
     remember_rejected: true,
 };
 
+/// Changes that keep to the rules.
+mod change {
+    use crate::{Change, ChangeRequest, Rules};
+
+    pub(super) fn add<T: Into<String>>(
+        account: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Change {
+        checked(ChangeRequest::add(account, tags))
+    }
+
+    pub(super) fn remove<T: Into<String>>(
+        account: impl Into<String>,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Change {
+        checked(ChangeRequest::remove(account, tags))
+    }
+
+    pub(super) fn clear(account: impl Into<String>) -> Change {
+        checked(ChangeRequest::clear(account))
+    }
+
+    fn checked(request: ChangeRequest) -> Change {
+        request.check(&Rules::default()).unwrap()
+    }
+}
+
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }

@@ -5,11 +5,11 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use imtag_transport::{
-    Batcher, BatcherOptions, CallOptions, ChangeError, Client, Rules, Unfinished, WhenFull,
+    Batcher, BatcherOptions, CallOptions, ChangeError, ChangeRequest, Client, Unfinished, WhenFull,
 };
 use serde_json::{Value, json};
 
-use crate::change::{self, Given};
+use crate::change;
 use crate::outcome::change_failed;
 use crate::{NotACase, call, cancel, lines};
 
@@ -21,7 +21,6 @@ pub(crate) fn live(client: &Client, case: &Value) -> Result<Value, NotACase> {
     thread::scope(|scope| {
         let mut life = Life {
             batcher: &batcher,
-            rules: client.rules(),
             submitted: 0,
             calls: Vec::new(),
             done: 0,
@@ -64,7 +63,6 @@ fn options(client: &Client, case: &Value) -> Result<BatcherOptions, NotACase> {
 
 struct Life<'scope, 'env> {
     batcher: &'env Batcher,
-    rules: &'env Rules,
     /// Submitted changes whose outcomes have not been polled.
     submitted: usize,
     calls: Vec<(u64, ScopedJoinHandle<'scope, Result<(), ChangeError>>)>,
@@ -82,19 +80,14 @@ impl<'scope, 'env> Life<'scope, 'env> {
         step: &'env Value,
     ) -> Result<(), NotACase> {
         if let Some(change) = step.get("submit") {
-            let Given { change, invalid } = change::read(self.rules, change)?;
-            let submitted = match invalid {
-                None => self.batcher.submit(index, change),
-                Some(invalid) => self.batcher.submit_invalid(index, change, invalid),
-            };
-            match submitted {
+            match self.batcher.submit(index, change::read(change)?) {
                 Ok(()) => self.submitted += 1,
                 Err(error) => self.ended(index, Err(error)),
             }
         } else if let Some(change) = step.get("call") {
-            let given = change::read(self.rules, change)?;
+            let change = change::read(change)?;
             let batcher = self.batcher;
-            let call = scope.spawn(move || call_with(batcher, step, given));
+            let call = scope.spawn(move || call_with(batcher, step, change));
             self.calls.push((index, call));
         } else if step["flush"] == true {
             self.waited(
@@ -169,12 +162,8 @@ impl<'scope, 'env> Life<'scope, 'env> {
     }
 }
 
-fn call_with(batcher: &Batcher, step: &Value, given: Given) -> Result<(), ChangeError> {
-    let Given { change, invalid } = given;
-    match invalid {
-        Some(invalid) => Err(ChangeError::invalid(&change, invalid)),
-        None => with_options(step, |options| batcher.call(change, options)),
-    }
+fn call_with(batcher: &Batcher, step: &Value, change: ChangeRequest) -> Result<(), ChangeError> {
+    with_options(step, |options| batcher.call(change, options))
 }
 
 /// Does something with the times of a step, and with what may cancel it.

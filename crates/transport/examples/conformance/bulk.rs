@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_transport::{
-    Bulk, BulkOptions, ChangeError, Client, Completion, Progress, Rules, RunError, Summary,
+    Bulk, BulkOptions, ChangeError, Client, Completion, Progress, RunError, Summary,
 };
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(crate) fn run(client: &Client, case: &Value) -> Result<Value, NotACase> {
                 bulk.cancel();
             });
         }
-        handed_out.feed(&bulk, client.rules(), &case["input"])?;
+        handed_out.feed(&bulk, &case["input"])?;
         let summary = bulk.finish();
         handed_out.take(bulk.poll(Duration::ZERO));
         Ok(handed_out.ended(&summary))
@@ -66,7 +66,7 @@ fn options(client: &Client, case: &Value) -> BulkOptions {
 
 impl HandedOut {
     /// Goes through the input, up to a change that is not taken.
-    fn feed(&mut self, bulk: &Bulk, rules: &Rules, input: &Value) -> Result<(), NotACase> {
+    fn feed(&mut self, bulk: &Bulk, input: &Value) -> Result<(), NotACase> {
         let mut index = 0;
         for item in input.as_array().into_iter().flatten() {
             if let Some(count) = item["await_arrivals"].as_u64() {
@@ -77,12 +77,7 @@ impl HandedOut {
                 bulk.cancel();
                 continue;
             }
-            let given = change::read(rules, item)?;
-            let pushed = match given.invalid {
-                None => bulk.push(index, given.change),
-                Some(invalid) => bulk.push_invalid(index, given.change, invalid),
-            };
-            if let Err(error) = pushed {
+            if let Err(error) = bulk.push(index, change::read(item)?) {
                 self.not_taken += 1;
                 self.settled += 1;
                 self.failures.push((index, error));

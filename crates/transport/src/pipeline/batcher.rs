@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::schedule::{ChangeId, Flush};
-use imtag_core::{Change, Invalid};
+use imtag_core::{Change, ChangeRequest, InvalidChange};
 
 use crate::CallOptions;
 use crate::change_error::{ChangeCause, ChangeError};
@@ -59,7 +59,7 @@ impl Batcher {
         account: impl Into<String>,
         tags: impl IntoIterator<Item = T>,
     ) -> Result<(), ChangeError> {
-        self.call(Change::add(account, tags), &CallOptions::new())
+        self.call(ChangeRequest::add(account, tags), &CallOptions::new())
     }
 
     /// Removes tags from a user, and waits until the request that it shares is answered.
@@ -71,7 +71,7 @@ impl Batcher {
         account: impl Into<String>,
         tags: impl IntoIterator<Item = T>,
     ) -> Result<(), ChangeError> {
-        self.call(Change::remove(account, tags), &CallOptions::new())
+        self.call(ChangeRequest::remove(account, tags), &CallOptions::new())
     }
 
     /// Removes all tags of a user, and waits until the request that it shares is answered.
@@ -79,7 +79,7 @@ impl Batcher {
     /// # Errors
     /// Unless it is done.
     pub fn clear_tags(&self, account: impl Into<String>) -> Result<(), ChangeError> {
-        self.call(Change::clear(account), &CallOptions::new())
+        self.call(ChangeRequest::clear(account), &CallOptions::new())
     }
 
     /// Makes any change, and waits until the request that it shares is answered. Of the options, the time for one attempt
@@ -88,10 +88,8 @@ impl Batcher {
     ///
     /// # Errors
     /// Unless it is done.
-    pub fn call(&self, change: Change, options: &CallOptions) -> Result<(), ChangeError> {
-        if let Err(invalid) = change.check(self.session.client.rules()) {
-            return Err(ChangeError::invalid(&change, invalid));
-        }
+    pub fn call(&self, change: ChangeRequest, options: &CallOptions) -> Result<(), ChangeError> {
+        let change = change.check(self.session.client.rules())?;
         let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
         let wait_scope = options.wait_scope(deadline + GRACE);
         let _watch = wait_scope.watch();
@@ -125,7 +123,7 @@ impl Batcher {
     /// # Errors
     /// Where the change is not taken, as the batcher is full or closed. One that breaks the limits is taken, and has its
     /// outcome at once.
-    pub fn submit(&self, id: u64, change: Change) -> Result<(), ChangeError> {
+    pub fn submit(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         self.submit_within(id, change, self.timeout)
     }
 
@@ -137,12 +135,14 @@ impl Batcher {
     pub fn submit_within(
         &self,
         id: u64,
-        change: Change,
+        change: ChangeRequest,
         timeout: Duration,
     ) -> Result<(), ChangeError> {
-        if let Err(invalid) = change.check(self.session.client.rules()) {
-            return self.submit_invalid(id, change, invalid);
-        }
+        // invalid comes first, whatever the batcher's state and the time left
+        let change = match change.check(self.session.client.rules()) {
+            Ok(change) => change,
+            Err(invalid) => return self.complete_invalid(id, invalid),
+        };
         let deadline = deadline_after(timeout);
         let wait_scope = WaitScope {
             deadline,
@@ -155,25 +155,16 @@ impl Batcher {
             .map(drop)
     }
 
-    /// Takes a change in that breaks the limits, as its caller found when it read it. It has its outcome as if
-    /// [`submit`](Batcher::submit) had been given it.
-    ///
-    /// # Errors
-    /// As of [`submit`](Batcher::submit); it never waits.
-    pub fn submit_invalid(
-        &self,
-        id: u64,
-        change: Change,
-        invalid: Invalid,
-    ) -> Result<(), ChangeError> {
-        let refused = |cause| Err(ChangeError::not_sent(&change, cause));
+    /// Gives a change that breaks the limits its outcome at once. It needs no capacity.
+    fn complete_invalid(&self, id: u64, invalid: InvalidChange) -> Result<(), ChangeError> {
+        let refused = |cause| Err(ChangeError::not_sent(invalid.request(), cause));
         let Some(mut inner) = self.session.lock() else {
             return refused(ChangeCause::Forked);
         };
         if !self.takes_more(&mut inner) {
             return refused(ChangeCause::Closed);
         }
-        self.session.refuse(&mut inner, id, change, invalid);
+        self.session.refuse(&mut inner, id, invalid);
         Ok(())
     }
 

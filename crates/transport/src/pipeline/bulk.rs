@@ -8,7 +8,7 @@ mod summary;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::{Change, Invalid};
+use imtag_core::{Change, ChangeRequest, InvalidChange};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::pipeline::health::RunError;
@@ -27,7 +27,7 @@ pub struct Completion {
     /// The number that the caller gave it; in a [`BulkRun`], its position, counted from 0.
     pub id: u64,
     /// The change.
-    pub change: Arc<Change>,
+    pub change: Arc<ChangeRequest>,
     /// Whether it is done.
     pub result: Result<(), ChangeError>,
 }
@@ -58,6 +58,9 @@ struct Waits {
     _watch: Vec<Watch>,
 }
 
+/// A change, checked once, and not yet taken.
+type Checked = Result<Change, InvalidChange>;
+
 /// What became of a change that was offered.
 enum Offered {
     Taken,
@@ -73,17 +76,20 @@ impl Bulk {
     ///
     /// # Errors
     /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken.
-    pub fn push(&self, id: u64, change: Change) -> Result<(), ChangeError> {
-        let mut one = Some((id, change));
+    pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
+        let mut one = Some((id, self.check(change)));
         let mut waits = None;
         self.ask();
         loop {
             let offered = self.offer(&mut one);
-            let Some((_, change)) = &one else {
+            let Some((_, checked)) = &one else {
                 return Ok(());
             };
             if let Err(why) = offered {
-                return Err(ChangeError::not_sent(change, why));
+                return Err(match checked {
+                    Ok(change) => ChangeError::not_sent(change, why),
+                    Err(invalid) => ChangeError::not_sent(invalid.request(), why),
+                });
             }
             let Some(inner) = self.session.lock() else {
                 continue;
@@ -94,25 +100,9 @@ impl Bulk {
         }
     }
 
-    /// Takes a change in that breaks the limits, as its caller found when it read it. It has its outcome as if
-    /// [`push`](Bulk::push) had been given it.
-    ///
-    /// # Errors
-    /// As of [`push`](Bulk::push).
-    pub fn push_invalid(
-        &self,
-        id: u64,
-        change: Change,
-        invalid: Invalid,
-    ) -> Result<(), ChangeError> {
-        self.ask();
-        let refused = |why| ChangeError::not_sent(&change, why);
-        let Some(mut inner) = self.session.lock() else {
-            return Err(refused(ChangeCause::Forked));
-        };
-        self.takes_more(&mut inner).map_err(refused)?;
-        self.session.refuse(&mut inner, id, change, invalid);
-        Ok(())
+    /// Makes a change of a request. It is done before the lock is taken, as long changes take a while.
+    fn check(&self, change: ChangeRequest) -> Checked {
+        change.check(self.session.client.rules())
     }
 
     fn takes_more(&self, inner: &mut Guard<'_>) -> Result<(), ChangeCause> {
@@ -128,24 +118,23 @@ impl Bulk {
     }
 
     /// Takes a change if there is capacity; one that breaks the limits needs none.
-    fn offer(&self, offered: &mut Option<(u64, Change)>) -> Result<Offered, ChangeCause> {
-        let rules = self.session.client.rules();
-        let checked = offered.as_ref().map(|(_, change)| change.check(rules));
+    fn offer(&self, offered: &mut Option<(u64, Checked)>) -> Result<Offered, ChangeCause> {
         let Some(mut inner) = self.session.lock() else {
             return Err(ChangeCause::Forked);
         };
         self.takes_more(&mut inner)?;
-        if self.session.is_full(&inner) && checked == Some(Ok(())) {
+        let needs_capacity = offered.as_ref().is_some_and(|(_, checked)| checked.is_ok());
+        if needs_capacity && self.session.is_full(&inner) {
             return Ok(Offered::Full);
         }
-        if let (Some((id, change)), Some(checked)) = (offered.take(), checked) {
+        if let Some((id, checked)) = offered.take() {
             match checked {
-                Ok(()) => {
+                Ok(change) => {
                     let delivery = Delivery::Poll(id);
                     self.session
                         .push(&mut inner, change, delivery, Duration::MAX);
                 }
-                Err(invalid) => self.session.refuse(&mut inner, id, change, invalid),
+                Err(invalid) => self.session.refuse(&mut inner, id, invalid),
             }
         }
         if inner.session(self.session.producer).completed.is_empty() {

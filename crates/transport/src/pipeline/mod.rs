@@ -21,7 +21,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::schedule::{Batch, Next, ProducerId, Schedule, Settled, Verdict};
-use imtag_core::{Change, Effect, Rules};
+use imtag_core::{ChangeRequest, Effect, Rules};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::wait::Lock;
@@ -73,7 +73,7 @@ impl Waiter {
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) id: u64,
-    pub(crate) change: Arc<Change>,
+    pub(crate) change: Arc<ChangeRequest>,
     pub(crate) result: Result<(), ChangeError>,
 }
 
@@ -249,7 +249,7 @@ impl Inner {
                 Err(_) => state.counts.failed += 1,
             }
             match delivery {
-                Delivery::Poll(id) => state.complete(id, change, result),
+                Delivery::Poll(id) => state.complete(id, change.into_request(), result),
                 Delivery::Caller(caller) => {
                     caller.complete(result);
                     self.to_unpark.push(caller.thread.clone());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, process};
 
 use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
-use imtag_core::{Change, Effect, Invalid};
+use imtag_core::{Change, Effect, InvalidChange};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::pipeline::health::RunError;
@@ -83,7 +83,7 @@ impl Session {
         self.client.pipeline()
     }
 
-    /// Takes a change in that is checked by the client's rules.
+    /// Takes a change in, which was checked by the client's rules when it was made.
     pub(crate) fn push(
         &self,
         inner: &mut Guard<'_>,
@@ -99,8 +99,9 @@ impl Session {
     }
 
     /// Takes a change in that breaks the rules: its outcome is there at once.
-    pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, change: Change, invalid: Invalid) {
-        let error = ChangeError::invalid(&change, invalid);
+    pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, invalid: InvalidChange) {
+        let (change, invalid) = invalid.into_parts();
+        let error = ChangeError::not_sent(&change, ChangeCause::Invalid(invalid));
         let state = inner.session(self.producer);
         state.counts.taken += 1;
         state.counts.failed += 1;

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
-use imtag_core::schedule::{Batch, Fault, LeftOut, Next, Slot, Verdict};
-use imtag_core::{AddTags, ClearTags, Effect, Operation, RemoveTags, Request, RetryClass, Scope};
+use imtag_core::schedule::{Batch, Fault, LeftOut, Next, Verdict};
+use imtag_core::{BatchRequest, Effect, Request, RetryClass, Scope};
 
 use crate::call::Call;
 use crate::cause::Failure;
@@ -144,23 +144,10 @@ fn send(session: &Arc<Session>, batch: Batch) {
 }
 
 fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
-    const CHECKED: &str = "changes are checked by the same rules, and packed within them";
-    let rules = session.client.rules();
-    let slots = batch.slots().iter();
-    let users = slots.clone().map(|slot| (slot.account(), slot.tags()));
-    match batch.operation() {
-        Operation::Add | Operation::Get => {
-            let request = AddTags::with_rules(rules, users).expect(CHECKED);
-            send_request(session, batch, &request, on_turn)
-        }
-        Operation::Remove => {
-            let request = RemoveTags::with_rules(rules, users).expect(CHECKED);
-            send_request(session, batch, &request, on_turn)
-        }
-        Operation::Clear => {
-            let request = ClearTags::with_rules(rules, slots.map(Slot::account)).expect(CHECKED);
-            send_request(session, batch, &request, on_turn)
-        }
+    match BatchRequest::new(session.client.rules(), batch) {
+        BatchRequest::Add(request) => send_request(session, batch, &request, on_turn),
+        BatchRequest::Remove(request) => send_request(session, batch, &request, on_turn),
+        BatchRequest::Clear(request) => send_request(session, batch, &request, on_turn),
     }
 }
 

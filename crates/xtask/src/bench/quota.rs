@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::Window;
-use imtag_transport::{AddTags, Change, Client};
+use imtag_transport::{AddTags, ChangeRequest, Client};
 
 use super::cost;
 use super::scene::{CALLS_PER_SECOND, LATENCY, Scene, of_quota, per_second, seconds};
@@ -77,7 +77,7 @@ fn bulk_run(window: Window, time: Duration) -> Result<Run, Error> {
     let scene = Scene::new(window, JITTER)?;
     let (over, scene) = (AtomicBool::new(false), &scene);
     let until = Instant::now() + time;
-    let changes = (0_u64..).map(|user| Change::add(format!("user{user:08}"), ["vip"]));
+    let changes = (0_u64..).map(|user| ChangeRequest::add(format!("user{user:08}"), ["vip"]));
     let changes = changes.take_while(|_| Instant::now() < until);
     let (summary, in_flight) = thread::scope(|scope| {
         let looking = scope.spawn(|| {

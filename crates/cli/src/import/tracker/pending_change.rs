@@ -1,6 +1,6 @@
 //! A change of a user that is not done, and why: what a line of the failed list is made of.
 
-use imtag_transport::{Change, ChangeCause, ChangeError, Effect, Operation, Scope};
+use imtag_transport::{ChangeCause, ChangeError, ChangeRequest, Effect, Operation, Scope};
 
 use crate::import::change::Op;
 use crate::import::failed::Failure;
@@ -45,7 +45,10 @@ impl PendingChange {
     }
 
     /// Adds the tags that are applied already once more, as a failed clear must come before them.
-    pub(super) fn add_again(added: &Change, pending: &[PendingChange]) -> Option<PendingChange> {
+    pub(super) fn add_again(
+        added: &ChangeRequest,
+        pending: &[PendingChange],
+    ) -> Option<PendingChange> {
         let is_done = |tag: &&String| {
             let mut adds = pending.iter().filter(|it| it.op == Op::Add);
             !adds.any(|it| it.tags.contains(tag))

@@ -9,9 +9,9 @@ fn changes_of_an_account_go_one_after_the_other_in_their_order_across_sources() 
         ..POLICY
     });
     let (one, other) = (rig.producer, rig.schedule.open(POLICY));
-    rig.push(Change::add("u", ["a"]));
-    rig.push_by(other, Change::remove("u", ["a"]));
-    rig.push(Change::clear("u"));
+    rig.push(change::add("u", ["a"]));
+    rig.push_by(other, change::remove("u", ["a"]));
+    rig.push(change::clear("u"));
     rig.schedule.set_flushing(other, true);
 
     let [first] = rig.sends(["add u:a"]);
@@ -33,10 +33,10 @@ fn changes_of_an_account_go_one_after_the_other_in_their_order_across_sources() 
 #[test]
 fn after_an_attempt_that_may_land_the_opposite_waits_for_the_late_window() {
     for (first, second) in [
-        (Change::add("u", ["a"]), Change::remove("u", ["a"])),
-        (Change::add("u", ["a"]), Change::clear("u")),
-        (Change::remove("u", ["a"]), Change::add("u", ["a"])),
-        (Change::clear("u"), Change::add("u", ["a"])),
+        (change::add("u", ["a"]), change::remove("u", ["a"])),
+        (change::add("u", ["a"]), change::clear("u")),
+        (change::remove("u", ["a"]), change::add("u", ["a"])),
+        (change::clear("u"), change::add("u", ["a"])),
     ] {
         let mut rig = Rig::new();
         rig.flush();
@@ -61,9 +61,9 @@ fn after_an_attempt_that_may_land_the_opposite_waits_for_the_late_window() {
 #[test]
 fn after_an_attempt_that_may_land_one_of_a_commuting_kind_goes_at_once() {
     for (first, second) in [
-        (Change::add("u", tags(0, 10)), Change::add("u", ["b"])),
-        (Change::remove("u", tags(0, 10)), Change::clear("u")),
-        (Change::clear("u"), Change::remove("u", ["b"])),
+        (change::add("u", tags(0, 10)), change::add("u", ["b"])),
+        (change::remove("u", tags(0, 10)), change::clear("u")),
+        (change::clear("u"), change::remove("u", ["b"])),
     ] {
         let mut rig = Rig::new();
         rig.flush();
@@ -82,15 +82,15 @@ fn after_an_attempt_that_may_land_one_of_a_commuting_kind_goes_at_once() {
 fn what_may_land_is_remembered_past_later_changes_of_its_kind_and_of_an_account_without_changes() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", ["a"]));
+    rig.push(change::add("u", ["a"]));
     let batch = rig.take();
     rig.done_late(batch);
     rig.now += ms(1_000);
-    rig.push(Change::add("u", ["b"]));
+    rig.push(change::add("u", ["b"]));
     let batch = rig.take();
     rig.done(batch);
     rig.now += ms(500);
-    rig.push(Change::remove("u", ["a"]));
+    rig.push(change::remove("u", ["a"]));
     rig.waits_until(ms(3_000));
     rig.now = ms(3_000);
     let batch = rig.take();
@@ -103,8 +103,8 @@ fn what_may_land_is_remembered_past_later_changes_of_its_kind_and_of_an_account_
 fn the_slots_of_one_change_may_be_under_way_together_and_the_next_change_waits_for_all() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", tags(0, 25)));
-    rig.push(Change::remove("u", ["t0"]));
+    rig.push(change::add("u", tags(0, 25)));
+    rig.push(change::remove("u", ["t0"]));
     let batches: Vec<Batch> = (0..3).map(|_| rig.take()).collect();
     let state = batches.iter().map(|batch| batch.slots()[0].tags().count());
     assert_eq!(state.collect::<Vec<_>>(), [10, 10, 5]);
@@ -123,11 +123,11 @@ fn the_slots_of_one_change_may_be_under_way_together_and_the_next_change_waits_f
 #[test]
 fn neighbours_of_the_same_kind_share_a_slot_up_to_ten_distinct_tags_each_with_its_own_outcome() {
     let mut rig = Rig::new();
-    rig.push(Change::add("u", tags(0, 6)));
-    rig.push(Change::add("u", tags(3, 6)));
-    rig.push(Change::add("u", ["t9", "t0"]));
-    rig.push(Change::add("u", ["t10"]));
-    rig.push(Change::add("u", ["t0"]));
+    rig.push(change::add("u", tags(0, 6)));
+    rig.push(change::add("u", tags(3, 6)));
+    rig.push(change::add("u", ["t9", "t0"]));
+    rig.push(change::add("u", ["t10"]));
+    rig.push(change::add("u", ["t0"]));
     let [first] = rig.sends(["add u:t0,t1,t2,t3,t4,t5,t6,t7,t8,t9"]);
     rig.now += ms(10);
     rig.waits();
@@ -143,10 +143,10 @@ fn neighbours_of_the_same_kind_share_a_slot_up_to_ten_distinct_tags_each_with_it
 fn neighbours_of_another_kind_or_source_share_no_slot() {
     let mut rig = Rig::new();
     let other = rig.schedule.open(POLICY);
-    rig.push(Change::add("u", ["a"]));
-    rig.push(Change::remove("u", ["b"]));
-    rig.push(Change::add("u", ["c"]));
-    rig.push_by(other, Change::add("u", ["d"]));
+    rig.push(change::add("u", ["a"]));
+    rig.push(change::remove("u", ["b"]));
+    rig.push(change::add("u", ["c"]));
+    rig.push_by(other, change::add("u", ["d"]));
     rig.now += ms(10);
     for words in ["add u:a", "remove u:b", "add u:c"] {
         let [batch] = rig.sends([words]);
@@ -159,8 +159,8 @@ fn neighbours_of_another_kind_or_source_share_no_slot() {
 fn a_change_of_many_slots_shares_its_last_one() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", tags(0, 12)));
-    rig.push(Change::add("u", ["z"]));
+    rig.push(change::add("u", tags(0, 12)));
+    rig.push(change::add("u", ["z"]));
     let first = rig.take();
     rig.now += ms(10);
     let [second] = rig.sends(["add u:t10,t11,z"]);
@@ -176,9 +176,9 @@ fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_la
     let mut rig = Rig::new();
     rig.schedule.after_crash(rig.producer, rig.now);
     rig.flush();
-    rig.push(Change::clear("u"));
-    rig.push(Change::add("u", ["a"]));
-    rig.push(Change::add("v", ["a"]));
+    rig.push(change::clear("u"));
+    rig.push(change::add("u", ["a"]));
+    rig.push(change::add("v", ["a"]));
     let [clear] = rig.sends(["clear u:"]);
     rig.now += ms(500);
     rig.done(clear);
@@ -189,10 +189,10 @@ fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_la
     let [add] = rig.sends(["add u:a"]);
     rig.done(add);
     // from here on it is a run like any other
-    rig.push(Change::clear("u"));
+    rig.push(change::clear("u"));
     let [clear] = rig.sends(["clear u:"]);
     rig.done(clear);
-    rig.push(Change::add("u", ["b"]));
+    rig.push(change::add("u", ["b"]));
     let [add] = rig.sends(["add u:b"]);
     rig.done(add);
     assert_eq!(rig.outcomes().len(), 5);

@@ -7,9 +7,9 @@ const NOT_SENT: &str = "NotSent not applied [0]";
 #[test]
 fn a_change_that_is_out_of_time_is_not_sent() {
     let mut rig = Rig::new();
-    rig.push_until(Change::add("u", ["a"]), ms(1_005));
-    rig.push(Change::remove("u", ["b"]));
-    rig.push_until(Change::add("v", ["a"]), ms(1_011));
+    rig.push_until(change::add("u", ["a"]), ms(1_005));
+    rig.push(change::remove("u", ["b"]));
+    rig.push_until(change::add("v", ["a"]), ms(1_011));
     rig.now = ms(1_010);
     let _ = rig.sends(["add v:a", "remove u:b"]);
     assert_eq!(rig.outcomes(), ["0 Expired not applied [0]"]);
@@ -18,13 +18,13 @@ fn a_change_that_is_out_of_time_is_not_sent() {
 #[test]
 fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
     let mut rig = Rig::new();
-    rig.push(Change::add("u", ["a"]));
-    rig.push_until(Change::add("u", ["b"]), ms(1_010));
-    rig.push(Change::add("u", ["c"]));
-    rig.push_until(Change::clear("w"), ms(1_010));
-    rig.push_until(Change::remove("v", tags(0, 9)), ms(1_010));
-    rig.push_until(Change::remove("x", tags(0, 12)), ms(1_010));
-    rig.schedule.admitted(rig.producer, Operation::Remove);
+    rig.push(change::add("u", ["a"]));
+    rig.push_until(change::add("u", ["b"]), ms(1_010));
+    rig.push(change::add("u", ["c"]));
+    rig.push_until(change::clear("w"), ms(1_010));
+    rig.push_until(change::remove("v", tags(0, 9)), ms(1_010));
+    rig.push_until(change::remove("x", tags(0, 12)), ms(1_010));
+    rig.schedule.admitted(rig.producer, ChangeOperation::Remove);
     rig.now = ms(1_010);
     let [batch] = rig.sends(["add u:a,c"]);
     let undone: Vec<usize> = (0..12).collect();
@@ -45,7 +45,7 @@ fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
 #[test]
 fn a_change_of_which_a_part_was_sent_goes_on_past_its_time() {
     let mut rig = Rig::new();
-    rig.push_until(Change::add("u", tags(0, 12)), ms(1_005));
+    rig.push_until(change::add("u", tags(0, 12)), ms(1_005));
     let first = rig.take();
     rig.done(first);
     rig.now = ms(1_010);
@@ -57,10 +57,10 @@ fn a_change_of_which_a_part_was_sent_goes_on_past_its_time() {
 #[test]
 fn a_withdrawn_change_is_not_sent_and_has_no_outcome() {
     let mut rig = Rig::new();
-    let front = rig.push(Change::add("u", ["a"]));
-    let blocked = rig.push(Change::remove("u", ["b"]));
-    rig.push(Change::remove("u", ["c"]));
-    let last = rig.push(Change::add("u", ["d"]));
+    let front = rig.push(change::add("u", ["a"]));
+    let blocked = rig.push(change::remove("u", ["b"]));
+    rig.push(change::remove("u", ["c"]));
+    let last = rig.push(change::add("u", ["d"]));
     for id in [blocked, front, last] {
         assert!(rig.schedule.withdraw(id, rig.now));
         assert!(!rig.schedule.withdraw(id, rig.now));
@@ -75,7 +75,7 @@ fn a_withdrawn_change_is_not_sent_and_has_no_outcome() {
 #[test]
 fn what_has_been_sent_in_part_cannot_be_withdrawn() {
     let mut rig = Rig::new();
-    let shared = [12, 1].map(|count| rig.push(Change::add("u", tags(0, count))));
+    let shared = [12, 1].map(|count| rig.push(change::add("u", tags(0, count))));
     let first = rig.take();
     assert!(!rig.schedule.withdraw(shared[0], rig.now));
     rig.now = ms(1_010);
@@ -89,9 +89,9 @@ fn what_has_been_sent_in_part_cannot_be_withdrawn() {
 #[test]
 fn a_full_slot_that_is_withdrawn_hurries_nobody_who_comes_after() {
     let mut rig = Rig::new();
-    let full = rig.push(Change::add("u", tags(0, 10)));
+    let full = rig.push(change::add("u", tags(0, 10)));
     assert!(rig.schedule.withdraw(full, rig.now));
-    rig.push(Change::add("v", ["a"]));
+    rig.push(change::add("v", ["a"]));
     rig.waits_until(ms(1_010));
 }
 
@@ -99,14 +99,14 @@ fn a_full_slot_that_is_withdrawn_hurries_nobody_who_comes_after() {
 fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let mut rig = Rig::new();
     let other = rig.schedule.open(POLICY);
-    rig.push(Change::add("u", tags(0, 21)));
-    rig.push(Change::remove("u", ["a"]));
-    rig.push(Change::add("v", ["a"]));
-    rig.push_by(other, Change::clear("v"));
-    rig.push_by(other, Change::clear("u"));
+    rig.push(change::add("u", tags(0, 21)));
+    rig.push(change::remove("u", ["a"]));
+    rig.push(change::add("v", ["a"]));
+    rig.push_by(other, change::clear("v"));
+    rig.push_by(other, change::clear("u"));
     let batch = rig.take();
-    rig.schedule.admitted(rig.producer, Operation::Add);
-    rig.push(Change::add("w", ["a"]));
+    rig.schedule.admitted(rig.producer, ChangeOperation::Add);
+    rig.push(change::add("w", ["a"]));
     rig.schedule.end(rig.producer, rig.now);
     rig.waits();
     assert_eq!(
@@ -138,8 +138,8 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
 fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", ["a"]));
-    rig.push(Change::add("v", ["a"]));
+    rig.push(change::add("u", ["a"]));
+    rig.push(change::add("v", ["a"]));
     let batch = rig.take();
     let possibly = Fault {
         effect: Effect::PossiblyApplied,
@@ -159,8 +159,8 @@ fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
     let mut rig = Rig::new();
     rig.flush();
     for user in ["u", "v", "w"] {
-        rig.push(Change::add(user, ["a"]));
-        rig.push(Change::clear(user));
+        rig.push(change::add(user, ["a"]));
+        rig.push(change::clear(user));
     }
     let add = rig.take();
     rig.schedule.end(rig.producer, rig.now);
@@ -174,7 +174,7 @@ fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
     let mut rig = Rig::new();
     rig.flush();
     for user in ["u", "v"] {
-        rig.push(Change::add(user, ["a"]));
+        rig.push(change::add(user, ["a"]));
     }
     let add = rig.take();
     rig.schedule.end(rig.producer, rig.now);
@@ -189,7 +189,7 @@ fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
 fn a_change_that_is_pushed_after_the_end_is_not_sent() {
     let mut rig = Rig::new();
     rig.schedule.end(rig.producer, rig.now);
-    rig.push(Change::add("u", ["a"]));
+    rig.push(change::add("u", ["a"]));
     assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
     rig.is_empty();
 }
@@ -204,10 +204,10 @@ fn sources_are_woken_by_what_concerns_them_and_only_once() {
             .into_iter()
             .collect::<Vec<_>>()
     };
-    rig.push(Change::add("u", ["a"]));
+    rig.push(change::add("u", ["a"]));
     assert_eq!(ready_producers(&mut rig), [rig.producer]);
     assert_eq!(ready_producers(&mut rig), []);
-    rig.push_by(other, Change::remove("u", ["a"]));
+    rig.push_by(other, change::remove("u", ["a"]));
     assert_eq!(
         ready_producers(&mut rig),
         [other],

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Sends all there is, and leaves `u` out of every request of this operation. The requests, in words.
-fn run_without_u(rig: &mut Rig, refused: Operation, scope: Scope) -> Vec<String> {
+fn run_without_u(rig: &mut Rig, refused: ChangeOperation, scope: Scope) -> Vec<String> {
     let mut requests = Vec::new();
     while let Next::Send(batch) = rig.next() {
         rig.schedule.admitted(rig.producer, batch.operation());
@@ -23,11 +23,11 @@ fn add_remove_add(scope: Scope, remember_rejected: bool) -> (Vec<String>, Vec<St
         ..POLICY
     });
     rig.flush();
-    rig.push(Change::add("u", tags(0, 10)));
-    rig.push(Change::add("u", ["b"]));
-    rig.push(Change::remove("u", ["c"]));
-    rig.push(Change::add("u", ["d"]));
-    let requests = run_without_u(&mut rig, Operation::Add, scope);
+    rig.push(change::add("u", tags(0, 10)));
+    rig.push(change::add("u", ["b"]));
+    rig.push(change::remove("u", ["c"]));
+    rig.push(change::add("u", ["d"]));
+    let requests = run_without_u(&mut rig, ChangeOperation::Add, scope);
     let outcomes = rig.outcomes();
     rig.is_empty();
     (requests, outcomes)
@@ -76,12 +76,12 @@ fn two_operations_at_fault_are_both_remembered() {
     let mut rig = Rig::new();
     rig.flush();
     for change in [
-        Change::add("u", ["a"]),
-        Change::remove("u", ["b"]),
-        Change::add("u", ["c"]),
-        Change::remove("u", ["d"]),
-        Change::clear("u"),
-        Change::add("u", ["e"]),
+        change::add("u", ["a"]),
+        change::remove("u", ["b"]),
+        change::add("u", ["c"]),
+        change::remove("u", ["d"]),
+        change::clear("u"),
+        change::add("u", ["e"]),
     ] {
         rig.push(change);
     }
@@ -107,14 +107,14 @@ fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
     let mut rig = Rig::new();
     let other = rig.schedule.open(POLICY);
     rig.flush();
-    rig.push(Change::add("u", ["a"]));
+    rig.push(change::add("u", ["a"]));
     let batch = rig.take();
     rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
     rig.schedule.set_flushing(other, true);
-    rig.push_by(other, Change::remove("u", ["b"]));
+    rig.push_by(other, change::remove("u", ["b"]));
     let batch = rig.take_by(other);
     rig.done(batch);
-    rig.push(Change::add("u", ["c"]));
+    rig.push(change::add("u", ["c"]));
     let _ = rig.sends(["add u:c"]);
 }
 
@@ -122,8 +122,8 @@ fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
 fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", tags(0, 35)));
-    rig.push(Change::add("v", tags(0, 11)));
+    rig.push(change::add("u", tags(0, 35)));
+    rig.push(change::add("v", tags(0, 11)));
     let (first, second) = (rig.take(), rig.take());
     rig.settle(second, done(vec![left_out("u", Scope::Account, None)]));
     rig.settle(first, done(vec![]));
@@ -143,7 +143,7 @@ fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
 fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", tags(0, 12)));
+    rig.push(change::add("u", tags(0, 12)));
     let (first, second) = (rig.take(), rig.take());
     rig.settle(second, Verdict::Failed("late", Effect::NotApplied));
     rig.settle(first, Verdict::Failed("lost", Effect::PossiblyApplied));
@@ -159,7 +159,7 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
     let mut rig = Rig::new();
     rig.flush();
     for user in ["u", "v", "w"] {
-        rig.push(Change::add(user, ["a"]));
+        rig.push(change::add(user, ["a"]));
     }
     let first = rig.take();
     assert_eq!(first.tries(), 0);
@@ -191,9 +191,9 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
 fn an_account_left_out_for_tags_is_split_from_those_who_share_its_slot() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", ["good"]));
-    rig.push(Change::add("u", ["bad"]));
-    rig.push(Change::add("v", ["good"]));
+    rig.push(change::add("u", ["good"]));
+    rig.push(change::add("u", ["bad"]));
+    rig.push(change::add("v", ["good"]));
     let [batch] = rig.sends(["add u:good,bad v:good"]);
     rig.settle(batch, done(vec![left_out("u", Scope::Tag, None)]));
     let [bad, good] = rig.sends(["add u:bad", "add u:good"]);

@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
             producer, account, kind, first, count, time,
         }),
         8 => (0..PRODUCERS).prop_map(Step::Next),
-        5 => (0..PRODUCERS, 0usize..4).prop_map(|(producer, queue)| Step::Turn(producer, queue)),
+        5 => (0..PRODUCERS, 0usize..3).prop_map(|(producer, queue)| Step::Turn(producer, queue)),
         5 => any::<usize>().prop_map(Step::Land),
         6 => (any::<usize>(), 0u8..6, any::<u8>(), prop::bool::weighted(0.3))
             .prop_map(|(which, how, chosen, late)| Step::Settle { which, how, chosen, late }),
@@ -141,9 +141,9 @@ impl World {
                 let tags = super::tags(first, count);
                 let account = format!("u{account}");
                 let change = match kind {
-                    0..=1 => Change::add(account, tags),
-                    2..=3 => Change::remove(account, tags),
-                    _ => Change::clear(account),
+                    0..=1 => change::add(account, tags),
+                    2..=3 => change::remove(account, tags),
+                    _ => change::clear(account),
                 };
                 let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
                 let reply = self.pushed.len();
@@ -157,7 +157,7 @@ impl World {
                 let _ = self.next(producer);
             }
             Step::Turn(producer, queue) => {
-                let operation = Operation::ALL[queue];
+                let operation = ChangeOperation::ALL[queue];
                 self.schedule.admitted(self.producers[producer], operation);
             }
             Step::Land(which) => self.land(which),
@@ -216,7 +216,7 @@ impl World {
                     let tags: Vec<&str> = slot.tags().collect();
                     let distinct: BTreeSet<&&str> = tags.iter().collect();
                     assert!(distinct.len() == tags.len() && tags.len() <= 10);
-                    assert_eq!(tags.is_empty(), batch.operation() == Operation::Clear);
+                    assert_eq!(tags.is_empty(), batch.operation() == ChangeOperation::Clear);
                 }
                 self.under_way.push((batch, false));
                 true
@@ -326,7 +326,7 @@ impl World {
         }
         for _ in 0..20_000 {
             for producer in 0..PRODUCERS {
-                for operation in Operation::ALL {
+                for operation in ChangeOperation::ALL {
                     self.schedule.admitted(self.producers[producer], operation);
                 }
                 while self.next(producer) {

@@ -11,7 +11,7 @@ const BULK: BatchPolicy = BatchPolicy {
 
 fn push_users(rig: &mut Rig, users: std::ops::Range<usize>) {
     for user in users {
-        rig.push(Change::add(format!("u{user}"), ["a"]));
+        rig.push(change::add(format!("u{user}"), ["a"]));
     }
 }
 
@@ -33,10 +33,10 @@ fn a_hundred_users_are_a_request_and_ninety_nine_are_none() {
 #[test]
 fn a_change_lingers_for_company_and_no_longer() {
     let mut rig = Rig::new();
-    rig.push(Change::add("u", ["a"]));
+    rig.push(change::add("u", ["a"]));
     rig.waits_until(ms(1_010));
     rig.now = ms(1_006);
-    rig.push(Change::add("v", ["a"]));
+    rig.push(change::add("v", ["a"]));
     rig.waits_until(ms(1_010));
     rig.now = ms(1_010);
     let _ = rig.sends(["add u:a v:a"]);
@@ -60,7 +60,7 @@ fn the_further_slots_of_who_has_lingered_do_not_linger_again() {
         full_slot_is_enough: false,
         ..POLICY
     });
-    rig.push(Change::add("u", tags(0, 25)));
+    rig.push(change::add("u", tags(0, 25)));
     rig.waits_until(ms(1_010));
     rig.now = ms(1_010);
     let sizes = [(); 3].map(|()| rig.take().slots()[0].tags().count());
@@ -75,11 +75,11 @@ fn a_full_slot_is_enough_where_the_source_says_so() {
             full_slot_is_enough: enough,
             ..POLICY
         });
-        rig.push(Change::add("u", tags(0, 9)));
-        rig.push(Change::add("v", ["a"]));
-        rig.push(Change::add("u", tags(0, 9)));
+        rig.push(change::add("u", tags(0, 9)));
+        rig.push(change::add("v", ["a"]));
+        rig.push(change::add("u", tags(0, 9)));
         rig.waits_until(ms(1_010));
-        rig.push(Change::add("u", tags(9, 1)));
+        rig.push(change::add("u", tags(9, 1)));
         match enough {
             false => rig.waits_until(ms(1_010)),
             true => drop(rig.sends(["add u:t0,t1,t2,t3,t4,t5,t6,t7,t8,t9 v:a"])),
@@ -90,7 +90,7 @@ fn a_full_slot_is_enough_where_the_source_says_so() {
 #[test]
 fn every_full_slot_of_a_change_goes_at_once_and_the_rest_lingers() {
     let mut rig = Rig::new();
-    rig.push(Change::add("u", tags(0, 25)));
+    rig.push(change::add("u", tags(0, 25)));
     let sizes = [(); 2].map(|()| rig.take().slots()[0].tags().count());
     assert_eq!(sizes, [10, 10]);
     rig.waits_until(ms(1_010));
@@ -102,10 +102,10 @@ fn a_slot_that_filled_up_behind_its_account_goes_as_soon_as_its_turn_comes() {
         linger: ms(60_000),
         ..POLICY
     });
-    rig.push(Change::add("u", tags(0, 10)));
+    rig.push(change::add("u", tags(0, 10)));
     let first = rig.take();
     for tag in tags(10, 10) {
-        rig.push(Change::add("u", [tag]));
+        rig.push(change::add("u", [tag]));
     }
     rig.waits();
     rig.done(first);
@@ -139,20 +139,20 @@ fn hurry_waits_for_those_behind_their_accounts_while_anything_is_under_way() {
 fn hurry_does_not_wait_for_an_account_that_settles_or_is_tried_again_later() {
     let mut rig = Rig::with_policy(BULK);
     rig.flush();
-    rig.push(Change::add("u", ["a"]));
-    rig.push(Change::add("v", ["a"]));
-    rig.push(Change::remove("v", ["a"]));
-    rig.push(Change::add("u", ["b"]));
+    rig.push(change::add("u", ["a"]));
+    rig.push(change::add("v", ["a"]));
+    rig.push(change::remove("v", ["a"]));
+    rig.push(change::add("u", ["b"]));
     let first = rig.take();
     assert_eq!(text(&first), "add u:a,b v:a");
-    rig.push(Change::add("u", ["c"]));
+    rig.push(change::add("u", ["c"]));
     let again = left_out("u", Scope::Request, Some(ms(60_000)));
     rig.schedule.settle(first, done(vec![again]), true, rig.now);
     // u's next add and v's removal wait; w is not made to wait with them
     for words in ["add w:a", "remove w:a"] {
         rig.push(match words {
-            "add w:a" => Change::add("w", ["a"]),
-            _ => Change::remove("w", ["a"]),
+            "add w:a" => change::add("w", ["a"]),
+            _ => change::remove("w", ["a"]),
         });
         let [batch] = rig.sends([words]);
         rig.done(batch);
@@ -191,9 +191,9 @@ fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
     push_users(&mut rig, 1..2);
     rig.waits();
     push_users(&mut rig, 2..3);
-    rig.push(Change::remove("v", ["a"]));
+    rig.push(change::remove("v", ["a"]));
     let _ = rig.sends(["remove v:a"]);
-    rig.schedule.admitted(rig.producer, Operation::Add);
+    rig.schedule.admitted(rig.producer, ChangeOperation::Add);
     let _ = rig.sends(["add u1:a u2:a"]);
     rig.done(first);
 }
@@ -215,7 +215,7 @@ fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
         panic!("nothing to send");
     };
     // one that had its turn takes nobody else's away
-    rig.schedule.admitted(rig.producer, Operation::Add);
+    rig.schedule.admitted(rig.producer, ChangeOperation::Add);
     push_users(&mut rig, 2..4);
     let Next::Send(third) = rig.next() else {
         panic!("nothing to send");
@@ -230,12 +230,12 @@ fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
 fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
     let mut rig = Rig::with_policy(BULK);
     for user in 0..300 {
-        rig.push(Change::add(format!("u{user}"), tags(0, 1 + user % 40)));
+        rig.push(change::add(format!("u{user}"), tags(0, 1 + user % 40)));
     }
     rig.flush();
     let mut requests = 0;
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.admitted(rig.producer, Operation::Add);
+        rig.schedule.admitted(rig.producer, ChangeOperation::Add);
         requests += 1;
         rig.done(batch);
     }
@@ -248,9 +248,9 @@ fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
 #[test]
 fn at_the_end_an_add_waits_for_those_that_a_remove_holds_up() {
     let mut rig = Rig::with_policy(BULK);
-    rig.push(Change::add("u", ["a"]));
-    rig.push(Change::remove("v", ["b"]));
-    rig.push(Change::add("v", ["a"]));
+    rig.push(change::add("u", ["a"]));
+    rig.push(change::remove("v", ["b"]));
+    rig.push(change::add("v", ["a"]));
     rig.flush();
     let [remove] = rig.sends(["remove v:b"]);
     rig.done(remove);

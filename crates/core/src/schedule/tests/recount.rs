@@ -24,7 +24,7 @@ impl World {
             }
         }
         let schedule = &self.schedule;
-        let mut blocked: HashMap<(ProducerId, Operation), usize> = HashMap::new();
+        let mut blocked: HashMap<(ProducerId, ChangeOperation), usize> = HashMap::new();
         for (at, producer) in self.producers.iter().enumerate() {
             let of_producer = || {
                 schedule
@@ -78,7 +78,7 @@ impl World {
             }
         }
         for producer in &self.producers {
-            for operation in Operation::ALL {
+            for operation in ChangeOperation::ALL {
                 let queue = &schedule.producers[producer].queues[operation as usize];
                 let counted = blocked.get(&(*producer, operation)).copied();
                 assert_eq!(queue.blocked, counted.unwrap_or(0));
@@ -133,11 +133,11 @@ impl World {
                 continue;
             };
             let tags: &[String] = match change.operation() {
-                Operation::Clear => &all_tags,
+                ChangeOperation::Clear => &all_tags,
                 _ => change.tags(),
             };
             for (at, tag) in tags.iter().enumerate() {
-                let clear = change.operation() == Operation::Clear;
+                let clear = change.operation() == ChangeOperation::Clear;
                 let undone = failed
                     .as_ref()
                     .filter(|it| clear || it.undone.contains(&at));
@@ -147,7 +147,7 @@ impl World {
                     Some(Effect::PossiblyApplied) => (true, true),
                     Some(Effect::NotApplied | Effect::NotRead) => (false, true),
                 };
-                let add = change.operation() == Operation::Add;
+                let add = change.operation() == ChangeOperation::Add;
                 let before = *may;
                 may.held = (done && add) || (not && before.held);
                 may.free = (done && !add) || (not && before.free);

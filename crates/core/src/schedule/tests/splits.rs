@@ -7,7 +7,7 @@ use super::*;
 fn of_a_hundred(guilty: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
     let mut rig = Rig::new();
     for user in 0..100 {
-        rig.push(Change::add(format!("u{user}"), ["a"]));
+        rig.push(change::add(format!("u{user}"), ["a"]));
     }
     let names: Vec<String> = guilty.iter().map(|user| format!("u{user}")).collect();
     let requests = run(&mut rig, scope, |slot| {
@@ -53,7 +53,7 @@ fn changes_that_share_a_slot_are_split_where_their_tags_may_be_at_fault() {
     for scope in [Scope::Request, Scope::Tag] {
         let mut rig = Rig::new();
         for tag in tags(0, 10) {
-            rig.push(Change::add("u", [tag]));
+            rig.push(change::add("u", [tag]));
         }
         let requests = run(&mut rig, scope, |slot| slot.tags().any(|tag| tag == "t3"));
         // 10, 5, 2
@@ -70,7 +70,7 @@ fn changes_that_share_a_slot_are_split_where_their_tags_may_be_at_fault() {
 fn changes_that_share_a_slot_fail_together_where_the_account_is_at_fault() {
     let mut rig = Rig::new();
     for tag in tags(0, 10) {
-        rig.push(Change::add("u", [tag]));
+        rig.push(change::add("u", [tag]));
     }
     assert_eq!(run(&mut rig, Scope::Account, |_| true), 1);
     assert_eq!(rig.outcomes().len(), 10);
@@ -83,7 +83,7 @@ fn changes_of_the_same_tags_are_not_told_apart() {
     let mut rig = Rig::new();
     rig.flush();
     for change in 0..1_000 {
-        rig.push(Change::add(
+        rig.push(change::add(
             "u",
             [if change % 3 == 0 { "bad" } else { "good" }],
         ));
@@ -102,9 +102,9 @@ fn changes_of_the_same_tags_are_not_told_apart() {
 fn the_next_change_of_an_account_waits_until_all_halves_are_settled() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(Change::add("u", ["a"]));
-    rig.push(Change::add("u", ["b"]));
-    rig.push(Change::remove("u", ["a"]));
+    rig.push(change::add("u", ["a"]));
+    rig.push(change::add("u", ["b"]));
+    rig.push(change::remove("u", ["a"]));
     let [batch] = rig.sends(["add u:a,b"]);
     rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
     let [first, second] = rig.sends(["add u:a", "add u:b"]);
@@ -119,7 +119,7 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
     let mut rig = Rig::new();
     rig.flush();
     for user in ["u", "v", "w"] {
-        rig.push(Change::add(user, ["a"]));
+        rig.push(change::add(user, ["a"]));
     }
     let possibly = Fault {
         effect: Effect::PossiblyApplied,
@@ -149,8 +149,8 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
 fn a_half_has_no_longer_time_than_its_own_changes() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push_until(Change::add("u", ["a"]), ms(5_000));
-    rig.push_until(Change::add("v", ["a"]), ms(9_000));
+    rig.push_until(change::add("u", ["a"]), ms(5_000));
+    rig.push_until(change::add("v", ["a"]), ms(9_000));
     let batch = rig.take();
     assert_eq!(batch.deadline(), ms(9_000));
     rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));

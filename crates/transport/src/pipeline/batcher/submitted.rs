@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use imtag_core::Change;
+use imtag_core::ChangeRequest;
 use imtag_core::schedule::ChangeId;
 
 use crate::change_error::ChangeError;
@@ -53,7 +53,7 @@ impl SessionState {
     pub(crate) fn complete(
         &mut self,
         id: u64,
-        change: Arc<Change>,
+        change: Arc<ChangeRequest>,
         result: Result<(), ChangeError>,
     ) {
         self.submitted.by_id.remove(&id);

@@ -1,6 +1,5 @@
 //! A caller that waits no longer: its change is taken back where it is in no request yet, and else possibly applied.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use imtag_core::Change;
@@ -30,10 +29,12 @@ impl Batcher {
         let Some((change, _)) = inner.schedule.get_mut(number) else {
             return; // its outcome is about to be handed out
         };
-        let change = Arc::clone(change);
+        let change = change.clone();
         if self.take_back_in(&mut inner, number) {
             let result = Err(taken_back(&change, why));
-            inner.session(producer).complete(id, change, result);
+            inner
+                .session(producer)
+                .complete(id, change.into_request(), result);
         } else {
             match why {
                 WaitEnd::Cancelled => self.abandon_now(&mut inner, number, why),
@@ -66,11 +67,11 @@ impl Batcher {
             return;
         };
         *delivery = Delivery::Discard;
-        let change = Arc::clone(change);
+        let change = change.clone();
         let result = Err(abandoned(&change, why));
         inner
             .session(self.session.producer)
-            .complete(id, change, result);
+            .complete(id, change.into_request(), result);
     }
 
     /// Takes a change back that is in no request yet.

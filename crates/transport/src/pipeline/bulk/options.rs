@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use imtag_core::Change;
+use imtag_core::ChangeRequest;
 use imtag_core::schedule::BatchPolicy;
 
 use super::{Bulk, BulkRun};
@@ -106,7 +106,7 @@ impl BulkOptions {
 
     /// Sends all changes of an iterator, which is asked for more as there is capacity, on the thread that asks for
     /// outcomes.
-    pub fn run<I: IntoIterator<Item = Change>>(self, changes: I) -> BulkRun<I::IntoIter> {
+    pub fn run<I: IntoIterator<Item = ChangeRequest>>(self, changes: I) -> BulkRun<I::IntoIter> {
         BulkRun::new(self.start(), changes.into_iter())
     }
 

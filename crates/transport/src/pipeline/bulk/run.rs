@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::iter::Fuse;
+use std::sync::Arc;
 
-use imtag_core::Change;
+use imtag_core::ChangeRequest;
 
-use super::{Bulk, Completion, Offered, Progress, Summary};
+use super::{Bulk, Checked, Completion, Offered, Progress, Summary};
 use crate::wait::deadline_after;
 
 /// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
@@ -14,18 +15,18 @@ use crate::wait::deadline_after;
 /// Where the run ends early, it yields all changes that it took, and takes no more: [`finish`](BulkRun::finish) says why,
 /// and [`into_rest`](BulkRun::into_rest) gives the others back.
 #[must_use = "it sends as it is asked for outcomes"]
-pub struct BulkRun<I: Iterator<Item = Change>> {
+pub struct BulkRun<I: Iterator<Item = ChangeRequest>> {
     bulk: Bulk,
     input: Fuse<I>,
     next_id: u64,
     /// Pulled, and not yet taken: one at most, as the input may take long to give the next.
-    pulled: Option<(u64, Change)>,
+    pulled: Option<(u64, Checked)>,
     /// Taken from the run, and not yet yielded.
     completions: VecDeque<Completion>,
     takes_no_more: bool,
 }
 
-impl<I: Iterator<Item = Change>> BulkRun<I> {
+impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
     pub(super) fn new(bulk: Bulk, input: I) -> BulkRun<I> {
         BulkRun {
             bulk,
@@ -52,9 +53,13 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
 
     /// The changes that were not taken, where the run ended early; their positions go on from those that were. Ends the run: call it when the
     /// iteration has ended, as outcomes that were not yielded by then are lost.
-    pub fn into_rest(self) -> impl Iterator<Item = Change> {
+    pub fn into_rest(self) -> impl Iterator<Item = ChangeRequest> {
         let BulkRun { input, pulled, .. } = self;
-        pulled.into_iter().map(|(_, change)| change).chain(input)
+        let pulled = pulled.map(|(_, checked)| match checked {
+            Ok(change) => Arc::unwrap_or_clone(change.into_request()),
+            Err(invalid) => invalid.into_parts().0,
+        });
+        pulled.into_iter().chain(input)
     }
 
     /// Takes changes in, as long as there is capacity and no outcome to be yielded: an input that is slower than the
@@ -63,7 +68,7 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
         while !self.takes_no_more {
             if self.pulled.is_none() {
                 let next = self.input.next();
-                self.pulled = next.map(|change| (self.next_id, change));
+                self.pulled = next.map(|change| (self.next_id, self.bulk.check(change)));
                 self.next_id += 1;
             }
             if self.pulled.is_none() {
@@ -81,7 +86,7 @@ impl<I: Iterator<Item = Change>> BulkRun<I> {
     }
 }
 
-impl<I: Iterator<Item = Change>> Iterator for BulkRun<I> {
+impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
     type Item = Completion;
 
     fn next(&mut self) -> Option<Completion> {
