@@ -111,6 +111,7 @@ fn an_answer_sent_again_is_not_taken_for_the_next_where_it_is_there_before_the_n
 /// What HTTP/1.1 cannot give: nothing in an answer says which request it is for.
 #[test]
 fn an_answer_sent_again_after_the_next_request_is_taken_for_the_next() {
+    let (tell, sent_late) = mpsc::channel();
     let connections = AtomicU32::new(0);
     let address = server(move |mut stream| {
         let first = connections.fetch_add(1, Ordering::SeqCst) == 0;
@@ -121,6 +122,7 @@ fn an_answer_sent_again_after_the_next_request_is_taken_for_the_next() {
             if first && requests == 2 {
                 // the answer that it was waiting for; it is there too late, and ends the connection
                 drop(stream.write_all(answer(REFUSED).as_bytes()));
+                tell.send(()).unwrap();
                 return;
             }
         }
@@ -128,6 +130,7 @@ fn an_answer_sent_again_after_the_next_request_is_taken_for_the_next() {
     let client = builder(&format!("http://{address}")).build().unwrap();
     client.add_tag(&add()).unwrap();
     assert_eq!(client.add_tag(&add()).unwrap().sent, 1);
+    sent_late.recv().unwrap();
     assert_eq!(client.add_tag(&add()).unwrap().sent, 1);
 }
 
