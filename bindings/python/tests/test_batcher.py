@@ -116,7 +116,7 @@ def test_a_callback_may_use_the_batcher_and_what_it_raises_ends_nothing(
         for _ in range(2):
             assert ends.acquire(timeout=20)  # before the batcher is closed, after which they could not use it
         batcher.submit(imtag.add("u2", ["a"]))
-    assert [thread.name for thread in over] == ["imtag-batcher"] * 2
+    assert [thread.name for thread in over] == ["imtag-callbacks"] * 2
     assert raised == [KeyboardInterrupt]  # as of any thread: SystemExit says nothing
 
 
@@ -174,8 +174,8 @@ def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
 
 
 @pytest.mark.parametrize("taken", [False, True])
-def test_an_exception_as_a_change_is_submitted_leaves_nothing_that_a_flush_waits_for(
-    client: imtag.Client, monkeypatch: pytest.MonkeyPatch, taken: bool
+def test_an_exception_as_a_change_is_submitted_takes_it_back_and_leaves_nothing_that_a_flush_waits_for(
+    emulator: Emulator, client: imtag.Client, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
     submit_to_library = lib.im_batcher_submit_flat
 
@@ -188,8 +188,9 @@ def test_an_exception_as_a_change_is_submitted_leaves_nothing_that_a_flush_waits
         monkeypatch.setattr(lib, "im_batcher_submit_flat", interrupted)
         with pytest.raises(KeyboardInterrupt):
             batcher.submit(imtag.add("u", ["a"]))
-        assert flushes(batcher)
         assert batcher.unsettled == 0
+        assert flushes(batcher)
+    assert emulator.arrivals() == 0
 
 
 @pytest.mark.parametrize("how", ["flush", "close"])
@@ -205,7 +206,8 @@ def test_the_timeout_of_a_flush_or_a_close_holds_while_a_callback_runs(client: i
         first.add_done_callback(callback)
         threading.Thread(target=batcher.flush, daemon=True).start()
         assert running.wait(20)
-        with pytest.raises(imtag.TimeoutError, match=r"[12] futures are not completed yet"):
+        said = "(1 future is|2 futures are) not completed yet"
+        with pytest.raises(imtag.TimeoutError, match=said):
             getattr(batcher, how)(timeout=0.2)
         assert not second.done()
         over.set()
@@ -305,6 +307,13 @@ def test_a_batcher_that_is_dropped_with_work_in_it_says_how_much_and_takes_it_ba
         (CANCELLED.format('add "u1"', "possibly applied"), imtag.Effect.POSSIBLY_APPLIED, "u1", ("a", "b")),
         (CANCELLED.format('clear "u1"', "not applied"), imtag.Effect.NOT_APPLIED, "u1", ()),
     ]
+
+
+def test_a_batcher_that_is_dropped_with_one_change_says_so_without_a_plural(client: imtag.Client) -> None:
+    batcher = client.batcher(linger=LONG)
+    submit(batcher, 1)
+    with pytest.warns(ResourceWarning, match="a batcher was dropped with 1 change that has no outcome: close it"):
+        del batcher
 
 
 def pollers() -> set[threading.Thread]:

@@ -9,8 +9,8 @@ import pytest
 from emulator import Emulator
 
 PATCHES = {
-    "gevent": "from gevent import monkey\nmonkey.patch_all()\n",
-    "eventlet": "import eventlet\neventlet.monkey_patch()\n",
+    "gevent": "from gevent import Timeout, monkey\nmonkey.patch_all()\n",
+    "eventlet": "import eventlet\nfrom eventlet import Timeout\neventlet.monkey_patch()\n",
 }
 
 # the loop beats while a batcher is waited for in each way there is
@@ -50,6 +50,12 @@ with client.batcher(linger=0.2) as batcher:
     future = batcher.submit(imtag.add("three", ["a"]))
     batcher.flush(timeout=20)
     print("flush", future.done())
+with client.batcher(linger=60) as lingering:
+    try:
+        with Timeout(0.2):
+            lingering.add_tag("left", ["a"])
+    except Timeout:
+        print("left", lingering.unsettled)
 last = client.batcher(linger=60)
 last.submit(imtag.add("last", ["a"])).add_done_callback(lambda future: print("exit", future.exception()))
 """
@@ -61,6 +67,7 @@ with a timeout True
 none True
 error True
 flush True
+left 0
 exit None
 """
 
@@ -77,5 +84,5 @@ def test_a_batcher_works_with_green_threads_and_lets_their_loop_go_on(
     command = [sys.executable, "-W", "ignore", "-c", begin + PROGRAM, settings]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, PRINTED, "")
-    assert emulator.tags("last") == ["a"]
+    assert (emulator.tags("last"), emulator.tags("left")) == (["a"], [])
     assert emulator.arrivals() <= 8  # the hundred share requests

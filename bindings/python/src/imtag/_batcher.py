@@ -14,13 +14,14 @@ from ._call import Call, Cancel, milliseconds
 from ._changes import Change, Operation, add, clear, remove
 from ._credentials import Supplier
 from ._errors import Error
+from ._futures import Given
 from ._green import blocking, pool
 from ._interrupt import on_main_thread
 from ._library import lib
 from ._marshal import Strings, Text, changes_flat
 from ._options import Options
 from ._raise import change_error, exception_of
-from ._submitted import Given, Submitted, Waiter
+from ._submitted import Submitted, Waiter
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -78,15 +79,21 @@ class Batcher:
         """Take in a change, ``imtag.add(account, tags)`` or another, without waiting for its outcome.
 
         Returns a future, whose exception is the ChangeError of a change that is not done. It cannot be cancelled. Its
-        callbacks run on the batcher's thread; in asyncio, ``await asyncio.wrap_future(batcher.submit(change))``. Where
-        the batcher is full and set to wait, this waits for capacity, and sees Ctrl-C only once there is capacity or the
-        batcher's time for a change is up. A change that is not taken is raised here.
+        callbacks run on a thread of the batcher's, where a slow one holds up other futures, but no call; in asyncio,
+        ``await asyncio.wrap_future(batcher.submit(change))``. Where the batcher is full and set to wait, this waits for
+        capacity, and sees Ctrl-C only once there is capacity or the batcher's time for a change is up. A change that is
+        not taken is raised here; one that was being submitted when another exception came is taken back.
         """
         if not isinstance(change, Change):
             kind = type(change).__name__
             raise TypeError(f"change: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
-        given = Given()
-        self._submit(change, given)
+        submitted = self._ready()
+        given = Given(submitted.number())
+        try:
+            self._submit(submitted, change, given)
+        except BaseException:
+            submitted.take_back(given)
+            raise
         return given.future
 
     def flush(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
@@ -99,7 +106,7 @@ class Batcher:
         submitted = self._ready()
         futures = submitted.taken
         left = self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
-        if not submitted.is_thread:
+        if not submitted.calls_back:
             from concurrent.futures import wait  # first needed here, and slow to import
 
             late = wait(futures, left).not_done
@@ -115,7 +122,7 @@ class Batcher:
         submitted = self._ready()
         left = self._wait(lib.im_batcher_close, submitted, timeout, cancel)
         submitted.join(left)
-        if not submitted.is_thread and submitted.taken:
+        if not submitted.calls_back and submitted.taken:
             raise _late(len(submitted.taken))
 
     @property
@@ -131,44 +138,58 @@ class Batcher:
             submitted.supplier.ready()
         return submitted
 
-    def _submit(self, change: Change, given: Given | Waiter, timeout: float | None = None) -> int:
+    @staticmethod
+    def _submit(submitted: Submitted, change: Change, given: Given | Waiter, timeout: float | None = None) -> None:
         """Hand a change to the library, with what its outcome goes to."""
-        submitted = self._ready()
         timeout_ms = milliseconds(timeout, "timeout")
         timeout_ms = _OF_THE_BATCHER if timeout_ms is None else min(timeout_ms, _OF_THE_BATCHER - 1)
         _, flat = changes_flat([change])
-        texts = flat.arguments[:4]  # without the counts of tags, as there is one change
         error = c_void_p()
         submitted.start()
-        number = submitted.number()
+
+        def submit() -> int:  # keeps what it points into: a green thread may leave while a real one is in here
+            texts = flat.arguments[:4]  # without the counts of tags, as there is one change
+            what = submitted.pointer, change.operation, given.number, *texts, timeout_ms
+            status: int = lib.im_batcher_submit_flat(*what, ctypes.byref(error))
+            if status == 0:
+                given.taken = True
+                if given.left:
+                    submitted.take_back(given)
+            return status
+
+        submitted.given[given.number] = given  # before it is taken, as its outcome may be there at once
         try:
-            submitted.given[number] = given  # before it is taken, as its outcome may be there at once
-            submit = lib.im_batcher_submit_flat
-            left = ctypes.byref(error)
-            status = blocking(submit, submitted.pointer, change.operation, number, *texts, timeout_ms, left)
+            status = blocking(submit)
             if status != 0:
                 raise _exception(status, error)
-            given.taken = True
-            return number
-        except BaseException:
-            submitted.given.pop(number, None)  # nobody waits for it
-            raise
         finally:
             if error:  # else another thread would have its turn for nothing
                 lib.im_error_free(error)
 
     def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
         submitted = self._ready()
-        if cancel is None and not submitted.is_thread and (not on_main_thread() or pool()):
-            begun = time.monotonic()
-            waiter = Waiter(submitted.line)
-            number = self._submit(change, waiter, timeout)
-            until = None if timeout is None else begun + timeout
-            waiter.wait(until, lambda: lib.im_batcher_withdraw(submitted.pointer, number, _IM_TIMEOUT, None))
+        if cancel is None and (not on_main_thread() or pool()):
+            self._call_outside(submitted, change, timeout)
             return
         strings = Strings(change.account, change.tags)
         tags = () if change.operation is Operation.CLEAR else strings.tags
-        _perform(_CALLS[change.operation], submitted, (strings.account, *tags), Call(timeout, None, cancel))
+        arguments = strings.account, *tags
+        _perform(_CALLS[change.operation], submitted, arguments, Call(timeout, None, cancel), strings)
+
+    def _call_outside(self, submitted: Submitted, change: Change, timeout: float | None) -> None:
+        """Submit a change, and wait for its outcome outside of the library."""
+        begun = time.monotonic()
+        waiter = Waiter(submitted.number(), submitted.line)
+        try:
+            self._submit(submitted, change, waiter, timeout)
+            if not waiter.wait(None if timeout is None else begun + timeout):
+                lib.im_batcher_withdraw(submitted.pointer, waiter.number, _IM_TIMEOUT, None)
+                waiter.wait(None)  # for 0.1 s at most: the thread that brings outcomes runs no code of callers
+        finally:
+            waiter.leave()
+            if not waiter.over:
+                submitted.take_back(waiter)
+        waiter.result()
 
     @staticmethod
     def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> float | None:
@@ -195,13 +216,23 @@ class Batcher:
             submitted.drop(self)
 
 
-def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], options: Call) -> None:
+def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], options: Call, kept: Any = None) -> None:
+    """Wait in the library; `kept` is what the arguments point into."""
     error = c_void_p()
     failure: BaseException | None = None
     raised: BaseException | None = None
     with options as call:
+
+        def perform(_: Any = kept) -> int:  # keeps them: a green thread may leave while a real one is in here
+            status: int = function(submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
+            return status
+
         try:
-            status = blocking(function, submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
+            try:
+                status = blocking(perform)
+            except BaseException:
+                lib.im_call_cancel(call.pointer)
+                raise
             failure = None if status == 0 else _exception(status, error)
             raised = call.take_raised()
             if raised is not None:
@@ -222,5 +253,8 @@ def _exception(status: int, error: Any) -> Error:
 def _late(count: int) -> _errors.TimeoutError:
     """Return the error of a wait whose time was up when all was settled, but a callback was still running."""
     remedy = "allow more time, and flush or close again; keep callbacks of futures short"
-    message = f"{count} futures are not completed yet, or still call back: {remedy}"
+    late = "1 future is not completed yet, or still calls back"
+    if count != 1:
+        late = f"{count} futures are not completed yet, or still call back"
+    message = f"{late}: {remedy}"
     return _errors.TimeoutError(message, remedy=remedy)
