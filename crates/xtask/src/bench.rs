@@ -75,7 +75,6 @@ fn optimised(name: &str, mut arguments: lexopt::Parser) -> Result<(), Error> {
     let mut command = cargo([
         "run",
         "--release",
-        "--quiet",
         "--package",
         "xtask",
         "--",
