@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -23,7 +24,7 @@ func callOf(ctx context.Context, options []CallOption) *call {
 		return c
 	}
 	c.handle = C.im_call_new()
-	if bounded {
+	if bounded && !cancelled(ctx) {
 		C.im_call_set_timeout_ms(c.handle, milliseconds(time.Until(deadline)))
 	}
 	for _, option := range options {
@@ -45,10 +46,15 @@ func callOf(ctx context.Context, options []CallOption) *call {
 // end passes on that the context is done. A deadline the library sees for itself, and then says that the time was up;
 // a cancel that came a moment earlier would hide that.
 func (c *call) end() {
-	if !late(c.ctx) {
+	if cancelled(c.ctx) || !late(c.ctx) { // a context may hide its deadline
 		collect()
 		C.im_call_cancel(c.handle)
 	}
+}
+
+// cancelled says whether a context that is done is so without its deadline, which may pass a moment later.
+func cancelled(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
 // late says whether the context's deadline has passed. Its Err may say so a little later.
@@ -70,7 +76,7 @@ func explain(ctx context.Context, failed *Error) {
 	switch {
 	case failed.Status == StatusCancelled:
 		failed.cause = ctx.Err()
-	case failed.Status == StatusTimeout && late(ctx):
+	case failed.Status == StatusTimeout && (late(ctx) || errors.Is(ctx.Err(), context.DeadlineExceeded)):
 		failed.cause = context.DeadlineExceeded
 	}
 }

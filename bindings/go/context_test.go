@@ -144,3 +144,47 @@ func TestNoContextIsAnErrorAndNoCrash(t *testing.T) {
 	_, err := client.AddTag(nil, user("u", "a")) //nolint:staticcheck // what is tested
 	equal(t, "error", err != nil && err.Error() == "imtag: the context is nil: pass context.Background()", true)
 }
+
+// ended is a context that is done, and whose deadline is as it is set.
+type ended struct {
+	context.Context
+	deadline time.Time
+	why      error
+}
+
+func (c ended) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+func (c ended) Err() error                  { return c.why }
+func (c ended) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func TestWhyAContextIsDoneIsWhatItsErrSays(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t)
+	batcher := newBatcher(t, client, patient)
+	over := time.Now().Add(-time.Hour)
+	for what, of := range map[string]struct {
+		ctx    context.Context
+		status imtag.Status
+	}{
+		"cancelled before its deadline passed": {ended{background, over, context.Canceled}, imtag.StatusCancelled},
+		"its deadline passed":                  {ended{background, over, context.DeadlineExceeded}, imtag.StatusTimeout},
+	} {
+		_, called := client.AddTag(of.ctx, user("u", "a"))
+		for _, err := range []error{called, batcher.AddTag(of.ctx, "u", "a"), <-batcher.Submit(of.ctx, imtag.Clear("u"))} {
+			failed(t, err, of.status)
+			equal(t, what, errors.Is(err, of.ctx.Err()), true)
+		}
+	}
+	hidden := ended{background, time.Time{}, context.DeadlineExceeded}
+	_, called := client.AddTag(hidden, user("u", "a"))
+	failed(t, called, imtag.StatusCancelled)
+	equal(t, "hidden", errors.Is(called, context.DeadlineExceeded), true)
+	err := batcher.AddTag(hidden, "u", "a")
+	failed(t, err, imtag.StatusTimeout)
+	equal(t, "hidden", errors.Is(err, context.DeadlineExceeded), true)
+	equal(t, "arrivals", e.arrivals(t), 0)
+}

@@ -92,10 +92,10 @@ func (q *queue) timeoutOfChange() time.Duration {
 
 // whyDone is why a context is done, as C is told.
 func whyDone(ctx context.Context) Status {
-	if late(ctx) {
-		return StatusTimeout
+	if cancelled(ctx) {
+		return StatusCancelled
 	}
-	return StatusCancelled
+	return StatusTimeout
 }
 
 // give takes a change in, once there is capacity. Its outcome comes by the channel unless there is an error. The
