@@ -69,7 +69,7 @@ func (c *Client) NewBatcher(options BatcherOptions) (*Batcher, error) {
 	}
 	held := &heldBatcher{newQueue(handle, options)}
 	runtime.SetFinalizer(held, func(held *heldBatcher) {
-		go held.queue.close(context.Background()) // as it may take long, and finalizers run one after the other
+		go held.queue.free() // as it may take long, and finalizers run one after the other
 	})
 	return &Batcher{held}, nil
 }

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -20,15 +21,22 @@ type queue struct {
 	capacity chan struct{} // told when there may be capacity
 
 	mu        sync.Mutex
-	pending   map[uint64]chan<- error
+	pending   map[uint64]*waiter
 	next      uint64
-	delivered sync.Cond // pending has fewer
+	taken     uint64    // how many changes C has taken
+	delivered sync.Cond // pending has fewer, or a context is done
 	refuses   bool
+	failed    *Error         // why no outcome is delivered any more, by a defect of the library
 	gone      bool           // nobody may use the handle any more
 	running   sync.WaitGroup // those that use it
 	refused   chan struct{}  // closed when it refuses changes
 	begun     bool           // it delivers
-	free      sync.Once
+}
+
+// A waiter is where the outcome of a change is delivered.
+type waiter struct {
+	outcome chan<- error
+	taken   uint64 // the number of the change among those that C has taken, from 1; 0 until it has
 }
 
 // As the library has it, which is told so each time: the wait for capacity is in Go.
@@ -45,7 +53,7 @@ func newQueue(handle *C.im_batcher, options BatcherOptions) *queue {
 		timeout:      options.Timeout,
 		turn:         make(chan struct{}, 1),
 		capacity:     make(chan struct{}, 1),
-		pending:      make(map[uint64]chan<- error),
+		pending:      make(map[uint64]*waiter),
 		refused:      make(chan struct{}),
 	}
 	q.delivered.L = &q.mu
@@ -98,96 +106,6 @@ func whyDone(ctx context.Context) Status {
 	return StatusTimeout
 }
 
-// give takes a change in, once there is capacity. Its outcome comes by the channel unless there is an error. The
-// timeout is the change's, with its wait for capacity; the context ends that wait only.
-func (q *queue) give(ctx context.Context, change Change, outcome chan<- error, timeout time.Duration) (uint64, error) {
-	if !q.enter() {
-		if ctx.Err() != nil {
-			return 0, notGiven(ctx, nil, change)
-		}
-		return 0, refusal(nil, StatusClosed, change)
-	}
-	defer q.running.Done()
-	if ctx.Err() != nil {
-		return 0, notGiven(ctx, q.handle, change)
-	}
-	deadline := time.Now().Add(timeout)
-	var timer *time.Timer
-	wait := func(what <-chan struct{}) error {
-		if timer == nil {
-			timer = time.NewTimer(time.Until(deadline))
-		}
-		select {
-		case <-what:
-			return nil
-		case <-ctx.Done():
-			return notGiven(ctx, q.handle, change)
-		case <-q.refused:
-			return refusal(q.handle, StatusClosed, change)
-		case <-timer.C:
-			failed := refusal(q.handle, StatusTimeout, change)
-			explain(ctx, failed)
-			return failed
-		}
-	}
-	defer func() {
-		if timer != nil {
-			timer.Stop()
-		}
-	}()
-	select {
-	case <-q.turn:
-	default:
-		if err := wait(q.turn); err != nil {
-			return 0, err
-		}
-	}
-	defer func() { q.turn <- struct{}{} }()
-	for {
-		id, failed := q.offer(change, outcome, time.Until(deadline))
-		if failed == nil {
-			return id, nil
-		}
-		if failed.Status != StatusFull || q.failWhenFull {
-			explain(ctx, failed)
-			return 0, failed
-		}
-		if err := wait(q.capacity); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// notGiven is the error of a change whose context is done before C has it.
-func notGiven(ctx context.Context, batcher *C.im_batcher, change Change) error {
-	failed := refusal(batcher, whyDone(ctx), change)
-	explain(ctx, failed)
-	return failed
-}
-
-// offer offers a change to C, which does not wait.
-func (q *queue) offer(change Change, outcome chan<- error, timeout time.Duration) (uint64, *Error) {
-	q.mu.Lock()
-	if q.refuses { // else it could come when nobody delivers any more
-		q.mu.Unlock()
-		return 0, refusal(q.handle, StatusClosed, change)
-	}
-	id := q.next
-	q.next++
-	q.pending[id] = outcome
-	if !q.begun {
-		q.begun = true
-		q.running.Add(1)
-		go q.deliver()
-	}
-	q.mu.Unlock()
-	failed := submit(q.handle, id, change, timeout)
-	if failed != nil {
-		q.forget(id)
-	}
-	return id, failed
-}
-
 // withdraw takes a change back whose caller waits no longer. Its outcome comes as that of every change.
 func (q *queue) withdraw(id uint64, why Status) {
 	if !q.enter() {
@@ -196,14 +114,6 @@ func (q *queue) withdraw(id uint64, why Status) {
 	defer q.running.Done()
 	collect()
 	C.im_batcher_withdraw(q.handle, C.uint64_t(id), C.im_status(why), nil)
-}
-
-// forget lets go of a change that was not taken. A flush may wait for it.
-func (q *queue) forget(id uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.pending, id)
-	q.delivered.Broadcast()
 }
 
 // deliver hands outcomes out, until the batcher is closed and all have been.
@@ -219,7 +129,7 @@ func (q *queue) deliver() {
 		all := takeCompletions(completions)
 		q.mu.Lock()
 		for _, it := range all {
-			q.pending[it.id] <- it.err()
+			q.pending[it.id].outcome <- it.err()
 			delete(q.pending, it.id)
 		}
 		q.delivered.Broadcast()
@@ -233,12 +143,16 @@ func (q *queue) deliver() {
 	}
 }
 
-// abandon tells all that wait that their outcomes will never be known, as by a defect of the library.
+// abandon tells all that wait that their outcomes will never be known, as by a defect of the library, and takes no more
+// changes, as theirs would not be either.
 func (q *queue) abandon(failed *Error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for id, outcome := range q.pending {
-		outcome <- failed
+	q.failed = failed
+	q.refuse()
+	for id, waiter := range q.pending {
+		of := *failed
+		waiter.outcome <- &of
 		delete(q.pending, id)
 	}
 	q.delivered.Broadcast()
@@ -246,36 +160,54 @@ func (q *queue) abandon(failed *Error) {
 
 func (q *queue) flush(ctx context.Context) error {
 	if !q.enter() {
-		return nil // it has been closed, and nothing is left
+		return nil
 	}
 	defer q.running.Done()
 	q.mu.Lock()
-	next := q.next
+	taken := q.taken
 	q.mu.Unlock()
+	return q.settle(ctx, taken, func(call *C.im_call, failed **C.im_error) C.im_status {
+		return C.im_batcher_flush(q.handle, call, failed)
+	})
+}
+
+// settle waits in C until the outcomes of the first changes that it took are known, and then for their delivery.
+func (q *queue) settle(ctx context.Context, taken uint64, wait func(*C.im_call, **C.im_error) C.im_status) error {
 	call := callOf(ctx, nil)
 	defer call.free()
 	var failed *C.im_error
-	if C.im_batcher_flush(q.handle, call.handle, &failed) != C.IM_OK {
+	if wait(call.handle, &failed) != C.IM_OK {
 		err := takeError(failed)
 		explain(ctx, err)
 		return err
 	}
+	return q.awaitDelivery(ctx, taken)
+}
+
+// awaitDelivery waits for the delivery of outcomes that are known, and so are delivered at once: its context matters only
+// where nothing is delivered, as by a defect.
+func (q *queue) awaitDelivery(ctx context.Context, taken uint64) error {
+	stop := context.AfterFunc(ctx, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.delivered.Broadcast()
+	})
+	defer stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.awaitBefore(next)
+	for q.anyOfFirst(taken) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		q.delivered.Wait()
+	}
 	return nil
 }
 
-// awaitBefore waits for the delivery of outcomes that are known, and so are delivered at once. With q.mu held.
-func (q *queue) awaitBefore(next uint64) {
-	for q.anyBefore(next) {
-		q.delivered.Wait()
-	}
-}
-
-func (q *queue) anyBefore(next uint64) bool {
-	for id := range q.pending {
-		if id < next {
+// anyOfFirst says whether one of the first changes that C took waits for its outcome.
+func (q *queue) anyOfFirst(taken uint64) bool {
+	for _, waiter := range q.pending {
+		if 0 < waiter.taken && waiter.taken <= taken {
 			return true
 		}
 	}
@@ -283,47 +215,35 @@ func (q *queue) anyBefore(next uint64) bool {
 }
 
 func (q *queue) close(ctx context.Context) error {
-	if q == nil {
-		return nil
-	}
-	q.refuse()
-	if err := q.closeInC(ctx); err != nil {
-		return err
-	}
-	q.free.Do(func() {
-		q.mu.Lock()
-		q.gone = true
-		q.mu.Unlock()
-		q.running.Wait()
-		C.im_batcher_free(q.handle)
-	})
-	return nil
-}
-
-// refuse has it take no more changes.
-func (q *queue) refuse() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.refuses {
-		q.refuses = true
-		close(q.refused)
-	}
-}
-
-func (q *queue) closeInC(ctx context.Context) error {
 	if !q.enter() {
 		return nil
 	}
 	defer q.running.Done()
-	call := callOf(ctx, nil)
-	defer call.free()
-	var failed *C.im_error
-	if C.im_batcher_close(q.handle, call.handle, &failed) == C.IM_OK {
-		return nil
+	q.mu.Lock()
+	q.refuse()
+	q.mu.Unlock()
+	return q.settle(ctx, math.MaxUint64, func(call *C.im_call, failed **C.im_error) C.im_status {
+		return C.im_batcher_close(q.handle, call, failed)
+	})
+}
+
+// free closes and frees it once nobody holds it any more. Until then a closed one keeps its handle, which knows the limits
+// that its client has: what it refuses it judges by these.
+func (q *queue) free() {
+	q.close(context.Background())
+	q.mu.Lock()
+	q.gone = true
+	q.mu.Unlock()
+	q.running.Wait()
+	C.im_batcher_free(q.handle)
+}
+
+// refuse has it take no more changes. With q.mu held.
+func (q *queue) refuse() {
+	if !q.refuses {
+		q.refuses = true
+		close(q.refused)
 	}
-	err := takeError(failed)
-	explain(ctx, err)
-	return err
 }
 
 func (q *queue) unsettled() int {

@@ -3,9 +3,39 @@ package imtag
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
+
+// offline is a batcher that sends nothing, as it lingers, until it is closed.
+func offline(t *testing.T) (*Batcher, *queue) {
+	t.Helper()
+	client, err := NewClient(Config{
+		SDKAppID: 1400000000, Identifier: "administrator", UserSig: "x", Endpoint: "http://127.0.0.1:1", MaxAttempts: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batcher, err := client.NewBatcher(BatcherOptions{Linger: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		batcher.Close()
+		client.Close()
+	})
+	return batcher, batcher.queue
+}
+
+func statusOf(err error) Status {
+	var of *Error
+	errors.As(err, &of)
+	if of == nil {
+		return 0
+	}
+	return of.Status
+}
 
 func TestAWaitForCapacityEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
 	q := &queue{timeout: time.Millisecond, turn: make(chan struct{})} // which never comes
@@ -19,22 +49,77 @@ func TestAWaitForCapacityEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
 	}
 }
 
-func TestAChangeThatIsRefusedKeepsNoFlushWaiting(t *testing.T) {
-	q := &queue{pending: map[uint64]chan<- error{0: nil}}
-	q.delivered.L = &q.mu
-	waits, flushed := make(chan struct{}), make(chan struct{})
-	go func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		close(waits) // and lets go of the lock no sooner than it waits
-		q.awaitBefore(1)
-		close(flushed)
-	}()
-	<-waits
-	q.forget(0)
+func TestAnInvalidChangeDoesNotWaitForCapacity(t *testing.T) {
+	batcher, q := offline(t)
+	<-q.turn // as if another change waited
+	defer func() { q.turn <- struct{}{} }()
+	invalid := Add("anna", strings.Repeat("x", 51))
+	if err := batcher.Do(context.Background(), invalid); statusOf(err) != StatusInvalid {
+		t.Errorf("done: %v", err)
+	}
+	if err := <-batcher.Submit(context.Background(), invalid); statusOf(err) != StatusInvalid {
+		t.Errorf("submitted: %v", err)
+	}
+}
+
+func TestAFlushDoesNotWaitForAChangeThatCHasNotTaken(t *testing.T) {
+	batcher, q := offline(t)
+	outcome := make(chan error, 1)
+	id, _ := q.begin(outcome) // and another goroutine flushes before C has it
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := batcher.Flush(ctx); err != nil {
+		t.Errorf("flushed: %v", err)
+	}
+	q.forget(id)
+}
+
+func TestAFlushWaitsForTheDeliveryOfWhatCHasTakenUntilItsContextIsDone(t *testing.T) {
+	batcher, q := offline(t)
+	q.begun = true // so nothing is delivered
+	outcome := make(chan error, 1)
+	id, _ := q.begin(outcome)
+	q.noteTaken(id)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if err := q.awaitDelivery(ctx, 1); err != context.DeadlineExceeded {
+		t.Errorf("with a deadline: %v", err)
+	}
+	if err := q.awaitDelivery(ctx, 0); err != nil {
+		t.Errorf("of nothing: %v", err)
+	}
+	flushed := make(chan error)
+	go func() { flushed <- batcher.Flush(context.Background()) }()
 	select {
-	case <-flushed:
-	case <-time.After(20 * time.Second):
-		t.Fatal("it waits for ever")
+	case err := <-flushed:
+		t.Errorf("flushed before the delivery: %v", err)
+	case <-time.After(10 * time.Millisecond):
+	}
+	q.abandon(&Error{Status: StatusDefect})
+	if err := <-flushed; err != nil {
+		t.Errorf("flushed: %v", err)
+	}
+}
+
+func TestAfterAPollThatFailedChangesAreRefusedWithItsError(t *testing.T) {
+	batcher, q := offline(t)
+	q.begun = true
+	outcome := make(chan error, 1)
+	id, _ := q.begin(outcome)
+	q.abandon(&Error{Status: StatusDefect, message: "a defect"})
+	if err := <-outcome; statusOf(err) != StatusDefect {
+		t.Errorf("what was waited for: %v", err)
+	}
+	if q.forget(id) {
+		t.Error("it is waited for still")
+	}
+	if err := batcher.AddTag(context.Background(), "anna", "a"); statusOf(err) != StatusDefect || err.Error() != "a defect" {
+		t.Errorf("done: %v", err)
+	}
+	if err := <-batcher.Submit(context.Background(), Clear("anna")); statusOf(err) != StatusDefect {
+		t.Errorf("submitted: %v", err)
+	}
+	if err := batcher.AddTag(context.Background(), "", "a"); statusOf(err) != StatusInvalid {
+		t.Errorf("an invalid one: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,4 +117,41 @@ func TestWhatAClosedBatcherSaysIsWhatTheLibrarySays(t *testing.T) {
 		equal(t, what, err.Error(),
 			`remove "anna": not sent: it is closed (not applied; use it before it is closed, or make another)`)
 	}
+}
+
+func TestAClosedBatcherJudgesChangesByTheLimitsOfItsClient(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	registered := "379C2F0D-290D-47AE-94D1-919058C39C77"
+	for what, of := range map[string]struct {
+		config  func(*imtag.Config)
+		valid   imtag.Change
+		invalid imtag.Change
+	}{
+		"documented": {func(*imtag.Config) {}, imtag.Add("anna", "a"), imtag.Add(registered, "a")},
+		"timpush": {
+			func(c *imtag.Config) { c.Generation = "timpush" }, imtag.Add(registered, "a"), imtag.Add("", "a"),
+		},
+		"own": {
+			func(c *imtag.Config) { c.Limits = map[string]int{"account_bytes": 8, "tag_bytes": 60} },
+			imtag.Add("anna", strings.Repeat("x", 60)), imtag.Clear("anna-sofia"),
+		},
+	} {
+		client := e.client(t, of.config)
+		batcher := newBatcher(t, client, imtag.BatcherOptions{})
+		equal(t, "closed", batcher.Close(), nil)
+		client.Close()
+		for _, err := range []error{batcher.Do(background, of.valid), <-batcher.Submit(background, of.valid)} {
+			failed(t, err, imtag.StatusClosed)
+			equal(t, what+": is ErrBatcherClosed", errors.Is(err, imtag.ErrBatcherClosed), true)
+		}
+		for _, err := range []error{batcher.Do(background, of.invalid), <-batcher.Submit(background, of.invalid)} {
+			invalid := failed(t, err, imtag.StatusInvalid)
+			equal(t, what+": place", invalid.Violations[0].Place, "account")
+			equal(t, what+": is ErrBatcherClosed", errors.Is(err, imtag.ErrBatcherClosed), false)
+		}
+		equal(t, "flushed", batcher.Flush(background), nil)
+		equal(t, "unsettled", batcher.Unsettled(), 0)
+	}
+	equal(t, "arrivals", e.arrivals(t), 0)
 }
