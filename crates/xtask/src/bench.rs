@@ -72,14 +72,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
 /// Runs a benchmark in an optimised build of this program.
 fn optimised(name: &str, mut arguments: lexopt::Parser) -> Result<(), Error> {
     let rest: Vec<OsString> = arguments.raw_args()?.collect();
-    let mut command = cargo([
-        "run",
-        "--release",
-        "--package",
-        "xtask",
-        "--",
-        "bench",
-    ]);
+    let mut command = cargo(["run", "--release", "--package", "xtask", "--", "bench"]);
     match command.arg(name).args(rest).status()? {
         status if status.success() => Ok(()),
         status => Err(format!("bench {name}: {status}").into()),
