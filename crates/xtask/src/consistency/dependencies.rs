@@ -39,6 +39,7 @@ const CORE: &[&str] = &[
 const TRANSPORT: &[&str] = &[
     // keep sorted
     "nix",
+    "percent-encoding",
     "rand",
     "rustix",
     "socket2",
