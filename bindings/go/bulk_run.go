@@ -45,10 +45,7 @@ func beginBulk(client *C.im_client, run *BulkRun) (*bulk, error) {
 		shown:   time.Now(),
 	}
 	b.feed = newFeed(handle)
-	b.cancel = sync.OnceFunc(func() {
-		b.feed.settle()
-		C.im_bulk_cancel(handle)
-	})
+	b.cancel = sync.OnceFunc(func() { C.im_bulk_cancel(handle) })
 	return b, nil
 }
 

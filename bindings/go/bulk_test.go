@@ -224,6 +224,37 @@ func TestACancelledContextSeesThroughWhatIsUnderWayAndSendsNothingMore(t *testin
 	}
 }
 
+// How many requests are made after the end may depend on the machine, which can be slow between the look and the end: not
+// how many are made each time.
+func TestARunThatIsEndedWhileItWaitsForTheQuotaMakesNoMoreRequests(t *testing.T) {
+	t.Parallel()
+	e := newEmulator(t)
+	client := e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 40 })
+	var more []int
+	for range 20 {
+		pulled, atEnd := 0, 0
+		run := client.NewBulkRun(background, endless(&pulled), imtag.BulkOptions{
+			Capacity: 100,
+			Progress: func(progress imtag.Progress) {
+				if atEnd = progress.Requests; atEnd > 2 {
+					panic("enough")
+				}
+			},
+		})
+		func() {
+			defer func() { equal(t, "panic", recover(), "enough") }()
+			run.Outcomes(func(imtag.Outcome) bool { return true })
+		}()
+		summary, _ := run.Finish()
+		equal(t, "counted", summary.Taken+summary.NotTaken, pulled+1) // with the one that it panicked at
+		if summary.Requests == atEnd {
+			return
+		}
+		more = append(more, summary.Requests-atEnd)
+	}
+	t.Errorf("more requests each time: %v", more)
+}
+
 func TestOfAContextThatIsDoneNothingIsSent(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)

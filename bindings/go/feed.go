@@ -3,10 +3,7 @@ package imtag
 // #include <imtag.h>
 import "C"
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // A feed is what lies between the goroutine that pulls changes out of the input of a bulk run, which is the caller's, and
 // one that pushes them into the library, where it blocks while there is no capacity. So the caller's can show progress
@@ -18,28 +15,22 @@ type feed struct {
 	mu       sync.Mutex
 	some     sync.Cond // there are changes to be pushed, or the input is over
 	filling  *flat
-	pushing  bool // what was filled before is being pushed
 	over     bool
 	refused  []completion // changes that the run did not take, as it had ended
 	notTaken int          // how many, with those that were handed out
 
 	capacity chan struct{} // told whenever what was filled is being pushed
-	idle     chan struct{} // told whenever it has been
 	pushed   chan struct{} // closed when all is pushed
 }
 
 // Enough that a push costs no more than its changes, and few enough that little is pulled ahead.
 const changesOfAPush = 256
 
-// Far longer than a push takes where there is capacity.
-const settleTime = 100 * time.Millisecond
-
 func newFeed(bulk *C.im_bulk) *feed {
 	f := &feed{
 		bulk:     bulk,
 		filling:  new(flat),
 		capacity: make(chan struct{}, 1),
-		idle:     make(chan struct{}, 1),
 		pushed:   make(chan struct{}),
 	}
 	f.some.L = &f.mu
@@ -82,25 +73,6 @@ func (f *feed) takeRefused() []completion {
 	return refused
 }
 
-// settle waits until what was added is pushed: before a cancel, so that it is taken, and fails as not sent, as in every
-// language. Where there is no capacity it waits for a moment only.
-func (f *feed) settle() {
-	noCapacity := time.After(settleTime)
-	for f.hasUnpushed() {
-		select {
-		case <-f.idle:
-		case <-noCapacity:
-			return
-		}
-	}
-}
-
-func (f *feed) hasUnpushed() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.pushing || f.filling.len() > 0
-}
-
 // end says that no more changes come.
 func (f *feed) end() {
 	f.mu.Lock()
@@ -124,8 +96,6 @@ func (f *feed) next(spare *flat) *flat {
 	spare.empty()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pushing = false
-	tell(f.idle)
 	for f.filling.len() == 0 {
 		if f.over {
 			return nil
@@ -133,7 +103,7 @@ func (f *feed) next(spare *flat) *flat {
 		f.some.Wait()
 	}
 	batch := f.filling
-	f.filling, f.pushing = spare, true
+	f.filling = spare
 	tell(f.capacity)
 	return batch
 }

@@ -27,8 +27,8 @@ func (p Progress) Unsettled() int { return p.Taken - p.Done - p.Failed }
 // Summary is what a bulk run came to.
 type Summary struct {
 	Progress
-	// NotTaken counts changes that were pulled from the input when the run was ending already. They have their outcomes
-	// like all that were pulled; what was not pulled is in no count.
+	// NotTaken counts changes that were pulled from the input and not taken before the run ended early: up to 512 are
+	// pulled ahead. They have their outcomes like all that were pulled; what was not pulled is in no count.
 	NotTaken int
 }
 

@@ -171,27 +171,21 @@ fn there_are_at_least_eighty_cases_of_runs_and_batchers_and_no_two_are_the_same(
 #[test]
 fn what_a_run_counts_adds_up() {
     for case in of_kind(Kind::Bulk) {
-        let outcome = &case.outcome;
-        let count = |name: &str| outcome["summary"][name].as_u64().unwrap_or_default();
+        let (outcome, title) = (&case.outcome, &case.title);
+        let summary = &outcome["summary"];
+        let count = |name: &str| summary[name].as_u64().unwrap_or_default();
         let failures = list(outcome, "failures").len() as u64;
         let settled = outcome["settled"].as_u64().unwrap_or_default();
-        assert_eq!(
-            count("taken"),
-            count("done") + count("failed"),
-            "{}",
-            case.title
-        );
-        assert_eq!(
-            failures,
-            count("failed") + count("not_taken"),
-            "{}",
-            case.title
-        );
-        assert_eq!(
-            settled,
-            count("taken") + count("not_taken"),
-            "{}",
-            case.title
-        );
+        assert_eq!(settled, count("done") + failures, "{title}");
+        let counts = ["taken", "failed", "not_taken"];
+        if counts.iter().any(|name| summary[name] == "{any}") {
+            assert!(
+                counts.iter().all(|name| summary[name] == "{any}"),
+                "{title}"
+            );
+            continue;
+        }
+        assert_eq!(count("taken"), count("done") + count("failed"), "{title}");
+        assert_eq!(failures, count("failed") + count("not_taken"), "{title}");
     }
 }
