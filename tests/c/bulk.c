@@ -207,13 +207,33 @@ static void an_app_that_is_not_let_in_ends_the_run(void) {
         im_bulk_add_tag(bulk, id, im_str_from(account), &tag, 1, NULL);
     }
     CHECK(im_bulk_finish(bulk, &error) == IM_SERVICE && im_error_code(error) == 70009);
-    CHECK(im_error_status(error) == IM_SERVICE && im_error_effect(error) == IM_POSSIBLY_APPLIED);
+    CHECK(im_error_status(error) == IM_SERVICE && im_error_effect(error) == IM_NOT_APPLIED);
     CHECK(strstr(im_error_message(error), "ended early: "));
     im_error_free(error);
     outcomes_of_bulk(&outcomes, bulk);
     CHECK(outcomes.failed == outcomes.count && outcomes.count == im_bulk_count(bulk, IM_COUNT_TAKEN));
     CHECK(outcomes.status[0] == IM_SERVICE && im_bulk_count(bulk, IM_COUNT_REQUESTS) == 1);
     EXPECT(im_bulk_add_tag(bulk, 1, IM_STR("anna"), &tag, 1, &error), IM_SERVICE, &error, NULL);
+    im_bulk_free(bulk);
+}
+
+/* The end says no more of the effect than the changes do. */
+static void what_was_not_sent_is_not_applied_at_the_end_either(void) {
+    const im_str tag = IM_STR("a");
+    im_bulk *bulk = new_bulk();
+    EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR(""), &tag, 1, &error), &error);
+    CHECK(im_bulk_finish(bulk, &error) == IM_PARTIAL);
+    CHECK(im_error_effect(error) == IM_NOT_APPLIED && !im_error_retryable(error));
+    im_error_free(error);
+    im_bulk_free(bulk);
+
+    bulk = new_bulk();
+    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK);
+    EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR("anna"), &tag, 1, &error), &error);
+    im_bulk_cancel(bulk);
+    CHECK(im_bulk_finish(bulk, &error) == IM_CANCELLED && im_bulk_count(bulk, IM_COUNT_REQUESTS) == 0);
+    CHECK(im_error_effect(error) == IM_NOT_APPLIED && im_error_retryable(error));
+    im_error_free(error);
     im_bulk_free(bulk);
 }
 
@@ -228,6 +248,7 @@ int main(void) {
     settings_are_for_before_the_first_change();
     after_its_end_it_takes_no_more();
     an_app_that_is_not_let_in_ends_the_run();
+    what_was_not_sent_is_not_applied_at_the_end_either();
     im_client_free(client);
     emulator_stop(&emulator);
     return end();

@@ -160,7 +160,9 @@ impl Error {
                 .is_some_and(|stopped| waited.contains(&stopped))
     }
 
-    fn refusal(&self) -> Option<&Refusal> {
+    /// What the service said, where that is the cause; of a partial success, of the first account that it left out.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
         match &self.cause {
             Cause::Service { refusal, .. } => Some(refusal),
             Cause::Partial(partial) => partial.failures.first().map(|failure| &failure.refusal),

@@ -350,6 +350,42 @@ fn a_token_that_was_cancelled_before_lets_nothing_be_sent() {
 }
 
 #[test]
+fn the_effect_of_a_run_is_the_most_of_its_failures() {
+    let emulator = emulator();
+    let client = client(&emulator);
+    let options = || client.bulk().timeout(LONG).attempt_timeout(LONG);
+    let linger = Duration::MAX;
+
+    let empty = options().start();
+    assert_eq!(empty.finish().effect, Effect::NotApplied);
+
+    let invalid = options().start();
+    invalid.push(0, ChangeRequest::add("", ["a"])).unwrap();
+    let summary = invalid.finish();
+    assert!(!summary.all_done() && summary.ended.is_none() && !summary.retryable());
+    assert_eq!(summary.effect, Effect::NotApplied);
+
+    let unsent = options().linger(linger).start();
+    unsent.push(0, user(0)).unwrap();
+    unsent.cancel();
+    let summary = unsent.finish();
+    assert!(matches!(summary.ended, Some(RunError::Cancelled)) && summary.retryable());
+    assert_eq!((summary.progress.failed, summary.progress.requests), (1, 0));
+    assert_eq!(summary.effect, Effect::NotApplied);
+
+    emulator.fault(Operation::Add, Fault::delay(LONG));
+    let sent = options().linger(Duration::ZERO).capacity(1).start();
+    sent.push(0, user(0)).unwrap();
+    until(|| emulator.stats().arrivals() == 1);
+    sent.push(1, ChangeRequest::add("", ["a"])).unwrap();
+    sent.cancel();
+    sent.cancel();
+    let summary = sent.finish();
+    assert_eq!(summary.progress.failed, 2);
+    assert_eq!(summary.effect, Effect::PossiblyApplied);
+}
+
+#[test]
 fn an_input_that_panics_leaves_no_account_behind_for_the_clients_other_runs() {
     let (_emulator, client) = hanging();
     let changes = (0..500).map(|number| match number {

@@ -2,7 +2,7 @@
 
 use imtag_core::{Invalid, Violation};
 use imtag_transport::{
-    Cause, ChangeCause, ChangeError, Error, Failure, RunError, SettingsError, Summary, Unfinished,
+    Cause, ChangeCause, ChangeError, Error, Failure, SettingsError, Summary, Unfinished,
 };
 
 use super::{Broken, Failed, im_error};
@@ -43,11 +43,9 @@ impl From<&Error> for Box<im_error> {
 
 /// The service's own words.
 fn text_of(error: &Error) -> String {
-    match error.cause() {
-        Cause::Service { refusal, .. } => refusal.text.clone(),
-        Cause::Partial(partial) => partial.failures[0].refusal.text.clone(),
-        _ => String::new(),
-    }
+    error
+        .refusal()
+        .map_or_else(String::new, |refusal| refusal.text.clone())
 }
 
 impl From<&ChangeError> for Box<im_error> {
@@ -97,40 +95,26 @@ impl From<ChangeError> for Box<im_error> {
     }
 }
 
-/// What ended a run, where it is a request's failure.
-fn error_of(ended: &RunError) -> Option<&Error> {
-    match ended {
-        RunError::Refused(error) | RunError::Unavailable(error) => Some(error),
-        _ => None,
-    }
-}
-
 impl im_error {
-    /// What is wrong with a run as a whole. What is known of the effect on each change stands in its own error, so
-    /// the most is said here.
+    /// What is wrong with a run as a whole.
     pub(crate) fn of_run(summary: &Summary) -> Result<(), Box<im_error>> {
         if summary.all_done() {
             return Ok(());
         }
-        let ended = summary.ended.as_ref();
-        let error = ended.and_then(error_of);
-        let (status, retryable) = match (ended, error) {
-            (_, Some(error)) => (status_of(error.cause()), error.retryable()),
-            (Some(_), None) => (IM_CANCELLED, true),
-            (None, None) => (IM_PARTIAL, false),
+        let error = summary.error();
+        let status = match (&summary.ended, error) {
+            (_, Some(error)) => status_of(error.cause()),
+            (Some(_), None) => IM_CANCELLED,
+            (None, None) => IM_PARTIAL,
         };
-        let (message, remedy) = (summary.to_string(), summary.remedy());
-        let mut failed = im_error::of_nothing_sent(status, message, remedy);
-        if summary.progress.failed > 0 {
-            failed.effect = IM_POSSIBLY_APPLIED;
-        }
-        failed.retryable = retryable;
-        if let Some(error) = error {
-            failed.code = error.code().map_or(0, |code| code.0);
-            failed.text = text_of(error);
-            failed.request_id = error.request_id().map(str::to_owned);
-        }
-        Err(Box::new(failed))
+        Err(Box::new(im_error {
+            code: error.and_then(Error::code).map_or(0, |code| code.0),
+            text: error.map_or_else(String::new, text_of),
+            effect: effect_of(summary.effect),
+            retryable: summary.retryable(),
+            request_id: error.and_then(Error::request_id).map(str::to_owned),
+            ..im_error::of_nothing_sent(status, summary.to_string(), summary.remedy())
+        }))
     }
 
     /// Changes that a wait for their outcomes left under way.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_transport::{
-    Bulk, BulkOptions, ChangeError, Client, Completion, Progress, RunError, Summary,
+    Bulk, BulkOptions, ChangeError, Client, Completion, Error, Progress, RunError, Summary,
 };
 use serde_json::{Value, json};
 
@@ -127,7 +127,16 @@ impl HandedOut {
             },
         });
         if summary.ended.is_some() {
-            outcome["error"] = json!({"message": summary.to_string()});
+            let error = summary.error();
+            outcome["error"] = json!({
+                "message": summary.to_string(),
+                "remedy": summary.remedy(),
+                "code": error.and_then(Error::code).map(|code| code.0),
+                "text": error.and_then(Error::refusal).map(|refusal| &refusal.text),
+                "effect": summary.effect.name(),
+                "retryable": summary.retryable(),
+                "request_id": error.and_then(Error::request_id),
+            });
         }
         outcome
     }

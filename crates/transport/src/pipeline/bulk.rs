@@ -8,7 +8,7 @@ mod summary;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::{Change, ChangeRequest, InvalidChange};
+use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::pipeline::health::RunError;
@@ -243,17 +243,20 @@ impl Bulk {
     /// What the run has come to so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let ended = match self.session.lock() {
+        let (progress, effect, ended) = match self.session.lock() {
             Some(mut inner) => {
+                let progress = Progress::from_session(&self.session, &mut inner);
                 let state = inner.session(self.session.producer);
-                state.ended.clone().or_else(|| state.health.end())
+                let ended = state.ended.clone().or_else(|| state.health.end());
+                (progress, state.counts.effect, ended)
             }
-            None => Some(RunError::Forked),
+            None => (Progress::default(), None, Some(RunError::Forked)),
         };
         Summary {
-            progress: self.progress(),
+            progress,
             elapsed: self.started.elapsed(),
             generation: self.session.client.rules().generation,
+            effect: effect.unwrap_or(Effect::NotApplied),
             ended,
         }
     }

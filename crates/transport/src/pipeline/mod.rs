@@ -83,9 +83,24 @@ pub(crate) struct Counts {
     pub(crate) taken: u64,
     pub(crate) done: u64,
     pub(crate) failed: u64,
+    /// The most that is known of the failures' effects; none where none failed.
+    pub(crate) effect: Option<Effect>,
     pub(crate) requests: u64,
     pub(crate) attempts: u64,
     pub(crate) sent: u64,
+}
+
+impl Counts {
+    /// Counts the outcome of a change.
+    pub(crate) fn record(&mut self, result: &Result<(), ChangeError>) {
+        match result {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                self.failed += 1;
+                self.effect = self.effect.max(Some(error.effect()));
+            }
+        }
+    }
 }
 
 /// What the lock holds for one session.
@@ -244,10 +259,7 @@ impl Inner {
                 None => Ok(()),
                 Some(failure) => Err(ChangeError::from_failure(&change, failure, &ended)),
             };
-            match result {
-                Ok(()) => state.counts.done += 1,
-                Err(_) => state.counts.failed += 1,
-            }
+            state.counts.record(&result);
             match delivery {
                 Delivery::Poll(id) => state.complete(id, change.into_request(), result),
                 Delivery::Caller(caller) => {

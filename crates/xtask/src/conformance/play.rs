@@ -128,13 +128,13 @@ fn without_clock(mut outcome: Value) -> Value {
 }
 
 /// The C interface has one form for all errors. In Rust no client is made of bad settings, and the error is the
-/// builder's; how a bulk run ended is its summary, and a flush or a close that left changes is a count: each is a message.
+/// builder's, and a flush or a close that left changes is a count: each is a message.
 fn expected_of(language: &str, kind: Kind, outcome: &Value) -> Value {
     let mut outcome = outcome.clone();
     if language != "rust" {
         return outcome;
     }
-    if outcome["status"] == "settings" || kind == Kind::Bulk {
+    if outcome["status"] == "settings" {
         if let Some(error) = outcome.get_mut("error") {
             *error = json!({"message": error["message"]});
         }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use imtag_core::Generation;
+use imtag_core::{Effect, Generation};
 
+use crate::Error;
 use crate::pipeline::Guard;
 use crate::pipeline::health::RunError;
 use crate::pipeline::session::Session;
@@ -66,6 +67,9 @@ pub struct Summary {
     pub elapsed: Duration,
     /// The generation of paths that it used.
     pub generation: Generation,
+    /// The most that is known of the effect of a change that failed; *not applied* where none did. Each failure has its
+    /// own.
+    pub effect: Effect,
     /// Why it ended before all was sent; `None` where it did not.
     pub ended: Option<RunError>,
 }
@@ -75,6 +79,25 @@ impl Summary {
     #[must_use]
     pub fn all_done(&self) -> bool {
         self.ended.is_none() && self.progress.failed == 0
+    }
+
+    /// The failure of a request that ended the run, where that is why it ended.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match self.ended.as_ref()? {
+            RunError::Refused(error) | RunError::Unavailable(error) => Some(error),
+            RunError::Cancelled | RunError::Forked => None,
+        }
+    }
+
+    /// Whether the same run may go on later as it is. Where it did not end early each failure says so of itself, and
+    /// this is false.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match (&self.ended, self.error()) {
+            (_, Some(error)) => error.retryable(),
+            (ended, None) => matches!(ended, Some(RunError::Cancelled)),
+        }
     }
 
     /// Requests that were spent on finding out who was at fault, where the `timpush` paths, which name them, would have
