@@ -1053,7 +1053,8 @@ im_status im_bulk_poll(im_bulk *bulk,
  error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the
  status of the failure that ended the run early, with its code: the app is refused, or the service became
- unavailable. What was not sent is in the completions too.
+ unavailable. What was not sent is in the completions too. im_error_effect() is the most that is known of any change
+ that failed.
  */
 im_status im_bulk_finish(im_bulk *bulk,
                          im_error **error);
