@@ -1088,7 +1088,8 @@ void im_bulk_free(im_bulk *bulk);
  tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; one that stands twice counts once
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. Else it is not
- taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished.
+ taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished, IM_INVALID it has ended, and
+ the change breaks the limits, which comes first.
  The changes of an account are made in the order in which they were pushed.
  */
 im_status im_bulk_add_tag(im_bulk *bulk,
@@ -1261,7 +1262,8 @@ size_t im_batcher_free(im_batcher *batcher);
           for an attempt has no meaning here. When its time is up or it is cancelled, a change that has not been sent
           is taken back, and one that has is possibly applied
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK the user is tagged. IM_INVALID nothing is sent: im_error_violation_*(). IM_FULL, IM_CLOSED it is not taken.
+ IM_OK the user is tagged. IM_INVALID nothing is sent: im_error_violation_*(); it comes before every other fault.
+ IM_FULL, IM_CLOSED it is not taken.
  IM_TIMEOUT, IM_CANCELLED, IM_SERVICE and all others: im_error_effect() says what is known, im_error_undone() of which
  tags.
  */
@@ -1301,7 +1303,8 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
  tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. IM_FULL,
- IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken.
+ IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken. Nor is it with
+ IM_INVALID: the batcher is closed, and the change breaks the limits, which comes first.
  */
 im_status im_batcher_submit_add_tag(im_batcher *batcher,
                                     uint64_t id,

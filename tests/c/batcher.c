@@ -201,6 +201,11 @@ static void flush_and_close_lose_nothing(void) {
     EXPECT(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), IM_CLOSED, &error,
            NOT_SENT "it is closed (not applied; use it before it is closed, or make another)");
     EXPECT(im_batcher_add_tag(batcher, IM_STR("anna"), &TAG, 1, NULL, &error), IM_CLOSED, &error, NULL);
+    const size_t lengths[] = {0, 1};
+    EXPECT(im_batcher_add_tag(batcher, IM_STR(""), &TAG, 1, NULL, &error), IM_INVALID, &error, NULL);
+    EXPECT(im_batcher_submit_add_tag(batcher, 1, IM_STR(""), &TAG, 1, &error), IM_INVALID, &error, NULL);
+    EXPECT(im_batcher_submit_flat(batcher, IM_ADD, 1, "a", 1, lengths, 2, 0, &error), IM_INVALID, &error, NULL);
+    EXPECT(im_batcher_refuse_flat(batcher, IM_CLOSED, IM_ADD, "a", 1, lengths, 2, &error), IM_INVALID, &error, NULL);
     EXPECT_OK(im_batcher_close(batcher, NULL, &error), &error);
     EXPECT_OK(im_batcher_close(batcher, NULL, &error), &error);
     EXPECT_OK(im_batcher_poll(batcher, 0, &completions, &error), &error);

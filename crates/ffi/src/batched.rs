@@ -26,7 +26,8 @@ use crate::text::im_str;
 ///          for an attempt has no meaning here. When its time is up or it is cancelled, a change that has not been sent
 ///          is taken back, and one that has is possibly applied
 /// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_OK the user is tagged. IM_INVALID nothing is sent: im_error_violation_*(). IM_FULL, IM_CLOSED it is not taken.
+/// IM_OK the user is tagged. IM_INVALID nothing is sent: im_error_violation_*(); it comes before every other fault.
+/// IM_FULL, IM_CLOSED it is not taken.
 /// IM_TIMEOUT, IM_CANCELLED, IM_SERVICE and all others: im_error_effect() says what is known, im_error_undone() of which
 /// tags.
 #[unsafe(no_mangle)]
@@ -78,7 +79,8 @@ pub unsafe extern "C" fn im_batcher_clear_tags(
 /// tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
 /// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. IM_FULL,
-/// IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken.
+/// IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken. Nor is it with
+/// IM_INVALID: the batcher is closed, and the change breaks the limits, which comes first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_submit_add_tag(
     batcher: *mut im_batcher,

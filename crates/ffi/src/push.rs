@@ -24,7 +24,8 @@ use crate::users::FlatUsers;
 /// tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; one that stands twice counts once
 /// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. Else it is not
-/// taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished.
+/// taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished, IM_INVALID it has ended, and
+/// the change breaks the limits, which comes first.
 /// The changes of an account are made in the order in which they were pushed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_add_tag(

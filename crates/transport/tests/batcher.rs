@@ -310,6 +310,13 @@ fn a_close_loses_nothing_and_then_refuses() {
     for refused in [batcher.submit(30, user(30)), batcher.add_tag("u30", ["a"])] {
         assert!(matches!(refused.unwrap_err().cause(), ChangeCause::Closed));
     }
+    for invalid in [
+        batcher.submit(30, ChangeRequest::clear("")),
+        batcher.clear_tags(""),
+    ] {
+        let cause = invalid.unwrap_err();
+        assert!(matches!(cause.cause(), ChangeCause::Invalid(_)), "{cause}");
+    }
     let outcomes = batcher.poll(LONG);
     assert!(outcomes.len() == 30 && outcomes.iter().all(|it| it.result.is_ok()));
     assert!(batcher.poll(LONG).is_empty());

@@ -373,6 +373,13 @@ fn the_effect_of_a_run_is_the_most_of_its_failures() {
     assert_eq!((summary.progress.failed, summary.progress.requests), (1, 0));
     assert_eq!(summary.effect, Effect::NotApplied);
 
+    let invalid = unsent.push(1, ChangeRequest::clear("")).unwrap_err();
+    assert!(
+        matches!(invalid.cause(), ChangeCause::Invalid(_)),
+        "{invalid}"
+    );
+    assert_eq!(unsent.summary().progress.taken, 1);
+
     emulator.fault(Operation::Add, Fault::delay(LONG));
     let sent = options().linger(Duration::ZERO).capacity(1).start();
     sent.push(0, user(0)).unwrap();

@@ -122,7 +122,7 @@ impl Batcher {
     ///
     /// # Errors
     /// Where the change is not taken, as the batcher is full or closed. One that breaks the limits is taken, and has its
-    /// outcome at once.
+    /// outcome at once; after the close it is not, and this is its error all the same.
     pub fn submit(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         self.submit_within(id, change, self.timeout)
     }
@@ -157,12 +157,11 @@ impl Batcher {
 
     /// Gives a change that breaks the limits its outcome at once. It needs no capacity.
     fn complete_invalid(&self, id: u64, invalid: InvalidChange) -> Result<(), ChangeError> {
-        let refused = |cause| Err(ChangeError::not_sent(invalid.request(), cause));
         let Some(mut inner) = self.session.lock() else {
-            return refused(ChangeCause::Forked);
+            return Err(invalid.into());
         };
         if !self.takes_more(&mut inner) {
-            return refused(ChangeCause::Closed);
+            return Err(invalid.into());
         }
         self.session.refuse(&mut inner, id, invalid);
         Ok(())

@@ -75,7 +75,8 @@ impl Bulk {
     /// outcome at once, as all have theirs: by [`poll`](Bulk::poll).
     ///
     /// # Errors
-    /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken.
+    /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken. That it
+    /// breaks the limits comes first here too.
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         let mut one = Some((id, self.check(change)));
         let mut waits = None;
@@ -88,7 +89,7 @@ impl Bulk {
             if let Err(why) = offered {
                 return Err(match checked {
                     Ok(change) => ChangeError::not_sent(change, why),
-                    Err(invalid) => ChangeError::not_sent(invalid.request(), why),
+                    Err(invalid) => invalid.clone().into(),
                 });
             }
             let Some(inner) = self.session.lock() else {

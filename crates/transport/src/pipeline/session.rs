@@ -101,7 +101,10 @@ impl Session {
     /// Takes a change in that breaks the rules: its outcome is there at once.
     pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, invalid: InvalidChange) {
         let (change, invalid) = invalid.into_parts();
-        let result = Err(ChangeError::not_sent(&change, ChangeCause::Invalid(invalid)));
+        let result = Err(ChangeError::not_sent(
+            &change,
+            ChangeCause::Invalid(invalid),
+        ));
         let state = inner.session(self.producer);
         state.counts.taken += 1;
         state.counts.record(&result);
