@@ -111,7 +111,7 @@ public:
     /// capacity where the batcher is full and set to wait. Throws where it is not taken: full_error, closed_error, or
     /// timeout_error where there was no capacity for as long as the batcher's time for a change. A change that breaks
     /// the limits is taken, and its future has invalid_request.
-    [[nodiscard]] std::future<void> submit(change given) const { return checked().submit(std::move(given)); }
+    [[nodiscard]] std::future<void> submit(const change& given) const { return checked().submit(given); }
 
     /// Sends what is there without waiting for company, and waits until every change that was given before has its
     /// outcome, also in its future. Throws timeout_error or cancelled where a call's options end the wait before: the
@@ -133,8 +133,9 @@ public:
     std::size_t unsettled() const noexcept { return im_batcher_unsettled(handle()); }
 
     /// Ends it without waiting for outcomes, as the destructor does: what is under way is cancelled, and nothing more is
-    /// sent. Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, possibly
-    /// applied, with account and tags. Where futures are open it may take 50 ms.
+    /// sent. Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, with account
+    /// and tags: possibly applied what is under way, and not applied what is in no request yet. Where futures are open
+    /// it may take 50 ms.
     std::size_t abandon() noexcept {
         if (!all_)
             return 0;

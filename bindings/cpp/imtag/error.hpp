@@ -112,7 +112,7 @@ public:
     imtag::effect effect() const noexcept { return effect_; }
 
     /// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
-    bool retryable() const noexcept { return change_ || im_error_retryable(error_.get()); }
+    bool retryable() const noexcept { return im_error_retryable(error_.get()); }
 
     /// How many attempts were made, those with it that reached nobody.
     std::uint32_t attempts() const noexcept { return im_error_attempts(error_.get()); }
@@ -135,8 +135,6 @@ public:
     /// The accounts left out by a partial_failure, and the account of a change of a bulk run or a batcher. Empty for
     /// any other error, which concerns all of the request.
     std::vector<failure> failures() const {
-        if (change_)
-            return {{change_->account(), 0, {}, remedy_, effect_, true}};
         std::vector<failure> all(im_error_failure_count(error_.get()));
         for (std::size_t i = 0; i < all.size(); ++i)
             all[i] = {str(im_error_failure_account(error_.get(), i)),
@@ -151,8 +149,6 @@ public:
     /// The tags of a change of a bulk run or a batcher that are not known to be added or removed; what the change had
     /// besides is done. Empty for a change that clears, and for any other error. The views live as long as the error.
     std::vector<std::string_view> undone() const {
-        if (change_)
-            return change_->tags();
         std::vector<std::string_view> all(im_error_undone_count(error_.get()));
         for (std::size_t i = 0; i < all.size(); ++i)
             all[i] = str(im_error_undone(error_.get(), i));
@@ -164,19 +160,13 @@ public:
 
 protected:
     /// Of what this binding finds by itself. The texts are literals.
-    error(im_status status, const char* message, const char* remedy,
-          imtag::effect known = imtag::effect::not_applied) noexcept
-        : status_(status), message_(message), remedy_(remedy), effect_(known) {}
-    /// The same, of a change that may be made again.
-    error(im_status status, const char* message, const char* remedy, imtag::effect known, change of)
-        : change_(std::make_shared<const change>(std::move(of))), status_(status), message_(message), remedy_(remedy),
-          effect_(known) {}
+    error(im_status status, const char* message, const char* remedy) noexcept
+        : status_(status), message_(message), remedy_(remedy), effect_(imtag::effect::not_applied) {}
 
 private:
     friend void detail::sum_up(error& ended, const imtag::summary& counts);
 
     std::shared_ptr<im_error> error_;
-    std::shared_ptr<const change> change_;  // where the library did not say what became of it
     std::shared_ptr<const imtag::summary> summary_;
     im_status status_;
     const char* message_;
@@ -247,9 +237,6 @@ public:
 class cancelled : public error {
 public:
     using error::error;
-    /// For a change whose batcher is gone. The texts are literals.
-    cancelled(const char* message, const char* remedy, imtag::effect known, change of)
-        : error(IM_CANCELLED, message, remedy, known, std::move(of)) {}
 };
 
 /// The network failed.

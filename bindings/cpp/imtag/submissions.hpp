@@ -11,7 +11,6 @@
 #include <csignal>
 #include <future>
 #include <mutex>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -49,7 +48,7 @@ public:
     /// Whether this process is a fork of the one that it belongs to: nothing of it but the handle may be touched then.
     bool is_of_another_process() const noexcept { return getpid() != home_; }
 
-    std::future<void> submit(change given) {
+    std::future<void> submit(const change& given) {
         memory of;
         std::pmr::vector<im_str> tags(of.get());
         tags.reserve(given.tag_count());
@@ -61,7 +60,7 @@ public:
             forget(id);
             raise(status, left);
         }
-        keep_change(id, std::move(given));
+        set_taken(id);
         return std::move(future);
     }
 
@@ -89,14 +88,15 @@ public:
         changed_.wait(lock, [this] { return open_.empty(); });
     }
 
-    /// Ends the batcher, and breaks to all that are open. How many changes had no outcome.
+    /// Ends the batcher, and takes back all that are open, which have their outcomes by that. How many changes had none.
     std::size_t end() noexcept {
         stop();
         settle(0);
-        const std::size_t unsettled = im_batcher_free(batcher_.release());
-        for (auto& [id, it] : open_)
-            it.promise.set_exception(abandoned(std::move(*it.taken)));  // nobody is in submit() any more
-        open_.clear();
+        const std::size_t unsettled = im_batcher_unsettled(batcher());
+        for (const auto& [id, it] : open_)
+            im_batcher_withdraw(batcher(), id, IM_CANCELLED, nullptr);
+        settle(0);
+        im_batcher_free(batcher_.release());
         return unsettled;
     }
 
@@ -110,7 +110,7 @@ private:
     /// A change whose promise is not kept.
     struct submitted {
         std::promise<void> promise;
-        std::optional<change> taken;  // once the library has it
+        bool taken = false;  // once the library has it
     };
 
     std::pair<std::uint64_t, std::future<void>> open() {
@@ -186,16 +186,6 @@ private:
         }
     }
 
-    static std::exception_ptr abandoned(change given) noexcept {
-        try {
-            throw cancelled("the batcher was abandoned before this change had its outcome (possibly applied)",
-                            "close the batcher before it goes; read the user's tags to see what was done",
-                            effect::possibly_applied, std::move(given));
-        } catch (...) {
-            return std::current_exception();
-        }
-    }
-
     /// Nothing is taken out before it has its outcome: whoever waits for all finds it in the futures.
     void keep_promise(std::uint64_t id, const std::exception_ptr& why) {
         const std::lock_guard lock(mutex_);
@@ -209,11 +199,11 @@ private:
         open_.erase(found);
     }
 
-    void keep_change(std::uint64_t id, change given) noexcept {
+    void set_taken(std::uint64_t id) noexcept {
         const std::lock_guard lock(mutex_);
         const auto found = open_.find(id);
         if (found != open_.end())  // else its promise is kept already
-            found->second.taken = std::move(given);
+            found->second.taken = true;
     }
 
     void forget(std::uint64_t id) {

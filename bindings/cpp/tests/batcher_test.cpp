@@ -201,12 +201,14 @@ TEST(batcher, one_that_goes_with_work_in_it_says_how_much_and_tells_its_futures)
     auto second = batcher.submit(change::add("bob", {"a"}));
     EXPECT_EQ(batcher.abandon(), 2u);
     const auto error = thrown_by<imtag::cancelled>(first);
-    EXPECT_EQ(error.effect(), imtag::effect::possibly_applied);
+    EXPECT_STREQ(error.what(),
+                 "add \"alice\": cancelled by its caller (not applied; send it again if it is still wanted)");
+    EXPECT_EQ(error.effect(), imtag::effect::not_applied);
     EXPECT_EQ(error.status(), imtag::status::cancelled);
     EXPECT_TRUE(error.retryable());
     ASSERT_EQ(error.failures().size(), 1u);
     EXPECT_EQ(error.failures()[0].account, "alice");
-    EXPECT_EQ(error.failures()[0].effect, imtag::effect::possibly_applied);
+    EXPECT_EQ(error.failures()[0].effect, imtag::effect::not_applied);
     EXPECT_EQ(error.undone(), std::vector<std::string_view>{"a"});
     EXPECT_EQ(thrown_by<imtag::cancelled>(second).failures().at(0).account, "bob");
     EXPECT_EQ(batcher.abandon(), 0u);
