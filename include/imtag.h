@@ -1193,7 +1193,8 @@ im_status im_batcher_set_late_window_ms(im_batcher *batcher,
  completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
  error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
  IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
- is capacity again. That changes failed is no failure of this function.
+ is capacity again. That may come with outcomes too: with IM_SIGNAL try again after each poll that comes back. That
+ changes failed is no failure of this function.
  */
 im_status im_batcher_poll(im_batcher *batcher,
                           uint64_t timeout_ms,
@@ -1298,7 +1299,7 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
  id. Waits for capacity where the batcher is full and set to wait.
 
  batcher  not NULL; any thread; not freed during the call
- id       any number; the library only hands it back
+ id       any number; comes with the outcome. Unique among changes without one, where im_batcher_withdraw is used
  account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
  tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free

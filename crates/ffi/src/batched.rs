@@ -74,7 +74,7 @@ pub unsafe extern "C" fn im_batcher_clear_tags(
 /// id. Waits for capacity where the batcher is full and set to wait.
 ///
 /// batcher  not NULL; any thread; not freed during the call
-/// id       any number; the library only hands it back
+/// id       any number; comes with the outcome. Unique among changes without one, where im_batcher_withdraw is used
 /// account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
 /// tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
 /// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free

@@ -182,7 +182,8 @@ pub unsafe extern "C" fn im_batcher_set_late_window_ms(
 /// completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
 /// error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 /// IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
-/// is capacity again. That changes failed is no failure of this function.
+/// is capacity again. That may come with outcomes too: with IM_SIGNAL try again after each poll that comes back. That
+/// changes failed is no failure of this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_poll(
     batcher: *mut im_batcher,

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::case::Kind;
 
-/// So long a change waits for company in a case that does not say it: until the input ends, a flush or a close. So no
-/// case depends on how fast this machine is.
+/// So long a change waits for company in a case that does not say it: until the input ends, a flush or a close. So a
+/// slow machine makes no request early. Cases about time limits still need an answer within a second.
 const LINGER_MS: u64 = 60_000;
 
 const CHANGE: &[&str] = &["operation", "account", "tags"];
