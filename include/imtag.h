@@ -1083,7 +1083,7 @@ void im_bulk_free(im_bulk *bulk);
  outcome comes by im_bulk_poll, with this id.
 
  bulk     not NULL; any thread; not freed during the call
- id       any number; the library only hands it back
+ id       any number; the outcome comes with it
  account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
  tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; one that stands twice counts once
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
