@@ -121,7 +121,7 @@ fn hangs() -> Vec<Hang> {
     let mut big = Limits::DOCUMENTED;
     big.tag_bytes = usize::MAX;
     let small = format!("http://{}", silent_server(true));
-    vec![
+    let mut hangs = vec![
         Hang {
             _held: held,
             ..hang(
@@ -153,14 +153,19 @@ fn hangs() -> Vec<Hang> {
             Effect::PossiblyApplied,
             once(builder(&format!("http://{}", dripping_server()))),
         ),
+    ];
+    // made last and met first, as its turn is held for three seconds only
+    hangs.insert(
+        0,
         hang(Phase::Quota, Effect::NotApplied, {
             let endpoint = format!("http://{}", silent_server(false));
             let client = once(builder(&endpoint).calls_per_second(1));
             let call = CallOptions::new().timeout(Duration::from_millis(10));
-            client.add_tag_with(&add(), &call).unwrap_err(); // its turn is held for seconds
+            client.add_tag_with(&add(), &call).unwrap_err(); // holds the turn
             client
         }),
-    ]
+    );
+    hangs
 }
 
 fn call(hang: &Hang, options: &CallOptions) -> Error {
