@@ -3,6 +3,7 @@
 mod account;
 mod answer;
 mod app;
+mod call_rate;
 pub mod catalogue;
 mod change;
 mod checked;
@@ -33,6 +34,7 @@ pub use answer::{
     start_of,
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
+pub use call_rate::{CallRate, InvalidCallRate};
 pub use catalogue::{Code, Effect, RetryClass, Scope};
 pub use change::{Change, ChangeRequest, InvalidChange};
 pub use limits::{InvalidLimit, Limits, Rules};

@@ -3,7 +3,8 @@
 //!
 //! The service counts the arrivals of each operation by itself, by a window that no page describes:
 //! the calendar second of its clock, or a sliding one. What satisfies both is at most N arrivals in
-//! *any* second. A client sees no arrival; it knows only that a call arrived between its sending
+//! *any* second. A process whose share is less than one call a second makes one in any 1 / rate seconds:
+//! N is 1 then, and what is said here of a second is meant of that longer window. A client sees no arrival; it knows only that a call arrived between its sending
 //! and its answer. So one may be sent if and only if
 //!
 //! ```text
@@ -12,7 +13,7 @@
 //!
 //! - **in flight**: sent, and neither answered nor abandoned; such a call may arrive at this very
 //!   moment;
-//! - **recent**: answered less than a second and a margin ago, minus the credit for what the way
+//! - **recent**: answered less than a window and a margin ago, minus the credit for what the way
 //!   back and the next way there surely take;
 //! - **held**: abandoned, so that it may arrive late; and the start slots, for what a killed
 //!   predecessor may have sent;
@@ -43,7 +44,6 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use abandoned::Abandoned;
@@ -52,8 +52,7 @@ use credit::Credit;
 use recent::Recent;
 use start::StartSlots;
 
-/// The window of the service's count; its documentation says "calls per second".
-const SECOND: Duration = Duration::from_secs(1);
+use crate::CallRate;
 
 /// The calls per second that one operation of an app may make, and who may make the next one.
 ///
@@ -61,11 +60,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// app share the app's quota: each gets a part of it.
 ///
 /// ```
-/// use std::{num::NonZeroU32, time::Duration};
+/// use std::time::Duration;
+/// use imtag_core::CallRate;
 /// use imtag_core::quota::{Quota, Turn, Verdict};
 ///
 /// let now = Duration::ZERO;
-/// let mut quota = Quota::new(NonZeroU32::MIN, now);
+/// let mut quota = Quota::new(CallRate::try_from(1.0)?, now);
 /// assert_eq!(quota.turn(now), Turn::Ready);
 /// let call = quota.send(now);
 /// assert_eq!(quota.turn(now), Turn::AwaitAnswer);
@@ -73,10 +73,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// let now = Duration::from_millis(20);
 /// quota.answered(call, now, Verdict::Served);
 /// assert_eq!(quota.turn(now), Turn::WaitUntil(Duration::from_millis(1_022)));
+/// # Ok::<(), imtag_core::InvalidCallRate>(())
 /// ```
 #[derive(Debug)]
 pub struct Quota {
-    calls_per_second: NonZeroU32,
     /// The latest moment seen. Threads that read the clock one by one and arrive here in another
     /// order look like a clock that goes back; time stands still until it has caught up, which can
     /// only delay a call.
@@ -126,22 +126,22 @@ impl Quota {
     ///
     /// The first call may go at once; the full quota is reached after 1.1 s.
     #[must_use]
-    pub fn new(calls_per_second: NonZeroU32, start: Duration) -> Quota {
+    pub fn new(calls_per_second: CallRate, start: Duration) -> Quota {
+        let (calls, window) = (calls_per_second.calls(), calls_per_second.window());
         Quota {
-            calls_per_second,
             latest: start,
             in_flight: 0,
-            recent: Recent::default(),
-            credit: Credit::new(calls_per_second, start),
-            abandoned: Abandoned::default(),
-            start: StartSlots::new(calls_per_second, start),
-            cap: Cap::new(calls_per_second),
+            recent: Recent::new(window),
+            credit: Credit::new(calls, start),
+            abandoned: Abandoned::new(window),
+            start: StartSlots::new(calls, start),
+            cap: Cap::new(calls),
         }
     }
 
     /// May a call be sent now?
     ///
-    /// Takes time logarithmic in the calls of the last second. A moment before the latest one seen
+    /// Takes time logarithmic in the calls of the last window. A moment before the latest one seen
     /// counts as that one.
     #[must_use]
     pub fn turn(&mut self, now: Duration) -> Turn {
@@ -205,12 +205,6 @@ impl Quota {
     pub fn withdrew(&mut self, call: Sent) {
         let Sent { at: _ } = call;
         self.end();
-    }
-
-    /// N, as it was set.
-    #[must_use]
-    pub fn calls_per_second(&self) -> u32 {
-        self.calls_per_second.get()
     }
 
     fn advance(&mut self, now: Duration) -> Duration {

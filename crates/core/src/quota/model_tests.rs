@@ -10,6 +10,7 @@ use super::*;
 #[derive(Default)]
 struct Model {
     n: usize,
+    window: Duration,
     in_flight: Vec<Duration>,
     answers: Vec<Duration>,
     round_trips: Vec<Duration>,
@@ -27,7 +28,7 @@ impl Model {
         let recent = self
             .answers
             .iter()
-            .filter(|&&at| now < at + Duration::from_millis(1_002).saturating_sub(credit))
+            .filter(|&&at| now < at + (self.window + self.window / 500).saturating_sub(credit))
             .count();
         let held = self
             .releases
@@ -70,15 +71,29 @@ fn before() -> impl Strategy<Value = Vec<Duration>> {
     prop_oneof![Just(Vec::new()), some]
 }
 
+/// Calls per second, and what they mean: N calls in a window.
+fn rates() -> impl Strategy<Value = (f64, usize, Duration)> {
+    let second = Duration::from_secs(1);
+    prop_oneof![
+        3 => (1_u32..8).prop_map(move |n| (f64::from(n), n as usize, second)),
+        1 => Just((2.5, 2, second)),
+        1 => Just((0.5, 1, 2 * second)),
+        1 => Just((0.1, 1, 10 * second)),
+        1 => Just((0.001, 1, 1_000 * second)),
+    ]
+}
+
 proptest! {
     #[test]
     fn room_is_what_a_full_count_of_the_past_leaves(
-        n in 1_u32..8,
+        rate in rates(),
         before in before(),
         steps in steps(),
     ) {
-        let mut quota = Quota::new(NonZeroU32::new(n).expect("not zero"), Duration::ZERO);
-        let mut model = Model { n: n as usize, ..Model::default() };
+        let (calls_per_second, n, window) = rate;
+        let rate = CallRate::try_from(calls_per_second).expect("a rate that can be set");
+        let mut quota = Quota::new(rate, Duration::ZERO);
+        let mut model = Model { n, window, ..Model::default() };
         let mut calls = Vec::new();
         let mut now = Duration::ZERO;
         for round_trip in before {
@@ -86,7 +101,7 @@ proptest! {
             model.round_trips.push(round_trip);
             model.answers.push(now + round_trip);
             quota.answered(call, now + round_trip, Verdict::Served);
-            now += Duration::from_secs(2);
+            now += Duration::from_secs(2).max(2 * window);
         }
         for step in steps {
             match step {
@@ -106,7 +121,7 @@ proptest! {
                     quota.abandoned(calls.swap_remove(which), now);
                     let sent = model.in_flight.swap_remove(which);
                     let arrival = now.max(sent + Duration::from_secs(2));
-                    model.releases.push(arrival + Duration::from_secs(1));
+                    model.releases.push(arrival + window);
                 }
                 Step::Withdraw(which) if !calls.is_empty() => {
                     let which = which % calls.len();

@@ -1,7 +1,7 @@
-//! The answers of the last second: each stands for a call that may have arrived as late as its
+//! The answers of the last window: each stands for a call that may have arrived as late as its
 //! answer.
 //!
-//! An answer counts for a second and a margin, less the credit: longer than a second, where the
+//! An answer counts for a window and a margin, less the credit: longer than the window, where the
 //! round trip is shorter than the margin. As a faster answer lowers the credit at once, each is
 //! judged at every look, not given an expiry when it comes in, and is dropped only when no credit
 //! could bring it back.
@@ -9,19 +9,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::SECOND;
-
+/// What part of the window the margin is: 2 ms of a second.
+///
 /// For what the measured round trip and the two clocks may be off. Without it a server clock
 /// 100 ppm slow, whose second is longer than ours, rejects half of all calls; and one of 500 ppm
 /// needs it even where there is no credit yet, or no round trip to speak of.
-const MARGIN: Duration = Duration::from_millis(2);
-
-/// How long an answer counts without credit.
-const LONGEST: Duration = SECOND.saturating_add(MARGIN);
+const MARGIN: u32 = 500;
 
 /// When answers came in, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recent {
+    /// How long an answer counts without credit.
+    longest: Duration,
     answers: VecDeque<Duration>,
 }
 
@@ -33,6 +32,13 @@ pub(super) struct Look {
 }
 
 impl Recent {
+    pub(super) fn new(window: Duration) -> Recent {
+        Recent {
+            longest: window + window / MARGIN,
+            answers: VecDeque::new(),
+        }
+    }
+
     /// `now` is not before any answer pushed earlier.
     pub(super) fn push(&mut self, now: Duration) {
         self.answers.push_back(now);
@@ -40,11 +46,12 @@ impl Recent {
 
     /// The answers that count, each for so much less as the credit is.
     pub(super) fn look(&mut self, now: Duration, credit: Duration) -> Look {
-        let window = LONGEST.saturating_sub(credit);
+        let longest = self.longest;
+        let window = longest.saturating_sub(credit);
         while self
             .answers
             .front()
-            .is_some_and(|&at| at.saturating_add(LONGEST) <= now)
+            .is_some_and(|&at| at.saturating_add(longest) <= now)
         {
             self.answers.pop_front();
         }

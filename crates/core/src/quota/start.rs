@@ -9,13 +9,15 @@
 //! The full quota is there after 1.1 s.
 //!
 //! The first call of a process back at once may still be rejected, as it is one more than the full
-//! second before it; to hold that one too would make every start wait. The slots are a straight
+//! second before it; to hold that one too would make every start wait. So a process whose window is longer than a
+//! second, as its N is 1, makes one call at each start. The slots are a straight
 //! line, and are computed, not stored.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::SECOND;
+/// The window of the service's count; its documentation says "calls per second".
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How much later each slot but the first is released than an even predecessor's calls leave the
 /// window.
@@ -29,9 +31,9 @@ pub(super) struct StartSlots {
 }
 
 impl StartSlots {
-    pub(super) fn new(calls_per_second: NonZeroU32, start: Duration) -> StartSlots {
+    pub(super) fn new(calls: NonZeroU32, start: Duration) -> StartSlots {
         StartSlots {
-            slots: calls_per_second.get(),
+            slots: calls.get(),
             start,
         }
     }

@@ -6,11 +6,12 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+fn rate(calls_per_second: f64) -> CallRate {
+    CallRate::try_from(calls_per_second).expect("a rate that can be set")
+}
+
 fn quota(calls_per_second: u32) -> Quota {
-    Quota::new(
-        NonZeroU32::new(calls_per_second).expect("not zero"),
-        Duration::ZERO,
-    )
+    Quota::new(rate(f64::from(calls_per_second)), Duration::ZERO)
 }
 
 /// One that has been idle since its start slots were released.
@@ -177,7 +178,7 @@ fn a_quota_of_one_that_was_rejected_still_sends_one() {
 
 #[test]
 fn a_clock_that_goes_back_stands_still_until_it_has_caught_up() {
-    let mut quota = Quota::new(NonZeroU32::MIN, ms(10_000));
+    let mut quota = Quota::new(rate(1.0), ms(10_000));
     assert_eq!(quota.turn(ms(0)), Turn::Ready);
     let call = quota.send(ms(0));
     quota.answered(call, ms(5_000), Verdict::Served);
@@ -207,5 +208,82 @@ fn every_quota_up_to_a_hundred_thousand_admits_itself_and_no_more() {
             calls_per_second as usize
         );
         assert_eq!(quota.turn(ms(2_005)), Turn::WaitUntil(ms(3_007)));
+    }
+}
+
+#[test]
+fn half_a_call_a_second_is_one_call_in_two_seconds_from_its_answer_on() {
+    let mut quota = Quota::new(rate(0.5), Duration::ZERO);
+    assert_eq!(send_all(&mut quota, ms(0)).len(), 1);
+    let mut quota = Quota::new(rate(0.5), Duration::ZERO);
+    let call = quota.send(ms(0));
+    assert_eq!(quota.turn(ms(60_000)), Turn::AwaitAnswer);
+    quota.answered(call, ms(60_000), Verdict::Served);
+    // 2 s, and 4 ms for a clock that is not exact.
+    assert_eq!(quota.turn(ms(60_000)), Turn::WaitUntil(ms(62_004)));
+    assert_eq!(quota.turn(ms(62_003)), Turn::WaitUntil(ms(62_004)));
+    assert_eq!(quota.turn(ms(62_004)), Turn::Ready);
+
+    let call = quota.send(ms(62_004));
+    quota.abandoned(call, ms(63_000));
+    // Sent + 2 s, + 2 s.
+    assert_eq!(quota.turn(ms(63_000)), Turn::WaitUntil(ms(66_004)));
+    assert_eq!(quota.turn(ms(66_004)), Turn::Ready);
+}
+
+#[test]
+fn a_fraction_below_one_that_was_rejected_goes_on_at_its_rate() {
+    let mut quota = Quota::new(rate(0.1), Duration::ZERO);
+    for second in [0, 11, 22] {
+        assert_eq!(quota.turn(ms(second * 1_000)), Turn::Ready);
+        let call = quota.send(ms(second * 1_000));
+        quota.answered(call, ms(second * 1_000), Verdict::TooFrequent);
+        let next = Turn::WaitUntil(ms(second * 1_000 + 10_020));
+        assert_eq!(quota.turn(ms(second * 1_000)), next);
+    }
+}
+
+/// One that always has work, 30 ms away and 40 ms there and back, in virtual time.
+#[test]
+fn a_fraction_is_never_exceeded_in_any_window_and_used_in_the_long_run() {
+    for (calls_per_second, n, window, hours) in [
+        (0.001, 1, ms(1_000_000), 100),
+        (0.1, 1, ms(10_000), 10),
+        (0.5, 1, ms(2_000), 2),
+        (1.0, 1, ms(1_000), 1),
+        (2.5, 2, ms(1_000), 1),
+    ] {
+        let mut quota = Quota::new(rate(calls_per_second), Duration::ZERO);
+        let (round_trip, end) = (ms(40), ms(hours * 3_600_000));
+        let mut under_way = std::collections::VecDeque::new();
+        let mut arrivals: Vec<Duration> = Vec::new();
+        let mut now = Duration::ZERO;
+        while now < end {
+            let answer = under_way.front().map(|(answer, _)| *answer);
+            now = match quota.turn(now) {
+                Turn::Ready => {
+                    arrivals.push(now + ms(30));
+                    under_way.push_back((now + round_trip, quota.send(now)));
+                    continue;
+                }
+                Turn::WaitUntil(moment) => answer.map_or(moment, |answer| answer.min(moment)),
+                Turn::AwaitAnswer => answer.expect("a call is under way"),
+            };
+            if Some(now) == answer {
+                let (_, call) = under_way.pop_front().expect("it is under way");
+                quota.answered(call, now, Verdict::Served);
+            }
+        }
+        arrivals.sort_unstable();
+        for calls in arrivals.windows(n + 1) {
+            let within = calls[n] - calls[0];
+            assert!(within > window, "{calls_per_second}: {within:?}");
+        }
+        let admitted = n as f64 * end.as_secs_f64() / window.as_secs_f64();
+        let used = arrivals.len() as f64 / admitted;
+        assert!(
+            used > 0.95 && used <= 1.0 + 2.0 / admitted,
+            "{calls_per_second}: {used}"
+        );
     }
 }
