@@ -502,12 +502,13 @@ im_status im_config_set_endpoint(im_config *config,
 im_status im_config_set_generation(im_config *config, im_str generation);
 
 /*
- Sets how many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
- an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per second
- share it, whether they live at once or one after the other.
+ Sets how many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
+ decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call in any
+ 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of one
+ process with the same app, endpoint and calls per second share it, whether they live at once or one after the other.
  */
 im_status im_config_set_calls_per_second(im_config *config,
-                                         uint32_t calls);
+                                         double calls);
 
 /*
  Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one

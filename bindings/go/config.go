@@ -51,10 +51,12 @@ type Config struct {
 	Endpoint string
 	// Generation is that of the service's paths: all_member_push (the default) or timpush.
 	Generation string
-	// CallsPerSecond is how many calls of each operation this process may make in a second: 1 to 100000; default: 100.
-	// The processes of an app share its quota: give each its part. Clients of one process with the same app, endpoint
-	// and CallsPerSecond share it, whether they live at once or one after the other.
-	CallsPerSecond uint32
+	// CallsPerSecond is how many calls of each operation this process may make in a second: 0.001 to 100000, with at
+	// most three decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is
+	// one call in any 1 / CallsPerSecond seconds (0.5: one in 2 s). The processes of an app share its quota: give each
+	// its part. Clients of one process with the same app, endpoint and CallsPerSecond share it, whether they live at
+	// once or one after the other.
+	CallsPerSecond float64
 	// FreshStart says that no other process of the app called in the last second, so that no call is held back. Without
 	// it they come one by one until this process has run for 1.1 s.
 	FreshStart bool
@@ -162,7 +164,7 @@ func (c *Config) make() *C.im_config {
 		C.im_config_set_generation(config, view(c.Generation))
 	}
 	if c.CallsPerSecond != 0 {
-		C.im_config_set_calls_per_second(config, C.uint32_t(c.CallsPerSecond))
+		C.im_config_set_calls_per_second(config, C.double(c.CallsPerSecond))
 	}
 	if c.FreshStart {
 		C.im_config_set_fresh_start(config, 1)

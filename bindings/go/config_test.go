@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -118,13 +119,17 @@ func TestASettingThatCannotBeUsedIsNamed(t *testing.T) {
 	t.Parallel()
 	usable := imtag.Config{SDKAppID: 1, Identifier: "me", SecretKey: secret, Region: "singapore"}
 	for name, change := range map[string]func(*imtag.Config){
-		"sdkappid":                      func(c *imtag.Config) { c.SDKAppID = 0 },
-		"identifier":                    func(c *imtag.Config) { c.Identifier = "" },
-		"secret key":                    func(c *imtag.Config) { c.SecretKey = "" },
-		"region":                        func(c *imtag.Config) { c.Region = "atlantis" },
-		"endpoint":                      func(c *imtag.Config) { c.Region, c.Endpoint = "", "http://example.org" },
-		"generation":                    func(c *imtag.Config) { c.Generation = "last" },
-		"calls per second":              func(c *imtag.Config) { c.CallsPerSecond = 100001 },
+		"sdkappid":   func(c *imtag.Config) { c.SDKAppID = 0 },
+		"identifier": func(c *imtag.Config) { c.Identifier = "" },
+		"secret key": func(c *imtag.Config) { c.SecretKey = "" },
+		"region":     func(c *imtag.Config) { c.Region = "atlantis" },
+		"endpoint":   func(c *imtag.Config) { c.Region, c.Endpoint = "", "http://example.org" },
+		"generation": func(c *imtag.Config) { c.Generation = "last" },
+		"100001 calls per second: set 0.001 to 100000": func(c *imtag.Config) { c.CallsPerSecond = 100001 },
+		"-1 calls per second: set 0.001 to 100000":     func(c *imtag.Config) { c.CallsPerSecond = -1 },
+		"NaN calls per second: set 0.001 to 100000":    func(c *imtag.Config) { c.CallsPerSecond = math.NaN() },
+		"inf calls per second: set 0.001 to 100000":    func(c *imtag.Config) { c.CallsPerSecond = math.Inf(1) },
+		"0.0005 calls per second: set 0.001 to 100000": func(c *imtag.Config) { c.CallsPerSecond = 0.0005 },
 		"CA file":                       func(c *imtag.Config) { c.CAFile = "/no/such/file" },
 		"nonsense":                      func(c *imtag.Config) { c.Limits = map[string]int{"nonsense": 1} },
 		"tag_bytes":                     func(c *imtag.Config) { c.Limits = map[string]int{"tag_bytes": 0} },

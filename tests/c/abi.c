@@ -143,7 +143,7 @@ FUNCTION(im_status, im_config_set_credential_callback, (im_config *, im_credenti
 FUNCTION(im_status, im_config_set_region, (im_config *, im_str));
 FUNCTION(im_status, im_config_set_endpoint, (im_config *, im_str));
 FUNCTION(im_status, im_config_set_generation, (im_config *, im_str));
-FUNCTION(im_status, im_config_set_calls_per_second, (im_config *, uint32_t));
+FUNCTION(im_status, im_config_set_calls_per_second, (im_config *, double));
 FUNCTION(im_status, im_config_set_fresh_start, (im_config *, int32_t));
 FUNCTION(im_status, im_config_set_connect_timeout_ms, (im_config *, uint64_t));
 FUNCTION(im_status, im_config_set_timeout_ms, (im_config *, uint64_t));

@@ -62,7 +62,7 @@ static bool free_in_child(void *client) {
 }
 
 /* Another thread waits for an answer, in the quota, in a credential callback, for a connection. */
-static void while_another_thread_calls(const char *fault, uint32_t calls_per_second) {
+static void while_another_thread_calls(const char *fault, unsigned calls_per_second) {
     im_config *config = emulator_config(&emulator);
     im_config_set_calls_per_second(config, calls_per_second);
     im_config_set_timeout_ms(config, 60000);

@@ -5,6 +5,7 @@
 
 #include "support/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,14 +112,31 @@ static void apps(void) {
     made(config);
 }
 
+#define RANGE_OF_CALLS ": set 0.001 to 100000, with at most three decimals, this process's share of the app's quota"
+
 /* Numbers are looked at when the client is made, by when all of them are set. */
 static void numbers(void) {
     im_config *config = good();
     CHECK(im_config_set_calls_per_second(config, 0) == IM_OK);
-    refused(config, "0 calls per second: set 1 to 100000, this process's share of the app's quota");
+    refused(config, "0 calls per second" RANGE_OF_CALLS);
+    config = good();
+    CHECK(im_config_set_calls_per_second(config, -1) == IM_OK);
+    refused(config, "-1 calls per second" RANGE_OF_CALLS);
+    config = good();
+    CHECK(im_config_set_calls_per_second(config, NAN) == IM_OK);
+    refused(config, "NaN calls per second" RANGE_OF_CALLS);
+    config = good();
+    CHECK(im_config_set_calls_per_second(config, INFINITY) == IM_OK);
+    refused(config, "inf calls per second" RANGE_OF_CALLS);
+    config = good();
+    CHECK(im_config_set_calls_per_second(config, 0.0005) == IM_OK);
+    refused(config, "0.0005 calls per second" RANGE_OF_CALLS);
     config = good();
     CHECK(im_config_set_calls_per_second(config, 100001) == IM_OK);
-    refused(config, "100001 calls per second: set 1 to 100000, this process's share of the app's quota");
+    refused(config, "100001 calls per second" RANGE_OF_CALLS);
+    config = good();
+    CHECK(im_config_set_calls_per_second(config, 0.001) == IM_OK);
+    made(config);
     config = good();
     CHECK(im_config_set_connect_timeout_ms(config, 0) == IM_OK);
     refused(config, "the connect timeout is zero: set the time that may pass, or leave it out for the default");

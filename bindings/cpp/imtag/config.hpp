@@ -128,14 +128,16 @@ public:
     }
     config generation(str name) && { return std::move(generation(name)); }
 
-    /// How many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
-    /// an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per
-    /// second share it, whether they live at once or one after the other.
-    config& calls_per_second(std::uint32_t calls) & {
+    /// How many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
+    /// decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call in
+    /// any 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of
+    /// one process with the same app, endpoint and calls per second share it, whether they live at once or one after
+    /// the other.
+    config& calls_per_second(double calls) & {
         im_config_set_calls_per_second(config_.get(), calls);
         return *this;
     }
-    config calls_per_second(std::uint32_t calls) && { return std::move(calls_per_second(calls)); }
+    config calls_per_second(double calls) && { return std::move(calls_per_second(calls)); }
 
     /// Whether no other process of the app called in the last second. true: nothing is held back for one. Not set: the
     /// calls come one by one until this process has run for 1.1 s. false: for 1.1 s from the making of this process'

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <type_traits>
 
 using namespace std::chrono_literals;
@@ -186,7 +187,11 @@ TEST(errors, each_setting_is_the_one_that_its_name_says) {
     expect("unknown region \"mars\"", service.config().region("mars"));
     expect("the endpoint \"http://example.org\" is plain HTTP", service.config().endpoint("http://example.org"));
     expect("unknown generation \"v5\"", service.config().generation("v5"));
-    expect("0 calls per second", service.config().calls_per_second(0));
+    expect("0 calls per second: set 0.001 to 100000", service.config().calls_per_second(0));
+    expect("-1 calls per second: set 0.001 to 100000", service.config().calls_per_second(-1));
+    expect("NaN calls per second: set 0.001 to 100000",
+           service.config().calls_per_second(std::numeric_limits<double>::quiet_NaN()));
+    expect("0.0005 calls per second: set 0.001 to 100000", service.config().calls_per_second(0.0005));
     expect("the timeout is zero", service.config().timeout(0s));
     expect("the timeout is zero", service.config().timeout(-1s));
     expect("the connect timeout is zero", service.config().connect_timeout(0s));

@@ -131,7 +131,18 @@ fn wrong_settings_are_named_by_what_set_them() {
         (
             "--calls-per-second",
             "0",
-            "--calls-per-second: \"0\" is not a whole number of calls, 1 or more",
+            "--calls-per-second: 0 calls per second: set 0.001 to 100000, with at most three decimals, this process's \
+             share of the app's quota",
+        ),
+        (
+            "--calls-per-second",
+            "0.0005",
+            "--calls-per-second: 0.0005 calls per second: set 0.001 to 100000",
+        ),
+        (
+            "--calls-per-second",
+            "100000.001",
+            "--calls-per-second: 100000.001 calls per second: set 0.001 to 100000",
         ),
         (
             "--config",

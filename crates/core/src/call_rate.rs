@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::Limits;
+
 /// Calls per second of one operation, from 0.001 to 100000 in steps of 0.001: a process's share of the app's quota.
 ///
 /// It is an integer of calls in 1,000 s. The quota rule counts whole calls, so it makes of it:
@@ -57,6 +59,16 @@ impl CallRate {
     #[must_use]
     pub fn admitted_per_second(self) -> f64 {
         f64::from(self.calls_in_1000_s.get().min(1_000)) / 1_000.0 * f64::from(self.calls().get())
+    }
+}
+
+impl Default for CallRate {
+    /// What the service's pages state for an app: 100.
+    fn default() -> CallRate {
+        let calls_in_1000_s = NonZeroU32::new(Limits::DOCUMENTED.calls_per_second * 1_000);
+        CallRate {
+            calls_in_1000_s: calls_in_1000_s.unwrap_or(NonZeroU32::MIN),
+        }
     }
 }
 
@@ -168,6 +180,11 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_default_is_the_documented_quota() {
+        assert_eq!(CallRate::default().to_string(), "100");
     }
 
     #[test]

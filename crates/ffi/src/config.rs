@@ -204,13 +204,14 @@ pub unsafe extern "C" fn im_config_set_generation(
         .generation(text!(generation, "the generation").parse()?))
 }
 
-/// Sets how many calls of each operation this process may make in a second: 1 to 100000; default: 100. The processes of
-/// an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per second
-/// share it, whether they live at once or one after the other.
+/// Sets how many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
+/// decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call in any
+/// 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of one
+/// process with the same app, endpoint and calls per second share it, whether they live at once or one after the other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_calls_per_second(
     config: *mut im_config,
-    calls: u32,
+    calls: f64,
 ) -> im_status {
     set!(config, |builder| builder.calls_per_second(calls))
 }

@@ -12,11 +12,10 @@
 //! So a process that has run for two seconds does not wait.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::Operation;
+use imtag_core::{CallRate, Operation};
 
 use crate::process::PerProcess;
 use crate::process_age::process_age;
@@ -27,8 +26,8 @@ use crate::wait::Lock;
 /// Longer than any start slot is held.
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// How long a quota without a client is kept. An abandoned call counts for three seconds.
-const KEPT: Duration = Duration::from_secs(10);
+/// How long a quota without a client is kept, beyond its window. An abandoned call counts for two seconds and a window.
+const KEPT: Duration = Duration::from_secs(9);
 
 /// A forked child has its own registry: a thread of its parent may have held the parent's lock at the fork.
 static SHARED: PerProcess<Lock<Registry>> = PerProcess::empty();
@@ -55,7 +54,7 @@ impl AppQuota {
         &self.limiters[operation as usize]
     }
 
-    fn new(calls_per_second: NonZeroU32, since: Instant) -> AppQuota {
+    fn new(calls_per_second: CallRate, since: Instant) -> AppQuota {
         AppQuota {
             limiters: Operation::ALL.map(|_| RateLimiter::new(calls_per_second, since)),
         }
@@ -75,7 +74,7 @@ impl AppQuota {
 struct Key {
     sdkappid: u32,
     endpoint: String,
-    calls_per_second: NonZeroU32,
+    calls_per_second: CallRate,
 }
 
 struct Registry {
@@ -134,8 +133,9 @@ impl Registry {
 
     /// A process that makes clients with ever other settings does not grow by them.
     fn forget_unused(&mut self, now: Instant) {
-        self.quotas.retain(|_, quota| {
-            let recently = |at| now.saturating_duration_since(at) < KEPT;
+        self.quotas.retain(|key, quota| {
+            let kept = KEPT + key.calls_per_second.window();
+            let recently = |at| now.saturating_duration_since(at) < kept;
             Arc::strong_count(quota) > 1 || quota.last_used(now).is_some_and(recently)
         });
     }
@@ -158,11 +158,11 @@ mod tests {
         Instant::now() + Duration::from_secs(3_600)
     }
 
-    fn key(sdkappid: u32, endpoint: &str, calls_per_second: u32) -> Key {
+    fn key(sdkappid: u32, endpoint: &str, calls_per_second: impl Into<f64>) -> Key {
         Key {
             sdkappid,
             endpoint: endpoint.to_owned(),
-            calls_per_second: NonZeroU32::new(calls_per_second).unwrap(),
+            calls_per_second: CallRate::try_from(calls_per_second.into()).unwrap(),
         }
     }
 
@@ -197,6 +197,7 @@ mod tests {
             key(2, "http://127.0.0.1:1", 100),
             key(1, "http://127.0.0.1:2", 100),
             key(1, "http://127.0.0.1:1", 99),
+            key(1, "http://127.0.0.1:1", 99.5),
         ] {
             assert!(!Arc::ptr_eq(&first, &quota(other)));
         }
@@ -365,5 +366,41 @@ mod tests {
         assert_eq!(apps_with_another(5, ms(10_000)), [2, 5]);
         drop(held);
         assert_eq!(apps_with_another(6, ms(10_001)), [6]);
+    }
+
+    #[test]
+    fn a_client_for_each_call_makes_half_a_call_a_second_and_no_more() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let mut call_at = |moment| {
+            let half = key(1, "http://127.0.0.1:1", 0.5);
+            let client = registry.quota(half, None, now + moment, unknown);
+            let turn = add(&client).turn_at(moment);
+            if turn == Turn::Ready {
+                add(&client).send_at(moment).answered_at(moment);
+            }
+            turn
+        };
+        assert_eq!(call_at(ms(0)), Turn::Ready);
+        assert_eq!(call_at(ms(1)), Turn::WaitUntil(ms(2_004)));
+        assert_eq!(call_at(ms(2_003)), Turn::WaitUntil(ms(2_004)));
+        assert_eq!(call_at(ms(2_004)), Turn::Ready);
+    }
+
+    #[test]
+    fn a_slow_quota_is_kept_for_longer_than_its_calls_count() {
+        let now = start();
+        let mut registry = Registry::new(now);
+        let slow = registry.quota(key(1, "http://127.0.0.1:1", 0.001), None, now, unknown);
+        add(&slow).send_at(ms(0)).answered_at(ms(0));
+        drop(slow);
+        let mut apps_with_another = |number, after| {
+            let another = key(number, "http://127.0.0.1:1", 1);
+            registry.quota(another, None, now + after, unknown);
+            let apps = registry.quotas.keys().map(|key| key.sdkappid);
+            apps.collect::<Vec<_>>()
+        };
+        assert_eq!(apps_with_another(2, ms(1_008_999)), [1, 2]);
+        assert_eq!(apps_with_another(3, ms(1_009_000)), [3]);
     }
 }

@@ -1,13 +1,13 @@
 //! The settings of a client, checked together when it is built.
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
 use imtag_core::{
-    Generation, Identifier, InvalidIdentifier, InvalidSdkAppId, Limits, Region, Rules, SdkAppId,
+    CallRate, Generation, Identifier, InvalidCallRate, InvalidIdentifier, InvalidSdkAppId, Limits,
+    Region, Rules, SdkAppId,
 };
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
@@ -25,7 +25,7 @@ pub struct ClientBuilder {
     place: Option<Place>,
     generation: Generation,
     limits: Limits,
-    calls_per_second: Option<u32>,
+    calls_per_second: Option<f64>,
     fresh_start: Option<bool>,
     connect_timeout: Duration,
     timeout: Duration,
@@ -63,11 +63,9 @@ pub enum SettingsError {
     /// The endpoint cannot be used.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
-    /// No call could be made, or more than any app may make.
-    #[error(
-        "{0} calls per second: set 1 to {MOST_CALLS_PER_SECOND}, this process's share of the app's quota"
-    )]
-    CallsPerSecond(u32),
+    /// No call could be made, or more than any app may make, or the number is finer than 0.001.
+    #[error(transparent)]
+    CallsPerSecond(#[from] InvalidCallRate),
     /// A time limit of zero.
     #[error("the {0} is zero: set the time that may pass, or leave it out for the default")]
     NoTime(&'static str),
@@ -86,9 +84,6 @@ pub enum SettingsError {
     #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
     NoCertificate(PathBuf),
 }
-
-/// More than any app has: a larger number is a mistake.
-const MOST_CALLS_PER_SECOND: u32 = 100_000;
 
 fn sentences(errors: &[SettingsError]) -> String {
     let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -164,11 +159,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls per second of each operation that this process may make; default: the limits' (100). The processes of
-    /// an app share its quota: give each its part. Clients of one process with the same app, endpoint and calls per
-    /// second share it, whether they live at once or one after the other; those with others have a quota of their own.
-    pub fn calls_per_second(mut self, calls: u32) -> Self {
-        self.calls_per_second = Some(calls);
+    /// Calls per second of each operation that this process may make: 0.001 to 100000, with at most three decimals;
+    /// default: the limits' (100). From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call
+    /// in any 1 / calls seconds (0.5: one in 2 s).
+    ///
+    /// The processes of an app share its quota: give each its part. Clients of one process with the same app, endpoint
+    /// and calls per second share it, whether they live at once or one after the other; those with others have a quota
+    /// of their own.
+    pub fn calls_per_second(mut self, calls: impl Into<f64>) -> Self {
+        self.calls_per_second = Some(calls.into());
         self
     }
 
@@ -210,7 +209,7 @@ impl ClientBuilder {
         }
         let calls_per_second = self
             .calls_per_second
-            .unwrap_or(self.limits.calls_per_second);
+            .unwrap_or(f64::from(self.limits.calls_per_second));
         let settings = Settings {
             sdkappid: SdkAppId::new(self.sdkappid)?,
             identifier: Identifier::new(self.identifier)?,
@@ -224,9 +223,7 @@ impl ClientBuilder {
                 generation: self.generation,
                 limits: self.limits,
             },
-            calls_per_second: NonZeroU32::new(calls_per_second)
-                .filter(|calls| calls.get() <= MOST_CALLS_PER_SECOND)
-                .ok_or(SettingsError::CallsPerSecond(calls_per_second))?,
+            calls_per_second: CallRate::try_from(calls_per_second)?,
             fresh_start: self.fresh_start,
             connect_timeout: some_time(self.connect_timeout, "connect timeout")?,
             timeout: some_time(self.timeout, "timeout")?,
@@ -306,6 +303,8 @@ mod tests {
     fn each_setting_that_cannot_be_used_says_what_to_set() {
         let missing = std::env::temp_dir().join("imtag-no-such-file.pem");
         let no_certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let mut no_calls = Limits::DOCUMENTED;
+        no_calls.calls_per_second = 0;
         let mut nowhere = builder();
         nowhere.place = None;
         for (builder, expected) in [
@@ -316,11 +315,19 @@ mod tests {
             ),
             (
                 builder().calls_per_second(0),
-                "0 calls per second: set 1 to 100000",
+                "0 calls per second: set 0.001 to 100000, with at most three decimals",
+            ),
+            (
+                builder().calls_per_second(f64::NAN),
+                "NaN calls per second: set 0.001 to 100000",
             ),
             (
                 builder().calls_per_second(100_001),
-                "100001 calls per second",
+                "100001 calls per second: set 0.001 to 100000",
+            ),
+            (
+                builder().limits(no_calls),
+                "0 calls per second: set 0.001 to 100000",
             ),
             (builder().timeout(Duration::ZERO), "the timeout is zero"),
             (
@@ -340,6 +347,8 @@ mod tests {
             let refusal = refusal(builder);
             assert!(refusal.contains(expected), "{refusal}");
         }
+        assert!(builder().calls_per_second(0.001).build().is_ok());
+        assert!(builder().calls_per_second(2.5).build().is_ok());
         assert!(builder().calls_per_second(1).build().is_ok());
         assert!(builder().calls_per_second(100_000).build().is_ok());
     }

@@ -8,11 +8,11 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::sync::MutexGuard;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use imtag_core::CallRate;
 use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 
 use crate::wait::{Lock, WaitEnd, WaitScope};
@@ -34,7 +34,7 @@ struct State {
 
 impl RateLimiter {
     /// `since`: when this process began to know of all calls sent.
-    pub(crate) fn new(calls_per_second: NonZeroU32, since: Instant) -> RateLimiter {
+    pub(crate) fn new(calls_per_second: CallRate, since: Instant) -> RateLimiter {
         RateLimiter {
             origin: since,
             state: Lock::new(State {
@@ -224,14 +224,18 @@ mod tests {
         WaitScope::until(deadline_after(timeout))
     }
 
+    fn rate(calls_per_second: f64) -> CallRate {
+        CallRate::try_from(calls_per_second).unwrap()
+    }
+
     fn one_a_second() -> RateLimiter {
-        RateLimiter::new(NonZeroU32::MIN, Instant::now())
+        RateLimiter::new(rate(1.0), Instant::now())
     }
 
     /// What the quota says of a second call, beside one that is under way.
     fn turn_of_a_second_call(known_for: Duration) -> Turn {
         let since = Instant::now().checked_sub(known_for).unwrap();
-        let limiter = RateLimiter::new(NonZeroU32::new(100).unwrap(), since);
+        let limiter = RateLimiter::new(rate(100.0), since);
         let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         limiter.state().quota.turn(known_for)
     }
@@ -241,10 +245,7 @@ mod tests {
         assert_eq!(turn_of_a_second_call(Duration::from_secs(2)), Turn::Ready);
         let slot = Turn::WaitUntil(Duration::from_millis(110));
         // an origin that is now: the clock has not come as far as the first slot
-        let limiter = RateLimiter::new(
-            NonZeroU32::new(100).unwrap(),
-            Instant::now() + Duration::from_secs(60),
-        );
+        let limiter = RateLimiter::new(rate(100.0), Instant::now() + Duration::from_secs(60));
         let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         assert_eq!(limiter.state().quota.turn(Duration::ZERO), slot);
     }

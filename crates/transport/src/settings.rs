@@ -1,10 +1,9 @@
 //! The checked settings of a client.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
-use imtag_core::{Identifier, Rules, SdkAppId};
+use imtag_core::{CallRate, Identifier, Rules, SdkAppId};
 
 use crate::http::Roots;
 use crate::{Credentials, Endpoint};
@@ -17,7 +16,7 @@ pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) roots: Option<Roots>,
     pub(crate) rules: Rules,
-    pub(crate) calls_per_second: NonZeroU32,
+    pub(crate) calls_per_second: CallRate,
     pub(crate) fresh_start: Option<bool>,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,

@@ -62,7 +62,7 @@ class Client:
         region: Text | None = None,
         endpoint: Text | None = None,
         generation: Text | None = None,
-        calls_per_second: int | None = None,
+        calls_per_second: float | None = None,
         fresh_start: bool | None = None,
         timeout: float | None = None,
         connect_timeout: float | None = None,
@@ -83,8 +83,10 @@ class Client:
                              jakarta, mumbai, saudi-arabia; or
         endpoint             an address in its place: https://host[:port], or http:// with a loopback address
         generation           of the service's paths: all_member_push (default) or timpush
-        calls_per_second     of each operation, 1 to 100000 (100); an app's processes share its quota: give each a part,
-                             which its clients with the same app, endpoint and calls_per_second share
+        calls_per_second     of each operation, 0.001 to 100000 with at most three decimals (100): from 1 on so many
+                             whole calls in any second (2.5: two), below 1 one call in any 1 / calls_per_second seconds
+                             (0.5: one in 2 s); an app's processes share its quota: give each a part, which its clients
+                             with the same app, endpoint and calls_per_second share
         fresh_start          True: no other process of the app called in the last second, so no call is held back;
                              None: they come one by one until this process has run for 1.1 s; False: for 1.1 s
                              from the making of this process' first client, as a process that exec has replaced

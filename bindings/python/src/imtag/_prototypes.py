@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_bool, c_char_p, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import c_bool, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 
@@ -45,7 +45,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "im_config_set_region": (_STATUS, (_HANDLE, Str)),
     "im_config_set_endpoint": (_STATUS, (_HANDLE, Str)),
     "im_config_set_generation": (_STATUS, (_HANDLE, Str)),
-    "im_config_set_calls_per_second": (_STATUS, (_HANDLE, c_uint32)),
+    "im_config_set_calls_per_second": (_STATUS, (_HANDLE, c_double)),
     "im_config_set_connect_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
     "im_config_set_timeout_ms": (_STATUS, (_HANDLE, c_uint64)),
     "im_config_set_max_attempts": (_STATUS, (_HANDLE, c_uint32)),

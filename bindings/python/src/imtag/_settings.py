@@ -32,7 +32,7 @@ class Settings:
     region: Text | None
     endpoint: Text | None
     generation: Text | None
-    calls_per_second: int | None
+    calls_per_second: float | None
     fresh_start: bool | None
     timeout: float | None
     connect_timeout: float | None
@@ -72,10 +72,10 @@ class Settings:
             lib.im_config_set_credential_callback(config, supplier.callback, None, None)
         for name in ("secret_key", "usersig", "region", "endpoint", "generation"):
             self._set_text(config, name)
-        for name in ("calls_per_second", "max_attempts"):
-            value = getattr(self, name)
-            if value is not None:
-                getattr(lib, f"im_config_set_{name}")(config, number(value, name, 32))
+        if self.calls_per_second is not None:
+            lib.im_config_set_calls_per_second(config, decimal(self.calls_per_second, "calls_per_second"))
+        if self.max_attempts is not None:
+            lib.im_config_set_max_attempts(config, number(self.max_attempts, "max_attempts", 32))
         if self.fresh_start is not None:
             if not isinstance(self.fresh_start, bool):
                 raise TypeError(f"fresh_start: {type(self.fresh_start).__name__}, expected bool")
@@ -100,6 +100,16 @@ class Settings:
         if getattr(self, name) is not None:
             text = encoded(getattr(self, name), name)  # no local has it when that fails: tracebacks may show them
             getattr(lib, f"im_config_set_{name}")(config, string(text))
+
+
+def decimal(value: object, name: str) -> float:
+    """Return a float, whose range is the library's to judge."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}: {type(value).__name__}, expected int or float")
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 308 digits
+        return float("inf") if value > 0 else float("-inf")
 
 
 def number(value: object, name: str, bits: int) -> int:

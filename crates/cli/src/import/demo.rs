@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use imtag_core::Limits;
+use imtag_core::{CallRate, Limits};
 use imtag_emulator::Emulator;
 use imtag_transport::Client;
 use tempfile::{NamedTempFile, TempDir};
@@ -24,10 +24,9 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn start() -> Result<Demo, CommandError> {
-        let calls_per_second = Limits::DOCUMENTED.calls_per_second;
         let emulator = Emulator::builder()
             .tls(true)
-            .calls_per_second(calls_per_second)
+            .calls_per_second(Limits::DOCUMENTED.calls_per_second)
             .start()
             .map_err(|error| CommandError::emulator(&error))?;
         let written = NamedTempFile::new().and_then(|mut file| {
@@ -49,7 +48,7 @@ impl Demo {
         Ok(Demo {
             connection: Connection {
                 client,
-                calls_per_second,
+                calls_per_second: CallRate::default(),
             },
             endpoint: emulator.endpoint(),
             _emulator: emulator,
@@ -74,7 +73,7 @@ impl Demo {
         } = self;
         format!(
             "demo      an emulator of the service at {endpoint}: TLS, UserSig checked, {} a second",
-            count(connection.calls_per_second, "call", "calls")
+            count(f64::from(connection.calls_per_second), "call", "calls")
         )
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use imtag_core::CallRate;
 use imtag_transport::Effect;
 use serde::Serialize;
 
@@ -45,14 +46,14 @@ struct DryRun {
     #[serde(skip)]
     totals: Totals,
     #[serde(skip)]
-    calls_per_second: u32,
+    calls_per_second: CallRate,
 }
 
 impl Read {
     /// Says what would be sent. All bad rows go into `list`, where one is asked for.
     pub(crate) fn show(
         mut self,
-        calls_per_second: u32,
+        calls_per_second: CallRate,
         list: Option<&Path>,
         output: Output,
     ) -> Result<Exit, CommandError> {
@@ -121,10 +122,10 @@ fn failures(
 }
 
 /// Each operation has a quota of its own, so that they go on side by side.
-fn seconds(totals: &Totals, calls_per_second: u32) -> f64 {
+fn seconds(totals: &Totals, calls_per_second: CallRate) -> f64 {
     #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
     let requests = totals.longest_operation() as f64;
-    super::rounded(requests / f64::from(calls_per_second))
+    super::rounded(requests / calls_per_second.admitted_per_second())
 }
 
 impl Show for DryRun {
@@ -150,7 +151,7 @@ impl Show for DryRun {
         writeln!(
             out,
             "dry run   nothing was sent; at {} a second it takes {:.2} s",
-            count(self.calls_per_second, "call", "calls"),
+            count(self.calls_per_second.admitted_per_second(), "call", "calls"),
             self.seconds_at_full_quota
         )?;
         write_left_out(&self.left_out, out)?;

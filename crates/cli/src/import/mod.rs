@@ -357,7 +357,8 @@ impl Run<'_> {
     /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole
     /// second's, and a run of some seconds may make a few more calls than its length says, which is no more than all.
     fn utilisation(&self, charged: u64, seconds: f64) -> f64 {
-        let quota = f64::from(self.connection.calls_per_second) * seconds.max(1.0);
+        let rate = self.connection.calls_per_second;
+        let quota = rate.admitted_per_second() * seconds.max(rate.window().as_secs_f64());
         #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
         rounded((charged as f64 / quota).min(1.0))
     }

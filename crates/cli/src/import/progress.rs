@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use imtag_core::CallRate;
 use imtag_transport::Progress as Sent;
 
 use super::journal::Settled;
@@ -58,9 +59,9 @@ impl Progress {
     }
 
     /// Of users who are sent; some may be settled already. Shown once it is started, or some are sent.
-    pub(crate) fn of_sending(users: u64, settled: &Settled, calls_at_most: u32) -> Progress {
+    pub(crate) fn of_sending(users: u64, settled: &Settled, quota: CallRate) -> Progress {
         let before = settled.done() + settled.failed();
-        Progress::new(Stage::Sending(Meter::new(users, before, calls_at_most)))
+        Progress::new(Stage::Sending(Meter::new(users, before, quota)))
     }
 
     fn new(stage: Stage) -> Progress {

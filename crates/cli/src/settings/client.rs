@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imtag_core::{Generation, Identifier, Limits, Region, Rules, SdkAppId, UserSig};
+use imtag_core::{CallRate, Generation, Identifier, Region, Rules, SdkAppId, UserSig};
 use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint};
 
 use super::app::secret_key;
@@ -19,13 +19,13 @@ const PLACES: &[SettingId] = &[SettingId::Region, SettingId::Endpoint];
 /// A client, and its share of the quota.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) calls_per_second: u32,
+    pub(crate) calls_per_second: CallRate,
 }
 
 /// What an app may send, and how often.
 pub(crate) struct Terms {
     pub(crate) rules: Rules,
-    pub(crate) calls_per_second: u32,
+    pub(crate) calls_per_second: CallRate,
 }
 
 /// Where the service is.
@@ -39,15 +39,13 @@ impl Settings {
     pub(crate) fn client(self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
         let mut problems = self.problems.clone();
         let builder = self.builder(timeout, &mut problems);
-        let calls_per_second = self
-            .calls_per_second(&mut problems)
-            .unwrap_or(Limits::DOCUMENTED.calls_per_second);
-        let client = builder
-            .map(|builder| builder.calls_per_second(calls_per_second))
-            .and_then(|builder| self.build(builder, &mut problems));
-        let connection = client.map(|client| Connection {
-            client,
-            calls_per_second,
+        let calls_per_second = self.share_of_quota(&mut problems);
+        let connection = builder.zip(calls_per_second).and_then(|(builder, calls)| {
+            let client = self.build(builder.calls_per_second(calls), &mut problems)?;
+            Some(Connection {
+                client,
+                calls_per_second: calls,
+            })
         });
         whole(connection, problems)
     }
@@ -82,26 +80,24 @@ impl Settings {
     pub(crate) fn terms(self) -> Result<Terms, SettingsError> {
         let mut problems = self.problems.clone();
         let generation = self.may(SettingId::Generation, str::parse, &mut problems);
-        let calls_per_second = self.calls_per_second(&mut problems);
-        let terms = Terms {
-            rules: Rules::for_generation(generation.unwrap_or_default()),
-            calls_per_second: calls_per_second.unwrap_or(Limits::DOCUMENTED.calls_per_second),
-        };
-        whole(Some(terms), problems)
+        let terms = self
+            .share_of_quota(&mut problems)
+            .map(|calls_per_second| Terms {
+                rules: Rules::for_generation(generation.unwrap_or_default()),
+                calls_per_second,
+            });
+        whole(terms, problems)
     }
 
-    /// This process's share of the quota, if it is set.
-    pub(super) fn calls_per_second(&self, problems: &mut Vec<Problem>) -> Option<u32> {
-        let calls = |text: &str| match text.parse() {
-            Ok(calls) if calls > 0 => Ok(calls),
-            _ => Err(format!(
-                "{text:?} is not a whole number of calls, 1 or more"
-            )),
-        };
-        self.may(SettingId::CallsPerSecond, calls, problems)
+    /// This process's share of the quota.
+    fn share_of_quota(&self, problems: &mut Vec<Problem>) -> Option<CallRate> {
+        match self.get(SettingId::CallsPerSecond) {
+            Some(given) => super::parsed(&given, str::parse, problems),
+            None => Some(CallRate::default()),
+        }
     }
 
-    /// What is left for the builder to find wrong is the CA file, or a number of calls that no app has.
+    /// What is left for the builder to find wrong is the CA file.
     fn build(&self, builder: ClientBuilder, problems: &mut Vec<Problem>) -> Option<Client> {
         let ca_file = self.get(SettingId::CaFile);
         let builder = match &ca_file {
@@ -112,13 +108,7 @@ impl Settings {
             Ok(client) => return Some(client),
             Err(refused) => refused,
         };
-        let at_fault = match &refused {
-            imtag_transport::SettingsError::CallsPerSecond(_) => {
-                self.get(SettingId::CallsPerSecond)
-            }
-            _ => ca_file,
-        };
-        let name = at_fault.map_or("settings".to_owned(), |given| given.name);
+        let name = ca_file.map_or("settings".to_owned(), |given| given.name);
         problems.push(Problem::wrong(name, refused));
         None
     }

@@ -14,7 +14,7 @@ use super::access;
 use super::error::{Problem, SettingsError};
 use super::layer::{Layer, Place};
 use super::similar::similar_key;
-use super::table::SETTINGS;
+use super::table::{SETTINGS, SettingId};
 
 /// The variable that names the file, as `--config` does.
 pub(crate) const VARIABLE: &str = "IMTAG_CONFIG";
@@ -81,10 +81,18 @@ fn parse(text: &str, path: PathBuf, problems: &mut Vec<Problem>) -> Result<Layer
         match value {
             Value::String(text) => layer.set(setting.id, text),
             Value::Integer(number) => layer.set(setting.id, number.to_string()),
+            // with an exponent where Display would write 300 digits
+            Value::Float(number) if setting.id == SettingId::CallsPerSecond => {
+                layer.set(setting.id, format!("{number:?}"));
+            }
             Value::Boolean(on) if setting.is_switch() => layer.set(setting.id, on.to_string()),
             _ if setting.is_switch() => problems.push(Problem::wrong(
                 layer.place.name_of(setting),
                 "it is neither true nor false",
+            )),
+            _ if setting.id == SettingId::CallsPerSecond => problems.push(Problem::wrong(
+                layer.place.name_of(setting),
+                "it is neither a text nor a number",
             )),
             _ => problems.push(Problem::wrong(
                 layer.place.name_of(setting),
@@ -102,7 +110,6 @@ fn parse(text: &str, path: PathBuf, problems: &mut Vec<Problem>) -> Result<Layer
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::SettingId;
     use super::*;
 
     fn parsed(text: &str) -> (Result<Layer, SettingsError>, Vec<Problem>) {
@@ -118,6 +125,32 @@ mod tests {
         assert_eq!(layer.get(SettingId::SdkAppId), Some("1400000000"));
         assert_eq!(layer.get(SettingId::Region), Some("tokyo"));
         assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn calls_per_second_may_be_a_fraction_and_nothing_else_may() {
+        for (text, expected) in [
+            ("calls_per_second = 0.5", "0.5"),
+            ("calls_per_second = \"0.5\"", "0.5"),
+            ("calls_per_second = 2.0", "2.0"),
+            ("calls_per_second = 2", "2"),
+            ("calls_per_second = nan", "NaN"),
+            ("calls_per_second = 1e300", "1e300"),
+        ] {
+            let (layer, problems) = parsed(text);
+            let layer = layer.ok().unwrap();
+            assert_eq!(layer.get(SettingId::CallsPerSecond), Some(expected));
+            assert!(problems.is_empty());
+        }
+        let (_, problems) = parsed("calls_per_second = [1]\nsdkappid = 1.5\n");
+        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "calls_per_second in config.toml: it is neither a text nor a number",
+                "sdkappid in config.toml: it is neither a text nor a whole number"
+            ]
+        );
     }
 
     #[test]

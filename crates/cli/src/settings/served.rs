@@ -1,6 +1,6 @@
 //! The app that an emulator serves: what is set, and for the rest the emulator's own.
 
-use imtag_core::{Identifier, SdkAppId, SecretKey};
+use imtag_core::{CallRate, Identifier, InvalidCallRate, SdkAppId, SecretKey};
 
 use super::app::{KEYS, secret_key};
 use super::error::SettingsError;
@@ -26,8 +26,23 @@ impl Settings {
             sdkappid: self.may(SettingId::SdkAppId, str::parse, &mut problems),
             identifier: self.may(SettingId::Identifier, str::parse, &mut problems),
             key: key.and_then(|given| secret_key(&given, &mut problems)),
-            calls_per_second: self.calls_per_second(&mut problems),
+            calls_per_second: self.may(SettingId::CallsPerSecond, whole_calls, &mut problems),
         };
         whole(Some(served), problems)
+    }
+}
+
+/// The emulator counts as the service does, whole calls in each second. A client's fraction in the same place is no
+/// quota of an app.
+fn whole_calls(text: &str) -> Result<u32, String> {
+    let rate: CallRate = text
+        .parse()
+        .map_err(|error: InvalidCallRate| error.to_string())?;
+    if CallRate::try_from(f64::from(rate.calls().get())) == Ok(rate) {
+        Ok(rate.calls().get())
+    } else {
+        Err(format!(
+            "{rate} calls per second: the emulator counts whole calls: set 1 to 100000, the app's quota"
+        ))
     }
 }

@@ -94,7 +94,7 @@ pub(crate) const SETTINGS: [Setting; 11] = [
     open(SettingId::Region, "region", "region", "IMTAG_REGION", "REGION", "", "the app's data centre, as the console shows it: `china`, `singapore`, `seoul` …"),
     open(SettingId::Endpoint, "endpoint", "endpoint", "IMTAG_ENDPOINT", "URL", "", "an address in place of the region's: https://host:port, or http:// on this machine"),
     open(SettingId::Generation, "generation", "generation", "IMTAG_GENERATION", "NAME", "all_member_push", "the paths to call: `all_member_push` or `timpush`"),
-    open(SettingId::CallsPerSecond, "calls_per_second", "calls-per-second", "IMTAG_CALLS_PER_SECOND", "NUMBER", "100", "this process's share of the app's quota"),
+    open(SettingId::CallsPerSecond, "calls_per_second", "calls-per-second", "IMTAG_CALLS_PER_SECOND", "NUMBER", "100", "this process's share of the app's quota, 0.001 to 100000: 0.5 is one call in 2 s, 2.5 is two in any second"),
     open(SettingId::FreshStart, "fresh_start", "fresh-start", "IMTAG_FRESH_START", SWITCH, "false", "`true`: no other process of the app called in the last second, so no call is held back at the start"),
     open(SettingId::CaFile, "ca_file", "ca-file", "IMTAG_CA_FILE", "FILE", "public roots", "certificates (PEM) to trust in place of the public ones"),
 ];

@@ -99,7 +99,7 @@ fn everything_that_is_wrong_is_named_at_once_by_its_variable() {
         "IMTAG_SECRET_KEY: the secret key is empty",
         "IMTAG_REGION: unknown region \"mars\": use one of china, singapore",
         "IMTAG_GENERATION: unknown generation \"v5\"",
-        "IMTAG_CALLS_PER_SECOND: \"many\" is not a whole number",
+        "IMTAG_CALLS_PER_SECOND: \"many\" calls per second: set 0.001 to 100000",
         "IMTAG_FRESH_START: \"yes\" is neither true nor false",
     ] {
         assert!(refusal.contains(part), "{part}: {refusal}");

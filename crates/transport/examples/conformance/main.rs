@@ -43,6 +43,15 @@ fn outcome_of(case: &Value) -> Result<Value, NotACase> {
     }
 }
 
+/// A number, or as a text one that JSON cannot say: `NaN`.
+fn calls_per_second(settings: &Map<String, Value>) -> Result<Option<f64>, Unusable> {
+    let Some(value) = settings.get("calls_per_second") else {
+        return Ok(None);
+    };
+    let text = value.as_str().map(str::parse).transpose()?;
+    Ok(text.or(value.as_f64()))
+}
+
 fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     let text = |name: &str| settings.get(name).and_then(Value::as_str);
     let number = |name: &str| settings.get(name).and_then(Value::as_u64);
@@ -61,7 +70,7 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     if let Some(generation) = text("generation") {
         builder = builder.generation(generation.parse()?);
     }
-    if let Some(calls) = small("calls_per_second")? {
+    if let Some(calls) = calls_per_second(settings)? {
         builder = builder.calls_per_second(calls);
     }
     if let Some(fresh_start) = settings.get("fresh_start").and_then(Value::as_bool) {

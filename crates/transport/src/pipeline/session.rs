@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, process};
 
 use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
-use imtag_core::{Change, Effect, InvalidChange};
+use imtag_core::{CallRate, Change, Effect, InvalidChange};
 
 use crate::change_error::{ChangeCause, ChangeError};
 use crate::pipeline::health::RunError;
@@ -34,8 +34,8 @@ pub(crate) struct Sending {
 
 /// The most requests that are under way at once. A round trip of 0.5 s needs half of the calls per second: 50 of 100, and
 /// at least 64. More than 512 threads are too many for a process.
-pub(crate) fn max_threads(calls_per_second: u32) -> usize {
-    usize::try_from(calls_per_second / 2)
+pub(crate) fn max_threads(calls_per_second: CallRate) -> usize {
+    usize::try_from(calls_per_second.calls().get() / 2)
         .unwrap_or(usize::MAX)
         .clamp(64, 512)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use imtag_core::CallRate;
 use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 
 /// How a client decides when to send.
@@ -29,7 +30,7 @@ pub(super) enum Client {
 }
 
 impl Client {
-    pub(super) fn start(pace: Pace, calls_per_second: NonZeroU32, now: Duration) -> Client {
+    pub(super) fn start(pace: Pace, calls_per_second: CallRate, now: Duration) -> Client {
         match pace {
             Pace::Rule => Client::Rule {
                 quota: Box::new(Quota::new(calls_per_second, now)),

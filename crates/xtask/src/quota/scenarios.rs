@@ -7,6 +7,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use imtag_core::CallRate;
+
 use super::client::Pace;
 use super::path::{Path, Trouble};
 use super::service::Window;
@@ -207,11 +209,10 @@ fn plain(round_trip: Duration, jitter: Duration) -> Scenario {
         jitter,
         trouble: Trouble::None,
     };
-    let calls_per_second = calls(100);
     Scenario {
         name: format!("round trip {}, jitter {}", text(round_trip), text(jitter)),
         setting: Setting {
-            calls_per_second,
+            calls_per_second: CallRate::default(),
             pace: Pace::Rule,
             path,
             clock_ppm: 0,
@@ -224,7 +225,8 @@ fn plain(round_trip: Duration, jitter: Duration) -> Scenario {
 
 fn of_quota(calls_per_second: u32) -> Scenario {
     let mut scenario = plain(ms(50), ms(20));
-    scenario.setting.calls_per_second = calls(calls_per_second);
+    scenario.setting.calls_per_second =
+        CallRate::try_from(f64::from(calls_per_second)).unwrap_or_default();
     scenario.but(format!("quota {calls_per_second}"))
 }
 

@@ -6,9 +6,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
+use imtag_core::CallRate;
 use imtag_core::quota::{Turn, Verdict};
 
 use super::client::{Client, Pace};
@@ -26,7 +26,7 @@ const LIFE: [Duration; 2] = [Duration::from_millis(19_500), Duration::from_milli
 /// What is simulated, apart from window and seed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
-    pub(super) calls_per_second: NonZeroU32,
+    pub(super) calls_per_second: CallRate,
     pub(super) pace: Pace,
     pub(super) path: Path,
     /// How much the service's clock is fast; negative: slow.
@@ -85,7 +85,7 @@ pub(super) fn run(setting: Setting, window: Window, seed: u64) -> Figures {
     let mut simulation = Simulation {
         setting,
         rng,
-        service: Service::new(calls_per_second.get(), window, clock),
+        service: Service::new(calls_per_second.calls().get(), window, clock),
         client: None,
         calls: 0,
         now: Duration::ZERO,
@@ -101,7 +101,7 @@ pub(super) fn run(setting: Setting, window: Window, seed: u64) -> Figures {
         simulation.now = at;
         simulation.happen(event);
     }
-    let admitted = f64::from(calls_per_second.get()) * DURATION.as_secs_f64();
+    let admitted = calls_per_second.admitted_per_second() * DURATION.as_secs_f64();
     Figures {
         utilisation: simulation.service.accepted as f64 / admitted * 100.0,
         rejections: simulation.service.rejected,

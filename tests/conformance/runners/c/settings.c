@@ -45,8 +45,10 @@ static im_status set_generation(im_config *config, const cJSON *value) {
     return im_config_set_generation(config, text_of(value));
 }
 
+/* A number, or as a text one that JSON cannot say: NaN. */
 static im_status set_calls_per_second(im_config *config, const cJSON *value) {
-    return im_config_set_calls_per_second(config, (uint32_t)number_of(value));
+    const char *text = cJSON_GetStringValue(value);
+    return im_config_set_calls_per_second(config, text ? strtod(text, NULL) : cJSON_GetNumberValue(value));
 }
 
 static im_status set_fresh_start(im_config *config, const cJSON *value) {

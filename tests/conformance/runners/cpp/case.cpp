@@ -2,6 +2,8 @@
 
 #include "case.hpp"
 
+#include <string>
+
 using nlohmann::json;
 using std::chrono::milliseconds;
 
@@ -70,7 +72,7 @@ imtag::config config(const json& settings) {
         else if (name == "generation")
             made.generation(text(value));
         else if (name == "calls_per_second")
-            made.calls_per_second(value);
+            made.calls_per_second(value.is_string() ? std::stod(value.get<std::string>()) : value.get<double>());
         else if (name == "fresh_start")
             made.fresh_start(value);
         else if (name == "timeout_ms")

@@ -5,6 +5,8 @@ package main
 import (
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 
 	imtag "github.com/libimtag/libimtag/bindings/go"
@@ -26,7 +28,7 @@ type settings struct {
 	Region         string         `json:"region"`
 	Endpoint       string         `json:"endpoint"`
 	Generation     string         `json:"generation"`
-	CallsPerSecond uint32         `json:"calls_per_second"`
+	CallsPerSecond decimal        `json:"calls_per_second"`
 	FreshStart     bool           `json:"fresh_start"`
 	Timeout        milliseconds   `json:"timeout_ms"`
 	ConnectTimeout milliseconds   `json:"connect_timeout_ms"`
@@ -60,6 +62,15 @@ type milliseconds int64
 
 func (m milliseconds) duration() time.Duration { return time.Duration(m) * time.Millisecond }
 
+// decimal is a number, or as a text one that JSON cannot say: NaN.
+type decimal float64
+
+func (d *decimal) UnmarshalJSON(data []byte) error {
+	value, err := strconv.ParseFloat(strings.Trim(string(data), `"`), 64)
+	*d = decimal(value)
+	return err
+}
+
 // text is a string, or the bytes of {"hex": "61ff"}.
 type text string
 
@@ -85,7 +96,7 @@ func (s settings) config() imtag.Config {
 		Region:         s.Region,
 		Endpoint:       s.Endpoint,
 		Generation:     s.Generation,
-		CallsPerSecond: s.CallsPerSecond,
+		CallsPerSecond: float64(s.CallsPerSecond),
 		FreshStart:     s.FreshStart,
 		Timeout:        s.Timeout.duration(),
 		ConnectTimeout: s.ConnectTimeout.duration(),

@@ -42,6 +42,8 @@ def outcome_of(case: dict[str, Any]) -> dict[str, Any]:
 def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
     """Turn a case's settings into those of the package."""
     settings = milliseconds_gone(settings)
+    if isinstance(settings.get("calls_per_second"), str):  # a number that JSON cannot say: NaN
+        settings["calls_per_second"] = float(settings["calls_per_second"])
     callback = settings.get("credential_callback")
     if callback is not None:
         settings["credential_callback"] = supplier(callback)

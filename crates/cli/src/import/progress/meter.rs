@@ -1,26 +1,28 @@
 //! What progress says: figures in, a line out, without a clock and without a terminal.
 //!
 //! - Rates are of this run: what earlier runs settled has taken none of its time.
-//! - Calls a second are counted over five seconds, as the quota is one of whole seconds: over less, a burst would look
-//!   like more than the quota.
+//! - Calls a second are counted over five of the quota's windows, which are seconds, or longer where the quota is less
+//!   than one call a second: over less, a burst would look like more than the quota.
 //! - The time left follows from the last half minute, and is not told while nothing is answered.
 //! - A line is never wider than it may be: what matters least is left out first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use imtag_core::CallRate;
+
 use crate::shown::count;
 
-/// What calls a second are counted over.
-const CALLS_OVER: Duration = Duration::from_secs(5);
+/// What calls a second are counted over, in windows of the quota.
+const CALLS_OVER: u32 = 5;
 
 /// What the time left is reckoned from.
 const USERS_OVER: Duration = Duration::from_secs(30);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// After so long without an outcome it is said.
-const SILENCE: Duration = Duration::from_secs(5);
+/// After so long without an outcome, beside the time between two calls, it is said.
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// Columns of a bar.
 const BAR: (usize, usize) = (10, 30);
@@ -28,7 +30,7 @@ const BAR: (usize, usize) = (10, 30);
 /// How far the sending is.
 pub(super) struct Meter {
     users: u64,
-    calls_at_most: u32,
+    quota: CallRate,
     settled: u64,
     failed: u64,
     sent: u64,
@@ -48,7 +50,7 @@ struct Sample {
 
 impl Meter {
     /// Of so many users; earlier runs have settled `before` of them.
-    pub(super) fn new(users: u64, before: u64, calls_at_most: u32) -> Meter {
+    pub(super) fn new(users: u64, before: u64, quota: CallRate) -> Meter {
         let start = Sample {
             at: Duration::ZERO,
             settled: before,
@@ -56,7 +58,7 @@ impl Meter {
         };
         Meter {
             users,
-            calls_at_most,
+            quota,
             settled: before,
             failed: 0,
             sent: 0,
@@ -81,11 +83,8 @@ impl Meter {
         if at >= last + SECOND {
             self.samples.push_back(Sample { at, settled, sent });
         }
-        while self
-            .samples
-            .get(1)
-            .is_some_and(|it| at >= it.at + USERS_OVER)
-        {
+        let needed = USERS_OVER.max(self.calls_over());
+        while self.samples.get(1).is_some_and(|it| at >= it.at + needed) {
             self.samples.pop_front();
         }
     }
@@ -94,9 +93,15 @@ impl Meter {
     pub(super) fn line(&self, at: Duration, width: Option<usize>) -> String {
         let (users, failed) = (self.users, self.failed);
         let calls = self.calls_a_second(at);
-        let share = 100.0 * calls / f64::from(self.calls_at_most);
+        let share = 100.0 * calls / self.quota.admitted_per_second();
         let users = format!("{}/{}", self.settled, count(users, "user", "users"));
-        let calls = count(calls.round(), "call/s", "calls/s");
+        // of a quota below one call a second a whole number would say nothing
+        let parts = if self.quota.window() > SECOND {
+            1_000.0
+        } else {
+            1.0
+        };
+        let calls = count((calls * parts).round() / parts, "call/s", "calls/s");
         let end = self.end(at).map_or(String::new(), |end| format!(", {end}"));
         let percent = 100 * u128::from(self.settled) / u128::from(self.users.max(1));
         let candidates = [
@@ -110,18 +115,22 @@ impl Meter {
         fit(&candidates, Some((self.settled, self.users)), width)
     }
 
+    fn calls_over(&self) -> Duration {
+        CALLS_OVER * self.quota.window()
+    }
+
     fn calls_a_second(&self, at: Duration) -> f64 {
         let calls = |since: &Sample| {
-            let over = at.saturating_sub(since.at).max(SECOND);
+            let over = at.saturating_sub(since.at).max(self.quota.window());
             rate(self.sent - since.sent, over)
         };
         let since = self
             .samples
             .iter()
             .rev()
-            .find(|it| at >= it.at + CALLS_OVER);
+            .find(|it| at >= it.at + self.calls_over());
         let calls = since.or(self.samples.front()).map_or(0.0, calls);
-        calls.min(f64::from(self.calls_at_most))
+        calls.min(self.quota.admitted_per_second())
     }
 
     /// When it will be over, as far as that can be said.
@@ -132,7 +141,7 @@ impl Meter {
             let seconds = wait.as_millis().div_ceil(1_000);
             return Some(format!("some users wait for {seconds} s"));
         }
-        if silence >= SILENCE && self.settled < self.users {
+        if silence >= SILENCE + self.quota.window() && self.settled < self.users {
             return Some(format!("no answer for {}", spell(silence.as_secs())));
         }
         let since = self.samples.front()?;
@@ -239,7 +248,7 @@ mod tests {
 
     /// An import of 100,000 users at a hundred requests of a user a second, so many seconds on.
     fn running(before: u64, until: u64) -> Meter {
-        let mut meter = Meter::new(100_000, before, 100);
+        let mut meter = Meter::new(100_000, before, CallRate::default());
         for tenth in 1..=until * 10 {
             let at = Duration::from_millis(tenth * 100);
             meter.note(at, before + tenth * 10, 3, tenth * 10);
@@ -268,8 +277,31 @@ mod tests {
     }
 
     #[test]
+    fn less_than_a_call_a_second_is_said_as_a_fraction_and_no_silence() {
+        let mut meter = Meter::new(1_000, 0, "0.1".parse().unwrap());
+        meter.note(Duration::from_millis(100), 100, 0, 1);
+        let line = meter.line(Duration::from_secs(9), None);
+        assert!(
+            line.starts_with("100/1000 users, 0.1 calls/s (100 % of the quota), 0 failed, "),
+            "{line}"
+        );
+        for call in 1..10 {
+            let at = Duration::from_secs(10 * call);
+            meter.note(at, 100 * (call + 1), 0, call + 1);
+            let line = meter.line(at + Duration::from_secs(9), None);
+            assert!(line.ends_with(" left"), "{line}");
+            let line = meter.line(at, None);
+            assert!(line.contains(" 0.1 calls/s (100 % of the quota)"), "{line}");
+        }
+        let mut silent = Meter::new(1_000, 0, "0.1".parse().unwrap());
+        silent.note(Duration::from_secs(1), 100, 0, 1);
+        let line = silent.line(Duration::from_secs(15), None);
+        assert!(line.ends_with("no answer for 14 s"), "{line}");
+    }
+
+    #[test]
     fn a_burst_is_never_more_than_the_quota() {
-        let mut meter = Meter::new(100_000, 0, 100);
+        let mut meter = Meter::new(100_000, 0, CallRate::default());
         for (millis, sent) in [(1, 100), (1_001, 200), (2_001, 300), (2_200, 301)] {
             let at = Duration::from_millis(millis);
             meter.note(at, sent, 0, sent);
@@ -290,7 +322,7 @@ mod tests {
 
     #[test]
     fn one_is_no_plural() {
-        let mut meter = Meter::new(1, 0, 100);
+        let mut meter = Meter::new(1, 0, CallRate::default());
         meter.note(seconds(1), 1, 0, 1);
         let line = meter.line(seconds(1), None);
         assert!(
@@ -304,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_known_is_no_silence() {
-        let mut meter = Meter::new(100, 0, 100);
+        let mut meter = Meter::new(100, 0, CallRate::default());
         meter.waits_until(seconds(10));
         assert_eq!(
             meter.line(seconds(6), None),

@@ -89,7 +89,7 @@ impl BatcherOptions {
     /// Starts the batcher. It starts no thread before there is something to send.
     #[must_use]
     pub fn start(self) -> Batcher {
-        let calls_per_second = self.client.parts().0.calls_per_second.get();
+        let calls_per_second = self.client.parts().0.calls_per_second;
         let sending = Sending {
             policy: BatchPolicy {
                 linger: self.linger.min(self.timeout / 2),

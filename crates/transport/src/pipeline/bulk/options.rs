@@ -124,7 +124,7 @@ impl BulkOptions {
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout.min(self.timeout),
             is_run: true,
-            max_threads: max_threads(self.client.parts().0.calls_per_second.get()),
+            max_threads: max_threads(self.client.parts().0.calls_per_second),
             thread_name: "imtag-bulk",
         };
         let session = Session::open(&self.client, sending);
