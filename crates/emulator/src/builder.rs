@@ -110,7 +110,7 @@ impl Builder {
         self
     }
 
-    /// The quota of each route by itself; 100 calls a second if not given.
+    /// The quota of each route by itself, in whole calls of each second, as the service counts; 100 if not given.
     #[must_use]
     pub fn calls_per_second(mut self, calls: u32) -> Builder {
         self.rules.limits.calls_per_second = calls;
