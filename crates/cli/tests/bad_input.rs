@@ -136,6 +136,11 @@ fn wrong_settings_are_named_by_what_set_them() {
         ),
         (
             "--calls-per-second",
+            "-1",
+            "--calls-per-second: -1 calls per second: set 0.001 to 100000",
+        ),
+        (
+            "--calls-per-second",
             "0.0005",
             "--calls-per-second: 0.0005 calls per second: set 0.001 to 100000",
         ),

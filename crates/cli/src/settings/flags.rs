@@ -17,6 +17,8 @@ pub(crate) fn flags() -> impl Iterator<Item = Arg> {
         let arg = Arg::new(setting.name)
             .long(flag)
             .value_name(setting.value)
+            // a number below 0 is the setting's to refuse, with its range
+            .allow_negative_numbers(true)
             .help(format!(
                 "{} [env: {}]{default}",
                 setting.meaning, setting.variable

@@ -46,3 +46,22 @@ fn whole_calls(text: &str) -> Result<u32, String> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emulator_counts_whole_calls_and_says_so_of_a_fraction() {
+        assert_eq!(whole_calls("100"), Ok(100));
+        assert_eq!(whole_calls("1.0"), Ok(1));
+        for fraction in ["0.5", "2.5"] {
+            assert_eq!(
+                whole_calls(fraction),
+                Err(format!(
+                    "{fraction} calls per second: the emulator counts whole calls: set 1 to 100000, the app's quota"
+                ))
+            );
+        }
+    }
+}
