@@ -125,6 +125,7 @@ def expected(parameter: str) -> object:
         "uint32_t": ctypes.c_uint32,
         "uint64_t": ctypes.c_uint64,
         "int32_t": ctypes.c_int32,
+        "double": ctypes.c_double,
         "im_credential_callback": _prototypes.CREDENTIAL_CALLBACK,
         "im_interrupt": _prototypes.INTERRUPT,
         "im_progress": _prototypes.PROGRESS,
