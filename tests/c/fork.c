@@ -239,25 +239,31 @@ static void *keep_calling(void *given) {
     return NULL;
 }
 
-/* At whatever moment of another thread's call: many of them, as they come. */
-static void at_any_moment(void) {
+/* Forks at whatever moment of what other threads do to a client: many of them, as they come. Frees the client. */
+static void forks_beside_threads(im_client *client, void *(*threads_do)(void *busy),
+                                 bool (*child_does)(void *client)) {
     enum { FORKS = 40, THREADS = 2 };
-    im_config *config = emulator_config(&emulator);
-    im_config_set_calls_per_second(config, 100000);
-    struct busy busy = {client_of(config), false, 0};
+    struct busy busy = {client, false, 0};
     pthread_t threads[THREADS];
-    emulator_ask(&emulator, "POST", "/emulator/reset", "");
     for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, keep_calling, &busy);
+        pthread_create(&threads[i], NULL, threads_do, &busy);
     int well = 0;
     for (int i = 0; i < FORKS; i++)
-        well += in_a_child(call_and_free_in_child, busy.client);
+        well += in_a_child(child_does, client);
     busy.enough = true;
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     CHECK(well == FORKS);
     CHECK(busy.failed == 0);
-    im_client_free(busy.client);
+    im_client_free(client);
+}
+
+static void at_any_moment(void) {
+    im_config *config = emulator_config(&emulator);
+    im_config_set_calls_per_second(config, 100000);
+    im_client *client = client_of(config);
+    emulator_ask(&emulator, "POST", "/emulator/reset", "");
+    forks_beside_threads(client, keep_calling, call_and_free_in_child);
 }
 
 static im_client *client_of_the_shared_quota(void) {
@@ -290,20 +296,7 @@ static bool make_clients_in_child(void *parents) {
 
 /* The child's clients share a quota of the child: its parent's may be locked for ever, by a thread that it has not. */
 static void while_other_threads_make_clients(void) {
-    enum { FORKS = 40, THREADS = 2 };
-    struct busy busy = {client_of_the_shared_quota(), false, 0};
-    pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, keep_making_clients, &busy);
-    int well = 0;
-    for (int i = 0; i < FORKS; i++)
-        well += in_a_child(make_clients_in_child, busy.client);
-    busy.enough = true;
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    CHECK(well == FORKS);
-    CHECK(busy.failed == 0);
-    im_client_free(busy.client);
+    forks_beside_threads(client_of_the_shared_quota(), keep_making_clients, make_clients_in_child);
 }
 
 /* In a process that has made no call yet: another thread makes the first, and soon there is a fork. */
