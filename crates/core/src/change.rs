@@ -1,8 +1,8 @@
-//! A change of one user's tags, as bulk runs and batchers take it: of any number of tags, which the schedule then
+//! A change of one user's tags, as bulk runs and batchers take it: of any number of tags, which the plan then
 //! distributes over requests.
 //!
 //! ```text
-//! ChangeRequest ── check, once, by the client's rules ──► Change          goes into the schedule
+//! ChangeRequest ── check, once, by the client's rules ──► Change          goes into the plan
 //!                                                    └──► InvalidChange   has its outcome at once
 //! ```
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::schedule::Slot;
+use crate::plan::Slot;
 use crate::seen::Seen;
 use crate::{Account, Generation, Invalid, Place, Problem, Rules, Tag, Text, UserTags, Violation};
 

@@ -12,13 +12,13 @@ mod object;
 mod operation;
 pub mod outage;
 pub mod packing;
+pub mod plan;
 pub mod quota;
 mod region;
 mod request;
 #[cfg(test)]
 mod request_tests;
 pub mod retry;
-pub mod schedule;
 mod secret;
 mod seen;
 mod text;

@@ -5,7 +5,7 @@
 //! operations and a type here.
 
 use crate::checked::Checked;
-use crate::schedule::Batch;
+use crate::plan::Batch;
 use crate::{Account, ChangeOperation, Invalid, Operation, Rules, Text, UserTags};
 
 /// What all requests share: enough to check one again, to send it, and to read its answer.
@@ -147,7 +147,7 @@ pub enum BatchRequest<'b> {
 }
 
 impl<'b> BatchRequest<'b> {
-    /// `rules`: those of the schedule and of its changes.
+    /// `rules`: those of the plan and of its changes.
     #[must_use]
     pub fn new(rules: &Rules, batch: &'b Batch) -> BatchRequest<'b> {
         let slots = batch.slots();

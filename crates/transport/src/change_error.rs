@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use imtag_core::schedule::{ChangeFailure, FailureCause};
+use imtag_core::plan::{ChangeFailure, FailureCause};
 use imtag_core::{
     Change, ChangeRequest, Code, Effect, Invalid, InvalidChange, Operation, Refusal, RetryClass,
     Scope,

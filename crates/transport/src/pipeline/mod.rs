@@ -1,11 +1,11 @@
-//! The changes of all bulk runs and batchers of a client in this process. There is one schedule for all of them, as an
+//! The changes of all bulk runs and batchers of a client in this process. There is one plan for all of them, as an
 //! account has at most one operation under way, and a [`SessionState`] for each run or batcher.
 //!
 //! ```text
-//! push ──► schedule ──► ready ──► worker: one call ──► settle ──► schedule ──► deliver ──► poll, or a Waiter
+//! push ──► plan ──► ready ──► worker: one call ──► settle ──► plan ──► deliver ──► poll, or a Waiter
 //! ```
 //!
-//! Everything is behind one lock. It is held for the schedule's own steps only: never while a request is sent, and never
+//! Everything is behind one lock. It is held for the plan's own steps only: never while a request is sent, and never
 //! while a thread is unparked. Unlocking flushes events: it delivers outcomes and starts or wakes workers.
 
 pub(crate) mod batcher;
@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use imtag_core::schedule::{Batch, Next, ProducerId, Schedule, Settled, Verdict};
+use imtag_core::plan::{Batch, Next, Plan, ProducerId, Settled, Verdict};
 use imtag_core::{ChangeRequest, Effect, Rules};
 
 use crate::change_error::{ChangeCause, ChangeError};
@@ -131,7 +131,7 @@ pub(crate) struct SessionState {
 
 /// What the lock holds.
 pub(crate) struct Inner {
-    pub(crate) schedule: Schedule<Delivery, ChangeCause>,
+    pub(crate) plan: Plan<Delivery, ChangeCause>,
     pub(crate) sessions: HashMap<ProducerId, SessionState>,
     /// Producers with outcomes to deliver or requests to send.
     ready_producers: BTreeSet<ProducerId>,
@@ -158,7 +158,7 @@ impl Pipeline {
         Pipeline {
             origin: Instant::now(),
             inner: Lock::new(Inner {
-                schedule: Schedule::new(rules),
+                plan: Plan::new(rules),
                 sessions: HashMap::new(),
                 ready_producers: BTreeSet::new(),
                 to_unpark: Vec::new(),
@@ -174,7 +174,7 @@ impl Pipeline {
         }
     }
 
-    /// The schedule's time.
+    /// The plan's time.
     pub(crate) fn now(&self) -> Duration {
         self.origin.elapsed()
     }
@@ -228,7 +228,7 @@ impl Inner {
 
     fn collect_ready(&mut self) -> bool {
         self.ready_producers
-            .append(&mut self.schedule.take_ready_producers());
+            .append(&mut self.plan.take_ready_producers());
         !self.ready_producers.is_empty()
     }
 
@@ -238,7 +238,7 @@ impl Inner {
     }
 
     fn deliver(&mut self, producer: ProducerId) {
-        let settled = self.schedule.take_settled(producer);
+        let settled = self.plan.take_settled(producer);
         if settled.is_empty() {
             return;
         }
@@ -278,7 +278,7 @@ impl Inner {
         if state.is_run() && !state.health.may_begin() {
             return Next::Wait;
         }
-        let next = self.schedule.next(producer, now);
+        let next = self.plan.next(producer, now);
         if matches!(next, Next::Send(_)) {
             self.session(producer).health.begins();
             self.wake_waiters(producer); // there is capacity again
@@ -336,19 +336,19 @@ impl Inner {
         let hurried = state.is_run() || state.flushes > 0 || state.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
         let mut batches = mem::take(&mut state.ready);
-        self.schedule.set_flushing(producer, true);
-        while let Next::Send(batch) = self.schedule.next(producer, pipeline.now()) {
-            self.schedule.admitted(producer, batch.operation());
+        self.plan.set_flushing(producer, true);
+        while let Next::Send(batch) = self.plan.next(producer, pipeline.now()) {
+            self.plan.admitted(producer, batch.operation());
             batches.push_back(batch);
         }
-        self.schedule.set_flushing(producer, hurried);
+        self.plan.set_flushing(producer, hurried);
         if batches.is_empty() {
             self.collect_ready();
             self.ready_producers.remove(&producer); // else flush_events never ends
         }
         for batch in batches {
             let verdict = Verdict::Failed(cause.clone(), Effect::NotApplied);
-            self.schedule.settle(batch, verdict, false, pipeline.now());
+            self.plan.settle(batch, verdict, false, pipeline.now());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, process};
 
-use imtag_core::schedule::{BatchPolicy, ChangeId, ProducerId, Verdict};
+use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId, Verdict};
 use imtag_core::{CallRate, Change, Effect, InvalidChange};
 
 use crate::change_error::{ChangeCause, ChangeError};
@@ -56,7 +56,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn open(client: &Client, sending: Sending) -> Arc<Session> {
         let mut inner = client.pipeline().lock();
-        let producer = inner.schedule.open(sending.policy);
+        let producer = inner.plan.open(sending.policy);
         let session = Arc::new(Session {
             client: client.clone(),
             producer,
@@ -94,7 +94,7 @@ impl Session {
         inner.session(self.producer).counts.taken += 1;
         let now = inner.pipeline.now();
         inner
-            .schedule
+            .plan
             .push(self.producer, change, delivery, deadline, now)
     }
 
@@ -114,7 +114,7 @@ impl Session {
 
     /// True if as many changes wait to be sent as may.
     pub(crate) fn is_full(&self, inner: &Guard<'_>) -> bool {
-        inner.schedule.unsent(self.producer) >= self.sending.policy.capacity
+        inner.plan.unsent(self.producer) >= self.sending.policy.capacity
     }
 
     /// Waits until something changes, or until `until`. Parking may also return early: check and wait again.
@@ -146,9 +146,9 @@ impl Session {
         let now = inner.pipeline.now();
         for batch in std::mem::take(&mut inner.session(self.producer).ready) {
             let not_sent = Verdict::Failed(ChangeCause::Ended(why.clone()), Effect::NotApplied);
-            inner.schedule.settle(batch, not_sent, false, now);
+            inner.plan.settle(batch, not_sent, false, now);
         }
-        inner.schedule.end(self.producer, now);
+        inner.plan.end(self.producer, now);
     }
 
     pub(crate) fn counts(&self, inner: &mut Guard<'_>) -> Counts {
@@ -182,7 +182,7 @@ impl Session {
         if !inner.sessions.contains_key(&self.producer) {
             return 0; // it was abandoned before
         }
-        let unsettled = inner.schedule.unsettled(self.producer);
+        let unsettled = inner.plan.unsettled(self.producer);
         self.end(&mut inner, RunError::Cancelled);
         drop(inner);
         self.cancel.cancel();
@@ -190,7 +190,7 @@ impl Session {
         let mut inner = self.pipeline().lock();
         inner.flush_events();
         inner.sessions.remove(&self.producer);
-        inner.schedule.close(self.producer);
+        inner.plan.close(self.producer);
         unsettled
     }
 

@@ -14,8 +14,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use imtag_core::plan::{Batch, Fault, LeftOut, Next, Verdict};
 use imtag_core::retry::RetryPolicy;
-use imtag_core::schedule::{Batch, Fault, LeftOut, Next, Verdict};
 use imtag_core::{BatchRequest, Effect, Request, RetryClass, Scope};
 
 use crate::call::Call;
@@ -95,7 +95,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
         }
         let mut inner = pipeline.lock();
         if before == 0 {
-            inner.schedule.admitted(producer, operation);
+            inner.plan.admitted(producer, operation);
         } else {
             inner.session(producer).health.is_late = true;
         }
@@ -110,7 +110,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
     let Ok(sent) = sent else {
         inner.session(producer).health.is_heard = true;
         let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
-        inner.schedule.settle(batch, verdict, true, pipeline.now());
+        inner.plan.settle(batch, verdict, true, pipeline.now());
         return;
     };
     let (attempts, left) = match &sent.result {
@@ -136,7 +136,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
     }
     let verdict = verdict(session, &batch, result, scope);
     inner
-        .schedule
+        .plan
         .settle(batch, verdict, sent.may_arrive_late, pipeline.now());
     if let Some(end) = end {
         session.end(&mut inner, end);

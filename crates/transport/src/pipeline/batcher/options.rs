@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imtag_core::schedule::BatchPolicy;
+use imtag_core::plan::BatchPolicy;
 
 use super::Batcher;
 use crate::Client;

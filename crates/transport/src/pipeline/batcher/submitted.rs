@@ -1,11 +1,11 @@
-//! What a batcher knows of the changes that were submitted to it, beside the schedule: whose number is whose.
+//! What a batcher knows of the changes that were submitted to it, beside the plan: whose number is whose.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use imtag_core::ChangeRequest;
-use imtag_core::schedule::ChangeId;
+use imtag_core::plan::ChangeId;
 
 use crate::change_error::ChangeError;
 use crate::pipeline::{Completed, SessionState};

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use imtag_core::Change;
-use imtag_core::schedule::ChangeId;
+use imtag_core::plan::ChangeId;
 
 use super::{Batcher, GRACE};
 use crate::change_error::{ChangeCause, ChangeError};
@@ -26,7 +26,7 @@ impl Batcher {
         let Some(number) = inner.session(producer).submitted.number(id) else {
             return;
         };
-        let Some((change, _)) = inner.schedule.get_mut(number) else {
+        let Some((change, _)) = inner.plan.get_mut(number) else {
             return; // its outcome is about to be handed out
         };
         let change = change.clone();
@@ -60,7 +60,7 @@ impl Batcher {
 
     /// Tells of a change under way that it is abandoned, unless its outcome is there; nobody is told of that later.
     fn abandon_now(&self, inner: &mut Guard<'_>, number: ChangeId, why: WaitEnd) {
-        let Some((change, delivery)) = inner.schedule.get_mut(number) else {
+        let Some((change, delivery)) = inner.plan.get_mut(number) else {
             return;
         };
         let Delivery::Poll(id) = *delivery else {
@@ -82,7 +82,7 @@ impl Batcher {
 
     fn take_back_in(&self, inner: &mut Guard<'_>, number: ChangeId) -> bool {
         let now = inner.pipeline.now();
-        let taken = inner.schedule.withdraw(number, now);
+        let taken = inner.plan.withdraw(number, now);
         if taken {
             inner.session(self.session.producer).counts.failed += 1;
             inner.wake_waiters(self.session.producer); // there is capacity again

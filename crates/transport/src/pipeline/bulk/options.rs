@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use imtag_core::ChangeRequest;
-use imtag_core::schedule::BatchPolicy;
+use imtag_core::plan::BatchPolicy;
 
 use super::{Bulk, BulkRun};
 use crate::pipeline::session::{Sending, Session, max_threads};
@@ -131,7 +131,7 @@ impl BulkOptions {
         if self.after_crash {
             let mut inner = session.pipeline().lock();
             let now = inner.pipeline.now();
-            inner.schedule.after_crash(session.producer, now);
+            inner.plan.after_crash(session.producer, now);
         }
         let watches = [
             (&self.cancel, &session.cancel),

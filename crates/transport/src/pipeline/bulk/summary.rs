@@ -40,7 +40,7 @@ impl Progress {
             requests: counts.requests,
             attempts: counts.attempts,
             sent: counts.sent,
-            splits: inner.schedule.splits(session.producer),
+            splits: inner.plan.splits(session.producer),
         }
     }
 

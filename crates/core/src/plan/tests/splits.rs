@@ -14,7 +14,7 @@ fn of_a_hundred(guilty: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
         names.iter().any(|name| name == slot.account())
     });
     let mut failed = Vec::new();
-    let settled = rig.schedule.take_settled(rig.producer);
+    let settled = rig.plan.take_settled(rig.producer);
     assert_eq!(settled.len(), 100);
     for settled in settled {
         if let Some(failure) = settled.failure {
@@ -26,7 +26,7 @@ fn of_a_hundred(guilty: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
         }
     }
     failed.sort_unstable();
-    let splits = rig.schedule.splits(rig.producer);
+    let splits = rig.plan.splits(rig.producer);
     rig.is_empty();
     (requests, splits, failed)
 }
@@ -57,7 +57,7 @@ fn changes_that_share_a_slot_are_split_where_their_tags_may_be_at_fault() {
         }
         let requests = run(&mut rig, scope, |slot| slot.tags().any(|tag| tag == "t3"));
         // 10, 5, 2
-        assert_eq!((requests, rig.schedule.splits(rig.producer)), (7, 3));
+        assert_eq!((requests, rig.plan.splits(rig.producer)), (7, 3));
         let failed: Vec<String> = rig.outcomes();
         assert_eq!(failed.len(), 10);
         let failed: Vec<&String> = failed.iter().filter(|it| !it.ends_with("done")).collect();
@@ -74,7 +74,7 @@ fn changes_that_share_a_slot_fail_together_where_the_account_is_at_fault() {
     }
     assert_eq!(run(&mut rig, Scope::Account, |_| true), 1);
     assert_eq!(rig.outcomes().len(), 10);
-    assert_eq!(rig.schedule.splits(rig.producer), 0);
+    assert_eq!(rig.plan.splits(rig.producer), 0);
     rig.is_empty();
 }
 
@@ -91,7 +91,7 @@ fn changes_of_the_same_tags_are_not_told_apart() {
     let requests = run(&mut rig, Scope::Tag, |slot| {
         slot.tags().any(|tag| tag == "bad")
     });
-    assert_eq!((requests, rig.schedule.splits(rig.producer)), (3, 1));
+    assert_eq!((requests, rig.plan.splits(rig.producer)), (3, 1));
     let outcomes = rig.outcomes();
     let failed = outcomes.iter().filter(|it| !it.ends_with("done"));
     assert_eq!((outcomes.len(), failed.count()), (1_000, 334));

@@ -1,4 +1,4 @@
-//! All that the schedule counts, counted anew from what is there; and what the service may hold in the end.
+//! All that the plan counts, counted anew from what is there; and what the service may hold in the end.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,26 +16,21 @@ impl World {
     /// All that can be counted anew.
     pub(super) fn check(&mut self) {
         for producer in 0..PRODUCERS {
-            for settled in self.schedule.take_settled(self.producers[producer]) {
+            for settled in self.plan.take_settled(self.producers[producer]) {
                 assert_eq!(self.pushed[settled.reply].0, producer);
                 assert!(!self.withdrawn.contains(&settled.reply));
                 let before = self.settled.insert(settled.reply, settled.failure);
                 assert!(before.is_none(), "settled twice");
             }
         }
-        let schedule = &self.schedule;
+        let plan = &self.plan;
         let mut blocked: HashMap<(ProducerId, ChangeOperation), usize> = HashMap::new();
         for (at, producer) in self.producers.iter().enumerate() {
-            let of_producer = || {
-                schedule
-                    .changes
-                    .values()
-                    .filter(|it| it.producer == *producer)
-            };
+            let of_producer = || plan.changes.values().filter(|it| it.producer == *producer);
             let unsent = of_producer().filter(|it| it.left > 0).count();
             let unsettled = of_producer().count();
-            assert_eq!(schedule.unsent(*producer), unsent);
-            assert_eq!(schedule.unsettled(*producer), unsettled);
+            assert_eq!(plan.unsent(*producer), unsent);
+            assert_eq!(plan.unsettled(*producer), unsettled);
             let over =
                 |reply: &usize| self.settled.contains_key(reply) || self.withdrawn.contains(reply);
             let pushed = (0..self.pushed.len()).filter(|reply| self.pushed[*reply].0 == at);
@@ -44,10 +39,10 @@ impl World {
                 .under_way
                 .iter()
                 .filter(|it| it.0.producer == *producer);
-            assert_eq!(schedule.producers[producer].under_way, taken.count());
+            assert_eq!(plan.producers[producer].under_way, taken.count());
         }
         let waiting = self.producers.iter().flat_map(|producer| {
-            let queues = schedule.producers[producer].queues.iter();
+            let queues = plan.producers[producer].queues.iter();
             queues.flat_map(|queue| &queue.retry_queue)
         });
         let all: Vec<&Batch> = self
@@ -56,7 +51,7 @@ impl World {
             .map(|it| &it.0)
             .chain(waiting)
             .collect();
-        for (name, account_queue) in &schedule.accounts {
+        for (name, account_queue) in &plan.accounts {
             let mut slots = all.iter().flat_map(|batch| {
                 let slots = batch.slots().iter().filter(|it| it.account() == &**name);
                 slots.map(|slot| (batch.producer, batch.operation, slot))
@@ -68,7 +63,7 @@ impl World {
             }
             assert!(account_queue.waiting.iter().is_sorted());
             for (at, id) in account_queue.waiting.iter().enumerate() {
-                let entry = &schedule.changes[id];
+                let entry = &plan.changes[id];
                 assert!(entry.left > 0 && entry.change.account() == &**name);
                 if at > 0 || !account_queue.active {
                     *blocked
@@ -79,11 +74,11 @@ impl World {
         }
         for producer in &self.producers {
             for operation in ChangeOperation::ALL {
-                let queue = &schedule.producers[producer].queues[operation as usize];
+                let queue = &plan.producers[producer].queues[operation as usize];
                 let counted = blocked.get(&(*producer, operation)).copied();
                 assert_eq!(queue.blocked, counted.unwrap_or(0));
-                let active = schedule.accounts.values().filter(|it| it.active);
-                let active = active.map(|it| &schedule.changes[&it.waiting[0]]);
+                let active = plan.accounts.values().filter(|it| it.active);
+                let active = active.map(|it| &plan.changes[&it.waiting[0]]);
                 let active = active
                     .filter(|it| it.producer == *producer && it.change.operation() == operation);
                 assert_eq!(queue.packer.users(), active.count());
@@ -102,14 +97,14 @@ impl World {
                 !self.settled.contains_key(reply) && !self.withdrawn.contains(reply)
             });
             let (left, producer) = (left.count(), self.producers[*producer]);
-            assert_eq!(self.schedule.unsettled_before(producer, *flush), left);
-            assert_eq!(self.schedule.is_flushed(producer, *flush), left == 0);
+            assert_eq!(self.plan.unsettled_before(producer, *flush), left);
+            assert_eq!(self.plan.is_flushed(producer, *flush), left == 0);
         }
     }
 
     fn check_splits(&mut self) {
         for (producer, known) in self.producers.iter().zip(&mut self.splits) {
-            let splits = self.schedule.splits(*producer);
+            let splits = self.plan.splits(*producer);
             assert!(splits >= *known);
             *known = splits;
         }

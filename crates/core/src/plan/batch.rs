@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{ChangeId, FailureCause, KNOWN, ProducerId, Schedule};
+use super::{ChangeId, FailureCause, KNOWN, Plan, ProducerId};
 use crate::{Change, ChangeOperation, Effect, Scope};
 
-/// What goes into one request. [`settle`](super::Schedule::settle) takes it back.
+/// What goes into one request. [`settle`](super::Plan::settle) takes it back.
 #[derive(Debug)]
 #[must_use = "its accounts wait until it is settled"]
 pub struct Batch {
@@ -141,7 +141,7 @@ impl Part {
     }
 }
 
-impl<R, E: Clone> Schedule<R, E> {
+impl<R, E: Clone> Plan<R, E> {
     /// Forms a batch of a queue's next users; `None` if all of their changes have expired.
     pub(super) fn form_batch(
         &mut self,

@@ -67,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 pub(super) struct World {
-    pub(super) schedule: Schedule<usize, &'static str>,
+    pub(super) plan: Plan<usize, &'static str>,
     pub(super) producers: Vec<ProducerId>,
     pub(super) now: Duration,
     pub(super) service: Service,
@@ -111,10 +111,10 @@ impl World {
     fn new() -> World {
         let mut rules = Rules::default();
         rules.limits.users_per_request = 3;
-        let mut schedule = Schedule::new(rules);
-        let producers = POLICIES.map(|policy| schedule.open(policy)).to_vec();
+        let mut plan = Plan::new(rules);
+        let producers = POLICIES.map(|policy| plan.open(policy)).to_vec();
         World {
-            schedule,
+            plan,
             producers,
             now: Duration::ZERO,
             service: Service::default(),
@@ -149,7 +149,7 @@ impl World {
                 let reply = self.pushed.len();
                 let id = self.producers[producer];
                 let id = self
-                    .schedule
+                    .plan
                     .push(id, change.clone(), reply, deadline, self.now);
                 self.pushed.push((producer, change, id));
             }
@@ -158,7 +158,7 @@ impl World {
             }
             Step::Turn(producer, queue) => {
                 let operation = ChangeOperation::ALL[queue];
-                self.schedule.admitted(self.producers[producer], operation);
+                self.plan.admitted(self.producers[producer], operation);
             }
             Step::Land(which) => self.land(which),
             Step::Settle {
@@ -179,19 +179,19 @@ impl World {
             Step::Settle { .. } => {}
             Step::Withdraw(which) if !self.pushed.is_empty() => {
                 let which = which % self.pushed.len();
-                if self.schedule.withdraw(self.pushed[which].2, self.now) {
+                if self.plan.withdraw(self.pushed[which].2, self.now) {
                     assert!(self.withdrawn.insert(which), "withdrawn twice");
                 }
             }
             Step::Withdraw(_) => {}
-            Step::Flushing(producer, flushing) => self
-                .schedule
-                .set_flushing(self.producers[producer], flushing),
+            Step::Flushing(producer, flushing) => {
+                self.plan.set_flushing(self.producers[producer], flushing)
+            }
             Step::Flush(producer) => {
-                let flush = self.schedule.flush(self.producers[producer]);
+                let flush = self.plan.flush(self.producers[producer]);
                 self.flushes.push((producer, flush, self.pushed.len()));
             }
-            Step::End(producer) => self.schedule.end(self.producers[producer], self.now),
+            Step::End(producer) => self.plan.end(self.producers[producer], self.now),
             Step::Pass(time) => self.pass(ms(time)),
         }
         self.check();
@@ -206,7 +206,7 @@ impl World {
 
     /// Whether there was something to send.
     fn next(&mut self, producer: usize) -> bool {
-        match self.schedule.next(self.producers[producer], self.now) {
+        match self.plan.next(self.producers[producer], self.now) {
             Next::Send(batch) => {
                 assert_eq!(batch.producer, self.producers[producer]);
                 let users: BTreeSet<&str> = batch.slots().iter().map(Slot::account).collect();
@@ -308,7 +308,7 @@ impl World {
             let until = self.now + POLICIES[producer].late_window;
             self.late.push((until, asked));
         }
-        self.schedule.settle(batch, verdict, late, self.now);
+        self.plan.settle(batch, verdict, late, self.now);
     }
 
     fn apply_some(&mut self, asked: &Asked, chosen: &[bool]) {
@@ -322,17 +322,17 @@ impl World {
     /// Everything is answered until nothing is left.
     fn finish(&mut self) {
         for producer in self.producers.clone() {
-            self.schedule.set_flushing(producer, true);
+            self.plan.set_flushing(producer, true);
         }
         for _ in 0..20_000 {
             for producer in 0..PRODUCERS {
                 for operation in ChangeOperation::ALL {
-                    self.schedule.admitted(self.producers[producer], operation);
+                    self.plan.admitted(self.producers[producer], operation);
                 }
                 while self.next(producer) {
                     let (batch, _) = self.under_way.pop().expect("it was just sent");
                     let operation = batch.operation();
-                    self.schedule.admitted(self.producers[producer], operation);
+                    self.plan.admitted(self.producers[producer], operation);
                     self.settle(batch, 4, 0, false);
                     self.check();
                 }
@@ -341,7 +341,7 @@ impl World {
                 self.settle(batch, 4, 0, false);
                 self.check();
             }
-            if self.schedule.changes.is_empty() && self.late.is_empty() {
+            if self.plan.changes.is_empty() && self.late.is_empty() {
                 break;
             }
             self.pass(ms(5));
@@ -349,7 +349,7 @@ impl World {
         self.pass(ms(200));
         let _ = self.next(0);
         self.check();
-        assert_empty(&self.schedule);
+        assert_empty(&self.plan);
         assert_eq!(self.settled.len() + self.withdrawn.len(), self.pushed.len());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::batch::{Batch, Slot};
-use super::{ChangeId, KNOWN, OPEN, Schedule};
+use super::{ChangeId, KNOWN, OPEN, Plan};
 use crate::{Change, ChangeOperation, Effect, Scope};
 
 const UNDER_WAY: &str = "an account is known while a slot of it is under way";
@@ -84,7 +84,7 @@ pub struct Fault<E> {
 /// Rejected accounts that a queue remembers. Beyond it an account is sent and rejected again, which costs a request.
 const REMEMBERED_AT_MOST: usize = 100_000;
 
-impl<R, E: Clone> Schedule<R, E> {
+impl<R, E: Clone> Plan<R, E> {
     /// Settles a batch by the result of its request. `may_arrive_late`: the answer to an attempt is unknown, so that it may
     /// still have its effect.
     pub fn settle(

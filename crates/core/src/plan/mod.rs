@@ -1,4 +1,4 @@
-//! The schedule: which changes go into which request, and when an account's next change may be sent.
+//! The plan: which changes go into which request, and when an account's next change may be sent.
 //!
 //! Changes come from any number of *producers* (a bulk run, a batcher), each with requests of its own. Accounts are shared by
 //! all producers.
@@ -52,11 +52,11 @@ pub use batch::{Batch, Part, Slot};
 pub use queue::Flush;
 pub use settle::{ChangeFailure, FailureCause, Fault, LeftOut, Settled, Verdict};
 
-/// A producer of changes: a bulk run or a batcher. [`Schedule::open`] makes it.
+/// A producer of changes: a bulk run or a batcher. [`Plan::open`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProducerId(u64);
 
-/// A change in the schedule. A later change has a greater one.
+/// A change in the plan. A later change has a greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(u64);
 
@@ -91,7 +91,7 @@ const KNOWN: &str = "a change is known until it is settled, and its account";
 
 /// Changes of many producers, on their way into requests.
 #[derive(Debug)]
-pub struct Schedule<R, E> {
+pub struct Plan<R, E> {
     rules: Rules,
     next: u64,
     changes: Entries<R, E>,
@@ -114,11 +114,11 @@ pub enum Next {
     Wait,
 }
 
-impl<R, E: Clone> Schedule<R, E> {
-    /// An empty schedule, for requests by these rules.
+impl<R, E: Clone> Plan<R, E> {
+    /// An empty plan, for requests by these rules.
     #[must_use]
-    pub fn new(rules: Rules) -> Schedule<R, E> {
-        Schedule {
+    pub fn new(rules: Rules) -> Plan<R, E> {
+        Plan {
             rules,
             next: 0,
             changes: Entries::default(),
@@ -144,7 +144,7 @@ impl<R, E: Clone> Schedule<R, E> {
         state.predecessor_late_until = state.late_until(now);
     }
 
-    /// Adds a change, which was checked by the schedule's rules when it was made.
+    /// Adds a change, which was checked by the plan's rules when it was made.
     ///
     /// # Panics
     /// Where the producer has been closed.
@@ -271,7 +271,7 @@ impl<R, E: Clone> Schedule<R, E> {
     }
 
     /// Begins a flush of a producer: it is over once every change that came before it has its outcome. It does not make the
-    /// producer [flushing](Schedule::set_flushing).
+    /// producer [flushing](Plan::set_flushing).
     pub fn flush(&mut self, producer: ProducerId) -> Flush {
         self.state(producer).unsettled.flush()
     }

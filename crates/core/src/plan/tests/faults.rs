@@ -6,7 +6,7 @@ use super::*;
 fn run_without_u(rig: &mut Rig, refused: ChangeOperation, scope: Scope) -> Vec<String> {
     let mut requests = Vec::new();
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.admitted(rig.producer, batch.operation());
+        rig.plan.admitted(rig.producer, batch.operation());
         requests.push(text(&batch));
         let left_out = match batch.operation() == refused {
             true => vec![left_out("u", scope, None)],
@@ -105,12 +105,12 @@ fn two_operations_at_fault_are_both_remembered() {
 #[test]
 fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(POLICY);
+    let other = rig.plan.open(POLICY);
     rig.flush();
     rig.push(change::add("u", ["a"]));
     let batch = rig.take();
     rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
-    rig.schedule.set_flushing(other, true);
+    rig.plan.set_flushing(other, true);
     rig.push_by(other, change::remove("u", ["b"]));
     let batch = rig.take_by(other);
     rig.done(batch);
@@ -203,6 +203,6 @@ fn an_account_left_out_for_tags_is_split_from_those_who_share_its_slot() {
         rig.outcomes(),
         ["2 done", "0 done", "1 Request(\"bad\") not applied [0]"]
     );
-    assert_eq!(rig.schedule.splits(rig.producer), 1);
+    assert_eq!(rig.plan.splits(rig.producer), 1);
     rig.is_empty();
 }

@@ -149,7 +149,7 @@ impl Bulk {
     /// [`push`](Bulk::push) does not take it back: say it when all is pushed.
     pub fn end_of_input(&self) {
         if let Some(mut inner) = self.session.lock() {
-            inner.schedule.set_flushing(self.session.producer, true);
+            inner.plan.set_flushing(self.session.producer, true);
         }
     }
 
@@ -187,7 +187,7 @@ impl Bulk {
             inner.flush_events();
             let completed = std::mem::take(&mut inner.session(self.session.producer).completed);
             let nothing_comes =
-                inner.schedule.unsettled(self.session.producer) == 0 || enough(&mut inner);
+                inner.plan.unsettled(self.session.producer) == 0 || enough(&mut inner);
             if !completed.is_empty() || nothing_comes || Instant::now() >= until {
                 drop(inner);
                 return completed.into_iter().map(Completion::new).collect();
@@ -209,7 +209,7 @@ impl Bulk {
         let mut waits = None;
         while let Some(mut inner) = self.session.lock() {
             inner.flush_events();
-            if inner.schedule.unsettled(self.session.producer) == 0 {
+            if inner.plan.unsettled(self.session.producer) == 0 {
                 break;
             }
             self.wait(inner, &mut waits, None);

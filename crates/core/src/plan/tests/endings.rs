@@ -24,7 +24,7 @@ fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
     rig.push_until(change::clear("w"), ms(1_010));
     rig.push_until(change::remove("v", tags(0, 9)), ms(1_010));
     rig.push_until(change::remove("x", tags(0, 12)), ms(1_010));
-    rig.schedule.admitted(rig.producer, ChangeOperation::Remove);
+    rig.plan.admitted(rig.producer, ChangeOperation::Remove);
     rig.now = ms(1_010);
     let [batch] = rig.sends(["add u:a,c"]);
     let undone: Vec<usize> = (0..12).collect();
@@ -62,8 +62,8 @@ fn a_withdrawn_change_is_not_sent_and_has_no_outcome() {
     rig.push(change::remove("u", ["c"]));
     let last = rig.push(change::add("u", ["d"]));
     for id in [blocked, front, last] {
-        assert!(rig.schedule.withdraw(id, rig.now));
-        assert!(!rig.schedule.withdraw(id, rig.now));
+        assert!(rig.plan.withdraw(id, rig.now));
+        assert!(!rig.plan.withdraw(id, rig.now));
     }
     rig.now = ms(1_010);
     let [batch] = rig.sends(["remove u:c"]);
@@ -77,10 +77,10 @@ fn what_has_been_sent_in_part_cannot_be_withdrawn() {
     let mut rig = Rig::new();
     let shared = [12, 1].map(|count| rig.push(change::add("u", tags(0, count))));
     let first = rig.take();
-    assert!(!rig.schedule.withdraw(shared[0], rig.now));
+    assert!(!rig.plan.withdraw(shared[0], rig.now));
     rig.now = ms(1_010);
     let second = rig.take();
-    assert!(!rig.schedule.withdraw(shared[1], rig.now));
+    assert!(!rig.plan.withdraw(shared[1], rig.now));
     rig.done(first);
     rig.done(second);
     assert_eq!(rig.outcomes(), ["0 done", "1 done"]);
@@ -90,7 +90,7 @@ fn what_has_been_sent_in_part_cannot_be_withdrawn() {
 fn a_full_slot_that_is_withdrawn_hurries_nobody_who_comes_after() {
     let mut rig = Rig::new();
     let full = rig.push(change::add("u", tags(0, 10)));
-    assert!(rig.schedule.withdraw(full, rig.now));
+    assert!(rig.plan.withdraw(full, rig.now));
     rig.push(change::add("v", ["a"]));
     rig.waits_until(ms(1_010));
 }
@@ -98,23 +98,23 @@ fn a_full_slot_that_is_withdrawn_hurries_nobody_who_comes_after() {
 #[test]
 fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(POLICY);
+    let other = rig.plan.open(POLICY);
     rig.push(change::add("u", tags(0, 21)));
     rig.push(change::remove("u", ["a"]));
     rig.push(change::add("v", ["a"]));
     rig.push_by(other, change::clear("v"));
     rig.push_by(other, change::clear("u"));
     let batch = rig.take();
-    rig.schedule.admitted(rig.producer, ChangeOperation::Add);
+    rig.plan.admitted(rig.producer, ChangeOperation::Add);
     rig.push(change::add("w", ["a"]));
-    rig.schedule.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, rig.now);
     rig.waits();
     assert_eq!(
         rig.outcomes(),
         [format!("1 {NOT_SENT}"), format!("5 {NOT_SENT}")]
     );
-    assert_eq!(rig.schedule.unsent(rig.producer), 0);
-    assert_eq!(rig.schedule.unsettled(rig.producer), 2);
+    assert_eq!(rig.plan.unsent(rig.producer), 0);
+    assert_eq!(rig.plan.unsettled(rig.producer), 2);
     rig.done(batch);
     let undone: Vec<usize> = (10..21).collect();
     assert_eq!(
@@ -129,7 +129,7 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let batch = rig.take_by(other);
     assert_eq!(text(&batch), "clear u: v:");
     rig.done(batch);
-    rig.schedule.close(rig.producer);
+    rig.plan.close(rig.producer);
     rig.producer = other;
     rig.is_empty();
 }
@@ -147,7 +147,7 @@ fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
     };
     rig.settle(batch, Verdict::Ambiguous(possibly));
     let half = rig.take();
-    rig.schedule.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, rig.now);
     assert_eq!(rig.outcomes(), ["1 NotSent possibly applied [0]"]);
     rig.settle(half, Verdict::Ambiguous(fault(Scope::Account)));
     assert_eq!(rig.outcomes(), ["0 Request(\"bad\") possibly applied [0]"]);
@@ -163,7 +163,7 @@ fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
         rig.push(change::clear(user));
     }
     let add = rig.take();
-    rig.schedule.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, rig.now);
     rig.settle(add, done(vec![left_out("v", Scope::Tag, Some(ms(9_000)))]));
     rig.waits();
     assert_eq!(
@@ -177,18 +177,18 @@ fn after_an_end_nothing_is_split_and_nobody_is_tried_again() {
         rig.push(change::add(user, ["a"]));
     }
     let add = rig.take();
-    rig.schedule.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, rig.now);
     rig.settle(add, Verdict::Ambiguous(fault(Scope::Account)));
     rig.waits();
     assert_eq!(rig.outcomes().len(), 2);
-    assert_eq!(rig.schedule.splits(rig.producer), 0);
+    assert_eq!(rig.plan.splits(rig.producer), 0);
     rig.is_empty();
 }
 
 #[test]
 fn a_change_that_is_pushed_after_the_end_is_not_sent() {
     let mut rig = Rig::new();
-    rig.schedule.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, rig.now);
     rig.push(change::add("u", ["a"]));
     assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
     rig.is_empty();
@@ -197,9 +197,9 @@ fn a_change_that_is_pushed_after_the_end_is_not_sent() {
 #[test]
 fn sources_are_woken_by_what_concerns_them_and_only_once() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(POLICY);
+    let other = rig.plan.open(POLICY);
     let ready_producers = |rig: &mut Rig| {
-        rig.schedule
+        rig.plan
             .take_ready_producers()
             .into_iter()
             .collect::<Vec<_>>()
@@ -229,6 +229,6 @@ fn sources_are_woken_by_what_concerns_them_and_only_once() {
         [other],
         "the late window is over"
     );
-    rig.schedule.end(other, rig.now);
+    rig.plan.end(other, rig.now);
     assert_eq!(ready_producers(&mut rig), [other]);
 }

@@ -99,7 +99,7 @@ impl AccountQueue {
 /// All changes that are not settled.
 pub(super) type Entries<R, E> = HashMap<ChangeId, Entry<R, E>, BuildHasherDefault<IdHasher>>;
 
-/// Hashes ids fast: the schedule counts them up, so no caller can choose ids that collide.
+/// Hashes ids fast: the plan counts them up, so no caller can choose ids that collide.
 #[derive(Debug, Default)]
 pub(super) struct IdHasher(u64);
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::schedule::{ChangeId, Flush};
+use imtag_core::plan::{ChangeId, Flush};
 use imtag_core::{Change, ChangeRequest, InvalidChange};
 
 use crate::CallOptions;
@@ -185,7 +185,7 @@ impl Batcher {
             };
             inner.flush_events();
             let next_abandoned = self.abandon_late(&mut inner);
-            let all_settled = inner.schedule.unsettled(self.session.producer) == 0;
+            let all_settled = inner.plan.unsettled(self.session.producer) == 0;
             let has_capacity = !self.session.is_full(&inner);
             let state = inner.session(self.session.producer);
             let completed = std::mem::take(&mut state.completed);
@@ -204,7 +204,7 @@ impl Batcher {
     #[must_use]
     pub fn unsettled(&self) -> usize {
         let inner = self.session.lock();
-        inner.map_or(0, |inner| inner.schedule.unsettled(self.session.producer))
+        inner.map_or(0, |inner| inner.plan.unsettled(self.session.producer))
     }
 
     /// Sends what is there without waiting for company, and waits until every change that was given before has its
@@ -217,16 +217,16 @@ impl Batcher {
             return Ok(());
         };
         let producer = self.session.producer;
-        let flush = inner.schedule.flush(producer);
+        let flush = inner.plan.flush(producer);
         inner.session(producer).flushes += 1;
-        inner.schedule.set_flushing(producer, true);
+        inner.plan.set_flushing(producer, true);
         drop(inner);
         let flushed = self.wait_for(flush, options);
         if let Some(mut inner) = self.session.lock() {
             let state = inner.session(producer);
             state.flushes -= 1;
             let hurried = state.flushes > 0 || state.refuses;
-            inner.schedule.set_flushing(producer, hurried);
+            inner.plan.set_flushing(producer, hurried);
         }
         flushed
     }
@@ -242,8 +242,8 @@ impl Batcher {
             return Ok(());
         };
         inner.session(producer).refuses = true;
-        let flush = inner.schedule.flush(producer);
-        inner.schedule.set_flushing(producer, true);
+        let flush = inner.plan.flush(producer);
+        inner.plan.set_flushing(producer, true);
         inner.wake_waiters(producer); // those that wait for capacity
         drop(inner);
         self.wait_for(flush, options)?;
@@ -307,14 +307,14 @@ impl Batcher {
         let _watch = wait_scope.watch();
         while let Some(mut inner) = self.session.lock() {
             inner.flush_events();
-            if inner.schedule.is_flushed(producer, flush) {
+            if inner.plan.is_flushed(producer, flush) {
                 break;
             }
             let Err(stop) = self.session.wait(inner, &wait_scope, wait_scope.deadline) else {
                 continue;
             };
             let inner = self.session.lock();
-            let changes = inner.map_or(0, |it| it.schedule.unsettled_before(producer, flush));
+            let changes = inner.map_or(0, |it| it.plan.unsettled_before(producer, flush));
             if changes > 0 {
                 let cancelled = stop == WaitEnd::Cancelled;
                 return Err(Unfinished { changes, cancelled });

@@ -1,4 +1,4 @@
-//! Scenarios of the schedule in virtual time. A [`Rig`] is a schedule and its clock; requests and outcomes are
+//! Scenarios of the plan in virtual time. A [`Rig`] is a plan and its clock; requests and outcomes are
 //! written out as text, so that each test shows what is sent and what is said.
 
 mod accounts;
@@ -89,7 +89,7 @@ fn text(batch: &Batch) -> String {
 }
 
 struct Rig {
-    schedule: Schedule<u32, &'static str>,
+    plan: Plan<u32, &'static str>,
     producer: ProducerId,
     now: Duration,
     pushed: u32,
@@ -98,10 +98,10 @@ struct Rig {
 impl Rig {
     /// With one producer, of this policy.
     fn with_policy(policy: BatchPolicy) -> Rig {
-        let mut schedule = Schedule::new(Rules::default());
-        let producer = schedule.open(policy);
+        let mut plan = Plan::new(Rules::default());
+        let producer = plan.open(policy);
         Rig {
-            schedule,
+            plan,
             producer,
             now: ms(1_000),
             pushed: 0,
@@ -115,7 +115,7 @@ impl Rig {
     fn push_by(&mut self, producer: ProducerId, change: Change) -> ChangeId {
         self.pushed += 1;
         let reply = self.pushed - 1;
-        self.schedule
+        self.plan
             .push(producer, change, reply, Duration::MAX, self.now)
     }
 
@@ -127,16 +127,16 @@ impl Rig {
     fn push_until(&mut self, change: Change, deadline: Duration) -> ChangeId {
         self.pushed += 1;
         let reply = self.pushed - 1;
-        self.schedule
+        self.plan
             .push(self.producer, change, reply, deadline, self.now)
     }
 
     fn flush(&mut self) {
-        self.schedule.set_flushing(self.producer, true);
+        self.plan.set_flushing(self.producer, true);
     }
 
     fn next_by(&mut self, producer: ProducerId) -> Next {
-        self.schedule.next(producer, self.now)
+        self.plan.next(producer, self.now)
     }
 
     fn next(&mut self) -> Next {
@@ -147,9 +147,9 @@ impl Rig {
     #[track_caller]
     fn take_by(&mut self, producer: ProducerId) -> Batch {
         let Next::Send(batch) = self.next_by(producer) else {
-            panic!("nothing to send: {:#?}", self.schedule);
+            panic!("nothing to send: {:#?}", self.plan);
         };
-        self.schedule.admitted(producer, batch.operation());
+        self.plan.admitted(producer, batch.operation());
         batch
     }
 
@@ -185,7 +185,7 @@ impl Rig {
     }
 
     fn settle(&mut self, batch: Batch, verdict: Verdict<&'static str>) {
-        self.schedule.settle(batch, verdict, false, self.now);
+        self.plan.settle(batch, verdict, false, self.now);
     }
 
     fn done(&mut self, batch: Batch) {
@@ -194,12 +194,12 @@ impl Rig {
 
     /// An attempt of it was given up before it was done.
     fn done_late(&mut self, batch: Batch) {
-        self.schedule.settle(batch, done(vec![]), true, self.now);
+        self.plan.settle(batch, done(vec![]), true, self.now);
     }
 
     /// The outcomes of a producer since the last look: `0 done`, or `1 Request("bad") not applied [0, 1]`.
     fn outcomes_by(&mut self, producer: ProducerId) -> Vec<String> {
-        let settled = self.schedule.take_settled(producer).into_iter();
+        let settled = self.plan.take_settled(producer).into_iter();
         let words = settled.map(|settled| match settled.failure {
             None => format!("{} done", settled.reply),
             Some(failure) => format!(
@@ -219,16 +219,16 @@ impl Rig {
     fn is_empty(&mut self) {
         self.now += LATE_WINDOW;
         self.next();
-        assert_empty(&self.schedule);
+        assert_empty(&self.plan);
     }
 }
 
 #[track_caller]
-fn assert_empty<R, E: Clone + std::fmt::Debug>(schedule: &Schedule<R, E>) {
-    assert!(schedule.changes.is_empty());
-    assert!(schedule.accounts.is_empty());
-    assert!(schedule.late_windows.is_empty());
-    for state in schedule.producers.values() {
+fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
+    assert!(plan.changes.is_empty());
+    assert!(plan.accounts.is_empty());
+    assert!(plan.late_windows.is_empty());
+    for state in plan.producers.values() {
         assert_eq!((state.unsent, state.under_way), (0, 0));
         assert!(state.unsettled.is_empty());
         for queue in &state.queues {

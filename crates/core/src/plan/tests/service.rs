@@ -64,7 +64,7 @@ pub(super) fn is_guilty(
 pub(super) fn run(rig: &mut Rig, scope: Scope, guilty: impl Fn(&Slot) -> bool) -> u64 {
     let mut requests = 0;
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.admitted(rig.producer, batch.operation());
+        rig.plan.admitted(rig.producer, batch.operation());
         requests += 1;
         match batch.slots().iter().any(&guilty) {
             true => rig.settle(batch, Verdict::Ambiguous(fault(scope))),

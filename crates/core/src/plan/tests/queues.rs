@@ -26,8 +26,8 @@ fn a_hundred_users_are_a_request_and_ninety_nine_are_none() {
         [100; 2]
     );
     rig.waits();
-    assert_eq!(rig.schedule.unsent(rig.producer), 50);
-    assert_eq!(rig.schedule.unsettled(rig.producer), 250);
+    assert_eq!(rig.plan.unsent(rig.producer), 50);
+    assert_eq!(rig.plan.unsettled(rig.producer), 250);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn hurry_sends_what_is_there_and_its_end_makes_the_next_wait() {
     push_users(&mut rig, 0..2);
     rig.flush();
     let _ = rig.sends(["add u0:a u1:a"]);
-    rig.schedule.set_flushing(rig.producer, false);
+    rig.plan.set_flushing(rig.producer, false);
     push_users(&mut rig, 2..3);
     rig.waits();
 }
@@ -147,7 +147,7 @@ fn hurry_does_not_wait_for_an_account_that_settles_or_is_tried_again_later() {
     assert_eq!(text(&first), "add u:a,b v:a");
     rig.push(change::add("u", ["c"]));
     let again = left_out("u", Scope::Request, Some(ms(60_000)));
-    rig.schedule.settle(first, done(vec![again]), true, rig.now);
+    rig.plan.settle(first, done(vec![again]), true, rig.now);
     // u's next add and v's removal wait; w is not made to wait with them
     for words in ["add w:a", "remove w:a"] {
         rig.push(match words {
@@ -193,7 +193,7 @@ fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
     push_users(&mut rig, 2..3);
     rig.push(change::remove("v", ["a"]));
     let _ = rig.sends(["remove v:a"]);
-    rig.schedule.admitted(rig.producer, ChangeOperation::Add);
+    rig.plan.admitted(rig.producer, ChangeOperation::Add);
     let _ = rig.sends(["add u1:a u2:a"]);
     rig.done(first);
 }
@@ -215,7 +215,7 @@ fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
         panic!("nothing to send");
     };
     // one that had its turn takes nobody else's away
-    rig.schedule.admitted(rig.producer, ChangeOperation::Add);
+    rig.plan.admitted(rig.producer, ChangeOperation::Add);
     push_users(&mut rig, 2..4);
     let Next::Send(third) = rig.next() else {
         panic!("nothing to send");
@@ -235,7 +235,7 @@ fn long_and_short_users_need_as_many_requests_as_the_lower_bound_says() {
     rig.flush();
     let mut requests = 0;
     while let Next::Send(batch) = rig.next() {
-        rig.schedule.admitted(rig.producer, ChangeOperation::Add);
+        rig.plan.admitted(rig.producer, ChangeOperation::Add);
         requests += 1;
         rig.done(batch);
     }

@@ -8,11 +8,11 @@ fn changes_of_an_account_go_one_after_the_other_in_their_order_across_sources() 
         linger: Duration::ZERO,
         ..POLICY
     });
-    let (one, other) = (rig.producer, rig.schedule.open(POLICY));
+    let (one, other) = (rig.producer, rig.plan.open(POLICY));
     rig.push(change::add("u", ["a"]));
     rig.push_by(other, change::remove("u", ["a"]));
     rig.push(change::clear("u"));
-    rig.schedule.set_flushing(other, true);
+    rig.plan.set_flushing(other, true);
 
     let [first] = rig.sends(["add u:a"]);
     assert!(matches!(rig.next_by(other), Next::Wait));
@@ -142,7 +142,7 @@ fn neighbours_of_the_same_kind_share_a_slot_up_to_ten_distinct_tags_each_with_it
 #[test]
 fn neighbours_of_another_kind_or_source_share_no_slot() {
     let mut rig = Rig::new();
-    let other = rig.schedule.open(POLICY);
+    let other = rig.plan.open(POLICY);
     rig.push(change::add("u", ["a"]));
     rig.push(change::remove("u", ["b"]));
     rig.push(change::add("u", ["c"]));
@@ -174,7 +174,7 @@ fn a_change_of_many_slots_shares_its_last_one() {
 #[test]
 fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_late_window() {
     let mut rig = Rig::new();
-    rig.schedule.after_crash(rig.producer, rig.now);
+    rig.plan.after_crash(rig.producer, rig.now);
     rig.flush();
     rig.push(change::clear("u"));
     rig.push(change::add("u", ["a"]));
