@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::Read;
 use super::bad_rows;
-use super::change::Op;
 use super::failed::Failure;
-use super::joined::JoinedTags;
+use super::group::{CollectedRows, GroupError};
+use super::input::JoinedTags;
+use super::input::change::Op;
 use super::reasons::Reasons;
 use super::report::LeftOut;
 use super::summary::{write_left_out, write_reasons};
 use super::totals::{OperationTotals, Totals, has_too_many_tags};
-use super::users::{CollectedRows, GroupError};
 use crate::exit::Exit;
 use crate::failure::CommandError;
 use crate::output::{Output, Show};

@@ -1,59 +1,39 @@
 //! An import. Each step knows only the result of the step before:
 //!
 //! ```text
-//! open    file, kind, unpack, digest        bytes, unpacked, known by their fingerprint
-//! read    lines, encoding, header, records,  text, and its rows, each checked: good ones, and bad_rows
-//!         ndjson, read, joined
-//! group   entry, interner, partitions,      users, each with the changes to make, in bounded memory
-//!         spill_file, group, users, totals  and in an order that follows from the file alone
+//! input   input/                            rows, each checked: good ones, and bad_rows
+//! group   group/, totals                    users, each with the changes to make, in bounded memory
+//!                                           and in an order that follows from the file alone
 //! send    files, journal, send, tracker     changes, and what became of each, kept safe in the journal
 //! report  unfinished, reasons, ended,       who failed and why, who was not sent, and what to do
 //!         failed, report, summary, dry_run
 //! ```
 
 mod bad_rows;
-mod change;
 mod closing;
 #[cfg(feature = "emulator")]
 mod demo;
-mod digest;
 mod disk;
 mod dry_run;
-mod encoding;
 mod ended;
-mod entry;
 mod failed;
-mod file;
 mod files;
 mod group;
-mod header;
-mod interner;
-mod joined;
+mod input;
 mod journal;
-mod kind;
 mod line_form;
-mod lines;
 mod lock;
 mod memory;
-mod ndjson;
-mod odd;
-mod partitions;
 mod progress;
-mod read;
 mod read_back;
 mod reasons;
-mod records;
 mod report;
 mod send;
 mod spare;
-mod spill_file;
 mod summary;
 mod totals;
 mod tracker;
 mod unfinished;
-mod unpack;
-mod users;
-mod varint;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -73,19 +53,16 @@ pub(crate) use memory::Memory;
 
 use bad_rows::BadRows;
 use ended::Ended;
-use file::{FileError, FileProblem, Input};
-use joined::JoinedTags;
+use group::{CollectedRows, Collector, GroupError, SpillError};
+use input::{FileError, FileProblem, Input, JoinedTags, Rows};
 use journal::{Fingerprint, Identity, Journal};
 use progress::Progress;
-use read::Rows;
 use read_back::ReadBack;
 use report::{LeftOut, Report, UndoneUsers};
 use send::{Sender, Sent, Stopped};
-use spill_file::SpillError;
 use totals::Totals;
 use tracker::{Leftover, Tracker};
 use unfinished::Unfinished;
-use users::{CollectedRows, Collector, GroupError};
 
 use crate::exit::Exit;
 use crate::failure::CommandError;

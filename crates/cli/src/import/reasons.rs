@@ -141,7 +141,7 @@ impl ReasonGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::change::Op;
+    use crate::import::input::change::Op;
 
     fn add(reasons: &mut Reasons, account: &str, op: Op, reason: &Reason) {
         reasons.add(&Failure {

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::bad_rows::Kinds;
 use super::ended::Ended;
-use super::joined::JoinedTags;
+use super::input::JoinedTags;
 use super::read_back::ReadBack;
 use super::reasons::Reasons;
 use super::unfinished::Unnamed;

@@ -9,15 +9,15 @@ use imtag_transport::{
     Summary,
 };
 
-use super::change::Op;
 use super::disk::DiskError;
 use super::group::User;
+use super::group::{CollectedRows, GroupError};
+use super::input::change::Op;
 use super::journal::Counters;
 use super::progress::Progress;
 use super::spare::SpareFiles;
 use super::totals::has_too_many_tags;
 use super::tracker::{Tracker, changes_of};
-use super::users::{CollectedRows, GroupError};
 use crate::interrupt::Interrupt;
 use crate::output::note;
 use crate::reason::Reason;

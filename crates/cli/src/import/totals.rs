@@ -5,9 +5,9 @@ use imtag_core::packing::lower_bound;
 use imtag_core::{Generation, Limits, Operation, Rules};
 use serde::Serialize;
 
+use super::group::Interner;
+use super::group::{CollectedRows, GroupError};
 use super::group::{TagList, User};
-use super::interner::Interner;
-use super::users::{CollectedRows, GroupError};
 
 /// The work of a file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use imtag_transport::Effect;
 
 use super::failed::{self, FailedError, Failure};
 use super::group::User;
+use super::group::{CollectedRows, GroupError};
 use super::journal::InDoubt;
 use super::reasons::{NAMED, Reasons};
 use super::report::ByReason;
 use super::tracker::{Leftover, changes_of};
-use super::users::{CollectedRows, GroupError};
 use crate::reason::Reason;
 
 /// Why the users who are not done cannot be named.

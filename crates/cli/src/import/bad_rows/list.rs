@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::BadRows;
 use crate::import::disk::{DiskError, Medium};
+use crate::import::input::BadRow;
 use crate::import::line_form::LineForm;
 use crate::import::lock::{LockedFile, MODE, StateFileError, lock_list};
-use crate::import::read::BadRow;
 use crate::ownership::{FileKind, Found, is_filled_file};
 
 /// The list, as imtag may write it.

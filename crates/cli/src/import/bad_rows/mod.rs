@@ -7,9 +7,9 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
-use super::read::BadRow;
+use super::group::{SpillError, SpillFile};
+use super::input::BadRow;
 use super::reasons::NAMED;
-use super::spill_file::{SpillError, SpillFile};
 
 pub(crate) mod list;
 

@@ -23,8 +23,8 @@ use serde::{Serialize, Serializer};
 pub(crate) use file::{FailedFile, LIST, Mark};
 pub(crate) use list::{Listed, count_users, list};
 
-pub(crate) use super::change::Op;
 use super::disk::DiskError;
+pub(crate) use super::input::change::Op;
 use super::lock::StateFileError;
 use crate::reason::Reason;
 use crate::shown::count;

@@ -26,7 +26,7 @@ use twox_hash::XxHash3_64;
 use super::in_doubt::InDoubt;
 use super::settled::{Kind, Settled};
 use crate::import::failed::Mark;
-use crate::import::varint;
+use crate::import::group::varint;
 
 const LENGTH: usize = 4;
 const CHECKSUM: usize = 8;

@@ -14,7 +14,7 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::import::varint::{put, take, take_bytes};
+use crate::import::group::varint::{put, take, take_bytes};
 use crate::shown::{Shown, count};
 
 const MAGIC: &[u8] = b"imtag journal\n";

@@ -24,9 +24,9 @@ use std::sync::Arc;
 
 use imtag_transport::{ChangeError, ChangeRequest, Effect};
 
-use super::change::Op;
 use super::disk::DiskError;
 use super::group::User;
+use super::input::change::Op;
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::reason::Reason;
 use pending_change::{PendingChange, op_of, was_not_sent};

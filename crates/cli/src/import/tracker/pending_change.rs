@@ -2,8 +2,8 @@
 
 use imtag_transport::{ChangeCause, ChangeError, ChangeRequest, Effect, Operation, Scope};
 
-use crate::import::change::Op;
 use crate::import::failed::Failure;
+use crate::import::input::change::Op;
 use crate::reason::Reason;
 
 /// A change of a user that was not applied, or may not have been.

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder;
 
-use super::memory::Memory;
+use crate::import::memory::Memory;
 
 /// How much of a packed file is read at once.
 const BUFFER: usize = 64 * 1024;

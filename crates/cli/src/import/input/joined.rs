@@ -8,7 +8,7 @@ use memchr::memchr2;
 use serde::Serialize;
 
 use super::change::Tags;
-use super::header::Form;
+use super::columns::Form;
 use crate::shown::count;
 
 /// What separates tags elsewhere.

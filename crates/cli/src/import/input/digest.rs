@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use twox_hash::xxhash3_128::Hasher;
 
-use super::journal::Fingerprint;
+use crate::import::journal::Fingerprint;
 
 /// The digest of what has been read so far.
 #[derive(Clone)]

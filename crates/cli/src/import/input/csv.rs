@@ -349,5 +349,5 @@ fn in_place(line: &[u8], spans: &mut [Span; FIELDS]) -> Option<(usize, bool)> {
 }
 
 #[cfg(test)]
-#[path = "records_tests.rs"]
+#[path = "csv_tests.rs"]
 mod tests;

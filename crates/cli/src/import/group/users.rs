@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use imtag_core::Limits;
 
-use super::change::Change;
 use super::entry;
-use super::group::{Grouper, User};
+use super::grouper::{Grouper, User};
 use super::interner::Interner;
-use super::memory::Memory;
 use super::partitions::Partitions;
 use super::spill_file::SpillError;
+use crate::import::input::change::Change;
+use crate::import::memory::Memory;
 
 /// For an output that is written while users are read.
 impl From<GroupError> for io::Error {

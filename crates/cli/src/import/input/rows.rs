@@ -15,13 +15,13 @@ use memchr::memchr2;
 use serde::Serialize;
 
 use super::change::{Change, Op, Tags};
+use super::columns::Form;
+use super::csv::{Fault, Record, Records};
 use super::file::{FileError, FileProblem, Format, Input};
-use super::header::Form;
 use super::joined::JoinedTags;
 use super::lines::{Lines, ROW_BYTES};
 use super::ndjson::JsonRow;
 use super::odd;
-use super::records::{Fault, Record, Records};
 
 /// A row that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -384,5 +384,5 @@ fn reason(invalid: &Invalid) -> String {
 }
 
 #[cfg(test)]
-#[path = "read_tests.rs"]
+#[path = "rows_tests.rs"]
 mod tests;

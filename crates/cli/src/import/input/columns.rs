@@ -1,9 +1,9 @@
 //! The first line: it says which columns the rows have, and in which order. Anything else is refused, since a file
 //! that is read in the wrong way tags the wrong users.
 
+use super::csv::Record;
 use super::file::{FileProblem, start_of_line};
 use super::odd;
-use super::records::Record;
 
 /// How the rows of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,8 +197,8 @@ fn columns_problem(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::lines::Lines;
-    use crate::import::records::Records;
+    use crate::import::input::csv::Records;
+    use crate::import::input::lines::Lines;
 
     fn with_record<T>(text: &str, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let from = Box::new(std::io::Cursor::new(text.to_owned().into_bytes()));

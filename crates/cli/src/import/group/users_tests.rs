@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::entry::NUMBERED_TAGS;
 use super::*;
-use crate::import::change::{Op, Tags};
-use crate::import::entry::NUMBERED_TAGS;
+use crate::import::input::change::{Op, Tags};
 
 /// A user as text: `alice: clear -a -b +c`.
 type Line = String;
@@ -171,8 +171,9 @@ fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
 #[test]
 fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not() {
     let accounts: Vec<_> = (0..50_000).map(|user| format!("u{user}")).collect();
-    let in_part =
-        |account: &&String| crate::import::interner::hash(account.as_bytes()) >> 24 & 0xff == 7;
+    let in_part = |account: &&String| {
+        crate::import::group::interner::hash(account.as_bytes()) >> 24 & 0xff == 7
+    };
     let near: Vec<_> = accounts.iter().filter(in_part).collect();
     let rows = |nth: usize| {
         row(
@@ -255,7 +256,7 @@ proptest! {
         let mut users = collected.users();
         let mut model = modelled(&rows);
         while let Some((_, user)) = users.next().unwrap() {
-            let set = |tags: &crate::import::group::TagList<'_>| {
+            let set = |tags: &crate::import::group::grouper::TagList<'_>| {
                 let set: BTreeSet<String> = tags.iter().map(str::to_owned).collect();
                 assert_eq!(set.len(), tags.len(), "a tag twice");
                 set

@@ -10,9 +10,9 @@
 
 use std::io;
 
-use super::change::{Change, Op};
 use super::interner::Interner;
 use super::varint;
+use crate::import::input::change::{Change, Op};
 
 /// How many tags get a number. Further tags stand in each row, so that no file can fill the memory with tags.
 /// Fewer in tests.
@@ -118,7 +118,7 @@ pub(crate) fn changed() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::change::Tags;
+    use crate::import::input::change::Tags;
 
     #[test]
     fn a_row_comes_back_as_it_went() {

@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use super::digest::Digesting;
 use super::encoding::Encoding;
 use super::kind;
-use super::memory::Memory;
 use super::unpack::Packed;
+use crate::import::memory::Memory;
 use crate::shown::Shown;
 
 /// Bytes that are looked at before anything is read: what a file is shows in far fewer, but blank lines may come first.

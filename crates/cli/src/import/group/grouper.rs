@@ -14,9 +14,9 @@ use std::io;
 
 use imtag_core::Limits;
 
-use super::change::Op;
 use super::entry::{Entry, EntryTag, NUMBERED_TAGS, changed};
 use super::interner::Interner;
+use crate::import::input::change::Op;
 
 /// The rows above which those that say nothing new are dropped; fewer in tests.
 const ROWS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
