@@ -1,8 +1,11 @@
-//! The exit codes: decided here alone. The help text is made from this table, and the README is held to it.
+//! How a command ends. The exit codes are decided here alone: the help text is made from this table, and the README is
+//! held to it. A command that could not be carried out ends with a code and a sentence.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
+use imtag_core::Invalid;
 use imtag_transport::{Cause, Error, Scope};
 
 /// How a command ended.
@@ -80,6 +83,64 @@ pub(crate) fn help() -> String {
                 .expect("a String takes all that is written to it");
             text
         })
+}
+
+/// A command that ends before it has a result to show: its exit code, and why.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    pub(crate) exit: Exit,
+    pub(crate) sentence: String,
+    /// True if standard output does not take the result, so that it takes no JSON object about it either.
+    pub(crate) output_failed: bool,
+}
+
+impl CommandError {
+    pub(crate) fn new(exit: Exit, why: impl fmt::Display) -> CommandError {
+        CommandError {
+            exit,
+            sentence: why.to_string(),
+            output_failed: false,
+        }
+    }
+
+    /// The command line asks for something that cannot be done so.
+    pub(crate) fn usage(why: impl fmt::Display) -> CommandError {
+        CommandError::new(Exit::Usage, why)
+    }
+
+    /// For what this machine denies: `cannot make a folder for the key: …`.
+    pub(crate) fn machine(what: impl fmt::Display) -> impl FnOnce(io::Error) -> CommandError {
+        move |error| CommandError::new(Exit::Unavailable, format_args!("{what}: {error}"))
+    }
+
+    /// For an emulator that does not start: its errors name their causes only in the chain.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn emulator(error: &dyn std::error::Error) -> CommandError {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        let sentence = format_args!("the emulator does not start: {text}");
+        CommandError::new(Exit::Unavailable, sentence)
+    }
+
+    /// For a result that cannot be written, or whose failures cannot be read back: only what the system denies has to
+    /// do with standard output.
+    pub(crate) fn output(error: io::Error) -> CommandError {
+        let what = match error.raw_os_error() {
+            Some(_) => "cannot write the result to standard output",
+            None => "cannot tell the whole result",
+        };
+        CommandError {
+            output_failed: true,
+            ..CommandError::machine(what)(error)
+        }
+    }
+}
+
+/// The request breaks limits.
+impl From<Invalid> for CommandError {
+    fn from(invalid: Invalid) -> CommandError {
+        CommandError::usage(invalid)
+    }
 }
 
 #[cfg(test)]

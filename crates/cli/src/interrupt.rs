@@ -17,8 +17,7 @@ use imtag_transport::CancelToken;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::output::{Output, note};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +157,8 @@ fn ignores_hang_up() -> bool {
 }
 
 fn end(output: Output) -> ! {
-    let exit = crate::finish(output, Err(CommandError::Interrupted));
+    let interrupted = CommandError::new(Exit::Interrupted, "interrupted; nothing was sent");
+    let exit = output.finish(Err(interrupted));
     std::process::exit(exit.code().into())
 }
 

@@ -3,24 +3,18 @@
 mod args;
 mod commands;
 mod exit;
-mod failure;
 mod import;
 mod interrupt;
 mod output;
 mod ownership;
-mod reason;
 mod settings;
-mod shown;
-mod status_line;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use exit::Exit;
-use failure::CommandError;
-use output::{Output, note, print_line};
-use shown::without_secrets;
+use output::{Output, print_error, print_line, without_secrets};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -30,30 +24,14 @@ fn main() -> ExitCode {
         Err(error) => return misunderstood(&error, wants_json).into(),
     };
     let output = Output::new(asked.cli.json);
-    let result = commands::run(&asked, output);
-    finish(output, result).into()
-}
-
-/// Says what stood in the way of a command that has no result, and how the process ends.
-fn finish(output: Output, result: Result<Exit, CommandError>) -> Exit {
-    let error = match result {
-        Ok(exit) => return exit,
-        Err(error) => error,
-    };
-    status_line::end();
-    note(error.message());
-    if output.is_json() && !matches!(error, CommandError::Output(_)) {
-        // standard error has it already
-        let _ = output::print_json(&error.object());
-    }
-    error.exit()
+    output.finish(commands::run(&asked, output)).into()
 }
 
 /// Help that was asked for, or what is wrong with the command line.
 fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
     if args::is_help(error) {
         let printed = print_line(error.to_string().trim_end());
-        return finish(Output::new(wants_json), printed.map(|()| Exit::Done));
+        return Output::new(wants_json).finish(printed.map(|()| Exit::Done));
     }
     let message = in_our_words(&without_secrets(&error.to_string()));
     // where standard error is closed there is nobody to tell
@@ -68,7 +46,7 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
             .join(" ")
             .replace(" did you mean", "; did you mean");
         let sentence = sentence.trim_start_matches("error: ");
-        let _ = output::print_json(&failure::object(Exit::Usage, sentence));
+        print_error(Exit::Usage, sentence);
     }
     Exit::Usage
 }

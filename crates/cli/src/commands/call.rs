@@ -11,13 +11,10 @@ use serde::{Serialize, Serializer};
 
 use super::Context;
 use crate::args::UserAndTags;
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
-use crate::output::{Output, Show, note, note_user};
-use crate::reason::{Reason, bounded};
+use crate::output::{Output, Reason, Show, Shown, bounded, count, note, note_user};
 use crate::settings::Connection;
-use crate::shown::{Shown, count};
 
 /// Makes one call.
 pub(super) struct Caller {

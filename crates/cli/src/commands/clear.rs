@@ -6,10 +6,9 @@ use imtag_core::ClearTags;
 
 use super::Context;
 use super::call::Caller;
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::interrupt::Interrupt;
-use crate::shown::count;
+use crate::output::count;
 
 pub(super) fn run(
     context: &Context<'_>,
@@ -22,16 +21,18 @@ pub(super) fn run(
     if !yes {
         let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
         if !terminal {
-            return Err(CommandError::Usage(
+            return Err(CommandError::usage(
                 "clear removes all tags of the users, and there is no terminal to ask on: \
-                 say --yes if that is meant"
-                    .to_owned(),
+                 say --yes if that is meant",
             ));
         }
         let users = count(accounts.len(), "user", "users");
         let question = format!("Remove all tags of {users}? [y/N] ");
         if !ask(&question, &mut io::stdin().lock(), &mut io::stderr()) {
-            return Err(CommandError::Declined);
+            return Err(CommandError::new(
+                Exit::Interrupted,
+                "not confirmed; nothing was sent",
+            ));
         }
     }
     caller.call(&request)

@@ -16,8 +16,7 @@ use tempfile::TempDir;
 
 use super::Context;
 use crate::args::{EmulatorArgs, Window};
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::import::is_of_the_path;
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
@@ -150,12 +149,14 @@ impl Folder {
 fn throw_away_key(folder: &Path) -> Result<(SecretKey, PathBuf), CommandError> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| {
-        CommandError::Emulator(format!("the system gives no random numbers: {error}"))
+        let why =
+            format!("the emulator does not start: the system gives no random numbers: {error}");
+        CommandError::new(Exit::Unavailable, why)
     })?;
     let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let path = folder.join("secret-key");
     write_private(&path, &key).map_err(CommandError::machine("cannot write the key's file"))?;
-    let key = SecretKey::new(key).map_err(|error| CommandError::Emulator(error.to_string()))?;
+    let key = SecretKey::new(key).expect("64 hexadecimal digits are a key");
     Ok((key, path))
 }
 
@@ -176,10 +177,10 @@ fn not_started(error: StartError) -> CommandError {
             | DataError::NoFolder { .. }
             | DataError::NoFile { .. }
             | DataError::NoCertificate { .. }),
-        ) => CommandError::Usage(error.to_string()),
+        ) => CommandError::usage(error),
         error @ (StartError::Address { .. }
         | StartError::Name(_)
-        | StartError::NotLoopback { .. }) => CommandError::Usage(error.to_string()),
+        | StartError::NotLoopback { .. }) => CommandError::usage(error),
         error => CommandError::emulator(&error),
     }
 }
@@ -235,8 +236,8 @@ fn put(file: &mut File, found: Found, checked: Stamp, path: &Path, text: &str) -
 fn not_opened(path: &Path) -> impl FnOnce(OpenError) -> CommandError {
     let what = format!("cannot write the CA file {}", path.display());
     move |error| match error {
-        OpenError::Foreign(foreign) => CommandError::Foreign(foreign),
-        OpenError::Denied(error) if is_of_the_path(&error) => CommandError::Usage(format!(
+        OpenError::Foreign(foreign) => foreign.into(),
+        OpenError::Denied(error) if is_of_the_path(&error) => CommandError::usage(format!(
             "{what}: {error}; make its folder, or give another path (--ca-out)"
         )),
         OpenError::Denied(error) => CommandError::machine(what)(error),

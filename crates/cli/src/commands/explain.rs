@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use imtag_core::Code;
 use serde::Serialize;
 
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::output::{Output, Show};
 
 #[derive(Serialize)]

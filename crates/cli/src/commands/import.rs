@@ -2,8 +2,7 @@
 
 use super::Context;
 use crate::args::ImportArgs;
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::import::{self, Files, Room, Run};
 use crate::interrupt::{Busy, Interrupt};
 
@@ -59,7 +58,7 @@ fn demo(context: &Context<'_>, arguments: &ImportArgs, room: Room) -> Result<Exi
     let config = context.asked.cli.config.as_ref();
     let config = config.map(|_| "--config".to_owned());
     if let Some(flag) = crate::settings::any_flag(&context.asked.matches).or(config) {
-        return Err(CommandError::Usage(format!(
+        return Err(CommandError::usage(format!(
             "--demo brings its own service, and uses no settings: leave {flag} out"
         )));
     }

@@ -13,8 +13,7 @@ use std::time::Duration;
 use imtag_core::{AddTags, GetTags, RemoveTags};
 
 use crate::args::{Asked, Command};
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::output::Output;
 use crate::settings::{Connection, Settings};
 use call::{Caller, account_with_tags};

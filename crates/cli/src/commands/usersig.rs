@@ -8,11 +8,9 @@ use serde::Serialize;
 
 use super::Context;
 use crate::args::UserSigArgs;
-use crate::exit::Exit;
-use crate::failure::CommandError;
-use crate::output::Show;
+use crate::exit::{CommandError, Exit};
+use crate::output::{Show, Shown};
 use crate::settings::{App, SettingId};
-use crate::shown::Shown;
 
 /// Many times what any UserSig has.
 const USERSIG_BYTES_AT_MOST: u64 = 64 * 1024;
@@ -81,7 +79,7 @@ fn verify(
     given: Option<String>,
     now: Duration,
 ) -> Result<Exit, CommandError> {
-    let refused = |why: &dyn std::fmt::Display| CommandError::UserSig(why.to_string());
+    let refused = |why: &dyn std::fmt::Display| CommandError::new(Exit::Settings, why);
     let usersig = match given {
         Some(text) => UserSig::new(text),
         None => UserSig::from_bytes(&of_standard_input()?),

@@ -9,9 +9,9 @@ use imtag_transport::Client;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::files::Files;
-use crate::failure::CommandError;
+use crate::exit::CommandError;
+use crate::output::count;
 use crate::settings::Connection;
-use crate::shown::count;
 
 /// A running emulator, and a connection to it. It stops, and its CA file goes, when this is dropped.
 pub(crate) struct Demo {

@@ -18,11 +18,8 @@ use super::reasons::Reasons;
 use super::report::LeftOut;
 use super::summary::{write_left_out, write_reasons};
 use super::totals::{OperationTotals, Totals, has_too_many_tags};
-use crate::exit::Exit;
-use crate::failure::CommandError;
-use crate::output::{Output, Show};
-use crate::reason::Reason;
-use crate::shown::{Shown, count};
+use crate::exit::{CommandError, Exit};
+use crate::output::{Output, Reason, Show, Shown, count};
 
 /// What a dry run says. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::exit::Exit;
-use crate::reason::Reason;
+use crate::output::Reason;
 
 /// How the sending ended.
 #[derive(Debug, PartialEq, Eq)]

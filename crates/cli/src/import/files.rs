@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::bad_rows::list::BAD_ROWS;
 use super::failed::LIST;
 use super::journal::JOURNAL;
-use crate::failure::CommandError;
+use crate::exit::CommandError;
 use crate::import::JournalError;
 use crate::import::lock::StateFileError;
 use crate::ownership::{FileKind, folder_of};
@@ -62,7 +62,7 @@ impl Files {
             let there = fs::metadata(file).ok();
             let is_same = |(read, there): (&Metadata, &Metadata)| identity(read) == identity(there);
             if input.zip(there.as_ref()).is_some_and(is_same) {
-                return Err(CommandError::Usage(format!(
+                return Err(CommandError::usage(format!(
                     "{} is the file to import: give another path ({})",
                     file.display(),
                     kind.flag
@@ -70,7 +70,7 @@ impl Files {
             }
             let mut same = others.iter().filter(|(_, other)| is_same_path(file, other));
             if let Some((other, _)) = same.next() {
-                return Err(CommandError::Usage(format!(
+                return Err(CommandError::usage(format!(
                     "{} cannot be both {} and {}: give another path ({} or {})",
                     file.display(),
                     other.name,
@@ -181,7 +181,7 @@ mod tests {
                      --bad-rows)",
                 ),
             ] {
-                let text = files.unwrap_err().to_string();
+                let text = files.unwrap_err().sentence;
                 assert!(text.ends_with(says), "{text}");
             }
         }

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::disk::{self, DiskError, Medium};
+use crate::exit::{CommandError, Exit};
 use crate::ownership::{self, FileKind, ForeignFile, Found, OpenError, Stamp};
 
 /// For its owner alone.
@@ -53,6 +54,17 @@ impl StateFileError {
             OpenError::Foreign(foreign) => foreign.into(),
             OpenError::Denied(error) => denied(error).into(),
         }
+    }
+}
+
+impl From<StateFileError> for CommandError {
+    fn from(error: StateFileError) -> CommandError {
+        let exit = if error.is_of_this_machine() {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
+        };
+        CommandError::new(exit, error)
     }
 }
 

@@ -48,7 +48,6 @@ pub(crate) use demo::Demo;
 pub(crate) use disk::is_of_the_path;
 pub(crate) use files::Files;
 pub(crate) use journal::JournalError;
-pub(crate) use lock::StateFileError;
 pub(crate) use memory::Memory;
 
 use bad_rows::BadRows;
@@ -64,8 +63,7 @@ use totals::Totals;
 use tracker::{Leftover, Tracker};
 use unfinished::Unfinished;
 
-use crate::exit::Exit;
-use crate::failure::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
 use crate::settings::Connection;
@@ -97,6 +95,16 @@ pub(crate) enum ReadError {
     File(#[from] FileError),
     #[error(transparent)]
     Group(#[from] GroupError),
+}
+
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> CommandError {
+        let exit = match &error {
+            ReadError::File(error) if !error.is_of_this_machine() => Exit::Usage,
+            _ => Exit::Unavailable,
+        };
+        CommandError::new(exit, error)
+    }
 }
 
 impl From<SpillError> for ReadError {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::group::{CollectedRows, GroupError};
 use super::reasons::NAMED;
 use crate::interrupt::Interrupt;
-use crate::shown::{Shown, count};
+use crate::output::{Shown, count};
 
 /// What was read back.
 #[derive(Debug, Default, Serialize)]

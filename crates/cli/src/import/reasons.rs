@@ -7,7 +7,7 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
 use super::failed::{Failure, Listed};
-use crate::reason::Reason;
+use crate::output::Reason;
 
 /// Users that are named for a reason.
 pub(crate) const NAMED: u64 = 10;

@@ -19,8 +19,7 @@ use super::spare::SpareFiles;
 use super::totals::has_too_many_tags;
 use super::tracker::{Tracker, changes_of};
 use crate::interrupt::Interrupt;
-use crate::output::note;
-use crate::reason::Reason;
+use crate::output::{Reason, note};
 
 /// The default timeout of a request with all its waits and retries.
 const TIMEOUT: Duration = Duration::from_secs(60);

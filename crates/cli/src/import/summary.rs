@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use super::bad_rows::Kinds;
 use super::reasons::Reasons;
 use super::report::{ByReason, LeftOut, Report};
-use crate::output::Show;
-use crate::shown::{Shown, count};
+use crate::output::{Show, Shown, count};
 
 /// The rows that were left out, and where all of them are listed.
 pub(super) fn write_left_out(left_out: &LeftOut, out: &mut dyn Write) -> io::Result<()> {

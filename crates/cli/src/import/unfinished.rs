@@ -12,7 +12,7 @@ use super::journal::InDoubt;
 use super::reasons::{NAMED, Reasons};
 use super::report::ByReason;
 use super::tracker::{Leftover, changes_of};
-use crate::reason::Reason;
+use crate::output::Reason;
 
 /// Why the users who are not done cannot be named.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::shown::Shown;
+use crate::exit::CommandError;
+use crate::output::Shown;
 
 pub(crate) use replace::{Stamp, replace};
 
@@ -51,6 +52,12 @@ pub(crate) struct ForeignFile {
     path: PathBuf,
     kind: Names,
     problem: Problem,
+}
+
+impl From<ForeignFile> for CommandError {
+    fn from(error: ForeignFile) -> CommandError {
+        CommandError::usage(error)
+    }
 }
 
 /// What messages need of a `FileKind`.

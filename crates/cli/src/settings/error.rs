@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::table::SettingId;
+use crate::exit::{CommandError, Exit};
 
 /// Settings that a command cannot work with.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ pub(crate) enum SettingsError {
     NotToml { path: PathBuf, line: Option<usize> },
     #[error("{}", listed(.0))]
     Problems(Vec<Problem>),
+}
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> CommandError {
+        CommandError::new(Exit::Settings, error)
+    }
 }
 
 /// One thing that is wrong.

@@ -29,8 +29,7 @@ pub(crate) use table::SettingId;
 use error::Problem;
 use layer::Layer;
 
-use crate::output::note;
-use crate::shown::Shown;
+use crate::output::{Shown, note};
 
 /// Everything that was set, the strongest place first, and what is wrong with it so far.
 pub(crate) struct Settings {

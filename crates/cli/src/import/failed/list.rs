@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{FailedError, Failure, Op, by_name};
 use crate::import::disk::DiskError;
 use crate::import::line_form::LineForm;
-use crate::reason::Reason;
+use crate::output::Reason;
 
 /// A failed user, as the list has it.
 #[derive(Debug, PartialEq, Eq, Serialize)]

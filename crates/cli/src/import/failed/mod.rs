@@ -26,8 +26,7 @@ pub(crate) use list::{Listed, count_users, list};
 use super::disk::DiskError;
 pub(crate) use super::input::change::Op;
 use super::lock::StateFileError;
-use crate::reason::Reason;
-use crate::shown::count;
+use crate::output::{Reason, count};
 
 /// One line: what was not done for a user, or is not known to have been done. The names of the fields are a promise
 /// to programs, and those of the report's `failures`.

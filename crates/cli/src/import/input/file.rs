@@ -12,7 +12,7 @@ use super::encoding::Encoding;
 use super::kind;
 use super::unpack::Packed;
 use crate::import::memory::Memory;
-use crate::shown::Shown;
+use crate::output::Shown;
 
 /// Bytes that are looked at before anything is read: what a file is shows in far fewer, but blank lines may come first.
 const FIRST_BYTES: u64 = 64 * 1024;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::change::Tags;
 use super::columns::Form;
-use crate::shown::count;
+use crate::output::count;
 
 /// What separates tags elsewhere.
 const OTHERS: [char; 7] = [',', '，', '、', '|', '/', '\t', '；'];

@@ -5,7 +5,7 @@
 //! like a separator, a no-break space, and the joiners of emoji and of scripts that need them. What is removed may have
 //! such characters, so that a mistake can be taken back.
 
-use crate::shown::is_invisible;
+use crate::output::is_invisible;
 
 /// A byte order mark.
 pub(crate) const MARK: char = '\u{feff}';

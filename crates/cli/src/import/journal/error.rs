@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::header;
+use crate::exit::{CommandError, Exit};
 use crate::import::disk::DiskError;
 use crate::import::failed::FailedError;
 use crate::import::lock::StateFileError;
@@ -50,6 +51,17 @@ impl JournalError {
             }
             _ => false,
         }
+    }
+}
+
+impl From<JournalError> for CommandError {
+    fn from(error: JournalError) -> CommandError {
+        let exit = if error.is_of_this_machine() {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
+        };
+        CommandError::new(exit, error)
     }
 }
 

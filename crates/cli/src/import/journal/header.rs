@@ -15,7 +15,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::import::group::varint::{put, take, take_bytes};
-use crate::shown::{Shown, count};
+use crate::output::{Shown, count};
 
 const MAGIC: &[u8] = b"imtag journal\n";
 /// Of the format, and of how the users of an input are numbered: raised when either changes.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::import::failed::{Op, list};
-use crate::reason::Reason;
+use crate::output::Reason;
 
 /// A folder with the files of an import in it.
 pub(super) struct Place {

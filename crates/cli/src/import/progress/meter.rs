@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use imtag_core::CallRate;
 
-use crate::shown::count;
+use crate::output::count;
 
 /// What calls a second are counted over, in windows of the quota.
 const CALLS_OVER: u32 = 5;

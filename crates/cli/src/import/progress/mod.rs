@@ -15,7 +15,7 @@ use imtag_transport::Progress as Sent;
 
 use super::journal::Settled;
 use crate::output::note;
-use crate::status_line;
+use crate::output::stderr;
 use meter::{Meter, Reading};
 
 /// More often than this nobody can read it.
@@ -127,7 +127,7 @@ impl Drop for Progress {
             // it panics only by a defect
             drop(thread.join());
         }
-        status_line::clear();
+        stderr::clear();
     }
 }
 
@@ -138,7 +138,7 @@ impl Shared {
 
     /// The thread.
     fn run(&self, started: Instant) {
-        let on_a_terminal = status_line::is_possible();
+        let on_a_terminal = stderr::is_possible();
         let every = if on_a_terminal {
             ON_A_TERMINAL
         } else {
@@ -153,11 +153,11 @@ impl Shared {
             if state.is_over {
                 return;
             }
-            let width = on_a_terminal.then(status_line::width);
+            let width = on_a_terminal.then(stderr::width);
             let line = state.stage.line(started.elapsed(), width);
             drop(state); // a terminal may take its time
             if on_a_terminal {
-                status_line::show(line);
+                stderr::show(line);
             } else {
                 note(line);
             }

@@ -28,7 +28,7 @@ use super::disk::DiskError;
 use super::group::User;
 use super::input::change::Op;
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
-use crate::reason::Reason;
+use crate::output::Reason;
 use pending_change::{PendingChange, op_of, was_not_sent};
 
 /// The most users that are deferred; others are listed at once. An outage fails fewer: 512 requests of 100 users each.

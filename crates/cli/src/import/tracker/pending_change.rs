@@ -4,7 +4,7 @@ use imtag_transport::{ChangeCause, ChangeError, ChangeRequest, Effect, Operation
 
 use crate::import::failed::Failure;
 use crate::import::input::change::Op;
-use crate::reason::Reason;
+use crate::output::Reason;
 
 /// A change of a user that was not applied, or may not have been.
 pub(crate) struct PendingChange {

@@ -8,7 +8,7 @@ use imtag_core::Limits;
 use imtag_transport::{Cause, ChangeCause, ChangeError, Code, Error, Refusal};
 use serde::Serialize;
 
-use crate::shown::Shown;
+use super::Shown;
 
 /// Bytes of a text of the service that are kept: a report and a list hold it for each of many users.
 const TEXT_BYTES: usize = 1024;

@@ -1,8 +1,11 @@
-//! Standard error, as people see it: messages, and under them at most one line that changes while a command is at work.
-//! All that is said goes through here, so that no message and no such line write into each other.
+//! Standard error, as people see it: messages, and below them at most one line that changes while a command is at work.
+//! Everything goes through here, so that a message and that line do not write into each other.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::without_secrets;
 
 /// What stands in the line that changes.
 static LINE: Mutex<Line> = Mutex::new(Line {
@@ -63,8 +66,18 @@ pub(crate) fn end() {
     line.is_over = true;
 }
 
+/// Says something to people beside the result, and no secret: what is said here leaves the process.
+pub(crate) fn note(message: impl fmt::Display) {
+    say(&format!("imtag: {}", without_secrets(&message.to_string())));
+}
+
+/// Names a user of the result to people. Any name is shown as it is.
+pub(crate) fn note_user(message: impl fmt::Display) {
+    say(&format!("imtag: {message}"));
+}
+
 /// Writes a message above the line that changes.
-pub(crate) fn say(message: &str) {
+fn say(message: &str) {
     let line = line();
     match line.text.as_str() {
         "" => write(&format!("{message}\n")),

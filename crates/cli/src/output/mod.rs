@@ -1,14 +1,21 @@
 //! What goes to standard output and standard error. A result is data; here it becomes text for people or one JSON
-//! object for programs. A reader that has gone away is no error: nobody misses what it did not want to read. Every
-//! other failure to write is one, and a secret then goes nowhere.
+//! object for programs. A reader that has gone away is no error: it does not want the rest. Every other failure to
+//! write is one, and a secret then goes nowhere.
+
+mod reason;
+pub(crate) mod stderr;
+mod text;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::failure::CommandError;
-use crate::shown::{is_invisible, without_secrets};
-use crate::status_line;
+pub(crate) use reason::{Reason, bounded};
+pub(crate) use stderr::{note, note_user};
+pub(crate) use text::{Shown, count, is_invisible, without_secrets};
+
+use crate::exit::{CommandError, Exit};
 
 /// Standard output, in one of its two forms.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +57,34 @@ impl Output {
                 tell_all_the_same(result, error);
             }
         })
-        .map_err(CommandError::Output)
+        .map_err(CommandError::output)
     }
+
+    /// Says what stood in the way of a command that has no result, and returns how the process ends.
+    pub(crate) fn finish(self, result: Result<Exit, CommandError>) -> Exit {
+        let error = match result {
+            Ok(exit) => return exit,
+            Err(error) => error,
+        };
+        stderr::end();
+        note(&error.sentence);
+        if self.json && !error.output_failed {
+            print_error(error.exit, &without_secrets(&error.sentence));
+        }
+        error.exit
+    }
+}
+
+/// Prints `{"error": {"exit_code": …, "message": …}}`, the object of a command that has no result.
+pub(crate) fn print_error(exit: Exit, message: &str) {
+    let object: Value = json!({"error": {"exit_code": exit.code(), "message": message}});
+    // standard error has it already
+    let _ = print(|out| write_json(&object, out));
 }
 
 /// Writes a line to standard output.
 pub(crate) fn print_line(line: &str) -> Result<(), CommandError> {
-    print(|out| writeln!(out, "{line}")).map_err(CommandError::Output)
+    print(|out| writeln!(out, "{line}")).map_err(CommandError::output)
 }
 
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -84,13 +112,12 @@ impl Write for StandardOutput {
     }
 }
 
-/// What was done is done, whether or not its report finds a place: so that no name in it is lost, standard error gets
-/// all of it as text.
+/// Standard error gets the whole report as text, so that no name in it is lost: what was done is done.
 fn tell_all_the_same(result: &impl Show, error: &io::Error) {
     note(format_args!(
         "this was done, but standard output does not take it ({error}):"
     ));
-    // there is no further place to turn to
+    // there is no third place to write to
     let _ = result.text(&mut io::stderr());
 }
 
@@ -100,11 +127,6 @@ fn write_json(result: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = serde_json::Serializer::with_formatter(&mut *out, Harmless);
     result.serialize(&mut writer)?;
     writeln!(out)
-}
-
-/// Prints one line of JSON.
-pub(crate) fn print_json(object: &serde_json::Value) -> Result<(), CommandError> {
-    print(|out| write_json(object, out)).map_err(CommandError::Output)
 }
 
 struct Harmless;
@@ -125,16 +147,6 @@ impl serde_json::ser::Formatter for Harmless {
         }
         writer.write_all(rest.as_bytes())
     }
-}
-
-/// Says something to people beside the result, and no secret: what is said here leaves the process.
-pub(crate) fn note(message: impl std::fmt::Display) {
-    status_line::say(&format!("imtag: {}", without_secrets(&message.to_string())));
-}
-
-/// Names a user of the result to people. Any name is shown as it is.
-pub(crate) fn note_user(message: impl std::fmt::Display) {
-    status_line::say(&format!("imtag: {message}"));
 }
 
 #[cfg(test)]
