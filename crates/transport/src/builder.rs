@@ -12,7 +12,7 @@ use imtag_core::{
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use crate::http::Roots;
-use crate::settings::Settings;
+use crate::state::Settings;
 use crate::{Client, Credentials, Endpoint, InvalidEndpoint};
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.

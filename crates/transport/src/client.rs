@@ -8,8 +8,7 @@ use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkApp
 use crate::call::Call;
 use crate::pipeline::Pipeline;
 use crate::process::PerProcess;
-use crate::settings::Settings;
-use crate::state::State;
+use crate::state::{Settings, State};
 use crate::{
     BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Endpoint, Error, Outcome,
 };
@@ -151,12 +150,12 @@ impl Client {
 
     /// Options of a bulk run: any number of changes, packed into as few requests as possible, sent at the full quota.
     pub fn bulk(&self) -> BulkOptions {
-        BulkOptions::new(self.clone())
+        BulkOptions::for_bulk(self.clone())
     }
 
     /// Options of a batcher: changes of many threads share requests.
     pub fn batcher(&self) -> BatcherOptions {
-        BatcherOptions::new(self.clone())
+        BatcherOptions::for_batcher(self.clone())
     }
 
     /// Sends any of the four requests.

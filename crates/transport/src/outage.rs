@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use imtag_core::outage::{Caller, Failure, Outage as Rule, Step};
 use imtag_core::retry::RetryPolicy;
 
-use crate::cause::Cause;
-use crate::random::random_u64;
+use crate::error::Cause;
+use crate::process::random_u64;
 use crate::wait::{Lock, WaitEnd, WaitScope};
 
 pub(crate) struct Outage {

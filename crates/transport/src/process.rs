@@ -1,11 +1,20 @@
-//! State that a forked child does not share. After `fork()` a child has a copy of its parent's memory: sockets that both
-//! would write to, and locks that a thread of the parent held and that no thread of the child releases. So each process
-//! has its own state: a child makes its own, and neither touches nor drops the parent's. The PID tells processes apart, so
-//! a child in a new PID namespace that gets its parent's number is not noticed.
+//! What the library needs of the process that hosts it: state that a forked child does not share, the process's age,
+//! threads that take no signals, and random numbers.
 
+use std::io;
 use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-/// A `T` for each process, made on first use.
+use nix::sys::signal::{SigSet, SigmaskHow};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+/// A `T` for each process, made on first use. After `fork()` a child has a copy of its parent's memory: sockets that both
+/// would write to, and locks that a thread of the parent held and that no thread of the child releases. So a child makes
+/// its own state, and neither touches nor drops its parent's.
+///
+/// The PID tells processes apart. A child that gets its parent's number in a new PID namespace is not noticed.
 pub(crate) struct PerProcess<T> {
     first: OnceLock<Box<Node<T>>>,
 }
@@ -75,8 +84,76 @@ impl<T> Drop for PerProcess<T> {
     }
 }
 
+/// How long this process has run at least. A supervisor starts a process after the one before it ended, so this process
+/// knows of all its app's calls since its own start. `exec` keeps a process' start: in `sh -c 'a; exec b'`, `b` is as old
+/// as the shell.
+#[cfg(target_os = "linux")]
+pub(crate) fn process_age() -> Option<Duration> {
+    // read from files, as rustix's clock functions abort under valgrind
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    age_of(&stat, &uptime)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn process_age() -> Option<Duration> {
+    None
+}
+
+/// The age by `/proc/self/stat` and `/proc/uptime`, which both count hundredths of a second. Within its hundredth the
+/// process started at the end at the latest, so one is taken off.
+#[cfg(any(target_os = "linux", test))]
+fn age_of(stat: &str, uptime: &str) -> Option<Duration> {
+    // the name in parentheses may hold blanks and parentheses
+    let (_, fields) = stat.rsplit_once(')')?;
+    let start: u64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    let (seconds, hundredths) = uptime.split_whitespace().next()?.split_once('.')?;
+    let seconds: u64 = seconds.parse().ok()?;
+    let hundredths: u64 = (hundredths.len() == 2).then(|| hundredths.parse().ok())??;
+    let up = seconds.checked_mul(100)?.checked_add(hundredths)?;
+    let age = up.saturating_sub(start.saturating_add(1));
+    Some(Duration::from_millis(age.saturating_mul(10)))
+}
+
+/// Starts a thread with all signals blocked: the host's signals go to the host's threads.
+pub(crate) fn spawn_without_signals<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
+    before.thread_set_mask()?;
+    spawned
+}
+
+/// 32 random bits, for the `random` of a call, from the operating system each time: a forked child has no generator
+/// whose state it would share with its parent.
+pub(crate) fn random_u32() -> u32 {
+    SysRng
+        .try_next_u32()
+        .unwrap_or_else(|_| from_clock() as u32)
+}
+
+/// 64 random bits, for the jitter of a wait.
+pub(crate) fn random_u64() -> u64 {
+    SysRng.try_next_u64().unwrap_or_else(|_| from_clock())
+}
+
+/// Where the system has no random numbers. Neither use is a secret; the numbers only have to differ.
+fn from_clock() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let mut hasher = RandomState::new().build_hasher();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    hasher.write_u128(now.unwrap_or_default().as_nanos());
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use nix::sys::signal::Signal;
+
     use super::*;
 
     #[test]
@@ -96,5 +173,58 @@ mod tests {
         };
         assert_eq!(*state.get(|| "the child's"), "the child's");
         assert_eq!(*state.get(|| "another"), "the child's");
+    }
+
+    const STAT: &str = "77 (a ) b) S 1 77 77 0 -1 4194304 100 0 0 0 1 2 0 0 20 0 1 0 12345 1000 200 18446744073709551615";
+
+    #[test]
+    fn a_process_is_as_old_as_its_start_and_never_older() {
+        for (uptime, expected) in [
+            ("125.00 759.64\n", 1_540),
+            ("124.05 0.00\n", 590),
+            ("123.46 0.00\n", 0),
+            ("1.00 0.00\n", 0),
+        ] {
+            let age = age_of(STAT, uptime);
+            assert_eq!(age, Some(Duration::from_millis(expected)), "{uptime}");
+        }
+        for stat in [
+            "",
+            "77 (a",
+            "77 (a) S 1 2",
+            "77 (a) S 1 77 77 0 -1 0 0 0 0 0 0 0 0 0 0 0 0 0 x",
+        ] {
+            assert_eq!(age_of(stat, "125.00 759.64\n"), None, "{stat}");
+        }
+        for uptime in ["", "125", "125.0 1.0", "x.00 1.00", "125.xx 1.00"] {
+            assert_eq!(age_of(STAT, uptime), None, "{uptime}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_age_of_this_process_grows_with_it() {
+        let begun = Instant::now();
+        let before = process_age().unwrap();
+        while begun.elapsed() < Duration::from_millis(30) {
+            std::hint::spin_loop();
+        }
+        let after = process_age().unwrap();
+        assert!(
+            after >= before + Duration::from_millis(10),
+            "{before:?} {after:?}"
+        );
+        assert!(after < Duration::from_secs(24 * 3_600));
+    }
+
+    #[test]
+    fn a_thread_takes_none_of_the_hosts_signals() {
+        let before = SigSet::thread_get_mask().unwrap();
+        let its = spawn_without_signals("imtag-test", || SigSet::thread_get_mask().unwrap());
+        let its = its.unwrap().join().unwrap();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
+            assert!(its.contains(signal), "{signal}");
+        }
+        assert_eq!(SigSet::thread_get_mask().unwrap(), before);
     }
 }

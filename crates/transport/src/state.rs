@@ -1,19 +1,33 @@
-//! A client's state in each process: connections, UserSig, retry budget, outage, pipeline, and the quota that clients of a
-//! process share.
+//! What a client holds: its settings, and its state in each process.
 
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
-use imtag_core::Operation;
-use imtag_core::retry::RetryBudget;
+use imtag_core::retry::{RetryBudget, RetryPolicy};
+use imtag_core::{CallRate, Identifier, Operation, Rules, SdkAppId};
 
-use crate::app_quota::AppQuota;
 use crate::credentials::UserSigs;
-use crate::http::Http;
+use crate::http::{Http, Roots};
 use crate::outage::Outage;
 use crate::pipeline::Pipeline;
-use crate::rate_limiter::RateLimiter;
-use crate::settings::Settings;
+use crate::rate_limiter::{AppQuota, QuotaKey, RateLimiter};
 use crate::wait::Lock;
+use crate::{Credentials, Endpoint};
+
+/// The checked settings of a client. Only the builder makes them.
+pub(crate) struct Settings {
+    pub(crate) sdkappid: SdkAppId,
+    pub(crate) identifier: Identifier,
+    pub(crate) credentials: Credentials,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) roots: Option<Roots>,
+    pub(crate) rules: Rules,
+    pub(crate) calls_per_second: CallRate,
+    pub(crate) fresh_start: Option<bool>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+}
 
 /// A client's state in one process.
 pub(crate) struct State {
@@ -35,7 +49,14 @@ impl State {
             budget: Lock::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),
             pipeline: Pipeline::new(settings.rules),
-            quota: AppQuota::shared(settings),
+            quota: AppQuota::shared(
+                QuotaKey::new(
+                    settings.sdkappid,
+                    &settings.endpoint,
+                    settings.calls_per_second,
+                ),
+                settings.fresh_start,
+            ),
         }
     }
 

@@ -5,13 +5,13 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use imtag_transport::{
-    Batcher, BatcherOptions, CallOptions, ChangeError, ChangeRequest, Client, Unfinished, WhenFull,
+    Batcher, BatcherOptions, CallOptions, ChangeError, Client, Unfinished, WhenFull,
 };
 use serde_json::{Value, json};
 
-use crate::change;
+use crate::case::{self, call_options, cancel_within, session_options};
 use crate::outcome::change_failed;
-use crate::{NotACase, call, cancel, lines};
+use crate::{NotACase, lines};
 
 /// So often it is looked whether as many changes are unsettled as a step waits for.
 const LOOK: Duration = Duration::from_millis(1);
@@ -36,29 +36,12 @@ pub(crate) fn live(client: &Client, case: &Value) -> Result<Value, NotACase> {
 }
 
 fn options(client: &Client, case: &Value) -> Result<BatcherOptions, NotACase> {
-    let time = |name: &str| case["options"][name].as_u64().map(Duration::from_millis);
-    let mut options = client.batcher();
-    if let Some(timeout) = time("timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time("attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
-    if let Some(window) = time("late_window_ms") {
-        options = options.late_window(window);
-    }
-    if let Some(linger) = time("linger_ms") {
-        options = options.linger(linger);
-    }
-    if let Some(capacity) = case["options"]["capacity"].as_u64() {
-        options = options.capacity(usize::try_from(capacity)?);
-    }
-    options = match case["options"]["when_full"].as_str() {
+    let options = session_options(client.batcher(), case)?;
+    Ok(match case["options"]["when_full"].as_str() {
         Some("fail") => options.when_full(WhenFull::Fail),
         Some("wait") => options.when_full(WhenFull::Wait),
         _ => options,
-    };
-    Ok(options)
+    })
 }
 
 struct Life<'scope, 'env> {
@@ -80,14 +63,15 @@ impl<'scope, 'env> Life<'scope, 'env> {
         step: &'env Value,
     ) -> Result<(), NotACase> {
         if let Some(change) = step.get("submit") {
-            match self.batcher.submit(index, change::read(change)?) {
+            match self.batcher.submit(index, case::change(change)?) {
                 Ok(()) => self.submitted += 1,
                 Err(error) => self.ended(index, Err(error)),
             }
         } else if let Some(change) = step.get("call") {
-            let change = change::read(change)?;
+            let change = case::change(change)?;
             let batcher = self.batcher;
-            let call = scope.spawn(move || call_with(batcher, step, change));
+            let call = move || with_options(step, |options| batcher.call(change, options));
+            let call = scope.spawn(call);
             self.calls.push((index, call));
         } else if step["flush"] == true {
             self.waited(
@@ -162,14 +146,10 @@ impl<'scope, 'env> Life<'scope, 'env> {
     }
 }
 
-fn call_with(batcher: &Batcher, step: &Value, change: ChangeRequest) -> Result<(), ChangeError> {
-    with_options(step, |options| batcher.call(change, options))
-}
-
 /// Does something with the times of a step, and with what may cancel it.
 fn with_options<T>(step: &Value, act: impl FnOnce(&CallOptions) -> T) -> T {
-    cancel::within(step, |token| {
-        let options = call::options(step);
+    cancel_within(step, |token| {
+        let options = call_options(step);
         match token {
             Some(token) => act(&options.cancel(token)),
             None => act(&options),

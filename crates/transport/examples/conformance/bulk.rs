@@ -10,8 +10,9 @@ use imtag_transport::{
 };
 use serde_json::{Value, json};
 
+use crate::case::{change, session_options};
 use crate::outcome::{change_failed, status};
-use crate::{NotACase, change, lines};
+use crate::{NotACase, lines};
 
 /// Outcomes that were handed out.
 #[derive(Default)]
@@ -22,7 +23,7 @@ struct HandedOut {
 }
 
 pub(crate) fn run(client: &Client, case: &Value) -> Result<Value, NotACase> {
-    let bulk = options(client, case).start();
+    let bulk = options(client, case)?.start();
     let mut handed_out = HandedOut::default();
     thread::scope(|scope| {
         if let Some(count) = case["cancel_after_arrivals"].as_u64() {
@@ -39,29 +40,13 @@ pub(crate) fn run(client: &Client, case: &Value) -> Result<Value, NotACase> {
     })
 }
 
-fn options(client: &Client, case: &Value) -> BulkOptions {
-    let time = |name: &str| case["options"][name].as_u64().map(Duration::from_millis);
-    let mut options = client.bulk();
-    if let Some(timeout) = time("timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time("attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
-    if let Some(window) = time("late_window_ms") {
-        options = options.late_window(window);
-    }
-    if let Some(linger) = time("linger_ms") {
-        options = options.linger(linger);
-    }
-    if let Some(capacity) = case["options"]["capacity"].as_u64() {
-        options = options.capacity(usize::try_from(capacity).unwrap_or(usize::MAX));
-    }
+fn options(client: &Client, case: &Value) -> Result<BulkOptions, NotACase> {
+    let mut options = session_options(client.bulk(), case)?;
     if let Some(nth) = case["cancel_at_progress"].as_u64() {
         let asked = Arc::new(AtomicU64::new(0));
         options = options.interrupt(move || asked.fetch_add(1, Ordering::Relaxed) + 1 == nth);
     }
-    options
+    Ok(options)
 }
 
 impl HandedOut {
@@ -77,7 +62,7 @@ impl HandedOut {
                 bulk.cancel();
                 continue;
             }
-            if let Err(error) = bulk.push(index, change::read(item)?) {
+            if let Err(error) = bulk.push(index, change(item)?) {
                 self.not_taken += 1;
                 self.settled += 1;
                 self.failures.push((index, error));

@@ -1,37 +1,22 @@
 //! A call of a case.
 
-use std::time::Duration;
-
 use imtag_transport::{AddTags, CallOptions, ClearTags, Client, GetTags, RemoveTags};
 use serde_json::Value;
 
+use crate::NotACase;
+use crate::case::{bytes, call_options, cancel_within, texts};
 use crate::outcome::{self, Ended};
-use crate::text::texts;
-use crate::{NotACase, cancel, text};
 
 /// Makes it, with what may cancel it.
 pub(crate) fn make(client: &Client, call: &Value) -> Result<Value, NotACase> {
-    let ended = cancel::within(call, |token| {
-        let mut options = options(call);
+    let ended = cancel_within(call, |token| {
+        let mut options = call_options(call);
         if let Some(token) = token {
             options = options.cancel(token);
         }
         ended(client, call, &options)
     });
     Ok(outcome::to_json(ended?))
-}
-
-/// The times of a call, or of a batcher's step.
-pub(crate) fn options(call: &Value) -> CallOptions {
-    let time = |name: &str| call[name].as_u64().map(Duration::from_millis);
-    let mut options = CallOptions::new();
-    if let Some(timeout) = time("timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time("attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
-    options
 }
 
 fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, NotACase> {
@@ -56,6 +41,6 @@ fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, 
 type User = (Vec<u8>, Vec<Vec<u8>>);
 
 fn users(users: &Value) -> Result<Vec<User>, NotACase> {
-    let user = |user: &Value| Ok((text::bytes(&user["account"])?, texts(&user["tags"])?));
+    let user = |user: &Value| Ok((bytes(&user["account"])?, texts(&user["tags"])?));
     users.as_array().into_iter().flatten().map(user).collect()
 }

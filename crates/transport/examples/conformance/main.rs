@@ -5,11 +5,9 @@
 mod batcher;
 mod bulk;
 mod call;
-mod cancel;
-mod change;
+mod case;
 mod lines;
 mod outcome;
-mod text;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,25 +7,26 @@
 //!                                                             └─ done ─────► Outcome
 //! ```
 
-mod judge;
+mod options;
+mod outcome;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use imtag_core::quota::Verdict as QuotaVerdict;
 use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
-use imtag_core::{Effect, Request, RetryClass};
+use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
-use crate::cause::{Cause, Phase};
 use crate::credentials::{NoUserSig, VersionedUserSig};
-use crate::http::{Exchange, Exchanged, Stale};
+use crate::error::{Cause, Error, Failure, Partial, Phase, RefusedUserSig};
+use crate::http::{Exchange, Exchanged, Stale, path_and_query};
 use crate::outage::{Ended, Place};
-use crate::query::path_and_query;
-use crate::random::random_u64;
+use crate::process::random_u64;
 use crate::rate_limiter::Permit;
-use crate::refused_usersig::RefusedUserSig;
-use crate::settings::Settings;
-use crate::state::State;
+use crate::state::{Settings, State};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
-use crate::{CallOptions, Error, Outcome};
+
+pub use options::CallOptions;
+pub use outcome::Outcome;
 
 pub(crate) struct Call<'c, R> {
     settings: &'c Settings,
@@ -322,6 +323,68 @@ impl<'c, R: Request> Call<'c, R> {
             over_new_connection: self.over_new_connection,
             waits_for_connection: self.in_run,
         })
+    }
+
+    /// Reads the answer, and hands the permit back with the result.
+    fn judge(
+        &self,
+        exchanged: Exchanged,
+        permit: Permit<'_>,
+        usersig: &VersionedUserSig,
+    ) -> Result<Outcome, Cause> {
+        let (answered, sent) = (exchanged.answered, exchanged.sent);
+        let read = exchanged.read(self.request);
+        let mut judged = read.and_then(|answer| self.outcome(answer));
+        match &judged {
+            Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
+                permit.answered(QuotaVerdict::TooFrequent);
+            }
+            _ if answered => permit.answered(QuotaVerdict::Served),
+            _ if sent => permit.abandoned(),
+            _ => permit.withdrew(),
+        }
+        match &mut judged {
+            Ok(outcome) => outcome.redact(&usersig.usersig),
+            Err(cause) => cause.redact(&usersig.usersig),
+        }
+        judged
+    }
+
+    fn outcome(&self, answer: Answer) -> Result<Outcome, Cause> {
+        let request_id = answer.request_id;
+        let (left_out, tags, unanswered) = match answer.verdict {
+            Verdict::Refused(refusal) => {
+                return Err(Cause::Service {
+                    refusal,
+                    request_id,
+                });
+            }
+            Verdict::Done {
+                left_out,
+                tags,
+                unanswered,
+            } => (left_out, tags, unanswered),
+        };
+        let outcome = Outcome {
+            accounts: self.request.accounts().count() - left_out.len() - unanswered.len(),
+            attempts: self.attempts,
+            sent: self.sent,
+            request_id,
+            tags,
+            unanswered,
+        };
+        if left_out.is_empty() {
+            return Ok(outcome);
+        }
+        let failures = left_out.into_iter().map(|left_out| Failure {
+            account: left_out.account,
+            refusal: left_out.refusal,
+            effect: self.effect.for_operation(R::OPERATION),
+        });
+        Err(Cause::Partial(Box::new(Partial {
+            outcome,
+            failures: failures.collect(),
+        })))
     }
 
     fn decide(&mut self, kind: FailedAttempt) -> Decision {

@@ -1,13 +1,18 @@
 //! A call that failed: its cause, what is known of the effect, and how many attempts were made. [`text`] makes its
 //! sentence, as all others. No part holds the query string, the UserSig or the key.
 
+mod cause;
+mod change;
+mod refused_usersig;
 mod text;
 
 use imtag_core::retry::Stopped;
 use imtag_core::{Code, Effect, Operation, Refusal, RetryClass, Scope};
 
-use crate::cause::{Cause, Failure};
-use crate::refused_usersig::RefusedUserSig;
+pub(crate) use cause::is_local_failure;
+pub use cause::{Cause, Failure, Partial, Phase};
+pub use change::{ChangeCause, ChangeError, RunError, Unfinished};
+pub(crate) use refused_usersig::RefusedUserSig;
 
 /// A call that did not do all that was asked.
 ///
@@ -186,7 +191,7 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Outcome, Partial};
+    use crate::Outcome;
 
     #[test]
     fn a_partial_message_counts_the_accounts_that_were_not_answered_too() {

@@ -12,13 +12,9 @@ use std::fmt;
 
 use imtag_core::Effect;
 
-use super::Error;
-use crate::cause::{Cause, Partial, Phase, is_of_a_gateway};
-use crate::change_error::{ChangeCause, ChangeError};
-use crate::http::{has_no_address, is_local_failure};
-use crate::pipeline::batcher::Unfinished;
-use crate::pipeline::bulk::Summary;
-use crate::pipeline::health::RunError;
+use super::cause::{has_no_address, is_local_failure, is_of_a_gateway};
+use super::{Cause, ChangeCause, ChangeError, Error, Partial, Phase, RunError, Unfinished};
+use crate::pipeline::outcome::{Progress, Summary};
 
 impl Error {
     /// Why, in words, without operation, effect and remedy.
@@ -299,6 +295,35 @@ impl Summary {
             Some(RunError::Refused(error) | RunError::Unavailable(error)) => error.remedy(),
             Some(_) => "send again what is still wanted",
             None => "see the error of each change that failed",
+        }
+    }
+}
+
+/// A sentence: `2000 changes: 1990 done, 10 failed; 22 requests, 0 retries, …`.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Progress {
+            taken,
+            done,
+            failed,
+            requests,
+            ..
+        } = self.progress;
+        let retries = self.progress.retries();
+        write!(
+            f,
+            "{taken} changes: {done} done, {failed} failed; {requests} requests, {retries} retries"
+        )?;
+        if self.timpush_would_save() > 0 {
+            write!(
+                f,
+                "; {} of the requests looked for accounts at fault, which the timpush paths name",
+                self.timpush_would_save()
+            )?;
+        }
+        match &self.ended {
+            Some(ended) => write!(f, "; ended early: {ended}"),
+            None => Ok(()),
         }
     }
 }

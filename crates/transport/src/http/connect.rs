@@ -11,13 +11,12 @@ use socket2::{Domain, Protocol, Type};
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
 use crate::Phase;
+use crate::error::is_local_failure;
 use crate::wait::WaitEnd;
 
 use super::context::{ExchangeContext, TransportError};
-use super::epoch::Epoch;
 use super::resolve::Addresses;
-use super::slots::is_local_failure;
-use super::socket::{Socket, ready};
+use super::socket::{Epoch, Socket, ready};
 
 #[derive(Debug)]
 pub(super) struct Connect {

@@ -12,11 +12,10 @@
 
 mod body;
 mod connect;
+mod connection_limit;
 mod context;
-mod epoch;
 mod head;
 mod resolve;
-mod slots;
 mod socket;
 mod usersig;
 mod warm_up;
@@ -31,19 +30,19 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
 use crate::Phase;
-use crate::cause::Cause;
 use crate::endpoint::Endpoint;
+use crate::error::Cause;
 use crate::wait::{WaitScope, deadline_after};
 
 use connect::Connect;
+use connection_limit::{Refused, Slots};
 use context::{ExchangeContext, TransportError};
-use epoch::Epoch;
 use head::HeadInfo;
 use resolve::Addresses;
-use slots::{Refused, Slots};
+use socket::Epoch;
 use usersig::UserSigInjector;
 
-pub(crate) use slots::{has_no_address, is_local_failure};
+pub(crate) use usersig::path_and_query;
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 1 << 20;

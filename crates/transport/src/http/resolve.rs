@@ -16,11 +16,11 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::Phase;
 use crate::endpoint::Endpoint;
-use crate::threads::spawn_without_signals;
+use crate::error::is_local_failure;
+use crate::process::spawn_without_signals;
 use crate::wait::{Lock, wait_once};
 
 use super::context::{ExchangeContext, TransportError};
-use super::slots::is_local_failure;
 
 /// How long addresses are used before they are looked up again.
 const FRESH_FOR: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
@@ -18,7 +19,24 @@ use crate::Phase;
 use crate::wait::{WaitEnd, WaitScope};
 
 use super::context::{ExchangeContext, TransportError};
-use super::epoch::Epoch;
+
+/// Which idle connections of a client are still trusted. A connection is seldom dead alone: a restart of the service or a
+/// proxy, or a NAT that forgot it, ends all idle connections. So the first dead one ends an epoch: a connection that went
+/// idle in it or before is not used again. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Epoch(Arc<AtomicU64>);
+
+impl Epoch {
+    /// The epoch of a connection that goes idle now.
+    pub(super) fn current(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A connection that went idle in `epoch` is dead. Connections of a later epoch stay.
+    pub(super) fn end(&self, epoch: u64) {
+        self.0.fetch_max(epoch + 1, Ordering::Relaxed);
+    }
+}
 
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
@@ -262,5 +280,17 @@ mod tests {
         write_buffer.wipe();
         assert!(write_buffer.bytes()[..1_028].iter().all(|byte| *byte == 0));
         assert!(write_buffer.bytes()[1_028..].iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn an_epoch_ends_once_however_many_of_its_connections_die() {
+        let epoch = Epoch::default();
+        let its = epoch.clone();
+        for _ in 0..3 {
+            its.end(0);
+        }
+        assert_eq!(epoch.current(), 1);
+        its.end(1);
+        assert_eq!(epoch.current(), 2);
     }
 }

@@ -7,12 +7,15 @@
 //! wire:   POST /v4/…?sdkappid=1400000000&identifier=a&usersig=eJyr…&random=1&contenttype=json
 //! ```
 
+use imtag_core::{Identifier, SdkAppId};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Phase;
+use crate::process::random_u32;
 
 use super::body::Body;
 use super::context::{ExchangeContext, TransportError};
@@ -20,6 +23,22 @@ use super::head::{Added, Head};
 
 /// What the UserSig goes into, before the `&`.
 const PLACEHOLDER: &[u8] = b"usersig=&";
+
+/// All but what RFC 3986 calls unreserved: letters, digits and `-._~`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The path and query of a call's URL, with a new `random` each time and an empty `usersig`.
+pub(crate) fn path_and_query(path: &str, sdkappid: SdkAppId, identifier: &Identifier) -> String {
+    let identifier = utf8_percent_encode(identifier.as_str(), RESERVED);
+    let random = random_u32();
+    format!(
+        "{path}?sdkappid={sdkappid}&identifier={identifier}&usersig=&random={random}&contenttype=json"
+    )
+}
 
 #[derive(Debug)]
 pub(super) struct UserSigInjector;
@@ -189,5 +208,19 @@ impl<T: Transport> Buffers for InjectingTransport<T> {
 
     fn can_use_input(&self) -> bool {
         self.answer.can_use_input()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_of_any_characters_fits_into_a_query() {
+        let identifier = Identifier::new("a&b=c-1._~ 管").unwrap();
+        let query = path_and_query("v4", SdkAppId::new(1_400_000_000).unwrap(), &identifier);
+        let expected =
+            "v4?sdkappid=1400000000&identifier=a%26b%3Dc-1._~%20%E7%AE%A1&usersig=&random=";
+        assert!(query.starts_with(expected), "{query}");
     }
 }

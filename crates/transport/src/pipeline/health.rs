@@ -18,26 +18,12 @@ use std::sync::Arc;
 use imtag_core::Scope;
 use imtag_core::retry::Stopped;
 
+use crate::error::RunError;
 use crate::{Cause, Error, Outcome};
 
 /// So many failures of the service or the network in a row end a run. Each was tried for as long as an outage is waited
 /// out.
 const IN_A_ROW: usize = 20;
-
-/// Why a bulk run ended before all was sent.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The service rejected the app, or the endpoint is not the service, with what was said. All further requests would
-    /// end in the same way.
-    Refused(Arc<Error>),
-    /// The service or the network became unavailable, with the last failure.
-    Unavailable(Arc<Error>),
-    /// It was cancelled, or abandoned by the caller.
-    Cancelled,
-    /// It belongs to the process that this one was forked from: nothing is known of it here, and nothing was sent.
-    Forked,
-}
 
 /// The results of a run's requests so far.
 #[derive(Debug, Default)]
@@ -142,7 +128,7 @@ mod tests {
             attempts: 1,
             sent: 1,
             stopped: None,
-            refused: crate::refused_usersig::RefusedUserSig::default(),
+            refused: crate::error::RefusedUserSig::default(),
         })
     }
 

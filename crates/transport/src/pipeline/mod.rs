@@ -10,98 +10,29 @@
 
 pub(crate) mod batcher;
 pub(crate) mod bulk;
-pub(crate) mod health;
-pub(crate) mod session;
+mod health;
+pub(crate) mod options;
+pub(crate) mod outcome;
+mod session;
+mod withdraw;
 mod worker;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::{Arc, Condvar, MutexGuard};
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::{Batch, Next, Plan, ProducerId, Settled, Verdict};
 use imtag_core::{ChangeRequest, Effect, Rules};
 
-use crate::change_error::{ChangeCause, ChangeError};
+use crate::error::{ChangeCause, ChangeError, RunError};
 use crate::wait::Lock;
 
-use batcher::Submitted;
-use health::{RunError, RunHealth};
+use health::RunHealth;
+use outcome::{Completion, Delivery, Progress};
 use session::Session;
-
-/// Where the outcome of a change is delivered.
-#[derive(Debug)]
-pub(crate) enum Delivery {
-    /// To `poll`, under the caller's number.
-    Poll(u64),
-    /// To a thread that waits for it.
-    Caller(Arc<Waiter>),
-    /// Nowhere: its caller has an error already, as it waits no longer.
-    Discard,
-}
-
-/// A thread that waits for the outcome of one change.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    thread: Thread,
-    outcome: Lock<Option<Result<(), ChangeError>>>,
-}
-
-impl Waiter {
-    /// This thread.
-    pub(crate) fn here() -> Arc<Waiter> {
-        Arc::new(Waiter {
-            thread: thread::current(),
-            outcome: Lock::new(None),
-        })
-    }
-
-    /// Sets the outcome. The caller unparks the thread afterwards, without the lock.
-    pub(crate) fn complete(&self, outcome: Result<(), ChangeError>) {
-        *self.outcome.lock() = Some(outcome);
-    }
-
-    /// The outcome, once it is there.
-    pub(crate) fn take(&self) -> Option<Result<(), ChangeError>> {
-        let mut outcome = self.outcome.lock();
-        outcome.take()
-    }
-}
-
-/// The outcome of a change, for `poll`.
-#[derive(Debug)]
-pub(crate) struct Completed {
-    pub(crate) id: u64,
-    pub(crate) change: Arc<ChangeRequest>,
-    pub(crate) result: Result<(), ChangeError>,
-}
-
-/// A session's counters.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) taken: u64,
-    pub(crate) done: u64,
-    pub(crate) failed: u64,
-    /// The most that is known of the failures' effects; none where none failed.
-    pub(crate) effect: Option<Effect>,
-    pub(crate) requests: u64,
-    pub(crate) attempts: u64,
-    pub(crate) sent: u64,
-}
-
-impl Counts {
-    /// Counts the outcome of a change.
-    pub(crate) fn record(&mut self, result: &Result<(), ChangeError>) {
-        match result {
-            Ok(()) => self.done += 1,
-            Err(error) => {
-                self.failed += 1;
-                self.effect = self.effect.max(Some(error.effect()));
-            }
-        }
-    }
-}
+use withdraw::Submitted;
 
 /// What the lock holds for one session.
 pub(crate) struct SessionState {
@@ -119,14 +50,17 @@ pub(crate) struct SessionState {
     pub(crate) flushes: usize,
     /// The workers end.
     pub(crate) closing: bool,
-    pub(crate) completed: VecDeque<Completed>,
+    pub(crate) completed: VecDeque<Completion>,
     /// Used by batchers only.
     pub(crate) submitted: Submitted,
     /// Threads that wait for capacity or for outcomes.
     pub(crate) waiters: Vec<Thread>,
     pub(crate) health: RunHealth,
     pub(crate) ended: Option<RunError>,
-    pub(crate) counts: Counts,
+    /// Without the splits, which the plan counts.
+    pub(crate) progress: Progress,
+    /// The most that is known of the failures' effects; none where none failed.
+    pub(crate) effect: Option<Effect>,
 }
 
 /// What the lock holds.
@@ -200,7 +134,8 @@ impl SessionState {
             waiters: Vec::new(),
             health: RunHealth::default(),
             ended: None,
-            counts: Counts::default(),
+            progress: Progress::default(),
+            effect: None,
         }
     }
 }
@@ -259,7 +194,7 @@ impl Inner {
                 None => Ok(()),
                 Some(failure) => Err(ChangeError::from_failure(&change, failure, &ended)),
             };
-            state.counts.record(&result);
+            state.record(&result);
             match delivery {
                 Delivery::Poll(id) => state.complete(id, change.into_request(), result),
                 Delivery::Caller(caller) => {
@@ -356,6 +291,23 @@ impl Inner {
 impl SessionState {
     fn is_run(&self) -> bool {
         self.session.sending.is_run
+    }
+
+    /// Counts the outcome of a change.
+    fn record(&mut self, result: &Result<(), ChangeError>) {
+        match result {
+            Ok(()) => self.progress.done += 1,
+            Err(error) => {
+                self.progress.failed += 1;
+                self.effect = self.effect.max(Some(error.effect()));
+            }
+        }
+    }
+
+    /// Leaves the outcome of a change to be polled.
+    fn complete(&mut self, id: u64, change: Arc<ChangeRequest>, result: Result<(), ChangeError>) {
+        self.submitted.remove(id);
+        self.completed.push_back(Completion { id, change, result });
     }
 
     /// Starts a worker, unless there are `max_threads`. It counts as idle until it runs, so no second one is started for the

@@ -10,14 +10,12 @@ use std::{io, process};
 use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId, Verdict};
 use imtag_core::{CallRate, Change, Effect, InvalidChange};
 
-use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::health::RunError;
-use crate::pipeline::{Counts, Delivery, Guard, Pipeline, SessionState};
-use crate::threads::spawn_without_signals;
+use super::outcome::{Delivery, Progress};
+use super::{Guard, Pipeline, SessionState, worker};
+use crate::error::{ChangeCause, ChangeError, RunError};
+use crate::process::spawn_without_signals;
 use crate::wait::{WaitEnd, WaitScope, wait_once};
 use crate::{CancelToken, Client};
-
-use super::worker;
 
 /// How a session sends.
 #[derive(Debug, Clone)]
@@ -91,7 +89,7 @@ impl Session {
         delivery: Delivery,
         deadline: Duration,
     ) -> ChangeId {
-        inner.session(self.producer).counts.taken += 1;
+        inner.session(self.producer).progress.taken += 1;
         let now = inner.pipeline.now();
         inner
             .plan
@@ -106,8 +104,8 @@ impl Session {
             ChangeCause::Invalid(invalid),
         ));
         let state = inner.session(self.producer);
-        state.counts.taken += 1;
-        state.counts.record(&result);
+        state.progress.taken += 1;
+        state.record(&result);
         state.complete(id, Arc::new(change), result);
         inner.wake_waiters(self.producer);
     }
@@ -151,8 +149,11 @@ impl Session {
         inner.plan.end(self.producer, now);
     }
 
-    pub(crate) fn counts(&self, inner: &mut Guard<'_>) -> Counts {
-        inner.session(self.producer).counts
+    pub(crate) fn progress(&self, inner: &mut Guard<'_>) -> Progress {
+        Progress {
+            splits: inner.plan.splits(self.producer),
+            ..inner.session(self.producer).progress
+        }
     }
 
     /// Waits until the workers have ended. Call it when nothing is under way.

@@ -18,12 +18,10 @@ use imtag_core::plan::{Batch, Fault, LeftOut, Next, Verdict};
 use imtag_core::retry::RetryPolicy;
 use imtag_core::{BatchRequest, Effect, Request, RetryClass, Scope};
 
+use super::session::Session;
 use crate::call::Call;
-use crate::cause::Failure;
-use crate::change_error::ChangeCause;
-use crate::pipeline::health::RunError;
-use crate::pipeline::session::Session;
-use crate::random::random_u64;
+use crate::error::{ChangeCause, Failure, RunError};
+use crate::process::random_u64;
 use crate::{CallOptions, Cause, Error, Outcome, Phase};
 
 /// The result of a request.
@@ -118,9 +116,9 @@ fn send(session: &Arc<Session>, batch: Batch) {
         Err(error) => (error.attempts(), error.sent()),
     };
     let state = inner.session(producer);
-    state.counts.requests += u64::from(attempts > 0);
-    state.counts.attempts += u64::from(attempts);
-    state.counts.sent += u64::from(left);
+    state.progress.requests += u64::from(attempts > 0);
+    state.progress.attempts += u64::from(attempts);
+    state.progress.sent += u64::from(left);
     let result = sent.result.map_err(Arc::new);
     let mut end = None;
     let mut scope = Scope::Request;

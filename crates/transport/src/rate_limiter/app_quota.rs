@@ -15,12 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::{CallRate, Operation};
+use imtag_core::{CallRate, Operation, SdkAppId};
 
-use crate::process::PerProcess;
-use crate::process_age::process_age;
-use crate::rate_limiter::RateLimiter;
-use crate::settings::Settings;
+use super::RateLimiter;
+use crate::Endpoint;
+use crate::process::{PerProcess, process_age};
 use crate::wait::Lock;
 
 /// Longer than any start slot is held.
@@ -39,15 +38,10 @@ pub(crate) struct AppQuota {
 
 impl AppQuota {
     /// The quota that this process' clients with such settings share.
-    pub(crate) fn shared(settings: &Settings) -> Arc<AppQuota> {
-        let key = Key {
-            sdkappid: settings.sdkappid.get(),
-            endpoint: settings.endpoint.url().to_ascii_lowercase(),
-            calls_per_second: settings.calls_per_second,
-        };
+    pub(crate) fn shared(key: QuotaKey, fresh_start: Option<bool>) -> Arc<AppQuota> {
         let registry = SHARED.get(|| Lock::new(Registry::new(Instant::now())));
         let mut registry = registry.lock();
-        registry.quota(key, settings.fresh_start, Instant::now(), process_age)
+        registry.quota(key, fresh_start, Instant::now(), process_age)
     }
 
     pub(crate) fn rate_limiter(&self, operation: Operation) -> &RateLimiter {
@@ -71,16 +65,30 @@ impl AppQuota {
 
 /// What clients that share a quota have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+pub(crate) struct QuotaKey {
     sdkappid: u32,
     endpoint: String,
     calls_per_second: CallRate,
 }
 
+impl QuotaKey {
+    pub(crate) fn new(
+        sdkappid: SdkAppId,
+        endpoint: &Endpoint,
+        calls_per_second: CallRate,
+    ) -> QuotaKey {
+        QuotaKey {
+            sdkappid: sdkappid.get(),
+            endpoint: endpoint.url().to_ascii_lowercase(),
+            calls_per_second,
+        }
+    }
+}
+
 struct Registry {
     /// From here on this process knows all that it sent, even where `exec` has made it look older.
     first_client: Instant,
-    quotas: BTreeMap<Key, Arc<AppQuota>>,
+    quotas: BTreeMap<QuotaKey, Arc<AppQuota>>,
 }
 
 impl Registry {
@@ -94,7 +102,7 @@ impl Registry {
     /// The quota of such clients, made where there is none.
     fn quota(
         &mut self,
-        key: Key,
+        key: QuotaKey,
         fresh_start: Option<bool>,
         now: Instant,
         process_age: impl FnOnce() -> Option<Duration>,
@@ -125,8 +133,8 @@ impl Registry {
     }
 
     /// When the app was last called by clients that do not share this quota.
-    fn last_used_with_other_settings(&self, key: &Key, now: Instant) -> Option<Instant> {
-        let same_app = |other: &Key| other.sdkappid == key.sdkappid && other != key;
+    fn last_used_with_other_settings(&self, key: &QuotaKey, now: Instant) -> Option<Instant> {
+        let same_app = |other: &QuotaKey| other.sdkappid == key.sdkappid && other != key;
         let others = self.quotas.iter().filter(|(other, _)| same_app(other));
         others.filter_map(|(_, quota)| quota.last_used(now)).max()
     }
@@ -158,15 +166,15 @@ mod tests {
         Instant::now() + Duration::from_secs(3_600)
     }
 
-    fn key(sdkappid: u32, endpoint: &str, calls_per_second: impl Into<f64>) -> Key {
-        Key {
+    fn key(sdkappid: u32, endpoint: &str, calls_per_second: impl Into<f64>) -> QuotaKey {
+        QuotaKey {
             sdkappid,
             endpoint: endpoint.to_owned(),
             calls_per_second: CallRate::try_from(calls_per_second.into()).unwrap(),
         }
     }
 
-    fn app() -> Key {
+    fn app() -> QuotaKey {
         key(1, "http://127.0.0.1:1", 100)
     }
 

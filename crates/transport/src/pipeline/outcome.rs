@@ -1,14 +1,64 @@
-//! How far a bulk run is, and what it came to.
+//! Outcomes: of a change, with the ways to deliver it, and of a bulk run as a whole.
 
-use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, Thread};
 use std::time::Duration;
 
-use imtag_core::{Effect, Generation};
+use imtag_core::{ChangeRequest, Effect, Generation};
 
 use crate::Error;
-use crate::pipeline::Guard;
-use crate::pipeline::health::RunError;
-use crate::pipeline::session::Session;
+use crate::error::{ChangeError, RunError};
+use crate::wait::Lock;
+
+/// A change of a bulk run or a batcher that has its outcome.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Completion {
+    /// The number that the caller gave it; in a [`BulkRun`](crate::BulkRun), its position, counted from 0.
+    pub id: u64,
+    /// The change.
+    pub change: Arc<ChangeRequest>,
+    /// Whether it is done.
+    pub result: Result<(), ChangeError>,
+}
+
+/// Where the outcome of a change is delivered.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// To `poll`, under the caller's number.
+    Poll(u64),
+    /// To a thread that waits for it.
+    Caller(Arc<Waiter>),
+    /// Nowhere: its caller has an error already, as it waits no longer.
+    Discard,
+}
+
+/// A thread that waits for the outcome of one change.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub(crate) thread: Thread,
+    outcome: Lock<Option<Result<(), ChangeError>>>,
+}
+
+impl Waiter {
+    /// This thread.
+    pub(crate) fn here() -> Arc<Waiter> {
+        Arc::new(Waiter {
+            thread: thread::current(),
+            outcome: Lock::new(None),
+        })
+    }
+
+    /// Sets the outcome. The caller unparks the thread after it has let go of the pipeline's lock.
+    pub(crate) fn complete(&self, outcome: Result<(), ChangeError>) {
+        *self.outcome.lock() = Some(outcome);
+    }
+
+    /// The outcome, once it is there.
+    pub(crate) fn take(&self) -> Option<Result<(), ChangeError>> {
+        self.outcome.lock().take()
+    }
+}
 
 /// How far a bulk run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,24 +76,11 @@ pub struct Progress {
     pub attempts: u64,
     /// Attempts of which a byte left this machine: what the app's quota may have been charged.
     pub sent: u64,
-    /// Requests that were split, as they failed without a word whose fault it is; each split makes two more.
+    /// Requests that were split in two, as the answer did not say which account or tag is at fault.
     pub splits: u64,
 }
 
 impl Progress {
-    pub(super) fn from_session(session: &Session, inner: &mut Guard<'_>) -> Progress {
-        let counts = session.counts(inner);
-        Progress {
-            taken: counts.taken,
-            done: counts.done,
-            failed: counts.failed,
-            requests: counts.requests,
-            attempts: counts.attempts,
-            sent: counts.sent,
-            splits: inner.plan.splits(session.producer),
-        }
-    }
-
     /// Changes that have no outcome yet.
     #[must_use]
     pub fn unsettled(&self) -> u64 {
@@ -107,35 +144,6 @@ impl Summary {
         match self.generation {
             Generation::AllMemberPush => 2 * self.progress.splits,
             Generation::Timpush => 0,
-        }
-    }
-}
-
-/// A sentence: `2000 changes: 1990 done, 10 failed; 22 requests, 0 retries, …`.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Progress {
-            taken,
-            done,
-            failed,
-            requests,
-            ..
-        } = self.progress;
-        let retries = self.progress.retries();
-        write!(
-            f,
-            "{taken} changes: {done} done, {failed} failed; {requests} requests, {retries} retries"
-        )?;
-        if self.timpush_would_save() > 0 {
-            write!(
-                f,
-                "; {} of the requests looked for accounts at fault, which the timpush paths name",
-                self.timpush_would_save()
-            )?;
-        }
-        match &self.ended {
-            Some(ended) => write!(f, "; ended early: {ended}"),
-            None => Ok(()),
         }
     }
 }

@@ -10,12 +10,9 @@
 //! Where no other exchange runs, only other code of this process or machine can free a socket: the exchange tries again
 //! for a second, and then fails with the refusal.
 
-use std::io;
 use std::sync::MutexGuard;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
-
-use rustix::io::Errno;
 
 use crate::wait::{Lock, WaitEnd, WaitScope, wait_once};
 
@@ -27,25 +24,6 @@ const ALONE: Duration = Duration::from_secs(1);
 
 /// The pause between two of these tries.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// True if this machine refuses a socket or a thread: no file, port or memory is free.
-pub(crate) fn is_local_failure(error: &io::Error) -> bool {
-    let refusals = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::AGAIN,
-        Errno::NOMEM,
-        Errno::NOBUFS,
-        Errno::ADDRNOTAVAIL,
-    ];
-    let code = error.raw_os_error();
-    refusals.iter().any(|it| code == Some(it.raw_os_error()))
-}
-
-/// True if this machine has no address to call from, or no free port.
-pub(crate) fn has_no_address(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
-}
 
 pub(super) struct Slots {
     state: Lock<State>,
@@ -248,16 +226,5 @@ mod tests {
         assert!(matches!(slot.refused(&soon), Err(WaitEnd::TimedOut)));
         drop(slot);
         assert_eq!(slots.state().active, 0);
-    }
-
-    #[test]
-    fn only_what_this_machine_has_too_little_of_is_its_refusal() {
-        let is = |error: Errno| is_local_failure(&error.into());
-        assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
-        assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));
-        assert!(!is_local_failure(&io::Error::other("no address")));
-        assert!(
-            has_no_address(&Errno::ADDRNOTAVAIL.into()) && !has_no_address(&Errno::MFILE.into())
-        );
     }
 }

@@ -1,14 +1,58 @@
 //! A caller that waits no longer: its change is taken back where it is in no request yet, and else possibly applied.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use imtag_core::Change;
 use imtag_core::plan::ChangeId;
 
-use super::{Batcher, GRACE};
-use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::{Delivery, Guard, Waiter};
+use super::Guard;
+use super::batcher::{Batcher, GRACE};
+use super::outcome::{Delivery, Waiter};
+use crate::error::{ChangeCause, ChangeError};
 use crate::wait::WaitEnd;
+
+/// The changes of a batcher that are polled for and have no outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Submitted {
+    by_id: HashMap<u64, ChangeId>,
+    /// Withdrawn under way as their callers' time was up: each waits for its request until then, the next one first.
+    late: VecDeque<(Instant, ChangeId)>,
+    /// A change was refused as the batcher was full, and a thread that polls is to hear once there is capacity.
+    pub(crate) refused: bool,
+}
+
+impl Submitted {
+    /// Of two with one id, the earlier one cannot be found any more.
+    pub(super) fn insert(&mut self, id: u64, number: ChangeId) {
+        self.by_id.insert(id, number);
+    }
+
+    pub(super) fn remove(&mut self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    fn number(&self, id: u64) -> Option<ChangeId> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Gives a change up at that moment, which is no earlier than any before.
+    fn abandon_at(&mut self, moment: Instant, number: ChangeId) {
+        self.late.push_back((moment, number));
+    }
+
+    /// When the next change is abandoned.
+    fn next_abandoned(&self) -> Option<Instant> {
+        self.late.front().map(|(moment, _)| *moment)
+    }
+
+    /// A change that is to be abandoned by now.
+    fn take_abandoned(&mut self, now: Instant) -> Option<ChangeId> {
+        let (_, number) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
+        self.late.pop_front();
+        Some(number)
+    }
+}
 
 impl Batcher {
     /// Takes back a change of [`submit`](Batcher::submit), by its number, for a caller that waits no longer. Its outcome
@@ -84,7 +128,7 @@ impl Batcher {
         let now = inner.pipeline.now();
         let taken = inner.plan.withdraw(number, now);
         if taken {
-            inner.session(self.session.producer).counts.failed += 1;
+            inner.session(self.session.producer).progress.failed += 1;
             inner.wake_waiters(self.session.producer); // there is capacity again
         }
         taken

@@ -3,9 +3,9 @@
 use std::io;
 
 use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, shortened};
+use rustix::io::Errno;
 
 use crate::Outcome;
-use crate::http::is_local_failure;
 use crate::redact::redact;
 use crate::wait::WaitEnd;
 
@@ -114,6 +114,25 @@ pub enum Phase {
     Read,
     /// Waiting to try again.
     Backoff,
+}
+
+/// True if this machine refuses a socket or a thread: no file, port or memory is free.
+pub(crate) fn is_local_failure(error: &io::Error) -> bool {
+    let refusals = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::AGAIN,
+        Errno::NOMEM,
+        Errno::NOBUFS,
+        Errno::ADDRNOTAVAIL,
+    ];
+    let code = error.raw_os_error();
+    refusals.iter().any(|it| code == Some(it.raw_os_error()))
+}
+
+/// True if this machine has no address to call from, or no free port.
+pub(crate) fn has_no_address(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
 }
 
 /// True for the statuses of a gateway that cannot reach the service, or of an overload.
@@ -279,5 +298,21 @@ impl Cause {
             WaitEnd::TimedOut => Cause::Timeout { phase },
             WaitEnd::Cancelled => Cause::Cancelled { phase },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_machine_has_too_little_of_is_its_refusal() {
+        let is = |error: Errno| is_local_failure(&error.into());
+        assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
+        assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));
+        assert!(!is_local_failure(&io::Error::other("no address")));
+        assert!(
+            has_no_address(&Errno::ADDRNOTAVAIL.into()) && !has_no_address(&Errno::MFILE.into())
+        );
     }
 }

@@ -1,55 +1,30 @@
 //! Bulk runs: any number of changes in, packed into as few requests as can be, sent at the full quota; outcomes out in
 //! the order in which they become known.
 
-mod options;
-mod run;
-mod summary;
-
+use std::collections::VecDeque;
+use std::iter::Fuse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
 
-use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::health::RunError;
-use crate::pipeline::session::Session;
-use crate::pipeline::{Completed, Delivery, Guard};
+use super::Guard;
+use super::outcome::{Completion, Delivery, Progress, Summary};
+use super::session::Session;
+use crate::error::{ChangeCause, ChangeError, RunError};
 use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
-
-pub use options::BulkOptions;
-pub use run::BulkRun;
-pub use summary::{Progress, Summary};
-
-/// A change of a bulk run or a batcher that has its outcome.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Completion {
-    /// The number that the caller gave it; in a [`BulkRun`], its position, counted from 0.
-    pub id: u64,
-    /// The change.
-    pub change: Arc<ChangeRequest>,
-    /// Whether it is done.
-    pub result: Result<(), ChangeError>,
-}
-
-impl Completion {
-    pub(crate) fn new(completed: Completed) -> Completion {
-        let Completed { id, change, result } = completed;
-        Completion { id, change, result }
-    }
-}
 
 /// A bulk run that is fed by hand: changes are pushed, outcomes polled. [`BulkOptions::run`] does both.
 ///
 /// It may be used from several threads. Threads of its own send; they end when it is finished or dropped. Dropped
 /// before, it cancels what is under way and sends nothing more, and nobody hears what became of it.
 pub struct Bulk {
-    session: Arc<Session>,
-    started: Instant,
+    pub(super) session: Arc<Session>,
+    pub(super) started: Instant,
     /// Asked over the whole run, however short its waits are.
-    host_poll: Option<Arc<HostPoll>>,
+    pub(super) host_poll: Option<Arc<HostPoll>>,
     /// The caller's tokens, and what they do here.
-    _watches: Vec<Watch>,
+    pub(super) _watches: Vec<Watch>,
 }
 
 /// What a thread waits with, until the run is cancelled.
@@ -190,7 +165,7 @@ impl Bulk {
                 inner.plan.unsettled(self.session.producer) == 0 || enough(&mut inner);
             if !completed.is_empty() || nothing_comes || Instant::now() >= until {
                 drop(inner);
-                return completed.into_iter().map(Completion::new).collect();
+                return completed.into();
             }
             self.wait(inner, &mut waits, Some(until));
         }
@@ -237,7 +212,7 @@ impl Bulk {
         self.session
             .lock()
             .map_or_else(Progress::default, |mut inner| {
-                Progress::from_session(&self.session, &mut inner)
+                self.session.progress(&mut inner)
             })
     }
 
@@ -246,10 +221,10 @@ impl Bulk {
     pub fn summary(&self) -> Summary {
         let (progress, effect, ended) = match self.session.lock() {
             Some(mut inner) => {
-                let progress = Progress::from_session(&self.session, &mut inner);
+                let progress = self.session.progress(&mut inner);
                 let state = inner.session(self.session.producer);
                 let ended = state.ended.clone().or_else(|| state.health.end());
-                (progress, state.counts.effect, ended)
+                (progress, state.effect, ended)
             }
             None => (Progress::default(), None, Some(RunError::Forked)),
         };
@@ -312,5 +287,103 @@ impl Bulk {
 impl Drop for Bulk {
     fn drop(&mut self) {
         self.session.abandon();
+    }
+}
+
+/// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
+/// ends when all have theirs. What it does not yield is not under way: drive it to its end, or drop it to cancel.
+///
+/// Where the run ends early, it yields all changes that it took, and takes no more: [`finish`](BulkRun::finish) says why,
+/// and [`into_rest`](BulkRun::into_rest) gives the others back.
+#[must_use = "it sends as it is asked for outcomes"]
+pub struct BulkRun<I: Iterator<Item = ChangeRequest>> {
+    bulk: Bulk,
+    input: Fuse<I>,
+    next_id: u64,
+    /// Pulled, and not yet taken: one at most, as the input may take long to give the next.
+    pulled: Option<(u64, Checked)>,
+    /// Taken from the run, and not yet yielded.
+    completions: VecDeque<Completion>,
+    takes_no_more: bool,
+}
+
+impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
+    pub(super) fn new(bulk: Bulk, input: I) -> BulkRun<I> {
+        BulkRun {
+            bulk,
+            input: input.fuse(),
+            next_id: 0,
+            pulled: None,
+            completions: VecDeque::new(),
+            takes_no_more: false,
+        }
+    }
+
+    /// How far the run is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.bulk.progress()
+    }
+
+    /// Sends what is left, and says what the run came to. Outcomes that were not asked for are counted only.
+    #[must_use]
+    pub fn finish(mut self) -> Summary {
+        self.by_ref().for_each(drop);
+        self.bulk.finish()
+    }
+
+    /// The changes that were not taken, where the run ended early; their positions go on from those that were. Ends the run: call it when the
+    /// iteration has ended, as outcomes that were not yielded by then are lost.
+    pub fn into_rest(self) -> impl Iterator<Item = ChangeRequest> {
+        let BulkRun { input, pulled, .. } = self;
+        let pulled = pulled.map(|(_, checked)| match checked {
+            Ok(change) => Arc::unwrap_or_clone(change.into_request()),
+            Err(invalid) => invalid.into_parts().0,
+        });
+        pulled.into_iter().chain(input)
+    }
+
+    /// Takes changes in, as long as there is capacity and no outcome to be yielded: an input that is slower than the
+    /// quota never reaches the capacity.
+    fn fill(&mut self) {
+        while !self.takes_no_more {
+            if self.pulled.is_none() {
+                let next = self.input.next();
+                self.pulled = next.map(|change| (self.next_id, self.bulk.check(change)));
+                self.next_id += 1;
+            }
+            if self.pulled.is_none() {
+                self.bulk.end_of_input();
+                self.takes_no_more = true;
+                return;
+            }
+            self.bulk.ask();
+            match self.bulk.offer(&mut self.pulled) {
+                Ok(Offered::Taken) => {}
+                Ok(Offered::Full | Offered::Outcomes) => return,
+                Err(_) => self.takes_no_more = true,
+            }
+        }
+    }
+}
+
+impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
+    type Item = Completion;
+
+    fn next(&mut self) -> Option<Completion> {
+        loop {
+            if let Some(completion) = self.completions.pop_front() {
+                return Some(completion);
+            }
+            self.fill();
+            self.completions = if self.takes_no_more {
+                self.bulk.poll_until(deadline_after(Duration::MAX)).into()
+            } else {
+                self.bulk.poll_or_capacity().into()
+            };
+            if self.completions.is_empty() && self.takes_no_more {
+                return None;
+            }
+        }
     }
 }

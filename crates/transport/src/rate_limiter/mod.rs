@@ -7,6 +7,8 @@
 //!                                                                              └─ abandoned, or dropped
 //! ```
 
+mod app_quota;
+
 use std::collections::VecDeque;
 use std::sync::MutexGuard;
 use std::thread::{self, Thread};
@@ -16,6 +18,8 @@ use imtag_core::CallRate;
 use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 
 use crate::wait::{Lock, WaitEnd, WaitScope};
+
+pub(crate) use app_quota::{AppQuota, QuotaKey};
 
 pub(crate) struct RateLimiter {
     origin: Instant,

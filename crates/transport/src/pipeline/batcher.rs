@@ -1,10 +1,6 @@
 //! The batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where a
 //! request for each would use the app's quota up with a hundredth of the users.
 
-mod options;
-mod submitted;
-mod withdraw;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,15 +8,13 @@ use std::time::{Duration, Instant};
 use imtag_core::plan::{ChangeId, Flush};
 use imtag_core::{Change, ChangeRequest, InvalidChange};
 
+use super::options::WhenFull;
+use super::outcome::{Completion, Delivery, Waiter};
+use super::session::Session;
+use super::{Guard, withdraw};
 use crate::CallOptions;
-use crate::change_error::{ChangeCause, ChangeError};
-use crate::pipeline::bulk::Completion;
-use crate::pipeline::session::Session;
-use crate::pipeline::{Delivery, Guard, Waiter};
+use crate::error::{ChangeCause, ChangeError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
-
-pub use options::{BatcherOptions, WhenFull};
-pub(crate) use submitted::Submitted;
 
 /// Puts changes of many threads together: those that meet within the linger time share a request, and each caller gets
 /// its own outcome. All methods may be called from any thread, at the same time.
@@ -31,23 +25,13 @@ pub(crate) use submitted::Submitted;
 /// [`close`](Batcher::close) it when all is done. Dropped before, it cancels what is under way and sends nothing more;
 /// [`abandon`](Batcher::abandon) does the same and says how many changes it cost.
 pub struct Batcher {
-    session: Arc<Session>,
-    when_full: WhenFull,
-    timeout: Duration,
-}
-
-/// Some changes had no outcome when a wait for them ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unfinished {
-    /// How many.
-    pub changes: usize,
-    /// Whether the wait was cancelled; else its time was up.
-    pub cancelled: bool,
+    pub(super) session: Arc<Session>,
+    pub(super) when_full: WhenFull,
+    pub(super) timeout: Duration,
 }
 
 /// For the outcome of a request that ends at the deadline as well, which says more than that the caller's time was up.
-const GRACE: Duration = Duration::from_millis(100);
+pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 impl Batcher {
     /// Adds tags to a user, and waits until the request that it shares is answered.
@@ -193,7 +177,7 @@ impl Batcher {
             let signals = has_capacity && std::mem::take(&mut state.submitted.refused);
             if !completed.is_empty() || nothing_comes || signals || Instant::now() >= until {
                 drop(inner);
-                return completed.into_iter().map(Completion::new).collect();
+                return completed.into();
             }
             let until = next_abandoned.map_or(until, |moment| moment.min(until));
             drop(self.session.wait(inner, &wait_scope, until));

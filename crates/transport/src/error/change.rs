@@ -9,7 +9,7 @@ use imtag_core::{
     Scope,
 };
 
-use crate::{Cause, Error, RunError};
+use super::{Cause, Error};
 
 /// A change that is not done, or not in full.
 #[derive(Debug, Clone)]
@@ -51,6 +51,31 @@ pub enum ChangeCause {
     NoThread(Arc<std::io::Error>),
     /// A defect of the library, after it may have been sent.
     Defect,
+}
+
+/// Why a bulk run ended before all was sent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The service rejected the app, or the endpoint is not the service, with what was said. All further requests would
+    /// end in the same way.
+    Refused(Arc<Error>),
+    /// The service or the network became unavailable, with the last failure.
+    Unavailable(Arc<Error>),
+    /// It was cancelled, or abandoned by the caller.
+    Cancelled,
+    /// It belongs to the process that this one was forked from: nothing is known of it here, and nothing was sent.
+    Forked,
+}
+
+/// Some changes had no outcome when a wait for them ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// How many.
+    pub changes: usize,
+    /// Whether the wait was cancelled; else its time was up.
+    pub cancelled: bool,
 }
 
 impl ChangeError {

@@ -1,0 +1,112 @@
+//! The parts of a case that calls, bulk runs and batchers have in common.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use imtag_transport::{CallOptions, CancelToken, ChangeOperation, ChangeRequest, SessionOptions};
+use serde_json::Value;
+
+use crate::{NotACase, lines};
+
+/// Accounts or tags.
+pub(crate) fn texts(texts: &Value) -> Result<Vec<Vec<u8>>, NotACase> {
+    texts.as_array().into_iter().flatten().map(bytes).collect()
+}
+
+/// A string, or any bytes as `{"hex": "…"}`.
+pub(crate) fn bytes(text: &Value) -> Result<Vec<u8>, NotACase> {
+    if let Some(text) = text.as_str() {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let hex = text["hex"].as_str().ok_or("a text is a string or hex")?;
+    let byte = |pair: &[u8]| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
+    hex.as_bytes().chunks(2).map(byte).collect()
+}
+
+/// A change.
+pub(crate) fn change(change: &Value) -> Result<ChangeRequest, NotACase> {
+    let operation = match change["operation"].as_str().unwrap_or_default() {
+        "add" => ChangeOperation::Add,
+        "remove" => ChangeOperation::Remove,
+        "clear" => ChangeOperation::Clear,
+        other => return Err(NotACase::from(format!("there is no change {other:?}"))),
+    };
+    let (account, tags) = (bytes(&change["account"])?, texts(&change["tags"])?);
+    let tags = tags.iter().map(Vec::as_slice);
+    Ok(ChangeRequest::from_bytes(operation, &account, tags))
+}
+
+fn time(value: &Value, name: &str) -> Option<Duration> {
+    value[name].as_u64().map(Duration::from_millis)
+}
+
+/// The times of a call, or of a batcher's step.
+pub(crate) fn call_options(call: &Value) -> CallOptions {
+    let mut options = CallOptions::new();
+    if let Some(timeout) = time(call, "timeout_ms") {
+        options = options.timeout(timeout);
+    }
+    if let Some(timeout) = time(call, "attempt_timeout_ms") {
+        options = options.attempt_timeout(timeout);
+    }
+    options
+}
+
+/// The options that bulk runs and batchers have in common.
+pub(crate) fn session_options<K>(
+    mut options: SessionOptions<K>,
+    case: &Value,
+) -> Result<SessionOptions<K>, NotACase> {
+    let given = &case["options"];
+    if let Some(timeout) = time(given, "timeout_ms") {
+        options = options.timeout(timeout);
+    }
+    if let Some(timeout) = time(given, "attempt_timeout_ms") {
+        options = options.attempt_timeout(timeout);
+    }
+    if let Some(window) = time(given, "late_window_ms") {
+        options = options.late_window(window);
+    }
+    if let Some(linger) = time(given, "linger_ms") {
+        options = options.linger(linger);
+    }
+    if let Some(capacity) = given["capacity"].as_u64() {
+        options = options.capacity(usize::try_from(capacity)?);
+    }
+    Ok(options)
+}
+
+/// Does something with the token that is cancelled: before it, so long after its start, or when so many requests have
+/// arrived; none where the case does not say it.
+pub(crate) fn cancel_within<T>(case: &Value, act: impl FnOnce(Option<&CancelToken>) -> T) -> T {
+    let token = CancelToken::new();
+    if let Some(count) = case["cancel_after_arrivals"].as_u64() {
+        return thread::scope(|scope| {
+            scope.spawn(|| {
+                lines::await_arrivals(count).expect("the harness answers");
+                token.cancel();
+            });
+            act(Some(&token))
+        });
+    }
+    let Some(after) = case["cancel_after_ms"].as_u64().map(Duration::from_millis) else {
+        return act(None);
+    };
+    if after.is_zero() {
+        token.cancel();
+        return act(Some(&token));
+    }
+    let (over, until_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let token = &token;
+        scope.spawn(move || {
+            if until_over.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+                token.cancel();
+            }
+        });
+        let done = act(Some(token));
+        drop(over);
+        done
+    })
+}

@@ -1,0 +1,229 @@
+//! The options of bulk runs and batchers. Five settings are common to both; they have the same range and meaning, and
+//! defaults that fit a long run or a server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use imtag_core::ChangeRequest;
+use imtag_core::plan::BatchPolicy;
+
+use super::batcher::Batcher;
+use super::bulk::{Bulk, BulkRun};
+use super::session::{Sending, Session, max_threads};
+use crate::wait::{Blocked, HostPoll, Interrupt};
+use crate::{CancelToken, Client};
+
+/// Options of a bulk run; made by [`Client::bulk`].
+pub type BulkOptions = SessionOptions<ForBulk>;
+
+/// Options of a batcher; made by [`Client::batcher`].
+pub type BatcherOptions = SessionOptions<ForBatcher>;
+
+/// Options of a [bulk run](BulkOptions) or a [batcher](BatcherOptions). What is not set has a default.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SessionOptions<K> {
+    client: Client,
+    timeout: Duration,
+    attempt_timeout: Duration,
+    late_window: Duration,
+    linger: Duration,
+    capacity: usize,
+    kind: K,
+}
+
+/// The options that only a bulk run has.
+#[derive(Debug, Clone, Default)]
+pub struct ForBulk {
+    cancel: Option<CancelToken>,
+    drain: Option<CancelToken>,
+    interrupt: Option<Interrupt>,
+    after_crash: bool,
+}
+
+/// The options that only a batcher has.
+#[derive(Debug, Clone, Default)]
+pub struct ForBatcher {
+    when_full: WhenFull,
+}
+
+/// What a batcher does with a change when it holds as many as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// It waits for capacity, until the change's time is up.
+    #[default]
+    Wait,
+    /// It refuses the change at once.
+    Fail,
+    /// The same, and [`Batcher::poll`] returns once there is capacity. So one thread that polls can wake all threads
+    /// that wait for capacity.
+    Signal,
+}
+
+impl<K> SessionOptions<K> {
+    /// The time for a request of a bulk run or a change of a batcher, with its waits and retries; default: 60 s and
+    /// 30 s. Half of it may pass in an outage, so a short outage costs time and no changes.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The time for one attempt of a request; default: 10 s.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// How long after it was abandoned an attempt may still arrive; default: 10 s. The account's next change of another
+    /// kind waits until then, as a late add would undo a remove. The service does not document how late it can be.
+    ///
+    /// Example: an add of `vip` to `u1` gets no answer, and is abandoned at 12:00:10. A remove of `vip` from `u1` is
+    /// sent at 12:00:20 at the earliest; changes of other accounts do not wait.
+    pub fn late_window(mut self, time: Duration) -> Self {
+        self.late_window = time;
+        self
+    }
+
+    /// How long a change waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It does
+    /// not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input; in a
+    /// batcher, for longer than half of its time, or once its user has as many tags as a request takes (10).
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.linger = time;
+        self
+    }
+
+    /// How many changes may wait to be sent, at least 1; default: 4,096 in a bulk run, where more of them pack users of
+    /// many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full quota.
+    pub fn capacity(mut self, changes: usize) -> Self {
+        self.capacity = changes.max(1);
+        self
+    }
+
+    fn open(&self, is_run: bool) -> Arc<Session> {
+        let sending = Sending {
+            policy: BatchPolicy {
+                linger: if is_run {
+                    self.linger
+                } else {
+                    self.linger.min(self.timeout / 2)
+                },
+                late_window: self.late_window,
+                capacity: self.capacity,
+                full_slot_is_enough: !is_run,
+                // a batcher lives for long, and an account may be imported meanwhile
+                remember_rejected: is_run,
+            },
+            timeout: self.timeout,
+            attempt_timeout: self.attempt_timeout,
+            is_run,
+            max_threads: max_threads(self.client.parts().0.calls_per_second),
+            thread_name: if is_run {
+                "imtag-bulk"
+            } else {
+                "imtag-batcher"
+            },
+        };
+        Session::open(&self.client, sending)
+    }
+}
+
+impl SessionOptions<ForBulk> {
+    pub(crate) fn for_bulk(client: Client) -> BulkOptions {
+        SessionOptions {
+            client,
+            timeout: Duration::from_secs(60),
+            attempt_timeout: Duration::from_secs(10),
+            late_window: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
+            capacity: 4096,
+            kind: ForBulk::default(),
+        }
+    }
+
+    /// Set it where the run repeats what a killed process was doing, whose attempts may still arrive; default: no. Until
+    /// the late window after its start is over, each account's next change of another kind waits, as after an abandoned
+    /// attempt.
+    pub fn after_crash(mut self, after_crash: bool) -> Self {
+        self.kind.after_crash = after_crash;
+        self
+    }
+
+    /// Ends the run when the token is cancelled, from any thread. Requests under way end too.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.kind.cancel = Some(token.clone());
+        self
+    }
+
+    /// Sends nothing more once the token is cancelled, from any thread. Requests under way finish.
+    pub fn drain(mut self, token: &CancelToken) -> Self {
+        self.kind.drain = Some(token.clone());
+        self
+    }
+
+    /// Asks about every 100 ms whether to stop, on the thread that pushes, polls or finishes, while it does so. After
+    /// the first yes nothing more is sent; the second yes ends the requests under way.
+    pub fn interrupt(mut self, ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.kind.interrupt = Some(Interrupt::new(ask));
+        self
+    }
+
+    /// Sends all changes of an iterator. The thread that asks for outcomes pulls them, as there is capacity.
+    pub fn run<I: IntoIterator<Item = ChangeRequest>>(self, changes: I) -> BulkRun<I::IntoIter> {
+        BulkRun::new(self.start(), changes.into_iter())
+    }
+
+    /// Starts a run that is fed by hand.
+    #[must_use]
+    pub fn start(self) -> Bulk {
+        let session = self.open(true);
+        if self.kind.after_crash {
+            let mut inner = session.pipeline().lock();
+            let now = inner.pipeline.now();
+            inner.plan.after_crash(session.producer, now);
+        }
+        let mut watches = Vec::new();
+        for (token, cancels) in [
+            (&self.kind.cancel, &session.cancel),
+            (&self.kind.drain, &session.drain),
+        ] {
+            let watch = |token: &CancelToken| token.watch(Blocked::Token(cancels.clone()));
+            watches.extend(token.as_ref().map(watch));
+        }
+        Bulk {
+            started: Instant::now(),
+            host_poll: self.kind.interrupt.as_ref().map(HostPoll::new),
+            _watches: watches,
+            session,
+        }
+    }
+}
+
+impl SessionOptions<ForBatcher> {
+    pub(crate) fn for_batcher(client: Client) -> BatcherOptions {
+        SessionOptions {
+            client,
+            timeout: Duration::from_secs(30),
+            attempt_timeout: Duration::from_secs(10),
+            late_window: Duration::from_secs(10),
+            linger: Duration::from_millis(10),
+            capacity: 10_000,
+            kind: ForBatcher::default(),
+        }
+    }
+
+    /// What happens to a change when the capacity is used up; default: it waits.
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.kind.when_full = when_full;
+        self
+    }
+
+    /// Starts the batcher. It starts no thread before there is something to send.
+    #[must_use]
+    pub fn start(self) -> Batcher {
+        Batcher {
+            session: self.open(false),
+            when_full: self.kind.when_full,
+            timeout: self.timeout,
+        }
+    }
+}
