@@ -1,94 +1,110 @@
 //! The answer's envelope, written by the emulator itself: `ActionStatus`, `ErrorInfo`, `ErrorCode`, and `RequestId`,
-//! which the service may send and which is always here. `UserTags` comes with get; `ErrorList` only when it is not
+//! which the service may send and the emulator always does. `UserTags` comes with get; `ErrorList` only when it is not
 //! empty.
 
 use std::collections::BTreeSet;
 
+use imtag_core::Code;
 use serde::Serialize;
 
-use crate::apply::Applied;
-use crate::refusal::Refusal;
-
-/// What is told to the caller.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    refusal: Option<Refusal>,
-    user_tags: Option<Vec<(String, BTreeSet<String>)>>,
-    failed: Vec<(String, Refusal)>,
+/// Why the emulator does not do what was asked: a code of the service, and a text that says what was wrong with this
+/// request. Which mistake gets which code is decided where the mistake is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: i32,
+    pub(crate) text: String,
 }
 
-#[derive(Serialize)]
+impl Refusal {
+    pub(crate) fn new(code: i32, text: impl Into<String>) -> Refusal {
+        Refusal {
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// A code with the catalogue's text, as a fault has it.
+    pub(crate) fn plain(code: i32) -> Refusal {
+        let entry = Code(code).entry();
+        Refusal::new(
+            code,
+            entry.map_or("an error of the emulator's", |entry| entry.meaning),
+        )
+    }
+}
+
+/// What a request is answered.
+#[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Envelope<'a> {
+pub(crate) struct Answer {
     action_status: &'static str,
-    error_info: &'a str,
-    error_code: i32,
+    error_info: String,
+    pub(crate) error_code: i32,
     request_id: String,
+    /// What the users carry, in the order of the request; `None` unless the request is a get.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_tags: Option<Vec<UserTags<'a>>>,
+    pub(crate) user_tags: Option<Vec<UserTags>>,
+    /// The accounts that were left out, each with its reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    error_list: Vec<Failed<'a>>,
+    pub(crate) error_list: Vec<Failed>,
 }
 
-#[derive(Serialize)]
-struct UserTags<'a> {
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct UserTags {
     #[serde(rename = "To_Account")]
-    account: &'a str,
+    pub(crate) account: String,
     #[serde(rename = "Tags")]
-    tags: &'a BTreeSet<String>,
+    pub(crate) tags: BTreeSet<String>,
 }
 
-#[derive(Serialize)]
-struct Failed<'a> {
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Failed {
     #[serde(rename = "To_Account")]
-    account: &'a str,
+    pub(crate) account: String,
     #[serde(rename = "ErrorCode")]
-    code: i32,
+    pub(crate) code: i32,
     #[serde(rename = "ErrorInfo")]
-    text: &'a str,
+    text: String,
+}
+
+impl Failed {
+    pub(crate) fn new(account: String, refusal: Refusal) -> Failed {
+        Failed {
+            account,
+            code: refusal.code,
+            text: refusal.text,
+        }
+    }
 }
 
 impl Answer {
-    pub(crate) fn ok(applied: Applied, reads: bool) -> Answer {
+    /// OK; with no tags yet if the request is a get.
+    pub(crate) fn ok(is_get: bool) -> Answer {
         Answer {
-            refusal: None,
-            user_tags: reads.then_some(applied.read),
-            failed: applied.failed,
+            user_tags: is_get.then(Vec::new),
+            ..Answer::new("OK", Refusal::new(0, ""))
         }
     }
 
     pub(crate) fn fail(refusal: Refusal) -> Answer {
+        Answer::new("FAIL", refusal)
+    }
+
+    fn new(action_status: &'static str, refusal: Refusal) -> Answer {
         Answer {
-            refusal: Some(refusal),
+            action_status,
+            error_info: refusal.text,
+            error_code: refusal.code,
+            request_id: String::new(),
             user_tags: None,
-            failed: Vec::new(),
+            error_list: Vec::new(),
         }
     }
 
-    pub(crate) fn code(&self) -> i32 {
-        self.refusal.as_ref().map_or(0, |refusal| refusal.code)
-    }
-
-    pub(crate) fn json(&self, number: u64) -> Vec<u8> {
-        let status = if self.refusal.is_some() { "FAIL" } else { "OK" };
-        let user_tags = self.user_tags.as_ref().map(|users| {
-            let user = |(account, tags)| UserTags { account, tags };
-            users.iter().map(|(a, t)| user((a.as_str(), t))).collect()
-        });
-        let failed = self.failed.iter().map(|(account, refusal)| Failed {
-            account,
-            code: refusal.code,
-            text: &refusal.text,
-        });
-        let envelope = Envelope {
-            action_status: status,
-            error_info: self.refusal.as_ref().map_or("", |refusal| &refusal.text),
-            error_code: self.code(),
-            request_id: format!("emulator-{number}"),
-            user_tags,
-            error_list: failed.collect(),
-        };
-        serde_json::to_vec(&envelope).expect("strings, numbers and lists of them are JSON")
+    /// The body of the answer to the request of this number in the log.
+    pub(crate) fn json(mut self, number: u64) -> Vec<u8> {
+        self.request_id = format!("emulator-{number}");
+        serde_json::to_vec(&self).expect("strings, numbers and lists of them are JSON")
     }
 }
 
@@ -96,35 +112,34 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn text(answer: &Answer) -> String {
-        String::from_utf8(answer.json(7)).unwrap()
-    }
-
     #[test]
     fn an_answer_reads_as_the_documentation_has_it() {
-        assert_eq!(
-            text(&Answer::ok(Applied::default(), false)),
-            r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RequestId":"emulator-7"}"#
-        );
-        assert_eq!(
-            text(&Answer::fail(Refusal::new(90001, "no \"list\""))),
-            r#"{"ActionStatus":"FAIL","ErrorInfo":"no \"list\"","ErrorCode":90001,"RequestId":"emulator-7"}"#
-        );
-    }
-
-    #[test]
-    fn what_was_read_and_who_failed_stand_in_lists_of_their_own() {
-        let applied = Applied {
-            read: vec![("a".to_owned(), BTreeSet::from(["标".to_owned()]))],
-            failed: vec![("b".to_owned(), Refusal::new(70107, "never imported"))],
-        };
-        assert_eq!(
-            text(&Answer::ok(applied, true)),
-            concat!(
-                r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RequestId":"emulator-7","#,
-                r#""UserTags":[{"To_Account":"a","Tags":["标"]}],"#,
-                r#""ErrorList":[{"To_Account":"b","ErrorCode":70107,"ErrorInfo":"never imported"}]}"#
-            )
-        );
+        let mut answer = Answer::ok(true);
+        answer.user_tags = Some(vec![UserTags {
+            account: "a".to_owned(),
+            tags: BTreeSet::from(["标".to_owned()]),
+        }]);
+        let refusal = Refusal::new(70107, "never imported");
+        answer.error_list.push(Failed::new("b".to_owned(), refusal));
+        for (answer, expected) in [
+            (
+                Answer::ok(false),
+                r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RequestId":"emulator-7"}"#,
+            ),
+            (
+                Answer::fail(Refusal::new(90001, "no \"list\"")),
+                r#"{"ActionStatus":"FAIL","ErrorInfo":"no \"list\"","ErrorCode":90001,"RequestId":"emulator-7"}"#,
+            ),
+            (
+                answer,
+                concat!(
+                    r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RequestId":"emulator-7","#,
+                    r#""UserTags":[{"To_Account":"a","Tags":["标"]}],"#,
+                    r#""ErrorList":[{"To_Account":"b","ErrorCode":70107,"ErrorInfo":"never imported"}]}"#
+                ),
+            ),
+        ] {
+            assert_eq!(String::from_utf8(answer.json(7)).unwrap(), expected);
+        }
     }
 }

@@ -1,15 +1,21 @@
 //! What a request does to the users, and which of them it fails: the rules that differ between the generations.
 //!
-//! `timpush` does what it can and names the rest in its `ErrorList`. The older routes answer FAIL when one user
-//! fails, and change nobody; the service's pages do not say the latter, so an option turns it round. A mistake in the
-//! form of one user's entry fails the request as a whole on both.
+//! ```text
+//!                      a mistake in a user's entry     a user that cannot be changed
+//! timpush              the request fails               the user is named in ErrorList, the others are changed
+//! all_member_push      the request fails               the request fails
+//!   fail_changes_some  the request fails, and the others are changed, either way
+//! ```
+//!
+//! Where a request fails, nobody is changed, unless the last row says otherwise: the service's pages do not say which it
+//! is on the older routes, so it is an option.
 
 use std::collections::{BTreeSet, HashSet};
 
 use imtag_core::{Generation, Limits, Operation};
 
+use crate::answer::{Answer, Failed, Refusal, UserTags};
 use crate::body::{Job, User};
-use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::store::Store;
 
@@ -25,38 +31,21 @@ pub(crate) struct Rules {
     pub(crate) strict_random: bool,
 }
 
-/// What came of a request that was not refused as a whole.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Applied {
-    /// What the users carry, in the order of the request; only for get.
-    pub(crate) read: Vec<(String, BTreeSet<String>)>,
-    /// The accounts that were left out, each with its reason.
-    pub(crate) failed: Vec<(String, Refusal)>,
-}
-
 /// Accounts that a fault leaves out, and why.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LeftOut {
     pub(crate) accounts: BTreeSet<String>,
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Refusal,
 }
 
-impl LeftOut {
-    fn reason(&self, account: &str) -> Option<Refusal> {
-        self.refusal
-            .clone()
-            .filter(|_| self.accounts.contains(account))
-    }
-}
-
-/// Applies a job at once: the caller holds the store's lock.
+/// Applies a job in one step: the caller holds the store's lock.
 pub(crate) fn apply(
     store: &mut Store,
     rules: &Rules,
     route: Route,
     job: Job,
-    left_out: &LeftOut,
-) -> Result<Applied, Refusal> {
+    left_out: Option<&LeftOut>,
+) -> Result<Answer, Refusal> {
     let partial = route.generation == Generation::Timpush;
     let all_or_nothing = !partial && !rules.fail_changes_some;
     let check = |store: &Store, user: &User| {
@@ -64,42 +53,45 @@ pub(crate) fn apply(
             return Some(Refusal::new(70107, "the account was never imported"));
         }
         let adds = route.operation == Operation::Add;
-        let generation = route.generation;
-        adds.then(|| too_many_tags(store, &rules.limits, generation, user, job.replace))
+        adds.then(|| too_many_tags(store, &rules.limits, route.generation, user, job.replace))
             .flatten()
     };
 
-    let mut applied = Applied::default();
+    let mut answer = Answer::ok(route.operation == Operation::Get);
     let mut users = Vec::with_capacity(job.users.len());
     for user in job.users {
-        match left_out.reason(&user.account) {
-            Some(reason) => applied.failed.push((user.account, reason)),
+        match left_out.filter(|it| it.accounts.contains(&user.account)) {
+            Some(out) => answer
+                .error_list
+                .push(Failed::new(user.account, out.refusal.clone())),
             None => users.push(user),
         }
     }
+    let mut failure = None;
     if partial || all_or_nothing {
-        refuse_for(users.iter().find_map(|user| user.mistake.clone()))?;
+        failure = users.iter().find_map(|user| user.mistake.clone());
     }
     if all_or_nothing {
-        refuse_for(users.iter().find_map(|user| check(store, user)))?;
+        failure = failure.or_else(|| users.iter().find_map(|user| check(store, user)));
+    }
+    if let Some(refusal) = failure {
+        return Err(refusal);
     }
     let mut first_failure = None;
     for user in users {
-        // All or nothing: every user was checked, and as each is there once, none makes another one's check fail.
-        let unchecked = !all_or_nothing;
-        let failure = user.mistake.clone();
-        match failure.or_else(|| unchecked.then(|| check(store, &user)).flatten()) {
-            None => carry_out(store, route.operation, job.replace, user, &mut applied),
-            Some(refusal) if partial => applied.failed.push((user.account, refusal)),
+        let refusal = match &user.mistake {
+            Some(mistake) => Some(mistake.clone()),
+            // Every user was checked, and as each is there once, none makes another one's check fail.
+            None if all_or_nothing => None,
+            None => check(store, &user),
+        };
+        match refusal {
+            None => carry_out(store, route.operation, job.replace, user, &mut answer),
+            Some(refusal) if partial => answer.error_list.push(Failed::new(user.account, refusal)),
             Some(refusal) => first_failure = first_failure.or(Some(refusal)),
         }
     }
-    refuse_for(first_failure)?;
-    Ok(applied)
-}
-
-fn refuse_for(failure: Option<Refusal>) -> Result<(), Refusal> {
-    failure.map_or(Ok(()), Err)
+    first_failure.map_or(Ok(answer), Err)
 }
 
 fn too_many_tags(
@@ -109,12 +101,15 @@ fn too_many_tags(
     user: &User,
     replace: bool,
 ) -> Option<Refusal> {
+    let refused = |who: &str, after: usize, most: usize| {
+        let text = format!("the {who} would have {after} tags, at most {most}");
+        Some(Refusal::new(90033, text))
+    };
     let most = limits.tags_per_user;
     // A replacement was held to the same limit when the body was read.
     let after = store.tags_after_adding(&user.account, &user.tags);
     if !replace && after > most {
-        let text = format!("the user would have {after} tags, at most {most}");
-        return Some(Refusal::new(90033, text));
+        return refused("user", after, most);
     }
     if generation == Generation::AllMemberPush {
         return None;
@@ -123,8 +118,7 @@ fn too_many_tags(
     let after = store.app_tags_after(&user.account, &user.tags, replace);
     // Adding what is there already is no error, even where the older routes have filled the app past the limit.
     if after > most && after > store.app_tags() {
-        let text = format!("the app would have {after} tags, at most {most}");
-        return Some(Refusal::new(90033, text));
+        return refused("app", after, most);
     }
     None
 }
@@ -134,20 +128,173 @@ fn carry_out(
     operation: Operation,
     replace: bool,
     user: User,
-    applied: &mut Applied,
+    answer: &mut Answer,
 ) {
     match operation {
         Operation::Add if replace => store.replace(&user.account, user.tags),
         Operation::Add => store.add(&user.account, user.tags),
         Operation::Remove => store.remove(&user.account, &user.tags),
         Operation::Clear => store.clear(&user.account),
-        Operation::Get => {
-            let tags = store.tags(&user.account).cloned().unwrap_or_default();
-            applied.read.push((user.account, tags));
-        }
+        Operation::Get => answer.user_tags.get_or_insert_default().push(UserTags {
+            tags: store.tags(&user.account).cloned().unwrap_or_default(),
+            account: user.account,
+        }),
     }
 }
 
 #[cfg(test)]
-#[path = "apply_tests.rs"]
-mod tests;
+mod tests {
+    use imtag_core::Generation::{AllMemberPush, Timpush};
+    use imtag_core::Operation::{Add, Clear, Get, Remove};
+
+    use super::*;
+
+    fn user(account: &str, tags: impl IntoIterator<Item = impl Into<String>>) -> User {
+        User {
+            account: account.to_owned(),
+            tags: tags.into_iter().map(Into::into).collect(),
+            mistake: None,
+        }
+    }
+
+    fn job<const N: usize>(users: [User; N]) -> Job {
+        Job {
+            users: users.into(),
+            replace: false,
+        }
+    }
+
+    fn numbered(from: usize, to: usize) -> impl Iterator<Item = String> {
+        (from..to).map(|n| format!("t{n}"))
+    }
+
+    /// The accounts that failed with their codes, or the code that the request failed with.
+    fn run(
+        store: &mut Store,
+        rules: &Rules,
+        route: impl Into<Route>,
+        job: Job,
+    ) -> Result<Vec<(String, i32)>, i32> {
+        let answer = apply(store, rules, route.into(), job, None);
+        let answer = answer.map_err(|refusal| refusal.code)?;
+        let failed = answer.error_list.into_iter();
+        Ok(failed.map(|failed| (failed.account, failed.code)).collect())
+    }
+
+    fn count(store: &Store, account: &str) -> usize {
+        store.tags(account).map_or(0, BTreeSet::len)
+    }
+
+    fn changes_some() -> Rules {
+        Rules {
+            fail_changes_some: true,
+            ..Rules::default()
+        }
+    }
+
+    #[test]
+    fn the_hundredth_tag_of_a_user_passes_and_the_next_fails() {
+        let (mut store, rules) = (Store::default(), Rules::default());
+        store.add("full", numbered(0, 99).collect());
+        let hundredth = job([user("full", ["t99"])]);
+        assert_eq!(
+            run(&mut store, &rules, (Add, Timpush), hundredth),
+            Ok(vec![])
+        );
+        let known = job([user("full", ["t5"])]);
+        assert_eq!(run(&mut store, &rules, (Add, Timpush), known), Ok(vec![]));
+        // Who is changed beside a user that fails.
+        for (generation, rules, result, others) in [
+            (AllMemberPush, rules.clone(), Err(90033), 0),
+            (AllMemberPush, changes_some(), Err(90033), 1),
+            (Timpush, rules, Ok(vec![("full".to_owned(), 90033)]), 1),
+        ] {
+            store.clear("other");
+            let next = job([user("other", ["t"]), user("full", ["t5", "t100"])]);
+            assert_eq!(run(&mut store, &rules, (Add, generation), next), result);
+            assert_eq!(
+                (count(&store, "full"), count(&store, "other")),
+                (100, others)
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_one_entry_fails_the_request_as_a_whole() {
+        for (generation, rules, changed) in [
+            (AllMemberPush, Rules::default(), 0),
+            (Timpush, Rules::default(), 0),
+            (Timpush, changes_some(), 0),
+            (AllMemberPush, changes_some(), 1),
+        ] {
+            let mut store = Store::default();
+            let mut bad = user("bad", ["t"]);
+            bad.mistake = Some(Refusal::new(90020, "too long"));
+            let mistaken = job([user("good", ["t"]), bad]);
+            assert_eq!(
+                run(&mut store, &rules, (Add, generation), mistaken),
+                Err(90020)
+            );
+            assert_eq!((count(&store, "good"), count(&store, "bad")), (changed, 0));
+        }
+    }
+
+    #[test]
+    fn an_account_that_was_never_imported_fails_every_operation() {
+        let mut store = Store::default();
+        let rules = Rules {
+            unknown_accounts: HashSet::from(["stranger".to_owned()]),
+            ..Rules::default()
+        };
+        for operation in [Add, Get, Remove, Clear] {
+            let users = || job([user("known", ["t"]), user("stranger", ["t"])]);
+            let named = Ok(vec![("stranger".to_owned(), 70107)]);
+            assert_eq!(
+                run(&mut store, &rules, (operation, Timpush), users()),
+                named
+            );
+            let result = run(&mut store, &rules, (operation, AllMemberPush), users());
+            assert_eq!(result, Err(70107));
+        }
+    }
+
+    #[test]
+    fn the_thousandth_distinct_tag_of_the_app_passes_and_the_next_fails_on_timpush() {
+        let (mut store, rules) = (Store::default(), Rules::default());
+        for hundred in 0..10 {
+            let tags = numbered(hundred * 100, hundred * 100 + 100);
+            store.add(&format!("user{hundred}"), tags.collect());
+        }
+        store.remove("user0", &["t0".to_owned()]);
+        let thousandth = job([user("new", ["t0"])]);
+        assert_eq!(
+            run(&mut store, &rules, (Add, Timpush), thousandth),
+            Ok(vec![])
+        );
+        let next = || job([user("next", ["t1000"]), user("new", ["t5"])]);
+        let named = Ok(vec![("next".to_owned(), 90033)]);
+        assert_eq!(run(&mut store, &rules, (Add, Timpush), next()), named);
+        assert_eq!(count(&store, "new"), 2);
+        assert_eq!(
+            run(&mut store, &rules, (Add, AllMemberPush), next()),
+            Ok(vec![])
+        );
+        assert_eq!(store.app_tags(), 1_001);
+        let known = job([user("next", ["t1000", "t7"])]);
+        assert_eq!(run(&mut store, &rules, (Add, Timpush), known), Ok(vec![]));
+    }
+
+    #[test]
+    fn replacing_leaves_the_new_tags_alone() {
+        let (mut store, rules) = (Store::default(), Rules::default());
+        store.add("a", numbered(0, 100).collect());
+        let mut replacing = job([user("a", numbered(50, 150))]);
+        replacing.replace = true;
+        assert_eq!(
+            run(&mut store, &rules, (Add, Timpush), replacing),
+            Ok(vec![])
+        );
+        let expected: BTreeSet<_> = numbered(50, 150).collect();
+        assert_eq!(store.tags("a"), Some(&expected));
+    }
+}

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use imtag_core::{Generation, Limits, Operation};
 use serde_json::{Map, Value};
 
+use crate::answer::Refusal;
 use crate::disk::ACCOUNT_BYTES_AT_MOST;
-use crate::refusal::Refusal;
 use crate::route::Route;
 
 /// What a request asks for.

@@ -2,20 +2,20 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::{Limits, SdkAppId, SecretKey};
 
-use crate::apply::Rules;
 use crate::disk::Disk;
-use crate::emulator::{Emulator, Parts};
+use crate::emulator::{Emulator, Files};
 use crate::error::StartError;
 use crate::folder::Folder;
+use crate::handler::Context;
 use crate::identity::{self, Given};
-use crate::latency::Latency;
 use crate::names::Names;
-use crate::service::{Service, Settings, State};
-use crate::traffic::{Quota, Window};
+use crate::service::{Service, Settings};
+use crate::traffic::Window;
 
 /// The settings of an emulator; made by [`Emulator::builder`].
 #[derive(Debug, Clone)]
@@ -25,12 +25,10 @@ pub struct Builder {
     tls: bool,
     address: String,
     names: Vec<String>,
-    window: Window,
-    rejected_arrivals_count: bool,
     read_timeout: Duration,
-    latency: Latency,
     seed: Option<u64>,
-    rules: Rules,
+    /// All but the seed.
+    settings: Settings,
 }
 
 impl Default for Builder {
@@ -41,13 +39,18 @@ impl Default for Builder {
             tls: false,
             address: "127.0.0.1:0".to_owned(),
             names: Vec::new(),
-            window: Window::default(),
-            rejected_arrivals_count: true,
             read_timeout: Duration::from_secs(30),
-            latency: Latency::default(),
             seed: None,
-            rules: Rules::default(),
+            settings: Settings::default(),
         }
+    }
+}
+
+impl Emulator {
+    /// The settings to start one with.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 
@@ -113,14 +116,14 @@ impl Builder {
     /// The quota of each route by itself, in whole calls of each second, as the service counts; 100 if not given.
     #[must_use]
     pub fn calls_per_second(mut self, calls: u32) -> Builder {
-        self.rules.limits.calls_per_second = calls;
+        self.settings.quota.calls_per_second = calls;
         self
     }
 
     /// How a second of the quota is counted; a sliding one if not given.
     #[must_use]
     pub fn window(mut self, window: Window) -> Builder {
-        self.window = window;
+        self.settings.quota.window = window;
         self
     }
 
@@ -128,14 +131,15 @@ impl Builder {
     /// slows down is never let in again under [`Window::Sliding`].
     #[must_use]
     pub fn rejected_arrivals_count(mut self, count: bool) -> Builder {
-        self.rejected_arrivals_count = count;
+        self.settings.quota.rejected_arrivals_count = count;
         self
     }
 
     /// All limits, those of [`calls_per_second`](Builder::calls_per_second) included; the documented ones if not given.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Builder {
-        self.rules.limits = limits;
+        self.settings.quota.calls_per_second = limits.calls_per_second;
+        self.settings.rules.limits = limits;
         self
     }
 
@@ -146,7 +150,7 @@ impl Builder {
         mut self,
         accounts: impl IntoIterator<Item = A>,
     ) -> Builder {
-        self.rules.unknown_accounts = accounts.into_iter().map(Into::into).collect();
+        self.settings.rules.unknown_accounts = accounts.into_iter().map(Into::into).collect();
         self
     }
 
@@ -154,7 +158,7 @@ impl Builder {
     /// which it is, so test under both.
     #[must_use]
     pub fn fail_changes_some(mut self, changes: bool) -> Builder {
-        self.rules.fail_changes_some = changes;
+        self.settings.rules.fail_changes_some = changes;
         self
     }
 
@@ -162,7 +166,7 @@ impl Builder {
     /// service's pages ask for such a number, and do not say that it is checked; other SDKs send other texts.
     #[must_use]
     pub fn strict_random(mut self, strict: bool) -> Builder {
-        self.rules.strict_random = strict;
+        self.settings.rules.strict_random = strict;
         self
     }
 
@@ -178,7 +182,7 @@ impl Builder {
     /// passes before the request is counted and handled, half after.
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Builder {
-        self.latency.mean = latency;
+        self.settings.latency.mean = latency;
         self
     }
 
@@ -186,7 +190,7 @@ impl Builder {
     /// 0; none if not given.
     #[must_use]
     pub fn jitter(mut self, jitter: Duration) -> Builder {
-        self.latency.jitter = jitter;
+        self.settings.latency.jitter = jitter;
         self
     }
 
@@ -206,33 +210,22 @@ impl Builder {
         let address = self.resolve()?;
         let names = Names::new(&self.names, &self.address, address.ip())?;
         let folder = self.data.as_deref().map(Folder::take).transpose()?;
-        let (app, secret_key_file) = identity::app(self.given, folder.as_ref())?;
+        let (app, secret_key) = identity::app(self.given, folder.as_ref())?;
         let tls = self.tls.then(|| identity::tls(&names, folder.as_ref()));
-        let tls = tls.transpose()?;
-        let seed = self.seed.map_or_else(identity::random_seed, Ok)?;
-        let state = match folder.map(Disk::open).transpose()? {
-            Some((disk, store)) => State::new(store, Some(disk)),
-            None => State::default(),
-        };
-        let quota = Quota {
-            calls_per_second: self.rules.limits.calls_per_second,
-            window: self.window,
-            rejected_arrivals_count: self.rejected_arrivals_count,
-        };
-        let settings = Settings {
-            rules: self.rules,
-            quota,
-            latency: self.latency,
-            seed,
-        };
-        Emulator::launch(Parts {
-            service: Service::new(app, settings, state),
-            address,
-            names,
-            tls,
-            secret_key_file,
+        let (tls, ca) = tls.transpose()?.unzip();
+        let mut settings = self.settings;
+        settings.seed = self.seed.map_or_else(identity::random_seed, Ok)?;
+        let data = folder.map(Disk::open).transpose()?;
+        let context = Context {
+            service: Arc::new(Service::new(app, settings, data)),
+            names: Arc::new(names),
             read_timeout: self.read_timeout,
-        })
+        };
+        let files = Files {
+            secret_key,
+            ca: ca.flatten(),
+        };
+        Emulator::launch(address, context, tls.map(Arc::new), files)
     }
 
     fn resolve(&self) -> Result<SocketAddr, StartError> {

@@ -16,20 +16,18 @@ use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 
-use crate::builder::Builder;
 use crate::error::StartError;
 use crate::fault::Fault;
 use crate::fault_json::{self, BadOrder};
+use crate::fault_queue::{ProbabilisticFault, StandingFault};
 use crate::handler::Context;
 use crate::log::Arrived;
-use crate::names::Names;
-use crate::probabilistic_fault::{ProbabilisticFault, StandingFault};
 use crate::route::Target;
 use crate::router;
 use crate::server::Server;
 use crate::service::Service;
-use crate::stats::Stats;
 use crate::tls::Tls;
+use crate::traffic::Stats;
 
 /// Tasks never block, so this is only reached where the system starves the threads.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,21 +39,16 @@ pub struct Emulator {
     service: Arc<Service>,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
-    ca_file: Option<PathBuf>,
-    secret_key_file: Option<PathBuf>,
+    files: Files,
     disconnect: watch::Sender<()>,
     running: Mutex<Option<Running>>,
     stopped: Arc<Stopped>,
 }
 
-/// What [`Builder`] hands over.
-pub(crate) struct Parts {
-    pub(crate) service: Service,
-    pub(crate) address: SocketAddr,
-    pub(crate) names: Names,
-    pub(crate) tls: Option<(Tls, Option<PathBuf>)>,
-    pub(crate) secret_key_file: Option<PathBuf>,
-    pub(crate) read_timeout: Duration,
+/// The files that last, where there is a folder for them.
+pub(crate) struct Files {
+    pub(crate) secret_key: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
 }
 
 struct Running {
@@ -70,18 +63,14 @@ struct Stopped {
 }
 
 impl Emulator {
-    /// The settings to start one with.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    pub(crate) fn launch(parts: Parts) -> Result<Emulator, StartError> {
-        let listener = std::net::TcpListener::bind(parts.address);
-        let refused = |source| StartError::Listen {
-            address: parts.address,
-            source,
-        };
+    pub(crate) fn launch(
+        address: SocketAddr,
+        context: Context,
+        tls: Option<Arc<Tls>>,
+        files: Files,
+    ) -> Result<Emulator, StartError> {
+        let listener = std::net::TcpListener::bind(address);
+        let refused = |source| StartError::Listen { address, source };
         let listener = listener.map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -91,14 +80,7 @@ impl Emulator {
             TcpListener::from_std(listener).map_err(refused)?
         };
 
-        let service = Arc::new(parts.service);
-        let context = Context {
-            service: Arc::clone(&service),
-            names: Arc::new(parts.names),
-            read_timeout: parts.read_timeout,
-        };
-        let (tls, ca_file) = parts.tls.unzip();
-        let tls = tls.map(Arc::new);
+        let service = Arc::clone(&context.service);
         let (disconnect, disconnected) = watch::channel(());
         let server = Server {
             router: router::router(context.clone()),
@@ -112,8 +94,7 @@ impl Emulator {
             service,
             address,
             tls,
-            ca_file: ca_file.flatten(),
-            secret_key_file: parts.secret_key_file,
+            files,
             disconnect,
             running: Mutex::new(Some(running.map_err(StartError::Threads)?)),
             stopped,
@@ -150,7 +131,7 @@ impl Emulator {
     /// The file of that certificate, if the data are to last: it stays the same for ten years.
     #[must_use]
     pub fn ca_file(&self) -> Option<&Path> {
-        self.ca_file.as_deref()
+        self.files.ca.as_deref()
     }
 
     /// The app that it serves.
@@ -168,7 +149,7 @@ impl Emulator {
     /// The file that the app's key is kept in, if the data are to last and the builder was given none.
     #[must_use]
     pub fn secret_key_file(&self) -> Option<&Path> {
-        self.secret_key_file.as_deref()
+        self.files.secret_key.as_deref()
     }
 
     /// The app's key, to sign UserSigs with.
@@ -185,28 +166,28 @@ impl Emulator {
     /// Puts faults at the end of a queue: a route's, or an operation's. They are there at once, all together.
     pub fn faults(&self, target: impl Into<Target>, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<Fault> = faults.into_iter().collect();
-        self.service.put_faults(target.into(), faults);
+        self.service.state().faults.push(target.into(), faults);
     }
 
     /// Adds a fault that stays until it is removed, behind the other standing faults; returns its number.
     pub fn add_standing(&self, fault: ProbabilisticFault) -> u64 {
-        self.service.add_standing(fault)
+        self.service.state().faults.add_standing(fault)
     }
 
     /// The standing faults, in the order in which they are tried.
     #[must_use]
     pub fn standing(&self) -> Vec<StandingFault> {
-        self.service.state().standing.list().to_vec()
+        self.service.state().faults.standing().to_vec()
     }
 
     /// Removes a standing fault by its number; false where none has it.
     pub fn remove_standing(&self, number: u64) -> bool {
-        self.service.state().standing.remove(number)
+        self.service.state().faults.remove_standing(number)
     }
 
     /// Removes all faults, those that stand and those that wait. A request that has taken one already keeps it.
     pub fn remove_faults(&self) {
-        self.service.remove_faults();
+        self.service.state().faults.clear();
     }
 
     /// Puts faults as JSON orders them, which is what `POST /emulator/faults` takes; answers the numbers of those that
@@ -219,7 +200,7 @@ impl Emulator {
         Ok(standing)
     }
 
-    /// What chance is drawn from: see [`Builder::seed`].
+    /// What chance is drawn from: see [`Builder::seed`](crate::Builder::seed).
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.service.settings.seed

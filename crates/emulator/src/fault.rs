@@ -1,16 +1,15 @@
-//! Faults on demand: what can go wrong with one request, as data.
+//! A fault, as data: what goes wrong with one request.
 //!
-//! Each request that arrives takes the next fault off the queue of its path or route. A fault is a kind, whether the request has
-//! its effect first, and two delays that go with every kind: before the request is handled, and before the answer.
+//! It is a kind, whether the request has its effect first, and two delays that go with every kind:
+//!
+//! ```text
+//! arrives ── delay ── handled, if the fault allows it ── answer_delay ── what the kind sends
+//! ```
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use imtag_core::Operation;
-
+use crate::answer::Refusal;
 use crate::apply::LeftOut;
-use crate::refusal::Refusal;
-use crate::route::{Place, Route, Target};
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +73,7 @@ impl Fault {
     pub fn leave_out<A: Into<String>>(accounts: impl IntoIterator<Item = A>, code: i32) -> Fault {
         Fault::new(Kind::LeaveOut(LeftOut {
             accounts: accounts.into_iter().map(Into::into).collect(),
-            refusal: Some(Refusal::plain(code)),
+            refusal: Refusal::plain(code),
         }))
     }
 
@@ -160,11 +159,9 @@ impl Fault {
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Fault {
         match &mut self.kind {
-            Kind::Code(refusal) => refusal.text = text.into(),
-            Kind::LeaveOut(LeftOut {
-                refusal: Some(refusal),
-                ..
-            }) => refusal.text = text.into(),
+            Kind::Code(refusal) | Kind::LeaveOut(LeftOut { refusal, .. }) => {
+                refusal.text = text.into();
+            }
             _ => {}
         }
         self
@@ -207,16 +204,15 @@ impl Fault {
         always || self.after_effect
     }
 
-    /// Whether it is about what a request does to tags.
+    /// Whether it concerns what a request does to tags.
     pub(crate) fn needs_tags(&self) -> bool {
         self.after_effect || matches!(self.kind, Kind::LeaveOut(_))
     }
 
-    /// The accounts that are left out.
-    pub(crate) fn left_out(&self) -> LeftOut {
+    pub(crate) fn left_out(&self) -> Option<&LeftOut> {
         match &self.kind {
-            Kind::LeaveOut(left_out) => left_out.clone(),
-            _ => LeftOut::default(),
+            Kind::LeaveOut(left_out) => Some(left_out),
+            _ => None,
         }
     }
 }
@@ -224,77 +220,4 @@ impl Fault {
 /// Whether an answer with this status has a body, as HTTP has it.
 pub(crate) fn has_body(status: u16) -> bool {
     status >= 200 && !matches!(status, 204 | 304)
-}
-
-/// The queues: one for each route, one for each operation, and those of paths.
-#[derive(Debug, Default)]
-pub(crate) struct Queues {
-    routes: [VecDeque<Fault>; Route::COUNT],
-    operations: [VecDeque<Fault>; Operation::ALL.len()],
-    paths: BTreeMap<String, VecDeque<Fault>>,
-}
-
-impl Queues {
-    pub(crate) fn put(&mut self, target: Target, faults: impl IntoIterator<Item = Fault>) {
-        let queue = match target {
-            Target::Route(route) => &mut self.routes[route.index()],
-            Target::Operation(operation) => &mut self.operations[operation as usize],
-            Target::Path(path) => self.paths.entry(path).or_default(),
-        };
-        queue.extend(faults);
-    }
-
-    /// The next fault for a request there: of its path's queue, or else its route's, or else its operation's.
-    pub(crate) fn take(&mut self, place: Place<'_>) -> Option<Fault> {
-        let of_path = self.paths.get_mut(place.path);
-        of_path.and_then(VecDeque::pop_front).or_else(|| {
-            let route = place.route?;
-            self.routes[route.index()]
-                .pop_front()
-                .or_else(|| self.operations[route.operation as usize].pop_front())
-        })
-    }
-
-    /// How many wait for a request.
-    pub(crate) fn len(&self) -> usize {
-        let queues = self
-            .routes
-            .iter()
-            .chain(&self.operations)
-            .chain(self.paths.values());
-        queues.map(VecDeque::len).sum()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use imtag_core::Generation::{AllMemberPush, Timpush};
-
-    use super::*;
-
-    #[test]
-    fn faults_come_in_order_from_the_queue_of_the_path_then_the_route_then_the_operation() {
-        let mut queues = Queues::default();
-        let code = |code| Fault::code(code);
-        let (older, newer) = (
-            Route::new(Operation::Add, AllMemberPush),
-            Route::new(Operation::Add, Timpush),
-        );
-        let place = |route: Route| Place {
-            route: Some(route),
-            path: route.path(),
-        };
-        queues.put(Operation::Add.into(), [code(1), code(2)]);
-        queues.put(older.into(), [code(3), code(4)]);
-        queues.put(Target::path(newer.path()), [code(5)]);
-        assert_eq!(queues.len(), 5);
-        assert_eq!(queues.take(place(older)), Some(code(3)));
-        assert_eq!(queues.take(place(newer)), Some(code(5)));
-        assert_eq!(queues.take(place(newer)), Some(code(1)));
-        assert_eq!(queues.take(place(older)), Some(code(4)));
-        assert_eq!(queues.take(place(older)), Some(code(2)));
-        assert_eq!(queues.take(place(older)), None);
-        let other = Route::new(Operation::Get, AllMemberPush);
-        assert_eq!(queues.take(place(other)), None);
-    }
 }

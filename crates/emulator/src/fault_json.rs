@@ -1,6 +1,11 @@
-//! Faults as JSON, for the admin API: `{"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50}, …]}`. One
-//! with a probability stands until it is removed; any other is queued. In place of `route`, `path` names any path, also
-//! that of a call that the emulator does not have.
+//! Faults as JSON, for the admin API: an order of faults, and the list of those that stand.
+//!
+//! ```text
+//! {"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50},                   one request of the queue takes it
+//!                             {"kind": "code", "code": 91000, "probability": 0.1}]}    stands until it is removed
+//! ```
+//!
+//! In place of `route`, `path` names any path, also that of a call that the emulator does not have.
 //!
 //! Everything is checked before anything is queued, and a field that does not belong to its kind is refused: a fault
 //! that silently does something else would make a test that cannot fail.
@@ -8,11 +13,13 @@
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
-use serde::Deserialize;
 use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
 
+use crate::answer::Refusal;
+use crate::apply::LeftOut;
 use crate::fault::{Fault, Kind, has_body};
-use crate::probabilistic_fault::ProbabilisticFault;
+use crate::fault_queue::{ProbabilisticFault, StandingFault};
 use crate::route::{Target, UnknownTarget};
 
 /// Faults to be put.
@@ -51,33 +58,48 @@ pub enum BadOrder {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawOrder {
+struct OrderFields {
     route: Option<String>,
     path: Option<String>,
-    faults: Vec<RawFault>,
+    faults: Vec<FaultFields>,
 }
 
-#[derive(Deserialize)]
+/// All fields that a fault may have; which belong to its kind is in [`KINDS`].
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawFault {
+struct FaultFields {
     kind: String,
+    // These two are in the list of standing faults by themselves, as none is left out there.
+    #[serde(skip_serializing)]
     probability: Option<f64>,
+    #[serde(skip_serializing)]
     account: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     delay_ms: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     answer_delay_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     after_effect: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     accounts: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     interval_ms: Option<u64>,
 }
 
-/// Each kind with the fields that it takes beside the delays.
+/// Fields that go with every kind.
+const COMMON: [&str; 3] = ["kind", "delay_ms", "answer_delay_ms"];
+
+/// Each kind with the fields that it takes beside those.
 const KINDS: [(&str, &[&str]); 10] = [
     ("delay", &[]),
     ("code", &["code", "text", "after_effect"]),
@@ -93,20 +115,19 @@ const KINDS: [(&str, &[&str]); 10] = [
 
 /// Reads and checks an order.
 pub(crate) fn read(body: &[u8]) -> Result<Order, BadOrder> {
-    let raw: RawOrder = serde_json::from_slice(body)?;
-    let target = target(raw.route.as_deref(), raw.path)?;
+    let order: OrderFields = serde_json::from_slice(body)?;
+    let target = target(order.route.as_deref(), order.path)?;
     let (mut queued, mut standing) = (Vec::new(), Vec::new());
-    for (place, raw) in raw.faults.into_iter().enumerate() {
-        let problem = |problem| BadOrder::Fault { place, problem };
-        match raw.probability {
-            Some(it) => standing.push(
-                raw.into_probabilistic(it, target.as_ref())
-                    .map_err(problem)?,
-            ),
-            None => queued.push(raw.into_queued(target.as_ref()).map_err(problem)?),
+    for (place, fields) in order.faults.into_iter().enumerate() {
+        let refused = |problem| BadOrder::Fault { place, problem };
+        if let Some(probability) = fields.probability {
+            let fault = fields.into_probabilistic(probability, target.as_ref());
+            standing.push(fault.map_err(refused)?);
+        } else {
+            queued.push(fields.into_queued(target.as_ref()).map_err(refused)?);
         }
     }
-    // Only faults that stand can be for all routes: a queue is somebody's.
+    // Only a standing fault can be for all routes: a queue belongs to one target.
     if target.is_none() && (standing.is_empty() || !queued.is_empty()) {
         return Err(serde_json::Error::missing_field("route").into());
     }
@@ -128,7 +149,7 @@ fn target(route: Option<&str>, path: Option<String>) -> Result<Option<Target>, B
     Ok(Some(Target::Path(path)))
 }
 
-impl RawFault {
+impl FaultFields {
     fn into_probabilistic(
         mut self,
         probability: f64,
@@ -156,13 +177,12 @@ impl RawFault {
 
     fn into_fault(self, target: Option<&Target>) -> Result<Fault, String> {
         self.check_fields()?;
-        let after_effect = self.after_effect.unwrap_or(false);
-        let delay = Duration::from_millis(self.delay_ms);
-        let answer_delay = Duration::from_millis(self.answer_delay_ms);
-        let mut fault = self.kind()?.delayed(delay).answer_delayed(answer_delay);
-        if after_effect {
-            fault = fault.after_effect();
-        }
+        let fault = Fault {
+            after_effect: self.after_effect.unwrap_or(false) || self.kind == "cut_after",
+            delay: Duration::from_millis(self.delay_ms),
+            answer_delay: Duration::from_millis(self.answer_delay_ms),
+            kind: self.into_kind()?,
+        };
         if fault.needs_tags() && !target.is_none_or(Target::tags_users) {
             return Err("this is for the routes alone: no other path has an effect".to_owned());
         }
@@ -170,79 +190,145 @@ impl RawFault {
     }
 
     fn check_fields(&self) -> Result<(), String> {
-        let Some((_, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
+        let Some((kind, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
             let known = KINDS.map(|(kind, _)| kind).join(", ");
             return Err(format!("unknown kind {:?}: use one of {known}", self.kind));
         };
-        let given = [
-            ("after_effect", self.after_effect.is_some()),
-            ("code", self.code.is_some()),
-            ("text", self.text.is_some()),
-            ("accounts", self.accounts.is_some()),
-            ("status", self.status.is_some()),
-            ("body", self.body.is_some()),
-            ("location", self.location.is_some()),
-            ("interval_ms", self.interval_ms.is_some()),
-        ];
-        let mut foreign = given
-            .iter()
-            .filter(|(name, given)| *given && !allowed.contains(name));
-        match foreign.next() {
+        let given = serde_json::to_value(self).expect("numbers and strings are JSON");
+        let mut given = given.as_object().into_iter().flat_map(|it| it.keys());
+        let belongs = |name: &str| COMMON.contains(&name) || allowed.contains(&name);
+        match given.find(|name| !belongs(name)) {
             None => Ok(()),
-            Some((name, _)) => Err(format!("{name} does not belong to {}", self.kind)),
+            Some(name) => Err(format!("{name} does not belong to {kind}")),
         }
     }
 
-    fn kind(self) -> Result<Fault, String> {
+    fn into_kind(self) -> Result<Kind, String> {
         let needs = |name| format!("{} needs {name}", self.kind);
-        let fault = match self.kind.as_str() {
-            "delay" => Fault::delay(Duration::ZERO),
-            "code" => Fault::code(self.code.ok_or_else(|| needs("code"))?),
-            "leave_out" => Fault::leave_out(
-                self.accounts.ok_or_else(|| needs("accounts"))?,
-                self.code.ok_or_else(|| needs("code"))?,
-            ),
-            "status" => {
-                let code = self.status.unwrap_or(502);
-                let fault = status(code, self.location)?;
-                if self.body.is_some() && !has_body(code) {
-                    return Err(format!("body does not belong to status {code}"));
-                }
-                fault
-            }
-            "cut_before" => Fault::cut_before(),
-            "cut_after" => Fault::cut_after(),
-            "garbage" => Fault::garbage(),
-            "answer" => return Ok(Fault::answer(self.body.ok_or_else(|| needs("body"))?)),
-            "truncated" => Fault::truncated(),
-            _ => {
-                let interval = self.interval_ms.ok_or_else(|| needs("interval_ms"))?;
-                Fault::drip(Duration::from_millis(interval))
-            }
+        let refusal = |code: Option<i32>, text: Option<String>| {
+            let plain = Refusal::plain(code.ok_or_else(|| needs("code"))?);
+            let text = text.unwrap_or(plain.text);
+            Ok::<_, String>(Refusal { text, ..plain })
         };
-        let fault = self.text.into_iter().fold(fault, Fault::text);
-        Ok(self.body.into_iter().fold(fault, Fault::body))
+        Ok(match self.kind.as_str() {
+            "delay" => Kind::Delay,
+            "code" => Kind::Code(refusal(self.code, self.text)?),
+            "leave_out" => {
+                let accounts = self.accounts.ok_or_else(|| needs("accounts"))?;
+                Kind::LeaveOut(LeftOut {
+                    accounts: accounts.into_iter().collect(),
+                    refusal: refusal(self.code, self.text)?,
+                })
+            }
+            "status" => status(self.status.unwrap_or(502), self.body, self.location)?,
+            "cut_before" | "cut_after" => Kind::Cut,
+            "garbage" => Kind::Garbage { body: self.body },
+            "answer" => Kind::Answer {
+                body: self.body.ok_or_else(|| needs("body"))?.into(),
+            },
+            "truncated" => Kind::Truncated,
+            _ => Kind::Drip {
+                interval: Duration::from_millis(
+                    self.interval_ms.ok_or_else(|| needs("interval_ms"))?,
+                ),
+            },
+        })
     }
 }
 
-fn status(status: u16, location: Option<String>) -> Result<Fault, String> {
+fn status(status: u16, body: Option<String>, location: Option<String>) -> Result<Kind, String> {
     if !(200..=599).contains(&status) {
         return Err(format!("status {status} is not from 200 to 599"));
     }
-    let unfit = location
-        .as_deref()
-        .is_some_and(|location| HeaderValue::from_str(location).is_err());
-    if unfit {
+    let fits = |location: &String| HeaderValue::from_str(location).is_ok();
+    if !location.as_ref().is_none_or(fits) {
         return Err("location holds what no header can".to_owned());
     }
-    let mut fault = Fault::status(status);
-    if let Kind::Status {
-        location: place, ..
-    } = &mut fault.kind
-    {
-        *place = location;
+    if body.is_some() && !has_body(status) {
+        return Err(format!("body does not belong to status {status}"));
     }
-    Ok(fault)
+    Ok(Kind::Status {
+        status,
+        body,
+        location,
+    })
+}
+
+/// A standing fault with the fields that ordered it, and its counts.
+#[derive(Serialize)]
+pub(crate) struct ListedFault<'a> {
+    number: u64,
+    route: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    account: Option<&'a str>,
+    probability: f64,
+    considered: u64,
+    met: u64,
+    #[serde(flatten)]
+    fault: FaultFields,
+}
+
+impl<'a> From<&'a StandingFault> for ListedFault<'a> {
+    fn from(standing: &'a StandingFault) -> ListedFault<'a> {
+        let target = standing.fault.target.as_ref();
+        ListedFault {
+            number: standing.number,
+            route: target.and_then(Target::name),
+            path: match target {
+                Some(Target::Path(path)) => Some(path),
+                _ => None,
+            },
+            account: standing.fault.account.as_deref(),
+            probability: standing.fault.probability,
+            considered: standing.considered,
+            met: standing.met,
+            fault: FaultFields::from(&standing.fault.fault),
+        }
+    }
+}
+
+impl From<&Fault> for FaultFields {
+    fn from(fault: &Fault) -> FaultFields {
+        let mut fields = FaultFields {
+            kind: fault.name().to_owned(),
+            delay_ms: ms(fault.delay),
+            answer_delay_ms: ms(fault.answer_delay),
+            // The name of a cut says it already.
+            after_effect: (fault.after_effect && fault.kind != Kind::Cut).then_some(true),
+            ..FaultFields::default()
+        };
+        match fault.kind.clone() {
+            Kind::Delay | Kind::Cut | Kind::Truncated => {}
+            Kind::Code(Refusal { code, text }) => {
+                (fields.code, fields.text) = (Some(code), Some(text));
+            }
+            Kind::LeaveOut(LeftOut { accounts, refusal }) => {
+                fields.accounts = Some(accounts.into_iter().collect());
+                (fields.code, fields.text) = (Some(refusal.code), Some(refusal.text));
+            }
+            Kind::Status {
+                status,
+                body,
+                location,
+            } => (fields.status, fields.body, fields.location) = (Some(status), body, location),
+            Kind::Garbage { body } => fields.body = body,
+            Kind::Answer { body } => {
+                fields.body = Some(String::from_utf8_lossy(&body).into_owned());
+            }
+            Kind::Drip { interval } => fields.interval_ms = Some(ms(interval)),
+        }
+        fields
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(ms: &u64) -> bool {
+    *ms == 0
 }
 
 #[cfg(test)]

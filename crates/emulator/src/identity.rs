@@ -1,15 +1,20 @@
-//! Who the emulator is: its app, administrator, secret key and certificate authority. Each is what was given, or else
-//! what the folder of its data keeps, or else made anew, and then kept where there is a folder.
+//! Who the emulator is: its app, administrator, secret key and certificate authority; and who passes as its administrator.
+//!
+//! Each is what was given, or else what the folder of its data keeps, or else made anew, and then kept where there is a
+//! folder. UserSigs are checked by the real time, as the service does.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use imtag_core::{Identifier, SdkAppId, SecretKey};
+use imtag_core::usersig::Unverified;
+use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::auth::App;
+use crate::answer::Refusal;
 use crate::error::{DataError, StartError};
 use crate::folder::{Folder, Owner};
 use crate::names::Names;
+use crate::query::Credentials;
 use crate::tls::{self, Tls, TlsError};
 
 /// The app of an emulator that was not told another.
@@ -20,7 +25,48 @@ const SECRET_KEY: &str = "secret-key";
 const CA_KEY: &str = "ca-key.pem";
 const CA: &str = "ca.pem";
 
-/// What the builder was given of it.
+/// The one app that the emulator serves. It has no Debug, as it holds the key.
+pub(crate) struct App {
+    pub(crate) sdkappid: SdkAppId,
+    pub(crate) identifier: String,
+    pub(crate) secret_key: SecretKey,
+}
+
+impl App {
+    /// Lets the caller pass, or says which check it failed: app, UserSig, administrator, in this order.
+    pub(crate) fn admit(&self, caller: &Credentials<'_>) -> Result<(), Refusal> {
+        if caller.sdkappid != self.sdkappid.get() {
+            return Err(Refusal::new(70020, "the SDKAppID is unknown"));
+        }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let malformed = || Refusal::new(70003, Unverified::Malformed.to_string());
+        UserSig::new(caller.usersig)
+            .map_err(|_| malformed())?
+            .verify(&self.secret_key, self.sdkappid, caller.identifier, now)
+            .map_err(|unverified| Refusal::new(code(unverified), unverified.to_string()))?;
+        if caller.identifier != self.identifier {
+            return Err(Refusal::new(
+                60010,
+                "the identifier is not an administrator",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn code(unverified: Unverified) -> i32 {
+    match unverified {
+        Unverified::Expired => 70001,
+        Unverified::Malformed => 70003,
+        Unverified::WithUserbuf | Unverified::WrongSignature => 70009,
+        Unverified::OtherIdentifier => 70013,
+        Unverified::OtherApp => 70014,
+    }
+}
+
+/// What the builder was given of the app.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Given {
     pub(crate) sdkappid: Option<SdkAppId>,
@@ -38,7 +84,10 @@ pub(crate) fn app(
     let owner = owner(given.sdkappid, identifier, folder)?;
     let (secret_key, file) = match (given.secret_key, folder) {
         (Some(key), _) => (key, None),
-        (None, None) => (made_key(random_key()?)?, None),
+        (None, None) => {
+            let key = SecretKey::new(random_key()?);
+            (key.map_err(|_| StartError::Random)?, None)
+        }
         (None, Some(folder)) => {
             let kept = folder.secret(SECRET_KEY, random_key)?;
             let damaged = |error| DataError::damaged(&folder.file(SECRET_KEY), error);
@@ -60,7 +109,8 @@ fn owner(
     identifier: Option<Identifier>,
     folder: Option<&Folder>,
 ) -> Result<Owner, DataError> {
-    if let Some((folder, kept)) = kept(folder)? {
+    let kept = folder.map(Folder::owner).transpose()?.flatten();
+    if let (Some(folder), Some(kept)) = (folder, kept) {
         let other = sdkappid.is_some_and(|given| given != kept.sdkappid)
             || identifier.is_some_and(|given| given != kept.identifier);
         if other {
@@ -82,13 +132,6 @@ fn owner(
         folder.keep_owner(&owner)?;
     }
     Ok(owner)
-}
-
-fn kept(folder: Option<&Folder>) -> Result<Option<(&Folder, Owner)>, DataError> {
-    let Some(folder) = folder else {
-        return Ok(None);
-    };
-    Ok(folder.owner()?.map(|owner| (folder, owner)))
 }
 
 /// TLS for these names, with the authority whose key and certificate are kept, if they are; and the certificate's file.
@@ -127,10 +170,6 @@ fn random_key() -> Result<String, StartError> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn made_key(hex: String) -> Result<SecretKey, StartError> {
-    SecretKey::new(hex).map_err(|_| StartError::Random)
-}
-
 fn random<const N: usize>() -> Result<[u8; N], StartError> {
     let mut bytes = [0; N];
     ring::default_provider()
@@ -138,4 +177,74 @@ fn random<const N: usize>() -> Result<[u8; N], StartError> {
         .fill(&mut bytes)
         .map_err(|_| StartError::Random)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+impl App {
+    pub(crate) fn for_tests() -> App {
+        App {
+            sdkappid: SdkAppId::new(1).unwrap(),
+            identifier: "admin".to_owned(),
+            secret_key: SecretKey::new("key").unwrap(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use imtag_core::Identifier;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn now() -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    }
+
+    /// The code for a UserSig of `app`, `name` and `key`, made `age` ago for a day, used by `caller`.
+    fn code_for(app: u32, name: &str, key: &str, age: Duration, caller: &str) -> i32 {
+        let key = SecretKey::new(key).unwrap();
+        let signed_for = Identifier::new(name).unwrap();
+        let usersig = UserSig::sign(
+            &key,
+            SdkAppId::new(app).unwrap(),
+            &signed_for,
+            DAY,
+            now() - age,
+        );
+        admit(1, caller, usersig.expose())
+    }
+
+    fn admit(sdkappid: u32, identifier: &str, usersig: &str) -> i32 {
+        let caller = Credentials {
+            sdkappid,
+            identifier,
+            usersig,
+        };
+        let admitted = App::for_tests().admit(&caller);
+        admitted.map_or_else(|refusal| refusal.code, |()| 0)
+    }
+
+    #[test]
+    fn the_administrator_with_a_valid_usersig_passes_and_no_one_else() {
+        let (fresh, minute) = (Duration::ZERO, Duration::from_secs(60));
+        for (app, name, key, age, caller, expected) in [
+            (1, "admin", "key", fresh, "admin", 0),
+            (1, "admin", "other", fresh, "admin", 70009),
+            (1, "user", "key", fresh, "admin", 70013),
+            (2, "admin", "key", fresh, "admin", 70014),
+            (1, "user", "key", fresh, "user", 60010),
+            (1, "admin", "key", DAY - minute, "admin", 0),
+            (1, "admin", "key", DAY + minute, "admin", 70001),
+        ] {
+            assert_eq!(code_for(app, name, key, age, caller), expected);
+        }
+        assert_eq!(admit(2, "admin", "abc"), 70020);
+        for illegal in ["abc", "a+b/c=", "管理", "*", "eJyrVgrx"] {
+            assert_eq!(admit(1, "admin", illegal), 70003, "{illegal}");
+        }
+    }
 }

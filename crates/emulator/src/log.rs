@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::query;
+use crate::query::{Query, shown_method, shown_path, start};
+use crate::request::Request;
 use crate::route::Route;
 
 /// Requests that are kept; the oldest leave first.
@@ -12,24 +13,6 @@ const REQUESTS_AT_MOST: usize = 10_000;
 const BYTES_AT_MOST: usize = 64 * 1024 * 1024;
 /// Bytes of a body that are kept: more than 100 users with 10 tags of 50 bytes need.
 const BODY_BYTES_AT_MOST: usize = 128 * 1024;
-/// Bytes of a path that is no route's.
-const PATH_BYTES_AT_MOST: usize = 256;
-/// Bytes of a method, which a caller may make up.
-const METHOD_BYTES_AT_MOST: usize = 32;
-
-/// The start of a path, or what stands for one that may hold a UserSig.
-pub(crate) fn shown_path(path: &str) -> String {
-    start(query::redacted_path(path).as_bytes(), PATH_BYTES_AT_MOST)
-}
-
-/// The start of a method.
-pub(crate) fn shown_method(method: &str) -> String {
-    start(method.as_bytes(), METHOD_BYTES_AT_MOST)
-}
-
-fn start(bytes: &[u8], most: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
-}
 
 /// A request as it arrived, and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +37,15 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    pub(crate) fn new(route: Option<Route>, method: &str, path: &str, body: &[u8]) -> Arrived {
+    /// The entry of a request, before it is known when it arrived.
+    pub(crate) fn new(request: &Request) -> Arrived {
+        let query = Query::decode(&request.query);
         Arrived {
-            route,
-            method: shown_method(method),
-            path: shown_path(path),
-            query: Vec::new(),
-            body: start(body, BODY_BYTES_AT_MOST),
+            route: request.route,
+            method: shown_method(&request.method),
+            path: shown_path(&request.path),
+            query: query.map(|query| query.redacted()).unwrap_or_default(),
+            body: start(request.body(), BODY_BYTES_AT_MOST),
             at: Duration::ZERO,
             code: None,
             fault: None,
@@ -107,7 +92,16 @@ mod tests {
     use super::*;
 
     fn arrived(body: &str) -> Arrived {
-        Arrived::new(None, "POST", "/", body.as_bytes())
+        Arrived {
+            route: None,
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            query: Vec::new(),
+            body: body.to_owned(),
+            at: Duration::ZERO,
+            code: None,
+            fault: None,
+        }
     }
 
     #[test]
@@ -126,7 +120,10 @@ mod tests {
     #[test]
     fn bodies_are_kept_within_bounds() {
         let mut log = Log::default();
-        let body = "标".repeat(BODY_BYTES_AT_MOST);
+        let body = start(
+            "标".repeat(BODY_BYTES_AT_MOST).as_bytes(),
+            BODY_BYTES_AT_MOST,
+        );
         for _ in 0..600 {
             log.push(arrived(&body));
         }

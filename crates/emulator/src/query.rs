@@ -1,16 +1,24 @@
-//! The query string: `sdkappid`, `identifier`, `usersig`, `random`, `contenttype`, each once, names and values
+//! What a URL says, and what of it may be shown.
+//!
+//! The query has `sdkappid`, `identifier`, `usersig`, `random` and `contenttype`, each once, names and values
 //! case-sensitive. What is unknown beside them is ignored, and so is `random` unless it is to be checked: the pages say
 //! that it is a number of 32 bits, and SDKs in the field send all kinds of text.
 //!
-//! The UserSig is the one secret that arrives. It leaves this module in [`Credentials`] only, and
-//! [`Query::redacted`] is what the record of requests gets.
+//! The UserSig is the one secret that arrives. It leaves this module in [`Credentials`] only; the log of requests gets
+//! [`Query::redacted`] and [`shown_path`].
 
-use crate::refusal::Refusal;
+use percent_encoding::{percent_decode, percent_decode_str};
+
+use crate::answer::Refusal;
 
 /// What a value that must not be seen is replaced by.
 const REDACTED: &str = "(redacted)";
 /// Layers of escapes that are looked under: more than any mistake makes.
 const ESCAPED_AT_MOST: usize = 8;
+/// Bytes of a path that are shown: more than any route's has.
+const PATH_BYTES_AT_MOST: usize = 256;
+/// Bytes of a method, which a caller may make up.
+const METHOD_BYTES_AT_MOST: usize = 32;
 
 /// The decoded parameters in the order of the URL.
 pub(crate) struct Query(Vec<(String, String)>);
@@ -29,12 +37,12 @@ impl Query {
         let pairs = raw.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((unescape(name)?, unescape(value)?))
+            Some((decoded(name)?, decoded(value)?))
         });
         decoded.collect::<Option<_>>().map(Query)
     }
 
-    /// The parameters without the UserSig, however its name is spelt: also a wrong call must not spill it.
+    /// The parameters without the UserSig, however its name is spelt: a wrong call must not spill it either.
     pub(crate) fn redacted(&self) -> Vec<(String, String)> {
         let redact = |(name, value): &(String, String)| {
             let secret = holds(name, b"sig");
@@ -91,41 +99,38 @@ fn redacted(text: &str) -> &str {
     if holds(text, b"sig=") { REDACTED } else { text }
 }
 
-/// A path that is no route's, unless anything like a UserSig is in it: no right path comes near.
-pub(crate) fn redacted_path(path: &str) -> &str {
-    if holds(path, b"sig") { REDACTED } else { path }
+/// The start of a path, unless anything like a UserSig is in it: no right path comes near.
+pub(crate) fn shown_path(path: &str) -> String {
+    let path = if holds(path, b"sig") { REDACTED } else { path };
+    start(path.as_bytes(), PATH_BYTES_AT_MOST)
+}
+
+/// The start of a method.
+pub(crate) fn shown_method(method: &str) -> String {
+    start(method.as_bytes(), METHOD_BYTES_AT_MOST)
+}
+
+/// The start of a text.
+pub(crate) fn start(bytes: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
 }
 
 /// Whether the text holds the lower-case `word`, in any case, as it is or once its escapes are undone, however often
-/// it was escaped. What was escaped too often to tell counts as holding it.
+/// it was escaped. What was escaped too often to tell counts as holding it. Broken escapes stay as they are.
 fn holds(text: &str, word: &[u8]) -> bool {
-    let mut bytes = text.to_ascii_lowercase().into_bytes();
+    let mut bytes = text.as_bytes().to_vec();
     for _ in 0..ESCAPED_AT_MOST {
+        bytes.make_ascii_lowercase();
         if bytes.windows(word.len()).any(|part| part == word) {
             return true;
         }
-        let Some(decoded) = undone(&bytes) else {
+        let decoded: Vec<u8> = percent_decode(&bytes).collect();
+        if decoded.len() == bytes.len() {
             return false;
-        };
+        }
         bytes = decoded;
     }
     true
-}
-
-/// The bytes with one layer of escapes undone, in lower case; broken escapes stay. `None` where there is none.
-fn undone(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while let Some(&byte) = bytes.get(place) {
-        let escaped = match bytes.get(place + 1..place + 3) {
-            Some(&[high, low]) if byte == b'%' => hex(high).zip(hex(low)),
-            _ => None,
-        };
-        let value = escaped.map_or(byte, |(high, low)| high * 16 + low);
-        decoded.push(value.to_ascii_lowercase());
-        place += if escaped.is_some() { 3 } else { 1 };
-    }
-    (decoded.len() < bytes.len()).then_some(decoded)
 }
 
 /// Digits only: `parse` alone would take a sign.
@@ -134,24 +139,140 @@ fn digits(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| all_digits)
 }
 
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(rest.next()?)? * 16 + hex(rest.next()?)?,
-            other => other,
-        });
+/// The text of a name or value; `None` where an escape is broken or it is not UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let is_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    let mut escapes = text.split('%').skip(1).map(str::as_bytes);
+    if !escapes.all(|rest| rest.get(..2).is_some_and(is_hex)) {
+        return None;
     }
-    String::from_utf8(bytes).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    // At most 15, so it fits.
-    char::from(digit).to_digit(16).map(|value| value as u8)
+    let spaced = text.replace('+', " ");
+    String::from_utf8(percent_decode_str(&spaced).collect()).ok()
 }
 
 #[cfg(test)]
-#[path = "query_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "sdkappid=1400000000&identifier=admin&usersig=abc*-_&random=7&contenttype=json";
+
+    fn code(raw: &str) -> i32 {
+        code_by(raw, true)
+    }
+
+    fn code_by(raw: &str, strict_random: bool) -> i32 {
+        let query = Query::decode(raw).unwrap();
+        query
+            .credentials(strict_random)
+            .map_or_else(|refusal| refusal.code, |_| 0)
+    }
+
+    #[test]
+    fn each_parameter_is_needed_once_and_in_this_spelling() {
+        assert_eq!(code(GOOD), 0);
+        assert_eq!(code(&GOOD.replace("sdkappid=1400000000&", "")), 60012);
+        assert_eq!(code(&GOOD.replace("sdkappid", "SdkAppId")), 60012);
+        for name in ["identifier", "usersig", "random", "contenttype"] {
+            assert_eq!(code(&GOOD.replace(name, "other")), 60025, "{name}");
+            assert_eq!(code(&GOOD.replace(name, &name.to_uppercase())), 60025);
+            assert_eq!(code(&format!("{GOOD}&{name}=7")), 60025, "{name} twice");
+        }
+        assert_eq!(code(&GOOD.replace("=json", "=JSON")), 60025);
+        assert_eq!(code(&format!("{GOOD}&other=1&other=2&&=")), 0);
+    }
+
+    /// What SDKs in the field send, and what the strict reading of the pages makes of it.
+    const RANDOMS: [(&str, i32); 13] = [
+        ("random=0", 0),
+        ("random=4294967295", 0),
+        ("random=4294967296", 60025),
+        ("random=-1", 60025),
+        ("random=%2B1", 60025),
+        ("random=1.0", 60025),
+        ("random=", 60025),
+        ("random", 60025),
+        ("other=7", 60025),
+        ("random=1&random=2", 60025),
+        // uniqid(), nanoseconds, 21 digits
+        ("random=65f1c2a7b3d94", 60025),
+        ("random=1700000000123456789", 60025),
+        ("random=123456789012345678901", 60025),
+    ];
+
+    #[test]
+    fn random_may_be_anything() {
+        for (random, _) in RANDOMS {
+            let raw = GOOD.replace("random=7", random);
+            assert_eq!(code_by(&raw, false), 0, "{random}");
+        }
+    }
+
+    #[test]
+    fn random_is_a_number_of_32_bits_where_it_is_checked() {
+        for (random, expected) in RANDOMS {
+            let raw = GOOD.replace("random=7", random);
+            assert_eq!(code_by(&raw, true), expected, "{random}");
+        }
+    }
+
+    #[test]
+    fn an_sdkappid_that_is_no_number_is_invalid() {
+        for value in ["", "x", "-1", "4294967296"] {
+            assert_eq!(code(&GOOD.replace("1400000000", value)), 60006, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_broken_ones_refused() {
+        let query = Query::decode(
+            "identifier=%E7%AE%A1+%2b&sdkappid=1&usersig=a&random=1&contenttype=json",
+        );
+        assert_eq!(
+            query.unwrap().credentials(true).ok().unwrap().identifier,
+            "管 +"
+        );
+        for broken in ["a=%", "a=%2", "a=%zz", "a=%ff", "%=1"] {
+            assert!(Query::decode(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_usersig_is_redacted_however_its_name_is_spelt() {
+        for name in ["usersig", "UserSig", "USERSIG", "user_sig", "sig"] {
+            let query = Query::decode(&format!("a=1&{name}=hush")).unwrap();
+            let redacted = query.redacted();
+            assert_eq!(redacted[0], ("a".to_owned(), "1".to_owned()));
+            assert_eq!(redacted[1].1, "(redacted)");
+        }
+    }
+
+    #[test]
+    fn a_usersig_that_an_escaped_ampersand_hides_is_redacted_too() {
+        for raw in [
+            "a=1%26UserSig=hush",
+            "a%3D1%26usersig%3Dhush=1",
+            "a=1%2526usersig%253Dhush",
+            "a=1%2526user%25253Fs%2549g%253Dhush",
+            "user%2573ig=hush",
+        ] {
+            let redacted = Query::decode(raw).unwrap().redacted();
+            assert!(!format!("{redacted:?}").contains("hush"), "{redacted:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_usersig_is_redacted_however_often_it_was_escaped() {
+        let mut path = "/v4/im_add_tag?sdkappid=1&UserSig=hush".to_owned();
+        for _ in 0..20 {
+            assert_eq!(shown_path(&path), REDACTED);
+            path = path.replace('%', "%25").replace(['=', '&', '?'], "%3d");
+        }
+        for hidden in ["/user%73ig=hush", "/%ff%zz%53IG%", "/%2553ig=hush%"] {
+            assert_eq!(shown_path(hidden), REDACTED);
+        }
+        for shown in ["/v4/timpush/add_tag", "/%", "/%zz%ff%2", "/100%25", ""] {
+            assert_eq!(shown_path(shown), shown);
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! A request as it came off the wire, before anything is read into it.
+//! A request as it came off the wire, before anything is read into it: its route, its body, and what it gets where it is
+//! on no route.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use hyper::Method;
 use hyper::header::CONTENT_ENCODING;
 use hyper::http::request::Parts;
 
-use crate::refusal::Refusal;
+use crate::answer::Refusal;
+use crate::query::{shown_method, shown_path};
 use crate::route::Route;
 
 /// More than any right request needs: 100 users with 100 tags of 50 bytes, every byte of them escaped.
@@ -68,5 +70,77 @@ impl Request {
             return Err(Refusal::new(60003, text));
         }
         Ok(body)
+    }
+
+    /// The route, or 60009 with a text that says what was asked for and what there is.
+    pub(crate) fn route(&self) -> Result<Route, Refusal> {
+        let elsewhere = || Refusal::new(60009, no_route(&self.method, &self.path));
+        self.route.ok_or_else(elsewhere)
+    }
+}
+
+/// Why no route takes a request.
+fn no_route(method: &str, path: &str) -> String {
+    let (asked, method) = (shown_path(path), shown_method(method));
+    if Route::of_path(path).is_some() {
+        format!("{asked} takes POST, and not {method}")
+    } else if let Some(route) = meant(path) {
+        format!(
+            "there is no {asked}: the path is {}, to the letter",
+            route.path()
+        )
+    } else {
+        format!(
+            "the emulator has no {asked}, only the calls of user tags: {}; an answer for another path is put by \
+             POST /emulator/faults",
+            Route::all().map(Route::path).collect::<Vec<_>>().join(", ")
+        )
+    }
+}
+
+/// The route that a path comes near: in another case, with other slashes, with more or less before it.
+fn meant(path: &str) -> Option<Route> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let path: String = parts.map(|part| format!("/{part}")).collect();
+    let path = path.to_ascii_lowercase();
+    let near = |known: &str| known.ends_with(&path) || path.ends_with(known);
+    Route::all().find(|route| !path.is_empty() && near(route.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_no_route_is_told_what_there_is() {
+        let add = "the path is /v4/all_member_push/im_add_tag, to the letter";
+        for near in [
+            "/v4/all_member_push/im_add_tag/",
+            "//v4/all_member_push//im_add_tag",
+            "/V4/All_Member_Push/IM_Add_Tag",
+            "/all_member_push/im_add_tag",
+            "/im_add_tag",
+            "/proxy/v4/all_member_push/im_add_tag",
+        ] {
+            assert_eq!(no_route("POST", near), format!("there is no {near}: {add}"));
+        }
+        for path in ["/v4/openim/sendmsg", "/", "*", "", "/v4/timpush/push"] {
+            let text = no_route("POST", path);
+            let expected = format!(
+                "the emulator has no {path}, only the calls of user tags: /v4/all_member_push/im_add_tag, \
+                 /v4/all_member_push/im_get_tag, "
+            );
+            assert!(text.starts_with(&expected), "{text}");
+            assert!(text.ends_with("an answer for another path is put by POST /emulator/faults"));
+        }
+        let text = no_route("GET", "/v4/timpush/add_tag");
+        assert_eq!(text, "/v4/timpush/add_tag takes POST, and not GET");
+    }
+
+    #[test]
+    fn a_text_is_short_and_holds_no_usersig() {
+        assert!(!no_route("POST", "/v4/x/usersig=hush").contains("hush"));
+        let long = "/x".repeat(10_000);
+        assert!(no_route(&long, &long).len() < 1000);
     }
 }

@@ -1,7 +1,6 @@
-//! The eight routes: a path table of the emulator's own, so that a wrong path in the client's table shows.
+//! The eight routes, and what faults can be for: a path, a route, or an operation in either generation.
 //!
-//! A queue of faults belongs to a path, to a route, or to an operation: then whichever generation is called next takes
-//! from it.
+//! The table of paths is the emulator's own, so that a wrong path in the client's table shows.
 
 use std::fmt;
 
@@ -80,49 +79,6 @@ impl Route {
     }
 }
 
-/// Where a request arrives: its path, and the route, if it is on one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) route: Option<Route>,
-    pub(crate) path: &'a str,
-}
-
-impl Target {
-    /// A path, to the letter, with its leading slash and without a query: also one of a call that the emulator does not
-    /// have.
-    pub fn path(path: impl Into<String>) -> Target {
-        Target::Path(path.into())
-    }
-
-    /// The name under which an order of faults has it as `route`.
-    pub(crate) fn name(&self) -> Option<&'static str> {
-        match self {
-            Target::Route(route) => Some(route.name()),
-            Target::Operation(operation) => Some(operation.name()),
-            Target::Path(_) => None,
-        }
-    }
-
-    /// Whether a request there is one of its requests.
-    pub(crate) fn covers(&self, place: Place<'_>) -> bool {
-        match self {
-            Target::Route(own) => place.route == Some(*own),
-            Target::Operation(operation) => {
-                place.route.is_some_and(|it| it.operation == *operation)
-            }
-            Target::Path(path) => path == place.path,
-        }
-    }
-
-    /// Whether its requests can change tags.
-    pub(crate) fn tags_users(&self) -> bool {
-        match self {
-            Target::Route(_) | Target::Operation(_) => true,
-            Target::Path(path) => Route::of_path(path).is_some(),
-        }
-    }
-}
-
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -145,6 +101,41 @@ pub enum Target {
     Operation(Operation),
     /// A path, by whatever method. Its faults come before those of its route.
     Path(String),
+}
+
+impl Target {
+    /// A path, to the letter, with its leading slash and without a query: also one of a call that the emulator does not
+    /// have.
+    pub fn path(path: impl Into<String>) -> Target {
+        Target::Path(path.into())
+    }
+
+    /// The name under which an order of faults has it as `route`.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        match self {
+            Target::Route(route) => Some(route.name()),
+            Target::Operation(operation) => Some(operation.name()),
+            Target::Path(_) => None,
+        }
+    }
+
+    /// The targets that a request counts to, the most exact one first.
+    pub(crate) fn of_request(path: &str, route: Option<Route>) -> Vec<Target> {
+        let mut targets = vec![Target::path(path)];
+        if let Some(route) = route {
+            targets.push(Target::Route(route));
+            targets.push(Target::Operation(route.operation));
+        }
+        targets
+    }
+
+    /// Whether its requests can change tags.
+    pub(crate) fn tags_users(&self) -> bool {
+        match self {
+            Target::Route(_) | Target::Operation(_) => true,
+            Target::Path(path) => Route::of_path(path).is_some(),
+        }
+    }
 }
 
 /// A name that belongs to no route and no operation.

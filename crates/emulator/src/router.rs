@@ -14,7 +14,7 @@ use hyper::{HeaderMap, StatusCode};
 use crate::admin;
 use crate::handler::{self, Context};
 use crate::names::host_of;
-use crate::wire::Line;
+use crate::wire::{self, Line};
 
 /// All that the emulator serves.
 pub(crate) fn router(context: Context) -> Router {
@@ -59,7 +59,7 @@ async fn local_only(
     } else {
         return next.run(request).await;
     };
-    admin::sorry(StatusCode::FORBIDDEN, text)
+    wire::error(StatusCode::FORBIDDEN, text)
 }
 
 /// What a browser says of who asks: an address typed in, or a page of the same origin, may.
@@ -83,39 +83,15 @@ mod tests {
     use axum::body::Body;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
-    use imtag_core::{SdkAppId, SecretKey};
 
-    use crate::apply::Rules;
-    use crate::auth::App;
-    use crate::latency::Latency;
     use crate::names::Names;
-    use crate::service::{Service, Settings, State as Kept};
-    use crate::traffic::{Quota, Window};
+    use crate::service::{Service, Settings};
 
     use super::*;
 
     fn context() -> Context {
-        let app = App {
-            sdkappid: SdkAppId::new(1).unwrap(),
-            identifier: "admin".to_owned(),
-            secret_key: SecretKey::new("key").unwrap(),
-        };
-        let quota = Quota {
-            calls_per_second: 100,
-            window: Window::Sliding,
-            rejected_arrivals_count: true,
-        };
         Context {
-            service: Arc::new(Service::new(
-                app,
-                Settings {
-                    rules: Rules::default(),
-                    quota,
-                    latency: Latency::default(),
-                    seed: 0,
-                },
-                Kept::default(),
-            )),
+            service: Service::for_tests(Settings::default()),
             names: Arc::new(Names::new(&[], "127.0.0.1:0", [127, 0, 0, 1].into()).unwrap()),
             read_timeout: Duration::from_secs(1),
         }
@@ -136,28 +112,24 @@ mod tests {
             let response = runtime.block_on(service.call(request)).unwrap();
             response.status().as_u16()
         };
-        let paths = [
-            ("/emulator/stats", 200),
-            ("/emulator/users", 200),
-            ("/emulator/users/a", 200),
-            ("/emulator/requests", 200),
-            ("/emulator/users/%ff", 400),
-            ("/emulator/faults", 200),
-            ("/emulator/faults/1", 405),
-            ("/emulator/other", 404),
-            ("/emulator/", 404),
-            ("/emulator", 404),
-        ];
-        for (path, expected) in paths {
-            for local in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-                assert_eq!(status(local, "GET", path), expected, "{local} {path}");
-            }
+        for path in [
+            "stats", "users", "users/a", "faults", "faults/1", "other", "",
+        ] {
+            let path = format!("/emulator/{path}");
             for remote in ["192.0.2.1:1", "[2001:db8::1]:1"] {
-                assert_eq!(status(remote, "GET", path), 403, "{remote} {path}");
-                assert_eq!(status(remote, "POST", "/emulator/reset"), 403);
-                assert_eq!(status(remote, "POST", "/emulator/faults"), 403);
-                assert_eq!(status(remote, "POST", "/v4/timpush/add_tag"), 200);
+                assert_eq!(status(remote, "GET", &path), 403, "{remote} {path}");
             }
+        }
+        for (peer, admin) in [
+            ("127.0.0.1:1", 200),
+            ("[::1]:1", 200),
+            ("[::ffff:127.0.0.1]:1", 200),
+            ("192.0.2.1:1", 403),
+            ("[2001:db8::1]:1", 403),
+        ] {
+            assert_eq!(status(peer, "POST", "/emulator/reset"), admin, "{peer}");
+            assert_eq!(status(peer, "GET", "/emulator/requests"), admin, "{peer}");
+            assert_eq!(status(peer, "POST", "/v4/timpush/add_tag"), 200, "{peer}");
         }
     }
 }

@@ -1,25 +1,30 @@
 //! Connections: accepted, unwrapped from TLS, served, and cut when a fault, a disconnect or the end says so.
 //!
-//! Whatever comes in over one of them concerns no other: what is not HTTP is answered with status 400, or not at
-//! all, and closed; what is too slow is closed.
-//!
-//! On a port of TLS a connection without it can become a [tunnel](crate::tunnel), and does nothing else.
-//!
 //! ```text
 //! TCP ─┬─ TLS ── HTTP ─┐
 //!      └─ HTTP ────────┴─ CONNECT ── TLS ── HTTP
 //! ```
+//!
+//! What comes in over one of them concerns no other: what is not HTTP is answered with status 400, or not at all, and
+//! closed; what is too slow is closed.
+//!
+//! `CONNECT` opens a tunnel to the emulator itself, for each of its certificate's names. So a client whose host is fixed
+//! is pointed at the emulator by `HTTPS_PROXY`, and trusts its authority. On a port of TLS a connection without it can
+//! become a tunnel, and does nothing else.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper::upgrade::Upgraded;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,9 +34,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::handler::Context;
+use crate::names::{Names, host_of};
+use crate::query::shown_path;
 use crate::tls::Tls;
-use crate::tunnel::{Below, Tunnel};
-use crate::wire::{Line, Wire};
+use crate::wire::{self, Line, Wire};
 
 /// The head of a request: more than a URL with a UserSig needs.
 const HEAD_BYTES_AT_MOST: usize = 64 * 1024;
@@ -54,7 +60,7 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    self.context.service.connected();
+                    self.context.service.state().connections += 1;
                     // What was closed before concerns the connections of before.
                     self.disconnect.mark_unchanged();
                     tokio::spawn(self.clone().connection(stream, peer));
@@ -76,24 +82,29 @@ impl Server {
 
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let tunnel = |below, here| Tunnel::new(below, here, Arc::clone(&self.context.names));
         let here = stream.local_addr()?.ip();
+        let tunnel = |below| Tunnel {
+            below,
+            here,
+            names: Arc::clone(&self.context.names),
+            opened: Mutex::default(),
+        };
         let Some(tls) = &self.tls else {
-            self.http(stream, peer, tunnel(Below::Plain, here)).await?;
+            self.http(stream, peer, tunnel(Below::Plain)).await?;
             return Ok(());
         };
         let mut first = [0];
         tokio::time::timeout(self.context.read_timeout, stream.peek(&mut first)).await??;
         let opened = if first == TLS_HANDSHAKE {
             let stream = self.secured(tls, here, stream).await?;
-            self.http(stream, peer, tunnel(Below::Tls, here)).await?
+            self.http(stream, peer, tunnel(Below::Tls)).await?
         } else {
-            let beside = tunnel(Below::PlainBesideTls, here);
-            self.http(stream, peer, beside).await?
+            self.http(stream, peer, tunnel(Below::PlainBesideTls))
+                .await?
         };
         if let Some(stream) = opened {
             let stream = self.secured(tls, here, stream).await?;
-            self.http(stream, peer, tunnel(Below::Tunnel, here)).await?;
+            self.http(stream, peer, tunnel(Below::Tunnel)).await?;
         }
         Ok(())
     }
@@ -121,7 +132,7 @@ impl Server {
         let router = TowerToHyperService::new(self.router.clone());
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&line)));
         let (of_request, opens) = (Arc::clone(&line), Arc::clone(&tunnel));
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let answered = opens.answer(&mut request);
             request.extensions_mut().insert(Arc::clone(&of_request));
             let router = router.clone();
@@ -142,9 +153,75 @@ impl Server {
             served = connection => served.map_err(io::Error::other)?,
             () = line.until_cut() => return Ok(None),
         }
-        match tunnel.take() {
+        let opened = tunnel.opened().take();
+        match opened {
             Some(opened) => Ok(Some(TokioIo::new(opened.await.map_err(io::Error::other)?))),
             None => Ok(None),
         }
+    }
+}
+
+/// What lies below the HTTP of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Below {
+    /// Nothing, and no certificate for more.
+    Plain,
+    /// Nothing, on a port of TLS: only a tunnel is opened.
+    PlainBesideTls,
+    Tls,
+    Tunnel,
+}
+
+/// The one tunnel that a connection can become.
+struct Tunnel {
+    below: Below,
+    /// The address of this machine that was called.
+    here: IpAddr,
+    names: Arc<Names>,
+    opened: Mutex<Option<OnUpgrade>>,
+}
+
+impl Tunnel {
+    /// What is answered without the router: to a `CONNECT`, and to all else that comes without TLS beside it.
+    fn answer(&self, request: &mut Request<Incoming>) -> Option<Response> {
+        if request.method() == Method::CONNECT {
+            return Some(self.connect(request));
+        }
+        if self.below != Below::PlainBesideTls {
+            return None;
+        }
+        let text = "this port takes HTTPS: use https://; without TLS it takes CONNECT alone";
+        let mut response = wire::error(StatusCode::BAD_REQUEST, text);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        Some(response)
+    }
+
+    fn connect(&self, request: &mut Request<Incoming>) -> Response {
+        let authority = request.uri().authority();
+        let host = host_of(authority.map_or("", |authority| authority.as_str()));
+        let refused = |text: &str| wire::error(StatusCode::FORBIDDEN, text);
+        match self.below {
+            Below::Plain => {
+                let text = "a tunnel needs a certificate: start the emulator with TLS (--tls)";
+                return wire::error(StatusCode::NOT_IMPLEMENTED, text);
+            }
+            Below::Tunnel => return refused("a tunnel leads to the emulator already"),
+            Below::Tls | Below::PlainBesideTls => {}
+        }
+        let called = || host.trim_matches(['[', ']']).parse() == Ok(self.here.to_canonical());
+        if !self.names.certifies(host) && !called() {
+            let host = shown_path(host);
+            return refused(&format!(
+                "the emulator stands for this machine and the hosts of the service, and not for {host:?}: give it \
+                 other names when it starts (--name)"
+            ));
+        }
+        *self.opened() = Some(hyper::upgrade::on(request));
+        Response::default()
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<OnUpgrade>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,39 +1,36 @@
 //! The emulated service: its whole state behind one lock. An arrival is counted, and a request applied, in one step each.
 //!
-//! The steps of a request on a route:
+//! ```text
+//! InFlight::start ── half of the latency ──▶ arrive: counted, held against the quota, takes its fault
+//!                                               │
+//!              unless the fault prevents it     ▼
+//!              URL, UserSig, quota, body  ◀── handle: checked in this order, and applied
+//!                                               │
+//! settled ◀── half of the latency ◀── write: the answer, whose code is counted
+//! ```
 //!
-//! 1. half of its latency passes;
-//! 2. it arrives, is counted, and is checked against the quota;
-//! 3. it takes the next fault of its queue, or else a standing fault that hits;
-//! 4. unless the fault prevents it, its URL, its UserSig, the quota and its body are checked, in this order, and it is
-//!    applied;
-//! 5. the other half of its latency passes, and it is answered.
+//! A reset puts another state in place of this one. A request that was under way notices by the number of the resets:
+//! it is not counted, and has no effect.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use imtag_core::Operation;
-
-use crate::answer::Answer;
-use crate::apply::{self, LeftOut, Rules};
-use crate::auth::App;
+use crate::answer::{Answer, Refusal};
+use crate::apply::{self, Rules};
 use crate::body::{self, Job};
-use crate::clock::Clock;
 use crate::disk::Disk;
-use crate::elsewhere;
-use crate::fault::{Fault, Queues};
+use crate::fault::Fault;
 use crate::fault_json::Order;
-use crate::latency::Latency;
+use crate::fault_queue::FaultQueue;
+use crate::identity::App;
 use crate::log::{Arrived, Log};
-use crate::probabilistic_fault::{ProbabilisticFault, StandingFaults};
 use crate::query::Query;
-use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::route::{Place, Route, Target};
-use crate::stats::Stats;
+use crate::rng::Latency;
+use crate::route::{Route, Target};
 use crate::store::Store;
-use crate::traffic::{Quota, Traffic};
+use crate::traffic::{Clock, Quota, Stats, Traffic};
 
 /// The app, the rules, and the state.
 pub(crate) struct Service {
@@ -46,7 +43,7 @@ pub(crate) struct Service {
 }
 
 /// The settings of the service.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) rules: Rules,
     pub(crate) quota: Quota,
@@ -60,25 +57,24 @@ pub(crate) struct State {
     pub(crate) store: Store,
     /// Where the users are kept, if they outlive the emulator.
     disk: Option<Disk>,
-    pub(crate) queues: Queues,
-    pub(crate) standing: StandingFaults,
+    pub(crate) faults: FaultQueue,
     pub(crate) log: Log,
     traffic: [Traffic; Route::COUNT],
     elsewhere: u64,
     codes: BTreeMap<i32, u64>,
-    faults: BTreeMap<&'static str, u64>,
-    connections: u64,
+    faults_met: BTreeMap<&'static str, u64>,
+    pub(crate) connections: u64,
     users_changed: u64,
     in_flight: usize,
     /// Requests begun so far.
     begun: u64,
-    /// How often the emulator was reset. A request that arrived before a reset has no effect after it.
     resets: u64,
 }
 
-/// A request that is under way.
+/// A request that is under way, until this is dropped.
 pub(crate) struct InFlight {
-    /// Its latency, before it arrives and again after it was handled.
+    pub(crate) service: Arc<Service>,
+    /// Its latency before it arrives, and again after it was handled.
     pub(crate) half: Duration,
     resets: u64,
 }
@@ -92,8 +88,38 @@ pub(crate) struct Ticket {
     resets: u64,
 }
 
+impl InFlight {
+    pub(crate) fn start(service: Arc<Service>) -> InFlight {
+        let mut state = service.state();
+        state.in_flight += 1;
+        let number = state.begun;
+        state.begun += 1;
+        let resets = state.resets;
+        drop(state);
+        let settings = &service.settings;
+        InFlight {
+            half: settings.latency.half(settings.seed, number),
+            service,
+            resets,
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.service.state().in_flight -= 1;
+        self.service.settled.notify_all();
+    }
+}
+
 impl Service {
-    pub(crate) fn new(app: App, settings: Settings, state: State) -> Service {
+    pub(crate) fn new(app: App, settings: Settings, data: Option<(Disk, Store)>) -> Service {
+        let (disk, store) = data.unzip();
+        let state = State {
+            store: store.unwrap_or_default(),
+            disk,
+            ..State::default()
+        };
         Service {
             app,
             settings,
@@ -108,25 +134,9 @@ impl Service {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn connected(&self) {
-        self.state().connections += 1;
-    }
-
-    /// A request begins.
-    pub(crate) fn begin(&self) -> InFlight {
-        let mut state = self.state();
-        state.in_flight += 1;
-        let number = state.begun;
-        state.begun += 1;
-        InFlight {
-            half: self.settings.latency.half(self.settings.seed, number),
-            resets: state.resets,
-        }
-    }
-
     /// Reads what a request asks for, or why it is refused.
     pub(crate) fn read(&self, request: &Request) -> Result<Job, Refusal> {
-        let route = route(request)?;
+        let route = request.route()?;
         body::read(route, request.plain_body()?, &self.settings.rules.limits)
     }
 
@@ -137,56 +147,39 @@ impl Service {
         job: &Result<Job, Refusal>,
         in_flight: &InFlight,
     ) -> Ticket {
-        let mut entry = Arrived::new(
-            request.route,
-            &request.method,
-            &request.path,
-            request.body(),
-        );
-        let query = Query::decode(&request.query);
-        entry.query = query.map(|query| query.redacted()).unwrap_or_default();
-
         let names = |account: &str| {
             let users = job.as_ref().map_or(&[][..], |job| &job.users);
             users.iter().any(|user| user.account == account)
         };
+        let targets = Target::of_request(&request.path, request.route);
+        let mut entry = Arrived::new(request);
+        let mut ticket = Ticket {
+            fault: None,
+            within_quota: true,
+            number: 0,
+            resets: in_flight.resets,
+        };
         let mut state = self.state();
         if state.resets != in_flight.resets {
-            // It belongs to the state before the reset, and is not counted.
-            return Ticket {
-                fault: None,
-                within_quota: true,
-                number: 0,
-                resets: in_flight.resets,
-            };
+            return ticket;
         }
         // Within the lock, so that arrivals are counted in the order of their times.
         let now = self.clock.now();
-        entry.at = self.clock.since_start(now);
-        let mut within_quota = true;
-        if let Some(route) = request.route {
-            within_quota = state.traffic[route.index()].arrive(now, self.settings.quota);
-        } else {
-            state.elsewhere += 1;
+        match request.route {
+            Some(route) => {
+                let traffic = &mut state.traffic[route.index()];
+                ticket.within_quota = traffic.arrive(now, self.settings.quota);
+            }
+            None => state.elsewhere += 1,
         }
-        let place = Place {
-            route: request.route,
-            path: &request.path,
-        };
-        let queued = state.queues.take(place);
-        let fault = state
-            .standing
-            .take(self.settings.seed, place, names, queued);
-        if let Some(fault) = &fault {
+        ticket.fault = state.faults.take(self.settings.seed, &targets, names);
+        if let Some(fault) = &ticket.fault {
             entry.fault = Some(fault.name());
-            *state.faults.entry(fault.name()).or_default() += 1;
+            *state.faults_met.entry(fault.name()).or_default() += 1;
         }
-        Ticket {
-            fault,
-            within_quota,
-            number: state.log.push(entry),
-            resets: state.resets,
-        }
+        entry.at = self.clock.since_start(now);
+        ticket.number = state.log.push(entry);
+        ticket
     }
 
     /// Checks and applies a request.
@@ -196,51 +189,41 @@ impl Service {
         job: Result<Job, Refusal>,
         ticket: &Ticket,
     ) -> Answer {
-        self.try_to_handle(request, job, ticket)
-            .unwrap_or_else(Answer::fail)
+        let handled = self.check(request, ticket).and_then(|route| {
+            let job = job?;
+            let mut state = self.state();
+            if state.resets != ticket.resets {
+                return Err(Refusal::new(91000, "the emulator was reset meanwhile"));
+            }
+            if let Some(disk) = &state.disk {
+                disk.check().map_err(not_kept)?;
+            }
+            let left_out = ticket.fault.as_ref().and_then(Fault::left_out);
+            let rules = &self.settings.rules;
+            let applied = apply::apply(&mut state.store, rules, route, job, left_out);
+            // Also after a failure, which may leave some users changed.
+            state.users_changed += state.save()? as u64;
+            applied
+        });
+        handled.unwrap_or_else(Answer::fail)
     }
 
-    fn try_to_handle(
-        &self,
-        request: &Request,
-        job: Result<Job, Refusal>,
-        ticket: &Ticket,
-    ) -> Result<Answer, Refusal> {
-        let route = route(request)?;
-        let query = Query::decode(&request.query)
-            .ok_or_else(|| Refusal::new(60002, "the URL's query cannot be decoded"))?;
-        self.app
-            .admit(&query.credentials(self.settings.rules.strict_random)?)?;
+    /// Checks all but the body.
+    fn check(&self, request: &Request, ticket: &Ticket) -> Result<Route, Refusal> {
+        let route = request.route()?;
+        let undecoded = || Refusal::new(60002, "the URL's query cannot be decoded");
+        let query = Query::decode(&request.query).ok_or_else(undecoded)?;
+        let caller = query.credentials(self.settings.rules.strict_random)?;
+        self.app.admit(&caller)?;
         if !ticket.within_quota {
             return Err(Refusal::plain(60007));
         }
-        let job = job?;
-        let left_out = ticket
-            .fault
-            .as_ref()
-            .map_or_else(LeftOut::default, Fault::left_out);
-
-        let mut state = self.state();
-        if state.resets != ticket.resets {
-            return Err(Refusal::new(91000, "the emulator was reset meanwhile"));
-        }
-        state.check_disk()?;
-        let applied = apply::apply(
-            &mut state.store,
-            &self.settings.rules,
-            route,
-            job,
-            &left_out,
-        );
-        // Also after a failure, which may leave some users changed.
-        state.users_changed += state.save()? as u64;
-        let applied = applied?;
-        Ok(Answer::ok(applied, route.operation == Operation::Get))
+        Ok(route)
     }
 
     /// Writes an answer, and notes its code.
-    pub(crate) fn write(&self, ticket: &Ticket, answer: &Answer) -> Vec<u8> {
-        let code = answer.code();
+    pub(crate) fn write(&self, ticket: &Ticket, answer: Answer) -> Vec<u8> {
+        let code = answer.error_code;
         let mut state = self.state();
         if state.resets == ticket.resets {
             *state.codes.entry(code).or_default() += 1;
@@ -250,12 +233,6 @@ impl Service {
         }
         drop(state);
         answer.json(ticket.number)
-    }
-
-    /// A request has been handled.
-    pub(crate) fn leave(&self) {
-        self.state().in_flight -= 1;
-        self.settled.notify_all();
     }
 
     /// Waits until no request is being handled or held in a delay; false where that took longer than `timeout`.
@@ -268,31 +245,17 @@ impl Service {
         !waited.1.timed_out()
     }
 
-    /// Puts all faults of an order at once; returns how many were queued, and the numbers of the standing ones.
+    /// Puts all faults of an order in one step; returns how many were queued, and the numbers of the standing ones.
     pub(crate) fn put(&self, order: Order) -> (usize, Vec<u64>) {
         let mut state = self.state();
+        let faults = &mut state.faults;
         let mut queued = 0;
-        if let Some((target, faults)) = order.queued {
-            queued = faults.len();
-            state.queues.put(target, faults);
+        if let Some((target, of_target)) = order.queued {
+            queued = of_target.len();
+            faults.push(target, of_target);
         }
         let standing = order.standing.into_iter();
-        (queued, standing.map(|it| state.standing.put(it)).collect())
-    }
-
-    pub(crate) fn add_standing(&self, fault: ProbabilisticFault) -> u64 {
-        self.state().standing.put(fault)
-    }
-
-    /// Removes all faults, those that wait too.
-    pub(crate) fn remove_faults(&self) {
-        let mut state = self.state();
-        state.queues = Queues::default();
-        state.standing.clear();
-    }
-
-    pub(crate) fn put_faults(&self, target: Target, faults: impl IntoIterator<Item = Fault>) {
-        self.state().queues.put(target, faults);
+        (queued, standing.map(|it| faults.add_standing(it)).collect())
     }
 
     /// Returns to the state after a start. Connections stay, and requests under way go on.
@@ -332,9 +295,9 @@ impl Service {
             routes: routes.collect(),
             elsewhere: state.elsewhere,
             codes: state.codes.clone(),
-            faults: state.faults.clone(),
-            faults_waiting: state.queues.len(),
-            faults_standing: state.standing.list().len(),
+            faults: state.faults_met.clone(),
+            faults_waiting: state.faults.waiting(),
+            faults_standing: state.faults.standing().len(),
             users_changed: state.users_changed,
             users_with_tags: state.store.users().len(),
             connections: state.connections,
@@ -344,20 +307,6 @@ impl Service {
 }
 
 impl State {
-    pub(crate) fn new(store: Store, disk: Option<Disk>) -> State {
-        State {
-            store,
-            disk,
-            ..State::default()
-        }
-    }
-
-    fn check_disk(&self) -> Result<(), Refusal> {
-        self.disk
-            .as_ref()
-            .map_or(Ok(()), |disk| disk.check().map_err(not_kept))
-    }
-
     /// Saves the changed users to the disk, if there is one; returns how many there were.
     fn save(&mut self) -> Result<usize, Refusal> {
         let changed = self.store.take_changed();
@@ -369,14 +318,14 @@ impl State {
 }
 
 fn not_kept(why: String) -> Refusal {
-    Refusal::new(
-        91000,
-        format!("the emulator cannot keep its data any more, start it anew: {why}"),
-    )
+    let text = format!("the emulator cannot keep its data any more, start it anew: {why}");
+    Refusal::new(91000, text)
 }
 
-fn route(request: &Request) -> Result<Route, Refusal> {
-    request
-        .route
-        .ok_or_else(|| elsewhere::refusal(&request.method, &request.path))
+#[cfg(test)]
+impl Service {
+    /// One for tests: app 1, `admin`, and the key `key`.
+    pub(crate) fn for_tests(settings: Settings) -> Arc<Service> {
+        Arc::new(Service::new(App::for_tests(), settings, None))
+    }
 }

@@ -1,16 +1,51 @@
-//! The frequency of one route: whether an arrival is within the quota, and the busiest second so far.
+//! What is counted: the frequency of each route, which is held against the quota, and all that [`Stats`] has.
 //!
 //! No page says how the service counts a second, so both ways are here: by calendar second, and by a sliding window
 //! that reaches back one second from each arrival. Every arrival counts, also one that was rejected, unless that is
 //! switched off: a caller that keeps to the quota is let in again within a second either way, while one that never
 //! slows down is not, which is the stricter reading.
 //!
-//! Times are passed in (since the Unix epoch, from a monotone clock), so that tests need not wait.
+//! Times are passed in (since the Unix epoch, from a [`Clock`]), so that tests need not wait.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use imtag_core::Limits;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::route::Route;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The time of arrivals: a monotone clock that was set by the calendar once, at the start. A second of it is a calendar
+/// second, and no adjustment of the system's time can make it jump.
+pub(crate) struct Clock {
+    started: Instant,
+    /// Since the Unix epoch.
+    started_at: Duration,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        Clock {
+            started: Instant::now(),
+            started_at: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Since the Unix epoch.
+    pub(crate) fn now(&self) -> Duration {
+        self.started_at + self.started.elapsed()
+    }
+
+    /// A time of [`now`](Clock::now), since the start.
+    pub(crate) fn since_start(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.started_at)
+    }
+}
 
 /// How the service counts the calls of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -28,6 +63,16 @@ pub(crate) struct Quota {
     pub(crate) calls_per_second: u32,
     pub(crate) window: Window,
     pub(crate) rejected_arrivals_count: bool,
+}
+
+impl Default for Quota {
+    fn default() -> Quota {
+        Quota {
+            calls_per_second: Limits::default().calls_per_second,
+            window: Window::default(),
+            rejected_arrivals_count: true,
+        }
+    }
 }
 
 /// The arrivals on one route.
@@ -109,7 +154,7 @@ impl Traffic {
 }
 
 /// What arrived on a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct RouteStats {
     /// All requests that came in whole, also the rejected ones.
     pub arrivals: u64,
@@ -119,6 +164,65 @@ pub struct RouteStats {
     pub busiest_calendar_second: usize,
     /// The most arrivals within any second: two that are exactly a second apart are not within one.
     pub busiest_sliding_second: usize,
+}
+
+/// Counts since the start, or since the last reset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// What arrived on each of the eight routes.
+    #[serde(serialize_with = "by_name")]
+    pub routes: Vec<(Route, RouteStats)>,
+    /// Requests for a path that is no route's, or not by POST.
+    pub elsewhere: u64,
+    /// How often each `ErrorCode` was answered, 0 included.
+    pub codes: BTreeMap<i32, u64>,
+    /// How many faults of each kind were met, queued or standing.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Faults that wait for a request.
+    pub faults_waiting: usize,
+    /// Faults that stand, each for its requests, until they are removed.
+    pub faults_standing: usize,
+    /// Users with an add, remove or clear that was carried out: each once a request, also where that left its tags as
+    /// they were.
+    pub users_changed: u64,
+    /// Users that have tags now.
+    pub users_with_tags: usize,
+    /// Connections that were accepted, those of the admin API included.
+    pub connections: u64,
+    /// Requests that are being handled, on their way, or held in a delay.
+    pub in_flight: usize,
+}
+
+impl Stats {
+    /// What arrived on one route.
+    #[must_use]
+    pub fn route(&self, route: impl Into<Route>) -> RouteStats {
+        self.routes[route.into().index()].1
+    }
+
+    /// What arrived on all routes together.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.routes.iter().map(|(_, stats)| stats.arrivals).sum()
+    }
+
+    /// How often this `ErrorCode` was answered.
+    #[must_use]
+    pub fn code(&self, code: i32) -> u64 {
+        self.codes.get(&code).copied().unwrap_or(0)
+    }
+}
+
+fn by_name<S: Serializer>(
+    routes: &[(Route, RouteStats)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(routes.len()))?;
+    for (route, stats) in routes {
+        map.serialize_entry(route.name(), stats)?;
+    }
+    map.end()
 }
 
 #[cfg(test)]

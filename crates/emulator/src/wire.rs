@@ -1,18 +1,30 @@
-//! A connection as faults need it: one that can be cut at any moment, and that can let its answer out a byte at a
-//! time, head and all. It lies above TLS, so that both look the same with TLS and without.
+//! What goes over the wire: responses, right and broken, and a connection as faults need it. It can be cut at any moment,
+//! and can let its answer out a byte at a time, head and all. It lies above TLS, so that both look the same with TLS and
+//! without.
 
 use std::convert::Infallible;
 use std::future::{self, Future};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
+use axum::response::Response;
+use hyper::StatusCode;
+use hyper::body::Frame;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Sleep;
+
+use crate::fault::has_body;
+
+const JSON: &str = "application/json";
+const HTML: &str = "text/html";
 
 /// What the handler of a request can do to its connection.
 pub(crate) struct Line {
@@ -46,13 +58,9 @@ impl Line {
         self.cut.notified().await;
     }
 
-    /// From now on one byte goes out, then nothing for so long, and so on; `None` ends that.
-    pub(crate) fn drip(&self, interval: Option<Duration>) {
-        *self.drip.lock().unwrap_or_else(PoisonError::into_inner) = interval;
-    }
-
-    fn interval(&self) -> Option<Duration> {
-        *self.drip.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The time between two bytes that go out; none if all go out at once.
+    pub(crate) fn drip(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.drip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +97,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Some(interval) = self.line.interval() else {
+        let Some(interval) = *self.line.drip() else {
             return Pin::new(&mut self.stream).poll_write(cx, bytes);
         };
         if let Some(pause) = &mut self.pause {
@@ -108,5 +116,83 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Status 200 with this JSON.
+pub(crate) fn ok(json: impl Into<Body>) -> Response {
+    response(StatusCode::OK, JSON, json.into())
+}
+
+/// A status that says so, and `{"error": "…"}`: what no caller of the service gets.
+pub(crate) fn error(status: StatusCode, text: &str) -> Response {
+    response(status, JSON, json!({"error": text}).to_string().into())
+}
+
+/// A page of HTML, as a gateway or a captive portal sends it.
+pub(crate) fn page(status: u16, body: Option<String>, location: Option<&str>) -> Response {
+    // A fault of the builder's side may have any number; 502 is what a status stands for.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let body = body.unwrap_or_else(|| {
+        format!(
+            "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\r\n"
+        )
+    });
+    let mut response = response(status, HTML, body.into());
+    if !has_body(status.as_u16()) {
+        // Neither a length nor a type: a caller would wait for what they announce.
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    if let Some(Ok(location)) = location.map(HeaderValue::from_str) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// The first half of an answer, announced at its whole length; then the connection is closed.
+pub(crate) fn truncated(json: Vec<u8>) -> Response {
+    let announced = json.len();
+    let half = Bytes::from(json).slice(..announced / 2);
+    let mut response = ok(Body::new(Half::Unsent(half)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, announced.into());
+    response
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// A body that breaks off. It pauses in between, so that its start is on the wire before the break is seen.
+enum Half {
+    Unsent(Bytes),
+    Sent,
+    Paused,
+}
+
+impl HttpBody for Half {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match std::mem::replace(&mut *self, Half::Paused) {
+            Half::Unsent(half) => {
+                *self = Half::Sent;
+                Poll::Ready(Some(Ok(Frame::data(half))))
+            }
+            Half::Sent => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Half::Paused => Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into()))),
+        }
     }
 }

@@ -12,21 +12,19 @@
 //! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all.
 //! Nothing is written over or removed but an authority's certificate, and no link is followed: what is there is read, or refused.
 
-mod files;
-
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use imtag_core::{Identifier, SdkAppId};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::error::DataError;
 use crate::tls::is_ca_pem;
-use files::{close_to_others, names, open, read, replace, write_new};
 
 /// Of all that is in the folder. A later one may add fields, which this one ignores.
 const FORMAT: u32 = 1;
@@ -228,11 +226,81 @@ fn refuse_foreign_store(folder: &Path) -> Result<(), DataError> {
 /// All that fjall keeps in its folder.
 const STORE_NAMES: [&str; 3] = ["version", "journals", "partitions"];
 
+/// Writes a file that is not there yet, for its owner alone.
+fn write_new(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    beside(folder, text, 0o600)?.persist_noclobber(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file for all to read, in place of the one that may be there.
+fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    beside(folder, text, 0o644)?.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn beside(folder: &Path, text: &str, mode: u32) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(NEW)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)?;
+    writeln!(file, "{text}")?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Opens a file, and never what it links to, or anything that could be waited for.
+fn open(path: &Path, options: &mut OpenOptions, action: &'static str) -> Result<File, DataError> {
+    let no_file = || DataError::NoFile {
+        path: path.to_owned(),
+    };
+    let is_file = |it: &fs::Metadata| it.is_file() && it.nlink() == 1;
+    if fs::symlink_metadata(path).is_ok_and(|it| !is_file(&it)) {
+        return Err(no_file());
+    }
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).expect("they are low bits");
+    let opened = options.custom_flags(flags).open(path);
+    let opened = opened.and_then(|file| Ok((is_file(&file.metadata()?), file)));
+    match opened.map_err(|error| DataError::cannot(action, path, error))? {
+        (true, file) => Ok(file),
+        (false, _) => Err(no_file()),
+    }
+}
+
+/// A file and its text; `None` where there is none.
+fn read(path: &Path) -> Result<Option<(File, String)>, DataError> {
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let mut file = open(path, OpenOptions::new().read(true), "read")?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .map_err(|error| DataError::cannot("read", path, error))?;
+    Ok(Some((file, text)))
+}
+
+/// For its owner alone, also where somebody has opened it to others since.
+fn close_to_others(file: &File) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+/// What is in a folder.
+fn names(folder: &Path) -> Result<Vec<String>, DataError> {
+    let cannot = |error| DataError::cannot("read the folder", folder, error);
+    let entries = fs::read_dir(folder).map_err(cannot)?;
+    let name = |entry: io::Result<fs::DirEntry>| {
+        let name = entry.map_err(cannot)?.file_name();
+        Ok(name.to_string_lossy().into_owned())
+    };
+    entries.map(name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
