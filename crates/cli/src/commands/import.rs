@@ -49,7 +49,7 @@ fn dry_run(
     let read = import::read(&arguments.file, terms.rules, room)?;
     interrupt.busy_with(Busy::Reporting);
     let list = arguments.bad_rows.as_deref();
-    read.show(terms.calls_per_second, list, context.output)
+    import::dry_run(read, terms.calls_per_second, list, context.output)
 }
 
 /// The same as `run` against an emulator of its own, and then all tags are read back and compared with the file.

@@ -8,7 +8,7 @@ use imtag_emulator::Emulator;
 use imtag_transport::Client;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::files::Files;
+use super::state::files::Files;
 use crate::exit::CommandError;
 use crate::output::count;
 use crate::settings::Connection;

@@ -1,67 +1,54 @@
-//! An import. Each step knows only the result of the step before:
+//! An import. Each step knows only the result of the steps before; this file puts them together.
 //!
 //! ```text
-//! input   input/                            rows, each checked: good ones, and bad_rows
-//! group   group/, totals                    users, each with the changes to make, in bounded memory
-//!                                           and in an order that follows from the file alone
-//! send    files, journal, send, tracker     changes, and what became of each, kept safe in the journal
-//! report  unfinished, reasons, ended,       who failed and why, who was not sent, and what to do
-//!         failed, report, summary, dry_run
+//! input/    a file: rows, each checked; bad_rows keeps those that are left out
+//! group/    rows: users, each with the changes to make, in bounded memory and in an order that follows from the file
+//!           alone; report/totals counts them
+//! send      users: requests, and what became of each change
+//! state/    who is settled, in the journal; who failed, in the failed list: safe over a crash
+//! leftover  who is not done, and why: in the failed list until the next run
+//! report/   all of it for people and programs; how far it is, meanwhile
 //! ```
 
 mod bad_rows;
-mod closing;
 #[cfg(feature = "emulator")]
 mod demo;
-mod disk;
-mod dry_run;
-mod ended;
-mod failed;
-mod files;
 mod group;
 mod input;
-mod journal;
+mod leftover;
 mod line_form;
-mod lock;
 mod memory;
-mod progress;
-mod read_back;
-mod reasons;
 mod report;
 mod send;
-mod spare;
-mod summary;
-mod totals;
-mod tracker;
-mod unfinished;
+mod state;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use imtag_core::Rules;
-use imtag_transport::{Client, RunError, Summary};
+use imtag_core::{CallRate, Rules};
+use imtag_transport::Client;
 
 #[cfg(feature = "emulator")]
 pub(crate) use demo::Demo;
-#[cfg(feature = "emulator")]
-pub(crate) use disk::is_of_the_path;
-pub(crate) use files::Files;
-pub(crate) use journal::JournalError;
 pub(crate) use memory::Memory;
+#[cfg(feature = "emulator")]
+pub(crate) use state::disk::is_of_the_path;
+pub(crate) use state::files::Files;
 
 use bad_rows::BadRows;
-use ended::Ended;
-use group::{CollectedRows, Collector, GroupError, SpillError};
-use input::{FileError, FileProblem, Input, JoinedTags, Rows};
-use journal::{Fingerprint, Identity, Journal};
-use progress::Progress;
-use read_back::ReadBack;
-use report::{LeftOut, Report, UndoneUsers};
-use send::{Sender, Sent, Stopped};
-use totals::Totals;
-use tracker::{Leftover, Tracker};
-use unfinished::Unfinished;
+use group::{CollectedRows, Collector, GroupError};
+use input::{FileError, FileProblem, Fingerprint, Input, JoinedTags, Rows};
+use leftover::Leftover;
+use report::dry_run::{self, DryRun};
+use report::progress::Progress;
+use report::read_back::{ReadBack, read_back};
+use report::reasons::LeftOut;
+use report::totals::Totals;
+use report::{Ended, Report, UndoneUsers};
+use send::Sender;
+use state::journal::{Identity, Journal, JournalError, Opened};
+use state::lock::StateFileError;
+use state::tracker::Tracker;
 
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
@@ -88,36 +75,28 @@ pub(crate) struct Read {
     fingerprint: Fingerprint,
 }
 
-/// Why nothing can be done for a file.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error(transparent)]
-    Group(#[from] GroupError),
-}
-
-impl From<ReadError> for CommandError {
-    fn from(error: ReadError) -> CommandError {
-        let exit = match &error {
-            ReadError::File(error) if !error.is_of_this_machine() => Exit::Usage,
-            _ => Exit::Unavailable,
+impl From<FileError> for CommandError {
+    fn from(error: FileError) -> CommandError {
+        let exit = if error.is_of_this_machine() {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
         };
         CommandError::new(exit, error)
     }
 }
 
-impl From<SpillError> for ReadError {
-    fn from(error: SpillError) -> ReadError {
-        ReadError::Group(error.into())
+impl From<GroupError> for CommandError {
+    fn from(error: GroupError) -> CommandError {
+        CommandError::new(Exit::Unavailable, error)
     }
 }
 
-/// Rows after which progress is told how far the reading is.
+/// Rows after which the progress shows how far the reading is.
 const SHOWN_EVERY: u64 = 4096;
 
 /// Reads a file to its end. Nothing is sent before that.
-pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadError> {
+pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, CommandError> {
     let input = Input::open(path, room.memory)?;
     let file = input.name.clone();
     let digesting = input.digesting.clone();
@@ -130,16 +109,17 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
         if rows % SHOWN_EVERY == 0 {
             shown.read(rows, digesting.bytes());
         }
-        match row {
-            Ok(change) => collector.add(&change).map_err(ReadError::from),
-            Err(row) => Ok(bad_rows.add(&row)?),
-        }
+        let kept = match row {
+            Ok(change) => collector.add(&change),
+            Err(row) => bad_rows.add(&row),
+        };
+        kept.map_err(|error| CommandError::from(GroupError::from(error)))
     })?;
     shown.grouping();
     if let Some(joined) = &read.joined_tags {
         note(format_args!("warning: {joined}"));
     }
-    let mut collected = collector.finish(rules.limits)?;
+    let mut collected = collector.finish(rules.limits).map_err(GroupError::from)?;
     let totals = Totals::count_users(&mut collected, &rules)?;
     if totals.too_many_tags_of_the_app {
         let most = rules.limits.tags_per_app;
@@ -162,6 +142,46 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, ReadEr
     })
 }
 
+/// Writes the bad rows into `list`, if one is asked for.
+fn left_out(mut bad_rows: BadRows, list: Option<&Path>) -> Result<LeftOut, StateFileError> {
+    let list = match list {
+        Some(list) => bad_rows::list::write(list, &mut bad_rows)?.then(|| list.to_owned()),
+        None => None,
+    };
+    let kinds = bad_rows.into_kinds();
+    Ok(LeftOut { kinds, list })
+}
+
+/// Shows what would be sent at this quota.
+pub(crate) fn dry_run(
+    mut read: Read,
+    calls_per_second: CallRate,
+    list: Option<&Path>,
+    output: Output,
+) -> Result<Exit, CommandError> {
+    let left_out = left_out(read.bad_rows, list)?;
+    let totals = read.totals;
+    let failures = dry_run::failures(&mut read.collected, &totals, &read.rules.limits)?;
+    #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
+    let requests = totals.longest_operation() as f64;
+    let report = DryRun {
+        dry_run: true,
+        file: read.file,
+        rows: read.rows,
+        bad_rows: left_out.rows(),
+        lower_bound: totals.lower_bound(),
+        // each operation has a quota of its own, so that they go on side by side
+        seconds_at_full_quota: rounded(requests / calls_per_second.admitted_per_second()),
+        totals,
+        failures,
+        left_out,
+        joined_tags: read.joined_tags,
+        calls_per_second,
+    };
+    output.show(&report)?;
+    Ok(report.exit())
+}
+
 /// Where an import goes, and how.
 pub(crate) struct Run<'a> {
     pub(crate) connection: &'a Connection,
@@ -175,7 +195,7 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Sends what was read and is not settled, and reports.
-    pub(crate) fn import(&self, mut read: Read) -> Result<Exit, CommandError> {
+    pub(crate) fn import(&self, read: Read) -> Result<Exit, CommandError> {
         let client = &self.connection.client;
         let identity = Identity {
             input: read.fingerprint,
@@ -184,64 +204,47 @@ impl Run<'_> {
         };
         // from here on there are files, which a signal is not to leave behind
         self.interrupt.busy_with(Busy::Importing);
-        let bad_rows = read.bad_rows.count();
-        let bad_rows_list = match &self.files.bad_rows {
-            Some(list) => bad_rows::list::write(list, &mut read.bad_rows)?.then(|| list.clone()),
-            None => None,
-        };
+        let left_out = left_out(read.bad_rows, self.files.bad_rows.as_deref())?;
+        let mut collected = read.collected;
         let opened = Journal::open(&self.files.journal, &identity, &self.files.failed)?;
-        let resumed = opened.settled.done() + opened.settled.failed();
-        if opened.resumed {
-            let (journal, users) = (self.files.journal.display(), identity.users);
-            let are = if users == 1 { "user is" } else { "users are" };
-            let torn = match opened.torn {
-                0 => String::new(),
-                1 => "; its last byte was cut off by a crash".to_owned(),
-                bytes => format!("; its last {bytes} bytes were cut off by a crash"),
-            };
-            note(format_args!(
-                "going on by {journal}: {resumed} of {users} {are} settled{torn}"
-            ));
-        }
-        let resumed_after_crash = opened.resumed_after_crash;
-        let mut tracker = Tracker::new(opened);
-        let shown = Progress::of_sending(
-            identity.users,
-            &tracker.settled,
-            self.connection.calls_per_second,
-        );
-        let started = Instant::now();
+        self.announce(&opened);
+        let resumed = opened.settled.count();
         let sender = Sender {
             client,
             timeout: self.timeout,
-            resumed_after_crash,
+            resumed_after_crash: opened.resumed_after_crash,
             interrupt: self.interrupt,
         };
-        let Sent { summary, stopped } = sender.send(&mut read.collected, &mut tracker, &shown);
+        let mut tracker = Tracker::new(opened);
+        let quota = self.connection.calls_per_second;
+        let shown = Progress::of_sending(identity.users, resumed, quota);
+        let started = Instant::now();
+        let (summary, mut ended) = sender.send(&mut collected, &mut tracker, &shown);
         drop(shown);
         let seconds = started.elapsed().as_secs_f64();
-        let (journal, mut leftover) = tracker.close();
+
+        let (journal, settled, unsettled, earlier) = tracker.close();
         let counters = journal.counters();
-        let mut ended = self.ended(&summary, stopped, &leftover);
         if let Err(denied) = journal.flush() {
             ended.denied(&denied);
         }
-        leftover.unwritten_failures = journal.unwritten_failures();
-        let not_sent = ended.not_sent();
-        let mut unfinished = Unfinished {
+        let leftover = Leftover {
+            settled,
+            unsettled,
+            earlier,
             list: &self.files.failed,
-            collected: &mut read.collected,
-            leftover: &leftover,
-            not_sent: &not_sent,
+            unwritten: journal.unwritten_failures(),
+            not_sent: ended.not_sent(),
         };
-        let by_reason = unfinished.by_reason();
-        let refused = matches!(ended, Ended::Refused { .. });
-        let (remaining, closed) = closing::close(journal, &mut unfinished, refused);
+        // before those who are held back are added to the list
+        let by_reason = leftover.by_reason(&mut collected);
+        let app_refused = matches!(ended, Ended::Refused { .. });
+        let (remaining, closed) = leftover.close(journal, &mut collected, app_refused);
         if let Err(denied) = closed {
             ended.denied(&denied);
         }
         let read_back = match &self.demo {
-            Some(_) => Some(self.read_back(&mut read.collected, &leftover)?),
+            Some(_) => Some(self.read_back(&mut collected, &leftover)?),
             None => None,
         };
         let cut_short = |it: &ReadBack| it.ended_early.is_some();
@@ -249,7 +252,7 @@ impl Run<'_> {
             ended = Ended::Interrupted;
         }
         let users_tagged = leftover.settled.done();
-        let users_failed = leftover.settled.failed() + leftover.held_back().count() as u64;
+        let users_failed = leftover.users_failed();
         // where earlier runs are counted, their requests and their time are too
         let quota_utilisation = match resumed {
             0 => self.utilisation(summary.progress.sent, seconds),
@@ -261,7 +264,7 @@ impl Run<'_> {
         let report = Report {
             file: read.file,
             rows: read.rows,
-            bad_rows,
+            bad_rows: left_out.rows(),
             users: identity.users,
             resumed,
             requests: counters.requests,
@@ -278,15 +281,9 @@ impl Run<'_> {
             read_back,
             undone: UndoneUsers {
                 by_reason,
-                list: remaining
-                    .list
-                    .then(|| self.files.failed.clone())
-                    .filter(|_| self.demo.is_none()),
+                list: (remaining.list && self.demo.is_none()).then(|| self.files.failed.clone()),
             },
-            left_out: LeftOut {
-                kinds: read.bad_rows.into_kinds(),
-                list: bad_rows_list,
-            },
+            left_out,
             earlier_list: remaining.earlier_list.then(|| self.files.failed.clone()),
             journal: remaining.journal.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
@@ -298,45 +295,36 @@ impl Run<'_> {
         Ok(report.exit())
     }
 
-    fn ended(&self, summary: &Summary, stopped: Option<Stopped>, leftover: &Leftover) -> Ended {
-        if let Some(stopped) = stopped {
-            return Ended::Denied(stopped.to_string());
+    /// Says that an import is resumed.
+    fn announce(&self, opened: &Opened) {
+        if !opened.resumed {
+            return;
         }
-        match &summary.ended {
-            _ if leftover.settled.is_complete() => Ended::AllSent,
-            _ if self.interrupt.came() => Ended::Interrupted,
-            Some(RunError::Refused(error)) => Ended::Refused {
-                why: error.to_string(),
-                remedy: error.remedy().into(),
-            },
-            Some(RunError::Unavailable(error)) if error.is_local_failure() => {
-                Ended::Denied(error.to_string())
-            }
-            Some(RunError::Unavailable(error)) => Ended::Unavailable(error.to_string()),
-            Some(_) => Ended::Interrupted,
-            None => Ended::AllSent,
-        }
+        let (journal, settled) = (self.files.journal.display(), opened.settled.count());
+        let users = opened.settled.users();
+        let are = if users == 1 { "user is" } else { "users are" };
+        let torn = match opened.torn {
+            0 => String::new(),
+            1 => "; its last byte was cut off by a crash".to_owned(),
+            bytes => format!("; its last {bytes} bytes were cut off by a crash"),
+        };
+        note(format_args!(
+            "going on by {journal}: {settled} of {users} {are} settled{torn}"
+        ));
     }
 
     fn read_back(
         &self,
         collected: &mut CollectedRows,
-        leftover: &Leftover,
+        leftover: &Leftover<'_>,
     ) -> Result<ReadBack, CommandError> {
-        let mut failed = HashSet::new();
-        if leftover.settled.failed() > 0 {
-            for listed in failed::list(&self.files.failed, &leftover.unwritten_failures)
-                .map_err(JournalError::from)?
-            {
-                failed.insert(listed.map_err(JournalError::from)?.account);
-            }
-        }
+        let failed = leftover.failed_accounts();
+        let failed = failed.map_err(JournalError::from)?;
         let is_done = |position, account: &str| {
             leftover.settled.is_settled(position) && !failed.contains(account)
         };
         let client = &self.connection.client;
-        let read = read_back::read_back(client, collected, is_done, self.interrupt);
-        Ok(read.map_err(ReadError::from)?)
+        Ok(read_back(client, collected, is_done, self.interrupt)?)
     }
 
     /// The share of the quota that was used. The quota is so many calls in any second: a shorter run had a whole

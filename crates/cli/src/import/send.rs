@@ -1,25 +1,34 @@
-//! Sending: the users of a file go into a bulk run, one after the other, and their outcomes go into the tracker. Users
-//! who are settled already are skipped. Ctrl-C stops the sending, and requests under way are waited for.
+//! Sending: the users of a file go into a bulk run, one after the other, and their outcomes go into the tracker. Users who
+//! are settled already are skipped.
+//!
+//! ```text
+//! feed: push the changes of each user, taking outcomes while the run is full ──► end of input ──► take the rest ──► Ended
+//!   │                                                                                 ▲
+//!   ├ first Ctrl-C, or the run has ended: feed no more ───────────────────────────────┤
+//!   └ this machine denies a file, a thread or memory: cancel what is under way ───────┘
+//! ```
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_transport::{
     Bulk, ChangeCause, ChangeError, ChangeRequest, Client, Completion, Progress as BulkProgress,
-    Summary,
+    RunError, Summary,
 };
 
-use super::disk::DiskError;
 use super::group::User;
 use super::group::{CollectedRows, GroupError};
-use super::input::change::Op;
-use super::journal::Counters;
-use super::progress::Progress;
-use super::spare::SpareFiles;
-use super::totals::has_too_many_tags;
-use super::tracker::{Tracker, changes_of};
+use super::report::Ended;
+use super::report::progress::Progress;
+use super::report::totals::has_too_many_tags;
+use super::state::disk::DiskError;
+use super::state::journal::Counters;
+use super::state::tracker::{Tracker, changes_of};
+use crate::import::input::change::Op;
 use crate::interrupt::Interrupt;
-use crate::output::{Reason, note};
+use crate::output::Reason;
+use crate::output::note;
 
 /// The default timeout of a request with all its waits and retries.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,8 +36,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that one attempt may take, so that a lost answer leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The capacity of the bulk run after a crash. Some changes wait until the requests of the killed run have landed; the
-/// others need space beside them for that many seconds.
+/// The capacity of the bulk run after a crash. Some changes wait until no request of the killed run can arrive any more;
+/// the others need space beside them for that many seconds.
 const CAPACITY_AFTER_CRASH: usize = 50_000;
 
 /// The default late window of a bulk run: for so long requests of a killed run may still arrive.
@@ -47,16 +56,9 @@ pub(crate) struct Sender<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// The end of the sending.
-pub(crate) struct Sent {
-    pub(crate) summary: Summary,
-    /// Why it stopped, where this machine is at fault.
-    pub(crate) stopped: Option<Stopped>,
-}
-
 /// Why the sending stopped: this machine denied something.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Stopped {
+enum Stopped {
     #[error(transparent)]
     Group(#[from] GroupError),
     #[error(transparent)]
@@ -66,13 +68,13 @@ pub(crate) enum Stopped {
 }
 
 impl Sender<'_> {
-    /// Sends all users who are not settled.
+    /// Sends all users who are not settled, and says how that ended.
     pub(crate) fn send(
         &self,
         collected: &mut CollectedRows,
         tracker: &mut Tracker,
         shown: &Progress,
-    ) -> Sent {
+    ) -> (Summary, Ended) {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let bulk = self.client.bulk();
         let bulk = if self.resumed_after_crash {
@@ -96,7 +98,7 @@ impl Sender<'_> {
             wait_announced: false,
             counted: Counters::default(),
         };
-        let spare = SpareFiles::open();
+        let spare = spare_files();
         let mut stopped = self.feed(collected, &mut run).err();
         if stopped.is_some() {
             run.bulk.cancel();
@@ -120,7 +122,22 @@ impl Sender<'_> {
         if stopped.is_none() && summary.ended.is_none() && !self.interrupt.came() {
             stopped = run.tracker.list_deferred().err().map(Stopped::from);
         }
-        Sent { summary, stopped }
+        let ended = match (stopped, &summary.ended) {
+            (Some(stopped), _) => Ended::Denied(stopped.to_string()),
+            _ if run.tracker.settled.is_complete() => Ended::AllSent,
+            _ if self.interrupt.came() => Ended::Interrupted,
+            (None, Some(RunError::Refused(error))) => Ended::Refused {
+                why: error.to_string(),
+                remedy: error.remedy().into(),
+            },
+            (None, Some(RunError::Unavailable(error))) if error.is_local_failure() => {
+                Ended::Denied(error.to_string())
+            }
+            (None, Some(RunError::Unavailable(error))) => Ended::Unavailable(error.to_string()),
+            (None, Some(_)) => Ended::Interrupted,
+            (None, None) => Ended::AllSent,
+        };
+        (summary, ended)
     }
 
     /// Pushes what is to be done, until there is no more or the run has ended.
@@ -190,7 +207,7 @@ impl Run<'_> {
             if self.bulk.push(position * CHANGES + nth, change).is_err() {
                 return Ok(false);
             }
-            self.tracker.dispatched(position);
+            self.tracker.dispatched(position, op);
         }
         self.tracker.all_dispatched(position)?;
         Ok(true)
@@ -240,7 +257,25 @@ impl Run<'_> {
     }
 }
 
-/// A run that has no thread at all gets no further.
+/// Opens files that are closed when all is sent: connections may take all files that this process may have open, and the
+/// report needs some at the end. Fewer where there are fewer to be had: one connection is enough to send, so it is left
+/// two files before more than one is kept.
+fn spare_files() -> Vec<File> {
+    /// The list and its folder, and what the system opens beside them.
+    const FILES: usize = 4;
+    const CONNECTIONS: usize = 2;
+    let all = 0..FILES + CONNECTIONS;
+    let files = all.map_while(|_| File::open("/dev/null").ok());
+    let mut files: Vec<File> = files.collect();
+    let spared = match files.len() {
+        0 | 1 => 0,
+        some => some.saturating_sub(CONNECTIONS).max(1),
+    };
+    files.truncate(spared);
+    files
+}
+
+/// Why a change has no thread, in a run that has none at all: it gets no further.
 fn no_thread(completion: &Completion) -> Option<Arc<std::io::Error>> {
     match completion.result.as_ref().err()?.cause() {
         ChangeCause::NoThread(error) => Some(Arc::clone(error)),

@@ -8,10 +8,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::BadRows;
-use crate::import::disk::{DiskError, Medium};
 use crate::import::input::BadRow;
 use crate::import::line_form::LineForm;
-use crate::import::lock::{LockedFile, MODE, StateFileError, lock_list};
+use crate::import::state::disk::{DiskError, Medium};
+use crate::import::state::lock::{LockedFile, MODE, StateFileError, lock_list};
 use crate::ownership::{FileKind, Found, is_filled_file};
 
 /// The list, as imtag may write it.

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
-use super::reasons::NAMED;
+use super::report::reasons::NAMED;
 
 pub(crate) mod list;
 

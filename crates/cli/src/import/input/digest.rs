@@ -7,7 +7,12 @@ use std::rc::Rc;
 
 use twox_hash::xxhash3_128::Hasher;
 
-use crate::import::journal::Fingerprint;
+/// An input, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    pub(crate) digest: u128,
+    pub(crate) bytes: u64,
+}
 
 /// The digest of what has been read so far.
 #[derive(Clone)]

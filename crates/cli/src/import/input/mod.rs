@@ -21,6 +21,7 @@ mod odd;
 mod rows;
 mod unpack;
 
+pub(crate) use digest::Fingerprint;
 pub(crate) use file::{FileError, FileProblem, Input};
 pub(crate) use joined::JoinedTags;
 pub(crate) use rows::{BadRow, Rows};

@@ -23,10 +23,9 @@ use std::time::Duration;
 
 use twox_hash::XxHash3_64;
 
-use super::in_doubt::InDoubt;
-use super::settled::{Kind, Settled};
-use crate::import::failed::Mark;
+use super::settled::{InDoubt, Kind, Settled};
 use crate::import::group::varint;
+use crate::import::state::failed_list::Mark;
 
 const LENGTH: usize = 4;
 const CHECKSUM: usize = 8;

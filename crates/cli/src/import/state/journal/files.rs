@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::block::{self, Counters};
-use super::in_doubt::InDoubt;
-use crate::import::disk::{DiskError, Medium};
-use crate::import::failed::FailedFile;
+use super::settled::InDoubt;
+use crate::import::state::disk::{DiskError, Medium};
+use crate::import::state::failed_list::FailedList;
 
 /// The files, as the thread has them.
 pub(super) struct Files {
@@ -15,7 +15,7 @@ pub(super) struct Files {
     pub(super) stays_empty: bool,
     /// Where the next block will stand.
     pub(super) end: u64,
-    pub(super) failed: FailedFile,
+    pub(super) failed: FailedList,
 }
 
 impl Files {
@@ -49,7 +49,7 @@ impl Files {
     }
 
     /// Counts this run, over what is torn at the end, and shows that the disk takes more.
-    pub(super) fn take_up(&mut self, counters: &Counters, torn: u64) -> Result<(), DiskError> {
+    pub(super) fn resume(&mut self, counters: &Counters, torn: u64) -> Result<(), DiskError> {
         let end = self.end;
         let written = self.append(counters, [&mut vec![], &mut vec![]], None);
         if written.is_err() && torn == 0 {
@@ -61,7 +61,7 @@ impl Files {
             let cut = self.journal.cut(self.end);
             cut.map_err(DiskError::denied(&self.path, "written"))?;
         }
-        self.failed.take_up()
+        self.failed.cut_rest()
     }
 
     /// Leaves the journal as it was found.

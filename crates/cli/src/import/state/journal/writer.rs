@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 use super::block::Counters;
 use super::files::Files;
 use super::settled::Kind;
-use crate::import::disk::DiskError;
-use crate::import::failed::Failure;
+use crate::import::state::disk::DiskError;
+use crate::import::state::failed_change::FailedChange;
 
 /// How long what is confirmed may wait.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +67,7 @@ impl Batch {
     }
 }
 
+#[derive(Default)]
 struct State {
     queued: Batch,
     /// Since when what the thread writes just now has been confirmed.
@@ -76,8 +77,8 @@ struct State {
     counted: bool,
     /// Whether any block stands in the journal.
     begun: bool,
-    /// Whether somebody waits until all is safe.
-    hurry: bool,
+    /// True if a caller waits until all is safe.
+    flush_requested: bool,
     closing: bool,
     broken: Option<DiskError>,
     /// Lines that the failed file did not take.
@@ -93,34 +94,19 @@ struct Shared {
     pace: Pace,
 }
 
-/// The thread, and what it shares with those who confirm.
+/// The thread, and what it shares with those who confirm. It is there before any file is changed: it waits for its
+/// files, and ends where none come.
 pub(super) struct Writer {
     shared: Arc<Shared>,
+    files: Option<mpsc::Sender<Files>>,
     thread: Option<JoinHandle<Option<Files>>>,
 }
 
-/// A thread that waits for its files, and ends where none come. So it is there before any file is changed.
-pub(super) struct Idle {
-    /// Goes first: the thread ends by it, and `writer` waits for that.
-    files: mpsc::Sender<Files>,
-    writer: Writer,
-}
-
-impl Idle {
+impl Writer {
     /// `path` is what an error names.
-    pub(super) fn new(path: &Path, pace: Pace) -> Result<Idle, DiskError> {
+    pub(super) fn spawn(path: &Path, pace: Pace) -> Result<Writer, DiskError> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                queued: Batch::default(),
-                writing: None,
-                counters: Counters::default(),
-                counted: false,
-                begun: false,
-                hurry: false,
-                closing: false,
-                broken: None,
-                unwritten_failures: Vec::new(),
-            }),
+            state: Mutex::default(),
             work: Condvar::new(),
             safe: Condvar::new(),
             pace,
@@ -131,31 +117,26 @@ impl Idle {
             .name("journal".to_owned())
             .spawn(move || its_files.recv().ok().map(|files| its.run(files)))
             .map_err(DiskError::denied(path, "written by a thread"))?;
-        let thread = Some(thread);
-        Ok(Idle {
-            writer: Writer { shared, thread },
-            files,
+        Ok(Writer {
+            shared,
+            files: Some(files),
+            thread: Some(thread),
         })
     }
 
-    /// `begun` says whether any block stands in the journal.
+    /// Gives the thread its files. `begun` is true if any block stands in the journal.
     pub(super) fn begin(self, files: Files, counters: Counters, begun: bool) -> Writer {
-        let Idle {
-            writer,
-            files: hand_over,
-        } = self;
         {
-            let mut state = writer.shared.state();
+            let mut state = self.shared.state();
             state.counters = counters;
             state.begun = begun;
         }
-        // it waits for them
-        let _ = hand_over.send(files);
-        writer
+        if let Some(hand_over) = &self.files {
+            let _ = hand_over.send(files); // the thread waits for them
+        }
+        self
     }
-}
 
-impl Writer {
     pub(super) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {
         let mut state = self.shared.state();
         for position in positions {
@@ -165,10 +146,10 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn failed(&self, position: u64, failures: &[Failure<'_>]) -> Result<(), DiskError> {
+    pub(super) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
         let mut state = self.shared.room(self.shared.state())?;
-        for failure in failures {
-            failure.write(&mut state.queued.lines);
+        for change in changes {
+            change.write(&mut state.queued.lines);
         }
         self.shared.gather(&mut state, position, Kind::Failed);
         Ok(())
@@ -202,7 +183,7 @@ impl Writer {
         let mut state = self.shared.state();
         while state.broken.is_none() && state.oldest().is_some() {
             if state.queued.since.is_some() {
-                state.hurry = true;
+                state.flush_requested = true;
                 self.shared.work.notify_one();
             }
             state = wait(&self.shared.safe, state);
@@ -220,6 +201,7 @@ impl Writer {
     }
 
     fn join(&mut self) -> Option<Files> {
+        self.files = None; // ends a thread that still waits for them
         self.shared.state().closing = true;
         self.shared.work.notify_one();
         self.thread.take()?.join().ok()?
@@ -308,7 +290,7 @@ impl Shared {
         loop {
             let age = state.queued.since.map(|since| since.elapsed());
             let rest = age.map(|age| self.pace.gather.saturating_sub(age));
-            let now = state.hurry || state.closing || state.queued.is_full();
+            let now = state.flush_requested || state.closing || state.queued.is_full();
             state = match rest {
                 Some(rest) if rest.is_zero() || now => break,
                 Some(rest) => {
@@ -324,7 +306,7 @@ impl Shared {
         std::mem::swap(&mut state.queued, batch);
         state.writing = batch.since;
         state.counted = false;
-        state.hurry = false;
+        state.flush_requested = false;
         // what was queued has left room
         self.safe.notify_all();
         Some(state.counters)

@@ -6,12 +6,11 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::bad_rows::list::BAD_ROWS;
-use super::failed::LIST;
+use super::failed_list::LIST;
 use super::journal::JOURNAL;
+use super::lock::StateFileError;
 use crate::exit::CommandError;
-use crate::import::JournalError;
-use crate::import::lock::StateFileError;
+use crate::import::bad_rows::list::BAD_ROWS;
 use crate::ownership::{FileKind, folder_of};
 
 /// What stands for the name of the input where it is standard input.
@@ -79,8 +78,7 @@ impl Files {
                     kind.flag
                 )));
             }
-            let checked = kind.check(file).map_err(StateFileError::new(file));
-            checked.map_err(JournalError::from)?;
+            kind.check(file).map_err(StateFileError::new(file))?;
             others.push((kind, file));
         }
         Ok(())

@@ -6,10 +6,21 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::block::{self, Blocks};
+use super::error::JournalError;
+use super::header::Identity;
 use super::header::{self, Found, Stays};
-use super::{Identity, InDoubt, JOURNAL, JournalError};
-use crate::import::disk::DiskError;
-use crate::import::lock::StateFileError;
+use super::settled::InDoubt;
+use crate::import::state::disk::DiskError;
+use crate::import::state::lock::{MODE, StateFileError};
+use crate::ownership::FileKind;
+
+/// The journal, as imtag may write it.
+pub(crate) const JOURNAL: FileKind = FileKind {
+    name: "a journal of an import",
+    flag: "--journal",
+    mode: MODE,
+    is_ours: |file| Ok(!matches!(header::find(&start_of(file)?), Found::NoJournal)),
+};
 
 /// What a journal says.
 pub(super) struct Known {
@@ -21,7 +32,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn has_settled_anybody(&self) -> bool {
-        self.blocks.settled.done() + self.blocks.settled.failed() > 0
+        self.blocks.settled.count() > 0
     }
 
     /// What is torn may have been the block of a later run.

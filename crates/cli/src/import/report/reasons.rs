@@ -1,13 +1,17 @@
-//! Users by the reason for which they are not done: how many for each, and the first ten of them with all that is known.
-//! A report holds no more than that, however many users there are; the list has all.
+//! Why rows are left out and users are not done: for each reason how many, and the first ten with all that is known. A
+//! report holds no more than that, however many there are; the lists have all.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use imtag_transport::Effect;
 use indexmap::IndexMap;
-use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::failed::{Failure, Listed};
+use crate::import::bad_rows::Kinds;
+use crate::import::state::failed_change::FailedChange;
 use crate::output::Reason;
+use crate::output::{Shown, count};
 
 /// Users that are named for a reason.
 pub(crate) const NAMED: u64 = 10;
@@ -38,27 +42,27 @@ pub(crate) struct ReasonGroup {
     pub(crate) effect: Effect,
     pub(crate) users: u64,
     /// Of those who are named.
-    pub(crate) lines: Vec<Listed>,
+    pub(crate) lines: Vec<FailedChange>,
 }
 
 impl Reasons {
     /// Takes a line. The lines of a user come one after the other; a user with several reasons counts for each.
-    pub(crate) fn add(&mut self, failure: &Failure<'_>) {
-        if self.account != failure.account {
-            failure.account.clone_into(&mut self.account);
+    pub(crate) fn add(&mut self, change: &FailedChange) {
+        if self.account != change.account {
+            change.account.clone_into(&mut self.account);
             self.counted.clear();
         }
-        let key = self.key(failure);
+        let key = self.key(change);
         let group = self
             .groups
             .entry(key.clone())
-            .or_insert_with(|| ReasonGroup::new(&key, failure));
+            .or_insert_with(|| ReasonGroup::new(&key, change));
         if !self.counted.contains(&key) {
             self.counted.push(key);
             group.users += 1;
         }
         if group.users <= NAMED {
-            group.lines.push(failure.to_listed());
+            group.lines.push(change.clone());
         }
     }
 
@@ -70,15 +74,15 @@ impl Reasons {
         }
     }
 
-    fn key(&self, failure: &Failure<'_>) -> Key {
-        let key = match failure.reason.code {
-            Some(code) => Key::Code(code, failure.effect),
-            None => Key::Text(failure.reason.reason.clone(), failure.effect),
+    fn key(&self, change: &FailedChange) -> Key {
+        let key = match change.reason.code {
+            Some(code) => Key::Code(code, change.effect),
+            None => Key::Text(change.reason.reason.clone(), change.effect),
         };
         if self.groups.len() < REASONS || self.groups.contains_key(&key) {
             key
         } else {
-            Key::Others(failure.effect)
+            Key::Others(change.effect)
         }
     }
 
@@ -106,26 +110,39 @@ impl Reasons {
             effect: &'static str,
             users: u64,
         }
-        let mut counts = serializer.serialize_seq(Some(self.groups.len()))?;
+        serializer.collect_seq(self.iter().map(|group| Count {
+            reason: &group.reason,
+            effect: group.effect.name(),
+            users: group.users,
+        }))
+    }
+
+    /// The reasons as text, each with the users who are named.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for group in self.iter() {
-            counts.serialize_element(&Count {
-                reason: &group.reason,
-                effect: group.effect.name(),
-                users: group.users,
-            })?;
+            let users = count(group.users, "user", "users");
+            writeln!(out, "  {users}, {}: {}", group.effect, group.reason)?;
+            let mut more = group.users;
+            for account in group.accounts() {
+                writeln!(out, "    {}", Shown(account))?;
+                more -= 1;
+            }
+            if more > 0 {
+                writeln!(out, "    and {more} more")?;
+            }
         }
-        counts.end()
+        Ok(())
     }
 }
 
 impl ReasonGroup {
-    fn new(key: &Key, failure: &Failure<'_>) -> ReasonGroup {
+    fn new(key: &Key, change: &FailedChange) -> ReasonGroup {
         ReasonGroup {
             reason: match key {
                 Key::Others(_) => Reason::ours("other reasons".to_owned(), "see each user's own"),
-                _ => failure.reason.clone(),
+                _ => change.reason.clone(),
             },
-            effect: failure.effect,
+            effect: change.effect,
             users: 0,
             lines: Vec::new(),
         }
@@ -138,17 +155,70 @@ impl ReasonGroup {
     }
 }
 
+/// The rows that were left out, by reason, and the list of all of them, where there is one.
+pub(crate) struct LeftOut {
+    pub(crate) kinds: Kinds,
+    pub(crate) list: Option<PathBuf>,
+}
+
+impl Serialize for LeftOut {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            #[serde(serialize_with = "Kinds::examples")]
+            bad_row_details: &'a Kinds,
+            #[serde(serialize_with = "Kinds::counts")]
+            bad_rows_by_reason: &'a Kinds,
+            bad_rows_list: Option<String>,
+        }
+        let fields = Fields {
+            bad_row_details: &self.kinds,
+            bad_rows_by_reason: &self.kinds,
+            bad_rows_list: self.list.as_ref().map(|it| it.display().to_string()),
+        };
+        fields.serialize(serializer)
+    }
+}
+
+impl LeftOut {
+    pub(crate) fn rows(&self) -> u64 {
+        self.kinds.iter().map(|kind| kind.rows).sum()
+    }
+
+    /// The reasons as text, each with the rows that are named.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.rows() == 0 {
+            return Ok(());
+        }
+        let rows = count(self.rows(), "bad row was", "bad rows were");
+        writeln!(out, "\n{rows} left out, and only these:")?;
+        for kind in self.kinds.iter() {
+            for row in &kind.named {
+                writeln!(out, "  line {}: {}", row.line, Shown(&row.reason))?;
+            }
+            match kind.rows - kind.named.len() as u64 {
+                0 => {}
+                more => writeln!(out, "  and {more} more like these")?,
+            }
+        }
+        match &self.list {
+            Some(list) => writeln!(out, "{} lists them all", Shown(&list.display().to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::import::input::change::Op;
 
     fn add(reasons: &mut Reasons, account: &str, op: Op, reason: &Reason) {
-        reasons.add(&Failure {
-            account,
+        reasons.add(&FailedChange {
+            account: account.to_owned(),
             op,
-            tags: &["vip"],
-            reason,
+            tags: vec!["vip".to_owned()],
+            reason: reason.clone(),
             effect: Effect::NotApplied,
         });
     }

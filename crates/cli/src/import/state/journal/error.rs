@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::header;
 use crate::exit::{CommandError, Exit};
-use crate::import::disk::DiskError;
-use crate::import::failed::FailedError;
-use crate::import::lock::StateFileError;
+use crate::import::state::disk::DiskError;
+use crate::import::state::failed_list::FailedListError;
+use crate::import::state::lock::StateFileError;
 
 /// Why an import cannot be begun or resumed with a journal. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub(crate) enum JournalError {
     File(#[from] StateFileError),
     /// The list of failed users.
     #[error(transparent)]
-    Failed(#[from] FailedError),
+    Failed(#[from] FailedListError),
     #[error(
         "another import{} is at work with {}: wait for its end, or give this one a journal and a list of failed users \
          of its own",
@@ -30,7 +30,7 @@ pub(crate) enum JournalError {
     )]
     Other { path: PathBuf, difference: String },
     #[error(
-        "{} has format version {version}, and this imtag knows version {}: take the import up with the imtag that \
+        "{} has format version {version}, and this imtag knows version {}: resume the import with the imtag that \
          began it, or delete the journal to begin afresh",
         path.display(),
         header::VERSION
@@ -46,7 +46,7 @@ impl JournalError {
     /// True if this machine denies something, and the file is the right one.
     pub(crate) fn is_of_this_machine(&self) -> bool {
         match self {
-            JournalError::File(error) | JournalError::Failed(FailedError::File(error)) => {
+            JournalError::File(error) | JournalError::Failed(FailedListError::File(error)) => {
                 error.is_of_this_machine()
             }
             _ => false,

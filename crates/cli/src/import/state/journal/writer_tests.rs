@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::block::Counters;
 use super::files::Files;
 use super::tests::{close, fail};
-use super::writer::{Idle, Pace};
+use super::writer::{Pace, Writer};
 use super::{InDoubt, Journal, header};
-use crate::import::disk::Medium;
-use crate::import::disk::tests::{Log, Small};
-use crate::import::failed::FailedFile;
+use crate::import::state::disk::Medium;
+use crate::import::state::disk::tests::{Log, Small};
+use crate::import::state::failed_list::FailedList;
 
 const AT_ONCE: Pace = Pace {
     gather: Duration::ZERO,
@@ -33,10 +33,10 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
         journal: Box::new(journal),
         stays_empty: false,
         end: header::AT_MOST as u64,
-        failed: FailedFile::on(Path::new("users.failed"), failed),
+        failed: FailedList::on(Path::new("users.failed"), failed),
     };
     Journal {
-        writer: Idle::new(&files.path.clone(), pace).unwrap().begin(
+        writer: Writer::spawn(&files.path.clone(), pace).unwrap().begin(
             files,
             Counters::default(),
             true,
@@ -170,54 +170,35 @@ fn what_is_gathered_is_bounded_however_rarely_it_is_written() {
 }
 
 #[test]
-fn what_was_confirmed_is_written_when_the_journal_is_dropped() {
-    let log = Log::default();
-    let journal = on(
-        small("journal", 1_000, &log),
-        small("failed", 0, &log),
-        LATE,
-    );
-    journal.done([1]).unwrap();
-    drop(journal);
-    assert_eq!(log.lock().unwrap().last().unwrap(), "journal sync");
-}
-
-#[test]
-fn what_is_counted_after_the_last_user_is_written_at_the_end() {
-    let log = Log::default();
-    let journal = on(
-        small("journal", 1_000, &log),
-        small("failed", 0, &log),
-        LATE,
-    );
-    journal.count(Counters {
-        requests: 1,
-        ..Counters::default()
-    });
-    drop(journal);
-    assert_eq!(log.lock().unwrap().last().unwrap(), "journal sync");
-}
-
-/// A bug.
-struct Panics;
-
-impl Medium for Panics {
-    fn append(&mut self, _: &[u8]) -> io::Result<()> {
-        panic!("as this test wants it")
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn cut(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
+fn what_was_confirmed_or_counted_last_is_written_when_the_journal_is_dropped() {
+    for settles in [true, false] {
+        let log = Log::default();
+        let journal = on(
+            small("journal", 1_000, &log),
+            small("failed", 0, &log),
+            LATE,
+        );
+        if settles {
+            journal.done([1]).unwrap();
+        } else {
+            journal.count(Counters {
+                requests: 1,
+                ..Counters::default()
+            });
+        }
+        drop(journal);
+        assert_eq!(log.lock().unwrap().last().unwrap(), "journal sync");
     }
 }
 
 #[test]
 fn nobody_waits_for_a_thread_that_panicked() {
-    let journal = on(Panics, small("failed", 0, &Log::default()), AT_ONCE);
+    let (_, wait) = channel(); // on which it cannot wait, and so panics
+    let slow = Slow {
+        syncs: Arc::default(),
+        wait,
+    };
+    let journal = on(slow, small("failed", 0, &Log::default()), AT_ONCE);
     journal.done([1]).unwrap();
     let error = journal.flush().unwrap_err().to_string();
     assert!(
@@ -240,13 +221,13 @@ fn lines_that_the_list_did_not_take_come_back_and_no_others() {
     let lines = String::from_utf8(journal.unwritten_failures()).unwrap();
     assert!(lines.starts_with("{\"account\":\"2\","), "{lines}");
     assert_eq!(lines.matches('\n').count(), 1, "{lines}");
-}
 
-#[test]
-fn lines_that_are_in_the_list_do_not_come_back_where_it_is_the_journal_that_failed() {
-    let log = Log::default();
-    let list = small("failed", 1_000, &log);
-    let journal = on(small("journal", 10, &log), list, LATE);
+    // where it is the journal that failed, the lines are in the list
+    let journal = on(
+        small("journal", 10, &log),
+        small("failed", 1_000, &log),
+        LATE,
+    );
     fail(&journal, 1).unwrap();
     journal.flush().unwrap_err();
     assert_eq!(journal.unwritten_failures(), b"");

@@ -13,18 +13,13 @@
 //! - If the disk takes no more, the import ends, before more is sent than can be recorded.
 
 mod block;
-#[cfg(test)]
-mod crash_tests;
 mod error;
 mod files;
-#[cfg(test)]
-mod files_tests;
 mod header;
-mod in_doubt;
 mod known;
 mod settled;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 #[cfg(test)]
 mod writer_tests;
@@ -35,27 +30,20 @@ use std::path::Path;
 
 pub(crate) use block::Counters;
 pub(crate) use error::JournalError;
-pub(crate) use header::{Fingerprint, Identity};
-pub(crate) use in_doubt::InDoubt;
-pub(crate) use settled::{Kind, Settled};
+pub(crate) use header::Identity;
+pub(crate) use known::JOURNAL;
+pub(crate) use settled::{InDoubt, Kind, Settled};
 
 use files::Files;
-use header::{Found, Stays};
+use header::Stays;
 use known::{Before, Known, known, start_of};
-use writer::{Idle, Pace, Writer};
+use writer::{Pace, Writer};
 
 use super::disk::{DiskError, Medium};
-use super::failed::{FailedFile, Failure};
-use super::lock::{LockResult, LockedFile, MODE, lock_file};
-use crate::ownership::{self, FileKind, is_empty_file};
-
-/// The journal, as imtag may write it.
-pub(crate) const JOURNAL: FileKind = FileKind {
-    name: "a journal of an import",
-    flag: "--journal",
-    mode: MODE,
-    is_ours: |file| Ok(!matches!(header::find(&start_of(file)?), Found::NoJournal)),
-};
+use super::failed_change::FailedChange;
+use super::failed_list::FailedList;
+use super::lock::{LockResult, LockedFile, lock_file};
+use crate::ownership::{self, is_empty_file};
 
 /// A journal that is held by this import. Shared by all its threads.
 pub(crate) struct Journal {
@@ -130,10 +118,10 @@ impl Journal {
         let blocks = known.blocks;
         let mut counters = blocks.counters;
         counters.resumes += 1;
-        let mut failed = FailedFile::resume(failed, blocks.failed, path)?;
+        let mut failed = FailedList::resume(failed, blocks.failed, path)?;
         failed.stay_empty(known.stays.list);
-        let idle = match Idle::new(path, pace) {
-            Ok(idle) => idle,
+        let writer = match Writer::spawn(path, pace) {
+            Ok(writer) => writer,
             Err(denied) => {
                 let _ = failed.close();
                 return Err(denied.into());
@@ -151,10 +139,10 @@ impl Journal {
             end: blocks.end,
             failed,
         };
-        files.take_up(&counters, known.torn)?;
+        files.resume(&counters, known.torn)?;
         Ok(Opened {
             journal: Journal {
-                writer: idle.begin(files, counters, true),
+                writer: writer.begin(files, counters, true),
                 users: identity.users,
                 in_doubt: InDoubt::nobody(),
                 before: None,
@@ -184,10 +172,10 @@ impl Journal {
     ///
     /// # Panics
     /// Where there is no such user, or no line: who stands in no list would be lost in silence.
-    pub(crate) fn failed(&self, position: u64, failures: &[Failure<'_>]) -> Result<(), DiskError> {
+    pub(crate) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
         self.check_user(position);
-        assert!(!failures.is_empty(), "user {position} failed at nothing");
-        self.writer.failed(position, failures)
+        assert!(!changes.is_empty(), "user {position} failed at nothing");
+        self.writer.failed(position, changes)
     }
 
     fn check_user(&self, position: u64) {
@@ -242,7 +230,7 @@ impl Journal {
     /// Where what was confirmed last could not be written, or a file not removed; or with that of `held_back`.
     pub(crate) fn close<E: From<DiskError>>(
         self,
-        held_back: impl FnOnce(&mut FailedFile) -> Result<(), E>,
+        held_back: impl FnOnce(&mut FailedList) -> Result<(), E>,
     ) -> Result<bool, E> {
         let counters = self.counters();
         let (mut files, begun) = self.writer.end()?;
@@ -304,15 +292,15 @@ fn begin(
     );
     let header = header::header(identity, stays);
     let old = before.as_ref().map_or(&[][..], |it| &it.bytes);
-    let mut failed = FailedFile::fresh(failed).inspect_err(|_| undo(&mut file, path, old))?;
+    let mut failed = FailedList::open(failed).inspect_err(|_| undo(&mut file, path, old))?;
     failed.stay_empty(stays.list);
-    let ready = Idle::new(path, pace).and_then(|idle| {
+    let ready = Writer::spawn(path, pace).and_then(|writer| {
         let put = file.put(&header, path, stays.journal);
-        put.map(|()| idle)
+        put.map(|()| writer)
             .map_err(DiskError::denied(path, "written"))
     });
-    let idle = match ready {
-        Ok(idle) => idle,
+    let writer = match ready {
+        Ok(writer) => writer,
         Err(denied) => {
             let _ = failed.close();
             undo(&mut file, path, old);
@@ -330,7 +318,7 @@ fn begin(
     Ok(Opened {
         resumed_after_crash: before.is_some(),
         journal: Journal {
-            writer: idle.begin(files, Counters::default(), false),
+            writer: writer.begin(files, Counters::default(), false),
             users: identity.users,
             in_doubt: InDoubt::nobody(),
             before,

@@ -2,8 +2,6 @@
 //! A thread of its own shows it, so that it goes on while the import waits. It is the last to be started, as those that
 //! send matter more; where there is none to be had, nothing is shown.
 
-mod meter;
-
 use std::cell::OnceCell;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,10 +11,10 @@ use std::time::{Duration, Instant};
 use imtag_core::CallRate;
 use imtag_transport::Progress as Sent;
 
-use super::journal::Settled;
+use super::meter::{self, Meter, Reading};
+use crate::import::state::journal::Settled;
 use crate::output::note;
 use crate::output::stderr;
-use meter::{Meter, Reading};
 
 /// More often than this nobody can read it.
 const ON_A_TERMINAL: Duration = Duration::from_millis(200);
@@ -58,10 +56,9 @@ impl Progress {
         progress
     }
 
-    /// Of users who are sent; some may be settled already. Shown once it is started, or some are sent.
-    pub(crate) fn of_sending(users: u64, settled: &Settled, quota: CallRate) -> Progress {
-        let before = settled.done() + settled.failed();
-        Progress::new(Stage::Sending(Meter::new(users, before, quota)))
+    /// Of users who are sent; `settled` of them are so already. Shown once it is started, or some are sent.
+    pub(crate) fn of_sending(users: u64, settled: u64, quota: CallRate) -> Progress {
+        Progress::new(Stage::Sending(Meter::new(users, settled, quota)))
     }
 
     fn new(stage: Stage) -> Progress {
@@ -113,7 +110,7 @@ impl Progress {
         }
         let at = self.started.elapsed();
         if let Stage::Sending(meter) = &mut self.shared.state().stage {
-            let all = settled.done() + settled.failed();
+            let all = settled.count();
             meter.note(at, all, settled.failed(), sent.sent);
         }
     }

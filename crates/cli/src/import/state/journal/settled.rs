@@ -1,6 +1,11 @@
-//! Which users are settled: a bit each, so that a hundred million of them take 12.5 MB.
+//! Which users are settled: a bit each, so that a hundred million of them take 12.5 MB. And for which of the others an
+//! earlier run may have done something: a run that ends knows them, as it waits for all that is under way and most users
+//! were never sent; a run that is killed leaves no word, and then it may be any of them.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+
+use imtag_transport::Effect;
 
 /// A set of positions, `0..users`.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,9 +58,14 @@ impl Settled {
         self.failed
     }
 
-    /// Whether there is nothing left to do.
+    /// Users who are either.
+    pub(crate) fn count(&self) -> u64 {
+        self.done + self.failed
+    }
+
+    /// True if there is nothing left to do.
     pub(crate) fn is_complete(&self) -> bool {
-        self.done + self.failed == self.users
+        self.count() == self.users
     }
 
     /// One more user is settled.
@@ -83,6 +93,44 @@ fn place(position: u64) -> (usize, u64) {
     (word, 1 << (position % 64))
 }
 
+/// Users who are not settled, and may have been changed by an earlier run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InDoubt {
+    /// The run did not come to its end, so it may be any.
+    Everybody,
+    Users(BTreeSet<u64>),
+}
+
+impl InDoubt {
+    /// Users who are told apart. Of more, which takes a hundred thousand failures in each of several runs, it may be any.
+    pub(super) const AT_MOST: usize = 1 << 18;
+
+    pub(crate) fn nobody() -> InDoubt {
+        InDoubt::Users(BTreeSet::new())
+    }
+
+    pub(crate) fn from_users(users: impl IntoIterator<Item = u64>) -> InDoubt {
+        let users: BTreeSet<u64> = users.into_iter().collect();
+        if users.len() > InDoubt::AT_MOST {
+            InDoubt::Everybody
+        } else {
+            InDoubt::Users(users)
+        }
+    }
+
+    /// What earlier runs may have done for a user who is not settled.
+    pub(crate) fn effect(&self, position: u64) -> Effect {
+        match self {
+            InDoubt::Users(users) if !users.contains(&position) => Effect::NotApplied,
+            _ => Effect::PossiblyApplied,
+        }
+    }
+
+    pub(crate) fn is_nobody(&self) -> bool {
+        *self == InDoubt::nobody()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +154,15 @@ mod tests {
         assert_eq!(all, [63, 64, 128]);
         assert!(!settled.is_complete());
         assert!(Settled::none(0).is_complete());
+    }
+
+    #[test]
+    fn more_than_are_kept_are_everybody() {
+        let at_most = InDoubt::AT_MOST as u64;
+        let all = InDoubt::from_users(0..at_most);
+        assert_eq!(all.effect(at_most - 1), Effect::PossiblyApplied);
+        assert_eq!(all.effect(at_most), Effect::NotApplied);
+        assert_eq!(InDoubt::from_users(0..=at_most), InDoubt::Everybody);
+        assert_eq!(InDoubt::Everybody.effect(7), Effect::PossiblyApplied);
     }
 }

@@ -15,6 +15,7 @@
 use twox_hash::XxHash3_64;
 
 use crate::import::group::varint::{put, take, take_bytes};
+use crate::import::input::Fingerprint;
 use crate::output::{Shown, count};
 
 const MAGIC: &[u8] = b"imtag journal\n";
@@ -28,13 +29,6 @@ const CHECKSUM: usize = 8;
 
 /// More than any header takes, and what is read to find one.
 pub(super) const AT_MOST: usize = 64 * 1024;
-
-/// An input, by its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint {
-    pub(crate) digest: u128,
-    pub(crate) bytes: u64,
-}
 
 /// What an import is of: with the same, a number stands for the same user.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,25 +5,26 @@ use imtag_core::packing::lower_bound;
 use imtag_core::{Generation, Limits, Operation, Rules};
 use serde::Serialize;
 
-use super::group::Interner;
-use super::group::{CollectedRows, GroupError};
-use super::group::{TagList, User};
+use crate::import::group::Interner;
+use crate::import::group::{CollectedRows, GroupError};
+use crate::import::group::{TagList, User};
 
-/// The work of a file.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+/// The work of a file. The names of the fields are a promise to programs: see the README.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Totals {
     /// Distinct accounts in the good rows.
     pub(crate) users: u64,
     /// Users with more tags to add than a user may carry. Nothing of them is sent, and no other figure counts them.
-    pub(crate) users_with_too_many_tags: u64,
+    pub(crate) users_failed: u64,
     pub(crate) clear: OperationTotals,
     pub(crate) remove: OperationTotals,
     pub(crate) add: OperationTotals,
     /// On the timpush paths, true if the tags to add are more than an app may have.
+    #[serde(skip)]
     pub(crate) too_many_tags_of_the_app: bool,
 }
 
-/// The work of one operation. The names of the fields are a promise to programs: see the README.
+/// The work of one operation.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct OperationTotals {
     pub(crate) users: u64,
@@ -50,7 +51,7 @@ impl Totals {
         while let Some((_, user)) = users.next()? {
             totals.users += 1;
             if has_too_many_tags(&user, &rules.limits) {
-                totals.users_with_too_many_tags += 1;
+                totals.users_failed += 1;
                 continue;
             }
             totals.count(&user, &rules.limits);

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use imtag_transport::{Client, Generation, GetTags, Operation};
 use serde::Serialize;
 
-use super::group::{CollectedRows, GroupError};
 use super::reasons::NAMED;
+use crate::import::group::{CollectedRows, GroupError};
 use crate::interrupt::Interrupt;
 use crate::output::{Shown, count};
 

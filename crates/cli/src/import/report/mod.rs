@@ -1,0 +1,364 @@
+//! The report of an import: what was read, what was sent, how many users failed or were not sent, and why; as one JSON
+//! object for programs, and as text for people: figures first, then the reasons, then what to do next. It is bounded: of
+//! each reason ten are named, and the lists have all.
+
+pub(super) mod dry_run;
+mod meter;
+pub(super) mod progress;
+pub(super) mod read_back;
+pub(super) mod reasons;
+pub(super) mod totals;
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+
+use super::input::JoinedTags;
+use super::leftover::{ByReason, LeftoverError};
+use crate::exit::Exit;
+use crate::output::Reason;
+use crate::output::Show;
+use crate::output::{Shown, count};
+use read_back::ReadBack;
+use reasons::{LeftOut, Reasons};
+
+/// How the sending ended, and what follows for the user of the command: each end has its own advice, and none says to run
+/// the same command again where that would end in the same way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    AllSent,
+    Interrupted,
+    /// The service refuses the app, its credentials or its settings, or the endpoint is not the service.
+    Refused {
+        why: String,
+        remedy: Cow<'static, str>,
+    },
+    /// The service or the network was unavailable, with the last failure.
+    Unavailable(String),
+    /// This machine denies what is needed.
+    Denied(String),
+}
+
+impl Ended {
+    /// This machine denies what is needed to end well.
+    pub(crate) fn denied(&mut self, denied: &impl std::fmt::Display) {
+        match self {
+            Ended::AllSent | Ended::Interrupted => *self = Ended::Denied(denied.to_string()),
+            // it is said already
+            Ended::Denied(_) => {}
+            Ended::Refused { why, .. } | Ended::Unavailable(why) => {
+                *why = format!("{why}; and {denied}");
+            }
+        }
+    }
+
+    /// The exit code of an import that ended so; none where it depends on the users.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        match self {
+            Ended::AllSent => None,
+            Ended::Interrupted => Some(Exit::Interrupted),
+            Ended::Refused { .. } => Some(Exit::Settings),
+            Ended::Unavailable(_) | Ended::Denied(_) => Some(Exit::Unavailable),
+        }
+    }
+
+    pub(crate) fn sentence(&self) -> Option<String> {
+        match self {
+            Ended::AllSent => None,
+            Ended::Interrupted => Some("interrupted".to_owned()),
+            Ended::Refused { why, .. } | Ended::Unavailable(why) | Ended::Denied(why) => {
+                Some(why.clone())
+            }
+        }
+    }
+
+    /// Why a user who was not sent was not, and what to do.
+    pub(crate) fn not_sent(&self) -> Reason {
+        let (reason, remedy) = match self {
+            Ended::AllSent => ("not sent", "run the same command again".into()),
+            Ended::Interrupted => ("not sent: interrupted", "run the same command again".into()),
+            Ended::Refused { remedy, .. } => (
+                "not sent: the service refused what was sent before",
+                remedy.clone(),
+            ),
+            Ended::Unavailable(_) => (
+                "not sent: the service or the network was unavailable",
+                "run the same command again when it is back".into(),
+            ),
+            Ended::Denied(_) => (
+                "not sent: this machine denied what the import needs",
+                "see to that, and run the same command again".into(),
+            ),
+        };
+        Reason::ours(reason.to_owned(), remedy)
+    }
+
+    /// What to do about those who are left. `journal` is the one that is left behind, where one is.
+    pub(crate) fn advice(&self, journal: Option<&str>) -> String {
+        let goes_on = match journal {
+            Some(journal) => format!(": it goes on by {journal}"),
+            None => String::new(),
+        };
+        match self {
+            Ended::AllSent | Ended::Interrupted => {
+                format!("run the same command again{goes_on}")
+            }
+            Ended::Unavailable(_) => {
+                format!("run the same command again when the service is back{goes_on}")
+            }
+            Ended::Denied(_) => {
+                format!("when that is seen to, run the same command again{goes_on}")
+            }
+            Ended::Refused { remedy, .. } => match journal {
+                None => format!("first: {remedy}; then import the file"),
+                Some(journal) => format!(
+                    "first: {remedy}; then import the file: it goes on by {journal}, and where SDKAppID, endpoint or \
+                     generation change, delete that first"
+                ),
+            },
+        }
+    }
+}
+
+/// What an import did. The names of the fields are a promise to programs: see the README.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) file: String,
+    pub(crate) rows: u64,
+    pub(crate) bad_rows: u64,
+    pub(crate) users: u64,
+    /// Users settled by earlier runs of the same import.
+    pub(crate) resumed: u64,
+    pub(crate) requests: u64,
+    pub(crate) lower_bound: u64,
+    pub(crate) retries: u64,
+    pub(crate) splits: u64,
+    pub(crate) users_tagged: u64,
+    pub(crate) users_failed: u64,
+    pub(crate) users_not_sent: u64,
+    pub(crate) seconds: f64,
+    pub(crate) quota_utilisation: f64,
+    /// Shown first, to people.
+    #[serde(skip)]
+    pub(crate) demo: Option<String>,
+    /// Why it ended before all was sent.
+    pub(crate) ended_early: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) read_back: Option<ReadBack>,
+    #[serde(flatten)]
+    pub(crate) undone: UndoneUsers,
+    #[serde(flatten)]
+    pub(crate) left_out: LeftOut,
+    pub(crate) joined_tags: Option<JoinedTags>,
+    #[serde(skip)]
+    pub(crate) ended: Ended,
+    /// The list of an earlier run: it stays, as no user of this one is listed.
+    #[serde(skip)]
+    pub(crate) earlier_list: Option<PathBuf>,
+    /// The journal, if the import can be resumed.
+    #[serde(skip)]
+    pub(crate) journal: Option<PathBuf>,
+    /// Requests that the search for users at fault took, and that the `timpush` paths would not need.
+    #[serde(skip)]
+    pub(crate) timpush_would_save: u64,
+}
+
+/// The users who are not done, by reason; or why they cannot be named.
+pub(crate) struct UndoneUsers {
+    pub(crate) by_reason: Result<ByReason, LeftoverError>,
+    /// The list of all who failed, where there is one.
+    pub(crate) list: Option<PathBuf>,
+}
+
+impl Serialize for UndoneUsers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            #[serde(serialize_with = "Reasons::examples")]
+            failures: &'a Reasons,
+            #[serde(serialize_with = "Reasons::counts")]
+            failures_by_reason: &'a Reasons,
+            failed_list: Option<String>,
+            #[serde(serialize_with = "Reasons::examples")]
+            not_sent: &'a Reasons,
+            #[serde(serialize_with = "Reasons::counts")]
+            not_sent_by_reason: &'a Reasons,
+        }
+        let ByReason { failed, not_sent } = self.by_reason.as_ref().map_err(S::Error::custom)?;
+        let fields = Fields {
+            failures: failed,
+            failures_by_reason: failed,
+            failed_list: self.list.as_ref().map(|it| it.display().to_string()),
+            not_sent,
+            not_sent_by_reason: not_sent,
+        };
+        fields.serialize(serializer)
+    }
+}
+
+impl Show for Report {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(demo) = &self.demo {
+            writeln!(out, "{demo}")?;
+        }
+        self.figures(out)?;
+        if let Some(read_back) = &self.read_back {
+            read_back.write(out)?;
+        }
+        if let Some(why) = &self.ended_early {
+            writeln!(out, "ended early: {}", Shown(why))?;
+        }
+        self.left_out.write(out)?;
+        self.undone(out)?;
+        self.what_next(out)
+    }
+
+    fn tells_of_a_change(&self) -> bool {
+        true
+    }
+}
+
+impl Report {
+    pub(crate) fn exit(&self) -> Exit {
+        match self.ended.exit() {
+            Some(exit) => exit,
+            None if self.all_done() => Exit::Done,
+            None => Exit::SomeFailed,
+        }
+    }
+
+    fn all_done(&self) -> bool {
+        if self.read_back.as_ref().is_some_and(|it| !it.is_equal()) {
+            return false;
+        }
+        self.bad_rows == 0 && self.users_tagged == self.users
+    }
+
+    fn figures(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "read      {}: {}, {} bad, {}",
+            Shown(&self.file),
+            count(self.rows, "row", "rows"),
+            self.bad_rows,
+            count(self.users, "user", "users")
+        )?;
+        if self.resumed > 0 {
+            let users = count(self.resumed, "user was", "users were");
+            writeln!(out, "resumed   {users} settled before")?;
+        }
+        writeln!(
+            out,
+            "sent      {} (no plan needs fewer than {}), {}, in {:.2} s: {:.1} % of the quota",
+            count(self.requests, "request", "requests"),
+            self.lower_bound,
+            count(self.retries, "retry", "retries"),
+            self.seconds,
+            self.quota_utilisation * 100.0
+        )?;
+        if self.timpush_would_save > 0 {
+            writeln!(
+                out,
+                "          {} of them to find users at fault, which the timpush paths name",
+                self.timpush_would_save
+            )?;
+        }
+        let not_sent = match self.users_not_sent {
+            0 => String::new(),
+            users => format!(", {users} not sent"),
+        };
+        writeln!(
+            out,
+            "tagged    {}, {} failed{not_sent}",
+            count(self.users_tagged, "user", "users"),
+            self.users_failed
+        )
+    }
+
+    fn undone(&self, out: &mut dyn Write) -> io::Result<()> {
+        let by_reason = self.undone.by_reason.as_ref();
+        let ByReason { failed, not_sent } =
+            by_reason.map_err(|error| io::Error::other(error.to_string()))?;
+        if self.users_failed > 0 {
+            let users = count(self.users_failed, "user", "users");
+            writeln!(out, "\n{users} failed:")?;
+            failed.write(out)?;
+        }
+        if self.users_not_sent > 0 {
+            let users = count(self.users_not_sent, "user was", "users were");
+            writeln!(out, "\n{users} not sent:")?;
+            not_sent.write(out)?;
+        }
+        Ok(())
+    }
+
+    /// Which files name all users, and how to go on.
+    fn what_next(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.demo.is_some() {
+            return Ok(());
+        }
+        let is_over = self.journal.is_none() && self.ended_early.is_none();
+        if let Some(list) = &self.undone.list {
+            let list = list.display().to_string();
+            let what = if is_over {
+                "lists who failed: correct a copy, and import that"
+            } else {
+                "lists who failed so far"
+            };
+            writeln!(out, "{} {what}", Shown(&list))?;
+        }
+        if let Some(list) = &self.earlier_list {
+            let list = list.display().to_string();
+            writeln!(
+                out,
+                "{} lists who failed in an earlier run, and stays",
+                Shown(&list)
+            )?;
+        }
+        if is_over {
+            return Ok(());
+        }
+        let journal = self.journal.as_ref().map(|it| it.display().to_string());
+        let journal = journal.map(|it| Shown(&it).to_string());
+        writeln!(out, "{}", self.ended.advice(journal.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_end_that_the_same_command_overcomes_advises_it() {
+        let refused = Ended::Refused {
+            why: "60026".to_owned(),
+            remedy: "choose the right region".into(),
+        };
+        let why = || "why".to_owned();
+        for (ended, advice) in [
+            (Ended::Interrupted, "run the same command again"),
+            (
+                Ended::Unavailable(why()),
+                "run the same command again when the service is back",
+            ),
+            (
+                Ended::Denied(why()),
+                "when that is seen to, run the same command again",
+            ),
+            (
+                refused,
+                "first: choose the right region; then import the file",
+            ),
+        ] {
+            assert_eq!(ended.advice(None), advice);
+            let left = ended.advice(Some("a.journal"));
+            assert!(
+                left.starts_with(&format!("{advice}: it goes on by a.journal")),
+                "{left}"
+            );
+        }
+    }
+}
