@@ -19,12 +19,12 @@ use output::{Output, print_error, print_line, without_secrets};
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let asked = match args::parse(arguments) {
-        Ok(asked) => asked,
+    let cli = match args::parse(arguments) {
+        Ok(cli) => cli,
         Err(error) => return misunderstood(&error, wants_json).into(),
     };
-    let output = Output::new(asked.cli.json);
-    output.finish(commands::run(&asked, output)).into()
+    let output = Output::new(cli.json);
+    output.finish(commands::run(&cli, output)).into()
 }
 
 /// Help that was asked for, or what is wrong with the command line.

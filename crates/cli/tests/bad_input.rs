@@ -6,6 +6,8 @@
 
 mod stage;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use stage::{Stage, run, run_with_input};
@@ -220,7 +222,7 @@ fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
     };
     config(b"regoin = \"china\"\n").refuses(
         3,
-        "regoin in config.toml: no such setting: did you mean region?",
+        "regoin in config.toml, line 1: no such setting: did you mean region?",
     );
     config(format!("secret_key = {}\n", stage::KEY).as_bytes())
         .refuses(3, "the settings file config.toml, line 1, is not TOML");
@@ -231,7 +233,7 @@ fn a_settings_file_with_a_mistake_is_refused_without_showing_a_line_of_it() {
     // a BOM hides no key
     config(b"\xef\xbb\xbfregoin = \"china\"\r\n").refuses(
         3,
-        "regoin in config.toml: no such setting: did you mean region?",
+        "regoin in config.toml, line 1: no such setting: did you mean region?",
     );
     // as PowerShell's `>` writes it
     config(b"\xff\xfer\0e\0").refuses(
@@ -250,6 +252,62 @@ fn a_misspelt_variable_gets_a_warning_that_names_the_right_one() {
     let ran = run(command);
     let warning = "imtag: warning: IMTAG_REGOIN is no setting: did you mean IMTAG_REGION?\n";
     assert_eq!((ran.exit, ran.err.as_str()), (Some(0), warning));
+}
+
+#[test]
+fn a_variable_counts_as_not_set_where_it_is_empty_and_is_named_where_it_is_not_utf_8() {
+    let stage = Stage::new();
+    let mut command = stage.imtag(&["get", "alice"]);
+    command
+        .env("IMTAG_REGION", "")
+        .env("IMTAG_USERSIG", "")
+        .env("IMTAG_CONFIG", "");
+    let ran = run(command);
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
+    for (name, says) in [
+        ("IMTAG_SDKAPPID", "imtag: IMTAG_SDKAPPID: it is not UTF-8"),
+        (
+            "IMTAG_SECRET_KEY",
+            "imtag: IMTAG_SECRET_KEY: it is not UTF-8",
+        ),
+        (
+            "IMTAG_CONFIG",
+            "imtag: the settings file \u{fffd} cannot be read",
+        ),
+    ] {
+        let of_bytes = OsStr::from_bytes(b"\xff");
+        let mut command = stage.imtag(&["get", "alice"]);
+        command.env(name, of_bytes);
+        run(command).refuses(3, says);
+        let mut command = stage.bare(&["explain", "70001"]);
+        command.env(name, of_bytes);
+        assert_eq!(run(command).exit, Some(0), "{name}");
+    }
+}
+
+#[test]
+fn no_help_shows_what_a_variable_holds() {
+    let stage = Stage::new();
+    for arguments in [
+        &["--help"][..],
+        &["get", "--help"],
+        &["import", "-h"],
+        &["get"],
+    ] {
+        let mut command = stage.imtag(arguments);
+        command
+            .env("IMTAG_CONFIG", "xyzzy.toml")
+            .env("IMTAG_SECRET_KEY_FILE", "xyzzy.key")
+            .env("IMTAG_REGION", "xyzzy")
+            .env("IMTAG_USERSIG", "xyzzy");
+        let ran = run(command);
+        let said = ran.out + &ran.err;
+        assert!(said.contains("Usage: imtag"), "{said}");
+        assert!(
+            !said.contains("xyzzy") && !said.contains("127.0.0.1"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

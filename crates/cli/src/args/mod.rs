@@ -1,4 +1,4 @@
-//! The command line, as a type. Flags of settings come from the table of settings instead, and are added to it.
+//! The command line, as a type.
 
 #[cfg(feature = "emulator")]
 mod emulator;
@@ -8,22 +8,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "emulator")]
 pub(crate) use emulator::{EmulatorArgs, Window};
 
+use crate::exit;
 use crate::import::Memory;
-use crate::{exit, settings};
-
-/// What was asked for, and the flags of the settings.
-pub(crate) struct Asked {
-    pub(crate) cli: Cli,
-    pub(crate) matches: ArgMatches,
-}
+use crate::settings::{Settings, as_setting};
 
 /// Tags users of Tencent Chat.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "imtag", version, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Print one JSON object in place of text
@@ -34,9 +29,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 
-    /// A settings file [env: IMTAG_CONFIG; default: ~/.config/imtag/config.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -134,16 +128,15 @@ pub(crate) struct UserSigArgs {
 ///
 /// # Errors
 /// With what clap has to say: a mistake, or the help that was asked for.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, clap::Error> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    let cli = Cli::from_arg_matches(&matches)?;
-    Ok(Asked { cli, matches })
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    cli.settings.found_by(&matches);
+    Ok(cli)
 }
 
 fn command() -> clap::Command {
-    Cli::command()
-        .args(settings::flags())
-        .after_help(exit::help())
+    Cli::command().mut_args(as_setting).after_help(exit::help())
 }
 
 /// Whether what clap says is what was asked for.
@@ -168,13 +161,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn asked(line: &str) -> Result<Asked, clap::Error> {
+    fn asked(line: &str) -> Result<Cli, clap::Error> {
         parse(line.split(' ').map(OsString::from))
     }
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().args(settings::flags()).debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -184,9 +177,8 @@ mod tests {
             "imtag get --region tokyo alice",
             "imtag get alice --region tokyo",
         ] {
-            let asked = asked(line).ok().unwrap();
-            let region = asked.matches.get_one::<String>("region");
-            assert_eq!(region.map(String::as_str), Some("tokyo"), "{line}");
+            let settings = asked(line).ok().unwrap().settings;
+            assert_eq!(settings.any_flag().as_deref(), Some("--region"), "{line}");
         }
     }
 

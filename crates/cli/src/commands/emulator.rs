@@ -21,7 +21,6 @@ use crate::import::is_of_the_path;
 use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
 use crate::ownership::{self, FileKind, Found, OpenError, Stamp};
-use crate::settings::SettingId;
 
 /// Random bytes of a key: as many as SHA-256 can make use of.
 const KEY_BYTES: usize = 32;
@@ -259,18 +258,17 @@ impl Show for Running {
         )?;
         let path = |path: &PathBuf| path.display().to_string();
         let lines = [
-            (SettingId::Endpoint, Some(self.endpoint.clone())),
-            (SettingId::SdkAppId, Some(self.sdkappid.to_string())),
-            (SettingId::Identifier, Some(self.identifier.clone())),
+            ("IMTAG_ENDPOINT", Some(self.endpoint.clone())),
+            ("IMTAG_SDKAPPID", Some(self.sdkappid.to_string())),
+            ("IMTAG_IDENTIFIER", Some(self.identifier.clone())),
             (
-                SettingId::SecretKeyFile,
+                "IMTAG_SECRET_KEY_FILE",
                 self.secret_key_file.as_ref().map(path),
             ),
-            (SettingId::CaFile, self.ca_file.as_ref().map(path)),
+            ("IMTAG_CA_FILE", self.ca_file.as_ref().map(path)),
         ];
-        for (key, value) in lines {
+        for (variable, value) in lines {
             if let Some(value) = value {
-                let variable = key.setting().variable;
                 writeln!(out, "  export {variable}={}", quoted(&value))?;
             }
         }

@@ -55,9 +55,7 @@ fn dry_run(
 /// The same as `run` against an emulator of its own, and then all tags are read back and compared with the file.
 #[cfg(feature = "emulator")]
 fn demo(context: &Context<'_>, arguments: &ImportArgs, room: Room) -> Result<Exit, CommandError> {
-    let config = context.asked.cli.config.as_ref();
-    let config = config.map(|_| "--config".to_owned());
-    if let Some(flag) = crate::settings::any_flag(&context.asked.matches).or(config) {
+    if let Some(flag) = context.cli.settings.any_flag() {
         return Err(CommandError::usage(format!(
             "--demo brings its own service, and uses no settings: leave {flag} out"
         )));

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use imtag_core::{AddTags, GetTags, RemoveTags};
 
-use crate::args::{Asked, Command};
+use crate::args::{Cli, Command};
 use crate::exit::{CommandError, Exit};
 use crate::output::Output;
 use crate::settings::{Connection, Settings};
@@ -20,14 +20,13 @@ use call::{Caller, account_with_tags};
 
 /// What every command may need.
 pub(crate) struct Context<'a> {
-    asked: &'a Asked,
+    cli: &'a Cli,
     output: Output,
 }
 
 impl Context<'_> {
     fn settings(&self) -> Result<Settings, CommandError> {
-        let config = self.asked.cli.config.as_deref();
-        Ok(Settings::load(&self.asked.matches, config)?)
+        Ok(self.cli.settings.with_file()?)
     }
 
     fn connection(&self) -> Result<Connection, CommandError> {
@@ -35,14 +34,14 @@ impl Context<'_> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        self.asked.cli.timeout
+        self.cli.timeout
     }
 }
 
 /// Carries out what was asked for.
-pub(crate) fn run(asked: &Asked, output: Output) -> Result<Exit, CommandError> {
-    let context = Context { asked, output };
-    match &asked.cli.command {
+pub(crate) fn run(cli: &Cli, output: Output) -> Result<Exit, CommandError> {
+    let context = Context { cli, output };
+    match &cli.command {
         Command::Add(user) => {
             let caller = Caller::new(&context)?;
             caller.call(&AddTags::with_rules(

@@ -10,7 +10,7 @@ use super::Context;
 use crate::args::UserSigArgs;
 use crate::exit::{CommandError, Exit};
 use crate::output::{Show, Shown};
-use crate::settings::{App, SettingId};
+use crate::settings::App;
 
 /// Many times what any UserSig has.
 const USERSIG_BYTES_AT_MOST: u64 = 64 * 1024;
@@ -106,10 +106,9 @@ fn of_standard_input() -> Result<Vec<u8>, CommandError> {
     io::stdin()
         .take(USERSIG_BYTES_AT_MOST)
         .read_to_end(&mut text)
-        .map_err(CommandError::machine(format!(
-            "standard input, where the UserSig is read as {} is not set, cannot be read",
-            SettingId::UserSig.setting().variable
-        )))?;
+        .map_err(CommandError::machine(
+            "standard input, where the UserSig is read as IMTAG_USERSIG is not set, cannot be read",
+        ))?;
     Ok(text)
 }
 

@@ -1,46 +1,38 @@
-//! The settings file: TOML with the keys of the table, in one level. A key that is not in the table is an error, as a
+//! The settings file: TOML with the keys of [`Settings`], in one level. A key that is no setting is an error, as a
 //! misspelt one would otherwise be silence.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use toml::{Table, Value};
+use serde::de::{Deserialize, Deserializer, IgnoredAny};
+use toml::{Spanned, Value};
 
+use super::messages::nearest;
+use super::{Given, Place, Settings, SettingsError};
 use crate::output::note;
-
-use super::access;
-use super::error::{Problem, SettingsError};
-use super::layer::{Layer, Place};
-use super::similar::similar_key;
-use super::table::{SETTINGS, SettingId};
-
-/// The variable that names the file, as `--config` does.
-pub(crate) const VARIABLE: &str = "IMTAG_CONFIG";
 
 /// Where the file is looked for when nobody names it.
 const IN_HOME: &str = ".config/imtag/config.toml";
 
+/// The bits by which the group or everybody can read.
+const OTHERS_READ: u32 = 0o044;
+
 /// Reads the file that the flag or the variable names, which must be there, or the one in the home directory, which
 /// need not.
-pub(crate) fn read(
-    flag: Option<&Path>,
-    variable: impl Fn(&str) -> Option<OsString>,
-    problems: &mut Vec<Problem>,
-) -> Result<Option<Layer>, SettingsError> {
-    let set = |name| variable(name).filter(|value| !value.is_empty());
-    let named = flag
-        .map(Path::to_owned)
-        .or_else(|| set(VARIABLE).map(PathBuf::from));
-    let in_home = || set("HOME").map(|home| Path::new(&home).join(IN_HOME));
-    let must_be_there = named.is_some();
-    let Some(path) = named.or_else(in_home) else {
+pub(super) fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    let in_home = || Some(Path::new(&home?).join(IN_HOME));
+    let Some(path) = named.and_then(|it| it.path().ok()).or_else(in_home) else {
         return Ok(None);
     };
     match fs::read_to_string(&path) {
-        Ok(text) => parse(&text, path, problems).map(Some),
-        Err(source) if must_be_there => Err(SettingsError::Unreadable { path, source }),
+        Ok(text) => parse(&text, path).map(Some),
+        Err(source) if named.is_some() => Err(SettingsError::Unreadable { path, source }),
         Err(source) => {
             // nobody asked for it: a home that is no folder has none, and one that may not be read is passed by
             if !matches!(
@@ -54,148 +46,161 @@ pub(crate) fn read(
     }
 }
 
-fn parse(text: &str, path: PathBuf, problems: &mut Vec<Problem>) -> Result<Layer, SettingsError> {
-    let table: Table = match text.parse() {
-        Ok(table) => table,
-        Err(error) => {
-            let error: toml::de::Error = error;
-            let line = error
-                .span()
-                .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            return Err(SettingsError::NotToml { path, line });
-        }
+fn parse(text: &str, path: PathBuf) -> Result<Settings, SettingsError> {
+    let line_at = |at: usize| 1 + text[..at.min(text.len())].matches('\n').count();
+    let not_toml = |error: toml::de::Error| SettingsError::NotToml {
+        path: path.clone(),
+        line: error.span().map(|span| line_at(span.start)),
     };
-    let mut layer = Layer::empty(Place::File(path.clone()));
-    for (name, value) in table {
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
-            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
-            problems.push(Problem::wrong(
-                format!("{name} in {}", path.display()),
-                match similar_key(&name) {
-                    Some(near) => format!("no such setting: did you mean {near}?"),
-                    None => format!("no such setting; there are {}", known.join(", ")),
-                },
-            ));
-            continue;
-        };
-        match value {
-            Value::String(text) => layer.set(setting.id, text),
-            Value::Integer(number) => layer.set(setting.id, number.to_string()),
-            // with an exponent where Display would write 300 digits
-            Value::Float(number) if setting.id == SettingId::CallsPerSecond => {
-                layer.set(setting.id, format!("{number:?}"));
-            }
-            Value::Boolean(on) if setting.is_switch() => layer.set(setting.id, on.to_string()),
-            _ if setting.is_switch() => problems.push(Problem::wrong(
-                layer.place.name_of(setting),
-                "it is neither true nor false",
-            )),
-            _ if setting.id == SettingId::CallsPerSecond => problems.push(Problem::wrong(
-                layer.place.name_of(setting),
-                "it is neither a text nor a number",
-            )),
-            _ => problems.push(Problem::wrong(
-                layer.place.name_of(setting),
-                "it is neither a text nor a whole number",
-            )),
+    let present: BTreeMap<Spanned<String>, IgnoredAny> = toml::from_str(text).map_err(not_toml)?;
+    let mut settings: Settings = toml::from_str(text).map_err(not_toml)?;
+    // the first is where the file is
+    let [_, known @ ..] = Settings::keys();
+    for key in present.keys() {
+        let name = key.get_ref().as_str();
+        if !known.contains(&name) {
+            let line = line_at(key.span().start);
+            let place = format!("{name} in {}, line {line}", path.display());
+            let why = match nearest(name, &known) {
+                Some(near) => format!("no such setting: did you mean {near}?"),
+                None => format!("no such setting; there are {}", known.join(", ")),
+            };
+            settings.unknown.wrong(place, why);
         }
     }
-    let holds_secret =
-        |it: &&super::table::Setting| it.flag.is_none() && layer.get(it.id).is_some();
-    if SETTINGS.iter().any(|setting| holds_secret(&setting)) {
-        access::warn_if_others_can_read(&path);
+    settings.locate(|_| Place::File(path.clone()));
+    if settings.secret_key.is_some() || settings.usersig.is_some() {
+        warn_if_others_can_read(&path);
     }
-    Ok(layer)
+    Ok(settings)
+}
+
+/// Only a warning: containers mount secrets readable, and must still work.
+pub(super) fn warn_if_others_can_read(path: &Path) {
+    if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0) {
+        note(format_args!(
+            "warning: others can read {}, which holds a secret: chmod 600 it",
+            path.display()
+        ));
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Given, D::Error> {
+        Value::deserialize(from).map(Given::from)
+    }
+}
+
+/// A text, or a whole number that needs no quotes.
+impl From<Value> for Given {
+    fn from(value: Value) -> Given {
+        let value = match value {
+            Value::String(text) => Ok(text.into()),
+            Value::Integer(number) => Ok(number.to_string().into()),
+            _ => Err("it is neither a text nor a whole number".to_owned()),
+        };
+        Given {
+            key: "",
+            place: Place::File(PathBuf::new()),
+            value,
+        }
+    }
+}
+
+/// A number, which may be a fraction.
+pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Given>, D::Error> {
+    let value = Value::deserialize(from)?;
+    // with an exponent where Display would write 300 digits
+    let text = value.as_float().map(|number| format!("{number:?}"));
+    Ok(Some(also(value, text, "it is neither a text nor a number")))
+}
+
+/// A setting that is on or off.
+pub(super) fn switch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Given>, D::Error> {
+    let value = Value::deserialize(from)?;
+    let text = value.as_bool().map(|on| on.to_string());
+    Ok(Some(also(value, text, "it is neither true nor false")))
+}
+
+/// A value that may be of one more type, which `text` is of.
+fn also(value: Value, text: Option<String>, otherwise: &str) -> Given {
+    let mut given = Given::from(value);
+    given.value = match text {
+        Some(text) => Ok(OsString::from(text)),
+        None => given.value.map_err(|_| otherwise.to_owned()),
+    };
+    given
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> (Result<Layer, SettingsError>, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let layer = parse(text, "config.toml".into(), &mut problems);
-        (layer, problems)
+    fn parsed(text: &str) -> Settings {
+        parse(text, "config.toml".into()).ok().unwrap()
     }
 
     #[test]
-    fn texts_and_whole_numbers_are_taken() {
-        let (layer, problems) = parsed("sdkappid = 1400000000\nregion = \"tokyo\"\n");
-        let layer = layer.ok().unwrap();
-        assert_eq!(layer.get(SettingId::SdkAppId), Some("1400000000"));
-        assert_eq!(layer.get(SettingId::Region), Some("tokyo"));
-        assert!(problems.is_empty());
-    }
-
-    #[test]
-    fn calls_per_second_may_be_a_fraction_and_nothing_else_may() {
+    fn a_value_is_a_text_or_a_number_and_a_switch_is_true_or_false() {
+        // also with a BOM and with other line ends
+        let mut file = parsed(
+            "\u{feff}sdkappid = 1400000000\r\nregion = \"tokyo\"\r\nca_file = [1]\r\nsecret_key = true\r\n\
+             identifier = 1.5\r\n",
+        );
+        let texts = file
+            .by_key()
+            .map(|(_, given)| given.take())
+            .into_iter()
+            .flatten();
+        let texts: Vec<_> = texts.map(|it| format!("{it}: {:?}", it.text())).collect();
+        let wrong = "Err(\"it is neither a text nor a whole number\")";
+        assert_eq!(
+            texts,
+            [
+                "sdkappid in config.toml: Ok(\"1400000000\")".to_owned(),
+                format!("identifier in config.toml: {wrong}"),
+                format!("secret_key in config.toml: {wrong}"),
+                "region in config.toml: Ok(\"tokyo\")".to_owned(),
+                format!("ca_file in config.toml: {wrong}"),
+            ]
+        );
         for (text, expected) in [
-            ("calls_per_second = 0.5", "0.5"),
-            ("calls_per_second = \"0.5\"", "0.5"),
-            ("calls_per_second = 2.0", "2.0"),
-            ("calls_per_second = 2", "2"),
-            ("calls_per_second = nan", "NaN"),
-            ("calls_per_second = 1e300", "1e300"),
+            ("0.5", Ok("0.5")),
+            ("\"0.5\"", Ok("0.5")),
+            ("2.0", Ok("2.0")),
+            ("2", Ok("2")),
+            ("nan", Ok("NaN")),
+            ("1e300", Ok("1e300")),
+            ("[1]", Err("it is neither a text nor a number".to_owned())),
         ] {
-            let (layer, problems) = parsed(text);
-            let layer = layer.ok().unwrap();
-            assert_eq!(layer.get(SettingId::CallsPerSecond), Some(expected));
-            assert!(problems.is_empty());
+            let file = parsed(&format!("calls_per_second = {text}"));
+            assert_eq!(file.calls_per_second.unwrap().text(), expected);
         }
-        let (_, problems) = parsed("calls_per_second = [1]\nsdkappid = 1.5\n");
-        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            texts,
-            [
-                "calls_per_second in config.toml: it is neither a text nor a number",
-                "sdkappid in config.toml: it is neither a text nor a whole number"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_bom_and_other_line_ends_change_nothing() {
-        let (layer, problems) = parsed("\u{feff}sdkappid = 1400000000\r\nregion = \"tokyo\"\r\n");
-        let layer = layer.ok().unwrap();
-        assert_eq!(layer.get(SettingId::SdkAppId), Some("1400000000"));
-        assert_eq!(layer.get(SettingId::Region), Some("tokyo"));
-        assert!(problems.is_empty());
-    }
-
-    #[test]
-    fn a_switch_is_true_or_false_with_quotes_or_without() {
-        for text in ["fresh_start = true", "fresh_start = \"true\""] {
-            let (layer, problems) = parsed(text);
-            assert_eq!(layer.ok().unwrap().get(SettingId::FreshStart), Some("true"));
-            assert!(problems.is_empty());
+        for (text, expected) in [
+            ("true", Ok("true")),
+            ("\"true\"", Ok("true")),
+            ("[true]", Err("it is neither true nor false".to_owned())),
+        ] {
+            let file = parsed(&format!("fresh_start = {text}"));
+            assert_eq!(file.fresh_start.unwrap().text(), expected);
         }
-        let (_, problems) = parsed("fresh_start = [true]\nsecret_key = true\n");
-        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            texts,
-            [
-                "fresh_start in config.toml: it is neither true nor false",
-                "secret_key in config.toml: it is neither a text nor a whole number"
-            ]
-        );
     }
 
     #[test]
-    fn unknown_keys_and_other_types_are_named_all_at_once() {
-        let (_, problems) = parsed("regoin = \"tokyo\"\nca_file = [1]\n[app]\nsdkappid = 1\n");
-        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(texts.len(), 3);
-        assert!(
-            texts.contains(
-                &"regoin in config.toml: no such setting: did you mean region?".to_owned()
+    fn unknown_keys_are_named_all_at_once_with_their_lines() {
+        let file = parsed("config = \"x\"\nregoin = \"tokyo\"\n\n[app]\nsdkappid = 1\n");
+        let error = file.unknown.whole(Some(())).unwrap_err();
+        let keys = "sdkappid, identifier, secret_key, secret_key_file, usersig, region, endpoint, generation, \
+                    calls_per_second, fresh_start, ca_file";
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "settings are missing or wrong:\n  \
+                 app in config.toml, line 4: no such setting; there are {keys}\n  \
+                 config in config.toml, line 1: no such setting; there are {keys}\n  \
+                 regoin in config.toml, line 2: no such setting: did you mean region?"
             )
         );
-        assert!(texts.contains(
-            &"ca_file in config.toml: it is neither a text nor a whole number".to_owned()
-        ));
-        assert!(texts.iter().any(|text| text.starts_with(
-            "app in config.toml: no such setting; there are sdkappid, identifier, secret_key"
-        )));
     }
 
     #[test]
@@ -205,8 +210,7 @@ mod tests {
             "region = \"tokyo\"\nsecret_key = \"hush\n",
             "region = \"tokyo\"\nhush\n",
         ] {
-            let (error, _) = parsed(text);
-            let error = error.err().unwrap();
+            let error = parse(text, "config.toml".into()).err().unwrap();
             assert_eq!(
                 error.to_string(),
                 "the settings file config.toml, line 2, is not TOML: write name = \"value\", a text in quotes"
