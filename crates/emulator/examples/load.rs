@@ -3,15 +3,16 @@
 //!
 //! The client writes its requests by hand over plain sockets, so that nearly all of the time is the emulator's.
 
+#[path = "../tests/caller/mod.rs"]
+mod caller;
+
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use imtag_core::{Identifier, UserSig};
-use imtag_emulator::Emulator;
+use caller::Caller;
+use imtag_emulator::{Emulator, Generation, Operation};
 
 const CONNECTIONS: u64 = 16;
 const USERS: u64 = 1_000_000;
@@ -30,11 +31,10 @@ fn main() -> Result<(), Failure> {
     let users = emulator.stats().users_with_tags;
     println!("started with {users} users in {:?}", started.elapsed());
 
-    let path = request_line(&emulator)?;
     let answered = AtomicU64::new(0);
     let started = Instant::now();
     let until = started + Duration::from_secs(seconds);
-    let client = &|number| call_until(until, &emulator, &path, number, &answered);
+    let client = &|number| call_until(until, &emulator, number, &answered);
     thread::scope(|scope| {
         let start = |number| scope.spawn(move || client(number));
         let clients: Vec<_> = (0..CONNECTIONS).map(start).collect();
@@ -49,34 +49,13 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn request_line(emulator: &Emulator) -> Result<String, Failure> {
-    let identifier = Identifier::new(emulator.identifier())?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let day = Duration::from_secs(86_400);
-    let usersig = UserSig::sign(
-        emulator.secret_key(),
-        emulator.sdkappid(),
-        &identifier,
-        day,
-        now,
-    );
-    Ok(format!(
-        "POST /v4/all_member_push/im_add_tag?sdkappid={}&identifier={}&usersig={}&random=1&contenttype=json HTTP/1.1",
-        emulator.sdkappid(),
-        emulator.identifier(),
-        usersig.expose()
-    ))
-}
-
 fn call_until(
     until: Instant,
     emulator: &Emulator,
-    line: &str,
     number: u64,
     answered: &AtomicU64,
 ) -> Result<(), Failure> {
-    let mut stream = BufReader::new(TcpStream::connect(emulator.address())?);
-    stream.get_ref().set_nodelay(true)?;
+    let mut caller = Caller::new(emulator);
     let mut random = number + 1;
     while Instant::now() < until {
         let users: Vec<String> = (0..100)
@@ -92,34 +71,11 @@ fn call_until(
             })
             .collect();
         let body = format!(r#"{{"UserTags":[{}]}}"#, users.join(","));
-        let request = format!(
-            "{line}\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.get_mut().write_all(request.as_bytes())?;
-        let answer = receive(&mut stream)?;
-        if !answer.contains("\"OK\"") {
-            return Err(answer.into());
+        let answer = caller.call((Operation::Add, Generation::AllMemberPush), body)?;
+        if !answer.body.starts_with(br#"{"ActionStatus":"OK""#) {
+            return Err(String::from_utf8(answer.body)?.into());
         }
         answered.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
-}
-
-fn receive(stream: &mut BufReader<TcpStream>) -> Result<String, Failure> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let line = line.to_ascii_lowercase();
-        if let Some(text) = line.strip_prefix("content-length: ") {
-            length = text.trim_end().parse()?;
-        }
-        if line.trim_end().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
-    Ok(String::from_utf8(body)?)
 }

@@ -1,10 +1,11 @@
-//! The admin API over HTTP: that it does what the methods do, and shows no secret.
+//! The admin API over HTTP: it does what the methods do, shows no secret, says what a mistake was, and answers callers on
+//! this machine only, by its own names, and no web page.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod caller;
 
-use caller::{ADD, Answer, Caller, GET, TIMPUSH_ADD, accounts, tags, usersig};
+use caller::{ADD, Answer, Caller, GET, accounts, tag_a, tags, usersig};
 use imtag_emulator::{Emulator, Fault};
 use serde_json::{Value, json};
 
@@ -12,45 +13,6 @@ fn get(emulator: &Emulator, path: &str) -> Value {
     let answer = Caller::new(emulator).request("GET", path, "").unwrap();
     assert_eq!(answer.status, 200);
     answer.json()
-}
-
-fn post(emulator: &Emulator, path: &str, body: &Value) -> Answer {
-    let body = body.to_string();
-    Caller::new(emulator).request("POST", path, &body).unwrap()
-}
-
-#[test]
-fn faults_are_queued_and_met() {
-    let emulator = Emulator::builder().start().unwrap();
-    let order = json!({"route": "im_add_tag", "faults": [
-        {"kind": "code", "code": 91000},
-        {"kind": "status", "delay_ms": 1},
-    ]});
-    let answer = post(&emulator, "/emulator/faults", &order);
-    assert_eq!(
-        (answer.status, answer.json()),
-        (200, json!({"queued": 2, "standing": []}))
-    );
-    let mut caller = Caller::new(&emulator);
-    let body = tags(&[("a", &["t"])]);
-    assert_eq!(caller.code(TIMPUSH_ADD, &body), 0);
-    assert_eq!(caller.code(ADD, &body), 91000);
-    assert_eq!(caller.call(ADD, &body).unwrap().status, 502);
-    assert_eq!(caller.code(ADD, &body), 0);
-}
-
-#[test]
-fn a_wrong_order_of_faults_gets_400_and_queues_nothing() {
-    let emulator = Emulator::builder().start().unwrap();
-    let order = json!({"route": "add", "faults": [{"kind": "garbage"}, {"kind": "cut"}]});
-    let answer = post(&emulator, "/emulator/faults", &order);
-    assert_eq!(answer.status, 400);
-    let error = answer.json()["error"].as_str().unwrap().to_owned();
-    assert!(
-        error.starts_with("faults[1]: unknown kind \"cut\""),
-        "{error}"
-    );
-    assert_eq!(emulator.stats().faults_waiting, 0);
 }
 
 #[test]
@@ -76,7 +38,7 @@ fn users_are_read_with_any_name() {
 fn stats_are_the_same_as_in_process() {
     let emulator = Emulator::builder().start().unwrap();
     let mut caller = Caller::new(&emulator);
-    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+    assert_eq!(caller.code(ADD, tag_a()), 0);
     assert_eq!(caller.code(ADD, "{"), 60003);
     assert_eq!(caller.code(GET, accounts(&["a"])), 0);
     let stats = get(&emulator, "/emulator/stats");
@@ -96,7 +58,7 @@ fn what_arrived_can_be_read_back() {
     let emulator = Emulator::builder().start().unwrap();
     emulator.fault(GET, Fault::cut_before());
     let mut caller = Caller::new(&emulator);
-    let body = tags(&[("a", &["t"])]);
+    let body = tag_a();
     assert_eq!(caller.code(ADD, &body), 0);
     assert_eq!(caller.code(ADD, "not JSON"), 60003);
     caller.call(GET, accounts(&["a"])).unwrap_err();
@@ -118,24 +80,12 @@ fn what_arrived_can_be_read_back() {
 }
 
 #[test]
-fn an_order_of_faults_is_the_same_in_process() {
-    let emulator = Emulator::builder().start().unwrap();
-    let order = json!({"route": "add", "faults": [{"kind": "code", "code": 91000}]}).to_string();
-    emulator.faults_by_json(order.as_bytes()).unwrap();
-    let bad = json!({"route": "add", "faults": [{"kind": "code"}]}).to_string();
-    let error = emulator.faults_by_json(bad.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "faults[0]: code needs code");
-    let mut caller = Caller::new(&emulator);
-    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 91000);
-    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
-}
-
-#[test]
 fn a_reset_forgets_everything() {
     let emulator = Emulator::builder().start().unwrap();
     emulator.fault(GET, Fault::garbage());
-    assert_eq!(Caller::new(&emulator).code(ADD, tags(&[("a", &["t"])])), 0);
-    assert_eq!(post(&emulator, "/emulator/reset", &json!({})).status, 200);
+    assert_eq!(Caller::new(&emulator).code(ADD, tag_a()), 0);
+    let reset = Caller::new(&emulator).request("POST", "/emulator/reset", "{}");
+    assert_eq!(reset.unwrap().status, 200);
     assert!(emulator.users().is_empty());
     assert!(emulator.requests().is_empty());
     let stats = emulator.stats();
@@ -147,9 +97,8 @@ fn a_reset_forgets_everything() {
 fn a_request_held_over_a_reset_has_no_effect() {
     let emulator = Emulator::builder().start().unwrap();
     emulator.fault(ADD, Fault::delay(std::time::Duration::from_millis(300)));
-    let body = tags(&[("a", &["t"])]);
     std::thread::scope(|scope| {
-        let held = scope.spawn(|| Caller::new(&emulator).code(ADD, &body));
+        let held = scope.spawn(|| Caller::new(&emulator).code(ADD, tag_a()));
         while emulator.stats().in_flight == 0 {
             std::thread::yield_now();
         }
@@ -170,24 +119,18 @@ fn no_answer_shows_a_usersig_or_the_key() {
     let mut caller = Caller::new(&emulator);
     let usersig = usersig(&emulator);
     let query = caller::query(&emulator);
-    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+    assert_eq!(caller.code(ADD, tag_a()), 0);
+    let path = "/v4/all_member_push/im_add_tag";
     let escaped = query.replace('=', "%3D").replace('&', "%26");
-    let escaped_path = format!("/v4/all_member_push/im_add_tag%3F{escaped}");
     let mut shown = String::new();
     for target in [
-        format!(
-            "/v4/all_member_push/im_add_tag?{}",
-            query.replace("usersig", "UserSig")
-        ),
-        format!(
-            "/v4/all_member_push/im_add_tag?{}",
-            query.replace('&', "%26")
-        ),
-        format!("/v4/all_member_push/im_add_tag%3F{query}"),
-        escaped_path.clone(),
-        escaped_path.replace('%', "%25"),
-        format!("/v4/all_member_push/im_add_tag?{query}&broken=%"),
-        format!("/v4/all_member_push/im_add_tag?{query}&{query}"),
+        format!("{path}?{}", query.replace("usersig", "UserSig")),
+        format!("{path}?{}", query.replace('&', "%26")),
+        format!("{path}%3F{query}"),
+        format!("{path}%3F{escaped}"),
+        format!("{path}%3F{escaped}").replace('%', "%25"),
+        format!("{path}?{query}&broken=%"),
+        format!("{path}?{query}&{query}"),
     ] {
         let answer = caller.request("POST", &target, "{}").unwrap();
         assert_ne!(answer.code(), 0);
@@ -196,44 +139,200 @@ fn no_answer_shows_a_usersig_or_the_key() {
     for path in ["requests", "stats", "users"] {
         shown += &get(&emulator, &format!("/emulator/{path}")).to_string();
     }
-    shown += &format!(
-        "{emulator:?} {:?} {:?}",
-        emulator.requests(),
-        Emulator::builder()
-    );
+    let (requests, builder) = (emulator.requests(), Emulator::builder());
+    shown += &format!("{emulator:?} {requests:?} {builder:?}");
     assert!(shown.contains("im_add_tag"));
     assert!(!shown.contains(&usersig), "{shown}");
     assert!(!shown.contains(key), "{shown}");
 }
 
 #[test]
-fn an_unknown_admin_path_is_not_taken_for_a_success() {
+fn every_user_is_listed_once_in_pieces_or_at_once() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut number = 0;
+    for users in [0, 1, 999, 1000, 1001, 2000, 3100] {
+        for number in number..users {
+            emulator.tag(&format!("\"user\" {number}"), ["标"]);
+        }
+        number = users;
+        let mut caller = Caller::new(&emulator);
+        let request = b"GET /emulator/users HTTP/1.0\r\n\r\n";
+        std::io::Write::write_all(caller.stream(), request).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(caller.stream(), &mut answer).unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let json: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(json, json!({"users": emulator.users()}));
+        assert_eq!(emulator.users().len(), users);
+        assert_eq!(body.matches("\\\"user").count(), users);
+    }
+}
+
+const MISTAKES: &str = "
+PUT /emulator/faults 405 takes POST, GET and DELETE
+GET /emulator/faults/1 405 standing fault DELETE
+DELETE /emulator/faults/1 404 no standing fault
+DELETE /emulator/faults/one 404 no standing fault
+GET /emulator/reset 405 reset POST
+POST /emulator/stats 405 else GET
+DELETE /emulator/users/a 405 else GET
+GET /emulator/users/%ff 400 not UTF-8
+POST /emulator/faults 400 not JSON of faults
+GET /emulator 404 GET /emulator/stats
+POST /emulator 404 GET /emulator/stats
+GET /emulator/ 404 GET /emulator/stats
+POST /emulator/ 404 GET /emulator/stats
+GET /emulator/user 404 GET /emulator/stats
+GET /emulator/users/ 404 GET /emulator/stats
+GET /emulator/reset/ 404 GET /emulator/stats
+GET /emulator/%ff 404 GET /emulator/stats
+";
+
+#[test]
+fn every_mistake_is_answered_with_a_status_and_an_error_in_json() {
     let emulator = Emulator::builder().start().unwrap();
     let mut caller = Caller::new(&emulator);
-    let answer = caller.request("GET", "/emulator/user", "").unwrap();
-    assert_eq!(answer.status, 404);
-    assert!(
-        answer.json()["error"]
-            .as_str()
-            .unwrap()
-            .contains("/emulator/users")
-    );
+    for row in MISTAKES.trim().lines() {
+        let row: Vec<&str> = row.splitn(4, ' ').collect();
+        let answer = caller.request(row[0], row[1], "").unwrap();
+        assert_eq!(answer.status.to_string(), row[2], "{row:?}");
+        let text = answer.error();
+        assert!(text.contains(row[3]), "{row:?}: {text}");
+    }
+    assert!(emulator.requests().is_empty());
+    let answer = caller.request("GET", "/emulator/reset", "").unwrap();
+    assert!(answer.head.contains("allow: post\r\n"), "{}", answer.head);
 }
 
 #[test]
-fn a_long_list_of_users_comes_in_pieces_and_whole() {
+fn faults_beyond_the_limit_are_refused_in_json_and_not_queued() {
     let emulator = Emulator::builder().start().unwrap();
-    for number in 0..2500 {
-        emulator.tag(&format!("user{number:04}"), ["t"]);
+    let order = r#"{"route": "add", "faults": [{"kind": "garbage"}]}"#;
+    // One byte too many: all of it is read before it is refused, so that no reset overtakes the answer.
+    let padding = " ".repeat(2 * 1024 * 1024 + 1 - order.len());
+    let order = format!("{order}{padding}");
+    let answer = Caller::new(&emulator).request("POST", "/emulator/faults", &order);
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 413);
+    assert!(answer.error().contains("2 MiB"));
+    assert_eq!(emulator.stats().faults_waiting, 0);
+}
+
+/// A user is asked for with these headers.
+fn asked(emulator: &Emulator, headers: &str) -> Answer {
+    let request = format!("GET /emulator/users/a HTTP/1.1\r\n{headers}\r\n");
+    Caller::new(emulator).raw(request).unwrap()
+}
+
+#[test]
+fn a_host_that_is_another_name_is_refused() {
+    let emulator = Emulator::builder().name("emulator.test").start().unwrap();
+    let port = emulator.address().port().to_string();
+    let own = "localhost localhost:PORT 127.0.0.1:PORT LocalHost.:1 [::1] [::1]:PORT Emulator.Test imtag.localhost";
+    for host in own.replace("PORT", &port).split(' ') {
+        let answer = asked(&emulator, &format!("Host: {host}\r\n"));
+        assert_eq!(answer.status, 200, "{host}");
     }
+    let foreign = "rebound.example|rebound.example:PORT|localhost.rebound.example|console.tim.qq.com|10.0.0.1:PORT\
+                   |0.0.0.0:PORT|user@localhost|localhost, rebound.example||标签";
+    for host in foreign.replace("PORT", &port).split('|') {
+        let answer = asked(&emulator, &format!("Host: {host}\r\n"));
+        assert_eq!(answer.status, 403, "{host}");
+        assert!(answer.error().ends_with("and to no other Host"));
+    }
+}
+
+#[test]
+fn each_place_of_the_host_counts_and_none_may_be_left_out() {
+    let emulator = Emulator::builder().start().unwrap();
+    for (target, headers, status) in [
+        ("/emulator/users/a HTTP/1.0", "", 200),
+        (
+            "/emulator/users/a HTTP/1.1",
+            "Host: localhost\r\nHost: rebound.example\r\n",
+            403,
+        ),
+        (
+            "http://localhost/emulator/users/a HTTP/1.1",
+            "Host: localhost\r\n",
+            200,
+        ),
+        (
+            "http://rebound.example/emulator/users/a HTTP/1.1",
+            "Host: localhost\r\n",
+            403,
+        ),
+        (
+            "http://localhost/emulator/users/a HTTP/1.1",
+            "Host: rebound.example\r\n",
+            403,
+        ),
+    ] {
+        let answer = Caller::new(&emulator).raw(format!("GET {target}\r\n{headers}\r\n"));
+        assert_eq!(answer.unwrap().status, status, "{target} {headers}");
+    }
+}
+
+#[test]
+fn a_web_page_cannot_use_the_admin_api() {
+    let emulator = Emulator::builder().start().unwrap();
     let mut caller = Caller::new(&emulator);
-    let request = "GET /emulator/users HTTP/1.0\r\n\r\n";
-    std::io::Write::write_all(caller.stream(), request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    std::io::Read::read_to_string(caller.stream(), &mut answer).unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    let json: Value = serde_json::from_str(body).unwrap();
-    let listed = json["users"].as_object().unwrap();
-    assert_eq!(listed.len(), 2500);
-    assert_eq!(listed["user2499"], json!(["t"]));
+    assert_eq!(caller.code(ADD, tag_a()), 0);
+    for origin in ["https://example.com", "http://localhost:1", "null", ""] {
+        for request in [
+            "POST /emulator/reset",
+            "POST /emulator/faults",
+            "OPTIONS /emulator/faults",
+            "GET /emulator/users",
+            "GET /emulator",
+        ] {
+            let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}");
+            let answer = caller.raw(format!("{head}\r\nContent-Length: 0\r\n\r\n"));
+            let answer = answer.unwrap();
+            assert_eq!(answer.status, 403);
+            assert!(answer.error().contains("web pages"));
+        }
+    }
+    assert_eq!(emulator.user("a").len(), 1);
+    // Nor one that asks without Origin, as browsers do for a GET, or for a web socket.
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let site = "Sec-Fetch-Site";
+    for (headers, status) in [
+        (format!("{site}: none\r\n"), 200),
+        (format!("{site}: same-origin\r\n"), 200),
+        (format!("{site}: same-site\r\n"), 403),
+        (format!("{site}: cross-site\r\n"), 403),
+        (format!("{site}: Cross-Site\r\n"), 403),
+        (format!("{site}: \r\n"), 403),
+        (format!("{site}: none\r\n{site}: cross-site\r\n"), 403),
+        (upgrade.to_owned(), 200),
+        (format!("Origin: http://x\r\n{upgrade}"), 403),
+        (format!("Host: rebound.example\r\n{upgrade}"), 403),
+    ] {
+        let answer = asked(&emulator, &format!("Host: localhost\r\n{headers}"));
+        assert_eq!(answer.status, status, "{headers}");
+        if headers.contains("cross-site") {
+            let text = "the admin API does not answer the pages of other sites";
+            assert_eq!(answer.error(), text);
+        }
+    }
+}
+
+#[test]
+fn the_calls_of_the_service_are_answered_by_any_name() {
+    let emulator = Emulator::builder().start().unwrap();
+    let target = format!("/v4/timpush/add_tag?{}", caller::query(&emulator));
+    let body = tag_a().to_string();
+    let length = body.len();
+    for host in [
+        "Host: rebound.example\r\n",
+        "Host: console.tim.qq.com\r\n",
+        "",
+    ] {
+        let head = format!("POST {target} HTTP/1.1\r\n{host}Origin: http://x");
+        let request = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let answer = Caller::new(&emulator).raw(request);
+        assert_eq!(answer.unwrap().code(), 0, "{host}");
+    }
 }

@@ -156,19 +156,6 @@ fn a_second_emulator_on_the_same_data_is_refused_until_the_first_has_stopped() {
     assert_eq!(second.users(), first.users());
 }
 
-#[test]
-fn a_place_that_is_none_is_refused_and_left_as_it_is() {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("notes");
-    fs::write(&file, "mine").unwrap();
-    let error = refused(builder(&folder));
-    assert!(matches!(error, DataError::Foreign { .. }), "{error}");
-    let error = refused(Emulator::builder().data(&file));
-    assert!(matches!(error, DataError::NoFolder { .. }), "{error}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-}
-
 /// All files of the store.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use caller::{ADD, Caller, GET, accounts, socket, tags};
+use caller::{ADD, Caller, GET, accounts, socket, tag_a};
 use imtag_emulator::{Emulator, Fault, StartError};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -35,7 +35,7 @@ fn a_stop_does_not_wait_for_a_request_that_is_held() {
     emulator.fault(GET, Fault::drip(LONG));
     let started = Instant::now();
     std::thread::scope(|scope| {
-        let held = scope.spawn(|| Caller::new(&emulator).call(ADD, tags(&[("a", &["t"])])));
+        let held = scope.spawn(|| Caller::new(&emulator).call(ADD, tag_a()));
         let dripped = scope.spawn(|| Caller::new(&emulator).call(GET, accounts(&["a"])));
         while emulator.stats().arrivals() < 2 {
             std::thread::yield_now();
@@ -53,7 +53,7 @@ fn a_stop_does_not_wait_for_a_request_that_is_held() {
 #[test]
 fn what_was_stopped_can_be_read_and_stopped_again() {
     let emulator = Emulator::builder().start().unwrap();
-    assert_eq!(Caller::new(&emulator).code(ADD, tags(&[("a", &["t"])])), 0);
+    assert_eq!(Caller::new(&emulator).code(ADD, tag_a()), 0);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| emulator.wait());
         emulator.stop();
@@ -79,7 +79,7 @@ fn a_disconnect_closes_what_is_open_and_takes_new_connections() {
 fn two_emulators_know_nothing_of_each_other() {
     let one = Emulator::builder().start().unwrap();
     let other = Emulator::builder().start().unwrap();
-    assert_eq!(Caller::new(&one).code(ADD, tags(&[("a", &["t"])])), 0);
+    assert_eq!(Caller::new(&one).code(ADD, tag_a()), 0);
     assert!(other.users().is_empty());
     assert_eq!(other.stats().connections, 0);
     // Each has a key of its own.
@@ -109,18 +109,27 @@ fn plain_http_is_for_loopback_only() {
 fn what_cannot_be_started_is_refused_with_a_reason() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let error = Emulator::builder().address(&address).start().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("cannot listen on {address}: use another port, or 0 for a free one")
-    );
-    assert!(error.source().is_some());
-
-    let error = Emulator::builder().address("nowhere").start().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "\"nowhere\" is no address to listen on: give one such as 127.0.0.1:8443"
-    );
-    let error = Emulator::builder().identifier("").start().unwrap_err();
-    assert!(matches!(error, StartError::Identifier(_)));
+    let builder = Emulator::builder;
+    for (builder, expected) in [
+        (
+            builder().address(&address),
+            &*format!("cannot listen on {address}: use another port, or 0 for a free one"),
+        ),
+        (
+            builder().address("nowhere"),
+            "\"nowhere\" is no address to listen on: give one such as 127.0.0.1:8443",
+        ),
+        (
+            builder().identifier(""),
+            "the emulator's identifier cannot be used",
+        ),
+    ] {
+        let error = builder.start().unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(error.source().is_some());
+    }
+    let error = builder().name("https://emulator:8443").start().unwrap_err();
+    assert!(matches!(error, StartError::Name(_)));
+    let expected = "\"https://emulator:8443\" is no name of a host: give the host alone";
+    assert!(error.to_string().starts_with(expected), "{error}");
 }

@@ -1,13 +1,14 @@
-//! The eight routes over a real socket: what they do, and what each mistake is answered.
+//! The eight routes over a real socket: what they do, what each mistake is answered, the quota, and many callers at once.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod caller;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 
-use caller::{ADD, Caller, GET, TIMPUSH_ADD, accounts, query, tags, usersig};
-use imtag_emulator::{Emulator, Generation, Operation, Route};
+use caller::{ADD, Caller, GET, TIMPUSH_ADD, accounts, query, tag_a, tags, usersig};
+use imtag_emulator::{Emulator, Generation, Operation, Route, Window};
 use serde_json::json;
 
 fn set(tags: &[&str]) -> BTreeSet<String> {
@@ -58,7 +59,7 @@ fn one_connection_carries_many_calls() {
     let emulator = Emulator::builder().calls_per_second(1000).start().unwrap();
     let mut caller = Caller::new(&emulator);
     for _ in 0..200 {
-        assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
+        assert_eq!(caller.code(ADD, tag_a()), 0);
     }
     assert_eq!(emulator.stats().connections, 1);
     assert_eq!(emulator.stats().arrivals(), 200);
@@ -67,98 +68,50 @@ fn one_connection_carries_many_calls() {
 #[test]
 fn each_mistake_in_the_url_gets_its_code() {
     let emulator = Emulator::builder().start().unwrap();
-    let mut caller = Caller::new(&emulator);
-    let good = query(&emulator);
-    let path = Route::from(ADD).path();
-    let sig = usersig(&emulator);
-    for (query, expected) in [
-        (good.clone(), 0),
-        (good.replace("sdkappid=", "SDKAppID="), 60012),
-        (good.replace("1400000000", "14e8"), 60006),
-        (good.replace("1400000000", "1400000001"), 70020),
-        (
-            good.replace("identifier=administrator", "identifier="),
-            60025,
-        ),
-        (
-            good.replace("identifier=administrator", "identifier=other"),
-            70013,
-        ),
-        (good.replace(&sig, "abc"), 70003),
-        (good.replace("4294967295", "4294967296"), 0),
-        (good.replace("=json", "=xml"), 60025),
-        (good.clone() + "&other=%f", 60002),
-        (String::new(), 60012),
+    let ask = |emulator: &Emulator, from: &str, to: &str| {
+        let query = query(emulator).replacen(from, to, 1);
+        let target = format!("{}?{query}", Route::from(ADD).path());
+        let body = tag_a().to_string();
+        let answer = Caller::new(emulator).request("POST", &target, &body);
+        answer.unwrap()
+    };
+    for (from, to, expected) in [
+        ("", "", 0),
+        ("sdkappid=", "SDKAppID=", 60012),
+        ("1400000000", "14e8", 60006),
+        ("1400000000", "1400000001", 70020),
+        ("identifier=administrator", "identifier=", 60025),
+        ("identifier=administrator", "identifier=other", 70013),
+        (&*usersig(&emulator), "abc", 70003),
+        ("=json", "=xml", 60025),
+        ("=json", "=json&other=%f", 60002),
+        ("4294967295", "4294967296", 0),
     ] {
-        let target = format!("{path}?{query}");
-        let body = tags(&[("a", &["t"])]).to_string();
-        let answer = caller.request("POST", &target, &body).unwrap();
+        let answer = ask(&emulator, from, to);
         assert_eq!(answer.code(), expected, "{}", answer.json());
     }
-}
-
-#[test]
-fn a_path_or_method_that_no_route_has_gets_60009() {
-    let emulator = Emulator::builder().start().unwrap();
-    let mut caller = Caller::new(&emulator);
-    let query = query(&emulator);
-    for (method, path) in [
-        ("POST", "/v4/all_member_push/im_push"),
-        ("POST", "/v4/all_member_push/im_add_tag/"),
-        ("POST", "/all_member_push/im_add_tag"),
-        ("POST", "/"),
-        ("GET", "/v4/all_member_push/im_add_tag"),
-        ("PUT", "/v4/timpush/add_tag"),
-    ] {
-        let answer = caller.request(method, &format!("{path}?{query}"), "{}");
-        assert_eq!(answer.unwrap().code(), 60009, "{method} {path}");
-    }
-    assert_eq!(emulator.stats().elsewhere, 6);
-    assert_eq!(emulator.stats().arrivals(), 0);
-}
-
-#[test]
-fn a_random_that_is_no_number_is_refused_when_told_so() {
-    let builder = Emulator::builder().strict_random(true);
-    let emulator = builder.start().unwrap();
-    let mut caller = Caller::new(&emulator);
-    assert_eq!(caller.code(ADD, tags(&[("a", &["t"])])), 0);
-    let path = Route::from(ADD).path();
-    let query = query(&emulator).replace("4294967295", "4294967296");
-    let answer = caller.request("POST", &format!("{path}?{query}"), "{}");
-    let json = answer.unwrap().json();
-    assert_eq!(json["ErrorCode"], 60025);
+    let strict = Emulator::builder().strict_random(true).start().unwrap();
+    assert_eq!(ask(&strict, "", "").code(), 0);
+    let answer = ask(&strict, "4294967295", "4294967296");
+    assert_eq!(answer.code(), 60025);
     let text = "random is not a whole number from 0 to 4294967295";
-    assert_eq!(json["ErrorInfo"], text);
+    assert_eq!(answer.json()["ErrorInfo"], text);
 }
 
 #[test]
 fn a_failed_user_is_named_on_timpush_and_fails_all_on_the_older_routes() {
-    let emulator = Emulator::builder()
-        .unknown_accounts(["stranger"])
-        .start()
-        .unwrap();
-    let mut caller = Caller::new(&emulator);
-    let body = tags(&[("known", &["t"]), ("stranger", &["t"])]);
-    assert_eq!(caller.code(ADD, &body), 70107);
+    let builder = Emulator::builder().unknown_accounts(["stranger"]);
+    let emulator = builder.clone().start().unwrap();
+    let body = tags(&[("stranger", &["t"]), ("known", &["t"])]);
+    assert_eq!(Caller::new(&emulator).code(ADD, &body), 70107);
     assert!(emulator.users().is_empty());
-
-    let answer = caller.call(TIMPUSH_ADD, &body).unwrap();
+    let answer = Caller::new(&emulator).call(TIMPUSH_ADD, &body).unwrap();
     assert_eq!(answer.code(), 0);
     assert_eq!(answer.failed(), [("stranger".to_owned(), 70107)]);
     assert_eq!(emulator.user("known"), set(&["t"]));
-}
 
-#[test]
-fn a_fail_changes_some_users_when_told_so() {
-    let emulator = Emulator::builder()
-        .unknown_accounts(["stranger"])
-        .fail_changes_some(true)
-        .start()
-        .unwrap();
-    let mut caller = Caller::new(&emulator);
-    let body = tags(&[("stranger", &["t"]), ("known", &["t"])]);
-    assert_eq!(caller.code(ADD, &body), 70107);
+    let emulator = builder.fail_changes_some(true).start().unwrap();
+    assert_eq!(Caller::new(&emulator).code(ADD, &body), 70107);
     assert_eq!(emulator.user("known"), set(&["t"]));
 }
 
@@ -181,4 +134,81 @@ fn the_limits_can_be_others() {
     assert_eq!(caller.code(GET, accounts(&["a", "b"])), 90018);
     assert_eq!(caller.code(ADD, tags(&[("a", &["abc"])])), 90020);
     assert_eq!(caller.code(ADD, tags(&[("a", &["ab"])])), 0);
+}
+
+/// So few that a burst is over it on the slowest machine. That the count is exact is tested in virtual time.
+const QUOTA: u32 = 5;
+
+fn burst(emulator: &Emulator) -> BTreeMap<i64, usize> {
+    let mut caller = Caller::new(emulator);
+    let mut codes = BTreeMap::new();
+    for _ in 0..40 {
+        let code = caller.code(ADD, tag_a());
+        *codes.entry(code).or_default() += 1;
+    }
+    codes
+}
+
+#[test]
+fn calls_over_the_quota_get_60007_and_change_nothing() {
+    for window in [Window::Sliding, Window::Calendar] {
+        let builder = Emulator::builder().calls_per_second(QUOTA).window(window);
+        let emulator = builder.start().unwrap();
+        let codes = burst(&emulator);
+        assert_eq!(codes.values().sum::<usize>(), 40);
+        assert!(codes[&0] >= QUOTA as usize, "{codes:?}");
+        assert!(codes[&60007] > 0, "{codes:?}");
+        assert_eq!(codes.len(), 2);
+        let busiest = emulator.stats().route(ADD);
+        assert!(busiest.busiest_sliding_second > QUOTA as usize);
+        assert_eq!(emulator.stats().code(60007), codes[&60007] as u64);
+        assert_eq!(busiest.over_quota, codes[&60007] as u64);
+        assert_eq!(emulator.stats().users_changed, codes[&0] as u64);
+        assert_eq!(emulator.stats().users_with_tags, 1);
+    }
+}
+
+#[test]
+fn each_route_has_a_quota_of_its_own() {
+    let emulator = Emulator::builder().calls_per_second(1).start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    let body = tag_a();
+    assert_eq!(caller.code(ADD, &body), 0);
+    assert_eq!(caller.code(TIMPUSH_ADD, &body), 0);
+    assert_eq!(caller.code(GET, accounts(&["a"])), 0);
+}
+
+#[test]
+fn nothing_is_lost_among_many_callers() {
+    let emulator = Emulator::builder()
+        .calls_per_second(100_000)
+        .start()
+        .unwrap();
+    let (callers, calls) = (16, 50);
+    thread::scope(|scope| {
+        for number in 0..callers {
+            let emulator = &emulator;
+            scope.spawn(move || {
+                let mut caller = Caller::new(emulator);
+                for call in 0..calls {
+                    let (own, tag) = (format!("user{number}"), format!("t{number}-{call}"));
+                    let shared = format!("shared{call}");
+                    let body = tags(&[(&own, &[&tag]), (&shared, &[&tag])]);
+                    assert_eq!(caller.code(ADD, body), 0);
+                }
+            });
+        }
+    });
+    let users = emulator.users();
+    assert_eq!(users.len(), callers + calls);
+    for number in 0..callers {
+        assert_eq!(users[&format!("user{number}")].len(), calls);
+    }
+    for call in 0..calls {
+        assert_eq!(users[&format!("shared{call}")].len(), callers);
+    }
+    let stats = emulator.stats();
+    assert_eq!(stats.arrivals(), (callers * calls) as u64);
+    assert_eq!(stats.connections, callers as u64);
+    assert_eq!(stats.in_flight, 0);
 }

@@ -1,6 +1,6 @@
 //! A caller for tests: HTTP written by hand over one socket, so that nothing stands between a test and the wire.
 
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it, and all of it is test code
 
 pub(crate) mod secure;
 
@@ -31,6 +31,15 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {:?}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// What the admin API says is wrong.
+    pub(crate) fn error(&self) -> String {
+        let json_type = "content-type: application/json\r\n";
+        assert!(self.head.contains(json_type), "{}", self.head);
+        let json = self.json();
+        assert_eq!(json.as_object().unwrap().len(), 1, "{json}");
+        json["error"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn code(&self) -> i64 {
@@ -139,6 +148,12 @@ impl<S: Read + Write> Caller<S> {
         Ok(Answer { status, head, body })
     }
 
+    /// Sends this as it is, and receives an answer.
+    pub(crate) fn raw(&mut self, request: impl AsRef<[u8]>) -> io::Result<Answer> {
+        self.stream().write_all(request.as_ref())?;
+        self.receive()
+    }
+
     pub(crate) fn stream(&mut self) -> &mut S {
         self.stream.get_mut()
     }
@@ -152,6 +167,11 @@ pub(crate) const TIMPUSH_ADD: (Operation, Generation) = (Operation::Add, Generat
 pub(crate) fn tags(users: &[(&str, &[&str])]) -> Value {
     let user = |(account, tags): &(&str, &[&str])| json!({"To_Account": account, "Tags": tags});
     json!({"UserTags": users.iter().map(user).collect::<Vec<_>>()})
+}
+
+/// The body that adds the tag `t` to `a`, or removes it.
+pub(crate) fn tag_a() -> Value {
+    tags(&[("a", &["t"])])
 }
 
 /// The body that reads or clears.

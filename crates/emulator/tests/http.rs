@@ -1,0 +1,400 @@
+//! What may come over HTTP: forms that other clients use and no recorded SDK does (`recorded.rs` has those), and input of
+//! any kind, of which the emulator closes what it cannot read, and goes on serving everyone else.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod caller;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use caller::{ADD, Caller, GET, PATIENCE, accounts, query, socket, tag_a, usersig};
+use imtag_emulator::Emulator;
+
+const BODY: &str = r#"{"UserTags":[{"To_Account":"u","Tags":["a","标签"]}]}"#;
+
+/// Who sends so, and the head. QUERY is a query whose UserSig is SIG, or ESCAPED, where all of it is in escapes; LENGTH the
+/// body's length.
+const ADDS: [(&str, &str); 6] = [
+    (
+        "Java's HttpClient: an upgrade to HTTP/2 is offered",
+        "POST /v4/timpush/add_tag?QUERY&usersig=SIG&random=17&contenttype=json HTTP/1.1
+Connection: Upgrade, HTTP2-Settings
+Content-Length: LENGTH
+Host: 127.0.0.1
+HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAABgAGAAA
+Upgrade: h2c
+User-Agent: Java-http-client/17.0.15",
+    ),
+    (
+        "older PHP's streams: HTTP/1.0, no type",
+        "POST /v4/all_member_push/im_add_tag?usersig=ESCAPED&QUERY&contenttype=json&random=123456789012345678901 HTTP/1.0
+Host: console.tim.qq.com
+Connection: close
+Content-Length: LENGTH",
+    ),
+    (
+        "names of headers in any case, a parameter of its own, all of the UserSig in escapes",
+        "POST /v4/timpush/add_tag?contenttype=json&QUERY&usersig=ESCAPED&random=0&apn=0 HTTP/1.1
+host: console.tim.qq.com
+user-agent: GuzzleHttp/7
+CONTENT-TYPE: application/json
+content-length: LENGTH",
+    ),
+    (
+        "by a proxy of HTTP: the whole URL",
+        "POST http://console.tim.qq.com/v4/all_member_push/im_add_tag?QUERY&usersig=SIG&random=1&contenttype=json HTTP/1.1
+Host: console.tim.qq.com
+Proxy-Connection: Keep-Alive
+Content-Length: LENGTH",
+    ),
+    (
+        "an identity that is said to be an encoding",
+        "POST /v4/timpush/add_tag?QUERY&usersig=SIG&random=1&contenttype=json HTTP/1.1
+Host: x
+Content-Encoding: Identity
+Content-Length: LENGTH",
+    ),
+    (
+        "curl -0, kept alive, without a Host",
+        "POST /v4/timpush/add_tag?QUERY&usersig=SIG&random=1&contenttype=json HTTP/1.0
+User-Agent: curl/7.88.1
+Accept: */*
+Connection: keep-alive
+Content-Length: LENGTH",
+    ),
+];
+
+/// The head of a request, as it goes over the wire.
+fn head(head: &str, emulator: &Emulator, length: usize) -> String {
+    let sig = usersig(emulator);
+    let escaped = sig
+        .replace('*', "%2A")
+        .replace('-', "%2D")
+        .replace('_', "%5F");
+    let query = "sdkappid=1400000000&identifier=administrator";
+    let head = head.replace("QUERY", query).replace("\n", "\r\n");
+    let head = head.replace("LENGTH", &length.to_string());
+    head.replace("SIG", &sig).replace("ESCAPED", &escaped) + "\r\n\r\n"
+}
+
+#[test]
+fn any_form_of_http_is_taken() {
+    for (sender, template) in ADDS {
+        let emulator = Emulator::builder().start().unwrap();
+        let request = head(template, &emulator, BODY.len()) + BODY;
+        let answer = Caller::new(&emulator).raw(request).unwrap();
+        assert_eq!(answer.code(), 0, "{sender}: {}", answer.json());
+        let tags: Vec<String> = emulator.user("u").into_iter().collect();
+        assert_eq!(tags, ["a", "标签"], "{sender}");
+        assert!(answer.head.contains("content-type: application/json\r\n"));
+        assert!(!answer.head.contains("content-encoding"), "{sender}");
+    }
+}
+
+#[test]
+fn a_connection_is_kept_or_closed_as_the_caller_says() {
+    for (version, connection, kept) in [
+        ("1.1", "", true),
+        ("1.1", "Connection: keep-alive\r\n", true),
+        ("1.1", "Connection: close\r\n", false),
+        ("1.0", "", false),
+        ("1.0", "Connection: Keep-Alive\r\n", true),
+        ("1.0", "Connection: close\r\n", false),
+    ] {
+        let emulator = Emulator::builder().start().unwrap();
+        let mut caller = Caller::new(&emulator);
+        let request = format!(
+            "POST /v4/timpush/add_tag HTTP/{version}\r\nHost: x\r\n{connection}Content-Length: 2\r\n\r\n{{}}"
+        );
+        assert_eq!(caller.raw(request).unwrap().code(), 60012);
+        // On a connection that is closed either the sending fails or the receiving.
+        let again = caller.request("POST", "/v4/timpush/add_tag", "{}");
+        assert_eq!(again.is_ok(), kept, "{version} {connection}");
+    }
+}
+
+#[test]
+fn a_caller_that_expects_to_be_told_to_go_on_is_told_so() {
+    let emulator = Emulator::builder().start().unwrap();
+    let template = "POST /v4/timpush/add_tag?QUERY&usersig=SIG&random=1&contenttype=json HTTP/1.1
+Host: x
+Expect: 100-continue
+Content-Length: LENGTH";
+    let mut caller = Caller::new(&emulator);
+    let head = head(template, &emulator, BODY.len());
+    assert_eq!(caller.raw(head).unwrap().status, 100);
+    assert_eq!(caller.raw(BODY).unwrap().code(), 0);
+    assert!(emulator.settle(PATIENCE));
+    assert_eq!(emulator.user("u").len(), 2);
+}
+
+#[test]
+fn a_compressed_body_is_refused_in_a_sentence() {
+    let emulator = Emulator::builder().start().unwrap();
+    let target = "/v4/timpush/add_tag?QUERY&usersig=SIG&random=1&contenttype=json";
+    let gzip: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\xae\x05\0\x43\xbf\xa6\xa3\x02\0\0\0";
+    for (header, body) in [
+        ("Content-Encoding: gzip\n", gzip),
+        ("", gzip),
+        ("Content-Encoding: deflate\n", b"{}"),
+        ("Content-Encoding: identity\nContent-Encoding: br\n", b"{}"),
+    ] {
+        let template = format!("POST {target} HTTP/1.1\nHost: x\n{header}Content-Length: LENGTH");
+        let head = head(&template, &emulator, body.len());
+        let request = [head.as_bytes(), body].concat();
+        let answer = Caller::new(&emulator).raw(request).unwrap();
+        assert_eq!(answer.code(), 60003, "{header}");
+        let text = "the body is compressed, which the service's pages do not allow: send plain JSON, without \
+                    Content-Encoding";
+        assert_eq!(answer.json()["ErrorInfo"], text);
+    }
+}
+
+#[test]
+fn what_is_on_no_route_gets_60009_and_is_told_what_there_is() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    for (method, path, query) in [
+        ("POST", "/", ""),
+        ("OPTIONS", "*", ""),
+        ("POST", "/v4/openim/sendmsg", "?random=1"),
+        ("POST", "/v4/timpush/add_tag/", "?usersig=hush"),
+    ] {
+        let answer = caller.request(method, &format!("{path}{query}"), "");
+        let answer = answer.unwrap();
+        assert_eq!(answer.code(), 60009, "{method} {path}");
+        let json = answer.json();
+        let text = json["ErrorInfo"].as_str().unwrap();
+        let only = format!("the emulator has no {path}, only the calls of user tags: ");
+        let near = format!("there is no {path}: the path is /v4/timpush/add_tag, to the letter");
+        assert!(text.starts_with(&only) || text == near, "{text}");
+    }
+    let by_proxy = "http://localhost/v4/timpush/ADD_TAG";
+    let answer = caller.request("POST", by_proxy, "").unwrap();
+    let text = "there is no /v4/timpush/ADD_TAG: the path is /v4/timpush/add_tag, to the letter";
+    assert_eq!(answer.json()["ErrorInfo"], text);
+    for method in ["GET", "OPTIONS", "PUT"] {
+        let answer = caller.request(method, "/v4/timpush/add_tag", "").unwrap();
+        assert_eq!(answer.code(), 60009, "{method}");
+        let text = format!("/v4/timpush/add_tag takes POST, and not {method}");
+        assert_eq!(answer.json()["ErrorInfo"], text);
+    }
+    let stats = emulator.stats();
+    assert_eq!((stats.elsewhere, stats.arrivals()), (8, 0));
+}
+
+#[test]
+fn a_head_request_is_answered_without_a_body() {
+    let emulator = Emulator::builder().start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    let request = "HEAD /v4/timpush/add_tag HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    caller.stream().write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(caller.stream(), &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn another_call_of_an_sdk_can_be_scripted() {
+    let emulator = Emulator::builder().start().unwrap();
+    let order = r#"{"path": "/v4/openim/sendmsg", "faults": [
+        {"kind": "answer", "body": "{\"ActionStatus\":\"OK\",\"ErrorCode\":0,\"MsgKey\":\"1\"}"},
+        {"kind": "status"}, {"kind": "code", "code": 20003}, {"kind": "answer", "body": "{}", "probability": 1}]}"#;
+    let mut caller = Caller::new(&emulator);
+    let put = caller.request("POST", "/emulator/faults", order).unwrap();
+    assert_eq!(put.json().to_string(), r#"{"queued":3,"standing":[1]}"#);
+    let mut send = |method: &str, path: &str| caller.request(method, path, "{}").unwrap();
+    let target = "/v4/openim/sendmsg?sdkappid=1&usersig=x";
+    assert_eq!(send("POST", target).json()["MsgKey"], "1");
+    assert_eq!(send("GET", target).status, 502);
+    assert_eq!(send("POST", target).code(), 20003);
+    assert_eq!(send("POST", target).body, b"{}");
+    // Only that path, to the letter.
+    assert_eq!(send("POST", "/v4/openim/sendmsg/").code(), 60009);
+    let listed = send("GET", "/emulator/faults").json()["standing"][0].clone();
+    assert_eq!(listed["path"], "/v4/openim/sendmsg");
+    assert!(listed["route"].is_null() && listed["met"] == 1);
+    let requests = emulator.requests();
+    let kinds: Vec<_> = requests.iter().map(|it| it.fault.unwrap_or("")).collect();
+    assert_eq!(kinds, ["answer", "status", "code", "answer", ""]);
+}
+
+const TARGET: &str = "/v4/all_member_push/im_add_tag";
+
+fn serves(emulator: &Emulator) {
+    assert_eq!(Caller::new(emulator).code(GET, accounts(&["a"])), 0);
+}
+
+/// Everything that comes back until the emulator closes; what it resets counts as closed.
+fn rest(mut stream: TcpStream) -> String {
+    let mut all = Vec::new();
+    let mut chunk = [0; 1024];
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => all.extend_from_slice(&chunk[..read]),
+            Err(error) => {
+                let timed_out = error.kind() == std::io::ErrorKind::WouldBlock;
+                assert!(!timed_out, "the connection was not closed");
+                break;
+            }
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[test]
+fn bytes_that_are_not_http_close_their_connection_alone() {
+    let emulator = Emulator::builder().start().unwrap();
+    let noise: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let inputs: [&[u8]; 8] = [
+        b"\0\0\0\0",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"hello\r\n\r\n",
+        b"POST\r\n\r\n",
+        b"POST / HTTP/9.9\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        &noise,
+    ];
+    for input in inputs {
+        let mut stream = socket(&emulator);
+        // It may be closed before all is sent.
+        let _ = stream.write_all(input);
+        let _ = stream.shutdown(Shutdown::Write);
+        let answer = rest(stream);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+            "{answer}"
+        );
+        serves(&emulator);
+    }
+}
+
+#[test]
+fn a_head_that_never_ends_is_refused() {
+    let emulator = Emulator::builder().start().unwrap();
+    for start in ["GET /", "GET / HTTP/1.1\r\nX: "] {
+        let mut stream = socket(&emulator);
+        stream.write_all(start.as_bytes()).unwrap();
+        // It is closed before all is sent.
+        let _ = stream.write_all("x".repeat(1024 * 1024).as_bytes());
+        let answer = rest(stream);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{answer}"
+        );
+    }
+    let many = "A: b\r\n".repeat(1000);
+    let mut stream = socket(&emulator);
+    let request = format!("GET / HTTP/1.1\r\n{many}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    assert!(rest(stream).starts_with("HTTP/1.1 431"));
+    serves(&emulator);
+}
+
+#[test]
+fn half_a_request_changes_nothing_and_is_not_counted() {
+    let emulator = Emulator::builder().start().unwrap();
+    let query = query(&emulator);
+    let body = tag_a().to_string();
+    let (half, announced) = (&body[..10], body.len());
+    for head in [
+        format!("POST {TARGET}?{query} HTTP/1.1\r\nHost: x\r\nContent-Le"),
+        format!("POST {TARGET}?{query} HTTP/1.1\r\nContent-Length: {announced}\r\n\r\n{half}"),
+        format!(
+            "POST {TARGET}?{query} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n{half}"
+        ),
+    ] {
+        let mut stream = socket(&emulator);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let answer = rest(stream);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+            "{answer}"
+        );
+    }
+    assert_eq!(emulator.stats().arrivals(), 0);
+    assert!(emulator.users().is_empty());
+    serves(&emulator);
+}
+
+#[test]
+fn who_is_too_slow_is_closed_in_each_phase() {
+    let timeout = Duration::from_millis(100);
+    for tls in [false, true] {
+        let builder = Emulator::builder().tls(tls).read_timeout(timeout);
+        let emulator = builder.start().unwrap();
+        let body = format!("POST {TARGET} HTTP/1.1\r\nContent-Length: 10\r\n\r\n{{");
+        for start in ["", "PO", "POST / HTTP/1.1\r\nHost", &body] {
+            let mut stream = socket(&emulator);
+            stream.write_all(start.as_bytes()).unwrap();
+            let answer = rest(stream);
+            assert!(!answer.contains("ActionStatus"), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_is_closed_in_the_end() {
+    let builder = Emulator::builder().read_timeout(Duration::from_secs(1));
+    let emulator = builder.start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    assert_eq!(caller.code(GET, accounts(&["a"])), 0);
+    assert_eq!(caller.stream().read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn many_slow_connections_keep_no_one_else_out() {
+    let emulator = Emulator::builder().start().unwrap();
+    let slow: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = socket(&emulator);
+            stream.write_all(b"POST / HTTP/1.1\r\nHost: ").unwrap();
+            stream
+        })
+        .collect();
+    serves(&emulator);
+    drop(slow);
+}
+
+#[test]
+fn a_body_in_chunks_and_a_request_that_comes_byte_by_byte_are_read_whole() {
+    let emulator = Emulator::builder().start().unwrap();
+    let query = query(&emulator);
+    let body = tag_a().to_string();
+    let head = format!("POST {TARGET}?{query} HTTP/1.1\r\nConnection: close\r\n");
+    let chunks: String = body.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
+    let length = body.len();
+    for request in [
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"),
+        format!("{head}Content-Length: {length}\r\n\r\n{body}"),
+    ] {
+        emulator.reset();
+        let mut stream = socket(&emulator);
+        for byte in request.bytes() {
+            stream.write_all(&[byte]).unwrap();
+        }
+        assert!(rest(stream).contains("\"ErrorCode\":0"));
+        assert_eq!(emulator.user("a").len(), 1);
+    }
+}
+
+#[test]
+fn requests_sent_in_a_row_are_answered_in_order() {
+    let emulator = Emulator::builder().start().unwrap();
+    let query = query(&emulator);
+    let mut caller = Caller::new(&emulator);
+    let target = format!("{TARGET}?{query}");
+    let bodies = [&*tag_a().to_string(), "{", "{}"];
+    for body in bodies {
+        caller.send("POST", &target, body).unwrap();
+    }
+    let codes = bodies.map(|_| caller.receive().unwrap().code());
+    assert_eq!(codes, [0, 60003, 90001]);
+    assert_eq!(caller.code(ADD, "{}"), 90001);
+}
