@@ -36,8 +36,8 @@ pub(crate) use state::disk::is_of_the_path;
 pub(crate) use state::files::Files;
 
 use bad_rows::BadRows;
-use group::{CollectedRows, Collector, GroupError};
-use input::{FileError, FileProblem, Fingerprint, Input, JoinedTags, Rows};
+use group::{CollectedRows, GroupError};
+use input::{FileError, FileProblem, Fingerprint, Input, JoinedTags, for_each_row};
 use leftover::Leftover;
 use report::dry_run::{self, DryRun};
 use report::progress::Progress;
@@ -103,23 +103,23 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, Comman
     let shown = Progress::of_reading(input.bytes);
     let mut bad_rows = BadRows::new(&room.folder);
     let mut rows = 0;
-    let mut collector = Collector::new(room.memory, room.folder);
-    let read = Rows::new(input, rules)?.for_each(|row| {
+    let mut collected = CollectedRows::new(room.memory, room.folder, rules.limits);
+    let joined_tags = for_each_row(input, &rules, |row| {
         rows += 1;
         if rows % SHOWN_EVERY == 0 {
             shown.read(rows, digesting.bytes());
         }
         let kept = match row {
-            Ok(change) => collector.add(&change),
-            Err(row) => bad_rows.add(&row),
+            Ok(row) => collected.add(&row),
+            Err(row) => bad_rows.add(row),
         };
         kept.map_err(|error| CommandError::from(GroupError::from(error)))
     })?;
     shown.grouping();
-    if let Some(joined) = &read.joined_tags {
+    if let Some(joined) = &joined_tags {
         note(format_args!("warning: {joined}"));
     }
-    let mut collected = collector.finish(rules.limits).map_err(GroupError::from)?;
+    collected.finish().map_err(GroupError::from)?;
     let totals = Totals::count_users(&mut collected, &rules)?;
     if totals.too_many_tags_of_the_app {
         let most = rules.limits.tags_per_app;
@@ -132,9 +132,9 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, Comman
     }
     Ok(Read {
         file,
-        rows: read.rows,
+        rows,
         bad_rows,
-        joined_tags: read.joined_tags,
+        joined_tags,
         collected,
         totals,
         rules,
@@ -145,7 +145,7 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, Comman
 /// Writes the bad rows into `list`, if one is asked for.
 fn left_out(mut bad_rows: BadRows, list: Option<&Path>) -> Result<LeftOut, StateFileError> {
     let list = match list {
-        Some(list) => bad_rows::list::write(list, &mut bad_rows)?.then(|| list.to_owned()),
+        Some(list) => bad_rows.write_list(list)?.then(|| list.to_owned()),
         None => None,
     };
     let kinds = bad_rows.into_kinds();

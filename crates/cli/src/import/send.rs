@@ -25,7 +25,7 @@ use super::report::totals::has_too_many_tags;
 use super::state::disk::DiskError;
 use super::state::journal::Counters;
 use super::state::tracker::{Tracker, changes_of};
-use crate::import::input::change::Op;
+use crate::import::input::Op;
 use crate::interrupt::Interrupt;
 use crate::output::Reason;
 use crate::output::note;

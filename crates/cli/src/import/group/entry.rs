@@ -12,7 +12,7 @@ use std::io;
 
 use super::interner::Interner;
 use super::varint;
-use crate::import::input::change::{Change, Op};
+use crate::import::input::{Op, Row};
 
 /// How many tags get a number. Further tags stand in each row, so that no file can fill the memory with tags.
 /// Fewer in tests.
@@ -36,12 +36,11 @@ pub(crate) enum EntryTag<'e> {
 
 /// Writes a row to the end of `out`. Tags get numbers of `names`.
 #[inline]
-pub(crate) fn write(change: &Change<'_>, tag_names: &mut Interner, out: &mut Vec<u8>) {
-    varint::put(change.account.len() as u64, out);
-    out.extend_from_slice(change.account.as_bytes());
-    varint::put((change.tags.count() << 2 | change.op as usize) as u64, out);
-    change
-        .tags
+pub(crate) fn write(row: &Row<'_>, tag_names: &mut Interner, out: &mut Vec<u8>) {
+    varint::put(row.account.len() as u64, out);
+    out.extend_from_slice(row.account.as_bytes());
+    varint::put((row.tags.count() << 2 | row.op as usize) as u64, out);
+    row.tags
         .for_each(|tag| match tag_names.number(tag, NUMBERED_TAGS) {
             Some(known) => varint::put(u64::from(known) + 1, out),
             None => {
@@ -118,7 +117,7 @@ pub(crate) fn changed() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::input::change::Tags;
+    use crate::import::input::row::Tags;
 
     #[test]
     fn a_row_comes_back_as_it_went() {
@@ -128,12 +127,12 @@ mod tests {
         for (account, op, tags) in [
             ("alice", Op::Add, Tags::Separated("vip;北京")),
             (long.as_str(), Op::Remove, Tags::One("北京")),
-            ("bob", Op::Clear, Tags::None),
+            ("bob", Op::Clear, Tags::List(&[])),
         ] {
-            write(&Change { account, op, tags }, &mut names, &mut out);
+            write(&Row { account, op, tags }, &mut names, &mut out);
         }
         let mut bytes = out.as_slice();
-        let mut row = || {
+        let mut read = || {
             let entry = next(&mut bytes).unwrap()?;
             Some((
                 entry.account.len(),
@@ -142,10 +141,10 @@ mod tests {
             ))
         };
         use EntryTag::Numbered;
-        assert_eq!(row(), Some((5, Op::Add, vec![Numbered(0), Numbered(1)])));
-        assert_eq!(row(), Some((300, Op::Remove, vec![Numbered(1)])));
-        assert_eq!(row(), Some((3, Op::Clear, vec![])));
-        assert_eq!(row(), None);
+        assert_eq!(read(), Some((5, Op::Add, vec![Numbered(0), Numbered(1)])));
+        assert_eq!(read(), Some((300, Op::Remove, vec![Numbered(1)])));
+        assert_eq!(read(), Some((3, Op::Clear, vec![])));
+        assert_eq!(read(), None);
         assert_eq!(out.len(), 1 + 5 + 1 + 2 + 2 + 300 + 1 + 1 + 1 + 3 + 1);
     }
 
@@ -156,12 +155,12 @@ mod tests {
             names.number(&number.to_string(), NUMBERED_TAGS);
         }
         let mut out = Vec::new();
-        let change = Change {
+        let row = Row {
             account: "alice",
             op: Op::Add,
             tags: Tags::Separated("vip;7"),
         };
-        write(&change, &mut names, &mut out);
+        write(&row, &mut names, &mut out);
         let entry = next(&mut out.as_slice()).unwrap().unwrap();
         let tags: Vec<_> = entry.tags().collect();
         assert_eq!(tags, [EntryTag::Inline(b"vip"), EntryTag::Numbered(7)]);
@@ -170,12 +169,12 @@ mod tests {
     #[test]
     fn bytes_that_hold_no_row_are_an_error_and_no_panic() {
         let mut out = Vec::new();
-        let change = Change {
+        let row = Row {
             account: "alice",
             op: Op::Add,
             tags: Tags::One("vip"),
         };
-        write(&change, &mut Interner::default(), &mut out);
+        write(&row, &mut Interner::default(), &mut out);
         for end in 1..out.len() {
             assert!(next(&mut &out[..end]).is_err(), "{end}");
         }

@@ -16,7 +16,7 @@ use imtag_core::Limits;
 
 use super::entry::{Entry, EntryTag, NUMBERED_TAGS, changed};
 use super::interner::Interner;
-use crate::import::input::change::Op;
+use crate::import::input::Op;
 
 /// The rows above which those that say nothing new are dropped; fewer in tests.
 const ROWS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };

@@ -1,26 +1,23 @@
-//! The first line: it says which columns the rows have, and in which order. Anything else is refused, since a file
-//! that is read in the wrong way tags the wrong users.
+//! The columns of a CSV file, as its header names them: which there are, and in which order. Any other first line is
+//! refused, since a file that is read in the wrong way tags the wrong users.
 
 use super::csv::Record;
 use super::file::{FileProblem, start_of_line};
 use super::odd;
 
-/// How the rows of a file are.
+/// Where the fields of a row stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Form {
-    /// How many columns there are.
-    pub(crate) columns: usize,
-    /// Where the account is.
+pub(crate) struct Columns {
+    pub(crate) count: usize,
     pub(crate) account: usize,
-    /// Where the tags are.
     pub(crate) tags: usize,
-    /// Where the operation is; without it all rows add.
+    /// Without it all rows add.
     pub(crate) op: Option<usize>,
-    /// `tags`: all tags of a row in one field, separated by [`Form::SEPARATOR`]. `tag`: a tag a row.
+    /// True for `tags`: a field holds all tags of its row. False for `tag`: a field is one tag.
     pub(crate) separated: bool,
 }
 
-/// Separators that programs write in place of the comma.
+/// What programs write between fields in place of the comma.
 const OTHER_DELIMITERS: [(char, &str); 6] = [
     (';', "semicolons"),
     ('\t', "tabs"),
@@ -30,81 +27,80 @@ const OTHER_DELIMITERS: [(char, &str); 6] = [
     (' ', "blanks"),
 ];
 
-const COLUMNS: [&str; 4] = ["account", "tag", "tags", "op"];
+const NAMES: [&str; 4] = ["account", "tag", "tags", "op"];
 
-impl Form {
-    /// Between the tags of one field.
-    pub(crate) const SEPARATOR: char = ';';
-
-    pub(crate) fn of_header(header: &Record<'_>) -> Result<Form, FileProblem> {
+impl Columns {
+    pub(crate) fn from_header(header: &Record<'_>) -> Result<Columns, FileProblem> {
         let names: Vec<&str> = header.iter().collect();
         let line = names.join(",");
         let is_sound =
             header.fault.is_none() && header.several_to.is_none() && header.fields == names.len();
-        if let Some(form) = Form::of_columns(&names).filter(|_| is_sound) {
-            return Ok(form);
+        if let Some(columns) = Columns::from_names(&names).filter(|_| is_sound) {
+            return Ok(columns);
         }
-        if let Some(delimiter) = delimiter(&line) {
-            return Err(FileProblem::Delimiter(delimiter));
+        let mut others = OTHER_DELIMITERS.into_iter();
+        if let Some((_, name)) = others.find(|(delimiter, _)| is_header_with(*delimiter, &line)) {
+            return Err(FileProblem::Delimiter(name));
         }
-        if is_quoted_whole(&names) {
+        if names.len() == 1 && is_header_with(',', &line) {
             return Err(FileProblem::QuotedLines);
         }
-        let plain: Vec<String> = names.iter().map(|name| normal(name)).collect();
-        let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
+        let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
         let shown = start_of_line(&line);
-        if Form::of_columns(&plain).is_some() {
+        if Columns::from_names(&plain).is_some() {
             let right = plain.join(",");
             return Err(FileProblem::HeaderSpelling { shown, right });
         }
-        if !plain.iter().any(|name| COLUMNS.contains(name)) {
+        if !plain.iter().any(|name| NAMES.contains(&name.as_str())) {
             return Err(FileProblem::Header(shown));
         }
         Err(FileProblem::Columns {
             shown,
-            problem: columns_problem(&plain),
+            problem: problem(&plain),
         })
     }
 
-    /// Whether a row is a header again, as where files were put together: with the same columns in the same order, or
-    /// (`Err`) with others, after which rows would be read in the wrong way. What stands where accounts do and is called
-    /// `account` heads a column, whatever the others are called.
-    pub(crate) fn repeated(&self, row: &Record<'_>) -> Result<bool, String> {
+    /// True if a row is the header again, as where files were put together.
+    ///
+    /// # Errors
+    /// With the header that it is, if that has other columns or another order: the rows after it would be read in the
+    /// wrong way. A field that stands where accounts do and is called `account` heads a column, whatever the other
+    /// fields are called.
+    pub(crate) fn is_repeated_by(&self, row: &Record<'_>) -> Result<bool, String> {
         let is_account =
             |name: &str| may_be_column(name) && bare(name).eq_ignore_ascii_case("account");
         let heads = is_account(row.field(self.account));
-        let is_short = || may_be_column(row.field(0)) && row.fields <= self.columns.max(3);
+        let is_short = || may_be_column(row.field(0)) && row.fields <= self.count.max(3);
         let may_head = heads || (is_short() && row.iter().any(is_account));
         if !may_head {
             return Ok(false);
         }
-        let names: Vec<String> = row.iter().map(normal).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        match Form::of_columns(&names) {
-            Some(form) if form == *self => Ok(true),
+        let names: Vec<String> = row.iter().map(plain).collect();
+        match Columns::from_names(&names) {
+            Some(columns) if columns == *self => Ok(true),
             None if !heads => Ok(false),
             _ => Err(start_of_line(&names.join(","))),
         }
     }
 
-    /// An account, and a tag or tags, each once and in any order; and an operation, perhaps.
-    fn of_columns(names: &[&str]) -> Option<Form> {
-        let place_of = |name: &str| names.iter().position(|it| *it == name);
+    /// The account, and tag or tags, each once and in any order, perhaps with the operation; `None` for other names.
+    fn from_names(names: &[impl AsRef<str>]) -> Option<Columns> {
+        let place_of = |name: &str| names.iter().position(|it| it.as_ref() == name);
         let (tag, tags, op) = (place_of("tag"), place_of("tags"), place_of("op"));
-        let form = Form {
-            columns: names.len(),
+        let columns = Columns {
+            count: names.len(),
             account: place_of("account")?,
             tags: tag.xor(tags)?,
             op,
             separated: tags.is_some(),
         };
         let known = 2 + usize::from(op.is_some());
-        (form.columns == known).then_some(form)
+        (columns.count == known).then_some(columns)
     }
 
-    /// What a column is called; one beyond the header has a number only.
+    /// What a column is called; one beyond the header has only a number.
     pub(crate) fn name(&self, column: usize) -> String {
-        let name = if column >= self.columns {
+        let name = if column >= self.count {
             return format!("field {}", column + 1);
         } else if column == self.account {
             "account"
@@ -120,78 +116,61 @@ impl Form {
 
     /// The columns in their order: `account, op and tag`.
     pub(crate) fn names(&self) -> String {
-        let names: Vec<_> = (0..self.columns).map(|column| self.name(column)).collect();
+        let names: Vec<_> = (0..self.count).map(|column| self.name(column)).collect();
         let (last, others) = names.split_last().expect("there are two columns at least");
         format!("{} and {last}", others.join(", "))
     }
 }
 
-/// A name as it should be written: without blanks or a byte order mark around it, in lower case.
-fn normal(name: &str) -> String {
+/// A name as it should be written: in lower case, without blanks or a byte order mark around it.
+fn plain(name: &str) -> String {
     bare(name).to_lowercase()
-}
-
-/// Whether a field may be the name of a column: its length and its ends tell nearly all others, and there are millions.
-fn may_be_column(field: &str) -> bool {
-    let is_bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = field.as_bytes();
-    matches!(bytes.len(), 2..=4 | 7) || !is_bare(bytes.first()) || !is_bare(bytes.last())
 }
 
 fn bare(name: &str) -> &str {
     name.trim_matches(|c: char| c.is_whitespace() || c == odd::MARK)
 }
 
-/// The delimiter of a line that would be a header with commas.
-fn delimiter(line: &str) -> Option<&'static str> {
-    let is_header = |delimiter| {
-        let fields: Vec<String> = line.replace('"', "").split(delimiter).map(normal).collect();
-        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        Form::of_columns(&fields).is_some()
-    };
-    OTHER_DELIMITERS
-        .iter()
-        .find(|(delimiter, _)| is_header(*delimiter))
-        .map(|(_, name)| *name)
+/// False for nearly all fields that are no name of a column, by their length and ends: there are millions of them.
+fn may_be_column(field: &str) -> bool {
+    let is_bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = field.as_bytes();
+    matches!(bytes.len(), 2..=4 | 7) || !is_bare(bytes.first()) || !is_bare(bytes.last())
 }
 
-/// Whether a header stands in quotes as a whole, and so is one field.
-fn is_quoted_whole(names: &[&str]) -> bool {
-    let [line] = names else {
-        return false;
-    };
-    let fields: Vec<String> = line.replace('"', "").split(',').map(normal).collect();
-    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    Form::of_columns(&fields).is_some()
+/// True if a line would be a header but for its quotes and its delimiter.
+fn is_header_with(delimiter: char, line: &str) -> bool {
+    let line = line.replace('"', "");
+    let names: Vec<String> = line.split(delimiter).map(plain).collect();
+    Columns::from_names(&names).is_some()
 }
 
 /// What is wrong with the names of the columns, of which one at least is right.
-fn columns_problem(names: &[&str]) -> String {
-    let count = |name: &str| names.iter().filter(|it| **it == name).count();
-    if let Some(name) = COLUMNS.iter().find(|name| count(name) > 1) {
+fn problem(names: &[String]) -> String {
+    let count = |name: &str| names.iter().filter(|it| *it == name).count();
+    if let Some(name) = NAMES.iter().find(|name| count(name) > 1) {
         return format!("the column {name} stands there twice: keep one");
     }
-    if count("account") == 0 {
-        return "the column account is missing: add it, or rename the one that holds the users"
-            .to_owned();
-    }
-    if count("tag") + count("tags") == 0 {
-        return "the column tag is missing (or tags, for several in a field): add it, or rename the one that holds them"
-            .to_owned();
-    }
-    if count("tag") + count("tags") > 1 {
-        return "tag and tags both stand there: keep one".to_owned();
-    }
-    match names.iter().find(|name| !COLUMNS.contains(name)) {
-        Some(&"") => {
-            "a column has no name: leave out the commas that end or double in each line".to_owned()
+    let said = match (count("account"), count("tag") + count("tags")) {
+        (0, _) => "the column account is missing: add it, or rename the one that holds the users",
+        (_, 0) => {
+            "the column tag is missing (or tags, for several in a field): add it, or rename the one that holds them"
         }
-        Some(name) => format!(
-            "the column {:?} is none of account, tag, tags, op: leave it out",
-            start_of_line(name)
-        ),
-        None => "a quote stands where none may: write the names without quotes".to_owned(),
-    }
+        (_, 1) => match names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+            Some(name) if name.is_empty() => {
+                "a column has no name: leave out the commas that end or double in each line"
+            }
+            Some(name) => {
+                let name = start_of_line(name);
+                return format!(
+                    "the column {name:?} is none of account, tag, tags, op: leave it out"
+                );
+            }
+            None => "a quote stands where none may: write the names without quotes",
+        },
+        _ => "tag and tags both stand there: keep one",
+    };
+    said.to_owned()
 }
 
 #[cfg(test)]
@@ -206,18 +185,18 @@ mod tests {
         take(&records.next().unwrap().unwrap())
     }
 
-    fn form(header: &str) -> Result<Form, FileProblem> {
-        with_record(header, Form::of_header)
+    fn columns(header: &str) -> Result<Columns, FileProblem> {
+        with_record(header, Columns::from_header)
     }
 
     fn refusal(header: &str) -> String {
-        form(header).unwrap_err().to_string()
+        columns(header).unwrap_err().to_string()
     }
 
     #[test]
     fn the_columns_may_stand_in_any_order() {
         let places = |header| {
-            form(header)
+            columns(header)
                 .map(|it| (it.account, it.op, it.tags, it.separated))
                 .ok()
         };
@@ -326,8 +305,8 @@ mod tests {
     #[test]
     fn a_header_that_comes_again_is_known_and_one_of_other_columns_is_told_apart() {
         let repeats = |header: &str, row: &str| {
-            let form = form(header).unwrap();
-            with_record(row, |row| form.repeated(row))
+            let columns = columns(header).unwrap();
+            with_record(row, |row| columns.is_repeated_by(row))
         };
         for row in [
             "account,tag",
@@ -368,10 +347,10 @@ mod tests {
 
     #[test]
     fn columns_are_named_in_their_order() {
-        assert_eq!(form("account,tag").unwrap().names(), "account and tag");
-        let form = form("op,tags,account").unwrap();
-        assert_eq!(form.names(), "op, tags and account");
-        assert_eq!(form.name(1), "tags");
-        assert_eq!(form.name(3), "field 4");
+        assert_eq!(columns("account,tag").unwrap().names(), "account and tag");
+        let columns = columns("op,tags,account").unwrap();
+        assert_eq!(columns.names(), "op, tags and account");
+        assert_eq!(columns.name(1), "tags");
+        assert_eq!(columns.name(3), "field 4");
     }
 }

@@ -1,20 +1,27 @@
-//! The records of a CSV file, read as RFC 4180 has them and nothing else: a quote opens a field at its very start, two
-//! stand for one in it, and after the one that closes it comes a comma or the end of the line. What breaks that is kept
-//! as the record's fault and costs that record only: readers that guess on (`"abc"def` as `abcdef`) tag what nobody
+//! The records of a CSV file, read strictly as RFC 4180 has them: a quote opens a field only at its start, two quotes
+//! stand for one in it, and after the quote that closes it comes a comma or the end of the line. A record that breaks
+//! this keeps its first fault, and only that record is lost: lenient readers (`"abc"def` as `abcdef`) tag what nobody
 //! wrote.
 //!
 //! ```text
-//!             "                 "                     "
-//! Start ────────────▶ Quoted ◀─────────▶ Closed       a quote after a quote is one of the field
-//!   │ ▲                                    │ , or end of line: the field ends
-//!   │ └──────────── , ─────────────────────┤
-//!   │ any other                            │ any other: text after the quote, a fault
-//!   └────────▶ Plain ◀─────────────────────┘          a quote here is a fault
+//!         ┌───────────────── , ────────────────┐
+//!         ▼       "               "            │
+//!       Start ────────▶ Quoted ────────▶ Closed
+//!        │ ▲               ▲              │  │
+//!  other │ │ ,             └────── " ─────┘  │ other: text after the closing quote, a fault
+//!        ▼ │             one of the text     │
+//!       Plain ◀──────────────────────────────┘
+//!         a quote here is a fault
 //! ```
 //!
-//! A record has a bound; what is over it is read past, and said to be. So one quote that was forgotten takes no memory,
-//! however much of the file it swallows. One that is still open at the end of the file ends the import: what it
-//! swallowed is not known to be one row.
+//! A line end ends the record in all states but Quoted.
+//!
+//! Nearly all records are a line in which quotes stand only around whole fields. These are found in place, without a
+//! copy; the states above read the others byte by byte.
+//!
+//! A record has a bound; what is longer is read past and reported as too long. So a forgotten quote takes no memory,
+//! however much of the file it swallows. A quote that is still open at the end of the file ends the import, as nobody
+//! knows which of the lines it swallowed are rows.
 
 use std::mem;
 
@@ -23,7 +30,7 @@ use memchr::memchr2;
 use super::file::FileProblem;
 use super::lines::{Lines, ROW_BYTES};
 
-/// Fields whose places are kept: more than any header has columns.
+/// Fields whose places are kept: more than any header has columns. Fields beyond them are only counted.
 const FIELDS: usize = 8;
 
 /// Where a field starts and ends in the text of its record.
@@ -32,21 +39,24 @@ type Span = (usize, usize);
 /// The records of a file.
 pub(crate) struct Records {
     lines: Lines,
-    /// A record that needs more than to be found: one with a quote in a field, or that two buffers share.
+    /// A record that is not read in place: one with a quote inside a field, or in two buffers.
     text: String,
     spans: [Span; FIELDS],
 }
 
-/// Why a record is none of CSV. Each has the field, counted from 0.
+/// What breaks the form of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// A quote in a field that does not begin with one.
-    QuoteInside { field: usize },
-    /// The same after nothing but blanks.
-    BlankBeforeQuote { field: usize },
-    /// Text between the quote that closes a field and the next comma.
-    TextAfterQuote { field: usize },
+pub(crate) struct Fault {
+    /// The field that it stands in, counted from 0.
+    pub(crate) field: usize,
+    /// What it is, and what to do.
+    pub(crate) what: &'static str,
 }
+
+const QUOTE_INSIDE: &str = "a quote inside a field that has none around it (put the field in quotes, and double those in it)";
+const BLANK_BEFORE_QUOTE: &str = "a blank before its quote (leave it out; or put it in quotes too, and double those in the field)";
+const TEXT_AFTER_QUOTE: &str =
+    "text after its closing quote (put the whole field in quotes, and double those in it)";
 
 /// A record that has been read.
 pub(crate) struct Record<'r> {
@@ -54,23 +64,23 @@ pub(crate) struct Record<'r> {
     pub(crate) line: u64,
     /// How many fields it has.
     pub(crate) fields: usize,
-    /// The line that it ends on, where a field holds a line end.
+    /// The line that it ends on, if a field holds a line end.
     pub(crate) several_to: Option<u64>,
-    /// Whether it is over the bound. Its fields are then lost.
+    /// True if it is over the bound. Its fields are lost then.
     pub(crate) too_long: bool,
-    /// The first that is wrong with it.
+    /// The first of them.
     pub(crate) fault: Option<Fault>,
-    /// Whether it may hold an odd character: see [`Lines::odd`].
-    pub(crate) odd: bool,
-    /// Whether nothing but white space stands in its fields, as in the rows of commas that spreadsheets leave: it is as a
-    /// blank line.
+    /// True if it may hold an odd character: see [`Lines::has_odd`].
+    pub(crate) may_be_odd: bool,
+    /// True if its fields hold only white space, as the rows of commas that spreadsheets leave: it counts as a blank
+    /// line.
     pub(crate) is_blank: bool,
     text: &'r str,
     spans: &'r [Span; FIELDS],
 }
 
 impl<'r> Record<'r> {
-    /// A field; empty where there is none.
+    /// A field; empty if there is none.
     pub(crate) fn field(&self, at: usize) -> &'r str {
         if at >= self.fields.min(FIELDS) {
             return "";
@@ -85,7 +95,7 @@ impl<'r> Record<'r> {
     }
 }
 
-/// Where in a record the next byte stands.
+/// What the next byte of a record continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Start,
@@ -94,7 +104,7 @@ enum State {
     Closed,
 }
 
-/// A record as it is put together byte by byte.
+/// A record that is read byte by byte.
 struct Assembly<'a> {
     state: State,
     text: &'a mut Vec<u8>,
@@ -104,7 +114,7 @@ struct Assembly<'a> {
     field_start: usize,
     fault: Option<Fault>,
     too_long: bool,
-    /// The line of the next byte, and that of the quote that was opened last.
+    /// The line of the next byte, and that of the last opening quote.
     line: u64,
     quote_line: u64,
     after_cr: bool,
@@ -122,13 +132,12 @@ impl Records {
     /// The next record; `None` at the end of the file.
     ///
     /// # Errors
-    /// Where the file cannot be read on, is no text, or ends within quotes.
+    /// If the file cannot be read on, is no text, or ends within quotes.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, FileProblem> {
         if !self.lines.pass_line_ends()? {
             return Ok(None);
         }
         let ahead = self.lines.ahead()?.as_bytes();
-        // nearly all records are a line that one buffer holds, and stay where they are
         let Some(length) = memchr2(b'\n', b'\r', ahead) else {
             return self.assemble().map(Some);
         };
@@ -143,7 +152,7 @@ impl Records {
             several_to: None,
             too_long: false,
             fault: None,
-            odd: self.lines.odd(),
+            may_be_odd: self.lines.has_odd(),
             is_blank,
             text: self.lines.behind(length),
             spans: &self.spans,
@@ -194,7 +203,7 @@ impl Records {
             is_blank,
             ..
         } = assembly;
-        // over the bound it may end within a character, and is not looked at
+        // one over the bound may end within a character, and is not looked at
         self.text = String::from_utf8(text).unwrap_or_default();
         Ok(Record {
             line: first,
@@ -202,7 +211,7 @@ impl Records {
             several_to: (line > first).then_some(line),
             too_long,
             fault,
-            odd: self.lines.odd(),
+            may_be_odd: self.lines.has_odd(),
             is_blank: is_blank && !too_long && fault.is_none(),
             text: &self.text,
             spans: &self.spans,
@@ -211,7 +220,7 @@ impl Records {
 }
 
 impl Assembly<'_> {
-    /// Takes what belongs to the record; answers where it ends, if it does.
+    /// Takes the bytes of the record. Returns where it ends, if it ends in them.
     fn take(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
@@ -224,7 +233,7 @@ impl Assembly<'_> {
         None
     }
 
-    /// Takes the bytes that are only text where they stand.
+    /// Takes the bytes up to the next that may change the state. Returns how many.
     fn take_plain(&mut self, bytes: &[u8]) -> usize {
         let is_text = |byte: &u8| match self.state {
             State::Quoted => !matches!(byte, b'"' | b'\n' | b'\r'),
@@ -239,7 +248,7 @@ impl Assembly<'_> {
         length
     }
 
-    /// Takes the next byte, if it is not the line end after the record.
+    /// Takes the next byte; true if it is the line end after the record.
     fn ends_with(&mut self, byte: u8) -> bool {
         use State::{Closed, Plain, Quoted, Start};
         match (self.state, byte) {
@@ -266,17 +275,16 @@ impl Assembly<'_> {
                 self.push(b"\"");
             }
             (Closed, _) => {
-                self.blame(Fault::TextAfterQuote { field: self.fields });
+                self.found(TEXT_AFTER_QUOTE);
                 self.state = Plain;
                 self.push(&[byte]);
             }
             (Plain, b'"') => {
-                let field = self.fields;
                 let before = self.text.get(self.field_start..).unwrap_or_default();
-                self.blame(if before.trim_ascii().is_empty() {
-                    Fault::BlankBeforeQuote { field }
+                self.found(if before.trim_ascii().is_empty() {
+                    BLANK_BEFORE_QUOTE
                 } else {
-                    Fault::QuoteInside { field }
+                    QUOTE_INSIDE
                 });
                 self.push(b"\"");
             }
@@ -288,8 +296,9 @@ impl Assembly<'_> {
         false
     }
 
-    fn blame(&mut self, fault: Fault) {
-        self.fault = self.fault.or(Some(fault));
+    fn found(&mut self, what: &'static str) {
+        let field = self.fields;
+        self.fault = self.fault.or(Some(Fault { field, what }));
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -309,7 +318,7 @@ impl Assembly<'_> {
     }
 }
 
-/// Whether a field holds nothing but white space. Its first byte tells it of nearly all.
+/// True if a field holds only white space. Nearly all are told by their first byte.
 fn is_blank(field: &[u8]) -> bool {
     match field.first() {
         None => true,
@@ -318,8 +327,8 @@ fn is_blank(field: &[u8]) -> bool {
     }
 }
 
-/// Finds the fields of a line where quotes stand around whole fields only: how many, and whether all are blank. `None`
-/// where there is more to it.
+/// Finds the fields of a line: how many, and whether all are blank. `None` if a quote stands elsewhere than around a
+/// whole field.
 fn in_place(line: &[u8], spans: &mut [Span; FIELDS]) -> Option<(usize, bool)> {
     let (mut fields, mut is_blank, mut at) = (0, true, 0);
     loop {

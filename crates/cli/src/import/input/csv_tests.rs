@@ -1,35 +1,20 @@
 //! Records as programs write them, and the strict reader against a model that has the whole file at once.
 
-use std::io::{self, Cursor, Read};
-
 use proptest::prelude::*;
 
 use super::*;
+use crate::import::input::lines::tests::lines_by;
 
 /// A record as its line, its fields, the line it ends on where that is said, and what is wrong with it.
 type Seen = (u64, Vec<String>, Option<u64>, Option<Fault>);
 
-/// Brings so many bytes at once.
-struct Chunks {
-    bytes: Cursor<Vec<u8>>,
-    most: usize,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = self.most.min(into.len());
-        self.bytes.read(&mut into[..most])
-    }
-}
-
-fn reader(text: impl Into<Vec<u8>>, most: usize) -> Records {
-    let bytes = Cursor::new(text.into());
-    Records::new(Lines::new(Box::new(Chunks { bytes, most })))
+fn reader(text: &str, bytes: usize) -> Records {
+    Records::new(lines_by(bytes, text))
 }
 
 /// All records, and the line of a quote that is open at the end.
-fn seen(text: &str, most: usize) -> (Vec<Seen>, Option<u64>) {
-    let mut records = reader(text, most);
+fn seen(text: &str, bytes: usize) -> (Vec<Seen>, Option<u64>) {
+    let mut records = reader(text, bytes);
     let mut read = Vec::new();
     loop {
         match records.next() {
@@ -62,83 +47,6 @@ fn whole(line: u64, fields: &[&str]) -> Seen {
 }
 
 #[test]
-fn every_line_end_ends_a_record_and_blank_lines_are_none() {
-    for text in [
-        "a,b\n\nc,d\n",
-        "a,b\r\n\r\nc,d\r\n",
-        "a,b\r\rc,d\r",
-        "a,b\n\nc,d",
-        "\"a\",b\n\nc,\"d\"",
-    ] {
-        let expected = [whole(1, &["a", "b"]), whole(3, &["c", "d"])];
-        assert_eq!(records(text), expected, "{text:?}");
-    }
-    assert!(records("").is_empty());
-    assert!(records("\r\n\n\r").is_empty());
-}
-
-#[test]
-fn a_quoted_field_holds_commas_and_doubled_quotes() {
-    assert_eq!(
-        records("\"li,na\",\"the \"\"gold\"\" plan\"\n\"\",\"\"\"\"\n"),
-        [
-            whole(1, &["li,na", "the \"gold\" plan"]),
-            whole(2, &["", "\""])
-        ]
-    );
-}
-
-#[test]
-fn a_quote_where_none_may_stand_is_a_fault_of_its_record_and_names_the_field() {
-    use Fault::{BlankBeforeQuote, QuoteInside, TextAfterQuote};
-    for (text, fault) in [
-        ("\"abc\"def,vip", TextAfterQuote { field: 0 }),
-        ("u,\"27\" monitor\"", TextAfterQuote { field: 1 }),
-        ("u,\"a\" ", TextAfterQuote { field: 1 }),
-        ("u,\"\"a\"\"", TextAfterQuote { field: 1 }),
-        ("u,27\" monitor", QuoteInside { field: 1 }),
-        ("u\",a", QuoteInside { field: 0 }),
-        ("u,a\"", QuoteInside { field: 1 }),
-        ("u, \"vip\"", BlankBeforeQuote { field: 1 }),
-        ("u,\t\"vip\"", BlankBeforeQuote { field: 1 }),
-        ("u,a\"b,\"c\"d", QuoteInside { field: 1 }),
-    ] {
-        for end in ["", "\n", "\r\n", "\r"] {
-            let file = format!("{text}{end}v,x");
-            let read = records(&file);
-            assert_eq!(read[0].3, Some(fault), "{file:?}");
-            if !end.is_empty() {
-                assert_eq!(read[1..], [whole(2, &["v", "x"])], "{file:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_field_with_a_line_end_makes_a_record_of_several_lines() {
-    for text in ["a,\"b\nc\"\n", "a,\"b\r\nc\"\r\n", "a,\"b\rc\"\r"] {
-        let file = format!("{text}d,e\n");
-        let read = records(&file);
-        assert_eq!((read[0].0, read[0].2), (1, Some(2)), "{file:?}");
-        assert_eq!(read[1], whole(3, &["d", "e"]), "{file:?}");
-    }
-}
-
-#[test]
-fn a_quote_that_is_open_at_the_end_is_named_by_its_line() {
-    for (text, records, line) in [
-        ("a,b\nc,\"d\ne,f\n", 1, 2),
-        ("a,\"b", 0, 1),
-        ("a,b\n\"", 1, 2),
-        ("\"a\n\nb\",\"c\r\n", 0, 3),
-        ("a,\"b\"\"\n", 0, 1),
-    ] {
-        let (read, open) = seen(text, usize::MAX);
-        assert_eq!((read.len(), open), (records, Some(line)), "{text:?}");
-    }
-}
-
-#[test]
 fn a_record_that_buffers_share_is_one() {
     let filler = "x".repeat(128 * 1024 - 3);
     let text = format!("{filler}\nab,\"c\"\"d\"\ne,f\n");
@@ -151,7 +59,7 @@ fn a_record_that_buffers_share_is_one() {
 #[test]
 fn fields_beyond_those_that_any_header_has_are_counted() {
     for first in ["a,b,c,d,e,f,g,h,i,j,k,l", "a,b,c,d,e,f,g,h,i,j,k,\"l\""] {
-        let mut records = reader(format!("{first}\nm,n\n"), usize::MAX);
+        let mut records = reader(&format!("{first}\nm,n\n"), usize::MAX);
         let record = records.next().unwrap().unwrap();
         assert_eq!((record.fields, record.field(7)), (12, "h"));
         let second = records.next().unwrap().unwrap();
@@ -178,7 +86,7 @@ fn a_record_of_empty_fields_and_white_space_is_blank() {
         ("\"\" ,", false),
         ("\",\"", false),
     ] {
-        let mut records = reader(format!("{text}\n"), usize::MAX);
+        let mut records = reader(&format!("{text}\n"), usize::MAX);
         assert_eq!(records.next().unwrap().unwrap().is_blank, blank, "{text:?}");
     }
 }
@@ -190,7 +98,7 @@ fn a_record_of_a_mebibyte_is_whole_and_one_of_a_byte_more_is_lost_and_read_past(
         (ROW_BYTES + 1, true),
         (3 * ROW_BYTES, true),
     ] {
-        let mut records = reader(format!("{}\na,b\n", "x".repeat(bytes)), usize::MAX);
+        let mut records = reader(&format!("{}\na,b\n", "x".repeat(bytes)), usize::MAX);
         let first = records.next().unwrap().unwrap();
         assert_eq!(first.too_long, too_long, "{bytes}");
         let next = records.next().unwrap().unwrap();
@@ -202,7 +110,7 @@ fn a_record_of_a_mebibyte_is_whole_and_one_of_a_byte_more_is_lost_and_read_past(
 fn a_quote_that_swallows_a_file_of_any_size_takes_bounded_memory() {
     for (last, expected) in [("", None), ("\"\nalice,vip\n", Some(1 + ROW_BYTES as u64))] {
         let text = format!("a,\"b\n{}{last}", "c,d\n".repeat(ROW_BYTES - 1));
-        let mut records = reader(text, usize::MAX);
+        let mut records = reader(&text, usize::MAX);
         match records.next() {
             Ok(record) => {
                 let record = record.unwrap();
@@ -246,14 +154,21 @@ fn model(text: &str) -> (Vec<Seen>, Option<u64>) {
             let (field, left) = rest.split_at(length);
             rest = left;
             let (inner, tail) = field.split_at(quoted);
-            let number = fields.len();
             if quoted > 0 && !tail.is_empty() {
-                fault = fault.or(Some(Fault::TextAfterQuote { field: number }));
+                fault = fault.or(Some(Fault {
+                    field: fields.len(),
+                    what: TEXT_AFTER_QUOTE,
+                }));
             } else if let Some(quote) = tail.find('"') {
-                fault = fault.or(Some(if tail[..quote].trim_ascii().is_empty() {
-                    Fault::BlankBeforeQuote { field: number }
+                let is_blank = tail[..quote].trim_ascii().is_empty();
+                let what = if is_blank {
+                    BLANK_BEFORE_QUOTE
                 } else {
-                    Fault::QuoteInside { field: number }
+                    QUOTE_INSIDE
+                };
+                fault = fault.or(Some(Fault {
+                    field: fields.len(),
+                    what,
                 }));
             }
             let inner = inner.get(1..quoted.max(1) - 1).unwrap_or_default();

@@ -118,6 +118,27 @@ impl fmt::Display for Encoding {
     }
 }
 
+/// The name of UTF-16 or UTF-32, which begin with a byte order mark or alternate with zero bytes; `start` is that of
+/// the file.
+pub(crate) fn wide(start: &[u8]) -> Option<&'static str> {
+    if start.starts_with(b"\xff\xfe\0\0") || start.starts_with(b"\0\0\xfe\xff") {
+        return Some("UTF-32");
+    }
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Some("UTF-16");
+    }
+    let zeros = |first: usize| {
+        let bytes = start.iter().skip(first).step_by(2);
+        bytes.filter(|byte| **byte == 0).count()
+    };
+    // what is in ASCII, as a header is, has them in one of two places; a few letters have them in the other
+    match (zeros(0), zeros(1)) {
+        (even, odd) if odd >= 4 && even * 4 < odd => Some("UTF-16LE"),
+        (even, odd) if even >= 4 && odd * 4 < even => Some("UTF-16BE"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +198,28 @@ mod tests {
             "it is probably GBK or GB18030 (else Big5 or another): export it as CSV UTF-8, or convert it with iconv -f \
              GB18030 -t UTF-8"
         );
+    }
+
+    #[test]
+    fn utf_16_is_told_with_and_without_its_mark() {
+        let text_in = |text: &str, big: bool| -> Vec<u8> {
+            let bytes = |unit: u16| {
+                if big {
+                    unit.to_be_bytes()
+                } else {
+                    unit.to_le_bytes()
+                }
+            };
+            text.encode_utf16().flat_map(bytes).collect()
+        };
+        let text = "account,tag\n北京,贵宾\n一,一\n";
+        assert_eq!(super::wide(&text_in(text, false)), Some("UTF-16LE"));
+        assert_eq!(super::wide(&text_in(text, true)), Some("UTF-16BE"));
+        assert_eq!(super::wide(b"\xff\xfea\0"), Some("UTF-16"));
+        assert_eq!(super::wide(b"\xfe\xff\0a"), Some("UTF-16"));
+        assert_eq!(super::wide(b"\xff\xfe\0\0"), Some("UTF-32"));
+        assert_eq!(super::wide(text.as_bytes()), None);
+        assert_eq!(super::wide(b"account,tag\nal\0ice,vip\n"), None);
+        assert_eq!(super::wide(b""), None);
     }
 }

@@ -1,5 +1,5 @@
-//! Opening the file to import: unpacking it where it is packed, and finding out at its first bytes whether it can be
-//! one, and of which format.
+//! The file to import: opened, unpacked if it is packed, and refused if its first bytes show that it holds no rows. They
+//! tell its format too.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Cursor, Read};
@@ -7,20 +7,19 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::digest::Digesting;
-use super::encoding::Encoding;
+use super::bytes::{self, Digesting};
+use super::encoding::{self, Encoding};
 use super::kind;
-use super::unpack::Packed;
 use crate::import::memory::Memory;
 use crate::output::Shown;
 
-/// Bytes that are looked at before anything is read: what a file is shows in far fewer, but blank lines may come first.
+/// Bytes that are examined before any row is read. Far fewer show what a file is, but blank lines may come first.
 const FIRST_BYTES: u64 = 64 * 1024;
 
 /// Bytes that tell how a file is packed.
 const MAGIC_BYTES: u64 = 4;
 
-/// How much of a line is shown.
+/// Characters of a line that are shown, at most.
 const SHOWN: usize = 60;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -96,15 +95,6 @@ impl FileError {
     }
 }
 
-impl FileProblem {
-    fn from_open(error: io::Error) -> FileProblem {
-        match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::MFILE | Errno::NFILE) => FileProblem::NoFileLeft(error),
-            _ => FileProblem::Unreadable(error),
-        }
-    }
-}
-
 /// How rows are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -112,11 +102,12 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-/// A file to import, and what it is called in messages.
+/// A file to import.
 pub(crate) struct Input {
+    /// What it is called in messages.
     pub(crate) name: String,
     pub(crate) format: Format,
-    /// How long it is as it lies there, where that is known.
+    /// Its length on the disk, if it is there.
     pub(crate) bytes: Option<u64>,
     /// Its text, without a byte order mark.
     pub(crate) text: Box<dyn Read>,
@@ -131,20 +122,14 @@ impl Input {
             return Input::from_reader("standard input", io::stdin(), memory);
         }
         let name = path.display().to_string();
-        let opened = match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Err(FileProblem::Folder),
-            Ok(_) => File::open(path).map_err(FileProblem::from_open),
-            Err(error) => Err(FileProblem::Unreadable(error)),
+        let file = match open(path) {
+            Ok(file) => file,
+            Err(problem) => return Err(FileError { name, problem }),
         };
-        match opened {
-            Ok(file) => {
-                let found = file.metadata().ok().filter(Metadata::is_file);
-                let mut input = Input::from_reader(&name, file, memory)?;
-                input.bytes = found.map(|it| it.len());
-                Ok(input)
-            }
-            Err(problem) => Err(FileError { name, problem }),
-        }
+        let found = file.metadata().ok().filter(Metadata::is_file);
+        let mut input = Input::from_reader(&name, file, memory)?;
+        input.bytes = found.map(|it| it.len());
+        Ok(input)
     }
 
     pub(crate) fn from_reader(
@@ -152,9 +137,9 @@ impl Input {
         from: impl Read + 'static,
         memory: Memory,
     ) -> Result<Input, FileError> {
-        let name = name.to_owned();
-        match text(from, memory) {
-            Ok((format, text, digesting)) => Ok(Input {
+        let (name, digesting) = (name.to_owned(), Digesting::new());
+        match text(digesting.reader(from), memory) {
+            Ok((format, text)) => Ok(Input {
                 name,
                 format,
                 bytes: None,
@@ -166,27 +151,34 @@ impl Input {
     }
 }
 
-type Text = (Format, Box<dyn Read>, Digesting);
+fn open(path: &Path) -> Result<File, FileProblem> {
+    if fs::metadata(path)
+        .map_err(FileProblem::Unreadable)?
+        .is_dir()
+    {
+        return Err(FileProblem::Folder);
+    }
+    File::open(path).map_err(
+        |error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE) => FileProblem::NoFileLeft(error),
+            _ => FileProblem::Unreadable(error),
+        },
+    )
+}
 
-fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> {
-    let digesting = Digesting::new();
-    let (magic, from) = read_start(digesting.reader(from), MAGIC_BYTES)?;
-    let packed = Packed::detect(&magic);
-    let from = Cursor::new(magic).chain(from);
-    let text: Box<dyn Read> = match packed {
-        Some(packed) => packed
-            .unpack(from, memory)
-            .map_err(FileProblem::Unreadable)?,
-        None => Box::new(from),
-    };
+/// The text in a file, unpacked and without a byte order mark, and its format.
+fn text(from: impl Read + 'static, memory: Memory) -> Result<(Format, Box<dyn Read>), FileProblem> {
+    let (magic, from) = read_start(from, MAGIC_BYTES)?;
+    let whole = Cursor::new(magic.clone()).chain(from);
+    let text = bytes::unpacked(&magic, whole, memory).map_err(FileProblem::Unreadable)?;
     let (mut start, text) = read_start(text, FIRST_BYTES)?;
     if let Some(kind) = kind::binary(&start) {
         return Err(FileProblem::Foreign(kind));
     }
-    if let Some(encoding) = kind::wide_encoding(&start) {
+    if let Some(encoding) = encoding::wide(&start) {
         return Err(FileProblem::Wide(encoding));
     }
-    // a program that adds a mark need not have looked for one
+    // programs add a mark without looking for one
     while start.starts_with(BOM) {
         start.drain(..BOM.len());
     }
@@ -196,11 +188,15 @@ fn text(from: impl Read + 'static, memory: Memory) -> Result<Text, FileProblem> 
     if let Some(kind) = kind::other_text(&start) {
         return Err(FileProblem::Foreign(kind));
     }
-    let format = format(&start);
-    Ok((format, Box::new(Cursor::new(start).chain(text)), digesting))
+    // a row of NDJSON opens with a brace, and no header of CSV does
+    let format = match start.trim_ascii_start().first() {
+        Some(b'{') => Format::Ndjson,
+        _ => Format::Csv,
+    };
+    Ok((format, Box::new(Cursor::new(start).chain(text))))
 }
 
-/// The first bytes. A pipe may bring them in pieces of any size, so they are read to this length before they are examined.
+/// The first bytes, read to their full number: a pipe may bring them in pieces of any size.
 fn read_start<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProblem> {
     let mut start = Vec::new();
     match from.by_ref().take(most).read_to_end(&mut start) {
@@ -209,20 +205,12 @@ fn read_start<R: Read>(mut from: R, most: u64) -> Result<(Vec<u8>, R), FileProbl
     }
 }
 
-/// By the first byte that is not blank: a row of NDJSON opens with a brace, and no header of CSV does.
-fn format(start: &[u8]) -> Format {
-    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => Format::Ndjson,
-        _ => Format::Csv,
-    }
-}
-
 /// The start of a line, for a message.
 pub(crate) fn start_of_line(line: &str) -> String {
     start_of_text(line, SHOWN)
 }
 
-/// So many characters of a text, and a sign where there are more.
+/// The first characters of a text, with a sign if there are more.
 pub(crate) fn start_of_text(text: &str, most: usize) -> String {
     let mut start: String = text.chars().take(most).collect();
     if start.len() < text.len() {

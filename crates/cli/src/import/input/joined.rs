@@ -7,15 +7,14 @@ use std::fmt;
 use memchr::memchr2;
 use serde::Serialize;
 
-use super::change::Tags;
-use super::columns::Form;
+use super::row::Tags;
 use crate::output::count;
 
 /// What separates tags elsewhere.
 const OTHERS: [char; 7] = [',', '，', '、', '|', '/', '\t', '；'];
 
 /// What separates tags where all of them stand in one field.
-const OURS: [char; 2] = [Form::SEPARATOR, '；'];
+const OURS: [char; 2] = [Tags::SEPARATOR, '；'];
 
 /// The first byte of `；`, and of some other characters.
 const FULL_WIDTH: u8 = 0xef;
@@ -33,14 +32,14 @@ pub(crate) struct JoinedTags {
 impl JoinedTags {
     /// Looks at the tags of a row.
     #[inline]
-    pub(crate) fn look(found: &mut Option<JoinedTags>, line: u64, tags: &Tags<'_>) {
+    pub(crate) fn look(found: &mut Option<JoinedTags>, line: u64, tags: Tags<'_>) {
         let (one_a_row, separator) = match tags {
-            Tags::One(tag) => match memchr2(Form::SEPARATOR as u8, FULL_WIDTH, tag.as_bytes()) {
+            Tags::One(tag) => match memchr2(Tags::SEPARATOR as u8, FULL_WIDTH, tag.as_bytes()) {
                 Some(_) => (true, tag.chars().find(|c| OURS.contains(c))),
                 None => return,
             },
             // a field with the right one means what else it holds
-            Tags::Separated(tags) if !tags.contains(Form::SEPARATOR) => {
+            Tags::Separated(tags) if !tags.contains(Tags::SEPARATOR) => {
                 (false, tags.chars().find(|c| OTHERS.contains(c)))
             }
             _ => return,
@@ -90,7 +89,7 @@ mod tests {
     fn looked(rows: &[Tags<'_>]) -> Option<String> {
         let mut found = None;
         for (tags, line) in rows.iter().zip(2..) {
-            JoinedTags::look(&mut found, line, tags);
+            JoinedTags::look(&mut found, line, *tags);
         }
         found.map(|it| it.to_string())
     }
@@ -102,7 +101,7 @@ mod tests {
             Tags::Separated("vip,beijing"),
             Tags::Separated("vip|beijing"),
             Tags::Separated("iOS/macOS;vip"),
-            Tags::None,
+            Tags::List(&[]),
             Tags::Separated("vip,ios"),
         ];
         assert_eq!(

@@ -1,10 +1,14 @@
-//! The bytes of a file as they are taken in, a buffer at a time, and lines as an editor counts them, whichever line end
-//! a file has: LF, CRLF, or CR by itself.
+//! The text of a file, a buffer at a time, and its lines as an editor counts them, whichever line end it has: LF, CRLF,
+//! or CR by itself.
 //!
-//! A file has one encoding. Each buffer is checked as it is taken in, and holds whole characters, so that rows need not
-//! be checked again: the first byte that is not UTF-8 ends the import, as other rows of that file may pass by chance and
-//! would tag what nobody wrote. A zero byte ends it likewise: no text has one, C cuts text off at it, and it is how
-//! UTF-16 and binary files show.
+//! ```text
+//! file ──► buffer of whole characters, checked ──► ahead ── pass ──► behind
+//!          the rest of a cut one waits for the next
+//! ```
+//!
+//! A file has one encoding. Each buffer is checked once, when it is taken in, so that rows are text already. The first
+//! byte that is not UTF-8 ends the import: other rows of such a file may pass by chance, and would tag what nobody
+//! wrote. So does a zero byte: no text has one, C cuts text off at it, and UTF-16 and binary files are known by it.
 
 use std::io::{ErrorKind, Read};
 use std::mem;
@@ -15,26 +19,27 @@ use super::encoding::{Encoding, WINDOW};
 use super::file::FileProblem;
 use super::odd;
 
-/// Bytes that are taken in at once.
+/// Bytes that are taken in at once, at most.
 const BUFFER: usize = 128 * 1024;
 
-/// Bytes of a row at most. A row of a thousand tags has a twentieth of it.
+/// Bytes of a row, at most. A row of a thousand tags takes a twentieth of them.
 pub(crate) const ROW_BYTES: usize = 1024 * 1024;
 
-/// A file that is taken in piece by piece, and the line that it is at.
+/// A file that is read buffer by buffer, and the line that it is at.
 pub(crate) struct Lines {
     from: Box<dyn Read>,
+    /// The buffer.
     text: String,
-    /// How many bytes of it have been passed.
+    /// How many of its bytes were passed.
     start: usize,
-    /// The first bytes of a character whose others are still to come.
+    /// The first bytes of a character that the end of the last buffer cut.
     cut: Vec<u8>,
-    /// Whether the file is at its end. A terminal would go on after it.
+    /// True at the end of the file. A terminal would go on after it.
     finished: bool,
     line: u64,
-    /// Whether the last byte that was passed is a CR: an LF after it is of the same line end.
+    /// True if the last byte that was passed is a CR: an LF after it belongs to the same line end.
     after_cr: bool,
-    odd: bool,
+    has_odd: bool,
 }
 
 impl Lines {
@@ -47,7 +52,7 @@ impl Lines {
             finished: false,
             line: 1,
             after_cr: false,
-            odd: false,
+            has_odd: false,
         }
     }
 
@@ -56,12 +61,12 @@ impl Lines {
         self.line
     }
 
-    /// Whether an [odd] character has been taken in. Rows need not be looked through for them before that.
-    pub(crate) fn odd(&self) -> bool {
-        self.odd
+    /// True once an [odd] character has been taken in. Names need not be searched for one before.
+    pub(crate) fn has_odd(&self) -> bool {
+        self.has_odd
     }
 
-    /// Text that has been taken in and not passed; none at the end of the file.
+    /// The text that is taken in and not passed; empty at the end of the file.
     pub(crate) fn ahead(&mut self) -> Result<&str, FileProblem> {
         if self.start == self.text.len() && !self.finished {
             self.take_in()?;
@@ -69,7 +74,7 @@ impl Lines {
         Ok(&self.text[self.start..])
     }
 
-    /// The last bytes that were passed, of those that were ahead at once.
+    /// The last so many bytes that were passed, all of them from one `ahead`.
     pub(crate) fn behind(&self, bytes: usize) -> &str {
         &self.text[self.start - bytes..self.start]
     }
@@ -83,7 +88,7 @@ impl Lines {
             bytes.append(&mut self.cut);
             self.read_on(&mut bytes)?;
             if !self.finished {
-                self.cut = bytes.split_off(bytes.len() - begun(&bytes));
+                self.cut = bytes.split_off(whole_characters(&bytes));
             }
         }
         if memchr(0, &bytes).is_some() {
@@ -93,11 +98,11 @@ impl Lines {
             let valid = error.utf8_error().valid_up_to();
             self.no_text(error.as_bytes(), valid)
         })?;
-        self.odd = self.odd || odd::is_in(&self.text);
+        self.has_odd = self.has_odd || odd::is_in(&self.text);
         Ok(())
     }
 
-    /// Reads to the end of what is there already.
+    /// Reads once, into what is left of a buffer.
     fn read_on(&mut self, bytes: &mut Vec<u8>) -> Result<(), FileProblem> {
         let held = bytes.len();
         bytes.resize(BUFFER, 0);
@@ -112,7 +117,7 @@ impl Lines {
         Ok(())
     }
 
-    /// What is wrong with these bytes, of which the first so many are UTF-8.
+    /// What is wrong with bytes of which the first `valid` are UTF-8.
     fn no_text(&mut self, bytes: &[u8], valid: usize) -> FileProblem {
         let zero = memchr(0, bytes);
         for byte in &bytes[..zero.unwrap_or(valid)] {
@@ -129,7 +134,7 @@ impl Lines {
         }
     }
 
-    /// Passes so many of the bytes ahead, of which none but the last may end a line.
+    /// Passes so many of the bytes ahead. Only the last of them may end a line.
     pub(crate) fn pass(&mut self, bytes: usize) {
         self.start += bytes;
         if bytes > 0 {
@@ -137,7 +142,7 @@ impl Lines {
         }
     }
 
-    /// Passes so many of the bytes ahead, whatever they are.
+    /// As `pass`, for bytes of which any may end a line.
     pub(crate) fn pass_any(&mut self, bytes: usize) {
         for at in self.start..self.start + bytes {
             self.passed(self.text.as_bytes()[at]);
@@ -145,7 +150,7 @@ impl Lines {
         self.start += bytes;
     }
 
-    /// Passes ends of lines, and so blank lines; false at the end of the file.
+    /// Passes line ends, and so empty lines; false at the end of the file.
     pub(crate) fn pass_line_ends(&mut self) -> Result<bool, FileProblem> {
         loop {
             match self.ahead()?.as_bytes().first() {
@@ -159,46 +164,54 @@ impl Lines {
     #[inline]
     fn passed(&mut self, byte: u8) {
         let ends = matches!(byte, b'\n' | b'\r');
-        let of_the_one_before = byte == b'\n' && self.after_cr;
-        self.line += u64::from(ends && !of_the_one_before);
+        let is_of_the_cr_before = byte == b'\n' && self.after_cr;
+        self.line += u64::from(ends && !is_of_the_cr_before);
         self.after_cr = byte == b'\r';
     }
 }
 
-/// How many of the last bytes begin a character, or seem to, whose others are still to come.
-fn begun(bytes: &[u8]) -> usize {
-    let lead = bytes.iter().rev().take(3).position(|byte| *byte >= 0xc0);
-    let there = lead.map_or(0, |at| at + 1);
-    let needed = match bytes[bytes.len() - there..].first() {
-        Some(0xf0..) => 4,
-        Some(0xe0..) => 3,
-        _ => 2,
-    };
-    if there < needed { there } else { 0 }
+/// The length of bytes without a character that their end cuts.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let is_first = |byte: &u8| *byte & 0xc0 != 0x80;
+    let last = bytes.iter().rposition(is_first).unwrap_or(0);
+    match std::str::from_utf8(&bytes[last..]) {
+        Err(error) if error.error_len().is_none() => last,
+        _ => bytes.len(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::collections::VecDeque;
 
     /// Brings each piece by itself.
-    struct Pieces(VecDeque<&'static [u8]>);
+    struct Pieces(VecDeque<Vec<u8>>);
 
     impl Read for Pieces {
         fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-            let piece = self.0.pop_front().unwrap_or_default();
-            into[..piece.len()].copy_from_slice(piece);
+            let mut piece = self.0.pop_front().unwrap_or_default();
+            let rest = piece.split_off(piece.len().min(into.len()));
+            if !rest.is_empty() {
+                self.0.push_front(rest);
+            }
+            into[..piece.len()].copy_from_slice(&piece);
             Ok(piece.len())
         }
     }
 
-    fn lines(pieces: &[&'static [u8]]) -> Lines {
-        Lines::new(Box::new(Pieces(pieces.iter().copied().collect())))
+    fn lines(pieces: &[&[u8]]) -> Lines {
+        let pieces = pieces.iter().map(|piece| piece.to_vec());
+        Lines::new(Box::new(Pieces(pieces.collect())))
+    }
+
+    /// The lines of a text that is read in pieces of so many bytes.
+    pub(crate) fn lines_by(bytes: usize, text: &str) -> Lines {
+        lines(&text.as_bytes().chunks(bytes).collect::<Vec<_>>())
     }
 
     /// The line of each byte that ends none.
-    fn lines_of(text: &'static str) -> Vec<u64> {
+    fn lines_of(text: &str) -> Vec<u64> {
         let mut lines = lines(&[text.as_bytes()]);
         let mut found = Vec::new();
         while lines.pass_line_ends().unwrap() {
@@ -209,7 +222,7 @@ mod tests {
     }
 
     /// All that is taken in, or what is wrong with it.
-    fn taken_in(pieces: &[&'static [u8]]) -> Result<String, String> {
+    fn taken_in(pieces: &[&[u8]]) -> Result<String, String> {
         let mut lines = lines(pieces);
         let mut all = String::new();
         loop {
@@ -299,7 +312,7 @@ mod tests {
                 let bytes = lines.ahead().unwrap().len();
                 lines.pass(bytes);
             }
-            assert_eq!(lines.odd(), odd, "{pieces:?}");
+            assert_eq!(lines.has_odd(), odd, "{pieces:?}");
         }
     }
 }

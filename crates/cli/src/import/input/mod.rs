@@ -1,16 +1,16 @@
-//! The input of an import: a file becomes rows, each a change or what is wrong with it.
+//! The input of an import: a file becomes rows, each checked, or what is wrong with them.
 //!
 //! ```text
-//!        digest   unpack   kind          encoding
-//! file ────────────────────────► lines ───────────► csv, columns ──► rows
-//!        known by its fingerprint,  │  text in UTF-8               ▲  each checked
-//!        its format found out       └─────────────► ndjson ────────┘
+//!      bytes                kind, encoding                lines                csv, columns
+//! file ─────► digested, ────────────────► its format, ────────► text by lines ────────────► rows
+//!             unpacked                    or refused                           ndjson
 //! ```
+//!
+//! `row` says what a row is and checks it; `odd` and `joined` know what people do not mean.
 
-pub(crate) mod change;
+mod bytes;
 mod columns;
 mod csv;
-mod digest;
 mod encoding;
 mod file;
 mod joined;
@@ -18,10 +18,11 @@ mod kind;
 mod lines;
 mod ndjson;
 mod odd;
+pub(crate) mod row;
 mod rows;
-mod unpack;
 
-pub(crate) use digest::Fingerprint;
+pub(crate) use bytes::Fingerprint;
 pub(crate) use file::{FileError, FileProblem, Input};
 pub(crate) use joined::JoinedTags;
-pub(crate) use rows::{BadRow, Rows};
+pub(crate) use row::{BadRow, Op, Row};
+pub(crate) use rows::for_each_row;

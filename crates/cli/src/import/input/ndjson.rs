@@ -1,29 +1,89 @@
-//! A row of NDJSON: one of two objects, told apart row by row.
+//! NDJSON: an object a line. Each is a row of one of two forms, told apart row by row:
 //!
 //! - the API's own, `{"To_Account":"alice","Tags":["vip"]}`, perhaps with `"op"`;
-//! - a line of the file of what failed, `{"account":"alice","op":"add","tags":["vip"],…}`, whose other fields say why
-//!   and are passed over, so that such a file can be imported as it is.
+//! - a line of the list of failed users, `{"account":"alice","op":"add","tags":["vip"],…}`, whose other fields say why
+//!   and are ignored, so that such a list can be imported as it is.
 //!
-//! A field that neither has, a field of the other, and a field that is there twice make a bad row: a misspelt `"Tag"`
-//! must not tag nobody in silence.
+//! A field that neither form has, a field of the other form, and a field that stands twice make a bad row: a misspelt
+//! `"Tag"` must not silently tag nobody.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{self, IgnoredAny, Visitor};
-use serde::{Deserialize, Deserializer};
+use memchr::memchr2;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 
-use super::change::Op;
-use super::file::start_of_text;
+use super::file::{FileProblem, start_of_text};
+use super::lines::{Lines, ROW_BYTES};
 use super::odd;
 
 const EXAMPLE: &str = r#"a row is {"To_Account":"alice","Tags":["vip"]}"#;
 
-/// A row as it stands there.
+/// The lines of a file of NDJSON.
+pub(crate) struct JsonLines {
+    lines: Lines,
+    /// A line that spans two buffers.
+    line_buffer: String,
+}
+
+pub(crate) struct JsonLine<'l> {
+    /// Its number, counted from 1.
+    pub(crate) line: u64,
+    /// None if it is longer than a row may be.
+    pub(crate) text: Option<&'l str>,
+    /// True if the text may hold an odd character, by itself or as an escape.
+    pub(crate) may_be_odd: bool,
+}
+
+impl JsonLines {
+    pub(crate) fn new(lines: Lines) -> JsonLines {
+        JsonLines {
+            lines,
+            line_buffer: String::new(),
+        }
+    }
+
+    /// The next line that is not empty; `None` at the end of the file.
+    pub(crate) fn next(&mut self) -> Result<Option<JsonLine<'_>>, FileProblem> {
+        if !self.lines.pass_line_ends()? {
+            return Ok(None);
+        }
+        let line = self.lines.line();
+        self.line_buffer.clear();
+        let mut bytes = 0;
+        let text = loop {
+            let ahead = self.lines.ahead()?;
+            let end = memchr2(b'\n', b'\r', ahead.as_bytes());
+            let length = end.unwrap_or(ahead.len());
+            let is_whole = end.is_some() || ahead.is_empty();
+            self.lines.pass(length);
+            if is_whole && bytes == 0 {
+                // nearly all lines lie in one buffer, and stay where they are
+                break Some(self.lines.behind(length));
+            }
+            bytes += length;
+            if bytes <= ROW_BYTES {
+                self.line_buffer.push_str(self.lines.behind(length));
+            }
+            if is_whole {
+                break (bytes <= ROW_BYTES).then_some(self.line_buffer.as_str());
+            }
+        };
+        let has_escape = || text.is_some_and(|text| text.contains('\\'));
+        Ok(Some(JsonLine {
+            line,
+            text,
+            may_be_odd: self.lines.has_odd() || has_escape(),
+        }))
+    }
+}
+
+/// A row as it stands in its line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct JsonRow<'r> {
     pub(crate) account: Cow<'r, str>,
-    pub(crate) op: Option<Cow<'r, str>>,
+    /// Empty if there is none.
+    pub(crate) op: Cow<'r, str>,
     pub(crate) tags: Vec<Cow<'r, str>>,
 }
 
@@ -40,22 +100,24 @@ struct Fields<'r> {
     tags: Option<Vec<Text<'r>>>,
     #[serde(borrow)]
     op: Option<Text<'r>>,
-    #[serde(default)]
-    code: Passed,
-    #[serde(default)]
-    reason: Passed,
-    #[serde(default)]
-    remedy: Passed,
-    #[serde(default)]
-    effect: Passed,
+    // true if the field is there, also as null
+    #[serde(default, deserialize_with = "is_there")]
+    code: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    reason: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    remedy: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    effect: bool,
 }
 
-/// A text that is borrowed from the row where it has no escapes.
-struct Text<'r>(Cow<'r, str>);
+/// A text that is borrowed from the line if it has no escapes: serde borrows a `Cow` only as a field.
+#[derive(Deserialize)]
+struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
 
-/// A field that is passed over, whatever it holds: whether it is there.
-#[derive(Default)]
-struct Passed(bool);
+fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(from).map(|_| true)
+}
 
 impl<'r> JsonRow<'r> {
     /// Reads a line.
@@ -70,23 +132,22 @@ impl<'r> JsonRow<'r> {
         if let Some(end) = odd::dos_end(line) {
             return Err(end);
         }
-        // a list would do for serde as well
+        // serde would take a list too
         if !line.trim_ascii_start().starts_with('{') {
             return Err(format!("no object ({EXAMPLE})"));
         }
         let fields: Fields<'r> = serde_json::from_str(line).map_err(|error| message(&error))?;
-        let passed = [
-            ("code", fields.code),
-            ("reason", fields.reason),
-            ("remedy", fields.remedy),
-            ("effect", fields.effect),
-        ];
-        let passed = passed.into_iter().find(|(_, passed)| passed.0);
         let (account, tags, of_the_other) = match (fields.to_account, fields.account) {
             (Some(account), None) => {
-                let other = passed.map(|(name, _)| name);
-                let other = fields.tags.map(|_| "tags").or(other);
-                (account, fields.api_tags, other)
+                let others = [
+                    ("tags", fields.tags.is_some()),
+                    ("code", fields.code),
+                    ("reason", fields.reason),
+                    ("remedy", fields.remedy),
+                    ("effect", fields.effect),
+                ];
+                let other = others.into_iter().find(|(_, is_there)| *is_there);
+                (account, fields.api_tags, other.map(|(name, _)| name))
             }
             (None, Some(account)) => (account, fields.tags, fields.api_tags.map(|_| "Tags")),
             (Some(_), Some(_)) => return Err("both To_Account and account (keep one)".to_owned()),
@@ -99,95 +160,58 @@ impl<'r> JsonRow<'r> {
         }
         Ok(JsonRow {
             account: account.0,
-            op: fields.op.map(|op| op.0),
+            op: fields.op.map(|op| op.0).unwrap_or_default(),
             tags: tags.into_iter().flatten().map(|tag| tag.0).collect(),
         })
     }
-
-    /// What it does; `Err` with the name that is none.
-    pub(crate) fn op(&self) -> Result<Op, &str> {
-        let name = self.op.as_deref().unwrap_or_default();
-        Op::named(name).ok_or(name)
-    }
 }
 
-/// The parser counts lines too, but knows one only.
+/// The parser counts lines too, but sees only one.
 fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    // names and values of the row stand in it, of any length
+    // it quotes names and values of the row, of any length
     let what = start_of_text(text.strip_suffix(place.as_str()).unwrap_or(&text), 200);
     format!("column {}: {what} ({EXAMPLE})", error.column())
-}
-
-impl<'de: 'r, 'r> Deserialize<'de> for Text<'r> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Text<'r>, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        from.deserialize_str(TextVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Passed {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Passed, D::Error> {
-        IgnoredAny::deserialize(from).map(|_| Passed(true))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn row(line: &str) -> Result<(String, Option<String>, Vec<String>), String> {
-        let row = JsonRow::parse(line)?;
-        let tags = row.tags.into_iter().map(Cow::into_owned);
-        Ok((
-            row.account.into_owned(),
-            row.op.map(Cow::into_owned),
-            tags.collect(),
-        ))
-    }
-
-    fn row_fields(
-        account: &str,
-        op: Option<&str>,
-        tags: &[&str],
-    ) -> (String, Option<String>, Vec<String>) {
-        let tags = tags.iter().map(|tag| (*tag).to_owned());
-        (account.to_owned(), op.map(str::to_owned), tags.collect())
-    }
+    use crate::import::input::lines::tests::lines_by;
 
     #[test]
     fn a_row_is_of_the_api_s_form_or_of_that_of_what_failed() {
-        assert_eq!(
-            row(r#"{"To_Account":"alice","Tags":["vip","北京"]}"#),
-            Ok(row_fields("alice", None, &["vip", "北京"]))
-        );
-        assert_eq!(
-            row(r#" { "op" : "clear" , "To_Account" : "a\u0062\"" } "#),
-            Ok(row_fields("ab\"", Some("clear"), &[]))
-        );
-        let failed = r#"{"account":"alice","op":"remove","tags":["vip"],"code":70107,"reason":"r","remedy":"m","effect":"not applied"}"#;
-        assert_eq!(
-            row(failed),
-            Ok(row_fields("alice", Some("remove"), &["vip"]))
-        );
-        let ours = r#"{"account":"alice","op":"add","tags":["vip"],"code":null,"reason":"r","remedy":"m","effect":"e"}"#;
-        assert_eq!(row(ours), Ok(row_fields("alice", Some("add"), &["vip"])));
+        for (line, account, op, tags) in [
+            (
+                r#"{"To_Account":"alice","Tags":["vip","北京"]}"#,
+                "alice",
+                "",
+                &["vip", "北京"][..],
+            ),
+            (
+                r#" { "op" : "clear" , "To_Account" : "a\u0062\"" } "#,
+                "ab\"",
+                "clear",
+                &[],
+            ),
+            (
+                r#"{"account":"alice","op":"remove","tags":["vip"],"code":70107,"reason":"r","remedy":"m","effect":"e"}"#,
+                "alice",
+                "remove",
+                &["vip"],
+            ),
+            (
+                r#"{"account":"alice","op":"add","tags":["vip"],"code":null,"reason":"r","remedy":"m","effect":"e"}"#,
+                "alice",
+                "add",
+                &["vip"],
+            ),
+        ] {
+            let row = JsonRow::parse(line).unwrap();
+            assert_eq!((&*row.account, &*row.op), (account, op), "{line}");
+            assert_eq!(row.tags, tags, "{line}");
+        }
     }
 
     #[test]
@@ -224,7 +248,7 @@ mod tests {
             (r#"{"Tags":["x"]}"#, "no To_Account"),
             (
                 r#"{"To_Account":7,"Tags":["x"]}"#,
-                "invalid type: integer `7`, expected a text",
+                "invalid type: integer `7`, expected a string",
             ),
             (r#"{"To_Account":"a","Tags":"x"}"#, "expected a sequence"),
             (r#"{"To_Account":"a","Tags":["x"]"#, "EOF while parsing"),
@@ -234,8 +258,26 @@ mod tests {
                 "no object (a row is {\"To_Account\"",
             ),
         ] {
-            let message = row(line).unwrap_err();
+            let message = JsonRow::parse(line).unwrap_err();
             assert!(message.contains(part), "{part:?} is not in {message:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_line_is_the_same_wherever_reads_end(
+            text in "[{b北\\n\\r ]{0,24}",
+            bytes in 1..8_usize,
+        ) {
+            let mut lines = JsonLines::new(lines_by(bytes, &text));
+            let mut read = Vec::new();
+            while let Some(line) = lines.next().unwrap() {
+                read.push((line.line, line.text.unwrap().to_owned()));
+            }
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
+            let expected = (1..).zip(text.split('\n').map(str::to_owned));
+            let expected = expected.filter(|(_, text)| !text.is_empty());
+            proptest::prop_assert_eq!(read, expected.collect::<Vec<_>>());
         }
     }
 }

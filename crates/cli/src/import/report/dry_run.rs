@@ -12,7 +12,7 @@ use super::totals::{Totals, has_too_many_tags};
 use crate::exit::Exit;
 use crate::import::group::{CollectedRows, GroupError};
 use crate::import::input::JoinedTags;
-use crate::import::input::change::Op;
+use crate::import::input::Op;
 use crate::import::state::failed_change::FailedChange;
 use crate::output::Reason;
 use crate::output::Show;

@@ -211,7 +211,7 @@ impl LeftOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::input::change::Op;
+    use crate::import::input::Op;
 
     fn add(reasons: &mut Reasons, account: &str, op: Op, reason: &Reason) {
         reasons.add(&FailedChange {

@@ -14,7 +14,7 @@ use std::io;
 use imtag_transport::Effect;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::import::input::change::Op;
+use crate::import::input::Op;
 use crate::import::line_form::LineForm;
 use crate::output::Reason;
 

@@ -10,7 +10,7 @@ use super::failed_list::LIST;
 use super::journal::JOURNAL;
 use super::lock::StateFileError;
 use crate::exit::CommandError;
-use crate::import::bad_rows::list::BAD_ROWS;
+use crate::import::bad_rows::BAD_ROWS;
 use crate::ownership::{FileKind, folder_of};
 
 /// What stands for the name of the input where it is standard input.

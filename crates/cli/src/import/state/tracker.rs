@@ -27,7 +27,7 @@ use super::disk::DiskError;
 use super::failed_change::FailedChange;
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::import::group::{TagList, User};
-use crate::import::input::change::Op;
+use crate::import::input::Op;
 use crate::output::Reason;
 
 /// The most users that are deferred; others are listed at once. An outage fails fewer: 512 requests of 100 users each.

@@ -7,20 +7,20 @@ use proptest::prelude::*;
 
 use super::entry::NUMBERED_TAGS;
 use super::*;
-use crate::import::input::change::{Op, Tags};
+use crate::import::input::row::{Op, Row, Tags};
 
 /// A user as text: `alice: clear -a -b +c`.
 type Line = String;
 
 #[derive(Debug, Clone)]
-struct Row {
+struct Given {
     account: String,
     op: Op,
     tags: String,
 }
 
-fn row(account: &str, op: Op, tags: &str) -> Row {
-    Row {
+fn row(account: &str, op: Op, tags: &str) -> Given {
+    Given {
         account: account.to_owned(),
         op,
         tags: tags.to_owned(),
@@ -28,24 +28,22 @@ fn row(account: &str, op: Op, tags: &str) -> Row {
 }
 
 /// Rows that may take so little memory, whatever `--memory` says.
-fn collected(rows: impl IntoIterator<Item = Row>, memory: usize) -> CollectedRows {
-    let mut collector = Collector {
-        partitions: Partitions::new(memory, std::env::temp_dir()),
-        ..Collector::new(Memory::LEAST, std::env::temp_dir())
+fn collected(rows: impl IntoIterator<Item = Given>, memory: usize) -> CollectedRows {
+    let folder = std::env::temp_dir();
+    let mut collected = CollectedRows {
+        partitions: Partitions::new(memory, folder.clone()),
+        ..CollectedRows::new(Memory::LEAST, folder, Limits::DOCUMENTED)
     };
-    for Row { account, op, tags } in rows {
+    for Given { account, op, tags } in rows {
         let tags = match op {
-            Op::Clear => Tags::None,
+            Op::Clear => Tags::List(&[]),
             _ => Tags::Separated(&tags),
         };
-        let change = Change {
-            account: &account,
-            op,
-            tags,
-        };
-        collector.add(&change).unwrap();
+        let account = &account;
+        collected.add(&Row { account, op, tags }).unwrap();
     }
-    collector.finish(Limits::DOCUMENTED).unwrap()
+    collected.finish().unwrap();
+    collected
 }
 
 fn lines(collected: &mut CollectedRows) -> Vec<Line> {
@@ -66,7 +64,7 @@ fn lines(collected: &mut CollectedRows) -> Vec<Line> {
     lines
 }
 
-fn users(rows: impl IntoIterator<Item = Row>) -> Vec<Line> {
+fn users(rows: impl IntoIterator<Item = Given>) -> Vec<Line> {
     lines(&mut collected(rows, 1 << 30))
 }
 
@@ -140,7 +138,7 @@ fn users_with_the_most_slots_come_first_and_those_with_too_many_tags_last() {
 }
 
 /// More rows than one part takes, of more tags than get a number.
-fn many(rows: usize) -> impl Iterator<Item = Row> {
+fn many(rows: usize) -> impl Iterator<Item = Given> {
     (0..rows).map(move |nth| {
         let user = nth * 7_919 % (rows / 4);
         let op = match nth % 11 {
@@ -171,9 +169,7 @@ fn little_memory_makes_no_difference_to_what_comes_out_nor_to_its_order() {
 #[test]
 fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not() {
     let accounts: Vec<_> = (0..50_000).map(|user| format!("u{user}")).collect();
-    let in_part = |account: &&String| {
-        crate::import::group::interner::hash(account.as_bytes()) >> 24 & 0xff == 7
-    };
+    let in_part = |account: &&String| super::interner::hash(account.as_bytes()) >> 24 & 0xff == 7;
     let near: Vec<_> = accounts.iter().filter(in_part).collect();
     let rows = |nth: usize| {
         row(
@@ -217,9 +213,9 @@ fn hundred(tag: impl Fn(usize) -> usize) -> String {
 }
 
 /// What is to be done, worked out in the plainest way.
-fn modelled(rows: &[Row]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSet<String>)> {
+fn modelled(rows: &[Given]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSet<String>)> {
     let mut model: BTreeMap<String, (bool, BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
-    for Row { account, op, tags } in rows {
+    for Given { account, op, tags } in rows {
         let (clear, remove, add) = model.entry(account.clone()).or_default();
         for tag in tags.split(';') {
             match op {
@@ -240,7 +236,7 @@ fn modelled(rows: &[Row]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSet<
     model
 }
 
-fn any_row() -> impl Strategy<Value = Row> {
+fn any_row() -> impl Strategy<Value = Given> {
     let op = prop_oneof![6 => Just(Op::Add), 3 => Just(Op::Remove), 1 => Just(Op::Clear)];
     let tags = proptest::collection::vec("[a-e]{1,2}", 1..4);
     ("[a-c]{1,2}", op, tags).prop_map(|(account, op, tags)| row(&account, op, &tags.join(";")))
@@ -256,7 +252,7 @@ proptest! {
         let mut users = collected.users();
         let mut model = modelled(&rows);
         while let Some((_, user)) = users.next().unwrap() {
-            let set = |tags: &crate::import::group::grouper::TagList<'_>| {
+            let set = |tags: &TagList<'_>| {
                 let set: BTreeSet<String> = tags.iter().map(str::to_owned).collect();
                 assert_eq!(set.len(), tags.len(), "a tag twice");
                 set

@@ -1,0 +1,315 @@
+//! The rows that were left out, each with its line and reason: all of them, in the order of the file, however many they
+//! are. They are kept as lines of the list of bad rows, in bounded memory and then in a temporary file. A report names
+//! ten for each kind of reason.
+//!
+//! The list, `FILE.bad-rows.ndjson`, has an object a line with `line` and `reason`. It is written before anything is
+//! sent, for its owner alone, as a reason may quote the row. A file that is no such list is never touched.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
+
+use super::group::{SpillError, SpillFile};
+use super::input::BadRow;
+use super::line_form::LineForm;
+use super::report::reasons::NAMED;
+use super::state::disk::{DiskError, Medium};
+use super::state::lock::{LockedFile, MODE, StateFileError, lock_list};
+use crate::ownership::{FileKind, Found, is_filled_file};
+
+/// The bytes of lines that are kept in memory.
+const MEMORY: usize = 1024 * 1024;
+
+/// Kinds of reasons that are told apart.
+const KINDS: usize = 50;
+
+/// The list, as imtag may write it.
+pub(crate) const BAD_ROWS: FileKind = FileKind {
+    name: "a list of bad rows",
+    flag: "--bad-rows",
+    mode: MODE,
+    is_ours: |file| FORM.fits(file, false),
+};
+
+const FORM: LineForm = LineForm {
+    start: b"{\"line\":",
+    is_line: |text| {
+        serde_json::from_slice::<BadRow>(text).is_ok_and(|row| {
+            let mut written = Vec::with_capacity(text.len());
+            write_line(&row, &mut written);
+            written == text
+        })
+    },
+    problem: |text| serde_json::from_slice::<BadRow>(text).err(),
+};
+
+/// Rows that were left out.
+pub(crate) struct BadRows {
+    lines: SpillFile,
+    /// The line that is being added.
+    line: Vec<u8>,
+    kinds: Kinds,
+}
+
+/// Rows by what is wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct Kinds(IndexMap<String, Kind>);
+
+/// Rows that are left out for the same reason, whatever stands in them.
+#[derive(Debug, Default)]
+pub(crate) struct Kind {
+    pub(crate) rows: u64,
+    /// The first of them.
+    pub(crate) named: Vec<BadRow>,
+}
+
+impl BadRows {
+    /// None yet. Many go to a temporary file in `folder`.
+    pub(crate) fn new(folder: &Path) -> BadRows {
+        BadRows {
+            lines: SpillFile::new(1, MEMORY, folder),
+            line: Vec::new(),
+            kinds: Kinds::default(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, row: BadRow) -> Result<(), SpillError> {
+        self.line.clear();
+        write_line(&row, &mut self.line);
+        self.kinds.add(row);
+        self.lines.add(0, &self.line)
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.kinds.0.values().map(|kind| kind.rows).sum()
+    }
+
+    pub(crate) fn into_kinds(self) -> Kinds {
+        self.kinds
+    }
+
+    /// Writes the list, or removes that of an earlier import if there are no bad rows. True if there is one now.
+    ///
+    /// # Errors
+    /// If it may not be written, or cannot be. What was there before is then still there.
+    pub(crate) fn write_list(&mut self, path: &Path) -> Result<bool, StateFileError> {
+        if self.count() == 0 {
+            if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
+                let mut list = locked(path)?;
+                list.remove(path)
+                    .map_err(DiskError::denied(path, "removed"))?;
+            }
+            return Ok(false);
+        }
+        let mut list = locked(path)?;
+        let same_file = list.found == Found::Empty;
+        let written = list.fill(path, same_file, &mut |file| self.write_lines(file));
+        if let Err(error) = written {
+            match list.found {
+                Found::Nothing => drop(list.remove(path)),
+                Found::Empty => drop(list.cut(0)),
+                Found::Filled => {}
+            }
+            return Err(DiskError::denied(path, "written")(error).into());
+        }
+        Ok(true)
+    }
+
+    fn write_lines(&mut self, file: &File) -> io::Result<()> {
+        let mut out = BufWriter::with_capacity(256 * 1024, file);
+        self.lines.read(0, |lines| out.write_all(lines))?;
+        out.flush()
+    }
+}
+
+fn locked(path: &Path) -> Result<LockedFile, StateFileError> {
+    let mut locked = lock_list(path, &BAD_ROWS)?;
+    let checked = BAD_ROWS.check_content(path, &mut locked.file);
+    checked.map_err(StateFileError::new(path))?;
+    locked.take().map_err(DiskError::denied(path, "read"))?;
+    Ok(locked)
+}
+
+fn write_line(row: &BadRow, out: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *out, row)
+        .expect("a number and a text are JSON, and a Vec takes it");
+    out.push(b'\n');
+}
+
+impl Kinds {
+    fn add(&mut self, row: BadRow) {
+        let mut kind = kind(&row.reason);
+        if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
+            kind.clear();
+        }
+        let kind = self.0.entry(kind).or_default();
+        kind.rows += 1;
+        if kind.rows <= NAMED {
+            kind.named.push(row);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kind> {
+        self.0.values()
+    }
+
+    /// The rows that are named.
+    pub(crate) fn examples<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().flat_map(|kind| &kind.named))
+    }
+
+    /// How many rows there are of each kind, with the first one's reason.
+    pub(crate) fn counts<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Count<'a> {
+            reason: &'a str,
+            rows: u64,
+        }
+        serializer.collect_seq(self.0.iter().map(|(key, kind)| Count {
+            reason: match key.as_str() {
+                "" => "other reasons",
+                _ => &kind.named[0].reason,
+            },
+            rows: kind.rows,
+        }))
+    }
+}
+
+/// A reason without what is quoted of the row, and without its numbers. The parser of JSON has names and values between
+/// back-ticks, which it does not escape, so that nothing after the first is looked at.
+fn kind(reason: &str) -> String {
+    let mut kind = String::with_capacity(reason.len());
+    let mut chars = reason.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '`' => break,
+            '"' => {
+                // to the closing quote; what is escaped is none
+                while let Some(c) = chars.next() {
+                    match c {
+                        '"' => break,
+                        '\\' => drop(chars.next()),
+                        _ => {}
+                    }
+                }
+                kind.push('"');
+            }
+            '0'..='9' if kind.ends_with('0') => {}
+            '0'..='9' => kind.push('0'),
+            c => kind.push(c),
+        }
+    }
+    kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn rows(count: u64) -> BadRows {
+        let mut rows = BadRows::new(Path::new("/nowhere"));
+        for line in 1..=count {
+            let reason = "tag: \"x\"".to_owned();
+            rows.add(BadRow { line, reason }).unwrap();
+        }
+        rows
+    }
+
+    #[test]
+    fn all_are_listed_in_the_order_of_the_file_however_many_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        let row = |line: u64| BadRow {
+            line,
+            reason: format!("tag: {} is wrong", "x".repeat(line as usize % 300)),
+        };
+        for count in [3, 20_000] {
+            let mut rows = BadRows::new(folder.path());
+            for line in 0..count {
+                rows.add(row(line)).unwrap();
+            }
+            assert!(rows.lines.held() <= MEMORY);
+            assert_eq!(rows.count(), count);
+            assert!(rows.write_list(&path).unwrap());
+            let listed = fs::read_to_string(&path).unwrap();
+            let listed = listed
+                .lines()
+                .map(|line| serde_json::from_str::<BadRow>(line).unwrap());
+            assert!(listed.eq((0..count).map(row)));
+            assert!(rows.kinds.0.len() <= KINDS + 1);
+        }
+    }
+
+    #[test]
+    fn reasons_are_one_kind_whatever_they_quote_and_count() {
+        let mut rows = BadRows::new(Path::new("/nowhere"));
+        for line in 2..502 {
+            let reason = format!("op: \"a\\\"{line}\" is none of add, remove, clear");
+            rows.add(BadRow { line, reason }).unwrap();
+            let reason = format!("tag: {} bytes, at most 50", 50 + line);
+            rows.add(BadRow { line, reason }).unwrap();
+            let field =
+                ["Tga", "a`b", "T\"g", "标签", "x y"][line as usize % 5].repeat(line as usize);
+            let reason = format!("column 23: unknown field `{field}`, expected `Tags`");
+            rows.add(BadRow { line, reason }).unwrap();
+            let value = ["true", "1.5", "-7"][line as usize % 3];
+            let reason = format!("column 9: invalid value: `{value}`, expected a string");
+            rows.add(BadRow { line, reason }).unwrap();
+        }
+        let kinds = rows.into_kinds();
+        let rows: Vec<_> = kinds.iter().map(|kind| kind.rows).collect();
+        assert_eq!(rows, [500, 500, 500, 500]);
+        let named = kinds.iter().map(|kind| kind.named.len());
+        assert_eq!(named.collect::<Vec<_>>(), [10, 10, 10, 10]);
+    }
+
+    #[test]
+    fn a_list_replaces_an_earlier_one_and_goes_where_there_are_no_bad_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.csv.bad-rows.ndjson");
+        fs::write(&path, "").unwrap();
+        assert!(!rows(0).write_list(&path).unwrap());
+        assert!(path.exists(), "an empty file may be somebody's");
+        assert!(rows(3).write_list(&path).unwrap());
+        assert!(rows(1).write_list(&path).unwrap());
+        let list = fs::read_to_string(&path).unwrap();
+        assert_eq!(list, "{\"line\":1,\"reason\":\"tag: \\\"x\\\"\"}\n");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!rows(0).write_list(&path).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_such_list_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other");
+        let line = "{\"line\":1,\"reason\":\"tag: empty\"}\n";
+        let followed = format!("{line}mine\n");
+        let spaced = line.replace(':', ": ");
+        for content in [
+            "account,tag\n",
+            "{\"line\":1}\n",
+            "{\"line\":1",
+            "{\"account\":\"a\"}",
+            &followed,
+            &spaced,
+        ] {
+            fs::write(&path, content).unwrap();
+            let refused = rows(1).write_list(&path).unwrap_err().to_string();
+            assert!(refused.contains("is not a list of bad rows"), "{refused}");
+            assert!(!rows(0).write_list(&path).unwrap());
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("away"), &link).unwrap();
+        assert!(rows(1).write_list(&link).is_err());
+        assert!(!rows(0).write_list(&link).unwrap());
+        assert!(!folder.path().join("away").exists());
+    }
+}

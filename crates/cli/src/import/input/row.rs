@@ -1,0 +1,180 @@
+//! A row of a file: one operation on one account, with tags or, to clear it, without. Its names are checked when it is
+//! made, and never again: what is put together of rows and sent is made of checked names.
+//!
+//! A row with several tags of which one is bad is bad as a whole: it is then reported, corrected and imported as one,
+//! and never half done.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use imtag_core::{Account, Invalid, Rules, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::file::start_of_line;
+use super::odd;
+
+/// What a row does to the tags of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Op {
+    Add,
+    Remove,
+    Clear,
+}
+
+impl Op {
+    pub(crate) const ALL: [Op; 3] = [Op::Add, Op::Remove, Op::Clear];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Op::Add => "add",
+            Op::Remove => "remove",
+            Op::Clear => "clear",
+        }
+    }
+
+    /// By its exact name. No name means add.
+    pub(crate) fn from_name(name: &str) -> Option<Op> {
+        match name {
+            "" => Some(Op::Add),
+            _ => Op::ALL.into_iter().find(|op| op.name() == name),
+        }
+    }
+}
+
+/// A row whose names keep to the rules.
+#[derive(Debug)]
+pub(crate) struct Row<'r> {
+    pub(crate) account: &'r str,
+    pub(crate) op: Op,
+    /// None if it clears, else at least one.
+    pub(crate) tags: Tags<'r>,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BadRow {
+    /// The line that it starts on, counted from 1.
+    pub(crate) line: u64,
+    /// What is wrong with it, and what to do.
+    pub(crate) reason: String,
+}
+
+/// The tags of a row, where they stand in the file: there are millions, so none is copied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tags<'r> {
+    /// A field of one tag.
+    One(&'r str),
+    /// A field of tags with a [`Tags::SEPARATOR`] between two, such as `vip;beijing`.
+    Separated(&'r str),
+    List(&'r [Cow<'r, str>]),
+}
+
+impl<'r> Tags<'r> {
+    /// Between the tags of one field.
+    pub(crate) const SEPARATOR: char = ';';
+
+    /// Calls `each` with one after the other, up to the first error.
+    #[inline]
+    fn try_for_each<E>(self, each: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Tags::One(tag) => std::iter::once(tag).try_for_each(each),
+            Tags::Separated(tags) => tags.split(Tags::SEPARATOR).try_for_each(each),
+            Tags::List(tags) => tags.iter().map(AsRef::as_ref).try_for_each(each),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn for_each(self, mut each: impl FnMut(&str)) {
+        let Ok(()) = self.try_for_each(|tag| {
+            each(tag);
+            Ok::<_, Infallible>(())
+        });
+    }
+
+    #[inline]
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Tags::One(_) => 1,
+            Tags::Separated(tags) => tags.split(Tags::SEPARATOR).count(),
+            Tags::List(tags) => tags.len(),
+        }
+    }
+
+    /// The text of a field, or the first of a list; an empty field holds no tag.
+    fn first_text(self) -> Option<&'r str> {
+        match self {
+            Tags::One(field) | Tags::Separated(field) => Some(field).filter(|it| !it.is_empty()),
+            Tags::List(tags) => tags.first().map(AsRef::as_ref),
+        }
+    }
+}
+
+impl<'r> Row<'r> {
+    /// Checks what stands in a row. `may_be_odd` if a name may hold an odd character.
+    ///
+    /// # Errors
+    /// With what is wrong with it, and what to do.
+    #[inline]
+    pub(crate) fn new(
+        account: &'r str,
+        op: &str,
+        tags: Tags<'r>,
+        rules: &Rules,
+        may_be_odd: bool,
+    ) -> Result<Row<'r>, String> {
+        let known = Op::from_name(op);
+        let removes = matches!(known, Some(Op::Remove | Op::Clear));
+        let odd = |what: &str, name: &str| match odd::problem(name, may_be_odd, removes) {
+            Some(problem) => Err(format!("{what}: {problem}")),
+            None => Ok(()),
+        };
+        odd("account", account)?;
+        Account::new(account, rules).map_err(|invalid| reason(&invalid))?;
+        let op = known.ok_or_else(|| no_op(op))?;
+        if op == Op::Clear {
+            return match tags.first_text() {
+                Some(tag) => Err(tag_of_clear(tag)),
+                None => Ok(Row {
+                    account,
+                    op,
+                    tags: Tags::List(&[]),
+                }),
+            };
+        }
+        if let Tags::List([]) = tags {
+            return Err("tags: none, at least 1 (leave it out, or fill it)".to_owned());
+        }
+        tags.try_for_each(|tag| {
+            odd("tag", tag)?;
+            match Tag::new(tag, rules) {
+                Ok(_) => Ok(()),
+                Err(invalid) => Err(reason(&invalid)),
+            }
+        })?;
+        Ok(Row { account, op, tags })
+    }
+}
+
+#[cold]
+fn no_op(name: &str) -> String {
+    let names = Op::ALL.map(Op::name).join(", ");
+    let name = start_of_line(name);
+    format!("op: {name:?} is none of {names} (use one of them; nothing means add)")
+}
+
+#[cold]
+fn tag_of_clear(tag: &str) -> String {
+    let tag = start_of_line(tag);
+    format!("tag: {tag:?} beside clear, which removes all (leave it empty, or use remove)")
+}
+
+#[cold]
+fn reason(invalid: &Invalid) -> String {
+    let each = invalid
+        .violations()
+        .iter()
+        .map(|violation| format!("{violation} ({})", violation.problem.remedy()));
+    each.collect::<Vec<_>>().join("; ")
+}
