@@ -213,9 +213,13 @@ fn a_code_is_explained_without_settings_and_an_unknown_one_is_said_to_be() {
          effect:      possibly applied\n"
     );
     let unknown = run(stage.bare(&["explain", "12345"]));
-    assert!(
-        unknown.out.starts_with("12345: unknown code\n"),
-        "{unknown:?}"
+    assert_eq!(
+        unknown.out,
+        "12345: unknown code\n\
+         what to do:  the code is in no list of the service: look at its text, or ask the\n             \
+         service's support\n\
+         call again:  no\n\
+         effect:      possibly applied\n"
     );
     let json = run(stage.bare(&["explain", "--json", "-1"])).json();
     assert_eq!(

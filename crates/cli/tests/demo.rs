@@ -19,14 +19,16 @@ fn the_sample_is_imported_and_read_back_equal_without_any_setting() {
     for part in [
         "demo      an emulator of the service at https://127.0.0.1:",
         ": 8006 rows, 6 bad, 2000 users\n",
-        "sent      22 requests (no plan needs fewer than 22), 0 retries, in ",
+        "sent      22 requests (no plan needs fewer than 22), 0 retries,\n          in ",
         "tagged    2000 users, 0 failed\n",
-        "read back 2000 of 2000 users equal to the file, user by user (20 requests of v4/all_member_push/im_get_tag)\n",
+        "read back 2000 of 2000 users equal to the file, user by user (20 requests of\n          v4/all_member_push/im_get_tag)\n",
         "6 bad rows were left out, and only these:\n",
         "  line 669: account: empty",
     ] {
         assert!(ran.out.contains(part), "{part:?} is not in {}", ran.out);
     }
+    let mut lines = ran.out.lines().filter(|line| !line.contains(SAMPLE));
+    assert!(lines.all(|line| line.chars().count() <= 80), "{}", ran.out);
     assert_eq!(stage.emulator.stats().connections, 0);
 }
 

@@ -73,8 +73,8 @@ fn an_import_ends_well_with_the_files_that_it_may_have_open_or_sends_nothing() {
             }
             exits.push(ran.exit);
         }
+        // between them it is chance whether a connection or the list gets the last one
         assert_eq!((exits[0], exits[9]), (Some(4), Some(exit)), "{exits:?}");
-        assert!(exits.is_sorted_by_key(|exit| *exit != Some(4)), "{exits:?}");
     }
 }
 

@@ -253,7 +253,7 @@ impl Show for Running {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
-            "The emulator takes requests at {} until Ctrl-C. In another terminal:\n",
+            "The emulator takes requests at {} until Ctrl-C.\nIn another terminal:\n",
             self.endpoint
         )?;
         let path = |path: &PathBuf| path.display().to_string();

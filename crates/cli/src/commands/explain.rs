@@ -6,7 +6,7 @@ use imtag_core::Code;
 use serde::Serialize;
 
 use crate::exit::{CommandError, Exit};
-use crate::output::{Output, Show};
+use crate::output::{Output, Show, wrapped};
 
 #[derive(Serialize)]
 struct Explanation {
@@ -36,8 +36,10 @@ pub(super) fn run(output: Output, code: i32) -> Result<Exit, CommandError> {
 impl Show for Explanation {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let meaning = self.meaning.unwrap_or("unknown code");
-        writeln!(out, "{}: {meaning}", self.code)?;
-        writeln!(out, "what to do:  {}", self.remedy)?;
+        let meaning = format_args!("{}: {meaning}", self.code);
+        writeln!(out, "{}", wrapped(meaning, 13))?;
+        let remedy = format_args!("what to do:  {}", self.remedy);
+        writeln!(out, "{}", wrapped(remedy, 13))?;
         writeln!(out, "call again:  {}", self.retry)?;
         writeln!(out, "effect:      {}", self.effect)
     }

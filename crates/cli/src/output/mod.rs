@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub(crate) use reason::{Reason, bounded};
 pub(crate) use stderr::{note, note_user};
-pub(crate) use text::{Shown, count, is_invisible, without_secrets};
+pub(crate) use text::{Shown, count, is_invisible, without_secrets, wrapped};
 
 use crate::exit::{CommandError, Exit};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::without_secrets;
+use super::text::{USUAL_WIDTH, without_secrets};
 
 /// What stands in the line that changes.
 static LINE: Mutex<Line> = Mutex::new(Line {
@@ -19,9 +19,6 @@ struct Line {
     /// The command ends, and nothing changes any more.
     is_over: bool,
 }
-
-/// Where a terminal does not say how wide it is.
-const USUAL_WIDTH: usize = 80;
 
 /// From the start of the line to its end.
 const ERASE: &str = "\r\x1b[K";

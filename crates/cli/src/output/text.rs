@@ -105,6 +105,28 @@ fn usersig_in(run: &str, is_cut: bool) -> Option<usize> {
     long_enough.find(|at| !run[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
+/// The columns of a terminal that does not say how wide it is, and of a page that is read later.
+pub(crate) const USUAL_WIDTH: usize = 80;
+
+/// A line of a report, broken at blanks where it is too wide for a page. What follows begins with `indent` blanks.
+pub(crate) fn wrapped(line: impl fmt::Display, indent: usize) -> String {
+    let line = line.to_string();
+    let mut lines = String::with_capacity(line.len());
+    let mut columns = 0;
+    for word in line.split_inclusive(' ') {
+        let width = word.trim_end().chars().count();
+        if columns > indent && columns + width > USUAL_WIDTH {
+            lines.truncate(lines.trim_end().len());
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            columns = indent;
+        }
+        lines.push_str(word);
+        columns += word.chars().count();
+    }
+    lines
+}
+
 /// `1 row`, `2 rows`.
 pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(
     number: N,
@@ -200,6 +222,21 @@ mod tests {
         ] {
             assert_eq!(without_secrets(shown), *shown);
         }
+    }
+
+    #[test]
+    fn a_line_is_broken_at_the_last_blank_that_fits() {
+        let line = |words: usize| format!("what:  {}", "ninechar ".repeat(words).trim_end());
+        assert_eq!(wrapped(line(8), 7), line(8));
+        let broken = format!("{}\n       ninechar ninechar", line(8));
+        assert_eq!(wrapped(line(10), 7), broken);
+        // a word is never broken, and the start of a line stays
+        let long = "x".repeat(90);
+        assert_eq!(
+            wrapped(format_args!("  {long} y"), 4),
+            format!("  {long}\n    y")
+        );
+        assert_eq!(wrapped("", 4), "");
     }
 
     #[test]

@@ -19,11 +19,9 @@ use serde::{Serialize, Serializer};
 use super::input::JoinedTags;
 use super::leftover::{ByReason, LeftoverError};
 use crate::exit::Exit;
-use crate::output::Reason;
-use crate::output::Show;
-use crate::output::{Shown, count};
+use crate::output::{Reason, Show, Shown, count, wrapped};
 use read_back::ReadBack;
-use reasons::{LeftOut, Reasons};
+use reasons::{INDENT, LeftOut, Reasons};
 
 /// How the sending ended, and what follows for the user of the command: each end has its own advice, and none says to run
 /// the same command again where that would end in the same way.
@@ -202,7 +200,7 @@ impl Serialize for UndoneUsers {
 impl Show for Report {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(demo) = &self.demo {
-            writeln!(out, "{demo}")?;
+            writeln!(out, "{}", wrapped(demo, INDENT))?;
         }
         self.figures(out)?;
         if let Some(read_back) = &self.read_back {
@@ -250,21 +248,25 @@ impl Report {
             let users = count(self.resumed, "user was", "users were");
             writeln!(out, "resumed   {users} settled before")?;
         }
-        writeln!(
-            out,
-            "sent      {} (no plan needs fewer than {}), {}, in {:.2} s: {:.1} % of the quota",
+        let sent = format!(
+            "sent      {} (no plan needs fewer than {}), {},",
             count(self.requests, "request", "requests"),
             self.lower_bound,
             count(self.retries, "retry", "retries"),
+        );
+        writeln!(out, "{}", wrapped(sent, INDENT))?;
+        writeln!(
+            out,
+            "          in {:.2} s: {:.1} % of the quota",
             self.seconds,
             self.quota_utilisation * 100.0
         )?;
         if self.timpush_would_save > 0 {
-            writeln!(
-                out,
+            let split = format!(
                 "          {} of them to find users at fault, which the timpush paths name",
                 self.timpush_would_save
-            )?;
+            );
+            writeln!(out, "{}", wrapped(split, INDENT))?;
         }
         let not_sent = match self.users_not_sent {
             0 => String::new(),

@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use imtag_transport::{Client, Generation, GetTags, Operation};
 use serde::Serialize;
 
-use super::reasons::NAMED;
+use super::reasons::{INDENT, NAMED};
 use crate::import::group::{CollectedRows, GroupError};
 use crate::interrupt::Interrupt;
-use crate::output::{Shown, count};
+use crate::output::{Shown, count, wrapped};
 
 /// What was read back.
 #[derive(Debug, Default, Serialize)]
@@ -132,13 +132,13 @@ impl ReadBack {
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let requests = count(self.requests, "request", "requests");
-        writeln!(
-            out,
+        let equal = format!(
             "read back {} of {} equal to the file, user by user ({requests} of {})",
             self.users_equal,
             count(self.users, "user", "users"),
             self.path
-        )?;
+        );
+        writeln!(out, "{}", wrapped(equal, INDENT))?;
         for difference in &self.differences {
             writeln!(
                 out,

@@ -10,8 +10,10 @@ use serde::{Serialize, Serializer};
 
 use crate::import::bad_rows::Kinds;
 use crate::import::state::failed_change::FailedChange;
-use crate::output::Reason;
-use crate::output::{Shown, count};
+use crate::output::{Reason, Shown, count, wrapped};
+
+/// Where the text of a line of a report begins, after its name.
+pub(crate) const INDENT: usize = 10;
 
 /// Users that are named for a reason.
 pub(crate) const NAMED: u64 = 10;
@@ -194,7 +196,8 @@ impl LeftOut {
         writeln!(out, "\n{rows} left out, and only these:")?;
         for kind in self.kinds.iter() {
             for row in &kind.named {
-                writeln!(out, "  line {}: {}", row.line, Shown(&row.reason))?;
+                let line = format_args!("  line {}: {}", row.line, Shown(&row.reason));
+                writeln!(out, "{}", wrapped(line, 4))?;
             }
             match kind.rows - kind.named.len() as u64 {
                 0 => {}
