@@ -3,7 +3,6 @@
 //! Unlike the service it answers a mistake with a status that says so and `{"error": "…"}`: it imitates nothing.
 //! That holds too for what axum would refuse by itself, in words and a type of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ops::Bound;
 use std::pin::Pin;
@@ -78,7 +77,19 @@ pub(crate) async fn stats(State(context): State<Context>) -> Response {
 }
 
 pub(crate) async fn users(State(context): State<Context>) -> Response {
-    UserList::new(context.service).response()
+    let mut list = UserList {
+        service: context.service,
+        first: None,
+        last: None,
+        done: false,
+    };
+    let first = list.piece();
+    if list.done {
+        // At its length, as any other answer.
+        return wire::ok(first);
+    }
+    list.first = Some(first);
+    wire::ok(Body::new(list))
 }
 
 pub(crate) async fn user(
@@ -149,75 +160,40 @@ struct UserList {
     service: Arc<Service>,
     /// The first piece, until it is sent.
     first: Option<String>,
-    next: Next,
-}
-
-enum Next {
-    First,
-    After(String),
-    Nothing,
+    /// The last account of the pieces so far.
+    last: Option<String>,
+    done: bool,
 }
 
 impl UserList {
-    fn new(service: Arc<Service>) -> UserList {
-        UserList {
-            service,
-            first: None,
-            next: Next::First,
+    fn piece(&mut self) -> String {
+        let mut text = String::new();
+        if self.last.is_none() {
+            text.push_str(r#"{"users":{"#);
         }
-    }
-
-    /// The list: at its length where it is a single piece.
-    fn response(mut self) -> Response {
-        let first = self.piece().unwrap_or_default();
-        if matches!(self.next, Next::Nothing) {
-            return wire::ok(first);
-        }
-        self.first = Some(first);
-        wire::ok(Body::new(self))
-    }
-
-    fn piece(&mut self) -> Option<String> {
-        let (mut text, after) = match &self.next {
-            Next::First => (r#"{"users":{"#.to_owned(), None),
-            Next::After(account) => (String::new(), Some(account.as_str())),
-            Next::Nothing => return None,
-        };
         let state = self.service.state();
-        let last = write(&mut text, state.store.users(), after);
-        drop(state);
-        self.next = match last {
-            Some(account) => Next::After(account),
-            None => {
-                text.push_str("}}");
-                Next::Nothing
+        let after = self.last.take();
+        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut users = state
+            .store
+            .users()
+            .range::<str, _>((from, Bound::Unbounded));
+        for (account, tags) in users.by_ref().take(USERS) {
+            if after.is_some() || self.last.is_some() {
+                text.push(',');
             }
-        };
-        Some(text)
-    }
-}
-
-/// Writes the users that come after this account; answers the last one, if there may be more.
-fn write(
-    text: &mut String,
-    users: &BTreeMap<String, BTreeSet<String>>,
-    after: Option<&str>,
-) -> Option<String> {
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut last = None;
-    let mut written = 0;
-    for (account, tags) in users.range::<str, _>((from, Bound::Unbounded)).take(USERS) {
-        if after.is_some() || written > 0 {
-            text.push(',');
+            let json = |json: Result<String, _>| json.expect("strings are JSON");
+            text.push_str(&json(serde_json::to_string(account)));
+            text.push(':');
+            text.push_str(&json(serde_json::to_string(tags)));
+            self.last = Some(account.clone());
         }
-        let json = |json: Result<String, _>| json.expect("strings are JSON");
-        text.push_str(&json(serde_json::to_string(account)));
-        text.push(':');
-        text.push_str(&json(serde_json::to_string(tags)));
-        last = Some(account);
-        written += 1;
+        if users.next().is_none() {
+            self.done = true;
+            text.push_str("}}");
+        }
+        text
     }
-    last.filter(|_| written == USERS).cloned()
 }
 
 impl HttpBody for UserList {
@@ -228,7 +204,10 @@ impl HttpBody for UserList {
         mut self: Pin<&mut Self>,
         _: &mut Task<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.first.take().or_else(|| self.piece());
+        let mut piece = self.first.take();
+        if piece.is_none() && !self.done {
+            piece = Some(self.piece());
+        }
         Poll::Ready(piece.map(|text| Ok(Frame::data(text.into()))))
     }
 }

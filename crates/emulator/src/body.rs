@@ -5,9 +5,8 @@
 //! tag too long, too many tags …) is kept with that user, because what it does to the others is decided elsewhere.
 //! An account that stands in a request twice counts as one with the tags of both, also against the limit.
 
-use std::collections::HashMap;
-
 use imtag_core::{Generation, Limits, Operation};
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::answer::Refusal;
@@ -54,6 +53,9 @@ fn shape(text: impl Into<String>) -> Refusal {
     Refusal::new(90001, text)
 }
 
+/// The users so far, each account once.
+type Users = IndexMap<String, User>;
+
 struct Reader<'a> {
     route: Route,
     limits: &'a Limits,
@@ -63,7 +65,7 @@ impl Reader<'_> {
     fn users_with_tags(&self, fields: &mut Map<String, Value>) -> Result<Job, Refusal> {
         let replace = self.replace(fields)?;
         let items = self.list(fields, "UserTags")?;
-        let mut users = Users::default();
+        let mut users = Users::new();
         for (index, item) in items.into_iter().enumerate() {
             let place = format!("UserTags[{index}]");
             let Value::Object(mut item) = item else {
@@ -74,7 +76,7 @@ impl Reader<'_> {
                 None => return Err(missing(&format!("{place}.To_Account"), &item)),
             };
             let tags = tags(&mut item, &place)?;
-            let user = users.get_or_insert(account);
+            let user = user(&mut users, account);
             if user.mistake.is_none() {
                 let counted = user.tags.len() + tags.len();
                 user.mistake = self
@@ -84,21 +86,21 @@ impl Reader<'_> {
             user.tags.extend(tags);
         }
         Ok(Job {
-            users: users.list,
+            users: users.into_values().collect(),
             replace,
         })
     }
 
     fn accounts(&self, fields: &mut Map<String, Value>) -> Result<Job, Refusal> {
-        let mut users = Users::default();
+        let mut users = Users::new();
         let items = self.list(fields, "To_Account")?;
         for (index, item) in items.into_iter().enumerate() {
             let place = format!("To_Account[{index}]");
-            let user = users.get_or_insert(account(item, &place)?);
+            let user = user(&mut users, account(item, &place)?);
             user.mistake = self.account_mistake(&user.account, &place);
         }
         Ok(Job {
-            users: users.list,
+            users: users.into_values().collect(),
             replace: false,
         })
     }
@@ -200,6 +202,16 @@ fn missing(place: &str, others: &Map<String, Value>) -> Refusal {
     }
 }
 
+/// The user of this account, which may have been named before.
+fn user(users: &mut Users, account: String) -> &mut User {
+    let new = || User {
+        account: account.clone(),
+        tags: Vec::new(),
+        mistake: None,
+    };
+    users.entry(account.clone()).or_insert_with(new)
+}
+
 fn account(value: Value, place: &str) -> Result<String, Refusal> {
     let Value::String(account) = value else {
         let text = format!("{place}: the account is not a string");
@@ -217,28 +229,6 @@ fn tags(user: &mut Map<String, Value>, place: &str) -> Result<Vec<String>, Refus
         Ok(tag)
     });
     strings.collect()
-}
-
-/// The users so far, each account once.
-#[derive(Default)]
-struct Users {
-    list: Vec<User>,
-    places: HashMap<String, usize>,
-}
-
-impl Users {
-    fn get_or_insert(&mut self, account: String) -> &mut User {
-        let next = self.list.len();
-        let place = *self.places.entry(account.clone()).or_insert(next);
-        if place == next {
-            self.list.push(User {
-                account,
-                tags: Vec::new(),
-                mistake: None,
-            });
-        }
-        &mut self.list[place]
-    }
 }
 
 #[cfg(test)]

@@ -56,11 +56,8 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
-#[derive(Default)]
-struct Stopped {
-    done: Mutex<bool>,
-    told: Condvar,
-}
+/// Whether it has stopped, and what is notified when it has.
+type Stopped = (Mutex<bool>, Condvar);
 
 impl Emulator {
     pub(crate) fn launch(
@@ -257,18 +254,17 @@ impl Emulator {
 
     /// Waits until it is stopped.
     pub fn wait(&self) {
-        let done = self.stopped.lock();
-        let waited = self.stopped.told.wait_while(done, |done| !*done);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        let (stopped, notified) = &*self.stopped;
+        let done = stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(notified.wait_while(done, |done| !*done));
     }
 
     /// Stops it: connections are closed, requests under way dropped, and the port and the data's folder are free when
-    /// this returns. What it
-    /// knows can still be read. Dropping it does the same.
+    /// this returns. What it knows can still be read. Dropping it does the same.
     pub fn stop(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Running { stop, thread }) = running.take() {
-            // The thread ends either way; how is told by the join, and a panic there is nothing to act on here.
+            // The thread ends either way, and there is nothing to do about a panic of it.
             let _ = stop.send(());
             let _ = thread.join();
             self.service.close();
@@ -288,12 +284,6 @@ impl fmt::Debug for Emulator {
             .field("endpoint", &self.endpoint())
             .field("sdkappid", &self.sdkappid())
             .finish_non_exhaustive()
-    }
-}
-
-impl Stopped {
-    fn lock(&self) -> std::sync::MutexGuard<'_, bool> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -320,8 +310,8 @@ fn run(
         // An error says that the emulator is gone, which is a reason to stop too.
         let _ = runtime.block_on(until_stopped);
         runtime.shutdown_timeout(STOP_TIMEOUT);
-        *stopped.lock() = true;
-        stopped.told.notify_all();
+        *stopped.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        stopped.1.notify_all();
     };
     let thread = thread::Builder::new().name("imtag-emulator".to_owned());
     let thread = thread.spawn(drive)?;

@@ -326,16 +326,6 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_one_emulators_until_that_lets_go_of_it() {
-        let home = tempfile::tempdir().unwrap();
-        let first = Folder::take(home.path()).unwrap();
-        let error = Folder::take(home.path()).err().unwrap();
-        assert!(matches!(error, DataError::InUse { .. }), "{error}");
-        drop(first);
-        Folder::take(home.path()).unwrap();
-    }
-
-    #[test]
     fn a_folder_of_somebody_elses_is_refused_and_left_as_it_is() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("thesis.txt"), "mine").unwrap();

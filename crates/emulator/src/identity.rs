@@ -15,7 +15,7 @@ use crate::error::{DataError, StartError};
 use crate::folder::{Folder, Owner};
 use crate::names::Names;
 use crate::query::Credentials;
-use crate::tls::{self, Tls, TlsError};
+use crate::tls::{self, Tls};
 
 /// The app of an emulator that was not told another.
 const DEFAULT_SDKAPPID: u32 = 1_400_000_000;
@@ -139,14 +139,14 @@ pub(crate) fn tls(
     names: &Names,
     folder: Option<&Folder>,
 ) -> Result<(Tls, Option<PathBuf>), StartError> {
-    let make = || tls::ca_key().map_err(certificate);
+    let make = || tls::ca_key().map_err(StartError::Certificate);
     let ca_key = match folder {
         Some(folder) => folder.secret(CA_KEY, make)?,
         None => make()?,
     };
     let kept = folder.map(|folder| folder.certificate(CA)).transpose()?;
     let kept = kept.flatten();
-    let tls = Tls::new(&ca_key, kept.clone(), names).map_err(certificate)?;
+    let tls = Tls::new(&ca_key, kept.clone(), names).map_err(StartError::Certificate)?;
     let Some(folder) = folder else {
         return Ok((tls, None));
     };
@@ -154,10 +154,6 @@ pub(crate) fn tls(
         folder.keep_certificate(CA, &tls.ca_pem)?;
     }
     Ok((tls, Some(folder.file(CA))))
-}
-
-fn certificate(error: TlsError) -> StartError {
-    StartError::Certificate(error.into())
 }
 
 /// Of 32 bits, which is easy to copy, and exact in every language's JSON.

@@ -60,7 +60,7 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    self.context.service.state().connections += 1;
+                    self.context.service.state().counts.connections += 1;
                     // What was closed before concerns the connections of before.
                     self.disconnect.mark_unchanged();
                     tokio::spawn(self.clone().connection(stream, peer));

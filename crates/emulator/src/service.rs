@@ -12,7 +12,6 @@
 //! A reset puts another state in place of this one. A request that was under way notices by the number of the resets:
 //! it is not counted, and has no effect.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,14 +59,10 @@ pub(crate) struct State {
     pub(crate) faults: FaultQueue,
     pub(crate) log: Log,
     traffic: [Traffic; Route::COUNT],
-    elsewhere: u64,
-    codes: BTreeMap<i32, u64>,
-    faults_met: BTreeMap<&'static str, u64>,
-    pub(crate) connections: u64,
-    users_changed: u64,
-    in_flight: usize,
-    /// Requests begun so far.
-    begun: u64,
+    /// All that is counted as it happens; the rest of it is filled in when it is read.
+    pub(crate) counts: Stats,
+    /// Requests that have set out so far.
+    set_out: u64,
     resets: u64,
 }
 
@@ -91,9 +86,9 @@ pub(crate) struct Ticket {
 impl InFlight {
     pub(crate) fn start(service: Arc<Service>) -> InFlight {
         let mut state = service.state();
-        state.in_flight += 1;
-        let number = state.begun;
-        state.begun += 1;
+        state.counts.in_flight += 1;
+        let number = state.set_out;
+        state.set_out += 1;
         let resets = state.resets;
         drop(state);
         let settings = &service.settings;
@@ -107,7 +102,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.service.state().in_flight -= 1;
+        self.service.state().counts.in_flight -= 1;
         self.service.settled.notify_all();
     }
 }
@@ -170,12 +165,12 @@ impl Service {
                 let traffic = &mut state.traffic[route.index()];
                 ticket.within_quota = traffic.arrive(now, self.settings.quota);
             }
-            None => state.elsewhere += 1,
+            None => state.counts.elsewhere += 1,
         }
         ticket.fault = state.faults.take(self.settings.seed, &targets, names);
         if let Some(fault) = &ticket.fault {
             entry.fault = Some(fault.name());
-            *state.faults_met.entry(fault.name()).or_default() += 1;
+            *state.counts.faults.entry(fault.name()).or_default() += 1;
         }
         entry.at = self.clock.since_start(now);
         ticket.number = state.log.push(entry);
@@ -202,7 +197,7 @@ impl Service {
             let rules = &self.settings.rules;
             let applied = apply::apply(&mut state.store, rules, route, job, left_out);
             // Also after a failure, which may leave some users changed.
-            state.users_changed += state.save()? as u64;
+            state.counts.users_changed += state.save()? as u64;
             applied
         });
         handled.unwrap_or_else(Answer::fail)
@@ -226,7 +221,7 @@ impl Service {
         let code = answer.error_code;
         let mut state = self.state();
         if state.resets == ticket.resets {
-            *state.codes.entry(code).or_default() += 1;
+            *state.counts.codes.entry(code).or_default() += 1;
             if let Some(entry) = state.log.entry(ticket.number) {
                 entry.code = Some(code);
             }
@@ -237,7 +232,7 @@ impl Service {
 
     /// Waits until no request is being handled or held in a delay; false where that took longer than `timeout`.
     pub(crate) fn settle(&self, timeout: Duration) -> bool {
-        let busy = |state: &mut State| state.in_flight > 0;
+        let busy = |state: &mut State| state.counts.in_flight > 0;
         let waited = self
             .settled
             .wait_timeout_while(self.state(), timeout, busy)
@@ -266,12 +261,13 @@ impl Service {
             // Where that fails, the disk says so to every request from now on.
             let _ = disk.reset();
         }
-        *state = State {
+        let mut new = State {
             disk,
-            in_flight: state.in_flight,
             resets: state.resets + 1,
             ..State::default()
         };
+        new.counts.in_flight = state.counts.in_flight;
+        *state = new;
     }
 
     /// Gives a user tags.
@@ -290,18 +286,13 @@ impl Service {
 
     pub(crate) fn stats(&self) -> Stats {
         let state = self.state();
-        let routes = Route::all().zip(state.traffic.iter().map(Traffic::stats));
+        let routes = Route::all().zip(state.traffic.iter().map(|it| it.stats));
         Stats {
             routes: routes.collect(),
-            elsewhere: state.elsewhere,
-            codes: state.codes.clone(),
-            faults: state.faults_met.clone(),
             faults_waiting: state.faults.waiting(),
             faults_standing: state.faults.standing().len(),
-            users_changed: state.users_changed,
             users_with_tags: state.store.users().len(),
-            connections: state.connections,
-            in_flight: state.in_flight,
+            ..state.counts.clone()
         }
     }
 }

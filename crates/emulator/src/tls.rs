@@ -3,6 +3,7 @@
 //! It names all that [`names`](crate::names) has, and one for each further address of this machine that is called.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,14 +28,8 @@ const VALID_FOR: Duration = DAY.saturating_mul(365);
 /// An authority's certificate is used for ten years: until what it signs would outlive it.
 const CA_VALID_FOR: Duration = DAY.saturating_mul(11 * 365 + 3);
 
-/// Why there is no certificate.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
-    #[error(transparent)]
-    Certificate(#[from] rcgen::Error),
-    #[error(transparent)]
-    Tls(#[from] tokio_rustls::rustls::Error),
-}
+/// Why there is no certificate: what rcgen, or rustls, says.
+type TlsError = Box<dyn Error + Send + Sync>;
 
 /// The server's side of TLS, and the authority's certificate for the clients.
 pub(crate) struct Tls {

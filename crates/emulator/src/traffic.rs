@@ -78,13 +78,10 @@ impl Default for Quota {
 /// The arrivals on one route.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    arrivals: u64,
+    pub(crate) stats: RouteStats,
     all: Counter,
-    over_quota: u64,
     /// Those that the quota is held against.
     counted: Counter,
-    busiest_calendar_second: usize,
-    busiest_sliding_second: usize,
 }
 
 /// The arrivals of the last second, and how many the present calendar second has seen.
@@ -123,15 +120,16 @@ impl Counter {
 impl Traffic {
     /// Takes note of an arrival, no earlier than the last one; true where it is within the quota.
     pub(crate) fn arrive(&mut self, now: Duration, quota: Quota) -> bool {
-        self.arrivals += 1;
         self.all.advance(now);
         self.all.count(now);
-        self.busiest_calendar_second = self
-            .busiest_calendar_second
-            .max(self.all.within(Window::Calendar));
-        self.busiest_sliding_second = self
-            .busiest_sliding_second
-            .max(self.all.within(Window::Sliding));
+        let stats = &mut self.stats;
+        stats.arrivals += 1;
+        for (busiest, window) in [
+            (&mut stats.busiest_calendar_second, Window::Calendar),
+            (&mut stats.busiest_sliding_second, Window::Sliding),
+        ] {
+            *busiest = self.all.within(window).max(*busiest);
+        }
 
         self.counted.advance(now);
         let allowed = usize::try_from(quota.calls_per_second).unwrap_or(usize::MAX);
@@ -139,17 +137,8 @@ impl Traffic {
         if within || quota.rejected_arrivals_count {
             self.counted.count(now);
         }
-        self.over_quota += u64::from(!within);
+        self.stats.over_quota += u64::from(!within);
         within
-    }
-
-    pub(crate) fn stats(&self) -> RouteStats {
-        RouteStats {
-            arrivals: self.arrivals,
-            over_quota: self.over_quota,
-            busiest_calendar_second: self.busiest_calendar_second,
-            busiest_sliding_second: self.busiest_sliding_second,
-        }
     }
 }
 
@@ -167,7 +156,7 @@ pub struct RouteStats {
 }
 
 /// Counts since the start, or since the last reset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// What arrived on each of the eight routes.
@@ -279,7 +268,7 @@ mod tests {
         let mut burst = (0..50).map(|_| traffic.arrive(Duration::ZERO, quota));
         assert_eq!(burst.by_ref().filter(|&within| within).count(), 3);
         drop(burst);
-        assert_eq!(traffic.stats().over_quota, 47);
+        assert_eq!(traffic.stats.over_quota, 47);
         let paced = (3..30).map(|n| traffic.arrive(MS * 334 * n, quota));
         assert!(paced.into_iter().all(|within| within));
     }
@@ -296,7 +285,7 @@ mod tests {
             busiest_calendar_second: 3,
             busiest_sliding_second: 4,
         };
-        assert_eq!(traffic.stats(), expected);
+        assert_eq!(traffic.stats, expected);
     }
 
     #[test]

@@ -8,12 +8,16 @@ mod caller;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::Arc;
 use std::time::Duration;
 
-use caller::{ADD, Answer, Caller, GET, accounts, secure, socket, tag_a};
+use caller::{ADD, Answer, Caller, GET, accounts, socket, tag_a};
 use imtag_core::Region;
 use imtag_emulator::{DataError, Emulator, Fault, StartError};
-use rustls::{ClientConnection, StreamOwned};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 type Secure<S = TcpStream> = StreamOwned<ClientConnection, S>;
 
@@ -21,9 +25,34 @@ fn emulator() -> Emulator {
     Emulator::builder().tls(true).start().unwrap()
 }
 
+/// A client's side that trusts the authority of `trusted`.
+fn config(trusted: &Emulator) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let pem = trusted.ca_pem().unwrap();
+    roots
+        .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+        .unwrap();
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// TLS in which the other side must prove to be `host`.
+fn secured<S: Read + Write>(
+    stream: S,
+    config: ClientConfig,
+    host: &str,
+) -> StreamOwned<ClientConnection, S> {
+    let name = host.to_owned().try_into().unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    StreamOwned::new(connection, stream)
+}
+
 /// A connection for which the emulator must prove to be `host`, by the authority of `trusted`.
 fn connect(emulator: &Emulator, trusted: &Emulator, host: &str) -> Secure {
-    secure::over(socket(emulator), secure::config(trusted), host)
+    secured(socket(emulator), config(trusted), host)
 }
 
 fn call(emulator: &Emulator, trusted: &Emulator, host: &str) -> std::io::Result<i64> {
@@ -83,8 +112,8 @@ fn whichever_address_of_the_machine_is_called_is_in_the_certificate() {
     let emulator = builder.start().unwrap();
     let called = other_address();
     let stream = TcpStream::connect((called, emulator.address().port())).unwrap();
-    let config = secure::config(&emulator);
-    let stream = secure::over(stream, config, &called.to_string());
+    let config = config(&emulator);
+    let stream = secured(stream, config, &called.to_string());
     assert_eq!(
         Caller::over(stream, &emulator).code(GET, accounts(&["a"])),
         0
@@ -96,10 +125,10 @@ fn whichever_address_of_the_machine_is_called_is_in_the_certificate() {
 fn whatever_a_caller_offers_by_alpn_is_answered() {
     let emulator = emulator();
     for offer in ["", "http/1.1", "h2 http/1.1", "http/1.0", "h2"] {
-        let mut config = secure::config(&emulator);
+        let mut config = config(&emulator);
         let offered = offer.split_whitespace();
         config.alpn_protocols = offered.map(|it| it.as_bytes().to_vec()).collect();
-        let stream = secure::over(socket(&emulator), config, "localhost");
+        let stream = secured(socket(&emulator), config, "localhost");
         let mut caller = Caller::over(stream, &emulator);
         assert_eq!(caller.code(GET, accounts(&["a"])), 0, "{offer}");
     }
@@ -203,10 +232,7 @@ fn within<S: Read + Write>(
     let head = answer(&mut stream);
     assert!(head.starts_with("HTTP/1.1 200 "), "{authority}: {head}");
     assert!(!head.to_lowercase().contains("content-length"), "{head}");
-    Caller::over(
-        secure::over(stream, secure::config(emulator), host),
-        emulator,
-    )
+    Caller::over(secured(stream, config(emulator), host), emulator)
 }
 
 fn official(emulator: &Emulator) -> Caller<Secure> {
@@ -247,7 +273,7 @@ fn a_tunnel_to_any_name_of_the_certificate_leads_to_the_emulator() {
 #[test]
 fn a_proxy_over_tls_opens_tunnels_too() {
     let emulator = emulator();
-    let proxy = secure::over(socket(&emulator), secure::config(&emulator), "127.0.0.1");
+    let proxy = secured(socket(&emulator), config(&emulator), "127.0.0.1");
     let host = Region::Singapore.host();
     let mut caller = within(proxy, &emulator, &format!("{host}:443"), host);
     assert_eq!(caller.code(ADD, tag_a()), 0);

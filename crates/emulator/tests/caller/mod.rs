@@ -2,8 +2,6 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it, and all of it is test code
 
-pub(crate) mod secure;
-
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
