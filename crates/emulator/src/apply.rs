@@ -149,6 +149,34 @@ mod tests {
 
     use super::*;
 
+    #[derive(Default)]
+    struct Scene {
+        store: Store,
+        rules: Rules,
+        replace: bool,
+    }
+
+    impl Scene {
+        fn run<const N: usize>(&mut self, route: impl Into<Route>, users: [User; N]) -> String {
+            let job = Job {
+                users: users.into(),
+                replace: self.replace,
+            };
+            match apply(&mut self.store, &self.rules, route.into(), job, None) {
+                Err(refusal) => format!("FAIL {}", refusal.code),
+                Ok(answer) => {
+                    let failed = answer.error_list.iter();
+                    let failed = failed.map(|it| format!(" {} {}", it.account, it.code));
+                    format!("OK{}", failed.collect::<String>())
+                }
+            }
+        }
+
+        fn count(&self, account: &str) -> usize {
+            self.store.tags(account).map_or(0, BTreeSet::len)
+        }
+    }
+
     fn user(account: &str, tags: impl IntoIterator<Item = impl Into<String>>) -> User {
         User {
             account: account.to_owned(),
@@ -157,144 +185,91 @@ mod tests {
         }
     }
 
-    fn job<const N: usize>(users: [User; N]) -> Job {
-        Job {
-            users: users.into(),
-            replace: false,
-        }
-    }
-
     fn numbered(from: usize, to: usize) -> impl Iterator<Item = String> {
         (from..to).map(|n| format!("t{n}"))
     }
 
-    /// The accounts that failed with their codes, or the code that the request failed with.
-    fn run(
-        store: &mut Store,
-        rules: &Rules,
-        route: impl Into<Route>,
-        job: Job,
-    ) -> Result<Vec<(String, i32)>, i32> {
-        let answer = apply(store, rules, route.into(), job, None);
-        let answer = answer.map_err(|refusal| refusal.code)?;
-        let failed = answer.error_list.into_iter();
-        Ok(failed.map(|failed| (failed.account, failed.code)).collect())
-    }
-
-    fn count(store: &Store, account: &str) -> usize {
-        store.tags(account).map_or(0, BTreeSet::len)
-    }
-
-    fn changes_some() -> Rules {
-        Rules {
-            fail_changes_some: true,
-            ..Rules::default()
-        }
-    }
-
     #[test]
     fn the_hundredth_tag_of_a_user_passes_and_the_next_fails() {
-        let (mut store, rules) = (Store::default(), Rules::default());
-        store.add("full", numbered(0, 99).collect());
-        let hundredth = job([user("full", ["t99"])]);
-        assert_eq!(
-            run(&mut store, &rules, (Add, Timpush), hundredth),
-            Ok(vec![])
-        );
-        let known = job([user("full", ["t5"])]);
-        assert_eq!(run(&mut store, &rules, (Add, Timpush), known), Ok(vec![]));
+        let mut scene = Scene::default();
+        scene.store.add("full", numbered(0, 99).collect());
+        for tag in ["t99", "t5"] {
+            assert_eq!(scene.run((Add, Timpush), [user("full", [tag])]), "OK");
+        }
         // Who is changed beside a user that fails.
-        for (generation, rules, result, others) in [
-            (AllMemberPush, rules.clone(), Err(90033), 0),
-            (AllMemberPush, changes_some(), Err(90033), 1),
-            (Timpush, rules, Ok(vec![("full".to_owned(), 90033)]), 1),
+        for (generation, changes_some, expected, others) in [
+            (AllMemberPush, false, "FAIL 90033", 0),
+            (AllMemberPush, true, "FAIL 90033", 1),
+            (Timpush, false, "OK full 90033", 1),
         ] {
-            store.clear("other");
-            let next = job([user("other", ["t"]), user("full", ["t5", "t100"])]);
-            assert_eq!(run(&mut store, &rules, (Add, generation), next), result);
-            assert_eq!(
-                (count(&store, "full"), count(&store, "other")),
-                (100, others)
-            );
+            scene.rules.fail_changes_some = changes_some;
+            scene.store.clear("other");
+            let users = [user("other", ["t"]), user("full", ["t5", "t100"])];
+            assert_eq!(scene.run((Add, generation), users), expected);
+            assert_eq!((scene.count("full"), scene.count("other")), (100, others));
         }
     }
 
     #[test]
     fn a_mistake_in_one_entry_fails_the_request_as_a_whole() {
-        for (generation, rules, changed) in [
-            (AllMemberPush, Rules::default(), 0),
-            (Timpush, Rules::default(), 0),
-            (Timpush, changes_some(), 0),
-            (AllMemberPush, changes_some(), 1),
+        for (generation, changes_some, changed) in [
+            (AllMemberPush, false, 0),
+            (Timpush, false, 0),
+            (Timpush, true, 0),
+            (AllMemberPush, true, 1),
         ] {
-            let mut store = Store::default();
+            let mut scene = Scene::default();
+            scene.rules.fail_changes_some = changes_some;
             let mut bad = user("bad", ["t"]);
             bad.mistake = Some(Refusal::new(90020, "too long"));
-            let mistaken = job([user("good", ["t"]), bad]);
-            assert_eq!(
-                run(&mut store, &rules, (Add, generation), mistaken),
-                Err(90020)
-            );
-            assert_eq!((count(&store, "good"), count(&store, "bad")), (changed, 0));
+            let users = [user("good", ["t"]), bad];
+            assert_eq!(scene.run((Add, generation), users), "FAIL 90020");
+            assert_eq!((scene.count("good"), scene.count("bad")), (changed, 0));
         }
     }
 
     #[test]
     fn an_account_that_was_never_imported_fails_every_operation() {
-        let mut store = Store::default();
-        let rules = Rules {
-            unknown_accounts: HashSet::from(["stranger".to_owned()]),
-            ..Rules::default()
-        };
+        let mut scene = Scene::default();
+        scene.rules.unknown_accounts.insert("stranger".to_owned());
         for operation in [Add, Get, Remove, Clear] {
-            let users = || job([user("known", ["t"]), user("stranger", ["t"])]);
-            let named = Ok(vec![("stranger".to_owned(), 70107)]);
-            assert_eq!(
-                run(&mut store, &rules, (operation, Timpush), users()),
-                named
-            );
-            let result = run(&mut store, &rules, (operation, AllMemberPush), users());
-            assert_eq!(result, Err(70107));
+            for (generation, expected) in [
+                (Timpush, "OK stranger 70107"),
+                (AllMemberPush, "FAIL 70107"),
+            ] {
+                let users = [user("known", ["t"]), user("stranger", ["t"])];
+                assert_eq!(scene.run((operation, generation), users), expected);
+            }
         }
     }
 
     #[test]
     fn the_thousandth_distinct_tag_of_the_app_passes_and_the_next_fails_on_timpush() {
-        let (mut store, rules) = (Store::default(), Rules::default());
+        let mut scene = Scene::default();
         for hundred in 0..10 {
             let tags = numbered(hundred * 100, hundred * 100 + 100);
-            store.add(&format!("user{hundred}"), tags.collect());
+            scene.store.add(&format!("user{hundred}"), tags.collect());
         }
-        store.remove("user0", &["t0".to_owned()]);
-        let thousandth = job([user("new", ["t0"])]);
-        assert_eq!(
-            run(&mut store, &rules, (Add, Timpush), thousandth),
-            Ok(vec![])
-        );
-        let next = || job([user("next", ["t1000"]), user("new", ["t5"])]);
-        let named = Ok(vec![("next".to_owned(), 90033)]);
-        assert_eq!(run(&mut store, &rules, (Add, Timpush), next()), named);
-        assert_eq!(count(&store, "new"), 2);
-        assert_eq!(
-            run(&mut store, &rules, (Add, AllMemberPush), next()),
-            Ok(vec![])
-        );
-        assert_eq!(store.app_tags(), 1_001);
-        let known = job([user("next", ["t1000", "t7"])]);
-        assert_eq!(run(&mut store, &rules, (Add, Timpush), known), Ok(vec![]));
+        scene.store.remove("user0", &["t0".to_owned()]);
+        assert_eq!(scene.run((Add, Timpush), [user("new", ["t0"])]), "OK");
+        for (generation, expected) in [(Timpush, "OK next 90033"), (AllMemberPush, "OK")] {
+            let users = [user("next", ["t1000"]), user("new", ["t5"])];
+            assert_eq!(scene.run((Add, generation), users), expected);
+            assert_eq!(scene.count("new"), 2);
+        }
+        assert_eq!(scene.store.app_tags(), 1_001);
+        let known = [user("next", ["t1000", "t7"])];
+        assert_eq!(scene.run((Add, Timpush), known), "OK");
     }
 
     #[test]
     fn replacing_leaves_the_new_tags_alone() {
-        let (mut store, rules) = (Store::default(), Rules::default());
-        store.add("a", numbered(0, 100).collect());
-        let mut replacing = job([user("a", numbered(50, 150))]);
-        replacing.replace = true;
-        assert_eq!(
-            run(&mut store, &rules, (Add, Timpush), replacing),
-            Ok(vec![])
-        );
+        let mut scene = Scene::default();
+        scene.store.add("a", numbered(0, 100).collect());
+        scene.replace = true;
+        let users = [user("a", numbered(50, 150))];
+        assert_eq!(scene.run((Add, Timpush), users), "OK");
         let expected: BTreeSet<_> = numbered(50, 150).collect();
-        assert_eq!(store.tags("a"), Some(&expected));
+        assert_eq!(scene.store.tags("a"), Some(&expected));
     }
 }

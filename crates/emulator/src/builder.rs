@@ -78,8 +78,8 @@ impl Builder {
     }
 
     /// A folder in which users and their tags, app, administrator, secret key and certificate authority outlast this
-    /// emulator; it is made if it is not there. Whatever was answered is there after the end of the process, also after
-    /// `kill -9`; a power cut may take the last half second. If not given, all is in memory and gone at the end.
+    /// emulator; it is made if it is not there. What was answered is kept when the process ends, also by `kill -9`; a
+    /// power cut may take the last half second. If not given, all is in memory and gone at the end.
     ///
     /// One emulator at a time uses it. It keeps to the first one's app and administrator: giving others is refused.
     #[must_use]
@@ -128,7 +128,7 @@ impl Builder {
     }
 
     /// Whether an arrival that was rejected for its frequency counts too; true if not given. Then a caller that never
-    /// slows down is never let in again under [`Window::Sliding`].
+    /// slows down is never accepted again under [`Window::Sliding`].
     #[must_use]
     pub fn rejected_arrivals_count(mut self, count: bool) -> Builder {
         self.settings.quota.rejected_arrivals_count = count;

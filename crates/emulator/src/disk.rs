@@ -1,7 +1,7 @@
 //! The users on the disk. All of them are in memory too, so this is written as they change, and read at the start.
 //!
-//! A request's changes are one batch, handed to the system before the request is answered: they are there after the
-//! end of the process, whatever ended it. Twice a second all is brought to the disk itself, so a power cut takes half
+//! A request's changes are one batch, handed to the system before the request is answered: they are kept when the process
+//! ends, also by `kill -9`. Twice a second all is brought to the disk itself, so a power cut takes half
 //! a second of changes, and of each request all or nothing.
 //!
 //! Each user is a key with its tags as JSON, behind a checksum of both, as the store does not check what it reads. A
@@ -32,7 +32,7 @@ pub(crate) const ACCOUNT_BYTES_AT_MOST: usize = u16::MAX as usize;
 
 /// The users on the disk, in a folder that is held meanwhile.
 pub(crate) struct Disk {
-    // In the order in which they have to be let go of.
+    // In the order in which they have to be dropped.
     users: PartitionHandle,
     store: Keyspace,
     _folder: Folder,

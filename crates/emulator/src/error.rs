@@ -13,7 +13,7 @@ use crate::names::InvalidName;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The administrator's name is none.
+    /// The administrator's name cannot be one.
     #[error("the emulator's identifier cannot be used")]
     Identifier(#[source] InvalidIdentifier),
     /// The address cannot be resolved.
@@ -24,7 +24,7 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
-    /// A name that was given is none.
+    /// A given name is no name of a host.
     #[error(transparent)]
     Name(#[from] InvalidName),
     /// Plain HTTP shows UserSigs to the network.
@@ -80,7 +80,7 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
-    /// Something of its name is a link, or no file of one name, so that what is written would go elsewhere.
+    /// In place of one of its files is a link, or a file with a second name: what is written would go elsewhere.
     #[error(
         "{path} is no file of the emulator's own but a link or something else: put the file itself there, or use \
          another folder"
@@ -89,7 +89,7 @@ pub enum DataError {
         /// What should be a file.
         path: PathBuf,
     },
-    /// In the place of the authority's certificate is something else.
+    /// Another file is in place of the authority's certificate.
     #[error(
         "{path} is not the certificate of an emulator, and stays as it is: move it away, or use another folder"
     )]
@@ -107,7 +107,7 @@ pub enum DataError {
         /// Its format.
         format: u32,
     },
-    /// Another app or administrator was asked for than the one whose the data are.
+    /// The data are of another app or administrator than the ones that were asked for.
     #[error(
         "the data in {path} are of SDKAppID {sdkappid} and identifier {identifier:?}: \
          set these or none, or use another folder"
@@ -115,7 +115,7 @@ pub enum DataError {
     OtherApp {
         /// The folder.
         path: PathBuf,
-        /// Whose the data are.
+        /// The app that the data are of.
         sdkappid: u32,
         /// Its administrator.
         identifier: String,
@@ -128,7 +128,7 @@ pub enum DataError {
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The system does not let it be done.
+    /// The system refuses it.
     #[error("cannot {action} {path}")]
     Cannot {
         /// What was tried.

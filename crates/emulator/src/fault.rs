@@ -55,8 +55,8 @@ impl Fault {
         }
     }
 
-    /// The request is handled as usual, but only after `delay`: its effect comes late, and comes even where the
-    /// caller has long hung up.
+    /// The request is handled as usual, but only after `delay`: its effect comes late, even if the caller has hung up by
+    /// then.
     #[must_use]
     pub fn delay(delay: Duration) -> Fault {
         Fault::new(Kind::Delay).delayed(delay)
@@ -134,7 +134,7 @@ impl Fault {
     }
 
     /// The request has its effect first. [`delay`](Fault::delay), [`leave_out`](Fault::leave_out) and
-    /// [`drip`](Fault::drip) have theirs anyhow.
+    /// [`drip`](Fault::drip) have theirs in any case.
     #[must_use]
     pub fn after_effect(mut self) -> Fault {
         self.after_effect = true;

@@ -1,7 +1,7 @@
-//! The folder that a lasting emulator keeps: whose it is, its secrets, and that no other emulator uses it.
+//! The folder of an emulator's data: the app that it is of, its secrets, and the lock that keeps other emulators out.
 //!
 //! ```text
-//! lock            held while an emulator runs; the system lets go of it when the process ends, however it ends
+//! lock            held while an emulator runs; the system frees it when the process ends, however it ends
 //! emulator.json   the app and its administrator; a folder without it is taken only where nothing else is in it
 //! secret-key      the app's key, unless the builder was given one; for its owner alone
 //! ca-key.pem      the key of the certificate authority, so that its certificate is trusted after a restart too
@@ -9,8 +9,9 @@
 //! store/          the users
 //! ```
 //!
-//! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all.
-//! Nothing is written over or removed but an authority's certificate, and no link is followed: what is there is read, or refused.
+//! A file is written beside its place, brought to the disk, and then renamed, so it is there whole or not at all. What
+//! is there is read, or refused: only an authority's certificate is ever replaced, nothing is removed, and no link is
+//! followed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -21,18 +22,18 @@ use imtag_core::{Identifier, SdkAppId};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use crate::error::DataError;
 use crate::tls::is_ca_pem;
 
-/// Of all that is in the folder. A later one may add fields, which this one ignores.
+/// The format of all that is in the folder. A later one may add fields, which this one ignores.
 const FORMAT: u32 = 1;
 
 const LOCK: &str = "lock";
 const ABOUT: &str = "emulator.json";
 const STORE: &str = "store";
-/// How the name of a file starts that is being written. One is left by an emulator that was killed meanwhile.
+/// How the name of a file starts while it is written. An emulator that is killed meanwhile leaves it.
 const NEW: &str = ".new-";
 /// What is in the lock's file, so that it is known.
 const LOCK_TEXT: &str = "imtag emulator\n";
@@ -43,7 +44,7 @@ pub(crate) struct Folder {
     _lock: File,
 }
 
-/// Whose the data are.
+/// The app that the data are of, and its administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) sdkappid: SdkAppId,
@@ -99,7 +100,7 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Whose the data are; `None` in a new folder.
+    /// The app that the data are of; `None` in a new folder.
     pub(crate) fn owner(&self) -> Result<Option<Owner>, DataError> {
         let Some(about) = about(&self.path)? else {
             return Ok(None);
@@ -126,7 +127,7 @@ impl Folder {
             identifier: owner.identifier.as_str().to_owned(),
         };
         let text = serde_json::to_string(&about).expect("a number and strings are JSON");
-        self.write(ABOUT, &text)
+        self.write_new(ABOUT, &text)
     }
 
     /// The secret of this name; made and kept where there is none yet. Its file is for its owner alone, also where
@@ -145,7 +146,7 @@ impl Folder {
             return Ok(text.trim_end().to_owned());
         }
         let secret = make()?;
-        self.write(name, &secret)?;
+        self.write_new(name, &secret)?;
         Ok(secret)
     }
 
@@ -159,17 +160,36 @@ impl Folder {
         }
     }
 
-    /// Keeps a certificate, for all to read.
+    /// Keeps a certificate, for all to read, in place of the one that may be there.
     pub(crate) fn keep_certificate(&self, name: &str, pem: &str) -> Result<(), DataError> {
-        let path = self.file(name);
-        let written = replace(&self.path, &path, pem.trim_end());
-        written.map_err(|error| DataError::cannot("write", &path, error))
+        self.write(name, pem.trim_end(), 0o644, |file, path| file.persist(path))
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<(), DataError> {
+    /// Writes a file that is not there yet, for its owner alone.
+    fn write_new(&self, name: &str, text: &str) -> Result<(), DataError> {
+        let put = |file: NamedTempFile, path: &Path| file.persist_noclobber(path);
+        self.write(name, text, 0o600, put)
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        text: &str,
+        mode: u32,
+        put: impl Fn(NamedTempFile, &Path) -> Result<File, PersistError>,
+    ) -> Result<(), DataError> {
         let path = self.file(name);
-        let written = write_new(&self.path, &path, text);
-        written.map_err(|error| DataError::cannot("write", &path, error))
+        let write = || {
+            let mut file = tempfile::Builder::new()
+                .prefix(NEW)
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(&self.path)?;
+            writeln!(file, "{text}")?;
+            file.as_file().sync_all()?;
+            put(file, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| DataError::cannot("write", &path, error))
     }
 }
 
@@ -184,7 +204,7 @@ fn about(folder: &Path) -> Result<Option<About>, DataError> {
         .map_err(|error| DataError::damaged(&path, error))
 }
 
-/// Nothing is ever written among files that are somebody else's.
+/// Nothing is ever written among other files.
 fn refuse_foreign(path: &Path) -> Result<(), DataError> {
     let foreign = || DataError::Foreign {
         path: path.to_owned(),
@@ -198,7 +218,7 @@ fn refuse_foreign(path: &Path) -> Result<(), DataError> {
         return refuse_foreign_store(path);
     }
     for name in names(path)? {
-        // what an emulator leaves that was ended before it had written the file
+        // What an emulator leaves that was ended before it had written the file.
         if name != LOCK && !name.starts_with(NEW) {
             return Err(foreign());
         }
@@ -206,7 +226,7 @@ fn refuse_foreign(path: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-/// The store is made in a folder that is not there yet, or is an emulator's. It removes from it what it does not know.
+/// The store removes from its folder what it does not know, so it gets one of its own: a new one, or an emulator's.
 fn refuse_foreign_store(folder: &Path) -> Result<(), DataError> {
     let path = folder.join(STORE);
     match fs::symlink_metadata(&path) {
@@ -215,38 +235,17 @@ fn refuse_foreign_store(folder: &Path) -> Result<(), DataError> {
         Ok(there) if !there.is_dir() => return Err(DataError::NoFile { path }),
         Ok(_) => {}
     }
-    // `version` is written last: without it the store was being made
-    let all_known = |names: &[String]| names.iter().all(|it| STORE_NAMES.contains(&it.as_str()));
-    match names(&path)? {
-        names if all_known(&names) => Ok(()),
-        _ => Err(DataError::Foreign { path }),
+    // `version` is written last, so a store that was being made lacks it.
+    let known = |name: &String| STORE_NAMES.contains(&name.as_str());
+    if names(&path)?.iter().all(known) {
+        Ok(())
+    } else {
+        Err(DataError::Foreign { path })
     }
 }
 
 /// All that fjall keeps in its folder.
 const STORE_NAMES: [&str; 3] = ["version", "journals", "partitions"];
-
-/// Writes a file that is not there yet, for its owner alone.
-fn write_new(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    beside(folder, text, 0o600)?.persist_noclobber(path)?;
-    File::open(folder)?.sync_all()
-}
-
-/// Writes a file for all to read, in place of the one that may be there.
-fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    beside(folder, text, 0o644)?.persist(path)?;
-    File::open(folder)?.sync_all()
-}
-
-fn beside(folder: &Path, text: &str, mode: u32) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix(NEW)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)?;
-    writeln!(file, "{text}")?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
 
 /// Opens a file, and never what it links to, or anything that could be waited for.
 fn open(path: &Path, options: &mut OpenOptions, action: &'static str) -> Result<File, DataError> {
@@ -306,6 +305,13 @@ mod tests {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
+    fn owner() -> Owner {
+        Owner {
+            sdkappid: SdkAppId::new(7).unwrap(),
+            identifier: Identifier::new("root").unwrap(),
+        }
+    }
+
     fn secret(folder: &Folder, value: &str) -> String {
         let made: Result<_, DataError> = folder.secret("secret-key", || Ok(value.to_owned()));
         made.unwrap()
@@ -326,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_somebody_elses_is_refused_and_left_as_it_is() {
+    fn a_folder_with_other_files_is_refused_and_left_as_it_is() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("thesis.txt"), "mine").unwrap();
         let error = Folder::take(home.path()).err().unwrap();
@@ -337,16 +343,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_whose_the_data_are_is_read_again_or_refused() {
+    fn the_app_of_the_data_is_read_again_or_refused() {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::take(home.path()).unwrap();
         assert_eq!(folder.owner().unwrap(), None);
-        let owner = Owner {
-            sdkappid: SdkAppId::new(7).unwrap(),
-            identifier: Identifier::new("root").unwrap(),
-        };
-        folder.keep_owner(&owner).unwrap();
-        assert_eq!(folder.owner().unwrap(), Some(owner));
+        folder.keep_owner(&owner()).unwrap();
+        assert_eq!(folder.owner().unwrap(), Some(owner()));
         let about = folder.file(ABOUT);
         fs::write(&about, r#"{"format":2,"sdkappid":7,"identifier":"root"}"#).unwrap();
         let error = folder.owner().unwrap_err();
@@ -362,11 +364,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("data");
         let mine = home.path().join("mine");
-        let owner = Owner {
-            sdkappid: SdkAppId::new(7).unwrap(),
-            identifier: Identifier::new("root").unwrap(),
-        };
-        Folder::take(&path).unwrap().keep_owner(&owner).unwrap();
+        Folder::take(&path).unwrap().keep_owner(&owner()).unwrap();
         fs::write(&mine, "my own key").unwrap();
         fs::set_permissions(&mine, Permissions::from_mode(0o644)).unwrap();
         let key = path.join("secret-key");
@@ -384,16 +382,13 @@ mod tests {
         assert_eq!(mode(&mine), 0o644);
         assert_eq!(fs::read_to_string(&mine).unwrap(), "my own key");
         for name in [LOCK, ABOUT, STORE] {
-            let place = path.join(name);
-            let kept = home.path().join(name);
-            if place.exists() {
-                fs::rename(&place, &kept).unwrap();
-            }
+            let (place, kept) = (path.join(name), home.path().join(name));
+            let was_there = fs::rename(&place, &kept).is_ok();
             symlink(&mine, &place).unwrap();
             let error = Folder::take(&path).err().unwrap();
             assert!(matches!(error, DataError::NoFile { .. }), "{error}");
             fs::remove_file(&place).unwrap();
-            if kept.exists() {
+            if was_there {
                 fs::rename(&kept, &place).unwrap();
             }
         }
@@ -415,14 +410,11 @@ mod tests {
         fs::write(path.join("new"), "mine").unwrap();
         fs::write(path.join(".new-x"), "left by one that was killed").unwrap();
         assert_eq!(secret(&folder, "first"), "first");
-        assert!(folder.write("secret-key", "second").is_err());
+        assert!(folder.write_new("secret-key", "second").is_err());
         drop(folder);
         assert!(take().unwrap().contains("holds other files"));
-        fs::write(
-            path.join(ABOUT),
-            r#"{"format":1,"sdkappid":7,"identifier":"root"}"#,
-        )
-        .unwrap();
+        let about = r#"{"format":1,"sdkappid":7,"identifier":"root"}"#;
+        fs::write(path.join(ABOUT), about).unwrap();
         assert_eq!(take(), None);
         fs::create_dir(path.join("store")).unwrap();
         assert_eq!(take(), None);
@@ -430,18 +422,11 @@ mod tests {
         assert!(take().unwrap().contains("data/store holds other files"));
         let mut left = names(&path).unwrap();
         left.sort_unstable();
-        let all = [
-            ".new-x",
-            "emulator.json",
-            "lock",
-            "new",
-            "secret-key",
-            "store",
-        ];
-        assert_eq!(left, all);
         assert_eq!(
-            fs::read_to_string(path.join("secret-key")).unwrap(),
-            "first\n"
+            left.join(" "),
+            ".new-x emulator.json lock new secret-key store"
         );
+        let kept = fs::read_to_string(path.join("secret-key")).unwrap();
+        assert_eq!(kept, "first\n");
     }
 }

@@ -17,7 +17,7 @@ use crate::names::Names;
 use crate::query::Credentials;
 use crate::tls::{self, Tls};
 
-/// The app of an emulator that was not told another.
+/// The app, unless another is given.
 const DEFAULT_SDKAPPID: u32 = 1_400_000_000;
 const DEFAULT_IDENTIFIER: &str = "administrator";
 

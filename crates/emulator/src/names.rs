@@ -1,7 +1,8 @@
 //! The names by which the emulator is reached: those of its certificate, for which it also opens tunnels, and the ones
 //! of them by which its admin API is asked.
 //!
-//! The admin API takes no host of the service: a web page whose name is made to lead to this machine would have it.
+//! A host of the service is no name of the admin API: a page of that host that is led to this machine would pass as its
+//! own.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -43,7 +44,7 @@ impl Names {
         // One that is no name was resolved all the same, so it is only known to this machine.
         own.extend(Name::new(host));
         own.push(Name::Address(ip.to_canonical()));
-        // Whatever is listened on, nobody asks for `0.0.0.0`.
+        // Also where it is listened on, no client asks for `0.0.0.0`.
         own.retain(|name| !matches!(name, Name::Address(ip) if ip.is_unspecified()));
         Ok(Names { own })
     }

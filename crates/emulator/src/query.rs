@@ -24,7 +24,6 @@ const METHOD_BYTES_AT_MOST: usize = 32;
 pub(crate) struct Query(Vec<(String, String)>);
 
 /// Who calls, as the URL says; not verified yet.
-#[derive(PartialEq, Eq)]
 pub(crate) struct Credentials<'a> {
     pub(crate) sdkappid: u32,
     pub(crate) identifier: &'a str,

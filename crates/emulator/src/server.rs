@@ -61,7 +61,7 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     self.context.service.state().counts.connections += 1;
-                    // What was closed before concerns the connections of before.
+                    // An earlier disconnect closes earlier connections only.
                     self.disconnect.mark_unchanged();
                     tokio::spawn(self.clone().connection(stream, peer));
                 }
@@ -74,7 +74,7 @@ impl Server {
     async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         let mut disconnect = self.disconnect.clone();
         tokio::select! {
-            // How a connection ended is the caller's business: it sees it.
+            // The caller sees how its connection ended, and only the caller needs to know.
             _ = self.serve(stream, peer) => {}
             _ = disconnect.changed() => {}
         }
@@ -161,18 +161,19 @@ impl Server {
     }
 }
 
-/// What lies below the HTTP of a connection.
+/// What a connection's HTTP goes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Below {
-    /// Nothing, and no certificate for more.
+    /// TCP, where there is no TLS.
     Plain,
-    /// Nothing, on a port of TLS: only a tunnel is opened.
+    /// TCP, on a port of TLS: it may only become a tunnel.
     PlainBesideTls,
     Tls,
+    /// TLS in a tunnel.
     Tunnel,
 }
 
-/// The one tunnel that a connection can become.
+/// The tunnel that a connection can become.
 struct Tunnel {
     below: Below,
     /// The address of this machine that was called.

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(crate) struct Store {
     users: BTreeMap<String, BTreeSet<String>>,
     carriers: HashMap<String, usize>,
-    /// Accounts that were named in a change since the last look, in their order.
+    /// Accounts that were named in a change since these were last taken, in their order.
     changed: Vec<String>,
 }
 
 impl Store {
-    /// The accounts that were named in a change since the last look.
+    /// The accounts that were named in a change since this was last asked.
     pub(crate) fn take_changed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.changed)
     }

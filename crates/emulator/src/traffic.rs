@@ -2,7 +2,7 @@
 //!
 //! No page says how the service counts a second, so both ways are here: by calendar second, and by a sliding window
 //! that reaches back one second from each arrival. Every arrival counts, also one that was rejected, unless that is
-//! switched off: a caller that keeps to the quota is let in again within a second either way, while one that never
+//! switched off: a caller that keeps to the quota is accepted again within a second either way, while one that never
 //! slows down is not, which is the stricter reading.
 //!
 //! Times are passed in (since the Unix epoch, from a [`Clock`]), so that tests need not wait.
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_keeps_to_the_quota_is_let_in_again_after_a_burst() {
+    fn a_caller_that_keeps_to_the_quota_is_accepted_again_after_a_burst() {
         let mut traffic = Traffic::default();
         let quota = quota(Window::Sliding);
         let mut burst = (0..50).map(|_| traffic.arrive(Duration::ZERO, quota));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_of_nothing_lets_nothing_in() {
+    fn a_quota_of_0_accepts_nothing() {
         let mut none = quota(Window::Sliding);
         none.calls_per_second = 0;
         assert_eq!(accepted(none, &[0, 5000]), [false, false]);
