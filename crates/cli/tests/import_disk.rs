@@ -7,8 +7,6 @@
 mod stage;
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
@@ -98,47 +96,6 @@ fn a_list_that_may_not_grow_stops_the_import_and_names_all_and_it_goes_on() {
 }
 
 #[test]
-fn a_disk_that_is_full_in_the_middle_stops_the_import_and_it_goes_on_when_there_is_room() {
-    let stage = Stage::new();
-    let users = 3_000;
-    stage.file(FILE, users_with_tags(users, 1));
-    let disk = stage.home.path().join("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let Some(_mounted) = Mounted::on(&disk) else {
-        println!("skipped: only root may mount a small disk");
-        return;
-    };
-    let all: Vec<String> = (0..users).map(|user| format!("user{user:04}")).collect();
-    stage
-        .emulator
-        .faults(ADD, vec![Fault::leave_out(all, 90033); 20]);
-    let flags = [
-        "import",
-        FILE,
-        "--json",
-        "--journal",
-        "disk/j",
-        "--failed",
-        "disk/f",
-    ];
-    let ran = run(stage.imtag(&flags));
-    assert_eq!(ran.exit, Some(4), "{ran:?}");
-    let report = ran.json();
-    let why = report["ended_early"].as_str().unwrap();
-    assert!(
-        why.starts_with("disk/") && why.contains(" cannot be written: "),
-        "{why}"
-    );
-    nobody_is_lost(&stage, &report, users, "disk/f");
-
-    stage.emulator.remove_faults();
-    remounted(&disk, "8M");
-    let report = run(stage.imtag(&flags)).json();
-    assert_eq!(report["ended_early"], json!(null));
-    nobody_is_lost(&stage, &report, users, "disk/f");
-}
-
-#[test]
 fn a_list_that_is_removed_meanwhile_is_said() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(200, 1));
@@ -161,33 +118,4 @@ fn a_list_that_is_removed_meanwhile_is_said() {
         assert!(ran.err.contains(says), "{ran:?}");
         assert!(ran.err.contains("cannot tell the whole result"), "{ran:?}");
     }
-}
-
-/// A disk of 64 KiB, for as long as it lives.
-struct Mounted<'d>(&'d Path);
-
-impl Mounted<'_> {
-    fn on(folder: &Path) -> Option<Mounted<'_>> {
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-            .arg(folder);
-        let mounted = mount.output().ok()?;
-        mounted.status.success().then_some(Mounted(folder))
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
-fn remounted(folder: &Path, size: &str) {
-    let size = format!("remount,size={size}");
-    let status = Command::new("mount")
-        .args(["-o", &size])
-        .arg(folder)
-        .status();
-    assert!(status.unwrap().success());
 }

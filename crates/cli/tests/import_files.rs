@@ -184,16 +184,9 @@ fn one_path_for_two_files_is_refused() {
         &["--failed", "x", "--journal", "./x"],
         "x cannot be both ",
     );
-    refused(
-        &stage,
-        &["--failed", FILE],
-        "users.csv is the file to import",
-    );
-    refused(
-        &stage,
-        &["--journal", FILE],
-        "users.csv is the file to import",
-    );
+    for flag in ["--failed", "--journal", "--bad-rows"] {
+        refused(&stage, &[flag, FILE], "users.csv is the file to import");
+    }
     // a list that is imported is no list to write
     let import = |list: &str| {
         let mut command = stage.imtag(&["import", "list", "--failed", list]);

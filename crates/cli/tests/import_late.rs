@@ -1,4 +1,4 @@
-//! A request of an import that was killed, which lands while the next one is at work.
+//! A request of an import that was killed, which arrives while the next one is at work.
 
 #![cfg(feature = "emulator")]
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -7,6 +7,7 @@ mod stage;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +17,8 @@ use stage::{ADD, Ran, Stage, wait_until};
 
 const CLEAR: (Operation, Generation) = (Operation::Clear, Generation::AllMemberPush);
 
-/// A network that holds the first request back: it comes to the service when it is let go, whatever has become of
-/// its sender by then.
+/// A network that holds the first request back: it arrives at the service when it is let go, although its sender may be
+/// gone by then.
 struct Network {
     endpoint: String,
     held: Receiver<()>,
@@ -69,13 +70,10 @@ fn pass(from: TcpStream, service: SocketAddr) {
     }
 }
 
-#[test]
-fn a_clear_of_a_killed_import_that_lands_late_takes_away_nothing_that_is_added_after_it() {
-    let stage = Stage::new();
-    let network = Network::before(stage.emulator.address());
-    stage.file("users.csv", "account,op,tag\nalice,clear,\nalice,add,vip\n");
+/// Begins an import, kills it when its first request is on its way, and begins it again.
+fn killed_and_begun_again(stage: &Stage, network: &Network) -> Child {
     let import = || {
-        let mut command = stage.imtag(&["import", "users.csv", "--json"]);
+        let mut command = stage.imtag(&["import", "users.csv"]);
         command.env("IMTAG_ENDPOINT", &network.endpoint);
         command.spawn().unwrap()
     };
@@ -83,8 +81,15 @@ fn a_clear_of_a_killed_import_that_lands_late_takes_away_nothing_that_is_added_a
     network.held.recv().unwrap();
     first.kill().unwrap();
     first.wait().unwrap();
+    import()
+}
 
-    let second = import();
+#[test]
+fn a_clear_of_a_killed_import_that_arrives_late_takes_away_nothing_that_is_added_after_it() {
+    let stage = Stage::new();
+    let network = Network::before(stage.emulator.address());
+    stage.file("users.csv", "account,op,tag\nalice,clear,\nalice,add,vip\n");
+    let second = killed_and_begun_again(&stage, &network);
     let came = |route| stage.emulator.stats().route(route).arrivals;
     wait_until("no clear arrives", || came(CLEAR) == 1);
     // an import that does not wait has added long before
@@ -107,17 +112,8 @@ fn an_import_that_only_adds_waits_for_no_killed_one_and_says_nothing_of_it() {
     let stage = Stage::new();
     let network = Network::before(stage.emulator.address());
     stage.file("users.csv", "account,op,tag\nalice,add,vip\nbob,clear,\n");
-    let import = || {
-        let mut command = stage.imtag(&["import", "users.csv"]);
-        command.env("IMTAG_ENDPOINT", &network.endpoint);
-        command.spawn().unwrap()
-    };
-    let mut first = import();
-    network.held.recv().unwrap();
-    first.kill().unwrap();
-    first.wait().unwrap();
-    let ran = Ran::from_output(import().wait_with_output().unwrap());
-    assert_eq!(ran.exit, Some(0), "{ran:?}");
-    assert_eq!(ran.err, "");
+    let second = killed_and_begun_again(&stage, &network);
+    let ran = Ran::from_output(second.wait_with_output().unwrap());
+    assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""), "{ran:?}");
     network.let_go.send(()).unwrap();
 }

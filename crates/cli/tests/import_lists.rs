@@ -114,11 +114,10 @@ fn users_who_failed_before_a_refusal_are_listed_though_an_earlier_list_goes() {
 }
 
 #[test]
-fn a_full_disk_at_the_start_costs_neither_an_earlier_runs_doubt_nor_its_list() {
+fn neither_a_full_disk_at_the_start_nor_a_refused_list_costs_an_earlier_run_s_doubt_or_list() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(100, 1));
-    let dead = Fault::cut_after();
-    stage.emulator.faults(ADD, vec![dead; 2_000]);
+    stage.emulator.faults(ADD, vec![Fault::cut_after(); 2_000]);
     let (exit, report) = stage.json(&["import", FILE, "--timeout", "1"]);
     assert_eq!(
         (exit, &report["failures_by_reason"][0]["effect"]),
@@ -130,23 +129,11 @@ fn a_full_disk_at_the_start_costs_neither_an_earlier_runs_doubt_nor_its_list() {
     assert!(before.iter().all(Option::is_some));
     let import = stage.imtag(&["import", FILE]);
     let ran = Ran::from_output(limited(&import, "ulimit -f 0").output().unwrap());
-    assert_eq!(ran.exit, Some(4), "{ran:?}");
-    let says = "users.csv.journal cannot be written: ";
-    assert!(ran.err.contains(says), "{ran:?}");
+    ran.refuses(4, "users.csv.journal cannot be written: ");
+    let elsewhere = stage.run(&["import", FILE, "--failed", "nowhere/list"]);
+    elsewhere.refuses(2, "nowhere/list cannot be opened: ");
     assert!(files() == before);
-    let left = fs::read_dir(stage.home.path()).unwrap().count();
-    assert_eq!(left, 3);
-}
-
-#[test]
-fn a_refused_list_costs_no_earlier_runs_doubt() {
-    let stage = Stage::new();
-    stage.file(FILE, users_with_tags(100, 1));
-    stage.emulator.faults(ADD, vec![Fault::cut_after(); 2_000]);
-    let (exit, _) = stage.json(&["import", FILE, "--timeout", "1"]);
-    assert_eq!(exit, Some(4));
-    let ran = stage.run(&["import", FILE, "--failed", "nowhere/list"]);
-    assert_eq!(ran.exit, Some(2), "{ran:?}");
+    assert_eq!(fs::read_dir(stage.home.path()).unwrap().count(), 3);
     // the service is gone
     let mut import = stage.imtag(&["import", FILE, "--timeout", "1", "--json"]);
     import.env("IMTAG_ENDPOINT", "http://127.0.0.1:9");
@@ -156,21 +143,4 @@ fn a_refused_list_costs_no_earlier_runs_doubt() {
         json!("possibly applied"),
         "{report}"
     );
-}
-
-#[test]
-fn an_earlier_list_that_stays_after_a_refusal_is_named_as_that() {
-    let stage = Stage::new();
-    stage.file(FILE, "account,tag\nalice,vip\n");
-    let earlier = "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\"reason\":\"no\",\
-                   \"remedy\":\"ask\",\"effect\":\"not applied\"}\n";
-    stage.file("users.csv.failed.ndjson", earlier);
-    let mut import = stage.imtag(&["import", FILE]);
-    import.env("IMTAG_SECRET_KEY", "a-key-of-another-app");
-    let ran = stage::run(import);
-    assert_eq!(ran.exit, Some(3), "{ran:?}");
-    let says = "\nusers.csv.failed.ndjson lists who failed in an earlier run, and stays\n";
-    assert!(ran.out.contains(says), "{ran:?}");
-    let list = stage.home.path().join("users.csv.failed.ndjson");
-    assert_eq!(fs::read_to_string(list).unwrap(), earlier);
 }

@@ -157,7 +157,7 @@ fn a_list_is_never_written_over_by_its_own_import() {
 }
 
 #[test]
-fn an_earlier_list_goes_with_the_first_user_of_the_next_import_and_not_before() {
+fn an_earlier_list_is_named_and_stays_until_the_first_user_of_the_next_import_is_settled() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1, 1));
     let earlier = "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\"reason\":\"no\",\
@@ -165,7 +165,10 @@ fn an_earlier_list_goes_with_the_first_user_of_the_next_import_and_not_before() 
     let path = stage.file(LIST, earlier);
     let mut command = stage.imtag(&["import", "users.csv"]);
     command.env("IMTAG_SECRET_KEY", "another-apps-key");
-    assert_eq!(stage::run(command).exit, Some(3));
+    let ran = stage::run(command);
+    assert_eq!(ran.exit, Some(3), "{ran:?}");
+    let says = "\nusers.csv.failed.ndjson lists who failed in an earlier run, and stays\n";
+    assert!(ran.out.contains(says), "{ran:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), earlier);
     assert_eq!(stage.run(&["import", "users.csv"]).exit, Some(0));
     assert!(!path.exists());

@@ -1,4 +1,4 @@
-//! An import that is killed, interrupted or met by an outage goes on by the same command; nothing else does.
+//! An import that is killed or interrupted is resumed by the same command, and by no other.
 
 #![cfg(feature = "emulator")]
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -13,7 +13,7 @@ use std::time::Duration;
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
 use stage::{
-    ADD, Ran, Stage, arrivals, heard, run, run_with_input, signal, users_with_tags, wait_until,
+    ADD, Ran, Stage, arrivals, heard, run_with_input, signal, users_with_tags, wait_until,
 };
 
 const FILE: &str = "users.csv";
@@ -26,34 +26,42 @@ fn list(stage: &Stage) -> PathBuf {
     stage.home.path().join("users.csv.failed.ndjson")
 }
 
-/// Begins an import that is then killed, some time after the journal has noted somebody down.
+/// Begins an import, and kills it some time after the journal has recorded a user.
 fn killed(stage: &Stage, arguments: &[&str]) {
     let mut child = stage.imtag(arguments).spawn().unwrap();
     let header = || std::fs::metadata(journal(stage)).map_or(0, |it| it.len());
     wait_until("no journal", || header() > 0);
     let begun = header();
-    wait_until("nobody is noted down", || header() > begun);
+    wait_until("no user is recorded", || header() > begun);
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
-/// Whose journal has users in it.
+/// Kills an import whose journal has users in it.
 fn cut_short(stage: &Stage) {
     stage.file(FILE, users_with_tags(4_000, 1));
     killed(stage, &["import", FILE, "--calls-per-second", "10"]);
 }
 
 #[test]
-fn after_kill_9_the_same_command_goes_on_and_says_so() {
+fn after_kill_9_the_same_command_goes_on_and_says_so_also_with_other_memory_and_timeout() {
     let stage = Stage::new();
     cut_short(&stage);
     let before = stage.emulator.stats().arrivals();
-    let ran = run(stage.imtag(&["import", FILE, "--json"]));
+    let ran = stage.run(&[
+        "import",
+        FILE,
+        "--json",
+        "--memory",
+        "16M",
+        "--timeout",
+        "20",
+    ]);
     assert_eq!(ran.exit, Some(0), "{ran:?}");
     let report = ran.json();
     let resumed = report["resumed"].as_u64().unwrap();
     assert!(resumed > 0, "{report}");
-    let says = format!("going on by users.csv.journal: {resumed} of 4000 users are settled");
+    let says = format!("resuming from users.csv.journal: {resumed} of 4000 users are settled");
     assert!(ran.err.contains(&says), "{ran:?}");
     assert_eq!(report["users_tagged"], 4_000);
     assert_eq!(stage.emulator.users().len(), 4_000);
@@ -75,7 +83,7 @@ fn a_changed_file_and_another_app_are_not_taken_for_what_was_begun() {
     let stage = Stage::new();
     cut_short(&stage);
     let before = stage.emulator.stats().arrivals();
-    let noted = std::fs::read(journal(&stage)).unwrap();
+    let recorded = std::fs::read(journal(&stage)).unwrap();
     let other_app = ["import", FILE, "--sdkappid", "1400000001"];
     stage
         .run(&other_app)
@@ -83,24 +91,14 @@ fn a_changed_file_and_another_app_are_not_taken_for_what_was_begun() {
     let other_paths = ["import", FILE, "--generation", "timpush"];
     stage
         .run(&other_paths)
-        .refuses(2, "generation was all_member_push and is timpush now");
+        .refuses(2, "as generation was all_member_push and is timpush now: give what that import was begun with, or delete the journal to begin afresh");
     stage.file(FILE, users_with_tags(4_001, 1));
     stage.run(&["import", FILE]).refuses(
         2,
         "users.csv.journal is the journal of another import, as the input had",
     );
     assert_eq!(stage.emulator.stats().arrivals(), before, "nothing is sent");
-    assert_eq!(std::fs::read(journal(&stage)).unwrap(), noted);
-}
-
-#[test]
-fn other_memory_and_another_pace_go_on() {
-    let stage = Stage::new();
-    cut_short(&stage);
-    let flags = ["import", FILE, "--memory", "16M", "--timeout", "20"];
-    let (exit, report) = stage.json(&flags);
-    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(4_000)));
-    assert!(report["resumed"].as_u64().unwrap() > 0);
+    assert_eq!(std::fs::read(journal(&stage)).unwrap(), recorded);
 }
 
 #[test]
@@ -146,25 +144,6 @@ fn after_ctrl_c_the_same_command_goes_on() {
         (&json!(2_000), &json!(20))
     );
     assert_eq!(stage.emulator.users().len(), 2_000);
-}
-
-#[test]
-fn after_an_outage_the_same_command_tries_all_again_who_met_it() {
-    let stage = Stage::new();
-    stage.file(FILE, users_with_tags(12_000, 1));
-    stage.emulator.fault(ADD, Fault::delay(Duration::ZERO));
-    stage.emulator.faults(ADD, vec![Fault::code(91000); 2_000]);
-    let (exit, report) = stage.json(&["import", FILE, "--timeout", "1"]);
-    assert_eq!((exit, &report["users_tagged"]), (Some(4), &json!(100)));
-    assert!(list(&stage).exists());
-    stage.emulator.remove_faults();
-    let (exit, report) = stage.json(&["import", FILE]);
-    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(12_000)));
-    assert_eq!(
-        (&report["resumed"], &report["failures"]),
-        (&json!(100), &json!([]))
-    );
-    assert!(!list(&stage).exists(), "all who were listed are done");
 }
 
 /// How many users were not sent, by effect.

@@ -136,7 +136,7 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
     assert!(ran.out.contains(why), "{ran:?}");
     assert!(
         ran.out
-            .ends_with("when that is seen to, run the same command again\n"),
+            .ends_with("when that is fixed, run the same command again\n"),
         "{ran:?}"
     );
     // an earlier run's doubt, which the next run must not lose

@@ -14,10 +14,10 @@ use serde::{Serialize, Serializer};
 
 use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
-use super::line_form::LineForm;
 use super::report::reasons::NAMED;
 use super::state::disk::{DiskError, Medium};
-use super::state::lock::{LockedFile, MODE, StateFileError, lock_list};
+use super::state::line_form::LineForm;
+use super::state::lock::{MODE, StateFileError, lock_own_list};
 use crate::ownership::{FileKind, Found, is_filled_file};
 
 /// The bytes of lines that are kept in memory.
@@ -98,13 +98,13 @@ impl BadRows {
     pub(crate) fn write_list(&mut self, path: &Path) -> Result<bool, StateFileError> {
         if self.count() == 0 {
             if is_filled_file(path) && BAD_ROWS.check(path).is_ok() {
-                let mut list = locked(path)?;
+                let mut list = lock_own_list(path, &BAD_ROWS)?;
                 list.remove(path)
                     .map_err(DiskError::denied(path, "removed"))?;
             }
             return Ok(false);
         }
-        let mut list = locked(path)?;
+        let mut list = lock_own_list(path, &BAD_ROWS)?;
         let same_file = list.found == Found::Empty;
         let written = list.fill(path, same_file, &mut |file| self.write_lines(file));
         if let Err(error) = written {
@@ -123,14 +123,6 @@ impl BadRows {
         self.lines.read(0, |lines| out.write_all(lines))?;
         out.flush()
     }
-}
-
-fn locked(path: &Path) -> Result<LockedFile, StateFileError> {
-    let mut locked = lock_list(path, &BAD_ROWS)?;
-    let checked = BAD_ROWS.check_content(path, &mut locked.file);
-    checked.map_err(StateFileError::new(path))?;
-    locked.take().map_err(DiskError::denied(path, "read"))?;
-    Ok(locked)
 }
 
 fn write_line(row: &BadRow, out: &mut Vec<u8>) {

@@ -1,5 +1,5 @@
 //! The demo: an import against the service's emulator in this process, over a real TLS socket, so that it needs no
-//! account and no setting. The client is the one of every other import; only the address and the authority differ.
+//! account and no setting. The client is that of every other import; only the address and the CA differ.
 
 use std::io::Write;
 
@@ -56,9 +56,7 @@ impl Demo {
             folder,
         })
     }
-}
 
-impl Demo {
     /// What the import keeps, for as long as the demo lasts.
     pub(crate) fn files(&self) -> Files {
         Files::within(self.folder.path())

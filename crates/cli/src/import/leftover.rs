@@ -226,7 +226,7 @@ impl Leftover<'_> {
     /// gets those who are held back. What the disk does not take is done again by the next run.
     pub(crate) fn close(
         &self,
-        mut journal: Journal,
+        journal: Journal,
         collected: &mut CollectedRows,
         app_refused: bool,
     ) -> (RemainingFiles, Result<(), LeftoverError>) {
@@ -240,9 +240,8 @@ impl Leftover<'_> {
             remaining.journal = finished.is_err();
             return (remaining, finished.map_err(LeftoverError::from));
         }
-        journal.leave_in_doubt(self.in_doubt());
         let (list, earlier_list) = (&mut remaining.list, &mut remaining.earlier_list);
-        let closed = journal.close(|file| {
+        let closed = journal.close(self.in_doubt(), |file| {
             // a mere refusal of the app or its settings replaces no earlier list
             if !app_refused || file.is_of_this_run() || self.has_more_than_refusals() {
                 self.add_held_back(file, collected)?;

@@ -16,7 +16,6 @@ mod demo;
 mod group;
 mod input;
 mod leftover;
-mod line_form;
 mod memory;
 mod report;
 mod send;
@@ -277,7 +276,7 @@ impl Run<'_> {
             seconds: rounded(counters.elapsed.as_secs_f64()),
             quota_utilisation,
             demo: self.demo.clone(),
-            ended_early: ended.sentence(),
+            ended,
             read_back,
             undone: UndoneUsers {
                 by_reason,
@@ -287,7 +286,6 @@ impl Run<'_> {
             earlier_list: remaining.earlier_list.then(|| self.files.failed.clone()),
             journal: remaining.journal.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,
-            ended,
             timpush_would_save: summary.timpush_would_save(),
         };
         self.interrupt.busy_with(Busy::Reporting);
@@ -309,7 +307,7 @@ impl Run<'_> {
             bytes => format!("; its last {bytes} bytes were cut off by a crash"),
         };
         note(format_args!(
-            "going on by {journal}: {settled} of {users} {are} settled{torn}"
+            "resuming from {journal}: {settled} of {users} {are} settled{torn}"
         ));
     }
 

@@ -96,7 +96,6 @@ impl Sender<'_> {
             shown,
             started: Instant::now(),
             wait_announced: false,
-            counted: Counters::default(),
         };
         let spare = spare_files();
         let mut stopped = self.feed(collected, &mut run).err();
@@ -104,7 +103,7 @@ impl Sender<'_> {
             run.bulk.cancel();
         }
         run.bulk.end_of_input();
-        // what is sent has its threads by now
+        // the threads that send are started by now
         shown.start();
         loop {
             let completions = run.bulk.poll(Duration::MAX);
@@ -173,14 +172,12 @@ struct Run<'r> {
     tracker: &'r mut Tracker,
     shown: &'r Progress,
     started: Instant,
-    /// It was said that some users wait for the requests of a killed run.
+    /// True once the note is written that some users wait for the requests of a killed run.
     wait_announced: bool,
-    /// What has been added to the journal's counters.
-    counted: Counters,
 }
 
 impl Run<'_> {
-    /// Says once why some users wait, while they do.
+    /// Writes once why some users wait, while they do.
     fn announce_wait(&mut self) {
         let left = LATE_WINDOW.saturating_sub(self.started.elapsed());
         if self.wait_announced || left.is_zero() {
@@ -237,22 +234,12 @@ impl Run<'_> {
         no_thread.map_or(Ok(()), |error| Err(Stopped::NoThread(error)))
     }
 
-    /// Adds the run's figures since the last call to the journal's counters.
-    fn count(&mut self, progress: &BulkProgress) {
-        let now = Counters {
+    fn count(&self, progress: &BulkProgress) {
+        self.tracker.journal.count(Counters {
             requests: progress.requests,
             retries: progress.retries(),
             splits: progress.splits,
             elapsed: self.started.elapsed(),
-            resumes: 0,
-        };
-        let before = std::mem::replace(&mut self.counted, now);
-        self.tracker.journal.count(Counters {
-            requests: now.requests - before.requests,
-            retries: now.retries - before.retries,
-            splits: now.splits - before.splits,
-            elapsed: now.elapsed - before.elapsed,
-            resumes: 0,
         });
     }
 }

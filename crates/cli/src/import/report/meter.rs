@@ -1,9 +1,9 @@
-//! What progress says: figures in, a line out, without a clock and without a terminal.
+//! What the progress says: figures in, a line out, without a clock and without a terminal.
 //!
 //! - Rates are of this run: what earlier runs settled has taken none of its time.
 //! - Calls a second are counted over five of the quota's windows, which are seconds, or longer where the quota is less
 //!   than one call a second: over less, a burst would look like more than the quota.
-//! - The time left follows from the last half minute, and is not told while nothing is answered.
+//! - The time left follows from the last half minute, and is left out while nothing is answered.
 //! - A line is never wider than it may be: what matters least is left out first.
 
 use std::collections::VecDeque;
@@ -16,16 +16,37 @@ use crate::output::count;
 /// What calls a second are counted over, in windows of the quota.
 const CALLS_OVER: u32 = 5;
 
-/// What the time left is reckoned from.
+/// What the time left is computed from.
 const USERS_OVER: Duration = Duration::from_secs(30);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// After so long without an outcome, beside the time between two calls, it is said.
+/// After so long without an outcome, and the time between two calls, the line says so.
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// Columns of a bar.
 const BAR: (usize, usize) = (10, 30);
+
+/// What an import is doing.
+pub(super) enum Stage {
+    Reading(Reading),
+    Grouping,
+    Sending(Meter),
+}
+
+impl Stage {
+    /// The line to show, in so many columns; all of it, if there is no limit.
+    pub(super) fn line(&self, at: Duration, width: Option<usize>) -> String {
+        match self {
+            Stage::Reading(reading) => reading.line(width),
+            Stage::Grouping => {
+                let candidates = ["putting the rows of each user together", "grouping"];
+                fit(&candidates.map(str::to_owned), None, width)
+            }
+            Stage::Sending(meter) => meter.line(at, width),
+        }
+    }
+}
 
 /// How far the sending is.
 pub(super) struct Meter {
@@ -34,7 +55,7 @@ pub(super) struct Meter {
     settled: u64,
     failed: u64,
     sent: u64,
-    /// Since the start, a second apart, and no older than what is needed.
+    /// A second apart, and no older than what is needed.
     samples: VecDeque<Sample>,
     last_outcome: Duration,
     /// Users wait until then, for requests of a killed run.
@@ -73,7 +94,7 @@ impl Meter {
         self.wait_ends = moment;
     }
 
-    /// Takes how far it is.
+    /// Records how far it is.
     pub(super) fn note(&mut self, at: Duration, settled: u64, failed: u64, sent: u64) {
         if settled > self.settled {
             self.last_outcome = at;
@@ -90,12 +111,12 @@ impl Meter {
     }
 
     /// The line at a moment, in so many columns.
-    pub(super) fn line(&self, at: Duration, width: Option<usize>) -> String {
+    fn line(&self, at: Duration, width: Option<usize>) -> String {
         let (users, failed) = (self.users, self.failed);
         let calls = self.calls_a_second(at);
         let share = 100.0 * calls / self.quota.admitted_per_second();
         let users = format!("{}/{}", self.settled, count(users, "user", "users"));
-        // of a quota below one call a second a whole number would say nothing
+        // below one call a second a whole number would say nothing
         let parts = if self.quota.window() > SECOND {
             1_000.0
         } else {
@@ -133,7 +154,7 @@ impl Meter {
         calls.min(self.quota.admitted_per_second())
     }
 
-    /// When it will be over, as far as that can be said.
+    /// The time left; or what the import waits for, or that it waits for an answer.
     fn end(&self, at: Duration) -> Option<String> {
         let silence = at.saturating_sub(self.last_outcome.max(self.wait_ends));
         let wait = self.wait_ends.saturating_sub(at);
@@ -153,7 +174,7 @@ impl Meter {
         #[allow(clippy::cast_precision_loss)] // no file has 2^52 users
         let left = (self.users - self.settled) as f64 / rate;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        // it is no less than none
+        // it is not negative
         Some(format!("{} left", spell(left.ceil() as u64)))
     }
 }
@@ -193,7 +214,7 @@ impl Reading {
         (self.rows, self.bytes) = (rows, bytes);
     }
 
-    pub(super) fn line(&self, width: Option<usize>) -> String {
+    fn line(&self, width: Option<usize>) -> String {
         let rows = count(self.rows, "row", "rows");
         let Some(all) = self.all.filter(|all| *all > 0) else {
             return fit(&[format!("reading: {rows}"), rows], None, width);
@@ -209,13 +230,9 @@ impl Reading {
     }
 }
 
-/// The first that fits, with a bar before it where there is room; the start of the last where none does. Without a
+/// The first candidate that fits, with a bar before it if there is room; the start of the last if none fits. Without a
 /// width the first, and no bar.
-pub(super) fn fit(
-    candidates: &[String],
-    share: Option<(u64, u64)>,
-    width: Option<usize>,
-) -> String {
+fn fit(candidates: &[String], share: Option<(u64, u64)>, width: Option<usize>) -> String {
     let Some(width) = width else {
         return candidates[0].clone();
     };

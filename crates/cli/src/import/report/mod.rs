@@ -11,7 +11,7 @@ pub(super) mod totals;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
@@ -36,12 +36,12 @@ pub(crate) enum Ended {
     },
     /// The service or the network was unavailable, with the last failure.
     Unavailable(String),
-    /// This machine denies what is needed.
+    /// This machine denies what the import needs.
     Denied(String),
 }
 
 impl Ended {
-    /// This machine denies what is needed to end well.
+    /// Records that this machine denies what is needed to end well.
     pub(crate) fn denied(&mut self, denied: &impl std::fmt::Display) {
         match self {
             Ended::AllSent | Ended::Interrupted => *self = Ended::Denied(denied.to_string()),
@@ -53,8 +53,8 @@ impl Ended {
         }
     }
 
-    /// The exit code of an import that ended so; none where it depends on the users.
-    pub(crate) fn exit(&self) -> Option<Exit> {
+    /// The exit code of an import that ended so; `None` if it depends on the users.
+    fn exit(&self) -> Option<Exit> {
         match self {
             Ended::AllSent => None,
             Ended::Interrupted => Some(Exit::Interrupted),
@@ -63,13 +63,12 @@ impl Ended {
         }
     }
 
-    pub(crate) fn sentence(&self) -> Option<String> {
+    /// Why not all was sent.
+    fn sentence(&self) -> Option<&str> {
         match self {
             Ended::AllSent => None,
-            Ended::Interrupted => Some("interrupted".to_owned()),
-            Ended::Refused { why, .. } | Ended::Unavailable(why) | Ended::Denied(why) => {
-                Some(why.clone())
-            }
+            Ended::Interrupted => Some("interrupted"),
+            Ended::Refused { why, .. } | Ended::Unavailable(why) | Ended::Denied(why) => Some(why),
         }
     }
 
@@ -88,36 +87,43 @@ impl Ended {
             ),
             Ended::Denied(_) => (
                 "not sent: this machine denied what the import needs",
-                "see to that, and run the same command again".into(),
+                "fix that, and run the same command again".into(),
             ),
         };
         Reason::ours(reason.to_owned(), remedy)
     }
 
-    /// What to do about those who are left. `journal` is the one that is left behind, where one is.
-    pub(crate) fn advice(&self, journal: Option<&str>) -> String {
-        let goes_on = match journal {
-            Some(journal) => format!(": it goes on by {journal}"),
+    /// What to do about users who are not done. `journal` is the one that stays, if one does.
+    fn advice(&self, journal: Option<&str>) -> String {
+        let resumes = match journal {
+            Some(journal) => format!(": it resumes from {journal}"),
             None => String::new(),
         };
         match self {
             Ended::AllSent | Ended::Interrupted => {
-                format!("run the same command again{goes_on}")
+                format!("run the same command again{resumes}")
             }
             Ended::Unavailable(_) => {
-                format!("run the same command again when the service is back{goes_on}")
+                format!("run the same command again when the service is back{resumes}")
             }
             Ended::Denied(_) => {
-                format!("when that is seen to, run the same command again{goes_on}")
+                format!("when that is fixed, run the same command again{resumes}")
             }
             Ended::Refused { remedy, .. } => match journal {
                 None => format!("first: {remedy}; then import the file"),
                 Some(journal) => format!(
-                    "first: {remedy}; then import the file: it goes on by {journal}, and where SDKAppID, endpoint or \
+                    "first: {remedy}; then import the file: it resumes from {journal}, and if SDKAppID, endpoint or \
                      generation change, delete that first"
                 ),
             },
         }
+    }
+}
+
+/// As programs read it: why not all was sent, or null.
+impl Serialize for Ended {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.sentence().serialize(serializer)
     }
 }
 
@@ -139,11 +145,11 @@ pub(crate) struct Report {
     pub(crate) users_not_sent: u64,
     pub(crate) seconds: f64,
     pub(crate) quota_utilisation: f64,
-    /// Shown first, to people.
+    /// The first line for people.
     #[serde(skip)]
     pub(crate) demo: Option<String>,
-    /// Why it ended before all was sent.
-    pub(crate) ended_early: Option<String>,
+    #[serde(rename = "ended_early")]
+    pub(crate) ended: Ended,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_back: Option<ReadBack>,
     #[serde(flatten)]
@@ -151,8 +157,6 @@ pub(crate) struct Report {
     #[serde(flatten)]
     pub(crate) left_out: LeftOut,
     pub(crate) joined_tags: Option<JoinedTags>,
-    #[serde(skip)]
-    pub(crate) ended: Ended,
     /// The list of an earlier run: it stays, as no user of this one is listed.
     #[serde(skip)]
     pub(crate) earlier_list: Option<PathBuf>,
@@ -167,7 +171,7 @@ pub(crate) struct Report {
 /// The users who are not done, by reason; or why they cannot be named.
 pub(crate) struct UndoneUsers {
     pub(crate) by_reason: Result<ByReason, LeftoverError>,
-    /// The list of all who failed, where there is one.
+    /// The list of all who failed, if there is one.
     pub(crate) list: Option<PathBuf>,
 }
 
@@ -206,7 +210,7 @@ impl Show for Report {
         if let Some(read_back) = &self.read_back {
             read_back.write(out)?;
         }
-        if let Some(why) = &self.ended_early {
+        if let Some(why) = self.ended.sentence() {
             writeln!(out, "ended early: {}", Shown(why))?;
         }
         self.left_out.write(out)?;
@@ -302,31 +306,32 @@ impl Report {
         if self.demo.is_some() {
             return Ok(());
         }
-        let is_over = self.journal.is_none() && self.ended_early.is_none();
+        let is_over = self.journal.is_none() && self.ended == Ended::AllSent;
         if let Some(list) = &self.undone.list {
-            let list = list.display().to_string();
             let what = if is_over {
                 "lists who failed: correct a copy, and import that"
             } else {
                 "lists who failed so far"
             };
-            writeln!(out, "{} {what}", Shown(&list))?;
+            writeln!(out, "{} {what}", shown(list))?;
         }
         if let Some(list) = &self.earlier_list {
-            let list = list.display().to_string();
             writeln!(
                 out,
                 "{} lists who failed in an earlier run, and stays",
-                Shown(&list)
+                shown(list)
             )?;
         }
         if is_over {
             return Ok(());
         }
-        let journal = self.journal.as_ref().map(|it| it.display().to_string());
-        let journal = journal.map(|it| Shown(&it).to_string());
+        let journal = self.journal.as_deref().map(shown);
         writeln!(out, "{}", self.ended.advice(journal.as_deref()))
     }
+}
+
+fn shown(path: &Path) -> String {
+    Shown(&path.display().to_string()).to_string()
 }
 
 #[cfg(test)]
@@ -348,7 +353,7 @@ mod tests {
             ),
             (
                 Ended::Denied(why()),
-                "when that is seen to, run the same command again",
+                "when that is fixed, run the same command again",
             ),
             (
                 refused,
@@ -358,7 +363,7 @@ mod tests {
             assert_eq!(ended.advice(None), advice);
             let left = ended.advice(Some("a.journal"));
             assert!(
-                left.starts_with(&format!("{advice}: it goes on by a.journal")),
+                left.starts_with(&format!("{advice}: it resumes from a.journal")),
                 "{left}"
             );
         }

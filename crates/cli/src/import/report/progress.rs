@@ -1,20 +1,20 @@
-//! How far an import is, on standard error: a line that changes where that is a terminal, else a line every ten seconds.
-//! A thread of its own shows it, so that it goes on while the import waits. It is the last to be started, as those that
-//! send matter more; where there is none to be had, nothing is shown.
+//! The progress of an import, on standard error: a line that changes where that is a terminal, else a line every ten
+//! seconds. A thread of its own shows it, so that it goes on while the import waits. It is the last thread to be started,
+//! as those that send matter more; where there is none to be had, nothing is shown.
 
 use std::cell::OnceCell;
-use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use imtag_core::CallRate;
 use imtag_transport::Progress as Sent;
 
-use super::meter::{self, Meter, Reading};
+use super::meter::{Meter, Reading, Stage};
 use crate::import::state::journal::Settled;
-use crate::output::note;
-use crate::output::stderr;
+use crate::output::{note, stderr};
 
 /// More often than this nobody can read it.
 const ON_A_TERMINAL: Duration = Duration::from_millis(200);
@@ -22,30 +22,21 @@ const ON_A_TERMINAL: Duration = Duration::from_millis(200);
 /// In a log.
 const IN_A_LOG: Duration = Duration::from_secs(10);
 
-/// Once so many changes have been taken in, the first request is with its thread.
+/// Once so many changes have been pushed, the first request has its thread.
 const SENDING: u64 = 1_000;
 
 /// Shown until it is dropped.
 pub(crate) struct Progress {
-    shared: Arc<Shared>,
+    stage: Arc<Mutex<Stage>>,
     started: Instant,
-    thread: OnceCell<io::Result<JoinHandle<()>>>,
+    /// Empty until it is started; `None` where the system gives no thread.
+    thread: OnceCell<Option<Shower>>,
 }
 
-struct Shared {
-    state: Mutex<State>,
-    ended: Condvar,
-}
-
-struct State {
-    stage: Stage,
-    is_over: bool,
-}
-
-enum Stage {
-    Reading(Reading),
-    Grouping,
-    Sending(Meter),
+/// The thread that shows it, until `end` is dropped.
+struct Shower {
+    end: Sender<Infallible>,
+    thread: JoinHandle<()>,
 }
 
 impl Progress {
@@ -63,13 +54,7 @@ impl Progress {
 
     fn new(stage: Stage) -> Progress {
         Progress {
-            shared: Arc::new(Shared {
-                state: Mutex::new(State {
-                    stage,
-                    is_over: false,
-                }),
-                ended: Condvar::new(),
-            }),
+            stage: Arc::new(Mutex::new(stage)),
             started: Instant::now(),
             thread: OnceCell::new(),
         }
@@ -78,28 +63,31 @@ impl Progress {
     /// From here on it is shown.
     pub(crate) fn start(&self) {
         self.thread.get_or_init(|| {
-            let (its, started) = (Arc::clone(&self.shared), self.started);
-            thread::Builder::new()
+            let (end, ended) = channel();
+            let (stage, started) = (Arc::clone(&self.stage), self.started);
+            let thread = thread::Builder::new()
                 .name("progress".to_owned())
-                .spawn(move || its.run(started))
+                .spawn(move || show(&stage, started, &ended));
+            let thread = thread.ok()?;
+            Some(Shower { end, thread })
         });
     }
 
     pub(crate) fn read(&self, rows: u64, bytes: u64) {
-        if let Stage::Reading(reading) = &mut self.shared.state().stage {
+        if let Stage::Reading(reading) = &mut *lock(&self.stage) {
             reading.note(rows, bytes);
         }
     }
 
     /// All is read.
     pub(crate) fn grouping(&self) {
-        self.shared.state().stage = Stage::Grouping;
+        *lock(&self.stage) = Stage::Grouping;
     }
 
     /// From now on some users wait for so long, without an outcome.
     pub(crate) fn waits(&self, time: Duration) {
         let until = self.started.elapsed() + time;
-        if let Stage::Sending(meter) = &mut self.shared.state().stage {
+        if let Stage::Sending(meter) = &mut *lock(&self.stage) {
             meter.waits_until(until);
         }
     }
@@ -109,73 +97,41 @@ impl Progress {
             self.start();
         }
         let at = self.started.elapsed();
-        if let Stage::Sending(meter) = &mut self.shared.state().stage {
-            let all = settled.count();
-            meter.note(at, all, settled.failed(), sent.sent);
+        if let Stage::Sending(meter) = &mut *lock(&self.stage) {
+            meter.note(at, settled.count(), settled.failed(), sent.sent);
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.shared.state().is_over = true;
-        self.shared.ended.notify_all();
-        if let Some(Ok(thread)) = self.thread.take() {
-            // it panics only by a defect
-            drop(thread.join());
+        if let Some(Some(Shower { end, thread })) = self.thread.take() {
+            drop(end);
+            let _ = thread.join(); // it panics only by a defect
         }
         stderr::clear();
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The thread.
-    fn run(&self, started: Instant) {
-        let on_a_terminal = stderr::is_possible();
-        let every = if on_a_terminal {
-            ON_A_TERMINAL
-        } else {
-            IN_A_LOG
-        };
-        loop {
-            let state = self.state();
-            let waited = self
-                .ended
-                .wait_timeout_while(state, every, |state| !state.is_over);
-            let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if state.is_over {
-                return;
-            }
-            let width = on_a_terminal.then(stderr::width);
-            let line = state.stage.line(started.elapsed(), width);
-            drop(state); // a terminal may take its time
-            if on_a_terminal {
-                stderr::show(line);
-            } else {
-                note(line);
-            }
-        }
-    }
+fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
+    stage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Stage {
-    /// What there is to show, in so many columns; all of it, where there is no such limit.
-    fn line(&self, at: Duration, width: Option<usize>) -> String {
-        match self {
-            Stage::Reading(reading) => reading.line(width),
-            Stage::Grouping => meter::fit(
-                &[
-                    "putting the rows of each user together".to_owned(),
-                    "grouping".to_owned(),
-                ],
-                None,
-                width,
-            ),
-            Stage::Sending(meter) => meter.line(at, width),
+fn show(stage: &Mutex<Stage>, started: Instant, ended: &Receiver<Infallible>) {
+    let on_a_terminal = stderr::is_possible();
+    let every = if on_a_terminal {
+        ON_A_TERMINAL
+    } else {
+        IN_A_LOG
+    };
+    while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+        let width = on_a_terminal.then(stderr::width);
+        let line = lock(stage).line(started.elapsed(), width);
+        // without the lock, as a terminal may take its time
+        if on_a_terminal {
+            stderr::show(line);
+        } else {
+            note(line);
         }
     }
 }

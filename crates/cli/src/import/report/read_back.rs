@@ -1,5 +1,5 @@
 //! Reading back what was imported, and comparing it with the file, user by user. Users who failed are not compared:
-//! what is known of them stands in the report.
+//! what is known of them is in the report.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ pub(crate) struct Difference {
     pub(crate) unexpected: Vec<String>,
 }
 
-/// Users who are not done are not compared.
+/// Reads back the users who are done.
 pub(crate) fn read_back(
     client: &Client,
     collected: &mut CollectedRows,
@@ -52,65 +52,62 @@ pub(crate) fn read_back(
     let at_once = client.rules().limits.users_per_request;
     let mut users = collected.users();
     let mut some = Vec::with_capacity(at_once);
-    loop {
-        let next = users.next()?;
-        let at_end = next.is_none();
-        if let Some((position, user)) = next {
-            if !is_done(position, user.account) {
-                continue;
-            }
-            back.users += 1;
-            let tags = user.add.iter().map(str::to_owned).collect();
-            some.push((user.account.to_owned(), tags));
+    while let Some((position, user)) = users.next()? {
+        if !is_done(position, user.account) {
+            continue;
         }
-        let full = some.len() == at_once || at_end && !some.is_empty();
-        if full && back.ended_early.is_none() {
-            if let Err(why) = back.read(client, &some, interrupt) {
-                back.ended_early = Some(why);
-            }
-        }
-        if full {
+        back.users += 1;
+        let tags = user.add.iter().map(str::to_owned).collect();
+        some.push((user.account.to_owned(), tags));
+        if some.len() == at_once {
+            back.read(client, &some, interrupt);
             some.clear();
         }
-        if at_end {
-            return Ok(back);
-        }
     }
+    if !some.is_empty() {
+        back.read(client, &some, interrupt);
+    }
+    Ok(back)
 }
 
 impl ReadBack {
-    /// Whether every user was read, and has the tags of the file.
+    /// True if every user was read, and has the tags of the file.
     pub(crate) fn is_equal(&self) -> bool {
         self.users == self.users_equal
     }
 
+    /// Reads users and compares them, unless reading has ended early.
     fn read(
         &mut self,
         client: &Client,
         users: &[(String, BTreeSet<String>)],
         interrupt: &Interrupt,
-    ) -> Result<(), String> {
+    ) {
+        if self.ended_early.is_some() {
+            return;
+        }
         if interrupt.came() {
-            return Err("interrupted".to_owned());
+            self.ended_early = Some("interrupted".to_owned());
+            return;
         }
         let accounts = users.iter().map(|(account, _)| account);
         let request = GetTags::with_rules(client.rules(), accounts)
             .expect("accounts were checked when they were read, and each is in the file once");
         self.requests += 1;
-        let outcome = client
-            .get_tag(&request)
-            .map_err(|error| error.to_string())?;
-        let read = outcome
-            .tags
-            .into_iter()
-            .map(|user| (user.account, user.tags));
+        let read = match client.get_tag(&request) {
+            Ok(read) => read.tags,
+            Err(error) => {
+                self.ended_early = Some(error.to_string());
+                return;
+            }
+        };
+        let read = read.into_iter().map(|user| (user.account, user.tags));
         let read: HashMap<String, Vec<String>> = read.collect();
         for (account, of_file) in users {
             let of_file = of_file.iter().map(String::as_str).collect();
             let of_service = read.get(account).into_iter().flatten();
             self.compare(account, &of_file, &of_service.map(String::as_str).collect());
         }
-        Ok(())
     }
 
     fn compare(&mut self, account: &str, file: &BTreeSet<&str>, service: &BTreeSet<&str>) {

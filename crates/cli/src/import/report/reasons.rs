@@ -18,14 +18,14 @@ pub(crate) const INDENT: usize = 10;
 /// Users that are named for a reason.
 pub(crate) const NAMED: u64 = 10;
 
-/// Reasons that are told apart. A service may put an account's name into each of its texts.
+/// The most reasons that are kept apart. A service may put an account's name into each of its texts.
 const REASONS: usize = 50;
 
 /// Users by reason.
 #[derive(Debug, Default)]
 pub(crate) struct Reasons {
     groups: IndexMap<Key, ReasonGroup>,
-    /// The user whose lines are being added, and the groups that count this user already.
+    /// The user whose changes are being added, and the groups that count this user already.
     account: String,
     counted: Vec<Key>,
 }
@@ -43,12 +43,12 @@ pub(crate) struct ReasonGroup {
     pub(crate) reason: Reason,
     pub(crate) effect: Effect,
     pub(crate) users: u64,
-    /// Of those who are named.
+    /// The changes of those who are named.
     pub(crate) lines: Vec<FailedChange>,
 }
 
 impl Reasons {
-    /// Takes a line. The lines of a user come one after the other; a user with several reasons counts for each.
+    /// Adds a change. The changes of a user come one after the other; a user with several reasons counts for each.
     pub(crate) fn add(&mut self, change: &FailedChange) {
         if self.account != change.account {
             change.account.clone_into(&mut self.account);
@@ -68,7 +68,7 @@ impl Reasons {
         }
     }
 
-    /// Says how many there are for a reason of which only some are added.
+    /// Sets the number of users of an effect of which only some are added.
     pub(crate) fn set_users(&mut self, effect: Effect, users: u64) {
         let mut groups = self.groups.values_mut();
         if let Some(group) = groups.find(|group| group.effect == effect) {

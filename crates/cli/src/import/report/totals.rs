@@ -1,5 +1,5 @@
-//! The work of a file, in figures: users, tags, slots and requests. All users are read once for it, before anything is
-//! sent.
+//! The work of a file, in figures: users, tags, slots and requests. All users are read once to count them, before
+//! anything is sent.
 
 use imtag_core::packing::lower_bound;
 use imtag_core::{Generation, Limits, Operation, Rules};
@@ -30,7 +30,7 @@ pub(crate) struct OperationTotals {
     pub(crate) users: u64,
     /// Tags of all users together. 0 for a clear.
     pub(crate) tags: u64,
-    /// Places in requests.
+    /// Places in requests: a user takes one for each 10 tags (the documented limit).
     pub(crate) slots: u64,
     /// The fewest requests that can do it.
     pub(crate) lower_bound: u64,

@@ -1,5 +1,5 @@
-//! What an import asks of a disk: bytes at the end of a file, and the word that they will survive a power cut. The
-//! first failure is the last: what a disk did not take, it may not give back either, so nothing is written after it.
+//! What an import needs of a disk: to append to a file, and to know when that survives a power cut. Nothing is written
+//! after the first failure: what a disk did not take, it may not give back either.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::ownership::folder_of;
 
-/// A file or folder that the disk denies: which, what was to be done with it, and what to do now.
+/// A file or folder that the disk denies: which one, what imtag wanted to do with it, and the remedy.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{} cannot be {denied}: {source}; {remedy}", path.display())]
 pub(crate) struct DiskError {
@@ -21,7 +21,7 @@ pub(crate) struct DiskError {
 }
 
 impl DiskError {
-    /// `denied` goes on after "cannot be".
+    /// `denied` is a participle: `written` makes "… cannot be written: …".
     pub(crate) fn denied(path: &Path, denied: &'static str) -> impl FnOnce(io::Error) -> DiskError {
         let path = path.to_owned();
         move |source| DiskError {
@@ -32,12 +32,12 @@ impl DiskError {
         }
     }
 
-    /// True if it is the path that cannot be that of a file.
+    /// True if the path is what is wrong.
     pub(crate) fn is_of_the_path(&self) -> bool {
         is_of_the_path(&self.source)
     }
 
-    /// As with some network file systems.
+    /// For a file system without locks, as some network file systems are.
     pub(crate) fn no_lock(path: &Path, source: io::Error) -> DiskError {
         DiskError {
             path: path.to_owned(),
@@ -48,7 +48,7 @@ impl DiskError {
     }
 }
 
-/// True if what the system denies is the path itself, such as one in a folder that is not there.
+/// True if the system denies the path itself, such as one in a folder that does not exist.
 pub(crate) fn is_of_the_path(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(
@@ -81,7 +81,7 @@ fn remedy(error: &io::Error) -> &'static str {
         }
         ErrorKind::NotFound | ErrorKind::NotADirectory => "make its folder, or give another path",
         ErrorKind::InvalidInput | ErrorKind::IsADirectory => "give the path of a file",
-        _ => "see to the disk, and run the same command again: what was confirmed is not repeated",
+        _ => "check the disk, and run the same command again: what was confirmed is not repeated",
     }
 }
 
@@ -93,18 +93,17 @@ pub(crate) trait Medium: Send {
     /// Returns when what was appended survives a power cut.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Forgets what stands from here on, and goes on from here.
+    /// Cuts the file to this length, and appends there from now on.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 
-    /// Makes this all that is in it, for good. Unless it is to stay the same file, a crash leaves it as it was, or with
-    /// all of this.
+    /// Replaces its content for good. Unless it must stay the same file, a crash leaves the old content or the new, whole.
     fn put(&mut self, bytes: &[u8], _path: &Path, _same_file: bool) -> io::Result<()> {
         self.cut(0)?;
         self.append(bytes)?;
         self.sync()
     }
 
-    /// Removes it for good, where it still has this path.
+    /// Removes it for good, if it still has this path.
     fn remove(&mut self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -125,7 +124,7 @@ impl Medium for File {
     }
 }
 
-/// Makes the coming or going of a file survive a power cut.
+/// Makes the creation or removal of a file survive a power cut.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     match File::open(folder_of(path))?.sync_all() {
         // some network file systems know no such thing for folders
@@ -134,7 +133,7 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Disks that fail, and tell what was done to them.
+/// Disks that fail, and log what is done to them.
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -143,7 +142,7 @@ pub(crate) mod tests {
     /// What was done to several files, in order: `journal append 12`, `failed sync`.
     pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
-    /// Keeps nothing, takes so many bytes, and logs what it is asked for.
+    /// Keeps nothing, takes `room` bytes, and logs each call.
     pub(crate) struct Small {
         pub(crate) name: &'static str,
         pub(crate) room: usize,
@@ -184,17 +183,9 @@ pub(crate) mod tests {
 
     #[test]
     fn an_error_says_which_file_what_was_denied_and_what_to_do() {
-        let error = |kind: ErrorKind| {
-            DiskError::denied(Path::new("/data/users.csv.journal"), "written")(kind.into())
-                .to_string()
-        };
+        let denied = DiskError::denied(Path::new("/data/users.csv.journal"), "written");
         assert_eq!(
-            error(ErrorKind::StorageFull),
-            "/data/users.csv.journal cannot be written: no storage space; make room for it, and run the same command \
-             again: what was confirmed is not repeated"
-        );
-        assert_eq!(
-            error(ErrorKind::PermissionDenied),
+            denied(ErrorKind::PermissionDenied.into()).to_string(),
             "/data/users.csv.journal cannot be written: permission denied; let this user write there, or give another \
              path"
         );

@@ -15,7 +15,7 @@ use imtag_transport::Effect;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::import::input::Op;
-use crate::import::line_form::LineForm;
+use crate::import::state::line_form::LineForm;
 use crate::output::Reason;
 
 /// A change that is not done, or not known to be done. The names of the fields are a promise to programs.

@@ -31,7 +31,7 @@ use twox_hash::XxHash3_64;
 
 use super::disk::{self, DiskError, Medium};
 use super::failed_change::{FailedChange, is_list, is_rest_of_list};
-use super::lock::{MODE, StateFileError, lock_list};
+use super::lock::{MODE, StateFileError, lock_list, lock_own_list};
 use crate::output::count;
 use crate::ownership::{FileKind, Found};
 
@@ -112,10 +112,7 @@ impl FailedList {
     /// Opens the list of a new import, and checks that it may be written and can be. An earlier list stays until
     /// something is appended.
     pub(crate) fn open(path: &Path) -> Result<FailedList, FailedListError> {
-        let mut file = lock_list(path, &LIST)?;
-        LIST.check_content(path, &mut file.file)
-            .map_err(StateFileError::new(path))?;
-        file.take().map_err(DiskError::denied(path, "read"))?;
+        let mut file = lock_own_list(path, &LIST)?;
         let found = file.found;
         if found == Found::Nothing
             && let Err(error) = disk::sync_folder_of(path)

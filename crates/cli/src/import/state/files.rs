@@ -13,23 +13,23 @@ use crate::exit::CommandError;
 use crate::import::bad_rows::BAD_ROWS;
 use crate::ownership::{FileKind, folder_of};
 
-/// What stands for the name of the input where it is standard input.
+/// The name of the input if it is standard input.
 const STDIN: &str = "imtag-stdin";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) journal: PathBuf,
     pub(crate) failed: PathBuf,
-    /// None where no list of bad rows is to be kept.
+    /// None if no list of bad rows is kept.
     pub(crate) bad_rows: Option<PathBuf>,
 }
 
 impl Files {
-    /// The paths that are given, or else the input's name with `.journal`, `.failed.ndjson` and `.bad-rows.ndjson` after it.
+    /// The paths that are given, or the input's name with `.journal`, `.failed.ndjson` and `.bad-rows.ndjson` after it.
     ///
     /// # Errors
-    /// Where one of them is the input itself or the other, or may not be written. All this is looked at again when they
-    /// are opened, after the input has been read.
+    /// If one of them is the input or another one of them, or may not be written. The files are checked again when they are
+    /// opened, after the input has been read.
     pub(crate) fn new(
         input: &Path,
         journal: Option<&Path>,
@@ -95,7 +95,7 @@ impl Files {
     }
 }
 
-/// Whether two paths lead to one file, also to one that is not there yet.
+/// True if two paths lead to one file, even if it does not exist yet.
 fn is_same_path(one: &Path, other: &Path) -> bool {
     let in_its_folder = |path: &Path| {
         let folder = fs::canonicalize(folder_of(path)).ok()?;
@@ -107,7 +107,7 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Of standard input too: a list that is imported by a redirection has the name that the next list would get.
+/// The metadata of standard input too: a list that is imported by a redirection has the name that its own list would get.
 fn input_metadata(input: &Path) -> io::Result<Metadata> {
     match input.to_str() {
         Some("-") => File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata(),
@@ -115,7 +115,7 @@ fn input_metadata(input: &Path) -> io::Result<Metadata> {
     }
 }
 
-/// Whatever links lead to it.
+/// The same for all links to one file.
 fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
@@ -134,22 +134,6 @@ mod tests {
         let files = Files::new(Path::new("-"), None, Some(Path::new("f")), None).unwrap();
         assert_eq!(files.journal, Path::new("imtag-stdin.journal"));
         assert_eq!(files.failed, Path::new("f"));
-    }
-
-    #[test]
-    fn the_input_is_never_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let input = folder.path().join("users.csv");
-        fs::write(&input, "account,tag\n").unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&input, &link).unwrap();
-        let hard_link = folder.path().join("hard link");
-        fs::hard_link(&input, &hard_link).unwrap();
-        for given in [&input, &link, &hard_link] {
-            assert!(Files::new(&input, Some(given), None, None).is_err());
-            assert!(Files::new(&input, None, Some(given), None).is_err());
-            assert!(Files::new(&input, None, None, Some(given)).is_err());
-        }
     }
 
     #[test]

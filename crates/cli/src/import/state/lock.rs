@@ -1,4 +1,4 @@
-//! Files that belong to one import at a time: by a lock that ends with the process, however that ends.
+//! Files that belong to one import at a time: by a lock that ends with the process, even if that is killed.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use super::disk::{self, DiskError, Medium};
 use crate::exit::{CommandError, Exit};
 use crate::ownership::{self, FileKind, ForeignFile, Found, OpenError, Stamp};
 
-/// For its owner alone.
+/// The mode of such a file: its owner alone may read it.
 pub(crate) const MODE: u32 = 0o600;
 
-/// A file that was to be locked.
+/// What became of locking a file.
 pub(crate) enum LockResult {
     Locked(LockedFile),
     /// Another import has it.
@@ -27,7 +27,7 @@ pub(crate) struct LockedFile {
     pub(crate) file: File,
     /// What was at its path before.
     pub(crate) found: Found,
-    /// What it was like when its content was checked: another program may write it without a lock.
+    /// Its length and time when its content was checked: another program may write it without a lock.
     checked: Option<Stamp>,
 }
 
@@ -69,7 +69,7 @@ impl From<StateFileError> for CommandError {
 }
 
 impl Drop for LockedFile {
-    /// Closing the file is not enough where a child is just being started, which has it too until it is.
+    /// Closing the file is not enough: a child that is just being started has it open too, until it runs its program.
     fn drop(&mut self) {
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
@@ -102,7 +102,7 @@ impl Medium for LockedFile {
     }
 }
 
-/// Opens a file, or makes one, and locks it. The caller checks its content.
+/// Opens or makes a file, and locks it. The caller checks its content.
 pub(crate) fn lock_file(path: &Path, kind: &FileKind) -> Result<LockResult, StateFileError> {
     loop {
         let opened = kind.open(path).map_err(StateFileError::new(path))?;
@@ -112,7 +112,16 @@ pub(crate) fn lock_file(path: &Path, kind: &FileKind) -> Result<LockResult, Stat
     }
 }
 
-/// Locks a file that a second import waits for, whichever it is.
+/// Locks a list, and checks that imtag may write it.
+pub(crate) fn lock_own_list(path: &Path, kind: &FileKind) -> Result<LockedFile, StateFileError> {
+    let mut list = lock_list(path, kind)?;
+    let checked = kind.check_content(path, &mut list.file);
+    checked.map_err(StateFileError::new(path))?;
+    list.take().map_err(DiskError::denied(path, "read"))?;
+    Ok(list)
+}
+
+/// Locks a list. The caller checks its content.
 pub(crate) fn lock_list(path: &Path, kind: &FileKind) -> Result<LockedFile, StateFileError> {
     match lock_file(path, kind)? {
         LockResult::Locked(locked) => Ok(locked),
@@ -120,7 +129,7 @@ pub(crate) fn lock_list(path: &Path, kind: &FileKind) -> Result<LockedFile, Stat
     }
 }
 
-/// Locks an open file; `None` where its holder until now has removed it.
+/// Locks an open file; `None` if the import that held it until now has removed it.
 fn lock((file, found): (File, Found), path: &Path) -> Result<Option<LockResult>, DiskError> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -139,13 +148,13 @@ fn lock((file, found): (File, Found), path: &Path) -> Result<Option<LockResult>,
 }
 
 impl LockedFile {
-    /// Whether it is this file that has the path.
+    /// True if it is this file that has the path.
     pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
         ownership::is_at(&self.file, path)
     }
 
-    /// Makes what `write` writes all that is in it, for good. Unless it is to stay the same file, it is replaced at once:
-    /// see `ownership::replace`.
+    /// Replaces its content by what `write` writes, for good. Unless it must stay the same file, a new file takes its place
+    /// in one step: see `ownership::replace`.
     pub(crate) fn fill(
         &mut self,
         path: &Path,
@@ -171,9 +180,9 @@ impl LockedFile {
         self.file.sync_all()
     }
 
-    /// Its content was checked, and this import may write it. It is cut only while its content is what was checked.
+    /// Records that its content was checked, and is imtag's own. It is cut only while nothing else has written to it.
     pub(crate) fn take(&mut self) -> io::Result<()> {
-        // it may have had another mode; where it is somebody else's, they chose it
+        // it may have had another mode; this fails only for another user's file, whose mode is theirs to choose
         let _ = self.file.set_permissions(Permissions::from_mode(MODE));
         self.checked = Some(Stamp::new(&self.file)?);
         Ok(())

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! length     4 bytes, of the body
-//! body       requests, retries, splits, milliseconds, resumes (totals so far, each a varint)
+//! body       requests, retries, splits, milliseconds (totals so far, each a varint)
 //!            the failed file: bytes (varint), checksum (8 bytes)
 //!            runs of users who are done, runs of users who failed
 //!            in the block that a run ends with, and in no other: runs of users who are in doubt
-//!            what a later version may add, which this one does not look at
+//!            what a later version may add: this one skips it
 //! checksum   8 bytes, XXH3 of length and body, seeded with where in the file the block starts
 //! ```
 //!
@@ -30,10 +30,10 @@ use crate::import::state::failed_list::Mark;
 const LENGTH: usize = 4;
 const CHECKSUM: usize = 8;
 
-/// Far more than the users that are ever put into one block take. No damage makes us ask for more memory.
+/// Far more than any block takes. A damaged length does not make us ask for more memory.
 const BODY_AT_MOST: u32 = 16 << 20;
 
-/// What a summary adds up over all runs of an import.
+/// What is added up over all runs of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     pub(crate) requests: u64,
@@ -41,17 +41,18 @@ pub(crate) struct Counters {
     pub(crate) splits: u64,
     /// Kept to the millisecond.
     pub(crate) elapsed: Duration,
-    /// How many times the import was resumed.
-    pub(crate) resumes: u64,
 }
 
-impl std::ops::AddAssign for Counters {
-    fn add_assign(&mut self, more: Counters) {
-        self.requests += more.requests;
-        self.retries += more.retries;
-        self.splits += more.splits;
-        self.elapsed += more.elapsed;
-        self.resumes += more.resumes;
+impl std::ops::Add for Counters {
+    type Output = Counters;
+
+    fn add(self, more: Counters) -> Counters {
+        Counters {
+            requests: self.requests + more.requests,
+            retries: self.retries + more.retries,
+            splits: self.splits + more.splits,
+            elapsed: self.elapsed + more.elapsed,
+        }
     }
 }
 
@@ -85,7 +86,6 @@ pub(super) fn put(
         counters.retries,
         counters.splits,
         milliseconds,
-        counters.resumes,
         failed.bytes,
     ] {
         varint::put(number, to);
@@ -143,7 +143,7 @@ pub(super) fn read(from: impl Read, at: u64, users: u64) -> io::Result<Blocks> {
     Ok(blocks)
 }
 
-/// Reads a block; false where none stands that is whole.
+/// Reads a block; false if there is none that is whole.
 fn next(from: &mut impl BufRead, at: u64, block: &mut Vec<u8>) -> io::Result<bool> {
     block.clear();
     from.take(LENGTH as u64).read_to_end(block)?;
@@ -162,7 +162,7 @@ fn next(from: &mut impl BufRead, at: u64, block: &mut Vec<u8>) -> io::Result<boo
 }
 
 impl Blocks {
-    /// Takes a block's word over; `None`, and nothing of it, where it is none of ours.
+    /// Adds what a block says; `None`, and nothing of it, if imtag did not write it so.
     fn take(&mut self, mut body: &[u8], users: u64) -> Option<()> {
         let from = &mut body;
         let mut number = || varint::take(from);
@@ -171,7 +171,6 @@ impl Blocks {
             retries: number()?,
             splits: number()?,
             elapsed: Duration::from_millis(number()?),
-            resumes: number()?,
         };
         let bytes = number()?;
         let checksum = varint::take_bytes(from, 8)?.try_into().ok()?;
@@ -199,7 +198,7 @@ impl Blocks {
 fn in_doubt(from: &mut &[u8], users: u64) -> InDoubt {
     let mut all = Vec::new();
     let read = for_runs(from, users, |run| {
-        // not more than is kept, however long a run is said to be
+        // a damaged run may claim any length: take no more than is kept
         let left = InDoubt::AT_MOST + 1 - all.len();
         all.extend(run.take(left));
     });
@@ -240,7 +239,6 @@ mod tests {
             retries: 2,
             splits: 300,
             elapsed: Duration::from_millis(4_567),
-            resumes: 1,
         }
     }
 

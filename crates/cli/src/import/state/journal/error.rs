@@ -1,4 +1,4 @@
-//! Why an import cannot go on with a journal, or begin one.
+//! Why an import cannot begin or resume a journal.
 
 use std::path::PathBuf;
 

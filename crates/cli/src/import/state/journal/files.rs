@@ -1,4 +1,4 @@
-//! The files of an import as its journal writes them: the journal itself and the list of who failed, which go together.
+//! The two files that the thread of the journal writes together: the journal and the list of who failed.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::import::state::failed_list::FailedList;
 pub(super) struct Files {
     pub(super) path: PathBuf,
     pub(super) journal: Box<dyn Medium>,
-    /// Whether it was an empty file before, which is emptied at the end and not removed.
+    /// True if it was an empty file before: it is emptied at the end and not removed.
     pub(super) stays_empty: bool,
     /// Where the next block will stand.
     pub(super) end: u64,
@@ -19,7 +19,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Writes a block; returns when it is safe. Lines that are in the failed file are taken out.
+    /// Writes a block; returns when it is safe. Lines that are in the list are taken out of `lines`.
     pub(super) fn write(
         &mut self,
         counters: &Counters,
@@ -27,7 +27,7 @@ impl Files {
         failed: &mut Vec<u64>,
         lines: &mut Vec<u8>,
     ) -> Result<(), DiskError> {
-        // an earlier list stays until somebody is settled
+        // an earlier list stays until a user is settled
         if !(done.is_empty() && failed.is_empty()) {
             self.failed.append(lines)?;
             lines.clear();
@@ -35,7 +35,7 @@ impl Files {
         self.append(counters, [done, failed], None)
     }
 
-    /// Writes the block that a run ends with. Nothing goes to the failed file, which may be an earlier run's.
+    /// Writes the block that a run ends with. Nothing is written to the list, which may be an earlier run's.
     pub(super) fn write_end(
         &mut self,
         counters: &Counters,
@@ -48,12 +48,12 @@ impl Files {
         self.append(counters, [&mut vec![], &mut vec![]], Some(&mut users))
     }
 
-    /// Counts this run, over what is torn at the end, and shows that the disk takes more.
+    /// Writes a block over what is torn at the end: after it any user may be in doubt, and the disk is known to take more.
     pub(super) fn resume(&mut self, counters: &Counters, torn: u64) -> Result<(), DiskError> {
         let end = self.end;
         let written = self.append(counters, [&mut vec![], &mut vec![]], None);
         if written.is_err() && torn == 0 {
-            // as it was found; where something was torn, it is so now
+            // as it was found; if something was torn, it still is
             let _ = self.journal.cut(end);
         }
         written?;
@@ -105,7 +105,7 @@ impl Files {
             };
             removed.map_err(DiskError::denied(&path, denied))?;
         }
-        // held until here: no other import takes it for its own
+        // locked until here, so that no other import takes it for its own
         drop(journal);
         Ok(())
     }

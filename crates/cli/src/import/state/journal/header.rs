@@ -20,26 +20,26 @@ use crate::output::{Shown, count};
 
 const MAGIC: &[u8] = b"imtag journal\n";
 /// Of the format, and of how the users of an input are numbered: raised when either changes.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 const VERSION_AT: usize = MAGIC.len();
 pub(super) const HOLDER_AT: usize = VERSION_AT + 2;
 const LENGTH_AT: usize = HOLDER_AT + 4;
 const BODY_AT: usize = LENGTH_AT + 4;
 const CHECKSUM: usize = 8;
 
-/// More than any header takes, and what is read to find one.
+/// More bytes than any header takes; as many are read to find one.
 pub(super) const AT_MOST: usize = 64 * 1024;
 
-/// What an import is of: with the same, a number stands for the same user.
+/// What identifies an import: with the same identity, a number stands for the same user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) input: Fingerprint,
     pub(crate) users: u64,
-    /// What else must be the same, by name, as people are told if it is not: `("generation", "timpush")`. No secrets.
+    /// What else must be the same, by the name that messages use: `("generation", "timpush")`. No secrets.
     pub(crate) facts: Vec<(String, String)>,
 }
 
-/// Which of its files were there, empty, before the import began: these are emptied at its end, and not removed.
+/// Which of its files were there, empty, before the import began: they are emptied at its end, and not removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stays {
     pub(super) journal: bool,
@@ -62,9 +62,9 @@ impl Stays {
 /// What stands at the start of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Nothing at all: a header comes to its path whole.
+    /// Nothing at all: a header is only ever there whole.
     Nothing,
-    /// A header, so long.
+    /// A header, and its length.
     Header(Identity, Stays, usize),
     OtherVersion(u16),
     Damaged,
@@ -100,7 +100,7 @@ pub(super) fn header(identity: &Identity, stays: Stays) -> Vec<u8> {
     header
 }
 
-/// What goes where the holder stands.
+/// The bytes of the holder.
 pub(super) fn this_process() -> [u8; 4] {
     std::process::id().to_le_bytes()
 }
@@ -182,7 +182,7 @@ fn identity(mut body: &[u8]) -> Option<(Identity, Stays)> {
 }
 
 impl Identity {
-    /// In what a journal's identity differs from this one, as a sentence; `None` if it does not.
+    /// How a journal's identity differs from this one, as a part of a sentence; `None` if it does not.
     pub(super) fn difference(&self, of_journal: &Identity) -> Option<String> {
         if self == of_journal {
             return None;
@@ -225,7 +225,7 @@ impl Identity {
         if all.is_empty() {
             all.push("it was begun by another version of imtag".to_owned());
         }
-        // a value may be of a file that somebody made up
+        // a value may come from a forged file
         Some(Shown(&all.join(", ")).to_string())
     }
 }
@@ -298,8 +298,8 @@ mod tests {
         assert_eq!(find(b"imtag"), Found::NoJournal);
         assert_eq!(find(b"imtag,vip\n"), Found::NoJournal);
         let mut bytes = header(&identity(), STAYS);
-        bytes[VERSION_AT] = 3;
-        assert_eq!(find(&bytes), Found::OtherVersion(3));
+        bytes[VERSION_AT] = 2;
+        assert_eq!(find(&bytes), Found::OtherVersion(2));
     }
 
     #[test]

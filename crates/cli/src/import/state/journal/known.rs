@@ -1,4 +1,4 @@
-//! What a journal says that is found at its path.
+//! What the journal says that is found at the path.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -35,7 +35,7 @@ impl Known {
         self.blocks.settled.count() > 0
     }
 
-    /// What is torn may have been the block of a later run.
+    /// The torn bytes may have been the block of a later run.
     pub(super) fn in_doubt_for(&self, identity: &Identity) -> InDoubt {
         match self.torn {
             0 if self.identity == *identity => self.blocks.in_doubt.clone(),
@@ -83,7 +83,7 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// Of what is torn a byte is enough.
+    /// One torn byte is enough to show that there were some.
     pub(super) fn read(file: &File, known: &Known, identity: &Identity) -> io::Result<Before> {
         let length = known.blocks.end + known.torn.min(1);
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];

@@ -48,8 +48,6 @@ use crate::ownership::{self, is_empty_file};
 /// A journal that is held by this import. Shared by all its threads.
 pub(crate) struct Journal {
     writer: Writer,
-    users: u64,
-    in_doubt: InDoubt,
     /// The journal of an earlier run that settled nobody.
     before: Option<Before>,
 }
@@ -69,8 +67,8 @@ pub(crate) struct Opened {
 }
 
 impl Journal {
-    /// Begins a journal, or takes one up, with the failed file that belongs to it. To be called when all that can be
-    /// checked has been, just before anything is sent.
+    /// Begins a journal, or resumes one, with the failed list that belongs to it. Called when all that can be checked
+    /// has been, just before anything is sent.
     ///
     /// # Errors
     /// See `JournalError`. Nothing is changed then.
@@ -78,15 +76,6 @@ impl Journal {
         path: &Path,
         identity: &Identity,
         failed: &Path,
-    ) -> Result<Opened, JournalError> {
-        Journal::open_at(path, identity, failed, Pace::USUAL)
-    }
-
-    fn open_at(
-        path: &Path,
-        identity: &Identity,
-        failed: &Path,
-        pace: Pace,
     ) -> Result<Opened, JournalError> {
         let mut file = match lock_file(path, &JOURNAL)? {
             LockResult::Locked(file) => file,
@@ -106,7 +95,7 @@ impl Journal {
         }
         let known = match known(&mut file.file, path)? {
             Some(known) if known.has_settled_anybody() => known,
-            nobody => return begin(file, path, identity, failed, pace, nobody),
+            nobody => return begin(file, path, identity, failed, nobody),
         };
         if let Some(difference) = identity.difference(&known.identity) {
             return Err(JournalError::Other {
@@ -116,11 +105,10 @@ impl Journal {
         }
         let in_doubt = known.in_doubt_for(identity);
         let blocks = known.blocks;
-        let mut counters = blocks.counters;
-        counters.resumes += 1;
+        let counters = blocks.counters;
         let mut failed = FailedList::resume(failed, blocks.failed, path)?;
         failed.stay_empty(known.stays.list);
-        let writer = match Writer::spawn(path, pace) {
+        let writer = match Writer::spawn(path, Pace::USUAL) {
             Ok(writer) => writer,
             Err(denied) => {
                 let _ = failed.close();
@@ -143,8 +131,6 @@ impl Journal {
         Ok(Opened {
             journal: Journal {
                 writer: writer.begin(files, counters, true),
-                users: identity.users,
-                in_doubt: InDoubt::nobody(),
                 before: None,
             },
             settled: blocks.settled,
@@ -155,40 +141,26 @@ impl Journal {
         })
     }
 
-    /// Users are done. Waits where the disk is two seconds behind.
+    /// Records users as done. Waits while the disk is two seconds behind.
     ///
     /// # Errors
-    /// Where the journal or the failed file could not be written, now or earlier: the import is to stop.
-    ///
-    /// # Panics
-    /// Where there is no such user.
+    /// If the journal or the failed list could not be written, now or earlier: the import must stop.
     pub(crate) fn done(&self, positions: impl IntoIterator<Item = u64>) -> Result<(), DiskError> {
-        let positions = positions.into_iter();
-        self.writer
-            .done(positions.inspect(|it| self.check_user(*it)))
+        self.writer.done(positions)
     }
 
-    /// A user failed, with a line for each operation that was not done. Waits and fails as `done`.
+    /// Records a user as failed, with a line for each change that is not done. Waits and fails as `done`.
     ///
     /// # Panics
-    /// Where there is no such user, or no line: who stands in no list would be lost in silence.
+    /// If there is no line: a user who is in no list would be lost in silence.
     pub(crate) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
-        self.check_user(position);
         assert!(!changes.is_empty(), "user {position} failed at nothing");
         self.writer.failed(position, changes)
     }
 
-    fn check_user(&self, position: u64) {
-        let users = self.users;
-        assert!(
-            position < users,
-            "there are {users} users, and no {position}"
-        );
-    }
-
-    /// Adds to the counters. They go to the disk with the next users who are settled.
-    pub(crate) fn count(&self, more: Counters) {
-        self.writer.count(more);
+    /// Sets the counters of this run. They go to the disk with the next users who are settled.
+    pub(crate) fn count(&self, of_this_run: Counters) {
+        self.writer.count(of_this_run);
     }
 
     /// The counters of all runs of this import.
@@ -196,10 +168,8 @@ impl Journal {
         self.writer.counters()
     }
 
-    /// Whether all went well so far.
-    ///
     /// # Errors
-    /// The first that the disk did not take.
+    /// The first error of the disk, if there was one.
     pub(crate) fn check(&self) -> Result<(), DiskError> {
         self.writer.check()
     }
@@ -212,33 +182,29 @@ impl Journal {
         self.writer.flush()
     }
 
-    /// The lines of those who failed for which the disk had no place, once it has failed: they stand in no list.
+    /// The lines for which the disk had no room, once it has failed: they are in no list.
     pub(crate) fn unwritten_failures(&self) -> Vec<u8> {
         self.writer.unwritten_failures()
     }
 
-    /// Sets the users, unsettled when it is closed, for which something may have been done.
-    pub(crate) fn leave_in_doubt(&mut self, in_doubt: InDoubt) {
-        self.in_doubt = in_doubt;
-    }
-
-    /// Ends this run, to be resumed. `held_back` may add to the list those who are not settled: they are cut off
-    /// when the import is resumed. If no user is settled or in doubt there is nothing to resume, and no journal
-    /// is left behind. Says whether one is.
+    /// Ends this run, to be resumed. `in_doubt` are the unsettled users for which something may have been done.
+    /// `held_back` may add users to the list who are not settled: they are cut off when the import is resumed. If no
+    /// user is settled or in doubt there is nothing to resume, and no journal stays. Returns true if one does.
     ///
     /// # Errors
-    /// Where what was confirmed last could not be written, or a file not removed; or with that of `held_back`.
+    /// If what was confirmed last could not be written, or a file not removed; or the error of `held_back`.
     pub(crate) fn close<E: From<DiskError>>(
         self,
+        in_doubt: InDoubt,
         held_back: impl FnOnce(&mut FailedList) -> Result<(), E>,
     ) -> Result<bool, E> {
         let counters = self.counters();
         let (mut files, begun) = self.writer.end()?;
-        let stays = begun || !self.in_doubt.is_nobody();
-        let same = |before: &Before| !begun && before.in_doubt == self.in_doubt;
+        let stays = begun || !in_doubt.is_nobody();
+        let same = |before: &Before| !begun && before.in_doubt == in_doubt;
         match self.before {
             Some(before) if stays && same(&before) => files.put_back(&before.bytes)?,
-            _ if stays => files.write_end(&counters, self.in_doubt)?,
+            _ if stays => files.write_end(&counters, in_doubt)?,
             _ => {}
         }
         let held_back = held_back(&mut files.failed);
@@ -246,7 +212,7 @@ impl Journal {
         held_back.map(|()| stays)
     }
 
-    /// Ends the import: all is settled, and the journal goes. The list of who failed stays, if anybody did.
+    /// Ends the import: all is settled, and the journal is removed. The list of who failed stays, if any user did.
     ///
     /// # Errors
     /// As `close`. The journal is still there then, and the same command finds nothing left to send.
@@ -256,7 +222,7 @@ impl Journal {
     }
 }
 
-/// Leaves a file as it was found. What is to be told is why, and not what may go wrong with this.
+/// Leaves a file as it was found. The error to report is why, and not what may go wrong with this.
 fn undo(file: &mut LockedFile, path: &Path, before: &[u8]) {
     let _ = match file.found {
         ownership::Found::Nothing => file.remove(path),
@@ -268,14 +234,13 @@ fn undo(file: &mut LockedFile, path: &Path, before: &[u8]) {
     };
 }
 
-/// Begins a journal in a file in which nobody is settled. `earlier` is of a run that settled nobody: it stays until
-/// nothing can refuse this one any more.
+/// Begins a journal in a file that holds no settled user. `earlier` is the journal of a run that settled none: it stays
+/// until nothing can refuse this run any more.
 fn begin(
     mut file: LockedFile,
     path: &Path,
     identity: &Identity,
     failed: &Path,
-    pace: Pace,
     earlier: Option<Known>,
 ) -> Result<Opened, JournalError> {
     let before = earlier
@@ -294,7 +259,7 @@ fn begin(
     let old = before.as_ref().map_or(&[][..], |it| &it.bytes);
     let mut failed = FailedList::open(failed).inspect_err(|_| undo(&mut file, path, old))?;
     failed.stay_empty(stays.list);
-    let ready = Writer::spawn(path, pace).and_then(|writer| {
+    let ready = Writer::spawn(path, Pace::USUAL).and_then(|writer| {
         let put = file.put(&header, path, stays.journal);
         put.map(|()| writer)
             .map_err(DiskError::denied(path, "written"))
@@ -319,8 +284,6 @@ fn begin(
         resumed_after_crash: before.is_some(),
         journal: Journal {
             writer: writer.begin(files, Counters::default(), false),
-            users: identity.users,
-            in_doubt: InDoubt::nobody(),
             before,
         },
         settled: Settled::none(identity.users),

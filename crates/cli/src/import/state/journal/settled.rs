@@ -1,6 +1,6 @@
 //! Which users are settled: a bit each, so that a hundred million of them take 12.5 MB. And for which of the others an
-//! earlier run may have done something: a run that ends knows them, as it waits for all that is under way and most users
-//! were never sent; a run that is killed leaves no word, and then it may be any of them.
+//! earlier run may have done something: a run that ends names them, as it waits for all that is under way and most users
+//! were never sent; after a run that is killed it may be any of them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 }
 
 impl Settled {
-    /// None of so many users.
+    /// No user of `users` is settled.
     pub(crate) fn none(users: u64) -> Settled {
         let words = usize::try_from(users.div_ceil(64))
             .expect("who has so many users has more than their bits");
@@ -37,7 +37,7 @@ impl Settled {
     }
 
     /// # Panics
-    /// Where there is no such position.
+    /// If there is no such position.
     pub(crate) fn is_settled(&self, position: u64) -> bool {
         let (word, bit) = place(position);
         self.bits[word] & bit != 0
@@ -68,12 +68,12 @@ impl Settled {
         self.count() == self.users
     }
 
-    /// One more user is settled.
+    /// Settles one more user.
     pub(crate) fn add(&mut self, position: u64, kind: Kind) {
         self.settle(position..position + 1, kind);
     }
 
-    /// What a position is settled as first is what it stays.
+    /// Settles positions; those that are settled already stay what they are.
     pub(super) fn settle(&mut self, positions: Range<u64>, kind: Kind) {
         let count = match kind {
             Kind::Done => &mut self.done,
@@ -88,12 +88,13 @@ impl Settled {
 }
 
 fn place(position: u64) -> (usize, u64) {
-    // a position whose word has no number on this machine is past the end of any list
+    // a position whose word has no index on this machine is past the end of any list
     let word = usize::try_from(position / 64).unwrap_or(usize::MAX);
     (word, 1 << (position % 64))
 }
 
 /// Users who are not settled, and may have been changed by an earlier run.
+/// Example: of users 0 to 9 a run settles 0 to 4 and is interrupted while 5 is under way: `Users({5})`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InDoubt {
     /// The run did not come to its end, so it may be any.
@@ -102,7 +103,8 @@ pub(crate) enum InDoubt {
 }
 
 impl InDoubt {
-    /// Users who are told apart. Of more, which takes a hundred thousand failures in each of several runs, it may be any.
+    /// The most users that are named. If there are more, which takes a hundred thousand failures in each of several runs,
+    /// it may be any.
     pub(super) const AT_MOST: usize = 1 << 18;
 
     pub(crate) fn nobody() -> InDoubt {

@@ -6,10 +6,10 @@
 //! ```
 //!
 //! A crash costs what is not safe. So that this is never more than two seconds of work, whatever the disk does,
-//! confirming waits where the oldest that is not safe is two seconds old: an import is then as fast as its disk, and
-//! no faster. It waits too where very much was queued, which bounds memory.
+//! confirming waits while the oldest that is not safe is two seconds old: an import is then as fast as its disk. It
+//! also waits while very much is queued, which bounds memory.
 //!
-//! What the disk fails at first is told to all who confirm from then on, and nothing is written after it.
+//! The disk's first error is returned to each caller from then on, and nothing is written after it.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -39,7 +39,7 @@ impl Pace {
     };
 }
 
-/// What is queued at most: a few megabytes.
+/// The most that is queued: a few megabytes.
 const USERS_AT_MOST: usize = 1 << 18;
 const LINES_AT_MOST: usize = 4 << 20;
 
@@ -70,32 +70,35 @@ impl Batch {
 #[derive(Default)]
 struct State {
     queued: Batch,
-    /// Since when what the thread writes just now has been confirmed.
+    /// When the first of what the thread is writing was confirmed.
     writing: Option<Instant>,
+    /// Of the runs before this one.
+    earlier: Counters,
+    /// Of all runs.
     counters: Counters,
-    /// Whether the counters have grown since the last block.
+    /// True if the counters have changed since the last block.
     counted: bool,
-    /// Whether any block stands in the journal.
+    /// True if the journal has a block.
     begun: bool,
     /// True if a caller waits until all is safe.
     flush_requested: bool,
     closing: bool,
     broken: Option<DiskError>,
-    /// Lines that the failed file did not take.
+    /// Lines that the list did not take.
     unwritten_failures: Vec<u8>,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// Tells the thread.
+    /// Wakes the thread.
     work: Condvar,
-    /// Tells those who confirm.
+    /// Wakes callers that wait.
     safe: Condvar,
     pace: Pace,
 }
 
-/// The thread, and what it shares with those who confirm. It is there before any file is changed: it waits for its
-/// files, and ends where none come.
+/// The thread, and what it shares with its callers. It is started before any file is changed: it waits for its files, and
+/// ends if none come.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     files: Option<mpsc::Sender<Files>>,
@@ -124,11 +127,11 @@ impl Writer {
         })
     }
 
-    /// Gives the thread its files. `begun` is true if any block stands in the journal.
+    /// Gives the thread its files. `begun` is true if the journal has a block.
     pub(super) fn begin(self, files: Files, counters: Counters, begun: bool) -> Writer {
         {
             let mut state = self.shared.state();
-            state.counters = counters;
+            (state.earlier, state.counters) = (counters, counters);
             state.begun = begun;
         }
         if let Some(hand_over) = &self.files {
@@ -155,9 +158,9 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn count(&self, more: Counters) {
+    pub(super) fn count(&self, of_this_run: Counters) {
         let mut state = self.shared.state();
-        state.counters += more;
+        state.counters = state.earlier + of_this_run;
         state.counted = true;
     }
 
@@ -169,7 +172,7 @@ impl Writer {
         self.shared.state().broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Lines of who failed that did not find their way into the failed file before it broke.
+    /// Lines of failed users that are not in the list, once the disk has failed.
     pub(super) fn unwritten_failures(&self) -> Vec<u8> {
         let state = self.shared.state();
         match state.broken {
@@ -191,7 +194,7 @@ impl Writer {
         state.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Writes what is left, and ends the thread. The files come back, and whether any block stands in the journal.
+    /// Writes what is left, and ends the thread. Returns the files, and true if the journal has a block.
     pub(super) fn end(mut self) -> Result<(Files, bool), DiskError> {
         let files = self.join();
         self.check()?;
@@ -215,7 +218,7 @@ impl Drop for Writer {
 }
 
 impl State {
-    /// Since when the oldest that is not safe has been confirmed.
+    /// When the oldest that is not safe was confirmed.
     fn oldest(&self) -> Option<Instant> {
         self.writing.or(self.queued.since)
     }
@@ -284,7 +287,7 @@ impl Shared {
         files
     }
 
-    /// Waits for what is to be written, and takes it; `None` once there will be no more.
+    /// Waits for what is to be written, and takes it; `None` at the end.
     fn next(&self, batch: &mut Batch) -> Option<Counters> {
         let mut state = self.state();
         loop {
@@ -297,7 +300,7 @@ impl Shared {
                     let waited = self.work.wait_timeout(state, rest);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
-                // nobody settled, but what was counted belongs to those who were
+                // no user is settled since the last block, but the counters belong to those before
                 None if state.closing && state.counted && state.begun => break,
                 None if state.closing => return None,
                 None => wait(&self.work, state),
@@ -312,7 +315,7 @@ impl Shared {
         Some(state.counters)
     }
 
-    /// Says what came of a block; false if it is the last.
+    /// Records what became of a block, and wakes callers; false if it is the last.
     fn tell(&self, written: Result<(), DiskError>) -> bool {
         let mut state = self.state();
         state.writing = None;

@@ -11,7 +11,7 @@ use super::block::Counters;
 use super::files::Files;
 use super::tests::{close, fail};
 use super::writer::{Pace, Writer};
-use super::{InDoubt, Journal, header};
+use super::{Journal, header};
 use crate::import::state::disk::Medium;
 use crate::import::state::disk::tests::{Log, Small};
 use crate::import::state::failed_list::FailedList;
@@ -42,8 +42,6 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
             true,
         ),
         before: None,
-        users: 1_000_000,
-        in_doubt: InDoubt::nobody(),
     }
 }
 

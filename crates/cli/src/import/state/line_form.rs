@@ -6,19 +6,19 @@ use std::io::{self, BufRead, BufReader, Read};
 const LINE_AT_MOST: u64 = 1 << 20;
 
 /// The form of a list's lines, each a JSON object.
-pub(super) struct LineForm {
+pub(crate) struct LineForm {
     /// How each starts.
-    pub(super) start: &'static [u8],
+    pub(crate) start: &'static [u8],
     /// True for a line, with its end.
-    pub(super) is_line: fn(&[u8]) -> bool,
+    pub(crate) is_line: fn(&[u8]) -> bool,
     /// What is wrong with the object of a line.
-    pub(super) problem: fn(&[u8]) -> Option<serde_json::Error>,
+    pub(crate) problem: fn(&[u8]) -> Option<serde_json::Error>,
 }
 
 impl LineForm {
     /// Whether a file holds such lines and nothing else. The last may be cut short, as a crash leaves it, but not the
     /// first: it comes to the file's path whole.
-    pub(super) fn fits(&self, from: impl Read, mut after_lines: bool) -> io::Result<bool> {
+    pub(crate) fn fits(&self, from: impl Read, mut after_lines: bool) -> io::Result<bool> {
         let mut from = BufReader::with_capacity(256 * 1024, from);
         let mut text = Vec::new();
         loop {

@@ -1,5 +1,5 @@
-//! When `import` goes on and when it ends early: retries, quota, an app that is rejected, a service that becomes
-//! unavailable.
+//! When `import` goes on and when it ends early: retries, quota, an app that is refused, a service that becomes
+//! unavailable. And its progress on a terminal.
 
 #![cfg(feature = "emulator")]
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -9,32 +9,38 @@ mod stage;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use imtag_core::{Code, Limits};
-use imtag_emulator::Fault;
+use imtag_emulator::{Emulator, Fault};
+use imtag_transport::SecretKey;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{tcgetwinsize, tcsetwinsize};
 use serde_json::json;
-use stage::{ADD, Stage, run, users_with_tags};
+use stage::{ADD, Ran, Stage, run, users_with_tags};
 
 #[test]
-fn retries_are_counted() {
-    let stage = Stage::new();
-    stage.file("users.csv", users_with_tags(150, 1));
-    stage
-        .emulator
-        .faults(ADD, [Fault::code(91000), Fault::cut_after()]);
-    let (exit, report) = stage.json(&["import", "users.csv"]);
-    assert_eq!(exit, Some(0));
-    assert_eq!(
-        (&report["requests"], &report["retries"]),
-        (&json!(2), &json!(2))
-    );
-    assert_eq!(stage.emulator.stats().arrivals(), 4);
+fn retries_are_counted_also_those_for_a_quota_that_others_use_up() {
+    for faults in [
+        [Fault::code(91000), Fault::cut_after()],
+        [Fault::code(60007), Fault::code(60007)],
+    ] {
+        let stage = Stage::new();
+        stage.file("users.csv", users_with_tags(150, 1));
+        stage.emulator.faults(ADD, faults);
+        let (exit, report) = stage.json(&["import", "users.csv"]);
+        assert_eq!(exit, Some(0));
+        assert_eq!(
+            (&report["requests"], &report["retries"]),
+            (&json!(2), &json!(2))
+        );
+        assert_eq!(stage.emulator.stats().arrivals(), 4);
+        assert_eq!(stage.emulator.users().len(), 150);
+    }
 }
 
 #[test]
-fn an_app_that_is_rejected_costs_one_request_and_the_rest_is_not_sent() {
+fn an_app_that_is_refused_costs_one_request_and_the_rest_is_not_sent() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1000, 1));
     let mut command = stage.imtag(&["import", "users.csv", "--json"]);
@@ -71,20 +77,16 @@ fn an_app_that_is_rejected_costs_one_request_and_the_rest_is_not_sent() {
 }
 
 #[test]
-fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
+fn a_service_that_becomes_unavailable_ends_the_import_and_the_same_command_sends_the_rest() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(12_000, 1));
-    stage
-        .emulator
-        .fault(ADD, Fault::delay(std::time::Duration::ZERO));
+    stage.emulator.fault(ADD, Fault::delay(Duration::ZERO));
     stage.emulator.faults(ADD, vec![Fault::code(91000); 2000]);
-    // an outage is borne with for half the time of a call
+    // an outage is waited for, for half the time of a call
     let (exit, report) = stage.json(&["import", "users.csv", "--timeout", "1"]);
     assert_eq!(exit, Some(4));
-    assert!(
-        report["ended_early"].as_str().unwrap().contains("91000"),
-        "{report}"
-    );
+    assert!(report["ended_early"].is_string(), "{report}");
+    assert_eq!(report["failures_by_reason"][0]["code"], 91000);
     let requests = report["requests"].as_u64().unwrap();
     assert!((21..=100).contains(&requests), "{requests} of 120");
     assert_eq!(report["users_tagged"], 100);
@@ -95,12 +97,52 @@ fn a_service_that_gives_out_ends_the_import_and_the_rest_is_not_sent() {
         "possibly applied"
     );
     assert_eq!(report["not_sent_by_reason"][0]["effect"], "not applied");
-    let list = std::fs::read_to_string(stage.home.path().join("users.csv.failed.ndjson"));
+    let list = stage.home.path().join("users.csv.failed.ndjson");
     assert_eq!(
-        list.unwrap().lines().count() as u64,
+        std::fs::read_to_string(&list).unwrap().lines().count() as u64,
         (requests - 1) * 100,
         "the list names all who failed, also those that the same command tries again"
     );
+    stage.emulator.remove_faults();
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(12_000)));
+    assert_eq!(
+        (&report["resumed"], &report["failures"]),
+        (&json!(100), &json!([]))
+    );
+    assert!(!list.exists(), "all who were listed are done");
+}
+
+#[test]
+fn a_short_outage_costs_time_and_no_users() {
+    let stage = Stage::new();
+    let rows: String = (0..10_000)
+        .map(|user| format!("user{user:05},vip\n"))
+        .collect();
+    stage.file("users.csv", format!("account,tag\n{rows}"));
+    let arguments = ["import", "users.csv", "--calls-per-second", "50", "--json"];
+    let child = stage.imtag(&arguments).spawn().unwrap();
+    stage::arrivals(&stage, 10);
+    let address = stage.emulator.address();
+    stage.emulator.stop();
+    let before = stage.emulator.users();
+    std::thread::sleep(Duration::from_millis(700)); // the outage itself: requests are refused meanwhile
+    let back = Emulator::builder()
+        .secret_key(SecretKey::new(stage::KEY).unwrap())
+        .address(address.to_string())
+        .start()
+        .unwrap();
+    let ran = Ran::from_output(child.wait_with_output().unwrap());
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
+    let report = ran.json();
+    assert_eq!(report["users_tagged"], 10_000);
+    assert!(report["retries"].as_u64().unwrap() > 0, "{report}");
+    let tagged = before
+        .keys()
+        .chain(back.users().keys())
+        .cloned()
+        .collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(tagged.len(), 10_000);
 }
 
 #[test]
@@ -124,33 +166,21 @@ fn a_refusal_that_needs_another_setting_says_what_to_change_and_not_to_run_the_s
 }
 
 #[test]
-fn a_refusal_in_the_middle_says_what_to_change_and_which_journal_it_goes_on_by() {
+fn a_refusal_in_the_middle_says_what_to_change_and_which_journal_it_resumes_from() {
     let stage = Stage::new();
     stage.file("users.csv", users_with_tags(1000, 1));
-    let answers = [Fault::delay(std::time::Duration::ZERO), Fault::code(60021)];
+    let answers = [Fault::delay(Duration::ZERO), Fault::code(60021)];
     stage.emulator.faults(ADD, answers);
     let ran = stage.run(&["import", "users.csv", "--calls-per-second", "1"]);
     assert_eq!(ran.exit, Some(3), "{ran:?}");
     let last = format!(
-        "users.csv.failed.ndjson lists who failed so far\nfirst: {}; then import the file: it goes on by \
-         users.csv.journal, and where SDKAppID, endpoint or generation change, delete that first\n",
+        "users.csv.failed.ndjson lists who failed so far\nfirst: {}; then import the file: it resumes from \
+         users.csv.journal, and if SDKAppID, endpoint or generation change, delete that first\n",
         Code(60021).remedy()
     );
     assert!(ran.out.ends_with(&last), "{}", ran.out);
     let (exit, report) = stage.json(&["import", "users.csv"]);
     assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(1000)));
-}
-
-#[test]
-fn a_quota_that_others_use_up_is_waited_for() {
-    let stage = Stage::with(|emulator| emulator.calls_per_second(100));
-    stage.file("users.csv", users_with_tags(300, 1));
-    stage
-        .emulator
-        .faults(ADD, [Fault::code(60007), Fault::code(60007)]);
-    let (exit, report) = stage.json(&["import", "users.csv"]);
-    assert_eq!((exit, &report["retries"]), (Some(0), &json!(2)));
-    assert_eq!(stage.emulator.users().len(), 300);
 }
 
 #[test]
