@@ -73,7 +73,7 @@ static void a_user_that_the_service_leaves_out(void) {
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"leave_out\", \"accounts\": [\"ghost\"], \"code\": 70107}");
     EXPECT_OK(im_bulk_add_tag(bulk, 7, IM_STR("ghost"), tags, 3, &error), &error);
     EXPECT_OK(im_bulk_add_tag(bulk, 8, IM_STR("anna"), tags, 3, &error), &error);
-    EXPECT(im_bulk_finish(bulk, &error), IM_PARTIAL, &error, "2 changes: 1 done, 1 failed; 1 requests, 0 retries");
+    EXPECT(im_bulk_finish(bulk, &error), IM_PARTIAL, &error, "2 changes: 1 done, 1 failed; 1 request, 0 retries");
 
     im_completions *completions;
     EXPECT_OK(im_bulk_poll(bulk, 0, &completions, &error), &error);
@@ -121,7 +121,7 @@ static void what_breaks_the_limits_costs_no_other(void) {
     im_completions_free(completions);
     EXPECT_OK(im_bulk_clear_tags(bulk, 3, IM_STR(""), &error), &error);
     EXPECT_OK(im_bulk_clear_tags(bulk, 0, IM_STR("bob"), &error), &error);
-    EXPECT(im_bulk_finish(bulk, &error), IM_PARTIAL, &error, "4 changes: 1 done, 3 failed; 1 requests, 0 retries");
+    EXPECT(im_bulk_finish(bulk, &error), IM_PARTIAL, &error, "4 changes: 1 done, 3 failed; 1 request, 0 retries");
     outcomes_of_bulk(&outcomes, bulk);
     CHECK(outcomes.status[0] == IM_OK && outcomes.status[3] == IM_INVALID && outcomes.count == 2);
     im_bulk_free(bulk);

@@ -115,7 +115,7 @@ static void operation(const char *name) {
         EXPECT_MISUSE(operation->at(client, NULL, count, &error), &error, message);
         CHECK(operation->at(NULL, NULL, count, NULL) == IM_MISUSE);
     }
-    snprintf(message, sizeof message, "invalid request, nothing was sent: %s: none, at least 1 (leave it out, or fill it)",
+    snprintf(message, sizeof message, "invalid request, nothing was sent: %s: none given, at least 1 (leave it out, or fill it)",
              operation->place);
     EXPECT(operation->at(client, NULL, 0, &error), IM_INVALID, &error, message);
     CHECK(operation->at(client, NULL, 0, NULL) == IM_INVALID);

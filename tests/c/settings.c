@@ -145,7 +145,7 @@ static void numbers(void) {
     refused(config, "the timeout is zero: set the time that may pass, or leave it out for the default");
     config = good();
     CHECK(im_config_set_max_attempts(config, 0) == IM_OK);
-    refused(config, "0 attempts: set 1 or more, the first with it");
+    refused(config, "0 attempts: set 1 or more; the first attempt counts too");
 
     config = good();
     CHECK(im_config_set_calls_per_second(config, 100000) == IM_OK);

@@ -126,7 +126,7 @@ static void users_past_100(void) {
         im_result_free(result);
         char message[200];
         snprintf(message, sizeof message,
-                 "invalid request, nothing was sent: %s: 101, at most 100 (split it into several requests)",
+                 "invalid request, nothing was sent: %s: 101 given, at most 100 (split it into several requests)",
                  operation->place);
         EXPECT(operation->with(client, users, 101, NULL, NULL, &error), IM_INVALID, &error, message);
     }
@@ -139,7 +139,7 @@ static void all_at_once(void) {
     const char *places[] = {"users[0].tags[1]", "users[0].tags[2]", "users[0].tags[3]", "users[1].tags",
                             "users[2].account"};
     const char *problems[] = {"empty, at least 1 byte", "51 bytes, at most 50", "not UTF-8 from byte 0 on",
-                              "none, at least 1", "the same account as at position 0, at most once a request"};
+                              "none given, at least 1", "the same account as at position 0, at most once a request"};
     for (int i = 0; i < OPERATION_COUNT; i += 5) {
         CHECK(OPERATIONS[i].with(client, users, 3, NULL, NULL, &error) == IM_INVALID);
         CHECK(im_error_violation_count(error) == 5);
@@ -150,7 +150,7 @@ static void all_at_once(void) {
         im_error_free(error);
         EXPECT(OPERATIONS[i + 2].with(client, users, 0, NULL, NULL, &error), IM_INVALID, &error,
                "invalid request, nothing was sent: replace: not possible on the all_member_push paths (choose the "
-               "generation timpush, or clear the tags and add new ones); users: none, at least 1 (leave it out, or "
+               "generation timpush, or clear the tags and add new ones); users: none given, at least 1 (leave it out, or "
                "fill it)");
     }
 }

@@ -29,7 +29,7 @@ def test_every_violation_is_named_with_its_place_and_nothing_is_sent(emulator: E
     assert caught.value.violations == (
         imtag.Violation("users[0].tags[0]", "51 bytes, at most 50", "shorten it"),
         imtag.Violation("users[1].account", "33 bytes, at most 32", "shorten it"),
-        imtag.Violation("users[1].tags", "none, at least 1", caught.value.violations[2].remedy),
+        imtag.Violation("users[1].tags", "none given, at least 1", caught.value.violations[2].remedy),
     )
     assert caught.value.effect is imtag.Effect.NOT_APPLIED
     assert emulator.arrivals() == 0

@@ -57,7 +57,7 @@ fn a_violation_is_named_and_nothing_is_sent() {
     arguments.extend(tags.iter().map(String::as_str));
     stage.run(&arguments).refuses(
         2,
-        "users[0].tags: 11, at most 10 (split it into several requests)",
+        "users[0].tags: 11 given, at most 10 (split it into several requests)",
     );
     let long = "x".repeat(51);
     let ran = stage.run(&["remove", "", "vip", &long]);

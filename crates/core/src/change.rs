@@ -261,7 +261,7 @@ mod tests {
         }
         assert_eq!(
             checked(ChangeRequest::add("u", tags(101))).unwrap_err(),
-            "tags: 101, at most 100"
+            "tags: 101 given, at most 100"
         );
         assert!(checked(ChangeRequest::remove("u", tags(101))).is_ok());
     }
@@ -275,7 +275,7 @@ mod tests {
         );
         assert_eq!(
             checked(ChangeRequest::remove("", [""; 0])).unwrap_err(),
-            "account: empty, at least 1 byte; tags: none, at least 1"
+            "account: empty, at least 1 byte; tags: none given, at least 1"
         );
         assert!(checked(ChangeRequest::clear("")).is_err());
     }

@@ -91,10 +91,10 @@ fn all_violations_are_reported_at_once_each_with_its_place() {
         [
             "users[1].account: empty, at least 1 byte",
             "users[1].tags[1]: empty, at least 1 byte",
-            "users[2].tags: 11, at most 10",
+            "users[2].tags: 11 given, at most 10",
             "users[3].account: the same account as at position 0, at most once a request",
             "users[3].tags[2]: 63 bytes, at most 50",
-            "users[4].tags: none, at least 1",
+            "users[4].tags: none given, at least 1",
             "users[5].account: 34 bytes, at most 32",
         ]
     );
@@ -107,17 +107,17 @@ fn a_hundred_users_pass_and_a_hundred_and_one_do_not() {
     assert!(add(&users(100), &rules).is_ok());
     assert_eq!(
         violations(&add(&users(101), &rules).unwrap_err()),
-        ["users: 101, at most 100"]
+        ["users: 101 given, at most 100"]
     );
     assert_eq!(
         violations(&add(&users(0), &rules).unwrap_err()),
-        ["users: none, at least 1"]
+        ["users: none given, at least 1"]
     );
     let accounts: Vec<String> = (0..101).map(|i| format!("user{i}")).collect();
     assert!(GetTags::new(&accounts[..100]).is_ok());
     assert_eq!(
         violations(&ClearTags::new(&accounts).unwrap_err()),
-        ["accounts: 101, at most 100"]
+        ["accounts: 101 given, at most 100"]
     );
     assert_eq!(
         violations(&GetTags::new(["a", "", "a"]).unwrap_err()),
@@ -148,7 +148,7 @@ fn replacing_takes_a_hundred_tags_on_timpush_and_nothing_on_the_older_paths() {
         AddTags::replacing(&timpush, [("u", &tags(101))])
             .unwrap_err()
             .to_string(),
-        "invalid request, nothing was sent: users[0].tags: 101, at most 100 (leave some out, as a user carries at most that many)"
+        "invalid request, nothing was sent: users[0].tags: 101 given, at most 100 (leave some out, as a user carries at most that many)"
     );
     assert_eq!(
         violations(&AddTags::replacing(&Rules::default(), [("u", ["a"])]).unwrap_err()),
@@ -182,8 +182,8 @@ fn too_many_users_to_replace_the_tags_of_are_split_and_too_many_tags_are_not() {
     let invalid = AddTags::replacing(&rules, users).unwrap_err();
     assert_eq!(
         invalid.to_string(),
-        "invalid request, nothing was sent: users[0].tags: 3, at most 2 (leave some out, as a user carries at most that many); \
-         users: 2, at most 1 (split it into several requests)"
+        "invalid request, nothing was sent: users[0].tags: 3 given, at most 2 (leave some out, as a user carries at most that many); \
+         users: 2 given, at most 1 (split it into several requests)"
     );
 }
 
@@ -206,7 +206,7 @@ fn a_request_made_by_looser_rules_is_caught_by_stricter_ones() {
     let request = GetTags::with_rules(&looser, &accounts).unwrap();
     assert_eq!(
         violations(&request.check(&Rules::default()).unwrap_err()),
-        ["accounts: 150, at most 100"]
+        ["accounts: 150 given, at most 100"]
     );
 }
 

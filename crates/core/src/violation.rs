@@ -120,10 +120,10 @@ pub enum Problem {
         valid: usize,
     },
     /// A list without an element.
-    #[error("none, at least 1")]
+    #[error("none given, at least 1")]
     None,
     /// A list of more elements than allowed.
-    #[error("{count}, at most {most}")]
+    #[error("{count} given, at most {most}")]
     TooMany {
         /// How many there are; duplicated tags of a user count once.
         count: usize,
@@ -131,7 +131,7 @@ pub enum Problem {
         most: usize,
     },
     /// More tags in a replacement than a user can carry: split, each replacement would wipe the one before.
-    #[error("{count}, at most {most}")]
+    #[error("{count} given, at most {most}")]
     TooManyToCarry {
         /// How many there are; duplicated ones count once.
         count: usize,

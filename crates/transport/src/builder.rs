@@ -70,7 +70,7 @@ pub enum SettingsError {
     #[error("the {0} is zero: set the time that may pass, or leave it out for the default")]
     NoTime(&'static str),
     /// No attempt could be made.
-    #[error("0 attempts: set 1 or more, the first with it")]
+    #[error("0 attempts: set 1 or more; the first attempt counts too")]
     NoAttempts,
     /// The CA file cannot be read.
     #[error("the CA file {} cannot be read: {source}", path.display())]

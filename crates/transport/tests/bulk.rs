@@ -207,7 +207,7 @@ fn the_summary_says_what_timpush_would_have_saved() {
     assert_eq!(newer.timpush_would_save(), 0);
     assert_eq!(
         newer.to_string(),
-        "4 changes: 3 done, 1 failed; 1 requests, 0 retries"
+        "4 changes: 3 done, 1 failed; 1 request, 0 retries"
     );
 }
 

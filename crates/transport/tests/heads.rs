@@ -176,27 +176,27 @@ fn an_answer_that_is_coded_all_the_same_is_named_as_that() {
         (
             "200 OK",
             "gzip",
-            "add: the answer is coded as \"gzip\", against the request",
+            "add: the answer is encoded as \"gzip\", though the request asks for none",
         ),
         (
             "200 OK",
             "br",
-            "add: the answer is coded as \"br\", against the request",
+            "add: the answer is encoded as \"br\", though the request asks for none",
         ),
         (
             "200 OK",
             "deflate, br",
-            "add: the answer is coded as \"deflate, br\", against the request",
+            "add: the answer is encoded as \"deflate, br\", though the request asks for none",
         ),
         (
             "502 Bad Gateway",
             "gzip",
-            "add: HTTP status 502 instead of 200, and the answer is coded as \"gzip\", against the request",
+            "add: HTTP status 502 instead of 200, and the answer is encoded as \"gzip\", though the request asks for none",
         ),
         (
             "403 Forbidden",
             "zstd",
-            "add: HTTP status 403 instead of 200, and the answer is coded as \"zstd\", against the request",
+            "add: HTTP status 403 instead of 200, and the answer is encoded as \"zstd\", though the request asks for none",
         ),
     ] {
         let error = failed(&answer(status, coding));

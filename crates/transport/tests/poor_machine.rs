@@ -150,7 +150,7 @@ fn a_call_without_a_file_to_be_had() {
     assert!(error.retryable() && error.effect() == Effect::NotApplied);
     assert_eq!(error.sent(), 0);
     assert!(
-        text.contains("this machine gave no connection while connecting: Too many open files"),
+        text.contains("this machine refused a connection while connecting: Too many open files"),
         "{text}"
     );
     drop(files);

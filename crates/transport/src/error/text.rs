@@ -14,7 +14,7 @@ use imtag_core::Effect;
 
 use super::cause::{has_no_address, is_local_failure, is_of_a_gateway};
 use super::{Cause, ChangeCause, ChangeError, Error, Partial, Phase, RunError, Unfinished};
-use crate::pipeline::outcome::{Progress, Summary};
+use crate::pipeline::outcome::Summary;
 
 impl Error {
     /// Why, in words, without operation, effect and remedy.
@@ -96,7 +96,10 @@ impl Error {
                 if *status != 200 {
                     write!(f, "HTTP status {status} instead of 200, and ")?;
                 }
-                write!(f, "the answer is coded as {coding:?}, against the request")
+                write!(
+                    f,
+                    "the answer is encoded as {coding:?}, though the request asks for none"
+                )
             }
             Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
             Cause::Cancelled { phase } => {
@@ -105,7 +108,7 @@ impl Error {
             Cause::Network { phase, source } if is_local_failure(source) => {
                 write!(
                     f,
-                    "this machine gave no connection {}: {source}",
+                    "this machine refused a connection {}: {source}",
                     phase.when()
                 )
             }
@@ -230,7 +233,9 @@ impl fmt::Display for ChangeCause {
                 f.write_str("not sent: it belongs to the process that this one was forked from")
             }
             ChangeCause::Defect => f.write_str("a defect of the library ended its request"),
-            ChangeCause::NoThread(error) => write!(f, "not sent: no thread to be had: {error}"),
+            ChangeCause::NoThread(error) => {
+                write!(f, "not sent: no thread could be started: {error}")
+            }
         }
     }
 }
@@ -277,11 +282,12 @@ impl Unfinished {
 
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.changes {
-            1 => f.write_str("1 change has no outcome yet")?,
-            changes => write!(f, "{changes} changes have no outcome yet")?,
-        }
-        write!(f, ": {}", self.remedy())
+        write!(
+            f,
+            "{} no outcome yet: {}",
+            counted(self.changes as u64, "change has", "changes have"),
+            self.remedy()
+        )
     }
 }
 
@@ -299,20 +305,18 @@ impl Summary {
     }
 }
 
-/// A sentence: `2000 changes: 1990 done, 10 failed; 22 requests, 0 retries, …`.
+/// A sentence: `2000 changes: 1990 done, 10 failed; 22 requests, 1 retry; …`.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Progress {
-            taken,
-            done,
-            failed,
-            requests,
-            ..
-        } = self.progress;
-        let retries = self.progress.retries();
+        let progress = &self.progress;
         write!(
             f,
-            "{taken} changes: {done} done, {failed} failed; {requests} requests, {retries} retries"
+            "{}: {} done, {} failed; {}, {}",
+            counted(progress.taken, "change", "changes"),
+            progress.done,
+            progress.failed,
+            counted(progress.requests, "request", "requests"),
+            counted(progress.retries(), "retry", "retries")
         )?;
         if self.timpush_would_save() > 0 {
             write!(
@@ -326,4 +330,9 @@ impl fmt::Display for Summary {
             None => Ok(()),
         }
     }
+}
+
+/// `1 change`, `2 changes`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -64,7 +64,7 @@ pub(super) fn linked_statically() -> Outcome {
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$0\" < \"$1\""]);
         let answer = output(shell.arg(&program).arg(&case))?;
-        if answer.contains(r#""problem":"none, at least 1""#) {
+        if answer.contains(r#""problem":"none given, at least 1""#) {
             Ok(())
         } else {
             Err(format!("linked statically, it answers {answer}").into())

@@ -144,7 +144,7 @@ impl<'r> Row<'r> {
             };
         }
         if let Tags::List([]) = tags {
-            return Err("tags: none, at least 1 (leave it out, or fill it)".to_owned());
+            return Err("tags: none given, at least 1 (leave it out, or fill it)".to_owned());
         }
         tags.try_for_each(|tag| {
             odd("tag", tag)?;

@@ -179,7 +179,7 @@ fn ndjson_has_rows_of_both_forms_and_a_bad_line_spoils_no_other() {
             "remove bob: x",
             "clear carol: ",
             "line 6: tag: \"x\" beside clear, which removes all (leave it empty, or use remove)",
-            "line 7: tags: none, at least 1 (leave it out, or fill it)",
+            "line 7: tags: none given, at least 1 (leave it out, or fill it)",
             "line 8: op: \"Add\" is none of add, remove, clear (use one of them; nothing means add)",
             "line 9: account: empty, at least 1 byte (leave it out, or fill it)",
         ]
