@@ -4,31 +4,16 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, ChangeCause, ChangeError, ChangeRequest, Client, Effect,
-    Operation, WhenFull,
+    Batcher, CallOptions, CancelToken, ChangeCause, ChangeError, ChangeRequest, Effect, Operation,
+    WhenFull,
 };
 use support::*;
-
-/// Longer than any test takes.
-const LONG: Duration = Duration::from_secs(100);
-
-/// A batcher that never sends because the time is up.
-fn patient(client: &Client) -> Batcher {
-    client.batcher().linger(LONG).timeout(LONG).start()
-}
-
-fn user(number: u64) -> ChangeRequest {
-    ChangeRequest::add(format!("u{number}"), ["a"])
-}
-
-fn within(timeout: Duration) -> CallOptions {
-    CallOptions::new().timeout(timeout)
-}
 
 #[test]
 fn threads_share_requests_and_each_has_its_own_outcome() {
@@ -40,9 +25,8 @@ fn threads_share_requests_and_each_has_its_own_outcome() {
             let batcher = &batcher;
             scope.spawn(move || {
                 for tag in 0..5 {
-                    batcher
-                        .add_tag(format!("u{user}"), [format!("t{tag}")])
-                        .unwrap();
+                    let change = ChangeRequest::add(format!("u{user}"), [format!("t{tag}")]);
+                    batcher.call(change, &CallOptions::new()).unwrap();
                 }
             });
         }
@@ -54,30 +38,22 @@ fn threads_share_requests_and_each_has_its_own_outcome() {
 }
 
 #[test]
-fn a_hundred_users_go_at_once() {
-    let emulator = emulator();
-    let batcher = patient(&client(&emulator));
-    thread::scope(|scope| {
-        for user in 0..100 {
-            let batcher = &batcher;
-            scope.spawn(move || batcher.add_tag(format!("u{user}"), ["a"]).unwrap());
-        }
-    });
-    assert_eq!(emulator.stats().arrivals(), 1);
-}
-
-#[test]
-fn ten_tags_of_a_user_go_at_once() {
-    let emulator = emulator();
-    let batcher = patient(&client(&emulator));
-    thread::scope(|scope| {
-        for tag in 0..10 {
-            let batcher = &batcher;
-            scope.spawn(move || batcher.add_tag("u", [format!("t{tag}")]).unwrap());
-        }
-    });
-    assert_eq!(emulator.stats().arrivals(), 1);
-    assert_eq!(emulator.user("u").len(), 10);
+fn a_hundred_users_or_ten_tags_of_one_go_at_once() {
+    for (changes, of_one_user) in [(100, false), (10, true)] {
+        let emulator = emulator();
+        let batcher = lingering(&client(&emulator));
+        thread::scope(|scope| {
+            for number in 0..changes {
+                let account = if of_one_user { 0 } else { number };
+                let add = ChangeRequest::add(format!("u{account}"), [format!("t{number}")]);
+                let batcher = &batcher;
+                scope.spawn(move || batcher.call(add, &CallOptions::new()).unwrap());
+            }
+        });
+        assert_eq!(emulator.stats().arrivals(), 1);
+        let tags: usize = emulator.users().values().map(BTreeSet::len).sum();
+        assert_eq!(tags, changes);
+    }
 }
 
 #[test]
@@ -96,9 +72,8 @@ fn fewer_go_when_the_linger_time_is_up() {
 }
 
 #[test]
-fn of_those_who_share_a_request_only_the_one_at_fault_fails() {
-    let unknown = Emulator::builder().secret_key(key());
-    let emulator = unknown.unknown_accounts(["u1"]).start().unwrap();
+fn of_the_changes_that_share_a_request_only_the_one_at_fault_fails() {
+    let emulator = emulator_without(["u1"]);
     let client = client(&emulator);
     let batcher = client.batcher().linger(Duration::from_millis(100)).start();
     let outcomes: Vec<Result<(), ChangeError>> = thread::scope(|scope| {
@@ -147,7 +122,7 @@ fn full(emulator: &Emulator, when_full: WhenFull, answer_after: Duration) -> Bat
 }
 
 #[test]
-fn a_full_batcher_that_is_to_fail_refuses_at_once() {
+fn a_full_batcher_set_to_fail_refuses_a_change_at_once() {
     let emulator = emulator();
     let batcher = full(&emulator, WhenFull::Fail, LONG);
     for refused in [batcher.submit(4, user(4)), batcher.add_tag("u4", ["a"])] {
@@ -159,7 +134,7 @@ fn a_full_batcher_that_is_to_fail_refuses_at_once() {
 }
 
 #[test]
-fn a_full_batcher_that_is_to_wait_takes_the_change_when_there_is_capacity() {
+fn a_full_batcher_set_to_wait_takes_a_change_once_there_is_capacity() {
     let emulator = emulator();
     let batcher = full(&emulator, WhenFull::Wait, Duration::from_millis(100));
     batcher.submit(4, user(4)).unwrap();
@@ -193,7 +168,7 @@ fn a_wait_for_capacity_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
 #[test]
 fn a_change_whose_time_is_up_before_it_is_sent_is_taken_back() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     let error = batcher.call(user(0), &within(Duration::from_millis(20)));
     let error = error.unwrap_err();
     assert!(matches!(error.cause(), ChangeCause::Expired));
@@ -206,7 +181,7 @@ fn a_change_whose_time_is_up_before_it_is_sent_is_taken_back() {
 #[test]
 fn a_caller_that_is_cancelled_knows_whether_its_change_was_sent() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     emulator.fault(Operation::Add, Fault::delay(LONG));
     let cancelled_once = |happened: &(dyn Fn() -> bool + Sync)| {
         let token = CancelToken::new();
@@ -235,7 +210,7 @@ fn a_caller_that_is_cancelled_knows_whether_its_change_was_sent() {
 }
 
 #[test]
-fn a_caller_that_is_late_or_cancelled_already_has_nothing_sent() {
+fn nothing_is_sent_for_a_caller_whose_time_is_up_or_that_is_cancelled_already() {
     let emulator = emulator();
     let client = client(&emulator);
     // sends at once, so that a change that is handed in cannot be taken back
@@ -262,7 +237,7 @@ fn a_caller_that_is_late_or_cancelled_already_has_nothing_sent() {
 #[test]
 fn a_flush_waits_for_all_that_came_before_it() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     for id in 0..150 {
         batcher.submit(id, user(id)).unwrap();
     }
@@ -276,9 +251,9 @@ fn a_flush_waits_for_all_that_came_before_it() {
 }
 
 #[test]
-fn of_flushes_at_once_each_waits_for_what_came_before_it_alone() {
+fn of_two_flushes_each_waits_only_for_what_came_before_it() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     let answered_late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(200));
     emulator.faults(Operation::Add, vec![answered_late, Fault::delay(LONG)]);
     batcher.submit(0, user(0)).unwrap();
@@ -300,7 +275,7 @@ fn of_flushes_at_once_each_waits_for_what_came_before_it_alone() {
 #[test]
 fn a_close_loses_nothing_and_then_refuses() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     for id in 0..30 {
         batcher.submit(id, user(id)).unwrap();
     }
@@ -323,9 +298,9 @@ fn a_close_loses_nothing_and_then_refuses() {
 }
 
 #[test]
-fn a_thread_that_polls_hears_of_invalid_changes_and_of_the_close() {
+fn a_waiting_poll_returns_for_an_invalid_change_and_at_the_close() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     thread::scope(|scope| {
         let polling = scope.spawn(|| [batcher.poll(LONG), batcher.poll(LONG)]);
         // likely asleep by then; it is to hear of it in any case
@@ -341,7 +316,7 @@ fn a_thread_that_polls_hears_of_invalid_changes_and_of_the_close() {
 }
 
 #[test]
-fn a_thread_that_polls_hears_of_the_last_outcome_after_a_close_that_ran_out_of_time() {
+fn a_poll_returns_the_last_outcome_after_a_close_whose_time_was_up() {
     let emulator = emulator();
     emulator.fault(Operation::Add, Fault::delay(Duration::from_secs(1)));
     let batcher = client(&emulator).batcher().start();
@@ -366,7 +341,7 @@ fn a_full_batcher_has_capacity_when_a_request_is_made_and_not_when_it_is_answere
 }
 
 #[test]
-fn an_abandoned_batcher_says_how_much_it_cost_and_holds_up_nobody() {
+fn an_abandoned_batcher_counts_what_had_no_outcome_and_blocks_no_account() {
     let emulator = emulator();
     let client = client(&emulator);
     let options = client.batcher().linger(LONG).late_window(Duration::ZERO);

@@ -14,10 +14,6 @@ use imtag_transport::{
 };
 use support::*;
 
-fn users(count: usize) -> impl Iterator<Item = ChangeRequest> {
-    (0..count).map(|user| ChangeRequest::add(format!("u{user}"), ["a"]))
-}
-
 fn run(
     client: &Client,
     changes: impl IntoIterator<Item = ChangeRequest>,
@@ -41,10 +37,10 @@ fn fails_for(account: &str, code: i32) -> Emulator {
 }
 
 #[test]
-fn users_are_packed_into_as_few_requests_as_can_be() {
+fn users_are_packed_into_the_fewest_requests() {
     let emulator = emulator();
     let client = client(&emulator);
-    let mut run = client.bulk().run(users(2_000));
+    let mut run = client.bulk().run(users(0..2_000));
     let mut ids: Vec<u64> = run.by_ref().map(|completion| completion.id).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..2_000).collect::<Vec<_>>());
@@ -75,7 +71,7 @@ fn accounts_that_an_error_list_names_fail_and_no_others() {
         let client = builder(&emulator.endpoint());
         let client = client.generation(generation).build().unwrap();
         emulator.fault(Operation::Add, Fault::leave_out(["u3", "u5"], 70107));
-        let (failed, summary) = run(&client, users(10));
+        let (failed, summary) = run(&client, users(0..10));
         let ids: Vec<u64> = failed.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, [3, 5]);
         let (_, error) = &failed[0];
@@ -95,7 +91,7 @@ fn an_account_left_out_for_now_is_tried_again() {
     let emulator = emulator();
     let client = client(&emulator);
     emulator.fault(Operation::Add, Fault::leave_out(["u3"], 91000));
-    let (failed, summary) = run(&client, users(10));
+    let (failed, summary) = run(&client, users(0..10));
     assert!(failed.is_empty());
     assert_eq!(summary.progress.requests, 2);
     assert_eq!(emulator.users().len(), 10);
@@ -103,10 +99,8 @@ fn an_account_left_out_for_now_is_tried_again() {
 
 #[test]
 fn accounts_at_fault_are_found_by_halves_and_all_others_are_done() {
-    let unknown = Emulator::builder().secret_key(key());
-    let unknown = unknown.calls_per_second(1_000);
-    let emulator = unknown.unknown_accounts(["u7", "u93"]).start().unwrap();
-    let (failed, summary) = run(&client(&emulator), users(100));
+    let emulator = emulator_without(["u7", "u93"]);
+    let (failed, summary) = run(&client(&emulator), users(0..100));
     let found: Vec<_> = failed.iter().map(|(_, error)| error.account()).collect();
     assert_eq!(found, ["u7", "u93"]);
     assert_eq!(failed[0].1.code().unwrap().0, 70107);
@@ -116,10 +110,10 @@ fn accounts_at_fault_are_found_by_halves_and_all_others_are_done() {
 }
 
 #[test]
-fn a_code_that_names_nobody_is_pinned_on_the_one_account_that_brings_it() {
+fn an_account_at_fault_is_found_for_a_code_that_names_none() {
     for code in [90001, 12345] {
         let emulator = fails_for("u42", code);
-        let (failed, summary) = run(&client(&emulator), users(100));
+        let (failed, summary) = run(&client(&emulator), users(0..100));
         let [(42, error)] = failed.as_slice() else {
             panic!("{failed:?}");
         };
@@ -134,7 +128,7 @@ fn a_code_that_names_nobody_is_pinned_on_the_one_account_that_brings_it() {
 fn a_request_of_n_accounts_that_are_all_at_fault_costs_2n_less_1_requests() {
     let emulator = emulator();
     emulator.add_standing(ProbabilisticFault::new(Fault::code(90001), 1.0).unwrap());
-    let (failed, summary) = run(&client(&emulator), users(25));
+    let (failed, summary) = run(&client(&emulator), users(0..25));
     assert_eq!(failed.len(), 25);
     assert_eq!(summary.progress.requests, 2 * 25 - 1);
 }
@@ -143,7 +137,7 @@ fn a_request_of_n_accounts_that_are_all_at_fault_costs_2n_less_1_requests() {
 fn a_users_101st_tag_fails_for_that_user_alone() {
     let emulator = emulator();
     emulator.tag("u9", (0..100).map(|tag| format!("t{tag}")));
-    let (failed, _) = run(&client(&emulator), users(20));
+    let (failed, _) = run(&client(&emulator), users(0..20));
     let [(9, error)] = failed.as_slice() else {
         panic!("{failed:?}");
     };
@@ -153,12 +147,11 @@ fn a_users_101st_tag_fails_for_that_user_alone() {
 }
 
 #[test]
-fn an_account_known_to_be_bad_is_not_sent_again() {
-    let unknown = Emulator::builder().secret_key(key());
-    let emulator = unknown.unknown_accounts(["u0"]).start().unwrap();
+fn a_rejected_account_is_not_sent_again_in_the_same_run() {
+    let emulator = emulator_without(["u0"]);
     let client = client(&emulator);
     let bulk = client.bulk().start();
-    bulk.push(0, ChangeRequest::add("u0", ["a"])).unwrap();
+    bulk.push(0, user(0)).unwrap();
     bulk.end_of_input();
     assert_eq!(bulk.poll(Duration::MAX).len(), 1);
     let changes = [
@@ -175,10 +168,8 @@ fn an_account_known_to_be_bad_is_not_sent_again() {
             assert_eq!(completion.id, 3);
             continue;
         };
-        assert!(
-            matches!(error.cause(), ChangeCause::RefusedBefore(_)),
-            "{error}"
-        );
+        let cause = error.cause();
+        assert!(matches!(cause, ChangeCause::RefusedBefore(_)), "{error}");
         assert_eq!(error.code().unwrap().0, 70107);
     }
     assert_eq!(requests_with(&emulator, "u0"), 1);
@@ -188,11 +179,10 @@ fn an_account_known_to_be_bad_is_not_sent_again() {
 #[test]
 fn the_summary_says_what_timpush_would_have_saved() {
     let of = |generation| {
-        let unknown = Emulator::builder().secret_key(key());
-        let emulator = unknown.unknown_accounts(["u1"]).start().unwrap();
+        let emulator = emulator_without(["u1"]);
         let client = builder(&emulator.endpoint());
         let client = client.generation(generation).build().unwrap();
-        let (failed, summary) = run(&client, users(4));
+        let (failed, summary) = run(&client, users(0..4));
         assert_eq!(failed.len(), 1);
         summary
     };
@@ -233,18 +223,16 @@ fn a_change_that_breaks_the_limits_has_its_outcome_and_is_not_sent() {
 }
 
 #[test]
-fn a_slow_input_keeps_no_change_from_being_sent() {
+fn a_slow_input_delays_no_change() {
     let emulator = emulator();
     let client = client(&emulator);
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
             let sender = sender; // closed at the end
-            for user in 0..3 {
-                sender
-                    .send(ChangeRequest::add(format!("u{user}"), ["a"]))
-                    .unwrap();
-                until(|| emulator.users().len() == user + 1);
+            for number in 0..3 {
+                sender.send(user(number)).unwrap();
+                until(|| emulator.users().len() == number + 1);
             }
         });
         let bulk = client.bulk().linger(Duration::from_millis(5));
@@ -260,7 +248,7 @@ fn outcomes_are_yielded_while_the_input_goes_on() {
     let client = client(&emulator);
     let yielded = std::cell::Cell::new(0_usize);
     let mut most_ahead = 0;
-    let input = users(20_000).enumerate().map(|(pulled, change)| {
+    let input = users(0..20_000).enumerate().map(|(pulled, change)| {
         most_ahead = most_ahead.max(pulled - yielded.get());
         change
     });

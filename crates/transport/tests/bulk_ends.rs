@@ -6,28 +6,20 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::{Emulator, Fault};
+use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
     BulkOptions, CancelToken, ChangeCause, ChangeRequest, Client, Completion, Effect, Generation,
     Operation, RunError, Scope, SecretKey, Summary,
 };
 use support::*;
 
-/// Longer than any test takes.
-const LONG: Duration = Duration::from_secs(100);
-
 const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
-
-fn user(number: usize) -> ChangeRequest {
-    ChangeRequest::add(format!("u{number}"), ["a"])
-}
 
 /// Runs `options` over users without end; all that were taken, by their positions, and what it came to.
 fn run_without_end(options: BulkOptions) -> (Vec<Completion>, Summary) {
@@ -71,13 +63,8 @@ fn sends_nothing_more(emulator: &Emulator, client: &Client) {
     until(|| {
         let arrivals = emulator.stats().arrivals();
         for _ in 0..3 {
-            assert!(
-                client
-                    .bulk()
-                    .run([ChangeRequest::clear("v")])
-                    .finish()
-                    .all_done()
-            );
+            let clear = client.bulk().run([ChangeRequest::clear("v")]);
+            assert!(clear.finish().all_done());
         }
         emulator.stats().arrivals() == arrivals + 3
     });
@@ -87,10 +74,9 @@ fn sends_nothing_more(emulator: &Emulator, client: &Client) {
 fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
     let emulator = emulator();
     let key = SecretKey::new("a-key-of-another-app-and-just-as-long-as-this-one").unwrap();
-    let client = Client::builder(1_400_000_000, "administrator", key);
-    let client = client.endpoint(emulator.endpoint()).calls_per_second(1_000);
+    let client = builder(&emulator.endpoint()).credentials(key);
     let client = client.build().unwrap();
-    let mut run = client.bulk().run((0..10_000).map(user));
+    let mut run = client.bulk().run(users(0..10_000));
     let completions: Vec<Completion> = run.by_ref().collect();
     assert!(completions.len() >= 100);
     for it in &completions {
@@ -131,120 +117,44 @@ fn an_outage_in_the_middle_costs_no_user() {
 
 #[test]
 fn a_service_that_never_answers_is_unavailable() {
-    let silent = server(|stream| {
-        thread::spawn(move || {
-            let _open = stream;
-            thread::sleep(LONG);
-        });
-    });
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    for address in [silent, nobody] {
-        let client = builder(&format!("http://{address}")).build().unwrap();
-        let options = client.bulk().timeout(Duration::from_millis(200));
-        let (completions, summary) = run_without_end(options);
-        assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
-        assert_eq!(summary.progress.failed as usize, completions.len());
-    }
-}
-
-/// Passes all requests on but those that hold this, which get 502 at once.
-fn gateway_against(word: &'static str, service: &Emulator) -> SocketAddr {
-    let service = service.address();
-    server(move |stream| {
-        let up = TcpStream::connect(service).unwrap();
-        let (mut from, mut to) = (up.try_clone().unwrap(), stream.try_clone().unwrap());
-        thread::spawn(move || io::copy(&mut from, &mut to));
-        thread::spawn(move || {
-            let mut requests = BufReader::new(stream);
-            while let Some(request) = read_request(&mut requests) {
-                if String::from_utf8_lossy(&request).contains(word) {
-                    let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
-                    requests.get_mut().write_all(answer).unwrap();
-                } else {
-                    (&up).write_all(&request).unwrap();
-                }
-            }
-            let _ = up.shutdown(Shutdown::Both);
-        });
-    })
-}
-
-/// The bytes of a request, or none at the end.
-fn read_request(stream: &mut impl BufRead) -> Option<Vec<u8>> {
-    let mut request = Vec::new();
-    let mut body = 0;
-    loop {
-        let start = request.len();
-        if stream.read_until(b'\n', &mut request).ok()? == 0 {
-            return None;
-        }
-        let line = String::from_utf8_lossy(&request[start..]).to_lowercase();
-        if let Some(length) = line.strip_prefix("content-length:") {
-            body = length.trim().parse().unwrap();
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let start = request.len();
-    request.resize(start + body, 0);
-    stream.read_exact(&mut request[start..]).ok()?;
-    Some(request)
+    let client = builder(&answering(|_, _| true)).build().unwrap();
+    let options = client.bulk().timeout(Duration::from_millis(200));
+    let (completions, summary) = run_without_end(options);
+    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
+    assert_eq!(summary.progress.failed as usize, completions.len());
 }
 
 #[test]
-fn a_first_request_that_something_on_the_way_rejects_fails_alone() {
-    for (poison, failed) in [("\"u0\"", 0..100), ("\"u150\"", 100..200)] {
+fn where_nobody_listens_a_run_costs_two_requests_or_as_many_as_it_has() {
+    let client = builder(&nobody()).build().unwrap();
+    let options = || client.bulk().timeout(Duration::from_millis(500));
+    let (completions, summary) = run_without_end(options());
+    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
+    let failed = completions.iter().filter(|it| !not_sent(it)).count();
+    assert_eq!((failed, summary.progress.requests), (200, 2));
+
+    let summary = options().run([user(0)]).finish();
+    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
+    assert_eq!(summary.progress.requests, 1);
+}
+
+#[test]
+fn a_first_request_that_a_gateway_rejects_fails_alone() {
+    for (rejected, failed) in [("u0", 0..100), ("u150", 100..200)] {
         let emulator = emulator();
-        let gateway = gateway_against(poison, &emulator);
-        let client = builder(&format!("http://{gateway}")).build().unwrap();
-        let mut run = client
-            .bulk()
-            .timeout(Duration::from_secs(5))
-            .run((0..500).map(user));
-        let failures: BTreeSet<u64> = run
-            .by_ref()
-            .filter(|completion| completion.result.is_err())
-            .map(|completion| completion.id)
-            .collect();
+        let gateway = ProbabilisticFault::new(Fault::status(502), 1.0).unwrap();
+        emulator.add_standing(gateway.account(rejected));
+        let client = client(&emulator);
+        let options = client.bulk().timeout(Duration::from_secs(5));
+        let mut run = options.run(users(0..500));
+        let failures = run.by_ref().filter(|it| it.result.is_err());
+        let failures: BTreeSet<u64> = failures.map(|it| it.id).collect();
         assert_eq!(failures, failed.collect());
         let summary = run.finish();
         assert!(summary.ended.is_none(), "{summary}");
         assert_eq!((summary.progress.done, summary.progress.failed), (400, 100));
         assert_eq!(emulator.users().len(), 400);
     }
-}
-
-#[test]
-fn a_dead_service_costs_a_run_two_requests() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let client = builder(&format!("http://{nobody}")).build().unwrap();
-    let options = client.bulk().timeout(Duration::from_millis(500));
-    let (completions, summary) = run_without_end(options);
-    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
-    let failed = completions
-        .iter()
-        .filter(|completion| !not_sent(completion))
-        .count();
-    assert_eq!((failed, summary.progress.requests), (200, 2));
-}
-
-#[test]
-fn few_changes_that_a_dead_service_never_answers_end_as_unavailable_too() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let client = builder(&format!("http://{nobody}")).build().unwrap();
-    let options = client.bulk().timeout(Duration::from_millis(200));
-    let summary = options.run([user(0)]).finish();
-    assert!(matches!(summary.ended, Some(RunError::Unavailable(_))));
 }
 
 /// Starts with a request that is answered, and then one that is not for long.
@@ -268,11 +178,7 @@ fn a_token_that_is_cancelled_from_another_thread_ends_all_at_once() {
         let options = client.bulk().timeout(LONG).attempt_timeout(LONG);
         let (completions, summary) = run_without_end(options.cancel(&token));
         assert!(matches!(summary.ended, Some(RunError::Cancelled)));
-        assert!(
-            completions[..100]
-                .iter()
-                .all(|completion| completion.result.is_ok())
-        );
+        assert!(completions[..100].iter().all(|it| it.result.is_ok()));
         assert!(completions.iter().any(under_way));
         assert!(completions.iter().any(not_sent));
         holds(&emulator, &completions);
@@ -282,7 +188,7 @@ fn a_token_that_is_cancelled_from_another_thread_ends_all_at_once() {
 }
 
 #[test]
-fn a_drained_run_sees_through_what_is_under_way_and_sends_nothing_more() {
+fn a_drained_run_finishes_what_is_under_way_and_sends_nothing_more() {
     let emulator = emulator();
     let client = client(&emulator);
     let held = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(150));
@@ -298,24 +204,20 @@ fn a_drained_run_sees_through_what_is_under_way_and_sends_nothing_more() {
     assert!(matches!(summary.ended, Some(RunError::Cancelled)));
     assert_eq!(summary.progress.done, 100 * summary.progress.requests);
     assert_eq!(emulator.stats().arrivals(), summary.progress.requests);
-    assert!(
-        completions
-            .iter()
-            .all(|it| it.result.is_ok() || not_sent(it))
-    );
+    let done_or_not_sent = |it: &Completion| it.result.is_ok() || not_sent(it);
+    assert!(completions.iter().all(done_or_not_sent));
     holds(&emulator, &completions);
 }
 
 #[test]
 fn the_first_yes_to_an_interrupt_drains_and_the_second_cancels() {
     let (emulator, client) = hanging();
-    let asked = AtomicUsize::new(0);
-    let asked: &'static AtomicUsize = Box::leak(Box::new(asked));
-    let this = thread::current().id();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (times, this) = (Arc::clone(&asked), thread::current().id());
     let options = client.bulk().timeout(LONG).attempt_timeout(LONG);
     let options = options.interrupt(move || {
         assert_eq!(thread::current().id(), this);
-        asked.fetch_add(1, Ordering::SeqCst) >= 1
+        times.fetch_add(1, Ordering::SeqCst) >= 1
     });
     let (completions, summary) = run_without_end(options);
     assert!(matches!(summary.ended, Some(RunError::Cancelled)));
@@ -326,7 +228,7 @@ fn the_first_yes_to_an_interrupt_drains_and_the_second_cancels() {
 }
 
 #[test]
-fn an_interrupt_is_asked_also_where_outcomes_come_fast() {
+fn an_interrupt_is_asked_even_if_outcomes_come_fast() {
     let emulator = emulator();
     let client = client(&emulator);
     // without end, if it is never asked
@@ -342,7 +244,7 @@ fn a_token_that_was_cancelled_before_lets_nothing_be_sent() {
     let token = CancelToken::new();
     token.cancel();
     for options in [client.bulk().cancel(&token), client.bulk().drain(&token)] {
-        let mut run = options.run((0..10).map(user));
+        let mut run = options.run(users(0..10));
         assert!(run.next().is_none());
         assert_eq!(run.into_rest().count(), 10);
     }
@@ -350,7 +252,7 @@ fn a_token_that_was_cancelled_before_lets_nothing_be_sent() {
 }
 
 #[test]
-fn the_effect_of_a_run_is_the_most_of_its_failures() {
+fn the_effect_of_a_run_is_the_strongest_of_its_failures() {
     let emulator = emulator();
     let client = client(&emulator);
     let options = || client.bulk().timeout(LONG).attempt_timeout(LONG);
@@ -393,7 +295,7 @@ fn the_effect_of_a_run_is_the_most_of_its_failures() {
 }
 
 #[test]
-fn an_input_that_panics_leaves_no_account_behind_for_the_clients_other_runs() {
+fn an_input_that_panics_leaves_no_account_blocked_for_other_runs() {
     let (_emulator, client) = hanging();
     let changes = (0..500).map(|number| match number {
         450 => panic!("of the test"),

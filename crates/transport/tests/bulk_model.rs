@@ -1,7 +1,7 @@
 //! Random changes by two bulk runs and two batchers of one client, of the same few users, under random faults of every
 //! kind. Whatever the outcomes are, the service's final state must be one that they allow, tag by tag, where each user's
 //! changes count in the order in which they were given: what is done is done, what is *not applied* is not, only what is
-//! *possibly applied* may be either, and nothing that lands late undoes what came after it.
+//! *possibly applied* may be either, and nothing that arrives late undoes what came after it.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -147,9 +147,10 @@ fn any_fault(rng: &mut ChaCha8Rng) -> Fault {
             Fault::code(code)
         }
     };
-    match rng.random_bool(0.4) {
-        true => fault.after_effect(),
-        false => fault,
+    if rng.random_bool(0.4) {
+        fault.after_effect()
+    } else {
+        fault
     }
 }
 
@@ -222,9 +223,10 @@ fn seed(seed: u64, seen: &mut Seen) {
     for _ in 0..rng.random_range(0..3) {
         let fault = any_fault(&mut rng);
         let standing = ProbabilisticFault::new(fault, rng.random_range(0.0..0.4)).unwrap();
-        let standing = match rng.random_bool(0.5) {
-            true => standing.account(any_of(&mut rng, &USERS)),
-            false => standing,
+        let standing = if rng.random_bool(0.5) {
+            standing.account(any_of(&mut rng, &USERS))
+        } else {
+            standing
         };
         emulator.add_standing(standing.on(any_of(&mut rng, &Operation::ALL)));
     }

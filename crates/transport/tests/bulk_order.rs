@@ -1,5 +1,5 @@
-//! The order of an account's changes: an attempt that lands late undoes nothing, and kinds that are mixed cost hardly a
-//! request more than they must.
+//! The order of an account's changes: an attempt that arrives late undoes nothing, and mixed kinds take hardly more
+//! requests than the fewest.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{ChangeError, ChangeRequest, Client, Effect, Operation};
+use imtag_transport::{BulkOptions, ChangeError, ChangeRequest, Client, Effect, Operation};
 use support::*;
 
 /// An attempt is abandoned after this,
@@ -18,18 +18,17 @@ const LATE: Duration = Duration::from_millis(250);
 /// and the account's next change waits this long from when the first is settled.
 const LATE_WINDOW: Duration = Duration::from_millis(900);
 
-/// Adds a tag, so that one attempt lands late, and removes it.
+/// Adds a tag, of which one attempt arrives late, and removes it.
 type AddAndRemove = fn(&Client) -> [Result<(), ChangeError>; 2];
 
+fn bulk_options(client: &Client) -> BulkOptions {
+    let options = client.bulk().attempt_timeout(ATTEMPT);
+    options.late_window(LATE_WINDOW)
+}
+
 fn in_one_run(client: &Client) -> [Result<(), ChangeError>; 2] {
-    let options = client
-        .bulk()
-        .attempt_timeout(ATTEMPT)
-        .late_window(LATE_WINDOW);
-    let run = options.run([
-        ChangeRequest::add("u", ["a"]),
-        ChangeRequest::remove("u", ["a"]),
-    ]);
+    let add = ChangeRequest::add("u", ["a"]);
+    let run = bulk_options(client).run([add, ChangeRequest::remove("u", ["a"])]);
     let mut completions: Vec<_> = run.collect();
     completions.sort_by_key(|completion| completion.id);
     [completions.remove(0).result, completions.remove(0).result]
@@ -42,19 +41,12 @@ fn in_one_batcher(client: &Client) -> [Result<(), ChangeError>; 2] {
 }
 
 fn by_a_run_and_a_batcher(client: &Client) -> [Result<(), ChangeError>; 2] {
-    let options = client
-        .bulk()
-        .attempt_timeout(ATTEMPT)
-        .late_window(LATE_WINDOW);
-    let added = options
-        .run([ChangeRequest::add("u", ["a"])])
-        .next()
-        .unwrap()
-        .result;
+    let add = ChangeRequest::add("u", ["a"]);
+    let added = bulk_options(client).run([add]).next().unwrap().result;
     [added, client.batcher().start().remove_tag("u", ["a"])]
 }
 
-const WAYS: [AddAndRemove; 3] = [in_one_run, in_one_batcher, by_a_run_and_a_batcher];
+const SCENES: [AddAndRemove; 3] = [in_one_run, in_one_batcher, by_a_run_and_a_batcher];
 
 /// When the first remove arrived, after the first add.
 fn removed_after(emulator: &Emulator) -> Duration {
@@ -69,12 +61,12 @@ fn removed_after(emulator: &Emulator) -> Duration {
 }
 
 #[test]
-fn an_add_that_timed_out_and_lands_late_never_undoes_a_later_remove() {
-    for way in WAYS {
+fn an_add_that_timed_out_and_arrives_late_never_undoes_a_later_remove() {
+    for add_and_remove in SCENES {
         let emulator = emulator();
         let client = client(&emulator);
         emulator.fault(Operation::Add, Fault::delay(LATE));
-        let [added, removed] = way(&client);
+        let [added, removed] = add_and_remove(&client);
         added.unwrap(); // by the second attempt
         removed.unwrap();
         assert!(emulator.settle(Duration::from_secs(10)));
@@ -86,16 +78,11 @@ fn an_add_that_timed_out_and_lands_late_never_undoes_a_later_remove() {
 
 #[test]
 fn an_add_without_an_answer_is_possibly_applied_and_never_undoes_a_later_remove() {
-    for way in WAYS {
+    for add_and_remove in SCENES {
         let emulator = emulator();
-        let builder = builder(&emulator.endpoint());
-        let once = imtag_transport::RetryPolicy {
-            max_attempts: 1,
-            ..Default::default()
-        };
-        let client = builder.retry(once).build().unwrap();
+        let client = client_of_one_attempt(&emulator);
         emulator.fault(Operation::Add, Fault::delay(LATE));
-        let [added, removed] = way(&client);
+        let [added, removed] = add_and_remove(&client);
         assert_eq!(added.unwrap_err().effect(), Effect::PossiblyApplied);
         removed.unwrap();
         assert!(emulator.settle(Duration::from_secs(10)));
@@ -104,7 +91,7 @@ fn an_add_without_an_answer_is_possibly_applied_and_never_undoes_a_later_remove(
 }
 
 #[test]
-fn a_refusal_is_the_last_word_and_the_next_change_does_not_wait() {
+fn after_a_refusal_the_next_change_of_the_account_does_not_wait() {
     let emulator = emulator();
     let client = client(&emulator);
     emulator.fault(Operation::Add, Fault::code(90001));
@@ -115,17 +102,18 @@ fn a_refusal_is_the_last_word_and_the_next_change_does_not_wait() {
 }
 
 #[test]
-fn a_clear_and_an_add_of_the_same_users_are_made_in_this_order_and_cost_what_they_must() {
+fn a_clear_and_an_add_of_the_same_users_keep_their_order_and_take_the_fewest_requests() {
     let emulator = emulator();
     let client = client(&emulator);
     let users: Vec<String> = (0..500).map(|user| format!("u{user}")).collect();
     users.iter().for_each(|user| emulator.tag(user, ["old"]));
-    let changes = users.iter().flat_map(|user| {
+    let clear_and_add = |user| {
         [
             ChangeRequest::clear(user),
             ChangeRequest::add(user, ["new"]),
         ]
-    });
+    };
+    let changes = users.iter().flat_map(clear_and_add);
     let options = client.bulk().linger(Duration::MAX);
     let summary = options.run(changes).finish();
     assert!(summary.all_done());
@@ -136,7 +124,7 @@ fn a_clear_and_an_add_of_the_same_users_are_made_in_this_order_and_cost_what_the
 }
 
 #[test]
-fn removes_among_many_adds_take_at_most_1_in_100_requests_more_than_they_must() {
+fn removes_among_many_adds_take_at_most_1_in_100_requests_more_than_the_fewest() {
     let emulator = emulator();
     let client = client(&emulator);
     let user = |user| format!("u{user}");

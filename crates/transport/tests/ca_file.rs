@@ -7,15 +7,9 @@ mod support;
 
 use std::io::Write;
 
-use imtag_emulator::Emulator;
 use imtag_transport::SettingsError;
 use support::*;
 use tempfile::NamedTempFile;
-
-fn with_tls() -> Emulator {
-    let emulator = Emulator::builder().secret_key(key()).tls(true);
-    emulator.start().unwrap()
-}
 
 fn file(bytes: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
@@ -25,7 +19,7 @@ fn file(bytes: &[u8]) -> NamedTempFile {
 
 #[test]
 fn a_certificate_is_found_whatever_line_ends_or_marks_are_around_it() {
-    let (emulator, other) = (with_tls(), with_tls());
+    let (emulator, other) = (tls_emulator(), tls_emulator());
     let pem = emulator.ca_pem().unwrap().trim_end();
     let other = other.ca_pem().unwrap().trim_end();
     for (name, text) in [
@@ -58,7 +52,7 @@ fn a_certificate_is_found_whatever_line_ends_or_marks_are_around_it() {
 
 #[test]
 fn a_ca_file_that_cannot_be_read_as_pem_is_refused_by_name() {
-    let emulator = with_tls();
+    let emulator = tls_emulator();
     let pem = emulator.ca_pem().unwrap();
     let wide: Vec<u8> = pem.bytes().flat_map(|byte| [byte, 0]).collect();
     for (name, bytes) in [

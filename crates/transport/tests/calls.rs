@@ -4,13 +4,13 @@
 
 mod support;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use imtag_core::retry::Stopped;
 use imtag_emulator::{Emulator, Fault, Operation};
 use imtag_transport::{
     AddTags, Cause, ClearTags, Client, Code, Credentials, Effect, Error, Generation, GetTags,
-    Phase, RemoveTags, Rules, SuppliedUserSig, UserSig,
+    RemoveTags, Rules, SuppliedUserSig, UserSig,
 };
 use support::*;
 
@@ -52,12 +52,7 @@ fn the_four_calls_do_their_jobs_on_both_generations_over_tls_and_without() {
             client
                 .clear_tags(&ClearTags::with_rules(rules, ["u", "v"]).unwrap())
                 .unwrap();
-            assert!(
-                emulator
-                    .users()
-                    .values()
-                    .all(std::collections::BTreeSet::is_empty)
-            );
+            assert!(emulator.users().values().all(BTreeSet::is_empty));
             assert_eq!(emulator.stats().connections, 1, "one connection serves all");
         }
     }
@@ -119,7 +114,7 @@ fn an_account_left_out_after_an_attempt_that_may_have_been_applied_is_possibly_a
 }
 
 #[test]
-fn a_get_that_failed_is_not_read_whatever_it_failed_of() {
+fn a_get_that_failed_is_not_read_whatever_the_cause() {
     let emulator = emulator();
     let get = GetTags::new(["u", "v"]).unwrap();
     for (fault, start) in [
@@ -186,7 +181,7 @@ fn each_attempt_draws_its_own_random_number() {
 }
 
 #[test]
-fn answers_that_are_not_the_services_are_errors_with_what_they_start_with() {
+fn answers_that_are_not_the_services_are_errors_with_their_start() {
     let emulator = emulator();
     let page = failed(&emulator, Fault::garbage().body("<html>hello</html>"));
     assert!(matches!(page.cause(), Cause::NotUnderstood(n) if n.start == "<html>hello</html>"));
@@ -195,16 +190,7 @@ fn answers_that_are_not_the_services_are_errors_with_what_they_start_with() {
         matches!(gateway.cause(), Cause::HttpStatus { status: 502, start } if start == "bad gateway")
     );
     let truncated = failed(&emulator, Fault::truncated());
-    assert!(
-        matches!(
-            truncated.cause(),
-            Cause::Network {
-                phase: Phase::Read,
-                ..
-            }
-        ),
-        "{truncated:?}"
-    );
+    assert_eq!(cause(&truncated), "network while waiting for the answer");
     for error in [page, gateway, truncated] {
         assert_eq!(
             (error.effect(), error.attempts()),
@@ -217,48 +203,23 @@ fn answers_that_are_not_the_services_are_errors_with_what_they_start_with() {
 fn a_redirect_is_not_followed() {
     let emulator = emulator();
     let error = failed(&emulator, Fault::redirect(emulator.endpoint()));
-    assert!(matches!(
-        error.cause(),
-        Cause::HttpStatus { status: 302, .. }
-    ));
+    assert_eq!(cause(&error), "status 302");
     assert_eq!(error.attempts(), 1);
 }
 
 #[test]
-fn a_cut_connection_is_possibly_applied_and_nobody_listening_is_not() {
+fn a_cut_connection_is_possibly_applied_and_a_refused_one_is_not() {
     let emulator = emulator();
     for cut in [Fault::cut_before(), Fault::cut_after()] {
         let error = failed(&emulator, cut);
-        assert!(
-            matches!(
-                error.cause(),
-                Cause::Network {
-                    phase: Phase::Read,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert_eq!(cause(&error), "network while waiting for the answer");
         assert_eq!(error.effect(), Effect::PossiblyApplied);
     }
     let endpoint = emulator.endpoint();
     drop(emulator);
-    let error = builder(&endpoint)
-        .retry(ONE_ATTEMPT)
-        .build()
-        .unwrap()
-        .add_tag(&add())
-        .unwrap_err();
-    assert!(
-        matches!(
-            error.cause(),
-            Cause::Network {
-                phase: Phase::Connect,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    let client = builder(&endpoint).retry(ONE_ATTEMPT).build().unwrap();
+    let error = client.add_tag(&add()).unwrap_err();
+    assert_eq!(cause(&error), "network while connecting");
     assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 1));
     assert_eq!(error.sent(), 0);
 }
@@ -268,16 +229,7 @@ fn a_host_without_an_address_is_a_network_error_that_names_it() {
     let client = builder("https://no-such-host.invalid").retry(ONE_ATTEMPT);
     let client = client.build().unwrap();
     let error = client.add_tag(&add()).unwrap_err();
-    assert!(
-        matches!(
-            error.cause(),
-            Cause::Network {
-                phase: Phase::Resolve,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_eq!(cause(&error), "network while looking up the host");
     assert!(
         error.to_string().contains("no-such-host.invalid"),
         "{error}"
@@ -287,12 +239,7 @@ fn a_host_without_an_address_is_a_network_error_that_names_it() {
 
 #[test]
 fn a_certificate_that_does_not_fit_is_a_tls_error_and_nothing_is_sent() {
-    let emulator = Emulator::builder()
-        .secret_key(key())
-        .tls(true)
-        .start()
-        .unwrap();
-    let other = Emulator::builder().tls(true).start().unwrap();
+    let (emulator, other) = (tls_emulator(), tls_emulator());
     let wrong = ca_file(&other);
     let clients = [
         builder(&emulator.endpoint()).build(),
@@ -300,7 +247,7 @@ fn a_certificate_that_does_not_fit_is_a_tls_error_and_nothing_is_sent() {
     ];
     for client in clients {
         let error = client.unwrap().add_tag(&add()).unwrap_err();
-        assert!(matches!(error.cause(), Cause::Tls(_)), "{error:?}");
+        assert_eq!(cause(&error), "TLS");
         assert_eq!((error.effect(), error.attempts()), (Effect::NotApplied, 1));
     }
     assert_eq!(emulator.stats().arrivals(), 0);

@@ -1,33 +1,14 @@
-//! A server that repeats the UserSig: no error shows enough of it to tell it, and no log of the HTTP library, wherever it
+//! A server that repeats the UserSig: no error shows enough of it to identify it, and no log of the HTTP library, wherever it
 //! stands in the answer, however it is encoded, and however the answer is cut into pieces.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use imtag_transport::Client;
 use support::*;
-
-/// Keeps all that anybody logs, down to the last detail.
-struct Keep(Mutex<Vec<String>>);
-
-static KEPT: Keep = Keep(Mutex::new(Vec::new()));
-
-impl log::Log for Keep {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        self.0.lock().unwrap().push(record.args().to_string());
-    }
-
-    fn flush(&self) {}
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
@@ -136,8 +117,17 @@ impl Stage {
         }));
         let usersig = Arc::new(Mutex::new(String::new()));
         let (its_next, its_usersig) = (Arc::clone(&next), Arc::clone(&usersig));
-        let address = server(move |stream| serve(stream, &its_next, &its_usersig));
-        let client = builder(&format!("http://{address}"))
+        let endpoint = answering(move |request, stream| {
+            let (_, usersig) = request.split_once("usersig=").unwrap();
+            let (usersig, _) = usersig.split_once('&').unwrap();
+            usersig.clone_into(&mut its_usersig.lock().unwrap());
+            let echo: Echo = *its_next.lock().unwrap();
+            for piece in echo.answer(usersig) {
+                say(stream, piece);
+            }
+            !matches!(echo.place, Place::NoHttp)
+        });
+        let client = builder(&endpoint)
             .retry(ONE_ATTEMPT)
             .calls_per_second(100_000)
             .build()
@@ -154,32 +144,6 @@ impl Stage {
         *self.next.lock().unwrap() = echo;
         let error = self.client.add_tag(&add()).unwrap_err();
         format!("{error}\n{error:?}\n{:?}\n", error.request_id())
-    }
-}
-
-fn serve(mut stream: TcpStream, next: &Mutex<Echo>, seen: &Mutex<String>) {
-    stream.set_nodelay(true).unwrap();
-    loop {
-        let mut request = Vec::new();
-        while !request.ends_with(b"]}") {
-            let mut piece = [0; 4096];
-            match stream.read(&mut piece) {
-                Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
-                _ => return,
-            }
-        }
-        let request = String::from_utf8(request).unwrap();
-        let (_, usersig) = request.split_once("usersig=").unwrap();
-        let usersig = usersig.split_once('&').unwrap().0.to_owned();
-        *seen.lock().unwrap() = usersig.clone();
-        let echo = *next.lock().unwrap();
-        for piece in echo.answer(&usersig) {
-            // the client may have heard enough
-            let _ = stream.write_all(piece.as_bytes());
-        }
-        if let Place::NoHttp = echo.place {
-            return;
-        }
     }
 }
 
@@ -211,9 +175,8 @@ fn assert_hidden(text: &str, usersig: &str) {
 }
 
 #[test]
-fn no_error_and_no_log_tells_a_usersig_that_an_answer_repeats_wherever_it_is_cut() {
-    log::set_logger(&KEPT).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
+fn no_error_and_no_log_shows_a_usersig_that_an_answer_repeats_wherever_it_is_cut() {
+    let kept = keep_logs();
     let stage = Stage::new();
     let places = [
         Place::Page,
@@ -240,12 +203,12 @@ fn no_error_and_no_log_tells_a_usersig_that_an_answer_repeats_wherever_it_is_cut
                     encoding,
                     cut,
                 };
-                KEPT.0.lock().unwrap().clear();
+                kept.lock().unwrap().clear();
                 let shown = stage.shown(echo);
                 let usersig = stage.usersig.lock().unwrap().clone();
                 assert!(usersig.starts_with("eJ") && usersig.len() > 100);
                 assert_hidden(&decoded(&shown), &usersig);
-                let kept = KEPT.0.lock().unwrap();
+                let kept = kept.lock().unwrap();
                 assert!(
                     kept.len() > 5,
                     "the HTTP library logs, or this sees nothing"

@@ -1,36 +1,24 @@
-//! Heads of answers as proxies send them, and answers that are coded although the request asks for no coding.
+//! Heads of answers as proxies send them, and answers that are encoded although the request asks for no encoding.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod support;
 
-use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use imtag_transport::{Cause, Error, Outcome};
 use support::*;
 
-const DONE: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
-
 /// What a call makes of a server that says `answer` to every request, and then closes; and the last request.
 fn call(answer: &[u8]) -> (Result<Outcome, Error>, String) {
     let requests = Arc::new(Mutex::new(String::new()));
     let (seen, answer) = (Arc::clone(&requests), answer.to_vec());
-    let address = server(move |mut stream| {
-        let mut request = Vec::new();
-        while !request.ends_with(b"]}") {
-            let mut piece = [0; 4096];
-            match stream.read(&mut piece) {
-                Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
-                _ => return,
-            }
-        }
-        *seen.lock().unwrap() = String::from_utf8(request).unwrap();
-        // the client may have heard enough
-        let _ = stream.write_all(&answer);
+    let endpoint = answering(move |request, stream| {
+        *seen.lock().unwrap() = request.to_owned();
+        say(stream, &answer);
+        false
     });
-    let client = builder(&format!("http://{address}")).build().unwrap();
-    let called = client.add_tag(&add());
+    let called = builder(&endpoint).build().unwrap().add_tag(&add());
     let request = requests.lock().unwrap().clone();
     (called, request)
 }
@@ -44,88 +32,47 @@ fn length() -> String {
 }
 
 #[test]
-fn an_answer_is_read_whatever_lines_its_head_has_besides() {
+fn an_answer_is_read_whatever_other_lines_its_head_has() {
     let length = length();
+    let ok = |lines: String| format!("HTTP/1.1 200 OK\r\n{lines}\r\n");
     let lines = |count: usize| -> String { (0..count).map(|n| format!("x-{n}: v\r\n")).collect() };
-    let long = format!("x-long: {}\r\n", "v".repeat(100_000));
-    let (hundred, thousand) = (lines(150), lines(1_000));
+    let long = "v".repeat(100_000);
+    let interim = |status: &str, line: &str| format!("HTTP/1.1 {status}\r\n{line}\r\n\r\n");
     for (name, head) in [
-        (
-            "150 lines",
-            format!("HTTP/1.1 200 OK\r\n{hundred}{length}\r\n"),
-        ),
-        (
-            "1,000 lines",
-            format!("HTTP/1.1 200 OK\r\n{length}{thousand}\r\n"),
-        ),
-        (
-            "a long line",
-            format!("HTTP/1.1 200 OK\r\n{long}{length}\r\n"),
-        ),
-        (
-            "a folded line",
-            format!("HTTP/1.1 200 OK\r\nx: y\r\n z\r\n{length}\r\n"),
-        ),
-        (
-            "a folded length",
-            format!(
-                "HTTP/1.1 200 OK\r\nContent-Length:\r\n {}\r\n\r\n",
-                DONE.len()
-            ),
-        ),
-        (
-            "lines without a value",
-            format!("HTTP/1.1 200 OK\r\nx:\r\nno colon\r\n{length}\r\n"),
-        ),
-        (
-            "a length said again",
-            format!("HTTP/1.1 200 OK\r\n{length}{length}\r\n"),
-        ),
-        (
-            "lower case",
-            format!("HTTP/1.1 200 ok\r\n{}\r\n", length.to_lowercase()),
-        ),
+        ("150 lines", ok(lines(150) + &length)),
+        ("1,000 lines", ok(length.clone() + &lines(1_000))),
+        ("a long line", ok(format!("x-long: {long}\r\n{length}"))),
+        ("a folded line", ok(format!("x: y\r\n z\r\n{length}"))),
+        ("a folded length", ok(length.replace(": ", ":\r\n "))),
+        ("no value", ok(format!("x:\r\nno colon\r\n{length}"))),
+        ("a repeated length", ok(length.repeat(2))),
+        ("lower case", ok(length.to_lowercase()).replace("OK", "ok")),
         ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\n".to_owned()),
-        (
-            "no length",
-            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned(),
-        ),
+        ("no length", ok("Connection: close\r\n".to_owned())),
         (
             "100 first",
-            format!("HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 200 OK\r\n{length}\r\n"),
+            interim("100 Continue", "x: y") + &ok(length.clone()),
         ),
         (
             "103 first",
-            format!(
-                "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n{length}\r\n"
-            ),
+            interim("103 Early Hints", "link: </a>") + &ok(length.clone()),
+        ),
+        ("no carriage returns", ok(length.clone()).replace('\r', "")),
+        (
+            "encoded as nothing",
+            ok(format!("Content-Encoding: identity\r\n{length}")),
         ),
         (
-            "no carriage returns",
-            format!("HTTP/1.1 200 OK\n{}\n", length.replace('\r', "")),
-        ),
-        (
-            "coded as nothing",
-            format!("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\n{length}\r\n"),
-        ),
-        (
-            "coded in name only",
-            format!("HTTP/1.1 200 OK\r\nContent-Encoding: utf-8\r\n{length}\r\n"),
+            "encoded in name only",
+            ok(format!("Content-Encoding: utf-8\r\n{length}")),
         ),
     ] {
         let (called, request) = call(format!("{head}{DONE}").as_bytes());
-        assert_eq!(
-            called
-                .map(|done| done.accounts)
-                .map_err(|it| it.to_string()),
-            Ok(2),
-            "{name}"
-        );
+        let called = called.map(|done| done.accounts);
+        assert_eq!(called.map_err(|it| it.to_string()), Ok(2), "{name}");
         let request = request.to_lowercase();
-        assert!(
-            request.contains("\r\naccept-encoding: identity\r\n"),
-            "{request}"
-        );
+        let asks_for_no_encoding = request.contains("\r\naccept-encoding: identity\r\n");
+        assert!(asks_for_no_encoding, "{request}");
     }
 }
 
@@ -162,66 +109,49 @@ fn heads_that_contradict_themselves_or_do_not_end_are_not_understood() {
 }
 
 #[test]
-fn an_answer_that_is_coded_all_the_same_is_named_as_that() {
+fn an_answer_that_is_encoded_against_the_request_is_reported_as_that() {
     let remedy = "turn compression off in the proxy or gateway on the way: the request asks for none \
                   (Accept-Encoding: identity)";
     let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56";
-    let answer = |status: &str, coding: &str| {
-        let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Encoding: {coding}\r\nContent-Length: 12\r\n\r\n"
-        );
-        [head.as_bytes(), gzip].concat()
-    };
-    for (status, coding, message) in [
-        (
-            "200 OK",
-            "gzip",
-            "add: the answer is encoded as \"gzip\", though the request asks for none",
-        ),
-        (
-            "200 OK",
-            "br",
-            "add: the answer is encoded as \"br\", though the request asks for none",
-        ),
-        (
-            "200 OK",
-            "deflate, br",
-            "add: the answer is encoded as \"deflate, br\", though the request asks for none",
-        ),
+    for (status, coding, start) in [
+        ("200 OK", "gzip", "add: "),
+        ("200 OK", "br", "add: "),
+        ("200 OK", "deflate, br", "add: "),
         (
             "502 Bad Gateway",
             "gzip",
-            "add: HTTP status 502 instead of 200, and the answer is encoded as \"gzip\", though the request asks for none",
+            "add: HTTP status 502 instead of 200, and ",
         ),
         (
             "403 Forbidden",
             "zstd",
-            "add: HTTP status 403 instead of 200, and the answer is encoded as \"zstd\", though the request asks for none",
+            "add: HTTP status 403 instead of 200, and ",
         ),
     ] {
-        let error = failed(&answer(status, coding));
-        assert!(error.to_string().starts_with(message), "{error}");
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Encoding: {coding}\r\nContent-Length: 12\r\n\r\n"
+        );
+        let error = failed(&[head.as_bytes(), gzip].concat());
+        let message = format!(
+            "{start}the answer is encoded as \"{coding}\", though the request asks for none"
+        );
+        assert!(error.to_string().starts_with(&message), "{error}");
         assert_eq!(error.remedy(), remedy);
         assert_eq!(error.retryable(), !status.starts_with("403"));
     }
     // a page that can be read is shown
-    let page = b"HTTP/1.1 502 Bad\r\nContent-Encoding: utf-8\r\nContent-Length: 4\r\n\r\noops";
-    let error = failed(page);
+    let page = answer("502 Bad\r\nContent-Encoding: utf-8", "oops");
+    let message = failed(page.as_bytes()).to_string();
     assert!(
-        error
-            .to_string()
-            .contains("HTTP status 502 instead of 200, with \"oops\""),
-        "{error}"
+        message.contains("HTTP status 502 instead of 200, with \"oops\""),
+        "{message}"
     );
 }
 
 #[test]
-fn a_usersig_that_is_refused_tells_of_clocks_that_differ() {
+fn a_refused_usersig_is_reported_with_clocks_that_differ() {
     let refused = r#"{"ActionStatus":"FAIL","ErrorInfo":"expired","ErrorCode":70001}"#;
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nDate: Fri, 01 Jan 2100 00:00:00 GMT\r\nContent-Length: {}\r\n\r\n{refused}",
-        refused.len()
-    );
+    let answer = answer("200 OK\r\nDate: Fri, 01 Jan 2100 00:00:00 GMT", refused);
     let message = failed(answer.as_bytes()).to_string();
     let (start, rest) = message.split_once("this machine's clock says ").unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A machine with few open files: calls, batchers and bulk runs use as few connections as there are to be had, and go on.
+//! A machine with few open files: calls, batchers and bulk runs go on with as many connections as they can open.
 //! Each test runs the other half of it in a process of its own, under `ulimit`; the service is here.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use imtag_core::Effect;
 use imtag_emulator::Emulator;
-use imtag_transport::{AddTags, CancelToken, ChangeCause, Client, Error, Outcome, SecretKey};
+use imtag_transport::{AddTags, CancelToken, ChangeCause, Client, Error, Outcome};
 use support::*;
 
 /// Names the service to the process that is started.
@@ -48,14 +48,13 @@ fn slow_service() -> Emulator {
 /// Of the process that is started; none where somebody runs ignored tests.
 fn there() -> Option<Client> {
     let endpoint = std::env::var(ENDPOINT).ok()?;
-    let client = Client::builder(1_400_000_000, "administrator", SecretKey::new(KEY).unwrap());
+    let client = Client::builder(1_400_000_000, "administrator", key());
     let client = client.endpoint(endpoint).timeout(Duration::from_secs(60));
     Some(client.build().unwrap())
 }
 
 fn call(client: &Client, user: usize) -> Result<Outcome, Error> {
-    let account = format!("u{user}");
-    client.add_tag(&AddTags::new([(account.as_str(), ["a"])]).unwrap())
+    client.add_tag(&AddTags::new([(format!("u{user}").as_str(), ["a"])]).unwrap())
 }
 
 #[test]
@@ -91,8 +90,7 @@ fn a_batcher_of_many_callers() {
 #[ignore = "the other half of a test below"]
 fn a_bulk_run() {
     let Some(client) = there() else { return };
-    let changes =
-        (0..3_000).map(|user| imtag_transport::ChangeRequest::add(format!("u{user}"), ["a"]));
+    let changes = users(0..3_000);
     let mut run = client.bulk().run(changes);
     for completion in run.by_ref() {
         completion.result.unwrap();
@@ -104,8 +102,7 @@ fn a_bulk_run() {
 #[ignore = "the other half of a test below"]
 fn a_bulk_run_whose_requests_have_little_time() {
     let Some(client) = there() else { return };
-    let changes =
-        (0..20_000).map(|user| imtag_transport::ChangeRequest::add(format!("u{user}"), ["a"]));
+    let changes = users(0..20_000);
     let options = client.bulk().timeout(Duration::from_secs(3));
     let summary = options.run(changes).finish();
     assert!(summary.all_done(), "{summary}");
@@ -116,8 +113,7 @@ fn a_bulk_run_whose_requests_have_little_time() {
 fn a_bulk_run_that_is_stopped() {
     let Some(client) = there() else { return };
     let drain = CancelToken::new();
-    let changes =
-        (0..20_000).map(|user| imtag_transport::ChangeRequest::add(format!("u{user}"), ["a"]));
+    let changes = users(0..20_000);
     let mut run = client.bulk().drain(&drain).run(changes);
     let (mut done, mut failed) = (0, Vec::new());
     for completion in run.by_ref() {
@@ -138,7 +134,7 @@ fn a_bulk_run_that_is_stopped() {
 
 #[test]
 #[ignore = "the other half of a test below"]
-fn a_call_without_a_file_to_be_had() {
+fn a_call_without_a_free_file() {
     let Some(client) = there() else { return };
     let mut files = Vec::new();
     while let Ok(file) = std::fs::File::open("/dev/null") {
@@ -165,14 +161,14 @@ fn calls_of_many_threads_wait_for_a_connection_of_one_another() {
 }
 
 #[test]
-fn no_caller_of_a_batcher_fails_for_want_of_files() {
+fn no_caller_of_a_batcher_fails_if_files_are_few() {
     let service = slow_service();
     in_a_process_with(24, "a_batcher_of_many_callers", &service.endpoint());
     assert_eq!(service.users().len(), 200);
 }
 
 #[test]
-fn a_run_goes_on_with_as_many_connections_as_there_are_to_be_had() {
+fn a_run_goes_on_with_as_many_connections_as_it_can_open() {
     let service = slow_service();
     in_a_process_with(16, "a_bulk_run", &service.endpoint());
     assert_eq!(service.users().len(), 3_000);
@@ -180,7 +176,7 @@ fn a_run_goes_on_with_as_many_connections_as_there_are_to_be_had() {
 }
 
 #[test]
-fn the_wait_for_a_connection_is_no_time_of_a_runs_request() {
+fn the_wait_for_a_connection_does_not_count_as_the_time_of_a_runs_request() {
     let service = slow_service();
     let test = "a_bulk_run_whose_requests_have_little_time";
     in_a_process_with(16, test, &service.endpoint());
@@ -188,14 +184,14 @@ fn the_wait_for_a_connection_is_no_time_of_a_runs_request() {
 }
 
 #[test]
-fn what_waits_for_a_connection_when_a_run_is_stopped_was_not_sent() {
+fn a_change_that_waits_for_a_connection_when_its_run_is_stopped_is_not_sent() {
     let service = slow_service();
     in_a_process_with(16, "a_bulk_run_that_is_stopped", &service.endpoint());
 }
 
 #[test]
-fn where_no_file_is_to_be_had_a_call_says_so_and_the_next_works_when_there_is() {
+fn a_call_without_a_free_file_says_so_and_works_once_there_is_one() {
     let service = emulator();
-    in_a_process_with(24, "a_call_without_a_file_to_be_had", &service.endpoint());
+    in_a_process_with(24, "a_call_without_a_free_file", &service.endpoint());
     assert_eq!(service.stats().arrivals(), 1);
 }

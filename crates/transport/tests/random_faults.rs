@@ -144,9 +144,10 @@ fn any_fault(rng: &mut ChaCha8Rng, call: &Call) -> Fault {
             fault
         }
     };
-    match rng.random_bool(0.5) {
-        true => fault.after_effect(),
-        false => fault,
+    if rng.random_bool(0.5) {
+        fault.after_effect()
+    } else {
+        fault
     }
 }
 

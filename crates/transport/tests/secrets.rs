@@ -4,31 +4,10 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use imtag_emulator::{Emulator, Fault, Operation};
-use imtag_transport::{AddTags, Client};
+use imtag_emulator::{Fault, Operation};
 use support::*;
-
-/// Keeps all that anybody logs, down to the last detail.
-struct Keep(Mutex<String>);
-
-static KEPT: Keep = Keep(Mutex::new(String::new()));
-
-impl log::Log for Keep {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let mut kept = self.0.lock().unwrap();
-        kept.push_str(&format!("{}: {}\n", record.target(), record.args()));
-    }
-
-    fn flush(&self) {}
-}
 
 fn usersig_of(request: &imtag_emulator::Arrived) -> bool {
     request
@@ -39,21 +18,13 @@ fn usersig_of(request: &imtag_emulator::Arrived) -> bool {
 
 #[test]
 fn no_log_error_or_debug_shows_a_secret() {
-    log::set_logger(&KEPT).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
-    let emulator = Emulator::builder()
-        .secret_key(key())
-        .tls(true)
-        .start()
-        .unwrap();
+    let kept = keep_logs();
+    let emulator = tls_emulator();
     let ca = ca_file(&emulator);
-    let client: Client = builder(&emulator.endpoint())
-        .ca_file(ca.path())
-        .build()
-        .unwrap();
-    let once = builder(&emulator.endpoint()).ca_file(ca.path());
-    let once = once.retry(ONE_ATTEMPT).build().unwrap();
-    let request: AddTags<'_> = add();
+    let builder = builder(&emulator.endpoint()).ca_file(ca.path());
+    let client = builder.clone().build().unwrap();
+    let once = builder.clone().retry(ONE_ATTEMPT).build().unwrap();
+    let request = add();
     let mut shown = format!("{client:?} {:?}", client.add_tag(&request));
     for fault in [
         Fault::code(70009),
@@ -70,10 +41,8 @@ fn no_log_error_or_debug_shows_a_secret() {
         shown.push_str(&format!("{error} {error:?} {error:#?}\n"));
         emulator.reset();
     }
-    let echoed = builder(&format!("http://{}", echoing_server()))
-        .retry(ONE_ATTEMPT)
-        .build()
-        .unwrap();
+    let echoed = builder.endpoint(echoing_server()).retry(ONE_ATTEMPT);
+    let echoed = echoed.build().unwrap();
     for expected in [
         "Cannot POST",
         "Cannot POST",
@@ -88,7 +57,7 @@ fn no_log_error_or_debug_shows_a_secret() {
     drop(emulator);
     shown.push_str(&format!("{:?}", once.add_tag(&request)));
 
-    let kept = KEPT.0.lock().unwrap();
+    let kept = kept.lock().unwrap().join("\n");
     assert!(
         kept.contains("ureq"),
         "the HTTP library logs, or this test sees nothing"
@@ -101,35 +70,24 @@ fn no_log_error_or_debug_shows_a_secret() {
 }
 
 /// A server that repeats the request's first line in each place of its answer where a proxy may.
-fn echoing_server() -> std::net::SocketAddr {
+fn echoing_server() -> String {
     let answers = AtomicUsize::new(0);
-    server(move |mut stream| {
-        let mut request = [0; 8192];
-        let read = stream.read(&mut request).unwrap();
-        let request = String::from_utf8_lossy(&request[..read]).into_owned();
-        let line = request.lines().next().unwrap().to_owned();
+    answering(move |request, stream| {
+        let line = request.lines().next().unwrap();
         let encoded = line.replace('*', "%2A");
-        let fail =
+        let refusal =
             format!(r#"{{"ActionStatus":"FAIL","ErrorInfo":"bad url {line}","ErrorCode":60002}}"#);
-        let (head, body) = match answers.fetch_add(1, Ordering::SeqCst) {
-            0 => ("404 Not Found".to_owned(), format!("Cannot {line}")),
-            1 => ("404 Not Found".to_owned(), format!("Cannot {encoded}")),
-            2 => ("200 OK".to_owned(), fail),
-            3 => ("200 OK".to_owned(), format!("<p>{line}")),
-            4 => (
-                format!(
-                    "302 Found\r\nLocation: http://127.0.0.1{}",
-                    line.replace(' ', "")
-                ),
-                String::new(),
-            ),
-            _ => return,
+        let location = line.replace(' ', "");
+        let found = format!("302 Found\r\nLocation: http://127.0.0.1{location}");
+        let (status, body) = match answers.fetch_add(1, Ordering::SeqCst) {
+            0 => ("404 Not Found", format!("Cannot {line}")),
+            1 => ("404 Not Found", format!("Cannot {encoded}")),
+            2 => ("200 OK", refusal),
+            3 => ("200 OK", format!("<p>{line}")),
+            _ => (found.as_str(), String::new()),
         };
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        );
-        stream.write_all(answer.as_bytes()).unwrap();
+        say(stream, answer(status, &body));
+        false
     })
 }
 

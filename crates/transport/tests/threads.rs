@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use imtag_emulator::Emulator;
-use imtag_transport::{CallOptions, ChangeRequest};
+use imtag_transport::CallOptions;
 use support::*;
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -50,9 +50,8 @@ fn a_run_has_no_more_threads_than_rate_and_round_trip_need() {
     let emulator = slow_service();
     let client = builder(&emulator.endpoint()).calls_per_second(20);
     let client = client.build().unwrap();
-    let changes = (0..4_000).map(|user| ChangeRequest::add(format!("u{user}"), ["a"]));
     let mut most = 0;
-    for completion in client.bulk().run(changes) {
+    for completion in client.bulk().run(users(0..4_000)) {
         completion.result.unwrap();
         if completion.id % 50 == 0 {
             most = most.max(threads("imtag-bulk").len());
@@ -68,11 +67,9 @@ fn many_pushes_at_once_start_no_thread_each() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let emulator = slow_service();
     let client = client(&emulator);
-    let batcher = client.batcher().linger(Duration::from_secs(100)).start();
-    for user in 0..99 {
-        batcher
-            .submit(user, ChangeRequest::add(format!("u{user}"), ["a"]))
-            .unwrap();
+    let batcher = lingering(&client);
+    for number in 0..99 {
+        batcher.submit(number, user(number)).unwrap();
     }
     batcher.flush(&CallOptions::new()).unwrap();
     // one for the request, and one to look after what comes meanwhile
@@ -91,7 +88,7 @@ fn an_idle_batcher_sleeps_and_polls_nothing() {
     }
     let its = threads("imtag-batcher");
     assert!(!its.is_empty());
-    // they go to rest after the last outcome was told; any that polled would be switched within so long
+    // they fall asleep after the last outcome; any that polled would be switched within so long
     let mut before = switches(&its);
     until(|| {
         std::thread::sleep(Duration::from_millis(500));

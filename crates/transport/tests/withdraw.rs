@@ -12,22 +12,10 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, ChangeCause, ChangeError, ChangeRequest, Client, Completion, Effect,
-    Operation, WaitEnd, WhenFull,
+    Batcher, CallOptions, ChangeCause, ChangeError, ChangeRequest, Completion, Effect, Operation,
+    WaitEnd, WhenFull,
 };
 use support::*;
-
-/// Longer than any test takes.
-const LONG: Duration = Duration::from_secs(100);
-
-/// A batcher that never sends because the time is up.
-fn patient(client: &Client) -> Batcher {
-    client.batcher().linger(LONG).timeout(LONG).start()
-}
-
-fn user(number: u64) -> ChangeRequest {
-    ChangeRequest::add(format!("u{number}"), ["a"])
-}
 
 /// A batcher with a change under way that is never answered: `add "u0" ["a"]`, as number 0.
 fn hanging(emulator: &Emulator) -> Batcher {
@@ -35,7 +23,7 @@ fn hanging(emulator: &Emulator) -> Batcher {
     let options = client(emulator).batcher().linger(LONG).timeout(LONG);
     let batcher = options.attempt_timeout(LONG).start();
     batcher.submit(0, user(0)).unwrap();
-    let flushed = batcher.flush(&CallOptions::new().timeout(Duration::from_millis(1)));
+    let flushed = batcher.flush(&within(Duration::from_millis(1)));
     assert_eq!(flushed.unwrap_err().changes, 1);
     until(|| emulator.stats().arrivals() == 1);
     batcher
@@ -60,7 +48,7 @@ fn message(batcher: &Batcher, id: u64) -> String {
 #[test]
 fn a_change_that_is_in_no_request_is_not_sent_and_not_applied() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     batcher.submit(7, user(0)).unwrap();
     batcher.submit(8, user(1)).unwrap();
     batcher.withdraw(7, WaitEnd::TimedOut);
@@ -117,7 +105,7 @@ fn a_change_whose_time_is_up_under_way_is_abandoned_where_no_answer_comes() {
 }
 
 #[test]
-fn a_change_whose_outcome_is_there_keeps_it() {
+fn a_change_that_has_its_outcome_keeps_it() {
     let emulator = emulator();
     let batcher = client(&emulator).batcher().start();
     for (id, why) in [(1, WaitEnd::TimedOut), (2, WaitEnd::Cancelled)] {
@@ -132,17 +120,15 @@ fn a_change_whose_outcome_is_there_keeps_it() {
     batcher.submit(3, ChangeRequest::add("", ["a"])).unwrap();
     batcher.withdraw(3, WaitEnd::Cancelled);
     let (_, invalid) = outcome(&batcher);
-    assert!(matches!(
-        invalid.unwrap_err().cause(),
-        ChangeCause::Invalid(_)
-    ));
+    let invalid = invalid.unwrap_err();
+    assert!(matches!(invalid.cause(), ChangeCause::Invalid(_)));
     batcher.withdraw(4, WaitEnd::Cancelled); // never submitted
     batcher.close(&CallOptions::new()).unwrap();
     assert!(batcher.poll(LONG).is_empty());
 }
 
 #[test]
-fn a_change_that_has_no_time_is_not_taken() {
+fn a_change_without_time_is_not_taken() {
     let emulator = emulator();
     let batcher = client(&emulator).batcher().linger(Duration::ZERO).start();
     let error = batcher
@@ -170,7 +156,7 @@ fn a_request_ends_when_the_time_of_its_changes_is_up() {
 }
 
 #[test]
-fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
+fn changes_behind_a_withdrawn_one_keep_their_order() {
     let emulator = emulator();
     let batcher = hanging(&emulator);
     for (id, change) in [
@@ -188,7 +174,7 @@ fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
     }
     let ids: Vec<u64> = batcher.poll(LONG).iter().map(|it| it.id).collect();
     assert_eq!(ids, [1, 2, 3, 4]);
-    let flushed = batcher.flush(&CallOptions::new().timeout(Duration::from_secs(2)));
+    let flushed = batcher.flush(&within(Duration::from_secs(2)));
     assert_eq!(flushed.unwrap_err().changes, 1);
     assert_eq!(outcome(&batcher).0, 5);
     assert_eq!(tags(&emulator, "u1"), ["b"]);
@@ -197,7 +183,7 @@ fn what_stands_behind_a_change_that_is_taken_back_is_made_in_its_order() {
 }
 
 #[test]
-fn each_of_ten_thousand_that_are_taken_back_has_one_outcome() {
+fn each_of_ten_thousand_withdrawn_changes_has_one_outcome() {
     let emulator = emulator();
     let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
     let batcher = &options.capacity(20_000).start(); // full, it would send
@@ -229,9 +215,9 @@ fn each_of_ten_thousand_that_are_taken_back_has_one_outcome() {
 }
 
 #[test]
-fn of_changes_with_one_number_the_last_is_taken_back_and_each_has_an_outcome() {
+fn of_changes_with_one_number_the_last_is_withdrawn_and_each_has_an_outcome() {
     let emulator = emulator();
-    let batcher = patient(&client(&emulator));
+    let batcher = lingering(&client(&emulator));
     batcher.submit(7, user(0)).unwrap();
     batcher.submit(7, user(1)).unwrap();
     batcher.withdraw(7, WaitEnd::Cancelled);
@@ -245,7 +231,7 @@ fn of_changes_with_one_number_the_last_is_taken_back_and_each_has_an_outcome() {
 }
 
 #[test]
-fn whenever_it_is_taken_back_a_change_has_one_outcome_that_is_true() {
+fn a_change_withdrawn_at_any_moment_has_one_outcome_that_is_true() {
     let emulator = emulator();
     let batcher = client(&emulator)
         .batcher()
@@ -292,7 +278,7 @@ fn whenever_it_is_taken_back_a_change_has_one_outcome_that_is_true() {
 }
 
 #[test]
-fn a_thread_that_polls_hears_once_of_capacity_for_a_change_that_was_refused() {
+fn a_waiting_poll_returns_once_when_there_is_capacity_for_a_refused_change() {
     for (when_full, signals) in [(WhenFull::Signal, true), (WhenFull::Fail, false)] {
         let emulator = emulator();
         emulator.faults(Operation::Add, vec![Fault::delay(LONG); 2]);
@@ -314,7 +300,7 @@ fn a_thread_that_polls_hears_once_of_capacity_for_a_change_that_was_refused() {
                 outcome(&batcher).0
             });
             // makes a request of what lingers, whose outcome does not come
-            let flush = || batcher.flush(&CallOptions::new().timeout(Duration::from_millis(1)));
+            let flush = || batcher.flush(&within(Duration::from_millis(1)));
             until(|| flush().is_err() && emulator.stats().arrivals() == 2);
             hears.recv().unwrap();
             batcher.submit(2, ChangeRequest::clear("u0")).unwrap();

@@ -1,16 +1,26 @@
-//! What the client's tests share: a client for an emulator, and servers that misbehave in ways of their own.
+//! What the client's tests share: a client for an emulator, requests and changes, how a call ended, servers that answer
+//! as a test says, and what is logged.
 #![allow(dead_code)] // each test file uses a part
 
 pub(crate) mod network;
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::fmt::Display;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::Emulator;
-use imtag_transport::{AddTags, Client, ClientBuilder, GetTags, RetryPolicy, SecretKey};
+use imtag_transport::{
+    AddTags, Batcher, CallOptions, Cause, ChangeRequest, Client, ClientBuilder, Error, GetTags,
+    RetryPolicy, SecretKey,
+};
 use tempfile::NamedTempFile;
+
+/// Longer than any test takes.
+pub(crate) const LONG: Duration = Duration::from_secs(200);
 
 pub(crate) const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
 
@@ -38,6 +48,19 @@ pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
             first_backoff: Duration::from_millis(1),
             ..RetryPolicy::default()
         })
+}
+
+/// One that speaks TLS, with a certificate of its own CA.
+pub(crate) fn tls_emulator() -> Emulator {
+    let builder = Emulator::builder().secret_key(key()).tls(true);
+    builder.calls_per_second(1_000).start().unwrap()
+}
+
+/// One that knows all accounts except these.
+pub(crate) fn emulator_without<const N: usize>(accounts: [&'static str; N]) -> Emulator {
+    let builder = Emulator::builder().secret_key(key());
+    let builder = builder.calls_per_second(1_000).unknown_accounts(accounts);
+    builder.start().unwrap()
 }
 
 pub(crate) fn client(emulator: &Emulator) -> Client {
@@ -73,16 +96,111 @@ pub(crate) fn get() -> GetTags<'static> {
     GetTags::new(["u", "v"]).unwrap()
 }
 
-/// A server that does `serve` with each connection, on a thread that ends with the test's process.
-pub(crate) fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+/// Adds tag `a` to a user.
+pub(crate) fn user(number: impl Display) -> ChangeRequest {
+    ChangeRequest::add(format!("u{number}"), ["a"])
+}
+
+/// Adds tag `a` to users.
+pub(crate) fn users(numbers: Range<usize>) -> impl Iterator<Item = ChangeRequest> {
+    numbers.map(user)
+}
+
+/// A batcher whose changes linger for longer than any test takes.
+pub(crate) fn lingering(client: &Client) -> Batcher {
+    client.batcher().linger(LONG).timeout(LONG).start()
+}
+
+pub(crate) fn within(timeout: Duration) -> CallOptions {
+    CallOptions::new().timeout(timeout)
+}
+
+/// Why a call failed, and in which phase: `network while connecting`.
+pub(crate) fn cause(error: &Error) -> String {
+    match error.cause() {
+        Cause::Network { phase, .. } => format!("network {}", phase.when()),
+        Cause::Timeout { phase } => format!("timeout {}", phase.when()),
+        Cause::Cancelled { phase } => format!("cancelled {}", phase.when()),
+        Cause::HttpStatus { status, .. } => format!("status {status}"),
+        Cause::Tls(_) => "TLS".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The service's answer to a change that is done.
+pub(crate) const DONE: &str = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#;
+
+/// An answer with a body. Lines may stand behind the status.
+pub(crate) fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+/// Writes to a client that may have heard enough.
+pub(crate) fn say(stream: &mut TcpStream, text: impl AsRef<[u8]>) {
+    drop(stream.write_all(text.as_ref()));
+}
+
+/// The endpoint of a server that does `answer` with each request, until it returns false, which closes the connection.
+/// Each connection has a thread, which ends with the test's process.
+pub(crate) fn answering(
+    answer: impl Fn(&str, &mut TcpStream) -> bool + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            serve(stream.unwrap());
+            let (mut stream, answer) = (stream.unwrap(), Arc::clone(&answer));
+            stream.set_nodelay(true).unwrap();
+            thread::spawn(move || {
+                while read_request(&mut stream).is_some_and(|it| answer(&it, &mut stream)) {}
+            });
         }
     });
-    address
+    format!("http://{address}")
+}
+
+/// A whole request; none where the client has closed.
+fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"]}") {
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece) {
+            Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8(request).unwrap())
+}
+
+/// An endpoint at which nobody listens.
+pub(crate) fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// All that is logged by this process from now on, down to the last detail.
+pub(crate) fn keep_logs() -> &'static Mutex<Vec<String>> {
+    struct Keep(Mutex<Vec<String>>);
+
+    impl log::Log for Keep {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            let line = format!("{}: {}", record.target(), record.args());
+            self.0.lock().unwrap().push(line);
+        }
+
+        fn flush(&self) {}
+    }
+
+    static KEPT: Keep = Keep(Mutex::new(Vec::new()));
+    log::set_logger(&KEPT).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    &KEPT.0
 }
 
 /// Waits until something holds that is sure to come.
