@@ -1,16 +1,16 @@
 //! What a client holds: its settings, and its state in each process.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::retry::{RetryBudget, RetryPolicy};
-use imtag_core::{CallRate, Identifier, Operation, Rules, SdkAppId};
+use imtag_core::{CallRate, Identifier, Rules, SdkAppId};
 
 use crate::credentials::UserSigs;
 use crate::http::{Http, Roots};
 use crate::outage::Outage;
 use crate::pipeline::Pipeline;
-use crate::rate_limiter::{AppQuota, QuotaKey, RateLimiter};
+use crate::rate_limiter::{AppQuota, QuotaKey};
 use crate::wait::Lock;
 use crate::{Credentials, Endpoint};
 
@@ -33,12 +33,12 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
-    budget: Lock<RetryBudget>,
+    pub(crate) budget: Lock<RetryBudget>,
     pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
     pub(crate) pipeline: Pipeline,
     /// Shared with this process' other clients of the app.
-    quota: Arc<AppQuota>,
+    pub(crate) quota: Arc<AppQuota>,
 }
 
 impl State {
@@ -58,13 +58,5 @@ impl State {
                 settings.fresh_start,
             ),
         }
-    }
-
-    pub(crate) fn budget(&self) -> MutexGuard<'_, RetryBudget> {
-        self.budget.lock()
-    }
-
-    pub(crate) fn rate_limiter(&self, operation: Operation) -> &RateLimiter {
-        self.quota.rate_limiter(operation)
     }
 }

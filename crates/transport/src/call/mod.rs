@@ -206,7 +206,7 @@ impl<'c, R: Request> Call<'c, R> {
             let waited = self.place.await_turn(&self.wait_scope);
             waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
             let usersig = self.usersig()?;
-            let limiter = self.state.rate_limiter(R::OPERATION);
+            let limiter = self.state.quota.rate_limiter(R::OPERATION);
             let permit = limiter.acquire(&self.wait_scope);
             let permit = permit.map_err(|stop| self.ended(Ended::Stopped(stop), Phase::Quota))?;
             if self.place.may_send(self.wait_scope.deadline) {
@@ -400,7 +400,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn with_budget<T>(&mut self, act: impl FnOnce(&mut Retry, &mut RetryBudget) -> T) -> T {
-        let mut budget = self.state.budget();
+        let mut budget = self.state.budget.lock();
         act(&mut self.retry, &mut budget)
     }
 

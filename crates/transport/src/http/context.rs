@@ -31,6 +31,8 @@ pub(super) struct ExchangeContext {
     pub(super) phase: Phase,
     /// The first failure that our own parts met. It says more than the error that ureq makes of it.
     pub(super) error: Option<TransportError>,
+    /// This machine refused a socket, or a thread for the look-up.
+    pub(super) refused: bool,
     /// A byte of the request may have left this machine.
     pub(super) sent: bool,
     /// Set where the connection came from the pool: the epoch in which it went idle.
@@ -68,6 +70,7 @@ impl ExchangeContext {
             signed: false,
             phase: Phase::Resolve,
             error: None,
+            refused: false,
             sent: false,
             pooled_in: None,
             answer_start: Vec::new(),
@@ -161,6 +164,7 @@ impl ExchangeContext {
 
     /// Keeps the first error, and returns one for ureq to pass through.
     pub(super) fn failed(&mut self, error: TransportError) -> ureq::Error {
+        self.refused |= matches!(error, TransportError::Refused(_));
         self.error.get_or_insert(error);
         ureq::Error::Io(io::Error::other("see the exchange's context"))
     }

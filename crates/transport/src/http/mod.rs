@@ -7,14 +7,23 @@
 //!              Socket      TLS              puts the UserSig into the request, which ureq never sees
 //! ```
 //!
+//! A connection lives like this; in brackets the [`Phase`] of a call that waits there. The pool's epoch is in `socket`.
+//!
+//! ```text
+//! look-up [Resolve] ──► connect [Connect] ──► TLS [Handshake] ──► write [Write] ──► answer [Read]
+//!                                                                   ▲                  │ read in full
+//!                                                  the next request └──── idle ◄───────┘
+//!                                                                           └─► closed: 50 s idle, dead, or distrusted
+//! ```
+//!
 //! A call runs on its caller's thread from start to end. So what the parts need (deadline, cancel, UserSig) and what
 //! they find out (how far it is, why it failed) is in a thread-local [`ExchangeContext`](context::ExchangeContext).
 
 mod body;
 mod connect;
-mod connection_limit;
 mod context;
 mod head;
+mod refused_socket;
 mod resolve;
 mod socket;
 mod usersig;
@@ -35,9 +44,9 @@ use crate::error::Cause;
 use crate::wait::{WaitScope, deadline_after};
 
 use connect::Connect;
-use connection_limit::{Refused, Slots};
 use context::{ExchangeContext, TransportError};
 use head::HeadInfo;
+use refused_socket::{Exchanges, Refused};
 use resolve::Addresses;
 use socket::Epoch;
 use usersig::UserSigInjector;
@@ -68,7 +77,7 @@ pub(crate) struct Http {
     agent: Agent,
     url: String,
     epoch: Epoch,
-    slots: Slots,
+    exchanges: Exchanges,
 }
 
 /// What one exchange needs.
@@ -161,43 +170,37 @@ impl Http {
             agent: Agent::with_parts(config, chain, addresses),
             url: endpoint.url(),
             epoch,
-            slots: Slots::default(),
+            exchanges: Exchanges::default(),
         }
     }
 
-    /// Makes an exchange. Where this machine refuses a socket it waits for a free one: see `slots`.
+    /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
-        let stopped = |stop| Exchanged {
-            result: Err(Cause::from_wait_end(stop, Phase::FreeConnection)),
-            sent: false,
-            answered: false,
-            stale: None,
-            info: HeadInfo::default(),
-            waited: Duration::ZERO,
-        };
         let began = Instant::now();
         let mut wait_scope = exchange.wait_scope.clone();
         if exchange.waits_for_connection {
             wait_scope.deadline = deadline_after(Duration::MAX);
         }
-        let mut slot = match self.slots.acquire(&wait_scope) {
-            Ok(slot) => slot,
-            Err(stop) => return stopped(stop),
-        };
+        let mut under_way = self.exchanges.enter();
+        let mut waited = Duration::ZERO;
         loop {
-            let waited = if exchange.waits_for_connection {
-                began.elapsed()
-            } else {
-                Duration::ZERO
-            };
             let (exchanged, refused) = self.exchange_once(exchange, waited);
             if !refused {
                 return exchanged;
             }
-            match slot.refused(&wait_scope) {
+            match under_way.refused(&wait_scope) {
                 Ok(Refused::TryAgain) => {}
                 Ok(Refused::Final) => return exchanged,
-                Err(stop) => return stopped(stop),
+                Err(stop) => {
+                    return Exchanged {
+                        result: Err(Cause::from_wait_end(stop, Phase::FreeConnection)),
+                        waited: Duration::ZERO,
+                        ..exchanged
+                    };
+                }
+            }
+            if exchange.waits_for_connection {
+                waited = began.elapsed();
             }
         }
     }
@@ -214,13 +217,8 @@ impl Http {
         let mut context =
             ExchangeContext::new(wait_scope, connect_deadline, exchange.usersig.clone());
         context.over_new_connection = exchange.over_new_connection;
-        let (result, mut context) = context.run(|| self.post(url, exchange.body));
+        let (mut result, context) = context.run(|| self.post(url, exchange.body));
         let answered = !context.answer_start.is_empty();
-        let refused = matches!(context.error, Some(TransportError::Refused(_)));
-        let mut result = result.map_err(|fault| match fault {
-            Fault::Found(cause) => cause,
-            Fault::Ureq(error) => cause_of(error, &mut context),
-        });
         let idle_in = context.pooled_in.filter(|_| !answered);
         let stale = idle_in.and_then(|idle_in| self.stale(&mut result, &context, idle_in));
         let exchanged = Exchanged {
@@ -231,7 +229,7 @@ impl Http {
             info: context.info,
             waited,
         };
-        (exchanged, refused)
+        (exchanged, context.refused)
     }
 
     /// Whether an exchange failed without an answer as its connection, idle since epoch `idle_in`, was dead.
@@ -261,9 +259,9 @@ impl Http {
         Some(stale)
     }
 
-    fn post(&self, url: String, body: &[u8]) -> Result<AnswerReader, Fault> {
+    fn post(&self, url: String, body: &[u8]) -> Result<AnswerReader, Cause> {
         let request = self.agent.post(url).content_type("application/json");
-        let response = request.send(body)?;
+        let response = request.send(body).map_err(cause_of)?;
         let status = response.status().as_u16();
         let mut body = response.into_body().into_reader();
         if status != 200 {
@@ -275,49 +273,32 @@ impl Http {
             let start = start_of(&ExchangeContext::with(|context| {
                 context.take_content(covered.len())
             }));
-            return Err(Fault::Found(Cause::HttpStatus { status, start }));
+            return Err(Cause::HttpStatus { status, start });
         }
         let mut answer = AnswerReader::new(ANSWER_BYTES);
         let mut piece = [0; 4096];
         loop {
-            match body.read(&mut piece).map_err(ureq::Error::from)? {
-                0 => return Ok(answer),
-                read => {
-                    answer.feed(&ExchangeContext::with(|context| context.take_content(read)))?;
-                }
+            let read = body.read(&mut piece);
+            let read = read.map_err(|error| cause_of(error.into()))?;
+            if read == 0 {
+                return Ok(answer);
             }
+            let content = ExchangeContext::with(|context| context.take_content(read));
+            answer.feed(&content).map_err(Cause::NotUnderstood)?;
         }
-    }
-}
-
-/// Why `post` failed: a cause, or an error of ureq's that `cause_of` translates.
-enum Fault {
-    Found(Cause),
-    Ureq(ureq::Error),
-}
-
-impl From<ureq::Error> for Fault {
-    fn from(error: ureq::Error) -> Self {
-        Fault::Ureq(error)
-    }
-}
-
-impl From<NotUnderstood> for Fault {
-    fn from(error: NotUnderstood) -> Self {
-        Fault::Found(Cause::NotUnderstood(error))
     }
 }
 
 /// Translates an error of ureq's. What our own parts found goes first. ureq's text is used only where it cannot hold a
 /// URL.
-fn cause_of(error: ureq::Error, context: &mut ExchangeContext) -> Cause {
-    let phase = context.phase;
-    match context.error.take() {
+fn cause_of(error: ureq::Error) -> Cause {
+    let (phase, found) = ExchangeContext::with(|context| (context.phase, context.error.take()));
+    match found {
         Some(TransportError::Stopped(stop)) => return Cause::from_wait_end(stop, phase),
         Some(TransportError::Network(source) | TransportError::Refused(source)) => {
             return Cause::Network { phase, source };
         }
-        Some(TransportError::NotUnderstood(reason)) => return not_understood(reason, context),
+        Some(TransportError::NotUnderstood(reason)) => return not_understood(reason),
         None => {}
     }
     match error {
@@ -327,13 +308,13 @@ fn cause_of(error: ureq::Error, context: &mut ExchangeContext) -> Cause {
         ureq::Error::Io(source) => Cause::Network { phase, source },
         ureq::Error::Rustls(error) => Cause::Tls(error.into()),
         ureq::Error::Tls(reason) => Cause::Tls(reason.into()),
-        _ => not_understood("not an HTTP answer", context),
+        _ => not_understood("not an HTTP answer"),
     }
 }
 
-fn not_understood(reason: &str, context: &ExchangeContext) -> Cause {
+fn not_understood(reason: &str) -> Cause {
     Cause::NotUnderstood(NotUnderstood {
         reason: reason.to_owned(),
-        start: start_of(&context.answer_start),
+        start: ExchangeContext::with(|context| start_of(&context.answer_start)),
     })
 }

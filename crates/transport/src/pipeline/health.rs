@@ -1,17 +1,18 @@
-//! A bulk run's circuit breaker. The run ends early where every further request would fail in the same way:
+//! A bulk run's circuit breaker: it ends the run early if all further requests would fail in the same way.
 //!
-//! - at the first answer that refuses the app, its credentials or the endpoint as such;
-//! - when an outage was waited out in vain for two requests, and none had been answered before: the endpoint is wrong, or
-//!   the service is away. One alone does not tell: something on the way may reject that request, and no other;
-//! - when 20 requests in a row got no answer, each for as long as an outage is waited out, and no other was answered
-//!   meanwhile.
+//! ```text
+//!            first result                 20 failures in a row, none answered between
+//! one under way ──┬──► many under way ──────────────────────────────────────────────► Unavailable
+//!                 │         └─ the app, its credentials or the endpoint refused ────► Refused
+//!                 └─ it is tried again ──► two under way ─┬─ a result ──► many under way
+//!                                                         └─ an outage waited out for both ──► Unavailable
+//! ```
 //!
-//! Once the service has answered, what only looks like a wrong endpoint (a status of a gateway, a certificate) is an
-//! outage like any other.
-//!
-//! Until the first result, one request is under way: wrong credentials then cost one refusal, and not one a thread. Where
-//! it must be tried again, a second one goes beside it: if something on the way rejects the first alone, the answer to the
-//! second says so.
+//! - One request goes first: wrong credentials then cost one refusal, not one a thread. If it must be tried again, a
+//!   second one goes beside it: if something on the way rejects the first alone, the answer to the second shows it.
+//! - A failure of the service or the network counts only if no other request was answered while it was under way. Each
+//!   was tried for as long as an outage is waited out.
+//! - Once the service has answered, what looks like a wrong endpoint (a gateway's status, a certificate) is an outage.
 
 use std::sync::Arc;
 
@@ -21,8 +22,7 @@ use imtag_core::retry::Stopped;
 use crate::error::RunError;
 use crate::{Cause, Error, Outcome};
 
-/// So many failures of the service or the network in a row end a run. Each was tried for as long as an outage is waited
-/// out.
+/// So many failures of the service or the network in a row end a run.
 const IN_A_ROW: usize = 20;
 
 /// The results of a run's requests so far.
@@ -30,12 +30,12 @@ const IN_A_ROW: usize = 20;
 pub(crate) struct RunHealth {
     failed_in_a_row: usize,
     answers: u64,
-    /// Requests for which an outage was waited out in vain before any was answered.
+    /// Requests that waited out an outage in vain, before any request was answered.
     waited_out: usize,
     begun: usize,
     /// The first request had to be tried again.
     pub(crate) is_late: bool,
-    /// There is a result from which more is known than that the first request waited an outage out.
+    /// A result is known, other than that the first request waited out an outage.
     pub(crate) is_heard: bool,
     last_failure: Option<Arc<Error>>,
 }
@@ -56,7 +56,7 @@ impl RunHealth {
         self.begun += 1;
     }
 
-    /// Records that a request has its result, after it was noted.
+    /// Records that a request has its result; call it after `record`.
     pub(crate) fn has_result(&mut self) {
         let undecided = self.answers == 0 && self.waited_out == 1;
         self.is_late |= undecided;
@@ -76,7 +76,7 @@ impl RunHealth {
         match self.scope(error) {
             Scope::Request | Scope::Account | Scope::Tag => self.answered(),
             Scope::App => return Some(RunError::Refused(Arc::clone(error))),
-            // it says nothing about the service
+            // a cancel says nothing about the service
             Scope::Service if matches!(error.cause(), Cause::Cancelled { .. }) => {}
             Scope::Service => {
                 // if others are answered, something on the way rejects this request alone
@@ -93,7 +93,7 @@ impl RunHealth {
         None
     }
 
-    /// What is at fault in a failure, by what is known of the service.
+    /// What is at fault in a failure. Once the service has answered, the app or endpoint is only if the service says so.
     pub(crate) fn scope(&self, error: &Error) -> Scope {
         let said_by_the_service = matches!(error.cause(), Cause::Service { .. });
         match error.scope() {
@@ -102,8 +102,8 @@ impl RunHealth {
         }
     }
 
-    /// Why it ended, once all is over. Where no request was answered at all, few as they may have been, the service
-    /// became unavailable as well.
+    /// Why the run ended, once all is over. If no request was answered, however few there were, the service became
+    /// unavailable too.
     pub(crate) fn end(&self) -> Option<RunError> {
         let last = self.last_failure.as_ref()?;
         (self.answers == 0).then(|| RunError::Unavailable(Arc::clone(last)))

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, Fault, LeftOut, Next, Verdict};
-use imtag_core::retry::RetryPolicy;
 use imtag_core::{BatchRequest, Effect, Request, RetryClass, Scope};
 
 use super::session::Session;
@@ -24,22 +23,16 @@ use crate::error::{ChangeCause, Failure, RunError};
 use crate::process::random_u64;
 use crate::{CallOptions, Cause, Error, Outcome, Phase};
 
-/// The result of a request.
-struct Sent {
-    result: Result<Outcome, Error>,
-    /// An abandoned attempt may still have its effect.
-    may_arrive_late: bool,
-}
-
 /// Sends until the session closes.
 pub(crate) fn run(session: &Arc<Session>) {
     let pipeline = session.pipeline();
     let producer = session.producer;
     let mut inner = pipeline.lock();
+    // it was counted as idle when it was started
     inner.session(producer).idle -= 1;
     loop {
         if let Some(batch) = inner.session(producer).ready.pop_front() {
-            // an idle worker takes care of what is left while this one sends
+            // before this worker is busy: an idle one takes over what is ready, or wakes for what will be
             inner.schedule_worker(producer, pipeline);
             drop(inner);
             send(session, batch);
@@ -58,34 +51,36 @@ pub(crate) fn run(session: &Arc<Session>) {
             Next::WaitUntil(moment) => Some(moment),
             Next::Wait => None,
         };
+        // waiting on the condvar unlocks without delivering, so deliver first and look again
         if inner.has_events() {
-            drop(inner); // delivers them
+            drop(inner);
             inner = pipeline.lock();
             continue;
         }
+        // of all idle workers, one wakes by itself: the one whose moment is the earliest; the others wait for a signal
         let state = inner.session(producer);
-        let next_wake =
-            until.filter(|until| state.next_wake.is_none_or(|next_wake| *until < next_wake));
+        let is_earlier = |until: &Duration| state.next_wake.is_none_or(|next| *until < next);
+        let next_wake = until.filter(is_earlier);
+        state.next_wake = next_wake.or(state.next_wake);
         state.idle += 1;
-        if next_wake.is_some() {
-            state.next_wake = next_wake;
-        }
-        session.wait_for_work(
-            &mut inner,
-            next_wake.map(|next_wake| next_wake.saturating_sub(now)),
-        );
+        let at_most = next_wake.map(|moment| moment.saturating_sub(now));
+        session.wait_for_work(&mut inner, at_most);
         let state = inner.session(producer);
         state.idle -= 1;
+        // unless another worker has taken an earlier moment over meanwhile
         if next_wake.is_some() && state.next_wake == next_wake {
             state.next_wake = None;
         }
     }
 }
 
+/// Sends a request, and settles its changes.
 fn send(session: &Arc<Session>, batch: Batch) {
     let pipeline = session.pipeline();
     let (producer, operation) = (session.producer, batch.operation());
     let turns = Cell::new(0_u32);
+    // An attempt has its turn in the quota: the first admits the batch, so its accounts' next changes may be packed; the
+    // second says that the first request of a run is late.
     let on_turn = || {
         let before = turns.replace(turns.get().saturating_add(1));
         if before > 1 {
@@ -102,16 +97,17 @@ fn send(session: &Arc<Session>, batch: Batch) {
     let answers = pipeline.lock().session(producer).health.answers();
     let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
     if turns.get() == 0 {
+        // it ended before its turn, and the plan waits for an admission
         on_turn();
     }
     let mut inner = pipeline.lock();
-    let Ok(sent) = sent else {
+    let Ok((result, may_arrive_late)) = sent else {
         inner.session(producer).health.is_heard = true;
         let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
         inner.plan.settle(batch, verdict, true, pipeline.now());
         return;
     };
-    let (attempts, left) = match &sent.result {
+    let (attempts, left) = match &result {
         Ok(outcome) => (outcome.attempts, outcome.sent),
         Err(error) => (error.attempts(), error.sent()),
     };
@@ -119,12 +115,13 @@ fn send(session: &Arc<Session>, batch: Batch) {
     state.progress.requests += u64::from(attempts > 0);
     state.progress.attempts += u64::from(attempts);
     state.progress.sent += u64::from(left);
-    let result = sent.result.map_err(Arc::new);
+    let result = result.map_err(Arc::new);
+    // before the result is recorded: whether the service had answered others counts
+    let scope = match &result {
+        Ok(_) => Scope::Request,
+        Err(error) => state.health.scope(error),
+    };
     let mut end = None;
-    let mut scope = Scope::Request;
-    if let Err(error) = &result {
-        scope = state.health.scope(error);
-    }
     if session.sending.is_run {
         end = state.health.record(result.as_ref(), answers);
     }
@@ -135,11 +132,14 @@ fn send(session: &Arc<Session>, batch: Batch) {
     let verdict = verdict(session, &batch, result, scope);
     inner
         .plan
-        .settle(batch, verdict, sent.may_arrive_late, pipeline.now());
+        .settle(batch, verdict, may_arrive_late, pipeline.now());
     if let Some(end) = end {
         session.end(&mut inner, end);
     }
 }
+
+/// The result of a request, and whether an abandoned attempt may still have its effect.
+type Sent = (Result<Outcome, Error>, bool);
 
 fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
     match BatchRequest::new(session.client.rules(), batch) {
@@ -157,48 +157,31 @@ fn send_request<R: Request>(
     on_turn: &dyn Fn(),
 ) -> Sent {
     let (settings, state) = session.client.parts();
+    let sending = &session.sending;
     loop {
-        let options = options(session, batch);
+        let left = batch.deadline().saturating_sub(session.pipeline().now());
+        let options = CallOptions::new()
+            .timeout(sending.timeout.min(left))
+            .attempt_timeout(sending.attempt_timeout)
+            .cancel(&session.cancel)
+            .drain(&session.drain);
         let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
-        if session.sending.is_run {
+        if sending.is_run {
             call = call.in_run();
         }
         let result = call.run();
-        let may_arrive_late = call.may_arrive_late();
-        match &result {
-            // no failure: other processes of the app use the quota
-            Err(error)
-                if session.sending.is_run
-                    && !session.is_drained()
-                    && error.attempts() == 0
-                    && waited_for_the_quota(error) => {}
-            _ => {
-                return Sent {
-                    result,
-                    may_arrive_late,
-                };
-            }
+        // no failure of a run: other processes of the app use the quota
+        let waits_for_quota =
+            sending.is_run && !session.is_drained() && result.as_ref().is_err_and(ended_in_quota);
+        if !waits_for_quota {
+            return (result, call.may_arrive_late());
         }
     }
 }
 
-fn options(session: &Session, batch: &Batch) -> CallOptions {
-    let sending = &session.sending;
-    let left = batch.deadline().saturating_sub(session.pipeline().now());
-    CallOptions::new()
-        .timeout(sending.timeout.min(left))
-        .attempt_timeout(sending.attempt_timeout)
-        .cancel(&session.cancel)
-        .drain(&session.drain)
-}
-
-fn waited_for_the_quota(error: &Error) -> bool {
-    matches!(
-        error.cause(),
-        Cause::Timeout {
-            phase: Phase::Quota
-        }
-    )
+fn ended_in_quota(error: &Error) -> bool {
+    let phase = Phase::Quota;
+    error.attempts() == 0 && matches!(error.cause(), Cause::Timeout { phase: it } if *it == phase)
 }
 
 fn verdict(
@@ -239,23 +222,21 @@ fn verdict(
     }
 }
 
+/// What the plan is told of an account that the service left out, which may be tried again a little later.
 fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<ChangeCause> {
-    let policy = session.client.parts().0.retry;
+    let (settings, state) = session.client.parts();
     let tries = batch.tries() + 1;
     let again = failure.refusal.code.retry() != RetryClass::Never
-        && tries < policy.max_attempts
-        && session.client.parts().1.budget().pay_for_retry();
+        && tries < settings.retry.max_attempts
+        && state.budget.lock().pay_for_retry();
+    let backoff = || settings.retry.backoff(tries, random_u64());
     LeftOut {
         account: failure.account.clone(),
-        again_at: again.then(|| again_at(session, &policy, tries)),
+        again_at: again.then(|| session.pipeline().now() + backoff()),
         fault: Fault {
             cause: ChangeCause::LeftOut(failure.refusal.clone()),
             effect: failure.effect,
             scope: failure.refusal.code.scope(),
         },
     }
-}
-
-fn again_at(session: &Session, policy: &RetryPolicy, tries: u32) -> Duration {
-    session.pipeline().now() + policy.backoff(tries, random_u64())
 }
