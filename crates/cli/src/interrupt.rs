@@ -74,7 +74,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    fn new() -> Interrupt {
+    pub(crate) fn new() -> Interrupt {
         Interrupt(Arc::new(Shared {
             state: Mutex::new(State {
                 busy: Busy::Reading,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// What is done to the tags of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -16,8 +18,9 @@ pub enum Operation {
     Clear,
 }
 
-/// An operation that changes the tags of users: all but [`Operation::Get`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// An operation that changes the tags of users: all but [`Operation::Get`]. To serde it is its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ChangeOperation {
     /// Adds tags to users.
     Add,
@@ -110,6 +113,12 @@ impl ChangeOperation {
         ChangeOperation::Remove,
         ChangeOperation::Clear,
     ];
+
+    /// The operation's name: `add`, `remove`, `clear`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Operation::from(self).name()
+    }
 }
 
 impl From<ChangeOperation> for Operation {

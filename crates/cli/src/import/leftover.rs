@@ -20,7 +20,7 @@ use super::state::disk::DiskError;
 use super::state::failed_change::{FailedChange, count_users};
 use super::state::failed_list::{FailedList, FailedListError, read_list};
 use super::state::journal::{InDoubt, Journal, Settled};
-use super::state::tracker::{PendingChange, TrackedUser, changes_of};
+use super::state::tracker::{PendingChange, TrackedUser};
 use crate::output::Reason;
 
 /// Lines that are written at once, in bytes.
@@ -199,7 +199,7 @@ impl Leftover<'_> {
         let known = self.unsettled.get(&position);
         let pending = known.map_or(&[][..], |known| &known.pending).iter();
         let mut left: Vec<_> = pending.map(|it| it.failed(&self.not_sent)).collect();
-        for (op, tags) in changes_of(user) {
+        for (op, tags) in user.changes() {
             if known.is_none_or(|known| known.is_not_dispatched(op)) {
                 left.push(FailedChange {
                     account: user.account.to_owned(),

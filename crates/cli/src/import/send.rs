@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_transport::{
-    Bulk, ChangeCause, ChangeError, ChangeRequest, Client, Completion, Progress as BulkProgress,
-    RunError, Summary,
+    Bulk, ChangeCause, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
+    Progress as BulkProgress, RunError, Summary,
 };
 
 use super::group::User;
@@ -24,8 +24,7 @@ use super::report::progress::Progress;
 use super::report::totals::has_too_many_tags;
 use super::state::disk::DiskError;
 use super::state::journal::Counters;
-use super::state::tracker::{Tracker, changes_of};
-use crate::import::input::Op;
+use super::state::tracker::Tracker;
 use crate::interrupt::Interrupt;
 use crate::output::Reason;
 use crate::output::note;
@@ -194,14 +193,17 @@ impl Run<'_> {
 
     /// Pushes the changes of a user; false if the run has ended.
     fn dispatch(&mut self, position: u64, user: &User<'_>) -> Result<bool, Stopped> {
-        for (nth, (op, tags)) in (0..).zip(changes_of(user)) {
+        for (nth, (op, tags)) in (0..).zip(user.changes()) {
             let change = match op {
-                Op::Add => ChangeRequest::add(user.account, tags),
-                Op::Remove => ChangeRequest::remove(user.account, tags),
-                Op::Clear => ChangeRequest::clear(user.account),
+                ChangeOperation::Add => ChangeRequest::add(user.account, tags),
+                ChangeOperation::Remove => ChangeRequest::remove(user.account, tags),
+                ChangeOperation::Clear => ChangeRequest::clear(user.account),
             };
             self.await_capacity()?;
-            if self.bulk.push(position * CHANGES + nth, change).is_err() {
+            // its names were checked when their rows were read
+            let change = change.assume_checked();
+            let id = position * CHANGES + nth;
+            if self.bulk.push_checked(id, change).is_err() {
                 return Ok(false);
             }
             self.tracker.dispatched(position, op);
@@ -275,4 +277,49 @@ fn as_outcome(completion: Completion) -> (u64, Arc<ChangeRequest>, Result<(), Ch
         id, change, result, ..
     } = completion;
     (id / CHANGES, change, result)
+}
+
+#[cfg(all(test, feature = "emulator", debug_assertions))] // checks are not counted in release builds
+mod tests {
+    use imtag_core::{Rules, counted};
+
+    use super::*;
+    use crate::import::demo::Demo;
+    use crate::import::state::journal::{Identity, Journal};
+    use crate::import::{Memory, Room, read};
+
+    #[test]
+    fn a_name_is_checked_once_from_its_row_to_its_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.csv");
+        let rows = "account,op,tags\ncounted-u,add,counted-a;counted-b\ncounted-u,remove,counted-c\ncounted-v,clear,\n";
+        std::fs::write(&file, rows).unwrap();
+        let room = Room {
+            memory: Memory::LEAST,
+            folder: folder.path().to_owned(),
+        };
+        counted::take();
+        let mut read = read(&file, Rules::default(), room).unwrap();
+        assert_eq!(counted::take(), 6, "three accounts and three tags");
+
+        let demo = Demo::start().unwrap();
+        let files = demo.files();
+        let identity = Identity {
+            input: read.fingerprint,
+            users: 2,
+            facts: Vec::new(),
+        };
+        let opened = Journal::open(&files.journal, &identity, &files.failed).unwrap();
+        let sender = Sender {
+            client: &demo.connection.client,
+            timeout: None,
+            resumed_after_crash: false,
+            interrupt: &Interrupt::new(),
+        };
+        let shown = Progress::of_sending(2, 0, demo.connection.calls_per_second);
+        let mut tracker = Tracker::new(opened);
+        sender.send(&mut read.collected, &mut tracker, &shown);
+        assert_eq!(tracker.settled.done(), 2);
+        assert_eq!(counted::take(), 0, "they are sent as they were read");
+    }
 }

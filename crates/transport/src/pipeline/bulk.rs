@@ -53,7 +53,19 @@ impl Bulk {
     /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken. That it
     /// breaks the limits comes first here too.
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
-        let mut one = Some((id, self.check(change)));
+        self.push_or_refuse(id, self.check(change))
+    }
+
+    /// As [`push`](Bulk::push), for a change that was checked before, by the rules of this run's client.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn push_checked(&self, id: u64, change: Change) -> Result<(), ChangeError> {
+        self.push_or_refuse(id, Ok(change))
+    }
+
+    fn push_or_refuse(&self, id: u64, checked: Checked) -> Result<(), ChangeError> {
+        let mut one = Some((id, checked));
         let mut waits = None;
         self.ask();
         loop {

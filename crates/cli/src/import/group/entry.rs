@@ -10,9 +10,11 @@
 
 use std::io;
 
+use imtag_core::ChangeOperation;
+
 use super::interner::Interner;
 use super::varint;
-use crate::import::input::{Op, Row};
+use crate::import::input::Row;
 
 /// How many tags get a number. Further tags stand in each row, so that no file can fill the memory with tags.
 /// Fewer in tests.
@@ -22,7 +24,7 @@ pub(crate) const NUMBERED_TAGS: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry<'e> {
     pub(crate) account: &'e [u8],
-    pub(crate) op: Op,
+    pub(crate) op: ChangeOperation,
     tags: &'e [u8],
     count: usize,
 }
@@ -69,9 +71,9 @@ fn take<'e>(bytes: &mut &'e [u8]) -> Option<Entry<'e>> {
     let length = varint::take(bytes)?;
     let account = varint::take_bytes(bytes, length)?;
     let what = varint::take(bytes)?;
-    let op = *Op::ALL.get((what & 3) as usize)?;
+    let op = *ChangeOperation::ALL.get((what & 3) as usize)?;
     let count = usize::try_from(what >> 2).ok()?;
-    if (op == Op::Clear) != (count == 0) {
+    if (op == ChangeOperation::Clear) != (count == 0) {
         return None;
     }
     let tags = *bytes;
@@ -125,9 +127,9 @@ mod tests {
         let mut out = Vec::new();
         let long = "r".repeat(300);
         for (account, op, tags) in [
-            ("alice", Op::Add, Tags::Separated("vip;北京")),
-            (long.as_str(), Op::Remove, Tags::One("北京")),
-            ("bob", Op::Clear, Tags::List(&[])),
+            ("alice", ChangeOperation::Add, Tags::Separated("vip;北京")),
+            (long.as_str(), ChangeOperation::Remove, Tags::One("北京")),
+            ("bob", ChangeOperation::Clear, Tags::List(&[])),
         ] {
             write(&Row { account, op, tags }, &mut names, &mut out);
         }
@@ -141,9 +143,15 @@ mod tests {
             ))
         };
         use EntryTag::Numbered;
-        assert_eq!(read(), Some((5, Op::Add, vec![Numbered(0), Numbered(1)])));
-        assert_eq!(read(), Some((300, Op::Remove, vec![Numbered(1)])));
-        assert_eq!(read(), Some((3, Op::Clear, vec![])));
+        assert_eq!(
+            read(),
+            Some((5, ChangeOperation::Add, vec![Numbered(0), Numbered(1)]))
+        );
+        assert_eq!(
+            read(),
+            Some((300, ChangeOperation::Remove, vec![Numbered(1)]))
+        );
+        assert_eq!(read(), Some((3, ChangeOperation::Clear, vec![])));
         assert_eq!(read(), None);
         assert_eq!(out.len(), 1 + 5 + 1 + 2 + 2 + 300 + 1 + 1 + 1 + 3 + 1);
     }
@@ -157,7 +165,7 @@ mod tests {
         let mut out = Vec::new();
         let row = Row {
             account: "alice",
-            op: Op::Add,
+            op: ChangeOperation::Add,
             tags: Tags::Separated("vip;7"),
         };
         write(&row, &mut names, &mut out);
@@ -171,7 +179,7 @@ mod tests {
         let mut out = Vec::new();
         let row = Row {
             account: "alice",
-            op: Op::Add,
+            op: ChangeOperation::Add,
             tags: Tags::One("vip"),
         };
         write(&row, &mut Interner::default(), &mut out);

@@ -12,11 +12,10 @@
 use std::cmp::Reverse;
 use std::io;
 
-use imtag_core::Limits;
+use imtag_core::{ChangeOperation, Limits};
 
 use super::entry::{Entry, EntryTag, NUMBERED_TAGS, changed};
 use super::interner::Interner;
-use crate::import::input::Op;
 
 /// The rows above which those that say nothing new are dropped; fewer in tests.
 const ROWS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
@@ -94,6 +93,17 @@ pub(crate) struct User<'g> {
 }
 
 impl User<'_> {
+    /// The changes to make, in this order. Their names keep to the rules, as the rows were checked.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (ChangeOperation, Vec<String>)> {
+        use ChangeOperation::{Add, Clear, Remove};
+        let has = |tags: TagList<'_>| tags.len() > 0;
+        let owned = |tags: TagList<'_>| tags.iter().map(str::to_owned).collect();
+        let clear = self.clear.then(|| (Clear, Vec::new()));
+        let remove = has(self.remove).then(|| (Remove, owned(self.remove)));
+        let add = has(self.add).then(|| (Add, owned(self.add)));
+        clear.into_iter().chain(remove).chain(add)
+    }
+
     /// True if tags are added after a clear or a remove.
     pub(crate) fn is_removed_then_added(&self) -> bool {
         (self.clear || self.remove.len() > 0) && self.add.len() > 0
@@ -151,7 +161,7 @@ impl Grouper {
                 last: NONE,
             });
         }
-        if entry.op == Op::Clear {
+        if entry.op == ChangeOperation::Clear {
             self.chains[user].first = NONE;
             self.link(user, CLEAR);
             return Ok(());
@@ -162,7 +172,10 @@ impl Grouper {
                 EntryTag::Numbered(_) => return Err(changed()),
                 EntryTag::Inline(tag) => number(&mut self.inline_tags, tag)? + NUMBERED_TAGS as u32,
             };
-            self.link(user, tag << 1 | u32::from(entry.op == Op::Remove));
+            self.link(
+                user,
+                tag << 1 | u32::from(entry.op == ChangeOperation::Remove),
+            );
         }
         Ok(())
     }

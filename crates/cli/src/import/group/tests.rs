@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use imtag_core::ChangeOperation;
 use proptest::prelude::*;
 
 use super::entry::NUMBERED_TAGS;
 use super::*;
-use crate::import::input::row::{Op, Row, Tags};
+use crate::import::input::row::{Row, Tags};
 
 /// A user as text: `alice: clear -a -b +c`.
 type Line = String;
@@ -15,11 +16,11 @@ type Line = String;
 #[derive(Debug, Clone)]
 struct Given {
     account: String,
-    op: Op,
+    op: ChangeOperation,
     tags: String,
 }
 
-fn row(account: &str, op: Op, tags: &str) -> Given {
+fn row(account: &str, op: ChangeOperation, tags: &str) -> Given {
     Given {
         account: account.to_owned(),
         op,
@@ -36,7 +37,7 @@ fn collected(rows: impl IntoIterator<Item = Given>, memory: usize) -> CollectedR
     };
     for Given { account, op, tags } in rows {
         let tags = match op {
-            Op::Clear => Tags::List(&[]),
+            ChangeOperation::Clear => Tags::List(&[]),
             _ => Tags::Separated(&tags),
         };
         let account = &account;
@@ -72,10 +73,10 @@ fn users(rows: impl IntoIterator<Item = Given>) -> Vec<Line> {
 fn rows_of_a_user_are_put_together_wherever_they_stand() {
     assert_eq!(
         users([
-            row("bob", Op::Add, "z"),
-            row("alice", Op::Add, "a;b"),
-            row("bob", Op::Add, "a;z"),
-            row("alice", Op::Add, "c"),
+            row("bob", ChangeOperation::Add, "z"),
+            row("alice", ChangeOperation::Add, "a;b"),
+            row("bob", ChangeOperation::Add, "a;z"),
+            row("alice", ChangeOperation::Add, "c"),
         ]),
         ["bob: +z +a", "alice: +a +b +c"]
     );
@@ -86,9 +87,9 @@ fn rows_of_a_user_are_put_together_wherever_they_stand() {
 fn the_last_word_on_a_tag_wins() {
     assert_eq!(
         users([
-            row("alice", Op::Add, "a;b;c"),
-            row("alice", Op::Remove, "c;d;a"),
-            row("alice", Op::Add, "a"),
+            row("alice", ChangeOperation::Add, "a;b;c"),
+            row("alice", ChangeOperation::Remove, "c;d;a"),
+            row("alice", ChangeOperation::Add, "a"),
         ]),
         ["alice: -c -d +a +b"]
     );
@@ -98,13 +99,13 @@ fn the_last_word_on_a_tag_wins() {
 fn a_clear_voids_what_stands_before_it_and_leaves_nothing_to_remove_after_it() {
     assert_eq!(
         users([
-            row("alice", Op::Add, "a;b"),
-            row("alice", Op::Clear, ""),
-            row("alice", Op::Add, "c;d"),
-            row("alice", Op::Remove, "d;e"),
-            row("bob", Op::Clear, ""),
-            row("bob", Op::Add, "x"),
-            row("bob", Op::Clear, ""),
+            row("alice", ChangeOperation::Add, "a;b"),
+            row("alice", ChangeOperation::Clear, ""),
+            row("alice", ChangeOperation::Add, "c;d"),
+            row("alice", ChangeOperation::Remove, "d;e"),
+            row("bob", ChangeOperation::Clear, ""),
+            row("bob", ChangeOperation::Add, "x"),
+            row("bob", ChangeOperation::Clear, ""),
         ]),
         ["alice: clear +c", "bob: clear"]
     );
@@ -119,13 +120,13 @@ fn users_with_the_most_slots_come_first_and_those_with_too_many_tags_last() {
             .join(";")
     };
     let all = users([
-        row("one", Op::Add, &tags(10)),
-        row("too many", Op::Add, &tags(101)),
-        row("two", Op::Add, &tags(11)),
-        row("two by both", Op::Add, "x"),
-        row("two by both", Op::Remove, "y"),
-        row("another", Op::Add, "a"),
-        row("ten", Op::Add, &tags(100)),
+        row("one", ChangeOperation::Add, &tags(10)),
+        row("too many", ChangeOperation::Add, &tags(101)),
+        row("two", ChangeOperation::Add, &tags(11)),
+        row("two by both", ChangeOperation::Add, "x"),
+        row("two by both", ChangeOperation::Remove, "y"),
+        row("another", ChangeOperation::Add, "a"),
+        row("ten", ChangeOperation::Add, &tags(100)),
     ]);
     let accounts: Vec<_> = all
         .iter()
@@ -142,9 +143,9 @@ fn many(rows: usize) -> impl Iterator<Item = Given> {
     (0..rows).map(move |nth| {
         let user = nth * 7_919 % (rows / 4);
         let op = match nth % 11 {
-            0 => Op::Remove,
-            1 if nth % 3 == 0 => Op::Clear,
-            _ => Op::Add,
+            0 => ChangeOperation::Remove,
+            1 if nth % 3 == 0 => ChangeOperation::Clear,
+            _ => ChangeOperation::Add,
         };
         let tag = nth % (2 * NUMBERED_TAGS);
         row(
@@ -174,11 +175,17 @@ fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not(
     let rows = |nth: usize| {
         row(
             near[nth / 2 % near.len()],
-            Op::Add,
+            ChangeOperation::Add,
             &format!("{};{}", nth % 50, "x".repeat(40)),
         )
     };
-    let busy = |nth: usize| row("busy", Op::Add, &format!("{};{}", nth / 2 % 90, nth % 7));
+    let busy = |nth: usize| {
+        row(
+            "busy",
+            ChangeOperation::Add,
+            &format!("{};{}", nth / 2 % 90, nth % 7),
+        )
+    };
     let all = || (0..20_000).map(move |nth| if nth % 2 == 0 { rows(nth) } else { busy(nth) });
     let mut all = collected(all(), 100_000);
     let found = lines(&mut all);
@@ -194,11 +201,23 @@ fn a_part_that_is_too_large_is_dealt_out_again_and_one_account_by_itself_is_not(
 
 #[test]
 fn an_account_with_more_rows_than_memory_is_thinned_out_and_one_with_more_tags_is_named() {
-    let repeated = (0..1_000).map(|nth| row("busy", Op::Add, &hundred(|tag| (nth + tag) % 97)));
+    let repeated = (0..1_000).map(|nth| {
+        row(
+            "busy",
+            ChangeOperation::Add,
+            &hundred(|tag| (nth + tag) % 97),
+        )
+    });
     let found = lines(&mut collected(repeated, 0));
     assert_eq!(found[0].matches('+').count(), 97);
 
-    let distinct = (0..5_000).map(|nth| row("busy", Op::Add, &hundred(|tag| 100 * nth + tag)));
+    let distinct = (0..5_000).map(|nth| {
+        row(
+            "busy",
+            ChangeOperation::Add,
+            &hundred(|tag| 100 * nth + tag),
+        )
+    });
     let mut collected = collected(distinct, 0);
     let error = collected.users().next().err().unwrap().to_string();
     assert!(
@@ -219,12 +238,14 @@ fn modelled(rows: &[Given]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSe
         let (clear, remove, add) = model.entry(account.clone()).or_default();
         for tag in tags.split(';') {
             match op {
-                Op::Clear => (*clear, *remove, *add) = (true, BTreeSet::new(), BTreeSet::new()),
-                Op::Add => {
+                ChangeOperation::Clear => {
+                    (*clear, *remove, *add) = (true, BTreeSet::new(), BTreeSet::new())
+                }
+                ChangeOperation::Add => {
                     remove.remove(tag);
                     add.insert(tag.to_owned());
                 }
-                Op::Remove => {
+                ChangeOperation::Remove => {
                     add.remove(tag);
                     if !*clear {
                         remove.insert(tag.to_owned());
@@ -237,7 +258,7 @@ fn modelled(rows: &[Given]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSe
 }
 
 fn any_row() -> impl Strategy<Value = Given> {
-    let op = prop_oneof![6 => Just(Op::Add), 3 => Just(Op::Remove), 1 => Just(Op::Clear)];
+    let op = prop_oneof![6 => Just(ChangeOperation::Add), 3 => Just(ChangeOperation::Remove), 1 => Just(ChangeOperation::Clear)];
     let tags = proptest::collection::vec("[a-e]{1,2}", 1..4);
     ("[a-c]{1,2}", op, tags).prop_map(|(account, op, tags)| row(&account, op, &tags.join(";")))
 }

@@ -24,5 +24,5 @@ mod rows;
 pub(crate) use bytes::Fingerprint;
 pub(crate) use file::{FileError, FileProblem, Input};
 pub(crate) use joined::JoinedTags;
-pub(crate) use row::{BadRow, Op, Row};
+pub(crate) use row::{BadRow, Row};
 pub(crate) use rows::for_each_row;

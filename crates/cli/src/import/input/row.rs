@@ -7,46 +7,17 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use imtag_core::{Account, Invalid, Rules, Tag};
+use imtag_core::{Account, ChangeOperation, Invalid, Rules, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::file::start_of_line;
 use super::odd;
 
-/// What a row does to the tags of its account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Op {
-    Add,
-    Remove,
-    Clear,
-}
-
-impl Op {
-    pub(crate) const ALL: [Op; 3] = [Op::Add, Op::Remove, Op::Clear];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Op::Add => "add",
-            Op::Remove => "remove",
-            Op::Clear => "clear",
-        }
-    }
-
-    /// By its exact name. No name means add.
-    pub(crate) fn from_name(name: &str) -> Option<Op> {
-        match name {
-            "" => Some(Op::Add),
-            _ => Op::ALL.into_iter().find(|op| op.name() == name),
-        }
-    }
-}
-
 /// A row whose names keep to the rules.
 #[derive(Debug)]
 pub(crate) struct Row<'r> {
     pub(crate) account: &'r str,
-    pub(crate) op: Op,
+    pub(crate) op: ChangeOperation,
     /// None if it clears, else at least one.
     pub(crate) tags: Tags<'r>,
 }
@@ -124,8 +95,8 @@ impl<'r> Row<'r> {
         rules: &Rules,
         may_be_odd: bool,
     ) -> Result<Row<'r>, String> {
-        let known = Op::from_name(op);
-        let removes = matches!(known, Some(Op::Remove | Op::Clear));
+        let known = operation(op);
+        let removes = known.is_some_and(|op| op != ChangeOperation::Add);
         let odd = |what: &str, name: &str| match odd::problem(name, may_be_odd, removes) {
             Some(problem) => Err(format!("{what}: {problem}")),
             None => Ok(()),
@@ -133,7 +104,7 @@ impl<'r> Row<'r> {
         odd("account", account)?;
         Account::new(account, rules).map_err(|invalid| reason(&invalid))?;
         let op = known.ok_or_else(|| no_op(op))?;
-        if op == Op::Clear {
+        if op == ChangeOperation::Clear {
             return match tags.first_text() {
                 Some(tag) => Err(tag_of_clear(tag)),
                 None => Ok(Row {
@@ -157,9 +128,19 @@ impl<'r> Row<'r> {
     }
 }
 
+/// The operation of that exact name. No name means add.
+fn operation(name: &str) -> Option<ChangeOperation> {
+    match name {
+        "" | "add" => Some(ChangeOperation::Add),
+        "remove" => Some(ChangeOperation::Remove),
+        "clear" => Some(ChangeOperation::Clear),
+        _ => None,
+    }
+}
+
 #[cold]
 fn no_op(name: &str) -> String {
-    let names = Op::ALL.map(Op::name).join(", ");
+    let names = ChangeOperation::ALL.map(ChangeOperation::name).join(", ");
     let name = start_of_line(name);
     format!("op: {name:?} is none of {names} (use one of them; nothing means add)")
 }

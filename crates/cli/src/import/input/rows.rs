@@ -5,7 +5,7 @@
 //! of what follows, which would tag a user wrongly and silently leave others out. So is a header that comes again, and
 //! a name with a character that nobody means: see `odd`.
 
-use imtag_core::Rules;
+use imtag_core::{ChangeOperation, Rules};
 
 use super::columns::Columns;
 use super::csv::{Record, Records};
@@ -14,7 +14,7 @@ use super::joined::JoinedTags;
 use super::lines::{Lines, ROW_BYTES};
 use super::ndjson::{JsonLines, JsonRow};
 use super::odd;
-use super::row::{BadRow, Op, Row, Tags};
+use super::row::{BadRow, Row, Tags};
 
 /// A row, or what is wrong with it.
 type ParsedRow<'r> = Result<Row<'r>, BadRow>;
@@ -127,7 +127,7 @@ fn parse_record<'r>(
     let op = columns.op.map_or("", |column| record.field(column));
     let is_complete = record.fields == columns.count
         // only the tag is left out, which a clear does not have
-        || (op == Op::Clear.name() && record.fields == columns.tags && columns.count == columns.tags + 1);
+        || (op == ChangeOperation::Clear.name() && record.fields == columns.tags && columns.count == columns.tags + 1);
     if !is_complete {
         let dos_end = odd::dos_end(record.field(0));
         return Err(dos_end.unwrap_or_else(|| wrong_fields(record, columns)));

@@ -18,7 +18,7 @@ fn read_by(rules: Rules, bytes: &[u8]) -> Result<Vec<String>, String> {
                 tags.for_each(|tag| list.push(tag.to_owned()));
                 assert_eq!(list.len(), tags.count());
                 let op = match op {
-                    Op::Add => String::new(),
+                    ChangeOperation::Add => String::new(),
                     op => format!("{} ", op.name()),
                 };
                 format!("{op}{account}: {}", list.join("|"))

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use imtag_core::{CallRate, Limits};
+use imtag_core::{CallRate, ChangeOperation, Limits};
 use imtag_transport::Effect;
 use serde::Serialize;
 
@@ -12,7 +12,6 @@ use super::totals::{Totals, has_too_many_tags};
 use crate::exit::Exit;
 use crate::import::group::{CollectedRows, GroupError};
 use crate::import::input::JoinedTags;
-use crate::import::input::Op;
 use crate::import::state::failed_change::FailedChange;
 use crate::output::Reason;
 use crate::output::Show;
@@ -54,7 +53,7 @@ pub(crate) fn failures(
         if has_too_many_tags(&user, limits) {
             reasons.add(&FailedChange {
                 account: user.account.to_owned(),
-                op: Op::Add,
+                op: ChangeOperation::Add,
                 tags: user.add.iter().map(str::to_owned).collect(),
                 reason: reason.clone(),
                 effect: Effect::NotApplied,

@@ -214,9 +214,9 @@ impl LeftOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::input::Op;
+    use imtag_core::ChangeOperation;
 
-    fn add(reasons: &mut Reasons, account: &str, op: Op, reason: &Reason) {
+    fn add(reasons: &mut Reasons, account: &str, op: ChangeOperation, reason: &Reason) {
         reasons.add(&FailedChange {
             account: account.to_owned(),
             op,
@@ -240,7 +240,7 @@ mod tests {
         for user in 0..1_000 {
             // a service that names the account in its text
             let refused = refused(&format!("user{user} was never imported"));
-            for op in [Op::Remove, Op::Add] {
+            for op in [ChangeOperation::Remove, ChangeOperation::Add] {
                 add(&mut reasons, &format!("user{user}"), op, &refused);
             }
         }
@@ -256,9 +256,9 @@ mod tests {
     fn a_user_with_two_reasons_counts_for_each() {
         let mut reasons = Reasons::default();
         let ours = Reason::ours("time was up".to_owned(), "try again");
-        add(&mut reasons, "bob", Op::Remove, &refused("no"));
-        add(&mut reasons, "bob", Op::Add, &ours);
-        add(&mut reasons, "eve", Op::Add, &ours);
+        add(&mut reasons, "bob", ChangeOperation::Remove, &refused("no"));
+        add(&mut reasons, "bob", ChangeOperation::Add, &ours);
+        add(&mut reasons, "eve", ChangeOperation::Add, &ours);
         reasons.sort();
         let users: Vec<_> = reasons.iter().map(|group| group.users).collect();
         assert_eq!(users, [2, 1]);
@@ -269,7 +269,12 @@ mod tests {
         let mut reasons = Reasons::default();
         for nth in 0..70 {
             let reason = Reason::ours(format!("reason {nth}"), "wait");
-            add(&mut reasons, &format!("user{nth}"), Op::Add, &reason);
+            add(
+                &mut reasons,
+                &format!("user{nth}"),
+                ChangeOperation::Add,
+                &reason,
+            );
         }
         reasons.sort();
         let first = reasons.iter().next().unwrap();

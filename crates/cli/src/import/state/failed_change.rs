@@ -11,10 +11,9 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 
-use imtag_transport::Effect;
+use imtag_transport::{ChangeOperation, Effect};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::import::input::Op;
 use crate::import::state::line_form::LineForm;
 use crate::output::Reason;
 
@@ -23,7 +22,7 @@ use crate::output::Reason;
 #[serde(from = "Line")]
 pub(crate) struct FailedChange {
     pub(crate) account: String,
-    pub(crate) op: Op,
+    pub(crate) op: ChangeOperation,
     /// The tags that are not known to be there, or to be gone. Empty for a clear.
     pub(crate) tags: Vec<String>,
     #[serde(flatten)]
@@ -37,7 +36,7 @@ pub(crate) struct FailedChange {
 #[serde(deny_unknown_fields)]
 struct Line {
     account: String,
-    op: Op,
+    op: ChangeOperation,
     tags: Vec<String>,
     code: Option<i32>,
     reason: String,
@@ -124,7 +123,7 @@ pub(crate) mod tests {
     pub(crate) fn failed(account: &str) -> FailedChange {
         FailedChange {
             account: account.to_owned(),
-            op: Op::Add,
+            op: ChangeOperation::Add,
             tags: vec!["a".to_owned(), "北京".to_owned()],
             reason: Reason {
                 code: Some(70107),
@@ -137,7 +136,7 @@ pub(crate) mod tests {
 
     pub(crate) fn cleared(account: &str) -> FailedChange {
         FailedChange {
-            op: Op::Clear,
+            op: ChangeOperation::Clear,
             tags: Vec::new(),
             reason: Reason::ours("time was up".to_owned(), "try again"),
             effect: Effect::PossiblyApplied,

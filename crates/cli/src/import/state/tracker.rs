@@ -21,13 +21,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use imtag_transport::{ChangeCause, ChangeError, ChangeRequest, Effect, Operation, Scope};
+use imtag_transport::{ChangeCause, ChangeError, ChangeOperation, ChangeRequest, Effect, Scope};
 
 use super::disk::DiskError;
 use super::failed_change::FailedChange;
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
-use crate::import::group::{TagList, User};
-use crate::import::input::Op;
+use crate::import::group::User;
 use crate::output::Reason;
 
 /// The most users that are deferred; others are listed at once. An outage fails fewer: 512 requests of 100 users each.
@@ -80,7 +79,7 @@ enum PendingState {
 }
 
 impl PendingChange {
-    fn from_error(error: &ChangeError, earlier: Effect) -> PendingChange {
+    fn from_error(error: &ChangeError, op: ChangeOperation, earlier: Effect) -> PendingChange {
         let not_applied = error.effect() == Effect::NotApplied;
         let run_ended = matches!(
             error.cause(),
@@ -95,7 +94,7 @@ impl PendingChange {
         PendingChange {
             change: FailedChange {
                 account: error.account().to_owned(),
-                op: op_of(error.operation()),
+                op,
                 tags: error.undone().to_vec(),
                 reason: if state == PendingState::NotSent {
                     Reason::ours("not sent".to_owned(), "import it again")
@@ -138,7 +137,7 @@ impl TrackedUser {
     }
 
     /// True if the import ended before this operation was dispatched.
-    pub(crate) fn is_not_dispatched(&self, op: Op) -> bool {
+    pub(crate) fn is_not_dispatched(&self, op: ChangeOperation) -> bool {
         !self.dispatched[op as usize]
     }
 
@@ -153,16 +152,17 @@ impl TrackedUser {
         earlier: Effect,
     ) {
         self.unanswered -= 1;
+        let op = change.operation();
         match result {
             Ok(()) => self.is_touched = true,
             Err(error) => {
                 let in_part = error.undone().len() < change.tags().len();
                 self.is_touched |= in_part || error.effect() != Effect::NotApplied;
                 self.pending
-                    .push(PendingChange::from_error(&error, earlier));
+                    .push(PendingChange::from_error(&error, op, earlier));
             }
         }
-        if op_of(change.operation().into()) == Op::Add {
+        if op == ChangeOperation::Add {
             self.added = Some(change);
         }
     }
@@ -172,11 +172,13 @@ impl TrackedUser {
     fn close(mut self) -> TrackedUser {
         let pending = &mut self.pending;
         let has = |op| pending.iter().any(|it| it.change.op == op);
-        let Some(added) = self.added.take().filter(|_| has(Op::Clear)) else {
+        let Some(added) = self.added.take().filter(|_| has(ChangeOperation::Clear)) else {
             return self;
         };
         let is_pending = |tag: &&String| {
-            let mut adds = pending.iter().filter(|it| it.change.op == Op::Add);
+            let mut adds = pending
+                .iter()
+                .filter(|it| it.change.op == ChangeOperation::Add);
             adds.any(|it| it.change.tags.contains(tag))
         };
         let tags: Vec<_> = added
@@ -189,7 +191,7 @@ impl TrackedUser {
             pending.push(PendingChange {
                 change: FailedChange {
                     account: added.account().to_owned(),
-                    op: Op::Add,
+                    op: ChangeOperation::Add,
                     tags,
                     reason: Reason::ours(
                         "added, but what was to be cleared first is not".to_owned(),
@@ -217,7 +219,7 @@ impl Tracker {
     }
 
     /// Records that a change of a user was dispatched.
-    pub(crate) fn dispatched(&mut self, position: u64, op: Op) {
+    pub(crate) fn dispatched(&mut self, position: u64, op: ChangeOperation) {
         let user = self.in_flight.entry(position).or_default();
         user.dispatched[op as usize] = true;
         user.unanswered += 1;
@@ -236,7 +238,7 @@ impl Tracker {
         user: &User<'_>,
         reason: &Reason,
     ) -> Result<(), DiskError> {
-        let changes = changes_of(user).map(|(op, tags)| FailedChange {
+        let changes = user.changes().map(|(op, tags)| FailedChange {
             account: user.account.to_owned(),
             op,
             tags,
@@ -332,24 +334,5 @@ impl Tracker {
             Err(_) => drop(self.deferred.insert(position, user)),
         }
         listed
-    }
-}
-
-/// The changes of a user, in the order in which they are sent.
-pub(crate) fn changes_of<'u>(
-    user: &'u User<'_>,
-) -> impl Iterator<Item = (Op, Vec<String>)> + use<'u> {
-    let owned = |tags: &TagList<'_>| tags.iter().map(str::to_owned).collect();
-    let clear = user.clear.then(|| (Op::Clear, Vec::new()));
-    let remove = (user.remove.len() > 0).then(|| (Op::Remove, owned(&user.remove)));
-    let add = (user.add.len() > 0).then(|| (Op::Add, owned(&user.add)));
-    clear.into_iter().chain(remove).chain(add)
-}
-
-fn op_of(operation: Operation) -> Op {
-    match operation {
-        Operation::Remove => Op::Remove,
-        Operation::Clear => Op::Clear,
-        Operation::Add | Operation::Get => Op::Add,
     }
 }
