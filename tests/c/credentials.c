@@ -170,7 +170,7 @@ static void one_that_is_soon_too_old(void) {
     im_client_free(client);
 }
 
-/* Whoever lets go of it last frees it. */
+/* The last owner frees it. */
 static void freed_once(void) {
     struct vault vault = {.answer = sets}, later = {.answer = sets};
     im_config *config = emulator_config(&emulator);

@@ -17,7 +17,7 @@ static im_error *error;
 static const im_str TAGS[] = {IM_STR_INIT("a"), IM_STR_INIT("b")};
 static const im_user_tags USERS[] = {{IM_STR_INIT("xiaojun012"), TAGS, 2}, {IM_STR_INIT("xiaojun013"), TAGS, 2}};
 
-/* Not a pointer to anything: whoever reads or frees through it is found out. */
+/* Not a pointer to anything: a read or a free through it crashes. */
 #define STALE(type) ((type *)(uintptr_t)0x10)
 
 static im_client *client_by(const char *generation) {

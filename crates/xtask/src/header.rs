@@ -62,7 +62,10 @@ pub(crate) fn header() -> Result<Generated, Error> {
         return Err(format!("the module {module} of ffi has no place in {}", file!()).into());
     }
     for module in ORDER {
-        builder = builder.with_src(folder.join(module).with_extension("rs"));
+        let files = [format!("{module}.rs"), format!("{module}/mod.rs")];
+        let mut files = files.iter().map(|file| folder.join(file));
+        let file = files.find(|file| file.is_file());
+        builder = builder.with_src(file.ok_or_else(|| format!("ffi has no module {module}"))?);
     }
     let mut header = Vec::new();
     builder.generate()?.write(&mut header);

@@ -7,20 +7,24 @@ mod chaos;
 mod conformance;
 #[cfg(test)]
 mod consistency;
+mod cost;
 mod dist;
 mod errors;
 mod generated;
 mod header;
 mod install;
+mod program;
 mod pypi;
 mod quota;
+mod random;
 mod sample;
+mod scene;
 mod test;
 
 use std::process::ExitCode;
 
 /// Why a task failed, in a sentence for the terminal.
-type Error = Box<dyn std::error::Error>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const HELP: &str = "\
 Usage: cargo xtask TASK

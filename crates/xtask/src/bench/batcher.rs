@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use imtag_emulator::Window;
 use imtag_transport::{AddTags, CallOptions, CancelToken, Client};
 
-use super::cost::{self, Cost};
 use super::languages::{self, Row};
-use super::scene::{CALLS_PER_SECOND, LATENCY, Scene, of_quota, per_second, seconds};
+use super::threads::{self, Cost};
+use super::{of_quota, per_second, seconds};
 use crate::Error;
+use crate::scene::{CALLS_PER_SECOND, LATENCY, Scene};
 
 const THREADS: u64 = 2_000;
 /// The name of a batcher's threads.
@@ -39,20 +40,20 @@ pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
     let time = seconds(arguments, 15, 600)?;
     let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
     let batcher = scene.client.batcher().start();
-    let before = cost::of_the_client()?;
+    let before = threads::of_the_client()?;
     let began = Instant::now();
     let calls = on_many_threads(time, |account| {
         let done = batcher.add_tag(account, ["vip"]);
         done.map_err(|error| error.to_string())
     })?;
     let took = began.elapsed();
-    let cpu = cost::of_the_client()?.saturating_sub(before);
+    let cpu = threads::of_the_client()?.saturating_sub(before);
     let requests = scene.answered(0);
     let rejected = scene.answered(60007);
     thread::sleep(UNTIL_REST);
-    let busy = cost::of_threads(BATCHER)?;
+    let busy = threads::of_threads(BATCHER)?;
     thread::sleep(REST);
-    let rest = cost::of_threads(BATCHER)?;
+    let rest = threads::of_threads(BATCHER)?;
     batcher.close(&CallOptions::new())?;
 
     let (users, latency) = (calls.took.len() as u64, LATENCY.as_millis());

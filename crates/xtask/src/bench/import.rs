@@ -5,18 +5,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use imtag_core::SecretKey;
-use imtag_emulator::Emulator;
 use lexopt::ValueExt;
 use serde_json::Value;
 
-use super::scene::{KEY, LATENCY};
 use crate::Error;
-use crate::cargo::cargo;
+use crate::cost::{Cost, Start};
+use crate::install::build;
+use crate::program::{Running, run as run_command};
+use crate::scene::{self, LATENCY};
 
 const ROWS: u64 = 10_000_000;
 
@@ -33,14 +33,10 @@ const ROUNDS: usize = 3;
 /// some of it.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The time in which Linux counts that of processes, to programs.
-const TICKS_A_SECOND: f64 = 100.0;
-
 /// What a process took.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Taken {
-    wall: f64,
-    cpu: f64,
+    cost: Cost,
     peak_mib: u64,
 }
 
@@ -53,37 +49,33 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let imtag = imtag()?;
-    let folder = Folder::new()?;
+    let imtag = build::command_line("dist")?;
+    let folder = tempfile::tempdir()?; // for gigabytes
+    let folder = folder.path();
     println!("reading, checking, grouping and counting shuffled rows; the least of {ROUNDS} times");
     println!(
         "{:>12}  {:<22} {:>14} {:>14} {:>10}",
         "rows", "", "rows/s of CPU", "rows/s", "peak"
     );
-    measure(rows, &imtag, &folder)?;
+    measure(rows, &imtag, folder)?;
     if big {
-        measure(10 * rows, &imtag, &folder)?;
+        measure(10 * rows, &imtag, folder)?;
     }
-    send(rows.min(ROWS_SENT), &imtag, &folder)
+    send(rows.min(ROWS_SENT), &imtag, folder)
 }
 
 /// Imports a file whole.
-fn send(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
+fn send(rows: u64, imtag: &Path, folder: &Path) -> Result<(), Error> {
     let file = sample(rows, folder)?;
-    let emulator = Emulator::builder()
-        .secret_key(SecretKey::new(KEY)?)
-        .calls_per_second(CALLS_PER_SECOND)
-        .latency(LATENCY)
-        .start()?;
+    let emulator = scene::emulator()?.calls_per_second(CALLS_PER_SECOND);
+    let emulator = emulator.latency(LATENCY).start()?;
     let mut import = Command::new(imtag);
-    import.args(["import", "--json"]).arg(&file);
+    scene::set(&mut import, &emulator.endpoint());
     import
-        .env("IMTAG_SDKAPPID", emulator.sdkappid().to_string())
-        .env("IMTAG_IDENTIFIER", emulator.identifier())
-        .env("IMTAG_SECRET_KEY", KEY)
-        .env("IMTAG_ENDPOINT", emulator.endpoint())
+        .args(["import", "--json"])
+        .arg(&file)
         .env("IMTAG_CALLS_PER_SECOND", CALLS_PER_SECOND.to_string())
-        .env("TMPDIR", &folder.0);
+        .env("TMPDIR", folder);
     let ran = import.stderr(Stdio::inherit()).output()?;
     if !ran.status.success() {
         return Err(format!("the import: {}", ran.status).into());
@@ -105,23 +97,22 @@ fn send(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
     Ok(())
 }
 
-fn sample(rows: u64, folder: &Folder) -> Result<PathBuf, Error> {
-    let file = folder.0.join("rows.csv");
+fn sample(rows: u64, folder: &Path) -> Result<PathBuf, Error> {
+    let file = folder.join("rows.csv");
     let mut sample = Command::new(std::env::current_exe()?);
     sample.args(["sample", "--order", "shuffled", "--rows"]);
-    sample.arg(rows.to_string()).arg("--out").arg(&file);
-    finished(&mut sample.spawn()?)?;
+    run_command(sample.arg(rows.to_string()).arg("--out").arg(&file))?;
     Ok(file)
 }
 
-fn measure(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
+fn measure(rows: u64, imtag: &Path, folder: &Path) -> Result<(), Error> {
     let file = sample(rows, folder)?;
     let mut ours = Command::new(imtag);
     ours.args(["import", "--dry-run", "--json"]).arg(&file);
     let mut peer = Command::new("sort");
     peer.args(["--buffer-size=256M", "--parallel=1"]).arg(&file);
     for command in [&mut ours, &mut peer] {
-        command.env("LC_ALL", "C").env("TMPDIR", &folder.0);
+        command.env("LC_ALL", "C").env("TMPDIR", folder);
         command.stdout(Stdio::null());
     }
     let (mut of_ours, mut of_peer) = (None, None);
@@ -133,63 +124,37 @@ fn measure(rows: u64, imtag: &Path, folder: &Folder) -> Result<(), Error> {
         let taken = taken.ok_or("nothing was measured")?;
         println!(
             "{rows:>12}  {name:<22} {:>14.0} {:>14.0} {:>6} MiB",
-            rows as f64 / taken.cpu,
-            rows as f64 / taken.wall,
+            rows as f64 / taken.cost.cpu.as_secs_f64(),
+            rows as f64 / taken.cost.time.as_secs_f64(),
             taken.peak_mib
         );
     }
     if let Some((ours, peer)) = of_ours.zip(of_peer) {
-        println!("{:>12}  ratio, of CPU {:>23.2}", "", peer.cpu / ours.cpu);
+        let ratio = peer.cost.cpu.div_duration_f64(ours.cost.cpu);
+        println!("{:>12}  ratio, of CPU {ratio:>23.2}", "");
     }
     Ok(())
 }
 
-/// The program as it is shipped.
-fn imtag() -> Result<PathBuf, Error> {
-    let mut build = cargo(["build", "--package", "imtag-cli"]);
-    build.args([
-        "--profile",
-        "dist",
-        "--message-format=json-render-diagnostics",
-    ]);
-    let built = build.stderr(Stdio::inherit()).output()?;
-    let messages = String::from_utf8(built.stdout)?;
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message["executable"].as_str()?))
-    });
-    Ok(executables.next_back().ok_or("imtag was not built")?)
-}
-
 /// Runs a command to its end.
 fn taken(command: &mut Command) -> Result<Taken, Error> {
-    let began = Instant::now();
-    let mut child = command.spawn()?;
-    let about = PathBuf::from(format!("/proc/{}", child.id()));
+    let start = Start::now();
+    let mut running = Running::start(command)?;
+    let status = format!("/proc/{}/status", running.0.id());
     let mut peak_mib = 0;
-    // what is left of a process that has ended is kept until somebody waits for it: its time, and not its memory
-    let ended = loop {
-        let status = fs::read_to_string(about.join("status"))?;
-        match peak(&status) {
-            Some(peak) => peak_mib = peak,
-            None => break fs::read_to_string(about.join("stat"))?,
-        }
+    // what is left of a process that has ended is kept until it is waited for, except its memory
+    while let Some(peak) = peak(&fs::read_to_string(&status)?) {
+        peak_mib = peak;
         thread::sleep(LOOK);
-    };
-    let wall = began.elapsed().as_secs_f64();
-    finished(&mut child)?;
+    }
+    let ended = running.0.wait()?;
+    if !ended.success() {
+        return Err(format!("a command that is measured: {ended}").into());
+    }
     Ok(Taken {
-        wall,
-        cpu: cpu(&ended).ok_or("this Linux does not count the time of processes")?,
+        cost: start.until_now(),
         peak_mib,
     })
-}
-
-fn finished(child: &mut Child) -> Result<(), Error> {
-    match child.wait()? {
-        status if status.success() => Ok(()),
-        status => Err(format!("a command that is measured: {status}").into()),
-    }
 }
 
 /// The peak of the memory, in MiB; `None` of a process that has ended.
@@ -201,41 +166,17 @@ fn peak(status: &str) -> Option<u64> {
     Some(kib.div_ceil(1024))
 }
 
-/// Seconds of user and system. The name of the program, in parentheses, may hold anything.
-fn cpu(stat: &str) -> Option<f64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let mut seconds = || Some(fields.next()?.parse::<f64>().ok()? / TICKS_A_SECOND);
-    Some(seconds()? + seconds()?)
-}
-
 fn least(before: Option<Taken>, now: Taken) -> Option<Taken> {
     let Some(before) = before else {
         return Some(now);
     };
     Some(Taken {
-        wall: before.wall.min(now.wall),
-        cpu: before.cpu.min(now.cpu),
+        cost: Cost {
+            time: before.cost.time.min(now.cost.time),
+            cpu: before.cost.cpu.min(now.cost.cpu),
+        },
         peak_mib: before.peak_mib.max(now.peak_mib),
     })
-}
-
-/// A folder for gigabytes, which goes when this is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Folder, Error> {
-        let path = std::env::temp_dir().join(format!("imtag-bench-{}", std::process::id()));
-        fs::create_dir(&path)?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // what cannot be removed is the machine's, and the figures stand all the same
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]
@@ -243,24 +184,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_says_what_a_process_took() {
-        assert_eq!(
-            peak("Name:\tx\nVmHWM:\t  136193 kB\nVmRSS:\t 1 kB\n"),
-            Some(134)
-        );
+    fn the_system_says_the_peak_of_a_process_that_lives() {
+        let lives = "Name:\tx\nVmHWM:\t  136193 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(peak(lives), Some(134));
         assert_eq!(peak("Name:\tx\nState:\tZ (zombie)\n"), None);
-        let stat = "71 (a) b) Z 1 71 71 0 -1 4194316 1 2 3 4 156 25 0 0 20 0 1 0 9";
-        assert_eq!(cpu(stat), Some(1.81));
     }
 
     #[test]
     fn the_least_of_the_times_and_the_most_of_the_memory_count() {
-        let taken = |wall, cpu, peak_mib| Taken {
-            wall,
-            cpu,
+        let taken = |time, cpu, peak_mib| Taken {
+            cost: Cost {
+                time: Duration::from_secs(time),
+                cpu: Duration::from_secs(cpu),
+            },
             peak_mib,
         };
-        let first = least(None, taken(2.0, 1.0, 7));
-        assert_eq!(least(first, taken(1.0, 3.0, 5)), Some(taken(1.0, 1.0, 7)));
+        let first = least(None, taken(2, 1, 7));
+        assert_eq!(least(first, taken(1, 3, 5)), Some(taken(1, 1, 7)));
     }
 }

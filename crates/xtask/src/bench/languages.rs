@@ -8,10 +8,11 @@ use std::time::Duration;
 use imtag_emulator::Window;
 use serde_json::Value;
 
-use super::scene::{CALLS_PER_SECOND, KEY, Scene};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::{self, program::output};
+use crate::install;
+use crate::program::output;
+use crate::scene::{self, CALLS_PER_SECOND, Scene};
 use crate::test::{go, python, tools};
 
 /// What one request may hold: so many users a second are the whole quota.
@@ -60,20 +61,17 @@ pub(super) fn table(rust: Row, time: Duration) -> Result<(), Error> {
 /// Runs a program against an emulator of its own.
 fn rows(mut command: Command, callers: u64, time: Duration) -> Result<Vec<Row>, Error> {
     let Scene { emulator, .. } = Scene::new(Window::Sliding, Duration::ZERO)?;
+    scene::set(&mut command, &emulator.endpoint());
     command
         .env("SECONDS", time.as_secs().to_string())
-        .env("CALLERS", callers.to_string())
-        .env("IMTAG_ENDPOINT", emulator.endpoint())
-        .env("IMTAG_SECRET_KEY", KEY)
-        .env("IMTAG_SDKAPPID", emulator.sdkappid().get().to_string())
-        .env("IMTAG_IDENTIFIER", emulator.identifier());
+        .env("CALLERS", callers.to_string());
     let printed = output(&mut command)?;
     let lines = printed.lines().filter(|line| line.starts_with('{'));
     lines.map(Row::read).collect()
 }
 
 /// Built against the library in a folder.
-fn c(lib: &Path) -> Result<Command, String> {
+fn c(lib: &Path) -> Result<Command, Error> {
     tools::program("gcc", "gcc")?;
     let program = lib.with_file_name("bench-batcher");
     let mut compiler = Command::new("gcc");
@@ -85,7 +83,7 @@ fn c(lib: &Path) -> Result<Command, String> {
         .arg(lib)
         .args(["-limtag", "-pthread", "-o"])
         .arg(&program);
-    output(&mut compiler).map_err(|why| why.to_string())?;
+    output(&mut compiler)?;
     let mut command = Command::new(program);
     command.env("LD_LIBRARY_PATH", lib);
     Ok(command)
@@ -109,7 +107,6 @@ impl Row {
     }
 
     fn line(&self) -> String {
-        #[allow(clippy::cast_precision_loss)] // no benchmark counts to 2^52
         let users = self.users.saturating_sub(self.failed) as f64 / self.seconds;
         let share = 100.0 * users / (f64::from(CALLS_PER_SECOND) * USERS_A_REQUEST);
         let Row {

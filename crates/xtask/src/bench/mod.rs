@@ -2,24 +2,29 @@
 //! differ and are seldom idle. No test asserts a figure of these. Which there are is a table.
 
 mod batcher;
-mod cost;
 mod import;
 mod languages;
 mod marshal;
 mod quota;
-mod scene;
+mod threads;
 
 use std::ffi::OsString;
 
+use std::time::Duration;
+
+use lexopt::ValueExt;
+
 use crate::Error;
 use crate::cargo::cargo;
+use crate::program::run as run_command;
+use crate::scene::CALLS_PER_SECOND;
 
 /// A benchmark: the word for it, what it measures, and how.
 struct Bench {
     name: &'static str,
     about: &'static str,
     run: fn(lexopt::Parser) -> Result<(), Error>,
-    /// It measures what is compiled into this program, which therefore is to be optimised.
+    /// It measures what is compiled into this program, so it runs in an optimised build of it.
     of_this_program: bool,
 }
 
@@ -73,9 +78,32 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
 fn optimised(name: &str, mut arguments: lexopt::Parser) -> Result<(), Error> {
     let rest: Vec<OsString> = arguments.raw_args()?.collect();
     let mut command = cargo(["run", "--release", "--package", "xtask", "--", "bench"]);
-    match command.arg(name).args(rest).status()? {
-        status if status.success() => Ok(()),
-        status => Err(format!("bench {name}: {status}").into()),
+    run_command(command.arg(name).args(rest))
+}
+
+/// A number of events in a time, a second.
+fn per_second(events: u64, time: Duration) -> f64 {
+    events as f64 / time.as_secs_f64()
+}
+
+/// The share of the quota that so many calls are in a time, in per cent.
+fn of_quota(calls: u64, time: Duration) -> f64 {
+    100.0 * per_second(calls, time) / f64::from(CALLS_PER_SECOND)
+}
+
+/// Reads `--seconds N`, from 1 to `most`.
+fn seconds(mut arguments: lexopt::Parser, default: u64, most: u64) -> Result<Duration, Error> {
+    let mut seconds = default;
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("seconds") => seconds = arguments.value()?.parse()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if (1..=most).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err(format!("--seconds {seconds}: from 1 to {most}").into())
     }
 }
 

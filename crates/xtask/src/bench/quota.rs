@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use imtag_emulator::Window;
 use imtag_transport::{AddTags, ChangeRequest, Client};
 
-use super::cost;
-use super::scene::{CALLS_PER_SECOND, LATENCY, Scene, of_quota, per_second, seconds};
+use super::{of_quota, per_second, seconds, threads};
 use crate::Error;
+use crate::scene::{CALLS_PER_SECOND, LATENCY, Scene};
 
 const JITTER: Duration = Duration::from_millis(20);
 /// How long the loops of single calls run.
@@ -41,7 +41,7 @@ struct Run {
 pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
     let time = seconds(arguments, 60, SECONDS_AT_MOST)?;
     let windows = [Window::Sliding, Window::Calendar];
-    let before = cost::of_the_client()?;
+    let before = threads::of_the_client()?;
     let [sliding, calendar] = thread::scope(|scope| {
         let runs = windows.map(|window| {
             scope.spawn(move || bulk_run(window, time).map_err(|error| error.to_string()))
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
         })
     });
     let runs = [sliding?, calendar?];
-    let cpu = cost::of_the_client()?.saturating_sub(before);
+    let cpu = threads::of_the_client()?.saturating_sub(before);
     show(&runs, cpu);
     let best = runs
         .iter()

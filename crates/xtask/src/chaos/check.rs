@@ -59,17 +59,14 @@ pub(super) fn differences(
         wrong.extend(of_user.map(|what| format!("{account}: {what}")));
     }
     let known = |account: &str| {
-        let number = account
-            .strip_prefix("user")
-            .and_then(|number| number.parse::<usize>().ok());
-        number.is_some_and(|number| number < users.len())
+        let number = account.strip_prefix("user").map(str::parse::<usize>);
+        number.is_some_and(|number| number.is_ok_and(|number| number < users.len()))
     };
     let strangers = emulator.keys().filter(|account| !known(account));
     wrong.extend(strangers.map(|account| format!("{account}: has tags, and is not in the file")));
     let strangers = listed.keys().filter(|account| !known(account));
-    wrong.extend(
-        strangers.map(|account| format!("{account}: is listed as failed, and is not in the file")),
-    );
+    let say = |account| format!("{account}: is listed as failed, and is not in the file");
+    wrong.extend(strangers.map(say));
     wrong
 }
 
@@ -84,7 +81,7 @@ fn of_user(user: &User, listed: &Listed, there: &BTreeSet<String>) -> Vec<String
         Wish::default() // refused before anything is sent
     };
     let mut seen = 0;
-    let tags: BTreeSet<u16> = user
+    let tags: BTreeSet<u64> = user
         .before
         .iter()
         .chain(wish.tags.keys())
@@ -106,22 +103,16 @@ fn of_user(user: &User, listed: &Listed, there: &BTreeSet<String>) -> Vec<String
         let is_there = there.contains(&tag);
         seen += usize::from(is_there);
         if !may.allows(is_there) {
-            let is = if is_there { "is there" } else { "is not there" };
-            let was = if before {
-                "was there before"
-            } else {
-                "was not there before"
-            };
+            let not = |is: bool| if is { "" } else { "not " };
+            let (is, was) = (not(is_there), not(before));
             wrong.push(format!(
-                "tag {tag:?} {is}; it {was}; the file says {wish:?}; listed: {listed:?}"
+                "tag {tag:?} is {is}there; it was {was}there before; the file says {wish:?}; listed: {listed:?}"
             ));
         }
     }
     if seen < there.len() {
-        wrong.push(format!(
-            "has {} tags, of which the file knows {seen}",
-            there.len()
-        ));
+        let tags = there.len();
+        wrong.push(format!("has {tags} tags, of which the file knows {seen}"));
     }
     wrong
 }
@@ -134,11 +125,8 @@ fn not_in_the_file(wish: &Wish, listed: &Listed) -> Vec<String> {
     }
     for (list, there) in [(&listed.add, true), (&listed.remove, false)] {
         for name in list.keys() {
-            let wished = wish
-                .tags
-                .iter()
-                .any(|(number, it)| *it == there && tag(*number) == *name);
-            if !wished {
+            let is_this = |(number, it): (&u64, &bool)| *it == there && tag(*number) == *name;
+            if !wish.tags.iter().any(is_this) {
                 wrong.push(format!(
                     "tag {name:?} is listed, and is not in the file like that"
                 ));
@@ -153,23 +141,19 @@ mod tests {
     use super::super::file::Row;
     use super::*;
 
-    fn user(before: &[u16], rows: &[Row]) -> User {
+    fn user(before: &[u64], rows: &[Row]) -> User {
         User {
             before: before.to_vec(),
             rows: rows.to_vec(),
         }
     }
 
-    fn wrong(user: &User, listed: &Listed, there: &[u16]) -> usize {
-        of_user(
-            user,
-            listed,
-            &there.iter().map(|number| tag(*number)).collect(),
-        )
-        .len()
+    fn wrong(user: &User, listed: &Listed, there: &[u64]) -> usize {
+        let there = there.iter().map(|number| tag(*number)).collect();
+        of_user(user, listed, &there).len()
     }
 
-    fn failed(op: &str, number: u16, effect: Effect) -> Listed {
+    fn failed(op: &str, number: u64, effect: Effect) -> Listed {
         let mut listed = Listed::default();
         match op {
             "add" => drop(listed.add.insert(tag(number), effect)),

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::file::{Draw, account};
+use super::file::account;
+use crate::random::Rng;
 
 /// For faults after the effect, and before it.
 const BOTH: [bool; 2] = [true, false];
@@ -43,25 +44,23 @@ fn by_chance() -> Vec<Value> {
 
 /// Faults of one account each, whatever else a request names.
 fn of_accounts(seed: u64, users: u64) -> Vec<Value> {
-    let mut draw = Draw { seed, drawn: 0 };
+    let mut rng = Rng::new(seed);
     let accounts = (users / 4_000).clamp(5, 200);
     let fault = |nth| {
-        let account = account(draw.below(users));
-        match nth % 5 {
-            0 => json!({"kind": "code", "code": 70107, "account": account, "probability": 1.0}),
-            1 => {
-                json!({"kind": "code", "code": 90001, "account": account, "probability": 1.0, "after_effect": true})
-            }
+        let account = account(rng.below(users));
+        let mut fault = match nth % 5 {
+            0 => json!({"kind": "code", "code": 70107, "probability": 1.0}),
+            1 => json!({"kind": "code", "code": 90001, "probability": 1.0, "after_effect": true}),
             2 => {
-                json!({"kind": "leave_out", "code": 70107, "accounts": [&account], "account": account,
-                        "probability": 1.0})
+                json!({"kind": "leave_out", "code": 70107, "accounts": [&account], "probability": 1.0})
             }
             3 => {
-                json!({"kind": "leave_out", "code": 91000, "accounts": [&account], "account": account,
-                        "probability": 0.7})
+                json!({"kind": "leave_out", "code": 91000, "accounts": [&account], "probability": 0.7})
             }
-            _ => json!({"kind": "code", "code": 70402, "account": account, "probability": 0.7}),
-        }
+            _ => json!({"kind": "code", "code": 70402, "probability": 0.7}),
+        };
+        fault["account"] = account.into();
+        fault
     };
     (0..accounts).map(fault).collect()
 }

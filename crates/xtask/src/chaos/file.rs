@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::sample::mix;
+use crate::random::{Rng, mix};
+use crate::sample::field;
 
 /// How many tags there are.
-const TAGS: u16 = 400;
+const TAGS: u64 = 400;
 /// Of one user, as the service has it.
 const TAGS_OF_A_USER: u64 = 100;
 /// One bad row comes after so many good ones.
@@ -18,15 +19,15 @@ const GOOD_BEFORE_BAD: u64 = 1_000;
 /// What a row does to its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Row {
-    Add(u16),
-    Remove(u16),
+    Add(u64),
+    Remove(u64),
     Clear,
 }
 
 /// A user: what was there before, and the rows, in their order.
 #[derive(Debug, Default)]
 pub(super) struct User {
-    pub(super) before: Vec<u16>,
+    pub(super) before: Vec<u64>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Wish {
     /// First all tags go.
     pub(super) clear: bool,
     /// Then the last word on each tag: whether it is to be there.
-    pub(super) tags: BTreeMap<u16, bool>,
+    pub(super) tags: BTreeMap<u64, bool>,
 }
 
 pub(super) fn account(user: u64) -> String {
@@ -44,7 +45,7 @@ pub(super) fn account(user: u64) -> String {
 }
 
 /// The tag of a number: some need quotes in a CSV file, some have several bytes a character.
-pub(super) fn tag(number: u16) -> String {
+pub(super) fn tag(number: u64) -> String {
     match number % 8 {
         5 => format!("标签{number}"),
         6 => format!("tag, {number}"),
@@ -56,35 +57,24 @@ pub(super) fn tag(number: u16) -> String {
 impl User {
     /// The user of this number in the file of this seed.
     pub(super) fn from_seed(seed: u64, user: u64) -> User {
-        let mut draw = Draw {
-            seed: mix(seed, user),
-            drawn: 0,
-        };
-        match draw.below(10_000) {
+        let mut rng = Rng::new(mix(seed, user));
+        let (before, tags) = match rng.below(10_000) {
             // more distinct tags than a user may have: nothing is to be done
-            0..4 => User::adding(&mut draw, 0, TAGS_OF_A_USER + 1),
+            0..4 => (0, TAGS_OF_A_USER + 1),
             // more than a user may have with those that are there: some request is refused
-            4..8 => User::adding(&mut draw, 95, 20),
-            8..60 => {
-                let tags = 50 + draw.below(40);
-                User::adding(&mut draw, 0, tags)
-            }
-            60..1_000 => {
-                let tags = 11 + draw.below(10);
-                User::adding(&mut draw, 0, tags)
-            }
-            1_000..2_500 => User::of_all_kinds(&mut draw),
-            _ => {
-                let tags = 1 + draw.below(4);
-                User::adding(&mut draw, 0, tags)
-            }
-        }
+            4..8 => (95, 20),
+            8..60 => (0, 50 + rng.below(40)),
+            60..1_000 => (0, 11 + rng.below(10)),
+            1_000..2_500 => return User::of_all_kinds(&mut rng),
+            _ => (0, 1 + rng.below(4)),
+        };
+        User::adding(&mut rng, before, tags)
     }
 
     /// Different tags: some were there, others are added.
-    fn adding(draw: &mut Draw, before: u64, added: u64) -> User {
-        let first = draw.tag();
-        let tag = |nth: u64| (first + u16::try_from(nth).unwrap_or_default()) % TAGS;
+    fn adding(rng: &mut Rng, before: u64, added: u64) -> User {
+        let first = rng.below(TAGS);
+        let tag = |nth: u64| (first + nth) % TAGS;
         User {
             before: (0..before).map(tag).collect(),
             rows: (before..before + added).map(tag).map(Row::Add).collect(),
@@ -92,18 +82,17 @@ impl User {
     }
 
     /// Rows that add, remove and clear, of few tags, so that later rows are about the tags of earlier ones.
-    fn of_all_kinds(draw: &mut Draw) -> User {
-        let first = draw.tag();
-        let tag =
-            |draw: &mut Draw| (first + u16::try_from(draw.below(12)).unwrap_or_default()) % TAGS;
-        let mut before: Vec<u16> = (0..draw.below(6)).map(|_| tag(draw)).collect();
+    fn of_all_kinds(rng: &mut Rng) -> User {
+        let first = rng.below(TAGS);
+        let tag = |rng: &mut Rng| (first + rng.below(12)) % TAGS;
+        let mut before: Vec<u64> = (0..rng.below(6)).map(|_| tag(rng)).collect();
         before.sort_unstable();
         before.dedup();
-        let count = 1 + draw.below(8);
-        let rows = (0..count).map(|_| match draw.below(10) {
+        let count = 1 + rng.below(8);
+        let rows = (0..count).map(|_| match rng.below(10) {
             0 => Row::Clear,
-            1..5 => Row::Remove(tag(draw)),
-            _ => Row::Add(tag(draw)),
+            1..5 => Row::Remove(tag(rng)),
+            _ => Row::Add(tag(rng)),
         });
         User {
             rows: rows.collect(),
@@ -139,11 +128,8 @@ impl Wish {
     /// How often the user is to stand in a request, at least.
     pub(super) fn slots(&self) -> usize {
         let slots_of = |there: bool| {
-            self.tags
-                .values()
-                .filter(|it| **it == there)
-                .count()
-                .div_ceil(10)
+            let tags = self.tags.values().filter(|it| **it == there);
+            tags.count().div_ceil(10)
         };
         let removes = if self.clear { 0 } else { slots_of(false) };
         usize::from(self.clear) + removes + slots_of(true)
@@ -161,8 +147,8 @@ pub(super) fn write(users: &[User], out: &mut impl Write) -> io::Result<u64> {
         for user in &left {
             let account = account(*user as u64);
             match users[*user].rows[nth] {
-                Row::Add(number) => writeln!(out, "{account},add,{}", quoted(&tag(number)))?,
-                Row::Remove(number) => writeln!(out, "{account},remove,{}", quoted(&tag(number)))?,
+                Row::Add(number) => writeln!(out, "{account},add,{}", field(&tag(number)))?,
+                Row::Remove(number) => writeln!(out, "{account},remove,{}", field(&tag(number)))?,
                 Row::Clear => writeln!(out, "{account},clear,")?,
             }
             rows += 1;
@@ -184,32 +170,6 @@ fn bad_row(nth: u64, account: &str) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
-    if text.contains(['"', ',']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
-/// A stream of drawn numbers.
-pub(super) struct Draw {
-    pub(super) seed: u64,
-    pub(super) drawn: u64,
-}
-
-impl Draw {
-    /// A number below `bound`; the remainder's bias is no matter here.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.drawn += 1;
-        mix(self.seed, self.drawn) % bound
-    }
-
-    fn tag(&mut self) -> u16 {
-        u16::try_from(self.below(u64::from(TAGS))).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,12 +177,11 @@ mod tests {
     #[test]
     fn the_last_word_on_a_tag_wins_and_a_clear_voids_what_was_said_before() {
         let wish_of = |rows: &[Row]| {
-            let rows = rows.to_vec();
-            User {
-                rows,
+            let user = User {
+                rows: rows.to_vec(),
                 before: Vec::new(),
-            }
-            .wish()
+            };
+            user.wish()
         };
         let wish = wish_of(&[Row::Add(1), Row::Remove(2), Row::Remove(1), Row::Add(2)]);
         assert!(!wish.clear);
@@ -238,25 +197,18 @@ mod tests {
     fn a_file_has_users_of_every_kind_and_bad_rows_of_every_kind() {
         let users: Vec<User> = (0..20_000).map(|user| User::from_seed(1, user)).collect();
         let wishes: Vec<Wish> = users.iter().map(User::wish).collect();
-        assert!(wishes.iter().any(Wish::is_too_much));
-        assert!(
-            wishes
-                .iter()
-                .any(|wish| wish.clear && !wish.tags.is_empty())
-        );
-        assert!(
-            wishes
-                .iter()
-                .any(|wish| wish.tags.values().any(|there| !there))
-        );
+        let clears_and_adds = |wish: &Wish| wish.clear && !wish.tags.is_empty();
+        let removes = |wish: &Wish| wish.tags.values().any(|there| !there);
+        for kind in [&Wish::is_too_much, &clears_and_adds, &removes] as [&dyn Fn(&Wish) -> bool; 3]
+        {
+            assert!(wishes.iter().any(kind));
+        }
         assert!(users.iter().any(|user| user.before.len() == 95));
         let mut text = Vec::new();
         let rows = write(&users, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
-        assert_eq!(
-            text.lines().count() as u64,
-            1 + rows + rows / GOOD_BEFORE_BAD
-        );
+        let lines = 1 + rows + rows / GOOD_BEFORE_BAD;
+        assert_eq!(text.lines().count() as u64, lines);
         for bad in [",add,tag1\n", "很很", ",put,", "-of-the-second"] {
             assert!(text.contains(bad), "{bad}");
         }

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::{fs, io};
 
 use serde_json::Value;
 
-use super::service::KEY;
 use crate::Error;
+use crate::program::Running;
+use crate::scene;
 
 /// How to run it.
 pub(super) struct Import {
@@ -19,9 +20,6 @@ pub(super) struct Import {
     endpoint: String,
     calls_per_second: u32,
 }
-
-/// An import that runs. It is killed if it is let go of.
-pub(super) struct Running(Child);
 
 /// How it ended by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,21 +47,18 @@ impl Import {
         }
     }
 
-    pub(super) fn start(&self) -> io::Result<Running> {
+    pub(super) fn start(&self) -> Result<Running, Error> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let child = Command::new(&self.imtag)
+        let mut import = Command::new(&self.imtag);
+        scene::set(&mut import, &self.endpoint);
+        import
             .args(["--json", "import"])
             .arg(&self.file)
-            .env("IMTAG_SDKAPPID", "1400000000")
-            .env("IMTAG_IDENTIFIER", "administrator")
-            .env("IMTAG_SECRET_KEY", KEY)
-            .env("IMTAG_ENDPOINT", &self.endpoint)
             .env("IMTAG_CALLS_PER_SECOND", self.calls_per_second.to_string())
             .stdin(Stdio::null())
             .stdout(File::create(&self.report)?)
-            .stderr(log)
-            .spawn();
-        child.map(Running)
+            .stderr(log);
+        Running::start(&mut import)
     }
 
     /// What the last run reported.
@@ -88,26 +83,11 @@ impl Import {
     }
 }
 
-impl Running {
-    /// How it ended by itself, if it has.
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.try_wait()
-    }
-
-    /// `kill -9`; where it had ended before, how.
-    pub(super) fn kill(mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.kill()?;
-        let status = self.0.wait()?;
-        Ok(status.code().map(|_| status))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // it has ended, but where chaos itself fails
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// `kill -9`; where it had ended before, how.
+pub(super) fn kill(mut import: Running) -> io::Result<Option<ExitStatus>> {
+    import.0.kill()?;
+    let status = import.0.wait()?;
+    Ok(status.code().map(|_| status))
 }
 
 /// The file that is imported.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::file::Draw;
+use crate::random::Rng;
 
 /// The process that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,32 +32,31 @@ const AWAY_MS: u64 = 2_000;
 /// So many kills of the import, one right at its start, one near its end, and those of the emulator between them: one
 /// for each five, and at least one.
 pub(super) fn kills(seed: u64, imports: u32) -> VecDeque<Kill> {
-    let mut draw = Draw {
-        seed: !seed,
-        drawn: 0,
-    };
+    let mut rng = Rng::new(!seed);
     let mut kills: Vec<Kill> = Vec::new();
     for nth in 0..imports {
         let is_last = nth > 0 && nth + 1 == imports;
-        let at = match nth {
-            0 => 0.0,
+        let at = if nth == 0 {
+            0.0
+        } else if is_last {
             // not later, as some users fail, and the rest goes in a moment
-            _ if is_last => 0.95 + 0.03 * draw.share(),
-            nth => (f64::from(nth) + draw.share()) / f64::from(imports),
+            0.95 + 0.03 * rng.share()
+        } else {
+            (f64::from(nth) + rng.share()) / f64::from(imports)
         };
         let after = if is_last { AFTER_MS / 10 } else { AFTER_MS };
         kills.push(Kill {
             at,
-            after: draw.milliseconds(after),
+            after: rng.milliseconds(after),
             victim: Victim::Import,
         });
     }
     for nth in 0..imports.div_ceil(5) {
-        let at = (f64::from(nth) + draw.share()) / f64::from(imports.div_ceil(5));
-        let away = draw.milliseconds(AWAY_MS);
+        let at = (f64::from(nth) + rng.share()) / f64::from(imports.div_ceil(5));
+        let away = rng.milliseconds(AWAY_MS);
         kills.push(Kill {
             at,
-            after: draw.milliseconds(AFTER_MS),
+            after: rng.milliseconds(AFTER_MS),
             victim: Victim::Emulator(away),
         });
     }
@@ -65,12 +64,10 @@ pub(super) fn kills(seed: u64, imports: u32) -> VecDeque<Kill> {
     kills.into()
 }
 
-impl Draw {
+impl Rng {
     /// From 0 to 1.
     fn share(&mut self) -> f64 {
-        #[allow(clippy::cast_precision_loss)] // a million is exact
-        let share = self.below(1_000_000) as f64 / 1e6;
-        share
+        self.below(1_000_000) as f64 / 1e6
     }
 
     fn milliseconds(&mut self, most: u64) -> Duration {
@@ -94,12 +91,7 @@ mod tests {
             let (from, to) = ((nth + 1) as f64 / 20.0, (nth + 2) as f64 / 20.0);
             assert!((from..to).contains(at), "{nth}: {at}");
         }
-        assert!(
-            kills
-                .iter()
-                .zip(kills.iter().skip(1))
-                .all(|(one, next)| one.at <= next.at)
-        );
+        assert!(kills.iter().is_sorted_by(|one, next| one.at <= next.at));
     }
 
     #[test]

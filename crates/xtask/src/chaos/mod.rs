@@ -16,22 +16,21 @@ mod service;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime};
 
-use imtag_core::SecretKey;
 use imtag_emulator::Emulator;
 use lexopt::ValueExt;
 use serde_json::Value;
 
 use crate::Error;
-use crate::cargo::cargo;
 use crate::install::build;
+use crate::scene;
 use file::User;
 use import::{End, Import};
 use kill_plan::{Kill, Victim};
-use service::{Counts, KEY, Service};
+use service::{Counts, Service};
 
 const HELP: &str = "\
 Usage: cargo xtask chaos [--users N] [--kills K] [--seed S] [--short]
@@ -98,7 +97,11 @@ impl Chaos {
 
     /// Does all of it. What it worked in stays where something was wrong.
     pub(crate) fn cause(&self) -> Result<(), Error> {
-        let imtag = imtag(self.long)?;
+        let imtag = if self.long {
+            build::command_line("release")?
+        } else {
+            build::for_tests()?.file("imtag")?
+        };
         let folder = std::env::temp_dir().join(format!("imtag-chaos-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         println!(
@@ -153,11 +156,8 @@ impl Chaos {
         let report = run.import.report()?;
 
         let listed = failed::read(&import::failed_file(folder))?;
-        let emulator = Emulator::builder()
-            .secret_key(SecretKey::new(KEY)?)
-            .data(service::data(folder))
-            .start()?;
-        let wrong = check::differences(&users, &listed, &emulator.users());
+        let users_now = emulator(folder)?.users();
+        let wrong = check::differences(&users, &listed, &users_now);
         run.show(&users, took, counts, &report);
         println!("failed users       {}, as listed", listed.len());
         if wrong.is_empty() {
@@ -202,7 +202,7 @@ impl Run {
         let mut running = self.import.start()?;
         let mut moved = (Instant::now(), 0);
         loop {
-            if let Some(status) = running.ended()? {
+            if let Some(status) = running.0.try_wait()? {
                 return self.ended(status);
             }
             let counts = self.service.counts()?;
@@ -213,12 +213,7 @@ impl Run {
                 return Err(format!("the import stands still: {counts:?}").into());
             }
             let progress = self.progress(counts);
-            let Some(kill) = self
-                .kills
-                .front()
-                .filter(|kill| kill.at <= progress)
-                .copied()
-            else {
+            let Some(&kill) = self.kills.front().filter(|kill| kill.at <= progress) else {
                 std::thread::sleep(LOOK);
                 continue;
             };
@@ -227,7 +222,7 @@ impl Run {
             match kill.victim {
                 Victim::Emulator(away) => self.service.kill_and_restart(away)?,
                 Victim::Import => {
-                    if let Some(status) = running.kill()? {
+                    if let Some(status) = import::kill(running)? {
                         return self.ended(status);
                     }
                     self.killed += 1;
@@ -250,56 +245,50 @@ impl Run {
     }
 
     fn show(&self, users: &[User], took: Duration, counts: Counts, report: &Value) {
-        let wishes = users
-            .iter()
-            .map(User::wish)
-            .filter(|wish| !wish.is_too_much());
+        let wishes = users.iter().map(User::wish);
+        let wishes = wishes.filter(|wish| !wish.is_too_much());
         let needed: u64 = wishes.map(|wish| wish.slots() as u64).sum();
         let more = 100.0 * (counts.users_changed as f64 / needed as f64 - 1.0);
         let line = |what: &str, figure: String| println!("{what:<18} {figure}");
         line("seconds", format!("{:.1}", took.as_secs_f64()));
+        let Run {
+            starts,
+            killed,
+            early,
+            service,
+            ..
+        } = self;
         line(
             "starts",
-            format!(
-                "{}: {} killed, {} ended early",
-                self.starts, self.killed, self.early
-            ),
+            format!("{starts}: {killed} killed, {early} ended early"),
         );
-        line("emulator killed", self.service.kills.to_string());
+        line("emulator killed", service.kills.to_string());
+        let Counts {
+            arrivals,
+            faults,
+            users_changed,
+            over_quota,
+            ..
+        } = counts;
         line(
             "requests arrived",
-            format!(
-                "{}, {} of them with a fault",
-                counts.arrivals, counts.faults
-            ),
+            format!("{arrivals}, {faults} of them with a fault"),
         );
         line("lower bound", format!("{} requests", needed.div_ceil(100)));
         line(
             "carried out",
-            format!(
-                "{} times a user, {more:.1} % more than needed",
-                counts.users_changed
-            ),
+            format!("{users_changed} times a user, {more:.1} % more than needed"),
         );
-        line("over the quota", format!("{} (60007)", counts.over_quota));
+        line("over the quota", format!("{over_quota} (60007)"));
         let reported = ["requests", "lower_bound", "retries", "splits", "resumed"];
         let reported = reported.map(|name| format!("{name} {}", report[name]));
         line("reported", reported.join(", "));
     }
 }
 
-/// The program, built as it is wished.
-fn imtag(long: bool) -> Result<PathBuf, Error> {
-    if !long {
-        return build::for_tests()?.file("imtag");
-    }
-    let mut command = cargo(["build", "--quiet", "-p", "imtag-cli", "--release"]);
-    command.args(["--message-format", "json"]);
-    let messages = build::messages(command)?;
-    let found = messages
-        .iter()
-        .find_map(|message| build::file(message, "imtag"));
-    found.ok_or_else(|| "cargo built no imtag".into())
+/// The emulator's data, while no process serves them.
+fn emulator(folder: &Path) -> Result<Emulator, Error> {
+    Ok(scene::emulator()?.data(service::data(folder)).start()?)
 }
 
 fn write_file(users: &[User], folder: &Path) -> Result<(), Error> {
@@ -310,19 +299,12 @@ fn write_file(users: &[User], folder: &Path) -> Result<(), Error> {
 
 /// Gives the emulator's users what they had before; answers how many that are.
 fn put_before(users: &[User], folder: &Path) -> Result<usize, Error> {
-    let emulator = Emulator::builder()
-        .secret_key(SecretKey::new(KEY)?)
-        .data(service::data(folder))
-        .start()?;
-    for (number, user) in users
-        .iter()
-        .enumerate()
-        .filter(|(_, user)| !user.before.is_empty())
-    {
-        emulator.tag(
-            &file::account(number as u64),
-            user.before.iter().map(|tag| file::tag(*tag)),
-        );
+    let emulator = emulator(folder)?;
+    for (number, user) in (0..).zip(users) {
+        if !user.before.is_empty() {
+            let tags = user.before.iter().map(|tag| file::tag(*tag));
+            emulator.tag(&file::account(number), tags);
+        }
     }
     Ok(emulator.stats().users_with_tags)
 }

@@ -4,18 +4,17 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::Error;
-
-/// The key of the app, which is nobody's.
-pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+use crate::program::Running;
+use crate::scene::KEY;
 
 /// The admin API answers at once, unless the machine is starved.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) struct Service {
     imtag: PathBuf,
@@ -24,7 +23,8 @@ pub(super) struct Service {
     calls_per_second: u32,
     faults: Vec<Value>,
     address: SocketAddr,
-    child: Child,
+    /// None where it is killed.
+    running: Option<Running>,
     /// Of those that were killed.
     before: Counts,
     pub(super) kills: u32,
@@ -49,21 +49,18 @@ impl Service {
         calls_per_second: u32,
         faults: Vec<Value>,
     ) -> Result<Service, Error> {
-        let (data, log) = (data(folder), folder.join("emulator.log"));
-        let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let (child, address) = spawn(imtag, &data, &log, anywhere, calls_per_second)?;
-        let service = Service {
+        let mut service = Service {
             imtag: imtag.to_owned(),
-            data,
-            log,
+            data: data(folder),
+            log: folder.join("emulator.log"),
             calls_per_second,
             faults,
-            address,
-            child,
+            address: ([127, 0, 0, 1], 0).into(),
+            running: None,
             before: Counts::default(),
             kills: 0,
         };
-        service.put_faults()?;
+        service.spawn()?;
         Ok(service)
     }
 
@@ -77,16 +74,11 @@ impl Service {
         let number = |value: &Value| value.as_u64().unwrap_or(0);
         let routes = stats["routes"]
             .as_object()
-            .ok_or("the emulator's stats have no routes")?;
-        let sum = |name: &str| {
-            routes
-                .values()
-                .map(|route| number(&route[name]))
-                .sum::<u64>()
-        };
+            .ok_or("the stats have no routes")?;
         let faults = stats["faults"]
             .as_object()
-            .ok_or("the emulator's stats have no faults")?;
+            .ok_or("the stats have no faults")?;
+        let sum = |name: &str| -> u64 { routes.values().map(|route| number(&route[name])).sum() };
         Ok(Counts {
             arrivals: self.before.arrivals + sum("arrivals"),
             over_quota: self.before.over_quota + sum("over_quota"),
@@ -100,19 +92,10 @@ impl Service {
     /// `kill -9`, and after a while it is there again, at the same address.
     pub(super) fn kill_and_restart(&mut self, away: Duration) -> Result<(), Error> {
         self.before = self.counts()?;
-        self.child.kill()?;
-        self.child.wait()?;
+        self.running = None;
         self.kills += 1;
         std::thread::sleep(away);
-        let (child, _) = spawn(
-            &self.imtag,
-            &self.data,
-            &self.log,
-            self.address,
-            self.calls_per_second,
-        )?;
-        self.child = child;
-        self.put_faults()
+        self.spawn()
     }
 
     /// Waits until nothing is under way, also nothing whose caller was killed, and ends it by `kill -9`.
@@ -123,17 +106,38 @@ impl Service {
             if counts.in_flight == 0 {
                 break counts;
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > TIMEOUT {
                 return Err(format!("{} requests are still under way", counts.in_flight).into());
             }
             std::thread::sleep(Duration::from_millis(50));
         };
-        self.child.kill()?;
-        self.child.wait()?;
+        self.running = None;
         Ok(counts)
     }
 
-    fn put_faults(&self) -> Result<(), Error> {
+    /// Starts it, waits until it takes requests, and gives it the faults.
+    fn spawn(&mut self) -> Result<(), Error> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut emulator = Command::new(&self.imtag);
+        emulator
+            .args(["--json", "emulator", "--address", &self.address.to_string()])
+            .args(["--calls-per-second", &self.calls_per_second.to_string()])
+            .arg("--data")
+            .arg(&self.data)
+            .env("IMTAG_SECRET_KEY", KEY)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        let mut running = Running::start(&mut emulator)?;
+        let out = running.0.stdout.take().ok_or("it has no standard output")?;
+        let mut line = String::new();
+        // until it takes requests, or has ended
+        BufReader::new(out).read_line(&mut line)?;
+        let started: Value = serde_json::from_str(&line).unwrap_or_default();
+        let endpoint = started["endpoint"].as_str().unwrap_or_default();
+        let address = endpoint.strip_prefix("http://").unwrap_or_default().parse();
+        self.address = address.map_err(|_| format!("the emulator did not start: {line:?}"))?;
+        self.running = Some(running);
         for order in &self.faults {
             self.ask("POST", "faults", &order.to_string())?;
         }
@@ -142,8 +146,8 @@ impl Service {
 
     /// A call of the admin API.
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, Error> {
-        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let length = body.len();
         let head = format!(
             "{method} /emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -163,64 +167,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        // it may have ended already
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Where the emulator's data are.
 pub(super) fn data(folder: &Path) -> PathBuf {
     folder.join("emulator")
-}
-
-/// Starts it, and waits until it takes requests.
-fn spawn(
-    imtag: &Path,
-    data: &Path,
-    log: &Path,
-    address: SocketAddr,
-    calls_per_second: u32,
-) -> Result<(Child, SocketAddr), Error> {
-    let log = File::options().create(true).append(true).open(log)?;
-    let mut child = Command::new(imtag)
-        .args([
-            "--json",
-            "emulator",
-            "--address",
-            &address.to_string(),
-            "--data",
-        ])
-        .arg(data)
-        .args(["--calls-per-second", &calls_per_second.to_string()])
-        .env("IMTAG_SECRET_KEY", KEY)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()?;
-    let mut line = String::new();
-    let out = child
-        .stdout
-        .take()
-        .ok_or("the emulator has no standard output")?;
-    // until it takes requests, or has ended
-    let read = BufReader::new(out).read_line(&mut line);
-    let endpoint = read.ok().and_then(|_| {
-        let running: Value = serde_json::from_str(&line).ok()?;
-        running["endpoint"]
-            .as_str()?
-            .strip_prefix("http://")?
-            .parse()
-            .ok()
-    });
-    match endpoint {
-        Some(address) => Ok((child, address)),
-        None => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(format!("the emulator did not start: {line:?}").into())
-        }
-    }
 }

@@ -3,294 +3,232 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::door::Meets;
 use super::expand::expand;
-use super::script;
+use super::flaky_proxy::ConnectionFault;
+use super::script::{self, Kind};
 use crate::Error;
 use crate::cargo::root;
+use crate::scene::{IDENTIFIER, KEY, SDKAPPID};
 
 /// One case. `tests/conformance/README.md` says what each member means.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Case {
-    /// Its file and its name: `limits: a tag of 50 bytes …`.
-    pub(super) title: String,
     pub(super) name: String,
+    /// Its file and its name: `limits: a tag of 50 bytes …`.
+    #[serde(skip)]
+    pub(super) title: String,
     /// The edge of a limit that it stands at: `tag_bytes at`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a test asks whether every limit has its cases")
-    )]
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test asks for the edges"))]
     pub(super) edge: Option<String>,
+    #[serde(default)]
     pub(super) settings: Map<String, Value>,
+    call: Option<Value>,
+    bulk: Option<Value>,
+    batcher: Option<Value>,
+    /// Which of these three it has.
+    #[serde(skip)]
     pub(super) kind: Kind,
     /// What the runner does, as it gets it.
+    #[serde(skip)]
     pub(super) script: Value,
+    #[serde(default)]
     pub(super) server: Server,
+    #[serde(default)]
     pub(super) tls: bool,
-    /// What the first connections meet, before the server has a word.
-    pub(super) connections: Vec<Meets>,
+    #[serde(default)]
+    pub(super) connections: Vec<ConnectionFault>,
+    #[serde(default)]
     pub(super) tags_before: BTreeMap<String, Vec<String>>,
     pub(super) tags_after: Option<Value>,
-    pub(super) wire: Value,
-    /// Requests may arrive in any order.
-    pub(super) any_order: bool,
+    pub(super) wire: Vec<Value>,
+    #[serde(default)]
+    pub(super) wire_order: Order,
     pub(super) outcome: Value,
     /// The languages that cannot hold it, with the reason.
+    #[serde(default)]
     pub(super) skip: BTreeMap<String, String>,
 }
 
-/// What a case does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Call,
-    Bulk,
-    Batcher,
-}
-
-impl Kind {
-    pub(super) const ALL: [Kind; 3] = [Kind::Call, Kind::Bulk, Kind::Batcher];
-
-    /// The member of a case that says what is done.
-    pub(super) fn member(self) -> &'static str {
-        match self {
-            Kind::Call => "call",
-            Kind::Bulk => "bulk",
-            Kind::Batcher => "batcher",
-        }
-    }
+/// In which order requests may arrive.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Order {
+    #[default]
+    #[serde(skip)]
+    AsInWire,
+    Any,
 }
 
 /// What the server does.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
 pub(super) enum Server {
-    /// Nobody listens.
-    Dead,
-    /// For each operation a fault a request, as the emulator's admin API takes them; after the last it behaves.
-    Faults(BTreeMap<String, Vec<Value>>),
+    Dead(Dead),
+    /// A fault a request of the call, as the emulator's admin API takes them; after the last it behaves.
+    OfCall(Vec<Value>),
+    /// The same for each operation.
+    OfOperations(BTreeMap<String, Vec<Value>>),
 }
 
-/// All members that a case can have.
-pub(super) const MEMBERS: [&str; 15] = [
-    "name",
-    "edge",
-    "settings",
-    "tags_before",
-    "server",
-    "tls",
-    "connections",
-    "call",
-    "bulk",
-    "batcher",
-    "wire",
-    "wire_order",
-    "outcome",
-    "tags_after",
-    "skip",
-];
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Dead {
+    /// Nobody listens.
+    Dead,
+}
 
-/// What every client has unless its case says otherwise; null takes one away.
-fn default_settings() -> Map<String, Value> {
-    let defaults = json!({
-        "sdkappid": 1_400_000_000_u32,
-        "identifier": "administrator",
-        "secret_key": super::server::SECRET_KEY,
-        "endpoint": "{endpoint}",
-        "max_attempts": 1,
-    });
-    defaults.as_object().cloned().unwrap_or_default()
+impl Default for Server {
+    fn default() -> Server {
+        Server::OfOperations(BTreeMap::new())
+    }
 }
 
 /// All cases, by file and then as they stand in it.
 pub(super) fn all() -> Result<Vec<Case>, Error> {
+    let mut files: Vec<PathBuf> = fs::read_dir(root().join("tests/conformance"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, Error>>()?;
+    files.retain(|file| file.extension() == Some("json".as_ref()));
+    files.sort();
     let mut cases = Vec::new();
-    for path in files()? {
-        let text = fs::read_to_string(&path)?;
-        let faulty = |why: String| format!("{}: {why}", path.display());
-        let list: Vec<Value> =
-            serde_json::from_str(&text).map_err(|error| faulty(error.to_string()))?;
-        let theme = path.file_stem().unwrap_or_default().to_string_lossy();
+    for file in files {
+        let list: Vec<Value> = serde_json::from_slice(&fs::read(&file)?)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        let theme = file.file_stem().unwrap_or_default().to_string_lossy();
         for (index, case) in list.into_iter().enumerate() {
-            let case = read(&theme, expand(case));
-            cases.push(case.map_err(|why| faulty(format!("[{index}]: {why}")))?);
+            let case = read(&theme, case);
+            cases.push(case.map_err(|why| format!("{}: [{index}]: {why}", file.display()))?);
         }
     }
     Ok(cases)
 }
 
-fn files() -> Result<Vec<PathBuf>, Error> {
-    let folder = root().join("tests/conformance");
-    let entries =
-        fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 fn read(theme: &str, case: Value) -> Result<Case, String> {
-    let Value::Object(mut case) = case else {
-        return Err("a case is an object".to_owned());
-    };
-    if let Some(unknown) = case.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
-        return Err(format!("a case has no member {unknown:?}"));
-    }
-    let name = text(case.remove("name")).ok_or("a case has a name")?;
-    let of = |why: &str| format!("{name}: {why}");
-    let mut settings = default_settings();
-    for (setting, value) in object(case.remove("settings")) {
-        instead_of_default(&mut settings, &setting);
-        match value {
-            Value::Null => settings.remove(&setting),
-            value => settings.insert(setting, value),
-        };
-    }
-    let mut scripts = Kind::ALL.map(|kind| (kind, case.remove(kind.member())));
+    let mut case: Case = serde_json::from_value(expand(case)).map_err(|error| error.to_string())?;
+    let in_case = |why: &str| format!("{}: {why}", case.name);
+    let mut scripts = [
+        (Kind::Call, case.call.take()),
+        (Kind::Bulk, case.bulk.take()),
+        (Kind::Batcher, case.batcher.take()),
+    ];
     scripts.sort_by_key(|(_, script)| script.is_none());
     let [(kind, Some(script)), (_, None), (_, None)] = scripts else {
-        return Err(of("a case has one of call, bulk and batcher"));
+        return Err(in_case("a case has one of call, bulk and batcher"));
     };
-    let script = script::read(kind, script).map_err(|why| of(&why))?;
-    let server = server(case.remove("server"), kind, &script).map_err(of)?;
-    let any_order = match case.remove("wire_order") {
-        None => false,
-        Some(order) if order == "any" => true,
-        Some(_) => return Err(of("wire_order is \"any\"")),
-    };
-    let lists = |value| -> Option<BTreeMap<String, Vec<String>>> {
-        serde_json::from_value(Value::Object(object(value))).ok()
-    };
-    let connections = match case.remove("connections") {
-        None => Some(Vec::new()),
-        Some(Value::Array(names)) => names
-            .iter()
-            .map(|name| Meets::named(name.as_str()?))
-            .collect(),
-        Some(_) => None,
-    };
-    let skip = serde_json::from_value(Value::Object(object(case.remove("skip"))));
+    let script = script::read(kind, script).map_err(|why| in_case(&why))?;
+    match (&case.server, kind) {
+        (Server::OfOperations(faults), Kind::Call) if !faults.is_empty() => {
+            return Err(in_case("the server of a call is a list, or \"dead\""));
+        }
+        (Server::OfCall(_), Kind::Bulk | Kind::Batcher) => {
+            return Err(in_case(
+                "the server is a list for each operation, or \"dead\"",
+            ));
+        }
+        _ => {}
+    }
+    let mut settings = default_settings(&case.settings);
+    settings.append(&mut case.settings);
+    settings.retain(|_, value| !value.is_null());
     Ok(Case {
-        title: format!("{theme}: {name}"),
-        edge: text(case.remove("edge")),
+        title: format!("{theme}: {}", case.name),
         settings,
         kind,
         script,
-        server,
-        connections: connections
-            .ok_or_else(|| of("connections is a list of \"silence\" and \"close\""))?,
-        tls: case.remove("tls").is_some_and(|tls| tls == true),
-        tags_before: lists(case.remove("tags_before")).ok_or_else(|| of("tags_before"))?,
-        tags_after: case.remove("tags_after"),
-        wire: case.remove("wire").ok_or_else(|| of("a case has a wire"))?,
-        any_order,
-        outcome: case
-            .remove("outcome")
-            .ok_or_else(|| of("a case has an outcome"))?,
-        skip: skip.map_err(|error| of(&format!("skip: {error}")))?,
-        name,
+        ..case
     })
 }
 
-/// The faults of a call are those of its operation; a bulk run or a batcher says which operation each is for.
-fn server(server: Option<Value>, kind: Kind, script: &Value) -> Result<Server, &'static str> {
-    let faults = match (server, kind) {
-        (None, _) => BTreeMap::new(),
-        (Some(Value::String(dead)), _) if dead == "dead" => return Ok(Server::Dead),
-        (Some(Value::Array(faults)), Kind::Call) => {
-            let operation = script["operation"].as_str();
-            let route = match operation.ok_or("a call has an operation")? {
-                "replace" => "add",
-                operation => operation,
-            };
-            BTreeMap::from([(route.to_owned(), faults)])
-        }
-        (Some(faults @ Value::Object(_)), Kind::Bulk | Kind::Batcher) => {
-            serde_json::from_value(faults).map_err(|_| "the server has a list for an operation")?
-        }
-        (Some(_), Kind::Call) => return Err("the server is a list, or \"dead\""),
-        (Some(_), _) => return Err("the server is a list for each operation, or \"dead\""),
-    };
-    Ok(Server::Faults(faults))
-}
-
-/// Of credentials, and of region and endpoint, a client has one.
-fn instead_of_default(settings: &mut Map<String, Value>, setting: &str) {
-    match setting {
-        "usersig" | "credential_callback" => settings.remove("secret_key"),
-        "region" => settings.remove("endpoint"),
-        _ => None,
-    };
-}
-
-fn object(value: Option<Value>) -> Map<String, Value> {
-    match value {
-        Some(Value::Object(members)) => members,
-        _ => Map::new(),
+/// What every client has unless its case says otherwise; null takes one away. Of credentials, and of region and endpoint,
+/// a client has one.
+fn default_settings(given: &Map<String, Value>) -> Map<String, Value> {
+    let is_given = |names: &[&str]| names.iter().any(|name| given.contains_key(*name));
+    let mut defaults = Map::new();
+    let mut set = |name: &str, value: Value| defaults.insert(name.to_owned(), value);
+    set("sdkappid", json!(SDKAPPID));
+    set("identifier", json!(IDENTIFIER));
+    set("max_attempts", json!(1));
+    if !is_given(&["usersig", "credential_callback"]) {
+        set("secret_key", json!(KEY));
     }
+    if !is_given(&["region"]) {
+        set("endpoint", json!("{endpoint}"));
+    }
+    defaults
 }
 
-fn text(value: Option<Value>) -> Option<String> {
-    value.and_then(|value| value.as_str().map(str::to_owned))
-}
-
-/// The folder's name for a runner, from the root.
+/// The folder of the runners.
 pub(super) fn runners() -> PathBuf {
-    root().join(Path::new("tests/conformance/runners"))
+    root().join("tests/conformance/runners")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn case(members: Value) -> Result<Case, String> {
+    fn case(members: &Value) -> Result<Case, String> {
         let mut case = json!({"name": "n", "call": {}, "wire": [], "outcome": {"status": "ok"}});
         let whole = case.as_object_mut().unwrap();
         whole.extend(members.as_object().unwrap().clone());
+        whole.retain(|_, value| *value != "{missing}");
         read("theme", case)
     }
 
     #[test]
     fn a_setting_takes_the_place_of_a_default_or_takes_it_away() {
-        let keys = |settings: Value| {
-            let case = case(json!({"settings": settings})).unwrap();
-            case.settings.keys().cloned().collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(
-            keys(json!({})),
-            "endpoint identifier max_attempts sdkappid secret_key"
-        );
-        assert_eq!(
-            keys(json!({"usersig": "x", "region": "china"})),
-            "identifier max_attempts region sdkappid usersig"
-        );
-        assert_eq!(
-            keys(json!({"secret_key": null, "max_attempts": null})),
-            "endpoint identifier sdkappid"
-        );
+        for (settings, expected) in [
+            (
+                json!({}),
+                "endpoint identifier max_attempts sdkappid secret_key",
+            ),
+            (
+                json!({"usersig": "x", "region": "china"}),
+                "identifier max_attempts region sdkappid usersig",
+            ),
+            (
+                json!({"secret_key": null, "max_attempts": null}),
+                "endpoint identifier sdkappid",
+            ),
+        ] {
+            let case = case(&json!({"settings": settings})).unwrap();
+            let keys: Vec<_> = case.settings.keys().map(String::as_str).collect();
+            assert_eq!(keys.join(" "), expected);
+        }
     }
 
     #[test]
-    fn a_member_that_no_case_has_or_that_is_missing_is_named() {
-        let error = case(json!({"outcom": {}})).unwrap_err();
-        assert_eq!(error, "a case has no member \"outcom\"");
-        let error = read("theme", json!({"name": "n", "call": {}})).unwrap_err();
-        assert_eq!(error, "n: a case has a wire");
-        let error = read("theme", json!({"name": "n", "wire": []})).unwrap_err();
-        assert_eq!(error, "n: a case has one of call, bulk and batcher");
-        let error = case(json!({"server": "gone"})).unwrap_err();
-        assert_eq!(error, "n: the server is a list, or \"dead\"");
-        let error = case(json!({"bulk": {"input": []}})).unwrap_err();
-        assert_eq!(error, "n: a case has one of call, bulk and batcher");
+    fn a_member_that_no_case_has_or_that_is_missing_or_wrong_is_named() {
+        for (members, expected) in [
+            (json!({"outcom": {}}), "unknown field `outcom`"),
+            (json!({"wire": "{missing}"}), "missing field `wire`"),
+            (json!({"wire_order": "none"}), "unknown variant `none`"),
+            (
+                json!({"wire_order": "asinwire"}),
+                "unknown variant `asinwire`",
+            ),
+            (json!({"connections": ["noise"]}), "unknown variant `noise`"),
+            (json!({"server": "gone"}), "data did not match"),
+            (
+                json!({"server": {"add": []}}),
+                "n: the server of a call is a list",
+            ),
+            (
+                json!({"call": "{missing}"}),
+                "n: a case has one of call, bulk and batcher",
+            ),
+            (
+                json!({"bulk": {"input": []}}),
+                "n: a case has one of call, bulk and batcher",
+            ),
+        ] {
+            let error = case(&members).unwrap_err();
+            assert!(error.starts_with(expected), "{members}: {error}");
+        }
     }
 }

@@ -1,157 +1,233 @@
-//! What the cases must not lack: every code, every limit at its edge, every operation, every way for a call to end,
-//! and every language; and no setting that shows nowhere.
+//! What the cases must not lack: every code, every limit at its edge, every operation, every way for a call, a change and
+//! a run to end, every option and step, and every language; and no setting that shows nowhere.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use imtag_core::catalogue::CATALOGUE;
 use imtag_core::{Generation, Limits, Operation};
+use serde_json::Value;
 
 use super::case::{self, Case, runners};
 use super::languages::LANGUAGES;
+use super::script::{BATCHER_OPTIONS, BULK_OPTIONS, Kind, STEPS};
+use crate::consistency::assert_none;
 
 fn cases() -> Vec<Case> {
     case::all().unwrap()
 }
 
-/// Fails with all that is missing at once.
-#[track_caller]
-fn assert_none(missing: Vec<String>) {
-    assert!(missing.is_empty(), "\n  {}\n", missing.join("\n  "));
+fn of_kind(kind: Kind) -> Vec<Case> {
+    let mut cases = cases();
+    cases.retain(|case| case.kind == kind);
+    cases
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The distinct texts, in their order.
+fn distinct<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<&'a str> {
+    let texts: BTreeSet<&str> = values.filter_map(Value::as_str).collect();
+    texts.into_iter().collect()
 }
 
 #[test]
 fn every_code_of_the_catalogue_has_a_case_that_is_refused_with_it() {
     let cases = cases();
-    let missing = CATALOGUE.iter().filter(|entry| {
-        let refused = |case: &&Case| {
-            case.outcome["status"] == "service" && case.outcome["error"]["code"] == entry.code.0
-        };
-        !cases.iter().any(|case| refused(&case))
-    });
-    assert_none(missing.map(|entry| entry.code.to_string()).collect());
+    let refused: BTreeSet<_> = cases
+        .iter()
+        .filter(|case| case.outcome["status"] == "service")
+        .filter_map(|case| case.outcome["error"]["code"].as_i64())
+        .collect();
+    let codes = CATALOGUE.iter().map(|entry| entry.code);
+    let missing = codes.filter(|code| !refused.contains(&code.0.into()));
+    assert_none(missing.map(|code| code.to_string()).collect());
 }
 
 #[test]
 fn every_limit_has_a_case_below_at_and_above_its_edge() {
     let cases = cases();
     let mut missing = Vec::new();
+    let mut known = BTreeSet::new();
     for limit in Limits::NAMES {
         for (side, status) in [("below", "ok"), ("at", "ok"), ("above", "invalid")] {
             let edge = format!("{limit} {side}");
-            let at_edge = |case: &&Case| case.edge.as_deref() == Some(edge.as_str());
-            let at_edge: Vec<&Case> = cases.iter().filter(at_edge).collect();
-            let ended = at_edge.iter().all(|case| case.outcome["status"] == status);
-            if at_edge.is_empty() || !ended {
+            let at_edge = cases
+                .iter()
+                .filter(|case| case.edge.as_ref() == Some(&edge));
+            let statuses = distinct(at_edge.map(|case| &case.outcome["status"]));
+            if statuses != [status] {
                 missing.push(format!("{edge}: {status}"));
             }
+            known.insert(edge);
         }
     }
+    let edges = cases.into_iter().filter_map(|case| case.edge);
+    missing.extend(edges.filter(|edge| !known.contains(edge)));
     assert_none(missing);
-    let known = |edge: &String| {
-        let (limit, side) = edge.split_once(' ').unwrap_or_default();
-        Limits::NAMES.contains(&limit) && ["below", "at", "above"].contains(&side)
-    };
-    let edges = cases.iter().filter_map(|case| case.edge.clone());
-    assert_none(edges.filter(|edge| !known(edge)).collect());
 }
 
 #[test]
-fn every_operation_is_done_on_both_generations_of_paths() {
-    let cases = cases();
-    let done = |path: &str| {
-        let path = format!("/{path}");
-        cases
+fn every_operation_is_done_on_both_generations_of_paths_by_calls_runs_and_batchers() {
+    let changes = [Operation::Add, Operation::Remove, Operation::Clear];
+    for (kind, operations) in [
+        (Kind::Call, Operation::ALL.as_slice()),
+        (Kind::Bulk, &changes),
+        (Kind::Batcher, &changes),
+    ] {
+        let cases = of_kind(kind);
+        let succeeds = |case: &&Case| match kind {
+            Kind::Call => case.outcome["status"] == "ok",
+            Kind::Bulk | Kind::Batcher => case.outcome["failures"].is_null(),
+        };
+        let wire: Vec<&Value> = cases
             .iter()
-            .any(|case| case.outcome["status"] == "ok" && case.wire[0]["path"] == path.as_str())
-    };
-    let paths = Generation::ALL
-        .into_iter()
-        .flat_map(|generation| Operation::ALL.map(|operation| operation.path(generation)));
-    let missing = paths.filter(|path| !done(path)).map(str::to_owned);
-    assert_none(missing.collect());
-    let replaced =
-        |case: &Case| case.outcome["status"] == "ok" && case.wire[0]["body"]["Replace"] == 1;
-    assert!(cases.iter().any(replaced), "no case replaces tags");
+            .filter(succeeds)
+            .flat_map(|case| &case.wire)
+            .collect();
+        for generation in Generation::ALL {
+            for operation in operations {
+                let path = format!("/{}", operation.path(generation));
+                let done = wire.iter().any(|request| request["path"] == path.as_str());
+                assert!(done, "{kind:?}: {path}");
+            }
+        }
+        let replaced = wire.iter().any(|request| request["body"]["Replace"] == 1);
+        assert_eq!(replaced, kind == Kind::Call, "{kind:?}: replaces tags");
+    }
 }
 
+/// Wrong use of the C interface, no thread to be had, and a defect, are for the tests of C and of transport.
 #[test]
-fn a_call_ends_in_every_way_that_it_can() {
-    let cases = cases();
-    let statuses: BTreeSet<&str> = cases
-        .iter()
-        .filter_map(|case| case.outcome["status"].as_str())
-        .collect();
-    // wrong use of the C interface, and a defect, are for tests/c
-    let expected = [
-        "cancelled",
-        "credentials",
-        "http_status",
-        "invalid",
-        "network",
-        "not_understood",
-        "ok",
-        "partial",
-        "service",
-        "settings",
-        "timeout",
-        "tls",
-    ];
-    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), expected);
+fn a_call_a_change_and_a_run_end_in_every_way_that_they_can() {
+    let sorted = |words: &str| {
+        let mut words: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    let statuses = |kind| {
+        let cases = of_kind(kind);
+        let statuses = distinct(cases.iter().map(|case| &case.outcome["status"]));
+        statuses.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_both = "cancelled credentials http_status network ok partial service settings tls";
+    let only_calls = "invalid not_understood timeout";
+    assert_eq!(statuses(Kind::Bulk), sorted(of_both));
+    assert_eq!(
+        statuses(Kind::Call),
+        sorted(&format!("{of_both} {only_calls}"))
+    );
+
+    let of_changes = |kind, member: &str| {
+        let cases = of_kind(kind);
+        let failures = cases
+            .iter()
+            .flat_map(|case| list(&case.outcome, "failures"));
+        let values = distinct(failures.map(|failure| &failure[member]));
+        values.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_both =
+        "cancelled credentials http_status invalid network not_understood service timeout tls";
+    let only_batchers = "closed full misuse";
+    assert_eq!(of_changes(Kind::Bulk, "status"), sorted(of_both));
+    assert_eq!(
+        of_changes(Kind::Batcher, "status"),
+        sorted(&format!("{of_both} {only_batchers}"))
+    );
+    for kind in [Kind::Bulk, Kind::Batcher] {
+        let effects = of_changes(kind, "effect");
+        assert_eq!(effects, ["not applied", "possibly applied"], "{kind:?}");
+    }
 }
 
-/// All settings of the runner protocol.
-const SETTINGS: [&str; 15] = [
-    "sdkappid",
-    "identifier",
-    "secret_key",
-    "usersig",
-    "credential_callback",
-    "region",
-    "endpoint",
-    "generation",
-    "calls_per_second",
-    "fresh_start",
-    "timeout_ms",
-    "connect_timeout_ms",
-    "max_attempts",
-    "ca_file",
-    "limits",
+/// All settings of the runner protocol, each with whether a request can show its valid values: a region's hosts are the
+/// service's own, which no case calls.
+const SETTINGS: [(&str, bool); 15] = [
+    ("sdkappid", true),
+    ("identifier", true),
+    ("secret_key", true),
+    ("usersig", true),
+    ("credential_callback", true),
+    ("region", false),
+    ("endpoint", true),
+    ("generation", true),
+    ("calls_per_second", true),
+    ("fresh_start", true),
+    ("timeout_ms", true),
+    ("connect_timeout_ms", true),
+    ("max_attempts", true),
+    ("ca_file", true),
+    ("limits", true),
 ];
-
-/// Those whose valid values no request can show, with the reason.
-const NOT_SHOWN: [(&str, &str); 1] = [(
-    "region",
-    "its hosts are the service's own, which no case calls",
-)];
 
 #[test]
 fn every_setting_has_a_valid_value_in_a_case_that_reaches_the_server() {
     let cases = cases();
     let mut faults = Vec::new();
-    for setting in SETTINGS {
+    for (setting, can_be_shown) in SETTINGS {
         let has = |case: &&Case| case.settings.contains_key(setting);
-        let made = |case: &&Case| case.outcome["status"] != "settings";
-        let reached = |case: &Case| case.wire.as_array().is_some_and(|wire| !wire.is_empty());
-        let valid: Vec<&Case> = cases.iter().filter(has).filter(made).collect();
-        let shown = valid.iter().any(|case| reached(case));
-        let expected = NOT_SHOWN.iter().all(|(name, _)| *name != setting);
-        if valid.is_empty() || shown != expected {
+        let valid = |case: &&Case| has(case) && case.outcome["status"] != "settings";
+        let valid: Vec<&Case> = cases.iter().filter(valid).collect();
+        let shown = valid.iter().any(|case| !case.wire.is_empty());
+        if valid.is_empty() || shown != can_be_shown {
             faults.push(format!("{setting}: {} cases, shown: {shown}", valid.len()));
         }
     }
+    let is_known = |name: &&String| SETTINGS.iter().any(|(setting, _)| setting == name);
     let unknown = cases.iter().flat_map(|case| case.settings.keys());
-    let unknown = unknown.filter(|name| !SETTINGS.contains(&name.as_str()));
+    let unknown = unknown.filter(|name| !is_known(name));
     faults.extend(unknown.map(|name| format!("{name}: no setting of the protocol")));
     assert_none(faults);
 }
 
 #[test]
 fn attempts_that_were_sent_are_told_from_those_that_were_made() {
-    let differ = |of: &serde_json::Value| of["attempts"] != of["attempts_sent"];
-    for (status, what) in [("ok", "result"), ("network", "error")] {
-        let told = |case: &Case| case.outcome["status"] == status && differ(&case.outcome[what]);
-        assert!(cases().iter().any(told), "{status}");
+    let differ = |value: &Value| value["attempts"] != value["attempts_sent"];
+    for (status, member) in [("ok", "result"), ("network", "error")] {
+        let shows = |case: &Case| case.outcome["status"] == status && differ(&case.outcome[member]);
+        assert!(cases().iter().any(shows), "{status}");
+    }
+}
+
+#[test]
+fn every_option_has_a_case_that_sets_it() {
+    for (kind, options) in [(Kind::Bulk, BULK_OPTIONS), (Kind::Batcher, BATCHER_OPTIONS)] {
+        let cases = of_kind(kind);
+        for option in options {
+            let sets = |case: &Case| {
+                let set = &case.script["options"][option];
+                !set.is_null() && set != 60_000 // which all have
+            };
+            assert!(cases.iter().any(sets), "{kind:?}: {option}");
+        }
+    }
+    let batchers = of_kind(Kind::Batcher);
+    let when_full = batchers
+        .iter()
+        .map(|case| &case.script["options"]["when_full"]);
+    assert_eq!(distinct(when_full), ["fail", "wait"]);
+}
+
+#[test]
+fn every_step_and_all_that_a_step_can_have_has_a_case() {
+    let batchers = of_kind(Kind::Batcher);
+    for (name, beside) in STEPS {
+        for member in beside.iter().chain([&name]) {
+            let mut steps = batchers.iter().flat_map(|case| list(&case.script, "steps"));
+            let has = steps.any(|step| step.get(name).is_some() && step.get(member).is_some());
+            assert!(has, "{name}: {member}");
+        }
+    }
+    let runs = of_kind(Kind::Bulk);
+    for member in ["cancel_after_arrivals", "cancel_at_progress"] {
+        let has = runs.iter().any(|case| case.script.get(member).is_some());
+        assert!(has, "{member}");
+    }
+    for item in ["await_arrivals", "cancel"] {
+        let mut input = runs.iter().flat_map(|case| list(&case.script, "input"));
+        assert!(input.any(|it| it.get(item).is_some()), "{item}");
     }
 }
 
@@ -160,40 +236,67 @@ fn all_five_languages_are_played_and_each_runner_is_a_languages() {
     let names = LANGUAGES.map(|language| language.name);
     assert_eq!(names, ["rust", "c", "cpp", "python", "go"]);
     let folders = fs::read_dir(runners()).unwrap();
-    let strangers = folders
-        .map(|folder| folder.unwrap().file_name().into_string().unwrap())
-        .filter(|folder| !names.contains(&folder.as_str()));
-    assert_none(strangers.collect());
+    let folders = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
+    assert_none(
+        folders
+            .filter(|folder| !names.contains(&folder.as_str()))
+            .collect(),
+    );
 }
 
 #[test]
 fn a_case_has_a_title_of_its_own_and_says_why_a_language_skips_it() {
     let mut titles = BTreeSet::new();
     let mut faults = Vec::new();
-    for case in cases() {
-        for (language, reason) in &case.skip {
+    for Case { title, skip, .. } in cases() {
+        for (language, reason) in &skip {
             let known = LANGUAGES.iter().any(|it| it.name == language);
             if !known || reason.len() < 10 {
-                faults.push(format!("{}: skip {language:?}: {reason:?}", case.title));
+                faults.push(format!("{title}: skip {language:?}: {reason:?}"));
             }
         }
-        if case.skip.len() + 2 > LANGUAGES.len() {
-            faults.push(format!("{}: fewer than two play it", case.title));
+        if skip.len() + 2 > LANGUAGES.len() {
+            faults.push(format!("{title}: fewer than two play it"));
         }
-        if !titles.insert(case.title.clone()) {
-            faults.push(format!("{}: twice", case.title));
+        if !titles.insert(title.clone()) {
+            faults.push(format!("{title}: twice"));
         }
     }
     assert_none(faults);
 }
 
 #[test]
+fn there_are_at_least_eighty_cases_of_runs_and_batchers_and_no_two_are_the_same() {
+    let mut distinct = BTreeSet::new();
+    for case in cases().iter().filter(|case| case.kind != Kind::Call) {
+        let Case {
+            settings,
+            script,
+            server,
+            connections,
+            tags_before,
+            ..
+        } = case;
+        let does = format!("{settings:?} {script} {server:?} {connections:?} {tags_before:?}");
+        assert!(distinct.insert(does), "{}: as another", case.title);
+    }
+    assert!(distinct.len() >= 80, "{}", distinct.len());
+}
+
+/// Serde lists the members that it knows, in backquotes, when it meets another.
+#[test]
 fn the_readme_says_what_each_member_of_a_case_is() {
     let readme = fs::read_to_string(runners().with_file_name("README.md")).unwrap();
-    let missing = case::MEMBERS.into_iter().filter(|member| {
+    let error = serde_json::from_str::<Case>(r#"{"": 1}"#)
+        .unwrap_err()
+        .to_string();
+    let members: Vec<_> = error.split('`').skip(1).step_by(2).skip(1).collect();
+    assert_eq!(members.len(), 15, "{error}");
+    let is_in_a_row = |member: &str| {
         let mut rows = readme.lines().filter(|line| line.starts_with("| `"));
-        !rows.any(|row| row.contains(&format!("`{member}`")))
-    });
+        rows.any(|row| row.contains(&format!("`{member}`")))
+    };
+    let missing = members.into_iter().filter(|member| !is_in_a_row(member));
     assert_none(missing.map(str::to_owned).collect());
 }
 
@@ -202,10 +305,27 @@ fn what_is_refused_before_it_is_sent_is_not_sent() {
     let unsent = ["invalid", "settings", "credentials"];
     let faults = cases().into_iter().filter(|case| {
         let status = case.outcome["status"].as_str().unwrap_or_default();
-        let sent = case.wire.as_array().map_or(0, Vec::len);
         // an earlier attempt may have been sent before a UserSig was refused
         let earlier = case.outcome["error"]["attempts_sent"].as_u64();
-        unsent.contains(&status) && sent as u64 != earlier.unwrap_or_default()
+        unsent.contains(&status) && case.wire.len() as u64 != earlier.unwrap_or_default()
     });
     assert_none(faults.map(|case| case.title).collect());
+}
+
+#[test]
+fn what_a_run_counts_adds_up() {
+    for Case { title, outcome, .. } in of_kind(Kind::Bulk) {
+        let summary = &outcome["summary"];
+        let count = |name: &str| summary[name].as_u64().unwrap_or_default();
+        let failures = list(&outcome, "failures").len() as u64;
+        let settled = outcome["settled"].as_u64().unwrap_or_default();
+        assert_eq!(settled, count("done") + failures, "{title}");
+        let is_any = ["taken", "failed", "not_taken"].map(|name| summary[name] == "{any or none}");
+        if is_any.contains(&true) {
+            assert_eq!(is_any, [true; 3], "{title}");
+            continue;
+        }
+        assert_eq!(count("taken"), count("done") + count("failed"), "{title}");
+        assert_eq!(failures, count("failed") + count("not_taken"), "{title}");
+    }
 }

@@ -1,32 +1,10 @@
 //! What differs between what was expected and what came, place by place.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// One place that is not as expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Difference {
-    /// `outcome.error.failures[1].code`
-    pub(super) place: String,
-    /// As JSON, or `nothing`.
-    pub(super) expected: String,
-    pub(super) got: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Difference {
-            place,
-            expected,
-            got,
-        } = self;
-        write!(f, "{place}\n    expected {expected}\n    got      {got}")
-    }
-}
-
-/// So much of a value is shown.
+/// How many characters of a value are shown.
 const SHOWN: usize = 1_000;
 
 /// What stands in the cases for a value that depends on time, also as a part of a text.
@@ -35,8 +13,8 @@ const ANY: &str = "{any}";
 /// The same for a member that may be missing, as it may be 0.
 const ANY_OR_NONE: &str = "{any or none}";
 
-/// Appends every difference, each with its place.
-pub(super) fn compare(place: &str, expected: &Value, got: &Value, out: &mut Vec<Difference>) {
+/// Appends a text for every difference, with its place: `outcome.error.failures[1].code`.
+pub(super) fn compare(place: &str, expected: &Value, got: &Value, out: &mut Vec<String>) {
     match (expected, got) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -53,33 +31,29 @@ pub(super) fn compare(place: &str, expected: &Value, got: &Value, out: &mut Vec<
         }
         (a, b) if a == b => {}
         (Value::String(pattern), Value::String(text)) if holds(pattern, text) => {}
-        (a, b) => out.push(Difference {
-            place: place.to_owned(),
-            expected: shown(Some(a)),
-            got: shown(Some(b)),
-        }),
+        (a, b) => out.push(difference(place, &shown(Some(a)), &shown(Some(b)))),
     }
+}
+
+pub(super) fn difference(place: &str, expected: &str, got: &str) -> String {
+    format!("{place}\n    expected {expected}\n    got      {got}")
 }
 
 fn compare_members(
     place: &str,
     expected: Option<&Value>,
     got: Option<&Value>,
-    out: &mut Vec<Difference>,
+    out: &mut Vec<String>,
 ) {
     match (expected, got) {
         (Some(Value::String(any)), Some(_)) if any == ANY => {}
         (Some(Value::String(any)), _) if any == ANY_OR_NONE => {}
         (Some(expected), Some(got)) => compare(place, expected, got, out),
-        _ => out.push(Difference {
-            place: place.to_owned(),
-            expected: shown(expected),
-            got: shown(got),
-        }),
+        _ => out.push(difference(place, &shown(expected), &shown(got))),
     }
 }
 
-/// Whether a text is as a pattern has it, with anything where that has `{any}`.
+/// True if the text is the pattern, with anything in the place of each `{any}`.
 fn holds(pattern: &str, text: &str) -> bool {
     let Some((before, after)) = pattern.split_once(ANY) else {
         return pattern == text;
@@ -99,7 +73,7 @@ fn shown(value: Option<&Value>) -> String {
     }
 }
 
-/// The same without the members that say no more than if they were missing: "", 0, false, [], {} and null.
+/// The value without its empty members ("", 0, false, [], {} and null), which mean the same as missing ones.
 pub(super) fn without_defaults(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -132,7 +106,7 @@ mod tests {
     fn differences(expected: Value, got: Value) -> Vec<String> {
         let mut out = Vec::new();
         compare("outcome", &expected, &got, &mut out);
-        out.iter().map(ToString::to_string).collect()
+        out
     }
 
     #[test]

@@ -1,57 +1,31 @@
 //! The languages, a row each: its name, and how its runner is built. A new language is a row and a function.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::case::runners;
 use crate::Error;
-use crate::install::{self, build, program};
-use crate::test::{go, python, tools};
+use crate::install::{self, build};
+use crate::program;
+use crate::test::{c, go, python, tools};
 
 /// A language that has a runner.
 #[derive(Clone, Copy)]
 pub(super) struct Language {
     pub(super) name: &'static str,
     /// Builds the runner, and says how it is started.
-    pub(super) prepare: fn() -> Result<Command, Unready>,
+    pub(super) prepare: fn() -> Result<Command, Error>,
 }
 
-/// Why a language cannot be played.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unready {
-    /// The machine lacks it.
-    Missing(String),
-    /// It should be possible.
-    Broken(String),
-}
-
-impl From<Error> for Unready {
-    fn from(error: Error) -> Self {
-        Unready::Broken(error.to_string())
-    }
+const fn language(name: &'static str, prepare: fn() -> Result<Command, Error>) -> Language {
+    Language { name, prepare }
 }
 
 pub(super) const LANGUAGES: [Language; 5] = [
-    Language {
-        name: "rust",
-        prepare: rust,
-    },
-    Language {
-        name: "c",
-        prepare: c,
-    },
-    Language {
-        name: "cpp",
-        prepare: cpp,
-    },
-    Language {
-        name: "python",
-        prepare: python,
-    },
-    Language {
-        name: "go",
-        prepare: go,
-    },
+    language("rust", rust),
+    language("c", c),
+    language("cpp", cpp),
+    language("python", python::conformance_runner),
+    language("go", go::conformance_runner),
 ];
 
 /// The language of a name.
@@ -64,86 +38,39 @@ pub(super) fn named(name: &str) -> Result<Language, Error> {
 }
 
 /// An example of the transport.
-fn rust() -> Result<Command, Unready> {
-    let program = build::for_tests()?.file("conformance")?;
-    Ok(Command::new(program))
+fn rust() -> Result<Command, Error> {
+    Ok(Command::new(build::for_tests()?.file("conformance")?))
 }
 
-fn c() -> Result<Command, Unready> {
-    tools::program("gcc", "gcc").map_err(Unready::Missing)?;
-    tools::c_header("cjson/cJSON.h", "libcjson-dev").map_err(Unready::Missing)?;
-    let mut compiler = Command::new("gcc");
-    compiler.args(["-std=gnu11", "-g"]);
-    compiled(compiler, "c", &["-lcjson"])
+fn c() -> Result<Command, Error> {
+    tools::program("gcc", "gcc")?;
+    tools::c_header("cjson/cJSON.h", "libcjson-dev")?;
+    compiled("c", "gcc", &["-std=gnu11", "-g"], &["-lcjson"])
 }
 
-fn cpp() -> Result<Command, Unready> {
-    tools::cpp().map_err(Unready::Missing)?;
-    let mut compiler = Command::new("g++");
-    compiler.args(["-std=c++17", "-g"]);
-    compiled(compiler, "cpp", &[])
+fn cpp() -> Result<Command, Error> {
+    tools::cpp()?;
+    compiled("cpp", "g++", &["-std=c++17", "-g"], &[])
 }
 
-/// All of a runner's sources, which have the language's name at their end, built by `compiler` against the installed
-/// library, and others.
-fn compiled(mut compiler: Command, language: &str, others: &[&str]) -> Result<Command, Unready> {
+/// The runner of all sources of a language, which have its name at their end, built against the installed library and
+/// `others`.
+fn compiled(
+    language: &str,
+    compiler: &str,
+    flags: &[&str],
+    others: &[&str],
+) -> Result<Command, Error> {
     let prefix = install::tree_for_tests()?;
-    let sources = sources(language)?;
-    let program = program(&prefix, language)?;
-    compiler
-        .arg(format!("-I{}", prefix.join("include").display()))
-        .args(sources)
-        .arg(format!("-L{}", prefix.join("lib").display()))
-        .arg("-limtag")
-        .args(others)
-        .args(["-pthread", "-o"])
-        .arg(&program);
-    succeed(&mut compiler)?;
-    Ok(with_library(&program, &prefix))
-}
-
-/// With the package as it is installed.
-fn python() -> Result<Command, Unready> {
-    let venv = python::Venv::ready().map_err(Unready::Missing)?;
-    Ok(python::conformance_runner(&venv)?)
-}
-
-fn go() -> Result<Command, Unready> {
-    tools::go().map_err(Unready::Missing)?;
-    Ok(go::conformance_runner()?)
-}
-
-fn sources(language: &str) -> Result<Vec<PathBuf>, Unready> {
-    let folder = runners().join(language);
-    let entries = std::fs::read_dir(&folder).into_iter().flatten();
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_source = |path: &PathBuf| path.extension().is_some_and(|of| of == language);
-    let mut sources: Vec<PathBuf> = files.filter(is_source).collect();
-    sources.sort();
-    match sources.is_empty() {
-        true => Err(Unready::Broken(format!(
-            "there is no runner in {}",
-            folder.display()
-        ))),
-        false => Ok(sources),
-    }
-}
-
-/// Where a runner is built.
-fn program(prefix: &Path, name: &str) -> Result<PathBuf, Error> {
     let folder = prefix.with_file_name("conformance");
     std::fs::create_dir_all(&folder)?;
-    Ok(folder.join(name))
-}
-
-/// A program that finds the library where it is installed.
-fn with_library(program: &Path, prefix: &Path) -> Command {
+    let (program, lib) = (folder.join(language), prefix.join("lib"));
+    let mut compiler = Command::new(compiler);
+    compiler.args(flags).arg("-I").arg(prefix.join("include"));
+    compiler.args(c::sources(&runners().join(language), language)?);
+    compiler.arg("-L").arg(&lib).arg("-limtag").args(others);
+    program::output(compiler.args(["-pthread", "-o"]).arg(&program))?;
     let mut command = Command::new(program);
-    command.env("LD_LIBRARY_PATH", prefix.join("lib"));
-    command
-}
-
-fn succeed(command: &mut Command) -> Result<(), Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    program::run(command, &format!("{program} cannot build the runner"))
+    command.env("LD_LIBRARY_PATH", lib);
+    Ok(command)
 }

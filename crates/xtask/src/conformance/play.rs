@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::case::{Case, Kind};
-use super::difference::{Difference, compare, without_defaults};
-use super::languages::Unready;
+use super::case::{Case, Order};
+use super::difference::{compare, difference, without_defaults};
 use super::runner::Runner;
+use super::script::Kind;
 use super::server::{Scene, whole_request};
 use crate::Error;
 
@@ -17,75 +17,59 @@ use crate::Error;
 pub(super) struct Played {
     pub(super) language: &'static str,
     /// Why it could not be played at all.
-    pub(super) unready: Option<Unready>,
+    pub(super) unready: Option<Error>,
     pub(super) took: Duration,
     /// How many of each kind.
     pub(super) passed: [usize; Kind::ALL.len()],
-    pub(super) failed: Vec<Failed>,
-    /// The cases that the language cannot hold, with the reason.
+    /// The titles of the cases that did not end as they should, with the differences.
+    pub(super) failed: Vec<(String, Vec<String>)>,
+    /// The titles of the cases that the language cannot hold, with the reason.
     pub(super) skipped: Vec<(String, String)>,
 }
 
-/// A case that did not end as it should.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) title: String,
-    pub(super) differences: Vec<Difference>,
-}
-
 impl Played {
-    pub(super) fn of(
-        language: &'static str,
-        runner: Result<Command, Unready>,
-        cases: &[Case],
-    ) -> Played {
-        let mut played = Played {
+    /// A language of which nothing is played yet.
+    pub(super) fn nothing(language: &'static str, unready: Option<Error>) -> Played {
+        Played {
             language,
-            unready: None,
+            unready,
             took: Duration::ZERO,
             passed: [0; Kind::ALL.len()],
             failed: Vec::new(),
             skipped: Vec::new(),
-        };
-        match runner {
-            Ok(command) => played.play(Runner::new(command), cases),
-            Err(unready) => played.unready = Some(unready),
         }
-        played
-    }
-
-    fn play(&mut self, mut runner: Runner, cases: &[Case]) {
-        let start = Instant::now();
-        for case in cases {
-            if let Some(reason) = case.skip.get(self.language) {
-                self.skipped.push((case.title.clone(), reason.clone()));
-                continue;
-            }
-            let differences = differences(self.language, &mut runner, case);
-            let differences = differences.unwrap_or_else(no_outcome);
-            if differences.is_empty() {
-                self.passed[case.kind as usize] += 1;
-            } else {
-                self.fail(&case.title, differences);
-            }
-        }
-        if let Err(how) = runner.end() {
-            self.fail("after the last case", no_outcome(how.into()));
-        }
-        self.took = start.elapsed();
-    }
-
-    fn fail(&mut self, title: &str, differences: Vec<Difference>) {
-        self.failed.push(Failed {
-            title: title.to_owned(),
-            differences,
-        });
     }
 }
 
+pub(super) fn play(language: &'static str, runner: Command, cases: &[Case]) -> Played {
+    let mut played = Played::nothing(language, None);
+    let mut runner = Runner::new(runner);
+    let start = Instant::now();
+    for case in cases {
+        if let Some(reason) = case.skip.get(language) {
+            let skipped = (case.title.clone(), reason.clone());
+            played.skipped.push(skipped);
+            continue;
+        }
+        let differences = differences(language, &mut runner, case);
+        let differences = differences.unwrap_or_else(|why| no_outcome(&why.to_string()));
+        if differences.is_empty() {
+            played.passed[case.kind as usize] += 1;
+        } else {
+            played.failed.push((case.title.clone(), differences));
+        }
+    }
+    if let Err(how) = runner.end() {
+        let title = "after the last case".to_owned();
+        played.failed.push((title, no_outcome(&how)));
+    }
+    played.took = start.elapsed();
+    played
+}
+
 /// Plays one case, and compares all that can be seen of it.
-fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<Difference>, Error> {
-    let scene = Scene::of(case)?;
+fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<String>, Error> {
+    let scene = Scene::new(case)?;
     let settings = scene.fill(&Value::Object(case.settings.clone()));
     let script = scene.fill(&case.script);
     let line = json!({"name": case.name, "settings": settings, case.kind.member(): script});
@@ -93,13 +77,12 @@ fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<D
     let outcome = without_clock(runner.outcome(&line, &arrived)?);
 
     let mut differences = Vec::new();
-    let expected = expected_of(language, case.kind, &scene.fill(&case.outcome));
+    let expected = expected_in(language, case.kind, scene.fill(&case.outcome));
     let (expected, outcome) = (without_defaults(&expected), without_defaults(&outcome));
     compare("outcome", &expected, &outcome, &mut differences);
-    let expected = case.wire.as_array().into_iter().flatten();
-    let mut expected: Vec<Value> = expected.map(whole_request).collect();
+    let mut expected: Vec<Value> = case.wire.iter().map(whole_request).collect();
     let mut wire = scene.wire();
-    if case.any_order {
+    if case.wire_order == Order::Any {
         for requests in [&mut expected, &mut wire] {
             requests.sort_by_key(Value::to_string);
         }
@@ -111,7 +94,7 @@ fn differences(language: &str, runner: &mut Runner, case: &Case) -> Result<Vec<D
     Ok(differences)
 }
 
-/// A message that tells what this machine's clock says stands in the cases with `{clock}` in its place.
+/// What a message says of this machine's clock stands in the cases as `{clock}`.
 fn without_clock(mut outcome: Value) -> Value {
     const SAYS: &str = "this machine's clock says ";
     const CLOCK: usize = "2026-11-29 10:58:03 UTC".len();
@@ -127,10 +110,9 @@ fn without_clock(mut outcome: Value) -> Value {
     outcome
 }
 
-/// The C interface has one form for all errors. In Rust no client is made of bad settings, and the error is the
-/// builder's, and a flush or a close that left changes is a count: each is a message.
-fn expected_of(language: &str, kind: Kind, outcome: &Value) -> Value {
-    let mut outcome = outcome.clone();
+/// The C interface has one form for all errors. In Rust, bad settings are an error of the builder, and a flush or a close
+/// that left changes has their number: both are only a message.
+fn expected_in(language: &str, kind: Kind, mut outcome: Value) -> Value {
     if language != "rust" {
         return outcome;
     }
@@ -148,10 +130,6 @@ fn expected_of(language: &str, kind: Kind, outcome: &Value) -> Value {
     outcome
 }
 
-fn no_outcome(why: Error) -> Vec<Difference> {
-    vec![Difference {
-        place: "the runner".to_owned(),
-        expected: "an outcome".to_owned(),
-        got: why.to_string(),
-    }]
+fn no_outcome(why: &str) -> Vec<String> {
+    vec![difference("the runner", "an outcome", why)]
 }

@@ -2,65 +2,67 @@
 
 use std::fmt;
 
-use super::case::Kind;
-use super::languages::Unready;
 use super::play::Played;
+use super::script::Kind;
+use crate::Error;
+use crate::program::Missing;
 
 /// All cases in all languages.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(super) struct Report {
     /// How many of each kind.
-    cases: [usize; Kind::ALL.len()],
-    played: Vec<Played>,
+    pub(super) cases: [usize; Kind::ALL.len()],
+    pub(super) played: Vec<Played>,
 }
 
 impl Report {
-    pub(super) fn of(cases: [usize; Kind::ALL.len()], played: Vec<Played>) -> Report {
-        Report { cases, played }
-    }
-
-    /// Why this is no success, where a case failed or a runner could not be built.
-    pub(crate) fn fault(&self) -> Option<String> {
+    /// Fails if a case failed or a runner could not be built; else with [`Missing`] if this machine lacks a language.
+    pub(super) fn outcome(&self) -> Result<(), Error> {
         let failed: usize = self.played.iter().map(|played| played.failed.len()).sum();
-        let broken = self
-            .played
-            .iter()
-            .filter_map(|played| match &played.unready {
-                Some(Unready::Broken(why)) => Some(format!("{}: {why}", played.language)),
-                _ => None,
-            });
-        let failed = (failed > 0).then(|| format!("{failed} cases failed"));
-        let faults: Vec<String> = failed.into_iter().chain(broken).collect();
-        (!faults.is_empty()).then(|| faults.join("; "))
-    }
-
-    /// The languages that this machine does not have.
-    pub(crate) fn missing(&self) -> Option<String> {
-        let missing = self
-            .played
-            .iter()
-            .filter_map(|played| match &played.unready {
-                Some(Unready::Missing(why)) => Some(format!("{}: {why}", played.language)),
-                _ => None,
-            });
-        let missing: Vec<String> = missing.collect();
-        (!missing.is_empty()).then(|| missing.join("; "))
+        let mut faults = Vec::from_iter((failed > 0).then(|| format!("{failed} cases failed")));
+        let mut missing = Vec::new();
+        for Played {
+            language, unready, ..
+        } in &self.played
+        {
+            if let Some(why) = unready {
+                let list = if why.is::<Missing>() {
+                    &mut missing
+                } else {
+                    &mut faults
+                };
+                list.push(format!("{language}: {why}"));
+            }
+        }
+        if !faults.is_empty() {
+            Err(faults.join("; ").into())
+        } else if !missing.is_empty() {
+            Err(Missing(missing.join("; ")).into())
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for played in &self.played {
-            for failed in &played.failed {
-                writeln!(f, "{} in {}", failed.title, played.language)?;
-                for difference in &failed.differences {
+        for Played {
+            language, failed, ..
+        } in &self.played
+        {
+            for (title, differences) in failed {
+                writeln!(f, "{title} in {language}")?;
+                for difference in differences {
                     writeln!(f, "  {difference}")?;
                 }
             }
         }
-        for played in &self.played {
-            for (title, reason) in &played.skipped {
-                writeln!(f, "skipped in {}: {title}: {reason}", played.language)?;
+        for Played {
+            language, skipped, ..
+        } in &self.played
+        {
+            for (title, reason) in skipped {
+                writeln!(f, "skipped in {language}: {title}: {reason}")?;
             }
         }
         let [calls, bulk_runs, batchers] = self.cases;
@@ -70,21 +72,16 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "of            {calls:>6}  {bulk_runs:>9}  {batchers:>8}")?;
         for played in &self.played {
-            let language = played.language;
-            match &played.unready {
-                Some(Unready::Missing(why) | Unready::Broken(why)) => {
-                    writeln!(f, "{language:<12}  not played: {why}")?;
-                }
-                None => {
-                    let [calls, bulk_runs, batchers] = played.passed;
-                    let (failed, skipped) = (played.failed.len(), played.skipped.len());
-                    let seconds = played.took.as_secs_f32();
-                    writeln!(
-                        f,
-                        "{language:<12}  {calls:>6}  {bulk_runs:>9}  {batchers:>8}  {failed:>7}  {skipped:>7}  {seconds:>7.1}"
-                    )?;
-                }
+            write!(f, "{:<12}  ", played.language)?;
+            if let Some(why) = &played.unready {
+                writeln!(f, "not played: {why}")?;
+                continue;
             }
+            let [calls, bulk_runs, batchers] = played.passed;
+            let (failed, skipped) = (played.failed.len(), played.skipped.len());
+            let seconds = played.took.as_secs_f32();
+            write!(f, "{calls:>6}  {bulk_runs:>9}  {batchers:>8}")?;
+            writeln!(f, "  {failed:>7}  {skipped:>7}  {seconds:>7.1}")?;
         }
         Ok(())
     }
@@ -94,50 +91,48 @@ impl fmt::Display for Report {
 mod tests {
     use std::time::Duration;
 
-    use super::super::difference::Difference;
-    use super::super::play::Failed;
     use super::*;
 
-    fn played(language: &'static str, unready: Option<Unready>) -> Played {
+    fn played(language: &'static str, unready: Option<Error>) -> Played {
         Played {
-            language,
-            unready,
             took: Duration::from_millis(1_250),
-            passed: [0; 3],
-            failed: Vec::new(),
-            skipped: Vec::new(),
+            ..Played::nothing(language, unready)
         }
     }
 
     #[test]
     fn a_failed_case_or_a_broken_runner_is_a_fault_and_a_missing_language_is_not() {
-        let missing = Some(Unready::Missing("there is no Go".to_owned()));
-        let report = Report::of([2, 0, 0], vec![played("rust", None), played("go", missing)]);
-        assert_eq!(report.fault(), None);
-        assert_eq!(report.missing().as_deref(), Some("go: there is no Go"));
-
-        let broken = Some(Unready::Broken("gcc: exit status: 1".to_owned()));
-        let report = Report::of([2, 0, 0], vec![played("c", broken)]);
-        assert_eq!(report.fault().as_deref(), Some("c: gcc: exit status: 1"));
-        assert_eq!(report.missing(), None);
+        let outcome = |played: Vec<Played>| {
+            let error = Report {
+                cases: [2, 0, 0],
+                played,
+            }
+            .outcome()
+            .unwrap_err();
+            (error.to_string(), error.is::<Missing>())
+        };
+        let rust = || played("rust", None);
+        let go = || played("go", Some(Missing("there is no Go".to_owned()).into()));
+        let c = || played("c", Some("gcc: exit status: 1".into()));
+        let missing = ("go: there is no Go".to_owned(), true);
+        assert_eq!(outcome(vec![rust(), go()]), missing);
+        let broken = ("c: gcc: exit status: 1".to_owned(), false);
+        assert_eq!(outcome(vec![go(), c()]), broken);
     }
 
     #[test]
     fn each_difference_is_shown_then_what_was_skipped_then_the_table() {
-        let difference = Difference {
-            place: "outcome.status".to_owned(),
-            expected: "\"ok\"".to_owned(),
-            got: "\"tls\"".to_owned(),
-        };
         let mut rust = played("rust", None);
         rust.passed = [1, 2, 0];
-        rust.failed.push(Failed {
-            title: "tls: a".to_owned(),
-            differences: vec![difference],
-        });
+        let difference = "outcome.status\n    expected \"ok\"\n    got      \"tls\"";
+        rust.failed
+            .push(("tls: a".to_owned(), vec![difference.to_owned()]));
         rust.skipped.push(("tls: b".to_owned(), "why".to_owned()));
-        let report = Report::of([3, 2, 1], vec![rust]);
-        assert_eq!(report.fault().as_deref(), Some("1 cases failed"));
+        let report = Report {
+            cases: [3, 2, 1],
+            played: vec![rust],
+        };
+        assert_eq!(report.outcome().unwrap_err().to_string(), "1 cases failed");
         assert_eq!(
             report.to_string(),
             "tls: a in rust\n  outcome.status\n    expected \"ok\"\n    got      \"tls\"\n\

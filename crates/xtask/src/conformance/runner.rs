@@ -2,15 +2,17 @@
 //! case waits for requests to arrive. One that hangs or dies costs its case alone: another is started for the next.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::program;
+
 /// No case takes so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Runner {
     command: Command,
@@ -21,7 +23,7 @@ pub(super) struct Runner {
 pub(super) type Arrived<'a> = &'a dyn Fn(u64) -> Result<(), String>;
 
 struct Running {
-    child: Child,
+    child: program::Running,
     cases: Option<ChildStdin>,
     outcomes: Receiver<String>,
 }
@@ -54,7 +56,7 @@ impl Runner {
             return Ok(());
         };
         drop(running.cases.take());
-        match running.outcomes.recv_timeout(PATIENCE) {
+        match running.outcomes.recv_timeout(TIMEOUT) {
             Err(RecvTimeoutError::Disconnected) => running.how_it_ended(),
             Err(RecvTimeoutError::Timeout) => Err("it does not end".to_owned()),
             Ok(more) => Err(format!("it said more than it was asked: {more}")),
@@ -64,21 +66,15 @@ impl Runner {
 
 impl Running {
     fn start(command: &mut Command) -> Result<Running, String> {
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("cannot start {program}: {error}"))?;
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = program::Running::start(command).map_err(|why| why.to_string())?;
         let (sender, outcomes) = mpsc::channel();
-        let cases = child.stdin.take();
-        if let Some(output) = child.stdout.take() {
+        let cases = child.0.stdin.take();
+        if let Some(output) = child.0.stdout.take() {
             thread::spawn(move || {
-                let lines = BufReader::new(output).lines().map_while(Result::ok);
-                // nobody listens any more once the runner is given up
-                lines
-                    .take_while(|line| sender.send(line.clone()).is_ok())
-                    .count()
+                let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+                // the receiver is gone once the runner is dropped
+                lines.try_for_each(|line| sender.send(line))
             });
         }
         Ok(Running {
@@ -109,12 +105,10 @@ impl Running {
     }
 
     fn read(&mut self) -> Result<Value, String> {
-        match self.outcomes.recv_timeout(PATIENCE) {
+        match self.outcomes.recv_timeout(TIMEOUT) {
             Ok(line) => serde_json::from_str(&line)
                 .map_err(|error| format!("its outcome is not JSON: {error}: {line}")),
-            Err(RecvTimeoutError::Timeout) => {
-                Err(format!("no outcome in {} s", PATIENCE.as_secs()))
-            }
+            Err(RecvTimeoutError::Timeout) => Err(format!("no outcome in {} s", TIMEOUT.as_secs())),
             Err(RecvTimeoutError::Disconnected) => Err(self.death()),
         }
     }
@@ -126,19 +120,11 @@ impl Running {
 
     /// For a runner that has closed its output.
     fn how_it_ended(&mut self) -> Result<(), String> {
-        match self.child.wait() {
+        match self.child.0.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(status.to_string()),
             Err(error) => Err(error.to_string()),
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // one that has ended by itself cannot be killed, and need not be
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -181,11 +167,11 @@ mod tests {
             .outcome(&json!(1), &never)
             .unwrap_err();
         assert!(error.starts_with("its outcome is not JSON: "), "{error}");
-        let error = Runner::new(Command::new("no-such-runner")).outcome(&json!(1), &never);
+        let mut missing = Runner::new(Command::new("no-such-runner"));
+        let error = missing.outcome(&json!(1), &never).unwrap_err();
         assert!(
-            error
-                .unwrap_err()
-                .starts_with("cannot start no-such-runner: ")
+            error.starts_with("cannot start no-such-runner: "),
+            "{error}"
         );
     }
 

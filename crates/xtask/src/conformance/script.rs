@@ -2,9 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::case::Kind;
+/// What a case does.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Call,
+    Bulk,
+    Batcher,
+}
 
-/// So long a change waits for company in a case that does not say it: until the input ends, a flush or a close. So a
+impl Kind {
+    pub(super) const ALL: [Kind; 3] = [Kind::Call, Kind::Bulk, Kind::Batcher];
+
+    /// The member of a case that says what is done.
+    pub(super) fn member(self) -> &'static str {
+        match self {
+            Kind::Call => "call",
+            Kind::Bulk => "bulk",
+            Kind::Batcher => "batcher",
+        }
+    }
+}
+
+/// How long a change waits for others in a case that does not say it: until the input ends, a flush or a close. So a
 /// slow machine makes no request early. Cases about time limits still need an answer within a second.
 const LINGER_MS: u64 = 60_000;
 

@@ -1,62 +1,68 @@
 //! The server of one case: an emulator on a port of its own, told what to do with each request that arrives.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use imtag_core::{Identifier, SecretKey, UserSig};
+use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_emulator::{Arrived, Emulator};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
 use super::case::{Case, Server};
-use super::door::Door;
 use super::expand::filled;
+use super::flaky_proxy::FlakyProxy;
 use crate::Error;
-
-/// The key of the app in all cases, which is nobody's.
-pub(super) const SECRET_KEY: &str =
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
 
 /// Nobody listens there: the port is reserved, and has no use any more.
 const DEAD: &str = "http://127.0.0.1:1";
 
 /// A request that is dealt with later than this has found a bug.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that a case can meet.
 pub(super) struct Scene {
-    /// Before the server, where a case says what connections meet.
-    _door: Option<Door>,
+    /// Before the server, where a case has faults of connections.
+    _proxy: Option<FlakyProxy>,
     emulator: Option<Emulator>,
     endpoint: String,
-    ca_file: Option<CaFile>,
+    /// The certificate of the emulator's authority.
+    ca_file: Option<NamedTempFile>,
     usersig: String,
     expired_usersig: String,
 }
 
 impl Scene {
-    pub(super) fn of(case: &Case) -> Result<Scene, Error> {
-        let emulator = match &case.server {
-            Server::Dead => None,
-            Server::Faults(faults) => Some(started(case, faults)?),
-        };
+    pub(super) fn new(case: &Case) -> Result<Scene, Error> {
+        let emulator = start(case)?;
+        let mut endpoint = emulator
+            .as_ref()
+            .map_or(DEAD.to_owned(), Emulator::endpoint);
+        let mut proxy = None;
+        if let Some(emulator) = emulator.as_ref().filter(|_| !case.connections.is_empty()) {
+            let faults = case.connections.clone();
+            let started = FlakyProxy::start(emulator.address(), faults)?;
+            let scheme = endpoint
+                .split_once("://")
+                .map_or("http", |(scheme, _)| scheme);
+            endpoint = format!("{scheme}://{}", started.address);
+            proxy = Some(started);
+        }
         let ca_pem = emulator.as_ref().and_then(Emulator::ca_pem);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let door = match &emulator {
-            Some(emulator) if !case.connections.is_empty() => {
-                Some(Door::open(emulator.address(), &case.connections)?)
-            }
-            _ => None,
+        let write = |pem: &str| -> Result<_, Error> {
+            let mut file = NamedTempFile::new()?;
+            file.write_all(pem.as_bytes())?;
+            Ok(file)
         };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(Scene {
-            endpoint: endpoint(emulator.as_ref(), door.as_ref()),
-            _door: door,
-            ca_file: ca_pem.map(CaFile::write).transpose()?,
+            _proxy: proxy,
+            endpoint,
+            ca_file: ca_pem.map(write).transpose()?,
             usersig: usersig(now)?,
             expired_usersig: usersig(now.saturating_sub(2 * DAY))?,
             emulator,
@@ -65,7 +71,8 @@ impl Scene {
 
     /// A part of the case with the names that stand for what only this scene has.
     pub(super) fn fill(&self, part: &Value) -> Value {
-        let ca_file = self.ca_file.as_ref().map(|file| file.0.to_string_lossy());
+        let ca_file = self.ca_file.as_ref();
+        let ca_file = ca_file.map(|file| file.path().to_string_lossy());
         let names = [
             ("{endpoint}", self.endpoint.as_str()),
             ("{usersig}", &self.usersig),
@@ -78,7 +85,7 @@ impl Scene {
     /// Waits until so many requests have arrived.
     pub(super) fn await_arrivals(&self, count: u64) -> Result<(), String> {
         let arrived = || self.emulator.as_ref().map_or(0, |it| it.stats().arrivals());
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while arrived() < count {
             if Instant::now() >= until {
                 return Err(format!("{} of {count} requests arrived", arrived()));
@@ -99,26 +106,31 @@ impl Scene {
         let Some(emulator) = &self.emulator else {
             return Ok(json!({}));
         };
-        if !emulator.settle(PATIENCE) {
+        if !emulator.settle(TIMEOUT) {
             return Err("a request is still under way".into());
         }
         Ok(json!(emulator.users()))
     }
 }
 
-/// Where a client finds the server.
-fn endpoint(emulator: Option<&Emulator>, door: Option<&Door>) -> String {
-    let endpoint = emulator.map_or(DEAD.to_owned(), Emulator::endpoint);
-    match (endpoint.split_once("://"), door) {
-        (Some((scheme, _)), Some(door)) => format!("{scheme}://{}", door.address()),
-        _ => endpoint,
-    }
-}
-
-fn started(case: &Case, faults: &BTreeMap<String, Vec<Value>>) -> Result<Emulator, Error> {
-    let key = SecretKey::new(SECRET_KEY)?;
-    let builder = Emulator::builder().secret_key(key).tls(case.tls);
-    let emulator = builder.strict_random(true).start()?;
+/// The emulator, where a case has one. The faults of a call are those of its operation.
+fn start(case: &Case) -> Result<Option<Emulator>, Error> {
+    let of_call: BTreeMap<String, Vec<Value>>;
+    let faults = match &case.server {
+        Server::Dead(_) => return Ok(None),
+        Server::OfOperations(faults) => faults,
+        Server::OfCall(faults) => {
+            let operation = case.script["operation"].as_str();
+            let route = match operation.ok_or("a call has an operation")? {
+                "replace" => "add",
+                operation => operation,
+            };
+            of_call = BTreeMap::from([(route.to_owned(), faults.clone())]);
+            &of_call
+        }
+    };
+    let emulator = scene::emulator()?.tls(case.tls).strict_random(true);
+    let emulator = emulator.start()?;
     for (account, tags) in &case.tags_before {
         emulator.tag(account, tags);
     }
@@ -127,7 +139,7 @@ fn started(case: &Case, faults: &BTreeMap<String, Vec<Value>>) -> Result<Emulato
         let order = json!({"route": operation, "faults": faults});
         emulator.faults_by_json(order.to_string().as_bytes())?;
     }
-    Ok(emulator)
+    Ok(Some(emulator))
 }
 
 /// The body of an answer may stand in a case as JSON.
@@ -181,31 +193,7 @@ pub(super) fn whole_request(expected: &Value) -> Value {
 }
 
 fn usersig(now: Duration) -> Result<String, Error> {
-    let key = SecretKey::new(SECRET_KEY)?;
-    let (app, identifier) = (1_400_000_000, "administrator");
-    let app = imtag_core::SdkAppId::new(app)?;
-    let identifier = Identifier::new(identifier)?;
-    let usersig = UserSig::sign(&key, app, &identifier, DAY, now);
+    let (key, app) = (SecretKey::new(KEY)?, SdkAppId::new(SDKAPPID)?);
+    let usersig = UserSig::sign(&key, app, &Identifier::new(IDENTIFIER)?, DAY, now);
     Ok(usersig.expose().to_owned())
-}
-
-/// The certificate of an emulator's authority in a file, for as long as this lives.
-struct CaFile(PathBuf);
-
-impl CaFile {
-    fn write(pem: &str) -> Result<CaFile, Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("xtask-conformance-{}-{number}.pem", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, pem)?;
-        Ok(CaFile(path))
-    }
-}
-
-impl Drop for CaFile {
-    fn drop(&mut self) {
-        // a file that is left in the folder for such harms nobody
-        let _ = fs::remove_file(&self.0);
-    }
 }

@@ -20,7 +20,7 @@ use crate::cargo::root;
 
 /// Fails with all faults at once, a line each.
 #[track_caller]
-fn assert_none(faults: Vec<String>) {
+pub(crate) fn assert_none(faults: Vec<String>) {
     assert!(faults.is_empty(), "\n  {}\n", faults.join("\n  "));
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::cargo::cargo;
-use crate::install::program::output;
+use crate::program::output;
 
 #[test]
 fn what_this_crate_needs_is_built_with_the_features_that_all_tests_have() {

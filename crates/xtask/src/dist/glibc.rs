@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Error;
-use crate::install::program::output;
+use crate::program::output;
 
 /// A version of the C library: 2.17 is (2, 17).
 pub(super) type Glibc = (u32, u32);

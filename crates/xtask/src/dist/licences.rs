@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::zig::target;
 use crate::Error;
 use crate::cargo::cargo;
-use crate::install::program::output;
+use crate::program::output;
 
 /// What is in every artefact beside crates.
 const BESIDE: &str = "\

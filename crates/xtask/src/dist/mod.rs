@@ -14,8 +14,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::Error;
-use crate::install::program::output;
 use crate::install::{build, sizes};
+use crate::program::output;
 use crate::pypi::{VirtualEnv, lock};
 use path_remapping::PathRemapping;
 use zig::Zig;

@@ -10,10 +10,10 @@ use super::zig::GLIBC;
 use crate::Error;
 use crate::cargo::root;
 use crate::install::build::Libraries;
-use crate::install::program::output;
 use crate::install::tree::{self, Tree};
 use crate::install::write;
 use crate::install::write_atomic::{Content, write_atomic};
+use crate::program::output;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

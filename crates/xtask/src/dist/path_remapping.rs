@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::Error;
 use crate::cargo::root;
-use crate::install::program::output;
+use crate::program::output;
 
 /// Folders of this machine, each with what stands for it, the more special ones last.
 pub(super) struct PathRemapping(Vec<(PathBuf, &'static str)>);

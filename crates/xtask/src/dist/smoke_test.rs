@@ -11,8 +11,8 @@ use super::zig::{GLIBC, Zig};
 use crate::Error;
 use crate::cargo::root;
 use crate::install::elf;
-use crate::install::program::output;
 use crate::install::tree::soname;
+use crate::program::output;
 use crate::pypi::VirtualEnv;
 
 /// What a system always has beside the C library's own parts.

@@ -9,8 +9,8 @@ use super::package::time;
 use super::zig::GLIBC;
 use crate::Error;
 use crate::cargo::root;
-use crate::install::program::output;
 use crate::install::write_atomic::{Content, write_atomic};
+use crate::program::output;
 use crate::pypi::VirtualEnv;
 
 /// Builds the wheel into a folder, with a notice of whose code is in it.

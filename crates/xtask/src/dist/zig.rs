@@ -7,7 +7,7 @@ use super::glibc::Glibc;
 use super::path_remapping::PathRemapping;
 use crate::Error;
 use crate::cargo::clean;
-use crate::install::build::{self, Libraries};
+use crate::install::build::{self, Built, Libraries};
 use crate::pypi::VirtualEnv;
 
 /// The oldest glibc that what is shipped may need: that of RHEL 7 and of the wheels' manylinux2014.
@@ -31,11 +31,7 @@ impl Zig<'_> {
     pub(super) fn command_line(&self) -> Result<PathBuf, Error> {
         let mut command = self.cargo_zigbuild("zigbuild");
         command.args(["-p", "imtag-cli", "--message-format", "json"]);
-        let messages = build::messages(command)?;
-        let program = messages
-            .iter()
-            .find_map(|message| build::file(message, "imtag"));
-        program.ok_or_else(|| "cargo built no imtag".into())
+        Built::new(command)?.file("imtag")
     }
 
     /// A task of cargo-zigbuild, for this platform with the old glibc.

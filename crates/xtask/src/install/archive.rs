@@ -10,8 +10,8 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use super::elf;
-use super::program::output;
 use crate::Error;
+use crate::program::output;
 
 /// Makes, in `folder`, what can be installed of the archive that rustc built, if it is not there already.
 pub(crate) fn hidden(built: &Path, shared: &Path, folder: &Path) -> Result<PathBuf, Error> {
@@ -40,7 +40,7 @@ fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
     objcopy.args(roots.iter().map(kept));
     objcopy.args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
     run(objcopy.arg("--strip-unneeded").arg(joined).arg(&hidden))?;
-    // `D`: the same bytes whenever and by whomever it is built
+    // `D`: the same bytes at any time and on any machine
     run(Command::new("ar").arg("rcsD").arg(&packed).arg(hidden))?;
     Ok(packed)
 }

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::program::output;
 use crate::Error;
+use crate::program::output;
 
 /// What the loader is told.
 #[derive(Debug, Default, PartialEq, Eq)]

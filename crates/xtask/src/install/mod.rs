@@ -3,14 +3,15 @@
 pub(crate) mod archive;
 pub(crate) mod build;
 pub(crate) mod elf;
-pub(crate) mod program;
 pub(crate) mod tree;
 pub(crate) mod write_atomic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::Error;
+use crate::program::output;
 use build::Libraries;
 use tree::Tree;
 
@@ -49,17 +50,17 @@ pub(crate) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
 
 /// The libraries and headers of the working copy, quickly built and installed for tests of the languages: the prefix.
 pub(crate) fn tree_for_tests() -> Result<PathBuf, Error> {
-    let libraries = build::for_tests()?.libraries()?;
-    let prefix = libraries.target.join("prefix");
-    write(&Tree::new(&prefix), &libraries)?;
-    Ok(prefix)
+    in_target(&build::for_tests()?.libraries_for_tests()?, "prefix")
 }
 
 /// The same, optimised: for benchmarks.
 pub(crate) fn optimised_tree() -> Result<PathBuf, Error> {
-    let libraries = build::libraries("release")?;
-    let prefix = libraries.target.join("prefix-optimised");
-    write(&Tree::new(&prefix), &libraries)?;
+    in_target(&build::libraries("release")?, "prefix-optimised")
+}
+
+fn in_target(libraries: &Libraries, name: &str) -> Result<PathBuf, Error> {
+    let prefix = libraries.target.join(name);
+    write(&Tree::new(&prefix), libraries)?;
     Ok(prefix)
 }
 
@@ -76,6 +77,14 @@ pub(crate) fn write(tree: &Tree, libraries: &Libraries) -> Result<Vec<(PathBuf, 
 /// What to do where a file cannot be written.
 fn elsewhere(why: String) -> String {
     format!("{why}; choose another --prefix, or run this with the right to write there")
+}
+
+/// What pkg-config prints for a package of a tree: the flags for a compiler.
+pub(crate) fn pkg_config_flags(package: &str, prefix: &Path) -> Result<Vec<String>, Error> {
+    let mut command = Command::new("pkg-config");
+    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
+    let text = output(command.args(["--cflags", "--libs", package]))?;
+    Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
 /// `libimtag.so: 2.50 MB, libimtag.a: 4.89 MB`

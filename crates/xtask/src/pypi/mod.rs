@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Error;
-use crate::install::program::output;
+use crate::program::output;
 use lock::Lock;
 pub(crate) use renew::run;
 

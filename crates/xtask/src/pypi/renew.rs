@@ -6,7 +6,7 @@ use super::VirtualEnv;
 use super::lock::{BUILD, LOCK, LOCKS, folder};
 use crate::Error;
 use crate::install::build;
-use crate::install::program::output;
+use crate::program::output;
 
 const HELP: &str = "\
 Usage: cargo xtask lock [--upgrade]

@@ -7,7 +7,6 @@
 
 mod client;
 mod path;
-mod rng;
 mod scenarios;
 mod service;
 mod simulation;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rng::Rng;
+use crate::random::Rng;
 
 const ZERO: Duration = Duration::ZERO;
 
@@ -63,6 +63,18 @@ impl Path {
         trip.there += rng.between(ZERO, self.jitter / 2);
         trip.back += rng.between(ZERO, self.jitter / 2);
         trip
+    }
+}
+
+impl Rng {
+    /// Evenly drawn from `from` up to and including `to`, which lie below the 584 years that fit.
+    pub(super) fn between(&mut self, from: Duration, to: Duration) -> Duration {
+        let span = u64::try_from(to.saturating_sub(from).as_nanos()).unwrap_or(u64::MAX - 1) + 1;
+        from + Duration::from_nanos(self.below(span))
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
     }
 }
 

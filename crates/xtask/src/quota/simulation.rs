@@ -13,8 +13,8 @@ use imtag_core::quota::{Turn, Verdict};
 
 use super::client::{Client, Pace};
 use super::path::Path;
-use super::rng::Rng;
 use super::service::{Clock, Service, Window};
+use crate::random::Rng;
 
 /// How long each scenario runs.
 pub(super) const DURATION: Duration = Duration::from_secs(600);

@@ -4,9 +4,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::bad::bad_row;
 use super::order::Order;
-use super::rows::row;
+use super::rows::{account, row};
 
 /// What decides every byte of a file.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +48,25 @@ fn is_bad(position: u64, recipe: &Recipe) -> bool {
     bad_before(position + 1) > bad_before(position)
 }
 
+/// How many kinds of bad rows there are: one for each way in which a row can fail that does not spoil the rest of the file.
+pub(super) const BAD_KINDS: u64 = 6;
+
+/// A bad row as it stands in the file, without its line end. The kinds take turns; the accounts are those of users
+/// who have good rows too (in files that are not tiny), so that nothing may be done for the row and nothing against them.
+fn bad_row(nth: u64) -> String {
+    let account = account(11 * (nth + 1));
+    match nth % BAD_KINDS {
+        0 => ",vip".to_owned(),
+        1 => format!("{account},"),
+        2 => format!("{account},{}", "很".repeat(17)),
+        3 => format!("{account}-of-the-second-building,vip"),
+        4 => format!("{account},vip,beijing"),
+        _ => account,
+    }
+}
+
 /// A field as CSV has it.
-fn field(text: &str) -> Cow<'_, str> {
+pub(crate) fn field(text: &str) -> Cow<'_, str> {
     if text.contains(['"', ',', '\r', '\n']) {
         Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
     } else {

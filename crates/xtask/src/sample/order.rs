@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use super::chance::mix;
+use crate::random::mix;
 
 /// How far apart the rows of a user stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Users come in blocks of twenty with eighty rows, so that a row's user is found without counting from the start.
 //! One user in ten has more than ten tags, and so needs more than one request.
 
-use super::chance::mix;
+use crate::random::mix;
 
 /// The tags there are: several scripts, a comma, quotes, and one at exactly the fifty bytes allowed.
 pub(super) const TAGS: [&str; 20] = [
@@ -54,9 +54,10 @@ pub(super) fn row(number: u64, seed: u64) -> Row {
 
 /// The account of the user of this number. One in a hundred has a comma in it.
 pub(super) fn account(user: u64) -> String {
-    match user % 100 {
-        88 => format!("li,na{user:06}"),
-        _ => format!("user{user:06}"),
+    if user % 100 == 88 {
+        format!("li,na{user:06}")
+    } else {
+        format!("user{user:06}")
     }
 }
 

@@ -11,8 +11,8 @@ use super::summary::Outcome;
 use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::{clean, root};
-use crate::install::program::{self, output};
 use crate::install::{self, elf};
+use crate::program::{output, run};
 
 const BINDING: &str = "bindings/go";
 const RUNNER: &str = "tests/conformance/runners/go";
@@ -38,51 +38,54 @@ struct Go {
 /// Format, vet, tests, races; and every pointer that is handed to C is looked at, in the same run, as each of both builds
 /// Go's own library anew.
 pub(super) fn tested() -> Outcome {
-    done(|go| {
-        formatted()?;
-        for module in [BINDING, RUNNER] {
-            run(go.command(module, "vet").arg("./..."))?;
-        }
-        run(go.test()?.arg("./..."))
-    })
+    let go = Go::new()?;
+    let mut gofmt = Command::new("gofmt");
+    clean(&mut gofmt);
+    let files = output(gofmt.args(["-l", BINDING, RUNNER]))?;
+    if !files.is_empty() {
+        let files = files.trim().replace('\n', ", ");
+        return Err(format!("run gofmt -w on: {files}").into());
+    }
+    for module in [BINDING, RUNNER] {
+        run(go.command(module, "vet").arg("./..."))?;
+    }
+    run(go.test()?.arg("./..."))
 }
 
 /// The same, with garbage collected before each call into C.
 pub(super) fn with_collections() -> Outcome {
-    done(|go| run(go.test()?.args(["-tags", "imtag_debug", "./..."])))
+    run(Go::new()?.test()?.args(["-tags", "imtag_debug", "./..."]))
 }
 
 /// The conformance runner with the library in it starts, answers, and needs no libimtag.so.
 pub(super) fn linked_statically() -> Outcome {
-    done(|go| {
-        let program = go.build_runner("static", &["-tags", "imtag_static"])?;
-        if let Some(needed) = needed_library(&program)? {
-            return Err(format!("with imtag_static it still needs {needed}").into());
-        }
-        let case = go.folder.join("case.json");
-        fs::write(&case, CASE)?;
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "exec \"$0\" < \"$1\""]);
-        let answer = output(shell.arg(&program).arg(&case))?;
-        if answer.contains(r#""problem":"none given, at least 1""#) {
-            Ok(())
-        } else {
-            Err(format!("linked statically, it answers {answer}").into())
-        }
-    })
+    let go = Go::new()?;
+    let program = go.build_runner("static", &["-tags", "imtag_static"])?;
+    let needed = elf::dynamic(&program)?.needed;
+    if let Some(needed) = needed.iter().find(|name| name.contains("imtag")) {
+        return Err(format!("with imtag_static it still needs {needed}").into());
+    }
+    let case = go.folder.join("case.json");
+    fs::write(&case, CASE)?;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" < \"$1\""]);
+    let answer = output(shell.arg(&program).arg(&case))?;
+    if answer.contains(r#""problem":"none given, at least 1""#) {
+        Ok(())
+    } else {
+        Err(format!("linked statically, it answers {answer}").into())
+    }
 }
 
 /// What Go's benchmark of the same name prints.
 pub(crate) fn marshalling() -> Result<String, Error> {
-    tools::go()?;
     let lib = install::tree_for_tests()?.join("lib");
     output(&mut benchmark("Marshal", "2000x", &lib)?)
 }
 
 /// The benchmark that prints how a batcher serves many goroutines, with the library in a folder.
-pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, String> {
-    tools::go()?;
-    benchmark("BatcherAtQuota", "1x", lib).map_err(|why| why.to_string())
+pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
+    benchmark("BatcherAtQuota", "1x", lib)
 }
 
 fn benchmark(name: &str, times: &str, lib: &Path) -> Result<Command, Error> {
@@ -101,35 +104,9 @@ pub(crate) fn conformance_runner() -> Result<Command, Error> {
     Ok(command)
 }
 
-fn done(work: impl FnOnce(&Go) -> Result<(), Error>) -> Outcome {
-    if let Err(why) = tools::go() {
-        return Outcome::Skipped(why);
-    }
-    match Go::new().and_then(|go| work(&go)) {
-        Ok(()) => Outcome::Ok,
-        Err(why) => Outcome::Failed(why.to_string()),
-    }
-}
-
-fn formatted() -> Result<(), Error> {
-    let mut gofmt = Command::new("gofmt");
-    clean(&mut gofmt);
-    let files = output(gofmt.args(["-l", BINDING, RUNNER]))?;
-    if files.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("run gofmt -w on: {}", files.trim().replace('\n', ", ")).into())
-    }
-}
-
-/// The library that a program looks for when it starts.
-fn needed_library(program: &Path) -> Result<Option<String>, Error> {
-    let needed = elf::dynamic(program)?.needed;
-    Ok(needed.into_iter().find(|name| name.contains("imtag")))
-}
-
 impl Go {
     fn new() -> Result<Go, Error> {
+        tools::go()?;
         let prefix = install::tree_for_tests()?;
         let folder = prefix.with_file_name("go");
         fs::create_dir_all(&folder)?;
@@ -177,23 +154,12 @@ impl Go {
     }
 }
 
-/// Runs a command of Go's whose output goes to the terminal as it is.
-fn run(command: &mut Command) -> Result<(), Error> {
-    let words: Vec<_> = command
-        .get_args()
-        .map(|word| word.to_string_lossy())
-        .collect();
-    program::run(command, &format!("go {}", words.join(" ")))
-}
-
 /// Go sees neither that a header has changed which lies elsewhere nor that pkg-config names another folder, and would use
 /// what it built with the old ones: so the flags, which it does see, change with both.
 pub(super) fn c_flags(prefix: &Path) -> String {
+    let header = fs::read(prefix.join("include/imtag.h"));
     let mut hasher = DefaultHasher::new();
-    prefix.hash(&mut hasher);
-    fs::read(prefix.join("include/imtag.h"))
-        .unwrap_or_default()
-        .hash(&mut hasher);
+    (prefix, header.unwrap_or_default()).hash(&mut hasher);
     let usual = std::env::var("CGO_CFLAGS").unwrap_or_else(|_| "-O2 -g".to_owned());
     format!("{usual} -DIMTAG_AS_{:x}", hasher.finish())
 }
@@ -216,21 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_named_with_its_arguments() {
-        let error = run(Command::new("false").args(["vet", "./..."])).unwrap_err();
-        assert_eq!(error.to_string(), "go vet ./...: exit status: 1");
-    }
-
-    #[test]
     fn another_header_or_folder_is_another_flag() {
-        let folder = std::env::temp_dir().join(format!("xtask-go-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
         let flags = [("a", "one"), ("a", "two"), ("b", "two")].map(|(prefix, header)| {
-            let prefix = folder.join(prefix);
+            let prefix = folder.path().join(prefix);
             fs::create_dir_all(prefix.join("include")).unwrap();
             fs::write(prefix.join("include/imtag.h"), header).unwrap();
             c_flags(&prefix)
         });
-        fs::remove_dir_all(&folder).unwrap();
         assert_ne!(flags[0], flags[1]);
         assert_ne!(flags[1], flags[2]);
     }

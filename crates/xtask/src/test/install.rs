@@ -10,8 +10,8 @@ use super::summary::Outcome;
 use super::tools;
 use crate::Error;
 use crate::cargo::root;
-use crate::install::program::output;
-use crate::install::{archive, elf};
+use crate::install::{archive, elf, pkg_config_flags};
+use crate::program::output;
 
 /// What each program prints.
 const SAYS: &str = "0.1.0 invalid request, nothing was sent: users[0].tags[0]: 51 bytes, at most 50 (shorten it)\n";
@@ -26,46 +26,32 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("cmake", "cmake"),
 ];
 
-pub(super) fn as_built() -> Outcome {
-    outcome("dev")
-}
+/// The compiler of each language, with its options.
+const COMPILERS: [(&str, &str, &[&str]); 2] = [("c", "gcc", &[]), ("cpp", "g++", &["-std=c++17"])];
 
-pub(super) fn as_shipped() -> Outcome {
-    outcome("dist")
-}
-
-fn outcome(profile: &str) -> Outcome {
+/// In a profile.
+pub(super) fn installed(profile: &str) -> Outcome {
     for (program, package) in PROGRAMS {
-        if let Err(why) = tools::program(program, package) {
-            return Outcome::Skipped(why);
-        }
+        tools::program(program, package)?;
     }
-    let name = format!("imtag-install-{profile}-{}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    let done = fs::create_dir_all(&folder)
-        .map_err(Error::from)
-        .and_then(|()| check(profile, &folder));
-    if let Err(error) = fs::remove_dir_all(&folder) {
-        println!("{} is left: {error}", folder.display());
-    }
-    match done {
-        Ok(()) => Outcome::Ok,
-        Err(why) => Outcome::Failed(why.to_string()),
-    }
-}
-
-fn check(profile: &str, folder: &Path) -> Result<(), Error> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
     let first = folder.join("first");
     install(profile, &[], &first)?;
     let again = install(profile, &[], &first)?;
-    expect(
-        !again.contains("wrote "),
-        "what is fresh is not written again",
-    )?;
+    let is_left = !again.contains("wrote ");
+    expect(is_left, "what is fresh is not written again")?;
     libraries(&first)?;
     for kind in [Kind::Shared, Kind::Static] {
-        for language in ["c", "cpp"] {
-            let program = by_pkg_config(kind, language, &first, folder)?;
+        for (language, compiler, options) in COMPILERS {
+            let program = folder.join(format!("{language}-{}", kind.package()));
+            let mut compiler = Command::new(compiler);
+            compiler.args(options).args(["-Wall", "-Wextra", "-Werror"]);
+            compiler
+                .arg("-o")
+                .arg(&program)
+                .arg(source(&format!("main.{language}")));
+            output(compiler.args(pkg_config_flags(kind.package(), &first)?))?;
             check_program(&program, kind, Some(&first.join("lib")))?;
         }
     }
@@ -76,7 +62,16 @@ fn check(profile: &str, folder: &Path) -> Result<(), Error> {
     fs::rename(&first, &moved)?;
     let found = format!("-DCMAKE_PREFIX_PATH={}", moved.display());
     by_cmake(&[&found], &folder.join("cmake"))?;
-    by_source(profile, folder)?;
+    // the repository as a part of another project, which has cargo build it
+    for how in ["add_subdirectory", "FetchContent"] {
+        let source = format!("-DIMTAG_SOURCE={}", root().display());
+        let settings = [
+            &source,
+            &format!("-DIMTAG_PROFILE={profile}"),
+            &format!("-DIMTAG_BY={how}"),
+        ];
+        by_cmake(&settings.map(String::as_str), &folder.join(how))?;
+    }
     wrong_compilers(&moved)?;
     for_packagers(profile, folder)?;
     no_place(profile)
@@ -92,21 +87,17 @@ fn install(profile: &str, options: &[&str], prefix: &Path) -> Result<String, Err
 /// The libraries have the promised names, and only those.
 fn libraries(prefix: &Path) -> Result<(), Error> {
     let lib = prefix.join("lib");
-    let link = |name: &str| fs::read_link(lib.join(name));
-    expect(
-        link("libimtag.so")? == Path::new("libimtag.so.0.1"),
-        "libimtag.so leads to its SONAME",
-    )?;
-    expect(
-        link("libimtag.so.0.1")? == Path::new("libimtag.so.0.1.0"),
-        "the SONAME leads to the file",
-    )?;
+    for (name, to) in [
+        ("libimtag.so", "libimtag.so.0.1"),
+        ("libimtag.so.0.1", "libimtag.so.0.1.0"),
+    ] {
+        let leads_to = fs::read_link(lib.join(name))? == Path::new(to);
+        expect(leads_to, &format!("{name} leads to {to}"))?;
+    }
     let (shared, archive) = (lib.join("libimtag.so"), lib.join("libimtag.a"));
     let dynamic = elf::dynamic(&shared)?;
-    expect(
-        dynamic.soname.as_deref() == Some("libimtag.so.0.1"),
-        "the SONAME is as cargo-c names it",
-    )?;
+    let is_named = dynamic.soname.as_deref() == Some("libimtag.so.0.1");
+    expect(is_named, "the SONAME is as cargo-c names it")?;
     expect(dynamic.stays, "the shared library is never unloaded")?;
     let exported = elf::exported(&shared)?;
     let foreign = exported.iter().find(|name| !name.starts_with("im_"));
@@ -114,19 +105,16 @@ fn libraries(prefix: &Path) -> Result<(), Error> {
         foreign.is_none(),
         &format!("only im_ is exported, not {foreign:?}"),
     )?;
+    let adds = exported.iter().any(|name| name == "im_add_tag");
+    expect(adds, "im_add_tag is exported")?;
+    let are_same = elf::global(&archive)? == exported;
     expect(
-        exported.iter().any(|name| name == "im_add_tag"),
-        "im_add_tag is exported",
-    )?;
-    expect(
-        elf::global(&archive)? == exported,
+        are_same,
         "what is global in the archive is what is exported",
     )?;
     for section in [".eh_frame", ".init_array.00099"] {
-        expect(
-            elf::has_section(&archive, section)?,
-            &format!("the archive keeps {section}"),
-        )?;
+        let has = elf::has_section(&archive, section)?;
+        expect(has, &format!("the archive keeps {section}"))?;
     }
     Ok(())
 }
@@ -150,42 +138,12 @@ fn source(name: &str) -> PathBuf {
     root().join("tests/install").join(name)
 }
 
-/// The flags that pkg-config prints.
-fn flags(package: &str, prefix: &Path) -> Result<Vec<String>, Error> {
-    let mut command = Command::new("pkg-config");
-    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"));
-    let text = output(command.args(["--cflags", "--libs", package]))?;
-    Ok(text.split_whitespace().map(str::to_owned).collect())
-}
-
-fn by_pkg_config(
-    kind: Kind,
-    language: &str,
-    prefix: &Path,
-    folder: &Path,
-) -> Result<PathBuf, Error> {
-    let program = folder.join(format!("{language}-{}", kind.package()));
-    let mut compiler = match language {
-        "c" => Command::new("gcc"),
-        _ => Command::new("g++"),
-    };
-    if language == "cpp" {
-        compiler.arg("-std=c++17");
-    }
-    compiler
-        .args(["-Wall", "-Wextra", "-Werror", "-o"])
-        .arg(&program);
-    compiler.arg(source(&format!("main.{language}")));
-    output(compiler.args(flags(kind.package(), prefix)?))?;
-    Ok(program)
-}
-
 fn by_cmake(settings: &[&str], build: &Path) -> Result<(), Error> {
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(source("")).arg("-B").arg(build);
     output(configure.args(settings))?;
     output(Command::new("cmake").arg("--build").arg(build))?;
-    for language in ["c", "cpp"] {
+    for (language, _, _) in COMPILERS {
         let program = |kind| build.join(format!("{language}-{kind}"));
         check_program(&program("shared"), Kind::Shared, None)?; // CMake tells it where the library is
         check_program(&program("static"), Kind::Static, None)?;
@@ -195,28 +153,14 @@ fn by_cmake(settings: &[&str], build: &Path) -> Result<(), Error> {
 
 /// A program that needs no library at all.
 fn static_as_a_whole(prefix: &Path, folder: &Path) -> Result<(), Error> {
-    for (compiler, language) in [("gcc", "c"), ("g++", "cpp")] {
+    for (language, compiler, _) in COMPILERS {
         let program = folder.join(format!("whole-{language}"));
         let mut command = Command::new(compiler);
         command.arg("-static").arg("-o").arg(&program);
         command.arg(source(&format!("main.{language}")));
-        output(command.args(flags("imtag-static", prefix)?))?;
+        output(command.args(pkg_config_flags("imtag-static", prefix)?))?;
         let said = output(&mut Command::new(&program))?;
         expect(said == SAYS, &format!("linked as a whole it says {said:?}"))?;
-    }
-    Ok(())
-}
-
-/// The repository as a part of another project, which has cargo build it.
-fn by_source(profile: &str, folder: &Path) -> Result<(), Error> {
-    let settings = [
-        format!("-DIMTAG_SOURCE={}", root().display()),
-        format!("-DIMTAG_PROFILE={profile}"),
-    ];
-    for how in ["add_subdirectory", "FetchContent"] {
-        let how_it_comes = format!("-DIMTAG_BY={how}");
-        let settings = [&settings[0], &settings[1], &*how_it_comes];
-        by_cmake(&settings, &folder.join(how))?;
     }
     Ok(())
 }
@@ -236,10 +180,8 @@ fn wrong_compilers(prefix: &Path) -> Result<(), Error> {
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         let errors: Vec<_> = text.lines().filter(|it| it.contains("error:")).collect();
         let is_one = matches!(errors.as_slice(), [one] if one.contains(says));
-        expect(
-            !said.status.success() && is_one,
-            &format!("g++ {flag} says one line: {text}"),
-        )?;
+        let holds = !said.status.success() && is_one;
+        expect(holds, &format!("g++ {flag} says one line: {text}"))?;
     }
     Ok(())
 }
@@ -247,16 +189,19 @@ fn wrong_compilers(prefix: &Path) -> Result<(), Error> {
 /// The program needs the library or has it in itself, and runs.
 fn check_program(program: &Path, kind: Kind, libraries: Option<&Path>) -> Result<(), Error> {
     let needed = elf::dynamic(program)?.needed;
-    let is_needed = needed.iter().any(|name| name == "libimtag.so.0.1");
-    let is_any = needed.iter().any(|name| name.contains("imtag"));
     let name = program.display();
-    match kind {
-        Kind::Shared => expect(
-            is_needed,
-            &format!("{name} needs libimtag.so.0.1, of {needed:?}"),
-        )?,
-        Kind::Static => expect(!is_any, &format!("{name} needs no libimtag, of {needed:?}"))?,
-    }
+    let ours: Vec<_> = needed
+        .iter()
+        .filter(|name| name.contains("imtag"))
+        .collect();
+    let expected: &[&str] = match kind {
+        Kind::Shared => &["libimtag.so.0.1"],
+        Kind::Static => &[],
+    };
+    expect(
+        ours == expected,
+        &format!("{name} needs {expected:?}, of {needed:?}"),
+    )?;
     let mut command = Command::new(program);
     command.env_remove("LD_LIBRARY_PATH");
     if kind == Kind::Shared {
@@ -272,20 +217,14 @@ fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Er
     let [other, shared] = ["libother.a", "libother.so"].map(|name| folder.join(name));
     for (kind, file) in [("staticlib", &other), ("cdylib", &shared)] {
         let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        rustc.args([
-            "--edition",
-            "2024",
-            "--crate-name",
-            "other",
-            "--crate-type",
-            kind,
-        ]);
-        rustc.args(["-O", "-C", "lto=fat"]); // which makes one object of it, all of whose names then clash
+        rustc.args(["--edition", "2024", "--crate-name", "other"]);
+        // which makes one object of it, all of whose names then clash
+        rustc.args(["--crate-type", kind, "-O", "-C", "lto=fat"]);
         let rustc = rustc.current_dir(root()).arg(source("other.rs"));
         output(rustc.arg("-o").arg(file))?;
     }
     let hidden = archive::hidden(&other, &shared, &folder.join("other"))?;
-    let ours = flags("imtag-static", prefix)?;
+    let ours = pkg_config_flags("imtag-static", prefix)?;
     let system: Vec<_> = ours.iter().filter(|flag| flag.starts_with("-l")).collect();
     for (other, is_first) in [(&other, true), (&other, false), (&hidden, false)] {
         let program = folder.join("both");
@@ -298,10 +237,8 @@ fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Er
         }
         output(&mut gcc)?;
         let said = output(&mut Command::new(&program))?;
-        expect(
-            said == "0.1.0 1 5 -1\n",
-            &format!("both libraries work: {said:?}"),
-        )?;
+        let works = said == "0.1.0 1 5 -1\n";
+        expect(works, &format!("both libraries work: {said:?}"))?;
     }
     Ok(())
 }
@@ -310,27 +247,18 @@ fn beside_another_library_of_rust(prefix: &Path, folder: &Path) -> Result<(), Er
 fn for_packagers(profile: &str, folder: &Path) -> Result<(), Error> {
     let destdir = folder.join("destdir");
     let place = destdir.display().to_string();
-    let options = [
-        "--destdir",
-        &place,
-        "--libdir",
-        "/opt/imtag/lib/x86_64-linux-gnu",
-    ];
+    let libdir = "/opt/imtag/lib/x86_64-linux-gnu";
+    let options = ["--destdir", &place, "--libdir", libdir];
     install(profile, &options, Path::new("/opt/imtag"))?;
     let lib = destdir.join("opt/imtag/lib/x86_64-linux-gnu");
     for package in ["imtag", "imtag-static"] {
         let pc = fs::read_to_string(lib.join(format!("pkgconfig/{package}.pc")))?;
-        let names_the_prefix =
-            pc.contains("prefix=/opt/imtag\nlibdir=${prefix}/lib/x86_64-linux-gnu\n");
-        expect(
-            names_the_prefix && !pc.contains(&place),
-            &format!("{package}.pc: {pc}"),
-        )?;
+        let prefix = "prefix=/opt/imtag\nlibdir=${prefix}/lib/x86_64-linux-gnu\n";
+        let names_the_prefix = pc.contains(prefix) && !pc.contains(&place);
+        expect(names_the_prefix, &format!("{package}.pc: {pc}"))?;
     }
-    expect(
-        lib.join("libimtag.so.0.1.0").exists(),
-        "the library is in the libdir",
-    )
+    let is_there = lib.join("libimtag.so.0.1.0").exists();
+    expect(is_there, "the library is in the libdir")
 }
 
 /// A prefix that cannot be written to is named, with what to do.
@@ -339,8 +267,8 @@ fn no_place(profile: &str) -> Result<(), Error> {
         return Err("an installation below /dev/null was no error".into());
     };
     let error = error.to_string();
-    let is_clear = error.contains("cannot write /dev/null/imtag/")
-        && error.contains("choose another --prefix");
+    let names_it = error.contains("cannot write /dev/null/imtag/");
+    let is_clear = names_it && error.contains("choose another --prefix");
     expect(
         is_clear,
         &format!("the error names the place and what to do: {error}"),

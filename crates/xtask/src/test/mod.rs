@@ -7,14 +7,13 @@
 //! emulator), so that hardly anything is built twice: tests once, and the metadata of the dependencies once for
 //! lints and documentation.
 
-mod c;
-mod conformance;
-mod cost;
+pub(crate) mod c;
 mod cpp;
 mod environment;
 pub(crate) mod go;
 mod install;
 mod other_sdks;
+mod page;
 pub(crate) mod python;
 mod readme;
 mod steps;
@@ -25,9 +24,9 @@ use std::process::ExitCode;
 
 use lexopt::Arg;
 
-use cost::Cost;
+use crate::cost::Start;
 use steps::{LONG, STEPS};
-use summary::Summary;
+use summary::{Summary, word};
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,7 +44,7 @@ Runs every check there is, or the steps whose names hold one of the words.
 ";
 
 impl Asked {
-    /// Nothing if it is help.
+    /// `None` where help was asked for.
     fn parse(mut arguments: lexopt::Parser) -> Result<Option<Asked>, lexopt::Error> {
         let mut asked = Asked::default();
         while let Some(argument) = arguments.next()? {
@@ -59,7 +58,7 @@ impl Asked {
         Ok(Some(asked))
     }
 
-    /// A long step runs where it is asked for, by its name too.
+    /// A long step runs with `--long`, or by a word of its name.
     fn chooses(&self, name: &str) -> bool {
         if self.words.is_empty() {
             self.long || !LONG.contains(&name)
@@ -84,18 +83,21 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
     }
     asked.long = environment::is_long();
     let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
-    let mut summary = Summary::new(strict);
+    let mut summary = Summary {
+        strict,
+        ..Summary::default()
+    };
     let steps = STEPS.iter().filter(|(name, _)| asked.chooses(name));
     if steps.clone().next().is_none() {
         return crate::failed(&format!("there is no such step\n\n{}", names()));
     }
     for (name, step) in steps {
         println!("\n── {name} ──");
-        let start = Cost::so_far();
+        let start = Start::now();
         let outcome = step();
         let took = start.until_now();
-        println!("── {name}: {} in {took}", outcome.word());
-        summary.add(name, outcome, took);
+        println!("── {name}: {} in {took}", word(&outcome));
+        summary.steps.push((name, outcome, took));
     }
     println!("\n{summary}");
     if asked.words.is_empty() && !asked.long {

@@ -11,14 +11,13 @@ use super::summary::Outcome;
 use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::program::{self, output};
 use crate::install::{self, build, tree};
+use crate::program::{Missing, output, run};
 use crate::pypi::{VirtualEnv, lock};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the checks of Python need.
-#[derive(Clone)]
 pub(crate) struct Venv {
     tools: VirtualEnv,
     /// Of everything in Python: the environment, the wheel, caches.
@@ -27,71 +26,53 @@ pub(crate) struct Venv {
 
 /// Style, format, types.
 pub(super) fn linted() -> Outcome {
-    done(|venv| {
-        let cache = venv.folder.join("ruff");
-        for arguments in [&["check"][..], &["format", "--check"]] {
-            let mut ruff = venv.module("ruff");
-            ruff.args(arguments).arg("--config").arg(configuration());
-            ruff.arg("--cache-dir").arg(&cache);
-            run(ruff.current_dir(project()).arg(".").arg(runner()))?;
-        }
-        let cache = venv.folder.join("mypy");
-        for files in [None, Some(runner())] {
-            let mut mypy = venv.module("mypy");
-            mypy.arg("--config-file").arg(configuration());
-            mypy.arg("--cache-dir").arg(&cache);
-            run(mypy.current_dir(project()).args(files))?;
-        }
-        Ok(())
-    })
+    let venv = Venv::with_package()?;
+    let cache = venv.folder.join("ruff");
+    for arguments in [&["check"][..], &["format", "--check"]] {
+        let mut ruff = venv.module("ruff");
+        ruff.args(arguments).arg("--config").arg(configuration());
+        ruff.arg("--cache-dir").arg(&cache);
+        run(ruff.current_dir(project()).arg(".").arg(runner()))?;
+    }
+    let cache = venv.folder.join("mypy");
+    for files in [None, Some(runner())] {
+        let mut mypy = venv.module("mypy");
+        mypy.arg("--config-file").arg(configuration());
+        mypy.arg("--cache-dir").arg(&cache);
+        run(mypy.current_dir(project()).args(files))?;
+    }
+    Ok(())
 }
 
 /// The tests.
 pub(super) fn tested() -> Outcome {
-    done(|venv| {
-        let mut pytest = venv.module("pytest");
-        pytest.arg("-c").arg(configuration());
-        pytest.args(["-p", "no:cacheprovider", "--quiet"]);
-        pytest.arg("--rootdir").arg(project());
-        pytest.env("IMTAG_BIN", cpp::command_line()?);
-        run(pytest.arg(project().join("tests")))
-    })
+    let mut pytest = Venv::with_package()?.module("pytest");
+    pytest.arg("-c").arg(configuration());
+    pytest.args(["-p", "no:cacheprovider", "--quiet"]);
+    pytest.arg("--rootdir").arg(project());
+    pytest.env("IMTAG_BIN", cpp::command_line()?);
+    run(pytest.arg(project().join("tests")))
 }
 
 /// What bench/marshal.py prints.
 pub(crate) fn marshalling() -> Result<String, Error> {
-    let venv = Venv::ready()?;
-    venv.install_package()?;
-    output(venv.python().arg(project().join("bench/marshal.py")))
+    let mut python = Venv::with_package()?.python();
+    output(python.arg(project().join("bench/marshal.py")))
 }
 
 /// bench/batcher.py, with the library in a folder.
-pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, String> {
-    let venv = Venv::ready()?;
-    venv.install_package().map_err(|why| why.to_string())?;
-    let mut command = venv.python();
+pub(crate) fn batcher_benchmark(lib: &Path) -> Result<Command, Error> {
+    let mut command = Venv::with_package()?.python();
     command.env("IMTAG_LIBRARY", lib.join(tree::file_name()));
     command.arg(project().join("bench/batcher.py"));
     Ok(command)
 }
 
 /// The conformance runner, started with the package as it is installed.
-pub(crate) fn conformance_runner(venv: &Venv) -> Result<Command, Error> {
-    venv.install_package()?;
-    let mut command = venv.python();
+pub(crate) fn conformance_runner() -> Result<Command, Error> {
+    let mut command = Venv::with_package()?.python();
     command.arg(runner().join("run.py"));
     Ok(command)
-}
-
-fn done(work: impl FnOnce(&Venv) -> Result<(), Error>) -> Outcome {
-    let venv = match Venv::ready() {
-        Ok(venv) => venv,
-        Err(why) => return Outcome::Skipped(why),
-    };
-    match venv.install_package().and_then(|()| work(&venv)) {
-        Ok(()) => Outcome::Ok,
-        Err(why) => Outcome::Failed(why.to_string()),
-    }
 }
 
 fn project() -> PathBuf {
@@ -108,26 +89,28 @@ fn runner() -> PathBuf {
 }
 
 impl Venv {
-    /// The environment with the tools that the checks need; why it cannot be had.
-    pub(crate) fn ready() -> Result<Venv, String> {
+    /// The environment with the tools that the checks need. Where they cannot be had, the checks are skipped.
+    pub(super) fn ready() -> Result<Venv, Error> {
         tools::python()?;
-        let folder = build::target().map_err(|why| why.to_string())?;
-        let folder = folder.join("python");
+        let folder = build::target()?.join("python");
         let tools = VirtualEnv::locked(lock::TEST, folder.join("venv"));
-        let tools = tools.map_err(|why| why.to_string())?;
+        let tools = tools.map_err(|why| Missing(why.to_string()))?;
         Ok(Venv { tools, folder })
+    }
+
+    /// The same, with our package: the wheel is built with the libraries of the tests, and installed once, however many
+    /// checks need it.
+    fn with_package() -> Result<Venv, Error> {
+        static DONE: OnceLock<Result<(), String>> = OnceLock::new();
+        let venv = Venv::ready()?;
+        let install = || venv.install_wheel().map_err(|why| why.to_string());
+        DONE.get_or_init(install).clone()?;
+        Ok(venv)
     }
 
     /// What an isolated build of the wheel needs, as wheels in a folder.
     pub(super) fn download_build_tools(&self, to: &Path) -> Result<(), Error> {
         self.tools.download(lock::BUILD, to)
-    }
-
-    /// Builds the wheel with the libraries of the tests, and installs it: once, however many checks need it.
-    pub(crate) fn install_package(&self) -> Result<(), Error> {
-        static DONE: OnceLock<Result<(), String>> = OnceLock::new();
-        let install = || self.install_wheel().map_err(|why| why.to_string());
-        DONE.get_or_init(install).clone().map_err(Error::from)
     }
 
     fn install_wheel(&self) -> Result<(), Error> {
@@ -179,23 +162,9 @@ fn only_file(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Runs a module whose output goes to the terminal as it is.
-fn run(command: &mut Command) -> Result<(), Error> {
-    let name = command.get_args().nth(1).unwrap_or_default();
-    let name = name.to_string_lossy().into_owned();
-    program::run(command, &name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_module_that_fails_is_named() {
-        let mut command = Command::new("false");
-        let error = run(command.args(["-m", "mypy"])).unwrap_err();
-        assert_eq!(error.to_string(), "mypy: exit status: 1");
-    }
 
     #[test]
     fn a_wheel_is_for_this_machine_and_any_python_3() {

@@ -1,55 +1,40 @@
 //! What became of each step, and whether all of it together passes: decided and written here only.
 
-use super::cost::Cost;
 use std::fmt;
 
-/// What became of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Ok,
-    /// In a sentence.
-    Failed(String),
-    /// Why this machine cannot do it.
-    Skipped(String),
-}
+use crate::Error;
+use crate::cost::Cost;
+use crate::program::Missing;
 
-impl Outcome {
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Failed(_) => "failed",
-            Outcome::Skipped(_) => "skipped",
-        }
+/// What became of a step: it passed, failed, or was skipped, as [`Missing`] says why this machine cannot do it.
+pub(super) type Outcome = Result<(), Error>;
+
+pub(super) type Step = fn() -> Outcome;
+
+pub(super) fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Ok(()) => "ok",
+        Err(why) if why.is::<Missing>() => "skipped",
+        Err(_) => "failed",
     }
 }
 
 /// All steps so far.
+#[derive(Default)]
 pub(super) struct Summary {
-    strict: bool,
-    steps: Vec<(&'static str, Outcome, Cost)>,
+    /// What is skipped counts as failed.
+    pub(super) strict: bool,
+    pub(super) steps: Vec<(&'static str, Outcome, Cost)>,
 }
 
 impl Summary {
-    /// With `strict`, what is skipped counts as failed.
-    pub(super) fn new(strict: bool) -> Summary {
-        Summary {
-            strict,
-            steps: Vec::new(),
-        }
-    }
-
-    pub(super) fn add(&mut self, name: &'static str, outcome: Outcome, took: Cost) {
-        self.steps.push((name, outcome, took));
-    }
-
     pub(super) fn passes(&self) -> bool {
-        let skipped_may_pass = self.count("skipped") == 0 || !self.strict;
-        self.count("failed") == 0 && skipped_may_pass
+        self.count("failed") == 0 && (self.count("skipped") == 0 || !self.strict)
     }
 
-    fn count(&self, word: &str) -> usize {
-        let of_word = |step: &&(_, Outcome, _)| step.1.word() == word;
-        self.steps.iter().filter(of_word).count()
+    fn count(&self, of: &str) -> usize {
+        let outcomes = self.steps.iter().map(|(_, outcome, _)| word(outcome));
+        outcomes.filter(|word| *word == of).count()
     }
 }
 
@@ -60,16 +45,12 @@ impl fmt::Display for Summary {
         writeln!(f, "── summary, {total} ──")?;
         for (name, outcome, took) in &self.steps {
             match outcome {
-                Outcome::Ok => writeln!(f, "ok: {name} ({took})")?,
-                Outcome::Failed(why) => writeln!(f, "failed: {name} ({took}): {why}")?,
-                Outcome::Skipped(why) => writeln!(f, "skipped: {name}: {why}")?,
+                Ok(()) => writeln!(f, "ok: {name} ({took})")?,
+                Err(why) if why.is::<Missing>() => writeln!(f, "skipped: {name}: {why}")?,
+                Err(why) => writeln!(f, "failed: {name} ({took}): {why}")?,
             }
         }
-        let (ok, failed, skipped) = (
-            self.count("ok"),
-            self.count("failed"),
-            self.count("skipped"),
-        );
+        let [ok, failed, skipped] = ["ok", "failed", "skipped"].map(|word| self.count(word));
         if self.strict && skipped > 0 {
             writeln!(f, "what is skipped is a failure here, as CI=true")?;
         }
@@ -83,40 +64,38 @@ mod tests {
 
     use super::*;
 
-    fn summary(strict: bool, outcomes: &[Outcome]) -> Summary {
-        let mut summary = Summary::new(strict);
-        for outcome in outcomes {
-            let took = Cost {
-                time: Duration::from_millis(1_200),
-                cpu: Duration::from_millis(2_300),
-            };
-            summary.add("lints", outcome.clone(), took);
+    fn summary(strict: bool, outcomes: Vec<Outcome>) -> Summary {
+        let took = Cost {
+            time: Duration::from_millis(1_200),
+            cpu: Duration::from_millis(2_300),
+        };
+        let steps = outcomes.into_iter().map(|outcome| ("lints", outcome, took));
+        Summary {
+            strict,
+            steps: steps.collect(),
         }
-        summary
+    }
+
+    fn failed() -> Outcome {
+        Err("exit status: 101".into())
     }
 
     fn skipped() -> Outcome {
-        Outcome::Skipped("there is no clippy".to_owned())
+        Err(Missing("there is no clippy".to_owned()).into())
     }
 
     #[test]
-    fn one_failed_step_fails_the_whole() {
-        let failed = Outcome::Failed("cargo clippy: exit status: 101".to_owned());
-        assert!(!summary(false, &[Outcome::Ok, failed, Outcome::Ok]).passes());
-        assert!(summary(false, &[Outcome::Ok, Outcome::Ok]).passes());
-    }
-
-    #[test]
-    fn a_skipped_step_fails_the_whole_only_where_all_must_run() {
-        assert!(summary(false, &[skipped()]).passes());
-        assert!(!summary(true, &[skipped()]).passes());
+    fn a_failed_step_fails_the_whole_and_a_skipped_one_where_all_must_run() {
+        assert!(summary(true, vec![Ok(()), Ok(())]).passes());
+        assert!(!summary(false, vec![Ok(()), failed(), Ok(())]).passes());
+        assert!(summary(false, vec![skipped()]).passes());
+        assert!(!summary(true, vec![skipped()]).passes());
     }
 
     #[test]
     fn each_step_has_its_line_and_its_reason() {
-        let failed = Outcome::Failed("exit status: 101".to_owned());
         assert_eq!(
-            summary(true, &[Outcome::Ok, failed, skipped()]).to_string(),
+            summary(true, vec![Ok(()), failed(), skipped()]).to_string(),
             "── summary, 3.6 s, 6.9 s of CPU ──\n\
              ok: lints (1.2 s, 2.3 s of CPU)\n\
              failed: lints (1.2 s, 2.3 s of CPU): exit status: 101\n\

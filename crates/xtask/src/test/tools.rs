@@ -1,114 +1,99 @@
-//! What the checks need beside Rust: looked for first, installed where it is missing, safe to repeat. An error says
-//! in a sentence why it cannot be had.
+//! What the checks need beside Rust: looked for first, installed where it is missing, safe to repeat. What cannot be had
+//! is [`Missing`], with the reason.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::Error;
 use crate::cargo::cargo;
+use crate::program::Missing;
 
 /// A component of the Rust toolchain, which brings the cargo command of another name.
-pub(super) fn component(name: &str, command: &str) -> Result<(), String> {
+pub(super) fn component(name: &str, command: &str) -> Result<(), Error> {
     if succeeds(&mut cargo([command, "--version"])) {
         return Ok(());
     }
     let mut rustup = Command::new("rustup");
-    install(rustup.args(["component", "add", name]))
-        .map_err(|why| format!("{name} is not installed, and {why}"))
+    let installed = install(rustup.args(["component", "add", name]));
+    Ok(installed.map_err(|why| Missing(format!("{name} is not installed, and {why}")))?)
 }
 
-/// strace, which must also be allowed to trace.
-pub(super) fn strace() -> Result<(), String> {
+/// strace, which must also be allowed to trace: the client's system calls are counted by it.
+pub(super) fn strace() -> Result<(), Error> {
     if cfg!(not(target_os = "linux")) {
-        return Err("it is for Linux only".to_owned());
+        return Err(Missing("it is for Linux only".to_owned()).into());
     }
-    if !succeeds(Command::new("strace").arg("--version")) {
-        debian_package("strace")?;
-    }
+    program("strace", "strace")?;
     let mut tracing = Command::new("strace");
     if succeeds(tracing.args(["--output", "/dev/null", "true"])) {
-        Ok(())
-    } else {
-        Err("it is installed, but this machine does not let it trace a process".to_owned())
+        return Ok(());
     }
+    let why = "it is installed, but this machine does not let it trace a process";
+    Err(Missing(why.to_owned()).into())
 }
 
 /// A compiler for C++, CMake, GoogleTest, and JSON for the conformance runner.
-pub(crate) fn cpp() -> Result<(), String> {
+pub(crate) fn cpp() -> Result<(), Error> {
     program("g++", "g++")?;
     program("cmake", "cmake")?;
-    for (header, package) in [
-        ("gtest/gtest.h", "libgtest-dev"),
-        ("nlohmann/json.hpp", "nlohmann-json3-dev"),
-    ] {
-        let mut compiler = Command::new("g++");
-        if !succeeds(compiler.args(["-E", "-x", "c++", "-include", header, "/dev/null"])) {
-            debian_package(package).map_err(|why| format!("{package}: {why}"))?;
-        }
-    }
-    Ok(())
+    header("g++", "c++", "gtest/gtest.h", "libgtest-dev")?;
+    header("g++", "c++", "nlohmann/json.hpp", "nlohmann-json3-dev")
 }
 
 /// Python from 3.9 on, with what makes virtual environments.
-pub(crate) fn python() -> Result<(), String> {
-    let can = |what: &str| succeeds(Command::new("python3").args(["-c", what]));
-    if !can("") {
-        debian_package("python3").map_err(|why| format!("python3: {why}"))?;
+pub(crate) fn python() -> Result<(), Error> {
+    let has = |code: &str, package: &str| {
+        let mut python = Command::new("python3");
+        need(package, python.args(["-c", code]), package)
+    };
+    has("", "python3")?;
+    let mut python = Command::new("python3");
+    let is_new_enough = "import sys; sys.exit(sys.version_info < (3, 9))";
+    if !succeeds(python.args(["-c", is_new_enough])) {
+        return Err(Missing("python3 is older than 3.9".to_owned()).into());
     }
-    if !can("import sys; sys.exit(sys.version_info < (3, 9))") {
-        return Err("python3 is older than 3.9".to_owned());
-    }
-    if !can("import ensurepip, venv") {
-        debian_package("python3-venv").map_err(|why| format!("python3-venv: {why}"))?;
-    }
-    Ok(())
+    has("import ensurepip, venv", "python3-venv")
 }
 
 /// The oldest Go that the binding is for, as its go.mod says.
 const GO: (u32, u32) = (1, 22);
 
 /// Go, a compiler for what is C in it, and what tells it where the library lies.
-pub(crate) fn go() -> Result<(), String> {
+pub(crate) fn go() -> Result<(), Error> {
     program("gcc", "gcc")?;
     program("pkg-config", "pkg-config")?;
     any_go()?;
     let says = Command::new("go").arg("version").output();
-    let says = says.map_err(|error| format!("go: it cannot be started: {error}"))?;
-    match go_version(&String::from_utf8_lossy(&says.stdout)) {
-        Some(version) if version >= GO => Ok(()),
-        Some((major, minor)) => Err(format!(
+    let says = says.map_err(|error| format!("go cannot be started: {error}"))?;
+    let why = match go_version(&String::from_utf8_lossy(&says.stdout)) {
+        Some(version) if version >= GO => return Ok(()),
+        Some((major, minor)) => format!(
             "go: {major}.{minor} is installed, and {}.{} or later is needed",
             GO.0, GO.1
-        )),
-        None => Err("go: it does not say its version".to_owned()),
-    }
+        ),
+        None => "go: it does not say its version".to_owned(),
+    };
+    Err(Missing(why).into())
 }
 
 /// Go of any version.
-pub(super) fn any_go() -> Result<(), String> {
-    if succeeds(Command::new("go").arg("version")) {
-        return Ok(());
-    }
-    debian_package("golang-go").map_err(|why| format!("go: {why}"))
+pub(super) fn any_go() -> Result<(), Error> {
+    need("go", Command::new("go").arg("version"), "golang-go")
 }
 
 /// Java with its compiler, which a runtime alone has not.
-pub(super) fn java() -> Result<(), String> {
+pub(super) fn java() -> Result<(), Error> {
     ["java", "javac", "keytool"].iter().try_for_each(|name| {
-        if succeeds(Command::new(name).arg("-help")) {
-            return Ok(());
-        }
-        debian_package("default-jdk-headless").map_err(|why| format!("{name}: {why}"))
+        let mut program = Command::new(name);
+        need(name, program.arg("-help"), "default-jdk-headless")
     })
 }
 
 /// PHP with its curl.
-pub(super) fn php() -> Result<(), String> {
+pub(super) fn php() -> Result<(), Error> {
     program("php", "php-cli")?;
-    let mut php = Command::new("php");
-    if succeeds(php.args(["-r", "exit(function_exists('curl_init') ? 0 : 1);"])) {
-        return Ok(());
-    }
-    debian_package("php-curl").map_err(|why| format!("php's curl: {why}"))
+    let has_curl = ["-r", "exit(function_exists('curl_init') ? 0 : 1);"];
+    need("php's curl", Command::new("php").args(has_curl), "php-curl")
 }
 
 /// Of `go version go1.26.8 linux/amd64`; of one that is built from its sources there is none.
@@ -120,60 +105,58 @@ fn go_version(says: &str) -> Option<(u32, u32)> {
 }
 
 /// A header of C, which a package of Debian brings.
-pub(crate) fn c_header(header: &str, package: &str) -> Result<(), String> {
-    let mut compiler = Command::new("gcc");
-    if succeeds(compiler.args(["-E", "-x", "c", "-include", header, "/dev/null"])) {
-        return Ok(());
-    }
-    debian_package(package).map_err(|why| format!("{package}: {why}"))
+pub(crate) fn c_header(name: &str, package: &str) -> Result<(), Error> {
+    header("gcc", "c", name, package)
+}
+
+fn header(compiler: &str, language: &str, name: &str, package: &str) -> Result<(), Error> {
+    let preprocess = ["-E", "-x", language, "-include", name, "/dev/null"];
+    need(package, Command::new(compiler).args(preprocess), package)
 }
 
 /// A program, which a package of Debian brings.
-pub(crate) fn program(name: &str, package: &str) -> Result<(), String> {
-    if succeeds(Command::new(name).arg("--version")) {
+pub(crate) fn program(name: &str, package: &str) -> Result<(), Error> {
+    need(name, Command::new(name).arg("--version"), package)
+}
+
+/// Installs a package of Debian where `probe` fails.
+fn need(name: &str, probe: &mut Command, package: &str) -> Result<(), Error> {
+    if succeeds(probe) {
         return Ok(());
     }
-    debian_package(package).map_err(|why| format!("{name}: {why}"))
+    Ok(debian_package(package).map_err(|why| Missing(format!("{name}: {why}")))?)
 }
 
 fn debian_package(name: &str) -> Result<(), String> {
     if !Path::new("/etc/debian_version").exists() {
         return Err("it is not installed; install it with the system's package manager".to_owned());
     }
-    if !is_root() {
+    if !rustix::process::geteuid().is_root() {
         return Err(format!(
             "it is not installed; run `sudo apt-get install {name}`"
         ));
     }
-    let of_name = |why| format!("it is not installed, and {why}");
-    let apt = || {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive");
-        apt
-    };
-    install(apt().args(["update", "--quiet"])).map_err(of_name)?;
-    install(apt().args([
+    let update = ["update", "--quiet"].as_slice();
+    let install_it = [
         "install",
         "--quiet",
         "--yes",
         "--no-install-recommends",
         name,
-    ]))
-    .map_err(of_name)
+    ];
+    for arguments in [update, &install_it] {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        install(apt.args(arguments)).map_err(|why| format!("it is not installed, and {why}"))?;
+    }
+    Ok(())
 }
 
-fn is_root() -> bool {
-    let user = Command::new("id").arg("-u").output();
-    user.is_ok_and(|user| user.stdout.trim_ascii() == b"0")
-}
-
-/// Whether a command can be started and succeeds; what it prints is dropped.
+/// True if a command can be started and succeeds; what it prints is dropped.
 pub(super) fn succeeds(command: &mut Command) -> bool {
-    let quiet = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    quiet.status().is_ok_and(|status| status.success())
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
+    let status = quiet.stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 /// Runs an installer, whose output goes to the terminal.
@@ -195,14 +178,10 @@ mod tests {
     #[test]
     fn an_installer_that_is_missing_or_fails_is_named() {
         let missing = install(&mut Command::new("no-such-installer")).unwrap_err();
-        assert!(
-            missing.starts_with("no-such-installer, which would install it, cannot be started: ")
-        );
+        let expected = "no-such-installer, which would install it, cannot be started: ";
+        assert!(missing.starts_with(expected), "{missing}");
         let failing = install(&mut Command::new("false")).unwrap_err();
-        assert!(
-            failing.starts_with("false failed to install it (exit"),
-            "{failing}"
-        );
+        assert_eq!(failing, "false failed to install it (exit status: 1)");
     }
 
     #[test]
@@ -213,13 +192,14 @@ mod tests {
 
     #[test]
     fn the_version_of_go_is_read_from_what_it_says() {
-        assert_eq!(go_version("go version go1.26.8 linux/amd64"), Some((1, 26)));
-        assert_eq!(go_version("go version go1.22 linux/amd64"), Some((1, 22)));
-        assert_eq!(
-            go_version("go version go1.27rc1 linux/amd64"),
-            Some((1, 27))
-        );
-        assert_eq!(go_version(""), None);
+        for (says, version) in [
+            ("go version go1.26.8 linux/amd64", Some((1, 26))),
+            ("go version go1.22 linux/amd64", Some((1, 22))),
+            ("go version go1.27rc1 linux/amd64", Some((1, 27))),
+            ("", None),
+        ] {
+            assert_eq!(go_version(says), version, "{says}");
+        }
     }
 
     #[test]

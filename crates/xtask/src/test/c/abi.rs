@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::Error;
 use crate::cargo::root;
-use crate::install::program::output;
+use crate::program::output;
 
 /// Names of the header that are no promise, or that tests/c/header.c and version.c hold.
 const NOT_RECORDED: [&str; 2] = ["IM_STR", "IM_VERSION"];
@@ -22,14 +22,16 @@ pub(super) fn faults(exported: &[String]) -> Result<Vec<String>, Error> {
              dependencies too"
         )
     });
+    let mut faults: Vec<String> = foreign.collect();
     let hidden = exported.difference(&header);
     let hidden = hidden.filter(|name| name.starts_with("im_"));
-    let hidden = hidden
-        .map(|name| format!("{name} is exported and not in the header: run `cargo xtask header`"));
-    let faults = foreign
-        .chain(hidden)
-        .chain(without_line(&header, &recorded));
-    Ok(faults.collect())
+    faults.extend(
+        hidden.map(|name| {
+            format!("{name} is exported and not in the header: run `cargo xtask header`")
+        }),
+    );
+    faults.extend(without_line(&header, &recorded));
+    Ok(faults)
 }
 
 fn without_line(header: &BTreeSet<String>, recorded: &BTreeSet<String>) -> Vec<String> {

@@ -6,18 +6,18 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::Error;
-use crate::install::program::output;
+use crate::program::output;
 
-/// A program to build and, where it is one, to run.
+/// A program to build and to run.
 pub(super) struct Job {
     name: String,
     build: Command,
-    run: Option<Command>,
+    run: Command,
     prints: Option<&'static str>,
 }
 
 impl Job {
-    pub(super) fn new(name: impl Into<String>, build: Command, run: Option<Command>) -> Job {
+    pub(super) fn new(name: impl Into<String>, build: Command, run: Command) -> Job {
         Job {
             name: name.into(),
             build,
@@ -34,12 +34,9 @@ impl Job {
         }
     }
 
-    fn done(mut self) -> Result<(), Error> {
+    fn do_it(mut self) -> Result<(), Error> {
         output(&mut self.build)?;
-        let Some(mut run) = self.run else {
-            return Ok(());
-        };
-        let printed = output(&mut run)?;
+        let printed = output(&mut self.run)?;
         match self.prints {
             Some(text) if printed != text => {
                 Err(format!("it printed {printed:?} and not {text:?}").into())
@@ -61,7 +58,7 @@ pub(super) fn all(jobs: Vec<Job>) -> Vec<String> {
                     let next = waiting.lock().expect("no worker panics").next();
                     let Some(job) = next else { return };
                     let (name, start) = (job.name.clone(), Instant::now());
-                    let done = job.done();
+                    let done = job.do_it();
                     let took = start.elapsed().as_secs_f32();
                     match done {
                         Ok(()) => println!("{name}: ok in {took:.1} s"),
@@ -86,17 +83,15 @@ mod tests {
         let run = run.split(' ').collect::<Vec<_>>();
         let mut program = Command::new(run[0]);
         program.args(&run[1..]);
-        Job::new("it", Command::new(build), Some(program))
+        Job::new("it", Command::new(build), program)
     }
 
     #[test]
     fn a_job_that_is_not_built_or_fails_or_prints_something_else_is_named() {
         assert!(all(vec![job("true", "true")]).is_empty());
         assert_eq!(all(vec![job("false", "true")]).len(), 1);
-        assert_eq!(
-            all(vec![job("true", "true"), job("true", "false")]).len(),
-            1
-        );
+        let one_fails = vec![job("true", "true"), job("true", "false")];
+        assert_eq!(all(one_fails).len(), 1);
         assert!(all(vec![job("true", "echo a").that_prints("a\n")]).is_empty());
         let faults = all(vec![job("true", "echo a").that_prints("b\n")]);
         assert_eq!(faults, ["it: it printed \"a\\n\" and not \"b\\n\""]);

@@ -13,9 +13,8 @@ use super::summary::Outcome;
 use super::{cpp, tools};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::elf;
-use crate::install::program::output;
-use crate::install::{self, tree};
+use crate::install::{self, elf, tree};
+use crate::program::output;
 use jobs::Job;
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -28,43 +27,29 @@ enum Variant {
     Sanitized,
 }
 
-/// A program of tests/c.
-struct Program {
-    name: &'static str,
-    /// Whether valgrind can say something of it. A forked child leaks what is its parent's, as it should.
-    under_valgrind: bool,
-}
+/// The program that valgrind can say nothing of: a forked child leaks what is its parent's, as it should.
+const FORK: &str = "fork";
 
-const fn program(name: &'static str) -> Program {
-    Program {
-        name,
-        under_valgrind: true,
-    }
-}
-
-/// The longest first, as they run side by side.
-const PROGRAMS: [Program; 18] = [
-    Program {
-        under_valgrind: false,
-        ..program("fork")
-    },
-    program("connections"),
-    program("runs"),
-    program("batcher"),
-    program("withdraw"),
-    program("threads"),
-    program("calls"),
-    program("cancel"),
-    program("bulk"),
-    program("ending"),
-    program("unload"),
-    program("texts"),
-    program("outs"),
-    program("credentials"),
-    program("nulls"),
-    program("nulls_of_changes"),
-    program("pointers"),
-    program("settings"),
+/// The programs of tests/c, the longest first, as they run side by side.
+const PROGRAMS: [&str; 18] = [
+    FORK,
+    "connections",
+    "runs",
+    "batcher",
+    "withdraw",
+    "threads",
+    "calls",
+    "cancel",
+    "bulk",
+    "ending",
+    "unload",
+    "texts",
+    "outs",
+    "credentials",
+    "nulls",
+    "nulls_of_changes",
+    "pointers",
+    "settings",
 ];
 
 /// Standards, and what is compiled as such.
@@ -87,9 +72,7 @@ pub(super) fn plain() -> Outcome {
 
 /// Wrong addresses, use of what was never set, leaks: of the library too.
 pub(super) fn under_valgrind() -> Outcome {
-    if let Err(why) = tools::program("valgrind", "valgrind") {
-        return Outcome::Skipped(why);
-    }
+    tools::program("valgrind", "valgrind")?;
     tested(Variant::Valgrind)
 }
 
@@ -98,35 +81,20 @@ pub(super) fn sanitized() -> Outcome {
     tested(Variant::Sanitized)
 }
 
-/// The package g++ brings gcc and the C library's headers with it.
-fn compilers() -> Result<(), String> {
-    ["gcc", "g++"]
-        .iter()
-        .try_for_each(|compiler| tools::program(compiler, "g++"))
-}
-
 fn tested(variant: Variant) -> Outcome {
-    if let Err(why) = compilers() {
-        return Outcome::Skipped(why);
-    }
-    match faults(variant) {
-        Ok(faults) if faults.is_empty() => Outcome::Ok,
-        Ok(faults) => Outcome::Failed(faults.join("; ")),
-        Err(why) => Outcome::Failed(why.to_string()),
-    }
-}
-
-fn faults(variant: Variant) -> Result<Vec<String>, Error> {
+    // the package g++ brings gcc and the C library's headers with it
+    tools::program("gcc", "g++")?;
+    tools::program("g++", "g++")?;
     let toolchain = Toolchain::new(variant)?;
     let symbols = elf::exported(&toolchain.library)?;
-    let mut faults = Vec::new();
     toolchain.build_support()?;
-    toolchain.build_starter()?;
-    let mut jobs: Vec<Job> = PROGRAMS
+    // starts other programs with an emulator; it is no test itself
+    output(&mut toolchain.compile_test("with_emulator"))?;
+    let mut faults = Vec::new();
+    let programs = PROGRAMS
         .iter()
-        .filter(|program| program.under_valgrind || variant != Variant::Valgrind)
-        .map(|program| toolchain.job(program.name, &symbols))
-        .collect();
+        .filter(|name| **name != FORK || variant != Variant::Valgrind);
+    let mut jobs: Vec<Job> = programs.map(|name| toolchain.job(name, &symbols)).collect();
     if variant == Variant::Plain {
         faults.extend(abi::faults(&symbols)?);
         jobs.push(toolchain.job("version", &symbols));
@@ -135,7 +103,11 @@ fn faults(variant: Variant) -> Result<Vec<String>, Error> {
         jobs.extend(toolchain.conformance_runner()?);
     }
     faults.extend(jobs::all(jobs));
-    Ok(faults)
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults.join("; ").into())
+    }
 }
 
 /// The compiler settings and the files that the programs are built and run with.
@@ -174,7 +146,7 @@ impl Toolchain {
 
     /// Compiles what all tests share.
     fn build_support(&self) -> Result<(), Error> {
-        let sources = sources("tests/c/support")?;
+        let sources = sources(&root().join("tests/c/support"), "c")?;
         // one object of all, without the library: its archive would become a part of it
         let mut gcc = self.compiler("gcc");
         gcc.args(["-std=gnu11", "-r", "-nostdlib"]).args(sources);
@@ -215,29 +187,22 @@ impl Toolchain {
         self.compile("gcc", &["-std=gnu11", &source, &support], name)
     }
 
-    /// The program that starts others with an emulator; it is no test itself.
-    fn build_starter(&self) -> Result<(), Error> {
-        output(&mut self.compile_test("with_emulator"))?;
-        Ok(())
-    }
-
     /// A program, under valgrind if it is to be.
     fn start(&self, name: &str) -> Command {
         let program = self.folder.join(name);
-        let mut command = match self.variant {
-            Variant::Valgrind => {
-                let mut command = Command::new("valgrind");
-                let suppressions = root().join("tests/c/valgrind.supp");
-                command
-                    .args(["--quiet", "--leak-check=full", "--fair-sched=try"])
-                    .args(["--show-leak-kinds=definite,possible"])
-                    .args(["--errors-for-leak-kinds=definite,possible"])
-                    .args(["--error-exitcode=99"])
-                    .arg(format!("--suppressions={}", suppressions.display()))
-                    .arg(program);
-                command
-            }
-            _ => Command::new(program),
+        let mut command = if self.variant == Variant::Valgrind {
+            let mut command = Command::new("valgrind");
+            let suppressions = root().join("tests/c/valgrind.supp");
+            command
+                .args(["--quiet", "--leak-check=full", "--fair-sched=try"])
+                .args(["--show-leak-kinds=definite,possible"])
+                .args(["--errors-for-leak-kinds=definite,possible"])
+                .args(["--error-exitcode=99"])
+                .arg(format!("--suppressions={}", suppressions.display()))
+                .arg(program);
+            command
+        } else {
+            Command::new(program)
         };
         command.env("IMTAG_BIN", &self.imtag);
         command
@@ -276,14 +241,14 @@ impl Toolchain {
             }
             _ => self.compile_test(name),
         };
-        Job::new(name, build, Some(run))
+        Job::new(name, build, run)
     }
 
     /// The sample of the service's page, as a reader of the README builds it.
     fn sample(&self) -> Job {
         let build = self.compile("gcc", &["-std=c99", "-O2", "sample.c"], "sample");
         let run = self.with_emulator(&self.start("sample"));
-        Job::new("sample", build, Some(run)).that_prints("2 users tagged\n")
+        Job::new("sample", build, run).that_prints("2 users tagged\n")
     }
 
     /// The conformance runner, which has no case here: that it compiles without a warning, and ends. Without cJSON
@@ -292,13 +257,11 @@ impl Toolchain {
         if tools::c_header("cjson/cJSON.h", "libcjson-dev").is_err() {
             return Ok(None);
         }
-        let sources = sources("tests/conformance/runners/c")?;
-        let mut arguments = vec!["-std=gnu11"];
-        arguments.extend(sources.iter().map(String::as_str));
+        let sources = sources(&root().join("tests/conformance/runners/c"), "c")?;
         let name = "conformance_runner";
-        let mut build = self.compile("gcc", &arguments, name);
-        build.arg("-lcjson");
-        Ok(Some(Job::new(name, build, Some(self.start(name)))))
+        let mut build = self.compile("gcc", &["-std=gnu11"], name);
+        build.args(sources).args(["-limtag", "-lcjson"]);
+        Ok(Some(Job::new(name, build, self.start(name))))
     }
 
     fn headers(&self) -> Vec<Job> {
@@ -313,7 +276,7 @@ impl Toolchain {
                 let arguments = [&standard, "-x", language, &source, "-x", "none"];
                 let build = self.compile(compiler, &arguments, &name);
                 let run = self.start(&name);
-                jobs.push(Job::new(name, build, Some(run)));
+                jobs.push(Job::new(name, build, run));
             }
         }
         jobs
@@ -326,19 +289,20 @@ fn is_of_changes(symbol: &str) -> bool {
     prefixes.iter().any(|prefix| symbol.starts_with(prefix))
 }
 
-/// The sources in C in a folder.
-fn sources(folder: &str) -> Result<Vec<String>, Error> {
+/// The files in a folder whose names end so.
+pub(crate) fn sources(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Error> {
     let mut sources = Vec::new();
-    for file in std::fs::read_dir(root().join(folder))? {
+    for file in std::fs::read_dir(folder)? {
         let path = file?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
-            sources.push(path.display().to_string());
+        if path.extension().is_some_and(|it| it == ending) {
+            sources.push(path);
         }
     }
+    sources.sort();
     Ok(sources)
 }
 
-/// A program's path, as one that is not looked up has it.
+/// The path of a program, found as the shell finds it.
 fn which(program: &Path) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(program));
@@ -353,14 +317,10 @@ mod tests {
     #[test]
     fn every_program_in_c_is_run() {
         let others = ["abi", "header", "sample", "version", "with_emulator"];
-        for file in std::fs::read_dir(root().join("tests/c")).unwrap() {
-            let path = file.unwrap().path();
+        for path in sources(&root().join("tests/c"), "c").unwrap() {
             let name = path.file_stem().unwrap().to_str().unwrap();
-            let is_run = PROGRAMS.iter().any(|program| program.name == name);
-            assert!(
-                is_run || others.contains(&name) || path.extension().is_none_or(|it| it != "c"),
-                "tests/c/{name}.c is in no list of this file"
-            );
+            let is_listed = PROGRAMS.contains(&name) || others.contains(&name);
+            assert!(is_listed, "tests/c/{name}.c is in no list of this file");
         }
     }
 

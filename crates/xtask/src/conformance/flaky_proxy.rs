@@ -1,5 +1,5 @@
-//! A door before the server: connections pass through it, but for the first ones, which meet what a network does before
-//! a request can be sent. The server's own faults come with a request, and so too late for that.
+//! A proxy before the server whose first connections fail, as a network's do before a request can be sent. The server's
+//! own faults come with a request, which is too late for that.
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,32 +8,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What a connection meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meets {
+use serde::Deserialize;
+
+/// What goes wrong with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ConnectionFault {
     /// It is accepted, and nothing is ever said.
     Silence,
-    /// It is closed at the first word, which with TLS is none of the request.
+    /// It is closed at the client's first bytes, which with TLS are not yet the request.
     Close,
 }
 
-impl Meets {
-    /// By its name in a case.
-    pub(super) fn named(name: &str) -> Option<Meets> {
-        match name {
-            "silence" => Some(Meets::Silence),
-            "close" => Some(Meets::Close),
-            _ => None,
-        }
-    }
-}
+/// How long a connection may be without its first bytes.
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So long a connection may be without its first word.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Open as long as it lives.
-pub(super) struct Door {
-    address: SocketAddr,
+/// Open until it is dropped.
+pub(super) struct FlakyProxy {
+    pub(super) address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -41,13 +33,16 @@ pub(super) struct Door {
 struct Shared {
     server: SocketAddr,
     ended: AtomicBool,
-    /// Both sides of all connections, to end them with the door.
+    /// Both sides of all connections, to end them with the proxy.
     open: Mutex<Vec<TcpStream>>,
 }
 
-impl Door {
-    /// Opens one before `server`; the first connections meet `first`.
-    pub(super) fn open(server: SocketAddr, first: &[Meets]) -> io::Result<Door> {
+impl FlakyProxy {
+    /// Listens before `server`. Each of the first connections has one of the `faults`.
+    pub(super) fn start(
+        server: SocketAddr,
+        faults: Vec<ConnectionFault>,
+    ) -> io::Result<FlakyProxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -55,21 +50,17 @@ impl Door {
             ended: AtomicBool::new(false),
             open: Mutex::default(),
         });
-        let (theirs, first) = (Arc::clone(&shared), first.to_vec());
-        let accepting = thread::spawn(move || theirs.accept(&listener, first));
-        Ok(Door {
+        let acceptor = Arc::clone(&shared);
+        let accepting = thread::spawn(move || acceptor.accept(&listener, faults));
+        Ok(FlakyProxy {
             address,
             shared,
             accepting: Some(accepting),
         })
     }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
 }
 
-impl Drop for Door {
+impl Drop for FlakyProxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         // wakes the thread that accepts
@@ -85,34 +76,34 @@ impl Drop for Door {
 }
 
 impl Shared {
-    fn accept(&self, listener: &TcpListener, first: Vec<Meets>) {
-        let mut first = first.into_iter();
+    fn accept(&self, listener: &TcpListener, faults: Vec<ConnectionFault>) {
+        let mut faults = faults.into_iter();
         for stream in listener.incoming().map_while(Result::ok) {
             if self.ended.load(Ordering::SeqCst) {
                 return;
             }
-            // whoever called sees a connection that ends
-            let _ = self.receive(stream, first.next());
+            // the client sees a connection that ends
+            let _ = self.receive(stream, faults.next());
         }
     }
 
-    fn receive(&self, mut stream: TcpStream, meets: Option<Meets>) -> io::Result<()> {
+    fn receive(&self, mut stream: TcpStream, fault: Option<ConnectionFault>) -> io::Result<()> {
         self.streams().push(stream.try_clone()?);
-        match meets {
-            Some(Meets::Silence) => {}
-            Some(Meets::Close) => {
-                stream.set_read_timeout(Some(PATIENCE))?;
-                let heard = stream.read(&mut [0; 16 * 1024]);
+        match fault {
+            Some(ConnectionFault::Silence) => {}
+            Some(ConnectionFault::Close) => {
+                stream.set_read_timeout(Some(FIRST_BYTES_TIMEOUT))?;
+                let read = stream.read(&mut [0; 16 * 1024]);
                 close(&stream);
-                heard?;
+                read?;
             }
             None => {
                 let server = TcpStream::connect(self.server)?;
                 server.set_nodelay(true)?;
                 stream.set_nodelay(true)?;
                 self.streams().push(server.try_clone()?);
-                pass(stream.try_clone()?, server.try_clone()?);
-                pass(server, stream);
+                forward(stream.try_clone()?, server.try_clone()?);
+                forward(server, stream);
             }
         }
         Ok(())
@@ -123,8 +114,8 @@ impl Shared {
     }
 }
 
-/// Hands on all that comes, and that it has ended.
-fn pass(mut from: TcpStream, mut to: TcpStream) {
+/// Copies all bytes, and then the end.
+fn forward(mut from: TcpStream, mut to: TcpStream) {
     thread::spawn(move || {
         // a side that breaks off ends the other
         let _ = io::copy(&mut from, &mut to);
@@ -144,27 +135,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_connections_meet_their_fate_and_the_next_passes() {
+    fn the_first_connections_have_their_faults_and_the_next_is_forwarded() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let first = [Meets::Silence, Meets::Close];
-        let door = Door::open(server.local_addr().unwrap(), &first).unwrap();
+        let faults = vec![ConnectionFault::Silence, ConnectionFault::Close];
+        let proxy = FlakyProxy::start(server.local_addr().unwrap(), faults).unwrap();
         let called = || {
-            let mut stream = TcpStream::connect(door.address()).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut stream = TcpStream::connect(proxy.address).unwrap();
+            let timeout = Some(FIRST_BYTES_TIMEOUT);
+            stream.set_read_timeout(timeout).unwrap();
             stream.write_all(b"hello").unwrap();
             stream
         };
         let mut heard = [0; 5];
         let mut silent = called();
         assert_eq!(called().read(&mut heard).unwrap(), 0);
-        let mut passed = called();
+        let mut forwarded = called();
         let (mut served, _) = server.accept().unwrap();
         served.read_exact(&mut heard).unwrap();
         served.write_all(b"there").unwrap();
-        passed.read_exact(&mut heard).unwrap();
+        forwarded.read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"there");
 
-        drop(door);
+        drop(proxy);
         assert_eq!(silent.read(&mut heard).unwrap_or(0), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! What a step costs: its time, which other programs on the machine lengthen, and the CPU of this process and of all
-//! that it has started and seen end.
+//! What work costs: its time, which other programs on the machine lengthen, and the CPU of this process and of all that
+//! it has started and seen end.
 
 use std::fmt;
 use std::iter::Sum;
@@ -10,28 +10,26 @@ use nix::sys::time::TimeValLike;
 
 /// What has passed since a start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Cost {
-    pub(super) time: Duration,
-    pub(super) cpu: Duration,
+pub(crate) struct Cost {
+    pub(crate) time: Duration,
+    pub(crate) cpu: Duration,
 }
 
 /// A start.
-pub(super) struct Start {
+pub(crate) struct Start {
     time: Instant,
     cpu: Duration,
 }
 
-impl Cost {
-    pub(super) fn so_far() -> Start {
+impl Start {
+    pub(crate) fn now() -> Start {
         Start {
             time: Instant::now(),
             cpu: cpu(),
         }
     }
-}
 
-impl Start {
-    pub(super) fn until_now(&self) -> Cost {
+    pub(crate) fn until_now(&self) -> Cost {
         Cost {
             time: self.time.elapsed(),
             cpu: cpu().saturating_sub(self.cpu),
@@ -71,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_cpu_of_what_was_started_counts() {
-        let start = Cost::so_far();
+        let start = Start::now();
         let mut shell = Command::new("sh");
         shell.args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);
         assert!(shell.status().unwrap().success());

@@ -24,11 +24,11 @@ const EMULATOR: &str = "imtag-emulator";
 pub(super) fn of_threads(name: &str) -> Result<Cost, Error> {
     let mut cost = Cost::default();
     for task in fs::read_dir("/proc/self/task")? {
-        let file = |file: &str| {
-            let path = task.as_ref().ok()?.path().join(file);
-            fs::read_to_string(path).ok() // a thread that has ended meanwhile
-        };
-        let Some([comm, schedstat, status]) = read_all(file) else {
+        let folder = task?.path();
+        let [comm, schedstat, status] =
+            ["comm", "schedstat", "status"].map(|file| fs::read_to_string(folder.join(file)));
+        // a thread may have ended meanwhile
+        let (Ok(comm), Ok(schedstat), Ok(status)) = (comm, schedstat, status) else {
             continue;
         };
         if comm.trim_end() != name {
@@ -43,19 +43,11 @@ pub(super) fn of_threads(name: &str) -> Result<Cost, Error> {
     Ok(cost)
 }
 
-fn read_all(file: impl Fn(&str) -> Option<String>) -> Option<[String; 3]> {
-    Some([file("comm")?, file("schedstat")?, file("status")?])
-}
-
 fn switches(status: &str) -> u64 {
-    let lines = status.lines();
-    let numbers = lines.filter_map(|line| {
-        line.split_once("_ctxt_switches:")?
-            .1
-            .trim()
-            .parse::<u64>()
-            .ok()
-    });
+    let counts = status
+        .lines()
+        .filter_map(|line| line.split_once("_ctxt_switches:"));
+    let numbers = counts.filter_map(|(_, count)| count.trim().parse::<u64>().ok());
     numbers.sum()
 }
 

@@ -1,0 +1,64 @@
+//! An app of an emulator, for all that is played or measured against one, and a client for it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use imtag_core::SecretKey;
+use imtag_emulator::{Builder, Emulator, Generation, Operation, RouteStats, Window};
+use imtag_transport::Client;
+
+use crate::Error;
+
+/// The app's key. No real app has it.
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const SDKAPPID: u32 = 1_400_000_000;
+pub(crate) const IDENTIFIER: &str = "administrator";
+
+/// The documented quota.
+pub(crate) const CALLS_PER_SECOND: u32 = 100;
+/// As far away as a service is.
+pub(crate) const LATENCY: Duration = Duration::from_millis(50);
+
+/// An emulator of the app, not started yet.
+pub(crate) fn emulator() -> Result<Builder, Error> {
+    Ok(Emulator::builder().secret_key(SecretKey::new(KEY)?))
+}
+
+/// Makes `command` a client of the app, by the settings that the command line and the benchmarks read.
+pub(crate) fn set(command: &mut Command, endpoint: &str) {
+    command
+        .env("IMTAG_SDKAPPID", SDKAPPID.to_string())
+        .env("IMTAG_IDENTIFIER", IDENTIFIER)
+        .env("IMTAG_SECRET_KEY", KEY)
+        .env("IMTAG_ENDPOINT", endpoint);
+}
+
+/// An emulator that is as far away as a service, and a client for it.
+pub(crate) struct Scene {
+    pub(crate) emulator: Emulator,
+    pub(crate) client: Client,
+}
+
+impl Scene {
+    pub(crate) fn new(window: Window, jitter: Duration) -> Result<Scene, Error> {
+        let emulator = emulator()?.calls_per_second(CALLS_PER_SECOND);
+        let emulator = emulator.window(window).latency(LATENCY).jitter(jitter);
+        let emulator = emulator.start()?;
+        let client = Client::builder(SDKAPPID, IDENTIFIER, SecretKey::new(KEY)?)
+            .endpoint(emulator.endpoint())
+            .calls_per_second(CALLS_PER_SECOND)
+            .build()?;
+        Ok(Scene { emulator, client })
+    }
+
+    /// What arrived of requests that add tags.
+    pub(crate) fn adds(&self) -> RouteStats {
+        let add = (Operation::Add, Generation::AllMemberPush);
+        self.emulator.stats().route(add)
+    }
+
+    /// Requests that were answered with this code.
+    pub(crate) fn answered(&self, code: i32) -> u64 {
+        self.emulator.stats().code(code)
+    }
+}
