@@ -196,7 +196,7 @@ static void after_its_end_it_takes_no_more(void) {
 }
 
 /* Every further request would end in the same way. */
-static void an_app_that_is_not_let_in_ends_the_run(void) {
+static void an_app_that_is_rejected_ends_the_run(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
     const im_str tag = IM_STR("a");
@@ -247,7 +247,7 @@ int main(void) {
     many_changes_as_one_buffer();
     settings_are_for_before_the_first_change();
     after_its_end_it_takes_no_more();
-    an_app_that_is_not_let_in_ends_the_run();
+    an_app_that_is_rejected_ends_the_run();
     what_was_not_sent_is_not_applied_at_the_end_either();
     im_client_free(client);
     emulator_stop(&emulator);

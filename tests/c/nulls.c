@@ -1,6 +1,6 @@
 /*
- * NULL for every function, wherever it may be and wherever it may not. The table has every function of the library, but
- * for those of bulk runs and batchers, which nulls_of_changes.c has.
+ * NULL for every function, wherever it may be and wherever it may not. The table has every function of the library, except
+ * those of bulk runs and batchers, which nulls_of_changes.c has.
  */
 
 #include "support/check.h"
