@@ -1,8 +1,8 @@
 //! The users on the disk. All of them are in memory too, so this is written as they change, and read at the start.
 //!
-//! A request's changes are one batch, handed to the system before the request is answered: they are kept when the process
-//! ends, also by `kill -9`. Twice a second all is brought to the disk itself, so a power cut takes half
-//! a second of changes, and of each request all or nothing.
+//! A request's changes are one batch, handed to the system before the request is answered: they are kept when the
+//! process ends, also by `kill -9`. Twice a second all is brought to the disk itself, so a power cut takes half a second
+//! of changes, and of each request all or nothing.
 //!
 //! Each user is a key with its tags as JSON, behind a checksum of both, as the store does not check what it reads. A
 //! reset starts a partition of its own and drops the old one, so it too happens as a whole.
@@ -10,9 +10,7 @@
 use std::collections::BTreeSet;
 
 use fjall::compaction::{SizeTiered, Strategy};
-use fjall::{
-    Batch, Config, Keyspace, PartitionCreateOptions, PartitionHandle, PersistMode, UserValue,
-};
+use fjall::{Config, Keyspace, PartitionCreateOptions, PartitionHandle, PersistMode, UserValue};
 
 use crate::error::DataError;
 use crate::folder::Folder;
@@ -90,52 +88,49 @@ impl Disk {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Keeps these users as they are now. Once that has failed it fails for ever, as what came after would else be
-    /// kept without what came before.
+    /// Keeps these users as they are now.
     pub(crate) fn save(&mut self, store: &Store, accounts: &[String]) -> Result<(), String> {
-        self.check()?;
-        let batch = self.store.batch().durability(Some(PersistMode::Buffer));
-        let saved = self.commit(batch, store, accounts);
-        self.note(saved)
-    }
-
-    fn commit(&self, mut batch: Batch, store: &Store, accounts: &[String]) -> Result<(), String> {
-        for account in accounts {
-            if account.is_empty() || account.len() > ACCOUNT_BYTES_AT_MOST {
-                let bytes = account.len();
-                return Err(format!("an account of {bytes} bytes cannot be kept"));
+        self.write(|disk| {
+            let mut batch = disk.store.batch().durability(Some(PersistMode::Buffer));
+            for account in accounts {
+                let (key, bytes) = (account.as_str(), account.len());
+                if bytes == 0 || bytes > ACCOUNT_BYTES_AT_MOST {
+                    return Err(format!("an account of {bytes} bytes cannot be kept"));
+                }
+                match store.tags(account) {
+                    Some(tags) => batch.insert(&disk.users, key, encoded(account, tags)),
+                    None => batch.remove(&disk.users, key),
+                }
             }
-            match store.tags(account) {
-                Some(tags) => batch.insert(&self.users, account.as_str(), encoded(account, tags)),
-                None => batch.remove(&self.users, account.as_str()),
-            }
-        }
-        batch.commit().map_err(|error| error.to_string())
+            batch.commit().map_err(|error| error.to_string())
+        })
     }
 
     /// Forgets all users.
     pub(crate) fn reset(&mut self) -> Result<(), String> {
-        self.check()?;
-        let next = self.generation + 1;
-        let swapped = partition(&self.store, next).and_then(|new| {
-            let old = std::mem::replace(&mut self.users, new);
-            self.generation = next;
-            self.store.delete_partition(old)
-        });
-        self.note(swapped.map_err(|error| error.to_string()))
+        self.write(|disk| {
+            let next = disk.generation + 1;
+            let swapped = partition(&disk.store, next).and_then(|new| {
+                let old = std::mem::replace(&mut disk.users, new);
+                disk.generation = next;
+                disk.store.delete_partition(old)
+            });
+            swapped.map_err(|error| error.to_string())
+        })
     }
 
-    fn note(&mut self, done: Result<(), String>) -> Result<(), String> {
-        if let Err(why) = &done {
-            self.broken = Some(why.clone());
-        }
-        done
+    /// Once a write has failed all fail, as what came after would else be kept without what came before.
+    fn write(&mut self, write: impl FnOnce(&mut Disk) -> Result<(), String>) -> Result<(), String> {
+        self.check()?;
+        let written = write(self);
+        self.broken = written.clone().err();
+        written
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // What cannot be brought to the disk now is with the system all the same; and there is nobody to tell.
+        // What cannot be brought to the disk now is with the system all the same, and a drop can tell nobody.
         let _ = self.store.persist(PersistMode::SyncAll);
     }
 }

@@ -108,15 +108,13 @@ impl Emulator {
     #[must_use]
     pub fn endpoint(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let reachable = match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        format!(
-            "{scheme}://{}",
-            SocketAddr::new(reachable, self.address.port())
-        )
+        let mut reachable = self.address;
+        match reachable.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => reachable.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => reachable.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("{scheme}://{reachable}")
     }
 
     /// The certificate to trust, in PEM; `None` without TLS.
@@ -155,12 +153,12 @@ impl Emulator {
         &self.service.app.secret_key
     }
 
-    /// Puts a fault at the end of a queue: a route's, or an operation's.
+    /// Puts a fault at the end of a queue: a path's, a route's, or an operation's.
     pub fn fault(&self, target: impl Into<Target>, fault: Fault) {
         self.faults(target, [fault]);
     }
 
-    /// Puts faults at the end of a queue: a route's, or an operation's. They are there at once, all together.
+    /// Puts faults at the end of a queue: a path's, a route's, or an operation's. No request comes between them.
     pub fn faults(&self, target: impl Into<Target>, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<Fault> = faults.into_iter().collect();
         self.service.state().faults.push(target.into(), faults);
@@ -209,14 +207,14 @@ impl Emulator {
         self.service.stats()
     }
 
-    /// The tags of one user; none for an account that has none, or that nobody knows.
+    /// The tags of one user; none for an account that has none, or that was never named.
     #[must_use]
     pub fn user(&self, account: &str) -> BTreeSet<String> {
         let state = self.service.state();
         state.store.tags(account).cloned().unwrap_or_default()
     }
 
-    /// Gives a user tags, beside those that it has: a state to start from. No limit is looked at.
+    /// Gives a user tags, beside those that it has: a state to start from. No limit holds here.
     pub fn tag<T: Into<String>>(&self, account: &str, tags: impl IntoIterator<Item = T>) {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
         self.service.tag(account, tags);
@@ -240,7 +238,7 @@ impl Emulator {
         self.service.reset();
     }
 
-    /// Closes all connections, as a gateway does that starts anew. It goes on taking new ones.
+    /// Closes all connections, as a gateway that restarts does. New ones are taken.
     pub fn disconnect(&self) {
         self.disconnect.send_replace(());
     }

@@ -15,7 +15,7 @@ const BYTES_AT_MOST: usize = 64 * 1024 * 1024;
 const BODY_BYTES_AT_MOST: usize = 128 * 1024;
 
 /// A request as it arrived, and what was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Arrived {
     /// The route, or `None` for a path that is none's.
     pub route: Option<Route>,
@@ -46,9 +46,7 @@ impl Arrived {
             path: shown_path(&request.path),
             query: query.map(|query| query.redacted()).unwrap_or_default(),
             body: start(request.body(), BODY_BYTES_AT_MOST),
-            at: Duration::ZERO,
-            code: None,
-            fault: None,
+            ..Arrived::default()
         }
     }
 }
@@ -93,14 +91,8 @@ mod tests {
 
     fn arrived(body: &str) -> Arrived {
         Arrived {
-            route: None,
-            method: "POST".to_owned(),
-            path: "/".to_owned(),
-            query: Vec::new(),
             body: body.to_owned(),
-            at: Duration::ZERO,
-            code: None,
-            fault: None,
+            ..Arrived::default()
         }
     }
 

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::Limits;
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::route::Route;
@@ -207,11 +206,7 @@ fn by_name<S: Serializer>(
     routes: &[(Route, RouteStats)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(routes.len()))?;
-    for (route, stats) in routes {
-        map.serialize_entry(route.name(), stats)?;
-    }
-    map.end()
+    serializer.collect_map(routes.iter().map(|(route, stats)| (route.name(), stats)))
 }
 
 #[cfg(test)]

@@ -38,14 +38,10 @@ fn everything_that_was_answered_is_there_after_the_end() {
     let folder = TempDir::new().unwrap();
     let emulator = start(&folder);
     let mut caller = Caller::new(&emulator);
-    assert_eq!(
-        caller.code(ADD, tags(&[("用户", &["标", "a"]), ("b", &["t"])])),
-        0
-    );
-    assert_eq!(
-        caller.code(ADD, tags(&[("cleared", &["t"]), ("less", &["x", "y"])])),
-        0
-    );
+    let body = tags(&[("用户", &["标", "a"]), ("b", &["t"])]);
+    assert_eq!(caller.code(ADD, body), 0);
+    let body = tags(&[("cleared", &["t"]), ("less", &["x", "y"])]);
+    assert_eq!(caller.code(ADD, body), 0);
     let replaced = json!({"UserTags": [{"To_Account": "b", "Tags": ["new"]}], "Replace": 1});
     assert_eq!(caller.code(TIMPUSH_ADD, replaced), 0);
     let remove = (Operation::Remove, Generation::AllMemberPush);
@@ -109,11 +105,8 @@ fn app_key_and_authority_come_back_and_are_shown_to_nobody() {
     drop(first);
     let key = fs::read_to_string(&file).unwrap();
     for name in ["secret-key", "ca-key.pem", "emulator.json"] {
-        let mode = fs::metadata(folder.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+        let file = fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
     }
     let again = start(&folder);
     let target = format!("/v4/timpush/get_tag?{query}");
@@ -130,18 +123,12 @@ fn app_key_and_authority_come_back_and_are_shown_to_nobody() {
     assert_eq!(fs::read_to_string(&file).unwrap(), key);
     drop(again);
 
-    let error = refused(builder(&folder).app(SdkAppId::new(8).unwrap()));
-    assert!(
-        matches!(error, DataError::OtherApp { sdkappid: 7, .. }),
-        "{error}"
-    );
-    let error = refused(builder(&folder).identifier("other"));
-    assert!(
-        error
-            .to_string()
-            .contains("SDKAppID 7 and identifier \"root\""),
-        "{error}"
-    );
+    let other_app = builder(&folder).app(SdkAppId::new(8).unwrap());
+    for other in [other_app, builder(&folder).identifier("other")] {
+        let error = refused(other).to_string();
+        let own = "are of SDKAppID 7 and identifier \"root\": set these or none";
+        assert!(error.contains(own), "{error}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Requests of other SDKs of the service, as they were recorded on the wire: `recorded/*.http`.
 //!
-//! A file is of one SDK, whose version stands at its top. Each request follows the line `### STEP`, which says what the
-//! SDK was asked for, as `check` has it. The UserSig is replaced by SIG (ESCAPED where `*` was `%2A`), and lines of the
+//! A file is of one SDK, whose version stands at its top, unless it says that it is of
+//! none. Each request follows the line `### STEP (REMARK)`, which says what was asked for, as `check` has it. The UserSig is replaced by SIG (ESCAPED where `*` was `%2A`), and lines of the
 //! head end in a line feed alone. Nothing else is changed, but the number of the system that one SDK names.
 //!
 //! To record an SDK, start `imtag emulator --tls --data emulator`, and in front of it a proxy that answers CONNECT,
@@ -35,7 +35,9 @@ fn send(step: &str, request: &str) -> (Emulator, Answer) {
     }
     let (head, body) = request.split_once("\n\n").unwrap();
     let usersig = usersig(&emulator);
+    let all_escaped = usersig.replace('-', "%2D").replace('_', "%5F");
     let head = head
+        .replace("ALL_ESCAPED", &all_escaped.replace('*', "%2A"))
         .replace("SIG", &usersig)
         .replace("ESCAPED", &usersig.replace('*', "%2A"))
         .replace('\n', "\r\n");
@@ -47,6 +49,8 @@ fn send(step: &str, request: &str) -> (Emulator, Answer) {
 fn check(step: &str, request: &str) {
     let (emulator, answer) = send(step, request);
     let json = answer.json();
+    assert!(answer.head.contains("content-type: application/json\r\n"));
+    assert!(!answer.head.contains("content-encoding"));
     let tags: Vec<String> = emulator.user("u").into_iter().collect();
     let refused = |code: i64, text: &str| {
         assert_eq!((answer.code(), &json["ErrorInfo"]), (code, &json!(text)));
@@ -95,9 +99,10 @@ fn what_other_sdks_send_is_answered() {
         for part in file.replace('\r', "").split("\n### ").skip(1) {
             let (step, request) = part.split_once('\n').unwrap();
             println!("{}: {step}", path.display());
+            let step = step.split(" (").next().unwrap();
             check(step, request.trim_end());
             requests += 1;
         }
     }
-    assert_eq!(requests, 45);
+    assert_eq!(requests, 51);
 }
