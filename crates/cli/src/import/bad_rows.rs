@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
@@ -18,6 +18,7 @@ use super::report::reasons::NAMED;
 use super::state::disk::{DiskError, Medium};
 use super::state::line_form::LineForm;
 use super::state::lock::{MODE, StateFileError, lock_own_list};
+use crate::output::{Shown, count, wrapped};
 use crate::ownership::{FileKind, Found, is_filled_file};
 
 /// The bytes of lines that are kept in memory.
@@ -51,19 +52,17 @@ pub(crate) struct BadRows {
     lines: SpillFile,
     /// The line that is being added.
     line: Vec<u8>,
-    kinds: Kinds,
+    kinds: IndexMap<String, Kind>,
+    /// The list of all of them, if there is one.
+    list: Option<PathBuf>,
 }
 
-/// Rows by what is wrong with them.
+/// Rows that are left out for the same reason, whatever they hold.
 #[derive(Debug, Default)]
-pub(crate) struct Kinds(IndexMap<String, Kind>);
-
-/// Rows that are left out for the same reason, whatever stands in them.
-#[derive(Debug, Default)]
-pub(crate) struct Kind {
-    pub(crate) rows: u64,
+struct Kind {
+    rows: u64,
     /// The first of them.
-    pub(crate) named: Vec<BadRow>,
+    named: Vec<BadRow>,
 }
 
 impl BadRows {
@@ -72,23 +71,28 @@ impl BadRows {
         BadRows {
             lines: SpillFile::new(1, MEMORY, folder),
             line: Vec::new(),
-            kinds: Kinds::default(),
+            kinds: IndexMap::new(),
+            list: None,
         }
     }
 
     pub(crate) fn add(&mut self, row: BadRow) -> Result<(), SpillError> {
         self.line.clear();
         write_line(&row, &mut self.line);
-        self.kinds.add(row);
+        let mut kind = kind(&row.reason);
+        if self.kinds.len() >= KINDS && !self.kinds.contains_key(&kind) {
+            kind.clear();
+        }
+        let kind = self.kinds.entry(kind).or_default();
+        kind.rows += 1;
+        if kind.rows <= NAMED {
+            kind.named.push(row);
+        }
         self.lines.add(0, &self.line)
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.kinds.0.values().map(|kind| kind.rows).sum()
-    }
-
-    pub(crate) fn into_kinds(self) -> Kinds {
-        self.kinds
+        self.kinds.values().map(|kind| kind.rows).sum()
     }
 
     /// Writes the list, or removes that of an earlier import if there are no bad rows. True if there is one now.
@@ -115,6 +119,7 @@ impl BadRows {
             }
             return Err(DiskError::denied(path, "written")(error).into());
         }
+        self.list = Some(path.to_owned());
         Ok(true)
     }
 
@@ -122,6 +127,29 @@ impl BadRows {
         let mut out = BufWriter::with_capacity(256 * 1024, file);
         self.lines.read(0, |lines| out.write_all(lines))?;
         out.flush()
+    }
+
+    /// The reasons as text, each with the rows that are named.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.count() == 0 {
+            return Ok(());
+        }
+        let rows = count(self.count(), "bad row was", "bad rows were");
+        writeln!(out, "\n{rows} left out, and only these:")?;
+        for kind in self.kinds.values() {
+            for row in &kind.named {
+                let line = format_args!("  line {}: {}", row.line, Shown(&row.reason));
+                writeln!(out, "{}", wrapped(line, 4))?;
+            }
+            match kind.rows - kind.named.len() as u64 {
+                0 => {}
+                more => writeln!(out, "  and {more} more like these")?,
+            }
+        }
+        match &self.list {
+            Some(list) => writeln!(out, "{} lists them all", Shown(&list.display().to_string())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -131,42 +159,34 @@ fn write_line(row: &BadRow, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-impl Kinds {
-    fn add(&mut self, row: BadRow) {
-        let mut kind = kind(&row.reason);
-        if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
-            kind.clear();
-        }
-        let kind = self.0.entry(kind).or_default();
-        kind.rows += 1;
-        if kind.rows <= NAMED {
-            kind.named.push(row);
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kind> {
-        self.0.values()
-    }
-
-    /// The rows that are named.
-    pub(crate) fn examples<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().flat_map(|kind| &kind.named))
-    }
-
-    /// How many rows there are of each kind, with the first one's reason.
-    pub(crate) fn counts<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+/// The fields of a report. Their names are a promise to programs: see the README.
+impl Serialize for BadRows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Count<'a> {
+            /// That of the first row.
             reason: &'a str,
             rows: u64,
         }
-        serializer.collect_seq(self.0.iter().map(|(key, kind)| Count {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            bad_row_details: Vec<&'a BadRow>,
+            bad_rows_by_reason: Vec<Count<'a>>,
+            bad_rows_list: Option<String>,
+        }
+        let counts = self.kinds.iter().map(|(key, kind)| Count {
             reason: match key.as_str() {
                 "" => "other reasons",
                 _ => &kind.named[0].reason,
             },
             rows: kind.rows,
-        }))
+        });
+        let fields = Fields {
+            bad_row_details: self.kinds.values().flat_map(|kind| &kind.named).collect(),
+            bad_rows_by_reason: counts.collect(),
+            bad_rows_list: self.list.as_ref().map(|it| it.display().to_string()),
+        };
+        fields.serialize(serializer)
     }
 }
 
@@ -233,7 +253,7 @@ mod tests {
                 .lines()
                 .map(|line| serde_json::from_str::<BadRow>(line).unwrap());
             assert!(listed.eq((0..count).map(row)));
-            assert!(rows.kinds.0.len() <= KINDS + 1);
+            assert!(rows.kinds.len() <= KINDS + 1);
         }
     }
 
@@ -253,11 +273,9 @@ mod tests {
             let reason = format!("column 9: invalid value: `{value}`, expected a string");
             rows.add(BadRow { line, reason }).unwrap();
         }
-        let kinds = rows.into_kinds();
-        let rows: Vec<_> = kinds.iter().map(|kind| kind.rows).collect();
-        assert_eq!(rows, [500, 500, 500, 500]);
-        let named = kinds.iter().map(|kind| kind.named.len());
-        assert_eq!(named.collect::<Vec<_>>(), [10, 10, 10, 10]);
+        let kinds = rows.kinds.values();
+        let kinds: Vec<_> = kinds.map(|kind| (kind.rows, kind.named.len())).collect();
+        assert_eq!(kinds, [(500, 10); 4]);
     }
 
     #[test]

@@ -41,12 +41,10 @@ use leftover::Leftover;
 use report::dry_run::{self, DryRun};
 use report::progress::Progress;
 use report::read_back::{ReadBack, read_back};
-use report::reasons::LeftOut;
 use report::totals::Totals;
 use report::{Ended, Report, UndoneUsers};
 use send::Sender;
 use state::journal::{Identity, Journal, JournalError, Opened};
-use state::lock::StateFileError;
 use state::tracker::Tracker;
 
 use crate::exit::{CommandError, Exit};
@@ -141,16 +139,6 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, Comman
     })
 }
 
-/// Writes the bad rows into `list`, if one is asked for.
-fn left_out(mut bad_rows: BadRows, list: Option<&Path>) -> Result<LeftOut, StateFileError> {
-    let list = match list {
-        Some(list) => bad_rows.write_list(list)?.then(|| list.to_owned()),
-        None => None,
-    };
-    let kinds = bad_rows.into_kinds();
-    Ok(LeftOut { kinds, list })
-}
-
 /// Shows what would be sent at this quota.
 pub(crate) fn dry_run(
     mut read: Read,
@@ -158,7 +146,9 @@ pub(crate) fn dry_run(
     list: Option<&Path>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let left_out = left_out(read.bad_rows, list)?;
+    if let Some(list) = list {
+        read.bad_rows.write_list(list)?;
+    }
     let totals = read.totals;
     let failures = dry_run::failures(&mut read.collected, &totals, &read.rules.limits)?;
     #[allow(clippy::cast_precision_loss)] // no import makes 2^52 requests
@@ -167,13 +157,13 @@ pub(crate) fn dry_run(
         dry_run: true,
         file: read.file,
         rows: read.rows,
-        bad_rows: left_out.rows(),
+        bad_rows: read.bad_rows.count(),
         lower_bound: totals.lower_bound(),
         // each operation has a quota of its own, so that they go on side by side
         seconds_at_full_quota: rounded(requests / calls_per_second.admitted_per_second()),
         totals,
         failures,
-        left_out,
+        left_out: read.bad_rows,
         joined_tags: read.joined_tags,
         calls_per_second,
     };
@@ -194,7 +184,7 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Sends what was read and is not settled, and reports.
-    pub(crate) fn import(&self, read: Read) -> Result<Exit, CommandError> {
+    pub(crate) fn import(&self, mut read: Read) -> Result<Exit, CommandError> {
         let client = &self.connection.client;
         let identity = Identity {
             input: read.fingerprint,
@@ -203,7 +193,9 @@ impl Run<'_> {
         };
         // from here on there are files, which a signal is not to leave behind
         self.interrupt.busy_with(Busy::Importing);
-        let left_out = left_out(read.bad_rows, self.files.bad_rows.as_deref())?;
+        if let Some(list) = &self.files.bad_rows {
+            read.bad_rows.write_list(list)?;
+        }
         let mut collected = read.collected;
         let opened = Journal::open(&self.files.journal, &identity, &self.files.failed)?;
         self.announce(&opened);
@@ -263,7 +255,7 @@ impl Run<'_> {
         let report = Report {
             file: read.file,
             rows: read.rows,
-            bad_rows: left_out.rows(),
+            bad_rows: read.bad_rows.count(),
             users: identity.users,
             resumed,
             requests: counters.requests,
@@ -282,7 +274,7 @@ impl Run<'_> {
                 by_reason,
                 list: (remaining.list && self.demo.is_none()).then(|| self.files.failed.clone()),
             },
-            left_out,
+            left_out: read.bad_rows,
             earlier_list: remaining.earlier_list.then(|| self.files.failed.clone()),
             journal: remaining.journal.then(|| self.files.journal.clone()),
             joined_tags: read.joined_tags,

@@ -7,9 +7,10 @@ use imtag_core::{CallRate, ChangeOperation, Limits};
 use imtag_transport::Effect;
 use serde::Serialize;
 
-use super::reasons::{LeftOut, Reasons};
+use super::reasons::Reasons;
 use super::totals::{Totals, has_too_many_tags};
 use crate::exit::Exit;
+use crate::import::bad_rows::BadRows;
 use crate::import::group::{CollectedRows, GroupError};
 use crate::import::input::JoinedTags;
 use crate::import::state::failed_change::FailedChange;
@@ -31,7 +32,7 @@ pub(crate) struct DryRun {
     #[serde(serialize_with = "Reasons::examples")]
     pub(crate) failures: Reasons,
     #[serde(flatten)]
-    pub(crate) left_out: LeftOut,
+    pub(crate) left_out: BadRows,
     pub(crate) joined_tags: Option<JoinedTags>,
     #[serde(skip)]
     pub(crate) calls_per_second: CallRate,

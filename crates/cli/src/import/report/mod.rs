@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
+use super::bad_rows::BadRows;
 use super::input::JoinedTags;
 use super::leftover::{ByReason, LeftoverError};
 use crate::exit::Exit;
 use crate::output::{Reason, Show, Shown, count, wrapped};
 use read_back::ReadBack;
-use reasons::{INDENT, LeftOut, Reasons};
+use reasons::{INDENT, Reasons};
 
 /// How the sending ended, and what follows for the user of the command: each end has its own advice, and none says to run
 /// the same command again where that would end in the same way.
@@ -155,7 +156,7 @@ pub(crate) struct Report {
     #[serde(flatten)]
     pub(crate) undone: UndoneUsers,
     #[serde(flatten)]
-    pub(crate) left_out: LeftOut,
+    pub(crate) left_out: BadRows,
     pub(crate) joined_tags: Option<JoinedTags>,
     /// The list of an earlier run: it stays, as no user of this one is listed.
     #[serde(skip)]

@@ -1,16 +1,14 @@
-//! Why rows are left out and users are not done: for each reason how many, and the first ten with all that is known. A
-//! report holds no more than that, however many there are; the lists have all.
+//! Why users are not done: for each reason how many users, and the first ten with all that is known. A report holds no
+//! more than that, however many users there are; the list has all.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use imtag_transport::Effect;
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
-use crate::import::bad_rows::Kinds;
 use crate::import::state::failed_change::FailedChange;
-use crate::output::{Reason, Shown, count, wrapped};
+use crate::output::{Reason, Shown, count};
 
 /// Where the text of a line of a report begins, after its name.
 pub(crate) const INDENT: usize = 10;
@@ -154,60 +152,6 @@ impl ReasonGroup {
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &str> {
         let chunks = self.lines.chunk_by(|one, next| one.account == next.account);
         chunks.map(|lines| lines[0].account.as_str())
-    }
-}
-
-/// The rows that were left out, by reason, and the list of all of them, where there is one.
-pub(crate) struct LeftOut {
-    pub(crate) kinds: Kinds,
-    pub(crate) list: Option<PathBuf>,
-}
-
-impl Serialize for LeftOut {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Fields<'a> {
-            #[serde(serialize_with = "Kinds::examples")]
-            bad_row_details: &'a Kinds,
-            #[serde(serialize_with = "Kinds::counts")]
-            bad_rows_by_reason: &'a Kinds,
-            bad_rows_list: Option<String>,
-        }
-        let fields = Fields {
-            bad_row_details: &self.kinds,
-            bad_rows_by_reason: &self.kinds,
-            bad_rows_list: self.list.as_ref().map(|it| it.display().to_string()),
-        };
-        fields.serialize(serializer)
-    }
-}
-
-impl LeftOut {
-    pub(crate) fn rows(&self) -> u64 {
-        self.kinds.iter().map(|kind| kind.rows).sum()
-    }
-
-    /// The reasons as text, each with the rows that are named.
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.rows() == 0 {
-            return Ok(());
-        }
-        let rows = count(self.rows(), "bad row was", "bad rows were");
-        writeln!(out, "\n{rows} left out, and only these:")?;
-        for kind in self.kinds.iter() {
-            for row in &kind.named {
-                let line = format_args!("  line {}: {}", row.line, Shown(&row.reason));
-                writeln!(out, "{}", wrapped(line, 4))?;
-            }
-            match kind.rows - kind.named.len() as u64 {
-                0 => {}
-                more => writeln!(out, "  and {more} more like these")?,
-            }
-        }
-        match &self.list {
-            Some(list) => writeln!(out, "{} lists them all", Shown(&list.display().to_string())),
-            None => Ok(()),
-        }
     }
 }
 
