@@ -5,6 +5,8 @@
 
 mod stage;
 
+use std::io::Write;
+
 use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::{Value, json};
 use stage::{ADD, Stage, run_with_input, users_with_tags};
@@ -258,4 +260,39 @@ fn a_long_text_of_the_service_is_kept_in_part_in_report_and_list() {
     assert_eq!(exit, Some(1));
     assert_eq!(report["request_id"], kept);
     assert_eq!(report["failures"][0]["reason"], kept);
+}
+
+#[test]
+fn rows_add_remove_and_clear_and_the_last_word_wins() {
+    let stage = Stage::new();
+    let accounts = ["alice", "bob", "carol", "dave"];
+    let before = accounts.map(|it| format!("{it},old\n{it},kept\n")).concat();
+    stage.file("before.csv", format!("account,tag\n{before}"));
+    assert_eq!(stage.run(&["import", "before.csv"]).exit, Some(0));
+    let rows = concat!(
+        "account,op,tag\n",
+        "alice,remove,old\nalice,add,new\n",
+        "bob,add,void\nbob,clear,\nbob,add,new\n",
+        "carol,add,old\ncarol,remove,old\ncarol,remove,new\ncarol,add,new\n",
+        "dave,clear,\n",
+    );
+    let rows = |packed: bool| {
+        if packed {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(rows.as_bytes()).unwrap();
+            gzip.finish().unwrap()
+        } else {
+            rows.as_bytes().to_vec()
+        }
+    };
+    for packed in [true, false] {
+        stage.file("users.csv", rows(packed));
+        let (exit, report) = stage.json(&["import", "users.csv"]);
+        assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(4)));
+        assert_eq!(report["lower_bound"], 3);
+        assert_eq!(stage.tags_of("alice"), ["kept", "new"]);
+        assert_eq!(stage.tags_of("bob"), ["new"]);
+        assert_eq!(stage.tags_of("carol"), ["kept", "new"]);
+        assert_eq!(stage.tags_of("dave"), [""; 0]);
+    }
 }

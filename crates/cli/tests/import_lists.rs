@@ -1,4 +1,4 @@
-//! What an import that ends early or is refused leaves: which list names its users, and what stays as it was.
+//! The list of who failed: what it names, that it is imported again as it is, and when an earlier one stays.
 
 #![cfg(feature = "emulator")]
 #![allow(clippy::unwrap_used)] // all of it is test code
@@ -6,22 +6,33 @@
 mod stage;
 
 use std::fs;
+use std::time::Duration;
 
-use imtag_emulator::Fault;
+use imtag_emulator::{Fault, Generation, Operation};
 use serde_json::{Value, json};
-use stage::{ADD, Ran, Stage, limited, users_with_tags};
+use stage::{
+    ADD, EARLIER, FAILED_LIST as LIST, Ran, Stage, limited, run_with_input, users_with_tags,
+};
 
 const FILE: &str = "users.csv";
-const LIST: &str = "users.csv.failed.ndjson";
+const REMOVE: (Operation, Generation) = (Operation::Remove, Generation::AllMemberPush);
+const CLEAR: (Operation, Generation) = (Operation::Clear, Generation::AllMemberPush);
 
-/// The accounts in the list, in its order.
-fn listed(stage: &Stage) -> Vec<String> {
-    let list = fs::read_to_string(stage.home.path().join(LIST)).unwrap();
-    let account = |line: &str| {
-        let line: Value = serde_json::from_str(line).unwrap();
-        line["account"].as_str().unwrap().to_owned()
-    };
-    list.lines().map(account).collect()
+/// `op` and `effect` of each line.
+fn in_short(lines: &[Value]) -> Vec<(&str, &str)> {
+    lines
+        .iter()
+        .map(|it| (it["op"].as_str().unwrap(), it["effect"].as_str().unwrap()))
+        .collect()
+}
+
+/// Tags of a user, before the import that is looked at.
+fn tagged(stage: &Stage, account: &str, tags: &[&str]) {
+    let mut file = "account,tag\n".to_owned();
+    tags.iter()
+        .for_each(|tag| file += &format!("{account},{tag}\n"));
+    let ran = run_with_input(stage.imtag(&["import", "-"]), file.as_bytes());
+    assert_eq!(ran.exit, Some(0), "{ran:?}");
 }
 
 /// The accounts of a file with these users, one tag each.
@@ -43,13 +54,150 @@ fn import_in_an_outage(stage: &Stage) -> Value {
 }
 
 #[test]
+fn the_list_of_who_failed_is_imported_again_as_it_is() {
+    let stage = Stage::new();
+    tagged(&stage, "alice", &["old"]);
+    stage.file(
+        "users.csv",
+        "account,op,tag\nalice,remove,old\nalice,add,new\nbob,add,new\n",
+    );
+    stage
+        .emulator
+        .fault(ADD, Fault::leave_out(["alice"], 90033));
+    stage.emulator.fault(REMOVE, Fault::code(90033));
+    let (exit, report) = stage.json(&["import", "users.csv"]);
+    assert_eq!((exit, &report["users_failed"]), (Some(1), &json!(1)));
+    let lines = stage.failed_list();
+    assert_eq!(
+        json!(lines),
+        report["failures"],
+        "the report and the list say the same"
+    );
+    assert_eq!(in_short(&lines)[0], ("remove", "possibly applied"));
+
+    assert_eq!(stage.run(&["import", LIST]).exit, Some(0));
+    assert_eq!(stage.tags_of("alice"), ["new"]);
+    assert_eq!(stage.tags_of("bob"), ["new"]);
+}
+
+#[test]
+fn where_the_clear_failed_the_list_clears_and_then_adds_all_again() {
+    let stage = Stage::new();
+    tagged(&stage, "user0000", &["old"]);
+    let adds = users_with_tags(1, 15)
+        .replace("account,tag\n", "")
+        .replace(',', ",add,");
+    stage.file(
+        "users.csv",
+        format!("account,op,tag\nuser0000,clear,\n{adds}"),
+    );
+    // the clear fails, one of the two adds is done, the other is not
+    stage
+        .emulator
+        .fault(CLEAR, Fault::leave_out(["user0000"], 90033));
+    let second_fails = [
+        Fault::delay(Duration::ZERO),
+        Fault::leave_out(["user0000"], 90033),
+    ];
+    stage.emulator.faults(ADD, second_fails);
+    let (exit, _) = stage.json(&["import", "users.csv"]);
+    assert_eq!(exit, Some(1));
+    assert_eq!(stage.tags_of("user0000").len(), 11, "the old one, and ten");
+    let lines = stage.failed_list();
+    let expected = [
+        ("clear", "not applied"),
+        ("add", "not applied"),
+        ("add", "applied"),
+    ];
+    assert_eq!(in_short(&lines), expected);
+
+    stage.emulator.remove_faults();
+    let (exit, report) = stage.json(&["import", LIST]);
+    assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(1)));
+    let tags = stage.tags_of("user0000");
+    assert_eq!(tags.len(), 15, "{tags:?}");
+    assert!(!tags.contains(&"old".to_owned()));
+}
+
+#[test]
+fn a_list_is_never_written_over_by_its_own_import() {
+    let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0000"]));
+    let first = run_with_input(
+        stage.imtag(&["import", "-"]),
+        users_with_tags(2, 1).as_bytes(),
+    );
+    assert_eq!(first.exit, Some(1), "{first:?}");
+    let list = stage.home.path().join("imtag-stdin.failed.ndjson");
+    let before = fs::read(&list).unwrap();
+    let mut again = stage.imtag(&["import", "-"]);
+    again.stdin(fs::File::open(&list).unwrap());
+    let says = "imtag-stdin.failed.ndjson is the file to import: give another path (--failed)";
+    stage::run(again).refuses(2, says);
+    assert_eq!(fs::read(&list).unwrap(), before);
+}
+
+#[test]
+fn an_earlier_list_is_named_and_stays_until_the_first_user_of_the_next_import_is_settled() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(1, 1));
+    let path = stage.file(LIST, EARLIER);
+    let mut command = stage.imtag(&["import", "users.csv"]);
+    command.env("IMTAG_SECRET_KEY", "another-apps-key");
+    let ran = stage::run(command);
+    assert_eq!(ran.exit, Some(3), "{ran:?}");
+    let says = "\nusers.csv.failed.ndjson lists who failed in an earlier run, and stays\n";
+    assert!(ran.out.contains(says), "{ran:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), EARLIER);
+    assert_eq!(stage.run(&["import", "users.csv"]).exit, Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn journal_and_list_lie_where_they_are_wanted() {
+    let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0000"]));
+    stage.file("users.csv", users_with_tags(1, 1));
+    stage.file("kept/nothing", "");
+    let import = [
+        "import",
+        "users.csv",
+        "--journal",
+        "kept/j",
+        "--failed",
+        "kept/f",
+    ];
+    let ran = stage.run(&import);
+    assert_eq!(ran.exit, Some(1));
+    assert!(
+        ran.out
+            .contains("kept/f lists who failed: correct a copy, and import that\n"),
+        "{ran:?}"
+    );
+    assert!(stage.home.path().join("kept/f").exists());
+    assert!(!stage.home.path().join("kept/j").exists(), "it is done");
+    assert!(!stage.home.path().join(LIST).exists());
+}
+
+#[test]
+fn of_many_who_failed_ten_are_named_in_text_and_all_in_the_list() {
+    let stage = Stage::new();
+    stage.file("users.csv", users_with_tags(13, 1));
+    let all = (0..13).map(|user| format!("user{user:04}"));
+    stage.emulator.fault(ADD, Fault::leave_out(all, 90033));
+    let ran = stage.run(&["import", "users.csv"]);
+    assert_eq!(ran.exit, Some(1));
+    assert_eq!(ran.out.matches("\n    user").count(), 10, "{}", ran.out);
+    assert!(ran.out.contains("\n    and 3 more\n"), "{}", ran.out);
+    assert_eq!(stage.failed_list().len(), 13);
+}
+
+#[test]
 fn who_failed_in_an_outage_is_listed_whatever_list_is_there() {
     let stage = Stage::new();
     // the list of a finished import
     stage.file(FILE, "account,tag\nzoe,vip\n");
     stage.emulator.fault(ADD, Fault::leave_out(["zoe"], 70107));
     assert_eq!(stage.run(&["import", FILE]).exit, Some(1));
-    assert_eq!(listed(&stage), ["zoe"]);
+    assert_eq!(stage.listed(), ["zoe"]);
     // then that of an outage, and of another one of another content, and of the same once more
     for prefix in ["u", "v", "v"] {
         let (text, accounts) = rows(prefix, 100);
@@ -57,7 +205,7 @@ fn who_failed_in_an_outage_is_listed_whatever_list_is_there() {
         let report = import_in_an_outage(&stage);
         assert_eq!(report["users_failed"], 100);
         assert_eq!(report["failed_list"], json!(LIST));
-        assert_eq!(listed(&stage), accounts);
+        assert_eq!(stage.listed(), accounts);
     }
     let (exit, report) = stage.json(&["import", FILE]);
     assert_eq!((exit, &report["users_tagged"]), (Some(0), &json!(100)));
@@ -85,7 +233,7 @@ fn users_who_failed_before_a_refusal_are_listed_though_an_earlier_list_goes() {
     let stage = Stage::with(|emulator| emulator.unknown_accounts(["nobody"]));
     stage.file(FILE, "account,tag\nnobody,vip\n");
     assert_eq!(stage.run(&["import", FILE]).exit, Some(1));
-    assert_eq!(listed(&stage), ["nobody"]);
+    assert_eq!(stage.listed(), ["nobody"]);
     stage.file(FILE, users_with_tags(100, 1));
 
     // the request arrives, and what comes instead of its answer is no word on its effect
@@ -101,7 +249,7 @@ fn users_who_failed_before_a_refusal_are_listed_though_an_earlier_list_goes() {
     let effect = &report["failures_by_reason"][0]["effect"];
     assert_eq!(effect, "possibly applied");
     let all: Vec<_> = (0..100).map(|user| format!("user{user:04}")).collect();
-    assert_eq!(listed(&stage), all);
+    assert_eq!(stage.listed(), all);
 
     // one that is nothing but refused costs no list, and says whose it is
     stage.file(FILE, users_with_tags(50, 1));
@@ -110,7 +258,7 @@ fn users_who_failed_before_a_refusal_are_listed_though_an_earlier_list_goes() {
     assert_eq!(ran.exit, Some(3));
     let says = "\nusers.csv.failed.ndjson lists who failed in an earlier run, and stays\n";
     assert!(ran.out.contains(says), "{ran:?}");
-    assert_eq!(listed(&stage), all);
+    assert_eq!(stage.listed(), all);
 }
 
 #[test]

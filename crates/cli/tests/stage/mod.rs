@@ -17,6 +17,11 @@ pub(crate) const KEY: &str = "hush5bd2850fff3ecb11d7c805251c51ee463a25727bddc238
 pub(crate) const ADD: (Operation, Generation) = (Operation::Add, Generation::AllMemberPush);
 pub(crate) const GET: (Operation, Generation) = (Operation::Get, Generation::AllMemberPush);
 
+/// The list of the failed users of `users.csv`, and a line of it, as an earlier import may have left it.
+pub(crate) const FAILED_LIST: &str = "users.csv.failed.ndjson";
+pub(crate) const EARLIER: &str = "{\"account\":\"zoe\",\"op\":\"clear\",\"tags\":[],\"code\":null,\
+     \"reason\":\"no\",\"remedy\":\"ask\",\"effect\":\"not applied\"}\n";
+
 pub(crate) struct Stage {
     pub(crate) emulator: Emulator,
     pub(crate) home: TempDir,
@@ -92,6 +97,20 @@ impl Stage {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    /// What the list `users.csv.failed.ndjson` holds.
+    pub(crate) fn failed_list(&self) -> Vec<Value> {
+        let list = std::fs::read_to_string(self.home.path().join(FAILED_LIST)).unwrap();
+        let lines = list.lines().map(serde_json::from_str);
+        lines.map(Result::unwrap).collect()
+    }
+
+    /// The accounts in that list, in its order.
+    pub(crate) fn listed(&self) -> Vec<String> {
+        let list = self.failed_list().into_iter();
+        list.map(|it| it["account"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub(crate) fn tags_of(&self, account: &str) -> Vec<String> {
