@@ -1,18 +1,16 @@
-//! A change of one user's tags, as bulk runs and batchers take it: of any number of tags, which the plan then
-//! distributes over requests.
+//! A change of one user's tags, as bulk runs and batchers take it. It may have more tags than a request takes of one user:
+//! the plan distributes them over requests.
 //!
 //! ```text
-//! ChangeRequest ── check, once, by the client's rules ──► Change          goes into the plan
-//!                                                    └──► InvalidChange   has its outcome at once
+//! ChangeRequest ── check, once, by the client's rules ─┬─► Change          goes into the plan
+//!                                                      └─► InvalidChange   has its outcome at once
 //! ```
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::checked::{Check, TagLimit, TagList};
-use crate::seen::Seen;
-use crate::text::Decoded;
-use crate::{ChangeOperation, Invalid, Place, Rules, Violation};
+use crate::violation::{Check, Seen};
+use crate::{ChangeOperation, Invalid, Place, Problem, Rules, Violation};
 
 /// To add tags to a user, to remove some, or to remove all. Bulk runs and batchers check it when they take it.
 ///
@@ -32,15 +30,9 @@ pub struct ChangeRequest {
     operation: ChangeOperation,
     account: String,
     tags: Vec<String>,
-    /// Texts that were made of bytes that are not UTF-8, which is a violation like any other.
-    not_utf8: Option<Box<NotUtf8>>,
-}
-
-/// How many bytes before the first that is not UTF-8, for the account and by the positions of tags.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct NotUtf8 {
-    account: Option<usize>,
-    tags: Vec<(usize, usize)>,
+    /// Which texts were made of bytes that are not UTF-8, a violation like any other: the account, or the tag at this
+    /// position. Each with how many bytes before the first wrong one are UTF-8.
+    not_utf8: Vec<(Option<usize>, usize)>,
 }
 
 /// A change that keeps to the rules. [`ChangeRequest::check`] makes it, so what holds it does not check it again. A clone
@@ -87,14 +79,19 @@ impl ChangeRequest {
         account: &[u8],
         tags: impl IntoIterator<Item = &'a [u8]>,
     ) -> ChangeRequest {
-        let mut not_utf8 = NotUtf8::default();
-        let account = decoded(account, |valid| not_utf8.account = Some(valid));
+        let mut not_utf8 = Vec::new();
+        let mut text = |bytes: &[u8], tag| {
+            if let Err(error) = std::str::from_utf8(bytes) {
+                not_utf8.push((tag, error.valid_up_to()));
+            }
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        let account = text(account, None);
         let tags = tags.into_iter().enumerate();
-        let tags = tags.map(|(at, tag)| decoded(tag, |valid| not_utf8.tags.push((at, valid))));
+        let tags = tags.map(|(at, tag)| text(tag, Some(at)));
         let request = ChangeRequest::new(operation, account, tags);
-        let has_any = not_utf8.account.is_some() || !not_utf8.tags.is_empty();
         ChangeRequest {
-            not_utf8: has_any.then(|| Box::new(not_utf8)),
+            not_utf8,
             ..request
         }
     }
@@ -112,7 +109,7 @@ impl ChangeRequest {
                 ChangeOperation::Add | ChangeOperation::Remove => tags.collect(),
                 ChangeOperation::Clear => Vec::new(),
             },
-            not_utf8: None,
+            not_utf8: Vec::new(),
         }
     }
 
@@ -139,14 +136,14 @@ impl ChangeRequest {
     /// # Errors
     /// With every violation at once, at the positions in which the tags were given.
     pub fn check(mut self, rules: &Rules) -> Result<Change, InvalidChange> {
-        let (distinct, violations) = self.violations(rules);
+        let (distinct, valid) = self.find_violations(rules);
         // distinct is fewer for tags that stand twice, and for invalid ones
         if distinct < self.tags.len() {
             self.drop_repeated();
         }
-        match Invalid::from_violations(violations) {
-            None => Ok(Change(Arc::new(self))),
-            Some(invalid) => Err(InvalidChange {
+        match valid {
+            Ok(()) => Ok(Change(Arc::new(self))),
+            Err(invalid) => Err(InvalidChange {
                 request: self,
                 invalid,
             }),
@@ -162,26 +159,27 @@ impl ChangeRequest {
         Change(Arc::new(self))
     }
 
-    /// All that is wrong, and how many different tags are good.
-    fn violations(&self, rules: &Rules) -> (usize, Vec<Violation>) {
-        let none = NotUtf8::default();
-        let not_utf8 = self.not_utf8.as_deref().unwrap_or(&none);
-        let account = Decoded::new(&self.account, not_utf8.account);
-        let mut check = Check::new(rules);
-        check.lone_account(account, Place::LoneAccount);
-        let mut not_utf8 = not_utf8.tags.iter().peekable();
-        let tags = self.tags.iter().enumerate().map(|(at, tag)| {
-            let found = not_utf8.next_if(|(position, _)| *position == at);
-            Decoded::new(tag, found.map(|(_, valid)| *valid))
-        });
-        let limit = match self.operation {
-            ChangeOperation::Add => TagLimit::OfUser,
-            ChangeOperation::Remove => TagLimit::None,
-            ChangeOperation::Clear => return (0, check.into_violations()),
+    /// How many different tags are good, and all that is wrong.
+    fn find_violations(&self, rules: &Rules) -> (usize, Result<(), Invalid>) {
+        // sorted: the account, then the tags by their positions
+        let text = |text, tag| match self.not_utf8.binary_search_by_key(&tag, |it| it.0) {
+            Ok(found) => Err(self.not_utf8[found].1),
+            Err(_) => Ok(text),
         };
+        let mut check = Check::new(rules);
+        check.account(text(self.account.as_str(), None), Place::LoneAccount);
+        let tags = self.tags.iter().enumerate();
+        let tags = tags.map(|(at, tag)| text(tag, Some(at)));
+        let most = match self.operation {
+            ChangeOperation::Add => rules.limits.tags_per_user,
+            ChangeOperation::Remove => usize::MAX,
+            ChangeOperation::Clear => return (0, check.finish()),
+        };
+        let too_many = |count| Problem::too_many_to_carry(count, most);
         let mut distinct = 0;
-        check.tags(TagList::OfChange, tags, limit, |_| distinct += 1);
-        (distinct, check.into_violations())
+        let count = |_| distinct += 1;
+        check.tags(tags, Place::ChangeTags, Place::ChangeTag, too_many, count);
+        (distinct, check.finish())
     }
 
     fn drop_repeated(&mut self) {
@@ -191,17 +189,6 @@ impl ChangeRequest {
         let firsts: Vec<bool> = firsts.collect();
         let mut firsts = firsts.into_iter();
         self.tags.retain(|_| firsts.next() == Some(true));
-    }
-}
-
-/// The text of bytes; says how many are good if not all are.
-fn decoded(bytes: &[u8], not_utf8: impl FnOnce(usize)) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(error) => {
-            not_utf8(error.valid_up_to());
-            String::from_utf8_lossy(bytes).into_owned()
-        }
     }
 }
 

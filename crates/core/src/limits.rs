@@ -1,7 +1,13 @@
-//! The documented numbers of the service, each in this place only, and the rules that a request is checked by.
+//! The documented numbers of the service, each in this place only, the rules that a request is checked by, and how many calls
+//! per second a process makes.
 //!
 //! Source of every number: the im_add_tag page of the service's documentation. Two come from other pages: the
 //! account's length (the pages on UserIDs) and the tags of an app (the timpush pages).
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
 
 use crate::Generation;
 
@@ -120,6 +126,129 @@ impl Rules {
     }
 }
 
+/// Calls per second of one operation, from 0.001 to 100000 in steps of 0.001: a process's share of the app's quota.
+///
+/// It is an integer of calls in 1,000 s. The quota rule counts whole calls, so it makes of it:
+///
+/// - 1 and more: so many whole calls in any second, the fraction dropped: 2.5 is 2 calls in any second;
+/// - less than 1: one call in any 1 / rate seconds: 0.5 is one call in any 2 s.
+///
+/// ```
+/// use std::time::Duration;
+/// use imtag_core::CallRate;
+///
+/// let slow: CallRate = "0.50".parse()?;
+/// assert_eq!(slow.to_string(), "0.5");
+/// assert_eq!((slow.calls().get(), slow.window()), (1, Duration::from_secs(2)));
+///
+/// let fast = CallRate::try_from(2.5)?;
+/// assert_eq!((fast.calls().get(), fast.window()), (2, Duration::from_secs(1)));
+/// # Ok::<(), imtag_core::InvalidCallRate>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallRate {
+    calls_in_1000_s: NonZeroU32,
+}
+
+/// Calls per second that cannot be set: 0 or less, no number, more than any app may make, or finer than 0.001.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} calls per second: set 0.001 to 100000, with at most three decimals, this process's share of the app's quota"
+)]
+pub struct InvalidCallRate(String);
+
+/// 100000 calls per second: no app has more, so a larger number is a mistake.
+const MOST: f64 = 100_000_000.0;
+
+impl CallRate {
+    /// The calls that the rule admits in any [`window`](CallRate::window): whole ones, and at least one.
+    #[must_use]
+    pub fn calls(self) -> NonZeroU32 {
+        NonZeroU32::new(self.calls_in_1000_s.get() / 1_000).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// What the rule counts the calls over: a second, and more if there is less than one call in it.
+    #[must_use]
+    pub fn window(self) -> Duration {
+        let calls = u64::from(self.calls_in_1000_s.get().min(1_000));
+        Duration::from_nanos(1_000_000_000_000_u64.div_ceil(calls))
+    }
+
+    /// The calls per second that the rule admits in the long run: 0.5 of 0.5, and 2 of 2.5.
+    #[must_use]
+    pub fn admitted_per_second(self) -> f64 {
+        f64::from(self.calls_in_1000_s.get().min(1_000)) / 1_000.0 * f64::from(self.calls().get())
+    }
+}
+
+impl Default for CallRate {
+    /// What the service's pages state for an app: 100.
+    fn default() -> CallRate {
+        let calls_in_1000_s = NonZeroU32::new(Limits::DOCUMENTED.calls_per_second * 1_000);
+        CallRate {
+            calls_in_1000_s: calls_in_1000_s.unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+impl TryFrom<f64> for CallRate {
+    type Error = InvalidCallRate;
+
+    /// A number that a program has computed, such as 0.1 + 0.2, is taken for the thousandth that it stands beside.
+    fn try_from(calls: f64) -> Result<CallRate, InvalidCallRate> {
+        let exact = calls * 1_000.0;
+        let nearest = exact.round();
+        let rounding_error = nearest * 4.0 * f64::EPSILON;
+        // false for what is no number
+        if (1.0..=MOST).contains(&nearest) && (exact - nearest).abs() <= rounding_error {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            // whole, and 1 to 10^8
+            let rate = NonZeroU32::new(nearest as u32);
+            if let Some(calls_in_1000_s) = rate {
+                return Ok(CallRate { calls_in_1000_s });
+            }
+        }
+        // unlike Display, Debug writes the largest and the smallest numbers with an exponent, not 300 digits
+        let shown = format!("{calls:?}");
+        Err(InvalidCallRate(
+            shown.strip_suffix(".0").unwrap_or(&shown).to_owned(),
+        ))
+    }
+}
+
+impl FromStr for CallRate {
+    type Err = InvalidCallRate;
+
+    /// Takes a decimal: `100`, `2.5`, `0.001`.
+    fn from_str(text: &str) -> Result<CallRate, InvalidCallRate> {
+        let decimal = |byte: u8| byte.is_ascii_digit() || byte == b'.' || byte == b'-';
+        let calls = text.bytes().all(decimal).then(|| text.parse::<f64>());
+        let Some(Ok(calls)) = calls else {
+            return Err(InvalidCallRate(format!("{text:?}")));
+        };
+        let (_, fraction) = text.split_once('.').unwrap_or_default();
+        // a float has no more than 17 digits: what is finer would be lost
+        let too_fine = fraction.trim_end_matches('0').len() > 3;
+        match CallRate::try_from(calls) {
+            Ok(rate) if !too_fine => Ok(rate),
+            _ => Err(InvalidCallRate(text.to_owned())),
+        }
+    }
+}
+
+impl From<CallRate> for f64 {
+    fn from(rate: CallRate) -> f64 {
+        f64::from(rate.calls_in_1000_s.get()) / 1_000.0
+    }
+}
+
+impl fmt::Display for CallRate {
+    /// Without trailing zeros: `100`, `2.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f64::from(*self).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,5 +283,128 @@ mod tests {
             "the limit tag_bytes is 0: set 1 or more"
         );
         assert_eq!(limits, Limits::DOCUMENTED);
+    }
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_rate_is_whole_calls_in_a_second_or_one_call_in_a_longer_window() {
+        for (set, calls, window, admitted) in [
+            (0.001, 1, ms(1_000_000), 0.001),
+            (0.1, 1, ms(10_000), 0.1),
+            (0.5, 1, ms(2_000), 0.5),
+            (0.3, 1, Duration::from_nanos(3_333_333_334), 0.3),
+            (0.999, 1, Duration::from_nanos(1_001_001_002), 0.999),
+            (1.0, 1, ms(1_000), 1.0),
+            (1.999, 1, ms(1_000), 1.0),
+            (2.5, 2, ms(1_000), 2.0),
+            (99_999.999, 99_999, ms(1_000), 99_999.0),
+            (100_000.0, 100_000, ms(1_000), 100_000.0),
+        ] {
+            let rate = CallRate::try_from(set).unwrap();
+            let made = (rate.calls().get(), rate.window());
+            assert_eq!(made, (calls, window), "{set}");
+            assert_eq!(rate.admitted_per_second().to_string(), admitted.to_string());
+            assert_eq!(f64::from(rate).to_string(), set.to_string());
+        }
+    }
+
+    #[test]
+    fn a_decimal_is_read_and_printed_without_trailing_zeros() {
+        for (text, printed) in [
+            ("0.5", "0.5"),
+            (".5", "0.5"),
+            ("0.500000", "0.5"),
+            ("0.001", "0.001"),
+            ("2.50", "2.5"),
+            ("100", "100"),
+            ("100.0", "100"),
+            ("0100", "100"),
+            ("33.333", "33.333"),
+            ("100000", "100000"),
+        ] {
+            assert_eq!(
+                text.parse::<CallRate>().map(|rate| rate.to_string()),
+                Ok(printed.to_owned()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_default_is_the_documented_quota() {
+        assert_eq!(CallRate::default().to_string(), "100");
+    }
+
+    #[test]
+    fn every_thousandth_is_itself_as_a_float_and_as_a_decimal() {
+        for calls_in_1000_s in (1..=2_000).chain(99_998_000..=100_000_000) {
+            let rate = CallRate {
+                calls_in_1000_s: NonZeroU32::new(calls_in_1000_s).unwrap(),
+            };
+            assert_eq!(CallRate::try_from(f64::from(rate)), Ok(rate));
+            assert_eq!(rate.to_string().parse(), Ok(rate));
+        }
+    }
+
+    #[test]
+    fn what_is_computed_is_taken_for_the_thousandth_beside_it() {
+        let computed = 0.1 + 0.2;
+        assert_eq!(f64::to_string(&computed), "0.30000000000000004");
+        assert_eq!(CallRate::try_from(computed).unwrap().to_string(), "0.3");
+        assert_eq!(CallRate::try_from(0.7 + 0.1), "0.8".parse());
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_named_with_the_range() {
+        let sentence = |shown: &str| {
+            format!(
+                "{shown} calls per second: set 0.001 to 100000, with at most three decimals, this process's share of \
+                 the app's quota"
+            )
+        };
+        for (set, shown) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (-1.0, "-1"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (0.0005, "0.0005"),
+            (0.000_999_999, "0.000999999"),
+            (0.0011, "0.0011"),
+            (0.500_000_1, "0.5000001"),
+            (100.0 / 3.0, "33.333333333333336"),
+            (100_000.001, "100000.001"),
+            (4_294_967_296.0, "4294967296"),
+            (1e300, "1e300"),
+            (5e-324, "5e-324"),
+        ] {
+            let refusal = CallRate::try_from(set).unwrap_err().to_string();
+            assert_eq!(refusal, sentence(shown));
+        }
+        for (text, shown) in [
+            ("0", "0"),
+            ("0.0", "0.0"),
+            ("-1", "-1"),
+            ("0.0001", "0.0001"),
+            ("0.50000000000000000001", "0.50000000000000000001"),
+            ("100000.001", "100000.001"),
+            ("many", "\"many\""),
+            ("", "\"\""),
+            (".", "\".\""),
+            ("1.2.3", "\"1.2.3\""),
+            ("+1", "\"+1\""),
+            (" 1", "\" 1\""),
+            ("1e3", "\"1e3\""),
+            ("0,5", "\"0,5\""),
+            ("nan", "\"nan\""),
+            ("inf", "\"inf\""),
+        ] {
+            let refusal = text.parse::<CallRate>().unwrap_err().to_string();
+            assert_eq!(refusal, sentence(shown));
+        }
     }
 }

@@ -1,71 +1,94 @@
-//! What may be given as an account or a tag: text, or bytes that have yet to prove that they are. C callers have
-//! bytes only, and whether they are UTF-8 is decided here, so that it is one violation like any other.
+//! Accounts and tags: text of the caller that was checked and is borrowed, so that no string is copied before it is
+//! written as JSON. A request or a change makes them; `violation.rs` has the check.
 
-use crate::Problem;
+use std::fmt;
 
-/// Text or bytes, borrowed for `'a`.
-pub trait Text<'a>: sealed::Sealed {
-    #[doc(hidden)]
-    fn text(self) -> Result<&'a str, Problem>;
+use serde::Serialize;
+
+/// What may be given as an account or a tag: text, or bytes that may not be UTF-8. C callers have bytes only, and bytes that
+/// are no text are a violation like any other.
+pub trait Text<'a> {
+    /// The text.
+    ///
+    /// # Errors
+    /// Where it is not UTF-8: how many bytes before the first wrong one are.
+    fn text(self) -> Result<&'a str, usize>;
 }
 
 impl<'a> Text<'a> for &'a str {
-    fn text(self) -> Result<&'a str, Problem> {
+    fn text(self) -> Result<&'a str, usize> {
         Ok(self)
     }
 }
 
 impl<'a> Text<'a> for &'a String {
-    fn text(self) -> Result<&'a str, Problem> {
+    fn text(self) -> Result<&'a str, usize> {
         Ok(self)
     }
 }
 
 impl<'a> Text<'a> for &'a [u8] {
-    fn text(self) -> Result<&'a str, Problem> {
-        std::str::from_utf8(self).map_err(|error| Problem::NotUtf8 {
-            valid: error.valid_up_to(),
-        })
+    fn text(self) -> Result<&'a str, usize> {
+        std::str::from_utf8(self).map_err(|error| error.valid_up_to())
     }
 }
 
-impl<'a, T> Text<'a> for &T
-where
-    T: Text<'a> + Copy,
-{
-    fn text(self) -> Result<&'a str, Problem> {
+/// Bytes that were read as text before.
+impl<'a> Text<'a> for Result<&'a str, usize> {
+    fn text(self) -> Result<&'a str, usize> {
+        self
+    }
+}
+
+impl<'a, T: Text<'a> + Copy> Text<'a> for &T {
+    fn text(self) -> Result<&'a str, usize> {
         (*self).text()
     }
 }
 
-/// Text of bytes that were decoded before, with how many of them were good if not all were.
-#[derive(Clone, Copy)]
-pub(crate) struct Decoded<'a> {
-    text: &'a str,
-    valid: Option<usize>,
+/// An account of the app: a UserID, or a RegistrationID on the `timpush` paths. It was checked when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Account<'a>(pub(crate) &'a str);
+
+/// A tag of a user. It was checked when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Tag<'a>(pub(crate) &'a str);
+
+/// A user with its tags: a view into a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct UserTags<'r, 'a> {
+    /// The user.
+    #[serde(rename = "To_Account")]
+    pub account: Account<'a>,
+    /// Its tags, each once.
+    #[serde(rename = "Tags")]
+    pub tags: &'r [Tag<'a>],
 }
 
-impl<'a> Decoded<'a> {
-    pub(crate) fn new(text: &'a str, valid: Option<usize>) -> Decoded<'a> {
-        Decoded { text, valid }
+impl<'a> Account<'a> {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.0
     }
 }
 
-impl<'a> Text<'a> for Decoded<'a> {
-    fn text(self) -> Result<&'a str, Problem> {
-        match self.valid {
-            None => Ok(self.text),
-            Some(valid) => Err(Problem::NotUtf8 { valid }),
-        }
+impl<'a> Tag<'a> {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.0
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
+impl fmt::Display for Account<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
 
-    impl Sealed for &str {}
-    impl Sealed for &String {}
-    impl Sealed for &[u8] {}
-    impl Sealed for super::Decoded<'_> {}
-    impl<T: Sealed + Copy> Sealed for &T {}
+impl fmt::Display for Tag<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }

@@ -1,7 +1,13 @@
 //! UserSig: how one is signed, and how the service checks one (TLSSigAPIv2). The time is always passed in.
 //!
-//! The compressed bytes differ between zlib implementations, so two UserSigs of one document need not be equal:
-//! compare what [`Verified`] holds, never the strings.
+//! ```text
+//! sign     text of identifier, app, time, expire ─ HMAC-SHA256 by the key, base64 ─► signature
+//!          document (JSON) with the signature ─ zlib ─ base64 with * - _ for + / = ─► UserSig
+//! verify   UserSig ─► document ─► version? identifier? app? no userbuf? signature? now ≤ time + expire? ─► Verified
+//! ```
+//!
+//! The compressed bytes differ between zlib implementations, so two UserSigs of one document may differ as strings. Compare
+//! the documents.
 
 use std::io::Read;
 use std::time::Duration;
@@ -42,13 +48,9 @@ struct Document {
 
 const VERSION: &str = "2.0";
 
-/// What a UserSig that verifies says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a UserSig that verifies says, besides the app and the identifier that it was verified for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// The app that it is for.
-    pub sdkappid: SdkAppId,
-    /// The account that it is for.
-    pub identifier: String,
     /// When it was made, since the Unix epoch.
     pub made_at: Duration,
     /// How long from then it is valid.
@@ -155,8 +157,6 @@ impl UserSig {
             return Err(Unverified::Expired);
         }
         Ok(Verified {
-            sdkappid,
-            identifier: document.identifier,
             made_at: Duration::from_secs(document.time),
             valid_for: Duration::from_secs(document.expire),
         })
@@ -200,15 +200,140 @@ impl Document {
 }
 
 fn translate(text: &str, pairs: [(char, char); 3]) -> String {
-    let swap = |c| {
-        pairs
-            .iter()
-            .find(|(from, _)| *from == c)
-            .map_or(c, |(_, to)| *to)
-    };
+    let pair = |c| pairs.iter().find(|(from, _)| *from == c);
+    let swap = |c| pair(c).map_or(c, |(_, to)| *to);
     text.chars().map(swap).collect()
 }
 
 #[cfg(test)]
-#[path = "usersig_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Vector {
+        sdkappid: u32,
+        key: String,
+        identifier: String,
+        expire: u64,
+        time: u64,
+        document: Document,
+        usersig: String,
+    }
+
+    /// Official cases, copied literally.
+    fn vectors() -> Vec<Vector> {
+        serde_json::from_str(include_str!("../tests/usersig.json")).unwrap()
+    }
+
+    impl Vector {
+        fn key(&self) -> SecretKey {
+            SecretKey::new(self.key.clone()).unwrap()
+        }
+
+        fn app(&self) -> SdkAppId {
+            SdkAppId::new(self.sdkappid).unwrap()
+        }
+
+        fn verify(&self, usersig: &UserSig, now: u64) -> Result<Verified, Unverified> {
+            usersig.verify(
+                &self.key(),
+                self.app(),
+                &self.identifier,
+                Duration::from_secs(now),
+            )
+        }
+    }
+
+    #[test]
+    fn every_official_document_is_made_to_the_letter() {
+        let vectors = vectors();
+        assert_eq!(vectors.len(), 5);
+        for vector in vectors {
+            let made = UserSig::sign(
+                &vector.key(),
+                vector.app(),
+                &Identifier::new(vector.identifier.clone()).unwrap(),
+                Duration::from_secs(vector.expire),
+                Duration::from_secs(vector.time),
+            );
+            let document = Document::unpack(made.expose()).unwrap();
+            assert_eq!(
+                serde_json::to_string(&document).unwrap(),
+                serde_json::to_string(&vector.document).unwrap()
+            );
+        }
+    }
+
+    #[test]
+    fn every_official_usersig_verifies_until_its_last_second() {
+        for vector in vectors() {
+            let usersig = UserSig::new(vector.usersig.clone()).unwrap();
+            let last = vector.time + vector.expire;
+            assert_eq!(
+                vector.verify(&usersig, last),
+                Ok(Verified {
+                    made_at: Duration::from_secs(vector.time),
+                    valid_for: Duration::from_secs(vector.expire),
+                })
+            );
+            assert_eq!(vector.verify(&usersig, last + 1), Err(Unverified::Expired));
+        }
+    }
+
+    #[test]
+    fn a_usersig_says_what_is_wrong_with_it() {
+        use Unverified::{Malformed, OtherApp, OtherIdentifier, WrongSignature};
+        let (vector, other) = (vectors().remove(0), vectors().remove(1));
+        let usersig = UserSig::new(vector.usersig.clone()).unwrap();
+        let now = Duration::from_secs(vector.time);
+        for (key, app, identifier, error) in [
+            (vector.key(), other.app(), "administrator", OtherApp),
+            (vector.key(), vector.app(), "someone", OtherIdentifier),
+            (other.key(), vector.app(), "administrator", WrongSignature),
+        ] {
+            assert_eq!(usersig.verify(&key, app, identifier, now), Err(error));
+        }
+        for malformed in ["x", "eJyrVgrx", "AAAA", &vector.usersig[4..]] {
+            let malformed = UserSig::new(malformed).unwrap();
+            assert_eq!(vector.verify(&malformed, vector.time), Err(Malformed));
+        }
+        let changed = |change: fn(&mut Document)| {
+            let mut document = Document::unpack(&vector.usersig).unwrap();
+            change(&mut document);
+            vector.verify(&document.pack(), vector.time)
+        };
+        assert_eq!(changed(|it| it.expire += 1), Err(WrongSignature));
+        assert_eq!(changed(|it| it.version = "1.0".to_owned()), Err(Malformed));
+    }
+
+    #[test]
+    fn a_usersig_that_inflates_without_end_is_malformed() {
+        let mut bomb = Vec::new();
+        ZlibEncoder::new(std::io::repeat(b' ').take(50_000_000), Compression::best())
+            .read_to_end(&mut bomb)
+            .unwrap();
+        let text = translate(&STANDARD.encode(bomb), [('+', '*'), ('/', '-'), ('=', '_')]);
+        assert!(Document::unpack(&text).is_none());
+    }
+
+    /// Made by a Python program after the official one, with the key, app and names below and a userbuf of five bytes.
+    const WITH_USERBUF: &str = "eJyrVgrxCdYrSy1SslJQMtIzUNJRAItkpqTmlWSmZUIkElNyM-Myi0uKEkvyi2BKilOyEwsKMlOACgxNDKAAKpdaUZ\
+     BZlAqUsTAzgQuWZOaChAzN0RQXZ6aDLAmMNEtJD8t1tXTN1Y4yiIpwDEstT6ssyDUM93EvKU-0qYg0MA*ICAorsUy3\
+         hbmhtDi1KKk0DaTd0cOrLMnIwFapFgBSiz0v";
+
+    #[test]
+    fn a_usersig_with_a_userbuf_is_named_as_that_with_any_key() {
+        let usersig = UserSig::new(WITH_USERBUF).unwrap();
+        let app = SdkAppId::new(1_400_000_000).unwrap();
+        let now = Duration::from_secs(1_700_000_000);
+        for key in ["key-of-the-app", "another"] {
+            let key = SecretKey::new(key).unwrap();
+            let refused = usersig.verify(&key, app, "administrator", now).unwrap_err();
+            assert_eq!(refused, Unverified::WithUserbuf);
+            let says = "the UserSig holds a userbuf (TLS.userbuf), as for a room of TRTC: make it without one";
+            assert_eq!(refused.to_string(), says);
+            let other = usersig.verify(&key, app, "another", now);
+            assert_eq!(other, Err(Unverified::OtherIdentifier));
+        }
+    }
+}

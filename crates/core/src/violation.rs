@@ -1,6 +1,10 @@
-//! What is wrong with a request, all of it at once, each with its place, its limit and its remedy.
+//! What is wrong with a request or a change: all of it at once, each violation with its place, its limit and its remedy. The
+//! one check of accounts and tags is here, too.
 
+use std::collections::HashMap;
 use std::fmt;
+
+use crate::{Account, Generation, Rules, Tag, Text};
 
 /// An invalid request. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,11 +13,6 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// `None` if there are no violations.
-    pub(crate) fn from_violations(violations: Vec<Violation>) -> Option<Invalid> {
-        (!violations.is_empty()).then_some(Invalid { violations })
-    }
-
     /// All violations, in the order of their places. Never empty.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
@@ -64,21 +63,21 @@ pub enum Place {
     /// `users[i].tags`: the list of a user's tags.
     UserTags(usize),
     /// `users[i].tags[j]`.
-    Tag(usize, usize),
+    UserTag(usize, usize),
     /// `accounts`: the list of accounts.
     Accounts,
     /// `accounts[i]`.
     Account(usize),
     /// `replace`: the flag that replaces all tags.
     Replace,
-    /// An account by itself.
+    /// `account`: the account of a change, or one by itself.
     LoneAccount,
-    /// A tag by itself.
+    /// `tag`: a tag by itself.
     LoneTag,
     /// `tags`: the list of a change's tags.
-    TagsOfChange,
+    ChangeTags,
     /// `tags[j]` of a change.
-    TagOfChange(usize),
+    ChangeTag(usize),
 }
 
 impl fmt::Display for Place {
@@ -87,14 +86,14 @@ impl fmt::Display for Place {
             Place::Users => f.write_str("users"),
             Place::UserAccount(user) => write!(f, "users[{user}].account"),
             Place::UserTags(user) => write!(f, "users[{user}].tags"),
-            Place::Tag(user, tag) => write!(f, "users[{user}].tags[{tag}]"),
+            Place::UserTag(user, tag) => write!(f, "users[{user}].tags[{tag}]"),
             Place::Accounts => f.write_str("accounts"),
             Place::Account(index) => write!(f, "accounts[{index}]"),
             Place::Replace => f.write_str("replace"),
             Place::LoneAccount => f.write_str("account"),
             Place::LoneTag => f.write_str("tag"),
-            Place::TagsOfChange => f.write_str("tags"),
-            Place::TagOfChange(tag) => write!(f, "tags[{tag}]"),
+            Place::ChangeTags => f.write_str("tags"),
+            Place::ChangeTag(tag) => write!(f, "tags[{tag}]"),
         }
     }
 }
@@ -150,6 +149,16 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// More than `most`, where the rest can go in another request.
+    pub(crate) fn too_many(count: usize, most: usize) -> Option<Problem> {
+        (count > most).then_some(Problem::TooMany { count, most })
+    }
+
+    /// More tags than a user carries.
+    pub(crate) fn too_many_to_carry(count: usize, most: usize) -> Option<Problem> {
+        (count > most).then_some(Problem::TooManyToCarry { count, most })
+    }
+
     /// What the caller can do.
     #[must_use]
     pub fn remedy(self) -> &'static str {
@@ -164,6 +173,189 @@ impl Problem {
                 "choose the generation timpush, or clear the tags and add new ones"
             }
         }
+    }
+}
+
+/// A check under way: what it has seen, and what it has found wrong.
+pub(crate) struct Check<'a, 'l> {
+    rules: &'l Rules,
+    accounts: Seen<'a>,
+    violations: Vec<Violation>,
+}
+
+impl<'a, 'l> Check<'a, 'l> {
+    pub(crate) fn new(rules: &'l Rules) -> Self {
+        Check {
+            rules,
+            accounts: Seen::default(),
+            violations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn found(&mut self, place: Place, problem: Problem) {
+        self.violations.push(Violation { place, problem });
+    }
+
+    /// # Errors
+    /// Where anything was found.
+    pub(crate) fn finish(self) -> Result<(), Invalid> {
+        if self.violations.is_empty() {
+            return Ok(());
+        }
+        Err(Invalid {
+            violations: self.violations,
+        })
+    }
+
+    /// Checks an account.
+    pub(crate) fn account(&mut self, text: impl Text<'a>, place: Place) -> Option<Account<'a>> {
+        let account = account(text, self.rules);
+        account.map_err(|problem| self.found(place, problem)).ok()
+    }
+
+    /// Checks the account at this position of a request, which has each account once.
+    pub(crate) fn next_account(
+        &mut self,
+        text: impl Text<'a>,
+        position: usize,
+        place: Place,
+    ) -> Option<Account<'a>> {
+        let account = self.account(text, place)?;
+        if let Some(first) = self.accounts.before(account.0, position) {
+            self.found(place, Problem::Repeated { first });
+            return None;
+        }
+        Some(account)
+    }
+
+    /// Checks the tags of one user: 1 to 50 bytes each. Each good one is handed to `keep` once, as the tags of a user are a
+    /// set. `too_many` says what is wrong with so many different ones.
+    pub(crate) fn tags<T: Text<'a>>(
+        &mut self,
+        texts: impl IntoIterator<Item = T>,
+        list: Place,
+        place: impl Fn(usize) -> Place,
+        too_many: impl Fn(usize) -> Option<Problem>,
+        mut keep: impl FnMut(Tag<'a>),
+    ) {
+        let mut seen = Seen::default();
+        let (mut is_empty, mut count) = (true, 0);
+        for (index, text) in texts.into_iter().enumerate() {
+            is_empty = false;
+            match tag(text, self.rules) {
+                Err(problem) => self.found(place(index), problem),
+                Ok(tag) if seen.before(tag.0, index).is_none() => {
+                    count += 1;
+                    keep(tag);
+                }
+                Ok(_) => {}
+            }
+        }
+        let problem = if is_empty {
+            Some(Problem::None)
+        } else {
+            too_many(count)
+        };
+        if let Some(problem) = problem {
+            self.found(list, problem);
+        }
+    }
+}
+
+impl<'a> Account<'a> {
+    /// Checks an account by `rules`: not empty, and on the `all_member_push` paths at most 32 bytes.
+    ///
+    /// # Errors
+    /// With the one violation there is.
+    pub fn new(text: impl Text<'a>, rules: &Rules) -> Result<Account<'a>, Invalid> {
+        account(text, rules).map_err(|problem| lone(Place::LoneAccount, problem))
+    }
+}
+
+impl<'a> Tag<'a> {
+    /// Checks a tag by `rules`: 1 to 50 bytes.
+    ///
+    /// # Errors
+    /// With the one violation there is.
+    pub fn new(text: impl Text<'a>, rules: &Rules) -> Result<Tag<'a>, Invalid> {
+        tag(text, rules).map_err(|problem| lone(Place::LoneTag, problem))
+    }
+}
+
+fn lone(place: Place, problem: Problem) -> Invalid {
+    Invalid {
+        violations: vec![Violation { place, problem }],
+    }
+}
+
+fn account<'a>(text: impl Text<'a>, rules: &Rules) -> Result<Account<'a>, Problem> {
+    let most = match rules.generation {
+        Generation::AllMemberPush => rules.limits.account_bytes,
+        Generation::Timpush => usize::MAX,
+    };
+    bounded(text, most).map(Account)
+}
+
+fn tag<'a>(text: impl Text<'a>, rules: &Rules) -> Result<Tag<'a>, Problem> {
+    bounded(text, rules.limits.tag_bytes).map(Tag)
+}
+
+fn bounded<'a>(text: impl Text<'a>, most: usize) -> Result<&'a str, Problem> {
+    let text = text.text().map_err(|valid| Problem::NotUtf8 { valid })?;
+    #[cfg(debug_assertions)]
+    counted::count(text);
+    match text.len() {
+        0 => Err(Problem::Empty),
+        bytes if bytes > most => Err(Problem::TooLong { bytes, most }),
+        _ => Ok(text),
+    }
+}
+
+/// The texts of a list so far, each with its first position. A handful is searched through, and only a longer list pays for
+/// a map, so that a list of any length is read in linear time.
+#[derive(Default)]
+pub(crate) struct Seen<'a> {
+    few: Vec<(&'a str, usize)>,
+    many: HashMap<&'a str, usize>,
+}
+
+impl<'a> Seen<'a> {
+    const FEW: usize = 16;
+
+    /// The earlier position of `text`, if it has one; else notes this one.
+    pub(crate) fn before(&mut self, text: &'a str, index: usize) -> Option<usize> {
+        let few = self.few.iter().find(|(seen, _)| *seen == text);
+        let before = few.map(|(_, first)| first);
+        let before = before.or_else(|| self.many.get(text)).copied();
+        if before.is_none() && self.few.len() < Self::FEW {
+            self.few.push((text, index));
+        } else if before.is_none() {
+            self.many.insert(text, index);
+        }
+        before
+    }
+}
+
+/// Counts checks, for tests that each text is checked once on its way. Not in release builds.
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub mod counted {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Only texts that begin so are counted, as other tests run at the same time.
+    pub const PREFIX: &str = "counted-";
+
+    static CHECKS: AtomicUsize = AtomicUsize::new(0);
+
+    pub(super) fn count(text: &str) {
+        if text.starts_with(PREFIX) {
+            CHECKS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The checks since the last call.
+    pub fn take() -> usize {
+        CHECKS.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -182,15 +374,15 @@ mod tests {
     #[test]
     fn a_violation_names_place_and_limit() {
         assert_eq!(
-            too_long(Place::Tag(3, 2)).to_string(),
+            too_long(Place::UserTag(3, 2)).to_string(),
             "users[3].tags[2]: 63 bytes, at most 50"
         );
     }
 
     #[test]
     fn a_message_shows_ten_violations_and_counts_the_rest() {
-        let violations = (0..12).map(|i| too_long(Place::Tag(0, i))).collect();
-        let message = Invalid::from_violations(violations).unwrap().to_string();
+        let violations = (0..12).map(|i| too_long(Place::UserTag(0, i))).collect();
+        let message = Invalid { violations }.to_string();
         assert!(message.starts_with(
             "invalid request, nothing was sent: users[0].tags[0]: 63 bytes, at most 50 (shorten it); users"
         ));

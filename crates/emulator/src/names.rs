@@ -100,7 +100,9 @@ fn loopback() -> [Name; 3] {
 }
 
 fn official() -> impl Iterator<Item = Name> {
-    let hosts = Region::all().flat_map(|region| [region.host(), region.spare_host()]);
+    let hosts = Region::ALL
+        .into_iter()
+        .flat_map(|region| [region.host(), region.spare_host()]);
     hosts.map(|host| Name::Host(host.to_owned()))
 }
 

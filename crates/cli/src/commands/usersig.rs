@@ -92,7 +92,7 @@ fn verify(
         verified: true,
         says: Says::new(
             app,
-            &verified.identifier,
+            app.identifier.as_str(),
             verified.made_at,
             verified.valid_for,
             now,

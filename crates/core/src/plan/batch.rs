@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{ChangeId, FailureCause, KNOWN, Plan, ProducerId};
-use crate::{Change, ChangeOperation, Effect, Scope};
+use crate::request::{Body, Form};
+use crate::{AddTags, Change, ChangeOperation, ClearTags, Effect, RemoveTags, Rules, Scope};
 
 /// What goes into one request. [`settle`](super::Plan::settle) takes it back.
 #[derive(Debug)]
@@ -20,6 +21,31 @@ pub struct Batch {
     pub(super) due: Duration,
     /// The latest of its changes' deadlines.
     pub(super) deadline: Duration,
+}
+
+/// The request of a batch, whose changes were checked when they were made. It is not checked again.
+#[derive(Debug)]
+pub enum BatchRequest<'b> {
+    /// Adds tags.
+    Add(AddTags<'b>),
+    /// Removes tags.
+    Remove(RemoveTags<'b>),
+    /// Removes all tags.
+    Clear(ClearTags<'b>),
+}
+
+impl<'b> BatchRequest<'b> {
+    /// `rules`: those of the plan and of its changes.
+    #[must_use]
+    pub fn new(rules: &Rules, batch: &'b Batch) -> BatchRequest<'b> {
+        let users = batch.slots.iter().map(|it| (it.account(), it.tags()));
+        let body = |form| Body::from_checked(rules, form, users);
+        match batch.operation {
+            ChangeOperation::Add => BatchRequest::Add(AddTags(body(Form::Users))),
+            ChangeOperation::Remove => BatchRequest::Remove(RemoveTags(body(Form::Users))),
+            ChangeOperation::Clear => BatchRequest::Clear(ClearTags(body(Form::Accounts))),
+        }
+    }
 }
 
 /// An account of a request with its tags.

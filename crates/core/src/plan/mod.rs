@@ -48,7 +48,7 @@ use crate::{Change, ChangeOperation, Effect, Rules};
 use account::{AccountQueue, Entries, Entry, Name, slots};
 use queue::{Producer, Readiness};
 
-pub use batch::{Batch, Part, Slot};
+pub use batch::{Batch, BatchRequest, Part, Slot};
 pub use queue::Flush;
 pub use settle::{ChangeFailure, FailureCause, Fault, LeftOut, Settled, Verdict};
 

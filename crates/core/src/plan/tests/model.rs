@@ -185,7 +185,7 @@ impl World {
             }
             Step::Withdraw(_) => {}
             Step::Flushing(producer, flushing) => {
-                self.plan.set_flushing(self.producers[producer], flushing)
+                self.plan.set_flushing(self.producers[producer], flushing);
             }
             Step::Flush(producer) => {
                 let flush = self.plan.flush(self.producers[producer]);

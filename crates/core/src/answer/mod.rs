@@ -1,27 +1,29 @@
-//! Reading an answer: the envelope, the accounts that were left out, and the tags that were asked for.
+//! Reads an answer: the envelope, the accounts that were left out, and the tags that were asked for.
 //!
-//! What decides:
-//! - `ActionStatus` and `ErrorCode` must be there. An `ErrorCode` other than 0 is a refusal of the whole request,
-//!   whatever else the answer says;
-//! - an `ErrorList` is read on every path, and its accounts were not changed, although the code is 0;
-//! - a list that is missing or null is empty: no `ErrorList`, nobody left out; no `Tags`, a user without tags; no
-//!   `UserTags` for [`Operation::Get`], and each account is named as unanswered;
-//! - a text for people (`ErrorInfo`, `RequestId`) may be missing, null or of any type: nothing hangs on it. A member
-//!   that the operation has no use for is not looked at;
-//! - an account that was not asked for, a needed member that is missing or of another type, a known one that stands
-//!   twice, an array in the place of an object, or bytes after the answer make it *not understood*: what it says of
-//!   the accounts is then unknown, and never dropped in silence.
+//! - `ActionStatus` and `ErrorCode` are required. An `ErrorCode` other than 0 refuses the whole request, whatever else the
+//!   answer says.
+//! - An `ErrorList` is read on every path. Its accounts were not changed, although the code is 0.
+//! - A list that is missing or null is empty. Without `ErrorList` no account was left out; without `Tags` a user has none;
+//!   without `UserTags` each account of a get is unanswered.
+//! - A text for people (`ErrorInfo`, `RequestId`) may be missing, null or of any type, as nothing depends on it. A member
+//!   that the operation does not use is not read.
+//! - The answer is *not understood* if it names an account that was not asked for, if a required member is missing or of
+//!   another type, if a known member stands twice, if an array stands for an object, or if bytes follow it. What it says of
+//!   the accounts is then unknown, and is never dropped in silence.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::object::Object;
 use crate::{Code, Operation, Request};
 
 /// What the service answered to a request.
@@ -60,25 +62,26 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    fn meaning(&self) -> &'static str {
+        self.code.entry().map_or("no text", |entry| entry.meaning)
+    }
+
     /// The service's text; where it is empty, what the code means.
     #[must_use]
     pub fn reason(&self) -> &str {
-        match self.text.as_str() {
-            "" => self.code.entry().map_or("no text", |entry| entry.meaning),
-            text => text,
+        if self.text.is_empty() {
+            self.meaning()
+        } else {
+            &self.text
         }
     }
 
-    /// The refusal in words, without the remedy: `70107 "no such account"`. Of a long text the start, and `…`. What is not
-    /// the service's own text, as that is empty, is not in quotes: `70107 an account was never imported`.
+    /// The refusal in words, without the remedy: `70107 "no such account"`, of a long text the start and `…`. Where the service
+    /// said nothing of its own, it is the code's meaning without quotes: `70107 an account was never imported`.
     #[must_use]
     pub fn code_and_text(&self) -> impl fmt::Display {
         let (code, reason) = (self.code, self.reason());
-        let without_a_text = Refusal {
-            code,
-            text: String::new(),
-        };
-        if reason == without_a_text.reason() {
+        if reason == self.meaning() {
             format!("{code} {reason}")
         } else {
             let start = shortened(reason);
@@ -188,7 +191,7 @@ impl AnswerReader {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -205,7 +208,7 @@ struct Envelope<'a> {
     user_tags: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct ListedError {
     #[serde(rename = "To_Account")]
     account: String,
@@ -215,7 +218,7 @@ struct ListedError {
     text: ForPeople,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct ListedTags {
     #[serde(rename = "To_Account")]
     account: String,
@@ -224,7 +227,7 @@ struct ListedTags {
 }
 
 /// A text that only people read: of another type it is shown as it came.
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[serde(from = "Value")]
 struct ForPeople(Option<String>);
 
@@ -278,19 +281,26 @@ fn list<T: DeserializeOwned>(name: &str, list: Option<&RawValue>) -> Result<Vec<
 
 fn done<R: Request>(
     errors: Vec<ListedError>,
-    tags: Vec<ListedTags>,
+    users: Vec<ListedTags>,
     request: &R,
 ) -> Result<Verdict, String> {
-    let asked: HashSet<&str> = if errors.is_empty() && R::OPERATION != Operation::Get {
-        HashSet::new()
+    let (mut left_out, mut tags) = (Vec::new(), Vec::new());
+    let is_get = R::OPERATION == Operation::Get;
+    // whether the answer has named each account that was asked for; most answers name none, and need not
+    let mut named: HashMap<&str, bool> = if errors.is_empty() && !is_get {
+        HashMap::new()
     } else {
-        request.accounts().map(|account| account.as_str()).collect()
+        let accounts = request.accounts().map(|account| account.as_str());
+        accounts.map(|account| (account, false)).collect()
     };
-    let mut named = HashSet::new();
-    let mut left_out = Vec::new();
+    let mut was_named = |account: &str, list: &str| match named.get_mut(account) {
+        Some(named) => Ok(std::mem::replace(named, true)),
+        None => Err(format!(
+            "{list} names an account that was not asked for: {account:?}"
+        )),
+    };
     for error in errors {
-        was_asked(&asked, &error.account, "ErrorList")?;
-        if named.insert(error.account.clone()) {
+        if !was_named(&error.account, "ErrorList")? {
             left_out.push(LeftOut {
                 account: error.account,
                 refusal: Refusal {
@@ -300,47 +310,48 @@ fn done<R: Request>(
             });
         }
     }
-    if R::OPERATION != Operation::Get {
-        return Ok(Verdict::Done {
-            left_out,
-            tags: Vec::new(),
-            unanswered: Vec::new(),
-        });
-    }
-    let mut read = Vec::new();
-    for user in tags {
-        was_asked(&asked, &user.account, "UserTags")?;
-        if !named.insert(user.account.clone()) {
+    for user in users {
+        if was_named(&user.account, "UserTags")? {
             return Err(format!(
                 "UserTags names an account again: {:?}",
                 user.account
             ));
         }
-        read.push(AccountTags {
+        tags.push(AccountTags {
             account: user.account,
             tags: user.tags.unwrap_or_default(),
         });
     }
-    let unanswered = request
-        .accounts()
-        .map(|account| account.as_str().to_owned())
-        .filter(|account| !named.contains(account));
+    let asked = request.accounts().filter(|_| is_get);
+    let unanswered = asked.filter(|account| !named[account.as_str()]);
+    let unanswered = unanswered.map(|account| account.as_str().to_owned());
     Ok(Verdict::Done {
         left_out,
-        tags: read,
+        tags,
         unanswered: unanswered.collect(),
     })
 }
 
-fn was_asked(asked: &HashSet<&str>, account: &str, list: &str) -> Result<(), String> {
-    if asked.contains(account) {
-        return Ok(());
+/// A `T` that was read from a JSON object, and from nothing else: serde's derived structs also take an array of their fields
+/// in order, so that `["OK",0,""]` would count as an answer of the service.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(OnlyObject(PhantomData))
     }
-    Err(format!(
-        "{list} names an account that was not asked for: {account:?}"
-    ))
 }
 
-#[cfg(test)]
-#[path = "answer_tests.rs"]
-mod tests;
+struct OnlyObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyObject<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}

@@ -1,0 +1,370 @@
+//! Answers against the service's own page, whole and byte by byte.
+
+use super::*;
+use crate::{AddTags, GetTags};
+
+fn answer<R: Request>(body: &str, request: &R) -> Result<Answer, NotUnderstood> {
+    let read = |piece: usize| {
+        let mut reader = AnswerReader::new(1 << 20);
+        for piece in body.as_bytes().chunks(piece) {
+            reader.feed(piece).unwrap();
+        }
+        reader.finish(request)
+    };
+    let whole = read(usize::MAX);
+    assert_eq!(whole, read(1));
+    whole
+}
+
+/// The verdict on an add to `u` and `v`.
+#[track_caller]
+fn added(body: &str) -> Verdict {
+    answer(body, &add()).unwrap().verdict
+}
+
+/// Why the answer to a get of `u` is not understood.
+#[track_caller]
+fn wrong(body: &str) -> String {
+    let request = GetTags::new(["u"]).unwrap();
+    answer(body, &request).unwrap_err().reason
+}
+
+fn add() -> AddTags<'static> {
+    AddTags::new([("u", ["a"]), ("v", ["b"])]).unwrap()
+}
+
+/// An answer that is done, with more members.
+fn ok(more: &str) -> String {
+    format!(r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0{more}}}"#)
+}
+
+fn done(left_out: Vec<LeftOut>) -> Verdict {
+    Verdict::Done {
+        left_out,
+        tags: vec![],
+        unanswered: vec![],
+    }
+}
+
+fn refusal(code: i32, text: &str) -> Refusal {
+    Refusal {
+        code: Code(code),
+        text: text.to_owned(),
+    }
+}
+
+fn left_out(account: &str, code: i32, text: &str) -> LeftOut {
+    LeftOut {
+        account: account.to_owned(),
+        refusal: refusal(code, text),
+    }
+}
+
+#[test]
+fn the_sample_answer_of_the_documentation_is_done() {
+    let sample = r#"{
+        "ActionStatus": "OK",
+        "ErrorInfo": "",
+        "ErrorCode": 0
+    }"#;
+    for body in [sample, &format!("{sample}\r\n \t")] {
+        let answer = answer(body, &add()).unwrap();
+        assert_eq!((answer.verdict, answer.request_id), (done(vec![]), None));
+    }
+}
+
+#[test]
+fn members_may_come_in_any_order_and_those_without_use_may_be_anything() {
+    let body = r#"{"New":{"x":[1]},"UserTags":"none","ErrorCode":0,"RequestId":"r-1","ErrorDisplay":{},"ErrorDisplay":1,
+        "ErrorInfo":"","ActionStatus":"OK"}"#;
+    let answer = answer(body, &add()).unwrap();
+    assert_eq!(answer.request_id.as_deref(), Some("r-1"));
+    assert_eq!(answer.verdict, done(vec![]));
+    let body = r#"{"UserTags":1,"ErrorList":"","ActionStatus":"FAIL","ErrorCode":70003}"#;
+    assert_eq!(added(body), Verdict::Refused(refusal(70003, "")));
+}
+
+#[test]
+fn accounts_left_out_of_a_good_answer_are_named_once_with_their_reason() {
+    let body = ok(r#","ErrorList":[
+        {"To_Account":"v","ErrorCode":70107,"ErrorInfo":"not imported"},
+        {"To_Account":"u","ErrorCode":90033},
+        {"To_Account":"v","ErrorCode":90033}]"#);
+    let named = vec![
+        left_out("v", 70107, "not imported"),
+        left_out("u", 90033, ""),
+    ];
+    assert_eq!(added(&body), done(named));
+}
+
+#[test]
+fn a_refusal_keeps_code_and_text_also_of_an_unknown_code() {
+    for (status, code, text) in [
+        ("FAIL", 60007, "too fast"),
+        ("FAIL", 99999, "new"),
+        ("OK", 91000, "odd"),
+    ] {
+        let body =
+            format!(r#"{{"ActionStatus":"{status}","ErrorInfo":"{text}","ErrorCode":{code}}}"#);
+        assert_eq!(added(&body), Verdict::Refused(refusal(code, text)));
+    }
+}
+
+#[test]
+fn tags_are_read_and_an_account_that_is_not_answered_is_named() {
+    let get = GetTags::new(["u", "v", "w"]).unwrap();
+    let body = ok(r#","UserTags":[{"To_Account":"v","Tags":["北京","b"]}],
+            "ErrorList":[{"To_Account":"w","ErrorCode":70107,"ErrorInfo":"x"}]"#);
+    assert_eq!(
+        answer(&body, &get).unwrap().verdict,
+        Verdict::Done {
+            left_out: vec![left_out("w", 70107, "x")],
+            tags: vec![AccountTags {
+                account: "v".to_owned(),
+                tags: vec!["北京".to_owned(), "b".to_owned()],
+            }],
+            unanswered: vec!["u".to_owned()],
+        }
+    );
+}
+
+#[test]
+fn optional_parts_may_be_missing_null_or_empty() {
+    let status = r#""ActionStatus":"OK","ErrorCode":0"#;
+    for rest in [
+        "",
+        r#","ErrorInfo":null,"RequestId":null,"ErrorDisplay":null,"ErrorList":null,"UserTags":null"#,
+        r#","ErrorInfo":"","ErrorDisplay":"","ErrorList":[],"UserTags":[]"#,
+    ] {
+        let answer = answer(&format!("{{{status}{rest}}}"), &add()).unwrap();
+        assert_eq!((answer.verdict, answer.request_id), (done(vec![]), None));
+    }
+    for text in ["", r#","ErrorInfo":null"#, r#","ErrorInfo":"""#] {
+        let body = ok(&format!(
+            r#","ErrorList":[{{"To_Account":"u","ErrorCode":70107{text}}}]"#
+        ));
+        assert_eq!(added(&body), done(vec![left_out("u", 70107, "")]));
+        let body = format!(r#"{{"ActionStatus":"FAIL","ErrorCode":70003{text}}}"#);
+        assert_eq!(added(&body), Verdict::Refused(refusal(70003, "")));
+    }
+}
+
+#[test]
+fn a_text_for_people_of_another_type_is_shown_as_it_came() {
+    let body = r#"{"ActionStatus":"FAIL","ErrorCode":70003,"ErrorInfo":{"why":[1]},"RequestId":7}"#;
+    let answer = answer(body, &add()).unwrap();
+    assert_eq!(answer.request_id.as_deref(), Some("7"));
+    let refusal = refusal(70003, r#"{"why":[1]}"#);
+    assert_eq!(answer.verdict, Verdict::Refused(refusal));
+}
+
+#[test]
+fn a_user_whose_tags_are_missing_null_or_empty_has_none() {
+    let get = GetTags::new(["u", "v", "w"]).unwrap();
+    let body = ok(r#","UserTags":[
+        {"To_Account":"u"},{"Tags":null,"To_Account":"v"},{"To_Account":"w","Tags":[],"New":{}}]"#);
+    let user = |account: &str| AccountTags {
+        account: account.to_owned(),
+        tags: vec![],
+    };
+    assert_eq!(
+        answer(&body, &get).unwrap().verdict,
+        Verdict::Done {
+            left_out: vec![],
+            tags: vec![user("u"), user("v"), user("w")],
+            unanswered: vec![],
+        }
+    );
+}
+
+#[test]
+fn without_user_tags_each_account_that_is_not_left_out_is_unanswered() {
+    let get = GetTags::new(["u", "v"]).unwrap();
+    let u = r#"{"To_Account":"u","ErrorCode":70107}"#;
+    let both = format!(r#"{{"To_Account":"v","ErrorCode":70107}},{u}"#);
+    for rest in ["", r#","UserTags":null"#, r#","UserTags":[]"#] {
+        for (errors, failed, unanswered) in [
+            ("", vec![], vec!["u", "v"]),
+            (u, vec!["u"], vec!["v"]),
+            (&both, vec!["v", "u"], vec![]),
+        ] {
+            let body = ok(&format!(r#","ErrorList":[{errors}]{rest}"#));
+            assert_eq!(
+                answer(&body, &get).unwrap().verdict,
+                Verdict::Done {
+                    left_out: failed.iter().map(|it| left_out(it, 70107, "")).collect(),
+                    tags: vec![],
+                    unanswered: unanswered.iter().map(ToString::to_string).collect(),
+                }
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_no_answer_is_not_understood_and_says_why() {
+    let list = |name: &str, entry: &str| ok(&format!(r#","{name}":{entry}"#));
+    for (body, why) in [
+        ("", "not an answer: EOF"),
+        ("<html>502</html>", "not an answer: expected value"),
+        (
+            "null",
+            "not an answer: invalid type: null, expected a JSON object at line 1 column 4",
+        ),
+        (
+            "[]",
+            "not an answer: invalid type: sequence, expected a JSON object at line 1",
+        ),
+        (
+            r#"["OK",0,"",null,null,null]"#,
+            "not an answer: invalid type: sequence, expected a JSON object",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorInfo":""}"#,
+            "not an answer: missing field `ErrorCode`",
+        ),
+        (
+            r#"{"ErrorInfo":"","ErrorCode":0}"#,
+            "not an answer: missing field `ActionStatus`",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorCode":"0"}"#,
+            "not an answer: invalid type: string \"0\", expected i32",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorCode":0.5}"#,
+            "not an answer: invalid type: floating point",
+        ),
+        (
+            r#"{"ActionStatus":"FAIL","ErrorCode":0}"#,
+            "ActionStatus \"FAIL\" with ErrorCode 0",
+        ),
+        (
+            r#"{"ActionStatus":"MAYBE","ErrorCode":0}"#,
+            "ActionStatus \"MAYBE\" with ErrorCode 0",
+        ),
+        (
+            r#"{"ActionStatus":"OK","ErrorCode":0"#,
+            "not an answer: EOF",
+        ),
+        (&ok("").repeat(2), "not an answer: trailing characters"),
+        (&(ok("") + "x"), "not an answer: trailing characters"),
+        // a list, and its entries
+        (
+            &list("ErrorList", "{}"),
+            "ErrorList: invalid type: map, expected a sequence",
+        ),
+        (
+            &list("ErrorList", r#"[{"To_Account":"u"}]"#),
+            "ErrorList: missing field `ErrorCode`",
+        ),
+        (
+            &list("ErrorList", r#"[["u",70107]]"#),
+            "ErrorList: invalid type: sequence, expected a JSON object",
+        ),
+        (
+            &list("ErrorList", r#"[["u",70107,"x"]]"#),
+            "ErrorList: invalid type: sequence, expected a JSON object",
+        ),
+        (
+            &list("UserTags", r#"[["u",["a"]]]"#),
+            "UserTags: invalid type: sequence, expected a JSON object",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"u","Tags":""}]"#),
+            "UserTags: invalid type",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"u","Tags":{}}]"#),
+            "UserTags: invalid type",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"u","Tags":[null]}]"#),
+            "UserTags: invalid type",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"u","Tags":[1]}]"#),
+            "UserTags: invalid type",
+        ),
+        // a member that stands twice
+        (
+            &ok(r#","ErrorInfo":"""#),
+            "not an answer: duplicate field `ErrorInfo`",
+        ),
+        (
+            &ok(r#","ErrorCode":0"#),
+            "not an answer: duplicate field `ErrorCode`",
+        ),
+        (
+            &ok(r#","ErrorList":[],"ErrorList":null"#),
+            "not an answer: duplicate field `ErrorList`",
+        ),
+        (
+            &list(
+                "ErrorList",
+                r#"[{"To_Account":"u","To_Account":"u","ErrorCode":1}]"#,
+            ),
+            "ErrorList: duplicate field `To_Account`",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"u","Tags":[],"Tags":["a"]}]"#),
+            "UserTags: duplicate field `Tags`",
+        ),
+        // an account
+        (
+            &list("ErrorList", r#"[{"To_Account":"x","ErrorCode":1}]"#),
+            "ErrorList names an account that was not asked for: \"x\"",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"x","Tags":[]}]"#),
+            "UserTags names an account that was not asked for: \"x\"",
+        ),
+        (
+            &list("UserTags", r#"[{"To_Account":"u"},{"To_Account":"u"}]"#),
+            "UserTags names an account again: \"u\"",
+        ),
+        (
+            &ok(
+                r#","UserTags":[{"To_Account":"u"}],"ErrorList":[{"To_Account":"u","ErrorCode":1}]"#,
+            ),
+            "UserTags names an account again: \"u\"",
+        ),
+    ] {
+        let reason = wrong(body);
+        assert!(reason.starts_with(why), "{body}: {reason}");
+    }
+    let stranger = list("ErrorList", r#"[{"To_Account":"x","ErrorCode":1}]"#);
+    let error = answer(&stranger, &add()).unwrap_err();
+    assert_eq!(error.start, stranger, "also of an add");
+}
+
+#[test]
+fn a_message_stays_short_however_long_the_answers_parts_are() {
+    let long = "é".repeat(100_000);
+    let status = format!(r#"{{"ActionStatus":"{long}","ErrorInfo":"","ErrorCode":0}}"#);
+    let error = answer(&status, &add()).unwrap_err();
+    assert!(error.to_string().len() < 1_000);
+    assert!(refusal(1, &long).to_string().len() < 1_000);
+    let error = answer(&"é".repeat(500), &add()).unwrap_err();
+    assert_eq!(error.start, "é".repeat(100));
+}
+
+#[test]
+fn an_answer_past_its_bound_is_not_understood() {
+    let mut reader = AnswerReader::new(4);
+    assert!(reader.feed(b"1234").is_ok());
+    let error = reader.feed(b"5").unwrap_err();
+    assert_eq!(error.reason, "the answer has more than 4 bytes");
+    assert_eq!(error.start, "12345");
+}
+
+#[test]
+fn what_is_not_the_services_own_text_is_not_in_quotes() {
+    let words = |code, text| refusal(code, text).code_and_text().to_string();
+    assert_eq!(words(70107, "no such account"), "70107 \"no such account\"");
+    assert_eq!(words(1, ""), "1 no text");
+    assert_eq!(
+        refusal(70107, "").to_string(),
+        "70107 an account was never imported (import the account first, or let its user log in once)"
+    );
+}

@@ -1,0 +1,334 @@
+//! The four requests. Each is valid by construction, so writing it as JSON cannot fail. It borrows all strings, so
+//! none is copied before it is written.
+//!
+//! A request is an operation and a body: users with their tags, or accounts alone. To add a fifth operation, add a row to
+//! the table of operations and a type here.
+
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+use crate::violation::Check;
+use crate::{Account, Generation, Invalid, Operation, Place, Problem, Rules, Tag, Text, UserTags};
+
+/// What all requests share: enough to check one again, to send it, and to read its answer.
+pub trait Request {
+    /// The operation of the request.
+    const OPERATION: Operation;
+
+    // no other crate can name the type, so none has a request of its own
+    #[doc(hidden)]
+    fn body(&self) -> &Body<'_>;
+
+    /// The rules by which the request was checked.
+    fn rules(&self) -> &Rules {
+        &self.body().rules
+    }
+
+    /// Checks the request again by other rules, such as those of the client that sends it. Places are positions in the
+    /// request as it is: duplicated tags were dropped when it was made, and do not count.
+    ///
+    /// # Errors
+    /// With every violation at once.
+    fn check(&self, rules: &Rules) -> Result<(), Invalid> {
+        self.body().check(rules)
+    }
+
+    /// The accounts of the request, at least one, each once, in the caller's order.
+    fn accounts(&self) -> impl Iterator<Item = Account<'_>> {
+        self.body().users.iter().map(|(account, _)| *account)
+    }
+
+    /// Writes the request's body as JSON after what `out` holds.
+    fn write_body(&self, out: &mut Vec<u8>) {
+        self.body().write(out);
+    }
+}
+
+/// A body that was checked, and the rules by which it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body<'a> {
+    rules: Rules,
+    form: Form,
+    /// Each account, and where its tags end in `tags`: two allocations for any number of users.
+    users: Vec<(Account<'a>, usize)>,
+    tags: Vec<Tag<'a>>,
+}
+
+/// What is written of the users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Each with its tags.
+    Users,
+    /// Each with its tags, which replace those that it has.
+    Replacements,
+    /// The accounts alone.
+    Accounts,
+}
+
+impl<'a> Body<'a> {
+    fn users<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+        rules: &Rules,
+        form: Form,
+        given: impl IntoIterator<Item = (A, Tags)>,
+    ) -> Result<Body<'a>, Invalid> {
+        let mut check = Check::new(rules);
+        let limits = &rules.limits;
+        if form == Form::Replacements && rules.generation != Generation::Timpush {
+            check.found(Place::Replace, Problem::NeedsTimpush);
+        }
+        let (mut users, mut tags, mut count) = (Vec::new(), Vec::new(), 0);
+        for (user, (account, given_tags)) in given.into_iter().enumerate() {
+            count += 1;
+            let account = check.next_account(account, user, Place::UserAccount(user));
+            check.tags(
+                given_tags,
+                Place::UserTags(user),
+                |tag| Place::UserTag(user, tag),
+                |count| match form {
+                    Form::Replacements => Problem::too_many_to_carry(count, limits.tags_per_user),
+                    _ => Problem::too_many(count, limits.tags_per_user_and_request),
+                },
+                |tag| tags.push(tag),
+            );
+            users.extend(account.map(|account| (account, tags.len())));
+        }
+        finish(check, rules, Place::Users, count)?;
+        Ok(Body {
+            rules: *rules,
+            form,
+            users,
+            tags,
+        })
+    }
+
+    fn accounts<A: Text<'a>>(
+        rules: &Rules,
+        given: impl IntoIterator<Item = A>,
+    ) -> Result<Body<'a>, Invalid> {
+        let mut check = Check::new(rules);
+        let (mut users, mut count) = (Vec::new(), 0);
+        for (index, account) in given.into_iter().enumerate() {
+            count += 1;
+            let account = check.next_account(account, index, Place::Account(index));
+            users.extend(account.map(|account| (account, 0)));
+        }
+        finish(check, rules, Place::Accounts, count)?;
+        Ok(Body {
+            rules: *rules,
+            form: Form::Accounts,
+            users,
+            tags: Vec::new(),
+        })
+    }
+
+    /// A body of users who were checked by these rules one by one.
+    pub(crate) fn from_checked<Tags: Iterator<Item = &'a str>>(
+        rules: &Rules,
+        form: Form,
+        checked: impl Iterator<Item = (&'a str, Tags)>,
+    ) -> Body<'a> {
+        let mut tags = Vec::new();
+        let users = checked.map(|(account, tags_of_user)| {
+            tags.extend(tags_of_user.map(Tag));
+            (Account(account), tags.len())
+        });
+        let users = users.collect();
+        Body {
+            rules: *rules,
+            form,
+            users,
+            tags,
+        }
+    }
+
+    fn check(&self, rules: &Rules) -> Result<(), Invalid> {
+        let checked = match self.form {
+            Form::Users | Form::Replacements => {
+                let users = self
+                    .users_with_tags()
+                    .map(|user| (user.account.as_str(), user.tags.iter().map(Tag::as_str)));
+                Body::users(rules, self.form, users)
+            }
+            Form::Accounts => {
+                let accounts = self.users.iter().map(|(account, _)| account.as_str());
+                Body::accounts(rules, accounts)
+            }
+        };
+        checked.map(|_| ())
+    }
+
+    fn users_with_tags(&self) -> impl Iterator<Item = UserTags<'_, 'a>> {
+        self.users.iter().scan(0, |start, (account, end)| {
+            let tags = &self.tags[std::mem::replace(start, *end)..*end];
+            Some(UserTags {
+                account: *account,
+                tags,
+            })
+        })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let written = match self.form {
+            Form::Users | Form::Replacements => {
+                let body = UsersOnWire {
+                    users: self.users_with_tags().collect(),
+                    replace: (self.form == Form::Replacements).then_some(1),
+                };
+                serde_json::to_writer(out, &body)
+            }
+            Form::Accounts => {
+                let accounts = self.users.iter().map(|(account, _)| *account);
+                let accounts = accounts.collect();
+                serde_json::to_writer(out, &AccountsOnWire { accounts })
+            }
+        };
+        written.expect("text, lists and a number are JSON, and memory takes it");
+    }
+}
+
+fn finish(mut check: Check, rules: &Rules, list: Place, count: usize) -> Result<(), Invalid> {
+    let problem = if count == 0 {
+        Some(Problem::None)
+    } else {
+        Problem::too_many(count, rules.limits.users_per_request)
+    };
+    if let Some(problem) = problem {
+        check.found(list, problem);
+    }
+    check.finish()
+}
+
+#[derive(Serialize)]
+struct UsersOnWire<'r, 'a> {
+    #[serde(rename = "UserTags")]
+    users: Vec<UserTags<'r, 'a>>,
+    #[serde(rename = "Replace", skip_serializing_if = "Option::is_none")]
+    replace: Option<u8>,
+}
+
+#[derive(Serialize)]
+struct AccountsOnWire<'a> {
+    #[serde(rename = "To_Account")]
+    accounts: Vec<Account<'a>>,
+}
+
+/// Declares a request and its two constructors: `new` by the documented rules, `with_rules` by others.
+macro_rules! request {
+    ($(#[$doc:meta])* $request:ident, $operation:expr, of users) => {
+        request!($(#[$doc])* $request, $operation);
+
+        impl<'a> $request<'a> {
+            /// Makes a request of users and their tags, by the documented limits, for the `all_member_push`
+            /// paths. Duplicated tags of a user are dropped.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn new<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+                users: impl IntoIterator<Item = (A, Tags)>,
+            ) -> Result<Self, Invalid> {
+                Self::with_rules(&Rules::default(), users)
+            }
+
+            /// As `new`, by other rules: other limits, or the `timpush` paths.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn with_rules<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+                rules: &Rules,
+                users: impl IntoIterator<Item = (A, Tags)>,
+            ) -> Result<Self, Invalid> {
+                Body::users(rules, Form::Users, users).map($request)
+            }
+
+            /// The users with their tags, each tag once.
+            pub fn users(&self) -> impl Iterator<Item = UserTags<'_, 'a>> {
+                self.0.users_with_tags()
+            }
+        }
+    };
+    ($(#[$doc:meta])* $request:ident, $operation:expr, of accounts) => {
+        request!($(#[$doc])* $request, $operation);
+
+        impl<'a> $request<'a> {
+            /// Makes a request of accounts, by the documented limits, for the `all_member_push` paths.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn new<A: Text<'a>>(
+                accounts: impl IntoIterator<Item = A>,
+            ) -> Result<Self, Invalid> {
+                Self::with_rules(&Rules::default(), accounts)
+            }
+
+            /// As `new`, by other rules: other limits, or the `timpush` paths.
+            ///
+            /// # Errors
+            /// With every violation at once.
+            pub fn with_rules<A: Text<'a>>(
+                rules: &Rules,
+                accounts: impl IntoIterator<Item = A>,
+            ) -> Result<Self, Invalid> {
+                Body::accounts(rules, accounts).map($request)
+            }
+        }
+    };
+    ($(#[$doc:meta])* $request:ident, $operation:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $request<'a>(pub(crate) Body<'a>);
+
+        impl Request for $request<'_> {
+            const OPERATION: Operation = $operation;
+
+            fn body(&self) -> &Body<'_> {
+                &self.0
+            }
+        }
+    };
+}
+
+request!(
+    /// Adds tags to users: at most 100 users, 10 tags each. Adding a tag that is already there changes nothing.
+    AddTags, Operation::Add, of users
+);
+request!(
+    /// Removes tags from users: at most 100 users, 10 tags each.
+    RemoveTags, Operation::Remove, of users
+);
+request!(
+    /// Reads the tags of users: at most 100.
+    GetTags, Operation::Get, of accounts
+);
+request!(
+    /// Removes all tags of users: at most 100.
+    ClearTags, Operation::Clear, of accounts
+);
+
+impl<'a> AddTags<'a> {
+    /// Makes a request that replaces all tags of the users by these, at most 100 a user. Only the `timpush` paths can
+    /// do so; on the others it is a violation.
+    ///
+    /// ```
+    /// use imtag_core::{AddTags, Generation, Rules};
+    ///
+    /// let timpush = Rules::for_generation(Generation::Timpush);
+    /// assert!(AddTags::replacing(&timpush, [("xiaojun012", ["vip"])]).is_ok());
+    ///
+    /// let invalid = AddTags::replacing(&Rules::default(), [("xiaojun012", ["vip"])]).unwrap_err();
+    /// assert_eq!(
+    ///     invalid.violations()[0].to_string(),
+    ///     "replace: not possible on the all_member_push paths"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// With every violation at once.
+    pub fn replacing<A: Text<'a>, T: Text<'a>, Tags: IntoIterator<Item = T>>(
+        rules: &Rules,
+        users: impl IntoIterator<Item = (A, Tags)>,
+    ) -> Result<AddTags<'a>, Invalid> {
+        Body::users(rules, Form::Replacements, users).map(AddTags)
+    }
+}
