@@ -1,18 +1,24 @@
 //! The credit: how much less an answer counts, for what the ways of two calls surely take.
 //!
-//! An answered call arrived no later than its answer minus the way back, and the next call arrives
-//! no earlier than its sending plus the way there. Between the two arrivals lies thus a whole round
-//! trip more than between answer and sending, and at a round trip of 500 ms a client that ignored
-//! it would use two thirds of its quota.
+//! ```text
+//! client     sent ╲              ╱ answer        next sent ╲
+//! service          ╲ arrives ╱                             ╲ arrives
+//!                    ├──── at least answer to next sent, and a round trip ────┤
+//! ```
+//!
+//! An answered call arrived no later than its answer less the way back, and the next call arrives
+//! no earlier than its sending plus the way there. So a whole round trip more lies between the two
+//! arrivals than between answer and sending. At a round trip of 500 ms a client that ignored it
+//! would use two thirds of its quota.
 //!
 //! What is surely spent on the way is the least round trip of the last minute or more. A faster
-//! answer counts at once; that the path has got longer is believed only when every bucket that knew
+//! answer counts at once. A longer path is believed only when every bucket that knew
 //! it shorter is gone. A bucket closes by answers as well as by time, so that an idle client forgets
 //! nothing.
 //!
-//! Two seconds' worth of answers must be in before there is any credit, and a hundred at least: two
-//! answers of a process whose part of the quota is one call a second know no minimum. Until then
-//! such a process uses less, where round trips are long.
+//! There is no credit before two seconds' worth of answers, and a hundred at least: the first two
+//! answers of a process with one call a second do not show the minimum. Until then
+//! such a process uses less of its quota, where round trips are long.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -82,7 +88,6 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A hundred answers are enough, and fill a bucket.
     fn credit(calls_per_second: u32) -> Credit {
         let calls_per_second = NonZeroU32::new(calls_per_second).expect("not zero");
         Credit::new(calls_per_second, Duration::ZERO)
@@ -95,31 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_credit_before_two_seconds_worth_of_answers() {
-        let mut credit = credit(100);
-        sample(&mut credit, 199, ms(50), ms(1_000));
-        assert_eq!(credit.get(), ms(0));
-        sample(&mut credit, 1, ms(60), ms(2_000));
-        assert_eq!(credit.get(), ms(50));
-    }
-
-    #[test]
-    fn a_small_quota_has_none_before_a_hundred_answers() {
-        for calls_per_second in [1, 10, 50] {
+    fn there_is_no_credit_before_two_seconds_worth_of_answers_and_a_hundred_at_least() {
+        for (calls_per_second, enough) in [(100, 200), (50, 100), (10, 100), (1, 100)] {
             let mut credit = credit(calls_per_second);
-            sample(&mut credit, 99, ms(50), ms(1_000));
+            sample(&mut credit, enough - 1, ms(50), ms(1_000));
             assert_eq!(credit.get(), ms(0));
             sample(&mut credit, 1, ms(60), ms(2_000));
             assert_eq!(credit.get(), ms(50));
         }
-    }
-
-    #[test]
-    fn a_faster_answer_lowers_it_at_once() {
-        let mut credit = credit(1);
-        sample(&mut credit, 100, ms(50), ms(1_000));
-        sample(&mut credit, 1, ms(20), ms(2_000));
-        assert_eq!(credit.get(), ms(20));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //!
 //! The service counts the arrivals of each operation by itself, by a window that no page describes:
 //! the calendar second of its clock, or a sliding one. What satisfies both is at most N arrivals in
-//! *any* second. A process whose share is less than one call a second makes one in any 1 / rate seconds:
-//! N is 1 then, and what is said here of a second is meant of that longer window. A client sees no arrival; it knows only that a call arrived between its sending
-//! and its answer. So one may be sent if and only if
+//! *any* second. A process whose share is less than one call a second makes one in any 1 / rate
+//! seconds: N is 1 then, and what is said here of a second is meant of that longer window. A client
+//! sees no arrival. It knows only that a call arrived between its sending and its answer. So one may
+//! be sent if and only if
 //!
 //! ```text
 //! in flight + recent + held < floor(cap)
@@ -13,13 +14,13 @@
 //!
 //! - **in flight**: sent, and neither answered nor abandoned; such a call may arrive at this very
 //!   moment;
-//! - **recent**: answered less than a window and a margin ago, minus the credit for what the way
+//! - **recent**: answered less than a window and a margin ago, less the credit for what the way
 //!   back and the next way there surely take;
-//! - **held**: abandoned, so that it may arrive late; and the start slots, for what a killed
+//! - **held**: abandoned, so that it may arrive late; or a start slot, for what a killed
 //!   predecessor may have sent;
 //! - **cap**: N, and less after the service has rejected a call for its frequency all the same.
 //!
-//! Each of these is decided in the file of its name.
+//! `window.rs` decides on recent and held, `credit.rs` and `cap.rs` on these two.
 //!
 //! ```text
 //!              ┌─────── withdrew: it never left this machine ────────┐
@@ -34,27 +35,23 @@
 //! run in virtual time, the same way every time: `cargo xtask quota` does so, and prints what the
 //! rule reaches.
 
-mod abandoned;
 mod cap;
 mod credit;
 #[cfg(test)]
 mod model_tests;
-mod recent;
-mod start;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::time::Duration;
 
-use abandoned::Abandoned;
 use cap::Cap;
 use credit::Credit;
-use recent::Recent;
-use start::StartSlots;
+use window::Window;
 
 use crate::CallRate;
 
-/// The calls per second that one operation of an app may make, and who may make the next one.
+/// The quota of one operation in this process, and the calls that use it.
 ///
 /// Each operation has a quota of its own, as the service counts each by itself. The processes of an
 /// app share the app's quota: each gets a part of it.
@@ -82,10 +79,8 @@ pub struct Quota {
     /// only delay a call.
     latest: Duration,
     in_flight: usize,
-    recent: Recent,
+    window: Window,
     credit: Credit,
-    abandoned: Abandoned,
-    start: StartSlots,
     cap: Cap,
 }
 
@@ -131,44 +126,30 @@ impl Quota {
         Quota {
             latest: start,
             in_flight: 0,
-            recent: Recent::new(window),
+            window: Window::new(calls, window, start),
             credit: Credit::new(calls, start),
-            abandoned: Abandoned::new(window),
-            start: StartSlots::new(calls, start),
             cap: Cap::new(calls),
         }
     }
 
-    /// May a call be sent now?
+    /// Decides whether a call may be sent now.
     ///
     /// Takes time logarithmic in the calls of the last window. A moment before the latest one seen
     /// counts as that one.
     #[must_use]
     pub fn turn(&mut self, now: Duration) -> Turn {
         let now = self.advance(now);
-        self.abandoned.release(now);
-        let recent = self.recent.look(now, self.credit.get());
-        let held = self.abandoned.count() + self.start.held(now);
-        if self.in_flight + recent.count + held < self.cap.calls(now) {
+        let look = self.window.look(now, self.credit.get());
+        if self.in_flight + look.count < self.cap.calls(now) {
             return Turn::Ready;
         }
-        let events = [
-            recent.next,
-            self.abandoned.next(),
-            self.start.next(now),
-            self.cap.next(now),
-        ];
-        events
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(Turn::AwaitAnswer, Turn::WaitUntil)
+        let event = look.next.into_iter().chain(self.cap.next(now)).min();
+        event.map_or(Turn::AwaitAnswer, Turn::WaitUntil)
     }
 
-    /// Holds nothing any more for a predecessor: its caller knows that no other process sent a call
-    /// in the last second.
+    /// Releases the start slots: the caller knows that no other process sent a call in the last second.
     pub fn release_start_slots(&mut self) {
-        self.start.release();
+        self.window.release_start_slots();
     }
 
     /// Counts a call that is sent at `now`, for which the caller has just seen [`Turn::Ready`].
@@ -186,7 +167,7 @@ impl Quota {
         let round_trip = now.saturating_sub(call.at);
         let now = self.advance(now);
         self.end();
-        self.recent.push(now);
+        self.window.answered(now);
         self.credit.sample(round_trip, now);
         if verdict == Verdict::TooFrequent {
             self.cap.cut(call.at, now);
@@ -198,10 +179,10 @@ impl Quota {
     pub fn abandoned(&mut self, call: Sent, now: Duration) {
         let now = self.advance(now);
         self.end();
-        self.abandoned.hold(call.at, now);
+        self.window.abandoned(call.at, now);
     }
 
-    /// Takes a call back of which not one byte has left this machine: as if it had never been sent.
+    /// Takes back a call of which not one byte has left this machine: it counts as never sent.
     pub fn withdrew(&mut self, call: Sent) {
         let Sent { at: _ } = call;
         self.end();
@@ -212,8 +193,7 @@ impl Quota {
         self.latest
     }
 
-    /// Saturates, as a ticket of another quota, though a mistake of the caller, must not end the
-    /// process.
+    /// Saturates: a ticket of another quota is a mistake of the caller, but must not end the process.
     fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
