@@ -6,8 +6,8 @@ use std::sync::MutexGuard;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use imtag_core::outage::{Caller, Failure, Outage as Rule, Step};
 use imtag_core::retry::RetryPolicy;
+use imtag_core::retry::outage::{Caller, Failure, Outage as Rule, Step};
 
 use crate::error::Cause;
 use crate::process::random_u64;

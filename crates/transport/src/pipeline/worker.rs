@@ -12,10 +12,9 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Duration;
 
 use imtag_core::plan::{Batch, Fault, LeftOut, Next, Verdict};
-use imtag_core::{BatchRequest, Effect, Request, RetryClass, Scope};
+use imtag_core::{BatchRequest, Effect, Request, Scope};
 
 use super::session::Session;
 use crate::call::Call;
@@ -225,18 +224,20 @@ fn verdict(
 /// What the plan is told of an account that the service left out, which may be tried again a little later.
 fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<ChangeCause> {
     let (settings, state) = session.client.parts();
-    let tries = batch.tries() + 1;
-    let again = failure.refusal.code.retry() != RetryClass::Never
-        && tries < settings.retry.max_attempts
-        && state.budget.lock().pay_for_retry();
-    let backoff = || settings.retry.backoff(tries, random_u64());
+    let code = failure.refusal.code;
     LeftOut {
         account: failure.account.clone(),
-        again_at: again.then(|| session.pipeline().now() + backoff()),
+        again_at: settings.retry.retry_left_out(
+            code.retry(),
+            batch.tries() + 1,
+            &mut state.budget.lock(),
+            session.pipeline().now(),
+            random_u64(),
+        ),
         fault: Fault {
             cause: ChangeCause::LeftOut(failure.refusal.clone()),
             effect: failure.effect,
-            scope: failure.refusal.code.scope(),
+            scope: code.scope(),
         },
     }
 }

@@ -1,4 +1,5 @@
-//! Drawn callers, limits and outages in virtual time, with the threads and the service played here.
+//! Callers, limits and outages in virtual time, with the threads and the service played here: drawn ones, and those of a
+//! long outage, which show what it costs.
 
 use proptest::prelude::*;
 
@@ -94,17 +95,13 @@ struct Played {
     limits: Vec<Option<(u64, u64)>>,
     /// All limits that calls had.
     had: BTreeSet<u64>,
-    attempts: Vec<u32>,
+    tries: Vec<u32>,
     draws: usize,
-}
-
-fn ms(ms: u64) -> Duration {
-    Duration::from_millis(ms)
-}
-
-/// Rounded up, as a thread sleeps: never too early.
-fn in_ms(moment: Duration) -> u64 {
-    u64::try_from(moment.as_nanos().div_ceil(1_000_000)).unwrap()
+    /// The next event of each call, and some that are no more.
+    events: BTreeSet<(u64, usize)>,
+    calls: HashMap<Caller, usize>,
+    /// When each attempt was started, and when it ends.
+    attempts: Vec<(u64, u64)>,
 }
 
 impl Played {
@@ -118,8 +115,11 @@ impl Played {
             callers: vec![None; calls],
             limits: vec![None; calls],
             had: BTreeSet::new(),
-            attempts: vec![0; calls],
+            tries: vec![0; calls],
             draws: 0,
+            events: BTreeSet::new(),
+            calls: HashMap::new(),
+            attempts: Vec::new(),
         }
     }
 
@@ -140,30 +140,35 @@ impl Played {
     }
 
     /// Plays all calls to their ends; `check` looks after each event.
-    fn run(&mut self, check: impl Fn(&Played)) {
-        while let Some((at, call)) = (0..self.doing.len())
-            .filter_map(|call| Some((self.next_event(call)?, call)))
-            .min()
-        {
-            self.now = at;
+    fn run(&mut self, mut check: impl FnMut(&mut Played)) {
+        (0..self.doing.len()).for_each(|call| self.schedule(call));
+        while let Some((at, call)) = self.events.pop_first() {
+            if self.next_event(call) != Some(at.max(self.now)) {
+                continue; // it does something else by now
+            }
+            self.now = at.max(self.now);
             self.event(call);
+            self.schedule(call);
             loop {
                 let woken = self.outage.take_woken();
                 if woken.is_empty() {
                     break;
                 }
                 for caller in woken {
-                    let call = self.callers.iter().position(|it| *it == Some(caller));
-                    let call = call.unwrap();
+                    let call = self.calls[&caller];
                     if matches!(self.doing[call], Doing::Waits { .. }) {
                         self.look(call);
+                        self.schedule(call);
                     }
                 }
             }
-            let limits = self.outage.calls.values().map(|it| in_ms(it.limit.at));
-            self.had.extend(limits);
             check(self);
         }
+    }
+
+    fn schedule(&mut self, call: usize) {
+        self.events
+            .extend(self.next_event(call).map(|at| (at, call)));
     }
 
     fn event(&mut self, call: usize) {
@@ -196,12 +201,13 @@ impl Played {
             self.attempt(call);
             return;
         }
-        self.callers[call] = waits;
-        self.note_limit(call);
+        self.note_caller(call, waits);
         self.look(call);
     }
 
-    fn note_limit(&mut self, call: usize) {
+    fn note_caller(&mut self, call: usize, caller: Option<Caller>) {
+        self.callers[call] = caller;
+        self.calls.extend(caller.map(|caller| (caller, call)));
         let left = self.deadline(call) - self.now;
         let half = self.now + left / 2;
         self.limits[call].get_or_insert((half, half + left / 8 + 1));
@@ -223,25 +229,23 @@ impl Played {
     }
 
     fn attempt(&mut self, call: usize) {
-        self.attempts[call] += 1;
+        self.tries[call] += 1;
         let is_down = (self.drawn.from..self.drawn.to).contains(&self.now);
         let is_poison = self.drawn.poison == Some(call);
         let others_answer = self.drawn.others_answer;
         let left = self.deadline(call) - self.now;
         let (after, end) = match self.drawn.down {
             _ if !is_down && !is_poison => (self.drawn.answers_after, End::Good),
-            _ if others_answer.is_some_and(|nth| self.attempts[call] % nth == 0) && is_down => {
+            _ if others_answer.is_some_and(|nth| self.tries[call] % nth == 0) && is_down => {
                 (self.drawn.answers_after, End::Otherwise)
             }
             Down::Hangs(after) if is_down => (after.min(left / 2), End::Unanswered),
             Down::Fails(after) if is_down => (after, End::Unanswered),
             _ => (self.drawn.answers_after, End::Unanswered),
         };
-        self.doing[call] = Doing::Tries {
-            started: self.now,
-            ends: (self.now + after).min(self.deadline(call)),
-            end,
-        };
+        let (started, ends) = (self.now, self.now + after.min(left));
+        self.attempts.push((started, ends));
+        self.doing[call] = Doing::Tries { started, ends, end };
     }
 
     fn ended(&mut self, call: usize, started: u64, end: End) {
@@ -271,8 +275,7 @@ impl Played {
         let caller = self
             .outage
             .failed(self.callers[call], failure, ms(self.now), random);
-        self.callers[call] = Some(caller);
-        self.note_limit(call);
+        self.note_caller(call, Some(caller));
         self.look(call);
     }
 
@@ -307,7 +310,9 @@ impl Played {
     }
 
     /// Another probe is made beside one that is under way only where a call has its limit after that one began.
-    fn check_probes(&self) {
+    fn check_probes(&mut self) {
+        let limits = self.outage.calls.values().map(|it| in_ms(it.limit.at));
+        self.had.extend(limits);
         for pair in self.probes().windows(2) {
             let mut between = self.had.range(pair[0]..=pair[1]);
             assert!(between.next().is_some(), "probes at {pair:?}");
@@ -334,7 +339,7 @@ proptest! {
                 other => prop_assert!(false, "call {call}: {other:?}"),
             }
         }
-        prop_assert!(!played.outage.is_on());
+        prop_assert!(!played.outage.on);
         prop_assert!(played.outage.calls.is_empty() && played.outage.queue.is_empty());
         prop_assert!(played.outage.limits.is_empty() && played.outage.probe.is_none());
     }
@@ -371,8 +376,72 @@ proptest! {
             if played.drawn.poison != Some(call) {
                 let at = played.drawn.calls[call].0 + played.drawn.answers_after;
                 prop_assert_eq!(*doing, Doing::Done { at });
-                prop_assert_eq!(played.attempts[call], 1);
+                prop_assert_eq!(played.tries[call], 1);
             }
         }
+    }
+}
+
+/// Calls begin all along for a minute, one each so many milliseconds, and nobody answers any: when each attempt was started,
+/// and when it ended. An attempt hangs for half of what is left of its call, or else fails within a millisecond.
+fn long_outage(each: u64, time: u64, down: Down) -> Vec<(u64, u64)> {
+    let calls = (0..60_000 / each).map(|call| (call * each, time));
+    let randoms = std::iter::successors(Some(88_172_645_463_325_252_u64), |random| {
+        let random = random ^ (random << 13);
+        let random = random ^ (random >> 7);
+        Some(random ^ (random << 17))
+    });
+    let mut played = Played::new(Drawn {
+        calls: calls.collect(),
+        from: 0,
+        to: u64::MAX,
+        down,
+        answers_after: 1,
+        randoms: randoms.take(1_000).collect(),
+        cancels: vec![],
+        poison: None,
+        others_answer: None,
+    });
+    played.run(|_| {});
+    played.attempts
+}
+
+/// The attempts of each second after the third, in which the outage has begun.
+fn in_each_second(attempts: &[(u64, u64)]) -> Vec<usize> {
+    let count = |second| attempts.iter().filter(|it| it.0 / 1_000 == second).count();
+    let seconds: Vec<usize> = (3..60).map(count).collect();
+    println!("{seconds:?}");
+    seconds
+}
+
+#[test]
+fn a_refusing_service_meets_two_requests_a_second_however_many_calls_there_are() {
+    for each in [1, 10, 100] {
+        let seconds = in_each_second(&long_outage(each, 10_000, Down::Fails(1)));
+        assert!(seconds.iter().all(|count| *count <= 4));
+        assert!(seconds.iter().sum::<usize>() <= 57 * 5 / 2);
+    }
+}
+
+#[test]
+fn short_calls_have_two_last_probes_for_each_eighth_of_their_time() {
+    let seconds = in_each_second(&long_outage(5, 1_000, Down::Fails(1)));
+    assert!(seconds.iter().all(|count| *count <= 20));
+}
+
+#[test]
+fn few_probes_hang_side_by_side_at_a_silent_service() {
+    for time in [1_000, 10_000] {
+        let attempts = long_outage(10, time, Down::Hangs(u64::MAX));
+        // those that began before the first had hung long enough to tell are over
+        let late = attempts.iter().filter(|it| it.0 > 2 * time);
+        let beside = late.map(|it| {
+            let others = attempts.iter();
+            let hang = others.filter(|other| other.0 <= it.0 && other.1 > it.0);
+            hang.count()
+        });
+        let beside = beside.max().unwrap();
+        println!("of {time} ms: {beside} side by side");
+        assert!(beside <= 8, "{beside}");
     }
 }

@@ -34,23 +34,15 @@
 //!
 //! The rule reads no clock and draws no random number: `now`, measured from any fixed origin, and `random` are passed in.
 
-mod evidence;
 mod limit;
-#[cfg(test)]
-mod load_tests;
-#[cfg(test)]
-mod model_tests;
-mod probe;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use self::evidence::Evidence;
-use self::limit::Limit;
-use self::probe::Probe;
-use crate::retry::RetryPolicy;
+use super::RetryPolicy;
+use limit::Limit;
 
 /// How much later than the first of the queue the others check for a due probe: its thread may be busy in the host's code.
 const FALLBACK: Duration = Duration::from_secs(1);
@@ -127,6 +119,46 @@ enum State {
     GaveUp,
     Spent,
 }
+
+/// Which calls failed since the last answer. Where one caller fails, something on the way may reject its request; where two
+/// fail, it is an outage.
+#[derive(Debug, Default)]
+struct Evidence {
+    /// The last failure: the caller, and when its attempt was started.
+    last: Option<(Caller, Duration)>,
+    /// When the last attempt of another caller that failed was started.
+    other: Option<Duration>,
+}
+
+impl Evidence {
+    fn failed(&mut self, caller: Caller, started: Duration) {
+        if let Some((last, at)) = self.last
+            && last != caller
+        {
+            self.other = Some(at);
+        }
+        self.last = Some((caller, started));
+    }
+
+    /// True if two callers failed with attempts that were started at `moment` or later.
+    fn is_outage_since(&self, moment: Duration) -> bool {
+        let last = self.last.map(|(_, started)| started);
+        last.min(self.other)
+            .is_some_and(|started| started >= moment)
+    }
+}
+
+/// The request that asks whether the service is back.
+#[derive(Debug)]
+struct Probe {
+    caller: Caller,
+    granted: Duration,
+    lease_ends: Duration,
+}
+
+/// How long a probe keeps others from probing: the first, and at most.
+const LEASE: Duration = Duration::from_secs(1);
+const LONGEST_LEASE: Duration = Duration::from_secs(5);
 
 impl Outage {
     /// The state before any failure.
@@ -242,7 +274,7 @@ impl Outage {
         if is_evidence {
             self.evidence.failed(caller, attempt.started);
         }
-        if is_evidence && self.evidence.is_outage() {
+        if is_evidence && self.evidence.is_outage_since(Duration::ZERO) {
             if !self.on || attempt.started > self.last_failure {
                 self.last_failure = now;
                 self.schedule_probe(now, random);
@@ -289,12 +321,6 @@ impl Outage {
     #[must_use]
     pub fn has_answered(&self) -> bool {
         self.last_answer.is_some()
-    }
-
-    /// True while the service does not answer, as far as is known.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.on
     }
 
     fn end(&mut self) {
@@ -346,7 +372,13 @@ impl Outage {
     fn probe(&mut self, caller: Caller, now: Duration) {
         let states = self.calls.values().map(|call| call.state);
         let hanging = states.filter(|state| *state == State::Probing).count();
-        self.probe = Some(Probe::new(caller, now, self.failures, hanging));
+        let failed = usize::try_from(self.failures).unwrap_or(usize::MAX);
+        let doublings = failed.saturating_sub(1).saturating_add(hanging).min(3);
+        self.probe = Some(Probe {
+            caller,
+            granted: now,
+            lease_ends: now + (LEASE * (1 << doublings)).min(LONGEST_LEASE),
+        });
         self.stop_waiting(caller, State::Probing);
         self.wake_first();
     }
