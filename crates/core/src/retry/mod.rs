@@ -305,6 +305,11 @@ mod tests {
     /// A wait for the service, in place of a time.
     const SERVICE: u128 = u128::MAX;
     const LONG: Duration = Duration::from_secs(3600);
+    const DEFAULT: RetryPolicy = RetryPolicy {
+        max_attempts: 4,
+        first_backoff: Duration::from_millis(100),
+        longest_backoff: Duration::from_secs(5),
+    };
 
     /// What one attempt gets.
     #[derive(Clone, Copy)]
@@ -316,24 +321,16 @@ mod tests {
     }
     use Gets::{Nothing, StaleConnection, Success};
 
-    /// Plays a call at virtual time 0, `random` at each draw, and returns its waits in milliseconds and its end.
+    /// Plays a call at virtual time 0 and returns its waits in milliseconds and its end.
     fn play(
+        policy: RetryPolicy,
+        in_run: bool,
         attempts: &[Gets],
         budget: &mut RetryBudget,
         deadline: Duration,
-        random: u64,
     ) -> (Vec<u128>, Option<Stopped>) {
-        let retry = Retry::new(RetryPolicy::default());
-        play_by(retry, attempts, budget, deadline, random)
-    }
-
-    fn play_by(
-        mut retry: Retry,
-        attempts: &[Gets],
-        budget: &mut RetryBudget,
-        deadline: Duration,
-        random: u64,
-    ) -> (Vec<u128>, Option<Stopped>) {
+        let mut retry = Retry::new(policy);
+        retry.wait_out_errors(in_run);
         let mut now = Duration::ZERO;
         let mut waits = Vec::new();
         for attempt in attempts {
@@ -346,7 +343,7 @@ mod tests {
                 Nothing => FailedAttempt::Unanswered,
                 StaleConnection => FailedAttempt::StaleConnection,
             };
-            match retry.failed(failed, budget, now, deadline, random) {
+            match retry.failed(failed, budget, now, deadline, HALF) {
                 Decision::RetryAt(at) => {
                     waits.push((at - now).as_millis());
                     now = at;
@@ -391,7 +388,7 @@ mod tests {
         ];
         for (what, attempts, waits, end, left) in table {
             let mut budget = RetryBudget::full();
-            let played = play(attempts, &mut budget, LONG, HALF);
+            let played = play(DEFAULT, false, attempts, &mut budget, LONG);
             assert_eq!(played, (waits.to_vec(), *end), "{what}");
             assert_eq!(budget.left, *left, "{what}");
         }
@@ -399,13 +396,17 @@ mod tests {
 
     #[test]
     fn the_jitter_is_full_from_nothing_to_the_whole_backoff() {
-        let policy = RetryPolicy::default();
-        assert_eq!(policy.backoff(1, 0), Duration::ZERO);
-        assert_eq!(policy.backoff(1, HALF), Duration::from_millis(50));
-        assert_eq!(policy.backoff(1, u64::MAX).as_micros(), 99_999);
-        assert_eq!(policy.backoff(6, HALF), Duration::from_millis(1600));
-        assert_eq!(policy.backoff(7, HALF), Duration::from_millis(2500));
-        assert_eq!(policy.backoff(u32::MAX, HALF), Duration::from_millis(2500));
+        assert_eq!(RetryPolicy::default(), DEFAULT);
+        for (failures, random, micros) in [
+            (1, 0, 0),
+            (1, HALF, 50_000),
+            (1, u64::MAX, 99_999),
+            (6, HALF, 1_600_000),
+            (7, HALF, 2_500_000),
+            (u32::MAX, HALF, 2_500_000),
+        ] {
+            assert_eq!(DEFAULT.backoff(failures, random).as_micros(), micros);
+        }
     }
 
     #[test]
@@ -440,72 +441,57 @@ mod tests {
     #[test]
     fn a_retry_that_cannot_start_before_the_deadline_is_not_waited_for_nor_paid() {
         let mut budget = RetryBudget::full();
-        let deadline = Duration::from_millis(150);
-        let attempts = [Gets::Code(91000), Gets::Code(91000)];
-        assert_eq!(
-            play(&attempts, &mut budget, deadline, HALF),
-            (vec![50], Some(Stopped::DeadlineTooNear))
-        );
+        let (errors, deadline) = ([Gets::Code(91000); 2], Duration::from_millis(150));
+        let played = play(DEFAULT, false, &errors, &mut budget, deadline);
+        assert_eq!(played, (vec![50], Some(Stopped::DeadlineTooNear)));
         assert_eq!(budget.left, 495);
     }
 
     #[test]
     fn where_the_service_answers_with_errors_the_budget_runs_dry_and_successes_fill_it_again() {
         let mut budget = RetryBudget::full();
-        let mut retries = 0;
-        for _ in 0..1_000 {
-            retries += play(&[Gets::Code(91000); 4], &mut budget, LONG, HALF)
-                .0
-                .len();
-        }
-        assert_eq!((retries, budget.left), (100, 0));
-        assert_eq!(
-            play(&[Gets::Code(91000); 4], &mut budget, LONG, HALF),
-            (vec![], Some(Stopped::BudgetSpent))
-        );
-        for _ in 0..7 {
-            play(&[Success], &mut budget, LONG, HALF);
-        }
-        assert_eq!(budget.left, 7);
-        assert_eq!(
-            play(&[Gets::Code(91000); 4], &mut budget, LONG, HALF),
-            (vec![50], Some(Stopped::BudgetSpent))
-        );
+        let mut call = |attempts: &[Gets]| {
+            let played = play(DEFAULT, false, attempts, &mut budget, LONG);
+            (played, budget.left)
+        };
+        let errors = [Gets::Code(91000); 4];
+        let retries: usize = (0..1_000).map(|_| call(&errors).0.0.len()).sum();
+        assert_eq!(retries, 100);
+        let spent = Some(Stopped::BudgetSpent);
+        assert_eq!(call(&errors), ((vec![], spent), 0));
+        (1..=7).for_each(|left| assert_eq!(call(&[Success]), ((vec![], None), left)));
+        assert_eq!(call(&errors), ((vec![50], spent), 2));
     }
 
     #[test]
     fn a_call_of_one_attempt_makes_one_whatever_happens_and_one_more_after_a_dead_connection() {
         let policy = RetryPolicy {
             max_attempts: 1,
-            ..RetryPolicy::default()
-        };
-        let once = |attempts: &[Gets]| {
-            let mut budget = RetryBudget::full();
-            play_by(Retry::new(policy), attempts, &mut budget, LONG, HALF)
+            ..DEFAULT
         };
         let spent = Some(Stopped::AttemptsSpent);
-        assert_eq!(once(&[Nothing]), (vec![], spent));
-        assert_eq!(once(&[Gets::Code(91000)]), (vec![], spent));
-        assert_eq!(once(&[StaleConnection, Nothing]), (vec![0], spent));
+        for (attempts, waits) in [
+            (&[Nothing][..], vec![]),
+            (&[Gets::Code(91000)], vec![]),
+            (&[StaleConnection, Nothing], vec![0]),
+        ] {
+            let played = play(policy, false, attempts, &mut RetryBudget::full(), LONG);
+            assert_eq!(played, (waits, spent));
+        }
     }
 
     #[test]
     fn a_call_of_a_run_waits_for_a_service_that_answers_with_errors_once_no_retry_is_left() {
-        let of_run = |attempts: &[Gets], left| {
-            let mut budget = RetryBudget::full();
-            budget.left = left;
-            let mut retry = Retry::new(RetryPolicy::default());
-            retry.wait_out_errors(true);
-            play_by(retry, attempts, &mut budget, LONG, HALF)
-        };
         let error = Gets::Code(91000);
         let errors = [error, error, error, error, error, Success];
-        assert_eq!(
-            of_run(&errors, 500),
-            (vec![50, 100, 200, SERVICE, SERVICE], None)
-        );
-        assert_eq!(of_run(&[error, Success], 4), (vec![SERVICE], None));
         let permanent = Some(Stopped::Permanent);
-        assert_eq!(of_run(&[Gets::Code(90001)], 500), (vec![], permanent));
+        for (attempts, left, waits, end) in [
+            (&errors[..], 500, vec![50, 100, 200, SERVICE, SERVICE], None),
+            (&[error, Success], 4, vec![SERVICE], None),
+            (&[Gets::Code(90001)], 500, vec![], permanent),
+        ] {
+            let played = play(DEFAULT, true, attempts, &mut RetryBudget { left }, LONG);
+            assert_eq!(played, (waits, end));
+        }
     }
 }
