@@ -204,7 +204,9 @@ fn every_name_is_in_the_certificate_and_a_tunnel_to_it_leads_to_the_emulator() {
     let builder = builder.name("Emulator").name("*.dev.example");
     let emulator = builder.name("192.0.2.7").start().unwrap();
     assert!(emulator.endpoint().starts_with("https://127.0.0.1:"));
-    let hosts = Region::all().flat_map(|region| [region.host(), region.spare_host()]);
+    let hosts = Region::ALL
+        .into_iter()
+        .flat_map(|region| [region.host(), region.spare_host()]);
     let others = "localhost 127.0.0.1 emulator a.dev.example 192.0.2.7";
     for host in hosts.chain(others.split(' ')) {
         assert_eq!(call(&emulator, &emulator, host).unwrap(), 0, "{host}");
