@@ -12,6 +12,7 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
 use imtag_core::plan::{Batch, Fault, LeftOut, Next, Verdict};
 use imtag_core::{BatchRequest, Effect, Request, Scope};
