@@ -9,24 +9,24 @@
  * Conventions
  *
  * - Strings are im_str, a pointer and a number of bytes, UTF-8, without a NUL at the end. IM_STR("text") makes
- *   one of a literal. Bytes that are not UTF-8 are answered with an error, never passed on.
+ *   one of a literal. Bytes that are not UTF-8 are an error and are never sent.
  * - Handles are made by im_..._new and freed by im_..._free, which takes NULL. What an accessor returns belongs
- *   to the handle that it was asked of and lives as long; const char * ends with a NUL and is never NULL.
+ *   to its handle and lives as long as that does; const char * ends with a NUL and is never NULL.
  * - Functions that can fail return an im_status. im_error **error may be NULL; where it is not, it is set to
  *   NULL on entry (an old value is not freed) and to an error, which the caller frees, unless the status is IM_OK.
- * - All accounts that failed are named by the error, also those of a partial success, IM_PARTIAL.
+ * - The error names each account that failed, also after a partial success, IM_PARTIAL.
  * - Any number of threads at once may use a client, an im_bulk or an im_batcher, and may read a result, an error or
  *   completions until they are freed. A config is for one thread at a time. An im_call is for one call at a time;
  *   im_call_cancel may run beside it.
  * - After fork() a child may use its parent's clients: it has connections of its own. An im_call that was in use
  *   during the fork stays in use in the child. A bulk run or a batcher is its parent's: IM_MISUSE.
  * - The library starts threads to look up a host's name, and to send for bulk runs and batchers; the latter end when
- *   these are freed. They take no signals. The library prints nothing, changes no signal, and never ends the process.
- *   It answers a NULL or a number that no caller can mean with IM_MISUSE.
+ *   these are freed. Its threads block all signals. The library prints nothing, changes no signal handler, and never
+ *   ends the process. A NULL that is not allowed, or a number that cannot be meant, is IM_MISUSE.
  * - None of its functions may be called from a signal handler. No callback may leave it by longjmp, an exception or
  *   pthread_exit, nor return in a child that it has forked.
- * - pthread_cancel of a thread takes effect once it is out of the library. A thread that is ending (destructors of
- *   its locals, atexit) and has made calls before makes no more: IM_MISUSE.
+ * - pthread_cancel takes effect once the thread has left the library. A thread that has made calls makes no more
+ *   while it ends (in destructors of its locals, in atexit): IM_MISUSE.
  * - A call needs 128 KiB of stack.
  * - Times are in milliseconds. Secrets (the key, the UserSig) are in no message.
  *
@@ -56,41 +56,41 @@
 #define IM_STR_INIT(literal) {"" literal, sizeof("" literal) - 1}
 
 /*
- A batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where
- a request for each would use up the app's quota with a hundredth of the users. Made by im_batcher_new; freed by
+ A batcher: changes of many threads, of one user each, share requests. For servers that tag one user per event: with a
+ request for each change, the app's quota would allow a hundredth of the changes. Made by im_batcher_new; freed by
  im_batcher_free.
 
- Any number of threads may use it at once; the setters are for one thread, before. The client may be freed before it.
- It sends by threads of its own, which sleep while there is nothing to do. In a forked child its functions answer
- with IM_MISUSE, and im_batcher_free leaves alone what is the parent's.
+ Any number of threads may use it at once; the setters are for one thread, before that. The client may be freed before
+ the batcher. Threads of its own send, and sleep while there is nothing to do. In a forked child its functions return
+ IM_MISUSE, and im_batcher_free does not touch what is the parent's.
 
- A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
+ A change is sent when there are 100 users, when its user has as many tags as one request takes of a user (10), or when
  its linger time is over. The changes of an account are made in the order in which they were given.
  */
 typedef struct im_batcher im_batcher;
 
 /*
- A bulk run: any number of changes of users' tags, packed into as few requests as can be and sent at the full quota,
+ A bulk run: any number of changes of users' tags, packed into as few requests as possible and sent at the full quota,
  by threads of its own. Push changes and poll their outcomes; im_bulk_finish waits for all of them. Made by
  im_bulk_new; freed by im_bulk_free.
 
- Any number of threads may push, poll, count and cancel at once; the setters are for one thread, before. The client
- may be freed before it. In a forked child its functions answer with IM_MISUSE, and im_bulk_free leaves alone
- what is the parent's.
+ Any number of threads may push, poll, count and cancel at once; the setters are for one thread, before that. The
+ client may be freed before the run. In a forked child its functions return IM_MISUSE, and im_bulk_free does not
+ touch what is the parent's.
 
- Outcomes are held until they are polled: poll as often as you push.
+ Outcomes are kept until they are polled: poll as often as you push.
  */
 typedef struct im_bulk im_bulk;
 
 /*
- Options of a call, and the way to cancel it. Made by im_call_new, freed by im_call_free, not while a call or
- im_call_cancel uses it. It may serve calls one after the other, not at once, and once cancelled stays so.
+ Options of a call, and its cancellation. Made by im_call_new, freed by im_call_free, not while a call or
+ im_call_cancel uses it. It may serve one call after another, not two at once. Once cancelled it stays cancelled.
  */
 typedef struct im_call im_call;
 
 /*
- A client of the service: connections, UserSig and retry budget that all threads share, and a quota that this
- process' other clients with the same app, endpoint and calls per second share too. Made by im_client_new, freed by
+ A client of the service: connections, UserSig and retry budget, which all threads share, and a quota, which it shares
+ with this process' other clients of the same app, endpoint and calls per second. Made by im_client_new, freed by
  im_client_free; any number of threads may use it at once.
  */
 typedef struct im_client im_client;
@@ -98,36 +98,37 @@ typedef struct im_client im_client;
 /*
  Changes that have their outcomes, in the order in which the outcomes arrived. Made by im_bulk_poll and
  im_batcher_poll, freed by im_completions_free; read by any thread, also when the bulk run or batcher is freed.
- Every function that reads them takes NULL, and answers as for none.
+ Every function that reads them takes NULL, and returns what it does for none.
 
- A binding reads all of them by im_completions_ids and im_completions_failed, and the error of those that failed.
+ A binding reads a thousand outcomes in a few calls: all ids, the positions of those that failed, and an error for
+ each of these.
  */
 typedef struct im_completions im_completions;
 
 /*
  The settings of clients. Made by im_config_new, freed by im_config_free; used by one thread at a time. Any
- number of clients may be made of one, and it may be freed as soon as they are.
+ number of clients may be made from it, and it may be freed once they are made.
 
- Each setter copies what it is given and returns IM_OK, IM_MISUSE or IM_SETTINGS; the first setting that
- could not be used is also reported by im_client_new, so that a program need not check each setter. If all could be
- used, im_client_new reports all that are needed and not set.
+ Each setter copies what it is given and returns IM_OK, IM_MISUSE or IM_SETTINGS. A program need not check each
+ setter: im_client_new reports the first setting that cannot be used. If all can be used, it reports every setting
+ that is needed and not set.
  */
 typedef struct im_config im_config;
 
 /*
- Where a callback leaves a UserSig, or why there is none. It lives for that call of the callback only.
+ Where a callback stores a UserSig, or why there is none. It lives for that call of the callback only.
  */
 typedef struct im_credential im_credential;
 
 /*
  Why a function failed. Made by the function that failed; freed by im_error_free; read by any thread. Every
- function that reads one takes NULL for no error, and then answers 0, false, "", and "no error" for the message.
+ function that reads one takes NULL for no error, and then returns 0, false, "", and "no error" for the message.
  */
 typedef struct im_error im_error;
 
 /*
  What was done. Made by a call that ended with IM_OK or IM_PARTIAL; freed by im_result_free; read by any
- thread. Every function that reads one takes NULL, and answers as for an empty result.
+ thread. Every function that reads one takes NULL, and returns what it does for an empty result.
  */
 typedef struct im_result im_result;
 
@@ -146,22 +147,32 @@ typedef struct {
 } im_str;
 
 /*
+ Whether to retry a call that the service refused with a code: one of IM_RETRY_NEVER to IM_RETRY_NEW_USERSIG. The
+ library has already retried it as far as the deadline allowed.
+ */
+typedef int32_t im_retry;
+
+/*
+ What is known of the effect on an account: one of IM_NOT_APPLIED to IM_NOT_READ.
+ */
+typedef int32_t im_effect;
+
+/*
  How a call ended: one of IM_OK to IM_NO_THREAD.
  */
 typedef int32_t im_status;
 
 /*
- Supplies a UserSig with im_credential_set, or says why not with im_credential_refuse; the later call holds.
- It runs whenever the client needs a new UserSig: on a thread that calls the client, or on one of a bulk run or a
- batcher, by one thread at a time for a client. A call's deadline cannot interrupt it: it should bound its own waits. It
- may not call the client that it supplies.
+ Supplies a UserSig with im_credential_set, or says why it cannot with im_credential_refuse; the later call of the
+ two counts. It runs whenever the client needs a new UserSig, on a thread that calls the client, or on one of a bulk run
+ or a batcher, for one client on one thread at a time. A call's deadline cannot interrupt it: it should limit its own
+ waits. It may not call the client that it supplies.
  */
 typedef void (*im_credential_callback)(void *context, im_credential *credential);
 
 /*
  Frees a context that the library was given: once, when no client or config needs it any more, on the thread that frees
- the last of them; after fork(), once in each process that frees its client and config. It may not use either of
- them.
+ the last of them; after fork(), once in each process that frees its client and config. It may use neither.
  */
 typedef void (*im_context_free)(void *context);
 
@@ -185,26 +196,16 @@ typedef struct {
 
 /*
  Called on the calling thread about every 100 ms while a call waits. A number other than 0 cancels the call. It should
- be quick, as other calls of the client may wait for this one. It may make calls itself.
+ return quickly, as other calls of the client may wait for this one. It may make calls itself.
  */
 typedef int32_t (*im_interrupt)(void *context);
 
 /*
- What is known of the effect on an account: one of IM_NOT_APPLIED to IM_NOT_READ.
- */
-typedef int32_t im_effect;
-
-/*
- Called about every 100 ms on a thread that is in a push, a poll or im_bulk_finish of the run, by one thread at a
- time. 0: go on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, and what is under way
- completes; the second such answer ends that too. It may call im_bulk_count; it should be quick.
+ Called about every 100 ms on a thread that is in a push, a poll or im_bulk_finish of the run, on one thread at a
+ time. 0: go on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, and requests in flight
+ complete; the second such number ends these too. It may call im_bulk_count; it should return quickly.
  */
 typedef int32_t (*im_progress)(const im_bulk *bulk, void *context);
-
-/*
- What im_bulk_count tells: one of IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS.
- */
-typedef int32_t im_count;
 
 /*
  What a change does: one of IM_ADD to IM_CLEAR.
@@ -212,15 +213,14 @@ typedef int32_t im_count;
 typedef int32_t im_operation;
 
 /*
+ What im_bulk_count returns: one of IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS.
+ */
+typedef int32_t im_count;
+
+/*
  What a batcher does with a change when it is full: IM_WAIT, IM_FAIL or IM_SIGNAL.
  */
 typedef int32_t im_when_full;
-
-/*
- Whether to repeat a call that the service refused with a code: one of IM_RETRY_NEVER to IM_RETRY_NEW_USERSIG. The
- library has already repeated it as far as the deadline allowed.
- */
-typedef int32_t im_retry;
 
 /*
  Done, for every account.
@@ -228,12 +228,12 @@ typedef int32_t im_retry;
 #define IM_OK 0
 
 /*
- Done for some accounts only: im_error_failure_... names each of the others; the result holds what was done.
+ Done for some accounts only: im_error_failure_... names each of the others; the result says what was done.
  */
 #define IM_PARTIAL 1
 
 /*
- The request breaks limits, and nothing was sent: im_error_violation_... names each place.
+ The request breaks limits, and nothing was sent: im_error_violation_... names each violation.
  */
 #define IM_INVALID 2
 
@@ -243,12 +243,12 @@ typedef int32_t im_retry;
 #define IM_MISUSE 3
 
 /*
- The settings make no client.
+ No client can be made with these settings.
  */
 #define IM_SETTINGS 4
 
 /*
- There is no UserSig. Earlier attempts may have been sent with one that had expired: im_error_effect says so.
+ There is no UserSig. Earlier attempts may have been sent with one that had expired: see im_error_effect.
  */
 #define IM_CREDENTIALS 5
 
@@ -293,7 +293,7 @@ typedef int32_t im_retry;
 #define IM_DEFECT 13
 
 /*
- The batcher is full and set to fail then. The change was not taken.
+ The batcher is full, and set to fail then. The change was not taken.
  */
 #define IM_FULL 14
 
@@ -303,7 +303,7 @@ typedef int32_t im_retry;
 #define IM_CLOSED 15
 
 /*
- The system gave no thread to send with: a limit of threads or memory is reached.
+ The system has no thread to send with: a limit of threads or memory is reached.
  */
 #define IM_NO_THREAD 16
 
@@ -323,7 +323,7 @@ typedef int32_t im_retry;
 #define IM_APPLIED 2
 
 /*
- Of a get, which has no effect on any account: its tags were not read.
+ For a get, which has no effect on any account: its tags were not read.
  */
 #define IM_NOT_READ 3
 
@@ -338,7 +338,7 @@ typedef int32_t im_retry;
 #define IM_RETRY_BACKOFF 1
 
 /*
- It came too fast: it may succeed after the window of the quota, a second.
+ The calls came too fast: it may succeed once the second that the quota counts is over.
  */
 #define IM_RETRY_AFTER_WINDOW 2
 
@@ -353,7 +353,22 @@ typedef int32_t im_retry;
 #define IM_RETRY_NEW_USERSIG 4
 
 /*
- Changes that were taken in.
+ Adds tags to a user.
+ */
+#define IM_ADD 1
+
+/*
+ Removes tags from a user.
+ */
+#define IM_REMOVE 2
+
+/*
+ Removes all tags of a user.
+ */
+#define IM_CLEAR 3
+
+/*
+ Changes that were taken.
  */
 #define IM_COUNT_TAKEN 1
 
@@ -383,12 +398,13 @@ typedef int32_t im_retry;
 #define IM_COUNT_ATTEMPTS_SENT 6
 
 /*
- Requests that were split, as they failed without a word whose fault it was; each split makes two more.
+ Requests that were split, as they failed without naming the user at fault; each split makes two more requests.
  */
 #define IM_COUNT_SPLITS 7
 
 /*
- Requests that looked for users at fault, which the timpush paths would have named: 0 on these.
+ Requests that only searched for users at fault. The timpush paths name these users, so they would save the requests;
+ on them it is 0.
  */
 #define IM_COUNT_TIMPUSH_WOULD_SAVE 8
 
@@ -396,21 +412,6 @@ typedef int32_t im_retry;
  Milliseconds since the first change; once the run is finished, how long it took.
  */
 #define IM_COUNT_ELAPSED_MS 9
-
-/*
- Adds tags to a user.
- */
-#define IM_ADD 1
-
-/*
- Removes tags from a user.
- */
-#define IM_REMOVE 2
-
-/*
- Removes all tags of a user.
- */
-#define IM_CLEAR 3
 
 /*
  It waits for capacity, until the change's time is up.
@@ -423,8 +424,8 @@ typedef int32_t im_retry;
 #define IM_FAIL 2
 
 /*
- The same, and im_batcher_poll comes back once there is capacity, also without an outcome: for bindings that wait
- for capacity without a thread for each that waits. Each refusal asks for it anew.
+ It refuses the change at once, IM_FULL, and im_batcher_poll returns once there is capacity, also without an
+ outcome: for bindings that wait for capacity without a thread for each change. Each refusal asks for one such return.
  */
 #define IM_SIGNAL 3
 
@@ -433,7 +434,7 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- A string of a text that ends with a NUL, such as getenv returns; of NULL: the empty string. For a literal,
+ Makes a string from a text that ends with a NUL, as getenv returns; of NULL, the empty string. For a literal,
  IM_STR costs nothing.
 
  text  borrowed: the string points to it
@@ -446,6 +447,21 @@ im_str im_str_from(const char *text);
  Returns a static text, never freed. Any thread.
  */
 const char *im_version(void);
+
+/*
+ Says what a code of the service means. Each of the four pointers may be NULL; the strings are static, never freed. Any
+ thread.
+
+ meaning, remedy  what it means, and what the caller can do
+ retry, effect    whether a call that got it may be made again, and what is then known of its effect
+ Returns true for a code of the catalogue; false for any other, for which they are set to what holds for every unknown
+ code.
+ */
+bool im_explain(int32_t code,
+                im_str *meaning,
+                im_str *remedy,
+                im_retry *retry,
+                im_effect *effect);
 
 /*
  Makes a config with every setting at its default. App, credentials, and region or endpoint have none.
@@ -461,10 +477,11 @@ im_config *im_config_new(void);
 im_status im_config_set_app(im_config *config, uint32_t sdkappid, im_str identifier);
 
 /*
- Sets the app's secret key, from which the client makes UserSigs. The last of key, UserSig and
- callback to be set holds.
+ Sets the app's secret key, from which the client makes UserSigs. Of key, UserSig and callback, the one that is set
+ last is used.
  */
-im_status im_config_set_secret_key(im_config *config, im_str secret_key);
+im_status im_config_set_secret_key(im_config *config,
+                                   im_str secret_key);
 
 /*
  Sets a ready UserSig, which is used until it expires.
@@ -475,8 +492,8 @@ im_status im_config_set_usersig(im_config *config, im_str usersig);
  Sets a callback that supplies a UserSig whenever a new one is needed.
 
  callback      not NULL; runs on any thread that calls a client
- context       handed to the callback as it is
- context_free  may be NULL; called once with the context when it is needed no more, also if this function fails
+ context       passed to the callback as it is
+ context_free  may be NULL; called once with the context when it is no longer needed, also if this function fails
  */
 im_status im_config_set_credential_callback(im_config *config,
                                             im_credential_callback callback,
@@ -485,7 +502,7 @@ im_status im_config_set_credential_callback(im_config *config,
 
 /*
  Sets the app's data centre by name: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai,
- saudi-arabia. The last of region and endpoint to be set holds.
+ saudi-arabia. Of region and endpoint, the one that is set last is used.
  */
 im_status im_config_set_region(im_config *config,
                                im_str region);
@@ -503,7 +520,7 @@ im_status im_config_set_generation(im_config *config, im_str generation);
 
 /*
  Sets how many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
- decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call in any
+ decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is one call in any
  1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of one
  process with the same app, endpoint and calls per second share it, whether they live at once or one after the other.
  */
@@ -511,18 +528,18 @@ im_status im_config_set_calls_per_second(im_config *config,
                                          double calls);
 
 /*
- Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
- by one until this process has run for 1.1 s.
+ Sets whether no other process of the app called in the last second. If it is not set, the client does not know, and
+ makes one call at a time until this process has run for 1.1 s.
 
- fresh_start  0: no; one by one for 1.1 s from the making of this process' first client, as a process that exec has
-              replaced looks older than it is. Another number: yes, so that no call waits for other processes.
-              Of clients that share a quota the first decides, and any later one may say yes.
+ fresh_start  0: no. The client makes one call at a time for 1.1 s from the making of this process' first client, as a
+              process that exec has replaced looks older than it is. Another number: yes, no call waits for other
+              processes. Of clients that share a quota the first decides, and any later one may say yes.
  */
 im_status im_config_set_fresh_start(im_config *config,
                                     int32_t fresh_start);
 
 /*
- Sets the time for opening a connection, look-up, TCP and TLS; above 0; default: 5000.
+ Sets the time for opening a connection (look-up, TCP and TLS); above 0; default: 5000.
  */
 im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_ms);
 
@@ -532,10 +549,11 @@ im_status im_config_set_connect_timeout_ms(im_config *config, uint64_t timeout_m
 im_status im_config_set_timeout_ms(im_config *config, uint64_t timeout_ms);
 
 /*
- Sets how many attempts a call makes at most, including the first; above 0; default: 4. Not counted are attempts over a
- pooled connection that proved dead, which are made again at once over a new one, and attempts without an answer (the
- network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to
- half of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
+ Sets how many attempts a call makes at most, including the first; above 0; default: 4. Two kinds are not
+ counted: an attempt over a pooled connection that proves dead, which is made again at once over a new one, and an
+ attempt without an answer (the network failed, the attempt's time was up, a gateway answered 5xx, 408 or 429). The
+ call waits for the end of such an outage for up to half of the time that it has left. With 1 nothing is tried again,
+ and the call waits for no outage.
  */
 im_status im_config_set_max_attempts(im_config *config,
                                      uint32_t attempts);
@@ -547,7 +565,7 @@ im_status im_config_set_ca_file(im_config *config,
                                 im_str path);
 
 /*
- Sets a limit of the service, where an app's plan has another than the documented one.
+ Sets a limit of the service, if the app's plan has another than the documented one.
 
  name   users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50) or
         account_bytes (32)
@@ -558,31 +576,9 @@ im_status im_config_set_limit(im_config *config,
                               size_t value);
 
 /*
- Frees a config; NULL is none. Clients that were made of it stay.
+ Frees a config; NULL does nothing. Clients that were made from it stay.
  */
 void im_config_free(im_config *config);
-
-/*
- Leaves a UserSig. For a credential callback, with the handle that it was given.
-
- usersig       copied
- valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 if
-               unknown: it is then used until the service calls it expired
- error         may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- */
-im_status im_credential_set(im_credential *credential,
-                            im_str usersig,
-                            uint64_t valid_for_ms,
-                            im_error **error);
-
-/*
- Says why there is no UserSig. The caller of the client reads the text in its error's message, so it should
- hold no secret. For a credential callback, with the handle that it was given.
-
- reason  copied
- */
-im_status im_credential_refuse(im_credential *credential,
-                               im_str reason);
 
 /*
  Makes a client. Nothing is sent yet.
@@ -595,10 +591,32 @@ im_status im_credential_refuse(im_credential *credential,
 im_status im_client_new(const im_config *config, im_client **client, im_error **error);
 
 /*
- Frees a client; NULL is none. Not while a call of it runs: let them end first, or cancel them. In a forked child
- it leaves alone what is its parent's.
+ Frees a client; NULL does nothing. Not while one of its calls runs: wait for them, or cancel them. In a forked child
+ it does not touch what is its parent's.
  */
 void im_client_free(im_client *client);
+
+/*
+ Stores a UserSig. For a credential callback, with the handle that it was given.
+
+ usersig       copied
+ valid_for_ms  how long it is valid from now. The callback is asked for a new one when half of that is over: of
+               86,400,000 (a day), after 12 h. 0: unknown; it is used until the service says that it expired
+ error         may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ */
+im_status im_credential_set(im_credential *credential,
+                            im_str usersig,
+                            uint64_t valid_for_ms,
+                            im_error **error);
+
+/*
+ Says why there is no UserSig. The text becomes part of the error's message, so it should hold no secret. For a
+ credential callback, with the handle that it was given.
+
+ reason  copied
+ */
+im_status im_credential_refuse(im_credential *credential,
+                               im_str reason);
 
 /*
  Adds tags: one request, checked first; blocks up to the deadline.
@@ -608,8 +626,8 @@ void im_client_free(im_client *client);
  call    deadline, cancel; NULL: the client's. One call at a time; only im_call_cancel may run meanwhile.
  result  may be NULL. NULL on entry; set on IM_OK and IM_PARTIAL. Free: im_result_free.
  error   may be NULL. NULL on entry (an old value is not freed); set unless IM_OK. Free: im_error_free.
- IM_OK every account tagged; IM_PARTIAL some not: im_error_failure_*() names each; IM_INVALID nothing sent:
- im_error_violation_*(). A tag that an account has already changes nothing.
+ IM_OK: every account has its tags. IM_PARTIAL: some accounts failed; im_error_failure_*() names each. IM_INVALID:
+ nothing was sent; im_error_violation_*() says why. A tag that an account has already changes nothing.
  */
 im_status im_add_tag(const im_client *client,
                      const im_user_tags *users,
@@ -630,8 +648,8 @@ im_status im_remove_tag(const im_client *client,
                         im_error **error);
 
 /*
- Replaces tags: these are the only ones that each user has afterwards, at most 100 a user. Only the timpush paths can
- do so; on the others it is IM_INVALID. Arguments and other limits as im_add_tag.
+ Replaces tags: afterwards each user has these tags and no others, at most 100. Only the timpush paths can do this; on
+ the other paths it is IM_INVALID. Arguments and other limits as im_add_tag.
  */
 im_status im_replace_tags(const im_client *client,
                           const im_user_tags *users,
@@ -641,11 +659,11 @@ im_status im_replace_tags(const im_client *client,
                           im_error **error);
 
 /*
- Reads tags: one request, checked first; blocks up to the deadline. im_result_users() has what was read.
+ Reads tags: one request, checked first; blocks up to the deadline. im_result_users() returns the tags.
 
  accounts  borrowed until return; NULL only if account_count is 0. At most 100, each once.
- All else as im_add_tag: IM_PARTIAL where some could not be read; im_result_unanswered() names accounts that the
- answer leaves out without a word. The effect in an error is IM_NOT_READ.
+ All else as im_add_tag: IM_PARTIAL if some accounts could not be read; im_result_unanswered() names accounts that the
+ answer does not mention. The effect in an error is IM_NOT_READ.
  */
 im_status im_get_tag(const im_client *client,
                      const im_str *accounts,
@@ -668,12 +686,13 @@ im_status im_clear_tags(const im_client *client,
 /*
  As im_add_tag, with the users as one buffer: for bindings.
 
- text        each user's account and then its tags, one after the other, with nothing between
- text_len    bytes of it
- lengths     the bytes of each, in the same order; they add up to text_len
- length_count  how many: the users and all their tags
- tag_counts  the tags of each user
- user_count  how many users
+ text          each user's account, then its tags, one after the other, with nothing between: of anna with the
+               tags vip and new, and of bob without any, annavipnewbob
+ text_len      bytes of it: 13
+ lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len
+ length_count  how many, the users and all their tags: 4
+ tag_counts    how many tags each user has: 2, 0
+ user_count    how many users: 2
  */
 im_status im_add_tag_flat(const im_client *client,
                           const char *text,
@@ -687,14 +706,7 @@ im_status im_add_tag_flat(const im_client *client,
                           im_error **error);
 
 /*
- As im_remove_tag, with the users as one buffer: for bindings.
-
- text        each user's account and then its tags, one after the other, with nothing between
- text_len    bytes of it
- lengths     the bytes of each, in the same order; they add up to text_len
- length_count  how many: the users and all their tags
- tag_counts  the tags of each user
- user_count  how many users
+ As im_remove_tag, with the users as one buffer, which is that of im_add_tag_flat.
  */
 im_status im_remove_tag_flat(const im_client *client,
                              const char *text,
@@ -708,14 +720,7 @@ im_status im_remove_tag_flat(const im_client *client,
                              im_error **error);
 
 /*
- As im_replace_tags, with the users as one buffer: for bindings.
-
- text        each user's account and then its tags, one after the other, with nothing between
- text_len    bytes of it
- lengths     the bytes of each, in the same order; they add up to text_len
- length_count  how many: the users and all their tags
- tag_counts  the tags of each user
- user_count  how many users
+ As im_replace_tags, with the users as one buffer, which is that of im_add_tag_flat.
  */
 im_status im_replace_tags_flat(const im_client *client,
                                const char *text,
@@ -745,11 +750,7 @@ im_status im_get_tag_flat(const im_client *client,
                           im_error **error);
 
 /*
- As im_clear_tags, with the accounts as one buffer: for bindings.
-
- text     the accounts one after the other, with nothing between
- text_len bytes of it
- lengths  the bytes of each account; they add up to text_len
+ As im_clear_tags, with the accounts as one buffer, which is that of im_get_tag_flat.
  */
 im_status im_clear_tags_flat(const im_client *client,
                              const char *text,
@@ -766,25 +767,26 @@ im_status im_clear_tags_flat(const im_client *client,
 im_call *im_call_new(void);
 
 /*
- Sets the time for a whole call with all its waits and retries, from its start. 0: the time is already over, and
+ Sets the time for a whole call, from its start, with all its waits and retries. 0: the time is already over, and
  nothing is sent.
  */
 im_status im_call_set_timeout_ms(im_call *call,
                                  uint64_t timeout_ms);
 
 /*
- Sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
- it an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
+ Sets the time for one attempt, from its turn in the quota; when it is up, the call may try again. If it is not set, an
+ attempt has half of the time that the call has left: of 10 s, the first has 5 s. After an attempt without an answer in
+ that time, the next has all that is left.
  */
 im_status im_call_set_attempt_timeout_ms(im_call *call,
                                          uint64_t timeout_ms);
 
 /*
- Sets a function that is asked on the calling thread whether the call should go on: for hosts that must check for
- signals themselves, as interpreters do.
+ Sets a function that the calling thread calls to see if the call should go on: for hosts that must check for signals
+ themselves, as interpreters do.
 
  interrupt  not NULL
- context    handed to it as it is; borrowed until the im_call is freed
+ context    passed to it as it is; borrowed until the im_call is freed
  */
 im_status im_call_set_interrupt(im_call *call,
                                 im_interrupt interrupt,
@@ -792,22 +794,22 @@ im_status im_call_set_interrupt(im_call *call,
 
 /*
  Cancels the call that uses these options, now or later: it ends at once, with IM_CANCELLED and what is known of
- its effect. From any thread, any number of times, but not from a signal handler. NULL is none.
+ its effect. Any thread, any number of times, but not from a signal handler. NULL does nothing.
  */
 void im_call_cancel(const im_call *call);
 
 /*
- Frees the options of a call; NULL is none.
+ Frees the options of a call; NULL does nothing.
  */
 void im_call_free(im_call *call);
 
 /*
- How many accounts the call was done for.
+ How many accounts the call succeeded for.
  */
 size_t im_result_accounts(const im_result *result);
 
 /*
- Attempts that were made: the one that was answered, and those before it.
+ How many attempts were made: the one that was answered, and those before it.
  */
 uint32_t im_result_attempts(const im_result *result);
 
@@ -817,30 +819,30 @@ uint32_t im_result_attempts(const im_result *result);
 uint32_t im_result_attempts_sent(const im_result *result);
 
 /*
- The service's number for the request, for its support; empty where it gave none.
+ The service's id of the request, for its support; empty if it sent none.
  */
 im_str im_result_request_id(const im_result *result);
 
 /*
- What im_get_tag read: users with their tags, in the service's order.
+ What im_get_tag read: the users with their tags, in the service's order.
 
  count  not NULL: set to their number, 0 for the other operations
- Returns the first of them, which are the result's; NULL for none.
+ Returns the first of them; they belong to the result. NULL if there are none.
  */
 const im_user_tags *im_result_users(const im_result *result, size_t *count);
 
 /*
  The accounts that im_get_tag asked for and the answer does not name. The service's documentation does not say
- whether such an account has no tags or could not be read. It is in no other count.
+ whether such an account has no tags or could not be read. No other count has it.
 
  count  not NULL: set to their number
- Returns the first of them, which are the result's; NULL for none.
+ Returns the first of them; they belong to the result. NULL if there are none.
  */
 const im_str *im_result_unanswered(const im_result *result,
                                    size_t *count);
 
 /*
- Frees a result; NULL is none. What was asked of it goes with it.
+ Frees a result, and what its accessors returned; NULL does nothing.
  */
 void im_result_free(im_result *result);
 
@@ -861,12 +863,12 @@ const char *im_error_message(const im_error *error);
 const char *im_error_remedy(const im_error *error);
 
 /*
- The service's code where that is what went wrong, else 0. Of a partial success: the first account's.
+ The service's code if the service refused the request, else 0. Of a partial success: that of the first account.
  */
 int32_t im_error_code(const im_error *error);
 
 /*
- The service's own text beside the code, whole and as it came (ErrorInfo); may be empty.
+ The service's own text for the code (ErrorInfo), whole and unchanged; may be empty.
  */
 im_str im_error_text(const im_error *error);
 
@@ -876,7 +878,7 @@ im_str im_error_text(const im_error *error);
 im_effect im_error_effect(const im_error *error);
 
 /*
- Whether the same call may succeed later. Of a partial success: for any of the accounts left out.
+ Whether the same call may succeed later. Of a partial success: for any of the accounts that failed.
  */
 bool im_error_retryable(const im_error *error);
 
@@ -891,17 +893,17 @@ uint32_t im_error_attempts(const im_error *error);
 uint32_t im_error_attempts_sent(const im_error *error);
 
 /*
- The service's number for the request, for its support; empty where it gave none.
+ The service's id of the request, for its support; empty if it sent none.
  */
 im_str im_error_request_id(const im_error *error);
 
 /*
- How many limits the request breaks; more than 0 for IM_INVALID only.
+ How many limits the request breaks; above 0 for IM_INVALID only.
  */
 size_t im_error_violation_count(const im_error *error);
 
 /*
- Where a violation is, by positions counted from 0: users[3].tags[2]. Ends with a NUL; "" for an index out of
+ Where a violation is, with positions counted from 0: users[3].tags[2]. Ends with a NUL; "" for an index out of
  range.
  */
 const char *im_error_violation_place(const im_error *error,
@@ -919,25 +921,24 @@ const char *im_error_violation_problem(const im_error *error,
 const char *im_error_violation_remedy(const im_error *error, size_t index);
 
 /*
- How many accounts a partial success left out; and 1 in the error of a change of a bulk run or a batcher, whatever its
+ How many accounts failed in a partial success; 1 in the error of a change of a bulk run or a batcher, whatever its
  status. It is 0 in any other error of a call, which concerns all accounts of the request.
  */
 size_t im_error_failure_count(const im_error *error);
 
 /*
- An account that was left out, or the one of a change, as far as it is UTF-8; empty for an index out of range.
+ An account that failed, or the one of a change, as far as it is UTF-8; empty for an index out of range.
  */
 im_str im_error_failure_account(const im_error *error,
                                 size_t index);
 
 /*
- The service's code for the account; 0 where that is not what went wrong, or for an index out of range.
+ The service's code for the account; 0 if the service refused nothing, or for an index out of range.
  */
-int32_t im_error_failure_code(const im_error *error,
-                              size_t index);
+int32_t im_error_failure_code(const im_error *error, size_t index);
 
 /*
- The service's own text for the account, as it came; may be empty.
+ The service's own text for the account, unchanged; may be empty.
  */
 im_str im_error_failure_text(const im_error *error, size_t index);
 
@@ -957,8 +958,9 @@ im_effect im_error_failure_effect(const im_error *error, size_t index);
 bool im_error_failure_retryable(const im_error *error, size_t index);
 
 /*
- How many tags of a change of a bulk run or a batcher are not known to be added or removed; what the change had
- besides is done. 0 for a change that clears, and for an error of a call.
+ How many tags of a change of a bulk run or a batcher are not known to be added or removed. The change's other tags are
+ done. Example: a change of 25 tags goes in 3 requests; the last fails: 5. 0 for a change that clears, and for an error
+ of a call.
  */
 size_t im_error_undone_count(const im_error *error);
 
@@ -968,12 +970,13 @@ size_t im_error_undone_count(const im_error *error);
 im_str im_error_undone(const im_error *error, size_t index);
 
 /*
- Frees an error; NULL is none, and one of completions goes with them. Not during a function that reads it.
+ Frees an error; NULL does nothing. Not while a function reads it. Not the error of im_completions_error, which is
+ freed with the completions.
  */
 void im_error_free(im_error *error);
 
 /*
- Makes a bulk run. It has no thread before its first change.
+ Makes a bulk run. It starts no thread before its first change.
 
  client  not NULL; may be freed before the run
  bulk    not NULL. NULL on entry; set on IM_OK. Free: im_bulk_free
@@ -982,115 +985,62 @@ void im_error_free(im_error *error);
 im_status im_bulk_new(const im_client *client, im_bulk **bulk, im_error **error);
 
 /*
- Sets the time for each request with its waits and retries; 60,000 without. For half of it a service
- that is away is waited for, so that a short outage costs no change. This and the other setters are for before the first
- change: IM_MISUSE afterwards.
+ Sets the time for each request with its waits and retries; default: 60,000. For half of it a request waits for a
+ service that is unavailable, so a short outage fails no change. This and the other setters come before the first
+ change: IM_MISUSE after it.
  */
 im_status im_bulk_set_timeout_ms(im_bulk *bulk,
                                  uint64_t timeout_ms);
 
 /*
- Sets the time for one attempt; 10,000 without.
+ Sets the time for one attempt; default: 10,000.
  */
 im_status im_bulk_set_attempt_timeout_ms(im_bulk *bulk, uint64_t timeout_ms);
 
 /*
- Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
- of another kind waits; 10,000 without. No page of the service says how late it can be.
+ Sets the late window: for how long after an attempt without an answer its request may still arrive. For so long the
+ account's next change of another kind waits, so that it is not undone. Default: 10,000; no page of the service says
+ how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
  */
 im_status im_bulk_set_late_window_ms(im_bulk *bulk,
                                      uint64_t time_ms);
 
 /*
- Sets how long a change waits for others to share its request, while more may come; 1,000 without. UINT64_MAX: until
- 100 users are together, or the capacity is reached. After im_bulk_end_of_input nothing waits.
+ Sets how long a change waits for others to share its request, while more may come; default: 1,000. UINT64_MAX: until
+ there are 100 users, or the capacity is reached. After im_bulk_end_of_input no change waits.
  */
 im_status im_bulk_set_linger_ms(im_bulk *bulk,
                                 uint64_t linger_ms);
 
 /*
- Sets how many changes are held before they are sent; 4,096 without, and 0 is as 1. A push waits while it holds as
- many. The more, the fewer requests users of many tags need.
+ Sets the capacity: how many changes the run holds before they are sent; default: 4,096; 0 counts as 1. A push waits
+ while the run is full. The greater it is, the fewer requests are needed for users with many tags.
  */
 im_status im_bulk_set_capacity(im_bulk *bulk,
                                size_t changes);
 
 /*
- Sets a function that is called while the run is pushed to, polled or finished: to show how far it is, and to cancel it.
+ Sets a function that is called during a push, a poll or im_bulk_finish: to show how far the run is, and to cancel it.
 
  progress  not NULL
- context   handed to it as it is; borrowed until the run is freed
+ context   passed to it as it is; borrowed until the run is freed
  */
 im_status im_bulk_set_progress(im_bulk *bulk,
                                im_progress progress,
                                void *context);
 
 /*
- Says that no more is pushed, so that no change waits for others to share its request. It holds for later changes too:
- call it when all is pushed. im_bulk_finish does so by itself.
- */
-im_status im_bulk_end_of_input(im_bulk *bulk,
-                               im_error **error);
-
-/*
- Hands out the changes whose outcomes arrived since the last poll. Waits for one, at most so long.
-
- timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
- completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
- error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK with NULL for completions: the time is up, or every change that was pushed has its outcome and was polled.
- That changes failed, or the run has ended, is no failure of this function.
- */
-im_status im_bulk_poll(im_bulk *bulk,
-                       uint64_t timeout_ms,
-                       im_completions **completions,
-                       im_error **error);
-
-/*
- Takes no more changes, IM_CLOSED, waits until every change has its outcome, and says what the run came to; its counts
- stay as they are then. Outcomes that are not polled yet can be polled afterwards, and it may be called again. It has no
- time limit of its own, as each request has one.
-
- error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK all done; IM_PARTIAL all was sent, and some changes failed: each is in the completions; IM_CANCELLED, or the
- status of the failure that ended the run early, with its code: the app is refused, or the service became
- unavailable. What was not sent is in the completions too. im_error_effect() is the most that is known of any change
- that failed.
- */
-im_status im_bulk_finish(im_bulk *bulk,
-                         im_error **error);
-
-/*
- How far the run is.
-
- what  IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS; 0 is the answer to another number
- */
-uint64_t im_bulk_count(const im_bulk *bulk, im_count what);
-
-/*
- Sends nothing more: what is under way completes, and what has not been sent fails as cancelled. Called again,
- it ends what is under way too. From any thread, but not from a signal handler. NULL is none.
- */
-void im_bulk_cancel(const im_bulk *bulk);
-
-/*
- Frees a bulk run; NULL is none. Not while another thread uses it. One that is not finished is ended: what is under
- way is cancelled, nothing more is sent, and its outcomes are lost.
- */
-void im_bulk_free(im_bulk *bulk);
-
-/*
- Pushes a change that adds tags to a user, and starts the run if it is the first. Waits while the run is full. The
- outcome comes by im_bulk_poll, with this id.
+ Pushes a change that adds tags to a user, and starts the run if it is the first. Waits while the run is full.
+ im_bulk_poll returns the outcome, with this id.
 
  bulk     not NULL; any thread; not freed during the call
- id       any number; the outcome comes with it
+ id       any number; returned with the outcome
  account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
- tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; one that stands twice counts once
+ tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each; a tag that is given twice counts once
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. Else it is not
- taken: IM_CANCELLED or the status of what ended the run, IM_CLOSED the run is finished, IM_INVALID it has ended, and
- the change breaks the limits, which comes first.
+ IM_OK: the change is taken, also if it breaks the limits; then it is not sent, and its outcome is IM_INVALID. With any
+ other status it is not taken. IM_CANCELLED, or the status of what ended the run: the run has ended. IM_CLOSED: the run
+ is finished. IM_INVALID: the run has ended, and the change breaks the limits, which is reported first.
  The changes of an account are made in the order in which they were pushed.
  */
 im_status im_bulk_add_tag(im_bulk *bulk,
@@ -1101,7 +1051,7 @@ im_status im_bulk_add_tag(im_bulk *bulk,
                           im_error **error);
 
 /*
- Pushes a change that removes tags from a user: any number. All else as im_bulk_add_tag.
+ Pushes a change that removes any number of tags from a user. All else as im_bulk_add_tag.
  */
 im_status im_bulk_remove_tag(im_bulk *bulk,
                              uint64_t id,
@@ -1117,7 +1067,7 @@ im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_erro
 
 /*
  Pushes many changes as one buffer: for bindings. The whole buffer is checked first: on IM_MISUSE none is taken.
- Waits for capacity as im_bulk_add_tag, whose limits and statuses it has.
+ Waits for capacity, and has the limits and statuses of im_bulk_add_tag.
 
  operations    IM_ADD, IM_REMOVE or IM_CLEAR of each change; the last has no tags
  first_id      the id of the first change; the others' follow, one by one
@@ -1125,7 +1075,7 @@ im_status im_bulk_clear_tags(im_bulk *bulk, uint64_t id, im_str account, im_erro
  text_len      bytes of it
  lengths       the bytes of each, in the same order; they add up to text_len
  length_count  how many: the accounts and all tags
- tag_counts    the tags of each change
+ tag_counts    how many tags each change has
  change_count  how many changes
  taken         may be NULL. Set to how many were taken, from the first on; below change_count unless IM_OK
  */
@@ -1142,7 +1092,61 @@ im_status im_bulk_push_flat(im_bulk *bulk,
                             im_error **error);
 
 /*
- Makes a batcher. It has no thread before its first change.
+ Says that no more changes come, so that none waits for others to share its request. It holds for later changes too:
+ call it when all are pushed. im_bulk_finish does so by itself.
+ */
+im_status im_bulk_end_of_input(im_bulk *bulk,
+                               im_error **error);
+
+/*
+ Returns the outcomes that arrived since the last poll. If there are none, it waits for the first, at most timeout_ms.
+
+ timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
+ completions  not NULL. NULL on entry; set if there are outcomes. Free: im_completions_free
+ error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK with NULL for completions: the time is up, or the outcomes of all pushed changes have been polled. The poll
+ succeeds also if changes failed or the run has ended.
+ */
+im_status im_bulk_poll(im_bulk *bulk,
+                       uint64_t timeout_ms,
+                       im_completions **completions,
+                       im_error **error);
+
+/*
+ Takes no more changes (IM_CLOSED), waits until every change has its outcome, and returns the result of the run; the
+ counts stay as they are then. Outcomes that are not polled yet can be polled afterwards, and it may be called again.
+ It has no time limit of its own, as each request has one.
+
+ error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK: all changes are done. IM_PARTIAL: all were sent, and some failed; the completions have each. IM_CANCELLED, or
+ the status of the failure that ended the run early, with its code (the app is refused, or the service became
+ unavailable): the changes that were not sent are in the completions too. im_error_effect() is the greatest effect of
+ any change that failed: possibly applied if one of them is.
+ */
+im_status im_bulk_finish(im_bulk *bulk,
+                         im_error **error);
+
+/*
+ How far the run is.
+
+ what  IM_COUNT_TAKEN to IM_COUNT_ELAPSED_MS; for another number it returns 0
+ */
+uint64_t im_bulk_count(const im_bulk *bulk, im_count what);
+
+/*
+ Cancels the run: nothing more is sent, requests in flight complete, and changes that were not sent fail as cancelled.
+ Called again, it ends the requests in flight too. Any thread, but not from a signal handler. NULL does nothing.
+ */
+void im_bulk_cancel(const im_bulk *bulk);
+
+/*
+ Frees a bulk run; NULL does nothing. Not while another thread uses it. A run that is not finished ends: requests in
+ flight are cancelled, nothing more is sent, and its outcomes are lost.
+ */
+void im_bulk_free(im_bulk *bulk);
+
+/*
+ Makes a batcher. It starts no thread before its first change.
 
  client   not NULL; may be freed before the batcher
  batcher  not NULL. NULL on entry; set on IM_OK. Free: im_batcher_free
@@ -1151,108 +1155,42 @@ im_status im_bulk_push_flat(im_bulk *bulk,
 im_status im_batcher_new(const im_client *client, im_batcher **batcher, im_error **error);
 
 /*
- Sets how long a change waits for others to share its request; 10 without. This and the other setters are for before
- the first change: IM_MISUSE afterwards.
+ Sets how long a change waits for others to share its request; default: 10. This and the other setters come before the
+ first change: IM_MISUSE after it.
  */
 im_status im_batcher_set_linger_ms(im_batcher *batcher,
                                    uint64_t linger_ms);
 
 /*
- Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
- as 1. With as many the batcher is full.
+ Sets the capacity: how many changes the batcher holds before they are sent; default: 10,000, which the full quota
+ sends in a second; 0 counts as 1. With that many the batcher is full.
  */
 im_status im_batcher_set_capacity(im_batcher *batcher,
                                   size_t changes);
 
 /*
- Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
+ Sets what happens to a change when the batcher is full: IM_WAIT (the default), IM_FAIL or IM_SIGNAL.
  */
-im_status im_batcher_set_when_full(im_batcher *batcher, im_when_full when_full);
+im_status im_batcher_set_when_full(im_batcher *batcher,
+                                   im_when_full when_full);
 
 /*
- Sets the time for a change, with its waits and retries; 30,000 without.
+ Sets the time for a change, with its waits and retries; default: 30,000.
  */
 im_status im_batcher_set_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
 
 /*
- Sets the time for one attempt of a request; 10,000 without.
+ Sets the time for one attempt of a request; default: 10,000.
  */
 im_status im_batcher_set_attempt_timeout_ms(im_batcher *batcher, uint64_t timeout_ms);
 
 /*
- Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
- of another kind waits; 10,000 without. No page of the service says how late it can be.
+ Sets the late window: for how long after an attempt without an answer its request may still arrive. For so long the
+ account's next change of another kind waits, so that it is not undone. Default: 10,000; no page of the service says
+ how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
  */
 im_status im_batcher_set_late_window_ms(im_batcher *batcher,
                                         uint64_t time_ms);
-
-/*
- Hands out the submitted changes whose outcomes arrived since the last poll. Waits for one, at most so long, also where
- nothing is under way, as another thread may submit.
-
- timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
- completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
- error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
- is capacity again. That may come with outcomes too: with IM_SIGNAL try again after each poll that comes back. That
- changes failed is no failure of this function.
- */
-im_status im_batcher_poll(im_batcher *batcher,
-                          uint64_t timeout_ms,
-                          im_completions **completions,
-                          im_error **error);
-
-/*
- Takes back a submitted change whose caller no longer waits. It returns at once. The outcome comes by im_batcher_poll,
- once, as that of every change: where it is in no request yet it is not sent, and its outcome is why, not applied;
- else it may be sent, or sent again, all the same, and its outcome is why, possibly applied. Where its request is
- answered first, its outcome is the answer's; with IM_TIMEOUT that is waited for, 100 ms at most, as the request of a
- change whose time is up ends at the same moment.
-
- id     of the change. Ids are to be unique among changes without an outcome: where several changes have this one, the
-        last of them is taken back, or none
- why    IM_CANCELLED, or IM_TIMEOUT: its caller's time is up
- error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK also where no change has this id, as its outcome is there already. IM_MISUSE another why.
- */
-im_status im_batcher_withdraw(im_batcher *batcher,
-                              uint64_t id,
-                              im_status why,
-                              im_error **error);
-
-/*
- Sends what is there without waiting for more, and waits until every change that was given before has its outcome.
-
- call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
- error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK all have their outcomes, good or bad; IM_TIMEOUT, IM_CANCELLED some have none yet: they stay under way, and
- nothing is lost.
- */
-im_status im_batcher_flush(im_batcher *batcher,
-                           im_call *call,
-                           im_error **error);
-
-/*
- Takes no more changes, IM_CLOSED, sends what is there, and waits until all have their outcomes; those of submitted
- changes that are not polled yet can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
- IM_OK it may be called again.
- */
-im_status im_batcher_close(im_batcher *batcher,
-                           im_call *call,
-                           im_error **error);
-
-/*
- How many changes have no outcome yet.
- */
-size_t im_batcher_unsettled(const im_batcher *batcher);
-
-/*
- Frees a batcher; NULL is none. Not while another thread uses it. One that is not closed is ended: what is under way
- is cancelled, and nothing more is sent.
-
- Returns how many changes had no outcome: 0 after im_batcher_close.
- */
-size_t im_batcher_free(im_batcher *batcher);
 
 /*
  Adds tags to a user, and waits until the request that it shares is answered.
@@ -1261,13 +1199,12 @@ size_t im_batcher_free(im_batcher *batcher);
  account  borrowed until return. 1 to 32 bytes; on the timpush paths also a RegistrationID
  tags     borrowed until return; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
  call     deadline, cancel; NULL: the batcher's. One call at a time; only im_call_cancel may run meanwhile. Its time
-          for an attempt has no meaning here. When its time is up or it is cancelled, a change that has not been sent
-          is taken back, and one that has is possibly applied
+          for an attempt is not used here. When its time is up or it is cancelled, a change that was not sent is
+          withdrawn, and one that was sent is possibly applied
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK the user is tagged. IM_INVALID nothing is sent: im_error_violation_*(); it comes before every other fault.
- IM_FULL, IM_CLOSED it is not taken.
- IM_TIMEOUT, IM_CANCELLED, IM_SERVICE and all others: im_error_effect() says what is known, im_error_undone() of which
- tags.
+ IM_OK: the user has the tags. IM_INVALID: nothing was sent, see im_error_violation_*(); it is reported before any
+ other fault. IM_FULL, IM_CLOSED: the change was not taken. IM_TIMEOUT, IM_CANCELLED, IM_SERVICE and all others:
+ im_error_effect() says what is known of the effect, im_error_undone() of which tags.
  */
 im_status im_batcher_add_tag(im_batcher *batcher,
                              im_str account,
@@ -1277,7 +1214,7 @@ im_status im_batcher_add_tag(im_batcher *batcher,
                              im_error **error);
 
 /*
- Removes tags from a user, any number, and waits until the request that it shares is answered. All else as
+ Removes any number of tags from a user, and waits until the request that it shares is answered. All else as
  im_batcher_add_tag.
  */
 im_status im_batcher_remove_tag(im_batcher *batcher,
@@ -1296,17 +1233,17 @@ im_status im_batcher_clear_tags(im_batcher *batcher,
                                 im_error **error);
 
 /*
- Takes a change that adds tags to a user, without waiting for its outcome: that comes by im_batcher_poll, with this
- id. Waits for capacity where the batcher is full and set to wait.
+ Submits a change that adds tags to a user, without waiting for its outcome: im_batcher_poll returns it, with this id.
+ Waits for capacity if the batcher is full and set to wait.
 
  batcher  not NULL; any thread; not freed during the call
- id       any number; comes with the outcome. Unique among changes without one, where im_batcher_withdraw is used
+ id       any number; returned with the outcome. For im_batcher_withdraw, unique among changes without an outcome
  account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
  tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
  error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK it is taken, also if it breaks the limits: then it is not sent, and its outcome is IM_INVALID. IM_FULL,
- IM_CLOSED, IM_TIMEOUT (no capacity for as long as the batcher's time for a change) it is not taken. Nor is it with
- IM_INVALID: the batcher is closed, and the change breaks the limits, which comes first.
+ IM_OK: the change is taken, also if it breaks the limits; then it is not sent, and its outcome is IM_INVALID. With any
+ other status it is not taken. IM_FULL, IM_CLOSED. IM_TIMEOUT: there was no capacity within the batcher's time for a
+ change. IM_INVALID: the batcher is closed, and the change breaks the limits, which is reported first.
  */
 im_status im_batcher_submit_add_tag(im_batcher *batcher,
                                     uint64_t id,
@@ -1316,7 +1253,7 @@ im_status im_batcher_submit_add_tag(im_batcher *batcher,
                                     im_error **error);
 
 /*
- Takes a change that removes tags from a user: any number. All else as im_batcher_submit_add_tag.
+ Submits a change that removes any number of tags from a user. All else as im_batcher_submit_add_tag.
  */
 im_status im_batcher_submit_remove_tag(im_batcher *batcher,
                                        uint64_t id,
@@ -1326,7 +1263,7 @@ im_status im_batcher_submit_remove_tag(im_batcher *batcher,
                                        im_error **error);
 
 /*
- Takes a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
+ Submits a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
  */
 im_status im_batcher_submit_clear_tags(im_batcher *batcher,
                                        uint64_t id,
@@ -1334,16 +1271,15 @@ im_status im_batcher_submit_clear_tags(im_batcher *batcher,
                                        im_error **error);
 
 /*
- Takes a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
+ Submits a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
 
  operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
  text          the account, then the tags, one after the other, with nothing between; copied
  text_len      bytes of it
  lengths       the bytes of each, in the same order; they add up to text_len
  length_count  how many: the account and all tags
- timeout_ms    for the change, with its wait for capacity, its retries and all; UINT64_MAX: the batcher's. 0:
-               IM_TIMEOUT, and it is not taken. A caller that waits no longer when it is up says so by
-               im_batcher_withdraw
+ timeout_ms    for the change, with its wait for capacity and its retries; UINT64_MAX: the batcher's. 0: IM_TIMEOUT,
+               and it is not taken. A caller that no longer waits when it is up calls im_batcher_withdraw
  */
 im_status im_batcher_submit_flat(im_batcher *batcher,
                                  im_operation operation,
@@ -1356,13 +1292,12 @@ im_status im_batcher_submit_flat(im_batcher *batcher,
                                  im_error **error);
 
 /*
- Says of a change that was not submitted why it was not: for bindings that wait for capacity, or see that it is too
- late, by themselves. It reads as if im_batcher_add_tag had said it; the arguments are those of
- im_batcher_submit_flat.
+ Makes the error of a change that was not submitted, the one that im_batcher_add_tag would return: for bindings that
+ wait for capacity, or check the deadline, by themselves. The arguments are those of im_batcher_submit_flat.
 
- batcher  NULL where it is freed already: the limits are those that are documented
+ batcher  NULL if it is freed already: then the documented limits apply
  why      IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
- Returns why, with the error; IM_INVALID where the change breaks the limits, as that comes first; IM_MISUSE for
+ Returns why, with the error; IM_INVALID if the change breaks the limits, which is reported first; IM_MISUSE for
  another why.
  */
 im_status im_batcher_refuse_flat(const im_batcher *batcher,
@@ -1375,28 +1310,98 @@ im_status im_batcher_refuse_flat(const im_batcher *batcher,
                                  im_error **error);
 
 /*
- How many changes have their outcomes here.
+ Returns the outcomes of submitted changes that arrived since the last poll. If there are none, it waits for the first,
+ at most timeout_ms, also while no change is in flight, as another thread may submit one.
+
+ timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
+ completions  not NULL. NULL on entry; set if there are outcomes. Free: im_completions_free
+ error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK with NULL for completions: the time is up, the batcher is closed and all outcomes were polled, or, with
+ IM_SIGNAL, there is capacity again. There may be capacity also when it returns outcomes: with IM_SIGNAL submit again
+ after each poll. The poll succeeds also if changes failed.
+ */
+im_status im_batcher_poll(im_batcher *batcher,
+                          uint64_t timeout_ms,
+                          im_completions **completions,
+                          im_error **error);
+
+/*
+ Withdraws a submitted change whose caller no longer waits. It returns at once; im_batcher_poll returns the outcome,
+ once, as for every change:
+
+ in no request yet  it is not sent; why, not applied
+ in a request       it may be sent, or sent again, all the same; why, possibly applied
+ answered first     the outcome of the answer. With IM_TIMEOUT this waits up to 100 ms for the answer, as the request of
+                    a change whose time is up ends at the same moment
+
+ id     of the change. Keep ids unique among changes without an outcome: if several have this id, the last of them is
+        withdrawn, or none
+ why    IM_CANCELLED, or IM_TIMEOUT: its caller's time is up
+ error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK: also if no change has this id, as its outcome is there already. IM_MISUSE: another why.
+ */
+im_status im_batcher_withdraw(im_batcher *batcher,
+                              uint64_t id,
+                              im_status why,
+                              im_error **error);
+
+/*
+ Sends the changes that it holds without waiting for more, and waits until every change that was given before has its
+ outcome.
+
+ call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
+ error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+ IM_OK: all have their outcomes, good or bad. IM_TIMEOUT, IM_CANCELLED: some have none yet; they stay in flight, and
+ nothing is lost.
+ */
+im_status im_batcher_flush(im_batcher *batcher,
+                           im_call *call,
+                           im_error **error);
+
+/*
+ Takes no more changes (IM_CLOSED), sends those that it holds, and waits until all have their outcomes; outcomes that
+ are not polled yet can be polled afterwards. Arguments and statuses as im_batcher_flush; unless it returns IM_OK it
+ may be called again.
+ */
+im_status im_batcher_close(im_batcher *batcher,
+                           im_call *call,
+                           im_error **error);
+
+/*
+ How many changes have no outcome yet.
+ */
+size_t im_batcher_unsettled(const im_batcher *batcher);
+
+/*
+ Frees a batcher; NULL does nothing. Not while another thread uses it. A batcher that is not closed ends: requests in
+ flight are cancelled, and nothing more is sent.
+
+ Returns how many changes had no outcome: 0 after im_batcher_close.
+ */
+size_t im_batcher_free(im_batcher *batcher);
+
+/*
+ How many outcomes these are.
  */
 size_t im_completions_count(const im_completions *completions);
 
 /*
- The number that the caller gave a change; 0 for an index out of range.
+ The id that the caller gave a change; 0 for an index out of range.
  */
 uint64_t im_completions_id(const im_completions *completions, size_t index);
 
 /*
- Why a change is not done: NULL where it is, and for an index out of range. The error belongs to the
- completions: not to be freed by itself. It names the account as its one failure, with what is known of the effect;
- im_error_undone has the tags.
+ Why a change failed; NULL if it is done, and for an index out of range. The error belongs to the completions: do not
+ free it. It names the account as its one failure, with what is known of the effect; im_error_undone has the tags.
  */
 const im_error *im_completions_error(const im_completions *completions,
                                      size_t index);
 
 /*
- The numbers of all changes.
+ The ids of all changes.
 
  count  may be NULL: set to their number
- Returns the first of them, which are the completions'; NULL for none.
+ Returns the first of them; they belong to the completions. NULL if there are none.
  */
 const uint64_t *im_completions_ids(const im_completions *completions, size_t *count);
 
@@ -1404,29 +1409,15 @@ const uint64_t *im_completions_ids(const im_completions *completions, size_t *co
  The indices of the changes that failed, in ascending order: im_completions_error has the error of each.
 
  count  may be NULL: set to their number
- Returns the first of them, which are the completions'; NULL for none.
+ Returns the first of them; they belong to the completions. NULL if there are none.
  */
 const size_t *im_completions_failed(const im_completions *completions,
                                     size_t *count);
 
 /*
- Frees completions, and the errors that were asked of them; NULL is none.
+ Frees completions with their errors; NULL does nothing.
  */
 void im_completions_free(im_completions *completions);
-
-/*
- What a code of the service means. Each of the four places may be NULL; the strings are static, never freed. Any
- thread.
-
- meaning, remedy  what it means, and what the caller can do
- retry, effect    whether a call that got it may be made again, and what is then known of its effect
- Returns true for a code of the catalogue; false for any other, of which the places say what holds for all such.
- */
-bool im_explain(int32_t code,
-                im_str *meaning,
-                im_str *remedy,
-                im_retry *retry,
-                im_effect *effect);
 
 #ifdef __cplusplus
 }  // extern "C"

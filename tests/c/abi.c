@@ -134,6 +134,7 @@ NUMBER(IM_SIGNAL, 3);
 
 FUNCTION(im_str, im_str_from, (const char *));
 FUNCTION(const char *, im_version, (void));
+FUNCTION(bool, im_explain, (int32_t, im_str *, im_str *, im_retry *, im_effect *));
 
 FUNCTION(im_config *, im_config_new, (void));
 FUNCTION(im_status, im_config_set_app, (im_config *, uint32_t, im_str));
@@ -152,16 +153,20 @@ FUNCTION(im_status, im_config_set_ca_file, (im_config *, im_str));
 FUNCTION(im_status, im_config_set_limit, (im_config *, im_str, size_t));
 FUNCTION(void, im_config_free, (im_config *));
 
-FUNCTION(im_status, im_credential_set, (im_credential *, im_str, uint64_t, im_error **));
-FUNCTION(im_status, im_credential_refuse, (im_credential *, im_str));
 FUNCTION(im_status, im_client_new, (const im_config *, im_client **, im_error **));
 FUNCTION(void, im_client_free, (im_client *));
+FUNCTION(im_status, im_credential_set, (im_credential *, im_str, uint64_t, im_error **));
+FUNCTION(im_status, im_credential_refuse, (im_credential *, im_str));
 FUNCTION(im_status, im_add_tag, (const im_client *, const im_user_tags *, size_t, im_call *, im_result **,
                                  im_error **));
 FUNCTION(im_status, im_remove_tag, (const im_client *, const im_user_tags *, size_t, im_call *, im_result **,
                                     im_error **));
 FUNCTION(im_status, im_replace_tags, (const im_client *, const im_user_tags *, size_t, im_call *, im_result **,
                                       im_error **));
+
+FUNCTION(const im_user_tags *, im_result_users, (const im_result *, size_t *));
+FUNCTION(const im_str *, im_result_unanswered, (const im_result *, size_t *));
+
 FUNCTION(im_status, im_get_tag, (const im_client *, const im_str *, size_t, im_call *, im_result **, im_error **));
 FUNCTION(im_status, im_clear_tags, (const im_client *, const im_str *, size_t, im_call *, im_result **, im_error **));
 FUNCTION(im_status, im_add_tag_flat, (const im_client *, const char *, size_t, const size_t *, size_t, const size_t *,
@@ -186,8 +191,6 @@ FUNCTION(size_t, im_result_accounts, (const im_result *));
 FUNCTION(uint32_t, im_result_attempts, (const im_result *));
 FUNCTION(uint32_t, im_result_attempts_sent, (const im_result *));
 FUNCTION(im_str, im_result_request_id, (const im_result *));
-FUNCTION(const im_user_tags *, im_result_users, (const im_result *, size_t *));
-FUNCTION(const im_str *, im_result_unanswered, (const im_result *, size_t *));
 FUNCTION(void, im_result_free, (im_result *));
 
 FUNCTION(im_status, im_error_status, (const im_error *));
@@ -222,17 +225,17 @@ FUNCTION(im_status, im_bulk_set_late_window_ms, (im_bulk *, uint64_t));
 FUNCTION(im_status, im_bulk_set_linger_ms, (im_bulk *, uint64_t));
 FUNCTION(im_status, im_bulk_set_capacity, (im_bulk *, size_t));
 FUNCTION(im_status, im_bulk_set_progress, (im_bulk *, im_progress, void *));
+FUNCTION(im_status, im_bulk_add_tag, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
+FUNCTION(im_status, im_bulk_remove_tag, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
+FUNCTION(im_status, im_bulk_clear_tags, (im_bulk *, uint64_t, im_str, im_error **));
+FUNCTION(im_status, im_bulk_push_flat, (im_bulk *, const im_operation *, uint64_t, const char *, size_t, const size_t *,
+                                        size_t, const size_t *, size_t, size_t *, im_error **));
 FUNCTION(im_status, im_bulk_end_of_input, (im_bulk *, im_error **));
 FUNCTION(im_status, im_bulk_poll, (im_bulk *, uint64_t, im_completions **, im_error **));
 FUNCTION(im_status, im_bulk_finish, (im_bulk *, im_error **));
 FUNCTION(uint64_t, im_bulk_count, (const im_bulk *, im_count));
 FUNCTION(void, im_bulk_cancel, (const im_bulk *));
 FUNCTION(void, im_bulk_free, (im_bulk *));
-FUNCTION(im_status, im_bulk_add_tag, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
-FUNCTION(im_status, im_bulk_remove_tag, (im_bulk *, uint64_t, im_str, const im_str *, size_t, im_error **));
-FUNCTION(im_status, im_bulk_clear_tags, (im_bulk *, uint64_t, im_str, im_error **));
-FUNCTION(im_status, im_bulk_push_flat, (im_bulk *, const im_operation *, uint64_t, const char *, size_t, const size_t *,
-                                        size_t, const size_t *, size_t, size_t *, im_error **));
 
 FUNCTION(im_status, im_batcher_new, (const im_client *, im_batcher **, im_error **));
 FUNCTION(im_status, im_batcher_set_linger_ms, (im_batcher *, uint64_t));
@@ -241,12 +244,6 @@ FUNCTION(im_status, im_batcher_set_when_full, (im_batcher *, im_when_full));
 FUNCTION(im_status, im_batcher_set_timeout_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_set_attempt_timeout_ms, (im_batcher *, uint64_t));
 FUNCTION(im_status, im_batcher_set_late_window_ms, (im_batcher *, uint64_t));
-FUNCTION(im_status, im_batcher_poll, (im_batcher *, uint64_t, im_completions **, im_error **));
-FUNCTION(im_status, im_batcher_withdraw, (im_batcher *, uint64_t, im_status, im_error **));
-FUNCTION(im_status, im_batcher_flush, (im_batcher *, im_call *, im_error **));
-FUNCTION(im_status, im_batcher_close, (im_batcher *, im_call *, im_error **));
-FUNCTION(size_t, im_batcher_unsettled, (const im_batcher *));
-FUNCTION(size_t, im_batcher_free, (im_batcher *));
 FUNCTION(im_status, im_batcher_add_tag, (im_batcher *, im_str, const im_str *, size_t, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_remove_tag, (im_batcher *, im_str, const im_str *, size_t, im_call *, im_error **));
 FUNCTION(im_status, im_batcher_clear_tags, (im_batcher *, im_str, im_call *, im_error **));
@@ -258,6 +255,12 @@ FUNCTION(im_status, im_batcher_submit_flat, (im_batcher *, im_operation, uint64_
                                              const size_t *, size_t, uint64_t, im_error **));
 FUNCTION(im_status, im_batcher_refuse_flat, (const im_batcher *, im_status, im_operation, const char *, size_t,
                                              const size_t *, size_t, im_error **));
+FUNCTION(im_status, im_batcher_poll, (im_batcher *, uint64_t, im_completions **, im_error **));
+FUNCTION(im_status, im_batcher_withdraw, (im_batcher *, uint64_t, im_status, im_error **));
+FUNCTION(im_status, im_batcher_flush, (im_batcher *, im_call *, im_error **));
+FUNCTION(im_status, im_batcher_close, (im_batcher *, im_call *, im_error **));
+FUNCTION(size_t, im_batcher_unsettled, (const im_batcher *));
+FUNCTION(size_t, im_batcher_free, (im_batcher *));
 
 FUNCTION(size_t, im_completions_count, (const im_completions *));
 FUNCTION(uint64_t, im_completions_id, (const im_completions *, size_t));
@@ -265,8 +268,6 @@ FUNCTION(const im_error *, im_completions_error, (const im_completions *, size_t
 FUNCTION(const uint64_t *, im_completions_ids, (const im_completions *, size_t *));
 FUNCTION(const size_t *, im_completions_failed, (const im_completions *, size_t *));
 FUNCTION(void, im_completions_free, (im_completions *));
-
-FUNCTION(bool, im_explain, (int32_t, im_str *, im_str *, im_retry *, im_effect *));
 
 int main(void) {
     return 0;

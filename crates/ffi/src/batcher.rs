@@ -1,35 +1,41 @@
-//! The batcher as a handle: settings, outcomes of what was submitted, flush, close. Changes go in by `batched`.
+//! The batcher as a handle: options, changes, outcomes of submitted changes, flush, close. A change is made by a call
+//! that waits for its outcome, or submitted, and its outcome is polled.
 
+use std::ffi::c_char;
+use std::ptr::null;
 use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Rules};
-use imtag_transport::{Batcher, BatcherOptions, CallOptions, Client, WaitEnd, WhenFull};
+use imtag_transport::{
+    Batcher, BatcherOptions, CallOptions, ChangeCause, ChangeError, Client, WaitEnd, WhenFull,
+};
 
-use crate::boundary::{set, status};
+use crate::boundary::{millis, set, status};
 use crate::call::{im_call, options};
-use crate::client::im_client;
+use crate::change::{args, copy_flat_args, im_operation};
 use crate::completions::im_completions;
+use crate::config::im_client;
 use crate::error::im_error;
-use crate::handle::read;
-use crate::misuse::Misuse;
+use crate::handle::{Misuse, borrow, read};
 use crate::panic::guarded;
 use crate::process::Startable;
-use crate::status::{IM_CANCELLED, IM_TIMEOUT, im_status};
+use crate::status::{IM_CANCELLED, IM_CLOSED, IM_TIMEOUT, im_status};
+use crate::str::im_str;
 
-/// A batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where
-/// a request for each would use up the app's quota with a hundredth of the users. Made by `im_batcher_new`; freed by
+/// A batcher: changes of many threads, of one user each, share requests. For servers that tag one user per event: with a
+/// request for each change, the app's quota would allow a hundredth of the changes. Made by `im_batcher_new`; freed by
 /// `im_batcher_free`.
 ///
-/// Any number of threads may use it at once; the setters are for one thread, before. The client may be freed before it.
-/// It sends by threads of its own, which sleep while there is nothing to do. In a forked child its functions answer
-/// with `IM_MISUSE`, and `im_batcher_free` leaves alone what is the parent's.
+/// Any number of threads may use it at once; the setters are for one thread, before that. The client may be freed before
+/// the batcher. Threads of its own send, and sleep while there is nothing to do. In a forked child its functions return
+/// `IM_MISUSE`, and `im_batcher_free` does not touch what is the parent's.
 ///
-/// A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
+/// A change is sent when there are 100 users, when its user has as many tags as one request takes of a user (10), or when
 /// its linger time is over. The changes of an account are made in the order in which they were given.
 pub struct im_batcher {
     client: Client,
-    /// Started by the first change, and by what needs a batcher: a poll, a flush, a close.
-    batcher: Startable<BatcherOptions, Batcher>,
+    /// Started by the first change, poll, flush or close.
+    threads: Startable<BatcherOptions, Batcher>,
 }
 
 /// What a batcher does with a change when it is full: `IM_WAIT`, `IM_FAIL` or `IM_SIGNAL`.
@@ -39,44 +45,24 @@ pub type im_when_full = i32;
 pub const IM_WAIT: im_when_full = 1;
 /// It refuses the change at once: `IM_FULL`.
 pub const IM_FAIL: im_when_full = 2;
-/// The same, and `im_batcher_poll` comes back once there is capacity, also without an outcome: for bindings that wait
-/// for capacity without a thread for each that waits. Each refusal asks for it anew.
+/// It refuses the change at once, `IM_FULL`, and `im_batcher_poll` returns once there is capacity, also without an
+/// outcome: for bindings that wait for capacity without a thread for each change. Each refusal asks for one such return.
 pub const IM_SIGNAL: im_when_full = 3;
 
 impl im_batcher {
-    fn set(
-        &self,
-        how: impl FnOnce(BatcherOptions) -> Result<BatcherOptions, Misuse>,
-    ) -> Result<(), Misuse> {
-        self.batcher.set(how)
-    }
-
-    pub(crate) fn rules(&self) -> &Rules {
-        self.client.rules()
-    }
-
-    /// The batcher, started if need be.
-    fn started(&self) -> Result<&Batcher, Misuse> {
-        self.batcher.started()
-    }
-
     /// Makes a change, and waits for its outcome.
-    pub(crate) fn call(
-        &self,
-        change: ChangeRequest,
-        options: &CallOptions,
-    ) -> Result<(), Box<im_error>> {
-        Ok(self.started()?.call(change, options)?)
+    fn call(&self, change: ChangeRequest, options: &CallOptions) -> Result<(), Box<im_error>> {
+        Ok(self.threads.started()?.call(change, options)?)
     }
 
     /// Takes a change, whose outcome is polled; `within`: its time, where it has one of its own.
-    pub(crate) fn submit(
+    fn submit(
         &self,
         id: u64,
         change: ChangeRequest,
         within: Option<Duration>,
     ) -> Result<(), Box<im_error>> {
-        let batcher = self.started()?;
+        let batcher = self.threads.started()?;
         match within {
             None => batcher.submit(id, change)?,
             Some(time) => batcher.submit_within(id, change, time)?,
@@ -85,7 +71,7 @@ impl im_batcher {
     }
 }
 
-/// Makes a batcher. It has no thread before its first change.
+/// Makes a batcher. It starts no thread before its first change.
 ///
 /// client   not NULL; may be freed before the batcher
 /// batcher  not NULL. NULL on entry; set on IM_OK. Free: im_batcher_free
@@ -99,91 +85,269 @@ pub unsafe extern "C" fn im_batcher_new(
     status!(error, out(batcher), |client| {
         let im_client(client) = client;
         batcher.give(|| im_batcher {
-            batcher: Startable::new("batcher", client.batcher(), BatcherOptions::start),
+            threads: Startable::new("batcher", client.batcher(), BatcherOptions::start),
             client: client.clone(),
         });
         Ok(())
     })
 }
 
-/// Sets how long a change waits for others to share its request; 10 without. This and the other setters are for before
-/// the first change: IM_MISUSE afterwards.
+/// Sets how long a change waits for others to share its request; default: 10. This and the other setters come before the
+/// first change: IM_MISUSE after it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_linger_ms(
     batcher: *mut im_batcher,
     linger_ms: u64,
 ) -> im_status {
-    set!(batcher, |options| options
-        .linger(Duration::from_millis(linger_ms)))
+    set!(batcher.threads, linger(millis(linger_ms)))
 }
 
-/// Sets how many changes are held before they are sent; 10,000 without, a second's worth of the full quota, and 0 is
-/// as 1. With as many the batcher is full.
+/// Sets the capacity: how many changes the batcher holds before they are sent; default: 10,000, which the full quota
+/// sends in a second; 0 counts as 1. With that many the batcher is full.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_capacity(
     batcher: *mut im_batcher,
     changes: usize,
 ) -> im_status {
-    set!(batcher, |options| options.capacity(changes))
+    set!(batcher.threads, capacity(changes))
 }
 
-/// Sets what happens to a change when the batcher is full: IM_WAIT, as without, IM_FAIL or IM_SIGNAL.
+/// Sets what happens to a change when the batcher is full: IM_WAIT (the default), IM_FAIL or IM_SIGNAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_when_full(
     batcher: *mut im_batcher,
     when_full: im_when_full,
 ) -> im_status {
-    set!(batcher, |options| options.when_full(match when_full {
-        IM_WAIT => WhenFull::Wait,
-        IM_FAIL => WhenFull::Fail,
-        IM_SIGNAL => WhenFull::Signal,
-        other =>
-            return Err(Misuse::new(format!(
-                "when_full: {other} is none: IM_WAIT, IM_FAIL or IM_SIGNAL"
-            ))),
-    }))
+    set!(
+        batcher.threads,
+        when_full(match when_full {
+            IM_WAIT => WhenFull::Wait,
+            IM_FAIL => WhenFull::Fail,
+            IM_SIGNAL => WhenFull::Signal,
+            other =>
+                return Err(Misuse::new(format!(
+                    "when_full: {other} is none: IM_WAIT, IM_FAIL or IM_SIGNAL"
+                ))),
+        })
+    )
 }
 
-/// Sets the time for a change, with its waits and retries; 30,000 without.
+/// Sets the time for a change, with its waits and retries; default: 30,000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_timeout_ms(
     batcher: *mut im_batcher,
     timeout_ms: u64,
 ) -> im_status {
-    set!(batcher, |options| options
-        .timeout(Duration::from_millis(timeout_ms)))
+    set!(batcher.threads, timeout(millis(timeout_ms)))
 }
 
-/// Sets the time for one attempt of a request; 10,000 without.
+/// Sets the time for one attempt of a request; default: 10,000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_attempt_timeout_ms(
     batcher: *mut im_batcher,
     timeout_ms: u64,
 ) -> im_status {
-    set!(batcher, |options| options
-        .attempt_timeout(Duration::from_millis(timeout_ms)))
+    set!(batcher.threads, attempt_timeout(millis(timeout_ms)))
 }
 
-/// Sets for how long an attempt that was abandoned may still arrive, and so how long the account's next change
-/// of another kind waits; 10,000 without. No page of the service says how late it can be.
+/// Sets the late window: for how long after an attempt without an answer its request may still arrive. For so long the
+/// account's next change of another kind waits, so that it is not undone. Default: 10,000; no page of the service says
+/// how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_set_late_window_ms(
     batcher: *mut im_batcher,
     time_ms: u64,
 ) -> im_status {
-    set!(batcher, |options| options
-        .late_window(Duration::from_millis(time_ms)))
+    set!(batcher.threads, late_window(millis(time_ms)))
 }
 
-/// Hands out the submitted changes whose outcomes arrived since the last poll. Waits for one, at most so long, also where
-/// nothing is under way, as another thread may submit.
+/// Adds tags to a user, and waits until the request that it shares is answered.
+///
+/// batcher  not NULL; any thread; not freed during the call
+/// account  borrowed until return. 1 to 32 bytes; on the timpush paths also a RegistrationID
+/// tags     borrowed until return; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
+/// call     deadline, cancel; NULL: the batcher's. One call at a time; only im_call_cancel may run meanwhile. Its time
+///          for an attempt is not used here. When its time is up or it is cancelled, a change that was not sent is
+///          withdrawn, and one that was sent is possibly applied
+/// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+/// IM_OK: the user has the tags. IM_INVALID: nothing was sent, see im_error_violation_*(); it is reported before any
+/// other fault. IM_FULL, IM_CLOSED: the change was not taken. IM_TIMEOUT, IM_CANCELLED, IM_SERVICE and all others:
+/// im_error_effect() says what is known of the effect, im_error_undone() of which tags.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_add_tag(
+    batcher: *mut im_batcher,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    call: *mut im_call,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| batcher
+        .call(args!(Add, account, tags, tag_count), options!(call)))
+}
+
+/// Removes any number of tags from a user, and waits until the request that it shares is answered. All else as
+/// im_batcher_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_remove_tag(
+    batcher: *mut im_batcher,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    call: *mut im_call,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| batcher
+        .call(args!(Remove, account, tags, tag_count), options!(call)))
+}
+
+/// Removes all tags of a user, and waits until the request that it shares is answered. All else as im_batcher_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_clear_tags(
+    batcher: *mut im_batcher,
+    account: im_str,
+    call: *mut im_call,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| batcher
+        .call(args!(Clear, account, null(), 0), options!(call)))
+}
+
+/// Submits a change that adds tags to a user, without waiting for its outcome: im_batcher_poll returns it, with this id.
+/// Waits for capacity if the batcher is full and set to wait.
+///
+/// batcher  not NULL; any thread; not freed during the call
+/// id       any number; returned with the outcome. For im_batcher_withdraw, unique among changes without an outcome
+/// account  copied. 1 to 32 bytes; on the timpush paths also a RegistrationID
+/// tags     copied; NULL only if tag_count is 0. 1 to 100, of 1 to 50 bytes each
+/// error    may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+/// IM_OK: the change is taken, also if it breaks the limits; then it is not sent, and its outcome is IM_INVALID. With any
+/// other status it is not taken. IM_FULL, IM_CLOSED. IM_TIMEOUT: there was no capacity within the batcher's time for a
+/// change. IM_INVALID: the batcher is closed, and the change breaks the limits, which is reported first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_submit_add_tag(
+    batcher: *mut im_batcher,
+    id: u64,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| {
+        batcher.submit(id, args!(Add, account, tags, tag_count), None)
+    })
+}
+
+/// Submits a change that removes any number of tags from a user. All else as im_batcher_submit_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_submit_remove_tag(
+    batcher: *mut im_batcher,
+    id: u64,
+    account: im_str,
+    tags: *const im_str,
+    tag_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| {
+        batcher.submit(id, args!(Remove, account, tags, tag_count), None)
+    })
+}
+
+/// Submits a change that removes all tags of a user. All else as im_batcher_submit_add_tag.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_submit_clear_tags(
+    batcher: *mut im_batcher,
+    id: u64,
+    account: im_str,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| {
+        batcher.submit(id, args!(Clear, account, null(), 0), None)
+    })
+}
+
+/// Submits a change as one buffer, with a time of its own: for bindings. All else as im_batcher_submit_add_tag.
+///
+/// operation     IM_ADD, IM_REMOVE or IM_CLEAR; the last has no tags
+/// text          the account, then the tags, one after the other, with nothing between; copied
+/// text_len      bytes of it
+/// lengths       the bytes of each, in the same order; they add up to text_len
+/// length_count  how many: the account and all tags
+/// timeout_ms    for the change, with its wait for capacity and its retries; UINT64_MAX: the batcher's. 0: IM_TIMEOUT,
+///               and it is not taken. A caller that no longer waits when it is up calls im_batcher_withdraw
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_submit_flat(
+    batcher: *mut im_batcher,
+    operation: im_operation,
+    id: u64,
+    text: *const c_char,
+    text_len: usize,
+    lengths: *const usize,
+    length_count: usize,
+    timeout_ms: u64,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, |batcher| {
+        let within = (timeout_ms < u64::MAX).then(|| millis(timeout_ms));
+        let (text, lengths) = ((text, text_len), (lengths, length_count));
+        // SAFETY: readable until the function returns, as it documents.
+        let change = unsafe { copy_flat_args(operation, text, lengths) }?;
+        batcher.submit(id, change, within)
+    })
+}
+
+/// Makes the error of a change that was not submitted, the one that im_batcher_add_tag would return: for bindings that
+/// wait for capacity, or check the deadline, by themselves. The arguments are those of im_batcher_submit_flat.
+///
+/// batcher  NULL if it is freed already: then the documented limits apply
+/// why      IM_TIMEOUT, IM_CANCELLED or IM_CLOSED
+/// Returns `why`, with the error; IM_INVALID if the change breaks the limits, which is reported first; IM_MISUSE for
+/// another `why`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_batcher_refuse_flat(
+    batcher: *const im_batcher,
+    why: im_status,
+    operation: im_operation,
+    text: *const c_char,
+    text_len: usize,
+    lengths: *const usize,
+    length_count: usize,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, || {
+        let why = match why {
+            IM_TIMEOUT => ChangeCause::Expired,
+            IM_CANCELLED => ChangeCause::Abandoned,
+            IM_CLOSED => ChangeCause::Closed,
+            other => {
+                let reasons = "IM_TIMEOUT, IM_CANCELLED or IM_CLOSED";
+                return Err(Misuse::new(format!("why: {other} is no reason: {reasons}")).into());
+            }
+        };
+        let documented = Rules::default();
+        let rules = if batcher.is_null() {
+            &documented
+        } else {
+            // SAFETY: alive until the function returns, as it documents.
+            unsafe { borrow(batcher, "batcher") }?.client.rules()
+        };
+        let (text, lengths) = ((text, text_len), (lengths, length_count));
+        // SAFETY: readable until the function returns, as it documents.
+        let change = unsafe { copy_flat_args(operation, text, lengths) }?;
+        let change = change.check(rules).map_err(ChangeError::from)?;
+        Err(ChangeError::not_sent(&change, why).into())
+    })
+}
+
+/// Returns the outcomes of submitted changes that arrived since the last poll. If there are none, it waits for the first,
+/// at most timeout_ms, also while no change is in flight, as another thread may submit one.
 ///
 /// timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
-/// completions  not NULL. NULL on entry; set where there is any. Free: im_completions_free
+/// completions  not NULL. NULL on entry; set if there are outcomes. Free: im_completions_free
 /// error        may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_OK with NULL for completions: the time is up, the batcher is closed and all were polled, or, with IM_SIGNAL, there
-/// is capacity again. That may come with outcomes too: with IM_SIGNAL try again after each poll that comes back. That
-/// changes failed is no failure of this function.
+/// IM_OK with NULL for completions: the time is up, the batcher is closed and all outcomes were polled, or, with
+/// IM_SIGNAL, there is capacity again. There may be capacity also when it returns outcomes: with IM_SIGNAL submit again
+/// after each poll. The poll succeeds also if changes failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_poll(
     batcher: *mut im_batcher,
@@ -192,23 +356,25 @@ pub unsafe extern "C" fn im_batcher_poll(
     error: *mut *mut im_error,
 ) -> im_status {
     status!(error, out(completions), |batcher| {
-        let outcomes = batcher.started()?.poll(Duration::from_millis(timeout_ms));
+        let outcomes = batcher.threads.started()?.poll(millis(timeout_ms));
         im_completions::give(outcomes, &completions);
         Ok(())
     })
 }
 
-/// Takes back a submitted change whose caller no longer waits. It returns at once. The outcome comes by im_batcher_poll,
-/// once, as that of every change: where it is in no request yet it is not sent, and its outcome is `why`, not applied;
-/// else it may be sent, or sent again, all the same, and its outcome is `why`, possibly applied. Where its request is
-/// answered first, its outcome is the answer's; with IM_TIMEOUT that is waited for, 100 ms at most, as the request of a
-/// change whose time is up ends at the same moment.
+/// Withdraws a submitted change whose caller no longer waits. It returns at once; im_batcher_poll returns the outcome,
+/// once, as for every change:
 ///
-/// id     of the change. Ids are to be unique among changes without an outcome: where several changes have this one, the
-///        last of them is taken back, or none
+/// in no request yet  it is not sent; `why`, not applied
+/// in a request       it may be sent, or sent again, all the same; `why`, possibly applied
+/// answered first     the outcome of the answer. With IM_TIMEOUT this waits up to 100 ms for the answer, as the request of
+///                    a change whose time is up ends at the same moment
+///
+/// id     of the change. Keep ids unique among changes without an outcome: if several have this id, the last of them is
+///        withdrawn, or none
 /// why    IM_CANCELLED, or IM_TIMEOUT: its caller's time is up
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_OK also where no change has this id, as its outcome is there already. IM_MISUSE another `why`.
+/// IM_OK: also if no change has this id, as its outcome is there already. IM_MISUSE: another `why`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_withdraw(
     batcher: *mut im_batcher,
@@ -217,7 +383,7 @@ pub unsafe extern "C" fn im_batcher_withdraw(
     error: *mut *mut im_error,
 ) -> im_status {
     status!(error, |batcher| {
-        let batcher = batcher.started()?;
+        let batcher = batcher.threads.started()?;
         let why = match why {
             IM_CANCELLED => WaitEnd::Cancelled,
             IM_TIMEOUT => WaitEnd::TimedOut,
@@ -231,11 +397,12 @@ pub unsafe extern "C" fn im_batcher_withdraw(
     })
 }
 
-/// Sends what is there without waiting for more, and waits until every change that was given before has its outcome.
+/// Sends the changes that it holds without waiting for more, and waits until every change that was given before has its
+/// outcome.
 ///
 /// call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_OK all have their outcomes, good or bad; IM_TIMEOUT, IM_CANCELLED some have none yet: they stay under way, and
+/// IM_OK: all have their outcomes, good or bad. IM_TIMEOUT, IM_CANCELLED: some have none yet; they stay in flight, and
 /// nothing is lost.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_flush(
@@ -244,14 +411,14 @@ pub unsafe extern "C" fn im_batcher_flush(
     error: *mut *mut im_error,
 ) -> im_status {
     status!(error, |batcher| {
-        let done = batcher.started()?.flush(options!(call));
+        let done = batcher.threads.started()?.flush(options!(call));
         done.map_err(im_error::unfinished)
     })
 }
 
-/// Takes no more changes, IM_CLOSED, sends what is there, and waits until all have their outcomes; those of submitted
-/// changes that are not polled yet can be polled afterwards. Arguments and statuses as im_batcher_flush; where it is not
-/// IM_OK it may be called again.
+/// Takes no more changes (IM_CLOSED), sends those that it holds, and waits until all have their outcomes; outcomes that
+/// are not polled yet can be polled afterwards. Arguments and statuses as im_batcher_flush; unless it returns IM_OK it
+/// may be called again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_close(
     batcher: *mut im_batcher,
@@ -259,7 +426,7 @@ pub unsafe extern "C" fn im_batcher_close(
     error: *mut *mut im_error,
 ) -> im_status {
     status!(error, |batcher| {
-        let done = batcher.started()?.close(options!(call));
+        let done = batcher.threads.started()?.close(options!(call));
         done.map_err(im_error::unfinished)
     })
 }
@@ -267,11 +434,11 @@ pub unsafe extern "C" fn im_batcher_close(
 /// How many changes have no outcome yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_unsettled(batcher: *const im_batcher) -> usize {
-    read!(batcher, 0, batcher.batcher.if_started()?.unsettled())
+    read!(batcher, 0, batcher.threads.if_started()?.unsettled())
 }
 
-/// Frees a batcher; NULL is none. Not while another thread uses it. One that is not closed is ended: what is under way
-/// is cancelled, and nothing more is sent.
+/// Frees a batcher; NULL does nothing. Not while another thread uses it. A batcher that is not closed ends: requests in
+/// flight are cancelled, and nothing more is sent.
 ///
 /// Returns how many changes had no outcome: 0 after im_batcher_close.
 #[unsafe(no_mangle)]
@@ -282,6 +449,6 @@ pub unsafe extern "C" fn im_batcher_free(batcher: *mut im_batcher) -> usize {
         }
         // SAFETY: made by `im_batcher_new`, freed only once, and in no use.
         let batcher = unsafe { Box::from_raw(batcher) };
-        batcher.batcher.into_started().map_or(0, Batcher::abandon)
+        batcher.threads.into_started().map_or(0, Batcher::abandon)
     })
 }

@@ -1,13 +1,17 @@
-//! Exported functions that answer with a status. An exported function is written out, as cbindgen reads it; its body is
-//! one macro, which a test holds, so that everything it does is behind the panic boundary: these, or those of `handle`.
+//! The bodies of exported functions that return a status. An exported function is written out, as cbindgen does not see
+//! what a macro makes. Its body is one macro, from here or from `handle`, so that all that it does is behind the panic
+//! boundary; a test holds this.
 //!
-//! A handle has the argument's name, and within the body the name stands for what it points to:
+//! Within the body, the name of a handle's argument stands for what it points to:
 //!
 //! ```text
-//! status!(error, |bulk| bulk.end_of_input())    what fails is left in error
+//! status!(error, |bulk| bulk.end_of_input())    a failure is stored in error
 //! status!(error, out(completions), |bulk| …)    the same, with a place that must not be NULL
-//! set!(bulk, |options| options.linger(time))    a setter, which has no error to leave
+//! set!(bulk.run, linger(time))                  a setter of options, which stores no error
+//! set!(bulk.run, |options| …)                   the same, written out
 //! ```
+
+use std::time::Duration;
 
 use imtag_core::Effect;
 
@@ -32,14 +36,17 @@ macro_rules! status {
     ($error:expr, $act:expr) => {{
         let act = $act;
         // SAFETY: NULL or writable until the function returns, as it documents.
-        unsafe { $crate::boundary::boundary($error, act) }
+        unsafe { $crate::boundary::boundary($error, false, act) }
     }};
 }
 
 macro_rules! set {
-    ($handle:ident, |$options:ident| $set:expr) => {
+    ($handle:ident$(.$part:ident)?, $setter:ident($($value:expr),+)) => {
+        $crate::boundary::set!($handle$(.$part)?, |options| options.$setter($($value),+))
+    };
+    ($handle:ident$(.$part:ident)?, |$options:ident| $set:expr) => {
         $crate::boundary::status!(std::ptr::null_mut(), |$handle| {
-            $handle.set(|$options| Ok($set))?;
+            $handle$(.$part)?.set(|$options| Ok($set))?;
             Ok(())
         })
     };
@@ -47,43 +54,29 @@ macro_rules! set {
 
 pub(crate) use {set, status};
 
-/// Runs what a function does, and leaves an error unless it is done.
+/// A time that C gives.
+pub(crate) const fn millis(time_ms: u64) -> Duration {
+    Duration::from_millis(time_ms)
+}
+
+/// Runs what a function does, and stores an error if it fails. A function that only reads tags, `is_get`, has no effect,
+/// however it fails.
 ///
 /// # Safety
 /// `error` is NULL, or writable until this returns.
 pub(crate) unsafe fn boundary(
     error: *mut *mut im_error,
-    act: impl FnOnce() -> Result<(), Box<im_error>>,
-) -> im_status {
-    // SAFETY: the caller's promise.
-    unsafe { boundary_with(error, Effect::PossiblyApplied, act) }
-}
-
-/// The same for a function that reads tags: however it fails, they were not read.
-///
-/// # Safety
-/// As [`boundary`].
-pub(crate) unsafe fn boundary_of_get(
-    error: *mut *mut im_error,
-    act: impl FnOnce() -> Result<(), Box<im_error>>,
-) -> im_status {
-    let act = || act().map_err(im_error::not_read);
-    // SAFETY: the caller's promise.
-    unsafe { boundary_with(error, Effect::NotRead, act) }
-}
-
-/// `after_panic`: what is known of the effect after a panic.
-unsafe fn boundary_with(
-    error: *mut *mut im_error,
-    after_panic: Effect,
+    is_get: bool,
     act: impl FnOnce() -> Result<(), Box<im_error>>,
 ) -> im_status {
     // SAFETY: the caller's promise.
     let error = unsafe { Out::cleared(error) };
     let failed = match caught(act) {
         Ok(Ok(())) => return IM_OK,
+        Ok(Err(failed)) if is_get => failed.not_read(),
         Ok(Err(failed)) => failed,
-        Err(text) => Box::new(im_error::defect(&text, after_panic)),
+        Err(text) if is_get => im_error::defect(&text, Effect::NotRead),
+        Err(text) => im_error::defect(&text, Effect::PossiblyApplied),
     };
     let status = failed.status();
     error.give(|| *failed);
@@ -105,7 +98,7 @@ mod tests {
     fn a_panic_becomes_a_status_and_its_text_stays_in_the_error() {
         let mut error = ptr::null_mut();
         // SAFETY: a place of this frame.
-        let status = unsafe { boundary(&raw mut error, panics) };
+        let status = unsafe { boundary(&raw mut error, false, panics) };
         assert_eq!(status, IM_DEFECT);
         // SAFETY: just set.
         let message = unsafe { (*error).message() };
@@ -132,7 +125,7 @@ mod tests {
         ] {
             let mut error = ptr::null_mut();
             // SAFETY: a place of this frame.
-            unsafe { boundary_of_get(&raw mut error, act) };
+            unsafe { boundary(&raw mut error, true, act) };
             // SAFETY: just set.
             let (message, effect) = unsafe { ((*error).message(), im_error_effect(error)) };
             assert!(message.starts_with(start), "{message}");
@@ -145,14 +138,15 @@ mod tests {
     #[test]
     fn a_panic_without_a_place_for_an_error_is_a_status_all_the_same() {
         // SAFETY: NULL is allowed.
-        assert_eq!(unsafe { boundary(ptr::null_mut(), panics) }, IM_DEFECT);
+        let status = unsafe { boundary(ptr::null_mut(), false, panics) };
+        assert_eq!(status, IM_DEFECT);
     }
 
     #[test]
     fn an_old_value_of_the_error_is_overwritten_and_not_freed() {
         let mut error = ptr::dangling_mut();
         // SAFETY: a place of this frame.
-        assert_eq!(unsafe { boundary(&raw mut error, || Ok(())) }, IM_OK);
+        assert_eq!(unsafe { boundary(&raw mut error, false, || Ok(())) }, IM_OK);
         assert!(error.is_null());
     }
 }

@@ -1,20 +1,17 @@
 //! Options of one call: a time limit, and ways to end it early.
 
 use std::ffi::c_void;
-use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
 
 use imtag_transport::{CallOptions, CancelToken};
 
-use crate::boundary::set;
-use crate::handle::{borrow, free, into_raw, read};
-use crate::misuse::Misuse;
+use crate::boundary::{millis, set};
+use crate::handle::{Context, Misuse, borrow, free, into_raw, read};
 use crate::panic::guarded;
 use crate::status::im_status;
 
-/// Options of a call, and the way to cancel it. Made by `im_call_new`, freed by `im_call_free`, not while a call or
-/// `im_call_cancel` uses it. It may serve calls one after the other, not at once, and once cancelled stays so.
+/// Options of a call, and its cancellation. Made by `im_call_new`, freed by `im_call_free`, not while a call or
+/// `im_call_cancel` uses it. It may serve one call after another, not two at once. Once cancelled it stays cancelled.
 pub struct im_call {
     /// Locked by the call that uses it, for as long as it runs.
     options: Mutex<CallOptions>,
@@ -22,30 +19,12 @@ pub struct im_call {
 }
 
 /// Called on the calling thread about every 100 ms while a call waits. A number other than 0 cancels the call. It should
-/// be quick, as other calls of the client may wait for this one. It may make calls itself.
+/// return quickly, as other calls of the client may wait for this one. It may make calls itself.
 pub type im_interrupt = Option<unsafe extern "C" fn(context: *mut c_void) -> i32>;
 
-struct Interrupt {
-    ask: unsafe extern "C" fn(context: *mut c_void) -> i32,
-    context: *mut c_void,
-}
-
-// SAFETY: it is called on the thread that makes the call, which has it from its setter with the im_call; never by two
-// threads at once.
-unsafe impl Send for Interrupt {}
-// SAFETY: the same.
-unsafe impl Sync for Interrupt {}
-
-impl Interrupt {
-    fn asks_to_stop(&self) -> bool {
-        // SAFETY: given for this use, with this context.
-        unsafe { (self.ask)(self.context) != 0 }
-    }
-}
-
 impl im_call {
-    /// The options, for the one call that may use them.
-    pub(crate) fn options(&self) -> Result<MutexGuard<'_, CallOptions>, Misuse> {
+    /// The options, locked for the one call that may use them.
+    fn options(&self) -> Result<MutexGuard<'_, CallOptions>, Misuse> {
         match self.options.try_lock() {
             Ok(options) => Ok(options),
             Err(TryLockError::Poisoned(poisoned)) => Ok(PoisonError::into_inner(poisoned)),
@@ -55,17 +34,18 @@ impl im_call {
         }
     }
 
-    /// The same of a call that may be NULL: then there are none.
+    /// The same of a call that may be NULL, which is none.
     ///
     /// # Safety
     /// `call` is NULL, or was made by this library and is not freed during `'a`.
-    pub(crate) unsafe fn options_or_none<'a>(call: *const im_call) -> Result<Options<'a>, Misuse> {
+    pub(crate) unsafe fn options_of<'a>(
+        call: *const im_call,
+    ) -> Result<Option<MutexGuard<'a, CallOptions>>, Misuse> {
         if call.is_null() {
-            return Ok(Options::None(CallOptions::new()));
+            return Ok(None);
         }
         // SAFETY: the caller's promise.
-        let call = unsafe { borrow(call, "call") }?;
-        call.options().map(Options::OfCall)
+        unsafe { borrow(call, "call") }?.options().map(Some)
     }
 
     fn set(
@@ -78,31 +58,16 @@ impl im_call {
     }
 }
 
-/// The options of a function's argument, as `options!(call)`.
+/// The options that a function is given, as `options!(call)`: an argument, as they are locked until its statement ends.
 macro_rules! options {
     ($call:ident) => {
         // SAFETY: NULL, or made by this library and not freed before the function returns, as it documents.
-        &*unsafe { $crate::call::im_call::options_or_none($call) }?
+        unsafe { $crate::call::im_call::options_of($call) }?
+            .as_deref()
+            .unwrap_or(&imtag_transport::CallOptions::new())
     };
 }
 pub(crate) use options;
-
-/// The options that a call has.
-pub(crate) enum Options<'a> {
-    OfCall(MutexGuard<'a, CallOptions>),
-    None(CallOptions),
-}
-
-impl Deref for Options<'_> {
-    type Target = CallOptions;
-
-    fn deref(&self) -> &CallOptions {
-        match self {
-            Options::OfCall(options) => options,
-            Options::None(options) => options,
-        }
-    }
-}
 
 /// Makes the options of a call, all of them the client's.
 #[unsafe(no_mangle)]
@@ -116,30 +81,29 @@ pub extern "C" fn im_call_new() -> *mut im_call {
     })
 }
 
-/// Sets the time for a whole call with all its waits and retries, from its start. 0: the time is already over, and
+/// Sets the time for a whole call, from its start, with all its waits and retries. 0: the time is already over, and
 /// nothing is sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_set_timeout_ms(call: *mut im_call, timeout_ms: u64) -> im_status {
-    set!(call, |options| options
-        .timeout(Duration::from_millis(timeout_ms)))
+    set!(call, timeout(millis(timeout_ms)))
 }
 
-/// Sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without
-/// it an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
+/// Sets the time for one attempt, from its turn in the quota; when it is up, the call may try again. If it is not set, an
+/// attempt has half of the time that the call has left: of 10 s, the first has 5 s. After an attempt without an answer in
+/// that time, the next has all that is left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_set_attempt_timeout_ms(
     call: *mut im_call,
     timeout_ms: u64,
 ) -> im_status {
-    set!(call, |options| options
-        .attempt_timeout(Duration::from_millis(timeout_ms)))
+    set!(call, attempt_timeout(millis(timeout_ms)))
 }
 
-/// Sets a function that is asked on the calling thread whether the call should go on: for hosts that must check for
-/// signals themselves, as interpreters do.
+/// Sets a function that the calling thread calls to see if the call should go on: for hosts that must check for signals
+/// themselves, as interpreters do.
 ///
 /// interrupt  not NULL
-/// context    handed to it as it is; borrowed until the im_call is freed
+/// context    passed to it as it is; borrowed until the im_call is freed
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_set_interrupt(
     call: *mut im_call,
@@ -147,20 +111,23 @@ pub unsafe extern "C" fn im_call_set_interrupt(
     context: *mut c_void,
 ) -> im_status {
     set!(call, |options| {
-        let ask = interrupt.ok_or_else(|| Misuse::new("interrupt is NULL"))?;
-        let interrupt = Interrupt { ask, context };
-        options.interrupt(move || interrupt.asks_to_stop())
+        let interrupt = interrupt.ok_or_else(|| Misuse::new("interrupt is NULL"))?;
+        let context = Context::new(context);
+        options.interrupt(move || {
+            // SAFETY: given for this use, with this context; on the thread of the one call that uses the options.
+            unsafe { interrupt(context.get()) != 0 }
+        })
     })
 }
 
 /// Cancels the call that uses these options, now or later: it ends at once, with IM_CANCELLED and what is known of
-/// its effect. From any thread, any number of times, but not from a signal handler. NULL is none.
+/// its effect. Any thread, any number of times, but not from a signal handler. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_cancel(call: *const im_call) {
     read!(call, (), call.cancel.cancel());
 }
 
-/// Frees the options of a call; NULL is none.
+/// Frees the options of a call; NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_call_free(call: *mut im_call) {
     free!(call);

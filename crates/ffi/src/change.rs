@@ -1,12 +1,12 @@
-//! A change of a user's tags as C gives it: bytes, which are copied once. Bytes that are not UTF-8 break the limits like
-//! any other fault, which is an outcome and no misuse.
+//! A change of a user's tags as C gives it: bytes, which are copied once. Bytes that are not UTF-8 break a limit, as a tag
+//! that is too long does: that is the change's outcome, not a misuse.
 
 use std::ffi::c_char;
 
 use imtag_core::{ChangeOperation, ChangeRequest};
 
-use crate::misuse::Misuse;
-use crate::text::im_str;
+use crate::handle::Misuse;
+use crate::str::im_str;
 use crate::users::{Flat, Strings};
 
 /// What a change does: one of `IM_ADD` to `IM_CLEAR`.
@@ -19,7 +19,7 @@ pub const IM_REMOVE: im_operation = 2;
 /// Removes all tags of a user.
 pub const IM_CLEAR: im_operation = 3;
 
-/// The operation of a change with so many tags; none if a change that clears has any.
+/// The operation of a change with that many tags; none if a change that clears has any.
 pub(crate) fn operation_of(operation: im_operation, tags: usize) -> Option<ChangeOperation> {
     match (operation, tags) {
         (IM_ADD, _) => Some(ChangeOperation::Add),
@@ -56,9 +56,9 @@ pub(crate) unsafe fn copy_args(
     tag_count: usize,
 ) -> Result<ChangeRequest, Misuse> {
     // SAFETY: the caller's promise.
-    let account = unsafe { account.bytes(&|| "account".to_owned()) }?;
+    let account = unsafe { account.bytes(&"account") }?;
     // SAFETY: the same.
-    let tags = unsafe { Strings::borrow(tags, tag_count, &|| "tags".to_owned()) }?;
+    let tags = unsafe { Strings::borrow(tags, tag_count, &"tags") }?;
     Ok(ChangeRequest::from_bytes(operation, account, tags.iter()))
 }
 
@@ -96,12 +96,12 @@ mod tests {
     use imtag_transport::{Client, SecretKey};
 
     use super::*;
-    use crate::batched::im_batcher_submit_flat;
-    use crate::batcher::{im_batcher_close, im_batcher_free, im_batcher_new};
-    use crate::bulk::{im_bulk_finish, im_bulk_free, im_bulk_new};
-    use crate::client::{im_client, im_client_free};
+    use crate::batcher::{
+        im_batcher_close, im_batcher_free, im_batcher_new, im_batcher_submit_flat,
+    };
+    use crate::bulk::{im_bulk_finish, im_bulk_free, im_bulk_new, im_bulk_push_flat};
+    use crate::config::{im_client, im_client_free};
     use crate::handle::into_raw;
-    use crate::push::im_bulk_push_flat;
     use crate::requests::im_add_tag_flat;
     use crate::status::IM_OK;
 

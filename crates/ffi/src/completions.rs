@@ -1,4 +1,4 @@
-//! Outcomes of changes, as bulk runs and batchers hand them out.
+//! Outcomes of changes, as a poll of a bulk run or a batcher returns them.
 
 use imtag_transport::Completion;
 
@@ -7,9 +7,10 @@ use crate::handle::{Out, free, list, read};
 
 /// Changes that have their outcomes, in the order in which the outcomes arrived. Made by `im_bulk_poll` and
 /// `im_batcher_poll`, freed by `im_completions_free`; read by any thread, also when the bulk run or batcher is freed.
-/// Every function that reads them takes NULL, and answers as for none.
+/// Every function that reads them takes NULL, and returns what it does for none.
 ///
-/// A binding reads all of them by `im_completions_ids` and `im_completions_failed`, and the error of those that failed.
+/// A binding reads a thousand outcomes in a few calls: all ids, the positions of those that failed, and an error for
+/// each of these.
 pub struct im_completions {
     ids: Vec<u64>,
     /// The positions of those that failed, ascending, and for each its error.
@@ -28,13 +29,13 @@ impl im_completions {
             completions.ids.push(outcome.id);
             if let Err(error) = outcome.result {
                 completions.failed.push(index);
-                completions.errors.push(*Box::from(&error));
+                completions.errors.push(*Box::from(error));
             }
         }
         completions
     }
 
-    /// Leaves them; nothing for none.
+    /// Stores them; nothing if there are none.
     pub(crate) fn give(outcomes: Vec<Completion>, out: &Out<im_completions>) {
         if !outcomes.is_empty() {
             out.give(|| im_completions::new(outcomes));
@@ -42,13 +43,13 @@ impl im_completions {
     }
 }
 
-/// How many changes have their outcomes here.
+/// How many outcomes these are.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_completions_count(completions: *const im_completions) -> usize {
     read!(completions, 0, completions.ids.len())
 }
 
-/// The number that the caller gave a change; 0 for an index out of range.
+/// The id that the caller gave a change; 0 for an index out of range.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_completions_id(
     completions: *const im_completions,
@@ -57,9 +58,8 @@ pub unsafe extern "C" fn im_completions_id(
     read!(completions, 0, *completions.ids.get(index)?)
 }
 
-/// Why a change is not done: NULL where it is, and for an index out of range. The error belongs to the
-/// completions: not to be freed by itself. It names the account as its one failure, with what is known of the effect;
-/// `im_error_undone` has the tags.
+/// Why a change failed; NULL if it is done, and for an index out of range. The error belongs to the completions: do not
+/// free it. It names the account as its one failure, with what is known of the effect; `im_error_undone` has the tags.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_completions_error(
     completions: *const im_completions,
@@ -71,10 +71,10 @@ pub unsafe extern "C" fn im_completions_error(
     })
 }
 
-/// The numbers of all changes.
+/// The ids of all changes.
 ///
 /// count  may be NULL: set to their number
-/// Returns the first of them, which are the completions'; NULL for none.
+/// Returns the first of them; they belong to the completions. NULL if there are none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_completions_ids(
     completions: *const im_completions,
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn im_completions_ids(
 /// The indices of the changes that failed, in ascending order: `im_completions_error` has the error of each.
 ///
 /// count  may be NULL: set to their number
-/// Returns the first of them, which are the completions'; NULL for none.
+/// Returns the first of them; they belong to the completions. NULL if there are none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_completions_failed(
     completions: *const im_completions,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn im_completions_failed(
     list!(completions, count, &completions.failed)
 }
 
-/// Frees completions, and the errors that were asked of them; NULL is none.
+/// Frees completions with their errors; NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_completions_free(completions: *mut im_completions) {
     free!(completions);

@@ -1,29 +1,27 @@
-//! The settings of a client, one setter each. The first setting that cannot be used is remembered, so that a program may
-//! set all of them and check one status, that of `im_client_new`.
+//! The settings of a client, one setter each, and the client that is made from them. The first setting that cannot be
+//! used is remembered, so that a program may set all of them and check one status, that of `im_client_new`.
 
 use std::ffi::{OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use imtag_core::{Limits, SecretKey, UserSig};
 use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint, RetryPolicy};
 
-use crate::boundary::{set, status};
+use crate::boundary::{millis, set, status};
 use crate::credential::{Supplier, im_context_free, im_credential_callback};
 use crate::error::im_error;
-use crate::handle::{borrow, free, into_raw, lock};
-use crate::misuse::Misuse;
+use crate::handle::{Misuse, borrow, free, into_raw, lock};
 use crate::panic::guarded;
 use crate::status::im_status;
-use crate::text::im_str;
+use crate::str::im_str;
 
 /// The settings of clients. Made by `im_config_new`, freed by `im_config_free`; used by one thread at a time. Any
-/// number of clients may be made of one, and it may be freed as soon as they are.
+/// number of clients may be made from it, and it may be freed once they are made.
 ///
-/// Each setter copies what it is given and returns `IM_OK`, `IM_MISUSE` or `IM_SETTINGS`; the first setting that
-/// could not be used is also reported by `im_client_new`, so that a program need not check each setter. If all could be
-/// used, `im_client_new` reports all that are needed and not set.
+/// Each setter copies what it is given and returns `IM_OK`, `IM_MISUSE` or `IM_SETTINGS`. A program need not check each
+/// setter: `im_client_new` reports the first setting that cannot be used. If all can be used, it reports every setting
+/// that is needed and not set.
 pub struct im_config {
     settings: Mutex<Settings>,
 }
@@ -40,7 +38,7 @@ struct Settings {
 struct Unusable {
     /// In a sentence.
     why: String,
-    /// What the setter answers.
+    /// The error that the setter returns.
     error: fn(&str) -> Box<im_error>,
 }
 
@@ -123,20 +121,19 @@ pub unsafe extern "C" fn im_config_set_app(
     sdkappid: u32,
     identifier: im_str,
 ) -> im_status {
-    set!(config, |builder| builder
-        .app(sdkappid, text!(identifier, "the identifier")))
+    set!(config, app(sdkappid, text!(identifier, "the identifier")))
 }
 
-/// Sets the app's secret key, from which the client makes UserSigs. The last of key, UserSig and
-/// callback to be set holds.
+/// Sets the app's secret key, from which the client makes UserSigs. Of key, UserSig and callback, the one that is set
+/// last is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_secret_key(
     config: *mut im_config,
     secret_key: im_str,
 ) -> im_status {
-    set!(config, |builder| builder.credentials(SecretKey::new(
-        text!(secret_key, "the secret key")
-    )?))
+    set!(config, |builder| {
+        builder.credentials(SecretKey::new(text!(secret_key, "the secret key"))?)
+    })
 }
 
 /// Sets a ready UserSig, which is used until it expires.
@@ -145,15 +142,17 @@ pub unsafe extern "C" fn im_config_set_usersig(
     config: *mut im_config,
     usersig: im_str,
 ) -> im_status {
-    set!(config, |builder| builder
-        .credentials(UserSig::new(text!(usersig, "the UserSig"))?))
+    set!(
+        config,
+        credentials(UserSig::new(text!(usersig, "the UserSig"))?)
+    )
 }
 
 /// Sets a callback that supplies a UserSig whenever a new one is needed.
 ///
 /// callback      not NULL; runs on any thread that calls a client
-/// context       handed to the callback as it is
-/// context_free  may be NULL; called once with the context when it is needed no more, also if this function fails
+/// context       passed to the callback as it is
+/// context_free  may be NULL; called once with the context when it is no longer needed, also if this function fails
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_credential_callback(
     config: *mut im_config,
@@ -162,7 +161,7 @@ pub unsafe extern "C" fn im_config_set_credential_callback(
     context_free: im_context_free,
 ) -> im_status {
     status!(std::ptr::null_mut(), || {
-        // before all else, so that the context is freed however this ends
+        // made first, so that the context is freed however this ends
         let supplier = Supplier::new(callback, context, context_free);
         // SAFETY: NULL, or made by this library and not freed during this call.
         let config = unsafe { borrow(config, "config") }?;
@@ -174,11 +173,10 @@ pub unsafe extern "C" fn im_config_set_credential_callback(
 }
 
 /// Sets the app's data centre by name: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai,
-/// saudi-arabia. The last of region and endpoint to be set holds.
+/// saudi-arabia. Of region and endpoint, the one that is set last is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_region(config: *mut im_config, region: im_str) -> im_status {
-    set!(config, |builder| builder
-        .region(text!(region, "the region").parse()?))
+    set!(config, region(text!(region, "the region").parse()?))
 }
 
 /// Sets an address in place of a region's: `https://host[:port]`, or `http://` with a loopback address.
@@ -200,12 +198,14 @@ pub unsafe extern "C" fn im_config_set_generation(
     config: *mut im_config,
     generation: im_str,
 ) -> im_status {
-    set!(config, |builder| builder
-        .generation(text!(generation, "the generation").parse()?))
+    set!(
+        config,
+        generation(text!(generation, "the generation").parse()?)
+    )
 }
 
 /// Sets how many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
-/// decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call in any
+/// decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is one call in any
 /// 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of one
 /// process with the same app, endpoint and calls per second share it, whether they live at once or one after the other.
 #[unsafe(no_mangle)]
@@ -213,31 +213,30 @@ pub unsafe extern "C" fn im_config_set_calls_per_second(
     config: *mut im_config,
     calls: f64,
 ) -> im_status {
-    set!(config, |builder| builder.calls_per_second(calls))
+    set!(config, calls_per_second(calls))
 }
 
-/// Sets whether no other process of the app called in the last second. Not set: unknown, so the client's calls come one
-/// by one until this process has run for 1.1 s.
+/// Sets whether no other process of the app called in the last second. If it is not set, the client does not know, and
+/// makes one call at a time until this process has run for 1.1 s.
 ///
-/// fresh_start  0: no; one by one for 1.1 s from the making of this process' first client, as a process that `exec` has
-///              replaced looks older than it is. Another number: yes, so that no call waits for other processes.
-///              Of clients that share a quota the first decides, and any later one may say yes.
+/// fresh_start  0: no. The client makes one call at a time for 1.1 s from the making of this process' first client, as a
+///              process that `exec` has replaced looks older than it is. Another number: yes, no call waits for other
+///              processes. Of clients that share a quota the first decides, and any later one may say yes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_fresh_start(
     config: *mut im_config,
     fresh_start: i32,
 ) -> im_status {
-    set!(config, |builder| builder.fresh_start(fresh_start != 0))
+    set!(config, fresh_start(fresh_start != 0))
 }
 
-/// Sets the time for opening a connection, look-up, TCP and TLS; above 0; default: 5000.
+/// Sets the time for opening a connection (look-up, TCP and TLS); above 0; default: 5000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_connect_timeout_ms(
     config: *mut im_config,
     timeout_ms: u64,
 ) -> im_status {
-    set!(config, |builder| builder
-        .connect_timeout(Duration::from_millis(timeout_ms)))
+    set!(config, connect_timeout(millis(timeout_ms)))
 }
 
 /// Sets the time for a whole call with all its waits and retries; above 0; default: 10000.
@@ -246,23 +245,26 @@ pub unsafe extern "C" fn im_config_set_timeout_ms(
     config: *mut im_config,
     timeout_ms: u64,
 ) -> im_status {
-    set!(config, |builder| builder
-        .timeout(Duration::from_millis(timeout_ms)))
+    set!(config, timeout(millis(timeout_ms)))
 }
 
-/// Sets how many attempts a call makes at most, including the first; above 0; default: 4. Not counted are attempts over a
-/// pooled connection that proved dead, which are made again at once over a new one, and attempts without an answer (the
-/// network failed, an attempt's time was up, a gateway answered 5xx, 408 or 429): such an outage is waited out for up to
-/// half of the time that the call has left. With 1 nothing is tried again, and no outage is waited out.
+/// Sets how many attempts a call makes at most, including the first; above 0; default: 4. Two kinds are not
+/// counted: an attempt over a pooled connection that proves dead, which is made again at once over a new one, and an
+/// attempt without an answer (the network failed, the attempt's time was up, a gateway answered 5xx, 408 or 429). The
+/// call waits for the end of such an outage for up to half of the time that it has left. With 1 nothing is tried again,
+/// and the call waits for no outage.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_set_max_attempts(
     config: *mut im_config,
     attempts: u32,
 ) -> im_status {
-    set!(config, |builder| builder.retry(RetryPolicy {
-        max_attempts: attempts,
-        ..RetryPolicy::default()
-    }))
+    set!(
+        config,
+        retry(RetryPolicy {
+            max_attempts: attempts,
+            ..RetryPolicy::default()
+        })
+    )
 }
 
 /// Sets a file of CA certificates (PEM) to trust in place of the public ones. The path is bytes, in any encoding.
@@ -270,12 +272,12 @@ pub unsafe extern "C" fn im_config_set_max_attempts(
 pub unsafe extern "C" fn im_config_set_ca_file(config: *mut im_config, path: im_str) -> im_status {
     set!(config, |builder| {
         // SAFETY: readable until the function returns, as it documents.
-        let path = unsafe { path.bytes(&|| "the CA file".to_owned()) }?;
+        let path = unsafe { path.bytes(&"the CA file") }?;
         builder.ca_file(OsStr::from_bytes(path))
     })
 }
 
-/// Sets a limit of the service, where an app's plan has another than the documented one.
+/// Sets a limit of the service, if the app's plan has another than the documented one.
 ///
 /// name   users_per_request (100), tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50) or
 ///        account_bytes (32)
@@ -293,10 +295,41 @@ pub unsafe extern "C" fn im_config_set_limit(
     }))
 }
 
-/// Frees a config; NULL is none. Clients that were made of it stay.
+/// Frees a config; NULL does nothing. Clients that were made from it stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_config_free(config: *mut im_config) {
     free!(config);
+}
+
+/// A client of the service: connections, UserSig and retry budget, which all threads share, and a quota, which it shares
+/// with this process' other clients of the same app, endpoint and calls per second. Made by `im_client_new`, freed by
+/// `im_client_free`; any number of threads may use it at once.
+pub struct im_client(pub(crate) Client);
+
+/// Makes a client. Nothing is sent yet.
+///
+/// config  not NULL; may be changed or freed afterwards
+/// client  not NULL. NULL on entry; set on IM_OK. Free: im_client_free
+/// error   may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
+/// IM_SETTINGS: the first setting that cannot be used; the message names it, its range and the remedy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_client_new(
+    config: *const im_config,
+    client: *mut *mut im_client,
+    error: *mut *mut im_error,
+) -> im_status {
+    status!(error, out(client), |config| {
+        let made = config.client()?;
+        client.give(|| im_client(made));
+        Ok(())
+    })
+}
+
+/// Frees a client; NULL does nothing. Not while one of its calls runs: wait for them, or cancel them. In a forked child
+/// it does not touch what is its parent's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn im_client_free(client: *mut im_client) {
+    free!(client);
 }
 
 #[cfg(test)]

@@ -9,39 +9,32 @@ use imtag_transport::{CallbackError, SuppliedUserSig};
 
 use crate::boundary::status;
 use crate::error::im_error;
-use crate::handle::borrow_mut;
-use crate::misuse::Misuse;
+use crate::handle::{Context, Misuse, borrow_mut};
 use crate::status::im_status;
-use crate::text::im_str;
+use crate::str::im_str;
 
-/// Where a callback leaves a UserSig, or why there is none. It lives for that call of the callback only.
+/// Where a callback stores a UserSig, or why there is none. It lives for that call of the callback only.
 pub struct im_credential {
     supplied: Result<SuppliedUserSig, CallbackError>,
 }
 
-/// Supplies a UserSig with `im_credential_set`, or says why not with `im_credential_refuse`; the later call holds.
-/// It runs whenever the client needs a new UserSig: on a thread that calls the client, or on one of a bulk run or a
-/// batcher, by one thread at a time for a client. A call's deadline cannot interrupt it: it should bound its own waits. It
-/// may not call the client that it supplies.
+/// Supplies a UserSig with `im_credential_set`, or says why it cannot with `im_credential_refuse`; the later call of the
+/// two counts. It runs whenever the client needs a new UserSig, on a thread that calls the client, or on one of a bulk run
+/// or a batcher, for one client on one thread at a time. A call's deadline cannot interrupt it: it should limit its own
+/// waits. It may not call the client that it supplies.
 pub type im_credential_callback =
     Option<unsafe extern "C" fn(context: *mut c_void, credential: *mut im_credential)>;
 
 /// Frees a context that the library was given: once, when no client or config needs it any more, on the thread that frees
-/// the last of them; after `fork()`, once in each process that frees its client and config. It may not use either of
-/// them.
+/// the last of them; after `fork()`, once in each process that frees its client and config. It may use neither.
 pub type im_context_free = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
 /// The callback with its context, which is freed when the last client that has it is.
 pub(crate) struct Supplier {
     callback: im_credential_callback,
-    context: *mut c_void,
+    context: Context,
     free: im_context_free,
 }
-
-// SAFETY: the callback's documentation asks that it may be called on any thread.
-unsafe impl Send for Supplier {}
-// SAFETY: the same; and it is called by one thread at a time.
-unsafe impl Sync for Supplier {}
 
 impl Supplier {
     pub(crate) fn new(
@@ -49,6 +42,7 @@ impl Supplier {
         context: *mut c_void,
         free: im_context_free,
     ) -> Supplier {
+        let context = Context::new(context);
         Supplier {
             callback,
             context,
@@ -70,7 +64,7 @@ impl Supplier {
         };
         if let Some(callback) = self.callback {
             // SAFETY: given for this use, with this context, which has not been freed.
-            unsafe { callback(self.context, &raw mut credential) };
+            unsafe { callback(self.context.get(), &raw mut credential) };
         }
         credential.supplied
     }
@@ -80,16 +74,16 @@ impl Drop for Supplier {
     fn drop(&mut self) {
         if let Some(free) = self.free {
             // SAFETY: given for this use; this is the only place that calls it, and nothing has the context any more.
-            unsafe { free(self.context) };
+            unsafe { free(self.context.get()) };
         }
     }
 }
 
-/// Leaves a UserSig. For a credential callback, with the handle that it was given.
+/// Stores a UserSig. For a credential callback, with the handle that it was given.
 ///
 /// usersig       copied
-/// valid_for_ms  how long it is valid from now, and a new one is asked for when half of that is over; 0 if
-///               unknown: it is then used until the service calls it expired
+/// valid_for_ms  how long it is valid from now. The callback is asked for a new one when half of that is over: of
+///               86,400,000 (a day), after 12 h. 0: unknown; it is used until the service says that it expired
 /// error         may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_credential_set(
@@ -114,8 +108,8 @@ pub unsafe extern "C" fn im_credential_set(
     })
 }
 
-/// Says why there is no UserSig. The caller of the client reads the text in its error's message, so it should
-/// hold no secret. For a credential callback, with the handle that it was given.
+/// Says why there is no UserSig. The text becomes part of the error's message, so it should hold no secret. For a
+/// credential callback, with the handle that it was given.
 ///
 /// reason  copied
 #[unsafe(no_mangle)]
@@ -127,7 +121,7 @@ pub unsafe extern "C" fn im_credential_refuse(
         // SAFETY: NULL, or the handle that the callback was given.
         let credential = unsafe { borrow_mut(credential, "credential") }?;
         // SAFETY: readable during this call.
-        let reason = unsafe { reason.bytes(&|| "reason".to_owned()) }?;
+        let reason = unsafe { reason.bytes(&"reason") }?;
         let reason: Box<dyn StdError + Send + Sync> = String::from_utf8_lossy(reason).into();
         credential.supplied = Err(reason);
         Ok(())

@@ -1,21 +1,38 @@
-//! What comes across the boundary as a pointer: checked before it is used. What can be known of a bad pointer (NULL, an
-//! alignment that its type cannot have, a length that no memory has) is answered; the rest is the caller's promise.
+//! Pointers across the boundary, checked before they are used. What can be seen to be wrong (NULL, an alignment that the
+//! type cannot have, a length that no memory has) is a misuse; the rest is the caller's promise.
 //!
-//! Exported functions that read or free a handle have one of these macros as their body. Within it the argument's name
+//! The body of an exported function that reads or frees a handle is one of these macros. Within it the argument's name
 //! stands for what the handle points to:
 //!
 //! ```text
-//! read!(error, 0, error.code)            the answer for NULL, and what it reads
-//! list!(result, count, &result.users)    the same of a list, whose length is left in count
+//! read!(error, error.attempts)           what it reads; 0, false or an empty string for NULL
+//! read!(error, IM_OK, error.status)      the same, with another answer for NULL
+//! list!(result, count, &result.users)    a list, and its length in count
 //! free!(bulk)                            frees it
 //! ```
 
+use std::ffi::c_void;
+use std::fmt::Display;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::misuse::Misuse;
+/// What is wrong with a call, in a sentence: found before anything is sent.
+pub(crate) struct Misuse(String);
+
+impl Misuse {
+    pub(crate) fn new(what: impl Into<String>) -> Misuse {
+        Misuse(what.into())
+    }
+
+    pub(crate) fn what(&self) -> &str {
+        &self.0
+    }
+}
 
 macro_rules! read {
+    ($handle:ident, $value:expr) => {
+        $crate::handle::read!($handle, Default::default(), $value)
+    };
     ($handle:ident, $otherwise:expr, $value:expr) => {
         $crate::panic::guarded($otherwise, || {
             let read = || {
@@ -56,14 +73,14 @@ pub(crate) use {free, list, read};
 /// No request, setting or text has more elements or bytes: a greater number was never set.
 const MOST: usize = 1 << 30;
 
-/// Borrows `count` elements from `first` on; NULL will do for none.
+/// Borrows `count` elements from `first` on. For none, `first` may be NULL.
 ///
 /// # Safety
 /// `first` is readable for `count` elements for `'a`, and not written meanwhile.
 pub(crate) unsafe fn slice<'a, T>(
     first: *const T,
     count: usize,
-    place: &dyn Fn() -> String,
+    place: &dyn Display,
 ) -> Result<&'a [T], Misuse> {
     if count == 0 {
         return Ok(&[]);
@@ -78,7 +95,7 @@ pub(crate) unsafe fn slice<'a, T>(
         // SAFETY: not NULL, aligned, and of a size below `isize::MAX`; that it is readable is the caller's promise.
         return Ok(unsafe { std::slice::from_raw_parts(first, count) });
     };
-    Err(Misuse::new(format!("{}: {fault}", place())))
+    Err(Misuse::new(format!("{place}: {fault}")))
 }
 
 /// Borrows a handle.
@@ -96,7 +113,7 @@ pub(crate) unsafe fn borrow<'a, T>(handle: *const T, name: &str) -> Result<&'a T
     )))
 }
 
-/// Borrows a handle to change what it stands for.
+/// Borrows a handle to change what it points to.
 ///
 /// # Safety
 /// As [`borrow`], and it is in no other use during `'a`.
@@ -107,12 +124,12 @@ pub(crate) unsafe fn borrow_mut<'a, T>(handle: *mut T, name: &str) -> Result<&'a
     Ok(unsafe { &mut *handle })
 }
 
-/// A handle on its way out.
+/// Makes a handle for C.
 pub(crate) fn into_raw<T>(handle: T) -> *mut T {
     Box::into_raw(Box::new(handle))
 }
 
-/// Frees a handle; NULL is none.
+/// Frees a handle; NULL does nothing.
 ///
 /// # Safety
 /// `handle` is NULL, or came from [`into_raw`] and is freed only once.
@@ -123,7 +140,7 @@ pub(crate) unsafe fn drop_handle<T>(handle: *mut T) {
     }
 }
 
-/// Where a handle is to be left: nowhere, if the caller gave NULL.
+/// Where C wants a handle: nowhere, if it gave NULL.
 pub(crate) struct Out<T>(*mut *mut T);
 
 impl<T> Out<T> {
@@ -145,7 +162,7 @@ impl<T> Out<T> {
         Ok(self)
     }
 
-    /// Leaves a handle, which is the caller's from now on.
+    /// Stores a handle, which is the caller's from now on.
     pub(crate) fn give(&self, make: impl FnOnce() -> T) {
         if !self.0.is_null() {
             self.set(into_raw(make()));
@@ -160,7 +177,26 @@ impl<T> Out<T> {
     }
 }
 
-/// Sets a number or a view that the caller asked for.
+/// The context of a callback: the caller's, which the library only hands back.
+#[derive(Clone, Copy)]
+pub(crate) struct Context(*mut c_void);
+
+impl Context {
+    pub(crate) fn new<T>(context: *mut T) -> Context {
+        Context(context.cast())
+    }
+
+    pub(crate) fn get(self) -> *mut c_void {
+        self.0
+    }
+}
+
+// SAFETY: it is only given to its callback, whose documentation says on which threads that may be.
+unsafe impl Send for Context {}
+// SAFETY: the same.
+unsafe impl Sync for Context {}
+
+/// Stores a number or a view that C asked for.
 ///
 /// # Safety
 /// `place` is NULL, or writable.
@@ -171,7 +207,7 @@ pub(crate) unsafe fn set<T>(place: *mut T, value: T) {
     }
 }
 
-/// The first of a list; NULL for none, as some languages look at every pointer that they hold.
+/// The first of a list; NULL if it is empty, as some languages read through every pointer that they hold.
 pub(crate) fn first<T>(all: &[T]) -> *const T {
     if all.is_empty() {
         ptr::null()
@@ -180,7 +216,7 @@ pub(crate) fn first<T>(all: &[T]) -> *const T {
     }
 }
 
-/// Takes a lock, also one that a panic has left: what it holds is set as a whole.
+/// Locks, also after a panic under the lock: what it holds is set as a whole, so it is never half done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,51 +8,46 @@
 //! Conventions
 //!
 //! - Strings are `im_str`, a pointer and a number of bytes, UTF-8, without a NUL at the end. `IM_STR("text")` makes
-//!   one of a literal. Bytes that are not UTF-8 are answered with an error, never passed on.
+//!   one of a literal. Bytes that are not UTF-8 are an error and are never sent.
 //! - Handles are made by `im_..._new` and freed by `im_..._free`, which takes NULL. What an accessor returns belongs
-//!   to the handle that it was asked of and lives as long; `const char *` ends with a NUL and is never NULL.
+//!   to its handle and lives as long as that does; `const char *` ends with a NUL and is never NULL.
 //! - Functions that can fail return an `im_status`. `im_error **error` may be NULL; where it is not, it is set to
 //!   NULL on entry (an old value is not freed) and to an error, which the caller frees, unless the status is `IM_OK`.
-//! - All accounts that failed are named by the error, also those of a partial success, `IM_PARTIAL`.
+//! - The error names each account that failed, also after a partial success, `IM_PARTIAL`.
 //! - Any number of threads at once may use a client, an `im_bulk` or an `im_batcher`, and may read a result, an error or
 //!   completions until they are freed. A config is for one thread at a time. An `im_call` is for one call at a time;
 //!   `im_call_cancel` may run beside it.
 //! - After `fork()` a child may use its parent's clients: it has connections of its own. An `im_call` that was in use
 //!   during the fork stays in use in the child. A bulk run or a batcher is its parent's: `IM_MISUSE`.
 //! - The library starts threads to look up a host's name, and to send for bulk runs and batchers; the latter end when
-//!   these are freed. They take no signals. The library prints nothing, changes no signal, and never ends the process.
-//!   It answers a NULL or a number that no caller can mean with `IM_MISUSE`.
+//!   these are freed. Its threads block all signals. The library prints nothing, changes no signal handler, and never
+//!   ends the process. A NULL that is not allowed, or a number that cannot be meant, is `IM_MISUSE`.
 //! - None of its functions may be called from a signal handler. No callback may leave it by `longjmp`, an exception or
 //!   `pthread_exit`, nor return in a child that it has forked.
-//! - `pthread_cancel` of a thread takes effect once it is out of the library. A thread that is ending (destructors of
-//!   its locals, `atexit`) and has made calls before makes no more: `IM_MISUSE`.
+//! - `pthread_cancel` takes effect once the thread has left the library. A thread that has made calls makes no more
+//!   while it ends (in destructors of its locals, in `atexit`): `IM_MISUSE`.
 //! - A call needs 128 KiB of stack.
 //! - Times are in milliseconds. Secrets (the key, the UserSig) are in no message.
-// The C interface is where memory of others is touched, and the only such place. Its types are named as C names them,
-// and what C reaches the compiler does not see.
+// Only the C interface touches memory that Rust does not own. Its types have the names that C gives them, and rustc does
+// not see what C uses.
 #![allow(unsafe_code, non_camel_case_types, unreachable_pub)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
-mod batched;
 mod batcher;
 mod boundary;
 mod bulk;
 mod call;
 mod change;
-mod client;
 mod completions;
 mod config;
 mod credential;
 mod error;
 mod explain;
 mod handle;
-mod misuse;
 mod panic;
 mod process;
-mod push;
 mod requests;
 mod result;
 mod status;
-mod text;
+mod str;
 mod users;
-mod version;

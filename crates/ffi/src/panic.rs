@@ -1,6 +1,6 @@
-//! The panic boundary: nothing unwinds into C. A panic is caught and its text kept, and nothing is printed, as a guest has
-//! no business on its host's standard error. `pthread_cancel` would unwind too, and end the process at the boundary: it
-//! is deferred until the thread has left the library.
+//! The panic boundary: nothing unwinds into C. A panic is caught, its text is kept for the error, and nothing is printed,
+//! as a library does not write to its host's standard error. `pthread_cancel` would unwind too, and end the process at
+//! the boundary: it is deferred until the thread has left the library.
 
 use std::cell::{Cell, RefCell};
 #[cfg(target_os = "linux")]
@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 thread_local! {
     /// How many boundaries this thread is inside of: a callback may call the library again.
     static INSIDE: Cell<u32> = const { Cell::new(0) };
-    /// The text of the last panic, on its way from the hook to the boundary.
+    /// The text of the last panic: the hook stores it, the boundary takes it.
     static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Runs what a function does that has no error to leave: `otherwise` is its answer to a panic.
+/// Runs what a function does that returns no status: after a panic it returns `otherwise`.
 pub(crate) fn guarded<T>(otherwise: T, act: impl FnOnce() -> T) -> T {
     caught(act).unwrap_or(otherwise)
 }
 
-/// Runs `act`; the text of its panic.
+/// Runs `act`. An error is the text of its panic.
 pub(crate) fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
     // no `Once`: a fork in the middle of it would leave the child one that never ends
     static HOOKED: AtomicBool = AtomicBool::new(false);

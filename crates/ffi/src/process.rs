@@ -1,10 +1,9 @@
-//! Where a handle with threads of its own may be used: in the process that made it, as a forked child has none of these
+//! Where a handle that starts threads may be used: in the process that made it, as a forked child has none of these
 //! threads, and on a thread that is not ending.
 
 use std::sync::{Mutex, OnceLock};
 
-use crate::handle::lock;
-use crate::misuse::Misuse;
+use crate::handle::{Misuse, lock};
 
 /// The process that made a handle.
 pub(crate) struct OwnerProcess(u32);
@@ -30,8 +29,8 @@ impl OwnerProcess {
 }
 
 thread_local! {
-    /// Gone when the thread ends, as is what a call needs of its thread. Destructors of C++ and of C's keys, and what
-    /// `atexit` knows of, may run later.
+    /// Destroyed when the thread ends, together with the thread-locals that a call needs. Destructors of C++, of C's
+    /// keys and functions of `atexit` may run after that.
     static THREAD: Ends = const { Ends };
 }
 
@@ -50,9 +49,9 @@ pub(crate) fn check_thread() -> Result<(), Misuse> {
     })
 }
 
-/// What a handle with threads holds: options, until the first use starts what they are for.
+/// The inside of a handle that starts threads: options, until the first use starts what they are for.
 pub(crate) struct Startable<O, T> {
-    /// How its user calls it.
+    /// The handle's name in messages.
     name: &'static str,
     owner: OwnerProcess,
     options: Mutex<O>,
@@ -84,7 +83,7 @@ impl<O: Clone, T> Startable<O, T> {
         Ok(())
     }
 
-    /// What is started, now if need be.
+    /// What is started; starts it if it is not.
     pub(crate) fn started(&self) -> Result<&T, Misuse> {
         self.owner.check(self.name)?;
         Ok(self.start())
@@ -100,7 +99,7 @@ impl<O: Clone, T> Startable<O, T> {
         self.started.get_or_init(start)
     }
 
-    /// The same where it is started already, in the process that did so.
+    /// What is started, in the process that started it.
     pub(crate) fn if_started(&self) -> Option<&T> {
         self.started.get().filter(|_| self.owner.is_current())
     }

@@ -4,22 +4,21 @@
 use std::ffi::c_char;
 
 use imtag_core::{AddTags, ClearTags, GetTags, Invalid, Operation, RemoveTags, Request, Rules};
-use imtag_transport::Cause;
+use imtag_transport::{CallOptions, Cause};
 
-use crate::boundary::{boundary, boundary_of_get};
+use crate::boundary::boundary;
 use crate::call::im_call;
-use crate::client::im_client;
+use crate::config::im_client;
 use crate::error::im_error;
-use crate::handle::{Out, borrow};
-use crate::misuse::Misuse;
+use crate::handle::{Misuse, Out, borrow};
 use crate::process::check_thread;
 use crate::result::im_result;
 use crate::status::im_status;
-use crate::text::im_str;
+use crate::str::im_str;
 use crate::users::{Flat, FlatUsers, Strings, Users, im_user_tags};
 
-/// Sends one request: `send!(AddTags::with_rules, Users(users, user_count), (client, call, result, error))`, with how the request
-/// is made, and the form that its arguments have.
+/// Sends one request: how it is made, the form of its arguments, and the arguments that every call has, as
+/// `send! { AddTags::with_rules, Users(users, user_count), (client, call, result, error) }`.
 macro_rules! send {
     ($request:path, $form:ident($($argument:expr),+), ($client:ident, $call:ident, $result:ident, $error:ident)) => {
         // SAFETY: each argument is as the function documents it, until it returns.
@@ -33,7 +32,7 @@ macro_rules! send {
     };
 }
 
-/// The other arguments of a call.
+/// The arguments that every call has.
 type Call = (
     *const im_client,
     *const im_call,
@@ -50,6 +49,7 @@ unsafe fn send<R: Request, A>(
     arguments: impl FnOnce() -> Result<A, Misuse>,
     request: impl FnOnce(&Rules, A) -> Result<R, Invalid>,
 ) -> im_status {
+    let none = CallOptions::new();
     let act = || {
         // SAFETY: NULL or writable.
         let result = unsafe { Out::cleared(result) };
@@ -58,29 +58,24 @@ unsafe fn send<R: Request, A>(
         // SAFETY: NULL, or alive until this returns.
         let im_client(client) = unsafe { borrow(client, "client") }?;
         // SAFETY: the same.
-        let options = unsafe { im_call::options_or_none(call) }?;
+        let options = unsafe { im_call::options_of(call) }?;
+        let options = options.as_deref().unwrap_or(&none);
         let request = request(client.rules(), arguments)?;
-        let error = match client.call(&request, &options) {
+        let error = match client.call(&request, options) {
             Ok(outcome) => {
                 result.give(|| im_result::new(outcome));
                 return Ok(());
             }
             Err(error) => error,
         };
-        let handed_out = Box::<im_error>::from(&error);
+        let failed = Box::<im_error>::from(&error);
         if let Cause::Partial(partial) = error.into_cause() {
             result.give(|| im_result::new(partial.outcome));
         }
-        Err(handed_out)
+        Err(failed)
     };
     // SAFETY: `error` is NULL or writable.
-    unsafe {
-        if R::OPERATION == Operation::Get {
-            boundary_of_get(error, act)
-        } else {
-            boundary(error, act)
-        }
-    }
+    unsafe { boundary(error, R::OPERATION == Operation::Get, act) }
 }
 
 /// Adds tags: one request, checked first; blocks up to the deadline.
@@ -90,8 +85,8 @@ unsafe fn send<R: Request, A>(
 /// call    deadline, cancel; NULL: the client's. One call at a time; only im_call_cancel may run meanwhile.
 /// result  may be NULL. NULL on entry; set on IM_OK and IM_PARTIAL. Free: im_result_free.
 /// error   may be NULL. NULL on entry (an old value is not freed); set unless IM_OK. Free: im_error_free.
-/// IM_OK every account tagged; IM_PARTIAL some not: im_error_failure_*() names each; IM_INVALID nothing sent:
-/// im_error_violation_*(). A tag that an account has already changes nothing.
+/// IM_OK: every account has its tags. IM_PARTIAL: some accounts failed; im_error_failure_*() names each. IM_INVALID:
+/// nothing was sent; im_error_violation_*() says why. A tag that an account has already changes nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_add_tag(
     client: *const im_client,
@@ -101,11 +96,7 @@ pub unsafe extern "C" fn im_add_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        AddTags::with_rules,
-        Users(users, user_count),
-        (client, call, result, error)
-    )
+    send! { AddTags::with_rules, Users(users, user_count), (client, call, result, error) }
 }
 
 /// Removes tags: one request, checked first; blocks up to the deadline. Arguments, limits and statuses as im_add_tag.
@@ -119,15 +110,11 @@ pub unsafe extern "C" fn im_remove_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        RemoveTags::with_rules,
-        Users(users, user_count),
-        (client, call, result, error)
-    )
+    send! { RemoveTags::with_rules, Users(users, user_count), (client, call, result, error) }
 }
 
-/// Replaces tags: these are the only ones that each user has afterwards, at most 100 a user. Only the timpush paths can
-/// do so; on the others it is IM_INVALID. Arguments and other limits as im_add_tag.
+/// Replaces tags: afterwards each user has these tags and no others, at most 100. Only the timpush paths can do this; on
+/// the other paths it is IM_INVALID. Arguments and other limits as im_add_tag.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_replace_tags(
     client: *const im_client,
@@ -137,18 +124,14 @@ pub unsafe extern "C" fn im_replace_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        AddTags::replacing,
-        Users(users, user_count),
-        (client, call, result, error)
-    )
+    send! { AddTags::replacing, Users(users, user_count), (client, call, result, error) }
 }
 
-/// Reads tags: one request, checked first; blocks up to the deadline. im_result_users() has what was read.
+/// Reads tags: one request, checked first; blocks up to the deadline. im_result_users() returns the tags.
 ///
 /// accounts  borrowed until return; NULL only if account_count is 0. At most 100, each once.
-/// All else as im_add_tag: IM_PARTIAL where some could not be read; im_result_unanswered() names accounts that the
-/// answer leaves out without a word. The effect in an error is IM_NOT_READ.
+/// All else as im_add_tag: IM_PARTIAL if some accounts could not be read; im_result_unanswered() names accounts that the
+/// answer does not mention. The effect in an error is IM_NOT_READ.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_get_tag(
     client: *const im_client,
@@ -158,11 +141,10 @@ pub unsafe extern "C" fn im_get_tag(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        GetTags::with_rules,
-        Strings(accounts, account_count, &|| "accounts".to_owned()),
+    send! {
+        GetTags::with_rules, Strings(accounts, account_count, &"accounts"),
         (client, call, result, error)
-    )
+    }
 }
 
 /// Removes all tags of accounts: one request, checked first; blocks up to the deadline. Accounts as im_get_tag, all else
@@ -176,21 +158,21 @@ pub unsafe extern "C" fn im_clear_tags(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        ClearTags::with_rules,
-        Strings(accounts, account_count, &|| "accounts".to_owned()),
+    send! {
+        ClearTags::with_rules, Strings(accounts, account_count, &"accounts"),
         (client, call, result, error)
-    )
+    }
 }
 
 /// As im_add_tag, with the users as one buffer: for bindings.
 ///
-/// text        each user's account and then its tags, one after the other, with nothing between
-/// text_len    bytes of it
-/// lengths     the bytes of each, in the same order; they add up to text_len
-/// length_count  how many: the users and all their tags
-/// tag_counts  the tags of each user
-/// user_count  how many users
+/// text          each user's account, then its tags, one after the other, with nothing between: of anna with the
+///               tags vip and new, and of bob without any, annavipnewbob
+/// text_len      bytes of it: 13
+/// lengths       the bytes of each, in the same order: 4, 3, 3, 3; they add up to text_len
+/// length_count  how many, the users and all their tags: 4
+/// tag_counts    how many tags each user has: 2, 0
+/// user_count    how many users: 2
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_add_tag_flat(
     client: *const im_client,
@@ -204,28 +186,13 @@ pub unsafe extern "C" fn im_add_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        AddTags::with_rules,
-        FlatUsers(
-            text,
-            text_len,
-            lengths,
-            length_count,
-            tag_counts,
-            user_count
-        ),
+    send! {
+        AddTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
-    )
+    }
 }
 
-/// As im_remove_tag, with the users as one buffer: for bindings.
-///
-/// text        each user's account and then its tags, one after the other, with nothing between
-/// text_len    bytes of it
-/// lengths     the bytes of each, in the same order; they add up to text_len
-/// length_count  how many: the users and all their tags
-/// tag_counts  the tags of each user
-/// user_count  how many users
+/// As im_remove_tag, with the users as one buffer, which is that of im_add_tag_flat.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_remove_tag_flat(
     client: *const im_client,
@@ -239,28 +206,13 @@ pub unsafe extern "C" fn im_remove_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        RemoveTags::with_rules,
-        FlatUsers(
-            text,
-            text_len,
-            lengths,
-            length_count,
-            tag_counts,
-            user_count
-        ),
+    send! {
+        RemoveTags::with_rules, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
-    )
+    }
 }
 
-/// As im_replace_tags, with the users as one buffer: for bindings.
-///
-/// text        each user's account and then its tags, one after the other, with nothing between
-/// text_len    bytes of it
-/// lengths     the bytes of each, in the same order; they add up to text_len
-/// length_count  how many: the users and all their tags
-/// tag_counts  the tags of each user
-/// user_count  how many users
+/// As im_replace_tags, with the users as one buffer, which is that of im_add_tag_flat.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_replace_tags_flat(
     client: *const im_client,
@@ -274,18 +226,10 @@ pub unsafe extern "C" fn im_replace_tags_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        AddTags::replacing,
-        FlatUsers(
-            text,
-            text_len,
-            lengths,
-            length_count,
-            tag_counts,
-            user_count
-        ),
+    send! {
+        AddTags::replacing, FlatUsers(text, text_len, lengths, length_count, tag_counts, user_count),
         (client, call, result, error)
-    )
+    }
 }
 
 /// As im_get_tag, with the accounts as one buffer: for bindings.
@@ -304,18 +248,13 @@ pub unsafe extern "C" fn im_get_tag_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        GetTags::with_rules,
-        Flat(text, text_len, lengths, account_count),
+    send! {
+        GetTags::with_rules, Flat(text, text_len, lengths, account_count),
         (client, call, result, error)
-    )
+    }
 }
 
-/// As im_clear_tags, with the accounts as one buffer: for bindings.
-///
-/// text     the accounts one after the other, with nothing between
-/// text_len bytes of it
-/// lengths  the bytes of each account; they add up to text_len
+/// As im_clear_tags, with the accounts as one buffer, which is that of im_get_tag_flat.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_clear_tags_flat(
     client: *const im_client,
@@ -327,9 +266,8 @@ pub unsafe extern "C" fn im_clear_tags_flat(
     result: *mut *mut im_result,
     error: *mut *mut im_error,
 ) -> im_status {
-    send!(
-        ClearTags::with_rules,
-        Flat(text, text_len, lengths, account_count),
+    send! {
+        ClearTags::with_rules, Flat(text, text_len, lengths, account_count),
         (client, call, result, error)
-    )
+    }
 }

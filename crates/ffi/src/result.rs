@@ -3,11 +3,11 @@
 use imtag_transport::Outcome;
 
 use crate::handle::{first, free, list, read};
-use crate::text::im_str;
+use crate::str::im_str;
 use crate::users::im_user_tags;
 
 /// What was done. Made by a call that ended with `IM_OK` or `IM_PARTIAL`; freed by `im_result_free`; read by any
-/// thread. Every function that reads one takes NULL, and answers as for an empty result.
+/// thread. Every function that reads one takes NULL, and returns what it does for an empty result.
 pub struct im_result {
     outcome: Outcome,
     /// Views of `outcome`, whose texts stay where they are for as long as it is not changed: it never is.
@@ -47,13 +47,13 @@ impl im_result {
     }
 }
 
-/// How many accounts the call was done for.
+/// How many accounts the call succeeded for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_accounts(result: *const im_result) -> usize {
     read!(result, 0, result.outcome.accounts)
 }
 
-/// Attempts that were made: the one that was answered, and those before it.
+/// How many attempts were made: the one that was answered, and those before it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_attempts(result: *const im_result) -> u32 {
     read!(result, 0, result.outcome.attempts)
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn im_result_attempts_sent(result: *const im_result) -> u3
     read!(result, 0, result.outcome.sent)
 }
 
-/// The service's number for the request, for its support; empty where it gave none.
+/// The service's id of the request, for its support; empty if it sent none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_request_id(result: *const im_result) -> im_str {
     read!(
@@ -75,10 +75,10 @@ pub unsafe extern "C" fn im_result_request_id(result: *const im_result) -> im_st
     )
 }
 
-/// What `im_get_tag` read: users with their tags, in the service's order.
+/// What `im_get_tag` read: the users with their tags, in the service's order.
 ///
 /// count  not NULL: set to their number, 0 for the other operations
-/// Returns the first of them, which are the result's; NULL for none.
+/// Returns the first of them; they belong to the result. NULL if there are none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_users(
     result: *const im_result,
@@ -88,10 +88,10 @@ pub unsafe extern "C" fn im_result_users(
 }
 
 /// The accounts that `im_get_tag` asked for and the answer does not name. The service's documentation does not say
-/// whether such an account has no tags or could not be read. It is in no other count.
+/// whether such an account has no tags or could not be read. No other count has it.
 ///
 /// count  not NULL: set to their number
-/// Returns the first of them, which are the result's; NULL for none.
+/// Returns the first of them; they belong to the result. NULL if there are none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_unanswered(
     result: *const im_result,
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn im_result_unanswered(
     list!(result, count, &result.unanswered)
 }
 
-/// Frees a result; NULL is none. What was asked of it goes with it.
+/// Frees a result, and what its accessors returned; NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_result_free(result: *mut im_result) {
     free!(result);

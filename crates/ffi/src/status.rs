@@ -1,5 +1,5 @@
-//! The numbers that functions answer with. Their values never change; new ones may be added, so treat one that you
-//! do not know as a failure.
+//! The numbers that functions return. Their values never change; new ones may be added, so treat one that you do not know
+//! as a failure.
 
 use imtag_core::{Effect, RetryClass};
 use imtag_transport::{Cause, ChangeCause, RunError};
@@ -9,15 +9,15 @@ pub type im_status = i32;
 
 /// Done, for every account.
 pub const IM_OK: im_status = 0;
-/// Done for some accounts only: `im_error_failure_...` names each of the others; the result holds what was done.
+/// Done for some accounts only: `im_error_failure_...` names each of the others; the result says what was done.
 pub const IM_PARTIAL: im_status = 1;
-/// The request breaks limits, and nothing was sent: `im_error_violation_...` names each place.
+/// The request breaks limits, and nothing was sent: `im_error_violation_...` names each violation.
 pub const IM_INVALID: im_status = 2;
 /// The call itself is wrong (a NULL, an impossible length, a handle in use). Nothing was sent.
 pub const IM_MISUSE: im_status = 3;
-/// The settings make no client.
+/// No client can be made with these settings.
 pub const IM_SETTINGS: im_status = 4;
-/// There is no UserSig. Earlier attempts may have been sent with one that had expired: `im_error_effect` says so.
+/// There is no UserSig. Earlier attempts may have been sent with one that had expired: see `im_error_effect`.
 pub const IM_CREDENTIALS: im_status = 5;
 /// The service refused the whole request: `im_error_code` is its code.
 pub const IM_SERVICE: im_status = 6;
@@ -35,11 +35,11 @@ pub const IM_TLS: im_status = 11;
 pub const IM_NOT_UNDERSTOOD: im_status = 12;
 /// A defect of the library itself: please report its message.
 pub const IM_DEFECT: im_status = 13;
-/// The batcher is full and set to fail then. The change was not taken.
+/// The batcher is full, and set to fail then. The change was not taken.
 pub const IM_FULL: im_status = 14;
 /// The bulk run is finished, or the batcher closed. The change was not taken.
 pub const IM_CLOSED: im_status = 15;
-/// The system gave no thread to send with: a limit of threads or memory is reached.
+/// The system has no thread to send with: a limit of threads or memory is reached.
 pub const IM_NO_THREAD: im_status = 16;
 
 /// What is known of the effect on an account: one of `IM_NOT_APPLIED` to `IM_NOT_READ`.
@@ -51,18 +51,18 @@ pub const IM_NOT_APPLIED: im_effect = 0;
 pub const IM_POSSIBLY_APPLIED: im_effect = 1;
 /// The service carried it out.
 pub const IM_APPLIED: im_effect = 2;
-/// Of a get, which has no effect on any account: its tags were not read.
+/// For a get, which has no effect on any account: its tags were not read.
 pub const IM_NOT_READ: im_effect = 3;
 
-/// Whether to repeat a call that the service refused with a code: one of `IM_RETRY_NEVER` to `IM_RETRY_NEW_USERSIG`. The
-/// library has already repeated it as far as the deadline allowed.
+/// Whether to retry a call that the service refused with a code: one of `IM_RETRY_NEVER` to `IM_RETRY_NEW_USERSIG`. The
+/// library has already retried it as far as the deadline allowed.
 pub type im_retry = i32;
 
 /// It would fail again.
 pub const IM_RETRY_NEVER: im_retry = 0;
 /// It may succeed at once or a little later.
 pub const IM_RETRY_BACKOFF: im_retry = 1;
-/// It came too fast: it may succeed after the window of the quota, a second.
+/// The calls came too fast: it may succeed once the second that the quota counts is over.
 pub const IM_RETRY_AFTER_WINDOW: im_retry = 2;
 /// One more try is worth it.
 pub const IM_RETRY_ONCE_LATER: im_retry = 3;
@@ -101,7 +101,7 @@ pub(crate) fn status_of_change(cause: &ChangeCause) -> im_status {
         ChangeCause::Closed => IM_CLOSED,
         ChangeCause::Forked => IM_MISUSE,
         ChangeCause::NoThread(_) => IM_NO_THREAD,
-        // with whatever this version of the interface has no status for
+        // and any cause that this version of the interface has no status for
         _ => IM_DEFECT,
     }
 }

@@ -1,9 +1,11 @@
-//! The users of a request in its two forms: structs, for C and C++, and one flat buffer, for bindings. Both are looked
-//! at as a whole first, so that a pointer that cannot be meant is answered before anything is read through it.
+//! The users of a request in two forms: structs, for C and C++, and one flat buffer, for bindings. All pointers and lengths
+//! are checked first, so that a bad one is found before anything is read through it.
 
-use crate::handle::slice;
-use crate::misuse::Misuse;
-use crate::text::im_str;
+use std::ffi::c_char;
+use std::fmt::Display;
+
+use crate::handle::{Misuse, slice};
+use crate::str::im_str;
 
 /// A user and its tags.
 #[repr(C)]
@@ -17,7 +19,7 @@ pub struct im_user_tags {
     pub tag_count: usize,
 }
 
-/// Accounts, each looked at: what they point to is readable for `'a`.
+/// Strings, each checked: what they point to is readable for `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct Strings<'a>(&'a [im_str]);
 
@@ -27,13 +29,13 @@ impl<'a> Strings<'a> {
     pub(crate) unsafe fn borrow(
         first: *const im_str,
         count: usize,
-        place: &dyn Fn() -> String,
+        place: &dyn Display,
     ) -> Result<Strings<'a>, Misuse> {
         // SAFETY: the caller's promise.
         let strings: &'a [im_str] = unsafe { slice(first, count, place) }?;
         for (index, string) in strings.iter().enumerate() {
             // SAFETY: the caller's promise.
-            unsafe { string.bytes(&|| format!("{}[{index}]", place())) }?;
+            unsafe { string.bytes(&format_args!("{place}[{index}]")) }?;
         }
         Ok(Strings(strings))
     }
@@ -43,7 +45,7 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// Users with tags, each looked at: what they point to is readable for `'a`.
+/// Users with tags, each checked: what they point to is readable for `'a`.
 pub(crate) struct Users<'a>(&'a [im_user_tags]);
 
 impl<'a> Users<'a> {
@@ -54,10 +56,10 @@ impl<'a> Users<'a> {
         count: usize,
     ) -> Result<Users<'a>, Misuse> {
         // SAFETY: the caller's promise.
-        let users: &'a [im_user_tags] = unsafe { slice(first, count, &|| "users".to_owned()) }?;
+        let users: &'a [im_user_tags] = unsafe { slice(first, count, &"users") }?;
         for (index, user) in users.iter().enumerate() {
-            let account = || format!("users[{index}].account");
-            let tags = || format!("users[{index}].tags");
+            let account = format_args!("users[{index}].account");
+            let tags = format_args!("users[{index}].tags");
             // SAFETY: the caller's promise.
             unsafe { user.account.bytes(&account) }?;
             // SAFETY: the caller's promise.
@@ -68,21 +70,21 @@ impl<'a> Users<'a> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)> {
         self.0.iter().map(|user| {
-            // SAFETY: `borrow` found it good, for `'a`.
-            let tags = unsafe { Strings::borrow(user.tags, user.tag_count, &String::new) };
+            // SAFETY: `borrow` checked it, for `'a`.
+            let tags = unsafe { Strings::borrow(user.tags, user.tag_count, &"") };
             let tags = tags.unwrap_or(Strings(&[]));
             (bytes_of(user.account), tags.iter())
         })
     }
 }
 
-/// The bytes of a string that was looked at.
+/// The bytes of a string that was checked.
 fn bytes_of<'a>(string: im_str) -> &'a [u8] {
-    // SAFETY: only called by `Strings` and `Users`, whose `borrow` found it good for the lifetime that they ask for.
-    unsafe { string.bytes(&String::new) }.unwrap_or_default()
+    // SAFETY: only called by `Strings` and `Users`, whose `borrow` checked it for the lifetime that they ask for.
+    unsafe { string.bytes(&"") }.unwrap_or_default()
 }
 
-/// A request as one buffer: the texts one after the other, how long each is, and how many tags each user has.
+/// Strings in one buffer, one after the other, and the length of each.
 pub(crate) struct Flat<'a> {
     text: &'a [u8],
     lengths: &'a [usize],
@@ -92,15 +94,15 @@ impl<'a> Flat<'a> {
     /// # Safety
     /// `text` is readable for `text_len` bytes and `lengths` for `length_count` numbers, for `'a`.
     pub(crate) unsafe fn borrow(
-        text: *const std::ffi::c_char,
+        text: *const c_char,
         text_len: usize,
         lengths: *const usize,
         length_count: usize,
     ) -> Result<Flat<'a>, Misuse> {
         // SAFETY: the caller's promise.
-        let text = unsafe { slice(text.cast::<u8>(), text_len, &|| "text".to_owned()) }?;
+        let text = unsafe { slice(text.cast::<u8>(), text_len, &"text") }?;
         // SAFETY: the caller's promise.
-        let lengths: &[usize] = unsafe { slice(lengths, length_count, &|| "lengths".to_owned()) }?;
+        let lengths: &[usize] = unsafe { slice(lengths, length_count, &"lengths") }?;
         let sum = lengths
             .iter()
             .try_fold(0_usize, |sum, length| sum.checked_add(*length));
@@ -122,7 +124,7 @@ impl<'a> Flat<'a> {
     }
 }
 
-/// A flat request of users, with how many tags each has.
+/// Users in one buffer, and how many tags each has.
 pub(crate) struct FlatUsers<'a> {
     flat: Flat<'a>,
     tag_counts: &'a [usize],
@@ -132,7 +134,7 @@ impl<'a> FlatUsers<'a> {
     /// # Safety
     /// As [`Flat::borrow`], and `tag_counts` is readable for `user_count` numbers, for `'a`.
     pub(crate) unsafe fn borrow(
-        text: *const std::ffi::c_char,
+        text: *const c_char,
         text_len: usize,
         lengths: *const usize,
         length_count: usize,
@@ -142,7 +144,7 @@ impl<'a> FlatUsers<'a> {
         // SAFETY: the caller's promise.
         let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
         // SAFETY: the caller's promise.
-        let tag_counts = unsafe { slice(tag_counts, user_count, &|| "tag_counts".to_owned()) }?;
+        let tag_counts = unsafe { slice(tag_counts, user_count, &"tag_counts") }?;
         FlatUsers::new(flat, tag_counts)
     }
 

@@ -11,29 +11,25 @@ use crate::cargo::root;
 use crate::generated::{Generated, only_check};
 
 /// The modules in the order in which a reader of the header meets them.
-const ORDER: [&str; 18] = [
-    "text",
+const ORDER: [&str; 14] = [
+    "str",
     "status",
-    "version",
+    "explain",
     "config",
     "credential",
-    "client",
     "users",
     "requests",
     "call",
     "result",
     "error",
-    "bulk",
     "change",
-    "push",
+    "bulk",
     "batcher",
-    "batched",
     "completions",
-    "explain",
 ];
 
 /// The modules that have nothing for a reader of the header.
-const INSIDE: [&str; 5] = ["boundary", "handle", "misuse", "panic", "process"];
+const INSIDE: [&str; 4] = ["boundary", "handle", "panic", "process"];
 
 /// What cbindgen cannot make: strings of literals. In C++ a compound literal is no standard, but braces are.
 const MACROS: &str = r#"

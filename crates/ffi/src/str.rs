@@ -1,10 +1,10 @@
-//! Strings across the boundary: a pointer and a length, borrowed for as long as the call that they are given to, or
-//! as the handle that they are asked of.
+//! Strings across the boundary: a pointer and a length. An argument is borrowed for the call, and what an accessor returns
+//! lives as long as its handle.
 
 use std::ffi::{CStr, CString, c_char};
+use std::fmt::Display;
 
-use crate::handle::slice;
-use crate::misuse::Misuse;
+use crate::handle::{Misuse, slice};
 use crate::panic::guarded;
 
 /// A string: `len` bytes from `data` on, UTF-8, without a NUL at the end. The empty string may have a NULL `data`.
@@ -15,6 +15,12 @@ pub struct im_str {
     pub data: *const c_char,
     /// How many bytes.
     pub len: usize,
+}
+
+impl Default for im_str {
+    fn default() -> im_str {
+        im_str::EMPTY
+    }
 }
 
 impl im_str {
@@ -38,7 +44,7 @@ impl im_str {
     ///
     /// # Safety
     /// `data` is readable for `len` bytes for `'a`.
-    pub(crate) unsafe fn bytes<'a>(self, place: &dyn Fn() -> String) -> Result<&'a [u8], Misuse> {
+    pub(crate) unsafe fn bytes<'a>(self, place: &dyn Display) -> Result<&'a [u8], Misuse> {
         // SAFETY: the caller's promise.
         unsafe { slice(self.data.cast::<u8>(), self.len, place) }
     }
@@ -49,7 +55,7 @@ impl im_str {
     /// As [`bytes`](im_str::bytes).
     pub(crate) unsafe fn setting<'a>(self, name: &str) -> Result<&'a str, Misuse> {
         // SAFETY: the caller's promise.
-        let bytes = unsafe { self.bytes(&|| name.to_owned()) }?;
+        let bytes = unsafe { self.bytes(&name) }?;
         std::str::from_utf8(bytes).map_err(|error| {
             let valid = error.valid_up_to();
             Misuse::new(format!(
@@ -59,7 +65,7 @@ impl im_str {
     }
 }
 
-/// A string of a text that ends with a NUL, such as `getenv` returns; of NULL: the empty string. For a literal,
+/// Makes a string from a text that ends with a NUL, as `getenv` returns; of NULL, the empty string. For a literal,
 /// `IM_STR` costs nothing.
 ///
 /// text  borrowed: the string points to it
@@ -75,7 +81,7 @@ pub unsafe extern "C" fn im_str_from(text: *const c_char) -> im_str {
     })
 }
 
-/// A text as C prints it, with a NUL at its end. One in its middle becomes visible.
+/// A text for C, with a NUL at its end. A NUL within it becomes the two characters `\0`.
 pub(crate) fn c_string(text: impl Into<String>) -> CString {
     CString::new(text.into()).unwrap_or_else(|error| {
         let text = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\\0");
