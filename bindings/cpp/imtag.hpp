@@ -1,34 +1,34 @@
-// libimtag for C++17: tags for the users of Tencent Chat, from a backend. Header only, over the C interface imtag.h,
-// which decides everything; this marshals.
+// libimtag for C++17: tags for the users of Tencent Chat, from a backend. Header only, over the C interface imtag.h:
+// this marshals, and the library decides.
 //
 //     imtag::client client{imtag::config{}.app(1400000000, "administrator").secret_key(key).region("singapore")};
 //     client.add_tag({{"xiaojun012", {"a", "b"}}, {"xiaojun013", {"a", "b"}}});
 //
 // Conventions
 //
-// - Texts are UTF-8: literals, std::string, std::string_view, im_str. What is passed in is borrowed until the call
-//   returns, and copied by no one but a change, which owns its texts; a null pointer is the empty text. Bytes that are
-//   not UTF-8 are an error.
-// - Every failure is an exception below imtag::error, also a partial success, whose failures() and result() tell who
-//   was left out and what was done. A bulk run tells of each change that failed instead, and throws where it ended
-//   early. Only std::bad_alloc and imtag::version_mismatch are thrown beside them, and what a program's own range or
-//   function threw.
-// - Handles (client, config, call, result, batcher) are moved and not copied, and free what is theirs. Used after a
-//   move, they throw imtag::misuse or do nothing; none crashes.
-// - A client, a batcher, a result and an error may be used by any number of threads at once; a config by one at a time;
-//   a call by one operation at a time, but for cancel(), which any thread may use.
-// - After fork() a child may go on with its parent's clients: it has connections of its own. A batcher is its
-//   parent's: misuse. Nothing here may be called from a signal handler.
-// - Times are std::chrono::milliseconds, to which seconds and minutes convert by themselves. Secrets (the key, the
-//   UserSig) are in no message.
+// - Texts are UTF-8: literals, std::string, std::string_view, im_str. An argument is borrowed until the call returns;
+//   only a change copies and owns its texts. A null pointer is the empty text. Bytes that are not UTF-8 are an error.
+// - Every failure is an exception derived from imtag::error, also a partial success: failures() names each account that
+//   failed, and result() says what was done. In a bulk run a change that fails is an outcome, and the run throws only
+//   if it ends early. Other exceptions are std::bad_alloc, imtag::version_mismatch, and those of a program's own range
+//   or function.
+// - Handles (client, config, call, result, batcher) are moved, not copied, and free themselves. After a move they throw
+//   imtag::misuse or do nothing; none crashes.
+// - Any number of threads may use a client, a batcher, a result or an error at once. A config is for one thread at a
+//   time, a call for one operation at a time, except cancel(), which any thread may call.
+// - After fork() a child may use its parent's clients: it has connections of its own. A batcher is its parent's:
+//   misuse. Nothing here may be called from a signal handler.
+// - Times are std::chrono::milliseconds, to which seconds and minutes convert. Secrets (the key, the UserSig) are in no
+//   message.
 
 #ifndef IMTAG_HPP
 #define IMTAG_HPP
 
+// The include of a missing file ends the compilation with this one error; after #error the program's own would follow.
 #if __cplusplus < 201703L
-#error "imtag.hpp needs C++17 or newer: compile with -std=c++17"
+#include "imtag.hpp needs C++17 or newer: compile with -std=c++17"
 #elif !defined(__cpp_exceptions)
-#error "imtag.hpp needs exceptions: compile without -fno-exceptions, or use the C interface, imtag.h"
+#include "imtag.hpp needs exceptions: compile without -fno-exceptions, or use the C interface, imtag.h"
 #else
 #include "imtag/batcher.hpp"
 #include "imtag/bulk.hpp"

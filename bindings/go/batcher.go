@@ -9,45 +9,46 @@ import (
 	"time"
 )
 
-// ErrBatcherClosed is the reason for what a closed batcher did not take: errors.Is finds it.
+// ErrBatcherClosed is wrapped by the error of a change that a closed batcher did not take: errors.Is finds it.
 var ErrBatcherClosed error = errorText("imtag: the batcher is closed: make another with NewBatcher")
 
-// BatcherOptions are those of a batcher. What is zero has the default.
+// BatcherOptions are options of a batcher. A zero value means the default.
 type BatcherOptions struct {
-	// Linger is how long a change waits for others to share its request; default: 10 ms, which 0 means too. Set 1 ns, which
-	// counts as 1 ms, to hardly wait.
+	// Linger is how long a change waits for others to share its request; default: 10 ms, also for 0. Set 1 ns, which counts
+	// as 1 ms, to hardly wait.
 	Linger time.Duration
-	// Capacity is how many changes are held before they are sent; default: 10,000, a second's worth of the full quota.
-	// With as many the batcher is full.
+	// Capacity is how many changes the batcher holds before they are sent; default: 10,000, which the full quota sends in a
+	// second. With that many the batcher is full.
 	Capacity int
-	// FailWhenFull has a change fail at once where the batcher is full, with StatusFull; else it waits for capacity.
+	// FailWhenFull makes a change fail at once, with StatusFull, if the batcher is full; else it waits for capacity.
 	FailWhenFull bool
 	// Timeout is for a change, with its waits and retries; default: 30 s. A deadline of the context takes its place.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt of a request; default: 10 s.
 	AttemptTimeout time.Duration
-	// LateWindow is for how long an attempt that was abandoned may still arrive, and so how long the account's
-	// next change of another kind waits; default: 10 s. No page of the service says how late it can be.
+	// LateWindow is for how long after an attempt without an answer its request may still arrive. For so long the account's
+	// next change of another kind waits, so that it is not undone. Default: 10 s; no page of the service says how late a
+	// request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
 	LateWindow time.Duration
 }
 
-// Batcher has changes of many goroutines, of one user each, share requests: for servers that tag a user per event, where a
-// request for each would use up the app's quota with a hundredth of the users. Any number of goroutines may use it at once,
-// and those that wait hold no thread. [Client.NewBatcher] makes one; a copy is the same batcher.
+// Batcher lets changes of many goroutines, of one user each, share requests. It is for servers that tag one user per
+// event: with a request for each change, the app's quota would allow a hundredth of the changes. Any number of goroutines
+// may use it at once, and those that wait hold no thread. [Client.NewBatcher] makes one; a copy is the same batcher.
 //
-// A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when it
-// has lingered. The changes of an account are made in the order in which they were given.
+// A change is sent when there are 100 users, when its user has as many tags as one request takes of a user (10), or when
+// its linger time is over. The changes of an account are made in the order in which they were given.
 //
-// Close it when all is done, and before the program ends, which waits for nobody: Unsettled, or the error of a Shutdown
-// whose context is done before, says how many changes that leaves without an outcome. One that nobody holds any more is
-// closed by and by: what it was given is sent all the same, and has its outcome.
+// Close it before the program ends, which does not wait for it: Unsettled, or the error of a Shutdown whose context is
+// done first, says how many changes have no outcome. A batcher that is garbage is closed later: its changes are sent, and
+// have their outcomes.
 type Batcher struct {
-	*heldBatcher // nil where NewBatcher did not make it
+	*sharedBatcher // nil if NewBatcher did not make it
 }
 
-// heldBatcher is what the copies of a Batcher share. Nothing that runs for the batcher holds it, so that it is let go of
-// when the last of the copies is.
-type heldBatcher struct {
+// sharedBatcher is what the copies of a Batcher share. No goroutine of the batcher refers to it, so that it is garbage
+// when the last copy is.
+type sharedBatcher struct {
 	queue *queue
 }
 
@@ -57,27 +58,27 @@ func (c *Client) NewBatcher(options BatcherOptions) (*Batcher, error) {
 		return nil, err
 	}
 	core := c.shared()
-	client, err := core.enter()
+	client, err := core.acquire()
 	if err != nil {
 		return nil, err
 	}
-	defer core.leave()
+	defer core.release()
 	var handle *C.im_batcher
 	var failed *C.im_error
 	if C.im_batcher_new(client, &handle, &failed) != C.IM_OK {
 		return nil, takeError(failed)
 	}
-	held := &heldBatcher{newQueue(handle, options)}
-	runtime.SetFinalizer(held, func(held *heldBatcher) {
-		go held.queue.free() // as it may take long, and finalizers run one after the other
+	held := &sharedBatcher{newQueue(handle, options)}
+	runtime.SetFinalizer(held, func(held *sharedBatcher) {
+		go held.queue.free() // it may take long, and finalizers run one after the other
 	})
 	return &Batcher{held}, nil
 }
 
-// AddTag adds tags to a user, and waits until the request that it shares is answered. Nil says that they are there.
+// AddTag adds tags to a user, and waits until the request that it shares is answered. Nil: the user has the tags.
 //
-// When the context is done before, a change that is in no request yet is taken back, and is not applied. One that is may be
-// sent, or sent again, all the same: it is possibly applied.
+// If the context is done first, a change that is in no request yet is withdrawn and not applied. One that is in a request
+// may be sent, or sent again, all the same: it is possibly applied.
 func (b *Batcher) AddTag(ctx context.Context, account string, tags ...string) error {
 	return b.Do(ctx, Add(account, tags...))
 }
@@ -101,10 +102,10 @@ func (b *Batcher) Do(ctx context.Context, change Change) error {
 	return b.shared().do(ctx, change)
 }
 
-// Submit takes a change in without waiting for its outcome, which comes by the channel: one value, nil where it is done.
-// It waits for capacity only, where the batcher is full and FailWhenFull is not set, until the context is done or
-// Timeout is over; a change that is not taken has its error in the channel at once. What becomes of the context
-// afterwards changes nothing.
+// Submit submits a change without waiting for its outcome. The channel gets one value: the error, nil if the change is
+// done. Submit waits only for capacity, if the batcher is full and FailWhenFull is not set, until the context is done or
+// Timeout is over; the channel of a change that is not taken has its error at once. After Submit returns, the context has
+// no effect.
 func (b *Batcher) Submit(ctx context.Context, change Change) <-chan error {
 	outcome := make(chan error, 1)
 	if ctx == nil {
@@ -116,8 +117,8 @@ func (b *Batcher) Submit(ctx context.Context, change Change) <-chan error {
 	return outcome
 }
 
-// Flush sends what is there without waiting for company, and waits until every change that was taken before has its
-// outcome, good or bad. When the context is done before, the error says how many have none yet; they stay under way.
+// Flush sends the changes that it holds without waiting for more, and waits until every change that was taken before has
+// its outcome, good or bad. If the context is done first, the error says how many have none yet; they stay in flight.
 func (b *Batcher) Flush(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext
@@ -125,12 +126,12 @@ func (b *Batcher) Flush(ctx context.Context) error {
 	return b.shared().flush(ctx)
 }
 
-// Close takes no more changes, sends what is there, and waits until all have their outcomes: nothing is lost. It may be
-// called more than once, beside all else, and of a nil Batcher; it always returns nil. Shutdown bounds the wait.
+// Close takes no more changes, sends those that it holds, and waits until all have their outcomes: nothing is lost. It
+// may be called more than once, at any time, and on a nil Batcher; it always returns nil. Shutdown limits the wait.
 func (b *Batcher) Close() error { return b.Shutdown(context.Background()) }
 
-// Shutdown is Close until the context is done. Then the error says how many changes have no outcome yet: they stay under
-// way, and it may be called again.
+// Shutdown is Close until the context is done. Then the error says how many changes have no outcome yet: they stay in
+// flight, and it may be called again.
 func (b *Batcher) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext
@@ -143,14 +144,14 @@ func (b *Batcher) Unsettled() int { return b.shared().unsettled() }
 
 // shared is nil for a batcher that NewBatcher did not make.
 func (b *Batcher) shared() *queue {
-	if b == nil || b.heldBatcher == nil {
+	if b == nil || b.sharedBatcher == nil {
 		return nil
 	}
 	return b.queue
 }
 
 func (o *BatcherOptions) check() error {
-	return checkOptions(o.Capacity, []setTime{
+	return checkOptions(o.Capacity, []namedDuration{
 		{"Timeout", o.Timeout},
 		{"AttemptTimeout", o.AttemptTimeout},
 		{"LateWindow", o.LateWindow},
@@ -158,7 +159,7 @@ func (o *BatcherOptions) check() error {
 	})
 }
 
-// set sets the options. A change that finds no capacity is refused by C and waits in Go, where that takes no thread.
+// set sets the options. Without capacity C refuses a change, which then waits in Go, where a wait takes no thread.
 func (o *BatcherOptions) set(batcher *C.im_batcher) {
 	if o.FailWhenFull {
 		C.im_batcher_set_when_full(batcher, C.IM_FAIL)

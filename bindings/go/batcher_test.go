@@ -13,7 +13,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// newBatcher is one that the test's end closes.
+// newBatcher makes a batcher that is closed at the end of the test.
 func newBatcher(t testing.TB, client *imtag.Client, options imtag.BatcherOptions) *imtag.Batcher {
 	t.Helper()
 	batcher, err := client.NewBatcher(options)
@@ -24,13 +24,13 @@ func newBatcher(t testing.TB, client *imtag.Client, options imtag.BatcherOptions
 	return batcher
 }
 
-// patient are options with which nothing is sent before a flush, a close or a full request.
-var patient = imtag.BatcherOptions{Linger: time.Hour, Timeout: time.Hour}
+// longLinger are options with which nothing is sent before a flush, a close or a full request.
+var longLinger = imtag.BatcherOptions{Linger: time.Hour, Timeout: time.Hour}
 
 func TestGoroutinesShareRequestsAndEachHasItsOwnOutcome(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	var all sync.WaitGroup
 	for i := range 201 { // and one of them is invalid: two full requests
 		all.Add(1)
@@ -55,7 +55,7 @@ func TestGoroutinesShareRequestsAndEachHasItsOwnOutcome(t *testing.T) {
 	equal(t, "tags", e.tags(t, "user-199"), []string{"vip"})
 }
 
-func TestABatcherAddsRemovesAndClearsInTheOrderInWhichItWasTold(t *testing.T) {
+func TestABatcherAddsRemovesAndClearsInTheOrderOfTheCalls(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	batcher := newBatcher(t, client, imtag.BatcherOptions{})
@@ -79,7 +79,7 @@ func TestABatcherAddsRemovesAndClearsInTheOrderInWhichItWasTold(t *testing.T) {
 func TestAnAccountAtFaultIsNamedWithItsTagsAndTheOthersAreDone(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	e.fault(t, "add", `{"kind": "leave_out", "accounts": ["bo"], "code": 70107}`)
 	anna := batcher.Submit(background, imtag.Add("anna", "a"))
 	bo := batcher.Submit(background, imtag.Add("bo", "a", "b"))
@@ -100,7 +100,7 @@ func TestAnAccountAtFaultIsNamedWithItsTagsAndTheOthersAreDone(t *testing.T) {
 func TestACloseLosesNothingAndThenRefuses(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	var all []<-chan error
 	for i := range 150 {
 		all = append(all, batcher.Submit(background, imtag.Add(fmt.Sprintf("user-%d", i), "vip")))
@@ -124,7 +124,7 @@ func TestACloseLosesNothingAndThenRefuses(t *testing.T) {
 	equal(t, "retryable", failed(t, err, imtag.StatusClosed).Retryable(), false)
 }
 
-func TestACloseBesideCallsLetsEachOfThemKnow(t *testing.T) {
+func TestACloseDuringCallsGivesEachItsOutcome(t *testing.T) {
 	t.Parallel()
 	_, client := fastEmulator(t)
 	for range 20 {
@@ -153,7 +153,7 @@ func TestACloseBesideCallsLetsEachOfThemKnow(t *testing.T) {
 func TestAShutdownWhoseContextIsDoneSaysHowManyAreLeftAndMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	e.fault(t, "add", `{"kind": "delay", "delay_ms": 500}`)
 	outcomes := []<-chan error{
 		batcher.Submit(background, imtag.Add("anna", "a")), batcher.Submit(background, imtag.Add("bo", "a")),
@@ -172,8 +172,8 @@ func TestAShutdownWhoseContextIsDoneSaysHowManyAreLeftAndMayBeRepeated(t *testin
 	}
 }
 
-// full is a batcher whose changes wait for their turn in the quota until the one under way is answered: the changes that
-// it took, and why it did not take the next.
+// full makes a full batcher: its changes wait for their turn in the quota until the request in flight is answered. It
+// returns the outcomes of the changes that were taken, and the error of the next change.
 func full(t *testing.T, options imtag.BatcherOptions) (_ *emulator, _ *imtag.Batcher, taken []<-chan error, refused error) {
 	t.Helper()
 	e := newEmulator(t)
@@ -203,7 +203,7 @@ func allDone(t *testing.T, outcomes []<-chan error) {
 	}
 }
 
-func TestAFullBatcherThatIsToFailRefusesAtOnce(t *testing.T) {
+func TestAFullBatcherThatFailsRefusesAtOnce(t *testing.T) {
 	t.Parallel()
 	e, batcher, taken, err := full(t, imtag.BatcherOptions{FailWhenFull: true})
 	refused := fmt.Sprintf("user-%d", len(taken))
@@ -215,7 +215,7 @@ func TestAFullBatcherThatIsToFailRefusesAtOnce(t *testing.T) {
 	equal(t, "who was refused", len(e.tags(t, refused)), 0)
 }
 
-func TestAFullBatcherThatIsToWaitTakesTheChangeWhenThereIsCapacity(t *testing.T) {
+func TestAFullBatcherThatWaitsTakesTheChangeWhenThereIsCapacity(t *testing.T) {
 	t.Parallel()
 	e, batcher, taken, err := full(t, imtag.BatcherOptions{})
 	equal(t, "full", failureOf(t, err, imtag.StatusTimeout).Effect, imtag.NotApplied)
@@ -274,10 +274,10 @@ func TestACallerWhoseContextIsDoneKnowsThatTheChangeMayBeApplied(t *testing.T) {
 	equal(t, "it was not taken", len(e.tags(t, "bo")), 0)
 }
 
-func TestABatcherThatNobodyHoldsSendsWhatItWasGiven(t *testing.T) {
+func TestABatcherThatIsGarbageSendsItsChanges(t *testing.T) {
 	e, client := fastEmulator(t)
 	outcome := func() <-chan error {
-		batcher, err := client.NewBatcher(patient)
+		batcher, err := client.NewBatcher(longLinger)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +309,7 @@ func TestABatcherOutlivesItsClientAndLeavesNoGoroutine(t *testing.T) {
 	noMoreGoroutines(t, before)
 }
 
-func TestABatcherThatCannotBeMadeOrIsNoneIsAnErrorAndNoCrash(t *testing.T) {
+func TestABatcherThatCannotBeMadeOrIsNilIsAnErrorAndNoCrash(t *testing.T) {
 	t.Parallel()
 	_, client := fastEmulator(t)
 	for _, options := range []imtag.BatcherOptions{

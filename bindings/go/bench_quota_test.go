@@ -13,9 +13,9 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// BenchmarkBatcherAtQuota is how a batcher serves many goroutines that tag a user each, over and over: users, seconds,
-// and how long a caller waits, as a line of JSON. `cargo xtask bench batcher` runs it, once, with the client's settings,
-// SECONDS and CALLERS in the environment.
+// BenchmarkBatcherAtQuota measures a batcher with many goroutines that each tag one user, over and over. It prints users,
+// seconds, and how long a caller waits, as a line of JSON. `cargo xtask bench batcher` runs it, once, with the client's
+// settings, SECONDS and CALLERS in the environment.
 func BenchmarkBatcherAtQuota(b *testing.B) {
 	callers, _ := strconv.Atoi(os.Getenv("CALLERS"))
 	seconds, _ := strconv.ParseFloat(os.Getenv("SECONDS"), 64)
@@ -68,7 +68,7 @@ func BenchmarkBatcherAtQuota(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	fmt.Printf("\n%s\n", line) // the benchmark's name stands on the line before
+	fmt.Printf("\n%s\n", line) // the line before has the benchmark's name
 }
 
 func milliseconds(wait time.Duration) float64 { return float64(wait.Microseconds()) / 1000 }

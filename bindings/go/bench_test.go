@@ -12,8 +12,8 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// BenchmarkBulkRun is a change of a bulk run from the input to its outcome, against an emulator without a quota to speak
-// of: with a release build of it in IMTAG_BIN. The processor time is this process's, with the library's threads.
+// BenchmarkBulkRun measures a change of a bulk run from the input to its outcome, against an emulator whose quota is not
+// reached; IMTAG_BIN is a release build of it. The processor time is that of this process, with the library's threads.
 func BenchmarkBulkRun(b *testing.B) {
 	_, client := fastEmulator(b)
 	changes := imtag.Changes(adds(b.N)...)
@@ -24,7 +24,7 @@ func BenchmarkBulkRun(b *testing.B) {
 	})
 }
 
-// BenchmarkBatcher is a change of a batcher that 2,000 goroutines wait for, over and over.
+// BenchmarkBatcher measures a change of a batcher on which 2,000 goroutines wait, over and over.
 func BenchmarkBatcher(b *testing.B) {
 	const goroutines = 2000
 	_, client := fastEmulator(b)

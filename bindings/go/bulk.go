@@ -10,53 +10,54 @@ import (
 	"time"
 )
 
-// BulkOptions are those of a bulk run. What is zero has the library's default.
+// BulkOptions are options of a bulk run. A zero value means the library's default.
 type BulkOptions struct {
-	// Timeout is for each request with its waits and retries; default: 60 s. For half of it a service that is
-	// away is waited for, so that a short outage costs no change.
+	// Timeout is for each request with its waits and retries; default: 60 s. For half of it a request waits for a service
+	// that is unavailable, so a short outage fails no change.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt; default: 10 s.
 	AttemptTimeout time.Duration
-	// LateWindow is for how long an attempt that was abandoned may still arrive, and so how long the account's
-	// next change of another kind waits; default: 10 s. No page of the service says how late it can be.
+	// LateWindow is for how long after an attempt without an answer its request may still arrive. For so long the account's
+	// next change of another kind waits, so that it is not undone. Default: 10 s; no page of the service says how late a
+	// request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
 	LateWindow time.Duration
-	// Linger is how long a change waits for others to share its request, while more may come; default: 1 s, which 0 means
-	// too. Set 1 ns, which counts as 1 ms, to hardly wait.
+	// Linger is how long a change waits for others to share its request, while more may come; default: 1 s, also for 0. Set
+	// 1 ns, which counts as 1 ms, to hardly wait.
 	Linger time.Duration
-	// Capacity is how many changes are held before they are sent; default: 4,096. The more, the fewer requests users of
-	// many tags need.
+	// Capacity is how many changes the run holds before they are sent; default: 4,096. While it is full no change is
+	// pulled. The greater it is, the fewer requests are needed for users with many tags.
 	Capacity int
-	// Progress is called on the goroutine that runs it, about every 100 ms while it does not wait for the input, and once
-	// at the end. Cancel the context to end the run.
+	// Progress is called on the goroutine of the run, about every 100 ms while that does not wait for the input, and once at
+	// the end. Cancel the context to end the run.
 	Progress func(Progress)
 }
 
-// Outcome is what became of a change of a bulk run.
+// Outcome is the outcome of a change of a bulk run.
 type Outcome struct {
 	Index  int // the change's position in the input, counted from 0
 	Change Change
-	// Err is nil where the change is done. Else it is an *Error, whose one Failure has the account, the tags that are not
-	// known to be done, and what is known of the effect.
+	// Err is nil if the change is done. Else it is an *Error, whose one Failure has the account, the tags that are not known
+	// to be done, and what is known of the effect.
 	Err error
 }
 
-// BulkRun is a run of any number of changes, packed into as few requests as can be and sent at the full quota. It does
-// nothing before its Outcomes are asked for, or Finish is called; then it runs on that goroutine, and is over when the
-// function returns. For one goroutine.
+// BulkRun is a run of any number of changes, packed into as few requests as possible and sent at the full quota. It does
+// nothing before Outcomes or Finish is called; then it runs on that goroutine, and has ended when the function returns.
+// It is for one goroutine.
 type BulkRun struct {
 	client  *Client
 	ctx     context.Context
 	changes func(yield func(Change) bool)
 	options BulkOptions
 
-	begun   bool
+	started bool
 	summary Summary
 	err     error
 }
 
-// Bulk makes any number of changes, packed into as few requests as can be and sent at the full quota, and waits for the
-// end: for those whose outcomes are not looked at one by one. The error is that of [BulkRun.Finish], and its Failures are
-// all changes that failed, each with its Index. All else as NewBulkRun.
+// Bulk makes any number of changes, packed into as few requests as possible and sent at the full quota, and waits for the
+// end. The error is that of [BulkRun.Finish], and its Failures are all changes that failed, each with its Index. All else
+// as NewBulkRun.
 func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool), options BulkOptions) (Summary, error) {
 	run := c.NewBulkRun(ctx, changes, options)
 	var failures []Failure
@@ -75,13 +76,13 @@ func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool)
 	return summary, err
 }
 
-// NewBulkRun makes a run of changes: an iter.Seq[Change], or any other function that hands out changes until it is told to
-// stop. Nothing is sent before its Outcomes are asked for, or Finish is called; [Client.Bulk] does all at once. Changes are
-// pulled as there is capacity, on the goroutine that asks for the outcomes, and those of one account are made in the
-// order in which they come. A change that breaks the limits has its outcome like every other.
+// NewBulkRun makes a run of changes: an iter.Seq[Change], or any other function that yields changes until yield returns
+// false. Nothing is sent before Outcomes or Finish is called; [Client.Bulk] does all at once. The goroutine that reads
+// the outcomes pulls changes as there is capacity; those of one account are made in the order in which they come. A
+// change that breaks the limits has its outcome as any other.
 //
-// When the context is done, nothing more is pulled, sent or tried again; the attempts under way are seen through, for
-// AttemptTimeout at most, and all that was pulled has its outcome. An input that waits should look at the context by itself.
+// When the context is done, nothing more is pulled, sent or tried again. Attempts in flight complete, within
+// AttemptTimeout, and every change that was pulled has its outcome. An input that waits should check the context itself.
 //
 //	run := client.NewBulkRun(ctx, slices.Values(changes), imtag.BulkOptions{})
 //	for outcome := range run.Outcomes {
@@ -92,27 +93,27 @@ func (c *Client) NewBulkRun(ctx context.Context, changes func(yield func(Change)
 	return &BulkRun{client: c, ctx: ctx, changes: changes, options: options}
 }
 
-// Outcomes runs it, and hands out the outcome of each change in the order in which they become known: from Go 1.23 on in
-// for outcome := range run.Outcomes, before by a call with a function. It may be asked once.
+// Outcomes runs it, and yields the outcome of each change in the order in which they arrive: from Go 1.23 in
+// for outcome := range run.Outcomes, before that by a call with a function. It may be called once.
 //
-// A loop that is left early, or a panic in it, in the input or in the progress function, cancels the run: nothing more is
-// sent, and what is under way is seen through before the loop is left or the panic goes on.
+// A loop that ends early, or a panic in it, in the input or in the progress function, cancels the run: nothing more is
+// sent, and requests in flight complete before the loop ends or the panic goes on.
 func (r *BulkRun) Outcomes(yield func(Outcome) bool) {
-	if r.begun {
+	if r.started {
 		return
 	}
-	r.begun = true
+	r.started = true
 	if r.err = r.check(); r.err != nil {
 		return
 	}
 	core := r.client.shared()
-	client, err := core.enter()
+	client, err := core.acquire()
 	if err != nil {
 		r.err = err
 		return
 	}
-	defer core.leave()
-	bulk, err := beginBulk(client, r)
+	defer core.release()
+	bulk, err := startBulk(client, r)
 	if err != nil {
 		r.err = err
 		return
@@ -126,9 +127,9 @@ func (r *BulkRun) Outcomes(yield func(Outcome) bool) {
 	}
 }
 
-// Finish says what the run came to, and runs it first if nobody has asked for its outcomes: for after the loop. The error is nil where all
-// that was pulled is done; an *Error with StatusPartial where some changes failed; and otherwise why the run ended early:
-// cancelled, the app was rejected, or the service became unavailable.
+// Finish returns the counts of the run; call it after the loop. If Outcomes was not called, it runs the run first. The
+// error is nil if every change that was pulled is done, an *Error with StatusPartial if some failed, and else why the run
+// ended early: it was cancelled, the app is rejected, or the service became unavailable.
 func (r *BulkRun) Finish() (Summary, error) {
 	r.Outcomes(func(Outcome) bool { return true })
 	return r.summary, r.err
@@ -138,7 +139,7 @@ func (r *BulkRun) check() error {
 	if r.ctx == nil {
 		return errNoContext
 	}
-	return checkOptions(r.options.Capacity, []setTime{
+	return checkOptions(r.options.Capacity, []namedDuration{
 		{"Timeout", r.options.Timeout},
 		{"AttemptTimeout", r.options.AttemptTimeout},
 		{"LateWindow", r.options.LateWindow},
@@ -146,21 +147,21 @@ func (r *BulkRun) check() error {
 	})
 }
 
-// setTime is an option that is a time, with its name.
-type setTime struct {
+// namedDuration is a duration option with its name.
+type namedDuration struct {
 	name string
 	time time.Duration
 }
 
-// checkOptions finds what C's types cannot hold.
-func checkOptions(capacity int, times []setTime) error {
+// checkOptions finds negative options, which C's types cannot hold.
+func checkOptions(capacity int, times []namedDuration) error {
 	for _, it := range times {
 		if it.time < 0 {
-			return unusable(fmt.Sprintf("the %s is %v", it.name, it.time), "set one above 0, or none for the default")
+			return badSetting(fmt.Sprintf("the %s is %v", it.name, it.time), "set one above 0, or none for the default")
 		}
 	}
 	if capacity < 0 {
-		return unusable(fmt.Sprintf("the Capacity is %d", capacity), "set one above 0, or none for the default")
+		return badSetting(fmt.Sprintf("the Capacity is %d", capacity), "set one above 0, or none for the default")
 	}
 	return nil
 }

@@ -9,28 +9,32 @@ import (
 	"time"
 )
 
-// bulk is a bulk run while it runs, all of it on the caller's goroutine but for the pushes of its feed.
+// bulk is a bulk run while it runs, on the caller's goroutine, except for the pushes of its feed.
+//
+//	for each change of the input: take -> feed -> library
+//	    every 10 ms, and while there is no capacity: poll -> yield outcomes
+//	input ends -> feed ends -> poll until every pending change has its outcome -> end
 type bulk struct {
 	run    *BulkRun
 	handle *C.im_bulk
 	feed   *feed
-	cancel func() // nothing more is sent: the first time, and nothing the next, as C would end what is under way too
+	cancel func() // only the first call cancels, as a second im_bulk_cancel would end requests in flight
 
-	pending  map[uint64]Change // pulled, and not handed out with its outcome
+	pending  map[uint64]Change // pulled, and its outcome is not yielded yet
 	next     uint64
-	looked   time.Time // for outcomes
-	shown    time.Time // how far it is
-	complete bool      // all outcomes are handed out
+	polled   time.Time // when outcomes were last polled
+	reported time.Time // when progress was last reported
+	complete bool      // all outcomes are yielded
 }
 
 const (
-	// How often outcomes are looked for while changes are pulled: each time where these come slower.
-	lookInterval = 10 * time.Millisecond
-	// How often progress is shown.
-	showInterval = 100 * time.Millisecond
+	// How often outcomes are polled while changes are pulled; after each change if these come more slowly.
+	pollInterval = 10 * time.Millisecond
+	// How often progress is reported.
+	progressInterval = 100 * time.Millisecond
 )
 
-func beginBulk(client *C.im_client, run *BulkRun) (*bulk, error) {
+func startBulk(client *C.im_client, run *BulkRun) (*bulk, error) {
 	var handle *C.im_bulk
 	var failed *C.im_error
 	if C.im_bulk_new(client, &handle, &failed) != C.IM_OK {
@@ -38,11 +42,11 @@ func beginBulk(client *C.im_client, run *BulkRun) (*bulk, error) {
 	}
 	run.options.set(handle)
 	b := &bulk{
-		run:     run,
-		handle:  handle,
-		pending: make(map[uint64]Change),
-		looked:  time.Now(),
-		shown:   time.Now(),
+		run:      run,
+		handle:   handle,
+		pending:  make(map[uint64]Change),
+		polled:   time.Now(),
+		reported: time.Now(),
 	}
 	b.feed = newFeed(handle)
 	b.cancel = sync.OnceFunc(func() { C.im_bulk_cancel(handle) })
@@ -67,10 +71,10 @@ func (o *BulkOptions) set(bulk *C.im_bulk) {
 	}
 }
 
-// drive pulls the changes and hands out their outcomes, until there are no more of either or the caller wants none.
+// drive pulls the changes and yields their outcomes, until there are no more or the caller stops.
 func (b *bulk) drive(yield func(Outcome) bool) {
 	if b.run.ctx.Err() != nil {
-		b.cancel() // here and now, as AfterFunc may be so late that something is sent
+		b.cancel() // now, as AfterFunc may run so late that something is sent
 	}
 	passed := make(chan struct{})
 	stop := context.AfterFunc(b.run.ctx, func() {
@@ -84,9 +88,9 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 	}()
 	wanted, more := true, true
 	b.run.changes(func(change Change) bool {
-		if more { // else the input goes on after it was told to stop
+		if more { // else the input goes on although yield returned false
 			if b.run.ctx.Err() != nil {
-				b.cancel() // the input itself has ended it: this change is not to be sent
+				b.cancel() // the input itself has cancelled it: this change must not be sent
 			}
 			wanted = b.take(change, yield)
 			more = wanted && !b.feed.hasEnded() && b.run.ctx.Err() == nil
@@ -94,24 +98,24 @@ func (b *bulk) drive(yield func(Outcome) bool) {
 		return more
 	})
 	if b.run.ctx.Err() != nil {
-		b.cancel() // as above: the end of the input would send what is not to be sent
+		b.cancel() // as above: the end of the input would send changes that must not be sent
 	}
 	b.feed.end()
 	for over := false; wanted && !over; {
 		select {
 		case <-b.feed.pushed:
 			over = true
-		case <-time.After(lookInterval):
+		case <-time.After(pollInterval):
 		}
-		wanted = b.look(0, yield)
+		wanted = b.poll(0, yield)
 	}
 	for wanted && len(b.pending) > 0 {
-		wanted = b.look(showInterval, yield)
+		wanted = b.poll(progressInterval, yield)
 	}
 	b.complete = wanted
 }
 
-// take takes a change in, once there is capacity for more, and says whether more outcomes are wanted.
+// take adds a change to the feed, waits until there is capacity for another, and says whether more outcomes are wanted.
 func (b *bulk) take(change Change, yield func(Outcome) bool) bool {
 	id := b.next
 	b.next++
@@ -120,23 +124,23 @@ func (b *bulk) take(change Change, yield func(Outcome) bool) bool {
 	for !hasCapacity {
 		select {
 		case <-b.feed.capacity:
-		case <-time.After(lookInterval):
+		case <-time.After(pollInterval):
 		}
-		if !b.look(0, yield) {
+		if !b.poll(0, yield) {
 			return false
 		}
 		hasCapacity = b.feed.takesMore()
 	}
-	return time.Since(b.looked) < lookInterval || b.look(0, yield)
+	return time.Since(b.polled) < pollInterval || b.poll(0, yield)
 }
 
-// look hands out the outcomes that have become known; where there are none it waits for one, at most so long. It says
-// whether more are wanted.
-func (b *bulk) look(wait time.Duration, yield func(Outcome) bool) bool {
-	b.looked = time.Now()
-	if b.looked.Sub(b.shown) >= showInterval {
-		b.shown = b.looked
-		b.show()
+// poll yields the outcomes that have arrived; if there are none, it waits for the first, at most wait. It says whether
+// more are wanted.
+func (b *bulk) poll(wait time.Duration, yield func(Outcome) bool) bool {
+	b.polled = time.Now()
+	if b.polled.Sub(b.reported) >= progressInterval {
+		b.reported = b.polled
+		b.reportProgress()
 	}
 	var completions *C.im_completions
 	refused := b.feed.takeRefused()
@@ -156,21 +160,22 @@ func (b *bulk) outcome(of completion) Outcome {
 	change := b.pending[of.id]
 	delete(b.pending, of.id)
 	if of.failed != nil {
-		explain(b.run.ctx, of.failed)
-		for i := range of.failed.Failures { // the one of the change
+		attachCause(b.run.ctx, of.failed)
+		for i := range of.failed.Failures { // the account of the change
 			of.failed.Failures[i].Index = int(of.id)
 		}
 	}
 	return Outcome{int(of.id), change, of.err()}
 }
 
-func (b *bulk) show() {
+func (b *bulk) reportProgress() {
 	if b.run.options.Progress != nil {
 		b.run.options.Progress(progressOf(b.handle))
 	}
 }
 
-// end waits for what is under way, notes what the run came to, and frees everything: however it ended, also by a panic.
+// end waits for requests in flight, keeps the counts of the run, and frees everything, however the run ended, also after
+// a panic.
 func (b *bulk) end() {
 	if !b.complete {
 		b.cancel()
@@ -180,7 +185,7 @@ func (b *bulk) end() {
 	var failed *C.im_error
 	if C.im_bulk_finish(b.handle, &failed) != C.IM_OK {
 		err := takeError(failed)
-		explain(b.run.ctx, err)
+		attachCause(b.run.ctx, err)
 		b.run.err = err
 	}
 	b.run.summary = Summary{Progress: progressOf(b.handle), NotTaken: b.feed.notTaken}

@@ -13,14 +13,14 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// fastEmulator is one without a quota to speak of, and its client.
+// fastEmulator starts an emulator whose quota is not reached, with a client.
 func fastEmulator(t testing.TB, arguments ...string) (*emulator, *imtag.Client) {
 	t.Helper()
 	e := newEmulator(t, append(arguments, "--calls-per-second", "100000")...)
 	return e, e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 100000 })
 }
 
-// adds are changes that tag so many users of their own.
+// adds are changes that each tag another user.
 func adds(users int) []imtag.Change {
 	changes := make([]imtag.Change, users)
 	for i := range changes {
@@ -29,7 +29,7 @@ func adds(users int) []imtag.Change {
 	return changes
 }
 
-// endless hands out changes, and counts them.
+// endless yields changes without end, and counts them.
 func endless(pulled *int) func(yield func(imtag.Change) bool) {
 	return func(yield func(imtag.Change) bool) {
 		for more := true; more; *pulled++ {
@@ -38,7 +38,7 @@ func endless(pulled *int) func(yield func(imtag.Change) bool) {
 	}
 }
 
-// outcomes runs it to its end, and is what it handed out, by the changes' positions.
+// outcomes runs it to its end, and returns the outcomes by the positions of the changes.
 func outcomes(t testing.TB, run *imtag.BulkRun) map[int]imtag.Outcome {
 	t.Helper()
 	all := make(map[int]imtag.Outcome)
@@ -52,7 +52,7 @@ func outcomes(t testing.TB, run *imtag.BulkRun) map[int]imtag.Outcome {
 	return all
 }
 
-// failureOf is the one account of a change that failed with a status.
+// failureOf returns the account of a change that failed with a status.
 func failureOf(t testing.TB, err error, status imtag.Status) imtag.Failure {
 	t.Helper()
 	of := failed(t, err, status)
@@ -140,22 +140,22 @@ func TestAChangeThatBreaksTheLimitsHasItsOutcomeAndHoldsUpNoOther(t *testing.T) 
 		}
 		equal(t, all[i].Change.String(), named, places)
 	}
-	failed(t, all[6].Err, imtag.StatusInvalid) // one that nobody made
+	failed(t, all[6].Err, imtag.StatusInvalid) // the zero Change
 	equal(t, "anna", e.tags(t, "anna"), []string{"a"})
 }
 
-func TestOutcomesComeWhileTheInputGoesOnAndNoChangeWaitsForAnother(t *testing.T) {
+func TestOutcomesArriveWhileTheInputGoesOnAndNoChangeWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	seen := 0
 	run := client.NewBulkRun(background, func(yield func(imtag.Change) bool) {
 		for i, change := range adds(3) {
 			if !yield(change) {
-				t.Error("told to stop")
+				t.Error("yield returned false")
 			}
 			for deadline := time.Now().Add(20 * time.Second); e.arrivals(t) <= i; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
-					t.Fatal("it waits for the next")
+					t.Fatal("the change waits for the next")
 				}
 			}
 		}
@@ -179,7 +179,7 @@ func TestTheInputIsPulledAsThereIsCapacity(t *testing.T) {
 	}
 }
 
-func TestACancelledContextSeesThroughWhatIsUnderWayAndSendsNothingMore(t *testing.T) {
+func TestAfterACancelRequestsInFlightCompleteAndNothingMoreIsSent(t *testing.T) {
 	t.Parallel()
 	for what, contexts := range map[string]func() (context.Context, context.CancelFunc){
 		"cancel": func() (context.Context, context.CancelFunc) { return context.WithCancel(background) },
@@ -224,8 +224,7 @@ func TestACancelledContextSeesThroughWhatIsUnderWayAndSendsNothingMore(t *testin
 	}
 }
 
-// How many requests are made after the end may depend on the machine, which can be slow between the look and the end: not
-// how many are made each time.
+// The machine can be slow between the count and the end, so once there may be one request more, but not each time.
 func TestARunThatIsEndedWhileItWaitsForTheQuotaMakesNoMoreRequests(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
@@ -255,7 +254,7 @@ func TestARunThatIsEndedWhileItWaitsForTheQuotaMakesNoMoreRequests(t *testing.T)
 	t.Errorf("more requests each time: %v", more)
 }
 
-func TestOfAContextThatIsDoneNothingIsSent(t *testing.T) {
+func TestWithAContextThatIsDoneNothingIsSent(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	ctx, cancel := context.WithCancel(background)
@@ -269,7 +268,7 @@ func TestOfAContextThatIsDoneNothingIsSent(t *testing.T) {
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
 
-func TestALoopThatIsLeftEarlyCancelsTheRun(t *testing.T) {
+func TestALoopThatEndsEarlyCancelsTheRun(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	pulled := 0
@@ -285,7 +284,7 @@ func TestALoopThatIsLeftEarlyCancelsTheRun(t *testing.T) {
 	run.Outcomes(func(imtag.Outcome) bool { t.Error("it ran twice"); return true })
 }
 
-func TestAPanicOfTheCallersReachesTheCallerOnceAllIsSettled(t *testing.T) {
+func TestAPanicReachesTheCallerOnceRequestsInFlightComplete(t *testing.T) {
 	t.Parallel()
 	for what, run := range map[string]func(*imtag.Client) *imtag.BulkRun{
 		"input": func(client *imtag.Client) *imtag.BulkRun {
@@ -319,12 +318,12 @@ func TestAPanicOfTheCallersReachesTheCallerOnceAllIsSettled(t *testing.T) {
 			equal(t, "in flight", e.stats(t).InFlight, 0)
 			summary, _ := run.Finish()
 			equal(t, "settled", summary.Unsettled(), 0)
-			client.Close() // which would wait for a run that is not over
+			client.Close() // it would wait for a run that has not ended
 		})
 	}
 }
 
-func TestProgressIsShownWhileRequestsAreUnderWayAndOnceAtTheEnd(t *testing.T) {
+func TestProgressIsReportedWhileRequestsAreInFlightAndOnceAtTheEnd(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	e.fault(t, "add", `{"kind": "delay", "delay_ms": 1000}`)
@@ -335,7 +334,7 @@ func TestProgressIsShownWhileRequestsAreUnderWayAndOnceAtTheEnd(t *testing.T) {
 	summary, err := run.Finish()
 	equal(t, "error", err, nil)
 	if len(shown) < 2 {
-		t.Fatalf("shown %d times", len(shown))
+		t.Fatalf("reported %d times", len(shown))
 	}
 	first, last := shown[0], shown[len(shown)-1]
 	equal(t, "under way", [2]int{first.Taken, first.Unsettled()}, [2]int{50, 50})
@@ -343,7 +342,7 @@ func TestProgressIsShownWhileRequestsAreUnderWayAndOnceAtTheEnd(t *testing.T) {
 	equal(t, "elapsed", last.Elapsed >= time.Second, true)
 }
 
-func TestARunThatIsCancelledAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing.T) {
+func TestARunThatIsCancelledAtAnyMomentEndsInOrderAndLeavesNothingBehind(t *testing.T) {
 	_, client := fastEmulator(t)
 	before := runtime.NumGoroutine()
 	for range 50 {

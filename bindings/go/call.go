@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// call is what a context and the options of a call mean to the C interface: time limits, and the way to cancel.
+// call is an im_call made from a context and the options of a call: time limits, and cancellation.
 type call struct {
-	handle *C.im_call // nil where there is nothing to say
+	handle *C.im_call // nil if nothing is set
 	ctx    context.Context
-	stop   func() bool   // nil where the context cannot end while the call runs
-	ended  chan struct{} // closed when a cancel has been passed on
+	stop   func() bool   // nil if the context cannot end during the call
+	ended  chan struct{} // closed when a cancellation has been passed on
 }
 
 func callOf(ctx context.Context, options []CallOption) *call {
@@ -31,7 +31,7 @@ func callOf(ctx context.Context, options []CallOption) *call {
 		option.set(c.handle)
 	}
 	switch {
-	case ctx.Err() != nil: // here and now, as AfterFunc may be so late that something is sent
+	case ctx.Err() != nil: // now, as AfterFunc may run so late that something is sent
 		c.end()
 	case ctx.Done() != nil:
 		c.ended = make(chan struct{})
@@ -43,27 +43,27 @@ func callOf(ctx context.Context, options []CallOption) *call {
 	return c
 }
 
-// end passes on that the context is done. A deadline the library sees for itself, and then says that the time was up;
-// a cancel that came a moment earlier would hide that.
+// end passes on that the context is done. It does not for a deadline, which the library watches itself: a cancellation a
+// moment earlier would hide that the time was up.
 func (c *call) end() {
-	if cancelled(c.ctx) || !late(c.ctx) { // a context may hide its deadline
+	if cancelled(c.ctx) || !deadlinePassed(c.ctx) { // a context may not tell its deadline
 		collect()
 		C.im_call_cancel(c.handle)
 	}
 }
 
-// cancelled says whether a context that is done is so without its deadline, which may pass a moment later.
+// cancelled says whether a context is done other than by its deadline, which may pass a moment later.
 func cancelled(ctx context.Context) bool {
 	return ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
-// late says whether the context's deadline has passed. Its Err may say so a little later.
-func late(ctx context.Context) bool {
+// deadlinePassed says whether the context's deadline has passed. Its Err may say so a little later.
+func deadlinePassed(ctx context.Context) bool {
 	deadline, bounded := ctx.Deadline()
 	return bounded && !time.Now().Before(deadline)
 }
 
-// free ends what was begun for the call. A cancel that is under way is waited for: it still needs the handle.
+// free frees the handle, after a cancellation that still uses it.
 func (c *call) free() {
 	if c.stop != nil && !c.stop() {
 		<-c.ended
@@ -71,17 +71,17 @@ func (c *call) free() {
 	C.im_call_free(c.handle)
 }
 
-// explain notes in an error that it was the context that ended the call.
-func explain(ctx context.Context, failed *Error) {
+// attachCause wraps the context's error in a call's error, if the context ended the call.
+func attachCause(ctx context.Context, failed *Error) {
 	switch {
 	case failed.Status == StatusCancelled:
 		failed.cause = ctx.Err()
-	case failed.Status == StatusTimeout && (late(ctx) || errors.Is(ctx.Err(), context.DeadlineExceeded)):
+	case failed.Status == StatusTimeout && (deadlinePassed(ctx) || errors.Is(ctx.Err(), context.DeadlineExceeded)):
 		failed.cause = context.DeadlineExceeded
 	}
 }
 
-// milliseconds rounds up, so that a little time is not none; what is over is none.
+// milliseconds rounds up, so that a time above 0 does not become 0; a time below 0 is 0.
 func milliseconds(d time.Duration) C.uint64_t {
 	if d <= 0 {
 		return 0

@@ -27,7 +27,7 @@ var operations = [...]struct {
 	OpClear:  {"clear", C.IM_CLEAR},
 }
 
-// String is the operation in a word.
+// String is the operation as a word.
 func (o Operation) String() string {
 	if o < 0 || int(o) >= len(operations) {
 		return fmt.Sprintf("operation %d", int32(o))
@@ -42,13 +42,13 @@ type Change struct {
 	tags      []string
 }
 
-// Add is a change that adds tags to a user: 1 to 100, of 1 to 50 bytes each; one that stands twice counts once. The
+// Add is a change that adds tags to a user: 1 to 100, of 1 to 50 bytes each; a tag that is given twice counts once. The
 // account has 1 to 32 bytes; on the timpush paths it may also be a RegistrationID.
 func Add(account string, tags ...string) Change {
 	return Change{OpAdd, account, slices.Clone(tags)}
 }
 
-// Remove is a change that removes tags from a user: any number.
+// Remove is a change that removes any number of tags from a user.
 func Remove(account string, tags ...string) Change {
 	return Change{OpRemove, account, slices.Clone(tags)}
 }
@@ -58,7 +58,7 @@ func Clear(account string) Change {
 	return Change{OpClear, account, nil}
 }
 
-// Changes are changes as a bulk run takes them. From Go 1.23 on, slices.Values makes the same of a slice.
+// Changes makes a sequence of changes, as a bulk run takes it. From Go 1.23, slices.Values makes one from a slice.
 func Changes(changes ...Change) func(yield func(Change) bool) {
 	return func(yield func(Change) bool) {
 		for _, change := range changes {
@@ -75,7 +75,7 @@ func (c Change) Operation() Operation { return c.operation }
 // Account is the user.
 func (c Change) Account() string { return c.account }
 
-// Tags are those that are added or removed; none where all are removed. They are not to be changed.
+// Tags are the tags that are added or removed; none if all are removed. Do not change them.
 func (c Change) Tags() []string { return c.tags }
 
 // String is the change as messages name it, with its tags.
@@ -86,7 +86,7 @@ func (c Change) String() string {
 	return fmt.Sprintf("%v %q %q", c.operation, c.account, c.tags)
 }
 
-// flat is changes in the flat form of the C interface, with numbers that follow one another.
+// flat has changes in the flat form of the C interface. Their ids are consecutive, from first on.
 type flat struct {
 	first      uint64
 	operations []C.im_operation
@@ -111,7 +111,7 @@ func (f *flat) empty() {
 	f.operations, f.text, f.lengths, f.counts = f.operations[:0], f.text[:0], f.lengths[:0], f.counts[:0]
 }
 
-// from is what is left after the first n changes.
+// from has the changes after the first n.
 func (f flat) from(n int) flat {
 	strings, bytes := n, C.size_t(0)
 	for _, tags := range f.counts[:n] {
@@ -123,8 +123,8 @@ func (f flat) from(n int) flat {
 	return flat{f.first + uint64(n), f.operations[n:], f.text[bytes:], f.lengths[strings:], f.counts[n:]}
 }
 
-// push has a bulk run take the changes, and blocks while there is no capacity. It says how many were taken, and why the
-// next one was not.
+// push pushes the changes to a bulk run, and blocks while there is no capacity. It returns how many were taken, and why
+// the next one was not.
 func (f flat) push(bulk *C.im_bulk) (int, *Error) {
 	var taken C.size_t
 	var failed *C.im_error

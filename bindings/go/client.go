@@ -3,21 +3,19 @@ package imtag
 // #include <imtag.h>
 import "C"
 
-import (
-	"context"
-)
+import "context"
 
-// Client is a client of the service: connections, quota, UserSig and retry budget that all goroutines share. Any number
-// of them may use it at once. NewClient makes one; a copy is the same client. A nil or zero Client is as a closed one.
+// Client is a client of the service: connections, quota, UserSig and retry budget, which all goroutines share. Any number
+// of goroutines may use it at once. NewClient makes one; a copy is the same client. A nil or zero Client is a closed one.
 type Client struct {
-	*core // nil where NewClient did not make it
+	*core // nil if NewClient did not make it
 }
 
 var errNoContext error = errorText("imtag: the context is nil: pass context.Background()")
 
-// NewClient makes a client; nothing is sent yet. The error is an *Error with StatusSettings that names all
-// settings that are needed and not set, or the first that cannot be used; or it says that the library that was loaded is of another version than this package was built with.
-// Close it when it is needed no more.
+// NewClient makes a client; nothing is sent yet. The error is an *Error with StatusSettings that names all settings that
+// are needed and not set, or the first that cannot be used; or it says that the library that was loaded does not fit the
+// version that this package was built with. Close the client when it is no longer needed.
 func NewClient(config Config) (*Client, error) {
 	if err := checkVersion(); err != nil {
 		return nil, err
@@ -35,9 +33,9 @@ func NewClient(config Config) (*Client, error) {
 	return &Client{newCore(handle)}, nil
 }
 
-// Close ends the client: calls that are made from now on answer ErrClosed, and those that run are waited for; cancel
-// their contexts to be done sooner. It may be called more than once, and of a nil Client, as in a defer before the error
-// of NewClient is looked at; it always returns nil.
+// Close closes the client: later calls return ErrClosed, and it waits for those that run; cancel their contexts to end
+// them sooner. It may be called more than once, and on a nil Client, as in a defer before the error of NewClient is
+// checked. It always returns nil.
 func (c *Client) Close() error {
 	c.shared().close()
 	return nil
@@ -54,14 +52,14 @@ func (c *Client) RemoveTag(ctx context.Context, users []UserTags, options ...Cal
 	return c.call(ctx, requestOfUsers(removeTag, users), options)
 }
 
-// ReplaceTags makes these the only tags that each user has, at most 100 a user. Only the timpush paths can do so (see
-// [Config.Generation]); on the others it is StatusInvalid.
+// ReplaceTags replaces tags: afterwards each user has these tags and no others, at most 100. Only the timpush paths can
+// do this (see [Config.Generation]); on the other paths it is StatusInvalid.
 func (c *Client) ReplaceTags(ctx context.Context, users []UserTags, options ...CallOption) (*Result, error) {
 	return c.call(ctx, requestOfUsers(replaceTags, users), options)
 }
 
-// GetTag reads the tags of at most 100 accounts, each once: Result.Users has what was read, Result.Unanswered the
-// accounts that the answer leaves out without a word.
+// GetTag reads the tags of at most 100 accounts, each once: Result.Users has the tags, Result.Unanswered the accounts
+// that the answer does not mention.
 func (c *Client) GetTag(ctx context.Context, accounts []string, options ...CallOption) (*Result, error) {
 	return c.call(ctx, requestOfAccounts(getTag, accounts), options)
 }
@@ -76,11 +74,11 @@ func (c *Client) call(ctx context.Context, request *request, options []CallOptio
 		return nil, errNoContext
 	}
 	core := c.shared()
-	handle, err := core.enter()
+	handle, err := core.acquire()
 	if err != nil {
 		return nil, err
 	}
-	defer core.leave()
+	defer core.release()
 	call := callOf(ctx, options)
 	defer call.free()
 	var result *C.im_result
@@ -89,7 +87,7 @@ func (c *Client) call(ctx context.Context, request *request, options []CallOptio
 		return takeResult(result), nil
 	}
 	what := takeError(failed)
-	explain(ctx, what)
+	attachCause(ctx, what)
 	return takeResult(result), what
 }
 

@@ -12,7 +12,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-func TestAClosedClientAnswersErrClosedAndMayBeClosedAgain(t *testing.T) {
+func TestAClosedClientReturnsErrClosedAndMayBeClosedAgain(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -32,12 +32,12 @@ func TestAClosedClientAnswersErrClosedAndMayBeClosedAgain(t *testing.T) {
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
 
-func TestAClientThatNewClientDidNotMakeIsAsAClosedOne(t *testing.T) {
+func TestAClientThatNewClientDidNotMakeIsAClosedOne(t *testing.T) {
 	t.Parallel()
 	inside := &struct {
 		name   string
 		client imtag.Client
-	}{name: "Go sets no finalizer on what lies inside of something else"}
+	}{name: "a finalizer may not be set on a field of a struct"}
 	none, err := imtag.NewClient(imtag.Config{})
 	failed(t, err, imtag.StatusSettings)
 	for what, client := range map[string]*imtag.Client{"nil": none, "zero": new(imtag.Client), "inside": &inside.client} {
@@ -61,7 +61,7 @@ func TestACopyIsTheSameClientAndClosedWithIt(t *testing.T) {
 		}
 		return *client
 	}()
-	for range 2 { // nobody holds what NewClient gave, but its finalizer has to wait for the copy
+	for range 2 { // the first Client is garbage, but its finalizer must wait for the copy
 		runtime.GC()
 	}
 	result, err := copied.AddTag(background, user("u", "a"))
@@ -73,7 +73,7 @@ func TestACopyIsTheSameClientAndClosedWithIt(t *testing.T) {
 	equal(t, "closed again", another.Close(), nil)
 }
 
-func TestCloseWaitsForTheCallsThatRunAndHoldsUpNoOthers(t *testing.T) {
+func TestCloseWaitsForTheCallsThatRunAndBlocksNoOthers(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -110,7 +110,7 @@ func TestCloseWaitsForTheCallsThatRunAndHoldsUpNoOthers(t *testing.T) {
 	equal(t, "closed", <-closed, nil)
 }
 
-func TestManyGoroutinesUseOneClientAndCloseComesBetweenThem(t *testing.T) {
+func TestManyGoroutinesUseOneClientWhileItIsClosed(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, "--calls-per-second", "100000")
 	client := e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 100000 })
@@ -144,7 +144,7 @@ func TestManyGoroutinesUseOneClientAndCloseComesBetweenThem(t *testing.T) {
 	all.Wait()
 }
 
-func TestAClientThatNobodyClosesIsFreedWithItsCallback(t *testing.T) {
+func TestAClientThatIsNotClosedIsFreedWithItsCallback(t *testing.T) {
 	config := newEmulator(t).config()
 	config.SecretKey = ""
 	freed := make(chan struct{})
@@ -179,7 +179,7 @@ func TestAClientStaysWhileItsLastCallRuns(t *testing.T) {
 	go func() {
 		client, err := imtag.NewClient(config)
 		if err == nil {
-			_, err = client.AddTag(background, user("u", "a")) // nobody holds the client beyond this
+			_, err = client.AddTag(background, user("u", "a")) // the client is garbage after this
 		}
 		ended <- err
 	}()

@@ -4,9 +4,8 @@ package imtag
 
 import "runtime"
 
-// collect frees whatever is not held, so that what C is given and Go has let go of is gone when C looks at it. It waits
-// for the finalizers that this calls for: they run one after the other, so those of the first round are over when that
-// of the second has run.
+// collect frees all garbage, so that memory that C is given and Go no longer holds is freed before C reads it. It waits
+// for the finalizers: they run one after the other, so those of the first round have run when that of the second has.
 func collect() {
 	for range 2 {
 		done := make(chan struct{})

@@ -5,13 +5,13 @@ import "C"
 
 import "unsafe"
 
-// completion is a change that has its outcome.
+// completion is the outcome of a change.
 type completion struct {
 	id     uint64
-	failed *Error // nil where it is done
+	failed *Error // nil if it is done
 }
 
-// err is what failed as an error, which is nil where nothing did.
+// err is the error as an interface, nil if the change is done.
 func (c completion) err() error {
 	if c.failed == nil {
 		return nil
@@ -19,7 +19,7 @@ func (c completion) err() error {
 	return c.failed
 }
 
-// takeCompletions copies completions of C's and frees them. Only of what failed there is more to be read than its number.
+// takeCompletions copies completions of C and frees them.
 func takeCompletions(completions *C.im_completions) []completion {
 	if completions == nil {
 		return nil

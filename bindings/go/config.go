@@ -4,14 +4,14 @@ package imtag
 #include <imtag.h>
 
 extern void imtagSupply(uintptr_t handle, im_credential *credential);
-extern void imtagForget(uintptr_t handle);
+extern void imtagRelease(uintptr_t handle);
 
-// The context is the number of a cgo.Handle. Go sees it as a number only: its runtime refuses pointers that are none.
+// The context is the number of a cgo.Handle. Go handles it as a number only: its runtime rejects invalid pointers.
 static void imtag_supply(void *context, im_credential *credential) { imtagSupply((uintptr_t)context, credential); }
-static void imtag_forget(void *context) { imtagForget((uintptr_t)context); }
+static void imtag_release(void *context) { imtagRelease((uintptr_t)context); }
 
 static void imtag_set_callback(im_config *config, uintptr_t handle) {
-	im_config_set_credential_callback(config, imtag_supply, (void *)handle, imtag_forget);
+	im_config_set_credential_callback(config, imtag_supply, (void *)handle, imtag_release);
 }
 */
 import "C"
@@ -23,23 +23,22 @@ import (
 	"time"
 )
 
-// Config holds the settings of a client. What is zero has the library's default; SDKAppID, Identifier, one of the
+// Config holds the settings of a client. A zero value means the library's default; SDKAppID, Identifier, one of the
 // credentials, and Region or Endpoint have none.
 //
-// A Config prints without its secrets, but for one case: of what lies in an unexported field of another struct fmt asks no
-// method, so when that struct is printed, whatever the verb, or logged by slog's text handler, SecretKey and UserSig show as
-// they are. Keep the Client there, which has none of them; a *Config prints as an address with %v, %+v, %#v and in slog,
-// but not with %s and %q.
+// A Config prints without its secrets, with one exception: fmt calls no method of an unexported field, so a struct that
+// has a Config in one shows SecretKey and UserSig when it is printed, with any verb, or logged by slog's text handler.
+// Keep the Client there instead. A *Config prints as an address with %v, %+v, %#v and in slog, but not with %s and %q.
 type Config struct {
 	// SDKAppID is the app's number, as the console shows it.
 	SDKAppID uint32
-	// Identifier is the account of an app administrator, in whose name the service is called: 1 to 32 bytes.
+	// Identifier is the account of an app administrator that makes the calls: 1 to 32 bytes.
 	Identifier string
 
-	// SecretKey is the app's key, of which the client makes UserSigs by itself. Set one of the three. It shows
-	// where a struct is printed that has the Config in an unexported field.
+	// SecretKey is the app's key, from which the client makes UserSigs. Set one of the three. It shows when a struct is
+	// printed that has the Config in an unexported field.
 	SecretKey string `json:"-"`
-	// UserSig is a ready one, which is used until it expires. It shows where SecretKey does.
+	// UserSig is a ready UserSig, which is used until it expires. It shows when SecretKey does.
 	UserSig string `json:"-"`
 	// CredentialCallback supplies UserSigs.
 	CredentialCallback CredentialCallback `json:"-"`
@@ -52,26 +51,26 @@ type Config struct {
 	// Generation is that of the service's paths: all_member_push (the default) or timpush.
 	Generation string
 	// CallsPerSecond is how many calls of each operation this process may make in a second: 0.001 to 100000, with at
-	// most three decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is
+	// most three decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is
 	// one call in any 1 / CallsPerSecond seconds (0.5: one in 2 s). The processes of an app share its quota: give each
 	// its part. Clients of one process with the same app, endpoint and CallsPerSecond share it, whether they live at
 	// once or one after the other.
 	CallsPerSecond float64
-	// FreshStart says that no other process of the app called in the last second, so that no call is held back. Without
-	// it they come one by one until this process has run for 1.1 s.
+	// FreshStart says that no other process of the app called in the last second. If it is false, the client makes one
+	// call at a time until this process has run for 1.1 s.
 	FreshStart bool
 
-	// Timeout is for a whole call with all its waits and retries, where its context has no deadline; default: 10 s.
+	// Timeout is for a whole call with all its waits and retries, if its context has no deadline; default: 10 s.
 	Timeout time.Duration
-	// ConnectTimeout is for opening a connection, look-up, TCP and TLS; default: 5 s.
+	// ConnectTimeout is for opening a connection (look-up, TCP and TLS); default: 5 s.
 	ConnectTimeout time.Duration
-	// MaxAttempts is how many attempts a call makes at most, the first with it; default: 4. Attempts that nobody answered
-	// are not counted: an outage is waited out for up to half of the time that the call has left. With 1 nothing is tried
-	// again, and no outage is waited out.
+	// MaxAttempts is how many attempts a call makes at most, including the first; default: 4. Attempts without an answer
+	// are not counted: the call waits for the end of an outage for up to half of the time that it has left. With 1 nothing
+	// is tried again, and the call waits for no outage.
 	MaxAttempts uint32
-	// CAFile is a file of certificates (PEM) that the server's must lead to, in place of the public ones.
+	// CAFile is a file of CA certificates (PEM) to trust in place of the public ones.
 	CAFile string
-	// Limits are the service's, where a plan grants others than the documented ones: users_per_request (100),
+	// Limits are those of the service, if the app's plan has others than the documented ones: users_per_request (100),
 	// tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32).
 	Limits map[string]int
 }
@@ -100,8 +99,8 @@ func (c Config) GoString() string { return c.String() }
 // Format prints String, whatever the verb.
 func (c Config) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
-// check finds what the C interface cannot be told: settings that exclude each other, as a struct has no order by which
-// the later one could hold, and numbers below what C's types hold.
+// check finds what the C interface cannot see: settings that exclude each other, as the fields of a struct have no order
+// in which the last one counts, and negative numbers, which C's types cannot hold.
 func (c *Config) check() error {
 	credentials := 0
 	for _, set := range []bool{c.SecretKey != "", c.UserSig != "", c.CredentialCallback != nil} {
@@ -111,23 +110,23 @@ func (c *Config) check() error {
 	}
 	switch {
 	case credentials > 1:
-		return unusable("SecretKey, UserSig and CredentialCallback exclude each other", "set one of them")
+		return badSetting("SecretKey, UserSig and CredentialCallback exclude each other", "set one of them")
 	case c.Region != "" && c.Endpoint != "":
-		return unusable("Region and Endpoint exclude each other", "set one of them")
+		return badSetting("Region and Endpoint exclude each other", "set one of them")
 	case c.Timeout < 0:
-		return unusable(fmt.Sprintf("the Timeout is %v", c.Timeout), "set one above 0, or none for the default")
+		return badSetting(fmt.Sprintf("the Timeout is %v", c.Timeout), "set one above 0, or none for the default")
 	case c.ConnectTimeout < 0:
-		return unusable(fmt.Sprintf("the ConnectTimeout is %v", c.ConnectTimeout), "set one above 0, or none for the default")
+		return badSetting(fmt.Sprintf("the ConnectTimeout is %v", c.ConnectTimeout), "set one above 0, or none for the default")
 	}
 	for _, name := range c.limits() {
 		if value := c.Limits[name]; value < 0 {
-			return unusable(fmt.Sprintf("the limit %q is %d", name, value), "set one above 0")
+			return badSetting(fmt.Sprintf("the limit %q is %d", name, value), "set one above 0")
 		}
 	}
 	return nil
 }
 
-// limits are the names of those that are set, in order, so that of two mistakes always the same is said.
+// limits are the names of the limits that are set, sorted, so that of two mistakes the same one is always reported.
 func (c *Config) limits() []string {
 	names := make([]string, 0, len(c.Limits))
 	for name := range c.Limits {
@@ -137,11 +136,12 @@ func (c *Config) limits() []string {
 	return names
 }
 
-func unusable(what, remedy string) *Error {
+func badSetting(what, remedy string) *Error {
 	return &Error{Status: StatusSettings, Remedy: remedy, message: what + ": " + remedy}
 }
 
-// make sets everything in a config of C's. What cannot be used is remembered there, and said when a client is made.
+// make sets everything in a config of C, which remembers a setting that cannot be used and reports it when a client is
+// made.
 func (c *Config) make() *C.im_config {
 	config := C.im_config_new()
 	C.im_config_set_app(config, C.uint32_t(c.SDKAppID), view(c.Identifier))

@@ -46,7 +46,7 @@ func TestNoSecretIsPrintedWhateverTheVerb(t *testing.T) {
 		"imtag.Credential{valid for: 1h0m0s}")
 }
 
-// fmt asks no method of what lies in an unexported field, so the documentation says what to keep there in its place.
+// fmt calls no method of an unexported field, so the documentation says what to keep there instead.
 func TestAClientOrAPointerInAnUnexportedFieldShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	config := imtag.Config{SDKAppID: 1, Identifier: "me", SecretKey: secret, Region: "singapore"}

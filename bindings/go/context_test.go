@@ -14,7 +14,7 @@ import (
 
 const foreverFault = `{"kind": "delay", "delay_ms": 60000}`
 
-func TestACallOfACancelledContextSendsNothing(t *testing.T) {
+func TestACallWithACancelledContextSendsNothing(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -30,7 +30,7 @@ func TestACallOfACancelledContextSendsNothing(t *testing.T) {
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
 
-func TestACallOfAContextWhoseDeadlineIsOverSendsNothing(t *testing.T) {
+func TestACallWithAContextWhoseDeadlineHasPassedSendsNothing(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -64,7 +64,7 @@ func TestCancellingTheContextEndsTheCallWithWhatIsKnownOfItsEffect(t *testing.T)
 	equal(t, "possibly applied", cancelled.PossiblyApplied(), true)
 }
 
-func TestTheContextsDeadlineIsTheCalls(t *testing.T) {
+func TestTheDeadlineOfTheContextIsThatOfTheCall(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -109,7 +109,7 @@ func TestAnAttemptMayHaveLessTimeThanItsCall(t *testing.T) {
 	equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), false)
 }
 
-func TestAnErrorThatTheContextHasNoPartInIsNotTheContexts(t *testing.T) {
+func TestAnErrorThatTheContextDidNotCauseDoesNotWrapItsError(t *testing.T) {
 	t.Parallel()
 	client := newEmulator(t).client(t)
 	ctx, cancel := context.WithCancel(background)
@@ -119,7 +119,7 @@ func TestAnErrorThatTheContextHasNoPartInIsNotTheContexts(t *testing.T) {
 	equal(t, "the context's", errors.Is(err, context.Canceled), false)
 }
 
-func TestACancelAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing.T) {
+func TestACancelAtAnyMomentEndsInOrderAndLeavesNothingBehind(t *testing.T) {
 	e := newEmulator(t, "--calls-per-second", "100000")
 	client := e.client(t, func(c *imtag.Config) { c.CallsPerSecond = 100000 })
 	before := runtime.NumGoroutine()
@@ -138,14 +138,14 @@ func TestACancelAtAnyMomentEndsWellAndLeavesNothingBehind(t *testing.T) {
 	noMoreGoroutines(t, before)
 }
 
-func TestNoContextIsAnErrorAndNoCrash(t *testing.T) {
+func TestANilContextIsAnErrorAndNoCrash(t *testing.T) {
 	t.Parallel()
 	client := newEmulator(t).client(t)
 	_, err := client.AddTag(nil, user("u", "a")) //nolint:staticcheck // what is tested
 	equal(t, "error", err != nil && err.Error() == "imtag: the context is nil: pass context.Background()", true)
 }
 
-// ended is a context that is done, and whose deadline is as it is set.
+// ended is a context that is done, with any deadline.
 type ended struct {
 	context.Context
 	deadline time.Time
@@ -160,7 +160,7 @@ func (c ended) Done() <-chan struct{} {
 	return done
 }
 
-func TestWhyAContextIsDoneIsWhatItsErrSays(t *testing.T) {
+func TestTheErrOfAContextSaysWhyItIsDone(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// core is what the copies of a Client share, so that one that is closed is closed for all of them. It is allocated by
-// itself, as Go ends a process that sets a finalizer on what lies inside of something else. A nil core is closed.
+// core is what all copies of a Client share, so that closing one closes all. It is allocated on its own, as a finalizer
+// may not be set on a field of a struct. A nil core is closed.
 type core struct {
 	mu      sync.Mutex
 	handle  *C.im_client // nil once freed
@@ -19,13 +19,13 @@ type core struct {
 
 func newCore(handle *C.im_client) *core {
 	c := &core{handle: handle}
-	runtime.SetFinalizer(c, (*core).close) // a net for who forgets
+	runtime.SetFinalizer(c, (*core).close) // for a client that is never closed
 	return c
 }
 
-// enter counts a call among those that close waits for. A lock held for reading would do, but let a call wait for a
-// Close that waits for another call, whatever its context says.
-func (c *core) enter() (*C.im_client, error) {
+// acquire counts a call among those that close waits for. With a read lock instead, a call would wait for a Close that
+// waits for another call, whatever its context says.
+func (c *core) acquire() (*C.im_client, error) {
 	if c == nil {
 		return nil, ErrClosed
 	}
@@ -38,8 +38,8 @@ func (c *core) enter() (*C.im_client, error) {
 	return c.handle, nil
 }
 
-// leave ends what enter began. That it comes last also keeps the client from being finalised meanwhile.
-func (c *core) leave() { c.running.Done() }
+// release ends what acquire began. As it comes last, it also keeps the client from being finalised during the call.
+func (c *core) release() { c.running.Done() }
 
 func (c *core) close() {
 	if c == nil {

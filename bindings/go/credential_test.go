@@ -12,7 +12,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// usersig is one that the emulator accepts, made by the command line.
+// usersig makes a UserSig that the emulator accepts, by the command line.
 func (e *emulator) usersig(t *testing.T) string {
 	t.Helper()
 	command := imtagCommand("usersig", "--sdkappid", "1400000000", "--identifier", e.Identifier,
@@ -37,7 +37,7 @@ func TestAReadyUserSigIsUsed(t *testing.T) {
 	equal(t, "error", err, nil)
 }
 
-func TestACallbackIsAskedOnceAndAgainWhenTheUserSigIsExpired(t *testing.T) {
+func TestACallbackIsCalledOnceAndAgainWhenTheUserSigIsExpired(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	usersig := e.usersig(t)
@@ -57,7 +57,7 @@ func TestACallbackIsAskedOnceAndAgainWhenTheUserSigIsExpired(t *testing.T) {
 	equal(t, "asked", asked.Load(), int32(2))
 }
 
-func TestACallbackThatFailsPanicsOrEndsItsGoroutineIsARefusalAndTheClientGoesOn(t *testing.T) {
+func TestACallbackThatFailsPanicsOrEndsItsGoroutineFailsTheCallAndTheClientGoesOn(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	usersig := e.usersig(t)
@@ -116,7 +116,7 @@ func TestManyClientsHaveCallbacksOfTheirOwn(t *testing.T) {
 	}
 }
 
-// It waits for itself, as the library cannot know a callback by its goroutine; but no longer than its own call may take.
+// The callback waits for itself, as the library cannot see its goroutine; but no longer than its own call may take.
 func TestACallbackThatCallsItsClientEndsWithThatCall(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
@@ -134,8 +134,8 @@ func TestACallbackThatCallsItsClientEndsWithThatCall(t *testing.T) {
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
 
-// Those that send for bulk runs and batchers are threads of the library, which Go has not made.
-func TestACallbackIsAskedOnThreadsThatGoHasNotMade(t *testing.T) {
+// Bulk runs and batchers send on threads of the library, which Go did not start.
+func TestACallbackIsCalledOnThreadsThatGoDidNotStart(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	usersig := e.usersig(t)

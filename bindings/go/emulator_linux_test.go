@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// endWithUs has a process end when this one does, however it ends: by the time limit of go test, say.
+// endWithUs makes a process end when this one does, however that ends, for example by the time limit of go test.
 func endWithUs(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 }

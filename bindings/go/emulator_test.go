@@ -17,7 +17,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// emulator is the service as a process of its own, on a free port.
+// emulator is the service in a process of its own, on a free port.
 type emulator struct {
 	Endpoint      string `json:"endpoint"`
 	SDKAppID      uint32 `json:"sdkappid"`
@@ -30,7 +30,7 @@ type emulator struct {
 	http    http.Client
 }
 
-// imtagBin is the command line, which has the emulator in it.
+// imtagBin is the command line, which contains the emulator.
 func imtagBin() string {
 	if bin := os.Getenv("IMTAG_BIN"); bin != "" {
 		return bin
@@ -38,7 +38,7 @@ func imtagBin() string {
 	return "../../target/debug/imtag"
 }
 
-// imtagCommand is the command line, without the settings of whoever runs the tests.
+// imtagCommand runs the command line without the settings of the user who runs the tests.
 func imtagCommand(arguments ...string) *exec.Cmd {
 	command := exec.Command(imtagBin(), arguments...)
 	for _, variable := range os.Environ() {
@@ -62,7 +62,7 @@ func startEmulator(arguments ...string) (*emulator, error) {
 		return nil, fmt.Errorf("set IMTAG_BIN to the command line imtag: %w", err)
 	}
 	e := &emulator{process: command, http: http.Client{Timeout: 20 * time.Second}}
-	e.http.Transport = &http.Transport{DisableKeepAlives: true} // which would leave goroutines
+	e.http.Transport = &http.Transport{DisableKeepAlives: true} // keep-alives would leave goroutines
 	line, err := bufio.NewReader(output).ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, e)
@@ -84,7 +84,7 @@ func (e *emulator) stop() {
 	e.process.Wait()
 }
 
-// newEmulator is one of the test's own.
+// newEmulator starts an emulator for this test alone.
 func newEmulator(t testing.TB, arguments ...string) *emulator {
 	t.Helper()
 	e, err := startEmulator(arguments...)
@@ -98,11 +98,11 @@ func newEmulator(t testing.TB, arguments ...string) *emulator {
 func (e *emulator) config() imtag.Config {
 	return imtag.Config{
 		SDKAppID: e.SDKAppID, Identifier: e.Identifier, SecretKey: e.key, Endpoint: e.Endpoint, CAFile: e.CAFile,
-		Timeout: time.Minute, // no test waits so long for anything but a fault
+		Timeout: time.Minute, // only a fault makes a test wait this long
 	}
 }
 
-// client is one with the emulator's settings, changed by the test.
+// client makes a client with the emulator's settings, which the test may change.
 func (e *emulator) client(t testing.TB, changes ...func(*imtag.Config)) *imtag.Client {
 	t.Helper()
 	config := e.config()
@@ -123,7 +123,7 @@ func (e *emulator) fault(t testing.TB, route, faults string) {
 	e.ask(t, "POST", "faults", fmt.Sprintf(`{"route": %q, "faults": [%s]}`, route, faults), nil)
 }
 
-// tags are a user's.
+// tags returns the tags of a user.
 func (e *emulator) tags(t testing.TB, account string) []string {
 	t.Helper()
 	var user struct{ Tags []string }
@@ -176,7 +176,7 @@ func (e *emulator) ask(t testing.TB, method, what, body string, answer any) {
 	}
 }
 
-// admin asks what is beside the service's own paths; examples, which have no testing.TB, do so by themselves.
+// admin calls the emulator's admin API; examples call it directly, as they have no testing.TB.
 func (e *emulator) admin(method, what, body string) ([]byte, error) {
 	request, err := http.NewRequest(method, e.Endpoint+"/emulator/"+what, bytes.NewBufferString(body))
 	if err != nil {

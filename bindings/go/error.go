@@ -9,30 +9,30 @@ import (
 	"fmt"
 )
 
-// ErrClosed is what a closed client answers; nothing was sent.
+// ErrClosed is the error of a call of a closed client; nothing was sent.
 var ErrClosed error = errorText("imtag: the client is closed: make another with NewClient")
 
-// Status says what became of a call that was not done for every account.
+// Status says how a call ended that was not done for every account.
 type Status int32
 
 // New ones may be added: treat one that you do not know as a failure.
 const (
-	StatusPartial       Status = C.IM_PARTIAL        // done, but for the accounts that Failures names
+	StatusPartial       Status = C.IM_PARTIAL        // done, except for the accounts that Failures names
 	StatusInvalid       Status = C.IM_INVALID        // the request breaks limits, see Violations; nothing was sent
-	StatusMisuse        Status = C.IM_MISUSE         // called as it may not be; nothing was sent
-	StatusSettings      Status = C.IM_SETTINGS       // no client can be made of the Config
-	StatusCredentials   Status = C.IM_CREDENTIALS    // no UserSig could be had; nothing was sent
+	StatusMisuse        Status = C.IM_MISUSE         // a wrong use of the library; nothing was sent
+	StatusSettings      Status = C.IM_SETTINGS       // no client can be made with the Config
+	StatusCredentials   Status = C.IM_CREDENTIALS    // there is no UserSig; see Effect
 	StatusService       Status = C.IM_SERVICE        // the service refused the whole request, with Code
 	StatusHTTP          Status = C.IM_HTTP_STATUS    // an HTTP status other than 200: not the service's own answer
 	StatusTimeout       Status = C.IM_TIMEOUT        // the time was up
 	StatusCancelled     Status = C.IM_CANCELLED      // the context was cancelled
 	StatusNetwork       Status = C.IM_NETWORK        // the network failed
-	StatusTLS           Status = C.IM_TLS            // the server could not prove who it is, or TLS failed otherwise
+	StatusTLS           Status = C.IM_TLS            // the server could not prove its identity, or TLS failed otherwise
 	StatusNotUnderstood Status = C.IM_NOT_UNDERSTOOD // an answer that is not one of the service's
 	StatusDefect        Status = C.IM_DEFECT         // a defect of the library: please report the message
 	StatusFull          Status = C.IM_FULL           // the batcher is full, and set to fail then: the change was not taken
 	StatusClosed        Status = C.IM_CLOSED         // the batcher is closed: the change was not taken
-	StatusNoThread      Status = C.IM_NO_THREAD      // the system gave no thread to send with
+	StatusNoThread      Status = C.IM_NO_THREAD      // the system has no thread to send with
 )
 
 var statusNames = map[Status]string{
@@ -54,12 +54,17 @@ var statusNames = map[Status]string{
 	StatusNoThread:      "no_thread",
 }
 
-// String is the status in a word.
+// String is the status as a word.
 func (s Status) String() string {
-	if name, known := statusNames[s]; known {
+	return nameOf(s, statusNames, "status")
+}
+
+// nameOf is the name of a number, or the number itself if this package does not know it.
+func nameOf[Number ~int32](number Number, names map[Number]string, what string) string {
+	if name, known := names[number]; known {
 		return name
 	}
-	return fmt.Sprintf("status %d", int32(s))
+	return fmt.Sprintf("%s %d", what, int32(number))
 }
 
 // Effect says what is known of the effect on an account.
@@ -67,9 +72,9 @@ type Effect int32
 
 const (
 	NotApplied      Effect = C.IM_NOT_APPLIED      // the service did not carry it out
-	PossiblyApplied Effect = C.IM_POSSIBLY_APPLIED // it may have been carried out, or may be yet
-	Applied         Effect = C.IM_APPLIED          // it was carried out
-	NotRead         Effect = C.IM_NOT_READ         // of a get, which has no effect: its tags were not read
+	PossiblyApplied Effect = C.IM_POSSIBLY_APPLIED // it may have carried it out, or may do so later
+	Applied         Effect = C.IM_APPLIED          // it carried it out
+	NotRead         Effect = C.IM_NOT_READ         // for a get, which has no effect: its tags were not read
 )
 
 // String is the effect in words.
@@ -89,23 +94,23 @@ func (e Effect) String() string {
 // Error says why a call was not done for every account, why a change is not done, or why no client could be made.
 type Error struct {
 	Status Status
-	// Code is the service's where that is what went wrong, else 0. Of a partial success: the first account's.
+	// Code is the service's code if it refused the request, else 0. Of a partial success: that of the first account.
 	Code int
-	// Text is the service's own text beside the code, as it came.
+	// Text is the service's own text for the code, unchanged.
 	Text string
 	// Remedy says what the caller can do.
 	Remedy string
 	// Effect is what is known of the effect on the accounts that failed, over all attempts.
 	Effect Effect
-	// Attempts counts the attempts that were made, those with it that reached nobody.
+	// Attempts counts the attempts that were made, including those that reached no server.
 	Attempts int
 	// AttemptsSent counts those of which any byte left this machine: what the app's quota may have been charged.
 	AttemptsSent int
-	// RequestID is the service's number for the request, for its support; empty where it gave none.
+	// RequestID is the service's id of the request, for its support; empty if it sent none.
 	RequestID string
 	// Violations are the limits that the request breaks: all of them, for StatusInvalid only.
 	Violations []Violation
-	// Failures are the accounts that a partial success left out, and the one of a change of a bulk run or a batcher. Any
+	// Failures are the accounts that failed in a partial success, or the one of a change of a bulk run or a batcher. Any
 	// other error of a call concerns all accounts.
 	Failures []Failure
 
@@ -116,18 +121,18 @@ type Error struct {
 
 // Violation is a limit that a request breaks.
 type Violation struct {
-	Place   string // by positions counted from 0, such as users[3].tags[2]
-	Problem string // such as: 51 bytes, at most 50
+	Place   string // with positions counted from 0: users[3].tags[2]
+	Problem string // as in: 51 bytes, at most 50
 	Remedy  string
 }
 
-// Failure is an account that a partial success left out, or a change of it that is not done.
+// Failure is an account that failed in a partial success, or a change that failed.
 type Failure struct {
 	// Index is the position of a bulk run's change in the input, counted from 0; else it is 0.
 	Index   int
 	Account string
-	// Undone are the tags of a change that are not known to be added or removed; what the change had besides is done.
-	// Empty for a change that clears, and for a call.
+	// Undone are the tags of a change that are not known to be added or removed. The change's other tags are done. Example:
+	// a change of 25 tags goes in 3 requests; the last fails: 5 tags. Empty for a change that clears, and for a call.
 	Undone    []string
 	Code      int
 	Text      string // the service's own
@@ -139,10 +144,10 @@ type Failure struct {
 // Error says what went wrong, to what, what is known of the effect, and what to do.
 func (e *Error) Error() string { return e.message }
 
-// Unwrap is the context's error where that is what ended the call.
+// Unwrap is the context's error, if the context ended the call.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Retryable says whether the same call may succeed later as it is; of a partial success: for any account left out.
+// Retryable says whether the same call may succeed later. Of a partial success: for any of the accounts that failed.
 func (e *Error) Retryable() bool { return e.retryable }
 
 // Timeout says whether the time was up, the call's or the context's.
@@ -154,13 +159,13 @@ func (e *Error) Timeout() bool {
 // relying on either.
 func (e *Error) PossiblyApplied() bool { return e.Effect == PossiblyApplied }
 
-// takeError copies an error of C's and frees it.
+// takeError copies an error of C and frees it.
 func takeError(failed *C.im_error) *Error {
 	defer C.im_error_free(failed)
 	return errorOf(failed)
 }
 
-// errorOf copies an error of C's.
+// errorOf copies an error of C.
 func errorOf(failed *C.im_error) *Error {
 	taken := &Error{
 		Status:       Status(C.im_error_status(failed)),
@@ -191,7 +196,7 @@ func errorOf(failed *C.im_error) *Error {
 			Retryable: bool(C.im_error_failure_retryable(failed, i)),
 		})
 	}
-	for i := C.size_t(0); i < C.im_error_undone_count(failed); i++ { // then it is of one account
+	for i := C.size_t(0); i < C.im_error_undone_count(failed); i++ { // the error of a change, which has one account
 		taken.Failures[0].Undone = append(taken.Failures[0].Undone, text(C.im_error_undone(failed, i)))
 	}
 	return taken

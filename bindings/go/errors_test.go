@@ -13,7 +13,7 @@ import (
 
 func once(c *imtag.Config) { c.MaxAttempts = 1 }
 
-func TestAPartialSuccessIsAResultAndAnErrorThatNamesEveryAccountLeftOut(t *testing.T) {
+func TestAPartialSuccessIsAResultAndAnErrorThatNamesEveryAccountThatFailed(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -36,7 +36,7 @@ func TestAPartialSuccessIsAResultAndAnErrorThatNamesEveryAccountLeftOut(t *testi
 	equal(t, "tags of who was left out", len(e.tags(t, "bo")), 0)
 }
 
-func TestEachWayToFailHasAStatus(t *testing.T) {
+func TestEachKindOfFailureHasAStatus(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		status    imtag.Status
@@ -79,7 +79,7 @@ func TestACodeOfTheServiceComesWithItsTextAndNumber(t *testing.T) {
 	equal(t, "as Explain has it", refused.Remedy, imtag.Explain(60010).Remedy)
 }
 
-func TestTheTimeOfTheClientIsATimeoutThatIsNotTheContexts(t *testing.T) {
+func TestATimeoutOfTheClientDoesNotWrapTheContextsError(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t, func(c *imtag.Config) { c.Timeout = 50 * time.Millisecond })
@@ -92,11 +92,11 @@ func TestTheTimeOfTheClientIsATimeoutThatIsNotTheContexts(t *testing.T) {
 	equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), false)
 }
 
-func TestNobodyThereAndTheWrongServerAreTold(t *testing.T) {
+func TestANetworkFailureAndAWrongServerHaveTheirStatuses(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, "--tls")
-	nobody := e.client(t, once, func(c *imtag.Config) { c.Endpoint, c.CAFile = "http://127.0.0.1:1", "" })
-	_, err := nobody.AddTag(background, user("u", "a"))
+	absent := e.client(t, once, func(c *imtag.Config) { c.Endpoint, c.CAFile = "http://127.0.0.1:1", "" })
+	_, err := absent.AddTag(background, user("u", "a"))
 	equal(t, "effect", failed(t, err, imtag.StatusNetwork).Effect, imtag.NotApplied)
 	stranger := e.client(t, once, func(c *imtag.Config) { c.CAFile = "" })
 	_, err = stranger.AddTag(background, user("u", "a"))
@@ -114,7 +114,7 @@ func TestAStatusOrEffectOrRetryPrintsAsWords(t *testing.T) {
 	equal(t, "retry", imtag.RetryNewUserSig.String()+", "+imtag.Retry(9).String(), "new UserSig, retry 9")
 }
 
-func TestExplainKnowsTheCatalogueAndWhatHoldsForTheRest(t *testing.T) {
+func TestExplainKnowsTheCatalogueAndWhatHoldsForOtherCodes(t *testing.T) {
 	known := imtag.Explain(60007)
 	equal(t, "known", known.Known, true)
 	equal(t, "retry", known.Retry, imtag.RetryAfterWindow)

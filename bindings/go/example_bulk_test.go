@@ -10,7 +10,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// Before Go 1.23, which has loops over functions, the outcomes come by a call.
+// Before Go 1.23 a loop cannot range over a function, so Outcomes is called with one.
 func ExampleClient_NewBulkRun() {
 	client := exampleClient()
 	defer client.Close()
@@ -61,7 +61,7 @@ func ExampleBatcher() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer batcher.Close() // takes no more, and waits until all is done
+	defer batcher.Close() // takes no more, and waits for all outcomes
 
 	err = batcher.AddTag(ctx, "dora", "vip")                    // waits for the request that it shares
 	removed := batcher.Submit(ctx, imtag.Remove("dora", "new")) // does not wait: a channel

@@ -30,7 +30,7 @@ func ExampleError() {
 	// users[1].account: 33 bytes, at most 32
 }
 
-// A partial failure has both: an error that names who was left out, and a result that says what was done for the others.
+// A partial success returns both: an error that names the accounts that failed, and a result for the others.
 func ExampleError_partial() {
 	client := exampleClient()
 	defer client.Close()
@@ -50,19 +50,19 @@ func ExampleError_partial() {
 	case errors.As(err, &failed) && failed.Status == imtag.StatusPartial: // result and err are both there
 		fmt.Println("done for", result.Accounts, "of", len(users))
 		for _, failure := range failed.Failures {
-			fmt.Println("left out:", failure.Account, failure.Code, failure.Effect)
+			fmt.Println("failed:", failure.Account, failure.Code, failure.Effect)
 		}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		fmt.Println("it was ctx that ended the call:", err)
+		fmt.Println("ctx ended the call:", err)
 	default:
 		fmt.Println(err) // what happened, what is known of the effect, and what to do
 	}
 	// Output:
 	// done for 2 of 3
-	// left out: bo 70107 not applied
+	// failed: bo 70107 not applied
 }
 
-// leaveOut has the emulator leave an account out of the next call that adds tags.
+// leaveOut makes the emulator leave an account out of the next call that adds tags.
 func leaveOut(account string, code int) {
 	fault := fmt.Sprintf(`{"route": "add", "faults": [{"kind": "leave_out", "accounts": [%q], "code": %d}]}`, account, code)
 	if _, err := shell.admin("POST", "faults", fault); err != nil {

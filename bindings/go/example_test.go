@@ -15,7 +15,7 @@ import (
 // shell is the emulator that the examples talk to.
 var shell *emulator
 
-// TestMain gives the examples what they find in a shell into which the lines of `imtag emulator` were copied.
+// TestMain sets the environment that the lines of `imtag emulator` would set in a shell, for the examples.
 func TestMain(m *testing.M) {
 	e, err := startEmulator()
 	if err != nil {

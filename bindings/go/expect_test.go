@@ -13,12 +13,12 @@ import (
 
 var background = context.Background()
 
-// user is a request of one.
+// user is a request of one user.
 func user(account string, tags ...string) []imtag.UserTags {
 	return []imtag.UserTags{{Account: account, Tags: tags}}
 }
 
-// failed is the error that a call ended with, of a status.
+// failed returns the error of a call, which must have a status.
 func failed(t testing.TB, err error, status imtag.Status) *imtag.Error {
 	t.Helper()
 	var failed *imtag.Error
@@ -41,7 +41,7 @@ func equal(t testing.TB, what string, got, want any) {
 	}
 }
 
-// noMoreGoroutines waits until there are as few as before: one that is over may take a moment to be gone.
+// noMoreGoroutines waits until there are as few as before, as a goroutine may take a moment to end.
 func noMoreGoroutines(t testing.TB, before int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {

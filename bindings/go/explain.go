@@ -3,18 +3,16 @@ package imtag
 // #include <imtag.h>
 import "C"
 
-import "fmt"
-
 // Retry says whether a call that the service refused with a code may be made again.
 type Retry int32
 
-// The library has already done what was possible within the deadline.
+// The library has already retried as far as the deadline allowed.
 const (
 	RetryNever       Retry = C.IM_RETRY_NEVER        // it would fail again
 	RetryBackoff     Retry = C.IM_RETRY_BACKOFF      // it may succeed at once or a little later
-	RetryAfterWindow Retry = C.IM_RETRY_AFTER_WINDOW // it came too fast: once the second is over
-	RetryOnceLater   Retry = C.IM_RETRY_ONCE_LATER   // it is worth a single try more
-	RetryNewUserSig  Retry = C.IM_RETRY_NEW_USERSIG  // it is worth a single try more, with a new UserSig
+	RetryAfterWindow Retry = C.IM_RETRY_AFTER_WINDOW // the calls came too fast: once the second is over
+	RetryOnceLater   Retry = C.IM_RETRY_ONCE_LATER   // one more try is worth it
+	RetryNewUserSig  Retry = C.IM_RETRY_NEW_USERSIG  // one more try with a new UserSig is worth it
 )
 
 var retryNames = map[Retry]string{
@@ -25,12 +23,9 @@ var retryNames = map[Retry]string{
 	RetryNewUserSig:  "new UserSig",
 }
 
-// String is what may be done, in a word or two.
+// String is a word or two.
 func (r Retry) String() string {
-	if name, known := retryNames[r]; known {
-		return name
-	}
-	return fmt.Sprintf("retry %d", int32(r))
+	return nameOf(r, retryNames, "retry")
 }
 
 // Explanation is what a code of the service means.
@@ -42,10 +37,11 @@ type Explanation struct {
 	Effect  Effect
 }
 
-// Explain looks a code of the service up. Of a code that no page names it says what holds for all such.
+// Explain says what a code of the service means. For a code that the documentation does not name, it says what holds for
+// every unknown code.
 func Explain(code int) Explanation {
 	if int(int32(code)) != code {
-		code = 0 // which is no error's, and as unknown as one that C cannot hold
+		code = 0 // unknown, as is every code that C cannot hold
 	}
 	var meaning, remedy C.im_str
 	var retry C.im_retry

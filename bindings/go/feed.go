@@ -5,56 +5,60 @@ import "C"
 
 import "sync"
 
-// A feed is what lies between the goroutine that pulls changes out of the input of a bulk run, which is the caller's, and
-// one that pushes them into the library, where it blocks while there is no capacity. So the caller's can show progress
-// and hand out outcomes meanwhile, and no change waits for another to be pulled: what has come together while a push
-// ran is the next one.
+// A feed is a buffer between two goroutines of a bulk run: the caller's pulls changes from the input, and the feed's own
+// pushes them into the library, where it blocks while there is no capacity. So the caller's goroutine can report progress
+// and yield outcomes meanwhile. No change waits for another to be pulled: those that are added during one push are the
+// next push.
+//
+//	input -> add -> batch --(run)--> push -> library
+//	                          |
+//	                          +--> refused, once the run has ended -> takeRefused
 type feed struct {
 	bulk *C.im_bulk
 
 	mu       sync.Mutex
-	some     sync.Cond // there are changes to be pushed, or the input is over
-	filling  *flat
-	over     bool
+	ready    sync.Cond // there are changes to push, or the input has ended
+	batch    *flat
+	ended    bool         // no more changes come
 	refused  []completion // changes that the run did not take, as it had ended
-	notTaken int          // how many, with those that were handed out
+	notTaken int          // how many, including those that takeRefused returned
 
-	capacity chan struct{} // told whenever what was filled is being pushed
-	pushed   chan struct{} // closed when all is pushed
+	capacity chan struct{} // notified when a push begins, so that there is capacity
+	pushed   chan struct{} // closed when all are pushed
 }
 
-// Enough that a push costs no more than its changes, and few enough that little is pulled ahead.
+// Enough that a push costs no more than its changes, and few enough that few changes are pulled ahead.
 const changesOfAPush = 256
 
 func newFeed(bulk *C.im_bulk) *feed {
 	f := &feed{
 		bulk:     bulk,
-		filling:  new(flat),
+		batch:    new(flat),
 		capacity: make(chan struct{}, 1),
 		pushed:   make(chan struct{}),
 	}
-	f.some.L = &f.mu
+	f.ready.L = &f.mu
 	go f.run()
 	return f
 }
 
-// add takes a change in, and says whether more may come at once.
+// add adds a change, and says whether there is capacity for another.
 func (f *feed) add(id uint64, change Change) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.filling.len() == 0 {
-		f.filling.first = id
-		f.some.Signal()
+	if f.batch.len() == 0 {
+		f.batch.first = id
+		f.ready.Signal()
 	}
-	f.filling.add(change)
-	return f.filling.len() < changesOfAPush
+	f.batch.add(change)
+	return f.batch.len() < changesOfAPush
 }
 
 // takesMore says whether there is capacity for a change.
 func (f *feed) takesMore() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.filling.len() < changesOfAPush
+	return f.batch.len() < changesOfAPush
 }
 
 // hasEnded says whether the run takes no more.
@@ -64,7 +68,7 @@ func (f *feed) hasEnded() bool {
 	return f.notTaken > 0
 }
 
-// takeRefused hands out the changes that were not taken since it was asked last.
+// takeRefused returns the changes that were not taken since its last call.
 func (f *feed) takeRefused() []completion {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,8 +81,8 @@ func (f *feed) takeRefused() []completion {
 func (f *feed) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.over = true
-	f.some.Signal()
+	f.ended = true
+	f.ready.Signal()
 }
 
 func (f *feed) run() {
@@ -91,24 +95,24 @@ func (f *feed) run() {
 	C.im_bulk_end_of_input(f.bulk, nil)
 }
 
-// next waits for changes and leaves what is empty in their place; nil when all are pushed.
+// next waits for changes and leaves an empty batch in their place; nil when all are pushed.
 func (f *feed) next(spare *flat) *flat {
 	spare.empty()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for f.filling.len() == 0 {
-		if f.over {
+	for f.batch.len() == 0 {
+		if f.ended {
 			return nil
 		}
-		f.some.Wait()
+		f.ready.Wait()
 	}
-	batch := f.filling
-	f.filling = spare
-	tell(f.capacity)
+	batch := f.batch
+	f.batch = spare
+	notify(f.capacity)
 	return batch
 }
 
-// push pushes changes. Once the run has ended it refuses them one by one, each with an error of its own.
+// push pushes changes. Once the run has ended, the library refuses each with an error of its own.
 func (f *feed) push(left flat) {
 	collect()
 	for left.len() > 0 {
@@ -125,8 +129,8 @@ func (f *feed) push(left flat) {
 	}
 }
 
-// tell wakes one that waits for it, or the next that does.
-func tell(waits chan struct{}) {
+// notify wakes one goroutine that waits on the channel, or the next that will.
+func notify(waits chan struct{}) {
 	select {
 	case waits <- struct{}{}:
 	default:

@@ -4,9 +4,9 @@ package imtag
 
 import "encoding/json"
 
-// In JSON, as for a log, statuses, effects and operations are words, and an error has its sentence.
+// In JSON, as in a log, statuses, effects and operations are words, and an error has its sentence.
 
-// errorText is an error of which there is no more to say than its text, also in JSON.
+// errorText is an error that has only a text, also in JSON.
 type errorText string
 
 func (e errorText) Error() string { return string(e) }
@@ -32,7 +32,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	}{c.operation, c.account, c.tags})
 }
 
-// MarshalJSON has all that the error says: Message is the sentence of Error, and Retryable what the method says.
+// MarshalJSON has the fields of the error; Message is the sentence of Error, and Retryable that of the method.
 func (e *Error) MarshalJSON() ([]byte, error) {
 	type fields Error // without its methods
 	return json.Marshal(struct {

@@ -59,7 +59,7 @@ func inJSON(t *testing.T, what any) string {
 	return string(text)
 }
 
-// offline is a client that nobody answers.
+// offline makes a client without a server.
 func offline(t *testing.T) *imtag.Client {
 	t.Helper()
 	client, err := imtag.NewClient(imtag.Config{

@@ -15,7 +15,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// What each way frees is so small that one that is forgotten shows in memory only after many times.
+// What each operation frees is so small that a leak shows only after many calls.
 func TestMemoryDoesNotGrowWithCallsErrorsOptionsAndClients(t *testing.T) {
 	e := newEmulator(t, "--calls-per-second", "100000")
 	fast := func(c *imtag.Config) { c.CallsPerSecond = 100000 }
@@ -30,7 +30,7 @@ func TestMemoryDoesNotGrowWithCallsErrorsOptionsAndClients(t *testing.T) {
 	if _, err := client.AddTag(background, fullRequest()); err != nil {
 		t.Fatal(err)
 	}
-	for _, way := range []struct {
+	for _, operation := range []struct {
 		what  string
 		times int
 		act   func() error
@@ -83,18 +83,18 @@ func TestMemoryDoesNotGrowWithCallsErrorsOptionsAndClients(t *testing.T) {
 	} {
 		run := func(times int) int {
 			for range times {
-				if way.act() == nil {
-					t.Fatalf("%s: it did not do what it should", way.what)
+				if operation.act() == nil {
+					t.Fatalf("%s: it did not end as it should", operation.what)
 				}
 			}
 			debug.FreeOSMemory()
 			return resident(t)
 		}
-		before := run(way.times / 10)
-		if grown := run(way.times) - before; grown > 4<<20 {
-			t.Errorf("%s: %d times, and %d KiB more", way.what, way.times, grown>>10)
+		before := run(operation.times / 10)
+		if grown := run(operation.times) - before; grown > 4<<20 {
+			t.Errorf("%s: %d times, and %d KiB more", operation.what, operation.times, grown>>10)
 		} else {
-			t.Logf("%s: %d times, %d KiB", way.what, way.times, grown>>10)
+			t.Logf("%s: %d times, %d KiB", operation.what, operation.times, grown>>10)
 		}
 	}
 }

@@ -2,5 +2,5 @@
 
 package imtag
 
-// The one line that a build without cgo says: all other files are left out of it.
+// The one error of a build without cgo, which leaves out all other files.
 const _ int = "imtag needs cgo: CGO_ENABLED=1, and CC for another platform"

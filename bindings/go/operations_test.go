@@ -67,7 +67,7 @@ func fullRequest() []imtag.UserTags {
 	return users
 }
 
-func TestAnAccountThatTheAnswerLeavesOutIsNamed(t *testing.T) {
+func TestAnAccountThatTheAnswerDoesNotNameIsUnanswered(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -78,7 +78,7 @@ func TestAnAccountThatTheAnswerLeavesOutIsNamed(t *testing.T) {
 	equal(t, "unanswered", read.Unanswered, []string{"bo"})
 }
 
-func TestBytesThatAreNoTextAndWhatIsEmptyReachTheLibraryWhichAnswers(t *testing.T) {
+func TestBytesThatAreNotTextAndEmptyArgumentsReachTheLibraryWhichRefusesThem(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
@@ -95,7 +95,7 @@ func TestBytesThatAreNoTextAndWhatIsEmptyReachTheLibraryWhichAnswers(t *testing.
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
 
-func TestANULIsAByteAsAnyOther(t *testing.T) {
+func TestANULIsAnOrdinaryByte(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)

@@ -5,14 +5,14 @@ import "C"
 
 import "time"
 
-// CallOption changes one call. The time of the whole call is its context's.
+// CallOption is an option of one call. The time for the whole call is that of its context.
 type CallOption struct {
 	attemptTimeout time.Duration
 }
 
-// AttemptTimeout sets the time for one attempt, once it has its turn in the quota; when it is up, the call may try
-// again. Without it an attempt may use half of the time that the call has left, and all of it once one was silent for
-// so long.
+// AttemptTimeout sets the time for one attempt, from its turn in the quota; when it is up, the call may try again. If it
+// is not set, an attempt has half of the time that the call has left: of 10 s, the first has 5 s. After an attempt
+// without an answer in that time, the next has all that is left.
 func AttemptTimeout(timeout time.Duration) CallOption {
 	return CallOption{attemptTimeout: timeout}
 }

@@ -5,34 +5,34 @@ import "C"
 
 import "time"
 
-// Progress is how far a bulk run is.
+// Progress has the counts of a bulk run.
 type Progress struct {
-	Taken        int // changes that were taken in
+	Taken        int // changes that were taken
 	Done         int // changes that are done
 	Failed       int // changes that failed
 	Requests     int // requests that were made; retries are not counted
 	Attempts     int // attempts that were made: requests with their retries
 	AttemptsSent int // attempts of which any byte left this machine: what the app's quota may have been charged
-	// Splits counts requests that were split, as they failed without a word whose fault it was; each makes two more.
+	// Splits counts requests that were split, as they failed without naming the user at fault; each makes two more.
 	Splits int
-	// TimpushWouldSave counts requests that looked for users at fault, which the timpush paths would have named: 0 on
-	// these.
+	// TimpushWouldSave counts requests that only searched for users at fault. The timpush paths name these users, so they
+	// would save the requests; on them it is 0.
 	TimpushWouldSave int
-	Elapsed          time.Duration // since the first change; in a Summary, all the time that it took
+	Elapsed          time.Duration // since the first change; in a Summary, how long the run took
 }
 
 // Unsettled counts the changes that were taken and have no outcome yet.
 func (p Progress) Unsettled() int { return p.Taken - p.Done - p.Failed }
 
-// Summary is what a bulk run came to.
+// Summary has the counts of a bulk run at its end.
 type Summary struct {
 	Progress
-	// NotTaken counts changes that were pulled from the input and not taken before the run ended early: up to 512 are
-	// pulled ahead. They have their outcomes like all that were pulled; what was not pulled is in no count.
+	// NotTaken counts changes that were pulled from the input but not taken, as the run had ended: up to 512 are pulled
+	// ahead. They have outcomes as all changes that were pulled; changes that were not pulled are in no count.
 	NotTaken int
 }
 
-// progressOf reads the counts, what is taken last of all, so that no more is done than was taken.
+// progressOf reads the counts, Taken last, so that Done and Failed are never more than it.
 func progressOf(bulk *C.im_bulk) Progress {
 	count := func(what C.im_count) int { return int(C.im_bulk_count(bulk, what)) }
 	return Progress{

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// offline is a batcher that sends nothing, as it lingers, until it is closed.
+// offline makes a batcher that lingers and so sends nothing before it is closed.
 func offline(t *testing.T) (*Batcher, *queue) {
 	t.Helper()
 	client, err := NewClient(Config{
@@ -38,8 +38,8 @@ func statusOf(err error) Status {
 }
 
 func TestAWaitForCapacityEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
-	q := &queue{timeout: time.Millisecond, turn: make(chan struct{})} // which never comes
-	_, err := q.give(context.Background(), Add("anna", "a"), nil, time.Millisecond)
+	q := &queue{timeout: time.Millisecond, turn: make(chan struct{})} // it never comes
+	_, err := q.enqueue(context.Background(), Add("anna", "a"), nil, time.Millisecond)
 	var late *Error
 	if !errors.As(err, &late) || late.Status != StatusTimeout || late.Effect != NotApplied || late.Unwrap() != nil {
 		t.Errorf("got %#v", err)
@@ -51,7 +51,7 @@ func TestAWaitForCapacityEndsWhenTheTimeOfAChangeIsUp(t *testing.T) {
 
 func TestAnInvalidChangeDoesNotWaitForCapacity(t *testing.T) {
 	batcher, q := offline(t)
-	<-q.turn // as if another change waited
+	<-q.turn // as if another change were waiting
 	defer func() { q.turn <- struct{}{} }()
 	invalid := Add("anna", strings.Repeat("x", 51))
 	if err := batcher.Do(context.Background(), invalid); statusOf(err) != StatusInvalid {
@@ -65,21 +65,21 @@ func TestAnInvalidChangeDoesNotWaitForCapacity(t *testing.T) {
 func TestAFlushDoesNotWaitForAChangeThatCHasNotTaken(t *testing.T) {
 	batcher, q := offline(t)
 	outcome := make(chan error, 1)
-	id, _ := q.begin(outcome) // and another goroutine flushes before C has it
+	id, _ := q.register(outcome) // and another goroutine flushes before C has it
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := batcher.Flush(ctx); err != nil {
 		t.Errorf("flushed: %v", err)
 	}
-	q.forget(id)
+	q.unregister(id)
 }
 
-func TestAFlushWaitsForTheDeliveryOfWhatCHasTakenUntilItsContextIsDone(t *testing.T) {
+func TestAFlushWaitsForTheDeliveryOfTakenChangesUntilItsContextIsDone(t *testing.T) {
 	batcher, q := offline(t)
-	q.begun = true // so nothing is delivered
+	q.started = true // so nothing is delivered
 	outcome := make(chan error, 1)
-	id, _ := q.begin(outcome)
-	q.noteTaken(id)
+	id, _ := q.register(outcome)
+	q.markTaken(id)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	if err := q.awaitDelivery(ctx, 1); err != context.DeadlineExceeded {
@@ -103,15 +103,15 @@ func TestAFlushWaitsForTheDeliveryOfWhatCHasTakenUntilItsContextIsDone(t *testin
 
 func TestAfterAPollThatFailedChangesAreRefusedWithItsError(t *testing.T) {
 	batcher, q := offline(t)
-	q.begun = true
+	q.started = true
 	outcome := make(chan error, 1)
-	id, _ := q.begin(outcome)
+	id, _ := q.register(outcome)
 	q.abandon(&Error{Status: StatusDefect, message: "a defect"})
 	if err := <-outcome; statusOf(err) != StatusDefect {
-		t.Errorf("what was waited for: %v", err)
+		t.Errorf("the waiter: %v", err)
 	}
-	if q.forget(id) {
-		t.Error("it is waited for still")
+	if q.unregister(id) {
+		t.Error("the waiter is still there")
 	}
 	if err := batcher.AddTag(context.Background(), "anna", "a"); statusOf(err) != StatusDefect || err.Error() != "a defect" {
 		t.Errorf("done: %v", err)

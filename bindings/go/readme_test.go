@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What the README prints is what runs here.
+// The program that the README prints runs here.
 func TestTheREADMEsProgramHasTenLinesAndTagsAUser(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -17,7 +17,7 @@ func TestTheREADMEsProgramHasTenLinesAndTagsAUser(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(string(readme), "```go\n")
 	program, _, _ := strings.Cut(rest, "```\n")
-	_, body, _ := strings.Cut(program, ")\n") // what is imported
+	_, body, _ := strings.Cut(program, ")\n") // the imports
 	lines := 0
 	for _, line := range strings.Split(body, "\n") {
 		if line = strings.TrimSpace(line); line != "" && line != "}" {
@@ -95,7 +95,7 @@ func TestAModuleWithOtherDependenciesTakesTheBindingAsTheREADMESays(t *testing.T
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	equal(t, "without cgo: lines after the package's name: "+output, len(lines), 2)
 	equal(t, "without cgo: says", strings.Contains(lines[1], "imtag needs cgo"), true)
-	// for another platform Go leaves cgo out: the same files are built
+	// for another platform Go turns cgo off: the same files are built
 	for _, platform := range []string{"CGO_ENABLED=0", "GOARCH=arm", "GOOS=darwin", "GOOS=windows"} {
 		list := "go list -f '{{.CgoFiles}} {{.GoFiles}}' github.com/libimtag/libimtag/bindings/go"
 		output, err := shell("[ $CGO_ENABLED ] || unset CGO_ENABLED; "+list, "CGO_ENABLED=", platform)
@@ -103,7 +103,7 @@ func TestAModuleWithOtherDependenciesTakesTheBindingAsTheREADMESays(t *testing.T
 	}
 }
 
-func TestWhatTheREADMEShowsIsThatOfTheExamples(t *testing.T) {
+func TestTheREADMEShowsTheCodeOfTheExamples(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

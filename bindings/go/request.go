@@ -11,8 +11,8 @@ type UserTags struct {
 	Tags    []string // 1 to 50 bytes each
 }
 
-// request is a request in the flat form of the C interface: all texts one after the other, how long each is, and how
-// many tags each user has. It carries any bytes; the library says what is wrong with them.
+// request is a request in the flat form of the C interface: all texts one after the other, the length of each, and how
+// many tags each user has. It may hold any bytes; the library checks them.
 type request struct {
 	operation operation
 	text      []byte

@@ -57,7 +57,7 @@ func TestChangesAreOneTextWithItsLengthsAlsoAfterTheFirstOfThem(t *testing.T) {
 	}
 }
 
-func TestNothingIsMadeForAContextThatEndsNothing(t *testing.T) {
+func TestAContextThatCannotEndNeedsNoCall(t *testing.T) {
 	ctx := context.WithValue(context.Background(), "key", "value")
 	if c := callOf(ctx, nil); c.handle != nil || c.stop != nil {
 		t.Errorf("got %+v", c)
@@ -75,7 +75,7 @@ func TestMillisecondsAreRoundedUpAndNeverOverflow(t *testing.T) {
 	}
 }
 
-// numbers makes numbers of Go's of those of C, whose types a test cannot name.
+// numbers converts numbers of C, whose types a test cannot name.
 func numbers[T ~uint64 | ~uint32 | ~uint](of []T) []int {
 	all := make([]int, len(of))
 	for i := range of {
@@ -84,8 +84,8 @@ func numbers[T ~uint64 | ~uint32 | ~uint](of []T) []int {
 	return all
 }
 
-// BenchmarkMarshalFullRequest is what a full batch costs before C is called. Its peer is what a client without the
-// library does: JSON of the request's body. Both are measured in turns, and the least time of each is reported.
+// BenchmarkMarshalFullRequest measures a full request before C is called. Its peer is what a client without the library
+// does: JSON of the request's body. Both are measured in turns, and the least time of each is reported.
 func BenchmarkMarshalFullRequest(b *testing.B) {
 	type userOnWire struct {
 		Account string   `json:"To_Account"`

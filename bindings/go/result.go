@@ -7,22 +7,22 @@ import "unsafe"
 
 // Result is what a call did.
 type Result struct {
-	// Accounts counts the accounts that it was done for.
+	// Accounts counts the accounts that the call succeeded for.
 	Accounts int
 	// Attempts counts the attempts that were made: the one that was answered, and those before it.
 	Attempts int
 	// AttemptsSent counts those of which any byte left this machine: what the app's quota may have been charged.
 	AttemptsSent int
-	// RequestID is the service's number for the request, for its support; empty where it gave none.
+	// RequestID is the service's id of the request, for its support; empty if it sent none.
 	RequestID string
 	// Users is what GetTag read, in the service's order; empty for the other calls.
 	Users []UserTags
-	// Unanswered are the accounts that GetTag asked for and the answer does not name. No page says whether such an
-	// account has no tags or could not be read; it is in no other count.
+	// Unanswered are the accounts that GetTag asked for and the answer does not name. The service's documentation does
+	// not say whether such an account has no tags or could not be read. No other count has it.
 	Unanswered []string
 }
 
-// takeResult copies a result of C's and frees it.
+// takeResult copies a result of C and frees it.
 func takeResult(result *C.im_result) *Result {
 	if result == nil {
 		return nil
@@ -45,8 +45,8 @@ func takeResult(result *C.im_result) *Result {
 	return taken
 }
 
-// userTags copies a user of C's from where it lies. Where there are no tags it does not look at the pointer to them: one
-// to nothing, which C may use for an empty list, must not be on a stack that Go moves.
+// userTags copies a user of C. It does not read the pointer of an empty list of tags, which C may set to any address: Go
+// ends the process if it finds an invalid pointer on a stack that it moves.
 func userTags(user *C.im_user_tags) UserTags {
 	collect()
 	taken := UserTags{Account: text(user.account)}

@@ -6,9 +6,9 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-// Go moves a goroutine's stack when it grows or, in a collection of garbage, shrinks, and ends the process where it finds
-// on it a pointer to nothing, such as C may use for an empty list. With each depth another step of what reads the result
-// has to grow the stack; with imtag_debug it shrinks in between.
+// Go moves a goroutine's stack when it grows or, during garbage collection, shrinks, and ends the process if it finds an
+// invalid pointer on it, which C may use for an empty list. At each depth the stack has to grow in another step of
+// reading the result; with imtag_debug it shrinks in between.
 func TestAStackMayMoveWhileAnEmptyListIsRead(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t, "--calls-per-second", "100000")

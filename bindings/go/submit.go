@@ -37,7 +37,7 @@ func (f *asFlat) pointers() (*C.char, C.size_t, *C.size_t, C.size_t) {
 	return text, C.size_t(len(f.text)), unsafe.SliceData(f.lengths), C.size_t(len(f.lengths))
 }
 
-// submit hands a change to C, with the time that it has.
+// submit gives a change to C, with its time.
 func submit(batcher *C.im_batcher, id uint64, change Change, timeout time.Duration) *Error {
 	flat := flatOf(change)
 	text, size, lengths, count := flat.pointers()
@@ -50,8 +50,8 @@ func submit(batcher *C.im_batcher, id uint64, change Change, timeout time.Durati
 	return changeError(failed)
 }
 
-// refusal is the error of a change that is not handed to C, in the library's words. The batcher is nil where it is none or
-// freed.
+// refusal is the error of a change that is not given to C, with the library's text. The batcher may be nil: then the
+// documented limits apply.
 func refusal(batcher *C.im_batcher, why Status, change Change) *Error {
 	flat := flatOf(change)
 	text, size, lengths, count := flat.pointers()

@@ -5,12 +5,12 @@ import "C"
 
 import "unsafe"
 
-// text copies a string of C's.
+// text copies a string of C.
 func text(str C.im_str) string {
 	return string(unsafe.Slice((*byte)(unsafe.Pointer(str.data)), int(str.len)))
 }
 
-// view is a string of Go's for C to look at during a call.
+// view is a string of Go that C may read during a call.
 func view(s string) C.im_str {
 	str := C.im_str{data: (*C.char)(unsafe.Pointer(unsafe.StringData(s))), len: C.size_t(len(s))}
 	collect()

@@ -30,7 +30,7 @@ func TestTwoThousandGoroutinesThatWaitHoldNoThreads(t *testing.T) {
 	}
 }
 
-// ownThreads counts those of this process.
+// ownThreads counts the threads of this process.
 func ownThreads(t testing.TB) int {
 	t.Helper()
 	threads, err := os.ReadDir("/proc/self/task")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestALibraryFitsIfItIsNewerInTheSameMajorOrBelowOneTheSameMinorVersion(t *testing.T) {
+func TestALibraryFitsIfItIsNewerInTheSameMajorVersionAndBelowOneInTheSameMinorVersion(t *testing.T) {
 	for _, c := range []struct {
 		header, library string
 		fits            bool

@@ -12,7 +12,7 @@ import (
 	imtag "github.com/libimtag/libimtag/bindings/go"
 )
 
-func TestAChangeThatIsInNoRequestIsTakenBackWhenItsContextIsDone(t *testing.T) {
+func TestAChangeThatIsInNoRequestIsWithdrawnWhenItsContextIsDone(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	batcher := newBatcher(t, client, patient)
@@ -46,7 +46,7 @@ func TestAChangeThatIsInNoRequestIsTakenBackWhenItsContextIsDone(t *testing.T) {
 	equal(t, "arrivals", e.arrivals(t), 0)
 }
 
-func TestARequestEndsWhenTheContextsDeadlineIsOver(t *testing.T) {
+func TestARequestEndsWhenTheContextsDeadlineHasPassed(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	batcher := newBatcher(t, client, imtag.BatcherOptions{LateWindow: time.Nanosecond})
@@ -56,10 +56,10 @@ func TestARequestEndsWhenTheContextsDeadlineIsOver(t *testing.T) {
 	err := batcher.AddTag(ctx, "anna", "a")
 	equal(t, "effect", failureOf(t, err, imtag.StatusTimeout).Effect, imtag.PossiblyApplied)
 	equal(t, "the context's", errors.Is(err, context.DeadlineExceeded), true)
-	equal(t, "closed", batcher.Close(), nil) // the request, which would last a minute, is over
+	equal(t, "closed", batcher.Close(), nil) // the request, which would last a minute, has ended
 }
 
-func TestThoseWhoWaitNoLongerLeaveTheOthersAlone(t *testing.T) {
+func TestACallerThatNoLongerWaitsDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	batcher := newBatcher(t, client, patient)
@@ -89,7 +89,7 @@ func TestThoseWhoWaitNoLongerLeaveTheOthersAlone(t *testing.T) {
 	equal(t, "tags", e.tags(t, "user-49"), []string{"kept"})
 }
 
-func TestAllThatWaitForCapacityHaveItInTheEnd(t *testing.T) {
+func TestAllThatWaitForCapacityGetIt(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	batcher := newBatcher(t, client, imtag.BatcherOptions{Capacity: 1, Linger: time.Millisecond})
@@ -105,7 +105,7 @@ func TestAllThatWaitForCapacityHaveItInTheEnd(t *testing.T) {
 	equal(t, "tags", e.tags(t, "user-299"), []string{"a"})
 }
 
-func TestWhatAClosedBatcherSaysIsWhatTheLibrarySays(t *testing.T) {
+func TestTheErrorOfAClosedBatcherIsThatOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	_, client := fastEmulator(t)
 	closed := newBatcher(t, client, imtag.BatcherOptions{})
@@ -119,7 +119,7 @@ func TestWhatAClosedBatcherSaysIsWhatTheLibrarySays(t *testing.T) {
 	}
 }
 
-func TestAClosedBatcherJudgesChangesByTheLimitsOfItsClient(t *testing.T) {
+func TestAClosedBatcherChecksChangesByTheLimitsOfItsClient(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	registered := "379C2F0D-290D-47AE-94D1-919058C39C77"

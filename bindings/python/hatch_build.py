@@ -1,4 +1,4 @@
-"""What a wheel has beside the Python files: libimtag, built by cargo or named by IMTAG_PREBUILT_LIBRARY; the version.
+"""Puts into a wheel libimtag, built by cargo or named by IMTAG_PREBUILT_LIBRARY, and the version.
 
 Nothing is written into the repository: the library goes from cargo's target directory into the wheel.
 """
@@ -20,7 +20,7 @@ PREBUILT = "IMTAG_PREBUILT_LIBRARY"
 LIBRARY = "libimtag.dylib" if sys.platform == "darwin" else "libimtag.so"
 BUILD = ["cargo", "build", "--locked", "--profile", "dist", "-p", "imtag-ffi"]
 
-if "__cached__" in globals():  # hatchling loads this file as a module: the bytecode of it would stay in the repository
+if "__cached__" in globals():  # hatchling loads this file as a module: its bytecode would stay in the repository
     cached = Path(globals()["__cached__"])
     cached.unlink(missing_ok=True)
     if cached.parent.is_dir() and not any(cached.parent.iterdir()):
@@ -31,7 +31,7 @@ class LibraryHook(BuildHookInterface[Any]):
     """Puts the library into the wheel, and names the platform that it is for."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Before the build: says what else goes into the wheel."""
+        """Before the build: add files to the wheel."""
         if self.target_name != "wheel":
             stop(
                 "imtag has no source distribution, as its library is built in the repository: build the wheel alone, "
@@ -57,7 +57,7 @@ class LibraryHook(BuildHookInterface[Any]):
 
 
 def platform() -> str:
-    """Return this machine as wheels call it."""
+    """Return this machine's name in wheels."""
     return sysconfig.get_platform().replace("-", "_").replace(".", "_")
 
 
@@ -86,7 +86,7 @@ def built(repository: Path) -> Path:
             f"https://rustup.rs, or set {PREBUILT} to a library that is built"
         )
     if cargo.returncode != 0:
-        stop(f"`{' '.join(BUILD)}` failed in {repository} (exit code {cargo.returncode}); what it said stands above")
+        stop(f"`{' '.join(BUILD)}` failed in {repository} (exit code {cargo.returncode}); its output is above")
     messages = map(json.loads, cargo.stdout.splitlines())
     files = [Path(file) for message in messages for file in message.get("filenames", ())]
     library = next((file for file in files if file.name == LIBRARY), None)
@@ -94,5 +94,5 @@ def built(repository: Path) -> Path:
 
 
 def stop(why: str) -> NoReturn:
-    """End the build by a sentence in place of a stack of calls."""
+    """End the build with a sentence in place of a traceback."""
     sys.exit(f"error: {why}")

@@ -1,5 +1,5 @@
-// The batcher: changes of many threads share requests. The calls that wait are the C interface's; those that do not
-// have a std::future here.
+// The batcher: changes of many threads share requests. Calls that wait are those of the C interface; submit() returns a
+// std::future.
 
 #ifndef IMTAG_BATCHER_HPP
 #define IMTAG_BATCHER_HPP
@@ -17,14 +17,14 @@ enum class when_full : std::int32_t {
     fail = IM_FAIL
 };
 
-/// Options of batchers, each with a default: `imtag::batcher_options{}.linger(20ms)`. A value, copied as one.
+/// Options of batchers, each with a default: `imtag::batcher_options{}.linger(20ms)`. It is a value.
 class batcher_options {
 public:
     /// How long a change waits for others to share its request; default: 10 ms.
     batcher_options& linger(std::chrono::milliseconds time) { return linger_ = time, *this; }
 
-    /// How many changes are held before they are sent; default: 10,000, a second's worth of the full quota. With as
-    /// many the batcher is full.
+    /// The capacity: how many changes it holds before they are sent; default: 10,000, which the full quota sends in a
+    /// second. With that many the batcher is full.
     batcher_options& capacity(std::size_t changes) { return capacity_ = changes, *this; }
 
     /// What happens to a change when the batcher is full; default: it waits.
@@ -36,8 +36,9 @@ public:
     /// The time for one attempt of a request; default: 10 s.
     batcher_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
 
-    /// For how long an attempt that was abandoned may still arrive, and so how long the account's next change
-    /// of another kind waits; default: 10 s. No page of the service says how late it can be.
+    /// The late window: for how long after an attempt without an answer its request may still arrive. For so long the
+    /// account's next change of another kind waits, so that it is not undone. Default: 10 s; no page of the service
+    /// says how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
     batcher_options& late_window(std::chrono::milliseconds time) { return late_window_ = time, *this; }
 
 private:
@@ -48,14 +49,14 @@ private:
     imtag::when_full when_full_ = imtag::when_full::wait;
 };
 
-/// For servers that tag a user per event: changes of many threads, of one user each, share requests. A change is sent
-/// when 100 users are together, when its user has as many tags as a request takes of it (10), or when it has lingered.
-/// The changes of an account are made in the order in which they were given.
+/// For servers that tag one user per event: changes of many threads, of one user each, share requests. A change is sent
+/// when there are 100 users, when its user has as many tags as one request takes of a user (10), or when its linger
+/// time is over. The changes of an account are made in the order in which they were given.
 ///
-/// Any number of threads may use one at once. It is moved, not copied; a move, abandon() and the destructor not while
-/// another thread uses it. It may outlive its client. Its threads start with the first change, and sleep while there is
-/// nothing to do. close() it when all is done: the destructor does not wait, as abandon() does not. After fork() it is
-/// the parent's: the child's calls throw misuse, and its destructor does nothing.
+/// Any number of threads may use it at once. It is moved, not copied. Do not move, abandon or destroy it while another
+/// thread uses it. It may outlive its client. Its threads start with the first change, and sleep while there is nothing
+/// to do. Call close() at the end: the destructor does not wait for outcomes. After fork() it is the parent's: the
+/// child's calls throw misuse, and its destructor does nothing.
 class batcher {
 public:
     explicit batcher(const client& of, const batcher_options& options = {}) {
@@ -78,11 +79,10 @@ public:
         return *this;
     }
 
-    /// Adds tags to a user, 1 to 100, and waits until the request that it shares is answered. Throws unless it is done:
-    /// as client::add_tag does, or full_error or closed_error where the batcher did not take it; error::undone() is
-    /// which tags are not known to be added. When the time of a call's options is up, or it is cancelled, a change that
-    /// has not been sent is taken back, and one that has is possibly applied. A call's attempt_timeout has no meaning
-    /// here.
+    /// Adds 1 to 100 tags to a user, and waits until the request that it shares is answered. Throws as client::add_tag
+    /// does, or full_error or closed_error if the batcher does not take the change; error::undone() has the tags that
+    /// are not known to be added. When the time of a call's options is up, or it is cancelled, a change that was not
+    /// sent is withdrawn, and one that was sent is possibly applied. A call's attempt_timeout is not used here.
     void add_tag(str account, std::initializer_list<str> tags, detail::optional_call call = {}) const {
         wait(im_batcher_add_tag, account, tags.begin(), tags.size(), call);
     }
@@ -91,7 +91,7 @@ public:
         wait_for_range(im_batcher_add_tag, account, tags, call);
     }
 
-    /// Removes tags from a user, any number, and waits. All else as add_tag.
+    /// Removes any number of tags from a user, and waits. All else as add_tag.
     void remove_tag(str account, std::initializer_list<str> tags, detail::optional_call call = {}) const {
         wait(im_batcher_remove_tag, account, tags.begin(), tags.size(), call);
     }
@@ -107,23 +107,23 @@ public:
         });
     }
 
-    /// Takes in a change without waiting for its outcome, which the future has, as a value or an exception. Waits for
-    /// capacity where the batcher is full and set to wait. Throws where it is not taken: full_error, closed_error, or
-    /// timeout_error where there was no capacity for as long as the batcher's time for a change. A change that breaks
-    /// the limits is taken, and its future has invalid_request.
+    /// Submits a change without waiting for its outcome; the future has it, as a value or an exception. Waits for
+    /// capacity if the batcher is full and set to wait. Throws if the change is not taken: full_error, closed_error, or
+    /// timeout_error if there was no capacity within the batcher's time for a change. A change that breaks the limits
+    /// is taken, and its future has invalid_request.
     [[nodiscard]] std::future<void> submit(const change& given) const { return checked().submit(given); }
 
-    /// Sends what is there without waiting for company, and waits until every change that was given before has its
-    /// outcome, also in its future. Throws timeout_error or cancelled where a call's options end the wait before: the
-    /// changes stay under way, and nothing is lost.
+    /// Sends the changes that it holds without waiting for more, and waits until every change that was given before has
+    /// its outcome, also in its future. Throws timeout_error or cancelled if a call's options end the wait: the changes
+    /// stay in flight, and nothing is lost.
     void flush(detail::optional_call call = {}) const {
         const std::vector<std::uint64_t> given = checked().taken();
         run([&](im_batcher* handle, im_error** left) { return im_batcher_flush(handle, call.handle, left); });
         all_->wait_for(given);
     }
 
-    /// Takes no more changes, sends what is there, and waits until all have their outcomes, also in their futures. All
-    /// else as flush(); where it throws it may be called again.
+    /// Takes no more changes, sends those that it holds, and waits until all have their outcomes, also in their
+    /// futures. All else as flush(); if it throws, it may be called again.
     void close(detail::optional_call call = {}) const {
         run([&](im_batcher* handle, im_error** left) { return im_batcher_close(handle, call.handle, left); });
         all_->wait_for_all();
@@ -132,10 +132,10 @@ public:
     /// How many changes have no outcome yet.
     std::size_t unsettled() const noexcept { return im_batcher_unsettled(handle()); }
 
-    /// Ends it without waiting for outcomes, as the destructor does: what is under way is cancelled, and nothing more is
-    /// sent. Returns how many changes had no outcome, 0 after close(); the futures of these have cancelled, with account
-    /// and tags: possibly applied what is under way, and not applied what is in no request yet. Where futures are open
-    /// it may take 50 ms.
+    /// Ends it without waiting for outcomes, as the destructor does: requests in flight are cancelled, and nothing more
+    /// is sent. Returns how many changes had no outcome, 0 after close(). Their futures throw cancelled, with account
+    /// and tags: possibly applied if the change is in a request, else not applied. While futures are pending it may
+    /// take 50 ms.
     std::size_t abandon() noexcept {
         if (!all_)
             return 0;
@@ -169,14 +169,14 @@ private:
     detail::submissions& checked() const {
         if (!all_)
             throw misuse("wrong use of libimtag, nothing was sent: the imtag::batcher was abandoned or moved from",
-                         "make an imtag::batcher anew");
+                         "make a new imtag::batcher");
         if (all_->is_of_another_process())
-            refuse_as_the_parents();
+            refuse_in_child();
         return *all_;
     }
 
-    /// The library says it, without a lock that a thread of the parent may hold.
-    [[noreturn]] void refuse_as_the_parents() const {
+    /// The library has the message, and takes no lock that a thread of the parent may hold.
+    [[noreturn]] void refuse_in_child() const {
         im_completions* none = nullptr;
         im_error* left = nullptr;
         const im_status status = im_batcher_poll(all_->batcher(), 0, &none, &left);

@@ -1,5 +1,9 @@
-// A bulk run over a range: changes go in as there is capacity, outcomes come out as they are known, all on the thread
-// that asks for it. What is packed, sent and retried when is the library's; here it is decided what an exception does.
+// A bulk run over a range. The calling thread pushes changes while there is capacity, and delivers outcomes as they
+// arrive. The library packs, sends and retries; this decides what an exception does:
+//
+//   push_all: range -> push, deliver(0) ... -> end of input -> deliver until none is left -> finish
+//      an exception of the range, the outcome function or the progress function: the run is cancelled, outcomes of
+//      requests in flight are delivered, and finish() rethrows it
 
 #ifndef IMTAG_BULK_HPP
 #define IMTAG_BULK_HPP
@@ -24,49 +28,50 @@ class bulk_run;
 struct outcome {
     /// Which change, by its position in the range, counted from 0.
     std::uint64_t index;
-    /// Why it is not done; null where it is. It lives until the outcome function returns, a copy for longer.
-    /// error::failures() has its account, error::undone() the tags, error::status() what it would be thrown as.
+    /// Why the change failed; null if it is done. It lives until the outcome function returns, a copy longer.
+    /// error::failures() has its account, error::undone() the tags, error::status() the class it would be thrown as.
     const imtag::error* error;
 
     /// Whether it is done.
     explicit operator bool() const noexcept { return !error; }
 };
 
-/// Options of bulk runs, each with a default: `imtag::bulk_options{}.timeout(2min)`. A value, copied as one.
+/// Options of bulk runs, each with a default: `imtag::bulk_options{}.timeout(2min)`. It is a value.
 class bulk_options {
 public:
-    /// The time for each request with its waits and retries; default: 60 s. For half of it a service that
-    /// is away is waited for, so that a short outage costs no change.
+    /// The time for each request with its waits and retries; default: 60 s. For half of it a request waits for a
+    /// service that is unavailable, so a short outage fails no change.
     bulk_options& timeout(std::chrono::milliseconds time) { return timeout_ = time, *this; }
 
     /// The time for one attempt; default: 10 s.
     bulk_options& attempt_timeout(std::chrono::milliseconds time) { return attempt_timeout_ = time, *this; }
 
-    /// For how long an attempt that was abandoned may still arrive, and so how long the account's next change
-    /// of another kind waits; default: 10 s. No page of the service says how late it can be.
+    /// The late window: for how long after an attempt without an answer its request may still arrive. For so long the
+    /// account's next change of another kind waits, so that it is not undone. Default: 10 s; no page of the service
+    /// says how late a request can be. Example: an add of vip gets no answer; a remove of vip is sent 10 s later.
     bulk_options& late_window(std::chrono::milliseconds time) { return late_window_ = time, *this; }
 
     /// How long a change waits for others to share its request, while more may come; default: 1 s. milliseconds::max():
-    /// until 100 users are together, or the capacity is reached.
+    /// until there are 100 users, or the capacity is reached.
     bulk_options& linger(std::chrono::milliseconds time) { return linger_ = time, *this; }
 
-    /// How many changes are held before they are sent; default: 4,096. The range is not asked for more while it holds
-    /// as many. The more, the fewer requests users of many tags need.
+    /// The capacity: how many changes the run holds before they are sent; default: 4,096. While it is full the range is
+    /// not advanced. The greater it is, the fewer requests are needed for users with many tags.
     bulk_options& capacity(std::size_t changes) { return capacity_ = changes, *this; }
 
-    /// The token by which any thread may cancel the run, also one that the run waits for: the range, say.
+    /// The token with which any thread may cancel the run, also the range that the run iterates.
     bulk_options& cancel(const cancel_token& token) { return cancel_ = token, *this; }
 
-    /// A callable that is asked with an imtag::progress on the thread of the run, about every 100 ms, but not while
-    /// that is in the range or in the outcome function. true cancels the run: nothing more is sent, and the
-    /// attempts under way are seen through, for which attempt_timeout is the bound; the second true ends these too. An
-    /// exception cancels it once, and is thrown on.
+    /// A callable that the thread of the run calls with an imtag::progress, about every 100 ms, but not while it is in
+    /// the range or in the outcome function. true cancels the run: nothing more is sent, and requests in flight
+    /// complete, within attempt_timeout; the second true ends these too. An exception cancels the run once, and is
+    /// rethrown.
     template <class Progress>
     bulk_options& progress(Progress&& asked) {
         using Kept = std::decay_t<Progress>;
         static_assert(std::is_invocable_r_v<bool, Kept&, const imtag::progress&>,
                       "a progress function takes a const imtag::progress & and returns a bool, true to cancel");
-        auto kept = std::make_shared<Kept>(std::forward<Progress>(asked));  // it may be one that cannot be copied
+        auto kept = std::make_shared<Kept>(std::forward<Progress>(asked));  // it may not be copyable
         progress_ = [kept](const imtag::progress& so_far) -> bool { return (*kept)(so_far); };
         return *this;
     }
@@ -107,13 +112,13 @@ public:
 
     template <class Changes>
     summary over(Changes& changes) {
-        constexpr bool right = are_changes<Changes>();
-        static_assert(right, "the changes of a bulk run are a range of imtag::change");
-        if constexpr (right)
+        constexpr bool is_range_of_changes = are_changes<Changes>();
+        static_assert(is_range_of_changes, "the changes of a bulk run are a range of imtag::change");
+        if constexpr (is_range_of_changes)
             or_cancel([&] { push_all(changes); });
         im_bulk_end_of_input(run_.get(), nullptr);
         or_cancel([&] {
-            while (!silent_ && deliver(UINT64_MAX)) {
+            while (!outcome_threw_ && deliver(UINT64_MAX)) {
             }
         });
         return finish();
@@ -145,7 +150,7 @@ private:
             im_bulk_set_progress(run_.get(), asks_to_stop, this);
     }
 
-    /// Walks through the range, until it ends or the run does.
+    /// Iterates the range, until it ends or the run does.
     template <class Changes>
     void push_all(Changes& changes) {
         std::uint64_t index = 0;
@@ -158,8 +163,8 @@ private:
         }
     }
 
-    /// Waits for capacity; false where the run takes no more. The change has its outcome then too, as a range that can
-    /// be walked through once does not give it again.
+    /// Waits for capacity; false if the run takes no more. The change has its outcome then too, as a range that can be
+    /// iterated only once does not return it again.
     bool push(std::uint64_t index, const change& next) {
         const im_operation operation = static_cast<im_operation>(next.operation());
         const std::size_t tag_count = next.tag_count();
@@ -175,7 +180,8 @@ private:
         return false;
     }
 
-    /// Delivers the outcomes that are known; waits for one, at most so long. Whether there were any.
+    /// Delivers the outcomes that have arrived; waits for the first, at most timeout_ms. Returns whether there were
+    /// any.
     bool deliver(std::uint64_t timeout_ms) {
         im_completions* made = nullptr;
         im_error* left = nullptr;
@@ -189,19 +195,19 @@ private:
         return made != nullptr;
     }
 
-    /// Delivers one outcome: done where there is no reason why not.
+    /// Delivers one outcome: done, or why it failed.
     void deliver_one(std::uint64_t index, const std::shared_ptr<im_error>& why) {
-        silent_ = true;  // unless it returns
+        outcome_threw_ = true;  // unless it returns
         if (why) {
             const error failed(im_error_status(why.get()), why);
             on_outcome_(outcome{index, &failed});
         } else {
             on_outcome_(outcome{index, nullptr});
         }
-        silent_ = false;
+        outcome_threw_ = false;
     }
 
-    /// Does a part of the run; cancels it where that throws, for the first exception to be thrown on at the end.
+    /// Does a part of the run. If that throws, it cancels the run; finish() rethrows the first exception.
     template <class Part>
     void or_cancel(Part part) noexcept {
         try {
@@ -217,11 +223,11 @@ private:
         }
     }
 
-    /// Asks the progress function. What it throws is kept, as nothing may unwind through C, and cancels the run.
+    /// Calls the progress function. An exception is kept, as nothing may unwind through C, and cancels the run.
     static std::int32_t asks_to_stop(const im_bulk* handle, void* run) noexcept {
         bulk_run& self = *static_cast<bulk_run*>(run);
         if (self.thrown_)
-            return 0;  // what is under way is to be settled
+            return 0;  // requests in flight complete
         try {
             if (!self.ask_(counts_of(handle)))
                 return 0;
@@ -253,9 +259,9 @@ private:
     const std::function<bool(const progress&)>& ask_;
     std::exception_ptr thrown_;
     bool cancelled_ = false;
-    bool silent_ = false;  // the outcome function threw
-    std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // goes before what it asks for progress
-    std::optional<cancellation> cancellation_;              // goes before the run
+    bool outcome_threw_ = false;  // it is not called again
+    std::unique_ptr<im_bulk, freed_by<im_bulk_free>> run_;  // is freed before what its progress function uses
+    std::optional<cancellation> cancellation_;              // is destroyed before the run
 };
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-// What one call may have of its own: time limits, and the ways to end it early.
+// Options of one call: time limits, and ways to end it early.
 
 #ifndef IMTAG_CALL_HPP
 #define IMTAG_CALL_HPP
@@ -14,12 +14,12 @@ namespace imtag {
 
 namespace detail {
 
-/// Milliseconds as the C interface takes them; a time that is already over is 0.
+/// Milliseconds as the C interface takes them; a negative time is 0.
 inline std::uint64_t as_ms(std::chrono::milliseconds time) noexcept {
     return time.count() > 0 ? static_cast<std::uint64_t>(time.count()) : 0;
 }
 
-/// Asks a callable whether to stop. What it throws stops the call too, as nothing may unwind through C.
+/// Calls a callable to see if the call should stop. An exception stops it too, as nothing may unwind through C.
 template <class Interrupt>
 std::int32_t asks_to_stop(void* interrupt) noexcept {
     try {
@@ -31,9 +31,9 @@ std::int32_t asks_to_stop(void* interrupt) noexcept {
 
 }  // namespace detail
 
-/// Options of a call: `client.get_tag({"xiaojun012"}, imtag::call{}.timeout(2s))`. It may serve calls one after the
-/// other, not at once; once cancelled it stays so. Moved, not copied; not while a call or cancel() uses it.
-/// A setter throws misuse while a call uses it, or when it was moved from.
+/// Options of a call: `client.get_tag({"xiaojun012"}, imtag::call{}.timeout(2s))`. It may serve one call after another,
+/// not two at once. Once cancelled it stays cancelled. Moved, not copied; not while a call or cancel() uses it.
+/// A setter throws misuse while a call uses it, or after a move.
 class call {
 public:
     call() : call_(im_call_new()) {
@@ -41,24 +41,25 @@ public:
             throw std::bad_alloc();
     }
 
-    /// The time for a whole call with all its waits and retries, from its start. 0 or less: it is over already, and
-    /// nothing is sent.
+    /// The time for a whole call, from its start, with all its waits and retries. 0 or less: the time is already over,
+    /// and nothing is sent.
     call& timeout(std::chrono::milliseconds time) & {
         accepted(im_call_set_timeout_ms(call_.get(), detail::as_ms(time)));
         return *this;
     }
     call timeout(std::chrono::milliseconds time) && { return std::move(timeout(time)); }
 
-    /// The time for one attempt, once it has its turn in the quota; when it is up, the call may try again. Without it
-    /// an attempt may use half of the time that the call has left, and all of it once one was silent for so long.
+    /// The time for one attempt, from its turn in the quota; when it is up, the call may try again. If it is not set,
+    /// an attempt has half of the time that the call has left: of 10 s, the first has 5 s. After an attempt without an
+    /// answer in that time, the next has all that is left.
     call& attempt_timeout(std::chrono::milliseconds time) & {
         accepted(im_call_set_attempt_timeout_ms(call_.get(), detail::as_ms(time)));
         return *this;
     }
     call attempt_timeout(std::chrono::milliseconds time) && { return std::move(attempt_timeout(time)); }
 
-    /// A callable that is asked on the calling thread, about every 100 ms while a call waits: true cancels the call,
-    /// and so does an exception, which is dropped. It is kept until another is set or this is destroyed.
+    /// A callable that the calling thread calls about every 100 ms while a call waits: true cancels the call, and so
+    /// does an exception, which is dropped. It is kept until another is set or this is destroyed.
     template <class Interrupt>
     call& interrupt(Interrupt&& asked) & {
         using Kept = std::decay_t<Interrupt>;
@@ -73,7 +74,7 @@ public:
         return std::move(interrupt(std::forward<Interrupt>(asked)));
     }
 
-    /// Cancels the call that uses these options, now or later: it ends at once, by the exception cancelled. From any
+    /// Cancels the call that uses these options, now or later: it ends at once, with the exception cancelled. Any
     /// thread, any number of times, but not from a signal handler.
     void cancel() const noexcept { im_call_cancel(call_.get()); }
 

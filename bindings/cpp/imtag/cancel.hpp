@@ -1,4 +1,4 @@
-// The way to cancel a bulk run from outside of it, as the function that makes it returns only at its end.
+// How another thread cancels a bulk run, whose function returns only at its end.
 
 #ifndef IMTAG_CANCEL_HPP
 #define IMTAG_CANCEL_HPP
@@ -16,14 +16,14 @@ namespace detail {
 class cancellation;
 }
 
-/// Cancels bulk runs: `bulk_options{}.cancel(token)`, and `token.cancel()` from any thread. Its copies are the same
-/// token. It may be given to several runs; one that begins when the token is cancelled sends nothing.
+/// Cancels bulk runs: `bulk_options{}.cancel(token)`, and `token.cancel()` from any thread. Copies are the same token.
+/// It may be given to several runs; a run that begins after the cancellation sends nothing.
 class cancel_token {
 public:
     cancel_token() : state_(std::make_shared<state>()) {}
 
-    /// Sends nothing more: what is under way is seen through, and what has not been sent fails as cancelled. Called
-    /// again, it ends what is under way too. Not from a signal handler.
+    /// Cancels the runs: nothing more is sent, requests in flight complete, and changes that were not sent fail as
+    /// cancelled. Called again, it ends the requests in flight too. Not from a signal handler.
     void cancel() const noexcept {
         const std::lock_guard lock(state_->mutex);
         ++state_->times;
@@ -44,7 +44,7 @@ private:
 
 namespace detail {
 
-/// A run's place in a token, for as long as the run is there.
+/// Registers a run with a token, for as long as the run exists.
 class cancellation {
 public:
     cancellation(const cancel_token& token, im_bulk* run) : state_(token.state_), run_(run) {
@@ -60,7 +60,7 @@ public:
     cancellation(const cancellation&) = delete;
     cancellation& operator=(const cancellation&) = delete;
 
-    /// Cancels this run, unless the token has: a second time would end what is under way too.
+    /// Cancels this run, unless the token has: a second cancellation would end requests in flight too.
     void cancel_once() const noexcept {
         const std::lock_guard lock(state_->mutex);
         if (state_->times == 0)

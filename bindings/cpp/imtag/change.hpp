@@ -1,6 +1,5 @@
-// A change of one user's tags, for bulk runs and batchers. It owns its texts, in the form that the C interface takes
-// them in, so that it can come out of any range, also one that makes it as it is walked through, and is passed on
-// without another copy by this binding.
+// A change of one user's tags, for bulk runs and batchers. It owns its texts, in the form that the C interface takes,
+// so that any range can return it, also one that makes it as it is iterated, and this binding copies nothing more.
 
 #ifndef IMTAG_CHANGE_HPP
 #define IMTAG_CHANGE_HPP
@@ -14,9 +13,9 @@ namespace imtag {
 /// What a change does.
 enum class operation : std::int32_t { add = IM_ADD, remove = IM_REMOVE, clear = IM_CLEAR };
 
-/// Adds, removes or clears tags of one user: `imtag::change::add("xiaojun012", {"a", "b"})`. Its texts are copied as it
-/// is made; it is checked by the library, and one that breaks limits has its outcome like any other. Copied, moved and
-/// assigned as a value is; its views live until it is assigned to, moved from or destroyed.
+/// Adds, removes or clears tags of one user: `imtag::change::add("xiaojun012", {"a", "b"})`. It copies its texts. The
+/// library checks it; a change that breaks limits has its outcome as any other. It is a value, to be copied, moved and
+/// assigned; its views live until it is assigned to, moved from or destroyed.
 class change {
 public:
     /// Adds tags: 1 to 100. They are a braced list, or any range of texts.
@@ -26,7 +25,7 @@ public:
         return {operation::add, account, tags};
     }
 
-    /// Removes tags: any number.
+    /// Removes any number of tags.
     static change remove(str account, std::initializer_list<str> tags) { return {operation::remove, account, tags}; }
     template <class Tags>
     static change remove(str account, Tags&& tags) {
@@ -43,7 +42,7 @@ public:
     std::string_view account() const noexcept {
         return std::string_view(text_).substr(0, lengths_.empty() ? 0 : lengths_.front());
     }
-    /// As they were given.
+    /// The tags, as they were given.
     std::vector<std::string_view> tags() const {
         std::vector<std::string_view> all;
         all.reserve(tag_count());
@@ -52,7 +51,7 @@ public:
     }
     std::size_t tag_count() const noexcept { return lengths_.empty() ? 0 : lengths_.size() - 1; }
 
-    /// Calls something with a view of each tag.
+    /// Calls `act` with a view of each tag.
     template <class Act>
     void for_each_tag(Act&& act) const {
         std::size_t at = account().size();
@@ -60,18 +59,19 @@ public:
             act(std::string_view(text_).substr(at, lengths_[i]));
     }
 
-    /// As the C interface takes it: account and tags without anything between, and the bytes of each. One that was
-    /// moved from has none.
+    /// The form that the C interface takes: account and tags with nothing between, and the bytes of each. A change that
+    /// was moved from has none.
     const std::string& text() const noexcept { return text_; }
     const std::vector<std::size_t>& lengths() const noexcept { return lengths_; }
 
 private:
     template <class Tags>
     change(imtag::operation what, str account, Tags& tags) : operation_(what) {
-        constexpr bool right = are_tags<Tags>();
-        static_assert(right, "the tags of a change are a braced list of texts, {\"vip\"}, or a range of texts");
-        if constexpr (right) {
-            if constexpr (detail::can_be_walked_twice<Tags>)
+        constexpr bool is_range_of_texts = are_tags<Tags>();
+        static_assert(is_range_of_texts,
+                      "the tags of a change are a braced list of texts, {\"vip\"}, or a range of texts");
+        if constexpr (is_range_of_texts) {
+            if constexpr (detail::can_be_iterated_twice<Tags>)
                 lengths_.reserve(1 + detail::count(tags));
             append(account);
             for (auto&& tag : tags)

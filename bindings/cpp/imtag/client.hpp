@@ -1,4 +1,4 @@
-// The client of the service: each operation with whatever its users or accounts stand in, and bulk runs.
+// The client of the service: each operation, with users or accounts in any range, and bulk runs.
 
 #ifndef IMTAG_CLIENT_HPP
 #define IMTAG_CLIENT_HPP
@@ -10,27 +10,27 @@
 
 namespace imtag {
 
-/// A client of the service: connections, quota, UserSig and retry budget that all threads share. Moved, not copied; a
-/// move, close() and the destructor not while a call of it runs: let calls end first, or cancel them.
+/// A client of the service: connections, quota, UserSig and retry budget, which all threads share. Moved, not copied.
+/// Do not move, close or destroy it while one of its calls runs: wait for them, or cancel them.
 ///
 /// Each operation sends at most one request, checked first, blocks up to the deadline, and throws unless it was done
-/// for every account. It takes its users or accounts in either of two forms:
+/// for every account. It takes its users or accounts in one of two forms:
 ///
 /// - a braced list, {{"xiaojun012", {"a", "b"}}} or {"xiaojun012"};
 /// - a range: of pairs or tuples of an account and a range of tags, or of anything with the members account and tags
-///   (imtag::user_tags); for the others of texts. It is walked through twice. Arrays, vectors and spans of im_user_tags
+///   (imtag::user_tags); accounts are a range of texts. It is iterated twice. Arrays, vectors and spans of im_user_tags
 ///   or im_str are passed on as they are.
 ///
-/// and an imtag::call with time limits and a way to cancel, or none.
+/// The last argument may be an imtag::call, with time limits and cancellation.
 class client {
 public:
     /// Makes a client; nothing is sent yet. Throws settings_error for the first setting that cannot be used, and
-    /// version_mismatch when the library that was loaded is not the header's.
+    /// version_mismatch if the library that was loaded does not fit the header.
     explicit client(const config& settings) {
         detail::check_version();
         if (!settings.handle())
             throw misuse("wrong use of libimtag, nothing was sent: the imtag::config was moved from",
-                         "make an imtag::config anew");
+                         "make a new imtag::config");
         im_client* made = nullptr;
         im_error* left = nullptr;
         const im_status status = im_client_new(settings.handle(), &made, &left);
@@ -58,8 +58,8 @@ public:
         return run_users(im_remove_tag, users, call);
     }
 
-    /// Replaces tags: these are the only ones that each user has afterwards, at most 100 a user. Only the timpush paths
-    /// can do so (config::generation); on the others it is an invalid_request.
+    /// Replaces tags: afterwards each user has these tags and no others, at most 100. Only the timpush paths can do
+    /// this (config::generation); on the other paths it is an invalid_request.
     result replace_tags(std::initializer_list<detail::listed_user> users, detail::optional_call call = {}) const {
         return run(im_replace_tags, users.begin(), users.size(), call);
     }
@@ -68,8 +68,8 @@ public:
         return run_users(im_replace_tags, users, call);
     }
 
-    /// Reads tags of at most 100 accounts, each once: result::users() has what was read, result::unanswered() the
-    /// accounts that the answer leaves out without a word.
+    /// Reads tags of at most 100 accounts, each once: result::users() has the tags, result::unanswered() the accounts
+    /// that the answer does not mention.
     [[nodiscard]] result get_tag(std::initializer_list<str> accounts, detail::optional_call call = {}) const {
         return run(im_get_tag, accounts.begin(), accounts.size(), call);
     }
@@ -90,24 +90,24 @@ public:
     /// Makes any number of changes: a bulk run, which packs them into few requests and sends these at the full quota,
     /// by threads of its own.
     ///
-    /// changes     any range of imtag::change, also one that can be walked through once only. It is walked through on
-    ///             this thread, as there is capacity, and never held as a whole; no further where the run ends early
-    /// on_outcome  is called on this thread with the imtag::outcome of each change that came out of the range, in the
-    ///             order in which these become known. One that came when the run had ended has why as its error, and is
+    /// changes any range of imtag::change, also one that can be iterated only once. This thread iterates it, as there
+    ///             is capacity, and stops if the run ends early. It is never held as a whole
+    /// on_outcome  this thread calls it with the imtag::outcome of each change that came out of the range, in the order
+    ///             in which outcomes arrive. A change that came after the run had ended has that as its error, and is
     ///             in no count, as it was not taken
     /// options     time limits, linger, capacity, progress, cancel
     ///
-    /// Returns when every change has its outcome. That some failed is no exception, as `on_outcome` has heard why.
-    /// Throws where the run was cancelled or ended early, as the app is rejected or the service became unavailable:
-    /// error::summary() is what it came to. What the range, `on_outcome` or the progress function throws cancels the
-    /// run, and is thrown on once what is under way is settled; until then `on_outcome` hears of it, unless it threw
-    /// itself.
+    /// Returns when every change has its outcome, also if some failed: `on_outcome` was called with each. Throws if the
+    /// run was cancelled, or ended early because the app is rejected or the service became unavailable;
+    /// error::summary() has the counts. An exception of the range, `on_outcome` or the progress function cancels the
+    /// run, and is rethrown once requests in flight have completed; `on_outcome` is still called for these, unless it
+    /// threw itself.
     template <class Changes, class OnOutcome>
     [[nodiscard]] summary bulk(Changes&& changes, OnOutcome&& on_outcome, const bulk_options& options = {}) const {
         return detail::bulk_run<std::remove_reference_t<OnOutcome>>(checked(), on_outcome, options).over(changes);
     }
 
-    /// Closes the connections and forgets the credentials; calls throw misuse from then on. As the destructor does.
+    /// Closes the connections and forgets the credentials, as the destructor does; calls throw misuse afterwards.
     void close() noexcept { client_.reset(); }
 
     /// The handle of the C interface, which stays this object's; NULL when it was closed or moved from.
@@ -120,7 +120,7 @@ private:
     im_client* checked() const {
         if (!client_)
             throw misuse("wrong use of libimtag, nothing was sent: the imtag::client was closed or moved from",
-                         "make an imtag::client anew");
+                         "make a new imtag::client");
         return client_.get();
     }
 

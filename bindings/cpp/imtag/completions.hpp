@@ -1,4 +1,4 @@
-// Outcomes of changes as the C interface hands them out: many at once, with an error for those alone that failed.
+// Outcomes of changes as a poll of the C interface returns them: many at once, with an error for each that failed.
 
 #ifndef IMTAG_COMPLETIONS_HPP
 #define IMTAG_COMPLETIONS_HPP
@@ -7,13 +7,12 @@
 
 namespace imtag::detail {
 
-/// Takes over what a poll left; null for none.
-inline std::shared_ptr<im_completions> owned(im_completions* left) {
-    return left ? std::shared_ptr<im_completions>(left, im_completions_free) : nullptr;
+/// Owns what a poll returned; null for none.
+inline std::shared_ptr<im_completions> owned(im_completions* polled) {
+    return polled ? std::shared_ptr<im_completions>(polled, im_completions_free) : nullptr;
 }
 
-/// Calls something with the number of each change and why it is not done, null where it is. The reason keeps all of
-/// them alive.
+/// Calls `act` with the id of each change and why it failed, null if it is done. The error keeps all completions alive.
 template <class Act>
 void for_each_outcome(const std::shared_ptr<im_completions>& known, Act act) {
     std::size_t count = 0, failures = 0;
@@ -26,7 +25,7 @@ void for_each_outcome(const std::shared_ptr<im_completions>& known, Act act) {
             continue;
         }
         ++failed;
-        // it is only read, though what reads an error of a call frees it too
+        // the error is only read: an alias of the completions does not free it
         act(ids[i], std::shared_ptr<im_error>(known, const_cast<im_error*>(im_completions_error(known.get(), i))));
     }
 }

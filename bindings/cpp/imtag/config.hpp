@@ -1,5 +1,5 @@
-// The settings of clients, one setter each. A setting that cannot be used is remembered by the library and reported
-// when a client is made, so that a chain of setters needs no look at each.
+// The settings of clients, one setter each. The library remembers a setting that cannot be used and reports it when a
+// client is made, so that a program need not check each setter.
 
 #ifndef IMTAG_CONFIG_HPP
 #define IMTAG_CONFIG_HPP
@@ -10,11 +10,12 @@
 
 namespace imtag {
 
-/// A UserSig, as a credential callback supplies it. A text alone is one whose end nobody knows.
+/// A UserSig, as a credential callback supplies it. Of a text alone it is unknown how long it is valid.
 class credential {
 public:
-    /// The UserSig is copied. `valid_for` is how long it is valid from now, and a new one is asked for when half of
-    /// that is over; 0: it is used until the service calls it expired. Below 0 it is refused, as over already.
+    /// The UserSig is copied. `valid_for` is how long it is valid from now; the callback is asked for a new one when
+    /// half of that is over: with 24h, after 12 h. 0: unknown; it is used until the service says that it expired. Below
+    /// 0 it is refused, as it has expired.
     template <class Text, class = std::enable_if_t<detail::is_text<Text>>>
     credential(const Text& usersig, std::chrono::milliseconds valid_for = {})
         : usersig_(std::string_view(detail::to_str(usersig))), valid_for_(valid_for) {}
@@ -29,21 +30,22 @@ private:
 
 namespace detail {
 
-/// Asks a callable for a UserSig. What it throws is the reason why there is none, as nothing may unwind through C.
+/// Calls a callable for a UserSig. What it throws becomes the reason why there is none, as nothing may unwind through
+/// C.
 template <class Callback>
 void supply(void* callback, im_credential* place) noexcept {
     try {
         const credential supplied = (*static_cast<Callback*>(callback))();
-        if (supplied.valid_for().count() < 0) {  // 0 would mean that nobody knows
-            im_credential_refuse(place, IM_STR("the credential callback gave a UserSig that is not valid any more: its "
-                                               "valid_for is negative"));
+        if (supplied.valid_for().count() < 0) {  // 0 would mean that it is unknown
+            im_credential_refuse(place, IM_STR("the credential callback returned a UserSig that is no longer valid: "
+                                               "its valid_for is negative"));
             return;
         }
         im_credential_set(place, str(supplied.usersig()), as_ms(supplied.valid_for()), nullptr);
     } catch (const std::exception& refusal) {
         im_credential_refuse(place, str(refusal.what()));
     } catch (...) {
-        im_credential_refuse(place, IM_STR("the credential callback threw what is no std::exception"));
+        im_credential_refuse(place, IM_STR("the credential callback threw something that is no std::exception"));
     }
 }
 
@@ -54,9 +56,9 @@ void destroy(void* callback) noexcept {
 
 }  // namespace detail
 
-/// The settings of clients. Each setter copies what it is given, and the chain goes on with what it returns. Any number
-/// of clients may be made of one, and it may be changed or destroyed as soon as they are. Moved, not copied; used by
-/// one thread at a time. App, credentials, and region or endpoint have no default and must be set.
+/// The settings of clients. Each setter copies its arguments and returns the config, for a chain. Any number of clients
+/// may be made from it, and it may be changed or destroyed once they are made. Moved, not copied; used by one thread at
+/// a time. App, credentials, and region or endpoint have no default and must be set.
 class config {
 public:
     config() : config_(im_config_new()) {
@@ -64,16 +66,16 @@ public:
             throw std::bad_alloc();
     }
 
-    /// The app's number, as the console shows it, and the account of an app administrator, 1 to 32 bytes, in whose
-    /// name it is called: `administrator`.
+    /// The app's number, as the console shows it, and the account of an app administrator that makes the calls, 1 to 32
+    /// bytes: `administrator`.
     config& app(std::uint32_t sdkappid, str identifier) & {
         im_config_set_app(config_.get(), sdkappid, identifier);
         return *this;
     }
     config app(std::uint32_t sdkappid, str identifier) && { return std::move(app(sdkappid, identifier)); }
 
-    /// The app's secret key, of which the client makes UserSigs by itself. Of key, UserSig and callback the one that
-    /// is set last holds.
+    /// The app's secret key, from which the client makes UserSigs. Of key, UserSig and callback, the one that is set
+    /// last is used.
     config& secret_key(str key) & {
         im_config_set_secret_key(config_.get(), key);
         return *this;
@@ -87,11 +89,11 @@ public:
     }
     config usersig(str ready) && { return std::move(usersig(ready)); }
 
-    /// A callable that supplies a UserSig whenever a new one is needed: it takes nothing and returns a text or an
-    /// imtag::credential, or throws the reason why there is none, whose what() reaches the caller in a
-    /// credentials_error and should hold no secret. It runs on threads that call a client, one at a time for a client;
-    /// a call's deadline cannot interrupt it, so it should bound its own waits. It is moved in, and destroyed when no
-    /// client or config needs it any more, on whichever thread lets go of it last.
+    /// A callable that supplies a UserSig whenever a new one is needed. It takes nothing and returns a text or an
+    /// imtag::credential, or throws if there is none; the caller then gets a credentials_error with its what(), which
+    /// should hold no secret. It runs on threads that call a client, one at a time for a client. A call's deadline
+    /// cannot interrupt it, so it should limit its own waits. It is moved in, and destroyed when no client or config
+    /// needs it any more, on the thread that destroys the last of them.
     template <class Callback>
     config& credential_callback(Callback&& callback) & {
         using Kept = std::decay_t<Callback>;
@@ -107,7 +109,7 @@ public:
     }
 
     /// The app's data centre: china, singapore, seoul, tokyo, frankfurt, silicon-valley, jakarta, mumbai, saudi-arabia.
-    /// Of region and endpoint the one that is set last holds.
+    /// Of region and endpoint, the one that is set last is used.
     config& region(str name) & {
         im_config_set_region(config_.get(), name);
         return *this;
@@ -129,9 +131,9 @@ public:
     config generation(str name) && { return std::move(generation(name)); }
 
     /// How many calls of each operation this process may make in a second: 0.001 to 100000, with at most three
-    /// decimals; default: 100. From 1 on it is so many whole calls in any second (2.5: two); below 1 it is one call in
-    /// any 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients of
-    /// one process with the same app, endpoint and calls per second share it, whether they live at once or one after
+    /// decimals; default: 100. From 1 up it is that many whole calls in any second (2.5: two); below 1 it is one call
+    /// in any 1 / calls seconds (0.5: one in 2 s). The processes of an app share its quota: give each its part. Clients
+    /// of one process with the same app, endpoint and calls per second share it, whether they live at once or one after
     /// the other.
     config& calls_per_second(double calls) & {
         im_config_set_calls_per_second(config_.get(), calls);
@@ -162,9 +164,9 @@ public:
     }
     config connect_timeout(std::chrono::milliseconds time) && { return std::move(connect_timeout(time)); }
 
-    /// How many attempts a call makes at most, the first with it; above 0; default: 4. Attempts that nobody answered are
-    /// not counted: an outage is waited out for up to half of the time that the call has left. With 1 nothing is tried
-    /// again, and no outage is waited out.
+    /// How many attempts a call makes at most, the first with it; above 0; default: 4. Attempts that nobody answered
+    /// are not counted: an outage is waited out for up to half of the time that the call has left. With 1 nothing is
+    /// tried again, and no outage is waited out.
     config& max_attempts(std::uint32_t attempts) & {
         im_config_set_max_attempts(config_.get(), attempts);
         return *this;

@@ -1,4 +1,4 @@
-// Why a call failed, as an exception for each status of the C interface. The texts and the facts are the library's.
+// Why a call failed, as an exception for each status of the C interface. The library supplies the texts and the facts.
 
 #ifndef IMTAG_ERROR_HPP
 #define IMTAG_ERROR_HPP
@@ -14,7 +14,7 @@
 
 namespace imtag {
 
-/// What became of a call: what the classes of exceptions stand for, as a number to switch over.
+/// How a call ended: a number to switch over, one for each class of exception.
 enum class status : std::int32_t {
     ok = IM_OK,
     partial = IM_PARTIAL,
@@ -39,17 +39,17 @@ enum class status : std::int32_t {
 enum class effect : std::int32_t {
     /// The service did not carry it out.
     not_applied = IM_NOT_APPLIED,
-    /// It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending.
+    /// The service may have carried it out, or may do so later: a timeout, a cut connection, a refusal after sending.
     possibly_applied = IM_POSSIBLY_APPLIED,
-    /// It was carried out.
+    /// The service carried it out.
     applied = IM_APPLIED,
-    /// Of a get, which has no effect on any account: its tags were not read.
+    /// For a get, which has no effect on any account: its tags were not read.
     not_read = IM_NOT_READ
 };
 
 /// A limit that the request breaks. The views live as long as the error, or a copy of it.
 struct violation {
-    /// Where, by positions counted from 0: `users[3].tags[2]`.
+    /// Where, with positions counted from 0: `users[3].tags[2]`.
     std::string_view place;
     /// What, and the limit: `51 bytes, at most 50`.
     std::string_view problem;
@@ -57,13 +57,13 @@ struct violation {
     std::string_view remedy;
 };
 
-/// An account that a partial success left out, or the one of a change of a bulk run or a batcher. The views live as
+/// An account that failed in a partial success, or the one of a change of a bulk run or a batcher. The views live as
 /// long as the error, or a copy of it.
 struct failure {
     std::string_view account;
     /// The service's code for the account.
     std::int32_t code;
-    /// The service's own text for the account, as it came; may be empty.
+    /// The service's own text for the account, unchanged; may be empty.
     std::string_view text;
     /// What to do about the account.
     std::string_view remedy;
@@ -78,49 +78,50 @@ namespace detail {
 void sum_up(error& ended, const summary& counts);
 }
 
-/// Any failure of the library. What it knows is shared by its copies, and read by any thread; no secret is in it.
+/// Any failure of the library. Copies share its contents; any thread may read it. It holds no secret.
 class error : public std::exception {
 public:
-    /// Takes over what a function of the C interface left, with the status that it returned.
+    /// Owns an error of the C interface, with the status that the function returned.
     error(im_status status, im_error* left) : error(status, std::shared_ptr<im_error>(left, im_error_free)) {}
-    /// Reads what others own too.
+    /// Shares an error of the C interface.
     error(im_status status, std::shared_ptr<im_error> shared) noexcept
         : error_(std::move(shared)), status_(status), message_(im_error_message(error_.get())),
           remedy_(im_error_remedy(error_.get())),
           effect_(static_cast<imtag::effect>(im_error_effect(error_.get()))) {}
 
-    // A move copies: the texts of one that was moved from would point into what the other owns, and may free first.
+    // A move copies: after a real move, the texts of the old object would point into what the new one owns and may
+    // free.
     error(const error&) = default;
     error& operator=(const error&) = default;
 
     /// What went wrong, to what, what is known of the effect, and what to do: a sentence for a log.
     const char* what() const noexcept override { return message_; }
 
-    /// What became of the call.
+    /// How the call ended.
     imtag::status status() const noexcept { return static_cast<imtag::status>(status_); }
 
     /// What the caller can do.
     const char* remedy() const noexcept { return remedy_; }
 
-    /// The service's code where that is what went wrong, else 0. Of a partial success: the first account's.
+    /// The service's code if the service refused the request, else 0. Of a partial success: that of the first account.
     std::int32_t code() const noexcept { return im_error_code(error_.get()); }
 
-    /// The service's own text beside the code, whole and as it came (ErrorInfo); may be empty.
+    /// The service's own text for the code (ErrorInfo), whole and unchanged; may be empty.
     std::string_view text() const noexcept { return str(im_error_text(error_.get())); }
 
     /// What is known of the effect on the accounts that failed, over all attempts.
     imtag::effect effect() const noexcept { return effect_; }
 
-    /// Whether the same call may succeed later as it is. Of a partial success: for any of the accounts left out.
+    /// Whether the same call may succeed later. Of a partial success: for any of the accounts that failed.
     bool retryable() const noexcept { return im_error_retryable(error_.get()); }
 
-    /// How many attempts were made, those with it that reached nobody.
+    /// How many attempts were made, including those that reached no server.
     std::uint32_t attempts() const noexcept { return im_error_attempts(error_.get()); }
 
     /// Attempts of which any byte left this machine: what the app's quota may have been charged.
     std::uint32_t attempts_sent() const noexcept { return im_error_attempts_sent(error_.get()); }
 
-    /// The service's number for the request, for its support; empty where it gave none.
+    /// The service's id of the request, for its support; empty if it sent none.
     std::string_view request_id() const noexcept { return str(im_error_request_id(error_.get())); }
 
     /// All limits that the request breaks; empty unless it is an invalid_request.
@@ -132,8 +133,8 @@ public:
         return all;
     }
 
-    /// The accounts left out by a partial_failure, and the account of a change of a bulk run or a batcher. Empty for
-    /// any other error, which concerns all of the request.
+    /// The accounts that failed in a partial_failure, or the account of a change of a bulk run or a batcher. Empty for
+    /// any other error, which concerns all accounts of the request.
     std::vector<failure> failures() const {
         std::vector<failure> all(im_error_failure_count(error_.get()));
         for (std::size_t i = 0; i < all.size(); ++i)
@@ -146,8 +147,9 @@ public:
         return all;
     }
 
-    /// The tags of a change of a bulk run or a batcher that are not known to be added or removed; what the change had
-    /// besides is done. Empty for a change that clears, and for any other error. The views live as long as the error.
+    /// The tags of a change of a bulk run or a batcher that are not known to be added or removed. The change's other
+    /// tags are done. Example: a change of 25 tags goes in 3 requests; the last fails: 5 tags. Empty for a change that
+    /// clears, and for any other error. The views live as long as the error.
     std::vector<std::string_view> undone() const {
         std::vector<std::string_view> all(im_error_undone_count(error_.get()));
         for (std::size_t i = 0; i < all.size(); ++i)
@@ -155,11 +157,11 @@ public:
         return all;
     }
 
-    /// What a bulk run that ended early came to; null for any other error. It lives as long as the error.
+    /// The counts of a bulk run that ended early; null for any other error. They live as long as the error.
     const imtag::summary* summary() const noexcept { return summary_.get(); }
 
 protected:
-    /// Of what this binding finds by itself. The texts are literals.
+    /// For an error of this binding. The texts are literals.
     error(im_status status, const char* message, const char* remedy) noexcept
         : status_(status), message_(message), remedy_(remedy), effect_(imtag::effect::not_applied) {}
 
@@ -180,21 +182,22 @@ public:
     using error::error;
 };
 
-/// A client, config or call was used as it may not be: closed, moved from, in use, not UTF-8. Nothing was sent.
+/// A handle was used wrongly: a client, config, call or batcher that is closed, moved from or in use. Nothing was sent.
 class misuse : public error {
 public:
     using error::error;
-    /// For what the C interface has no words for. Both are literals.
+    /// For a misuse that the C interface does not know. Both are literals.
     misuse(const char* message, const char* remedy) noexcept : error(IM_MISUSE, message, remedy) {}
 };
 
-/// No client can be made of the settings; the message names the first that cannot be used, its range and the remedy.
+/// No client can be made with these settings; the message names the first that cannot be used, its range and the
+/// remedy.
 class settings_error : public error {
 public:
     using error::error;
 };
 
-/// No UserSig could be had; nothing was sent.
+/// There is no UserSig. Earlier attempts may have been sent with one that had expired: see effect().
 class credentials_error : public error {
 public:
     using error::error;
@@ -206,7 +209,7 @@ public:
     using error::error;
 };
 
-/// Done, but for the accounts that failures() names.
+/// Done, except for the accounts that failures() names.
 class partial_failure : public error {
 public:
     partial_failure(std::shared_ptr<im_error> left, imtag::result done)
@@ -214,7 +217,7 @@ public:
     partial_failure(const partial_failure&) = default;
     partial_failure& operator=(const partial_failure&) = default;
 
-    /// What was done. Lives as long as the error, or a copy of it.
+    /// What was done. It lives as long as the error, or a copy of it.
     const imtag::result& result() const noexcept { return *result_; }
 
 private:
@@ -269,11 +272,11 @@ public:
     using error::error;
 };
 
-/// The system gave no thread to send with: a limit of threads or memory is reached.
+/// The system has no thread to send with: a limit of threads or memory is reached.
 class no_thread_error : public error {
 public:
     using error::error;
-    /// For a thread of this binding's own. Both are literals.
+    /// For a thread of this binding. Both are literals.
     no_thread_error(const char* message, const char* remedy) noexcept : error(IM_NO_THREAD, message, remedy) {}
 };
 
@@ -304,16 +307,16 @@ namespace detail {
         case IM_FULL: throw full_error(status, std::move(left));
         case IM_CLOSED: throw closed_error(status, std::move(left));
         case IM_NO_THREAD: throw no_thread_error(status, std::move(left));
-        default: throw error(status, std::move(left));  // a status that a later patch level has added
+        default: throw error(status, std::move(left));  // a status of a later patch level
     }
 }
 
-/// The same, of what the function of the C interface left, which it takes over.
+/// The same, with an error of the C interface, which it owns.
 [[noreturn]] inline void raise(im_status status, im_error* left, result done = {}) {
     raise(status, std::shared_ptr<im_error>(left, im_error_free), std::move(done));
 }
 
-/// Says what a bulk run came to that an error ended.
+/// Puts the counts of a bulk run into the error that ended it.
 inline void sum_up(error& ended, const summary& counts) {
     ended.summary_ = std::make_shared<const summary>(counts);
 }

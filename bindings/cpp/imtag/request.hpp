@@ -1,6 +1,6 @@
-// Requests as the C interface takes them, borrowed from whatever holds them. What is made of im_user_tags or im_str
-// already, as arrays and braced lists are, is passed on as it is; of anything else the arrays are made, on the stack
-// where the request is small, else by at most two allocations. No text is copied.
+// Requests as the C interface takes them, borrowed from any range. Arrays and braced lists of im_user_tags or im_str
+// are passed on as they are. For other ranges the arrays are made, on the stack for a small request, else by at most
+// two allocations. No text is copied.
 
 #ifndef IMTAG_REQUEST_HPP
 #define IMTAG_REQUEST_HPP
@@ -29,13 +29,13 @@ template <class...>
 inline constexpr bool never = false;
 
 /// A user of a braced list, {"xiaojun012", {"a", "b"}}. It borrows the inner list, which lives until the call has
-/// returned; as it cannot be copied, no container can keep it for longer.
+/// returned; it cannot be copied, so no container can keep it longer.
 struct listed_user : im_user_tags {
     listed_user(str name, const std::initializer_list<str>& list) noexcept
         : im_user_tags{name, std::data(list), list.size()} {}
     template <class Tags>
     listed_user(str, const Tags&) {
-        static_assert(never<Tags>, "in a braced list of users, tags are a braced list too: where they are in a "
+        static_assert(never<Tags>, "in a braced list of users, tags are a braced list too: if they are in a "
                                    "container, pass std::array{std::tie(account, tags)}, a map, or any other range");
     }
     listed_user(const listed_user&) = delete;
@@ -52,7 +52,7 @@ inline constexpr bool
     is_range<Range, std::void_t<decltype(std::begin(std::declval<Range&>()) != std::end(std::declval<Range&>()))>> =
         true;
 
-/// What a range gives for each element: a reference, or a value that it makes at that moment.
+/// What a range returns for each element: a reference, or a value that it makes at that moment.
 template <class Range>
 using given = decltype(*std::begin(std::declval<Range&>()));
 template <class Range>
@@ -76,8 +76,8 @@ template <class Iterator>
 inline constexpr bool
     has_category<Iterator, std::void_t<typename std::iterator_traits<Iterator>::iterator_category>> = true;
 
-/// Whether an iterator says that its range can be walked through again. One that makes what it gives is an input
-/// iterator to C++17, so what it says to C++20 comes first; one that says nothing may be used up by the first walk.
+/// Whether an iterator says that its range can be iterated again. For C++17 an iterator that returns values is only an
+/// input iterator, so its C++20 concept is asked first. An iterator that says nothing may allow only one pass.
 template <class Iterator>
 constexpr bool is_multi_pass() {
     if constexpr (has_concept<Iterator>)
@@ -89,18 +89,19 @@ constexpr bool is_multi_pass() {
         return false;
 }
 template <class Range>
-inline constexpr bool can_be_walked_twice = is_multi_pass<std::decay_t<decltype(std::begin(std::declval<Range&>()))>>();
+inline constexpr bool can_be_iterated_twice =
+    is_multi_pass<std::decay_t<decltype(std::begin(std::declval<Range&>()))>>();
 
-/// Whether a text is a view, whose bytes are elsewhere. Any other may own them, however plain its type looks.
+/// Whether a text is a view, whose bytes are elsewhere. Any other type may own its bytes.
 template <class Text>
 inline constexpr bool is_view = std::is_same_v<Text, std::string_view> || std::is_same_v<Text, im_str> ||
                                 std::is_same_v<Text, str> || std::is_same_v<Text, const char*> ||
                                 std::is_same_v<Text, char*>;
 
-/// Whether views into the texts of a range hold until the call returns: they are the range's own, or views themselves.
+/// Whether views into the texts of a range are valid until the call returns: the range owns them, or they are views.
 template <class Range>
 inline constexpr bool texts_last =
-    can_be_walked_twice<Range> && (std::is_lvalue_reference_v<given<Range>> || is_view<element<Range>>);
+    can_be_iterated_twice<Range> && (std::is_lvalue_reference_v<given<Range>> || is_view<element<Range>>);
 
 template <class Range>
 constexpr bool are_texts() {
@@ -148,7 +149,7 @@ constexpr bool is_user() {
         return false;
 }
 
-/// Whether the elements of a range stay where they are when it goes.
+/// Whether the elements of a range outlive it.
 template <class Range>
 inline constexpr bool is_borrowed = false;
 template <class Raw>
@@ -165,10 +166,10 @@ constexpr bool borrows() {
 }
 #endif
 
-/// Whether a user that is gone leaves its account and tags behind. Each is a reference, or a view; views that stand in
-/// a container of the user's own will do, as they are copied.
+/// Whether account and tags outlive a user that the range returns by value. Each must be a reference or a view; views
+/// in a container that the user owns are fine, as they are copied.
 template <class Account, class Tags>
-constexpr bool is_left_behind() {
+constexpr bool outlives_user() {
     constexpr bool account = std::is_lvalue_reference_v<Account> || is_view<std::remove_cv_t<Account>>;
     if constexpr (std::is_lvalue_reference_v<Tags>)
         return account;
@@ -178,18 +179,18 @@ constexpr bool is_left_behind() {
         return account && borrows<Tags>();
 }
 
-/// Whether views into the users of a range hold until the call returns.
+/// Whether views into the users of a range are valid until the call returns.
 template <class Range>
 constexpr bool users_last() {
     using User = element<Range>;
-    if constexpr (!can_be_walked_twice<Range>)
+    if constexpr (!can_be_iterated_twice<Range>)
         return false;
     else if constexpr (std::is_lvalue_reference_v<given<Range>>)
         return true;
     else if constexpr (has_members<User>)
-        return is_left_behind<decltype(std::declval<User&>().account), decltype(std::declval<User&>().tags)>();
+        return outlives_user<decltype(std::declval<User&>().account), decltype(std::declval<User&>().tags)>();
     else
-        return is_left_behind<std::tuple_element_t<0, User>, std::tuple_element_t<1, User>>();
+        return outlives_user<std::tuple_element_t<0, User>, std::tuple_element_t<1, User>>();
 }
 
 template <class Range>
@@ -221,7 +222,7 @@ std::pmr::vector<im_str> array_of_texts(Texts& texts, memory& of) {
     return array;
 }
 
-/// The users of any range as an array, and their tags behind it.
+/// The users of any range as an array, with an array of all their tags.
 class array_of_users {
 public:
     template <class Users>
@@ -233,7 +234,7 @@ public:
         tags_.reserve(tags);
         for (const auto& user : users)
             add(to_str(account_of(user)), tags_of(user));
-        // only now, as an array that grew would have moved
+        // only now, as growing would have moved the array
         const im_str* next = tags_.data();
         for (im_user_tags& user : users_) {
             user.tags = next;
@@ -256,7 +257,7 @@ private:
     std::pmr::vector<im_str> tags_;
 };
 
-/// Whether a range is one of users; if not, `why_not_users` says so in a sentence.
+/// Whether a range is one of users; if not, `why_not_users` says why in a sentence.
 template <class Users>
 constexpr bool are_users() {
     if constexpr (is_range<Users>) {
@@ -272,15 +273,14 @@ void why_not_users() {
         static_assert(never<Users>, "users are a braced list, {{account, {tag, tag}}}, or a range of such pairs");
     else if constexpr (!is_user<element<Users>>())
         static_assert(never<Users>, "each user is a pair or tuple of a text and a range of texts that outlive the "
-                                    "call, or has the members account and tags; im_user_tags stand in an array, "
+                                    "call, or has the members account and tags; im_user_tags are in an array, "
                                     "vector or span");
     else
-        static_assert(never<Users>, "this range makes its users as it is walked through, or can be walked through once "
-                                    "only, and they would be gone before they are sent: make a container of them "
-                                    "first");
+        static_assert(never<Users>, "this range makes its users as it is iterated, or can be iterated only once, and "
+                                    "they would be destroyed before they are sent: make a container of them first");
 }
 
-/// Hands a range to `send` as an array of im_user_tags: first and number.
+/// Calls `send` with a range as an array of im_user_tags: the first, and how many.
 template <class Users, class Send>
 auto with_users(Users& users, Send send) {
     if constexpr (is_made_of<im_user_tags, Users>) {
@@ -295,11 +295,11 @@ auto with_users(Users& users, Send send) {
     }
 }
 
-/// Whether a range can be handed on as an array of im_str.
+/// Whether a range can be borrowed as an array of im_str.
 template <class Texts>
-inline constexpr bool can_be_lent = is_made_of<im_str, Texts> || are_texts<Texts>();
+inline constexpr bool can_be_borrowed = is_made_of<im_str, Texts> || are_texts<Texts>();
 
-/// Hands a range that can be lent to `send` as an array of im_str: first and number.
+/// Calls `send` with a range that can be borrowed, as an array of im_str: the first, and how many.
 template <class Texts, class Send>
 auto with_texts(Texts& texts, Send send) {
     if constexpr (is_made_of<im_str, Texts>) {
@@ -313,11 +313,11 @@ auto with_texts(Texts& texts, Send send) {
 
 template <class Accounts, class Send>
 auto with_accounts(Accounts& accounts, Send send) {
-    static_assert(can_be_lent<Accounts>, "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts "
-                                         "that outlive the call, strings in a container or views; where it makes them "
-                                         "as it is walked through, or can be walked through once only, make a "
-                                         "container of them first");
-    if constexpr (can_be_lent<Accounts>)
+    static_assert(can_be_borrowed<Accounts>,
+                  "accounts are a braced list of texts, {\"xiaojun012\"}, or a range of texts that outlive the call, "
+                  "strings in a container or views; if it makes them as it is iterated, or can be iterated only once, "
+                  "make a container of them first");
+    if constexpr (can_be_borrowed<Accounts>)
         return with_texts(accounts, send);
     else
         return send(nullptr, 0);
@@ -325,10 +325,11 @@ auto with_accounts(Accounts& accounts, Send send) {
 
 template <class Tags, class Send>
 auto with_tags(Tags& tags, Send send) {
-    static_assert(can_be_lent<Tags>, "tags are a braced list of texts, {\"vip\"}, or a range of texts that outlive the "
-                                     "call, strings in a container or views; where it makes them as it is walked "
-                                     "through, or can be walked through once only, make a container of them first");
-    if constexpr (can_be_lent<Tags>)
+    static_assert(can_be_borrowed<Tags>,
+                  "tags are a braced list of texts, {\"vip\"}, or a range of texts that outlive the call, strings in a "
+                  "container or views; if it makes them as it is iterated, or can be iterated only once, make a "
+                  "container of them first");
+    if constexpr (can_be_borrowed<Tags>)
         return with_texts(tags, send);
     else
         return send(nullptr, 0);

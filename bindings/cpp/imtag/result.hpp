@@ -1,4 +1,4 @@
-// What was done, as the library left it: nothing is copied out of it.
+// What a call did, as the library returned it: nothing is copied.
 
 #ifndef IMTAG_RESULT_HPP
 #define IMTAG_RESULT_HPP
@@ -10,24 +10,24 @@
 
 namespace imtag {
 
-/// What a call has done. Moved, not copied; read by any number of threads at once. All views and lists that it gives
-/// live as long as it does, also when it is moved. One that was moved from answers as for a result of nothing.
+/// What a call did. Moved, not copied; read by any number of threads at once. All views and lists that it returns are
+/// valid as long as it exists, also when it is moved. After a move it is an empty result.
 class result {
 public:
     result() = default;
-    /// Takes over what a function of the C interface left.
-    explicit result(im_result* left) noexcept : result_(left) {}
+    /// Owns a result of the C interface.
+    explicit result(im_result* made) noexcept : result_(made) {}
 
-    /// The accounts that it was done for.
+    /// How many accounts the call succeeded for.
     std::size_t accounts() const noexcept { return im_result_accounts(result_.get()); }
 
-    /// Attempts that were made: the one that was answered, and those before it.
+    /// How many attempts were made: the one that was answered, and those before it.
     std::uint32_t attempts() const noexcept { return im_result_attempts(result_.get()); }
 
     /// Attempts of which any byte left this machine: what the app's quota may have been charged.
     std::uint32_t attempts_sent() const noexcept { return im_result_attempts_sent(result_.get()); }
 
-    /// The service's number for the request, for its support; empty where it gave none.
+    /// The service's id of the request, for its support; empty if it sent none.
     std::string_view request_id() const noexcept { return str(im_result_request_id(result_.get())); }
 
     /// What get_tag read: `for (auto [account, tags] : result.users())`, in the service's order. Empty for the other
@@ -38,15 +38,15 @@ public:
         return {first, size};
     }
 
-    /// The accounts that get_tag asked for and the answer does not name. No page says whether such an account has no
-    /// tags or could not be read; it is in no other count.
+    /// The accounts that get_tag asked for and the answer does not name. The service's documentation does not say
+    /// whether such an account has no tags or could not be read. No other count has it.
     list_view<im_str> unanswered() const& noexcept {
         std::size_t size = 0;
         const im_str* first = im_result_unanswered(result_.get(), &size);
         return {first, size};
     }
 
-    // Of a result that is gone at the end of the statement, or before a loop begins: keep it in a variable first.
+    // Not of a temporary result, which is destroyed at the end of the statement: keep it in a variable first.
     list_view<im_user_tags> users() const&& = delete;
     list_view<im_str> unanswered() const&& = delete;
 

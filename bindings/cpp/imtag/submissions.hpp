@@ -1,5 +1,5 @@
-// The changes that were submitted to a batcher and not waited for: a promise for each, and a thread that keeps them. It
-// is started by the first, and sleeps while none is open.
+// Changes that were submitted to a batcher without waiting: a promise for each, and a thread that polls the outcomes
+// and fulfils the promises. The first change starts the thread, which sleeps while no promise is pending.
 
 #ifndef IMTAG_SUBMISSIONS_HPP
 #define IMTAG_SUBMISSIONS_HPP
@@ -18,23 +18,23 @@
 
 namespace imtag::detail {
 
-/// Blocks all signals of this thread, so that a thread it starts takes none.
-class without_signals {
+/// Blocks all signals of this thread, as a thread that it starts inherits this.
+class signals_blocked {
 public:
-    without_signals() noexcept {
+    signals_blocked() noexcept {
         sigset_t all;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before_);
     }
-    ~without_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    without_signals(const without_signals&) = delete;
-    without_signals& operator=(const without_signals&) = delete;
+    ~signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    signals_blocked(const signals_blocked&) = delete;
+    signals_blocked& operator=(const signals_blocked&) = delete;
 
 private:
     sigset_t before_;
 };
 
-/// A batcher's handle, with what is open of it here. Used by any number of threads, but for end().
+/// A batcher's handle, with the promises that are pending. Any number of threads may use it, except end().
 class submissions {
 public:
     using owner = std::unique_ptr<im_batcher, freed_by<im_batcher_free>>;
@@ -45,97 +45,98 @@ public:
 
     im_batcher* batcher() const noexcept { return batcher_.get(); }
 
-    /// Whether this process is a fork of the one that it belongs to: nothing of it but the handle may be touched then.
-    bool is_of_another_process() const noexcept { return getpid() != home_; }
+    /// Whether this process was forked from the owner: then only the handle may be used.
+    bool is_of_another_process() const noexcept { return getpid() != owner_process_; }
 
     std::future<void> submit(const change& given) {
         memory of;
         std::pmr::vector<im_str> tags(of.get());
         tags.reserve(given.tag_count());
         given.for_each_tag([&](str tag) { tags.push_back(tag); });
-        auto [id, future] = open();  // from here on nothing throws that would leave it open
+        auto [id, future] = add_promise();  // from here on nothing throws before it is fulfilled or removed
         im_error* left = nullptr;
-        const im_status status = hand_in(id, given, tags, &left);
+        const im_status status = submit(id, given, tags, &left);
         if (status != IM_OK) {
-            forget(id);
+            remove(id);
             raise(status, left);
         }
         set_taken(id);
         return std::move(future);
     }
 
-    /// The changes that the library has and whose promises are not kept. Those that still wait for capacity are not
+    /// The changes that the library has taken and whose promises are pending. Those that wait for capacity are not
     /// among them, as a flush does not send them.
     std::vector<std::uint64_t> taken() {
         const std::lock_guard lock(mutex_);
         std::vector<std::uint64_t> all;
-        for (const auto& [id, it] : open_)
+        for (const auto& [id, it] : pending_)
             if (it.taken)
                 all.push_back(id);
         return all;
     }
 
-    /// Waits until the promises of changes are kept, which have their outcomes.
+    /// Waits until the promises of changes that have their outcomes are fulfilled.
     void wait_for(const std::vector<std::uint64_t>& ids) {
         std::unique_lock lock(mutex_);
         for (const std::uint64_t id : ids)
-            changed_.wait(lock, [this, id] { return open_.count(id) == 0; });
+            changed_.wait(lock, [this, id] { return pending_.count(id) == 0; });
     }
 
-    /// Waits until the promises are kept of all changes that have their outcomes; for a batcher that is closed.
+    /// Waits until all promises are fulfilled; for a batcher that is closed.
     void wait_for_all() {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return open_.empty(); });
+        changed_.wait(lock, [this] { return pending_.empty(); });
     }
 
-    /// Ends the batcher, and takes back all that are open, which have their outcomes by that. How many changes had none.
+    /// Ends the batcher: withdraws every change whose promise is pending, which gives it its outcome. Returns how many
+    /// changes had none.
     std::size_t end() noexcept {
         stop();
-        settle(0);
+        poll(0);
         const std::size_t unsettled = im_batcher_unsettled(batcher());
-        for (const auto& [id, it] : open_)
+        for (const auto& [id, it] : pending_)
             im_batcher_withdraw(batcher(), id, IM_CANCELLED, nullptr);
-        settle(0);
+        poll(0);
         im_batcher_free(batcher_.release());
         return unsettled;
     }
 
-    /// Frees the handle alone, which leaves the parent's batcher as it is.
+    /// Frees the handle alone; the parent's batcher stays as it is.
     void leave_to_parent() noexcept { im_batcher_free(batcher_.release()); }
 
 private:
-    /// How long the thread is in the library at a time, while anything is open; end() may have to wait for it.
-    static constexpr std::uint64_t tick_ms = 50;
+    /// How long one poll of the thread waits; end() may have to wait for it.
+    static constexpr std::uint64_t poll_ms = 50;
 
-    /// A change whose promise is not kept.
+    /// A change whose promise is pending.
     struct submitted {
         std::promise<void> promise;
-        bool taken = false;  // once the library has it
+        bool taken = false;  // the library has it
     };
 
-    std::pair<std::uint64_t, std::future<void>> open() {
+    std::pair<std::uint64_t, std::future<void>> add_promise() {
         const std::lock_guard lock(mutex_);
-        if (!keeper_.joinable())
+        if (!poller_.joinable())
             start();
         const std::uint64_t id = next_id_++;
-        std::future<void> future = open_[id].promise.get_future();
-        if (open_.size() == 1)
+        std::future<void> future = pending_[id].promise.get_future();
+        if (pending_.size() == 1)
             changed_.notify_all();
         return {id, std::move(future)};
     }
 
     void start() {
-        const without_signals here;
+        const signals_blocked here;
         try {
-            keeper_ = std::thread([this] { keep(); });
+            poller_ = std::thread([this] { poll_until_stopped(); });
         } catch (const std::system_error&) {
-            throw no_thread_error("the system gave no thread for the futures of a batcher, and nothing was sent",
+            throw no_thread_error("the system has no thread for the futures of a batcher, and nothing was sent",
                                   "raise the limit of threads or of memory, or use the calls that wait");
         }
     }
 
-    im_status hand_in(std::uint64_t id, const change& given, const std::pmr::vector<im_str>& tags,
-                      im_error** left) const noexcept {
+    im_status submit(std::uint64_t id, const change& given, const std::pmr::vector<im_str>& tags,
+                     im_error** left) const noexcept {
         const str account = given.account();
         switch (given.operation()) {
             case operation::add:
@@ -146,21 +147,22 @@ private:
         }
     }
 
-    /// What the thread does: nothing, while nothing is open.
-    void keep() noexcept {
+    /// The thread: polls while a promise is pending, else sleeps.
+    void poll_until_stopped() noexcept {
         std::unique_lock lock(mutex_);
         for (;;) {
-            changed_.wait(lock, [this] { return stops_ || !open_.empty(); });
-            if (stops_)
+            changed_.wait(lock, [this] { return stopped_ || !pending_.empty(); });
+            if (stopped_)
                 return;
             lock.unlock();
-            settle(tick_ms);
+            poll(poll_ms);
             lock.lock();
         }
     }
 
-    /// Keeps the promises of what has its outcome; waits for one, at most so long. Where that fails, all are told so.
-    void settle(std::uint64_t timeout_ms) noexcept {
+    /// Fulfils the promises of changes that have their outcomes; waits for the first, at most timeout_ms. If the poll
+    /// fails, all promises fail with its error.
+    void poll(std::uint64_t timeout_ms) noexcept {
         try {
             im_completions* made = nullptr;
             im_error* left = nullptr;
@@ -169,7 +171,7 @@ private:
             if (status != IM_OK)
                 raise(status, left);
             for_each_outcome(known, [this](std::uint64_t id, const std::shared_ptr<im_error>& why) {
-                keep_promise(id, why ? as_exception(why) : nullptr);
+                fulfil(id, why ? as_exception(why) : nullptr);
             });
             if (known)
                 changed_.notify_all();
@@ -186,58 +188,59 @@ private:
         }
     }
 
-    /// Nothing is taken out before it has its outcome: whoever waits for all finds it in the futures.
-    void keep_promise(std::uint64_t id, const std::exception_ptr& why) {
+    /// The promise is fulfilled before it is removed, so that a thread that waits until none is pending finds the
+    /// outcome in the future.
+    void fulfil(std::uint64_t id, const std::exception_ptr& why) {
         const std::lock_guard lock(mutex_);
-        const auto found = open_.find(id);
-        if (found == open_.end())
-            return;  // it was told before that all fail
+        const auto found = pending_.find(id);
+        if (found == pending_.end())
+            return;  // fail_all() has failed it
         if (why)
             found->second.promise.set_exception(why);
         else
             found->second.promise.set_value();
-        open_.erase(found);
+        pending_.erase(found);
     }
 
     void set_taken(std::uint64_t id) noexcept {
         const std::lock_guard lock(mutex_);
-        const auto found = open_.find(id);
-        if (found != open_.end())  // else its promise is kept already
+        const auto found = pending_.find(id);
+        if (found != pending_.end())  // else its promise is fulfilled already
             found->second.taken = true;
     }
 
-    void forget(std::uint64_t id) {
+    void remove(std::uint64_t id) {
         const std::lock_guard lock(mutex_);
-        open_.erase(id);
+        pending_.erase(id);
         changed_.notify_all();
     }
 
     void fail_all(const std::exception_ptr& why) noexcept {
         const std::lock_guard lock(mutex_);
-        for (auto& [id, it] : open_)
+        for (auto& [id, it] : pending_)
             it.promise.set_exception(why);
-        open_.clear();
+        pending_.clear();
         changed_.notify_all();
     }
 
     void stop() noexcept {
         {
             const std::lock_guard lock(mutex_);
-            stops_ = true;
+            stopped_ = true;
             changed_.notify_all();
         }
-        if (keeper_.joinable())
-            keeper_.join();
+        if (poller_.joinable())
+            poller_.join();
     }
 
-    const pid_t home_ = getpid();
+    const pid_t owner_process_ = getpid();
     owner batcher_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::unordered_map<std::uint64_t, submitted> open_;
+    std::unordered_map<std::uint64_t, submitted> pending_;
     std::uint64_t next_id_ = 0;
-    bool stops_ = false;
-    std::thread keeper_;
+    bool stopped_ = false;
+    std::thread poller_;
 };
 
 }  // namespace imtag::detail

@@ -1,4 +1,4 @@
-// How far a bulk run is, and what it came to: plain numbers.
+// The counts of a bulk run, while it runs and at its end.
 
 #ifndef IMTAG_SUMMARY_HPP
 #define IMTAG_SUMMARY_HPP
@@ -10,9 +10,9 @@
 
 namespace imtag {
 
-/// What a bulk run came to.
+/// The counts of a bulk run.
 struct summary {
-    /// Changes that were taken in: each has its outcome at the end, done or failed.
+    /// Changes that were taken: at the end each has its outcome, done or failed.
     std::uint64_t taken = 0;
     std::uint64_t done = 0;
     std::uint64_t failed = 0;
@@ -22,15 +22,16 @@ struct summary {
     std::uint64_t attempts = 0;
     /// Attempts of which any byte left this machine: what the app's quota may have been charged.
     std::uint64_t attempts_sent = 0;
-    /// Requests that were split, as they failed without a word whose fault it was; each split makes two more.
+    /// Requests that were split, as they failed without naming the user at fault; each split makes two more requests.
     std::uint64_t splits = 0;
-    /// Requests that looked for users at fault, which the timpush paths would have named: 0 on these.
+    /// Requests that only searched for users at fault. The timpush paths name these users, so they would save the
+    /// requests; on them it is 0.
     std::uint64_t timpush_would_save = 0;
-    /// Since the first change; at the end, how long it took.
+    /// The time since the first change; at the end, how long the run took.
     std::chrono::milliseconds elapsed{0};
 };
 
-/// How far a bulk run is.
+/// The same counts while the run is going on.
 using progress = summary;
 
 namespace detail {

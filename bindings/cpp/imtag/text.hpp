@@ -1,5 +1,5 @@
-// Texts across the C interface, in both directions, without a copy: what is passed in is borrowed until the call
-// returns, what comes out is a view into the result or error that it was asked of.
+// Texts across the C interface, in both directions, without a copy: an argument is borrowed until the call returns, and
+// what a result or an error returns is a view into it.
 
 #ifndef IMTAG_TEXT_HPP
 #define IMTAG_TEXT_HPP
@@ -15,8 +15,8 @@
 
 namespace imtag {
 
-/// A borrowed text, UTF-8: an im_str that is made of whatever a program has. It lives no longer than what it was made
-/// of. A null pointer is the empty text, so that what std::getenv answers can be passed on as it is.
+/// A borrowed text, UTF-8: an im_str, made from whatever a program has. It is valid as long as what it was made from. A
+/// null pointer is the empty text, so that what std::getenv returns can be passed on as it is.
 struct str : im_str {
     str(std::string_view text) noexcept : im_str{text.data(), text.size()} {}
     str(const std::string& text) noexcept : im_str{text.data(), text.size()} {}
@@ -30,11 +30,11 @@ struct user_view;
 
 namespace detail {
 
-/// How an item of the C interface is shown: a text as a view of it, a user as its account and its tags.
+/// An item of the C interface as C++ reads it: a text as a view, a user as its account and its tags.
 inline std::string_view shown(const im_str& text) noexcept { return str(text); }
 inline user_view shown(const im_user_tags& user) noexcept;
 
-/// Whether a type is a text: convertible to a view or an im_str without a copy that would be gone too early.
+/// Whether a type is a text: convertible to a view or an im_str without a temporary copy.
 template <class Text>
 inline constexpr bool is_text =
     std::is_convertible_v<const Text&, std::string_view> || std::is_convertible_v<const Text&, im_str>;
@@ -50,7 +50,7 @@ str to_str(const Text& text) noexcept {
         return str(static_cast<std::string_view>(text));
 }
 
-/// Frees a handle with the function of the C interface that is for it.
+/// Frees a handle with its function of the C interface.
 template <auto Free>
 struct freed_by {
     template <class Handle>
@@ -61,16 +61,16 @@ struct freed_by {
 
 }  // namespace detail
 
-/// Items that belong to a result, to be walked through or asked by position. It lives no longer than the result.
-/// `data` is what the C interface has, so that a list can be passed to a client again without a copy.
+/// Items that belong to a result, to be iterated or read by position. It is valid as long as the result. `data` is the
+/// array of the C interface, so that a list can be passed to a client again without a copy.
 template <class Raw>
 class list_view {
 public:
-    /// Walks over the items; what it points to is made at that moment.
+    /// Iterates over the items; dereferencing makes the value.
     class iterator {
     public:
-        using iterator_category = std::input_iterator_tag;    // C++17's others give references
-        using iterator_concept = std::forward_iterator_tag;  // it can be walked through again
+        using iterator_category = std::input_iterator_tag;    // C++17's others return references
+        using iterator_concept = std::forward_iterator_tag;  // it can be iterated again
         using value_type = decltype(detail::shown(std::declval<const Raw&>()));
         using difference_type = std::ptrdiff_t;
         using pointer = void;
@@ -100,7 +100,7 @@ public:
     bool empty() const noexcept { return size_ == 0; }
     iterator begin() const noexcept { return iterator(data_); }
     iterator end() const noexcept { return iterator(data_ + size_); }
-    /// The item of that position, counted from 0, which must be below `size()`.
+    /// The item at a position, counted from 0, which must be below `size()`.
     value_type operator[](std::size_t position) const noexcept { return detail::shown(data_[position]); }
 
 private:

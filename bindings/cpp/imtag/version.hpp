@@ -1,4 +1,4 @@
-// Whether the library that was loaded fits the header that a program was compiled with, and what a code means.
+// The check that the loaded library fits the header that the program was compiled with, and what a code means.
 
 #ifndef IMTAG_VERSION_HPP
 #define IMTAG_VERSION_HPP
@@ -13,8 +13,8 @@ namespace imtag {
 /// The version of the library that was loaded, as 0.1.0; IM_VERSION is that of the header.
 inline std::string_view version() noexcept { return im_version(); }
 
-/// The library that was loaded does not fit the header. Thrown by the constructor of a client; the remedy is to compile
-/// again, or to install the library that the program was compiled with.
+/// The library that was loaded does not fit the header. A client's constructor throws it. Compile the program again, or
+/// install the library that it was compiled with.
 class version_mismatch : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -26,17 +26,17 @@ enum class retry : std::int32_t {
     never = IM_RETRY_NEVER,
     /// It may succeed at once or a little later.
     backoff = IM_RETRY_BACKOFF,
-    /// It came too fast: it may succeed once the window of the quota, a second, has passed.
+    /// The calls came too fast: it may succeed once the second that the quota counts is over.
     after_window = IM_RETRY_AFTER_WINDOW,
-    /// It is worth a single try more.
+    /// One more try is worth it.
     once_later = IM_RETRY_ONCE_LATER,
-    /// It is worth a single try more, with a new UserSig.
+    /// One more try with a new UserSig is worth it.
     new_usersig = IM_RETRY_NEW_USERSIG
 };
 
 /// What a code of the service means. The texts are static.
 struct explanation {
-    /// False: the catalogue does not have the code, and the rest says what holds for all such.
+    /// False: the catalogue does not have the code, and the rest says what holds for every unknown code.
     bool known;
     std::string_view meaning;
     /// What the caller can do.
@@ -58,7 +58,7 @@ inline explanation explain(std::int32_t code) noexcept {
 
 namespace detail {
 
-/// The number at the start of a text, which goes on behind it and the dot; -1 where there is none.
+/// Takes the number at the start of a text, and the dot after it, off the text; -1 if there is none.
 inline int next_number(std::string_view& text) noexcept {
     int number = -1;
     const char* end = text.data() + text.size();
@@ -69,8 +69,8 @@ inline int next_number(std::string_view& text) noexcept {
     return number;
 }
 
-/// What was built with a version runs with that or a later one of the same major version; below 1.0, of the same minor
-/// version.
+/// A program runs with the version that it was built with, or with a later one of the same major version; below 1.0, of
+/// the same minor version.
 inline bool fits(std::string_view library, int major, int minor, int patch) noexcept {
     const int library_major = next_number(library);
     const int library_minor = next_number(library);
@@ -79,7 +79,7 @@ inline bool fits(std::string_view library, int major, int minor, int patch) noex
     return library_minor > minor || (library_minor == minor && next_number(library) >= patch);
 }
 
-/// Throws unless the library fits. It is looked at once, and again only after it did not.
+/// Throws unless the library fits. It checks once, and again only after it threw.
 inline void check_version() {
     static const bool checked = [] {
         if (!fits(version(), IM_VERSION_MAJOR, IM_VERSION_MINOR, IM_VERSION_PATCH))

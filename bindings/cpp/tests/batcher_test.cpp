@@ -1,4 +1,4 @@
-// Threads share requests through a batcher; each has its own outcome, and nothing is lost that it does not tell.
+// Threads share requests through a batcher; each has its own outcome, and no change is lost without an error.
 
 #include "emulator.hpp"
 
@@ -17,8 +17,8 @@ using imtag::change;
 
 namespace {
 
-/// What waits for company until it is told not to.
-const batcher_options patient = batcher_options{}.linger(1h).timeout(1h);
+/// Options of a batcher that sends only when a request is full, or at a flush.
+const batcher_options long_linger = batcher_options{}.linger(1h).timeout(1h);
 
 std::size_t count_of(const std::string& text, const std::string& part) {
     std::size_t count = 0;
@@ -40,11 +40,11 @@ Error thrown_by(std::future<void>& future) {
 
 bool is_ready(const std::future<void>& future) { return future.wait_for(0s) == std::future_status::ready; }
 
-TEST(batcher, threads_share_a_request_and_the_one_at_fault_alone_fails) {
+TEST(batcher, threads_share_a_request_and_only_the_account_at_fault_fails) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "leave_out", "accounts": ["user7"], "code": 70107})");
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, patient};
+    const imtag::batcher batcher{client, long_linger};
     std::atomic<int> failed{0};
     std::vector<std::thread> threads;
     for (int i = 0; i < 100; ++i)  // as many as close a batch
@@ -84,7 +84,7 @@ TEST(batcher, the_calls_that_wait_do_what_those_of_a_client_do) {
 TEST(batcher, a_future_has_the_outcome_of_its_change) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "leave_out", "accounts": ["bob"], "code": 70107})");
-    const imtag::batcher batcher{service.client(), patient};  // which outlives its client
+    const imtag::batcher batcher{service.client(), long_linger};  // it outlives its client
     std::future<void> good = batcher.submit(change::add("alice", {"a"}));
     std::future<void> left_out = batcher.submit(change::add("bob", {"a"}));
     std::future<void> cleared = batcher.submit(change::clear("carol"));
@@ -101,7 +101,8 @@ TEST(batcher, a_future_has_the_outcome_of_its_change) {
     EXPECT_EQ(error.undone(), std::vector<std::string_view>{"a"});
 }
 
-/// Fills a batcher with a capacity of two: the first two are under way, answered after a while, and two more are held.
+/// Fills a batcher with a capacity of two: the first two changes are in flight, answered after 200 ms, and it holds two
+/// more.
 std::vector<std::future<void>> fill(const emulator& service, const imtag::batcher& batcher) {
     service.fault("add", R"({"kind": "delay", "answer_delay_ms": 200})");
     std::vector<std::future<void>> futures;
@@ -113,10 +114,10 @@ std::vector<std::future<void>> fill(const emulator& service, const imtag::batche
     return futures;
 }
 
-TEST(batcher, a_full_one_that_is_to_fail_refuses_at_once) {
+TEST(batcher, a_full_batcher_that_fails_refuses_at_once) {
     auto& service = fresh();
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, batcher_options(patient).capacity(2).when_full(imtag::when_full::fail)};
+    const imtag::batcher batcher{client, batcher_options(long_linger).capacity(2).when_full(imtag::when_full::fail)};
     auto futures = fill(service, batcher);
     EXPECT_THROW(batcher.add_tag("user4", {"a"}), imtag::full_error);
     EXPECT_THROW(static_cast<void>(batcher.submit(change::add("user4", {"a"}))), imtag::full_error);
@@ -125,10 +126,10 @@ TEST(batcher, a_full_one_that_is_to_fail_refuses_at_once) {
         EXPECT_NO_THROW(future.get());
 }
 
-TEST(batcher, a_full_one_that_is_to_wait_takes_the_change_when_there_is_capacity) {
+TEST(batcher, a_full_batcher_that_waits_takes_the_change_when_there_is_capacity) {
     auto& service = fresh();
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, batcher_options(patient).capacity(2)};
+    const imtag::batcher batcher{client, batcher_options(long_linger).capacity(2)};
     auto futures = fill(service, batcher);
     futures.push_back(batcher.submit(change::add("user4", {"a"})));
     batcher.close();
@@ -139,7 +140,7 @@ TEST(batcher, a_full_one_that_is_to_wait_takes_the_change_when_there_is_capacity
 TEST(batcher, a_close_loses_nothing_and_then_refuses) {
     auto& service = fresh();
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, patient};
+    const imtag::batcher batcher{client, long_linger};
     std::vector<std::future<void>> futures;
     for (int i = 0; i < 150; ++i)
         futures.push_back(batcher.submit(change::add("user" + std::to_string(i), {"a"})));
@@ -158,7 +159,7 @@ TEST(batcher, a_close_loses_nothing_and_then_refuses) {
 
 TEST(batcher, a_flush_waits_for_the_futures_too) {
     const imtag::client client = fresh().client();
-    const imtag::batcher batcher{client, patient};
+    const imtag::batcher batcher{client, long_linger};
     for (int round = 0; round < 50; ++round) {
         const std::future<void> future = batcher.submit(change::add("", {"a"}));  // its outcome is there at once
         batcher.flush();
@@ -166,11 +167,11 @@ TEST(batcher, a_flush_waits_for_the_futures_too) {
     }
 }
 
-TEST(batcher, a_wait_that_ends_before_loses_nothing) {
+TEST(batcher, a_wait_that_ends_early_loses_nothing) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 300})");
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, patient};
+    const imtag::batcher batcher{client, long_linger};
     std::future<void> slow = batcher.submit(change::add("alice", {"a"}));
     EXPECT_THROW(batcher.flush(imtag::call{}.timeout(1ms)), imtag::timeout_error);
     const imtag::call stopped;
@@ -180,10 +181,10 @@ TEST(batcher, a_wait_that_ends_before_loses_nothing) {
     EXPECT_NO_THROW(slow.get());
 }
 
-TEST(batcher, a_call_whose_time_is_up_takes_its_change_back) {
+TEST(batcher, a_call_whose_time_is_up_withdraws_its_change) {
     auto& service = fresh();
     const imtag::client client = service.client();
-    const imtag::batcher batcher{client, patient};
+    const imtag::batcher batcher{client, long_linger};
     try {
         batcher.add_tag("alice", {"a"}, imtag::call{}.timeout(20ms));
         FAIL() << "nothing was thrown";
@@ -194,9 +195,9 @@ TEST(batcher, a_call_whose_time_is_up_takes_its_change_back) {
     EXPECT_EQ(service.requests().find("alice"), std::string::npos);
 }
 
-TEST(batcher, one_that_goes_with_work_in_it_says_how_much_and_tells_its_futures) {
+TEST(batcher, an_abandoned_batcher_returns_how_many_changes_it_had_and_fails_their_futures) {
     const imtag::client client = fresh().client();
-    imtag::batcher batcher{client, patient};
+    imtag::batcher batcher{client, long_linger};
     auto first = batcher.submit(change::add("alice", {"a"}));
     auto second = batcher.submit(change::add("bob", {"a"}));
     EXPECT_EQ(batcher.abandon(), 2u);
@@ -215,7 +216,7 @@ TEST(batcher, one_that_goes_with_work_in_it_says_how_much_and_tells_its_futures)
     EXPECT_THROW(batcher.add_tag("alice", {"a"}), imtag::misuse);
     std::future<void> third;
     {
-        const imtag::batcher short_lived{client, patient};
+        const imtag::batcher short_lived{client, long_linger};
         third = short_lived.submit(change::add("alice", {"a"}));
     }
     EXPECT_THROW(third.get(), imtag::cancelled);
@@ -226,7 +227,7 @@ TEST(batcher, is_moved_and_not_copied) {
     EXPECT_TRUE(std::is_nothrow_move_assignable_v<imtag::batcher>);
     EXPECT_FALSE(std::is_copy_constructible_v<imtag::batcher>);
     const imtag::client client = fresh().client();
-    imtag::batcher first{client, patient};
+    imtag::batcher first{client, long_linger};
     auto kept = first.submit(change::add("alice", {"a"}));
     imtag::batcher second = std::move(first);
     EXPECT_THROW(first.flush(), imtag::misuse);
@@ -273,12 +274,12 @@ TEST(batcher, its_threads_take_no_signals) {
                 EXPECT_NE(std::stoull(line.substr(7), nullptr, 16) & (1ull << (SIGUSR1 - 1)), 0u) << task.path();
             }
     }
-    EXPECT_GE(threads, 2u);  // one keeps the promises, another sends
+    EXPECT_GE(threads, 2u);  // one fulfils the promises, another sends
 }
 
 TEST(batcher, a_forked_child_is_refused_and_ends_while_the_parent_goes_on) {
     const imtag::client client = fresh().client();
-    auto batcher = std::make_unique<imtag::batcher>(client, patient);
+    auto batcher = std::make_unique<imtag::batcher>(client, long_linger);
     std::future<void> future = batcher->submit(change::add("alice", {"a"}));
     const pid_t child = fork();
     if (child == 0) {

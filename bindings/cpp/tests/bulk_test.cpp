@@ -1,4 +1,4 @@
-// A bulk run makes every change of a range, tells what became of each, and ends as it should whoever throws.
+// A bulk run makes every change of a range, delivers the outcome of each, and ends in order after any exception.
 
 #include "emulator.hpp"
 
@@ -12,7 +12,7 @@ using imtag::change;
 
 namespace {
 
-/// Makes its changes as it is walked through, once; moved, not copied, as a generator is.
+/// Makes its changes as it is iterated, once; moved, not copied, as a generator is.
 template <class Make>
 class made_once {
 public:
@@ -39,7 +39,7 @@ private:
 
 change tagged(std::size_t number) { return change::add("user" + std::to_string(number), {"a"}); }
 
-/// What was seen, by index: what it said of those that failed, empty for those that are done.
+/// The outcomes by index: the message of a change that failed, empty for one that is done.
 using outcomes = std::map<std::uint64_t, std::string>;
 
 auto note_in(outcomes& seen) {
@@ -61,7 +61,7 @@ Error thrown(Act act) {
     throw std::logic_error("nothing was thrown");
 }
 
-TEST(bulk, every_change_of_a_range_is_made_and_told) {
+TEST(bulk, every_change_of_a_range_is_made_and_has_an_outcome) {
     auto& service = fresh();
     std::vector<change> changes;
     for (std::size_t i = 0; i < 250; ++i)
@@ -84,7 +84,7 @@ TEST(bulk, every_change_of_a_range_is_made_and_told) {
     EXPECT_NE(service.user("user7").find("[]"), std::string::npos);
 }
 
-TEST(bulk, changes_may_be_made_as_the_range_is_walked_through_once) {
+TEST(bulk, changes_may_be_made_as_the_range_is_iterated_once) {
     auto& service = fresh();
     std::size_t made = 0;
     auto make = [&made, owned = std::make_unique<int>()](std::size_t number) { return ++made, tagged(number); };
@@ -99,7 +99,7 @@ TEST(bulk, an_empty_range_sends_nothing) {
     EXPECT_EQ(summary.attempts, 0u);
 }
 
-TEST(bulk, a_change_that_fails_is_told_with_its_account_code_remedy_and_tags) {
+TEST(bulk, a_change_that_fails_has_its_account_code_remedy_and_tags) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "leave_out", "accounts": ["bob"], "code": 70107, "text": "no bob"})");
     const std::vector<change> changes{change::add("alice", {"a"}), change::add("bob", {"a", "b"})};
@@ -140,7 +140,7 @@ TEST(bulk, a_change_that_breaks_limits_has_its_outcome_like_any_other) {
     EXPECT_NE(seen[3], "");
 }
 
-TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled) {
+TEST(bulk, an_exception_of_the_range_is_rethrown_once_requests_in_flight_complete) {
     auto& service = fresh();
     auto make = [](std::size_t number) {
         return number < 150 ? tagged(number) : throw std::runtime_error("the file is damaged");
@@ -156,7 +156,7 @@ TEST(bulk, what_the_range_throws_is_thrown_on_once_what_is_under_way_is_settled)
     }
 }
 
-TEST(bulk, what_the_function_that_is_told_throws_ends_the_telling_and_is_thrown_on) {
+TEST(bulk, an_exception_of_the_outcome_function_ends_its_calls_and_is_rethrown) {
     auto& service = fresh();
     std::size_t seen = 0;
     const auto run = [&] {
@@ -169,7 +169,7 @@ TEST(bulk, what_the_function_that_is_told_throws_ends_the_telling_and_is_thrown_
     EXPECT_EQ(seen, 3u);
 }
 
-TEST(bulk, an_endless_range_is_pulled_as_there_is_capacity_until_progress_cancels) {
+TEST(bulk, an_endless_range_is_iterated_as_there_is_capacity_until_progress_cancels) {
     auto& service = fresh();
     imtag::progress last;
     const auto options = imtag::bulk_options{}.capacity(200).progress([&](const imtag::progress& so_far) {
@@ -185,10 +185,10 @@ TEST(bulk, an_endless_range_is_pulled_as_there_is_capacity_until_progress_cancel
     EXPECT_GE(error.summary()->done, 100u);
 }
 
-TEST(bulk, what_progress_throws_cancels_once_and_is_thrown_on) {
+TEST(bulk, an_exception_of_progress_cancels_once_and_is_rethrown) {
     auto& service = fresh();
     int asked = 0;
-    auto owned = std::make_unique<int>(0);  // one that cannot be copied
+    auto owned = std::make_unique<int>(0);  // it cannot be copied
     const auto options = imtag::bulk_options{}.progress([&asked, owned = std::move(owned)](auto&) -> bool {
         ++asked;
         throw std::runtime_error("enough");
@@ -201,7 +201,7 @@ TEST(bulk, what_progress_throws_cancels_once_and_is_thrown_on) {
     EXPECT_FALSE(seen.empty());
 }
 
-TEST(bulk, a_token_cancels_at_once_where_the_range_uses_it) {
+TEST(bulk, a_token_that_the_range_cancels_ends_the_run_at_once) {
     auto& service = fresh();
     const imtag::cancel_token token;
     const auto make = [&token](std::size_t number) {
@@ -214,20 +214,21 @@ TEST(bulk, a_token_cancels_at_once_where_the_range_uses_it) {
     const auto error = thrown<imtag::cancelled>(
         [&] { static_cast<void>(service.client().bulk(made_once(make), note_in(seen), options)); });
     EXPECT_EQ(seen.size(), 3u);
-    EXPECT_EQ(error.summary()->taken, 2u);  // the third found the run ended
+    EXPECT_EQ(error.summary()->taken, 2u);  // the third came after the run had ended
     EXPECT_EQ(error.summary()->attempts, 0u);
     EXPECT_NE(seen[2].find("cancelled (not applied"), std::string::npos) << seen[2];
 
-    const auto later = thrown<imtag::cancelled>(  // the token stays so, for every run that has it
+    const auto later = thrown<imtag::cancelled>(  // the token stays cancelled, for every run that has it
         [&] { static_cast<void>(service.client().bulk(made_once(tagged), ignore, options)); });
     EXPECT_EQ(later.summary()->taken, 0u);
 }
 
-TEST(bulk, a_token_that_another_thread_cancels_lets_an_attempt_end_and_a_second_time_ends_it) {
+TEST(bulk, after_a_token_is_cancelled_attempts_complete_and_a_second_time_ends_them) {
     auto& service = fresh();
     for (const bool twice : {false, true}) {
         service.reset();
-        service.fault("add", twice ? R"({"kind": "delay", "delay_ms": 60000})" : R"({"kind": "delay", "delay_ms": 500})");
+        service.fault("add", twice ? R"({"kind": "delay", "delay_ms": 60000})"
+                                 : R"({"kind": "delay", "delay_ms": 500})");
         const imtag::cancel_token token;
         std::thread canceller([&] {
             while (service.requests().find("user0") == std::string::npos)
@@ -246,7 +247,7 @@ TEST(bulk, a_token_that_another_thread_cancels_lets_an_attempt_end_and_a_second_
     }
 }
 
-TEST(bulk, what_is_thrown_after_a_token_was_cancelled_lets_attempts_end) {
+TEST(bulk, an_exception_after_a_token_was_cancelled_lets_attempts_complete) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 300})");
     const imtag::cancel_token token;
@@ -265,12 +266,12 @@ TEST(bulk, what_is_thrown_after_a_token_was_cancelled_lets_attempts_end) {
     EXPECT_EQ(seen, (outcomes{{0, ""}}));
 }
 
-TEST(bulk, a_run_that_is_not_let_in_ends_early_and_says_why) {
+TEST(bulk, a_run_of_a_rejected_app_ends_early_and_says_why) {
     auto& service = fresh();
     const imtag::client client{service.config().secret_key(std::string(64, '0'))};
     outcomes seen;
     const auto error = thrown<imtag::service_error>(
-        [&] { static_cast<void>(client.bulk(made_once(tagged), note_in(seen))); });  // which never ends by itself
+        [&] { static_cast<void>(client.bulk(made_once(tagged), note_in(seen))); });  // the range has no end
     EXPECT_NE(error.code(), 0);
     EXPECT_TRUE(imtag::explain(error.code()).known);
     ASSERT_NE(error.summary(), nullptr);
@@ -278,7 +279,7 @@ TEST(bulk, a_run_that_is_not_let_in_ends_early_and_says_why) {
     EXPECT_EQ(service.user("user0").find(R"("a")"), std::string::npos);
 }
 
-TEST(bulk, a_change_that_came_when_the_run_had_ended_is_told_too) {
+TEST(bulk, a_change_that_came_after_the_run_had_ended_has_an_outcome_too) {
     auto& service = fresh();
     const imtag::client client{service.config().secret_key(std::string(64, '0'))};
     std::uint64_t made = 0;
@@ -288,7 +289,7 @@ TEST(bulk, a_change_that_came_when_the_run_had_ended_is_told_too) {
     const auto error = thrown<imtag::service_error>(
         [&] { static_cast<void>(client.bulk(made_once(make), note, imtag::bulk_options{}.capacity(10))); });
     EXPECT_EQ(seen.size(), made);
-    EXPECT_EQ(error.summary()->taken, made - 1);  // all but the last, which found the run ended
+    EXPECT_EQ(error.summary()->taken, made - 1);  // all except the last, which came after the run had ended
     const imtag::error& last = seen.at(made - 1);
     EXPECT_EQ(last.effect(), imtag::effect::not_applied);
     EXPECT_EQ(last.failures().at(0).account, "user" + std::to_string(made - 1));
@@ -330,7 +331,7 @@ TEST(changes, are_values_that_own_their_texts) {
     EXPECT_EQ(second.tags()[0], std::string(60, 'y'));
 }
 
-TEST(changes, one_that_was_moved_from_is_refused) {
+TEST(changes, a_change_that_was_moved_from_is_refused) {
     std::vector<change> changes{change::add("alice", {"a"})};
     const change moved = std::move(changes[0]);
     EXPECT_EQ(moved.account(), "alice");

@@ -1,4 +1,4 @@
-// The emulator as a child process, and its admin API over a plain socket: no HTTP library for three requests.
+// The emulator as a child process, and its admin API over a plain socket, as three requests need no HTTP library.
 
 #include "emulator.hpp"
 
@@ -35,8 +35,8 @@ std::string line_from(int descriptor) {
     return line;
 }
 
-/// Settings of whoever runs this are none of the tests' business: those of the environment, and a settings file.
-void forget_settings() {
+/// Removes the settings of the user who runs the tests: those of the environment, and a settings file.
+void remove_settings() {
     std::vector<std::string> names;
     for (char** variable = environ; *variable; ++variable) {
         const std::string name(*variable, std::strcspn(*variable, "="));
@@ -51,7 +51,7 @@ void forget_settings() {
 
 [[noreturn]] void become_emulator(pid_t parent, const char* program, const char* option) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)  // which has ended already
+    if (getppid() != parent)  // the parent has ended already
         _exit(1);
     execl(program, program, "emulator", "--json", option, static_cast<char*>(nullptr));
     _exit(127);
@@ -64,7 +64,7 @@ emulator::emulator(const char* option) {
     int lines[2];
     if (!program || pipe(lines) != 0)
         throw std::runtime_error("set IMTAG_BIN to the command line imtag");
-    forget_settings();
+    remove_settings();
     const pid_t parent = getpid();
     process_ = fork();
     if (process_ == 0) {
@@ -139,8 +139,8 @@ std::string emulator::ask(const std::string& method, const std::string& path, co
 }
 
 emulator& shared_emulator() {
-    static emulator one;
-    return one;
+    static emulator shared;
+    return shared;
 }
 
 emulator& fresh() {

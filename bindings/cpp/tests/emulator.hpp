@@ -1,4 +1,4 @@
-// The emulator of the service, as a process of its own on a free port, and what a test asks of it.
+// The emulator of the service, in a process of its own on a free port, and its admin API.
 
 #ifndef EMULATOR_HPP
 #define EMULATOR_HPP
@@ -10,13 +10,13 @@
 
 class emulator {
 public:
-    /// Starts `imtag emulator` (the program that IMTAG_BIN names), with an option more if there is one.
+    /// Starts `imtag emulator` (IMTAG_BIN names the program), with one more option if there is one.
     explicit emulator(const char* option = nullptr);
     ~emulator();
     emulator(const emulator&) = delete;
     emulator& operator=(const emulator&) = delete;
 
-    /// The settings of a client of it.
+    /// The settings of a client for it.
     imtag::config config() const;
     imtag::client client() const { return imtag::client(config()); }
 
@@ -42,7 +42,7 @@ private:
     std::uint16_t port_ = 0;
 };
 
-/// The one that the tests share; it starts with the first of them. Each test begins with `fresh()`, which resets it.
+/// The emulator that all tests share; the first test starts it. Each test begins with `fresh()`, which resets it.
 emulator& shared_emulator();
 emulator& fresh();
 

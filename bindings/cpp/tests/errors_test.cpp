@@ -1,4 +1,4 @@
-// Every way to fail is a class of its own, and says what the library knows.
+// Every kind of failure is a class of its own, and has what the library knows.
 
 #include "emulator.hpp"
 
@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The exception of a class that `act` throws, by a copy of it: what it knows must live on.
+/// A copy of the exception of a class that `act` throws: its contents must outlive the original.
 template <class Error, class Act>
 Error thrown(Act act) {
     try {
@@ -27,7 +27,7 @@ Error thrown_by_adding(const imtag::client& client) {
     return thrown<Error>([&] { client.add_tag({{"alice", {"a"}}, {"bob", {"b"}}}); });
 }
 
-imtag::client impatient(const emulator& service) { return imtag::client(service.config().max_attempts(1)); }
+imtag::client client_of_one_attempt(const emulator& service) { return imtag::client(service.config().max_attempts(1)); }
 
 TEST(errors, can_be_copied_without_throwing) {
     EXPECT_TRUE(std::is_nothrow_copy_constructible_v<imtag::error>);
@@ -35,7 +35,7 @@ TEST(errors, can_be_copied_without_throwing) {
     EXPECT_TRUE(std::is_nothrow_copy_constructible_v<imtag::version_mismatch>);
 }
 
-TEST(errors, one_that_was_moved_from_still_says_what_it_said) {
+TEST(errors, an_error_that_was_moved_from_keeps_its_contents) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "leave_out", "accounts": ["bob"], "code": 70107, "text": "no bob"})");
     auto first = thrown_by_adding<imtag::partial_failure>(service.client());
@@ -89,7 +89,7 @@ TEST(errors, bytes_that_are_not_utf8_are_refused_with_their_place) {
     EXPECT_EQ(shared_emulator().requests().find("alice"), std::string::npos);
 }
 
-TEST(errors, a_partial_success_names_who_was_left_out_and_holds_what_was_done) {
+TEST(errors, a_partial_success_names_the_account_that_failed_and_has_what_was_done) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "leave_out", "accounts": ["bob"], "code": 70107, "text": "no bob"})");
     const auto error = thrown_by_adding<imtag::partial_failure>(service.client());
@@ -127,7 +127,7 @@ TEST(errors, a_refusal_of_the_service_has_its_code_and_text) {
 TEST(errors, an_http_status_is_not_the_services_answer) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "status", "status": 502})");
-    const auto error = thrown_by_adding<imtag::http_status_error>(impatient(service));
+    const auto error = thrown_by_adding<imtag::http_status_error>(client_of_one_attempt(service));
     EXPECT_EQ(error.status(), imtag::status::http_status);
     EXPECT_TRUE(error.retryable());
 }
@@ -135,7 +135,7 @@ TEST(errors, an_http_status_is_not_the_services_answer) {
 TEST(errors, a_page_in_place_of_an_answer_is_not_understood) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "garbage"})");
-    const auto error = thrown_by_adding<imtag::not_understood>(impatient(service));
+    const auto error = thrown_by_adding<imtag::not_understood>(client_of_one_attempt(service));
     EXPECT_EQ(error.status(), imtag::status::not_understood);
     EXPECT_EQ(error.effect(), imtag::effect::possibly_applied);
 }
@@ -143,7 +143,7 @@ TEST(errors, a_page_in_place_of_an_answer_is_not_understood) {
 TEST(errors, a_cut_connection_is_a_failure_of_the_network_that_may_have_been_applied) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "cut_after"})");
-    const auto error = thrown_by_adding<imtag::network_error>(impatient(service));
+    const auto error = thrown_by_adding<imtag::network_error>(client_of_one_attempt(service));
     EXPECT_EQ(error.status(), imtag::status::network);
     EXPECT_EQ(error.effect(), imtag::effect::possibly_applied);
     EXPECT_NE(service.user("bob").find("\"b\""), std::string::npos);
@@ -201,7 +201,7 @@ TEST(errors, each_setting_is_the_one_that_its_name_says) {
     expect("the limit tag_bytes is 0", service.config().limit("tag_bytes", 0));
 }
 
-TEST(errors, a_setting_that_is_not_in_the_environment_is_an_empty_one) {
+TEST(errors, a_setting_that_is_not_in_the_environment_is_empty) {
     const char* missing = nullptr;
     EXPECT_THROW(imtag::client{fresh().config().endpoint(missing)}, imtag::settings_error);
     EXPECT_THROW(imtag::client{fresh().config().ca_file(missing)}, imtag::settings_error);
@@ -218,7 +218,7 @@ TEST(errors, a_key_is_in_no_message) {
     }
 }
 
-TEST(errors, a_limit_that_a_plan_grants_is_the_limit) {
+TEST(errors, a_limit_that_is_set_is_the_limit) {
     auto& service = fresh();
     const imtag::client client{service.config().limit("tag_bytes", 3)};
     const auto error = thrown<imtag::invalid_request>([&] { client.add_tag({{"alice", {"four"}}}); });

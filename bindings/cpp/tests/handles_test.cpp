@@ -1,4 +1,4 @@
-// Handles are moved, free what is theirs, and answer a wrong use; callbacks run, and throw, as C++ has it.
+// Handles are moved, free themselves, and report a wrong use; callbacks run, and may throw.
 
 #include "emulator.hpp"
 
@@ -50,7 +50,7 @@ TEST(handles, a_client_that_was_moved_or_closed_says_so) {
     EXPECT_EQ(first.add_tag({{"alice", {"a"}}}).accounts(), 1u);
 }
 
-TEST(handles, a_config_serves_many_clients_and_may_go_before_them) {
+TEST(handles, a_config_makes_many_clients_and_may_be_destroyed_before_them) {
     auto settings = fresh().config();
     settings.timeout(5s).connect_timeout(1min).calls_per_second(50).fresh_start(true);
     settings.max_attempts(2).limit("tag_bytes", 40);
@@ -64,7 +64,7 @@ TEST(handles, a_config_serves_many_clients_and_may_go_before_them) {
               "wrong use of libimtag, nothing was sent: the imtag::config was moved from");
 }
 
-TEST(handles, a_result_that_was_moved_from_is_one_of_nothing) {
+TEST(handles, a_result_that_was_moved_from_is_empty) {
     imtag::result done = fresh().client().add_tag({{"alice", {"a"}}});
     const imtag::result moved = std::move(done);
     EXPECT_EQ(moved.accounts(), 1u);
@@ -87,7 +87,7 @@ TEST(calls, an_attempt_that_takes_too_long_is_made_again) {
     EXPECT_GE(service.client().add_tag({{"alice", {"a"}}}, call).attempts(), 2u);
 }
 
-TEST(calls, one_that_was_cancelled_before_sends_nothing_and_stays_so) {
+TEST(calls, a_call_that_is_cancelled_first_sends_nothing_and_stays_cancelled) {
     const imtag::client client = fresh().client();
     const imtag::call call;
     EXPECT_EQ(client.add_tag({{"alice", {"a"}}}, call).accounts(), 1u);
@@ -96,17 +96,17 @@ TEST(calls, one_that_was_cancelled_before_sends_nothing_and_stays_so) {
     EXPECT_THROW(client.add_tag({{"alice", {"a"}}}, call), imtag::cancelled);
 }
 
-TEST(calls, another_thread_cancels_one_under_way_and_it_is_in_use_meanwhile) {
+TEST(calls, another_thread_cancels_a_call_in_flight_which_is_in_use_meanwhile) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 60000})");
     const imtag::client client{service.config().timeout(1min)};
-    std::atomic<bool> under_way{false};
+    std::atomic<bool> in_flight{false};
     imtag::call call = imtag::call{}.interrupt([&] {
-        under_way = true;
+        in_flight = true;
         return false;
     });
     std::thread other([&] {
-        while (!under_way)
+        while (!in_flight)
             std::this_thread::yield();
         EXPECT_EQ(message_of_misuse([&] { call.timeout(1s); }),
                   "wrong use of libimtag: this imtag::call is in use by a call, or was moved from");
@@ -117,7 +117,7 @@ TEST(calls, another_thread_cancels_one_under_way_and_it_is_in_use_meanwhile) {
     other.join();
 }
 
-TEST(calls, an_interrupt_ends_a_call_by_its_answer_or_by_throwing) {
+TEST(calls, an_interrupt_ends_a_call_by_returning_true_or_by_throwing) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 60000}, {"kind": "delay", "delay_ms": 60000})");
     const imtag::client client = service.client();
@@ -132,7 +132,7 @@ TEST(calls, an_interrupt_ends_a_call_by_its_answer_or_by_throwing) {
     EXPECT_THROW(client.add_tag({{"alice", {"a"}}}, throwing), imtag::cancelled);
 }
 
-TEST(calls, an_interrupt_is_kept_until_another_is_set_or_the_call_goes) {
+TEST(calls, an_interrupt_is_kept_until_another_is_set_or_the_call_is_destroyed) {
     auto first = std::make_shared<int>(0), second = std::make_shared<int>(0);
     const std::weak_ptr<int> saw_first = first, saw_second = second;
     {
@@ -145,7 +145,7 @@ TEST(calls, an_interrupt_is_kept_until_another_is_set_or_the_call_goes) {
     EXPECT_TRUE(saw_second.expired());
 }
 
-TEST(calls, one_that_was_moved_from_is_not_taken_for_none) {
+TEST(calls, a_call_that_was_moved_from_is_a_misuse_not_a_default) {
     const imtag::client client = fresh().client();
     imtag::call call;
     const imtag::call moved = std::move(call);
@@ -156,7 +156,7 @@ TEST(calls, one_that_was_moved_from_is_not_taken_for_none) {
     call.cancel();
 }
 
-TEST(credentials, a_callback_supplies_a_usersig_and_goes_with_its_last_client) {
+TEST(credentials, a_callback_supplies_a_usersig_and_is_destroyed_with_its_last_client) {
     auto& service = fresh();
     auto calls = std::make_shared<int>(0);
     std::weak_ptr<int> seen = calls;
@@ -173,7 +173,7 @@ TEST(credentials, a_callback_supplies_a_usersig_and_goes_with_its_last_client) {
     EXPECT_TRUE(seen.expired());
 }
 
-TEST(credentials, a_usersig_that_is_soon_over_is_asked_for_again) {
+TEST(credentials, a_usersig_that_expires_soon_is_asked_for_again) {
     auto& service = fresh();
     int calls = 0;
     const imtag::client client{service.config().credential_callback([&calls, usersig = service.usersig()] {
@@ -192,7 +192,7 @@ TEST(credentials, a_text_alone_or_a_ready_one_is_a_usersig_too) {
     EXPECT_EQ(imtag::client(service.config().usersig(service.usersig())).clear_tags({"bob"}).accounts(), 1u);
 }
 
-TEST(credentials, a_callback_that_throws_or_gives_what_is_over_refuses_with_the_reason) {
+TEST(credentials, a_callback_that_throws_or_returns_an_expired_usersig_fails_the_call_with_its_reason) {
     const auto message_of = [](imtag::config settings) -> std::string {
         try {
             imtag::client(settings).add_tag({{"alice", {"a"}}});

@@ -1,4 +1,4 @@
-// Each operation does what its name says, and answers with what was done.
+// Each operation does what its name says, and returns what was done.
 
 #include "emulator.hpp"
 
@@ -59,7 +59,7 @@ TEST(operations, cleared_accounts_have_no_tags) {
     EXPECT_EQ(of(read.users()[1].tags), texts{"b"});
 }
 
-TEST(operations, a_result_is_walked_through_by_name_and_outlives_its_client) {
+TEST(operations, a_result_is_iterated_by_name_and_outlives_its_client) {
     imtag::result read = [] {
         const imtag::client client = fresh().client();
         client.add_tag({{"alice", {"a", "b"}}, {"bob", {"c"}}});
@@ -110,7 +110,7 @@ TEST(operations, eight_threads_share_one_client) {
     EXPECT_EQ(of(read.users()[1].tags), texts{"user7"});
 }
 
-TEST(operations, an_own_authority_is_trusted_by_its_file) {
+TEST(operations, a_private_authority_is_trusted_by_its_file) {
     const emulator service("--tls");
     EXPECT_EQ(imtag::client(service.config().ca_file(service.ca_file)).add_tag({{"alice", {"a"}}}).accounts(), 1u);
     const std::filesystem::path path = service.ca_file;

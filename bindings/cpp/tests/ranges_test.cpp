@@ -1,4 +1,4 @@
-// A request is made of whatever a program has, and costs no allocation that the C interface would not make.
+// A request is made from any range, and allocates no more than the C interface does.
 
 #include "emulator.hpp"
 
@@ -48,7 +48,7 @@ std::size_t allocations_of(Act act) {
     return allocations - before;
 }
 
-/// That a range of alice with a and b, and bob with c, arrives so.
+/// Expects that a range of alice with a and b, and bob with c, arrives as it is.
 template <class Users>
 void expect_arrives(Users&& users) {
     auto& service = fresh();
@@ -66,8 +66,8 @@ struct row {
     int age;
 };
 
-/// Makes views as it is walked through, as std::views::transform does.
-struct made_on_the_way {
+/// Makes views as it is iterated, as std::views::transform does.
+struct made_when_iterated {
     struct iterator {
         using iterator_category = std::input_iterator_tag;
         using iterator_concept = std::forward_iterator_tag;
@@ -80,7 +80,7 @@ struct made_on_the_way {
         iterator& operator++() { return ++at, *this; }
         bool operator!=(iterator other) const { return at != other.at; }
     };
-    iterator begin() { return {0}; }  // not const: some views cannot be walked through when const
+    iterator begin() { return {0}; }  // not const: some views cannot be iterated when const
     iterator end() { return {2}; }
 };
 
@@ -100,16 +100,16 @@ TEST(ranges, containers_of_pairs_tuples_and_members_arrive) {
     expect_arrives(std::array{std::tie(alice, ab), std::tie(bob, c)});
 }
 
-TEST(ranges, a_range_that_makes_views_on_the_way_arrives) {
+TEST(ranges, a_range_that_makes_views_as_it_is_iterated_arrives) {
     auto& service = fresh();
-    made_on_the_way users;
+    made_when_iterated users;
     EXPECT_EQ(service.client().add_tag(users).accounts(), 2u);
     EXPECT_NE(service.user("bob").find(R"(["c"])"), std::string::npos);
 }
 
-/// Gives a user by value that leaves its account and its tags behind.
+/// Returns users by value, whose account and tags are elsewhere.
 template <class User>
-struct given_by_value {
+struct users_by_value {
     struct iterator : std::vector<User>::const_iterator {
         using base = typename std::vector<User>::const_iterator;
         using reference = User;
@@ -121,19 +121,19 @@ struct given_by_value {
     std::vector<User> users;
 };
 
-TEST(ranges, users_by_value_arrive_where_they_are_references_or_views) {
+TEST(ranges, users_returned_by_value_arrive_if_they_are_references_or_views) {
     const std::string alice = "alice", bob = "bob";
     const std::vector<std::string> ab{"a", "b"}, c{"c"};
     using references = std::tuple<const std::string&, const std::vector<std::string>&>;
-    expect_arrives(given_by_value<references>{{references(alice, ab), references(bob, c)}});
+    expect_arrives(users_by_value<references>{{references(alice, ab), references(bob, c)}});
     using views = std::pair<const char*, std::vector<std::string_view>>;
-    expect_arrives(given_by_value<views>{{{"alice", {"a", "b"}}, {"bob", {"c"}}}});
+    expect_arrives(users_by_value<views>{{{"alice", {"a", "b"}}, {"bob", {"c"}}}});
     const im_str tags[] = {IM_STR("a"), IM_STR("b"), IM_STR("c")};
     using listed = imtag::list_view<im_str>;
-    expect_arrives(given_by_value<imtag::user_view>{{{"alice", listed(tags, 2)}, {"bob", listed(tags + 2, 1)}}});
+    expect_arrives(users_by_value<imtag::user_view>{{{"alice", listed(tags, 2)}, {"bob", listed(tags + 2, 1)}}});
 }
 
-TEST(ranges, what_is_made_for_the_c_interface_is_passed_on) {
+TEST(ranges, items_of_the_c_interface_are_passed_on) {
     const im_str ab[] = {IM_STR("a"), IM_STR("b")};
     const im_str c = IM_STR("c");
     const im_user_tags users[] = {{IM_STR("alice"), ab, 2}, {IM_STR("bob"), &c, 1}};

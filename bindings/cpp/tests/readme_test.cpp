@@ -1,5 +1,5 @@
-// The program of the README does what it says, with the settings that the emulator prints, and so do its examples of
-// bulk runs and batchers.
+// The program of the README, with the settings that the emulator prints, and its examples of bulk runs and batchers do
+// what the README says.
 
 #include "emulator.hpp"
 

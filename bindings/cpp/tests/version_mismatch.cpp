@@ -1,5 +1,5 @@
-// A program that was compiled with the header of another version. It is one of its own, as the versions are in inline
-// functions, of which a program keeps one.
+// A program that was compiled with the header of another version. It is a program of its own, as the versions are in
+// inline functions, of which a program has only one.
 
 #include <imtag.h>
 
@@ -26,7 +26,7 @@ int main() {
         std::puts("the rule of versions does not hold");
         return 1;
     }
-    for (int i = 0; i < 2; ++i) {  // also not the second time
+    for (int i = 0; i < 2; ++i) {  // also the second time
         try {
             imtag::client client{imtag::config{}};
             return 1;

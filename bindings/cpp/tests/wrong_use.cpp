@@ -1,5 +1,5 @@
-// Programs that must not compile, one for each value of WRONG; what the compiler should say stands beside
-// each in CMakeLists.txt. Without WRONG it must compile, as it is then the header alone; with 0 too, in C++20.
+// Programs that must not compile, one for each value of WRONG; CMakeLists.txt has what the compiler should say of each.
+// Without WRONG it is the header alone and must compile; so must 0, in C++20.
 
 #include "imtag.hpp"
 
@@ -24,7 +24,7 @@ struct row {
     std::vector<std::string>& tags;
 };
 
-/// Makes its elements as it is walked through, as often as one likes.
+/// Makes its elements as it is iterated, any number of times.
 template <class Element>
 struct made {
     struct iterator {

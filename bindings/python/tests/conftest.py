@@ -11,7 +11,7 @@ import imtag
 
 
 def pytest_configure() -> None:
-    """Undo what is inherited, as the programs that the tests start would inherit it too.
+    """Undo what is inherited, as programs that the tests start would inherit it too.
 
     A shell starts a background job with SIGINT ignored, and Python then has no handler for it.
     """

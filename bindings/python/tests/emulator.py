@@ -1,4 +1,4 @@
-"""The emulator of the service as a process of its own, and its admin API."""
+"""The emulator of the service in a process of its own, and its admin API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Emulator:
         return imtag.Client(**{**self.app, "secret_key": self.secret_key, "endpoint": self.endpoint, **settings})
 
     def usersig(self) -> str:
-        """One that the emulator takes."""
+        """A UserSig that the emulator accepts."""
         settings = {"SDKAPPID": str(self.app["sdkappid"]), "IDENTIFIER": self.app["identifier"]}
         settings["SECRET_KEY"] = self.secret_key
         environment = {**os.environ, **{f"IMTAG_{name}": value for name, value in settings.items()}}
@@ -63,7 +63,7 @@ class Emulator:
         return sum(route["arrivals"] for route in self._admin("stats")["routes"].values())
 
     def wait_for_arrivals(self, count: int) -> None:
-        """Wait until so many requests have come since the reset: those with the fault HANGS are then under way."""
+        """Wait until that many requests have arrived since the reset: those with the fault HANGS are then in flight."""
         self._wait(lambda: self.arrivals() >= count, f"{count} requests")
 
     def wait_for_tags(self, account: str) -> None:

@@ -58,7 +58,7 @@ def test_accounts_of_a_wrong_type_are_named_by_their_place(client: imtag.Client,
     assert refused(client.clear_tags, accounts) == why
 
 
-def test_what_an_iterator_raises_reaches_the_caller(client: imtag.Client) -> None:
+def test_an_exception_of_an_iterator_reaches_the_caller(client: imtag.Client) -> None:
     def tags() -> Any:
         yield "a"
         raise LookupError("no more tags")
@@ -95,12 +95,12 @@ def test_a_closed_client_says_so_for_every_operation(emulator: Emulator) -> None
 
 
 @pytest.mark.parametrize("copies", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_what_is_of_this_process_is_neither_copied_nor_pickled(client: imtag.Client, copies: Any) -> None:
+def test_handles_of_this_process_are_neither_copied_nor_pickled(client: imtag.Client, copies: Any) -> None:
     assert "make one in each process" in refused(copies, client)
     assert "cannot be copied or pickled" in refused(copies, imtag.Cancel())
 
 
-def test_a_code_that_is_none_is_refused() -> None:
+def test_a_code_that_is_no_number_is_refused() -> None:
     assert refused(imtag.explain, "60007") == "code: str, expected int"
     with pytest.raises(OverflowError, match="32 bits"):
         imtag.explain(2**40)

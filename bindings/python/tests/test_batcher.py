@@ -65,7 +65,7 @@ def test_a_future_has_the_outcome_of_its_change(emulator: Emulator, client: imta
     emulator.faults("add", {"kind": "leave_out", "accounts": ["u1"], "code": 70107})
     with client.batcher() as batcher:
         good, bad = submit(batcher, 2)
-        assert not good.cancel()  # whether it was sent nobody can tell
+        assert not good.cancel()  # it may have been sent
         assert good.result(20) is None
         error = bad.exception(20)
         invalid = batcher.submit(imtag.add("u2", [""])).exception(20)
@@ -84,7 +84,7 @@ def test_a_future_can_be_awaited(emulator: Emulator, client: imtag.Client) -> No
     assert emulator.tags("u49") == ["a"]
 
 
-def test_a_future_whose_task_is_cancelled_harms_no_other(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_future_whose_task_is_cancelled_affects_no_other(emulator: Emulator, client: imtag.Client) -> None:
     async def work(batcher: imtag.Batcher) -> None:
         tasks = [asyncio.ensure_future(asyncio.wrap_future(future)) for future in submit(batcher, 2)]
         tasks[0].cancel()
@@ -95,7 +95,7 @@ def test_a_future_whose_task_is_cancelled_harms_no_other(emulator: Emulator, cli
     assert emulator.tags("u0") == ["a"]
 
 
-def test_a_callback_may_use_the_batcher_and_what_it_raises_ends_nothing(
+def test_a_callback_may_use_the_batcher_and_its_exception_ends_nothing(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raised: list[Any] = []
@@ -114,10 +114,10 @@ def test_a_callback_may_use_the_batcher_and_what_it_raises_ends_nothing(
         for number in range(2):
             batcher.submit(imtag.add(f"u{number}", ["a"])).add_done_callback(callback)
         for _ in range(2):
-            assert ends.acquire(timeout=20)  # before the batcher is closed, after which they could not use it
+            assert ends.acquire(timeout=20)  # before the batcher is closed, as they use it
         batcher.submit(imtag.add("u2", ["a"]))
     assert [thread.name for thread in over] == ["imtag-callbacks"] * 2
-    assert raised == [KeyboardInterrupt]  # as of any thread: SystemExit says nothing
+    assert raised == [KeyboardInterrupt]  # as in any thread: SystemExit is silent
 
 
 def test_a_flush_waits_for_all_that_came_before_it(emulator: Emulator, client: imtag.Client) -> None:
@@ -149,14 +149,14 @@ def test_close_loses_nothing_and_takes_no_more(emulator: Emulator, client: imtag
 
 
 def flushes(batcher: imtag.Batcher) -> bool:
-    """Whether a flush of another thread comes back."""
+    """Whether a flush of another thread returns."""
     thread = threading.Thread(target=batcher.flush, daemon=True)
     thread.start()
     thread.join(10)
     return not thread.is_alive()
 
 
-def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
+def test_a_flush_does_not_wait_for_a_change_that_is_not_taken_yet(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[bool] = []
@@ -174,7 +174,7 @@ def test_a_flush_waits_for_no_change_that_is_not_taken_yet(
 
 
 @pytest.mark.parametrize("taken", [False, True])
-def test_an_exception_as_a_change_is_submitted_takes_it_back_and_leaves_nothing_that_a_flush_waits_for(
+def test_an_exception_during_a_submit_withdraws_the_change_and_leaves_nothing_that_a_flush_waits_for(
     emulator: Emulator, client: imtag.Client, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
     submit_to_library = lib.im_batcher_submit_flat
@@ -227,7 +227,7 @@ def test_a_close_whose_time_is_up_may_be_called_again(emulator: Emulator, client
 
 def test_a_full_batcher_fails_or_waits_as_it_is_set(client: imtag.Client) -> None:
     with client.batcher(linger=LONG, capacity=2, when_full="fail", timeout=LONG) as batcher:
-        # with the capacity reached nothing lingers
+        # when it is full nothing lingers
         with pytest.raises(imtag.Full) as full:
             submit(batcher, 5000)
         assert isinstance(full.value, imtag.ChangeError)
@@ -238,7 +238,7 @@ def test_a_full_batcher_fails_or_waits_as_it_is_set(client: imtag.Client) -> Non
     assert all(future.exception(0) is None for future in futures)
 
 
-def test_options_that_cannot_be_are_refused(client: imtag.Client) -> None:
+def test_options_that_cannot_be_used_are_refused(client: imtag.Client) -> None:
     with pytest.raises(imtag.SettingsError, match="when_full: 'explode', expected 'wait' or 'fail'"):
         client.batcher(when_full="explode")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="capacity: float, expected int"):
@@ -252,7 +252,7 @@ def test_options_that_cannot_be_are_refused(client: imtag.Client) -> None:
             pickle.dumps(batcher)
 
 
-def test_a_change_that_is_abandoned_knows_whether_it_was_sent(emulator: Emulator, client: imtag.Client) -> None:
+def test_the_error_of_an_abandoned_change_says_whether_it_was_sent(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", HANGS)
     cancelled = imtag.Cancel()
     cancelled.cancel()
@@ -268,11 +268,11 @@ def test_a_change_that_is_abandoned_knows_whether_it_was_sent(emulator: Emulator
     assert emulator.tags("u1") == []
 
 
-def test_a_thread_whose_time_is_up_takes_its_change_back_and_waits_outside_of_the_library(
+def test_a_thread_whose_time_is_up_withdraws_its_change_and_waits_outside_of_the_library(
     emulator: Emulator, client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emulator.faults("add", HANGS)
-    monkeypatch.setattr(_batcher, "_CALLS", {})  # which wait in it
+    monkeypatch.setattr(_batcher, "_CALLS", {})  # these wait in the library
     with client.batcher(linger=0, attempt_timeout=1) as batcher, ThreadPoolExecutor() as threads:
         sent = threads.submit(batcher.add_tag, "u", ["a"], timeout=0.5)
         emulator.wait_for_arrivals(1)
@@ -288,7 +288,7 @@ def test_a_thread_whose_time_is_up_takes_its_change_back_and_waits_outside_of_th
     assert emulator.tags("u") == ["d"]
 
 
-def test_a_batcher_that_is_dropped_with_work_in_it_says_how_much_and_takes_it_back(
+def test_a_batcher_that_is_dropped_with_changes_in_it_says_how_many_and_withdraws_them(
     emulator: Emulator, client: imtag.Client
 ) -> None:
     emulator.faults("add", HANGS)
@@ -320,11 +320,11 @@ def pollers() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "imtag-batcher"}
 
 
-def test_a_batcher_that_nobody_has_ends_its_thread_without_a_word(client: imtag.Client) -> None:
+def test_a_batcher_that_is_garbage_ends_its_thread_without_a_warning(client: imtag.Client) -> None:
     others = pollers()
     batcher = client.batcher(linger=0)
     batcher.add_tag("u", ["a"])
-    assert pollers() <= others  # only what is submitted needs one
+    assert pollers() <= others  # only a change that is submitted needs one
     batcher.submit(imtag.add("u", ["b"])).result(20)
     (poller,) = pollers() - others
     gc.disable()
@@ -345,17 +345,17 @@ def test_a_batcher_with_nothing_to_do_wakes_no_thread(client: imtag.Client) -> N
         (poller,) = pollers() - others
         before = switches(poller)
         time.sleep(0.5)
-        assert switches(poller) - before <= 2  # to sleep, where it had not come so far
+        assert switches(poller) - before <= 2  # to go to sleep, if it had not yet
 
 
 def switches(thread: threading.Thread) -> int:
-    """How often it has let go of the processor by itself."""
+    """How often it has given up the processor voluntarily."""
     status = Path(f"/proc/self/task/{thread.native_id}/status").read_text(encoding="utf-8")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["voluntary_ctxt_switches"])
 
 
-def test_a_batcher_outlives_its_client_and_asks_a_credential_callback(emulator: Emulator) -> None:
+def test_a_batcher_outlives_its_client_and_calls_a_credential_callback(emulator: Emulator) -> None:
     with emulator.client(secret_key=None, credential_callback=emulator.usersig) as client:
         batcher = client.batcher()
     with batcher:

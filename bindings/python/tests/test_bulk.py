@@ -23,7 +23,7 @@ def users(count: int) -> Iterator[imtag.Change]:
 
 
 def errors(run: imtag.Bulk) -> dict[str, imtag.ChangeError]:
-    """Why changes of the run failed, by account."""
+    """The errors of changes of the run, by account."""
     return {error.account: error for *_, error in run if error is not None}
 
 
@@ -87,7 +87,7 @@ def test_of_a_change_that_takes_two_requests_only_the_tags_of_the_failed_one_are
     assert 0 < len(error.undone) < 12
 
 
-def test_a_change_that_breaks_limits_has_its_outcome_like_every_other(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_change_that_breaks_limits_has_its_outcome_as_any_other(emulator: Emulator, client: imtag.Client) -> None:
     changes = [imtag.add("u0", ["a"]), imtag.add("u1", [""]), imtag.add("\ud800", ["a"]), imtag.add("u3", [])]
     found = list(client.bulk(changes))
     why = {outcome.change: outcome.error for outcome in found}
@@ -100,7 +100,7 @@ def test_a_change_that_breaks_limits_has_its_outcome_like_every_other(emulator: 
     assert emulator.arrivals() == 1
 
 
-def test_finish_keeps_the_errors_of_those_that_failed(client: imtag.Client) -> None:
+def test_finish_keeps_the_errors_of_changes_that_failed(client: imtag.Client) -> None:
     run = client.bulk([imtag.add("u0", ["a"]), imtag.add("u1", [""])])
     summary = run.finish()
     assert (summary.done, summary.failed) == (1, 1)
@@ -117,7 +117,7 @@ def test_an_endless_input_is_pulled_as_there_is_capacity_until_the_run_is_cancel
     assert run.summary.done > 100
 
 
-def test_a_slow_input_keeps_no_change_from_being_sent(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_slow_input_delays_no_change(emulator: Emulator, client: imtag.Client) -> None:
     def slow() -> Iterator[imtag.Change]:
         yield from users(3)
         emulator.wait_for_tags("u2")
@@ -126,7 +126,7 @@ def test_a_slow_input_keeps_no_change_from_being_sent(emulator: Emulator, client
     assert client.bulk(slow(), linger=0.005).finish().done == 4
 
 
-def test_outcomes_come_while_the_input_goes_on(client: imtag.Client) -> None:
+def test_outcomes_arrive_while_the_input_goes_on(client: imtag.Client) -> None:
     pulled, had, most_ahead = 0, 0, 0
 
     def counted() -> Iterator[imtag.Change]:
@@ -143,7 +143,7 @@ def test_outcomes_come_while_the_input_goes_on(client: imtag.Client) -> None:
     assert most_ahead < 5000
 
 
-def test_progress_is_told_on_the_calling_thread_how_far_the_run_is(emulator: Emulator, client: imtag.Client) -> None:
+def test_progress_is_called_on_the_calling_thread_with_the_counts(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 500})
     seen: list[tuple[int, imtag.Summary]] = []
     run = client.bulk(users(3), progress=lambda summary: seen.append((threading.get_ident(), summary)))
@@ -152,7 +152,7 @@ def test_progress_is_told_on_the_calling_thread_how_far_the_run_is(emulator: Emu
     assert (3, 3) in {(summary.taken, summary.unsettled) for _, summary in seen}
 
 
-def test_progress_that_says_so_ends_the_run_and_sees_through_what_is_under_way(
+def test_progress_that_returns_true_ends_the_run_and_requests_in_flight_complete(
     emulator: Emulator, client: imtag.Client
 ) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 800})
@@ -176,7 +176,7 @@ def test_progress_that_says_so_ends_the_run_and_sees_through_what_is_under_way(
 
 
 @pytest.mark.parametrize("by", ["iterable", "progress"])
-def test_an_exception_of_the_callers_own_ends_the_run_and_leaves_no_change_without_outcome(
+def test_an_exception_of_the_caller_ends_the_run_and_leaves_no_change_without_outcome(
     emulator: Emulator, client: imtag.Client, by: str
 ) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 500})
@@ -196,7 +196,7 @@ def test_an_exception_of_the_callers_own_ends_the_run_and_leaves_no_change_witho
     run = client.bulk(changes(), linger=60, progress=progress)
     with pytest.raises(LookupError, match="mine"):
         run.finish()
-    assert emulator.tags("u99") == ["a"]  # it was under way
+    assert emulator.tags("u99") == ["a"]  # it was in flight
     assert run.summary.unsettled == 0
     outcomes = {outcome.change.account: outcome.error for outcome in run}
     assert [account for account, error in outcomes.items() if error is None] == [f"u{number}" for number in range(100)]
@@ -219,7 +219,7 @@ def test_an_exception_of_the_callers_own_ends_the_run_and_leaves_no_change_witho
         (lambda: imtag.add("u", ["a", float("nan")]), "changes[2].tags[1]: float, expected str"),  # type: ignore[list-item]
     ],
 )
-def test_what_is_no_change_is_named_with_its_row_and_loses_none_before_it(
+def test_a_row_that_is_no_change_is_named_and_loses_none_before_it(
     emulator: Emulator, client: imtag.Client, wrong: Callable[[], imtag.Change], said: str
 ) -> None:
     def changes() -> Iterator[imtag.Change]:
@@ -242,17 +242,17 @@ def test_what_is_no_change_is_named_with_its_row_and_loses_none_before_it(
 
 
 @pytest.mark.parametrize("number", [0, 130])
-def test_what_is_no_change_in_a_list_is_named_with_its_row(client: imtag.Client, number: int) -> None:
+def test_a_row_of_a_list_that_is_no_change_is_named(client: imtag.Client, number: int) -> None:
     changes: list[Any] = [*users(number), ("u", ["a"]), *users(3)]
     run = client.bulk(changes)
     with pytest.raises(TypeError, match=rf"changes\[{number}\]: tuple, expected imtag\.Change: write imtag\.add"):
         run.finish()
     failed = len(run.failures)
-    failed += sum(outcome.error is not None for outcome in run)  # those that finish() had not come to
+    failed += sum(outcome.error is not None for outcome in run)  # those that finish() had not reached
     assert failed + run.summary.done == number
 
 
-def test_what_is_not_several_changes_is_refused(client: imtag.Client) -> None:
+def test_an_input_that_is_no_iterable_of_changes_is_refused(client: imtag.Client) -> None:
     with pytest.raises(TypeError, match="changes: int, expected an iterable"):
         client.bulk(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"changes: Change, expected several: write \[change\]"):
@@ -281,7 +281,7 @@ def test_a_change_of_wrong_types_cannot_be_made() -> None:
     assert imtag.add("u", ["a"])._replace(account="v") == imtag.Change(imtag.Operation.ADD, "v", ["a"])
 
 
-def test_a_text_for_several_is_refused_where_it_is_written() -> None:
+def test_one_text_in_place_of_several_is_refused_where_it_is_written() -> None:
     with pytest.raises(TypeError, match=r"tags: str, expected several: write \[tag\] in place of tag"):
         imtag.add("u", "vip")
     with pytest.raises(TypeError, match=r"tags\[1\]: int, expected str"):
@@ -290,7 +290,7 @@ def test_a_text_for_several_is_refused_where_it_is_written() -> None:
         imtag.clear(["u"])  # type: ignore[arg-type]
 
 
-def test_a_run_that_is_not_let_in_ends_early_and_says_why(emulator: Emulator) -> None:
+def test_a_run_of_a_rejected_app_ends_early_and_says_why(emulator: Emulator) -> None:
     pulled = []
     with emulator.client(secret_key="0" * 64) as client:
         run = client.bulk(pulled.append(change) or change for change in users(10**6))  # type: ignore[func-returns-value]
@@ -307,7 +307,7 @@ def test_a_run_that_is_not_let_in_ends_early_and_says_why(emulator: Emulator) ->
         assert (error.code, error.effect) == (70009, imtag.Effect.NOT_APPLIED)
 
 
-def test_cancel_from_another_thread_ends_the_run_and_a_second_one_what_is_under_way(
+def test_a_cancel_of_another_thread_ends_the_run_and_a_second_one_requests_in_flight(
     emulator: Emulator, client: imtag.Client
 ) -> None:
     emulator.faults("add", HANGS)
@@ -327,7 +327,7 @@ def test_cancel_from_another_thread_ends_the_run_and_a_second_one_what_is_under_
     assert len(run.failures) == 100
 
 
-def test_a_run_that_is_left_with_work_in_it_says_how_much(client: imtag.Client) -> None:
+def test_a_run_that_is_dropped_with_changes_in_it_says_how_many(client: imtag.Client) -> None:
     invalid = imtag.add("", [])  # has its outcome at once
     run = client.bulk(itertools.chain(users(3), itertools.repeat(invalid)), linger=60)
     next(run)
@@ -347,7 +347,7 @@ def test_a_run_that_is_never_iterated_says_that_nothing_was_sent(
     assert emulator.arrivals() == 0
 
 
-def test_a_run_that_has_nothing_to_do_or_is_closed_says_nothing(client: imtag.Client) -> None:
+def test_a_run_that_has_nothing_to_do_or_is_closed_gives_no_warning(client: imtag.Client) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         client.bulk([])
@@ -357,14 +357,14 @@ def test_a_run_that_has_nothing_to_do_or_is_closed_says_nothing(client: imtag.Cl
             raise LookupError
 
 
-def test_a_run_that_is_left_before_the_end_of_its_input_says_so(client: imtag.Client) -> None:
+def test_a_run_that_is_dropped_before_the_end_of_its_input_says_so(client: imtag.Client) -> None:
     run = client.bulk(imtag.add("", []) for _ in range(1000))  # each has its outcome at once
     next(run)
     with pytest.warns(ResourceWarning, match="a bulk run was dropped before the end of its input"):
         del run
 
 
-def test_a_run_that_its_own_progress_function_leads_to_is_freed(client: imtag.Client) -> None:
+def test_a_run_that_its_own_progress_function_refers_to_is_freed(client: imtag.Client) -> None:
     def begun() -> weakref.ref[imtag.Bulk]:
         run = client.bulk([imtag.add("u", [])], progress=lambda _: run.cancel())
         run.finish()
@@ -393,7 +393,7 @@ def resident() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def test_with_and_close_end_a_run_without_a_word(client: imtag.Client) -> None:
+def test_with_and_close_end_a_run_without_a_warning(client: imtag.Client) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with client.bulk([imtag.add("u0", [])] + [imtag.add("u1", ["a"])] * 2, linger=60) as run:

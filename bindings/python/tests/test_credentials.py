@@ -37,10 +37,10 @@ def error_of(emulator: Emulator, callback: Any) -> imtag.CredentialsError:
 def test_a_callbacks_usersig_is_used_in_every_form(emulator: Emulator, answer: Any) -> None:
     with client(emulator, lambda: answer) as it, pytest.raises(imtag.ServiceError) as caught:
         it.add_tag(USERS)
-    assert caught.value.code == 70003  # which says that it arrived: the emulator looks at it
+    assert caught.value.code == 70003  # it arrived, as the emulator has checked it
 
 
-def test_what_a_callback_raises_is_the_cause(emulator: Emulator) -> None:
+def test_an_exception_of_a_callback_is_the_cause(emulator: Emulator) -> None:
     raised = VaultError("the vault is sealed")
 
     def callback() -> str:
@@ -52,7 +52,7 @@ def test_what_a_callback_raises_is_the_cause(emulator: Emulator) -> None:
     assert error.effect is imtag.Effect.NOT_APPLIED
 
 
-def test_an_exception_without_words_is_named(emulator: Emulator) -> None:
+def test_an_exception_without_a_message_is_named(emulator: Emulator) -> None:
     def callback() -> str:
         raise VaultError
 
@@ -62,21 +62,21 @@ def test_an_exception_without_words_is_named(emulator: Emulator) -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (None, "the answer of credential_callback: NoneType, expected str"),
+        (None, "the result of credential_callback: NoneType, expected str"),
         ((7, 60), "the UserSig of credential_callback: int, expected str"),
         (("abc", "60"), "valid_for: str, expected seconds as int or float"),
-        (("abc", -1), "valid_for: -1, expected seconds above 0, or None if nobody knows"),
-        (imtag.UserSig("abc", 0), "valid_for: 0, expected seconds above 0, or None if nobody knows"),
-        (("abc", 1, 2), "the answer of credential_callback: tuple, expected str"),
+        (("abc", -1), "valid_for: -1, expected seconds above 0, or None if unknown"),
+        (imtag.UserSig("abc", 0), "valid_for: 0, expected seconds above 0, or None if unknown"),
+        (("abc", 1, 2), "the result of credential_callback: tuple, expected str"),
     ],
 )
-def test_a_callback_that_answers_with_something_else_is_told(emulator: Emulator, answer: Any, why: str) -> None:
+def test_a_callback_that_returns_something_else_fails_the_call(emulator: Emulator, answer: Any, why: str) -> None:
     error = error_of(emulator, lambda: answer)
     assert why in str(error)
     assert isinstance(error.__cause__, (TypeError, ValueError))
 
 
-def test_a_usersig_that_is_none_is_refused_by_the_library(emulator: Emulator) -> None:
+def test_a_text_that_is_no_usersig_is_refused_by_the_library(emulator: Emulator) -> None:
     error = error_of(emulator, lambda: "not a UserSig\n")
     assert error.__cause__ is None
     assert "UserSig" in str(error)
@@ -112,7 +112,7 @@ def test_each_thread_gets_the_cause_of_its_own_call(emulator: Emulator) -> None:
     assert causes == {f"thread {number}": f"thread {number}" for number in range(4)}
 
 
-def test_a_callback_that_leads_back_to_its_client_keeps_nothing_alive(emulator: Emulator) -> None:
+def test_a_callback_that_refers_to_its_client_keeps_nothing_alive(emulator: Emulator) -> None:
     class Owner:
         def __init__(self) -> None:
             self.client = client(emulator, self.usersig)

@@ -36,7 +36,7 @@ def test_every_violation_is_named_with_its_place_and_nothing_is_sent(emulator: E
 
 
 @pytest.mark.parametrize("tag", [b"a\xff", "a\ud800"], ids=["bytes", "lone surrogate"])
-def test_what_is_not_utf8_is_named_with_its_place(client: imtag.Client, tag: str | bytes) -> None:
+def test_bytes_that_are_not_utf8_are_named_with_their_place(client: imtag.Client, tag: str | bytes) -> None:
     with pytest.raises(imtag.InvalidRequest) as caught:
         client.add_tag({"xiaojun012": ["北京", tag]})
     assert [(it.place, it.problem) for it in caught.value.violations] == [
@@ -44,7 +44,7 @@ def test_what_is_not_utf8_is_named_with_its_place(client: imtag.Client, tag: str
     ]
 
 
-def test_a_partial_success_names_every_account_left_out(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_partial_success_names_every_account_that_failed(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "leave_out", "accounts": ["b", "c"], "code": 70107, "text": "not imported"})
     with pytest.raises(imtag.PartialFailure) as caught:
         client.add_tag({"a": ["x"], "b": ["x"], "c": ["x"]})
@@ -84,7 +84,7 @@ def test_a_timeout_is_a_timeout_to_python_too(emulator: Emulator, client: imtag.
     assert error.retryable
 
 
-def test_a_timeout_of_nothing_is_over_before_anything_is_sent(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_timeout_of_zero_sends_nothing(emulator: Emulator, client: imtag.Client) -> None:
     assert error_of(client, imtag.TimeoutError, timeout=0).effect is imtag.Effect.NOT_APPLIED
     assert emulator.arrivals() == 0
 
@@ -94,7 +94,7 @@ def test_an_attempt_that_hangs_is_abandoned_and_made_again(emulator: Emulator, c
     assert client.add_tag(USERS, timeout=20, attempt_timeout=0.2).attempts == 2
 
 
-def test_the_longest_timeouts_are_taken(client: imtag.Client) -> None:
+def test_the_longest_timeouts_are_accepted(client: imtag.Client) -> None:
     for timeout in (float("inf"), 1e300, 10**400, 2**62):
         assert client.add_tag(USERS, timeout=timeout, attempt_timeout=timeout).accounts == 1
 
@@ -117,14 +117,14 @@ def test_a_refused_connection_is_a_connection_error_to_python_too(emulator: Emul
     assert (error.attempts, error.attempts_sent, error.effect) == (1, 0, imtag.Effect.NOT_APPLIED)
 
 
-def test_a_connection_that_was_cut_leaves_the_effect_open(emulator: Emulator) -> None:
+def test_a_connection_that_is_cut_is_possibly_applied(emulator: Emulator) -> None:
     emulator.faults("add", {"kind": "cut_after"})
     with emulator.client(max_attempts=1) as client:
         assert error_of(client, imtag.NetworkError).effect is imtag.Effect.POSSIBLY_APPLIED
     assert emulator.tags("xiaojun012") == ["a"]
 
 
-def test_a_server_that_cannot_prove_who_it_is_gets_nothing() -> None:
+def test_a_server_that_cannot_prove_its_identity_gets_nothing() -> None:
     emulator = Emulator("--tls")
     try:
         with emulator.client() as client:
@@ -135,7 +135,7 @@ def test_a_server_that_cannot_prove_who_it_is_gets_nothing() -> None:
         emulator.stop()
 
 
-def test_an_answer_that_is_none_is_not_understood(emulator: Emulator) -> None:
+def test_an_answer_that_is_not_of_the_service_is_not_understood(emulator: Emulator) -> None:
     emulator.faults("add", {"kind": "garbage"})
     with emulator.client(max_attempts=1) as client:
         assert error_of(client, imtag.NotUnderstood).effect is imtag.Effect.POSSIBLY_APPLIED
@@ -152,7 +152,7 @@ def test_every_status_of_the_header_has_its_class() -> None:
     assert ours == {name.lower(): int(numbers[name]) for name in statuses if name != "OK"}
 
 
-def test_every_error_can_be_pickled_with_all_that_it_knows(emulator: Emulator, client: imtag.Client) -> None:
+def test_every_error_can_be_pickled_with_all_its_fields(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "leave_out", "accounts": ["b"], "code": 70107}, HANGS)
     with pytest.raises(imtag.PartialFailure) as partial:
         client.add_tag({"a": ["x"], "b": ["x"]})
@@ -171,7 +171,7 @@ def test_every_error_can_be_pickled_with_all_that_it_knows(emulator: Emulator, c
             assert str(pickle.loads(pickle.dumps(kind("why", code=7)))) == "why"
 
 
-def test_what_is_known_of_a_call_is_a_dataclass() -> None:
+def test_results_violations_and_failures_are_dataclasses() -> None:
     violation = imtag.Violation("users[0]", "empty", remedy="fill it")
     assert repr(violation) == "Violation(place='users[0]', problem='empty', remedy='fill it')"
     assert violation == imtag.Violation("users[0]", "empty", "fill it") != imtag.Violation("", "", "")

@@ -58,7 +58,7 @@ def test_the_interpreter_ends_in_order_while_a_daemon_thread_is_in_a_callback(em
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_no_callback_begins_once_the_interpreter_ends(emulator: Emulator) -> None:
+def test_no_callback_starts_once_the_interpreter_ends(emulator: Emulator) -> None:
     emulator.faults("add", {"kind": "code", "code": 70001, "answer_delay_ms": 600})
     settings = json.dumps({**emulator.app, "endpoint": emulator.endpoint, "usersig": emulator.usersig()})
     command = [sys.executable, "-c", LATER, settings]

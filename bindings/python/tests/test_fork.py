@@ -16,7 +16,7 @@ import imtag
 
 
 def in_child(work: Callable[[], bool]) -> None:
-    """Fork, and fail unless the child ends in time with a work that says yes."""
+    """Fork, and fail unless the work returns True in the child, in time."""
     child = os.fork()
     if child == 0:
         fine = False
@@ -38,14 +38,14 @@ def in_child(work: Callable[[], bool]) -> None:
     assert os.WEXITSTATUS(status) == 0
 
 
-def test_a_child_goes_on_with_its_parents_client(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_child_uses_its_parents_client(emulator: Emulator, client: imtag.Client) -> None:
     client.add_tag({"parent": ["before"]})
     in_child(lambda: client.add_tag({"child": ["a"]}).accounts == 1)
     client.add_tag({"parent": ["after"]})
     assert (emulator.tags("parent"), emulator.tags("child")) == (["after", "before"], ["a"])
 
 
-def test_a_fork_in_the_middle_of_a_call_harms_neither_side(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_fork_during_a_call_affects_neither_process(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 1500})
     cancel = imtag.Cancel()
     accounts: list[int] = []
@@ -58,7 +58,7 @@ def test_a_fork_in_the_middle_of_a_call_harms_neither_side(emulator: Emulator, c
     emulator.wait_for_arrivals(1)
 
     def child() -> bool:
-        cancel.cancel()  # the parent's call is none of its business
+        cancel.cancel()  # it does not end the parent's call
         client.get_tag(["parent"])
         client.close()
         return True
@@ -69,7 +69,7 @@ def test_a_fork_in_the_middle_of_a_call_harms_neither_side(emulator: Emulator, c
     assert emulator.tags("parent") == ["a"]
 
 
-def test_a_fork_from_a_thread_in_the_middle_of_the_main_threads_call(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_fork_from_a_thread_during_a_call_of_the_main_thread(emulator: Emulator, client: imtag.Client) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 1500})
     failed: list[BaseException] = []
 
@@ -170,7 +170,7 @@ batcher = client.batcher(linger=60)
 batcher.submit(imtag.add("parent", ["a"]))
 child = os.fork()
 if child == 0:
-    sys.exit(7)  # as an interpreter ends, with all of its hooks
+    sys.exit(7)  # the interpreter ends with all of its hooks
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 batcher.close()
 """

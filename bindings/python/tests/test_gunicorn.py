@@ -27,7 +27,7 @@ def app(environ, start_response):
 """
 
 
-# a worker that is told to end before it listens to signals would wait for ever
+# a worker that gets the signal to end before it handles signals would wait for ever
 READY = """
 def post_worker_init(worker):
     worker.log.info("ready")
@@ -35,7 +35,7 @@ def post_worker_init(worker):
 
 
 def get(address: str, path: str) -> int:
-    """The status of an answer."""
+    """The HTTP status of an answer."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
         connection.connect(address)
@@ -51,7 +51,7 @@ def test_the_readmes_recipe_serves_many_callers_and_loses_nothing_when_it_ends(
     emulator: Emulator, tmp_path: Path, worker: str, preload: str
 ) -> None:
     for needed in {"gunicorn", worker} - {"gthread"}:
-        if importlib.util.find_spec(needed) is None:  # which does not import it here
+        if importlib.util.find_spec(needed) is None:  # this does not import it here
             pytest.skip(f"{needed} is not installed")
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     section = readme.split("### Under gunicorn")[1]

@@ -72,7 +72,7 @@ def test_ctrl_c_ends_a_call_that_hangs(emulator: Emulator) -> None:
     assert (output, complaint, process.returncode) == ("Cancelled possibly applied\n", "", 0)
 
 
-def test_what_a_handler_raises_ends_the_call(
+def test_an_exception_of_a_handler_ends_the_call(
     emulator: Emulator, client: imtag.Client, alarm: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     emulator.faults("add", HANGS, HANGS)
@@ -128,7 +128,7 @@ def test_signals_leave_calls_of_other_threads_alone(emulator: Emulator, client: 
     assert accounts == [1]
 
 
-def test_what_a_handler_raises_as_a_credential_callback_begins_is_raised(
+def test_an_exception_of_a_handler_as_a_credential_callback_starts_is_raised(
     emulator: Emulator, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def signal_once_it_waits() -> None:
@@ -139,7 +139,7 @@ def test_what_a_handler_raises_as_a_credential_callback_begins_is_raised(
     try:
         for _ in range(5):
             emulator.reset()
-            # expired, said before the library next asks whether to go on
+            # expired, before the library next calls the interrupt
             emulator.faults("add", {"kind": "code", "code": 70001, "answer_delay_ms": 80})
             with emulator.client(secret_key=None, credential_callback=emulator.usersig) as client:
                 thread = threading.Thread(target=signal_once_it_waits)
@@ -154,32 +154,32 @@ def test_what_a_handler_raises_as_a_credential_callback_begins_is_raised(
 
 
 def interrupted(emulator: Emulator, how: str, times: int) -> str:
-    """What a run prints that is interrupted while a request of it is under way."""
+    """The output of a run that is interrupted while its request is in flight."""
     settings = {**emulator.app, "secret_key": emulator.secret_key, "endpoint": emulator.endpoint}
     command = [sys.executable, "-c", RUN, json.dumps(settings), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         emulator.wait_for_arrivals(1)
         for _ in range(times):
             process.send_signal(signal.SIGINT)
-            time.sleep(0.5)  # it looks for signals every 100 ms
+            time.sleep(0.5)  # signals are checked every 100 ms
         output, complaint = process.communicate(timeout=20)
     assert (complaint, process.returncode) == ("", 0)
     return output
 
 
 @pytest.mark.parametrize("how", ["finish", "iterate"])
-def test_ctrl_c_ends_a_run_once_what_is_under_way_is_settled(emulator: Emulator, how: str) -> None:
+def test_ctrl_c_ends_a_run_once_requests_in_flight_complete(emulator: Emulator, how: str) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 1500})
     assert interrupted(emulator, how, times=1) == "interrupted 0 None\n"
     assert emulator.tags("u0") == ["a"]
 
 
-def test_the_second_ctrl_c_ends_what_is_under_way_too(emulator: Emulator) -> None:
+def test_the_second_ctrl_c_ends_requests_in_flight_too(emulator: Emulator) -> None:
     emulator.faults("add", HANGS)
     assert interrupted(emulator, "finish", times=2) == "interrupted 0 possibly applied\n"
 
 
-def test_ctrl_c_is_raised_though_the_iterable_has_raised_before(
+def test_ctrl_c_is_raised_although_the_iterable_has_raised_before(
     emulator: Emulator, client: imtag.Client, alarm: Any
 ) -> None:
     emulator.faults("add", HANGS)
@@ -187,7 +187,7 @@ def test_ctrl_c_is_raised_though_the_iterable_has_raised_before(
     def changes() -> Iterator[imtag.Change]:
         yield from (imtag.add(f"u{number}", ["a"]) for number in range(100))
         emulator.wait_for_arrivals(1)
-        alarm(raise_stop)  # comes while what is under way is waited for
+        alarm(raise_stop)  # while requests in flight complete
         raise LookupError("mine")
 
     run = client.bulk(changes(), linger=60)
@@ -197,7 +197,7 @@ def test_ctrl_c_is_raised_though_the_iterable_has_raised_before(
     assert {str(error and error.effect) for *_, error in run} == {"possibly applied"}
 
 
-def test_what_a_handler_raises_ends_a_change_of_a_batcher(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
+def test_an_exception_of_a_handler_ends_a_call_of_a_batcher(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
     emulator.faults("add", HANGS)
     with client.batcher(linger=0, attempt_timeout=1) as batcher:
         alarm(raise_stop)
@@ -208,7 +208,7 @@ def test_what_a_handler_raises_ends_a_change_of_a_batcher(emulator: Emulator, cl
         assert cause.effect is imtag.Effect.POSSIBLY_APPLIED
 
 
-def test_what_a_handler_raises_ends_a_run(
+def test_an_exception_of_a_handler_ends_a_run(
     emulator: Emulator, client: imtag.Client, alarm: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 1000})
@@ -259,12 +259,12 @@ def test_a_signal_between_any_two_lines_of_finish_leaves_every_failure_once(clie
 
 
 def raising_at(line: int, work: Callable[[], object]) -> bool:
-    """Do it, and raise as a handler would at that line, counted as they are run, of the module of runs."""
+    """Do the work, and raise as a handler would at the given executed line of the module of runs."""
     lines = itertools.count()
 
     def trace(frame: Any, event: str, _: Any) -> Any:
         if not frame.f_code.co_filename.endswith("_bulk.py") or frame.f_code.co_name == "__del__":
-            return None  # what is raised in a __del__ Python drops
+            return None  # Python drops what is raised in a __del__
         if event == "line" and next(lines) == line:
             raise Stop
         return trace

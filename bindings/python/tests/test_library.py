@@ -17,7 +17,7 @@ PACKAGE = Path(imtag.__file__).parent
 
 
 def import_error(library: str | None, paths: tuple[Path, ...] = ()) -> str:
-    """What importing the package says, in one line, with another library."""
+    """The one-line error of importing the package with another library."""
     environment = {name: value for name, value in os.environ.items() if name != "IMTAG_LIBRARY"}
     if library is not None:
         environment["IMTAG_LIBRARY"] = library
@@ -31,7 +31,7 @@ def import_error(library: str | None, paths: tuple[Path, ...] = ()) -> str:
 
 
 def stub(folder: Path, version: str) -> Path:
-    """A library that has a version and nothing else."""
+    """A library that has only a version."""
     source, library = folder / "stub.c", folder / f"stub-{version}.so"
     source.write_text(f'const char *im_version(void) {{ return "{version}"; }}\n', encoding="utf-8")
     compiled = subprocess.run(["cc", "-shared", "-fPIC", source, "-o", library], check=False, timeout=60)
@@ -56,7 +56,7 @@ def test_a_package_without_its_library_says_where_it_should_be(tmp_path: Path) -
     assert said.startswith(f"imtag: there is no library at {place} (where the package has it); ")
 
 
-def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "libimtag.so"
     text.write_text("no library", encoding="utf-8")
     assert import_error(str(text)).startswith(f"imtag: {text} (named by IMTAG_LIBRARY) is no libimtag: ")
@@ -71,12 +71,12 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path, version: str) -
     )
 
 
-def test_a_later_patch_level_is_taken_and_a_function_that_lacks_is_named(tmp_path: Path) -> None:
+def test_a_later_patch_level_is_accepted_and_a_missing_function_is_named(tmp_path: Path) -> None:
     library = stub(tmp_path, "0.1.99")
     assert "lacks a function" in import_error(str(library))
 
 
-def test_importing_takes_few_modules_and_none_that_is_only_needed_later() -> None:
+def test_importing_loads_few_modules_and_none_that_is_only_needed_later() -> None:
     few = "__future__, array, atexit, collections.abc, contextlib, ctypes, enum, threading, typing, warnings, weakref"
     program = f"import sys, {few}; had = set(sys.modules); import imtag; print(*sorted(set(sys.modules) - had))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

@@ -50,7 +50,7 @@ def test_a_full_batch_arrives_as_it_was_given(client: imtag.Client) -> None:
     assert list(read.users) == list(users)
 
 
-def test_accounts_that_the_answer_leaves_out_are_named(emulator: Emulator, client: imtag.Client) -> None:
+def test_accounts_that_the_answer_does_not_name_are_unanswered(emulator: Emulator, client: imtag.Client) -> None:
     body = '{"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "UserTags": [{"To_Account": "a", "Tags": ["x"]}]}'
     emulator.faults("get", {"kind": "garbage", "body": body})
     read = client.get_tag(["a", "b", "c"])
@@ -87,7 +87,7 @@ def test_a_mapping_may_have_keys_of_any_kind_of_text(client: imtag.Client) -> No
     assert client.add_tag(of_own).accounts == 1
 
 
-def test_a_str_with_a_length_of_its_own_is_taken_as_the_text_that_it_is(client: imtag.Client) -> None:
+def test_a_str_with_a_length_of_its_own_is_sent_as_its_text(client: imtag.Client) -> None:
     class Odd(str):
         def __len__(self) -> int:
             return 7

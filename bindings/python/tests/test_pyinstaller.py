@@ -19,7 +19,7 @@ print(imtag.version(), imtag.explain(90001).known)
 @pytest.mark.skipif(
     not os.environ.get("IMTAG_LONG_TESTS"), reason="IMTAG_LONG_TESTS is not set: it takes half a minute"
 )
-def test_a_program_of_one_file_that_pyinstaller_makes_has_the_library_in_it(tmp_path: Path) -> None:
+def test_a_program_of_one_file_by_pyinstaller_contains_the_library(tmp_path: Path) -> None:
     if importlib.util.find_spec("PyInstaller") is None:
         pytest.skip("PyInstaller is not installed")
     source = tmp_path / "program.py"
@@ -34,7 +34,7 @@ def test_a_program_of_one_file_that_pyinstaller_makes_has_the_library_in_it(tmp_
     assert (made.returncode, made.stdout, made.stderr) == (0, f"{imtag.version()} True\n", "")
 
 
-def test_pyinstaller_is_told_where_the_hook_is() -> None:
+def test_pyinstaller_finds_the_hook() -> None:
     from imtag import _pyinstaller
 
     (folder,) = _pyinstaller.hook_folders()

@@ -22,7 +22,7 @@ def client(**settings: Any) -> imtag.Client:
     return imtag.Client(**{name: value for name, value in settings.items() if value is not None})
 
 
-def test_every_setting_is_taken(emulator: Emulator) -> None:
+def test_every_setting_is_accepted(emulator: Emulator) -> None:
     ca_file = Path(__file__).with_name("ca.pem")
     for settings in (
         {"region": "frankfurt", "secret_key": b"key", "identifier": b"admin"},
@@ -116,7 +116,7 @@ def test_a_setting_of_a_wrong_type_is_named(settings: Any, why: str) -> None:
     assert str(caught.value) == why
 
 
-def test_settings_have_names() -> None:
+def test_settings_are_passed_by_name() -> None:
     with pytest.raises(TypeError, match="positional"):
         imtag.Client(1400000000, "administrator")  # type: ignore[misc]
 

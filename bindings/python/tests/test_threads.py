@@ -17,7 +17,7 @@ USERS = {"xiaojun012": ["a"]}
 
 
 class Background:
-    """A call on a thread of its own, and what became of it."""
+    """A call on a thread of its own, and its result."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self.outcome: Any = None
@@ -57,7 +57,7 @@ def test_threads_run_while_a_call_waits(emulator: Emulator, client: imtag.Client
     assert isinstance(hanging.join(), imtag.Cancelled)
 
 
-def test_close_beside_a_running_call_lets_it_end(emulator: Emulator) -> None:
+def test_a_call_that_runs_during_close_ends_normally(emulator: Emulator) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 500})
     client = emulator.client()
     running = Background(lambda: client.add_tag(USERS))
@@ -86,7 +86,7 @@ def test_one_cancel_ends_several_calls_at_once_and_later_ones(emulator: Emulator
     assert emulator.arrivals() == 3
 
 
-def test_a_cancel_whose_calls_are_over_serves_others(client: imtag.Client) -> None:
+def test_a_cancel_whose_calls_have_ended_serves_others(client: imtag.Client) -> None:
     cancel = imtag.Cancel()
     for _ in range(3):
         client.add_tag(USERS, cancel=cancel)
@@ -95,11 +95,11 @@ def test_a_cancel_whose_calls_are_over_serves_others(client: imtag.Client) -> No
 
 
 def sockets() -> int:
-    """Those that this process has open."""
+    """How many sockets this process has open."""
     return sum(file.is_socket() for file in Path("/proc/self/fd").iterdir())
 
 
-def test_a_client_that_nobody_has_is_freed_and_closes_its_connections(emulator: Emulator) -> None:
+def test_a_client_that_is_garbage_is_freed_and_closes_its_connections(emulator: Emulator) -> None:
     before = sockets()
     client = emulator.client()
     client.add_tag(USERS)
@@ -108,7 +108,7 @@ def test_a_client_that_nobody_has_is_freed_and_closes_its_connections(emulator: 
     assert sockets() == before
 
 
-def test_close_closes_the_connections_though_an_error_is_kept(emulator: Emulator) -> None:
+def test_close_closes_the_connections_although_an_error_is_kept(emulator: Emulator) -> None:
     before = sockets()
     gc.disable()
     try:
@@ -123,12 +123,12 @@ def test_close_closes_the_connections_though_an_error_is_kept(emulator: Emulator
     assert kept.value.violations
 
 
-def test_a_list_that_changes_as_it_is_read_moves_no_tag_to_another_account() -> None:
+def test_a_list_that_changes_while_it_is_read_moves_no_tag_to_another_account() -> None:
     tags = ["a"]
 
     def change(frame: Any, event: str, _: Any) -> Any:
         if event == "line":
-            tags.append("x")  # between any two lines, as another thread may
+            tags.append("x")  # between any two lines, as another thread might
         return change if frame.f_code.co_name == "users_flat" else None
 
     sys.settrace(change)

@@ -1,4 +1,4 @@
-"""Threads that wait for the outcomes of their changes, whatever callbacks and other threads do."""
+"""Threads wait for the outcomes of their changes, whatever callbacks and other threads do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IM_CANCELLED = 9
 
 
 @pytest.mark.parametrize("timeout", [None, LONG])
-def test_a_callback_that_takes_its_time_holds_up_no_thread(client: imtag.Client, timeout: float | None) -> None:
+def test_a_slow_callback_delays_no_thread(client: imtag.Client, timeout: float | None) -> None:
     running, over = threading.Event(), threading.Event()
 
     def callback(_: Future[None]) -> None:
@@ -37,7 +37,7 @@ def test_a_callback_that_takes_its_time_holds_up_no_thread(client: imtag.Client,
             over.set()
 
 
-def test_a_thread_whose_time_is_up_comes_back_while_a_callback_runs(emulator: Emulator, client: imtag.Client) -> None:
+def test_a_thread_whose_time_is_up_returns_while_a_callback_runs(emulator: Emulator, client: imtag.Client) -> None:
     running, over = threading.Event(), threading.Event()
 
     def callback(_: Future[None]) -> None:
@@ -76,7 +76,7 @@ def test_a_callback_may_take_a_lock_that_a_waiting_thread_holds(client: imtag.Cl
         assert taken.wait(20)
 
 
-def test_a_callback_may_wait_for_a_change_while_others_call_back(client: imtag.Client) -> None:
+def test_a_callback_may_wait_for_a_change_while_others_run(client: imtag.Client) -> None:
     ends = threading.Semaphore(0)
 
     def callback(_: Future[None]) -> None:
@@ -93,7 +93,7 @@ def test_a_callback_may_wait_for_a_change_while_others_call_back(client: imtag.C
 def first_of_six(
     batcher: imtag.Batcher, monkeypatch: pytest.MonkeyPatch, leave: Callable[[list[Future[None]]], None]
 ) -> tuple[BaseException | None, list[Future[None]]]:
-    """Six threads share a request. The first is still in `leave` when the library has taken and settled its change."""
+    """Six threads share a request. The first is still in `leave` when its change has its outcome."""
     taken, others = threading.Event(), list[Future[None]]()
     submit_to_library = lib.im_batcher_submit_flat
 
@@ -101,7 +101,7 @@ def first_of_six(
         status: int = submit_to_library(*arguments)
         if not taken.is_set():
             taken.set()
-            wait_until(lambda: batcher._submitted is not None and len(batcher._submitted.line) == 5)
+            wait_until(lambda: batcher._submitted is not None and len(batcher._submitted.wake_queue) == 5)
             leave(others)
         return status
 
@@ -116,10 +116,10 @@ def first_of_six(
         try:
             for other in others:
                 other.exception(20)
-        finally:  # or the pool would wait for those that nobody wakes
+        finally:  # else the pool would wait for threads that no other wakes
             assert batcher._submitted is not None
-            while batcher._submitted.line:
-                _submitted.wake_first(batcher._submitted.line)
+            while batcher._submitted.wake_queue:
+                _submitted.wake_first(batcher._submitted.wake_queue)
     return error, others
 
 
@@ -133,7 +133,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def test_a_thread_that_an_exception_ends_before_it_waits_wakes_the_others(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_submitted, "_UNTIL_THE_LINE_IS_LOOKED_AT", 60_000)
+    monkeypatch.setattr(_submitted, "_WAKE_CHECK_MS", 60_000)
 
     def leave(_: list[Future[None]]) -> None:
         raise KeyboardInterrupt
@@ -144,7 +144,7 @@ def test_a_thread_that_an_exception_ends_before_it_waits_wakes_the_others(
     assert [other.exception(0) for other in others] == [None] * 5
 
 
-def test_a_thread_that_is_woken_and_does_not_go_on_holds_up_no_other(
+def test_a_thread_that_is_woken_and_does_not_go_on_delays_no_other(
     client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leave(others: list[Future[None]]) -> None:
@@ -157,7 +157,7 @@ def test_a_thread_that_is_woken_and_does_not_go_on_holds_up_no_other(
     assert [other.exception(0) for other in others] == [None] * 5
 
 
-def test_an_exception_that_ends_a_wait_takes_the_change_back(
+def test_an_exception_that_ends_a_wait_withdraws_the_change(
     emulator: Emulator, client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> bool:
@@ -171,11 +171,11 @@ def test_an_exception_that_ends_a_wait_takes_the_change_back(
 
 
 class Left(BaseException):
-    """What ends a green thread while a real one is in the library for it."""
+    """Ends a green thread while a real one is in the library for it."""
 
 
 def leaves(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], int]]:
-    """Where what the real thread calls is put, as the green one leaves before that."""
+    """The calls of the real thread, which the green one leaves before they are made."""
     later: list[Callable[[], int]] = []
 
     def blocking(function: Callable[[], int]) -> int:
@@ -186,7 +186,7 @@ def leaves(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], int]]:
     return later
 
 
-def test_a_change_that_is_taken_after_its_green_thread_left_is_taken_back(
+def test_a_change_that_is_taken_after_its_green_thread_left_is_withdrawn(
     emulator: Emulator, client: imtag.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with client.batcher(linger=LONG) as batcher:

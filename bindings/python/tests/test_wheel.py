@@ -18,7 +18,7 @@ def build(target: str, into: Path, **environment: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_a_wheel_holds_the_library_and_names_its_platform(tmp_path: Path) -> None:
+def test_a_wheel_contains_the_library_and_names_its_platform(tmp_path: Path) -> None:
     library = tmp_path / "any-name.so.1"
     library.write_bytes(b"a library")
     built = build("wheel", tmp_path, IMTAG_PREBUILT_LIBRARY=str(library))

@@ -3,9 +3,9 @@
     with imtag.Client(sdkappid=1400000000, identifier="administrator", secret_key=key, region="singapore") as client:
         client.add_tag({"xiaojun012": ["a", "b"], "xiaojun013": ["a", "b"]})
 
-Checked before anything is sent, paced by the app's quota, retried within a timeout; and what failed says for which
-accounts, and whether it may have been applied. Times are in seconds. A thin layer over libimtag, which the package
-brings along; IMTAG_LIBRARY in the environment names another one.
+Requests are checked before they are sent, paced by the app's quota and retried within a timeout; an error names the
+accounts that failed, and whether the request may have been applied. Times are in seconds. A thin layer over libimtag,
+which the package contains; IMTAG_LIBRARY in the environment names another one.
 """
 
 from ._batcher import Batcher
@@ -84,7 +84,7 @@ __all__ = [
     "version",
 ]
 
-for _public in __all__:  # tracebacks and pickles name what the caller knows
+for _public in __all__:  # tracebacks and pickles use the public name
     _thing = globals()[_public]
     if isinstance(_thing, type):
         _thing.__module__ = __name__

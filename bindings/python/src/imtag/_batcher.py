@@ -14,7 +14,7 @@ from ._call import Call, Cancel, milliseconds
 from ._changes import Change, Operation, add, clear, remove
 from ._credentials import Supplier
 from ._errors import Error
-from ._futures import Given
+from ._futures import FutureChange
 from ._green import blocking, pool
 from ._interrupt import on_main_thread
 from ._library import lib
@@ -32,16 +32,16 @@ _CALLS = {
     Operation.CLEAR: lib.im_batcher_clear_tags,
 }
 _IM_TIMEOUT = 8
-_OF_THE_BATCHER = 2**64 - 1
+_BATCHER_TIMEOUT = 2**64 - 1
 
 
 class Batcher:
-    """A batcher, made by ``client.batcher``: for servers that tag a user per event.
+    """A batcher, made by ``client.batcher``: for servers that tag one user per event.
 
-    A change is sent when 100 users are together, when its user has as many tags as a request takes of it (10), or when
-    it has lingered. Any number of threads may use it at once. The changes of an account are made in the order in which
-    they were given. Close it with ``with`` or ``close``: one that is dropped with changes in it does not send them, and
-    says how many there were in a ResourceWarning. A forked child that uses its parent's has a Misuse.
+    A change is sent when there are 100 users, when its user has as many tags as one request takes of a user (10), or
+    when its linger time is over. Any number of threads may use it at once. The changes of an account are made in the
+    order in which they were given. Close it with ``with`` or ``close``: a batcher that is dropped with changes in it
+    does not send them, and gives a ResourceWarning with their number. In a forked child its parent's raises Misuse.
     """
 
     __slots__ = ("__weakref__", "_submitted")
@@ -60,15 +60,16 @@ class Batcher:
         timeout  seconds for the change, in place of the batcher's
         cancel   ends the wait early
 
-        When its time is up or it is cancelled, a change that has not been sent is taken back, and one that has is
-        possibly applied. Raises a ChangeError, which says why by what it is besides, with what is known of the effect.
+        When its time is up or it is cancelled, a change that was not sent is withdrawn, and one that was sent is
+        possibly applied. Raises a ChangeError that is also the class that says why, with what is known of the effect.
+        On the main thread Ctrl-C ends the wait within half a second, also with a ``cancel``.
         """
         self._call(add(account, tags), timeout, cancel)
 
     def remove_tag(
         self, account: Text, tags: Iterable[Text], *, timeout: float | None = None, cancel: Cancel | None = None
     ) -> None:
-        """Remove tags from a user, any number, and wait. All else as ``add_tag``."""
+        """Remove any number of tags from a user, and wait. All else as ``add_tag``."""
         self._call(remove(account, tags), timeout, cancel)
 
     def clear_tags(self, account: Text, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
@@ -76,54 +77,54 @@ class Batcher:
         self._call(clear(account), timeout, cancel)
 
     def submit(self, change: Change) -> Future[None]:
-        """Take in a change, ``imtag.add(account, tags)`` or another, without waiting for its outcome.
+        """Submit a change, ``imtag.add(account, tags)`` or another, without waiting for its outcome.
 
-        Returns a future, whose exception is the ChangeError of a change that is not done. It cannot be cancelled. Its
-        callbacks run on a thread of the batcher's, where a slow one holds up other futures, but no call; in asyncio,
-        ``await asyncio.wrap_future(batcher.submit(change))``. Where the batcher is full and set to wait, this waits for
-        capacity, and sees Ctrl-C only once there is capacity or the batcher's time for a change is up. A change that is
-        not taken is raised here; one that was being submitted when another exception came is taken back.
+        Returns a future, whose exception is the ChangeError of a change that failed. It cannot be cancelled. Its
+        callbacks run on a thread of the batcher, where a slow one delays other futures, but no call; in asyncio,
+        ``await asyncio.wrap_future(batcher.submit(change))``. If the batcher is full and set to wait, this waits for
+        capacity; it sees Ctrl-C only at the end of the wait, once there is capacity or the batcher's time for a change
+        is up. The error of a change that is not taken is raised here. If another exception is raised meanwhile, the
+        change is withdrawn.
         """
         if not isinstance(change, Change):
             kind = type(change).__name__
             raise TypeError(f"change: {kind}, expected imtag.Change: write imtag.add(account, [tag, ...])")
         submitted = self._ready()
-        given = Given(submitted.number())
+        given = FutureChange(submitted.number())
         try:
             self._submit(submitted, change, given)
         except BaseException:
-            submitted.take_back(given)
+            submitted.withdraw(given)
             raise
         return given.future
 
     def flush(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
-        """Send what is there without waiting for company, and wait until every change given before has its outcome.
+        """Send its changes without waiting for more, and wait until every change given before has its outcome.
 
-        timeout  seconds, with the callbacks of futures; without it, as long as it takes
+        timeout  seconds, with the callbacks of futures; None: as long as it takes
 
-        TimeoutError or Cancelled: some have none yet; they stay under way, and nothing is lost.
+        TimeoutError or Cancelled: some have none yet; they stay in flight, and nothing is lost.
         """
         submitted = self._ready()
         futures = submitted.taken
         left = self._wait(lib.im_batcher_flush, submitted, timeout, cancel)
-        if not submitted.calls_back:
+        if not submitted.in_callback:
             from concurrent.futures import wait  # first needed here, and slow to import
 
             late = wait(futures, left).not_done
             if late:
-                raise _late(len(late))
+                raise _futures_late(len(late))
 
     def close(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
-        """Take no more changes, send what is there, and wait until all have their outcomes.
+        """Take no more changes, send those that it holds, and wait until all have their outcomes.
 
-        Changes that are given afterwards have a ClosedError. All else as ``flush``; where it raises, it may be called
-        again.
+        Later changes raise ClosedError. All else as ``flush``; if it raises, it may be called again.
         """
         submitted = self._ready()
         left = self._wait(lib.im_batcher_close, submitted, timeout, cancel)
         submitted.join(left)
-        if not submitted.calls_back and submitted.taken:
-            raise _late(len(submitted.taken))
+        if not submitted.in_callback and submitted.taken:
+            raise _futures_late(len(submitted.taken))
 
     @property
     def unsettled(self) -> int:
@@ -139,31 +140,33 @@ class Batcher:
         return submitted
 
     @staticmethod
-    def _submit(submitted: Submitted, change: Change, given: Given | Waiter, timeout: float | None = None) -> None:
-        """Hand a change to the library, with what its outcome goes to."""
+    def _submit(
+        submitted: Submitted, change: Change, given: FutureChange | Waiter, timeout: float | None = None
+    ) -> None:
+        """Give a change to the library, and register where its outcome goes."""
         timeout_ms = milliseconds(timeout, "timeout")
-        timeout_ms = _OF_THE_BATCHER if timeout_ms is None else min(timeout_ms, _OF_THE_BATCHER - 1)
+        timeout_ms = _BATCHER_TIMEOUT if timeout_ms is None else min(timeout_ms, _BATCHER_TIMEOUT - 1)
         _, flat = changes_flat([change])
         error = c_void_p()
         submitted.start()
 
-        def submit() -> int:  # keeps what it points into: a green thread may leave while a real one is in here
+        def submit() -> int:  # keeps the texts alive: a green thread may leave while a real one is in here
             texts = flat.arguments[:4]  # without the counts of tags, as there is one change
             what = submitted.pointer, change.operation, given.number, *texts, timeout_ms
             status: int = lib.im_batcher_submit_flat(*what, ctypes.byref(error))
             if status == 0:
                 given.taken = True
-                if given.left:
-                    submitted.take_back(given)
+                if given.abandoned:
+                    submitted.withdraw(given)
             return status
 
-        submitted.given[given.number] = given  # before it is taken, as its outcome may be there at once
+        submitted.pending[given.number] = given  # before it is taken, as its outcome may arrive at once
         try:
             status = blocking(submit)
             if status != 0:
                 raise _exception(status, error)
         finally:
-            if error:  # else another thread would have its turn for nothing
+            if error:  # else the call would give up the interpreter's lock for nothing
                 lib.im_error_free(error)
 
     def _call(self, change: Change, timeout: float | None, cancel: Cancel | None) -> None:
@@ -178,22 +181,22 @@ class Batcher:
 
     def _call_outside(self, submitted: Submitted, change: Change, timeout: float | None) -> None:
         """Submit a change, and wait for its outcome outside of the library."""
-        begun = time.monotonic()
-        waiter = Waiter(submitted.number(), submitted.line)
+        started = time.monotonic()
+        waiter = Waiter(submitted.number(), submitted.wake_queue)
         try:
             self._submit(submitted, change, waiter, timeout)
-            if not waiter.wait(None if timeout is None else begun + timeout):
+            if not waiter.wait(None if timeout is None else started + timeout):
                 lib.im_batcher_withdraw(submitted.pointer, waiter.number, _IM_TIMEOUT, None)
-                waiter.wait(None)  # for 0.1 s at most: the thread that brings outcomes runs no code of callers
+                waiter.wait(None)  # for 0.1 s at most: the thread that delivers outcomes runs no code of callers
         finally:
             waiter.leave()
-            if not waiter.over:
-                submitted.take_back(waiter)
+            if not waiter.done:
+                submitted.withdraw(waiter)
         waiter.result()
 
     @staticmethod
     def _wait(function: Any, submitted: Submitted, timeout: float | None, cancel: Cancel | None) -> float | None:
-        """Wait in the library; returns how many seconds of the timeout are left then."""
+        """Wait in the library; return how many seconds of the timeout are left."""
         start = time.monotonic()
         _perform(function, submitted, (), Call(timeout, None, cancel))
         return None if timeout is None else min(max(0.0, start + timeout - time.monotonic()), TIMEOUT_MAX)
@@ -217,13 +220,13 @@ class Batcher:
 
 
 def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], options: Call, kept: Any = None) -> None:
-    """Wait in the library; `kept` is what the arguments point into."""
+    """Wait in the library; `kept` is what the arguments point to."""
     error = c_void_p()
     failure: BaseException | None = None
     raised: BaseException | None = None
     with options as call:
 
-        def perform(_: Any = kept) -> int:  # keeps them: a green thread may leave while a real one is in here
+        def perform(_: Any = kept) -> int:  # keeps it alive: a green thread may leave while a real one is in here
             status: int = function(submitted.pointer, *arguments, call.pointer, ctypes.byref(error))
             return status
 
@@ -241,20 +244,20 @@ def _perform(function: Any, submitted: Submitted, arguments: tuple[Any, ...], op
             if failure is not None:
                 raise failure
         finally:
-            failure = raised = None  # or the exception, by its traceback, would keep itself
+            failure = raised = None  # else an exception's traceback would keep it alive
             lib.im_error_free(error)
 
 
 def _exception(status: int, error: Any) -> Error:
-    """Return a change's error; or, where no change is concerned, a call's."""
+    """Return the error of a change, or of a call that concerns none."""
     return change_error(error) if lib.im_error_failure_count(error) else exception_of(status, error)
 
 
-def _late(count: int) -> _errors.TimeoutError:
-    """Return the error of a wait whose time was up when all was settled, but a callback was still running."""
+def _futures_late(count: int) -> _errors.TimeoutError:
+    """Return the error of a wait whose time was up when all outcomes were there, but a callback still ran."""
     remedy = "allow more time, and flush or close again; keep callbacks of futures short"
-    late = "1 future is not completed yet, or still calls back"
+    late = "1 future is not completed yet, or its callbacks still run"
     if count != 1:
-        late = f"{count} futures are not completed yet, or still call back"
+        late = f"{count} futures are not completed yet, or their callbacks still run"
     message = f"{late}: {remedy}"
     return _errors.TimeoutError(message, remedy=remedy)

@@ -1,17 +1,20 @@
-"""Bulk runs: changes are pulled from an iterable as there is capacity, pushed, and their outcomes handed out.
+"""Bulk runs: pull changes from an iterable as there is capacity, push them, and yield their outcomes.
 
-A change is pushed before the next is pulled, as that may be long in coming; only those of a collection, which has them
-all, are pushed many at once.
+    _step: input -> _gather -> _batch -> _push -> library -> _poll -> _ready -> __next__, finish
+    end of input -> poll until every pending change has its outcome -> _end
 
-One thread does it all, the one that iterates. Whatever is raised in it, by the iterable, by the progress function or by
-a signal's handler, ends the run in the same way: nothing more is sent, what is under way is seen through, and then it
-is raised; the outcomes are there for whoever goes on iterating.
+A change is pushed before the next is pulled, as that may take long; only changes of a collection are pushed many at
+once.
 
-A signal's handler may raise between any two steps of this file, most likely as a call of the library comes back. So
-what such a call leaves is kept before it is made, and what follows from it is noted by one update of the object.
-One thing cannot be had: an outcome that a step has just handed out is lost if a handler raises before the caller has
-it, as with any iterator; ``finish`` loses none.
-Nothing that comes and goes with each change has a ``__del__``, as what is raised in one is dropped.
+The thread that iterates does all of this. Any exception in it, of the iterable, the progress function or a signal
+handler, ends the run in the same way: nothing more is sent, requests in flight complete, and then it is raised.
+Iterate further for the outcomes.
+
+A signal handler may raise between any two steps of this file, usually when a call of the library returns. So the place
+for a call's results is stored before the call, and its consequences are stored by one update of the object. One
+exception remains: an outcome that ``__next__`` returns is lost if a handler raises before the caller has it, as with
+any iterator; ``finish`` loses none.
+No object that exists for each change has a ``__del__``, as Python drops what is raised in it.
 """
 
 from __future__ import annotations
@@ -34,25 +37,25 @@ from ._errors import ChangeError, Error
 from ._library import lib
 from ._marshal import changes_flat
 from ._options import Options
-from ._progress import Asked, Progress
+from ._progress import Progress, ProgressCallback
 from ._raise import change_error, exception_of
 from ._summary import Summary, read_summary
 
-_AT_ONCE = 128  # changes of a collection
-_SOON = 0.005  # seconds, after which changes of a slow collection are pushed, and outcomes looked for
-_AS_LONG_AS_IT_TAKES = 2**64 - 1
+_BATCH_SIZE = 128  # changes of a collection that are pushed at once
+_POLL_INTERVAL = 0.005  # seconds; after them changes of a slow collection are pushed, and outcomes polled
+_NO_TIMEOUT = 2**64 - 1
 _ERROR = attrgetter("error")
-_CAME_TO_ITS_END = (0, 1)  # IM_OK; IM_PARTIAL, where each outcome says what failed
+_ENDED_NORMALLY = (0, 1)  # IM_OK; IM_PARTIAL, with the errors in the outcomes
 
 
 class Run:
-    """An im_bulk, freed when neither its Bulk nor a method that runs has it any more."""
+    """An im_bulk, freed when neither its Bulk nor a running method refers to it."""
 
     __slots__ = ("__weakref__", "_kept", "pointer")
 
-    def __init__(self, client: Any, options: Options, asked: Asked, supplier: Supplier | None) -> None:
+    def __init__(self, client: Any, options: Options, callback: ProgressCallback, supplier: Supplier | None) -> None:
         self.pointer = c_void_p()
-        self._kept = asked, supplier  # which the library calls
+        self._kept = callback, supplier  # the library calls them
         error = c_void_p()
         status = lib.im_bulk_new(client, ctypes.byref(self.pointer), ctypes.byref(error))
         try:
@@ -60,12 +63,12 @@ class Run:
                 raise exception_of(status, error)
         finally:
             lib.im_error_free(error)
-        asked.bulk = self.pointer
+        callback.bulk = self.pointer
         options.set("im_bulk", self.pointer)
-        lib.im_bulk_set_progress(self.pointer, asked.callback, None)
+        lib.im_bulk_set_progress(self.pointer, callback.callback, None)
 
     def end(self, until: float) -> None:
-        """Send nothing more, and wait for what cannot be ended at once: a callback."""
+        """Send nothing more, and wait for what cannot end at once: a credential callback."""
         lib.im_bulk_cancel(self.pointer)
         lib.im_bulk_cancel(self.pointer)
         while read_summary(self.pointer).unsettled and time.monotonic() < until:
@@ -76,8 +79,8 @@ class Run:
             free(self.pointer)
 
 
-class _Offer:
-    """Changes in a push: how many were taken, from the first on, and the im_error of the one that was not, if any."""
+class _PushCall:
+    """A push of changes: how many were taken, from the first on, and the im_error of the one that was not, if any."""
 
     __slots__ = ("changes", "error", "first", "taken")
 
@@ -94,11 +97,11 @@ class _Offer:
 
 
 class Bulk:
-    """A bulk run, made by ``client.bulk``: an iterator of outcomes, in the order in which they become known.
+    """A bulk run, made by ``client.bulk``: an iterator of outcomes, in the order in which they arrive.
 
-    It is begun by the first step, and by nothing else. One thread iterates or finishes it; any may cancel it and look
-    at its summary. A run that is left before its end is ended when nobody has it any more, or by ``close`` or ``with``;
-    a ResourceWarning says what it leaves undone: changes without outcome, or all of them where it was never begun.
+    The first step starts it. One thread iterates or finishes it; any thread may cancel it and read its summary. A run
+    that is left before its end is ended by ``close`` or ``with``, or when it is garbage. A ResourceWarning then says
+    what is undone: changes without an outcome, or all of them if it was never started.
     """
 
     def __init__(
@@ -110,11 +113,10 @@ class Bulk:
         options: Options,
     ) -> None:
         self._run: Run | None = None
-        self._begun = False
         self._input: Iterator[Change] | None = _iterator(changes)
-        self._at_once = _AT_ONCE if isinstance(changes, Sized) else 1
+        self._batch_size = _BATCH_SIZE if isinstance(changes, Sized) else 1
         self._batch: list[Change] = []
-        self._offer: _Offer | None = None
+        self._push_call: _PushCall | None = None
         self._completions = c_void_p()
         self._pending: dict[int, Change] = {}
         self._next_id = 0
@@ -123,42 +125,42 @@ class Bulk:
         self._not_taken = 0
         self._last = Summary()
         self.failures: list[ChangeError] = []
-        """Why changes failed, of those that ``finish`` went through."""
-        self._asked = Asked(progress)
+        """The errors of failed changes that ``finish`` went through."""
+        self._callback = ProgressCallback(progress)
         self._supplier = supplier
-        self._run = Run(client, options, self._asked, supplier)
-        _exit.know(self)
+        self._run = Run(client, options, self._callback, supplier)
+        _exit.register(self)
 
     @property
     def summary(self) -> Summary:
-        """How far the run is; at the end, what it came to. From any thread."""
+        """The counts of the run, now or at its end. Any thread."""
         run = self._run
         return self._last if run is None else read_summary(run.pointer, self._not_taken)
 
     def cancel(self) -> None:
-        """Send nothing more: what is under way is seen through, and what has not been sent fails as cancelled.
+        """Cancel the run: nothing more is sent, requests in flight complete, other changes fail as cancelled.
 
-        Called again, it ends what is under way too. From any thread. Whoever iterates has all outcomes, and then
+        Called again, it ends requests in flight too. Any thread. Iterating yields all outcomes, and then raises
         imtag.Cancelled.
         """
         run = self._run
         if run is not None:
-            self._asked.ends = True
+            self._callback.cancelled = True
             lib.im_bulk_cancel(run.pointer)
 
     def finish(self) -> Summary:
-        """Go through all outcomes that are left, and keep the errors of those that failed in ``failures``.
+        """Go through all remaining outcomes, and keep the errors of changes that failed in ``failures``.
 
         Raises what ended the run early, as iterating does.
         """
         while self._has_outcomes():
-            # taken out and kept in one call of C, which no handler comes between
+            # removed and kept by one call in C, which no signal handler interrupts
             taken = map(deque.popleft, repeat(self._ready, len(self._ready)))
             self.failures.extend(filter(None, map(_ERROR, taken)))
         return self.summary
 
     def close(self) -> None:
-        """End the run, if it is not over: what is under way is cancelled, and nothing more is sent."""
+        """End the run, if it has not ended: requests in flight are cancelled, and nothing more is sent."""
         run = self._run
         if run is not None:
             self._input = None
@@ -177,37 +179,37 @@ class Bulk:
         return self
 
     def __next__(self) -> Outcome:
-        """Raise, once all outcomes were handed out, what ended the run early: a wrong key, say, or a cancel."""
+        """Return the next outcome; after the last, raise what ended the run early, such as a wrong key or a cancel."""
         if not self._has_outcomes():
             raise StopIteration
         return self._ready.popleft()
 
     def _has_outcomes(self) -> bool:
-        """Go on until there are any; False at the end."""
+        """Run until there are outcomes; False at the end."""
         while not self._ready:
             run = self._run
             if run is None:
                 return False
             try:
                 over = self._step(run)
-                self._raise_what_was_raised()
+                self._raise_kept()
             except BaseException:
                 self._stop(run)
-                self._raise_what_was_raised()  # meanwhile: the second Ctrl-C, say
+                self._raise_kept()  # meanwhile, such as the second Ctrl-C
                 raise
             if over:
                 self._end(run)
         return True
 
     def _step(self, run: Run) -> bool:
-        """Push what the input has, or wait for outcomes. Says whether there are none left."""
+        """Push changes of the input, or wait for outcomes. Return True if none are left."""
         if self._supplier is not None:
             self._supplier.ready()
         if self._input is None:
-            self._poll(run, _AS_LONG_AS_IT_TAKES)
+            self._poll(run, _NO_TIMEOUT)
             return not self._ready
         now = time.monotonic()
-        more = self._gather(self._input, now + _SOON)
+        more = self._gather(self._input, now + _POLL_INTERVAL)
         self._push(run)
         if not more:
             self._input = None
@@ -215,17 +217,17 @@ class Bulk:
             lib.im_bulk_end_of_input(run.pointer, None)
         elif now >= self._poll_at:
             self._poll(run, 0)
-            self._poll_at = now + _SOON
+            self._poll_at = now + _POLL_INTERVAL
         return False
 
     def _gather(self, changes: Iterator[Change], until: float) -> bool:
-        """Pull changes; says whether there may be more."""
+        """Pull changes; return whether there may be more."""
         batch = self._batch
-        while len(batch) < self._at_once:
+        while len(batch) < self._batch_size:
             before = len(batch)
             try:
-                batch.extend(islice(changes, 1))  # pulled is kept, whatever a signal does
-            except WrongType as wrong:  # of imtag.add in a generator
+                batch.extend(islice(changes, 1))  # a pulled change is kept, whatever a signal handler raises
+            except WrongType as wrong:  # raised by imtag.add in a generator
                 raise TypeError(f"changes[{self._next_id + before}].{wrong}") from wrong
             if len(batch) == before:
                 return False
@@ -237,41 +239,41 @@ class Bulk:
         return True
 
     def _push(self, run: Run) -> None:
-        """Push the batch. A run that has ended takes no more: each change that is left has its own error."""
-        self._conclude()  # a push that an exception came upon
+        """Push the batch. A run that has ended takes no more: each remaining change gets its own error."""
+        self._store_push()  # of a push that an exception interrupted
         refused = False
         while self._batch:
-            # once one was refused they are offered one by one
-            offer = _Offer(self._batch[:1] if refused else self._batch.copy(), self._next_id)
-            self._pending.update(zip(count(offer.first), offer.changes))
-            self._offer = offer
-            offer.push(run)
-            refused = bool(offer.error)
-            self._conclude()
+            # once one was refused, they are pushed one by one
+            call = _PushCall(self._batch[:1] if refused else self._batch.copy(), self._next_id)
+            self._pending.update(zip(count(call.first), call.changes))
+            self._push_call = call
+            call.push(run)
+            refused = bool(call.error)
+            self._store_push()
 
-    def _conclude(self) -> None:
-        """Note what became of the offer; one that was not pushed took none."""
-        offer = self._offer
-        if offer is None:
+    def _store_push(self) -> None:
+        """Store the results of a push; a push that was not made took nothing."""
+        call = self._push_call
+        if call is None:
             return
-        done = offer.taken.value
-        next_id = offer.first + done
-        now: dict[str, Any] = {"_offer": None, "_batch": self._batch[done:], "_next_id": next_id}
-        if offer.error:
-            if not lib.im_error_failure_count(offer.error):  # it is no change's: this is a forked child
-                raise exception_of(lib.im_error_status(offer.error), offer.error)
-            refused = _outcome(next_id, offer.changes[done], change_error(offer.error))
+        done = call.taken.value
+        next_id = call.first + done
+        now: dict[str, Any] = {"_push_call": None, "_batch": self._batch[done:], "_next_id": next_id}
+        if call.error:
+            if not lib.im_error_failure_count(call.error):  # it is of no change: this is a forked child
+                raise exception_of(lib.im_error_status(call.error), call.error)
+            refused = _outcome(next_id, call.changes[done], change_error(call.error))
             now.update(_ready=deque([*self._ready, refused]), _batch=self._batch[done + 1 :], _next_id=next_id + 1)
             now.update(_not_taken=self._not_taken + 1, _input=None)
         vars(self).update(now)
-        if offer.error:
-            lib.im_error_free(offer.error)
-        for number in range(next_id, offer.first + len(offer.changes)):
+        if call.error:
+            lib.im_error_free(call.error)
+        for number in range(next_id, call.first + len(call.changes)):
             self._pending.pop(number, None)
 
     def _poll(self, run: Run, timeout_ms: int) -> None:
         completions, error = self._completions, c_void_p()
-        if not completions:  # else an exception came upon the poll before
+        if not completions:  # else an exception interrupted the last poll
             status = lib.im_bulk_poll(run.pointer, timeout_ms, ctypes.byref(completions), ctypes.byref(error))
             try:
                 if status != 0:
@@ -287,32 +289,32 @@ class Bulk:
             changes.pop(number, None)
 
     def _stop(self, run: Run) -> None:
-        """Send nothing more, wait for what is under way, and have all outcomes ready."""
+        """Cancel the run, wait for requests in flight, and have all outcomes ready."""
         self._input = None
-        if not self._asked.ends:
+        if not self._callback.cancelled:
             self.cancel()
         try:
             self._push(run)
             self._finish(run)
             self._poll(run, 0)
-            self._poll(run, 0)  # the one before may have read what an exception came upon
+            self._poll(run, 0)  # the last may only have read the completions of an interrupted poll
         except Error:  # in a forked child, which has none of the run
             self._batch.clear()
         self._close(run)
 
     def _end(self, run: Run) -> None:
-        """Raise what ended the run early, if anything did."""
+        """Raise what ended the run early, if it ended early."""
         ended = self._finish(run)
         self._close(run)
         try:
             if ended is not None:
                 raise ended
         finally:
-            del ended  # or the exception, by its traceback, would keep itself
+            del ended  # else the exception's traceback would keep it alive
 
-    def _raise_what_was_raised(self) -> None:
-        """Raise what was raised while the library asked whether to go on."""
-        raised = self._asked.take_raised()
+    def _raise_kept(self) -> None:
+        """Raise what was raised in the progress callback."""
+        raised = self._callback.take_raised()
         try:
             if raised is not None:
                 raise raised
@@ -328,7 +330,7 @@ class Bulk:
         error = c_void_p()
         status = lib.im_bulk_finish(run.pointer, ctypes.byref(error))
         try:
-            return None if status in _CAME_TO_ITS_END else exception_of(status, error)
+            return None if status in _ENDED_NORMALLY else exception_of(status, error)
         finally:
             lib.im_error_free(error)
 
@@ -336,24 +338,24 @@ class Bulk:
         raise TypeError("an imtag.Bulk cannot be copied or pickled: its changes are sent by this process")
 
     def __repr__(self) -> str:
-        return f"<imtag.Bulk {self.summary}{' over' if self._run is None else ''}>"
+        return f"<imtag.Bulk {self.summary}{' ended' if self._run is None else ''}>"
 
     def end(self, until: float) -> None:
-        """Send nothing more, as the interpreter ends."""
+        """End the run, as the interpreter ends."""
         run = self._run
         if run is not None:
             self._warn()
             run.end(until)
 
     def _unstarted(self) -> str | None:
-        """Say that none of the changes was looked at, if so."""
-        begun = self._input is None or self._next_id or self._batch
-        if begun or not length_hint(self._input, 1):
+        """Return a warning if no change was pulled."""
+        started = self._input is None or self._next_id or self._batch
+        if started or not length_hint(self._input, 1):
             return None
         return "a bulk run was never started, and none of its changes was sent: iterate it, or call its finish()"
 
     def _warn(self) -> None:
-        """Say what is left undone by a run that is over now."""
+        """Warn of what a run that ends now leaves undone."""
         run = self._run
         if run is None:
             return
@@ -366,8 +368,8 @@ class Bulk:
         if left:
             warnings.warn(left, ResourceWarning, source=self, stacklevel=3)
 
-    def __del__(self, forget: Any = _exit.forget) -> None:
-        if forget(self):  # else it is a forked child's copy, or the interpreter ends, and has been told
+    def __del__(self, unregister: Any = _exit.unregister) -> None:
+        if unregister(self):  # else it is a copy in a forked child, or end_all() has ended it
             self._warn()
 
 
@@ -378,7 +380,7 @@ def _outcome(index: int, change: Change, error: ChangeError | None) -> Outcome:
 
 
 def _iterator(changes: Iterable[Change]) -> Iterator[Change]:
-    if isinstance(changes, Change):  # which is a tuple too
+    if isinstance(changes, Change):  # it is a tuple too
         raise TypeError("changes: Change, expected several: write [change] in place of change")
     if not isinstance(changes, Iterable):
         raise TypeError(f"changes: {type(changes).__name__}, expected an iterable of imtag.Change")

@@ -1,6 +1,6 @@
-"""What one call may have of its own: time limits, a cancel, and on the main thread a look at signals.
+"""Options of one call: time limits, a cancel, and on the main thread a check for signals.
 
-No lock of Python is held while a call runs, so that a fork in the middle of one leaves none behind.
+No Python lock is held while a call runs, so that a fork during a call leaves none locked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ._library import lib
 class Cancel:
     """Ends calls early: ``client.add_tag(users, cancel=cancel)``, and from any thread ``cancel.cancel()``.
 
-    It may serve any number of calls, also at the same time, and once cancelled stays so: a later call ends before
+    It may serve any number of calls, also at the same time. Once cancelled it stays cancelled: a later call ends before
     anything is sent. The calls raise ``imtag.Cancelled``.
     """
 
@@ -30,9 +30,9 @@ class Cancel:
         return self._cancelled
 
     def cancel(self) -> None:
-        """End all calls that this was given to, now and from now on. From any thread, any number of times."""
+        """End all calls that have this ``Cancel``, now and later. Any thread, any number of times."""
         self._cancelled = True
-        for call in self._calls.copy().values():  # a copy is made at once, whatever other threads do
+        for call in self._calls.copy().values():  # copying is atomic, whatever other threads do
             lib.im_call_cancel(call.pointer)
 
     def __reduce__(self) -> NoReturn:
@@ -43,7 +43,7 @@ class Cancel:
 
 
 class Call:
-    """An im_call, freed when neither its call nor a Cancel has it any more."""
+    """An im_call, freed when neither its call nor a Cancel refers to it."""
 
     __slots__ = ("_cancel", "_interrupt", "pointer")
 
@@ -66,7 +66,7 @@ class Call:
             lib.im_call_set_interrupt(self.pointer, self._interrupt.callback, None)
         if self._cancel is not None:
             self._cancel._calls[id(self)] = self
-            if self._cancel.cancelled:  # looked at after the call is known to it: no cancel falls between
+            if self._cancel.cancelled:  # checked after the call is registered, so that no cancel is missed
                 lib.im_call_cancel(self.pointer)
         return self
 
@@ -77,7 +77,7 @@ class Call:
             put_back(self._interrupt)
 
     def take_raised(self) -> BaseException | None:
-        """Return what a signal's handler raised during the call."""
+        """Return what a signal handler raised during the call."""
         return None if self._interrupt is None else self._interrupt.take_raised()
 
     def __del__(self, free: Any = lib.im_call_free) -> None:
@@ -85,18 +85,18 @@ class Call:
             free(self.pointer)
 
 
-_LONGEST = 2**64 - 1
+_MAX_MS = 2**64 - 1
 
 
 def milliseconds(seconds: float | None, name: str) -> int | None:
-    """Seconds in the library's unit; None stays None. What is above 0 stays so."""
+    """Seconds as milliseconds; None stays None. A time above 0 does not become 0."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         hint = ": write .total_seconds()" if hasattr(seconds, "total_seconds") else ""
         raise TypeError(f"{name}: {type(seconds).__name__}, expected seconds as int or float{hint}")
-    if not seconds >= 0:  # also what is no number
+    if not seconds >= 0:  # also NaN
         raise ValueError(f"{name}: {seconds}, expected seconds, 0 or more")
-    if seconds >= _LONGEST // 1000:
-        return _LONGEST
+    if seconds >= _MAX_MS // 1000:
+        return _MAX_MS
     return round(seconds * 1000) or (1 if seconds > 0 else 0)

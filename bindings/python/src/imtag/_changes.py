@@ -1,7 +1,7 @@
-"""Changes of users' tags as bulk runs and batchers take them, and what becomes of them.
+"""Changes of users' tags for bulk runs and batchers, and their outcomes.
 
-A change is made by ``add``, ``remove`` or ``clear``, which look at types only, so that what is no text is a TypeError
-where it was written; what a text may be, the library decides.
+``add``, ``remove`` and ``clear`` make a change. They check types only, so that a value that is no text is a TypeError
+where it was written; the library checks the texts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Fields(NamedTuple):
 class Change(_Fields):
     """A change of a user's tags: ``operation``, ``account`` and ``tags``, none for a change that clears.
 
-    Made by ``imtag.add``, ``imtag.remove`` or ``imtag.clear``. There is none with a field of a wrong type.
+    Made by ``imtag.add``, ``imtag.remove`` or ``imtag.clear``. A field of a wrong type is a TypeError.
     """
 
     __slots__ = ()
@@ -56,31 +56,31 @@ class Change(_Fields):
 
     @classmethod
     def _make(cls, fields: Iterable[Any]) -> Change:  # type: ignore[override]
-        """Make one of its fields, as ``_replace`` does."""
+        """Make one from its fields, as ``_replace`` does."""
         return cls(*fields)
 
 
 class Outcome(NamedTuple):
-    """What became of a change."""
+    """The outcome of a change."""
 
     index: int  # type: ignore[assignment] # in place of the method of tuples
     """The change's position in the input, from 0."""
     change: Change
-    """The very one that the run was given."""
+    """The object that the run was given."""
     error: ChangeError | None
-    """Why it is not done, or not in full; None where it is."""
+    """Why it failed, as a whole or in part; None if it is done."""
 
 
 def add(account: Text, tags: Iterable[Text]) -> Change:
-    """Return a change that adds tags to a user: 1 to 100, of 1 to 50 bytes each; one that stands twice counts once.
+    """Return a change that adds tags to a user: 1 to 100, of 1 to 50 bytes each; a tag given twice counts once.
 
-    TypeError for what is no text; limits are looked at when the change is sent.
+    TypeError for a value that is no text; limits are checked when the change is sent.
     """
     return Change(Operation.ADD, account, tags)
 
 
 def remove(account: Text, tags: Iterable[Text]) -> Change:
-    """Return a change that removes tags from a user: any number. All else as ``add``."""
+    """Return a change that removes any number of tags from a user. All else as ``add``."""
     return Change(Operation.REMOVE, account, tags)
 
 

@@ -1,4 +1,4 @@
-"""The client: five operations, each of which is one call of the library; and bulk runs and batchers."""
+"""The client: five operations, each one call of the library; bulk runs and batchers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ._settings import Settings
 
 
 class _Handle:
-    """An im_client, freed when neither its Client nor a call that runs has it any more."""
+    """An im_client, freed when neither its Client nor a running call refers to it."""
 
     __slots__ = ("pointer", "supplier")
 
@@ -41,12 +41,12 @@ class _Handle:
 
 
 class Client:
-    """A client of the service: connections, quota, UserSig and retry budget that all threads share.
+    """A client of the service: connections, quota, UserSig and retry budget, which all threads share.
 
-    Every call sends at most one request of the service (and its retries, within the timeout): at most 100 users, each
-    once, with at most 10 tags each, 100 where they replace all; a tag has 1 to 50 bytes of UTF-8, an account 1 to 32.
-    All is checked before a byte is sent. Any number of threads may call at once; a forked child may go on with its
-    parent's client. Close it with ``with`` or ``close``; or else it is when nobody has it any more.
+    Every call sends at most one request (and its retries, within the timeout): at most 100 users, each once, with at
+    most 10 tags each, 100 to replace all; a tag has 1 to 50 bytes of UTF-8, an account 1 to 32. All is checked before a
+    byte is sent. Any number of threads may call at once; a forked child may use its parent's client. Close it with
+    ``with`` or ``close``; otherwise it is closed when it is garbage.
     """
 
     __slots__ = ("__weakref__", "_handle", "_name")
@@ -74,7 +74,7 @@ class Client:
 
         sdkappid             the app's number, as the console shows it
         identifier           an account that is an administrator of the app, such as administrator
-        secret_key           the app's key, of which the client makes UserSigs; or
+        secret_key           the app's key, from which the client makes UserSigs; or
         usersig              a ready UserSig, used until it expires; or
         credential_callback  is called without arguments when a UserSig is needed, by a thread that calls the client,
                              one at a time, and returns the text, (text, seconds that it is valid for) or a UserSig.
@@ -82,25 +82,26 @@ class Client:
         region               the app's data centre: china, singapore, seoul, tokyo, frankfurt, silicon-valley,
                              jakarta, mumbai, saudi-arabia; or
         endpoint             an address in its place: https://host[:port], or http:// with a loopback address
-        generation           of the service's paths: all_member_push (default) or timpush
-        calls_per_second     of each operation, 0.001 to 100000 with at most three decimals (100): from 1 on so many
-                             whole calls in any second (2.5: two), below 1 one call in any 1 / calls_per_second seconds
-                             (0.5: one in 2 s); an app's processes share its quota: give each a part, which its clients
-                             with the same app, endpoint and calls_per_second share
-        fresh_start          True: no other process of the app called in the last second, so no call is held back;
-                             None: they come one by one until this process has run for 1.1 s; False: for 1.1 s
-                             from the making of this process' first client, as a process that exec has replaced
-                             looks older than it is
+        generation           the generation of the service's paths: all_member_push (default) or timpush
+        calls_per_second     calls of each operation, 0.001 to 100000 with at most three decimals (100): from 1 up that
+                             many whole calls in any second (2.5: two), below 1 one call in any 1 / calls_per_second
+                             seconds (0.5: one in 2 s); an app's processes share its quota: give each a part, which its
+                             clients with the same app, endpoint and calls_per_second share
+        fresh_start          True: no other process of the app called in the last second, so no call waits for others;
+                             None: one call at a time until this process has run for 1.1 s; False: for 1.1 s from the
+                             making of this process' first client, as a process that exec has replaced looks older than
+                             it is
         timeout              seconds for a whole call with its waits and retries, above 0 (10)
-        connect_timeout      seconds for opening a connection, look-up, TCP and TLS, above 0 (5)
-        max_attempts         of a call, the first with it, above 0 (4); those that nobody answered are not counted, as
-                             an outage is waited out for up to half of the time left; with 1 nothing is tried again
-        ca_file              certificates (PEM) that the server's must lead to, in place of the public ones
-        limits               where a plan grants others: users_per_request (100), tags_per_user_and_request (10),
-                             tags_per_user (100), tag_bytes (50), account_bytes (32)
+        connect_timeout      seconds for opening a connection (look-up, TCP and TLS), above 0 (5)
+        max_attempts         attempts of a call, including the first, above 0 (4); attempts without an answer are not
+                             counted: the call waits for the end of an outage for up to half of the time that it has
+                             left; with 1 nothing is tried again
+        ca_file              CA certificates (PEM) to trust in place of the public ones
+        limits               limits of the service, if the app's plan has others: users_per_request (100),
+                             tags_per_user_and_request (10), tags_per_user (100), tag_bytes (50), account_bytes (32)
 
-        None is not set. Raises SettingsError for all that is needed and not set (sdkappid, identifier, credentials,
-        region or endpoint), and for what cannot be used; and TypeError for what is of another type.
+        None means the default. Raises SettingsError for all settings that are needed and not set (sdkappid, identifier,
+        credentials, region or endpoint), or for one that cannot be used; TypeError for a value of another type.
         """
         self._handle: _Handle | None = None
         settings = Settings(
@@ -120,7 +121,7 @@ class Client:
             ca_file=ca_file,
             limits=limits,
         )
-        del secret_key, usersig  # or a traceback that shows locals would show them
+        del secret_key, usersig  # else a traceback that shows locals would show them
         self._name = f"sdkappid={sdkappid} identifier={identifier!r}"
         self._handle = _Handle(settings)
 
@@ -135,15 +136,15 @@ class Client:
         """Add tags to users. A tag that an account has already changes nothing.
 
         users            a mapping of accounts to their tags, or pairs (account, tags); str, or bytes of UTF-8
-        timeout          seconds for the whole call, in place of the client's; 0: it is over already
-        attempt_timeout  seconds for one attempt, once it has its turn in the quota; then the call may try again.
-                         Without it an attempt may use half of the time that the call has left, and all of it
-                         once one was silent for so long
+        timeout          seconds for the whole call, in place of the client's; 0: the time is already over
+        attempt_timeout  seconds for one attempt, from its turn in the quota; then the call may try again. If it is
+                         None, an attempt has half of the time that the call has left: of 10 s, the first has 5 s. After
+                         an attempt without an answer in that time, the next has all that is left
         cancel           ends the call early
 
         Returns a Result if it was done for every account. Raises PartialFailure, which names the others, if it was
-        done for some; InvalidRequest, with every violation, if the request breaks limits; TypeError for what is no
-        text, with its place; any other Error that ``imtag`` has, with what is known of the effect.
+        done for some; InvalidRequest, with every violation, if the request breaks limits; TypeError for a value that is
+        no text, with its place; any other Error of ``imtag``, with what is known of the effect.
         """
         return self._call(lib.im_add_tag_flat, users_flat(users), timeout, attempt_timeout, cancel)
 
@@ -166,10 +167,10 @@ class Client:
         attempt_timeout: float | None = None,
         cancel: Cancel | None = None,
     ) -> Result:
-        """Replace tags: these are the only ones that each user has afterwards, at most 100 a user.
+        """Replace tags: afterwards each user has these tags and no others, at most 100.
 
-        Only the timpush paths (``generation="timpush"``) can do so; on the others it is InvalidRequest. All else as
-        ``add_tag``.
+        Only the timpush paths (``generation="timpush"``) can do this; on the other paths it is InvalidRequest. All else
+        as ``add_tag``.
         """
         return self._call(lib.im_replace_tags_flat, users_flat(users), timeout, attempt_timeout, cancel)
 
@@ -183,7 +184,7 @@ class Client:
     ) -> Result:
         """Read the tags of at most 100 accounts, each once: ``get_tag(["xiaojun012"]).users``.
 
-        The result's ``unanswered`` names accounts that the answer leaves out without a word. All else as ``add_tag``.
+        The result's ``unanswered`` has the accounts that the answer does not name. All else as ``add_tag``.
         """
         return self._call(lib.im_get_tag_flat, accounts_flat(accounts), timeout, attempt_timeout, cancel)
 
@@ -209,25 +210,25 @@ class Client:
         attempt_timeout: float | None = None,
         late_window: float | None = None,
     ) -> Bulk:
-        """Make any number of changes, packed into as few requests as can be and sent at the full quota.
+        """Make any number of changes, packed into as few requests as possible and sent at the full quota.
 
-        changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``; it is pulled
-                         from as there is capacity, a collection up to 128 ahead. Those of an account are made in this
-                         order
-        progress         is called with a Summary about every 100 ms of waiting; if it returns something true, nothing
-                         more is sent, what is under way is seen through, and it is not asked again; so it is if it
-                         raises
+        changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``. It is pulled
+                         as there is capacity, a collection up to 128 ahead. Those of an account are made in this order
+        progress         is called with a Summary about every 100 ms of waiting. If it returns something true or raises,
+                         the run is cancelled: nothing more is sent, requests in flight complete, and it is not called
+                         again
         linger           seconds that a change waits for others to share its request, while more may come (1)
-        capacity         how many changes are held before they are sent (4096); the more, the fewer requests users of
-                         many tags need
+        capacity         how many changes the run holds before they are sent (4096). The greater it is, the fewer
+                         requests are needed for users with many tags
         timeout          seconds for each request with its waits and retries (60)
         attempt_timeout  seconds for one attempt (10)
-        late_window      seconds for which an attempt that was abandoned may still arrive, and so the account's
-                         next change of another kind waits (10)
+        late_window      seconds after an attempt without an answer in which its request may still arrive (10). For so
+                         long the account's next change of another kind waits, so that it is not undone: an add of vip
+                         gets no answer; a remove of vip is sent 10 s later
 
         Returns a Bulk: iterate it for the Outcome of each change, or ``finish`` it. Nothing is sent before. An
-        exception of the iterable, of ``progress`` or of a signal's handler (Ctrl-C) is raised as soon as what is under
-        way is settled; the outcomes are had by iterating further.
+        exception of the iterable, of ``progress`` or of a signal handler (Ctrl-C) is raised once requests in flight
+        have completed; iterate further for the outcomes.
         """
         options = Options(linger, capacity, timeout, attempt_timeout, late_window)
         handle = self._open_handle()
@@ -243,23 +244,23 @@ class Client:
         attempt_timeout: float | None = None,
         late_window: float | None = None,
     ) -> Batcher:
-        """Make a batcher, by which changes of many threads, of one user each, share requests.
+        """Make a batcher, in which changes of many threads, of one user each, share requests.
 
         linger           seconds that a change waits for others to share its request (0.01)
-        capacity         how many changes are held before they are sent (10000); with as many the batcher is full
-        when_full        whether a change then waits for capacity ("wait") or raises Full ("fail")
+        capacity         how many changes it holds before they are sent (10000); with that many it is full
+        when_full        if it is full, a change waits for capacity ("wait") or raises Full ("fail")
         timeout          seconds for a change, with its waits and retries (30)
         attempt_timeout  seconds for one attempt of a request (10)
-        late_window      as of ``bulk`` (10)
+        late_window      as in ``bulk`` (10)
 
-        Returns a Batcher, which is to be closed: use ``with``.
+        Returns a Batcher. Close it: use ``with``.
         """
         options = Options(linger, capacity, timeout, attempt_timeout, late_window, when_full)
         handle = self._open_handle()
         return Batcher(handle.pointer, handle.supplier, options)
 
     def close(self) -> None:
-        """Close the client. Calls that run go on; it is freed when they end. A later call raises ClosedError."""
+        """Close the client. Running calls go on, and it is freed when they end. A later call raises ClosedError."""
         self._handle = None
 
     def __enter__(self) -> Client:
@@ -291,11 +292,11 @@ class Client:
         try:
             raise outcome
         finally:
-            del outcome, handle  # or the exception, by its traceback, would keep itself and the client
+            del outcome, handle  # else the exception's traceback would keep the exception and the client alive
 
 
 def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result | BaseException:
-    """Make the call, and free what it leaves. What is to be raised is returned."""
+    """Make the call, and free what it returned. Returns an exception that is to be raised."""
     result, error = c_void_p(), c_void_p()
     supplier = handle.supplier
     try:
@@ -313,7 +314,7 @@ def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result |
         if raised is None and isinstance(failure, CredentialsError) and supplied is not None:
             if isinstance(supplied, Exception):
                 failure.__cause__ = supplied
-            else:  # KeyboardInterrupt and the like are not the callback's own
+            else:  # KeyboardInterrupt and the like are not errors of the callback
                 raised = supplied
         if raised is not None:
             if failure is not None:
@@ -321,7 +322,7 @@ def _perform(function: Any, handle: _Handle, flat: Flat, call: Call) -> Result |
             return raised
         return read_result(result) if failure is None else failure
     finally:
-        failure = raised = supplied = interrupted = None  # or an exception, by its traceback, would keep itself
+        failure = raised = supplied = interrupted = None  # else an exception's traceback would keep it alive
         _exit.end(call)
         lib.im_result_free(result)
         lib.im_error_free(error)

@@ -1,4 +1,4 @@
-"""Outcomes as the library hands them out: many at once, with an error only for those that failed."""
+"""Outcomes as a poll of the library returns them: many at once, with an error for each that failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._raise import change_error
 
 
 def read_completions(completions: Any) -> tuple[list[int], dict[int, ChangeError]]:
-    """Return the numbers of changes that have their outcomes, in order, and by number the errors of those that failed.
+    """Return the ids of changes that have their outcomes, in order, and by id the errors of those that failed.
 
     The completions, which may be NULL, are not freed.
     """

@@ -1,7 +1,7 @@
-"""UserSigs from outside: carries a callable's answer to the library, and what it raised back to the caller.
+"""UserSigs from a callable: passes what it returns to the library, and what it raises to the caller.
 
-The library calls a generator's ``send``, by way of functions of C, for the reason that ``_interrupt`` gives: a signal's
-handler that raises as the callback begins would be dropped by ctypes if it hit a function before its ``try``.
+The library calls a generator's ``send`` through C functions, for the reason in ``_interrupt``: if a signal handler
+raised in a Python function before its ``try``, ctypes would drop the exception.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ._record import record
 
 @record
 class UserSig:
-    """What a ``credential_callback`` may return. The text is in no ``repr``."""
+    """A UserSig, for a ``credential_callback`` to return. ``repr`` does not show the text."""
 
     text: str
     valid_for: float | None = None
-    """Seconds from now, and a new one is asked for when half of that is over; None where nobody knows: it is then used
-    until the service calls it expired."""
+    """Seconds from now. The callback is called for a new one when half of that is over: of 86400 (a day), after 12 h.
+    None: unknown; it is used until the service says that it expired."""
 
     def __repr__(self) -> str:
         """Show all but the text."""
@@ -44,39 +44,39 @@ class Supplier:
     def __init__(self, callback: CredentialCallback) -> None:
         if not callable(callback):
             raise TypeError(f"credential_callback: {type(callback).__name__}, expected a callable")
-        self._ask = callback
+        self._callable = callback
         self._local = threading.local()
         self._key: Any = type("Key", (), {})
         self._process = 0
-        self._answers: GeneratorType[int, Any, None] | None = None
+        self._loop: GeneratorType[int, Any, None] | None = None
         self.ready()
-        # max hands the library's two arguments to its key, one after the other, and no Python function is entered;
-        # the class is looked at anew each time, so that another generator can take the place of one that is used up
+        # max passes the library's two arguments to its key, one after the other, without entering a Python function;
+        # __call__ is looked up each time, so that another generator can replace one that has ended
         self.callback = CREDENTIAL_CALLBACK(functools.partial(max, key=self._key()))
 
     def ready(self) -> None:
-        """Before a call: make the generator, or another one for one that signals ended or a fork left running."""
+        """Make the generator before a call, also if signals have ended the last one or a fork left it running."""
         process = os.getpid()
-        if self._answers is not None and self._answers.gi_frame is not None and self._process == process:
+        if self._loop is not None and self._loop.gi_frame is not None and self._process == process:
             return
-        # weak, as the garbage collector cannot look through ctypes, and the callable may lead back to the client
-        answers = _answers(weakref.ref(self), self._local)
-        answers.send(None)
-        self._answers = cast("GeneratorType[int, Any, None]", answers)
-        self._key.__call__ = answers.send
+        # weak, as the garbage collector does not see references of ctypes, and the callable may refer to the client
+        loop = _callback_loop(weakref.ref(self), self._local)
+        loop.send(None)
+        self._loop = cast("GeneratorType[int, Any, None]", loop)
+        self._key.__call__ = loop.send
         self._process = process
 
     def _supply(self, credential: Any) -> None:
         try:
-            # a UserSig's repr hides its text, so that no local shows it in a traceback
-            usersig, place = _usersig(self._ask())
+            # a UserSig's repr hides its text, so that no local variable shows it in a traceback
+            usersig, place = _usersig(self._callable())
             valid_for = usersig.valid_for
-            if isinstance(valid_for, (int, float)) and not valid_for > 0:  # 0 is the library's word for not known
-                raise ValueError(f"valid_for: {valid_for}, expected seconds above 0, or None if nobody knows")
+            if isinstance(valid_for, (int, float)) and not valid_for > 0:  # 0 means unknown to the library
+                raise ValueError(f"valid_for: {valid_for}, expected seconds above 0, or None if unknown")
             valid_for_ms = milliseconds(valid_for, "valid_for") or 0
             text = encoded(usersig.text, place)
             try:
-                # what the library cannot use it says itself
+                # the library reports a UserSig that it cannot use
                 lib.im_credential_set(credential, string(text), valid_for_ms, None)
             finally:
                 del text
@@ -91,25 +91,25 @@ class Supplier:
         return raised
 
     def take_interrupted(self) -> BaseException | None:
-        """Return what a signal's handler raised beside the callback in this thread's call."""
+        """Return what a signal handler raised outside of the callback in this thread's call."""
         interrupted: BaseException | None = self._local.__dict__.pop("interrupted", None)
         return interrupted
 
 
-def _answers(this: weakref.ref[Supplier], local: threading.local) -> Generator[int, Any, None]:
+def _callback_loop(this: weakref.ref[Supplier], local: threading.local) -> Generator[int, Any, None]:
     while True:
         try:
             while True:
                 credential = yield 0
-                if credential is not None:  # the context comes first, which is NULL
-                    _answer(this(), local, credential)
+                if credential is not None:  # the first argument is the context, which is NULL
+                    _call(this(), local, credential)
         except GeneratorExit:
             raise
         except BaseException as exception:
             local.interrupted = exception
 
 
-def _answer(supplier: Supplier | None, local: threading.local, credential: Any) -> None:
+def _call(supplier: Supplier | None, local: threading.local, credential: Any) -> None:
     interrupted = getattr(local, "interrupted", None)
     if interrupted is not None:
         lib.im_credential_refuse(credential, string(type(interrupted).__name__.encode()))
@@ -118,9 +118,9 @@ def _answer(supplier: Supplier | None, local: threading.local, credential: Any) 
 
 
 def _usersig(answer: Any) -> tuple[UserSig, str]:
-    """Return a callback's answer with its text out of sight, and what to call that text."""
+    """Return what a callback returned, with its text hidden, and the name of that text in messages."""
     if isinstance(answer, UserSig):
         return answer, "the UserSig of credential_callback"
     if isinstance(answer, tuple) and len(answer) == 2:
         return UserSig(*answer), "the UserSig of credential_callback"
-    return UserSig(answer), "the answer of credential_callback"
+    return UserSig(answer), "the result of credential_callback"

@@ -1,7 +1,7 @@
-"""What can go wrong: one class for each status of libimtag, all of them an Error, all of them fit for pickle.
+"""Exceptions: one class for each status of libimtag. Each is an Error and can be pickled.
 
-TimeoutError and NetworkError are also the builtins TimeoutError and ConnectionError, as what retries or reports by
-those (and by OSError) should see these. TlsError is not: to try again helps nobody whose certificate is wrong.
+TimeoutError and NetworkError are also the builtins TimeoutError and ConnectionError, so that code that retries on those
+(and on OSError) sees them. TlsError is not: a retry does not help against a wrong certificate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Violation:
     """A limit that a request breaks."""
 
     place: str
-    """Where, by positions counted from 0: ``users[3].tags[2]``."""
+    """Where, with positions counted from 0: ``users[3].tags[2]``."""
     problem: str
     """What it is, and the limit: ``51 bytes, at most 50``."""
     remedy: str
@@ -26,7 +26,7 @@ class Violation:
 
 @record
 class Failure:
-    """An account that a partial success left out."""
+    """An account that failed in a partial success."""
 
     account: str
     code: int
@@ -39,28 +39,28 @@ class Failure:
 
 
 class Error(Exception):
-    """Whatever libimtag could not do. ``str()`` is a sentence for a log, with the remedy and without secrets."""
+    """Any failure of libimtag. ``str()`` is a sentence for a log, with the remedy and without secrets."""
 
     remedy: str = ""
     """What the caller can do."""
     code: int = 0
-    """The service's code where that is what went wrong, else 0. Of a partial success: the first account's."""
+    """The service's code if it refused the request, else 0. Of a partial success: that of the first account."""
     text: str = ""
-    """The service's own text beside the code (ErrorInfo), whole and as it came; may be empty."""
+    """The service's own text for the code (ErrorInfo), whole and unchanged; may be empty."""
     effect: Effect = Effect.NOT_APPLIED
     """What is known of the effect on the accounts that failed, over all attempts."""
     retryable: bool = False
-    """Whether the same call may succeed later as it is. The library has already tried within the timeout."""
+    """Whether the same call may succeed later. The library has already retried within the timeout."""
     attempts: int = 0
-    """How many attempts were made, those with it that reached nobody."""
+    """How many attempts were made, including those that reached no server."""
     attempts_sent: int = 0
     """Attempts of which any byte left this machine: what the app's quota may have been charged."""
     request_id: str = ""
-    """The service's number for the request, for its support; may be empty."""
+    """The service's id of the request, for its support; may be empty."""
 
     def __init__(self, message: str = "", **known: Any) -> None:
         super().__init__(message)
-        self.__dict__.update(known)  # which is also what pickle keeps
+        self.__dict__.update(known)  # pickle keeps it
 
 
 class InvalidRequest(Error):
@@ -71,18 +71,18 @@ class InvalidRequest(Error):
 
 
 class Misuse(Error):
-    """libimtag was called as it may not be: by a forked child that goes on with its parent's bulk run or batcher.
+    """A wrong use of libimtag: a forked child used its parent's bulk run or batcher.
 
-    Otherwise, seen from Python, a defect of this package: please report it.
+    Any other is a defect of this package: please report it.
     """
 
 
 class SettingsError(Error):
-    """No client can be made of the settings; the message names the setting, its range and the remedy."""
+    """No client can be made with the settings; the message names the setting, its range and the remedy."""
 
 
 class CredentialsError(Error):
-    """No UserSig could be had; nothing was sent. What ``credential_callback`` raised is the ``__cause__``."""
+    """There is no UserSig; see ``effect``. What ``credential_callback`` raised is the ``__cause__``."""
 
 
 class ServiceError(Error):
@@ -93,7 +93,7 @@ class PartialFailure(Error):
     """The service did it for some accounts and not for others."""
 
     failures: tuple[Failure, ...] = ()
-    """Every account that was left out, each with its code."""
+    """Every account that failed, each with its code."""
     result: Result
     """What was done."""
 
@@ -135,26 +135,27 @@ class Full(Error):
 
 
 class NoThread(Error):
-    """The system gave no thread to send with: a limit of threads or memory is reached."""
+    """The system has no thread to send with: a limit of threads or memory is reached."""
 
 
 class ChangeError(Error):
-    """A change of a bulk run or a batcher is not done, or not in full.
+    """A change of a bulk run or a batcher failed, as a whole or in part.
 
-    It is also one of the other classes, which says why: a ServiceError that left the account out, a TimeoutError, an
+    It is also one of the other classes, which says why: a ServiceError for the account, a TimeoutError, an
     InvalidRequest. ``effect`` is what is known of the tags in ``undone``.
     """
 
     index: int | None = None
-    """The change's position in the input of a bulk run, from 0; None for one of a batcher."""
+    """The change's position in the input of a bulk run, from 0; None for a change of a batcher."""
     account: str = ""
-    """Whose change it is."""
+    """The user that the change is for."""
     undone: tuple[str, ...] = ()
-    """The tags that are not known to be added or removed; those that it has besides are done."""
+    """The tags that are not known to be added or removed. The change's other tags are done: a change of 25 tags goes in
+    3 requests; if the last fails, these are 5 tags."""
 
     @classmethod
     def that_is(cls, why: type[Error]) -> type[ChangeError]:
-        """Return the class of those that are also a `why`: the same whenever it is asked."""
+        """Return the class of change errors that are also a `why`: always the same class."""
         found = _CHANGE_ERRORS.get(why)
         if found is None:
             name = f"ChangeError[{why.__name__}]"

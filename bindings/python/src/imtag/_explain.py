@@ -1,17 +1,16 @@
-"""The catalogue of the service's codes, as the library has it."""
+"""The library's catalogue of the service's codes."""
 
 from __future__ import annotations
 
 import ctypes
-import enum
 
 from ._library import lib
 from ._prototypes import Str
 from ._record import record
-from ._result import EFFECTS, Effect
+from ._result import EFFECTS, Effect, Words
 
 
-class Retry(enum.Enum):
+class Retry(Words):
     """Whether a call that the service refused with a code may be made again."""
 
     NEVER = "never"
@@ -19,14 +18,11 @@ class Retry(enum.Enum):
     BACKOFF = "backoff"
     """It may succeed at once or a little later."""
     AFTER_WINDOW = "after window"
-    """It came too fast: it may succeed once the window of the quota, a second, has passed."""
+    """The calls came too fast: it may succeed once the second that the quota counts is over."""
     ONCE_LATER = "once later"
-    """It is worth a single try more."""
+    """One more try is worth it."""
     NEW_USERSIG = "new UserSig"
-    """It is worth a single try more, with a new UserSig."""
-
-    def __str__(self) -> str:
-        return self.value
+    """One more try with a new UserSig is worth it."""
 
 
 _RETRIES = (
@@ -44,7 +40,7 @@ class Explanation:
 
     code: int
     known: bool
-    """Whether the catalogue has it; if not, all else is what holds for any such code."""
+    """Whether the catalogue has it; if not, the rest is what holds for every unknown code."""
     meaning: str
     remedy: str
     retry: Retry

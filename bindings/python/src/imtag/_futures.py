@@ -1,7 +1,7 @@
 """Futures of submitted changes, and the thread that completes them.
 
-A future calls back on the thread that completes it, and a callback may sleep, or wait for a lock that a caller of the
-batcher holds. So this thread does nothing else: outcomes go on to those that wait while a callback runs.
+A future's callbacks run on the thread that completes it, and may sleep, or wait for a lock that a caller of the batcher
+holds. So this thread does nothing else: while a callback runs, waiting threads still get their outcomes.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 Outcomes = list[tuple[int, Union[ChangeError, None]]]
 
 
-class Given:
-    """A change with its future."""
+class FutureChange:
+    """A submitted change with its future."""
 
-    __slots__ = ("future", "left", "number", "taken")
+    __slots__ = ("abandoned", "future", "number", "taken")
 
     def __init__(self, number: int) -> None:
         from concurrent.futures import Future  # first needed here, and slow to import
 
         self.number = number
         self.future: Future[None] = Future()
-        self.future.set_running_or_notify_cancel()  # it cannot be taken back
+        self.future.set_running_or_notify_cancel()  # it cannot be cancelled
         self.taken = False
-        """Whether the library has said that it took it; the outcome may be there before."""
-        self.left = False
-        """Whether the caller left by an exception before that."""
+        """Whether the library has taken it; its outcome may arrive before this is set."""
+        self.abandoned = False
+        """Whether an exception ended the caller before that."""
 
     def complete(self, error: ChangeError | None) -> None:
-        """Complete the future, which calls back."""
+        """Complete the future, and run its callbacks."""
         if error is None:
             self.future.set_result(None)
         else:
@@ -44,7 +44,7 @@ class Given:
 
 
 class Callbacks:
-    """What one thread hands over, and another completes futures with."""
+    """A queue of outcomes: one thread puts them, another completes futures with them."""
 
     __slots__ = ("_batches", "_count", "_given")
 
@@ -54,7 +54,7 @@ class Callbacks:
         self._count = threading.Semaphore(0)
 
     def put(self, outcomes: Outcomes | None) -> None:
-        """Hand over outcomes; None: no more will come."""
+        """Put outcomes into the queue; None: no more will come."""
         self._batches.append(outcomes)
         self._count.release()
 
@@ -78,9 +78,9 @@ class Callbacks:
             return
         try:
             given.complete(error)
-        except SystemExit:  # of a callback, which is over, as a thread of its own would be
+        except SystemExit:  # a callback raised it, and ends, as a thread would
             pass
-        except BaseException:  # other than an Exception: the others are to be completed too
+        except BaseException:  # Future handles an Exception; other futures must be completed too
             threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
         finally:
-            self._given.pop(number, None)  # only now, so that a flush or a close that waits for it finds it
+            self._given.pop(number, None)  # only now, so that a flush or a close can wait for it

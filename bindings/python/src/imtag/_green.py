@@ -1,8 +1,8 @@
-"""gevent and eventlet: where they take the place of Python's threads, a call that blocks is made by a thread of theirs.
+"""gevent and eventlet: if they replace Python's threads, a real thread of their pool makes each call that blocks.
 
-After ``monkey.patch_all()`` every thread of Python is a green one of a single real thread, and all of them stand still
-while one of them is in the library. So what a batcher waits for is waited for by a real thread of gevent's pool or
-eventlet's; the green thread that asked goes on when it comes back.
+After ``monkey.patch_all()`` every Python thread is a green thread of one real thread, and all of them stop while one is
+in the library. So a real thread of gevent's or eventlet's pool makes the wait of a batcher; the green thread resumes
+when that returns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ends_before_eventlet: list[bool] = []
 
 
 def pool() -> Callable[..., Any] | None:
-    """Return what calls ``function(*arguments)`` on a real thread; None where threads are Python's own."""
+    """Return a function that calls ``function(*arguments)`` on a real thread; None if threads are Python's own."""
     monkey: Any = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched("threading"):
         return _on_gevents
@@ -43,7 +43,7 @@ def _on_gevents(function: Callable[..., Any], *arguments: Any) -> Any:
 def _on_eventlets(function: Callable[..., Any], *arguments: Any) -> Any:
     from eventlet import tpool
 
-    if not _ends_before_eventlet:  # which waits at exit for its threads: batchers end first, as what is last registered
+    if not _ends_before_eventlet:  # it waits for its threads at exit; batchers end first, as registered last
         _ends_before_eventlet.append(True)
         atexit.register(end_all)
     return tpool.execute(function, *arguments)

@@ -1,12 +1,12 @@
-"""Lets Python look at signals while a call of the main thread waits in the library.
+"""Lets Python handle signals while a call of the main thread waits in the library.
 
-The library asks a callback every 100 ms whether to go on. That Python code runs in it is enough: the interpreter runs
-the handlers of signals that have come, and what one raises (KeyboardInterrupt, most often) comes up in the callback.
-From there it must not escape, as ctypes would print it and drop it: it is kept, the call is told to end, and whoever
-made the call raises it.
+The library calls a callback every 100 ms to see if the call should go on. When Python code runs in it, the interpreter
+runs the handlers of pending signals, and what a handler raises (usually KeyboardInterrupt) is raised in the callback.
+It must not escape, as ctypes would print and drop it: it is kept, the call is cancelled, and the caller's thread raises
+it.
 
-The callback is no function but a generator's ``send``: a function may be hit by the exception before it has entered its
-``try``, whereas a generator is resumed inside of it.
+The callback is a generator's ``send``, not a function: in a function the exception may be raised before its ``try``,
+whereas a generator resumes inside of it.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from ._prototypes import INTERRUPT
 
 
 class Interrupt:
-    """The callback, for one call at a time, and what a signal's handler raised in it."""
+    """The callback, for one call at a time, and what a signal handler raised in it."""
 
-    __slots__ = ("_answers", "_raised", "callback")
+    __slots__ = ("_loop", "_raised", "callback")
 
     def __init__(self) -> None:
         self._raised: list[BaseException] = []
-        self._answers = cast("GeneratorType[int, None, None]", _answers(self._raised))
-        self._answers.send(None)
-        self.callback = INTERRUPT(self._answers.send)
+        self._loop = cast("GeneratorType[int, None, None]", _callback_loop(self._raised))
+        self._loop.send(None)
+        self.callback = INTERRUPT(self._loop.send)
 
     def take_raised(self) -> BaseException | None:
-        """Return what the call is to end with. It is not kept: the garbage collector cannot look through ctypes."""
+        """Return what the call must raise, and keep it no longer: the garbage collector does not see ctypes."""
         return self._raised.pop() if self._raised else None
 
     @property
     def usable(self) -> bool:
-        """Whether another call can have it. Signals that come within microseconds can end the generator."""
-        return self._answers.gi_frame is not None and not self._raised
+        """Whether another call can use it. Signals within microseconds of each other can end the generator."""
+        return self._loop.gi_frame is not None and not self._raised
 
 
-def _answers(raised: list[BaseException]) -> Generator[int, None, None]:
+def _callback_loop(raised: list[BaseException]) -> Generator[int, None, None]:
     while True:
         try:
             while not raised:
@@ -52,8 +52,8 @@ def _answers(raised: list[BaseException]) -> Generator[int, None, None]:
             raised += (exception,)
 
 
-# Those that no call uses. Only the main thread takes and puts back, but a call may be made by a signal's handler in the
-# middle of another one. What is in use when a process forks stays with the parent's call.
+# Interrupts that no call uses. Only the main thread takes and returns them, but a signal handler may make a call during
+# another. After a fork, those in use stay with the parent's calls.
 _free: list[Interrupt] = []
 
 
@@ -63,7 +63,7 @@ def on_main_thread() -> bool:
 
 
 def take_interrupt() -> Interrupt | None:
-    """Return one for a call on this thread; None on any but the main thread, where Python handles no signal."""
+    """Return one for a call on this thread; None unless it is the main thread, as Python handles signals only there."""
     if not on_main_thread():
         return None
     try:
@@ -73,6 +73,6 @@ def take_interrupt() -> Interrupt | None:
 
 
 def put_back(interrupt: Interrupt) -> None:
-    """Keep it for the next call."""
+    """Keep it for a later call."""
     if interrupt.usable:
         _free.append(interrupt)

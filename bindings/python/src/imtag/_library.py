@@ -1,7 +1,7 @@
-"""Finds libimtag, loads it, and refuses one of another version, all at import.
+"""Finds libimtag, loads it, and refuses another version, all at import.
 
-The library is the one in the package, or the one that IMTAG_LIBRARY names. Below 1.0 what was made with a minor version
-runs with the same minor version, from the same patch level on.
+The library is the one in the package, or the one that IMTAG_LIBRARY names. Below 1.0 the package needs a library of the
+same minor version, and of the same or a later patch level.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _load() -> ctypes.CDLL:
 
 
 def _path() -> tuple[str, str]:
-    """Where the library is, and who says so. Without pathlib, which is slow to import."""
+    """Where the library is, and why there. Without pathlib, which is slow to import."""
     named = os.environ.get(LIBRARY)
     if named:
         return os.path.join(os.getcwd(), named), f"named by {LIBRARY}"  # noqa: PTH109, PTH118
@@ -53,7 +53,7 @@ def _path() -> tuple[str, str]:
 
 
 def _fits(found: str) -> bool:
-    """Whether a library of version `found` has all that this package needs, and means the same by it."""
+    """Whether a library of version `found` has the interface that this package needs."""
     return _series(found) == _series(__version__) and _patch(found) >= _patch(__version__)
 
 
@@ -70,6 +70,6 @@ lib = _load()
 
 
 def version() -> str:
-    """Return the version of the libimtag that is loaded, such as 0.1.0."""
+    """Return the version of the loaded libimtag, such as 0.1.0."""
     found: bytes = lib.im_version()
     return found.decode()

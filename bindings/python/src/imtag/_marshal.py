@@ -1,8 +1,8 @@
-"""Turns users and accounts into the flat form of libimtag: all texts in one buffer, their lengths, and tags by user.
+"""Puts users and accounts into the flat form of libimtag: all texts in one buffer, their lengths, and tags by user.
 
-Only types are looked at; what a text may be, the library decides. A batch of ASCII is joined and encoded at once, as it
-has as many bytes as characters; anything else is encoded text by text, with surrogates passed on, so that the library
-names their place as it does with any bytes that are not UTF-8.
+It checks types only; the library checks the texts. A batch of ASCII is joined and encoded as one text, as it has as
+many bytes as characters. Any other is encoded text by text; surrogates are passed on, so that the library names their
+place as it does for any bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ._prototypes import Str, string
 
 Text = Union[str, bytes]
 Users = Union[
-    Mapping[Any, Iterable[Text]],  # of Text, but a mapping of str alone is none of Text to a type checker
+    Mapping[Any, Iterable[Text]],  # keys are Text, but to a type checker a Mapping[str, ...] is no Mapping[Text, ...]
     Iterable[tuple[Text, Iterable[Text]]],
 ]
 Accounts = Iterable[Text]
@@ -55,7 +55,7 @@ def users_flat(users: Users) -> Flat:
         texts.append(account)
         before = len(texts)
         texts += tags
-        counts.append(len(texts) - before)  # of what was taken: another thread may change the caller's list
+        counts.append(len(texts) - before)  # counted after copying: another thread may change the caller's list
     try:
         text, lengths = _joined(texts)
     except TypeError:
@@ -78,7 +78,7 @@ def accounts_flat(accounts: Accounts) -> Flat:
 
 
 def changes_flat(changes: Sequence[tuple[int, Text, tuple[Text, ...]]]) -> tuple[int, Flat]:
-    """Flatten (operation, account, tags): the address of the operations, which the rest keeps, and the rest."""
+    """Flatten (operation, account, tags): the address of the operations, which the Flat keeps alive, and the Flat."""
     texts: list[Text] = []
     for _, account, tags in changes:
         texts.append(account)
@@ -111,13 +111,13 @@ def encoded(text: Text, place: str) -> bytes:
     if isinstance(text, bytes):
         return text
     kind = _name(text)
-    del text  # it may be a secret, and some show the locals of a traceback
+    del text  # it may be a secret, and some tools show the locals of a traceback
     raise TypeError(f"{place}: {kind}, expected str")
 
 
 def _joined(texts: list[Any]) -> tuple[bytes, array[int]]:
     """All texts as one, and their lengths. TypeError if one of them is no text."""
-    with suppress(TypeError):  # bytes among them, or what is no text at all
+    with suppress(TypeError):  # bytes among them, or a value that is no text
         joined = "".join(texts)
         if joined.isascii() and set(map(type, texts)) <= {str}:  # another class may have a __len__ of its own
             return joined.encode(), array(_SIZE, map(len, texts))

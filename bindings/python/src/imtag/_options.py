@@ -1,4 +1,4 @@
-"""Options of bulk runs and batchers, handed to the library, which has the defaults."""
+"""Passes options of bulk runs and batchers to the library, which has the defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WHEN_FULL = {"wait": 1, "fail": 2}  # IM_WAIT, IM_FAIL
 
 
 class Options(NamedTuple):
-    """As ``client.bulk`` and ``client.batcher`` take them. What is None is not set."""
+    """The options that ``client.bulk`` and ``client.batcher`` take. None is not set."""
 
     linger: float | None
     capacity: int | None

@@ -1,9 +1,10 @@
-"""Lets a bulk run ask, on the thread that is in it, whether to go on: signals, and the caller's progress function.
+"""The progress callback of a bulk run, called on the thread that uses the run: for signals, and for the caller's
+progress function.
 
-As in ``_interrupt`` the library calls a generator's ``send``, which a signal's handler cannot hit before its ``try``.
-What is raised in it must not escape, as ctypes would print and drop it: it is kept, the run is told to end, and its
-method raises it. A yes is given once for each reason, as a second one would end what is under way too; so the second
-Ctrl-C does.
+As in ``_interrupt``, the library calls a generator's ``send``, which a signal handler cannot interrupt before its
+``try``. An exception must not escape, as ctypes would print and drop it: it is kept, the run is cancelled, and the
+method of the run raises it. Each reason cancels once, as a second cancellation would end requests in flight too; the
+second Ctrl-C does.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from ._summary import Summary, read_summary
 Progress = Callable[[Summary], Any]
 
 
-class Asked:
-    """The callback of one run, and what was raised in it."""
+class ProgressCallback:
+    """The callback of one run, and the exception that was raised in it."""
 
-    __slots__ = ("__weakref__", "_progress", "_raised", "bulk", "callback", "ends")
+    __slots__ = ("__weakref__", "_progress", "_raised", "bulk", "callback", "cancelled")
 
     def __init__(self, progress: Progress | None) -> None:
         if progress is not None and not callable(progress):
@@ -31,49 +32,49 @@ class Asked:
         self._raised: BaseException | None = None
         self.bulk = c_void_p()
         """The im_bulk, once there is one."""
-        self.ends = False
-        """Whether the run was told to send nothing more, here or by others."""
-        # weak, as the garbage collector cannot look through ctypes, and the function may lead back to the run
-        answers = _answers(weakref.ref(self))
-        answers.send(None)
-        # it is handed the run alone: the context, the second argument, is left where it is
-        self.callback = PROGRESS(answers.send)
+        self.cancelled = False
+        """Whether the run has been cancelled, here or by ``Bulk.cancel``."""
+        # weak, as the garbage collector does not see references of ctypes, and the function may refer to the run
+        loop = _callback_loop(weakref.ref(self))
+        loop.send(None)
+        # it gets only the run: the context, the second argument, is not read
+        self.callback = PROGRESS(loop.send)
 
     def take_raised(self) -> BaseException | None:
-        """Return what was raised since this was asked last."""
+        """Return what was raised since the last call."""
         raised, self._raised = self._raised, None
         return raised
 
-    def _ask(self) -> int:
+    def _call(self) -> int:
         progress = self._progress
         if progress is None or not progress(read_summary(self.bulk)):
             return 0
         self._progress = None
-        self.ends = True
+        self.cancelled = True
         return 1
 
     def _keep(self, raised: BaseException) -> None:
         self._progress = None
-        self.ends = True
+        self.cancelled = True
         self._raised = raised
 
 
-def _answers(this: weakref.ref[Asked]) -> Generator[int, Any, None]:
+def _callback_loop(this: weakref.ref[ProgressCallback]) -> Generator[int, Any, None]:
     answer = 0
     while True:
         try:
             while True:
                 yield answer
                 answer = 0
-                asked = this()
-                if asked is not None:
-                    answer = asked._ask()
-                asked = None
+                callback = this()
+                if callback is not None:
+                    answer = callback._call()
+                callback = None
         except GeneratorExit:
             raise
         except BaseException as exception:
             answer = 1
-            asked = this()
-            if asked is not None:
-                asked._keep(exception)
-            asked = None
+            callback = this()
+            if callback is not None:
+                callback._keep(exception)
+            callback = None

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Str(ctypes.Structure):
-    """An im_str: bytes and how many there are of them."""
+    """An im_str: bytes, and how many."""
 
     _fields_ = [("data", c_void_p), ("len", c_size_t)]
 
@@ -23,7 +23,7 @@ def string(text: bytes) -> Str:
 
 CREDENTIAL_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
 INTERRUPT = ctypes.CFUNCTYPE(c_int32, c_void_p)
-# an im_progress without its last argument, which a C function may leave unread
+# an im_progress without its last argument, which is not read
 PROGRESS = ctypes.CFUNCTYPE(c_int32, c_void_p)
 
 _HANDLE = _OUT = _STRINGS = c_void_p

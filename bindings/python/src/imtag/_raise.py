@@ -1,4 +1,4 @@
-"""Makes an exception of the library's error. The classes are chosen by its status; all else is copied."""
+"""Makes an exception from the library's error. Its status chooses the class; all else is copied."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CLASSES: dict[int, type[_errors.Error]] = {
 
 
 def exception_of(status: int, error: Any, result: Any = None) -> _errors.Error:
-    """Copy all that an im_error holds, and of a partial success its im_result. Neither is freed."""
+    """Copy an im_error, and for a partial success its im_result. Neither is freed."""
     kind = _CLASSES.get(status, _errors.Defect)
     known = _known(error, kind)
     if kind is _errors.PartialFailure:
@@ -40,7 +40,7 @@ def exception_of(status: int, error: Any, result: Any = None) -> _errors.Error:
 
 
 def change_error(error: Any) -> _errors.ChangeError:
-    """Copy all that the im_error of a change holds. It is not freed."""
+    """Copy the im_error of a change. It is not freed."""
     kind = _CLASSES.get(lib.im_error_status(error), _errors.Defect)
     known = _known(error, kind)
     known["account"] = str(lib.im_error_failure_account(error, 0))

@@ -1,6 +1,6 @@
-"""Frozen dataclasses, without the module dataclasses, which takes a quarter of the time to import this package.
+"""Frozen dataclasses without the module dataclasses, which would take a quarter of this package's import time.
 
-To type checkers they are dataclasses, and to the functions of that module too, which make the fields when they ask.
+Type checkers see dataclasses, and so do the functions of that module: the fields are made when they ask.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a call did, read from the library's result as a whole, which is then freed."""
+"""The result of a call, copied from the library's result."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from ._library import lib
 from ._record import record
 
 
-class Effect(enum.Enum):
+class Words(enum.Enum):
+    """An enum that prints as its value."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Effect(Words):
     """What is known of the effect on an account."""
 
     NOT_APPLIED = "not applied"
     """The service did not carry it out."""
     POSSIBLY_APPLIED = "possibly applied"
-    """It may have been carried out, or may be yet: a timeout, a cut connection, a refusal after sending."""
+    """The service may have carried it out, or may do so later: a timeout, a cut connection, a refusal after sending."""
     APPLIED = "applied"
-    """It was carried out."""
+    """The service carried it out."""
     NOT_READ = "not read"
-    """Of a get, which has no effect on any account: its tags were not read."""
-
-    def __str__(self) -> str:
-        return self.value
+    """For a get, which has no effect on any account: its tags were not read."""
 
 
 EFFECTS = tuple(Effect)  # by IM_NOT_APPLIED, ...
@@ -35,17 +39,17 @@ class Result:
     """What a call did."""
 
     accounts: int
-    """The accounts that it was done for."""
+    """How many accounts the call succeeded for."""
     attempts: int
-    """Attempts that were made: the one that was answered, and those before it."""
+    """How many attempts were made: the one that was answered, and those before it."""
     attempts_sent: int
     """Attempts of which any byte left this machine: what the app's quota may have been charged."""
     request_id: str
-    """The service's number for the request, for its support; may be empty."""
+    """The service's id of the request, for its support; may be empty."""
     users: dict[str, list[str]]
     """What ``get_tag`` read, in the service's order; empty for the other operations."""
     unanswered: list[str]
-    """The accounts that ``get_tag`` asked for and the answer does not name: no tags, or not read, nobody says."""
+    """The accounts that ``get_tag`` asked for and the answer does not name: without tags or not read, it is unknown."""
 
 
 def read_result(result: Any) -> Result:
@@ -63,8 +67,8 @@ def read_result(result: Any) -> Result:
     )
 
 
-# An im_str is two words, data and len; an im_user_tags four, an im_str, tags and tag_count. As words they are read in a
-# third of the time that structures take.
+# An im_str is two words, data and len; an im_user_tags is four, an im_str, tags and tag_count. Reading words takes a
+# third of the time of reading structures.
 
 
 def _words(address: int | None, count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Hands the settings of a client to the library, which decides what they may be and what they are by default."""
+"""Passes the settings of a client to the library, which checks them and has the defaults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
 
 @record
 class Settings:
-    """As ``imtag.Client`` takes them. What is None is not set."""
+    """The settings that ``imtag.Client`` takes. None is not set."""
 
     sdkappid: int | None
     identifier: Text | None
@@ -40,7 +40,7 @@ class Settings:
     ca_file: str | os.PathLike[str] | None
     limits: Mapping[str, int] | None
 
-    __repr__ = object.__repr__  # no secret is to be shown
+    __repr__ = object.__repr__  # it must show no secret
 
     def client(self, supplier: Supplier | None) -> Any:
         """Make an im_client."""
@@ -57,14 +57,14 @@ class Settings:
             lib.im_config_free(config)
 
     def _check_choices(self) -> None:
-        """Of settings that exclude each other the library takes the last; names have no order."""
+        """Refuse settings that exclude each other: the library uses the last, but keywords have no order."""
         for names in (("secret_key", "usersig", "credential_callback"), ("region", "endpoint")):
             given = [name for name in names if getattr(self, name) is not None]
             if len(given) > 1:
                 raise SettingsError(f"{' and '.join(given)} are both set: set one of them", remedy="set one of them")
 
     def _set(self, config: Any, supplier: Supplier | None) -> None:
-        # 0 and "" are not set to the library, which names all that is needed and not set
+        # to the library 0 and "" are not set; it names all settings that are needed and not set
         sdkappid = 0 if self.sdkappid is None else number(self.sdkappid, "sdkappid", 32)
         identifier = b"" if self.identifier is None else encoded(self.identifier, "identifier")
         lib.im_config_set_app(config, sdkappid, string(identifier))
@@ -98,12 +98,13 @@ class Settings:
 
     def _set_text(self, config: Any, name: str) -> None:
         if getattr(self, name) is not None:
-            text = encoded(getattr(self, name), name)  # no local has it when that fails: tracebacks may show them
+            # if this fails, no local variable has the text, as tracebacks may show locals
+            text = encoded(getattr(self, name), name)
             getattr(lib, f"im_config_set_{name}")(config, string(text))
 
 
 def decimal(value: object, name: str) -> float:
-    """Return a float, whose range is the library's to judge."""
+    """Return a float; the library checks its range."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name}: {type(value).__name__}, expected int or float")
     try:
@@ -113,7 +114,7 @@ def decimal(value: object, name: str) -> float:
 
 
 def number(value: object, name: str, bits: int) -> int:
-    """Return a number that fits into the library's type: ctypes would cut another without a word."""
+    """Return a number that fits the library's type: ctypes would silently truncate another."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: {type(value).__name__}, expected int")
     if not 0 <= value < 2**bits:

@@ -1,4 +1,4 @@
-"""How far a bulk run is: the library's counts."""
+"""The counts of a bulk run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ._record import record
 
 @record
 class Summary:
-    """How far a bulk run is, and in the end what it came to."""
+    """The counts of a bulk run, while it runs and at its end."""
 
     taken: int = 0
-    """Changes that were taken in."""
+    """Changes that were taken."""
     done: int = 0
     """Changes that are done."""
     failed: int = 0
@@ -25,13 +25,13 @@ class Summary:
     attempts_sent: int = 0
     """Attempts of which any byte left this machine: what the app's quota may have been charged."""
     splits: int = 0
-    """Requests that were split, as they failed without a word whose fault it was; each split makes two more."""
+    """Requests that were split, as they failed without naming the user at fault; each split makes two more."""
     timpush_would_save: int = 0
-    """Requests that looked for users at fault, which ``generation="timpush"`` would have named."""
+    """Requests that only searched for users at fault, which ``generation="timpush"`` would name."""
     elapsed: float = 0.0
-    """Seconds since the first change; once the run is over, how long it took."""
+    """Seconds since the first change; at the end, how long the run took."""
     not_taken: int = 0
-    """Changes that were pulled when the run was ending already: each has its outcome, and is in no other count."""
+    """Changes that were pulled after the run had ended: each has its outcome, and is in no other count."""
 
     @property
     def unsettled(self) -> int:
@@ -41,7 +41,7 @@ class Summary:
 
 def read_summary(bulk: Any, not_taken: int = 0) -> Summary:
     """Read the counts of an im_bulk, in the order of IM_COUNT_TAKEN, ..."""
-    # what is settled is read before what was taken, so that it is never more
+    # failed and done are read before taken, so that they are never more than it
     failed, done, *others = [lib.im_bulk_count(bulk, what) for what in (3, 2, 1, 4, 5, 6, 7, 8, 9)]
     taken, requests, attempts, sent, splits, saved, elapsed_ms = others
     return Summary(taken, done, failed, requests, attempts, sent, splits, saved, elapsed_ms / 1000, not_taken)

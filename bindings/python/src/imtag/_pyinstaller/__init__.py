@@ -1,4 +1,4 @@
-"""What PyInstaller asks for, by an entry point of the package, to find the hook beside this file."""
+"""The entry point by which PyInstaller finds the hook beside this file."""
 
 from __future__ import annotations
 
