@@ -164,7 +164,7 @@ func TestTheErrOfAContextSaysWhyItIsDone(t *testing.T) {
 	t.Parallel()
 	e := newEmulator(t)
 	client := e.client(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	over := time.Now().Add(-time.Hour)
 	for what, of := range map[string]struct {
 		ctx    context.Context

@@ -74,7 +74,7 @@ func TestACallbackThatFailsPanicsOrEndsItsGoroutineFailsTheCallAndTheClientGoesO
 			runtime.Goexit()
 			return imtag.Credential{}, nil
 		},
-		"the credential callback gave a UserSig that is not valid any more": func() (imtag.Credential, error) {
+		"the credential callback returned a UserSig that is no longer valid": func() (imtag.Credential, error) {
 			return imtag.Credential{UserSig: usersig, ValidFor: -1}, nil
 		},
 		"usersig": func() (imtag.Credential, error) { return imtag.Credential{}, nil },

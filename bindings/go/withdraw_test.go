@@ -15,7 +15,7 @@ import (
 func TestAChangeThatIsInNoRequestIsWithdrawnWhenItsContextIsDone(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	late, stop := context.WithTimeout(background, 100*time.Millisecond)
 	defer stop()
 	err := batcher.AddTag(late, "anna", "a")
@@ -62,7 +62,7 @@ func TestARequestEndsWhenTheContextsDeadlineHasPassed(t *testing.T) {
 func TestACallerThatNoLongerWaitsDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
-	batcher := newBatcher(t, client, patient)
+	batcher := newBatcher(t, client, longLinger)
 	ctx, cancel := context.WithCancel(background)
 	var all sync.WaitGroup
 	for i := range 500 {

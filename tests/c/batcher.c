@@ -1,43 +1,27 @@
 /*
  * The batcher: changes of many threads share requests, and each has its own outcome, waited for or polled. What it does
- * when it is full, flushed, closed, or freed with work in it.
+ * when it is full, flushed, closed, or freed with changes in it.
  */
 
 #define _GNU_SOURCE
 #include "support/check.h"
-#include "support/emulator.h"
 #include "support/outcomes.h"
+#include "support/service.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct emulator emulator;
-static im_client *client;
 static im_error *error;
 static const im_str TAG = IM_STR_INIT("a");
 
-#define HANGS "{\"kind\": \"delay\", \"delay_ms\": 60000}"
 #define NOT_SENT "add \"anna\": not sent: "
-
-static im_batcher *new_batcher(uint64_t linger_ms) {
-    im_batcher *batcher;
-    EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
-    CHECK(im_batcher_set_linger_ms(batcher, linger_ms) == IM_OK);
-    return batcher;
-}
 
 static im_call *call_of(uint64_t timeout_ms) {
     im_call *call = im_call_new();
     CHECK(im_call_set_timeout_ms(call, timeout_ms) == IM_OK);
     return call;
-}
-
-/* The request that takes the fault has arrived. */
-static void until_it_is_under_way(void) {
-    while (!strstr(emulator_ask(&emulator, "GET", "/emulator/stats", ""), "\"faults_waiting\":0"))
-        usleep(1000);
 }
 
 enum { THREADS = 20 };
@@ -64,7 +48,7 @@ static void *tag_one(void *given) {
     return NULL;
 }
 
-/* They meet: they linger until the flush, by which all of them are there. */
+/* All of them linger until the flush. */
 static void callers_of_many_threads_share_a_request(void) {
     static struct caller callers[THREADS];
     im_batcher *batcher = new_batcher(UINT64_MAX);
@@ -84,7 +68,7 @@ static void callers_of_many_threads_share_a_request(void) {
     CHECK(im_batcher_unsettled(batcher) == 0 && im_batcher_free(batcher) == 0);
 }
 
-static void what_is_submitted_is_polled(void) {
+static void a_submitted_change_is_polled(void) {
     static struct outcomes outcomes;
     im_batcher *batcher = new_batcher(1);
     im_completions *completions = (im_completions *)&completions;
@@ -103,12 +87,12 @@ static void what_is_submitted_is_polled(void) {
     CHECK(outcomes.status[0] == IM_OK && outcomes.status[1] == IM_OK && outcomes.status[2] == IM_OK);
     CHECK(outcomes.status[3] == IM_INVALID && outcomes.failed == 1);
     EXPECT_OK(im_batcher_close(batcher, NULL, &error), &error);
-    /* nothing more can come */
+    /* there are no more outcomes */
     EXPECT_OK(im_batcher_poll(batcher, UINT64_MAX, &completions, &error), &error);
     CHECK(completions == NULL && im_batcher_free(batcher) == 0);
 }
 
-static void a_call_that_breaks_the_limits_is_answered_at_once(void) {
+static void a_call_that_breaks_the_limits_fails_at_once(void) {
     im_batcher *batcher = new_batcher(UINT64_MAX);
     const im_str bad = IM_STR("\xff");
     CHECK(im_batcher_add_tag(batcher, IM_STR(""), &bad, 1, NULL, &error) == IM_INVALID);
@@ -126,9 +110,9 @@ static void a_full_batcher_fails_or_waits_as_set(void) {
     CHECK(im_batcher_set_when_full(batcher, 4) == IM_MISUSE && im_batcher_set_when_full(batcher, IM_FAIL) == IM_OK);
     CHECK(im_batcher_set_capacity(batcher, 1) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
-    /* the first goes out at once, as no more can come, and the account's next change waits for it */
+    /* the first is sent at once, as the batcher is full, and the account's next change waits for it */
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
-    until_it_is_under_way();
+    until_request_in_flight();
     EXPECT_OK(im_batcher_submit_clear_tags(batcher, 1, IM_STR("anna"), &error), &error);
     EXPECT(im_batcher_submit_add_tag(batcher, 2, IM_STR("anna"), &TAG, 1, &error), IM_FULL, &error,
            NOT_SENT "the batcher is full (not applied; slow down, or let the batcher wait when it is full)");
@@ -142,7 +126,7 @@ static void a_full_batcher_fails_or_waits_as_set(void) {
     CHECK(im_batcher_set_late_window_ms(batcher, 0) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
-    until_it_is_under_way();
+    until_request_in_flight();
     EXPECT_OK(im_batcher_submit_clear_tags(batcher, 1, IM_STR("anna"), &error), &error);
     im_call *call = call_of(20);
     EXPECT(im_batcher_add_tag(batcher, IM_STR("anna"), &TAG, 1, call, &error), IM_TIMEOUT, &error,
@@ -156,13 +140,13 @@ static int32_t give_up_at_once(void *asked) {
     return 1;
 }
 
-static void *cancel_when_under_way(void *call) {
-    until_it_is_under_way();
+static void *cancel_when_in_flight(void *call) {
+    until_request_in_flight();
     im_call_cancel(call);
     return NULL;
 }
 
-static void a_caller_that_waits_no_longer(void) {
+static void a_caller_that_no_longer_waits(void) {
     int asked = 0;
     pthread_t thread;
     im_batcher *batcher = new_batcher(UINT64_MAX);
@@ -177,7 +161,7 @@ static void a_caller_that_waits_no_longer(void) {
     batcher = new_batcher(0);
     call = call_of(30000);
     emulator_faults(&emulator, "im_add_tag", HANGS);
-    pthread_create(&thread, NULL, cancel_when_under_way, call);
+    pthread_create(&thread, NULL, cancel_when_in_flight, call);
     EXPECT(im_batcher_add_tag(batcher, IM_STR("anna"), &TAG, 1, call, &error), IM_CANCELLED, &error,
            "add \"anna\": cancelled by its caller (possibly applied; send it again if it is still wanted)");
     pthread_join(thread, NULL);
@@ -186,7 +170,7 @@ static void a_caller_that_waits_no_longer(void) {
     im_batcher_free(batcher);
 }
 
-/* What a wait leaves under way stays there, and comes out later. */
+/* Changes that a wait leaves in flight stay there, and have their outcomes later. */
 static void flush_and_close_lose_nothing(void) {
     static struct outcomes outcomes;
     im_batcher *batcher = new_batcher(UINT64_MAX);
@@ -228,17 +212,13 @@ static void it_outlives_its_client(void) {
 }
 
 int main(void) {
-    begin("batcher", 120);
-    emulator = emulator_start();
-    client = client_of(emulator_config(&emulator));
+    service_begin("batcher", 120);
     callers_of_many_threads_share_a_request();
-    what_is_submitted_is_polled();
-    a_call_that_breaks_the_limits_is_answered_at_once();
+    a_submitted_change_is_polled();
+    a_call_that_breaks_the_limits_fails_at_once();
     a_full_batcher_fails_or_waits_as_set();
-    a_caller_that_waits_no_longer();
+    a_caller_that_no_longer_waits();
     flush_and_close_lose_nothing();
     it_outlives_its_client();
-    im_client_free(client);
-    emulator_stop(&emulator);
-    return end();
+    return service_end();
 }

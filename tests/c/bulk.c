@@ -1,27 +1,19 @@
 /*
- * Bulk runs: changes go in, each comes out once with its outcome, and the end says what it came to. A change that the
- * limits or the service refuse costs no other. How a run is cancelled and who may use it is the matter of runs.c.
+ * Bulk runs: each change has one outcome, and the end returns the result of the run. A change that the limits or the
+ * service refuse affects no other. runs.c tests how a run is cancelled, and which threads may use it.
  */
 
 #define _GNU_SOURCE
 #include "support/check.h"
-#include "support/emulator.h"
 #include "support/outcomes.h"
+#include "support/service.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static struct emulator emulator;
-static im_client *client;
 static im_error *error;
 
-static im_bulk *new_bulk(void) {
-    im_bulk *bulk;
-    EXPECT_OK(im_bulk_new(client, &bulk, &error), &error);
-    return bulk;
-}
-
-/* A user has so many tags at the service, which sorts them. */
+/* Whether a user has that many tags at the service, which sorts them. */
 static bool has_tags(const char *account, size_t count, const char *first) {
     const im_str accounts = im_str_from(account);
     im_result *result;
@@ -59,8 +51,8 @@ static void many_users_in_few_requests(void) {
     im_bulk_free(bulk);
 }
 
-/* Reads the one completion that there is. */
-static im_completions *the_completion(im_bulk *bulk, uint64_t id) {
+/* The one completion that there is. */
+static im_completions *only_completion(im_bulk *bulk, uint64_t id) {
     im_completions *completions;
     EXPECT_OK(im_bulk_poll(bulk, UINT64_MAX, &completions, &error), &error);
     CHECK(im_completions_count(completions) == 1 && im_completions_id(completions, 0) == id);
@@ -91,19 +83,19 @@ static void a_user_that_the_service_leaves_out(void) {
     CHECK(im_error_undone_count(why) == 2 && same(im_error_undone(why, 0), "a") && same(im_error_undone(why, 1), "b"));
     CHECK(im_error_undone(why, 2).len == 0 && im_error_violation_count(why) == 0);
     CHECK(strstr(im_error_message(why), "add \"ghost\": the service left it out: 70107"));
-    /* they outlive their run */
+    /* completions outlive their run */
     im_bulk_free(bulk);
     CHECK(same(im_error_failure_account(why, 0), "ghost"));
     im_completions_free(completions);
     CHECK(has_tags("anna", 2, "a"));
 }
 
-static void what_breaks_the_limits_costs_no_other(void) {
+static void a_change_that_breaks_the_limits_affects_no_other(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
     const im_str tags[] = {IM_STR("vip"), IM_STR("\xff"), IM_STR("")};
     EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR("u\xff"), tags, 3, &error), &error);
-    im_completions *completions = the_completion(bulk, 1);
+    im_completions *completions = only_completion(bulk, 1);
     const im_error *why = im_completions_error(completions, 0);
     CHECK(im_error_status(why) == IM_INVALID && im_error_violation_count(why) == 3);
     CHECK_TEXT(im_error_violation_place(why, 0), "account");
@@ -116,7 +108,7 @@ static void what_breaks_the_limits_costs_no_other(void) {
     im_completions_free(completions);
 
     EXPECT_OK(im_bulk_remove_tag(bulk, 2, IM_STR("bob"), NULL, 0, &error), &error);
-    completions = the_completion(bulk, 2);
+    completions = only_completion(bulk, 2);
     CHECK_TEXT(im_error_violation_place(im_completions_error(completions, 0), 0), "tags");
     im_completions_free(completions);
     EXPECT_OK(im_bulk_clear_tags(bulk, 3, IM_STR(""), &error), &error);
@@ -127,7 +119,7 @@ static void what_breaks_the_limits_costs_no_other(void) {
     im_bulk_free(bulk);
 }
 
-/* A flat form of five changes: the last word on an account is the last. */
+/* The flat form of five changes; those of an account are made in order. */
 static const int32_t OPERATIONS[] = {IM_ADD, IM_REMOVE, IM_ADD, IM_CLEAR, IM_ADD};
 static const char TEXT[] = "flatvipnewflatnewbobabobx";
 static const size_t LENGTHS[] = {4, 3, 3, 4, 3, 3, 1, 3, 1};
@@ -165,11 +157,11 @@ static void many_changes_as_one_buffer(void) {
     im_bulk_free(bulk);
 }
 
-static void settings_are_for_before_the_first_change(void) {
+static void setters_come_before_the_first_change(void) {
     im_bulk *bulk = new_bulk();
     const im_str tag = IM_STR("a");
-    for (int begun = 0; begun < 2; begun++) {
-        im_status status = begun ? IM_MISUSE : IM_OK;
+    for (int started = 0; started < 2; started++) {
+        im_status status = started ? IM_MISUSE : IM_OK;
         CHECK(im_bulk_set_timeout_ms(bulk, 20000) == status);
         CHECK(im_bulk_set_attempt_timeout_ms(bulk, 5000) == status);
         CHECK(im_bulk_set_late_window_ms(bulk, 0) == status);
@@ -181,7 +173,7 @@ static void settings_are_for_before_the_first_change(void) {
     im_bulk_free(bulk);
 }
 
-static void after_its_end_it_takes_no_more(void) {
+static void a_finished_run_takes_no_more(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
     const im_str tag = IM_STR("a");
@@ -195,8 +187,8 @@ static void after_its_end_it_takes_no_more(void) {
     im_bulk_free(bulk);
 }
 
-/* Every further request would end in the same way. */
-static void an_app_that_is_rejected_ends_the_run(void) {
+/* Every further request would fail in the same way. */
+static void a_rejected_app_ends_the_run(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
     const im_str tag = IM_STR("a");
@@ -217,8 +209,8 @@ static void an_app_that_is_rejected_ends_the_run(void) {
     im_bulk_free(bulk);
 }
 
-/* The end says no more of the effect than the changes do. */
-static void what_was_not_sent_is_not_applied_at_the_end_either(void) {
+/* The effect at the end is no greater than that of the changes. */
+static void a_run_that_sent_nothing_is_not_applied(void) {
     const im_str tag = IM_STR("a");
     im_bulk *bulk = new_bulk();
     EXPECT_OK(im_bulk_add_tag(bulk, 1, IM_STR(""), &tag, 1, &error), &error);
@@ -238,18 +230,14 @@ static void what_was_not_sent_is_not_applied_at_the_end_either(void) {
 }
 
 int main(void) {
-    begin("bulk", 120);
-    emulator = emulator_start();
-    client = client_of(emulator_config(&emulator));
+    service_begin("bulk", 120);
     many_users_in_few_requests();
     a_user_that_the_service_leaves_out();
-    what_breaks_the_limits_costs_no_other();
+    a_change_that_breaks_the_limits_affects_no_other();
     many_changes_as_one_buffer();
-    settings_are_for_before_the_first_change();
-    after_its_end_it_takes_no_more();
-    an_app_that_is_rejected_ends_the_run();
-    what_was_not_sent_is_not_applied_at_the_end_either();
-    im_client_free(client);
-    emulator_stop(&emulator);
-    return end();
+    setters_come_before_the_first_change();
+    a_finished_run_takes_no_more();
+    a_rejected_app_ends_the_run();
+    a_run_that_sent_nothing_is_not_applied();
+    return service_end();
 }

@@ -1,23 +1,19 @@
 /*
- * The options of a call: one call at a time, a deadline, a time for each attempt, and a host that is asked whether to
- * go on, on its own thread.
+ * The options of a call: one call at a time, a deadline, a time for each attempt, and an interrupt, which runs on the
+ * calling thread.
  */
 
 #include "support/background.h"
 #include "support/check.h"
-#include "support/emulator.h"
 #include "support/servers.h"
+#include "support/service.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static struct emulator emulator;
-static im_client *client;
 static im_error *error;
 static const im_str TAG = IM_STR_INIT("a");
 static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
-
-static const char DELAYED[] = "{\"kind\": \"delay\", \"delay_ms\": 60000}";
 
 static int32_t go_on(void *context) {
     (void)context;
@@ -28,7 +24,7 @@ static void one_call_at_a_time(void) {
     struct background it;
     im_call *call = im_call_new();
     im_result *result;
-    emulator_faults(&emulator, "im_add_tag", DELAYED);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
     background_add(&it, client, &USER, call);
     background_until_it_waits(&it);
     EXPECT_MISUSE(im_add_tag(client, &USER, 1, call, &result, &error), &error,
@@ -70,7 +66,7 @@ static void deadlines(void) {
            "add: time is up before it began (not applied; try again, or allow more time)");
     CHECK(im_call_set_timeout_ms(call, 200) == IM_OK);
     CHECK(im_call_set_attempt_timeout_ms(call, 200) == IM_OK); /* else it is tried again after half of it */
-    emulator_faults(&emulator, "im_add_tag", DELAYED);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
     long start = now_ms();
     EXPECT(im_add_tag(client, &USER, 1, call, NULL, &error), IM_TIMEOUT, &error,
            "add: time is up while waiting for the answer (possibly applied; try again, or allow more time)");
@@ -80,7 +76,7 @@ static void deadlines(void) {
     im_result *result;
     CHECK(im_call_set_timeout_ms(call, 60000) == IM_OK);
     CHECK(im_call_set_attempt_timeout_ms(call, 2000) == IM_OK);
-    emulator_faults(&emulator, "im_add_tag", DELAYED);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_add_tag(client, &USER, 1, call, &result, &error), &error);
     CHECK(im_result_attempts(result) == 2 && im_result_attempts_sent(result) == 2);
     im_result_free(result);
@@ -99,12 +95,12 @@ static int32_t count_asks(void *context) {
     return ++asked->times >= asked->until ? -1 : 0;
 }
 
-static void a_host_that_is_asked(void) {
+static void an_interrupt(void) {
     im_call *call = im_call_new();
     struct asked asked = {.by = pthread_self(), .until = 3};
     CHECK(im_call_set_interrupt(call, go_on, NULL) == IM_OK);
     CHECK(im_call_set_interrupt(call, count_asks, &asked) == IM_OK);
-    emulator_faults(&emulator, "im_add_tag", DELAYED);
+    emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT(im_add_tag(client, &USER, 1, call, NULL, &error), IM_CANCELLED, &error,
            "add: cancelled while waiting for the answer (possibly applied; call again if it is still wanted)");
     CHECK(asked.times == 3 && !asked.elsewhere);
@@ -128,14 +124,10 @@ static void a_host_that_is_asked(void) {
 }
 
 int main(void) {
-    begin("calls", 120);
-    emulator = emulator_start();
-    client = client_of(emulator_config(&emulator));
+    service_begin("calls", 120);
     one_call_at_a_time();
     one_after_the_other();
     deadlines();
-    a_host_that_is_asked();
-    im_client_free(client);
-    emulator_stop(&emulator);
-    return end();
+    an_interrupt();
+    return service_end();
 }

@@ -1,7 +1,7 @@
 /*
- * A call ends at once when another thread cancels it, whatever it is busy with. Each phase is made to hang in earnest;
- * the message says which it was, and the effect is what can be known: nothing before a byte is sent, anything after.
- * How soon a call ends is not judged; a call that does not end is killed with the program.
+ * A call ends at once when another thread cancels it, in any phase. Each phase really hangs; the message says which it
+ * was, and the effect what can be known: not applied before a byte is sent, possibly applied after that. The tests do
+ * not check how soon a call ends; a call that does not end is killed with the program.
  */
 
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@ static struct emulator emulator;
 static const im_str TAG = IM_STR_INIT("a");
 static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
 
-/* Cancels a call once it hangs, and looks how it ended. */
+/* Cancels a call once it hangs, and checks how it ended. */
 static void cancel_when_it_hangs(struct background *it, const char *message, im_effect effect) {
     background_until_it_waits(it);
     im_call_cancel(it->call);
@@ -91,7 +91,7 @@ static void waiting_for_another_threads_usersig(void) {
 static pthread_mutex_t names = PTHREAD_MUTEX_INITIALIZER;
 static volatile int looked_up;
 
-/* In place of the C library's, for this whole program: a look-up that takes as long as the test likes. */
+/* Replaces the C library's for this whole program: a look-up that takes as long as the test wants. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
     (void)name, (void)service, (void)hints, (void)found;
     looked_up = 1;
@@ -126,7 +126,7 @@ static void connecting(void) {
     close(listener);
 }
 
-/* The system takes the connection; nobody accepts it, nobody answers. */
+/* The system takes the connection; no program accepts it, and there is no answer. */
 static void in_the_tls_handshake(void) {
     int port, listener = server_listen(8, &port);
     im_client *client = client_at("https", port);
@@ -157,7 +157,7 @@ static void reading(void) {
     im_client_free(client);
 }
 
-/* Too frequent, the service says: the next try is a second away, which is time enough to be caught waiting. */
+/* After "too frequent" the next try is a second away, long enough to cancel the wait. */
 static void in_the_backoff(void) {
     im_client *client = client_of(emulator_config(&emulator));
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"code\", \"code\": 60007}");
@@ -166,7 +166,7 @@ static void in_the_backoff(void) {
     im_client_free(client);
 }
 
-static void before_it_begins(void) {
+static void before_it_starts(void) {
     im_client *client = client_at("http", server_none());
     im_call *call = im_call_new();
     im_error *error;
@@ -190,7 +190,7 @@ int main(void) {
     writing();
     reading();
     in_the_backoff();
-    before_it_begins();
+    before_it_starts();
     emulator_stop(&emulator);
     return end();
 }

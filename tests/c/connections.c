@@ -1,6 +1,6 @@
 /*
- * Servers that are not there, and connections that their peer closes: before a call, between two, and in the middle of
- * a write. SIGPIPE is left as it is in any program, deadly: the library must not raise it.
+ * Servers that do not exist, and connections that the peer closes: before a call, between two, and during a write.
+ * SIGPIPE keeps its default action, which ends the program: the library must not raise it.
  */
 
 #include "support/background.h"
@@ -30,7 +30,7 @@ static void a_dead_server(void) {
     im_client_free(client);
 }
 
-/* Closes so that the peer gets a reset and not an end. */
+/* Closes with a reset in place of an end. */
 static void reset(int connection) {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -68,7 +68,7 @@ static void *serve(void *given) {
     return NULL;
 }
 
-/* The connection of the first call is dead when the second wants it: the second succeeds all the same. */
+/* The connection of the first call is dead when the second uses it: the second succeeds all the same. */
 static void a_pooled_connection(enum how how, uint32_t sent) {
     pthread_barrier_t closed;
     pthread_t thread;
@@ -98,7 +98,7 @@ static void a_pooled_connection(enum how how, uint32_t sent) {
     pthread_barrier_destroy(&closed);
 }
 
-/* Takes a little of the request, and goes. */
+/* Reads a little of the request, and closes. */
 static void *hang_up(void *given) {
     char some[512];
     int listener = *(int *)given, connection = server_accept(listener);
@@ -107,8 +107,8 @@ static void *hang_up(void *given) {
     return NULL;
 }
 
-/* More than the buffers of both systems take, so that the write is under way when its peer goes. */
-static void a_peer_that_goes_while_we_write(const char *scheme) {
+/* More than the buffers of both systems hold, so that the client is writing when its peer closes. */
+static void a_peer_that_closes_during_a_write(const char *scheme) {
     int port, listener = server_listen(8, &port);
     pthread_t thread;
     struct sigaction pipe;
@@ -138,8 +138,8 @@ int main(void) {
     a_pooled_connection(RESET_BETWEEN, 1);
     a_pooled_connection(CLOSED_ON_REQUEST, 2);
     for (int i = 0; i < 5; i++) {
-        a_peer_that_goes_while_we_write("http");
-        a_peer_that_goes_while_we_write("https");
+        a_peer_that_closes_during_a_write("http");
+        a_peer_that_closes_during_a_write("https");
     }
     return end();
 }

@@ -1,6 +1,6 @@
 /*
- * A callback that supplies the UserSig: it sets one, refuses, does neither or both; its context is freed exactly once,
- * when nothing needs it any more, also where setting it failed.
+ * A callback that supplies the UserSig: it sets one, refuses, does neither or both. Its context is freed exactly once,
+ * when it is no longer needed, also if setting it failed.
  */
 
 #define _GNU_SOURCE
@@ -77,7 +77,7 @@ static void refuses_then_sets(im_credential *credential) {
     sets(credential);
 }
 
-static void sets_what_none_is(im_credential *credential) {
+static void sets_a_text_that_is_no_usersig(im_credential *credential) {
     im_error *why;
     EXPECT(im_credential_set(credential, IM_STR("eJx&identifier=root"), 0, &why), IM_SETTINGS, &why,
            "the UserSig holds a character that none has: letters, digits, * - _ only");
@@ -114,7 +114,7 @@ static void asks_the_library(im_credential *credential) {
     sets(credential);
 }
 
-/* Two calls of a client: asked for so many UserSigs, on the calling thread. */
+/* Two calls of a client: the callback runs that many times, on the calling thread. */
 static void succeeds(void (*answer)(im_credential *), int calls) {
     struct vault vault = {.answer = answer};
     im_client *client = client_with(&vault);
@@ -149,15 +149,15 @@ static void answers(void) {
     fails(refuses_in_bytes, "shut \xef\xbf\xbd");
     fails(does_neither, "the credential callback supplied none");
     fails(sets_then_refuses, "the vault is shut");
-    fails(sets_what_none_is, "the UserSig holds a character that none has: letters, digits, * - _ only");
+    fails(sets_a_text_that_is_no_usersig, "the UserSig holds a character that none has: letters, digits, * - _ only");
     fails(sets_nothing, "the UserSig is empty");
     fails(sets_bad_bytes, "usersig: not UTF-8 from byte 2 on: convert it to UTF-8");
     fails(sets_by_a_null, "usersig: a NULL pointer with a length of 3: give both or neither");
     fails(refuses_by_a_null, "the credential callback supplied none");
 }
 
-/* Half of a millisecond is soon over: each call asks anew. */
-static void one_that_is_soon_too_old(void) {
+/* Half a millisecond is soon over: each call needs a new one. */
+static void one_that_expires_soon(void) {
     struct vault vault = {.answer = sets_for_a_moment};
     im_client *client = client_with(&vault);
     for (int i = 1; i < 4; i++) {
@@ -170,7 +170,7 @@ static void one_that_is_soon_too_old(void) {
     im_client_free(client);
 }
 
-/* The last owner frees it. */
+/* The last client or config that has it frees it. */
 static void freed_once(void) {
     struct vault vault = {.answer = sets}, later = {.answer = sets};
     im_config *config = emulator_config(&emulator);
@@ -205,8 +205,8 @@ static void freed_once(void) {
     CHECK(failed.frees == 1);
 }
 
-/* The service calls a UserSig expired: another is asked for, once. */
-static void one_that_the_service_calls_expired(void) {
+/* The service says that a UserSig expired: the client needs another, once. */
+static void one_that_the_service_says_expired(void) {
     struct vault vault = {.answer = sets_for_a_day};
     im_client *client = client_with(&vault);
     im_result *result;
@@ -217,7 +217,7 @@ static void one_that_the_service_calls_expired(void) {
     im_client_free(client);
 }
 
-/* Neither in a message nor in what the service says of it. */
+/* It is in no message, also if the service repeats it. */
 static void no_secret_in_a_message(void) {
     struct vault vault = {.answer = sets};
     char fault[1500];
@@ -237,9 +237,9 @@ int main(void) {
     emulator = emulator_start();
     usersig = emulator_usersig(&emulator);
     answers();
-    one_that_is_soon_too_old();
+    one_that_expires_soon();
     freed_once();
-    one_that_the_service_calls_expired();
+    one_that_the_service_says_expired();
     no_secret_in_a_message();
     emulator_stop(&emulator);
     return end();

@@ -1,15 +1,12 @@
 /*
- * Threads that end, or are to: one that is cancelled in the middle of a call ends once it is out of the library; one
- * whose keys are being destroyed is told that it makes no more calls, and nothing is said of an effect that was not;
- * and a call may be made in the middle of another, by a host that is asked whether to go on.
+ * Threads that end: a thread that is cancelled during a call ends once it has left the library; a thread whose keys are
+ * being destroyed makes no more calls, with an error and no effect. And an interrupt may make a call during another.
  */
 
 #include "support/background.h"
 #include "support/check.h"
-#include "support/emulator.h"
+#include "support/service.h"
 
-static struct emulator emulator;
-static im_client *client;
 static im_bulk *bulk;
 static im_batcher *batcher;
 static im_error *error;
@@ -19,7 +16,7 @@ static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
 static const char *const ENDING =
     "this thread is ending, and has too little left for a call: make it before, or on another thread";
 
-/* It is put off until the call has ended, which is done and hands out its status. */
+/* The cancellation is deferred until the call has ended and returned its status. */
 static void a_thread_that_is_cancelled_in_a_call(void) {
     struct background slow;
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 400}");
@@ -61,7 +58,7 @@ static void a_thread_that_calls_as_it_ends(void) {
 
 static int asked;
 
-static int32_t call_in_the_middle(void *context) {
+static int32_t call_in_interrupt(void *context) {
     (void)context;
     im_error *why;
     asked++;
@@ -69,10 +66,10 @@ static int32_t call_in_the_middle(void *context) {
     return 0;
 }
 
-static void a_call_in_the_middle_of_another(void) {
+static void a_call_during_another(void) {
     im_call *call = im_call_new();
     im_result *result;
-    EXPECT_OK(im_call_set_interrupt(call, call_in_the_middle, NULL), &error);
+    EXPECT_OK(im_call_set_interrupt(call, call_in_interrupt, NULL), &error);
     emulator_faults(&emulator, "im_add_tag", "{\"kind\": \"delay\", \"delay_ms\": 400}");
     EXPECT_OK(im_add_tag(client, &USER, 1, call, &result, &error), &error);
     CHECK(asked > 0);
@@ -82,13 +79,9 @@ static void a_call_in_the_middle_of_another(void) {
 }
 
 int main(void) {
-    begin("ending", 60);
-    emulator = emulator_start();
-    client = client_of(emulator_config(&emulator));
+    service_begin("ending", 60);
     a_thread_that_is_cancelled_in_a_call();
     a_thread_that_calls_as_it_ends();
-    a_call_in_the_middle_of_another();
-    im_client_free(client);
-    emulator_stop(&emulator);
-    return end();
+    a_call_during_another();
+    return service_end();
 }

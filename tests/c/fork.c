@@ -1,6 +1,6 @@
 /*
- * A process that forks: the child goes on with its parent's clients, whatever another thread was in the middle of at
- * that moment, and what it does there is nothing to its parent, whose calls, connections and options stay as they are.
+ * A process that forks: the child uses its parent's clients, whatever other threads were doing at that moment. It does
+ * not affect its parent, whose calls, connections and options stay as they are.
  *
  * Not for valgrind: a child leaks what is its parent's, as it should.
  */
@@ -21,7 +21,7 @@ static im_error *error;
 static const im_str TAG = IM_STR_INIT("a");
 static const im_user_tags USER = {IM_STR_INIT("xiaojun012"), &TAG, 1};
 
-/* Far more than any call here takes, far less than for ever. */
+/* Far longer than any call here takes. */
 enum { DEADLINE_MS = 10000 };
 
 /* A call with a deadline of its own; whether it succeeded. */
@@ -35,7 +35,7 @@ static bool succeeds(const im_client *client) {
     return status == IM_OK;
 }
 
-/* Runs `act` in a child, which is killed where it hangs; whether it went well there. */
+/* Runs `act` in a child, which is killed if it hangs; whether it succeeded there. */
 static bool in_a_child(bool (*act)(void *context), void *context) {
     pid_t child = fork();
     if (child == 0) {
@@ -61,7 +61,7 @@ static bool free_in_child(void *client) {
     return true;
 }
 
-/* Another thread waits for an answer, in the quota, in a credential callback, for a connection. */
+/* Another thread waits for an answer, for the quota, in a credential callback, or for a connection. */
 static void while_another_thread_calls(const char *fault, unsigned calls_per_second) {
     im_config *config = emulator_config(&emulator);
     im_config_set_calls_per_second(config, calls_per_second);
@@ -144,7 +144,7 @@ static bool use_the_parents_call(void *context) {
     return in_use;
 }
 
-/* The parent's im_call stays in use there, and a cancel there is one of that process only. */
+/* The parent's im_call stays in use in the child, and a cancel there ends only calls of the child. */
 static void a_cancel_in_the_child(void) {
     im_client *client = client_of(emulator_config(&emulator));
     struct shared shared = {client, im_call_new()};
@@ -166,7 +166,7 @@ struct handles {
     im_batcher *batcher;
 };
 
-/* Wrong use there, answered without a lock that a thread of the parent may hold; and the child makes its own. */
+/* A misuse there, found without a lock that a thread of the parent may hold; the child makes its own. */
 static bool use_the_parents_handles(void *context) {
     struct handles *handles = context;
     im_completions *completions;
@@ -193,7 +193,7 @@ static bool use_the_parents_handles(void *context) {
     return well;
 }
 
-/* While threads of theirs wait for an answer. */
+/* While their threads wait for an answer. */
 static void the_parents_bulk_run_and_batcher(void) {
     struct handles handles = {client_of(emulator_config(&emulator)), NULL, NULL};
     EXPECT_OK(im_bulk_new(handles.client, &handles.bulk, &error), &error);
@@ -239,7 +239,7 @@ static void *keep_calling(void *given) {
     return NULL;
 }
 
-/* Forks at whatever moment of what other threads do to a client: many of them, as they come. Frees the client. */
+/* Forks many times while other threads use a client, at any moment of their work. Frees the client. */
 static void forks_beside_threads(im_client *client, void *(*threads_do)(void *busy),
                                  bool (*child_does)(void *client)) {
     enum { FORKS = 40, THREADS = 2 };
@@ -272,7 +272,7 @@ static im_client *client_of_the_shared_quota(void) {
     return client_of(config);
 }
 
-/* Threads that make a client for each call: all of them share a quota, also with those that were freed. */
+/* Threads that make a client for each call: all clients share a quota, also with those that were freed. */
 static void *keep_making_clients(void *given) {
     struct busy *busy = given;
     while (!busy->enough) {
@@ -294,7 +294,7 @@ static bool make_clients_in_child(void *parents) {
     return well;
 }
 
-/* The child's clients share a quota of the child: its parent's may be locked for ever, by a thread that it has not. */
+/* The child's clients share a quota of the child: the parent's may stay locked by a thread that the child lacks. */
 static void while_other_threads_make_clients(void) {
     forks_beside_threads(client_of_the_shared_quota(), keep_making_clients, make_clients_in_child);
 }
@@ -313,7 +313,7 @@ static bool fork_during_the_first_call(void *context) {
     return well && first.status == IM_OK;
 }
 
-/* What a process makes once, on its first call, a fork may not catch half done: at many moments of it. */
+/* A fork must not catch half done what a process makes once, on its first call: forks at many moments of it. */
 static void during_the_first_call(void) {
     enum { FORKS = 60 };
     int well = 0;

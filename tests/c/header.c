@@ -1,6 +1,6 @@
 /*
- * The header alone, before any other: as C99 and as C++17, without a warning of the strictest kind. Its macros work in
- * both, also where a variable is initialised before main.
+ * The header alone, before any other: as C99 and as C++17, without a warning at the strictest level. Its macros work in
+ * both, also to initialise a static variable.
  */
 
 #include "imtag.h"
@@ -23,7 +23,7 @@ static void supply(void *context, im_credential *credential) {
     im_credential_refuse(credential, IM_STR("none today"));
 }
 
-static void let_go(void *context) {
+static void free_context(void *context) {
     (void)context;
 }
 
@@ -44,7 +44,7 @@ static int32_t go_on_with(const im_bulk *bulk, void *context) {
 int main(void) {
     im_str local = IM_STR("北京");
     im_credential_callback callback = supply;
-    im_context_free context_free = let_go;
+    im_context_free context_free = free_context;
     im_interrupt interrupt = go_on;
     im_progress progress = go_on_with;
     const im_operation operations[] = {IM_ADD, IM_REMOVE, IM_CLEAR};

@@ -1,5 +1,5 @@
 /*
- * NULL for every function, wherever it may be and wherever it may not. The table has every function of the library, except
+ * NULL for every function, where it is allowed and where it is not. The table has every function of the library, except
  * those of bulk runs and batchers, which nulls_of_changes.c has.
  */
 
@@ -24,7 +24,7 @@ static void str_from(void) {
     CHECK(im_str_from("").len == 0 && same(im_str_from("vip"), "vip"));
 }
 
-/* Setters have no error to leave: their status says it. */
+/* Setters return only a status. */
 static void config_set_app(void) {
     CHECK(im_config_set_app(NULL, 1, IM_STR("administrator")) == IM_MISUSE);
     CHECK(im_config_set_app(config, 1, (im_str){NULL, 13}) == IM_MISUSE);

@@ -1,5 +1,5 @@
 /*
- * NULL for every function of bulk runs and batchers, wherever it may be and wherever it may not.
+ * NULL for every function of bulk runs and batchers, where it is allowed and where it is not.
  */
 
 #include "support/rows.h"

@@ -1,6 +1,6 @@
 /*
- * What functions leave: an old value in an out-parameter is overwritten on entry and not freed, NULL is no place, the
- * place need not be aligned. A success leaves no error, a failure no result, a partial success both.
+ * Out-parameters: an old value is overwritten on entry and not freed, NULL may be given, and the place need not be
+ * aligned. A success sets no error, a failure no result, a partial success both.
  */
 
 #include "support/check.h"
@@ -17,7 +17,7 @@ static im_error *error;
 static const im_str TAGS[] = {IM_STR_INIT("a"), IM_STR_INIT("b")};
 static const im_user_tags USERS[] = {{IM_STR_INIT("xiaojun012"), TAGS, 2}, {IM_STR_INIT("xiaojun013"), TAGS, 2}};
 
-/* Not a pointer to anything: a read or a free through it crashes. */
+/* An invalid pointer: a read or a free of it crashes. */
 #define STALE(type) ((type *)(uintptr_t)0x10)
 
 static im_client *client_by(const char *generation) {

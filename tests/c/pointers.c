@@ -1,7 +1,7 @@
 /*
- * Pointers and lengths that cannot be meant: NULL within structs, alignments that a type cannot have, lengths that no
- * memory has, numbers of the flat form that do not fit together. All of it is answered before anything is read through
- * them, so none of this touches memory that is not there.
+ * Wrong pointers and lengths: NULL within structs, alignments that a type cannot have, lengths that no memory has,
+ * numbers of the flat form that do not add up. All are found before anything is read through them, so that no test
+ * touches invalid memory.
  */
 
 #include "support/check.h"
@@ -12,9 +12,9 @@
 static im_client *client;
 static im_error *error;
 
-/* More than any request has, though an array of so many bytes could be. */
+/* More than any request has, though an array of that many bytes could exist. */
 static const size_t TOO_MANY = ((size_t)1 << 30) + 1;
-/* With elements of 16 bytes, the product is 0 where it wraps around. */
+/* With elements of 16 bytes, the product wraps around to 0. */
 static const size_t WRAPS = SIZE_MAX / 16 + 1;
 
 static const im_str TAG[] = {IM_STR_INIT("a")};
@@ -122,7 +122,7 @@ static void of_accounts(accounts_flat of) {
                   "lengths: they do not add up to the 10 bytes of text");
 }
 
-/* A handle is told by its alignment, where that is wrong; what it points to is never looked at. */
+/* A wrong alignment shows that a pointer is no handle; nothing is read through it. */
 static void handles(void) {
     static const double space[8];
     const char *odd = (const char *)space + 1;

@@ -1,32 +1,23 @@
 /*
- * How a bulk run is waited for, cancelled and let go: by a progress function, by another thread, by its end in the
- * middle; what was under way then, and what was not, is said of each change. Requests are made to hang in earnest, so
- * what does not end is killed with the program.
+ * How a bulk run is waited for, cancelled and freed: by a progress function, by another thread, before its end. Each
+ * change says whether its request was in flight then. Requests really hang, so a run that does not end is killed with
+ * the program.
  */
 
 #define _GNU_SOURCE
 #include "support/check.h"
-#include "support/emulator.h"
 #include "support/outcomes.h"
+#include "support/service.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct emulator emulator;
-static im_client *client;
 static im_error *error;
 static const im_str TAG = IM_STR_INIT("a");
 
-#define HANGS "{\"kind\": \"delay\", \"delay_ms\": 60000}"
 #define SLOW "{\"kind\": \"delay\", \"delay_ms\": 1000}"
-
-static im_bulk *new_bulk(void) {
-    im_bulk *bulk;
-    EXPECT_OK(im_bulk_new(client, &bulk, &error), &error);
-    return bulk;
-}
 
 static im_status push(im_bulk *bulk, uint64_t id) {
     char account[24];
@@ -34,16 +25,10 @@ static im_status push(im_bulk *bulk, uint64_t id) {
     return im_bulk_add_tag(bulk, id, im_str_from(account), &TAG, 1, NULL);
 }
 
-/* The request that takes the fault has arrived. */
-static void until_it_is_under_way(void) {
-    while (!strstr(emulator_ask(&emulator, "GET", "/emulator/stats", ""), "\"faults_waiting\":0"))
-        usleep(1000);
-}
-
-static void a_poll_waits_no_longer_than_it_may(void) {
+static void a_poll_waits_no_longer_than_its_timeout(void) {
     im_bulk *bulk = new_bulk();
     im_completions *completions = (im_completions *)&completions;
-    /* nothing is under way, so there is nothing to wait for */
+    /* no change is in flight, so there is nothing to wait for */
     EXPECT_OK(im_bulk_poll(bulk, UINT64_MAX, &completions, &error), &error);
     CHECK(completions == NULL && im_completions_count(completions) == 0);
     emulator_faults(&emulator, "im_add_tag", HANGS);
@@ -52,13 +37,13 @@ static void a_poll_waits_no_longer_than_it_may(void) {
     CHECK(completions == NULL);
     EXPECT_OK(im_bulk_poll(bulk, 10, &completions, &error), &error);
     CHECK(completions == NULL);
-    im_bulk_free(bulk); /* with a change that has no outcome: it does not wait for it */
+    im_bulk_free(bulk); /* it does not wait for the change that has no outcome */
 }
 
 struct progress {
     im_bulk *bulk;
     pthread_t thread;
-    int asked, yes_from;
+    int asked, cancels_from;
     bool elsewhere, other;
     uint64_t taken;
 };
@@ -68,7 +53,7 @@ static int32_t on_progress(const im_bulk *bulk, void *context) {
     progress->other |= bulk != progress->bulk;
     progress->elsewhere |= !pthread_equal(progress->thread, pthread_self());
     progress->taken = im_bulk_count(bulk, IM_COUNT_TAKEN);
-    return ++progress->asked >= progress->yes_from;
+    return ++progress->asked >= progress->cancels_from;
 }
 
 enum { NEVER = 1 << 30 };
@@ -77,24 +62,24 @@ static struct progress progress_of(im_bulk *bulk) {
     return (struct progress){bulk, pthread_self(), 0, NEVER, false, false, 0};
 }
 
-/* What is under way is seen through; what was not sent is said to be that. */
+/* Requests in flight complete; changes that were not sent fail as cancelled. */
 static void a_progress_function_cancels(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
     struct progress progress = progress_of(bulk);
     CHECK(im_bulk_set_progress(bulk, on_progress, &progress) == IM_OK);
-    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK); /* so that the last 50 are not sent */
+    CHECK(im_bulk_set_linger_ms(bulk, UINT64_MAX) == IM_OK); /* so the last 50 are not sent */
     emulator_faults(&emulator, "im_add_tag", SLOW);
     for (uint64_t id = 0; id < 150; id++)
         CHECK(push(bulk, id) == IM_OK);
-    until_it_is_under_way();
-    progress.yes_from = progress.asked + 1;
-    while (progress.asked < progress.yes_from) {
+    until_request_in_flight();
+    progress.cancels_from = progress.asked + 1;
+    while (progress.asked < progress.cancels_from) {
         im_completions *completions;
         EXPECT_OK(im_bulk_poll(bulk, 1, &completions, &error), &error);
         outcomes_add(&outcomes, completions);
     }
-    progress.yes_from = NEVER; /* the second yes would end what is under way */
+    progress.cancels_from = NEVER; /* the second number other than 0 would end requests in flight */
     CHECK(im_bulk_finish(bulk, &error) == IM_CANCELLED);
     CHECK(strstr(im_error_message(error), "ended early: cancelled") && im_error_retryable(error));
     im_error_free(error);
@@ -106,15 +91,15 @@ static void a_progress_function_cancels(void) {
     im_bulk_free(bulk);
 }
 
-static void two_yeses_end_what_is_under_way(void) {
+static void cancelling_twice_ends_requests_in_flight(void) {
     im_bulk *bulk = new_bulk();
     struct progress progress = progress_of(bulk);
     CHECK(im_bulk_set_progress(bulk, on_progress, &progress) == IM_OK);
     CHECK(im_bulk_set_attempt_timeout_ms(bulk, 60000) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     CHECK(push(bulk, 0) == IM_OK && im_bulk_end_of_input(bulk, NULL) == IM_OK);
-    until_it_is_under_way();
-    progress.yes_from = 1;
+    until_request_in_flight();
+    progress.cancels_from = 1;
     CHECK(im_bulk_finish(bulk, NULL) == IM_CANCELLED);
     CHECK(progress.asked >= 2);
     im_completions *completions;
@@ -127,13 +112,13 @@ static void two_yeses_end_what_is_under_way(void) {
 }
 
 static void *cancel_twice(void *bulk) {
-    until_it_is_under_way();
+    until_request_in_flight();
     im_bulk_cancel(bulk);
     im_bulk_cancel(bulk);
     return NULL;
 }
 
-/* A push that waits for capacity ends, and says how many it took. */
+/* A push that waits for capacity ends, and returns how many changes were taken. */
 static void another_thread_cancels(void) {
     enum { CHANGES = 10 };
     static struct outcomes outcomes;
@@ -158,7 +143,7 @@ static void another_thread_cancels(void) {
     im_bulk_free(bulk);
 }
 
-static void cancelled_before_it_begins(void) {
+static void cancelled_before_it_starts(void) {
     im_bulk *bulk = new_bulk();
     im_bulk_cancel(bulk);
     EXPECT(im_bulk_add_tag(bulk, 0, IM_STR("anna"), &TAG, 1, &error), IM_CANCELLED, &error,
@@ -219,17 +204,13 @@ static void it_outlives_its_client(void) {
 }
 
 int main(void) {
-    begin("runs", 120);
-    emulator = emulator_start();
-    client = client_of(emulator_config(&emulator));
-    a_poll_waits_no_longer_than_it_may();
+    service_begin("runs", 120);
+    a_poll_waits_no_longer_than_its_timeout();
     a_progress_function_cancels();
-    two_yeses_end_what_is_under_way();
+    cancelling_twice_ends_requests_in_flight();
     another_thread_cancels();
-    cancelled_before_it_begins();
+    cancelled_before_it_starts();
     many_threads_push_and_one_polls();
     it_outlives_its_client();
-    im_client_free(client);
-    emulator_stop(&emulator);
-    return end();
+    return service_end();
 }

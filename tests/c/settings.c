@@ -1,6 +1,6 @@
 /*
- * Settings that cannot be used: each with the status of its setter and the message that the client's maker leaves,
- * which names the setting, its range and the remedy. No message holds a secret.
+ * Settings that cannot be used: each with the status of its setter and the message of im_client_new, which names the
+ * setting, its range and the remedy. No message holds a secret.
  */
 
 #include "support/check.h"
@@ -11,7 +11,7 @@
 
 static im_error *error;
 
-/* A config that a client can be made of. */
+/* A config from which a client can be made. */
 static im_config *good(void) {
     im_config *config = im_config_new();
     CHECK(im_config_set_app(config, 1400000000, IM_STR("administrator")) == IM_OK);
@@ -20,7 +20,7 @@ static im_config *good(void) {
     return config;
 }
 
-/* No client can be made of it, and this is why. */
+/* No client can be made from it, with this message. */
 static void refused(im_config *config, const char *message) {
     im_client *client = (im_client *)&client;
     EXPECT(im_client_new(config, &client, &error), IM_SETTINGS, &error, message);

@@ -1,6 +1,6 @@
 /*
- * Texts and their limits, as C hands them over: bytes that are not UTF-8, an account of 33 bytes, a tag of 51, users
- * past 100. Each is named with its place, its limit and the remedy, in both forms of a request, and nothing is sent.
+ * Texts and their limits: bytes that are not UTF-8, an account of 33 bytes, a tag of 51, more than 100 users. Each is
+ * named with its place, its limit and the remedy, in both forms of a request, and nothing is sent.
  */
 
 #include "support/check.h"

@@ -1,6 +1,6 @@
 /*
- * Many threads of a host at one client at once: each call is its own, the credential callback runs once at a time, an
- * error is read by all. And a host whose signals interrupt system calls: no call notices.
+ * Many threads use one client at once: each has its own call, the credential callback runs on one thread at a time, all
+ * read one error. And signals that interrupt system calls affect no call.
  */
 
 #define _GNU_SOURCE
@@ -29,7 +29,7 @@ static void supply(void *context, im_credential *credential) {
     int inside = __atomic_add_fetch(&vault->inside, 1, __ATOMIC_SEQ_CST);
     vault->most = inside > vault->most ? inside : vault->most;
     vault->calls++;
-    /* soon too old, so that all threads want new ones all the time */
+    /* valid for 2 ms, so that all threads need new ones all the time */
     im_credential_set(credential, im_str_from(vault->usersig), 2, NULL);
     __atomic_sub_fetch(&vault->inside, 1, __ATOMIC_SEQ_CST);
 }
@@ -94,7 +94,7 @@ static void count_signals(int signal) {
     signals++;
 }
 
-/* Without SA_RESTART: whatever blocks is interrupted, again and again. */
+/* Without SA_RESTART: every blocking call is interrupted, again and again. */
 static void signals_that_interrupt(void) {
     struct sigaction action = {.sa_handler = count_signals};
     sigaction(SIGUSR1, &action, NULL);

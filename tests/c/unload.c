@@ -1,6 +1,6 @@
 /*
- * The library as a plug-in has it: opened, used and closed again and again, also under a thread that used it and ends
- * later. It stays where it is (-z nodelete), as what it keeps for a thread is dropped by the thread's end.
+ * The library as a plug-in uses it: opened, used and closed again and again, also while a thread that used it ends
+ * later. It stays loaded (-z nodelete), as the end of a thread runs destructors of the library's thread-locals.
  *
  *     with_emulator unload libimtag.so
  */
@@ -93,7 +93,7 @@ static void *call_and_end(void *handle) {
     return NULL;
 }
 
-/* No thread has anything of the library any more: without -z nodelete it would go now. */
+/* No thread has thread-locals of the library any more: without -z nodelete it would be unloaded now. */
 static void a_thread_that_ends_before_the_close(void) {
     pthread_t thread;
     void *handle = open_library();

@@ -1,6 +1,6 @@
 /*
- * Runs a program with the emulator's settings in its environment, as a shell has them that copied the lines of
- * `imtag emulator`: with_emulator PROGRAM ARGUMENT…. Its exit code is the program's.
+ * Runs a program with the emulator's settings in its environment, as the lines of `imtag emulator` would set them in a
+ * shell: with_emulator PROGRAM ARGUMENT…. Its exit code is that of the program.
  */
 
 #include "support/check.h"

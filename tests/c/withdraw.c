@@ -1,38 +1,19 @@
 /*
- * Callers that wait for a batcher by themselves, as those of an interpreter do: they submit, hear of outcomes and of
-   capacity
- * by the one thread that polls, and take their changes back when they wait no longer.
+ * A binding that waits outside of the library: it submits, one thread polls outcomes and capacity, and a caller that no
+ * longer waits withdraws its change.
  */
 
 #define _GNU_SOURCE
 #include "support/check.h"
-#include "support/emulator.h"
 #include "support/outcomes.h"
+#include "support/service.h"
 
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct emulator emulator;
-static im_client *client;
 static im_error *error;
 static const im_str TAG = IM_STR_INIT("a");
-
-#define HANGS "{\"kind\": \"delay\", \"delay_ms\": 60000}"
-
-static im_batcher *new_batcher(uint64_t linger_ms) {
-    im_batcher *batcher;
-    EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
-    CHECK(im_batcher_set_linger_ms(batcher, linger_ms) == IM_OK);
-    CHECK(im_batcher_set_late_window_ms(batcher, 0) == IM_OK);
-    return batcher;
-}
-
-/* The request that takes the fault has arrived. */
-static void until_it_is_under_way(void) {
-    while (!strstr(emulator_ask(&emulator, "GET", "/emulator/stats", ""), "\"faults_waiting\":0"))
-        usleep(1000);
-}
 
 /* The next outcome, which is an error. */
 #define EXPECT_OUTCOME(batcher, id, wanted, message)                                                                   \
@@ -52,7 +33,7 @@ static bool nothing_is_polled(im_batcher *batcher) {
     return completions == NULL;
 }
 
-static void what_is_in_no_request_is_taken_back(void) {
+static void a_change_that_is_in_no_request_is_withdrawn(void) {
     im_batcher *batcher = new_batcher(UINT64_MAX);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), &error);
     EXPECT_OK(im_batcher_submit_remove_tag(batcher, 2, IM_STR("anna"), &TAG, 1, &error), &error);
@@ -68,11 +49,11 @@ static void what_is_in_no_request_is_taken_back(void) {
     CHECK(nothing_is_polled(batcher) && im_batcher_unsettled(batcher) == 0 && im_batcher_free(batcher) == 0);
 }
 
-static void what_is_under_way_is_possibly_applied(void) {
+static void a_change_that_is_in_flight_is_possibly_applied(void) {
     im_batcher *batcher = new_batcher(0);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), &error);
-    until_it_is_under_way();
+    until_request_in_flight();
     EXPECT_OK(im_batcher_withdraw(batcher, 1, IM_CANCELLED, &error), &error);
     EXPECT_OUTCOME(batcher, 1, IM_CANCELLED,
                    "add \"anna\": cancelled by its caller (possibly applied; send it again if it is still wanted)");
@@ -81,7 +62,7 @@ static void what_is_under_way_is_possibly_applied(void) {
     batcher = new_batcher(0);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("anna"), &TAG, 1, &error), &error);
-    until_it_is_under_way();
+    until_request_in_flight();
     EXPECT_OK(im_batcher_withdraw(batcher, 1, IM_TIMEOUT, &error), &error);
     EXPECT_OUTCOME(batcher, 1, IM_TIMEOUT,
                    "add \"anna\": its time was up before it was answered"
@@ -89,7 +70,7 @@ static void what_is_under_way_is_possibly_applied(void) {
     CHECK(nothing_is_polled(batcher) && im_batcher_free(batcher) == 1);
 }
 
-static void a_flat_change_is_one_like_any_other(void) {
+static void a_flat_change_is_as_any_other(void) {
     static struct outcomes outcomes;
     static const size_t lengths[] = {4, 3, 6}, bad[] = {4, 1};
     im_batcher *batcher = new_batcher(1);
@@ -120,8 +101,8 @@ static void a_flat_change_is_one_like_any_other(void) {
     CHECK(im_batcher_free(batcher) == 0);
 }
 
-/* It reads as if the batcher had said it. */
-static void what_is_not_submitted_has_its_reason(void) {
+/* The error is the one that the batcher would return. */
+static void a_change_that_is_not_submitted_has_its_reason(void) {
     static const size_t lengths[] = {4, 3};
     EXPECT(im_batcher_refuse_flat(NULL, IM_CLOSED, IM_CLEAR, "anna", 4, lengths, 1, &error), IM_CLOSED, &error,
            "clear \"anna\": not sent: it is closed (not applied; use it before it is closed, or make another)");
@@ -148,7 +129,7 @@ static void *poll_once(void *batcher) {
     return completions;
 }
 
-static void who_polls_hears_of_capacity(void) {
+static void a_poll_returns_when_there_is_capacity(void) {
     pthread_t thread;
     void *completions = &thread;
     im_call *soon = im_call_new();
@@ -157,13 +138,13 @@ static void who_polls_hears_of_capacity(void) {
     CHECK(im_batcher_set_when_full(batcher, IM_SIGNAL) == IM_OK && im_batcher_set_capacity(batcher, 1) == IM_OK);
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 0, IM_STR("anna"), &TAG, 1, &error), &error);
-    until_it_is_under_way();
+    until_request_in_flight();
     emulator_faults(&emulator, "im_add_tag", HANGS);
     EXPECT_OK(im_batcher_submit_add_tag(batcher, 1, IM_STR("bob"), &TAG, 1, &error), &error);
     EXPECT(im_batcher_submit_add_tag(batcher, 2, IM_STR("eve"), &TAG, 1, &error), IM_FULL, &error,
            "add \"eve\": not sent: the batcher is full (not applied; slow down, or let the batcher wait when it is full)");
     pthread_create(&thread, NULL, poll_once, batcher);
-    /* makes a request of what lingers: there is capacity, and no outcome */
+    /* makes a request of the changes that linger: there is capacity, and no outcome */
     CHECK(im_batcher_flush(batcher, soon, NULL) == IM_TIMEOUT);
     pthread_join(thread, &completions);
     CHECK(completions == NULL);
@@ -173,15 +154,11 @@ static void who_polls_hears_of_capacity(void) {
 }
 
 int main(void) {
-    begin("withdraw", 120);
-    emulator = emulator_start();
-    client = client_of(emulator_config(&emulator));
-    what_is_in_no_request_is_taken_back();
-    what_is_under_way_is_possibly_applied();
-    a_flat_change_is_one_like_any_other();
-    what_is_not_submitted_has_its_reason();
-    who_polls_hears_of_capacity();
-    im_client_free(client);
-    emulator_stop(&emulator);
-    return end();
+    service_begin("withdraw", 120);
+    a_change_that_is_in_no_request_is_withdrawn();
+    a_change_that_is_in_flight_is_possibly_applied();
+    a_flat_change_is_as_any_other();
+    a_change_that_is_not_submitted_has_its_reason();
+    a_poll_returns_when_there_is_capacity();
+    return service_end();
 }

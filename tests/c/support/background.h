@@ -1,6 +1,6 @@
 /*
- * A call on a thread of its own, and the moment when that thread waits for something and not for the processor: then
- * the call is in the phase that the test holds it in.
+ * A call on a thread of its own, and the moment when that thread sleeps: then the call is in the phase in which the
+ * test makes it hang.
  */
 
 #ifndef BACKGROUND_H
@@ -21,13 +21,13 @@ struct background {
     im_error *error;
 };
 
-/* Starts im_add_tag. What it is given lives until it is joined. */
+/* Starts im_add_tag. The arguments live until the join. */
 void background_add(struct background *background, const im_client *client, const im_user_tags *user, im_call *call);
 
 /* Returns when the thread sleeps, and has for a while. */
 void background_until_it_waits(const struct background *background);
 
-/* Waits for its end: status and error are then there, and the error is the caller's. */
+/* Waits for its end and sets status and error; the caller frees the error. */
 void background_join(struct background *background);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What a test program of the C interface is made of: checks that name their place, a net of time under all of it, and
- * silence. The library prints nothing, so the programs point standard output and standard error elsewhere as they
- * begin, and look in the end that nothing has come there; what they say themselves goes to the terminal all the same.
+ * Test programs of the C interface: checks that name their place, a time limit for the whole program, and silence. The
+ * library prints nothing, so the programs redirect standard output and standard error when they begin, and check at the
+ * end that nothing was written; their own messages go to the terminal all the same.
  */
 
 #ifndef CHECK_H
@@ -9,7 +9,7 @@
 
 #include "imtag.h"
 
-/* Begins a program: it is killed when it takes longer than so many seconds. */
+/* Begins a program: it is killed when it takes longer than that many seconds. */
 void begin(const char *name, unsigned seconds);
 
 /* Ends it: the exit code, 0 if all checks held. */
@@ -23,7 +23,7 @@ void expect_at(const char *file, int line, im_status got, im_status wanted, im_e
                const char *message);
 void expect_text_at(const char *file, int line, const char *got, const char *wanted);
 
-/* Holds, or is named. */
+/* The condition holds, or is named. */
 #define CHECK(condition) check_at(__FILE__, __LINE__, (condition), #condition)
 
 /* A text is this one. */
@@ -32,14 +32,14 @@ void expect_text_at(const char *file, int line, const char *got, const char *wan
 /* The status, and an error of that status with this message, whole. Frees the error and sets it to NULL. */
 #define EXPECT(got, wanted, error, message) expect_at(__FILE__, __LINE__, (got), (wanted), (error), "", (message))
 
-/* The same of a wrong use, without the words that all such messages begin with. */
+/* The same for a wrong use, without the words that all such messages begin with. */
 #define EXPECT_MISUSE(got, error, message)                                                                             \
     expect_at(__FILE__, __LINE__, (got), IM_MISUSE, (error), "wrong use of libimtag, nothing was sent: ", (message))
 
 /* Done, and no error. */
 #define EXPECT_OK(got, error) expect_at(__FILE__, __LINE__, (got), IM_OK, (error), "", NULL)
 
-/* Milliseconds on a clock that only goes forward. */
+/* Milliseconds of the monotonic clock. */
 long now_ms(void);
 
 /* Whether a view is this text. */

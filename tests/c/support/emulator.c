@@ -46,7 +46,7 @@ static struct emulator start(const char *option) {
         dup2(lines[1], 1);
         close(lines[0]);
         close(lines[1]);
-        /* the user's own settings do not reach the emulator; the quota is not what is tested */
+        /* without the settings of the user who runs the tests; the quota is not tested */
         char *const environment[] = {"HOME=/nonexistent", NULL};
         execle(imtag, imtag, "emulator", "--json", "--calls-per-second", "100000", option, (char *)NULL, environment);
         _exit(127);

@@ -1,6 +1,6 @@
 /*
- * The emulator of the service, one for each program that needs one: `$IMTAG_BIN emulator`, on a free port. It ends
- * with the program, also with one that crashes.
+ * The emulator of the service, one for each program that needs one: `$IMTAG_BIN emulator`, on a free port. It ends with
+ * the program, also if that crashes.
  */
 
 #ifndef EMULATOR_H
@@ -21,24 +21,24 @@ struct emulator {
 
 struct emulator emulator_start(void);
 
-/* The same with TLS. Its admin API cannot be asked from here. */
+/* The same with TLS. Its admin API cannot be used from here. */
 struct emulator emulator_start_tls(void);
 
 void emulator_stop(struct emulator *emulator);
 
-/* A UserSig for it, of a static place. */
+/* A UserSig for it; static. */
 const char *emulator_usersig(const struct emulator *emulator);
 
-/* A config that leads to it, with the secret key; freed by the caller. */
+/* A config for it, with the secret key; freed by the caller. */
 im_config *emulator_config(const struct emulator *emulator);
 
-/* A client of a config, which is freed. */
+/* Makes a client from a config, and frees the config. */
 im_client *client_of(im_config *config);
 
 /* Queues faults of a route: faults(&emulator, "add", "{\"kind\": \"cut_after\"}"). */
 void emulator_faults(const struct emulator *emulator, const char *route, const char *faults);
 
-/* Asks its admin API; the answer's body is static, and good until the next call. */
+/* Calls its admin API; the body of the answer is static, and valid until the next call. */
 const char *emulator_ask(const struct emulator *emulator, const char *method, const char *path, const char *body);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The ten functions that make a call, behind one signature, so that what holds for all of them is checked of each.
+ * The ten functions that make a call, with one signature, so that each is checked for what holds for all.
  */
 
 #ifndef OPERATIONS_H
@@ -10,11 +10,11 @@
 struct operation {
     /* The function's name. */
     const char *name;
-    /* What its messages call the argument that lists users or accounts, and what its violations call it. */
+    /* The name of the list of users or accounts in messages, and in violations. */
     const char *argument, *place;
     /* Whether it takes tags, and whether it takes one buffer. */
     bool tags, flat;
-    /* Makes the call with these users; for accounts alone, the tags stay out. */
+    /* Makes the call with these users; without their tags for a call that takes accounts. */
     im_status (*with)(const im_client *client, const im_user_tags *users, size_t count, im_call *call,
                       im_result **result, im_error **error);
     /* Makes the call with this pointer in place of the list, or of the lengths. */

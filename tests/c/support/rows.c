@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* The symbols and the rows are the same, one for one. */
-static void none_is_forgotten(const struct row *rows, size_t count, char **symbols, int symbol_count) {
+static void none_is_missing(const struct row *rows, size_t count, char **symbols, int symbol_count) {
     if (symbol_count == 0)
         return;
     CHECK((size_t)symbol_count == count);
@@ -16,7 +16,7 @@ static void none_is_forgotten(const struct row *rows, size_t count, char **symbo
 }
 
 void check_rows(const struct row *rows, size_t count, char **symbols, int symbol_count) {
-    none_is_forgotten(rows, count, symbols, symbol_count);
+    none_is_missing(rows, count, symbols, symbol_count);
     for (size_t row = 0; row < count; row++)
         rows[row].check();
 }

@@ -1,6 +1,6 @@
 /*
- * Tables that have a row for each function of the library: what it does with NULL. Give the names of the library's
- * symbols, and one that no row has is a failure, as is a row without a symbol.
+ * Tables with a row for each function of the library: what it does with NULL. With the names of the library's symbols,
+ * a symbol without a row is a failure, and so is a row without a symbol.
  */
 
 #ifndef ROWS_H
@@ -16,7 +16,7 @@ struct row {
 /* The row of im_name, whose check is the function of that name. */
 #define ROW(name) {"im_" #name, name}
 
-/* Checks all, and that none is forgotten; without symbols only the first. */
+/* Checks all rows, and with symbols that none is missing. */
 void check_rows(const struct row *rows, size_t count, char **symbols, int symbol_count);
 
 #define TAKES_NULL(name)                                                                                               \
@@ -25,7 +25,7 @@ void check_rows(const struct row *rows, size_t count, char **symbols, int symbol
         im_##name(NULL);                                                                                               \
     }
 
-/* Readers of nothing answer as for a thing that is not there. */
+/* Readers of NULL return the same as for an empty object. */
 #define READER(name, answer)                                                                                           \
     static void name(void) {                                                                                           \
         CHECK(im_##name(NULL) == (answer));                                                                            \
