@@ -58,7 +58,7 @@ func TestAModuleWithOtherDependenciesTakesTheBindingAsTheREADMESays(t *testing.T
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	equal(t, "error", err, nil)
-	_, rest, _ := strings.Cut(string(readme), "A module that has dependencies already")
+	_, rest, _ := strings.Cut(string(readme), "A module that already has dependencies")
 	_, rest, _ = strings.Cut(rest, "\n\n")
 	commands, _, _ := strings.Cut(rest, "\n\n")
 	repository, err := filepath.Abs("../..")

@@ -117,38 +117,19 @@ mod tests {
         let client = into_raw(im_client(client));
         let (text, lengths) = (TEXT.as_ptr().cast::<c_char>(), LENGTHS.as_ptr());
         let (mut bulk, mut batcher) = (null_mut(), null_mut());
+        let (operation, tag_count, none) = (IM_ADD, 2, null_mut());
+        let (adds, tags) = (&raw const operation, &raw const tag_count);
         counted::take();
         // SAFETY: all pointers are of what lives until the end, or NULL where that is allowed.
         unsafe {
-            let (tags, none) = (2, null_mut());
-            let sent = im_add_tag_flat(
-                client,
-                text,
-                27,
-                lengths,
-                3,
-                &raw const tags,
-                1,
-                null_mut(),
-                null_mut(),
-                none,
-            );
+            let (call, result) = (null_mut(), null_mut());
+            let sent = im_add_tag_flat(client, text, 27, lengths, 3, tags, 1, call, result, none);
             assert_eq!((sent, counted::take()), (IM_OK, 3));
 
             assert_eq!(im_bulk_new(client, &raw mut bulk, none), IM_OK);
-            let add = IM_ADD;
+            let (taken, first) = (null_mut(), 0);
             let pushed = im_bulk_push_flat(
-                bulk,
-                &raw const add,
-                0,
-                text,
-                27,
-                lengths,
-                3,
-                &raw const tags,
-                1,
-                null_mut(),
-                none,
+                bulk, adds, first, text, 27, lengths, 3, tags, 1, taken, none,
             );
             assert_eq!(pushed, IM_OK);
             assert_eq!(im_bulk_finish(bulk, none), IM_OK);

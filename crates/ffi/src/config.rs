@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
 use imtag_core::{Limits, SecretKey, UserSig};
-use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint, RetryPolicy};
+use imtag_transport::{Client, ClientBuilder, Endpoint, RetryPolicy};
 
 use crate::boundary::{millis, set, status};
-use crate::credential::{Supplier, im_context_free, im_credential_callback};
+use crate::credential::{OwnedContext, credentials, im_context_free, im_credential_callback};
 use crate::error::im_error;
 use crate::handle::{Misuse, borrow, free, into_raw, lock};
 use crate::panic::guarded;
@@ -162,13 +162,10 @@ pub unsafe extern "C" fn im_config_set_credential_callback(
 ) -> im_status {
     status!(std::ptr::null_mut(), || {
         // made first, so that the context is freed however this ends
-        let supplier = Supplier::new(callback, context, context_free);
+        let context = OwnedContext::new(context, context_free);
         // SAFETY: NULL, or made by this library and not freed during this call.
         let config = unsafe { borrow(config, "config") }?;
-        config.set(|builder| {
-            let supplier = supplier.callable()?;
-            Ok(builder.credentials(Credentials::callback(move || supplier.supply())))
-        })
+        config.set(|builder| Ok(builder.credentials(credentials(callback, context)?)))
     })
 }
 

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::time::Duration;
 
 use imtag_core::UserSig;
-use imtag_transport::{CallbackError, SuppliedUserSig};
+use imtag_transport::{CallbackError, Credentials, SuppliedUserSig};
 
 use crate::boundary::status;
 use crate::error::im_error;
@@ -29,54 +29,43 @@ pub type im_credential_callback =
 /// the last of them; after `fork()`, once in each process that frees its client and config. It may use neither.
 pub type im_context_free = Option<unsafe extern "C" fn(context: *mut c_void)>;
 
-/// The callback with its context, which is freed when the last client that has it is.
-pub(crate) struct Supplier {
-    callback: im_credential_callback,
+/// The context of a callback, which is freed when the last client or config that has it is.
+pub(crate) struct OwnedContext {
     context: Context,
     free: im_context_free,
 }
 
-impl Supplier {
-    pub(crate) fn new(
-        callback: im_credential_callback,
-        context: *mut c_void,
-        free: im_context_free,
-    ) -> Supplier {
+impl OwnedContext {
+    pub(crate) fn new(context: *mut c_void, free: im_context_free) -> OwnedContext {
         let context = Context::new(context);
-        Supplier {
-            callback,
-            context,
-            free,
-        }
-    }
-
-    /// The same, if there is a callback at all.
-    pub(crate) fn callable(self) -> Result<Supplier, Misuse> {
-        if self.callback.is_none() {
-            return Err(Misuse::new("the credential callback is NULL"));
-        }
-        Ok(self)
-    }
-
-    pub(crate) fn supply(&self) -> Result<SuppliedUserSig, CallbackError> {
-        let mut credential = im_credential {
-            supplied: Err("the credential callback supplied none".into()),
-        };
-        if let Some(callback) = self.callback {
-            // SAFETY: given for this use, with this context, which has not been freed.
-            unsafe { callback(self.context.get(), &raw mut credential) };
-        }
-        credential.supplied
+        OwnedContext { context, free }
     }
 }
 
-impl Drop for Supplier {
+impl Drop for OwnedContext {
     fn drop(&mut self) {
         if let Some(free) = self.free {
-            // SAFETY: given for this use; this is the only place that calls it, and nothing has the context any more.
+            // SAFETY: given for this use; only this calls it, and no callback has the context any more.
             unsafe { free(self.context.get()) };
         }
     }
+}
+
+/// The credentials that a callback supplies.
+pub(crate) fn credentials(
+    callback: im_credential_callback,
+    context: OwnedContext,
+) -> Result<Credentials, Misuse> {
+    let callback = callback.ok_or_else(|| Misuse::new("the credential callback is NULL"))?;
+    Ok(Credentials::callback(move || {
+        let mut credential = im_credential {
+            supplied: Err("the credential callback supplied none".into()),
+        };
+        let context = &context;
+        // SAFETY: given for this use, with this context, which has not been freed.
+        unsafe { callback(context.context.get(), &raw mut credential) };
+        credential.supplied
+    }))
 }
 
 /// Stores a UserSig. For a credential callback, with the handle that it was given.

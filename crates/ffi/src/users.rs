@@ -144,11 +144,7 @@ impl<'a> FlatUsers<'a> {
         // SAFETY: the caller's promise.
         let flat = unsafe { Flat::borrow(text, text_len, lengths, length_count) }?;
         // SAFETY: the caller's promise.
-        let tag_counts = unsafe { slice(tag_counts, user_count, &"tag_counts") }?;
-        FlatUsers::new(flat, tag_counts)
-    }
-
-    fn new(flat: Flat<'a>, tag_counts: &'a [usize]) -> Result<FlatUsers<'a>, Misuse> {
+        let tag_counts: &[usize] = unsafe { slice(tag_counts, user_count, &"tag_counts") }?;
         let strings = tag_counts
             .iter()
             .try_fold(tag_counts.len(), |sum, count| sum.checked_add(*count));
@@ -185,144 +181,35 @@ impl<'a> FlatUsers<'a> {
     }
 }
 
+/// `tests/c/pointers.c` tests what is wrong: pointers and lengths in structs and in the flat form.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ptr;
-
-    fn flat<'a>(text: &'a str, lengths: &'a [usize]) -> Result<Flat<'a>, Misuse> {
-        // SAFETY: slices that outlive what is made of them.
-        unsafe {
-            Flat::borrow(
-                text.as_ptr().cast(),
-                text.len(),
-                lengths.as_ptr(),
-                lengths.len(),
-            )
-        }
-    }
-
-    fn text(bytes: &[u8]) -> String {
-        String::from_utf8(bytes.to_vec()).unwrap()
-    }
-
-    fn read<'a>(
-        users: impl Iterator<Item = (&'a [u8], impl Iterator<Item = &'a [u8]>)>,
-    ) -> Vec<(String, Vec<String>)> {
-        users
-            .map(|(account, tags)| (text(account), tags.map(text).collect()))
-            .collect()
-    }
-
-    fn user(account: &str, tags: &[&str]) -> (String, Vec<String>) {
-        let tags = tags.iter().map(|&tag| tag.to_owned());
-        (account.to_owned(), tags.collect())
-    }
 
     #[test]
     fn a_flat_request_has_each_user_with_its_own_tags_empty_ones_too() {
-        let flat = flat("annavipbobcarl北京", &[4, 3, 0, 3, 4, 6]);
-        let users = FlatUsers::new(flat.ok().unwrap(), &[2, 0, 1]).ok().unwrap();
+        let text = "annavipbobcarl北京";
+        let (lengths, tag_counts) = ([4, 3, 0, 3, 4, 6], [2, 0, 1]);
+        // SAFETY: arrays of this frame.
+        let users = unsafe {
+            let (text, text_len) = (text.as_ptr().cast(), text.len());
+            FlatUsers::borrow(text, text_len, lengths.as_ptr(), 6, tag_counts.as_ptr(), 3)
+        };
+        let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let users = users.ok().unwrap();
+        let read = users.iter();
+        let read = read.map(|(account, tags)| (string(account), tags.map(string).collect()));
+        let user = |account: &str, tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
+            (account.to_owned(), tags)
+        };
         assert_eq!(
-            read(users.iter()),
+            read.collect::<Vec<_>>(),
             [
                 user("anna", &["vip", ""]),
                 user("bob", &[]),
                 user("carl", &["北京"])
             ]
         );
-    }
-
-    #[test]
-    fn lengths_that_do_not_add_up_are_wrong_use() {
-        for lengths in [&[1_usize, 1][..], &[2, 2], &[usize::MAX, 4], &[]] {
-            let misuse = flat("abc", lengths).err().unwrap();
-            assert_eq!(
-                misuse.what(),
-                "lengths: they do not add up to the 3 bytes of text"
-            );
-        }
-    }
-
-    #[test]
-    fn tag_counts_that_do_not_fit_are_wrong_use() {
-        for counts in [&[3_usize][..], &[1], &[1, 1], &[usize::MAX, 3], &[]] {
-            let flat = flat("abc", &[1, 1, 1]).ok().unwrap();
-            let misuse = FlatUsers::new(flat, counts).err();
-            let what = format!(
-                "tag_counts: {} users and their tags are not the 3 strings of lengths",
-                counts.len()
-            );
-            assert_eq!(misuse.unwrap().what(), what);
-        }
-        let flat = flat("abc", &[1, 1, 1]).ok().unwrap();
-        assert!(FlatUsers::new(flat, &[1, 0]).is_ok());
-    }
-
-    #[test]
-    fn structs_are_read_as_they_stand() {
-        let tags = ["vip", "北京"].map(im_str::view);
-        let users = [
-            im_user_tags {
-                account: im_str::view("anna"),
-                tags: tags.as_ptr(),
-                tag_count: 2,
-            },
-            im_user_tags {
-                account: im_str::EMPTY,
-                tags: ptr::null(),
-                tag_count: 0,
-            },
-        ];
-        // SAFETY: arrays of this frame.
-        let users = unsafe { Users::borrow(users.as_ptr(), 2) }.ok().unwrap();
-        assert_eq!(
-            read(users.iter()),
-            [user("anna", &["vip", "北京"]), user("", &[])]
-        );
-    }
-
-    #[test]
-    fn a_pointer_that_cannot_be_meant_is_named_by_its_place() {
-        let tag = im_str {
-            data: ptr::null(),
-            len: 3,
-        };
-        let user = im_user_tags {
-            account: im_str::view("anna"),
-            tags: &raw const tag,
-            tag_count: 1,
-        };
-        let refused = |first, count| {
-            // SAFETY: what is readable is an array of this frame; the rest is refused unread.
-            let users = unsafe { Users::borrow(first, count) };
-            users.err().unwrap().what().to_owned()
-        };
-        let odd = (&raw const user).wrapping_byte_add(1);
-        for (first, count, what) in [
-            (
-                &raw const user,
-                1,
-                "users[0].tags[0]: a NULL pointer with a length of 3: give both or neither",
-            ),
-            (
-                ptr::null(),
-                2,
-                "users: a NULL pointer with a length of 2: give both or neither",
-            ),
-            (
-                &raw const user,
-                (1 << 30) + 1,
-                "users: a length of 1073741825, more than any request has: was it set?",
-            ),
-            (
-                &raw const user,
-                usize::MAX,
-                "users: a length of 18446744073709551615, more than any request has: was it set?",
-            ),
-            (odd, 1, "users: a pointer that is not aligned for its type"),
-        ] {
-            assert_eq!(refused(first, count), what);
-        }
     }
 }
