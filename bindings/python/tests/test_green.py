@@ -74,9 +74,7 @@ exit None
 
 @pytest.mark.parametrize("kind", PATCHES)
 @pytest.mark.parametrize("first", ["patch", "import"])
-def test_a_batcher_works_with_green_threads_and_lets_their_loop_run(
-    emulator: Emulator, kind: str, first: str
-) -> None:
+def test_a_batcher_works_with_green_threads_and_lets_their_loop_run(emulator: Emulator, kind: str, first: str) -> None:
     if importlib.util.find_spec(kind) is None:  # this does not import it here
         pytest.skip(f"{kind} is not installed")
     begin = PATCHES[kind] if first == "patch" else f"import imtag\n{PATCHES[kind]}"

@@ -197,7 +197,7 @@ def test_ctrl_c_is_raised_although_the_iterable_has_raised_before(
     assert {str(error and error.effect) for *_, error in run} == {"possibly applied"}
 
 
-def test_an_exception_of_a_handler_ends_a_call_of_a_batcher(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
+def test_an_exception_of_a_handler_ends_a_batchers_call(emulator: Emulator, client: imtag.Client, alarm: Any) -> None:
     emulator.faults("add", HANGS)
     with client.batcher(linger=0, attempt_timeout=1) as batcher:
         alarm(raise_stop)

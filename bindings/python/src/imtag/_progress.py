@@ -1,5 +1,4 @@
-"""The progress callback of a bulk run, called on the thread that uses the run: for signals, and for the caller's
-progress function.
+"""The progress callback of a bulk run: checks signals, and calls the caller's function, on the thread of the run.
 
 As in ``_interrupt``, the library calls a generator's ``send``, which a signal handler cannot interrupt before its
 ``try``. An exception must not escape, as ctypes would print and drop it: it is kept, the run is cancelled, and the
