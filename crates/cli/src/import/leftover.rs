@@ -43,7 +43,7 @@ impl From<DiskError> for LeftoverError {
 
 pub(crate) struct Leftover<'a> {
     pub(crate) settled: Settled,
-    /// What is known of users who are not settled. Those of whom no change was dispatched are missing.
+    /// What is known of users who are not settled. A user without a dispatched change is missing.
     pub(crate) unsettled: BTreeMap<u64, TrackedUser>,
     /// The unsettled users for which runs before this one may have done something.
     pub(crate) earlier: InDoubt,

@@ -138,7 +138,7 @@ fn may_be_column(field: &str) -> bool {
     matches!(bytes.len(), 2..=4 | 7) || !is_bare(bytes.first()) || !is_bare(bytes.last())
 }
 
-/// True if a line would be a header but for its quotes and its delimiter.
+/// True if a line would be a header apart from its quotes and its delimiter.
 fn is_header_with(delimiter: char, line: &str) -> bool {
     let line = line.replace('"', "");
     let names: Vec<String> = line.split(delimiter).map(plain).collect();

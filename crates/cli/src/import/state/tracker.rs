@@ -279,8 +279,8 @@ impl Tracker {
         listed
     }
 
-    /// Ends the tracking: the journal, who is settled, what is known of each user who is not, and whom earlier runs left
-    /// in doubt.
+    /// Ends the tracking: the journal, who is settled, what is known of each user who is not, and the users that
+    /// earlier runs left in doubt.
     pub(crate) fn close(mut self) -> (Journal, Settled, BTreeMap<u64, TrackedUser>, InDoubt) {
         // changes of these users were not dispatched
         for (position, user) in self.in_flight {
