@@ -7,8 +7,8 @@
 //!   fail_changes_some  the request fails, and the others are changed, either way
 //! ```
 //!
-//! Where a request fails, nobody is changed, unless the last row says otherwise: the service's pages do not say which it
-//! is on the older routes, so it is an option.
+//! Where a request fails, nobody is changed, unless the last row says otherwise: the service's pages do not say which
+//! it is on the older routes, so it is an option.
 
 use std::collections::{BTreeSet, HashSet};
 

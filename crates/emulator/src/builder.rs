@@ -162,8 +162,8 @@ impl Builder {
         self
     }
 
-    /// Whether a `random` in the URL that is not a whole number from 0 to 4294967295 gets 60025; false if not given. The
-    /// service's pages ask for such a number, and do not say that it is checked; other SDKs send other texts.
+    /// Whether a `random` in the URL that is not a whole number from 0 to 4294967295 gets 60025; false if not given.
+    /// The service's pages ask for such a number, and do not say that it is checked; other SDKs send other texts.
     #[must_use]
     pub fn strict_random(mut self, strict: bool) -> Builder {
         self.settings.rules.strict_random = strict;
@@ -171,10 +171,11 @@ impl Builder {
     }
 
     /// How long a TLS handshake, the head of a request, or its body may take to come in, and how long a connection may
-    /// be idle; then it is closed. 30 s if not given.
+    /// be idle; then it is closed. 30 s if not given, and a year at most.
     #[must_use]
     pub fn read_timeout(mut self, timeout: Duration) -> Builder {
-        self.read_timeout = timeout;
+        // Longer ones may lie beyond what an Instant can hold.
+        self.read_timeout = timeout.min(Duration::from_secs(365 * 86_400));
         self
     }
 

@@ -1,8 +1,8 @@
 //! The users on the disk. All of them are in memory too, so this is written as they change, and read at the start.
 //!
 //! A request's changes are one batch, handed to the system before the request is answered: they are kept when the
-//! process ends, also by `kill -9`. Twice a second all is brought to the disk itself, so a power cut takes half a second
-//! of changes, and of each request all or nothing.
+//! process ends, also by `kill -9`. Twice a second all is brought to the disk itself, so a power cut takes half a
+//! second of changes, and of each request all or nothing.
 //!
 //! Each user is a key with its tags as JSON, behind a checksum of both, as the store does not check what it reads. A
 //! reset starts a partition of its own and drops the old one, so it too happens as a whole.

@@ -55,8 +55,8 @@ impl Fault {
         }
     }
 
-    /// The request is handled as usual, but only after `delay`: its effect comes late, even if the caller has hung up by
-    /// then.
+    /// The request is handled as usual, but only after `delay`: its effect comes late, even if the caller has hung up
+    /// by then.
     #[must_use]
     pub fn delay(delay: Duration) -> Fault {
         Fault::new(Kind::Delay).delayed(delay)

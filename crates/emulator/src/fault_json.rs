@@ -1,8 +1,10 @@
 //! Faults as JSON, for the admin API: an order of faults, and the list of those that stand.
 //!
 //! ```text
-//! {"route": "add", "faults": [{"kind": "cut_after", "delay_ms": 50},                   one request of the queue takes it
-//!                             {"kind": "code", "code": 91000, "probability": 0.1}]}    stands until it is removed
+//! {"route": "add", "faults": [
+//!     {"kind": "cut_after", "delay_ms": 50},                  queued: the next request on the route takes it
+//!     {"kind": "code", "code": 91000, "probability": 0.1}     stands until it is removed
+//! ]}
 //! ```
 //!
 //! In place of `route`, `path` names any path, also that of a call that the emulator does not have.

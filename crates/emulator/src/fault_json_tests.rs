@@ -140,7 +140,7 @@ const NO_ORDERS: &str = r#"
 {"faults":[{"kind":"garbage","probability":"1"}]} => the body is not JSON of faults: invalid type
 {"faults":[]} => the body is not JSON of faults: missing field `route`
 {"faults":[{"kind":"garbage"}]} => the body is not JSON of faults: missing field `route`
-{"faults":[{"kind":"garbage","probability":0.5},{"kind":"garbage"}]} => the body is not JSON of faults: missing field `route`
+{"faults":[{"kind":"delay","probability":0.5},{"kind":"delay"}]} => the body is not JSON of faults: missing field `route`
 {"path":"","faults":[]} => path "" cannot have faults: give one such as /v4/openim/sendmsg
 {"path":"v4/openim/sendmsg","faults":[]} => path "v4/openim/sendmsg" cannot have faults
 {"path":"/v4/openim/sendmsg?random=1","faults":[]} => path "/v4/openim/sendmsg?random=1" cannot have faults

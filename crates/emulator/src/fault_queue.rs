@@ -6,9 +6,9 @@
 //!                └──▶ the standing faults, in the order in which they were added: the first that hits
 //! ```
 //!
-//! A queued fault is for one request; a standing one stays until it is removed. A standing fault draws one random number
-//! for each request that it is for, even if another fault was taken. So the requests that it would hit depend on the
-//! seed and its number alone.
+//! A queued fault is for one request; a standing one stays until it is removed. A standing fault draws one random
+//! number for each request that it is for, even if another fault was taken. So the requests that it would hit depend on
+//! the seed and its number alone.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -16,8 +16,8 @@ use crate::fault::Fault;
 use crate::rng::{Stream, uniform};
 use crate::route::Target;
 
-/// A fault that hits requests with a probability. It is for all requests on the routes, unless [`on`] or [`account`] say
-/// otherwise.
+/// A fault that hits requests with a probability. It is for all requests on the routes, unless [`on`] or [`account`]
+/// say otherwise.
 ///
 /// [`on`]: ProbabilisticFault::on
 /// [`account`]: ProbabilisticFault::account

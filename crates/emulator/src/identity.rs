@@ -1,4 +1,5 @@
-//! Who the emulator is: its app, administrator, secret key and certificate authority; and who passes as its administrator.
+//! Who the emulator is: its app, administrator, secret key and certificate authority; and who passes as its
+//! administrator.
 //!
 //! Each is what was given, or else what the folder of its data keeps, or else made anew, and then kept where there is a
 //! folder. UserSigs are checked by the real time, as the service does.

@@ -1,5 +1,5 @@
-//! A request as it came off the wire, before anything is read into it: its route, its body, and what it gets where it is
-//! on no route.
+//! A request as it came off the wire, before anything is read into it: its route, its body, and what it gets where it
+//! is on no route.
 
 use std::time::Duration;
 

@@ -46,8 +46,8 @@ fn mixed(value: u64) -> u64 {
 /// The latency of the network in front of the service, there and back together: the mean, plus or minus the jitter,
 /// drawn anew for each request.
 ///
-/// Half of it passes before the request arrives and is counted, half after it was handled. So the quota counts a request
-/// at a time between its sending and its answer, as over a network.
+/// Half of it passes before the request arrives and is counted, half after it was handled. So the quota counts a
+/// request at a time between its sending and its answer, as over a network.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Latency {
     pub(crate) mean: Duration,
@@ -57,8 +57,9 @@ pub(crate) struct Latency {
 impl Latency {
     /// Half of the latency of the n-th request, which is even from mean − jitter to mean + jitter, and never below 0.
     pub(crate) fn half(self, seed: u64, n: u64) -> Duration {
-        let drawn = self.jitter.mul_f64(2.0 * uniform(seed, Stream::Latency, n));
-        (self.mean + drawn).saturating_sub(self.jitter) / 2
+        let drawn = 2.0 * uniform(seed, Stream::Latency, n) * self.jitter.as_secs_f64();
+        let drawn = Duration::try_from_secs_f64(drawn).unwrap_or(Duration::MAX);
+        self.mean.saturating_add(drawn).saturating_sub(self.jitter) / 2
     }
 }
 
@@ -124,6 +125,11 @@ mod tests {
 
     #[test]
     fn without_jitter_it_is_the_latency_and_with_more_than_that_never_below_0() {
+        let longest = Latency {
+            mean: Duration::MAX,
+            jitter: Duration::MAX,
+        };
+        assert!((0..100).all(|n| longest.half(7, n) <= Duration::MAX / 2));
         assert!(halves(50, 0).iter().all(|&half| half == MS * 25));
         let halves = halves(10, 30);
         let none = halves.iter().filter(|half| half.is_zero()).count();

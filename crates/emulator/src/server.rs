@@ -8,9 +8,9 @@
 //! What comes in over one of them concerns no other: what is not HTTP is answered with status 400, or not at all, and
 //! closed; what is too slow is closed.
 //!
-//! `CONNECT` opens a tunnel to the emulator itself, for each of its certificate's names. So a client whose host is fixed
-//! is pointed at the emulator by `HTTPS_PROXY`, and trusts its authority. On a port of TLS a connection without it can
-//! become a tunnel, and does nothing else.
+//! `CONNECT` opens a tunnel to the emulator itself, for each of its certificate's names. So a client whose host is
+//! fixed is pointed at the emulator by `HTTPS_PROXY`, and trusts its authority. On a port of TLS a connection without
+//! it can become a tunnel, and does nothing else.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,5 @@
-//! The emulated service: its whole state behind one lock. An arrival is counted, and a request applied, in one step each.
+//! The emulated service: its whole state behind one lock. An arrival is counted, and a request applied, in one step
+//! each.
 //!
 //! ```text
 //! InFlight::start ── half of the latency ──▶ arrive: counted, held against the quota, takes its fault

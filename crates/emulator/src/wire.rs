@@ -1,6 +1,6 @@
-//! What goes over the wire: responses, right and broken, and a connection as faults need it. It can be cut at any moment,
-//! and can let its answer out a byte at a time, head and all. It lies above TLS, so that both look the same with TLS and
-//! without.
+//! What goes over the wire: responses, right and broken, and a connection as faults need it. It can be cut at any
+//! moment, and can let its answer out a byte at a time, head and all. It lies above TLS, so that both look the same
+//! with TLS and without.
 
 use std::convert::Infallible;
 use std::future::{self, Future};

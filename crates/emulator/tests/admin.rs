@@ -1,5 +1,5 @@
-//! The admin API over HTTP: it does what the methods do, shows no secret, says what a mistake was, and answers callers on
-//! this machine only, by its own names, and no web page.
+//! The admin API over HTTP: it does what the methods do, shows no secret, says what a mistake was, and answers callers
+//! on this machine only, by its own names, and no web page.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 

@@ -133,3 +133,12 @@ fn what_cannot_be_started_is_refused_with_a_reason() {
     let expected = "\"https://emulator:8443\" is no name of a host: give the host alone";
     assert!(error.to_string().starts_with(expected), "{error}");
 }
+
+#[test]
+fn a_timeout_of_any_length_is_taken() {
+    let builder = Emulator::builder().read_timeout(Duration::MAX);
+    let emulator = builder.start().unwrap();
+    let mut caller = Caller::new(&emulator);
+    assert_eq!(caller.code(ADD, tag_a()), 0);
+    assert_eq!(caller.code(GET, accounts(&["a"])), 0);
+}

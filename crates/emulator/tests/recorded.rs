@@ -1,12 +1,13 @@
 //! Requests of other SDKs of the service, as they were recorded on the wire: `recorded/*.http`.
 //!
-//! A file is of one SDK, whose version stands at its top, unless it says that it is of
-//! none. Each request follows the line `### STEP (REMARK)`, which says what was asked for, as `check` has it. The UserSig is replaced by SIG (ESCAPED where `*` was `%2A`), and lines of the
-//! head end in a line feed alone. Nothing else is changed, but the number of the system that one SDK names.
+//! A file is of one SDK, whose version stands at its top, unless it says that it is of none. Each request follows the
+//! line `### STEP (REMARK)`, which says what was asked for, as `check` has it. The UserSig is replaced by SIG (ESCAPED
+//! where `*` was `%2A`, ALL_ESCAPED where `-` and `_` were escaped too), and lines of the head end in a line feed alone.
+//! Nothing else is changed, but the number of the system that one SDK names.
 //!
 //! To record an SDK, start `imtag emulator --tls --data emulator`, and in front of it a proxy that answers CONNECT,
-//! ends TLS with a certificate signed by `emulator/ca-key.pem`, and keeps what it hands on. Lead the SDK to the proxy as
-//! docs/other-sdks.md leads it to the emulator, and let it add the tags `a` and `标签` to `u`, read `u` and `v`, and
+//! ends TLS with a certificate signed by `emulator/ca-key.pem`, and keeps what it hands on. Lead the SDK to the proxy
+//! as docs/other-sdks.md leads it to the emulator, and let it add the tags `a` and `标签` to `u`, read `u` and `v`, and
 //! so on.
 
 #![allow(clippy::unwrap_used)] // all of it is test code

@@ -1,4 +1,5 @@
-//! The eight routes over a real socket: what they do, what each mistake is answered, the quota, and many callers at once.
+//! The eight routes over a real socket: what they do, what each mistake is answered, the quota, and many callers at
+//! once.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
