@@ -103,6 +103,16 @@ impl CommandError {
         }
     }
 
+    /// A file cannot be used: because this machine denies it, or because it is the wrong file.
+    pub(crate) fn file(is_denied: bool, why: impl fmt::Display) -> CommandError {
+        let exit = if is_denied {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
+        };
+        CommandError::new(exit, why)
+    }
+
     /// The command line asks for something that cannot be done so.
     pub(crate) fn usage(why: impl fmt::Display) -> CommandError {
         CommandError::new(Exit::Usage, why)

@@ -3,11 +3,11 @@
 use super::Context;
 use crate::args::ImportArgs;
 use crate::exit::{CommandError, Exit};
-use crate::import::{self, Files, Room, Run};
+use crate::import::{self, Files, ReadLimits, Run};
 use crate::interrupt::{Busy, Interrupt};
 
 pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit, CommandError> {
-    let room = Room {
+    let limits = ReadLimits {
         memory: arguments.memory,
         folder: arguments
             .temp_dir
@@ -15,18 +15,18 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
             .unwrap_or_else(std::env::temp_dir),
     };
     if arguments.dry_run {
-        return dry_run(context, arguments, room);
+        return dry_run(context, arguments, limits);
     }
     #[cfg(feature = "emulator")]
     if arguments.demo {
-        return demo(context, arguments, room);
+        return demo(context, arguments, limits);
     }
     let interrupt = Interrupt::install(context.output)?;
     let connection = context.connection()?;
     let (journal, failed) = (arguments.journal.as_deref(), arguments.failed.as_deref());
     let bad_rows = arguments.bad_rows.as_deref();
     let files = Files::new(&arguments.file, journal, failed, bad_rows)?;
-    let read = import::read(&arguments.file, *connection.client.rules(), room)?;
+    let read = import::read(&arguments.file, *connection.client.rules(), limits)?;
     let run = Run {
         connection: &connection,
         timeout: context.timeout(),
@@ -42,11 +42,11 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
 fn dry_run(
     context: &Context<'_>,
     arguments: &ImportArgs,
-    room: Room,
+    limits: ReadLimits,
 ) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
     let terms = context.settings()?.terms()?;
-    let read = import::read(&arguments.file, terms.rules, room)?;
+    let read = import::read(&arguments.file, terms.rules, limits)?;
     interrupt.busy_with(Busy::Reporting);
     let list = arguments.bad_rows.as_deref();
     import::dry_run(read, terms.calls_per_second, list, context.output)
@@ -54,14 +54,18 @@ fn dry_run(
 
 /// The same as `run` against an emulator of its own, and then all tags are read back and compared with the file.
 #[cfg(feature = "emulator")]
-fn demo(context: &Context<'_>, arguments: &ImportArgs, room: Room) -> Result<Exit, CommandError> {
+fn demo(
+    context: &Context<'_>,
+    arguments: &ImportArgs,
+    limits: ReadLimits,
+) -> Result<Exit, CommandError> {
     if let Some(flag) = context.cli.settings.any_flag() {
         return Err(CommandError::usage(format!(
             "--demo brings its own service, and uses no settings: leave {flag} out"
         )));
     }
     let interrupt = Interrupt::install(context.output)?;
-    let read = import::read(&arguments.file, imtag_core::Rules::default(), room)?;
+    let read = import::read(&arguments.file, imtag_core::Rules::default(), limits)?;
     // from here on there is a temporary file, which is to go before the process ends
     interrupt.busy_with(Busy::Importing);
     let demo = import::Demo::start()?;

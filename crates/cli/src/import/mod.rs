@@ -52,16 +52,16 @@ use crate::interrupt::{Busy, Interrupt};
 use crate::output::{Output, note};
 use crate::settings::Connection;
 
-/// What reading may take of this machine.
+/// How much of this machine the reading may use.
 #[derive(Debug, Clone)]
-pub(crate) struct Room {
+pub(crate) struct ReadLimits {
     pub(crate) memory: Memory,
-    /// For what does not fit into it.
+    /// The folder of the temporary file, for what does not fit into the memory.
     pub(crate) folder: PathBuf,
 }
 
 /// A file that has been read, and what is to be done for it.
-pub(crate) struct Read {
+pub(crate) struct ReadFile {
     file: String,
     rows: u64,
     bad_rows: BadRows,
@@ -74,12 +74,7 @@ pub(crate) struct Read {
 
 impl From<FileError> for CommandError {
     fn from(error: FileError) -> CommandError {
-        let exit = if error.is_of_this_machine() {
-            Exit::Unavailable
-        } else {
-            Exit::Usage
-        };
-        CommandError::new(exit, error)
+        CommandError::file(error.is_of_this_machine(), error)
     }
 }
 
@@ -93,14 +88,18 @@ impl From<GroupError> for CommandError {
 const SHOWN_EVERY: u64 = 4096;
 
 /// Reads a file to its end. Nothing is sent before that.
-pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, CommandError> {
-    let input = Input::open(path, room.memory)?;
+pub(crate) fn read(
+    path: &Path,
+    rules: Rules,
+    limits: ReadLimits,
+) -> Result<ReadFile, CommandError> {
+    let input = Input::open(path, limits.memory)?;
     let file = input.name.clone();
     let digesting = input.digesting.clone();
     let shown = Progress::of_reading(input.bytes);
-    let mut bad_rows = BadRows::new(&room.folder);
+    let mut bad_rows = BadRows::new(&limits.folder);
     let mut rows = 0;
-    let mut collected = CollectedRows::new(room.memory, room.folder, rules.limits);
+    let mut collected = CollectedRows::new(limits.memory, limits.folder, rules.limits);
     let joined_tags = for_each_row(input, &rules, |row| {
         rows += 1;
         if rows % SHOWN_EVERY == 0 {
@@ -127,7 +126,7 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, Comman
         }
         .into());
     }
-    Ok(Read {
+    Ok(ReadFile {
         file,
         rows,
         bad_rows,
@@ -141,7 +140,7 @@ pub(crate) fn read(path: &Path, rules: Rules, room: Room) -> Result<Read, Comman
 
 /// Shows what would be sent at this quota.
 pub(crate) fn dry_run(
-    mut read: Read,
+    mut read: ReadFile,
     calls_per_second: CallRate,
     list: Option<&Path>,
     output: Output,
@@ -184,7 +183,7 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Sends what was read and is not settled, and reports.
-    pub(crate) fn import(&self, mut read: Read) -> Result<Exit, CommandError> {
+    pub(crate) fn import(&self, mut read: ReadFile) -> Result<Exit, CommandError> {
         let client = &self.connection.client;
         let identity = Identity {
             input: read.fingerprint,

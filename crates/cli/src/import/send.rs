@@ -26,8 +26,7 @@ use super::state::disk::DiskError;
 use super::state::journal::Counters;
 use super::state::tracker::Tracker;
 use crate::interrupt::Interrupt;
-use crate::output::Reason;
-use crate::output::note;
+use crate::output::{Reason, note};
 
 /// The default timeout of a request with all its waits and retries.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,7 +44,7 @@ const LATE_WINDOW: Duration = Duration::from_secs(10);
 /// Changes of a user, at most: to clear, to remove, to add.
 const CHANGES: u64 = 4;
 
-/// What is needed to send.
+/// How a file is sent.
 pub(crate) struct Sender<'a> {
     pub(crate) client: &'a Client,
     /// For each request, with its retries.
@@ -89,7 +88,7 @@ impl Sender<'_> {
             .cancel(self.interrupt.token())
             .drain(self.interrupt.drain())
             .start();
-        let mut run = Run {
+        let mut run = Sending {
             bulk,
             tracker,
             shown,
@@ -139,7 +138,7 @@ impl Sender<'_> {
     }
 
     /// Pushes what is to be done, until there is no more or the run has ended.
-    fn feed(&self, collected: &mut CollectedRows, run: &mut Run<'_>) -> Result<(), Stopped> {
+    fn feed(&self, collected: &mut CollectedRows, run: &mut Sending<'_>) -> Result<(), Stopped> {
         let limits = self.client.rules().limits;
         let too_many_tags = Reason::too_many_tags(&limits);
         let mut users = collected.users();
@@ -165,8 +164,8 @@ impl Sender<'_> {
     }
 }
 
-/// A run, and where its outcomes go.
-struct Run<'r> {
+/// A bulk run, and where its outcomes go.
+struct Sending<'r> {
     bulk: Bulk,
     tracker: &'r mut Tracker,
     shown: &'r Progress,
@@ -175,7 +174,7 @@ struct Run<'r> {
     wait_announced: bool,
 }
 
-impl Run<'_> {
+impl Sending<'_> {
     /// Writes once why some users wait, while they do.
     fn announce_wait(&mut self) {
         let left = LATE_WINDOW.saturating_sub(self.started.elapsed());
@@ -286,7 +285,7 @@ mod tests {
     use super::*;
     use crate::import::demo::Demo;
     use crate::import::state::journal::{Identity, Journal};
-    use crate::import::{Memory, Room, read};
+    use crate::import::{Memory, ReadLimits, read};
 
     #[test]
     fn a_name_is_checked_once_from_its_row_to_its_request() {
@@ -294,12 +293,12 @@ mod tests {
         let file = folder.path().join("users.csv");
         let rows = "account,op,tags\ncounted-u,add,counted-a;counted-b\ncounted-u,remove,counted-c\ncounted-v,clear,\n";
         std::fs::write(&file, rows).unwrap();
-        let room = Room {
+        let limits = ReadLimits {
             memory: Memory::LEAST,
             folder: folder.path().to_owned(),
         };
         counted::take();
-        let mut read = read(&file, Rules::default(), room).unwrap();
+        let mut read = read(&file, Rules::default(), limits).unwrap();
         assert_eq!(counted::take(), 6, "three accounts and three tags");
 
         let demo = Demo::start().unwrap();

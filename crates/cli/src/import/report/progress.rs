@@ -30,11 +30,11 @@ pub(crate) struct Progress {
     stage: Arc<Mutex<Stage>>,
     started: Instant,
     /// Empty until it is started; `None` where the system gives no thread.
-    thread: OnceCell<Option<Shower>>,
+    thread: OnceCell<Option<ShowThread>>,
 }
 
 /// The thread that shows it, until `end` is dropped.
-struct Shower {
+struct ShowThread {
     end: Sender<Infallible>,
     thread: JoinHandle<()>,
 }
@@ -69,7 +69,7 @@ impl Progress {
                 .name("progress".to_owned())
                 .spawn(move || show(&stage, started, &ended));
             let thread = thread.ok()?;
-            Some(Shower { end, thread })
+            Some(ShowThread { end, thread })
         });
     }
 
@@ -105,7 +105,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(Some(Shower { end, thread })) = self.thread.take() {
+        if let Some(Some(ShowThread { end, thread })) = self.thread.take() {
             drop(end);
             let _ = thread.join(); // it panics only by a defect
         }

@@ -369,18 +369,26 @@ mod tests {
         list.append(b"one\n").unwrap();
         let mark = list.mark();
         drop(list);
-        let refused = |path: &Path| {
-            let error = FailedList::resume(path, mark, Path::new("users.journal")).err();
+        let refused = |says: &str| {
+            let error = FailedList::resume(&path, mark, Path::new("users.journal")).err();
             let text = error.unwrap().to_string();
-            assert!(text.contains("or delete users.journal to import"), "{text}");
+            assert!(text.contains(says), "{text}");
         };
-        for other in ["", "on", "two\nthree\n"] {
+        let gone = "does not start with the failed users that this import has listed so far: put it back as it was, or \
+                    delete users.journal to import";
+        let followed = "goes on with lines that imtag did not write: move them to another file";
+        for (other, says) in [
+            ("", gone),
+            ("on", gone),
+            ("two\nthree\n", gone),
+            ("one\ncall user 3\n", followed),
+        ] {
             fs::write(&path, other).unwrap();
-            refused(&path);
+            refused(says);
             assert_eq!(fs::read_to_string(&path).unwrap(), other);
         }
         fs::remove_file(&path).unwrap();
-        refused(&path);
+        refused(gone);
         assert!(!path.exists());
     }
 

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::disk::{self, DiskError, Medium};
-use crate::exit::{CommandError, Exit};
+use crate::exit::CommandError;
 use crate::ownership::{self, FileKind, ForeignFile, Found, OpenError, Stamp};
 
 /// The mode of such a file: its owner alone may read it.
@@ -59,12 +59,7 @@ impl StateFileError {
 
 impl From<StateFileError> for CommandError {
     fn from(error: StateFileError) -> CommandError {
-        let exit = if error.is_of_this_machine() {
-            Exit::Unavailable
-        } else {
-            Exit::Usage
-        };
-        CommandError::new(exit, error)
+        CommandError::file(error.is_of_this_machine(), error)
     }
 }
 

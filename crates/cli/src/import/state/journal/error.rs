@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::header;
-use crate::exit::{CommandError, Exit};
+use crate::exit::CommandError;
 use crate::import::state::disk::DiskError;
 use crate::import::state::failed_list::FailedListError;
 use crate::import::state::lock::StateFileError;
@@ -56,12 +56,7 @@ impl JournalError {
 
 impl From<JournalError> for CommandError {
     fn from(error: JournalError) -> CommandError {
-        let exit = if error.is_of_this_machine() {
-            Exit::Unavailable
-        } else {
-            Exit::Usage
-        };
-        CommandError::new(exit, error)
+        CommandError::file(error.is_of_this_machine(), error)
     }
 }
 

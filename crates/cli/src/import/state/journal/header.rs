@@ -12,6 +12,7 @@
 //! checksum   8 bytes, XXH3 of all before it except the holder
 //! ```
 
+use indexmap::IndexSet;
 use twox_hash::XxHash3_64;
 
 use crate::import::group::varint::{put, take, take_bytes};
@@ -184,46 +185,36 @@ fn identity(mut body: &[u8]) -> Option<(Identity, Stays)> {
 impl Identity {
     /// How a journal's identity differs from this one, as a part of a sentence; `None` if it does not.
     pub(super) fn difference(&self, of_journal: &Identity) -> Option<String> {
-        if self == of_journal {
+        let (now, then) = (self, of_journal);
+        if now == then {
             return None;
         }
+        let had = |then: u64, now: u64, one: &str, many: &str| {
+            format!("the input had {} and has {now} now", count(then, one, many))
+        };
         let mut all = Vec::new();
-        if self.input != of_journal.input {
-            match (self.input.bytes, of_journal.input.bytes) {
-                (now, then) if now == then => {
-                    all.push("the content of the input has changed".to_owned());
-                }
-                (now, then) => {
-                    all.push(format!(
-                        "the input had {} and has {now} now",
-                        count(then, "byte", "bytes")
-                    ));
-                }
-            }
-        } else if self.users != of_journal.users {
-            let (now, then) = (self.users, of_journal.users);
-            all.push(format!(
-                "the input had {} and has {now} now",
-                count(then, "user", "users")
-            ));
+        if now.input.bytes != then.input.bytes {
+            all.push(had(then.input.bytes, now.input.bytes, "byte", "bytes"));
+        } else if now.input != then.input {
+            all.push("the content of the input has changed".to_owned());
+        } else if now.users != then.users {
+            all.push(had(then.users, now.users, "user", "users"));
         }
-        let value_of = |facts: &[(String, String)], name: &str| {
-            let fact = facts.iter().find(|(it, _)| it == name);
+        let value = |of: &Identity, name: &str| {
+            let fact = of.facts.iter().find(|(it, _)| it == name);
             fact.map_or("not set".to_owned(), |(_, value)| value.clone())
         };
-        for (name, now) in &self.facts {
-            let then = value_of(&of_journal.facts, name);
-            if *now != then {
-                all.push(format!("{name} was {then} and is {now} now"));
+        let names: IndexSet<_> = now
+            .facts
+            .iter()
+            .chain(&then.facts)
+            .map(|(name, _)| name)
+            .collect();
+        for name in names {
+            let (was, is) = (value(then, name), value(now, name));
+            if was != is {
+                all.push(format!("{name} was {was} and is {is} now"));
             }
-        }
-        for (name, then) in &of_journal.facts {
-            if !self.facts.iter().any(|(it, _)| it == name) {
-                all.push(format!("{name} was {then} and is not set now"));
-            }
-        }
-        if all.is_empty() {
-            all.push("it was begun by another version of imtag".to_owned());
         }
         // a value may come from a forged file
         Some(Shown(&all.join(", ")).to_string())

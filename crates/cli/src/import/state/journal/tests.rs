@@ -238,27 +238,6 @@ fn empty_files_that_were_there_are_emptied_again_and_others_go_also_after_a_cras
     }
 }
 
-#[test]
-fn lines_after_those_of_a_killed_run_are_cut_if_imtag_wrote_them_and_refused_if_not() {
-    let place = Place::new(4);
-    let journal = place.open().unwrap().journal;
-    fail(&journal, 3).unwrap();
-    journal.flush().unwrap();
-    drop(journal);
-    let known = fs::read_to_string(place.failed()).unwrap();
-    let followed = format!("{known}call user 3\n");
-    fs::write(place.failed(), &followed).unwrap();
-    let refused = place.refused();
-    assert!(
-        refused.contains("goes on with lines that imtag did not write"),
-        "{refused}"
-    );
-    assert_eq!(fs::read_to_string(place.failed()).unwrap(), followed);
-    fs::write(place.failed(), format!("{known}{EARLIER}{{\"account\":\"e")).unwrap();
-    assert!(place.open().is_ok());
-    assert_eq!(fs::read_to_string(place.failed()).unwrap(), known);
-}
-
 /// A journal of a run that settled nobody, and left one user in doubt.
 fn with_doubt(place: &Place) -> Vec<u8> {
     let journal = place.open().unwrap().journal;
