@@ -239,7 +239,7 @@ fn modelled(rows: &[Given]) -> BTreeMap<String, (bool, BTreeSet<String>, BTreeSe
         for tag in tags.split(';') {
             match op {
                 ChangeOperation::Clear => {
-                    (*clear, *remove, *add) = (true, BTreeSet::new(), BTreeSet::new())
+                    (*clear, *remove, *add) = (true, BTreeSet::new(), BTreeSet::new());
                 }
                 ChangeOperation::Add => {
                     remove.remove(tag);
