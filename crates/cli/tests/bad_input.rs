@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use stage::{Stage, run, run_with_input};
+use stage::{Stage, run};
 
 #[test]
 fn a_file_that_cannot_be_imported_says_why_and_nothing_is_sent() {
@@ -371,19 +371,4 @@ fn a_command_line_that_is_not_understood_is_a_usage_error_in_both_forms() {
     );
     let key = format!("--secret-key={}", stage::KEY);
     run(stage.bare(&["get", "alice", &key])).refuses(2, "unexpected argument '--secret-key'");
-}
-
-#[test]
-fn a_usersig_to_verify_may_come_from_standard_input() {
-    let stage = Stage::new();
-    let usersig = stage.usersig();
-    let ran = run_with_input(
-        stage.imtag(&["usersig", "--verify"]),
-        usersig.expose().as_bytes(),
-    );
-    assert_eq!(ran.exit, Some(0), "{ran:?}");
-    assert!(
-        ran.out
-            .starts_with("the UserSig verifies\nSDKAppID:    1400000000\n")
-    );
 }

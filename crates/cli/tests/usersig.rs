@@ -152,7 +152,7 @@ fn what_stands_around_a_key_in_its_file_is_dropped_and_what_no_key_holds_is_name
 }
 
 #[test]
-fn a_usersig_from_standard_input_may_have_a_mark_and_line_ends_around_it() {
+fn a_usersig_may_come_from_standard_input_with_a_mark_and_line_ends_around_it() {
     let stage = Stage::new();
     for (around, exit) in [(("\u{feff}", "\r\n"), 0), (("\"", "\""), 3)] {
         let usersig = stage.usersig();
@@ -161,5 +161,7 @@ fn a_usersig_from_standard_input_may_have_a_mark_and_line_ends_around_it() {
         command.env_remove("IMTAG_USERSIG");
         let ran = run_with_input(command, text.as_bytes());
         assert_eq!(ran.exit, Some(exit), "{ran:?}");
+        let verifies = "the UserSig verifies\nSDKAppID:    1400000000\n";
+        assert_eq!(ran.out.starts_with(verifies), exit == 0, "{ran:?}");
     }
 }
