@@ -1,4 +1,4 @@
-//! What commands make of the settings: a client, the terms on which it may call, an app that signs, an app that an
+//! What commands make of the settings: a client, the rules of its requests, an app that signs, an app that an
 //! emulator serves. What the client's builder rejects is named by the setting that brought it.
 
 use std::fs::File;
@@ -20,12 +20,6 @@ const KEY_BYTES_AT_MOST: u64 = 4096;
 /// A client, and its share of the quota.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) calls_per_second: CallRate,
-}
-
-/// What an app may send, and how often.
-pub(crate) struct Terms {
-    pub(crate) rules: Rules,
     pub(crate) calls_per_second: CallRate,
 }
 
@@ -113,15 +107,13 @@ impl Settings {
         })
     }
 
-    /// The terms on which this app may call. Nothing need be set, but what is must be right.
-    pub(crate) fn terms(self) -> Result<Terms, SettingsError> {
+    /// The rules for this app's requests, and its share of the quota. Nothing need be set, but what is must be right.
+    pub(crate) fn rules(self) -> Result<(Rules, CallRate), SettingsError> {
         let mut problems = self.unknown.clone();
         let generation = problems.may(&self.generation, parsed);
         let calls_per_second = self.share_of_quota(&mut problems);
-        problems.whole(calls_per_second.map(|calls_per_second| Terms {
-            rules: Rules::for_generation(generation.unwrap_or_default()),
-            calls_per_second,
-        }))
+        let rules = Rules::for_generation(generation.unwrap_or_default());
+        problems.whole(calls_per_second.map(|calls| (rules, calls)))
     }
 
     /// The app and its key. A UserSig that is set as well does not matter: it is not what signs.

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! flags and variables  clap  ─┐
-//! secrets, no flags    env   ─┼─> Settings: texts, each with its place ─> a client, the terms, an app
+//! secrets, no flags    env   ─┼─> Settings: texts, each with its place ─> a client, an app, …
 //! settings file        serde ─┘   (here)                                  (client.rs)
 //! ```
 //!
