@@ -11,8 +11,9 @@ use imtag_core::{
 };
 use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint};
 
-use super::messages::{self, Alternative, Problems};
-use super::{Given, Settings, SettingsError, file};
+use super::file::warn_if_others_can_read;
+use super::messages::{self, Alternative, Problems, SettingsError};
+use super::{Given, Settings};
 
 /// No key is longer; a larger file is not a key.
 const KEY_BYTES_AT_MOST: u64 = 4096;
@@ -48,7 +49,7 @@ enum Place {
 impl Settings {
     /// A client of these settings; `timeout` is for each call.
     pub(crate) fn client(self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let builder = self.builder(timeout, &mut problems);
         let calls_per_second = self.share_of_quota(&mut problems);
         let connection = builder.zip(calls_per_second).and_then(|(builder, calls)| {
@@ -109,7 +110,7 @@ impl Settings {
 
     /// The rules for this app's requests, and its share of the quota. Nothing need be set, but what is must be right.
     pub(crate) fn rules(self) -> Result<(Rules, CallRate), SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let generation = problems.may(&self.generation, parsed);
         let calls_per_second = self.share_of_quota(&mut problems);
         let rules = Rules::for_generation(generation.unwrap_or_default());
@@ -118,7 +119,7 @@ impl Settings {
 
     /// The app and its key. A UserSig that is set as well does not matter: it is not what signs.
     pub(crate) fn app(self) -> Result<App, SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let sdkappid = self.sdkappid(&mut problems);
         let identifier = self.identifier(&mut problems);
         let key = problems.need(messages::SECRET_KEY, &self.keys_of_the_app());
@@ -133,7 +134,7 @@ impl Settings {
     /// The app to serve. Nothing need be set, but what is must be right.
     #[cfg(feature = "emulator")]
     pub(crate) fn served(self) -> Result<Served, SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let served = Served {
             sdkappid: problems.may(&self.sdkappid, parsed),
             identifier: problems.may(&self.identifier, parsed),
@@ -213,7 +214,7 @@ fn key_in_file(given: &Given) -> Result<SecretKey, String> {
             "the file {shown} is too long for a key: it must hold the key and nothing else"
         ));
     }
-    file::warn_if_others_can_read(&path);
+    warn_if_others_can_read(&path);
     SecretKey::from_bytes(&bytes)
         .map_err(|error: InvalidSecret| format!("in the file {shown}, {error}"))
 }
@@ -313,7 +314,7 @@ mod tests {
         ] {
             let mut settings = Settings::at(Place::Variable, APP);
             settings.fresh_start = set.map(|text| Given::from(std::ffi::OsString::from(text)));
-            let builder = settings.builder(None, &mut Problems::default());
+            let builder = settings.builder(None, &mut Problems::new(&[]));
             let shown = format!("{:?}", builder.unwrap());
             assert!(shown.contains(expected), "{shown}");
         }
