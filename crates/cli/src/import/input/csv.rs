@@ -96,8 +96,9 @@ impl<'r> Record<'r> {
 }
 
 /// What the next byte of a record continues.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum State {
+    #[default]
     Start,
     Plain,
     Quoted,
@@ -105,12 +106,14 @@ enum State {
 }
 
 /// A record that is read byte by byte.
-struct Assembly<'a> {
+#[derive(Default)]
+struct Assembly {
     state: State,
-    text: &'a mut Vec<u8>,
-    spans: &'a mut [Span; FIELDS],
+    text: Vec<u8>,
+    spans: [Span; FIELDS],
     fields: usize,
-    is_blank: bool,
+    /// True if a field holds more than white space.
+    is_filled: bool,
     field_start: usize,
     fault: Option<Fault>,
     too_long: bool,
@@ -164,17 +167,9 @@ impl Records {
         let mut text = mem::take(&mut self.text).into_bytes();
         text.clear();
         let mut assembly = Assembly {
-            state: State::Start,
-            text: &mut text,
-            spans: &mut self.spans,
-            fields: 0,
-            is_blank: true,
-            field_start: 0,
-            fault: None,
-            too_long: false,
+            text,
             line: first,
-            quote_line: first,
-            after_cr: false,
+            ..Assembly::default()
         };
         loop {
             let ahead = self.lines.ahead()?.as_bytes();
@@ -195,31 +190,30 @@ impl Records {
             }
         }
         assembly.end_field();
+        // one over the bound may end within a character, and is not looked at
+        self.text = String::from_utf8(assembly.text).unwrap_or_default();
+        self.spans = assembly.spans;
         let Assembly {
-            fields,
+            line,
             fault,
             too_long,
-            line,
-            is_blank,
             ..
         } = assembly;
-        // one over the bound may end within a character, and is not looked at
-        self.text = String::from_utf8(text).unwrap_or_default();
         Ok(Record {
             line: first,
-            fields,
+            fields: assembly.fields,
             several_to: (line > first).then_some(line),
             too_long,
             fault,
             may_be_odd: self.lines.has_odd(),
-            is_blank: is_blank && !too_long && fault.is_none(),
+            is_blank: !assembly.is_filled && !too_long && fault.is_none(),
             text: &self.text,
             spans: &self.spans,
         })
     }
 }
 
-impl Assembly<'_> {
+impl Assembly {
     /// Takes the bytes of the record. Returns where it ends, if it ends in them.
     fn take(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
@@ -312,7 +306,7 @@ impl Assembly<'_> {
         if let Some(span) = self.spans.get_mut(self.fields) {
             *span = (self.field_start, end);
         }
-        self.is_blank = self.is_blank && is_blank(&self.text[self.field_start..]);
+        self.is_filled = self.is_filled || !is_blank(&self.text[self.field_start..]);
         self.fields += 1;
         self.field_start = end;
     }

@@ -323,30 +323,11 @@ fn a_header_that_comes_again_is_a_bad_row_and_one_of_other_columns_refuses_the_f
             "alice: account".to_owned()
         ]
     );
-    for (file, other) in [
-        (
-            "account,tag\na,x\n\u{feff}tag,account\nx,b\n",
-            "tag,account",
-        ),
-        ("account,tags\na,x;y\naccount,tag\nb,x\n", "account,tag"),
-        (
-            "account,tag\nu1,vip\naccount,comment\nu2,rude\n",
-            "account,comment",
-        ),
-        (
-            "tag,account\nvip,u1\nname,Account,age\n",
-            "name,account,age",
-        ),
-    ] {
-        assert_eq!(
-            refusal(file),
-            format!(
-                "users.csv has another header in line 3 ({other}), after which its rows would be read in the wrong \
-                 way: import the files that were put together one by one (a user named account goes in NDJSON); \
-                 nothing was sent"
-            )
-        );
-    }
+    assert_eq!(
+        refusal("account,tag\na,x\n\u{feff}tag,account\nx,b\n"),
+        "users.csv has another header in line 3 (tag,account), after which its rows would be read in the wrong way: \
+         import the files that were put together one by one (a user named account goes in NDJSON); nothing was sent"
+    );
 }
 
 #[test]
