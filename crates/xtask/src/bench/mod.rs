@@ -5,6 +5,7 @@ mod batcher;
 mod import;
 mod languages;
 mod marshal;
+mod plan;
 mod quota;
 mod threads;
 
@@ -47,6 +48,12 @@ const BENCHES: &[Bench] = &[
         about: "a full batch on its way to the library, in Python and Go, against JSON",
         run: marshal::run,
         of_this_program: false,
+    },
+    Bench {
+        name: "plan",
+        about: "which changes share a request, without the sending, against JSON of the same changes: seconds",
+        run: plan::run,
+        of_this_program: true,
     },
     Bench {
         name: "quota",
