@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{assert_none, sorted};
+use super::{assert_none, read, sorted};
 use crate::cargo::root;
 
 /// A file is one concept, whole: most have 150 to 400 lines.
@@ -29,6 +29,28 @@ fn no_file_is_named_for_having_no_concept() {
     let files = source_files().into_iter();
     let named = files.filter(|path| of_none.iter().any(|name| is_module(path, name)));
     assert_none(named.map(|path| path.display().to_string()).collect());
+}
+
+#[test]
+fn contributing_names_files_and_folders_that_exist() {
+    let text = read("CONTRIBUTING.md");
+    let named = placed(&text);
+    assert!(named.len() > 30, "only {} found", named.len());
+    let missing = named.into_iter().filter(|it| !root().join(it).exists());
+    assert_none(missing.collect());
+}
+
+/// The places in the table of what is decided where: `core/src/plan/ · packing.rs` is two, both in `crates/core/src`.
+fn placed(text: &str) -> Vec<String> {
+    let rows = text.lines().filter(|it| it.starts_with("| "));
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once("| "));
+    let cells = cells.filter_map(|(_, cell)| cell.split_once("/src/"));
+    let cells = cells.filter(|(crate_, _)| !crate_.contains(' '));
+    let places = cells.flat_map(|(crate_, rest)| {
+        let names = rest.split(" · ");
+        names.map(move |name| format!("crates/{crate_}/src/{name}"))
+    });
+    places.collect()
 }
 
 /// All `.rs` files that are ours.

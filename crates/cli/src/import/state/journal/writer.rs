@@ -22,7 +22,6 @@ use super::files::Files;
 use super::settled::Kind;
 use crate::import::state::disk::DiskError;
 use crate::import::state::failed_change::FailedChange;
-use crate::import::state::own_list::write_line;
 
 /// How long what is confirmed may wait.
 #[derive(Debug, Clone, Copy)]
@@ -153,7 +152,7 @@ impl Writer {
     pub(super) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
         let mut state = self.shared.room(self.shared.state())?;
         for change in changes {
-            write_line(change, &mut state.queued.lines);
+            change.write(&mut state.queued.lines);
         }
         self.shared.gather(&mut state, position, Kind::Failed);
         Ok(())
