@@ -175,7 +175,7 @@ fn where_one_of_two_requests_of_a_user_failed_its_tags_are_named() {
 }
 
 #[test]
-fn one_users_fault_is_found_and_fails_nobody_else() {
+fn one_users_fault_is_found_and_fails_no_other_user() {
     let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0150"]));
     stage.file("users.csv", users_with_tags(250, 1));
     let (exit, report) = stage.json(&["import", "users.csv"]);

@@ -219,10 +219,10 @@ fn a_terminal_gets_a_progress_bar_with_rate_quota_and_failures() {
     stage.file("users.csv", users_with_tags(600, 1));
     let mut command = stage.imtag(&["import", "users.csv", "--calls-per-second", "4"]);
     command.env("TERM", "xterm");
-    // as where nobody has said how wide it is
+    // a terminal that does not say how wide it is
     let (child, mut terminal) = on_a_terminal(command, 0);
     let mut shown = Vec::new();
-    // where nobody has it open any more, it fails
+    // it fails once no process has it open
     let _ = terminal.read_to_end(&mut shown);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

@@ -221,7 +221,7 @@ fn a_list_that_is_imported_has_a_list_of_its_own() {
 }
 
 #[test]
-fn an_earlier_list_of_imtag_s_own_is_replaced_and_goes_when_nobody_fails() {
+fn an_earlier_list_of_imtag_s_own_is_replaced_and_goes_when_no_user_fails() {
     let (stage, list) = with_list();
     stage.file("bob.csv", "account,tag\nbob,vip\n");
     stage.emulator.fault(ADD, Fault::leave_out(["bob"], 70107));

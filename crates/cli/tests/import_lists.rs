@@ -153,7 +153,7 @@ fn an_earlier_list_is_named_and_stays_until_the_first_user_of_the_next_import_is
 }
 
 #[test]
-fn journal_and_list_lie_where_they_are_wanted() {
+fn journal_and_list_are_written_where_the_flags_say() {
     let stage = Stage::with(|emulator| emulator.unknown_accounts(["user0000"]));
     stage.file("users.csv", users_with_tags(1, 1));
     stage.file("kept/nothing", "");

@@ -6,11 +6,9 @@
 
 mod stage;
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -84,7 +82,7 @@ fn after_kill_9_the_same_command_goes_on_and_says_so_also_with_other_memory_and_
 }
 
 #[test]
-fn a_changed_file_and_another_app_are_not_taken_for_what_was_begun() {
+fn a_changed_file_and_another_app_are_refused_as_another_import() {
     let stage = Stage::new();
     cut_short(&stage);
     let before = stage.emulator.stats().arrivals();
@@ -215,7 +213,7 @@ fn only_users_that_an_ended_run_left_in_doubt_are_possibly_applied() {
 }
 
 #[test]
-fn standard_input_goes_on_when_it_brings_the_same_again() {
+fn standard_input_is_resumed_when_it_brings_the_same_again() {
     let stage = Stage::new();
     let content = zstd::encode_all(users_with_tags(2_000, 1).as_bytes(), 1).unwrap();
     let import = [
@@ -245,7 +243,9 @@ fn what_a_killed_run_may_have_done_is_not_listed_as_not_applied() {
     let unheard = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_secs(600));
     stage.emulator.fault(ADD, unheard);
     let mut first = stage.imtag(&["import", FILE]).spawn().unwrap();
-    wait_until("nobody is tagged", || !stage.tags_of("user0000").is_empty());
+    wait_until("no user is tagged", || {
+        !stage.tags_of("user0000").is_empty()
+    });
     first.kill().unwrap();
     first.wait().unwrap();
     let left_out = Fault::leave_out(["user0000"], 70107);
@@ -257,90 +257,33 @@ fn what_a_killed_run_may_have_done_is_not_listed_as_not_applied() {
     assert!(listed.unwrap().contains("possibly applied"));
 }
 
-/// A network that holds the first request back: it arrives at the service when it is let go, although its sender may be
-/// gone by then.
-struct Network {
-    endpoint: String,
-    held: Receiver<()>,
-    let_go: Sender<()>,
-}
+/// When the requests of the killed import take effect.
+const LATE: Duration = Duration::from_secs(2);
 
-impl Network {
-    fn before(service: SocketAddr) -> Network {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (holds, held) = channel();
-        let (let_go, go) = channel();
-        thread::spawn(move || {
-            let mut connections = listener.incoming().map(Result::unwrap);
-            let first = connections.next().unwrap();
-            thread::spawn(move || hold(first, service, &holds, &go));
-            for connection in connections {
-                pass(connection, service);
-            }
-        });
-        Network {
-            endpoint,
-            held,
-            let_go,
-        }
+/// Begins an import, kills it once its first request has arrived, which takes effect late, and begins it again.
+fn killed_and_begun_again(stage: &Stage) -> Child {
+    let import = || stage.imtag(&["import", FILE]).spawn().unwrap();
+    for route in [ADD, CLEAR] {
+        stage.emulator.fault(route, Fault::delay(LATE));
     }
-}
-
-fn hold(mut from: TcpStream, service: SocketAddr, holds: &Sender<()>, go: &Receiver<()>) {
-    let mut request = vec![0; 64 * 1024];
-    let mut length = 0;
-    while !request[..length].ends_with(b"}") {
-        length += from.read(&mut request[length..]).unwrap();
-    }
-    holds.send(()).unwrap();
-    go.recv().unwrap();
-    let mut to = TcpStream::connect(service).unwrap();
-    to.write_all(&request[..length]).unwrap();
-    let _ = to.read(&mut request);
-}
-
-fn pass(from: TcpStream, service: SocketAddr) {
-    let to = TcpStream::connect(service).unwrap();
-    for (mut from, mut to) in [
-        (from.try_clone().unwrap(), to.try_clone().unwrap()),
-        (to, from),
-    ] {
-        thread::spawn(move || io::copy(&mut from, &mut to));
-    }
-}
-
-/// Begins an import, kills it when its first request is on its way, and begins it again.
-fn killed_and_begun_again(stage: &Stage, network: &Network) -> Child {
-    let import = || {
-        let mut command = stage.imtag(&["import", "users.csv"]);
-        command.env("IMTAG_ENDPOINT", &network.endpoint);
-        command.spawn().unwrap()
-    };
     let mut first = import();
-    network.held.recv().unwrap();
+    arrivals(stage, 1);
     first.kill().unwrap();
     first.wait().unwrap();
+    stage.emulator.remove_faults();
     import()
 }
 
 #[test]
-fn a_clear_of_a_killed_import_that_arrives_late_takes_away_nothing_that_is_added_after_it() {
+fn a_clear_of_a_killed_import_that_takes_effect_late_takes_away_nothing_that_is_added_after_it() {
     let stage = Stage::new();
-    let network = Network::before(stage.emulator.address());
-    stage.file("users.csv", "account,op,tag\nalice,clear,\nalice,add,vip\n");
-    let second = killed_and_begun_again(&stage, &network);
-    let came = |route| stage.emulator.stats().route(route).arrivals;
-    wait_until("no clear arrives", || came(CLEAR) == 1);
-    // an import that does not wait has added long before
+    stage.file(FILE, "account,op,tag\nalice,clear,\nalice,add,vip\n");
+    let second = killed_and_begun_again(&stage);
     let began = Instant::now();
-    while came(ADD) == 0 && began.elapsed() < Duration::from_secs(1) {
-        thread::sleep(Duration::from_millis(1));
-    }
-    network.let_go.send(()).unwrap();
-    wait_until("the late one does not arrive", || came(CLEAR) == 2);
     let ran = Ran::from_output(second.wait_with_output().unwrap());
     assert_eq!(ran.exit, Some(0), "{ran:?}");
+    // only an import that does not wait ends before the late clear takes effect
+    thread::sleep((2 * LATE).saturating_sub(began.elapsed()));
     assert_eq!(stage.tags_of("alice"), ["vip"]);
     let said = "imtag: the run before was killed, and its last requests may still arrive: what is added to a user after \
                 a clear or a remove waits for 10 s; other users go on\n";
@@ -350,10 +293,8 @@ fn a_clear_of_a_killed_import_that_arrives_late_takes_away_nothing_that_is_added
 #[test]
 fn an_import_that_only_adds_waits_for_no_killed_one_and_says_nothing_of_it() {
     let stage = Stage::new();
-    let network = Network::before(stage.emulator.address());
-    stage.file("users.csv", "account,op,tag\nalice,add,vip\nbob,clear,\n");
-    let second = killed_and_begun_again(&stage, &network);
+    stage.file(FILE, "account,op,tag\nalice,add,vip\nbob,clear,\n");
+    let second = killed_and_begun_again(&stage);
     let ran = Ran::from_output(second.wait_with_output().unwrap());
     assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""), "{ran:?}");
-    network.let_go.send(()).unwrap();
 }

@@ -20,7 +20,7 @@ use stage::{
 const FILE: &str = "users.csv";
 
 #[test]
-fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_nobody() {
+fn an_import_that_may_have_few_files_open_uses_fewer_connections_and_fails_no_user() {
     for (files, latency, requests) in [(64, 500, 100), (20, 100, 60), (12, 100, 20)] {
         let latency = Duration::from_millis(latency);
         let stage = Stage::with(|emulator| emulator.latency(latency));
@@ -81,7 +81,7 @@ fn an_import_ends_well_with_the_files_that_it_may_have_open_or_sends_nothing() {
     }
 }
 
-/// Kills an import after its first request, and returns the journal, in which nobody is settled.
+/// Kills an import after its first request, and returns the journal, in which no user is settled.
 fn in_doubt(stage: &Stage) -> Vec<u8> {
     let before = stage.emulator.stats().arrivals();
     stage
@@ -99,7 +99,7 @@ fn in_doubt(stage: &Stage) -> Vec<u8> {
 }
 
 #[test]
-fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again() {
+fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_resumed() {
     let stage = Stage::new();
     let path = stage.file(FILE, users_with_tags(300, 1));
     for (path, mode) in [(stage.home.path(), 0o777), (path.as_path(), 0o666)] {
@@ -161,8 +161,8 @@ fn an_import_without_a_thread_to_send_with_sends_nothing_and_is_taken_up_again()
     assert_eq!(stage.emulator.users().len(), 300);
 }
 
-/// Every user is counted as what they are; in the end each is either tagged or listed.
-fn nobody_is_lost(stage: &Stage, report: &Value, users: usize, list: &str) {
+/// Each user is counted once; and in the end each is either tagged or listed.
+fn no_user_is_lost(stage: &Stage, report: &Value, users: usize, list: &str) {
     let count = |field: &str| report[field].as_u64().unwrap();
     let tagged = stage.emulator.users();
     assert_eq!(count("users_tagged"), tagged.len() as u64);
@@ -171,7 +171,7 @@ fn nobody_is_lost(stage: &Stage, report: &Value, users: usize, list: &str) {
     if report["ended_early"] != json!(null) {
         return;
     }
-    // where nobody failed there is none
+    // if no user failed there is none
     let list = std::fs::read_to_string(stage.home.path().join(list)).unwrap_or_default();
     let listed = list.lines().map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -212,7 +212,7 @@ fn a_place_that_takes_no_file_is_named_before_anything_is_sent() {
 }
 
 #[test]
-fn a_list_that_may_not_grow_stops_the_import_and_names_all_and_it_goes_on() {
+fn a_list_that_may_not_grow_stops_the_import_which_names_all_and_is_resumed() {
     let stage = Stage::new();
     let users = 900;
     stage.file(FILE, users_with_tags(users, 1));
@@ -234,16 +234,16 @@ fn a_list_that_may_not_grow_stops_the_import_and_names_all_and_it_goes_on() {
         why.contains("make room for it, and run the same command again"),
         "{why}"
     );
-    nobody_is_lost(&stage, &report, users, LIST);
+    no_user_is_lost(&stage, &report, users, LIST);
 
     let ran = run(stage.imtag(&["import", FILE, "--json"]));
     let report = ran.json();
-    nobody_is_lost(&stage, &report, users, LIST);
+    no_user_is_lost(&stage, &report, users, LIST);
     assert_eq!(report["ended_early"], json!(null));
 }
 
 #[test]
-fn a_list_that_is_removed_meanwhile_is_said() {
+fn a_list_that_is_removed_meanwhile_is_named() {
     let stage = Stage::new();
     stage.file(FILE, users_with_tags(200, 1));
     let list = stage.home.path().join(LIST);
@@ -255,7 +255,7 @@ fn a_list_that_is_removed_meanwhile_is_said() {
         stage.emulator.faults(ADD, faults);
         let mut import = stage.imtag(&["import", FILE]);
         let import = import.args(format).spawn().unwrap();
-        wait_until("nobody is listed", || {
+        wait_until("no user is listed", || {
             std::fs::metadata(&list).is_ok_and(|it| it.len() > 0)
         });
         std::fs::remove_file(&list).unwrap();

@@ -138,7 +138,7 @@ impl Leftover<'_> {
         let unsettled = self.settled.users() - self.settled.count();
         let all = unsettled - self.held_back().count() as u64;
         let in_doubt = match &self.earlier {
-            InDoubt::Everybody => all,
+            InDoubt::AnyUser => all,
             InDoubt::Users(users) => {
                 users.iter().filter(|it| self.is_not_sent(**it)).count() as u64
             }
@@ -257,7 +257,7 @@ impl Leftover<'_> {
     /// The unsettled users for which this run or one before it may have done something.
     fn in_doubt(&self) -> InDoubt {
         let InDoubt::Users(earlier) = &self.earlier else {
-            return InDoubt::Everybody;
+            return InDoubt::AnyUser;
         };
         let earlier = earlier.iter().filter(|it| !self.settled.is_settled(**it));
         let touched = self.unsettled.iter().filter(|(_, it)| it.is_touched());

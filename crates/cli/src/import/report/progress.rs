@@ -16,7 +16,7 @@ use super::meter::{Meter, Reading, Stage};
 use crate::import::state::journal::Settled;
 use crate::output::{note, stderr};
 
-/// More often than this nobody can read it.
+/// More often than this is too fast to read.
 const ON_A_TERMINAL: Duration = Duration::from_millis(200);
 
 /// In a log.

@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
             EARLIER.repeat(2),
-            "it may be another import's, and nobody is settled yet"
+            "it may be another import's, and no user is settled yet"
         );
         list.append(b"").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");

@@ -216,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let LockResult::Locked(locked) = lock_file(&path, &KIND).unwrap() else {
-            panic!("nobody else has it");
+            panic!("no other import has it");
         };
         let of_a_child = locked.file.try_clone().unwrap();
         assert!(!is_locked(&lock_file(&path, &KIND).unwrap()));
@@ -231,7 +231,7 @@ mod tests {
         let path = folder.path().join("list");
         std::fs::write(&path, "checked").unwrap();
         let LockResult::Locked(mut locked) = lock_file(&path, &KIND).unwrap() else {
-            panic!("nobody else has it");
+            panic!("no other import has it");
         };
         locked.take().unwrap();
         std::fs::write(&path, "of an editor").unwrap();

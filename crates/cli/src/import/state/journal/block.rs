@@ -127,7 +127,7 @@ pub(super) fn read(from: impl Read, at: u64, users: u64) -> io::Result<Blocks> {
         settled: Settled::none(users),
         counters: Counters::default(),
         failed: Mark::default(),
-        in_doubt: InDoubt::Everybody,
+        in_doubt: InDoubt::AnyUser,
         count: 0,
         end: at,
     };
@@ -182,7 +182,7 @@ impl Blocks {
             for_runs(&mut runs, users, |run| self.settled.settle(run, kind))?;
         }
         self.in_doubt = if from.is_empty() {
-            InDoubt::Everybody
+            InDoubt::AnyUser
         } else {
             in_doubt(from, users)
         };
@@ -204,7 +204,7 @@ fn in_doubt(from: &mut &[u8], users: u64) -> InDoubt {
     });
     match read {
         Some(()) => InDoubt::from_users(all),
-        None => InDoubt::Everybody,
+        None => InDoubt::AnyUser,
     }
 }
 
@@ -301,7 +301,7 @@ mod tests {
             assert_eq!((blocks.count, blocks.counters.requests), (whole, 5 * whole));
             assert_eq!(blocks.end, AT + whole * first as u64);
             let cut_short = blocks.in_doubt;
-            assert_eq!(cut_short, InDoubt::Everybody, "the last block ends no run");
+            assert_eq!(cut_short, InDoubt::AnyUser, "the last block ends no run");
         }
     }
 

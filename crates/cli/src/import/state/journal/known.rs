@@ -31,7 +31,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn has_settled_anybody(&self) -> bool {
+    pub(super) fn has_settled_users(&self) -> bool {
         self.blocks.settled.count() > 0
     }
 
@@ -39,7 +39,7 @@ impl Known {
     pub(super) fn in_doubt_for(&self, identity: &Identity) -> InDoubt {
         match self.torn {
             0 if self.identity == *identity => self.blocks.in_doubt.clone(),
-            _ => InDoubt::Everybody,
+            _ => InDoubt::AnyUser,
         }
     }
 }

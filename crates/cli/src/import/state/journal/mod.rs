@@ -48,7 +48,7 @@ use crate::ownership::{self, is_empty_file};
 /// A journal that is held by this import. Shared by all its threads.
 pub(crate) struct Journal {
     writer: Writer,
-    /// The journal of an earlier run that settled nobody.
+    /// The journal of an earlier run that settled no user.
     before: Option<Before>,
 }
 
@@ -94,8 +94,8 @@ impl Journal {
             });
         }
         let known = match known(&mut file.file, path)? {
-            Some(known) if known.has_settled_anybody() => known,
-            nobody => return begin(file, path, identity, failed, nobody),
+            Some(known) if known.has_settled_users() => known,
+            earlier => return begin(file, path, identity, failed, earlier),
         };
         if let Some(difference) = identity.difference(&known.identity) {
             return Err(JournalError::Other {
@@ -115,7 +115,7 @@ impl Journal {
                 return Err(denied.into());
             }
         };
-        // what is torn stays until a block stands in its place: it says that anybody may be in doubt
+        // what is torn stays until a block is in its place: it says that any user may be in doubt
         file.file
             .write_all_at(&header::this_process(), header::HOLDER_AT as u64)
             .and_then(|()| file.file.seek(SeekFrom::Start(blocks.end)))
@@ -200,7 +200,7 @@ impl Journal {
     ) -> Result<bool, E> {
         let counters = self.counters();
         let (mut files, begun) = self.writer.end()?;
-        let stays = begun || !in_doubt.is_nobody();
+        let stays = begun || !in_doubt.is_empty();
         let same = |before: &Before| !begun && before.in_doubt == in_doubt;
         match self.before {
             Some(before) if stays && same(&before) => files.put_back(&before.bytes)?,
@@ -288,7 +288,7 @@ fn begin(
         },
         settled: Settled::none(identity.users),
         resumed: false,
-        in_doubt: in_doubt.unwrap_or_else(InDoubt::nobody),
+        in_doubt: in_doubt.unwrap_or_else(InDoubt::none),
         torn: 0,
     })
 }

@@ -98,7 +98,7 @@ fn place(position: u64) -> (usize, u64) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InDoubt {
     /// The run did not come to its end, so it may be any.
-    Everybody,
+    AnyUser,
     Users(BTreeSet<u64>),
 }
 
@@ -107,14 +107,14 @@ impl InDoubt {
     /// it may be any.
     pub(super) const AT_MOST: usize = 1 << 18;
 
-    pub(crate) fn nobody() -> InDoubt {
+    pub(crate) fn none() -> InDoubt {
         InDoubt::Users(BTreeSet::new())
     }
 
     pub(crate) fn from_users(users: impl IntoIterator<Item = u64>) -> InDoubt {
         let users: BTreeSet<u64> = users.into_iter().collect();
         if users.len() > InDoubt::AT_MOST {
-            InDoubt::Everybody
+            InDoubt::AnyUser
         } else {
             InDoubt::Users(users)
         }
@@ -128,8 +128,8 @@ impl InDoubt {
         }
     }
 
-    pub(crate) fn is_nobody(&self) -> bool {
-        *self == InDoubt::nobody()
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == InDoubt::none()
     }
 }
 
@@ -159,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn more_than_are_kept_are_everybody() {
+    fn more_users_than_are_kept_are_any_user() {
         let at_most = InDoubt::AT_MOST as u64;
         let all = InDoubt::from_users(0..at_most);
         assert_eq!(all.effect(at_most - 1), Effect::PossiblyApplied);
         assert_eq!(all.effect(at_most), Effect::NotApplied);
-        assert_eq!(InDoubt::from_users(0..=at_most), InDoubt::Everybody);
-        assert_eq!(InDoubt::Everybody.effect(7), Effect::PossiblyApplied);
+        assert_eq!(InDoubt::from_users(0..=at_most), InDoubt::AnyUser);
+        assert_eq!(InDoubt::AnyUser.effect(7), Effect::PossiblyApplied);
     }
 }

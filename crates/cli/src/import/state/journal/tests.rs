@@ -74,7 +74,7 @@ pub(super) fn fail(journal: &Journal, user: u64) -> Result<(), DiskError> {
 
 /// Ends a run that leaves no user in doubt, and holds none back.
 pub(super) fn close(journal: Journal) -> Result<bool, DiskError> {
-    close_with(journal, InDoubt::nobody())
+    close_with(journal, InDoubt::none())
 }
 
 fn close_with(journal: Journal, in_doubt: InDoubt) -> Result<bool, DiskError> {
@@ -132,7 +132,7 @@ fn a_resumed_import_knows_who_is_settled_and_what_was_counted() {
 
 #[test]
 fn an_end_without_a_settled_user_leaves_an_earlier_list_and_a_journal_only_of_who_is_in_doubt() {
-    for in_doubt in [InDoubt::nobody(), InDoubt::from_users([2])] {
+    for in_doubt in [InDoubt::none(), InDoubt::from_users([2])] {
         let place = Place::new(10);
         for earlier in [Some(EARLIER), None] {
             match earlier {
@@ -147,7 +147,7 @@ fn an_end_without_a_settled_user_leaves_an_earlier_list_and_a_journal_only_of_wh
             let stays = close_with(journal, in_doubt.clone()).unwrap();
             assert_eq!(
                 (stays, place.journal().exists()),
-                (!in_doubt.is_nobody(), stays)
+                (!in_doubt.is_empty(), stays)
             );
             assert_eq!(fs::read_to_string(place.failed()).ok().as_deref(), earlier);
         }
@@ -182,7 +182,7 @@ fn after_a_run_that_was_killed_any_user_may_be_in_doubt_and_after_one_that_ended
         let opened = place.open().unwrap();
         assert_eq!(
             (opened.resumed_after_crash, &opened.in_doubt),
-            (false, &InDoubt::nobody())
+            (false, &InDoubt::none())
         );
         let journal = opened.journal;
         if settles {
@@ -202,11 +202,11 @@ fn after_a_run_that_was_killed_any_user_may_be_in_doubt_and_after_one_that_ended
             (opened.resumed, opened.resumed_after_crash),
             (settles, true)
         );
-        assert_eq!(opened.in_doubt, InDoubt::Everybody);
+        assert_eq!(opened.in_doubt, InDoubt::AnyUser);
         drop(opened);
         // what is torn may be of a later run, which was killed
         fs::write(place.journal(), [&named[..], &[9]].concat()).unwrap();
-        assert_eq!(place.open().unwrap().in_doubt, InDoubt::Everybody);
+        assert_eq!(place.open().unwrap().in_doubt, InDoubt::AnyUser);
     }
     let place = Place::new(4);
     close(place.open().unwrap().journal).unwrap();
@@ -238,7 +238,7 @@ fn empty_files_that_were_there_are_emptied_again_and_others_go_also_after_a_cras
     }
 }
 
-/// A journal of a run that settled nobody, and left one user in doubt.
+/// A journal of a run that settled no user, and left one user in doubt.
 fn with_doubt(place: &Place) -> Vec<u8> {
     let journal = place.open().unwrap().journal;
     assert!(close_with(journal, InDoubt::from_users([2])).unwrap());
@@ -313,7 +313,7 @@ fn assert_consistent(place: &Place, settled: &Settled) {
     let mut distinct: Vec<u64> = listed.iter().map(|it| it.parse().unwrap()).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    assert_eq!(distinct.len(), listed.len(), "nobody is listed twice");
+    assert_eq!(distinct.len(), listed.len(), "no user is listed twice");
     let failed: Vec<u64> = (0..USERS)
         .filter(|user| fails(*user) && settled.is_settled(*user))
         .collect();

@@ -1,4 +1,4 @@
-//! What the thread promises, with disks that fail, are slow, or tell what was done to them.
+//! What the thread promises, with disks that fail, are slow, or log what is done to them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,22 +45,29 @@ fn on(journal: impl Medium + 'static, failed: impl Medium + 'static, pace: Pace)
     }
 }
 
-fn small(name: &'static str, room: usize, log: &Log) -> Small {
-    Small {
+/// A journal and a list with room for so many bytes, and the log of both.
+fn with_room(journal: usize, failed: usize, pace: Pace) -> (Journal, Log) {
+    let log = Log::default();
+    let small = |name, room| Small {
         name,
         room,
-        log: Arc::clone(log),
+        log: Arc::clone(&log),
+    };
+    let journal = on(small("journal", journal), small("failed", failed), pace);
+    (journal, log)
+}
+
+fn no_list() -> Small {
+    Small {
+        name: "failed",
+        room: 0,
+        log: Log::default(),
     }
 }
 
 #[test]
 fn who_failed_is_safe_in_the_list_before_the_journal_counts_them() {
-    let log = Log::default();
-    let journal = on(
-        small("journal", 1_000, &log),
-        small("failed", 1_000, &log),
-        LATE,
-    );
+    let (journal, log) = with_room(1_000, 1_000, LATE);
     journal.done([1]).unwrap();
     fail(&journal, 2).unwrap();
     journal.flush().unwrap();
@@ -74,12 +81,7 @@ fn who_failed_is_safe_in_the_list_before_the_journal_counts_them() {
 #[test]
 fn a_full_disk_stops_the_import_with_path_and_remedy_and_nothing_is_written_after_it() {
     for (journal, failed, path) in [(10, 1_000, "users.journal"), (1_000, 10, "users.failed")] {
-        let log = Log::default();
-        let journal = on(
-            small("journal", journal, &log),
-            small("failed", failed, &log),
-            AT_ONCE,
-        );
+        let (journal, log) = with_room(journal, failed, AT_ONCE);
         fail(&journal, 1).unwrap();
         let full = journal.flush().unwrap_err().to_string();
         let wanted = format!(
@@ -130,7 +132,7 @@ fn no_more_is_confirmed_while_the_disk_is_too_far_behind() {
         gather: Duration::ZERO,
         unsafe_at_most: Duration::ZERO,
     };
-    let journal = on(slow, small("failed", 0, &Log::default()), pace);
+    let journal = on(slow, no_list(), pace);
     journal.done([1]).unwrap();
     let let_on = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -150,12 +152,7 @@ fn no_more_is_confirmed_while_the_disk_is_too_far_behind() {
 
 #[test]
 fn what_is_gathered_is_bounded_however_rarely_it_is_written() {
-    let log = Log::default();
-    let journal = on(
-        small("journal", 1 << 30, &log),
-        small("failed", 0, &log),
-        LATE,
-    );
+    let (journal, log) = with_room(1 << 30, 0, LATE);
     journal.done(0..1_000_000).unwrap();
     journal.flush().unwrap();
     let appends = log
@@ -170,12 +167,7 @@ fn what_is_gathered_is_bounded_however_rarely_it_is_written() {
 #[test]
 fn what_was_confirmed_or_counted_last_is_written_when_the_journal_is_dropped() {
     for settles in [true, false] {
-        let log = Log::default();
-        let journal = on(
-            small("journal", 1_000, &log),
-            small("failed", 0, &log),
-            LATE,
-        );
+        let (journal, log) = with_room(1_000, 0, LATE);
         if settles {
             journal.done([1]).unwrap();
         } else {
@@ -190,13 +182,13 @@ fn what_was_confirmed_or_counted_last_is_written_when_the_journal_is_dropped() {
 }
 
 #[test]
-fn nobody_waits_for_a_thread_that_panicked() {
+fn no_caller_waits_for_a_thread_that_panicked() {
     let (_, wait) = channel(); // on which it cannot wait, and so panics
     let slow = Slow {
         syncs: Arc::default(),
         wait,
     };
-    let journal = on(slow, small("failed", 0, &Log::default()), AT_ONCE);
+    let journal = on(slow, no_list(), AT_ONCE);
     journal.done([1]).unwrap();
     let error = journal.flush().unwrap_err().to_string();
     assert!(
@@ -208,9 +200,7 @@ fn nobody_waits_for_a_thread_that_panicked() {
 
 #[test]
 fn lines_that_the_list_did_not_take_come_back_and_no_others() {
-    let log = Log::default();
-    let list = small("failed", 200, &log);
-    let journal = on(small("journal", 1_000, &log), list, LATE);
+    let (journal, _) = with_room(1_000, 200, LATE);
     fail(&journal, 1).unwrap();
     journal.flush().unwrap();
     assert_eq!(journal.unwritten_failures(), b"", "it is in the list");
@@ -221,11 +211,7 @@ fn lines_that_the_list_did_not_take_come_back_and_no_others() {
     assert_eq!(lines.matches('\n').count(), 1, "{lines}");
 
     // where it is the journal that failed, the lines are in the list
-    let journal = on(
-        small("journal", 10, &log),
-        small("failed", 1_000, &log),
-        LATE,
-    );
+    let (journal, _) = with_room(10, 1_000, LATE);
     fail(&journal, 1).unwrap();
     journal.flush().unwrap_err();
     assert_eq!(journal.unwritten_failures(), b"");
