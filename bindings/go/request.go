@@ -85,3 +85,15 @@ func (r *request) send(client *C.im_client, call *C.im_call, result **C.im_resul
 		return C.im_clear_tags_flat(client, text, textLen, lengths, lengthCount, call, result, failed)
 	}
 }
+
+// text copies a string of C.
+func text(str C.im_str) string {
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(str.data)), int(str.len)))
+}
+
+// view is a string of Go that C may read during a call.
+func view(s string) C.im_str {
+	str := C.im_str{data: (*C.char)(unsafe.Pointer(unsafe.StringData(s))), len: C.size_t(len(s))}
+	collect()
+	return str
+}

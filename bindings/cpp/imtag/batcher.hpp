@@ -153,14 +153,10 @@ public:
 
 private:
     static void set(im_batcher* handle, const batcher_options& options) noexcept {
-        if (options.linger_)
-            im_batcher_set_linger_ms(handle, detail::as_ms(*options.linger_));
-        if (options.timeout_)
-            im_batcher_set_timeout_ms(handle, detail::as_ms(*options.timeout_));
-        if (options.attempt_timeout_)
-            im_batcher_set_attempt_timeout_ms(handle, detail::as_ms(*options.attempt_timeout_));
-        if (options.late_window_)
-            im_batcher_set_late_window_ms(handle, detail::as_ms(*options.late_window_));
+        detail::set_time(handle, im_batcher_set_linger_ms, options.linger_);
+        detail::set_time(handle, im_batcher_set_timeout_ms, options.timeout_);
+        detail::set_time(handle, im_batcher_set_attempt_timeout_ms, options.attempt_timeout_);
+        detail::set_time(handle, im_batcher_set_late_window_ms, options.late_window_);
         if (options.capacity_)
             im_batcher_set_capacity(handle, *options.capacity_);
         im_batcher_set_when_full(handle, static_cast<im_when_full>(options.when_full_));

@@ -11,7 +11,7 @@
 #include "call.hpp"
 #include "cancel.hpp"
 #include "change.hpp"
-#include "completions.hpp"
+#include "error.hpp"
 
 #include <exception>
 #include <functional>
@@ -134,12 +134,9 @@ private:
     }
 
     void set(const bulk_options& options) {
-        if (options.timeout_)
-            im_bulk_set_timeout_ms(run_.get(), as_ms(*options.timeout_));
-        if (options.attempt_timeout_)
-            im_bulk_set_attempt_timeout_ms(run_.get(), as_ms(*options.attempt_timeout_));
-        if (options.late_window_)
-            im_bulk_set_late_window_ms(run_.get(), as_ms(*options.late_window_));
+        set_time(run_.get(), im_bulk_set_timeout_ms, options.timeout_);
+        set_time(run_.get(), im_bulk_set_attempt_timeout_ms, options.attempt_timeout_);
+        set_time(run_.get(), im_bulk_set_late_window_ms, options.late_window_);
         if (options.linger_)
             im_bulk_set_linger_ms(run_.get(), options.linger_ == std::chrono::milliseconds::max()
                                                   ? UINT64_MAX

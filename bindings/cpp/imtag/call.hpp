@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <new>
+#include <optional>
 #include <type_traits>
 
 namespace imtag {
@@ -17,6 +18,14 @@ namespace detail {
 /// Milliseconds as the C interface takes them; a negative time is 0.
 inline std::uint64_t as_ms(std::chrono::milliseconds time) noexcept {
     return time.count() > 0 ? static_cast<std::uint64_t>(time.count()) : 0;
+}
+
+/// Sets a time of a handle, if there is one.
+template <class Handle>
+void set_time(Handle* handle, im_status (*setter)(Handle*, std::uint64_t),
+              std::optional<std::chrono::milliseconds> time) noexcept {
+    if (time)
+        setter(handle, as_ms(*time));
 }
 
 /// Calls a callable to see if the call should stop. An exception stops it too, as nothing may unwind through C.

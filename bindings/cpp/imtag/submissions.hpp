@@ -5,7 +5,7 @@
 #define IMTAG_SUBMISSIONS_HPP
 
 #include "change.hpp"
-#include "completions.hpp"
+#include "error.hpp"
 
 #include <condition_variable>
 #include <csignal>

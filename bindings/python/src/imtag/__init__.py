@@ -38,8 +38,8 @@ from ._errors import (
 )
 from ._explain import Explanation, Retry, explain
 from ._library import version
+from ._progress import Summary
 from ._result import Effect, Result
-from ._summary import Summary
 from ._version import __version__
 
 __all__ = [

@@ -19,8 +19,8 @@ from ._green import blocking, pool
 from ._interrupt import on_main_thread
 from ._library import lib
 from ._marshal import Strings, Text, changes_flat
-from ._options import Options
 from ._raise import change_error, exception_of
+from ._settings import Options
 from ._submitted import Submitted, Waiter
 
 if TYPE_CHECKING:

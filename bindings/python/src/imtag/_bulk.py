@@ -31,15 +31,13 @@ from typing import Any, NoReturn
 
 from . import _exit
 from ._changes import Change, Outcome, WrongType
-from ._completions import read_completions
 from ._credentials import Supplier
 from ._errors import ChangeError, Error
 from ._library import lib
 from ._marshal import changes_flat
-from ._options import Options
-from ._progress import Progress, ProgressCallback
-from ._raise import change_error, exception_of
-from ._summary import Summary, read_summary
+from ._progress import Progress, ProgressCallback, Summary, read_summary
+from ._raise import change_error, exception_of, read_completions
+from ._settings import Options
 
 _BATCH_SIZE = 128  # changes of a collection that are pushed at once
 _POLL_INTERVAL = 0.005  # seconds; after them changes of a slow collection are pushed, and outcomes polled

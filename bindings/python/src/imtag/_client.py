@@ -17,11 +17,10 @@ from ._credentials import CredentialCallback, Supplier
 from ._errors import ClosedError, CredentialsError
 from ._library import lib
 from ._marshal import Accounts, Flat, Text, Users, accounts_flat, users_flat
-from ._options import Options
 from ._progress import Progress
 from ._raise import exception_of
 from ._result import Result, read_result
-from ._settings import Settings
+from ._settings import Options, Settings
 
 
 class _Handle:

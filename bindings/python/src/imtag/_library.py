@@ -17,10 +17,10 @@ LIBRARY = "IMTAG_LIBRARY"
 
 
 def _load() -> ctypes.CDLL:
-    path, whence = _path()
+    path, origin = _path()
     if not os.path.exists(path):  # noqa: PTH110
         raise ImportError(
-            f"imtag: there is no library at {path} ({whence}); reinstall imtag, or set {LIBRARY} to a libimtag",
+            f"imtag: there is no library at {path} ({origin}); reinstall imtag, or set {LIBRARY} to a libimtag",
             path=path,
         )
     try:
@@ -28,17 +28,17 @@ def _load() -> ctypes.CDLL:
         library.im_version.restype = ctypes.c_char_p
         found: str = library.im_version().decode()
     except (OSError, AttributeError) as error:
-        raise ImportError(f"imtag: {path} ({whence}) is no libimtag: {error}", path=path) from error
+        raise ImportError(f"imtag: {path} ({origin}) is no libimtag: {error}", path=path) from error
     if not _fits(found):
         raise ImportError(
-            f"imtag {__version__} cannot use {path} ({whence}), which is libimtag {found}: "
+            f"imtag {__version__} cannot use {path} ({origin}), which is libimtag {found}: "
             "install both in the same version",
             path=path,
         )
     try:
         declare(library)
     except AttributeError as error:
-        raise ImportError(f"imtag: {path} ({whence}) lacks a function: {error}", path=path) from error
+        raise ImportError(f"imtag: {path} ({origin}) lacks a function: {error}", path=path) from error
     return library
 
 

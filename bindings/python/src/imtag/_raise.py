@@ -1,7 +1,12 @@
-"""Makes an exception from the library's error. Its status chooses the class; all else is copied."""
+"""Makes exceptions from the library's errors, and outcomes from its completions.
+
+The status of an error chooses the class; all else is copied.
+"""
 
 from __future__ import annotations
 
+import ctypes
+from ctypes import c_size_t, c_uint64
 from typing import Any
 
 from . import _errors
@@ -81,3 +86,19 @@ def _failure(error: Any, at: int) -> _errors.Failure:
         effect=EFFECTS[lib.im_error_failure_effect(error, at)],
         retryable=lib.im_error_failure_retryable(error, at),
     )
+
+
+def read_completions(completions: Any) -> tuple[list[int], dict[int, _errors.ChangeError]]:
+    """Return the ids of changes that have their outcomes, in order, and by id the errors of those that failed.
+
+    The completions, which may be NULL, are not freed.
+    """
+    count = c_size_t()
+    ids = _numbers(c_uint64, lib.im_completions_ids(completions, ctypes.byref(count)), count.value)
+    failed = _numbers(c_size_t, lib.im_completions_failed(completions, ctypes.byref(count)), count.value)
+    return ids, {ids[index]: change_error(lib.im_completions_error(completions, index)) for index in failed}
+
+
+def _numbers(kind: Any, address: int | None, count: int) -> list[int]:
+    numbers: list[int] = (kind * count).from_address(address)[:] if address else []
+    return numbers

@@ -1,4 +1,4 @@
-"""Passes the settings of a client to the library, which checks them and has the defaults."""
+"""Passes settings of clients, and options of bulk runs and batchers, to the library, which has the defaults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import os
 from collections.abc import Mapping
 from ctypes import c_void_p
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._call import milliseconds
 from ._credentials import CredentialCallback, Supplier
@@ -17,7 +17,8 @@ from ._prototypes import string
 from ._raise import exception_of
 from ._record import record
 
-SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
+_SIZE_BITS = ctypes.sizeof(ctypes.c_size_t) * 8
+_WHEN_FULL = {"wait": 1, "fail": 2}  # IM_WAIT, IM_FAIL
 
 
 @record
@@ -94,13 +95,38 @@ class Settings:
             raise TypeError(f'limits: {kind}, expected a mapping: write {{"tag_bytes": 60}}')
         for limit, value in (self.limits or {}).items():
             name_of_limit = encoded(limit, "limits")
-            lib.im_config_set_limit(config, string(name_of_limit), number(value, f"limits[{limit!r}]", SIZE_BITS))
+            lib.im_config_set_limit(config, string(name_of_limit), number(value, f"limits[{limit!r}]", _SIZE_BITS))
 
     def _set_text(self, config: Any, name: str) -> None:
         if getattr(self, name) is not None:
             # if this fails, no local variable has the text, as tracebacks may show locals
             text = encoded(getattr(self, name), name)
             getattr(lib, f"im_config_set_{name}")(config, string(text))
+
+
+class Options(NamedTuple):
+    """The options that ``client.bulk`` and ``client.batcher`` take. None is not set."""
+
+    linger: float | None
+    capacity: int | None
+    timeout: float | None
+    attempt_timeout: float | None
+    late_window: float | None
+    when_full: str | None = None
+
+    def set(self, kind: str, handle: Any) -> None:
+        """Set them: `kind` is im_bulk or im_batcher."""
+        for name in ("linger", "timeout", "attempt_timeout", "late_window"):
+            value = milliseconds(getattr(self, name), name)
+            if value is not None:
+                getattr(lib, f"{kind}_set_{name}_ms")(handle, value)
+        if self.capacity is not None:
+            getattr(lib, f"{kind}_set_capacity")(handle, number(self.capacity, "capacity", _SIZE_BITS))
+        if self.when_full is not None:
+            if self.when_full not in _WHEN_FULL:
+                choices = " or ".join(map(repr, _WHEN_FULL))
+                raise SettingsError(f"when_full: {self.when_full!r}, expected {choices}", remedy=f"set {choices}")
+            getattr(lib, f"{kind}_set_when_full")(handle, _WHEN_FULL[self.when_full])
 
 
 def decimal(value: object, name: str) -> float:

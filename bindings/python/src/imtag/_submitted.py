@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import _exit
 from ._call import Call
-from ._completions import read_completions
 from ._credentials import Supplier
 from ._errors import ChangeError
 from ._futures import Callbacks, FutureChange, Outcomes
 from ._green import blocking
 from ._library import lib
-from ._options import Options
 from ._prototypes import Str
-from ._raise import exception_of
+from ._raise import exception_of, read_completions
+from ._settings import Options
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
