@@ -193,13 +193,6 @@ impl ChangeRequest {
 }
 
 impl Change {
-    /// How many slots of requests it takes.
-    #[must_use]
-    pub fn slots(&self, rules: &Rules) -> usize {
-        let tags_per_slot = rules.limits.tags_per_user_and_request.max(1);
-        self.tags.len().div_ceil(tags_per_slot).max(1)
-    }
-
     /// What it was made of, without a copy.
     #[must_use]
     pub fn into_request(self) -> Arc<ChangeRequest> {
@@ -334,13 +327,5 @@ mod tests {
             let change = checked(ChangeRequest::add("u", twice)).unwrap();
             assert_eq!(change.tags(), tags(count));
         }
-    }
-
-    #[test]
-    fn ten_tags_are_a_slot_and_eleven_two() {
-        let slots = |request| checked(request).unwrap().slots(&Rules::default());
-        let add = |count| slots(ChangeRequest::add("u", tags(count)));
-        assert_eq!([9, 10, 11, 100].map(add), [1, 1, 2, 10]);
-        assert_eq!(slots(ChangeRequest::clear("u")), 1);
     }
 }

@@ -6,7 +6,6 @@ pub mod catalogue;
 mod change;
 mod limits;
 mod operation;
-pub mod packing;
 pub mod plan;
 pub mod quota;
 mod region;

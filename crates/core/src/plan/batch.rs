@@ -14,6 +14,7 @@ pub struct Batch {
     pub(super) id: u64,
     pub(super) producer: ProducerId,
     pub(super) operation: ChangeOperation,
+    /// At least one, each of another account.
     pub(super) slots: Vec<Slot>,
     /// How often its slots have been left out before.
     pub(super) tries: u32,
@@ -50,7 +51,7 @@ impl<'b> BatchRequest<'b> {
 
 /// An account of a request with its tags.
 #[derive(Debug)]
-pub struct Slot {
+pub(super) struct Slot {
     /// The changes that share it, at least one, all of one account.
     pub(super) parts: Vec<Part>,
     /// The most that earlier tries may have done.
@@ -59,7 +60,7 @@ pub struct Slot {
 
 /// Tags of one change.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub(super) struct Part {
     pub(super) id: ChangeId,
     pub(super) change: Change,
     /// Their positions in the change; empty for a clear.
@@ -71,12 +72,6 @@ impl Batch {
     #[must_use]
     pub fn operation(&self) -> ChangeOperation {
         self.operation
-    }
-
-    /// Its slots, at least one, each of another account.
-    #[must_use]
-    pub fn slots(&self) -> &[Slot] {
-        &self.slots
     }
 
     /// How often these slots have been sent before, in requests that left them out.
@@ -119,14 +114,12 @@ impl Batch {
 }
 
 impl Slot {
-    /// The account.
-    #[must_use]
-    pub fn account(&self) -> &str {
+    pub(super) fn account(&self) -> &str {
         self.parts[0].change.account()
     }
 
     /// The tags, each once. None for a clear.
-    pub fn tags(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
         let shared = self.parts.len() > 1;
         let mut seen: Vec<&str> = Vec::new();
         let tags = self.parts.iter().flat_map(Part::tags);
@@ -232,12 +225,14 @@ impl<R, E: Clone> Plan<R, E> {
         entry.left -= 1;
         entry.under_way += 1;
         *deadline = entry.deadline.max(*deadline);
-        let part = Part {
-            id,
-            change: change.clone(),
-            tags: rest.start..rest.end.min(rest.start + most),
+        let mut slot = Slot {
+            parts: vec![Part {
+                id,
+                change: change.clone(),
+                tags: rest.start..rest.end.min(rest.start + most),
+            }],
+            effect: Effect::NotApplied,
         };
-        let mut shared = Shared::new(part);
         let left = entry.left;
         let account_queue = self.accounts.get_mut(change.account()).expect(KNOWN);
         account_queue.under_way += 1;
@@ -246,24 +241,37 @@ impl<R, E: Clone> Plan<R, E> {
             let state = self.state(producer);
             let at_once = full && state.policy.full_slot_is_enough;
             state.queue(change.operation()).full_slot |= at_once;
-            return shared.slot;
+            return slot;
         }
         account_queue.waiting.pop_front();
         account_queue.active = false;
         self.state(producer).unsent -= 1;
-        while let Some(next) = self.neighbour(&change, producer) {
+        // the slot's distinct tags, by part and position, filled when a second change is there, as most slots have one
+        let mut tags: Vec<(usize, usize)> = Vec::new();
+        while let Some(next) = self.neighbour(id, &change) {
             let entry = self.changes.get_mut(&next).expect(KNOWN);
             if entry.deadline <= now {
                 self.fail_unsent(next, &FailureCause::Expired);
                 continue;
             }
-            if !shared.takes(&entry.change, most) {
+            if tags.is_empty() {
+                tags.extend((0..slot.parts[0].tags().len()).map(|at| (0, at)));
+            }
+            let holds = |tag: &String| {
+                let mut tags = tags.iter();
+                tags.any(|(part, at)| slot.parts[*part].tags()[*at] == *tag)
+            };
+            let new = entry.change.tags().iter().enumerate();
+            let new = new.filter(|(_, tag)| !holds(tag));
+            let new: Vec<(usize, usize)> = new.map(|(at, _)| (slot.parts.len(), at)).collect();
+            if tags.len() + new.len() > most {
                 break;
             }
+            tags.extend(new);
             entry.left = 0;
             entry.under_way += 1;
             *deadline = entry.deadline.max(*deadline);
-            shared.slot.parts.push(Part {
+            slot.parts.push(Part {
                 id: next,
                 change: entry.change.clone(),
                 tags: 0..entry.change.tags().len(),
@@ -274,55 +282,13 @@ impl<R, E: Clone> Plan<R, E> {
             state.unsent -= 1;
             state.queue(change.operation()).blocked -= 1;
         }
-        shared.slot
+        slot
     }
 
-    /// The account's next change, if it is of the same producer and operation.
-    fn neighbour(&self, change: &Change, producer: ProducerId) -> Option<ChangeId> {
+    /// The account's next change, if it may share a slot with this one.
+    fn neighbour(&self, id: ChangeId, change: &Change) -> Option<ChangeId> {
         let next = self.accounts.get(change.account())?.waiting.front()?;
-        let entry = &self.changes[next];
-        let same = entry.producer == producer && entry.change.operation() == change.operation();
-        same.then_some(*next)
-    }
-}
-
-/// A slot that further changes may share.
-struct Shared {
-    slot: Slot,
-    /// Its tags, each once, by part and position. Filled when a second change is tried, as most slots have one.
-    tags: Vec<(usize, usize)>,
-}
-
-impl Shared {
-    fn new(part: Part) -> Shared {
-        Shared {
-            slot: Slot {
-                parts: vec![part],
-                effect: Effect::NotApplied,
-            },
-            tags: Vec::new(),
-        }
-    }
-
-    fn holds(&self, tag: &str) -> bool {
-        let parts = &self.slot.parts;
-        let mut tags = self.tags.iter();
-        tags.any(|(part, at)| parts[*part].tags()[*at] == tag)
-    }
-
-    /// Returns true if a whole change fits beside what is there. The caller then adds it.
-    fn takes(&mut self, change: &Change, most: usize) -> bool {
-        if self.tags.is_empty() {
-            let first = &self.slot.parts[0];
-            self.tags = (0..first.tags().len()).map(|at| (0, at)).collect();
-        }
-        let tags = change.tags().iter().enumerate();
-        let new = tags.filter(|(_, tag)| !self.holds(tag));
-        let new: Vec<(usize, usize)> = new.map(|(at, _)| (self.slot.parts.len(), at)).collect();
-        let fits = self.tags.len() + new.len() <= most;
-        if fits {
-            self.tags.extend(new);
-        }
-        fits
+        let commutes = self.changes[next].commutes_with(&self.changes[&id]);
+        commutes.then_some(*next)
     }
 }

@@ -17,7 +17,7 @@
 //!
 //! | state | where it is | it leaves when |
 //! |---|---|---|
-//! | waiting | the account's queue (`account.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
+//! | waiting | the account's queue (`accounts.rs`) | it is the first there, no slot of the account is in a request, and no late attempt can undo it |
 //! | in packer | the producer's queue of its operation (`queue.rs`) | there are 100 users or a full slot, the linger time is over, or the producer is flushing |
 //! | in a request | a batch (`batch.rs`) | its producer settles the batch |
 //! | in the retry queue | a batch, in the producer's queue of its operation | it is due |
@@ -33,8 +33,9 @@
 //!
 //! There is no clock and no lock here: `now` comes in, measured from any fixed origin.
 
-mod account;
+mod accounts;
 mod batch;
+mod packer;
 mod queue;
 mod settle;
 #[cfg(test)]
@@ -45,11 +46,12 @@ use std::time::Duration;
 
 use crate::{Change, ChangeOperation, Effect, Rules};
 
-use account::{AccountQueue, Entries, Entry, Name, slots};
+use accounts::{AccountQueue, Entries, Entry, slots};
 use queue::{Producer, Readiness};
 
-pub use batch::{Batch, BatchRequest, Part, Slot};
-pub use queue::Flush;
+pub use batch::{Batch, BatchRequest};
+pub use packer::lower_bound;
+pub use queue::{BatchPolicy, Flush};
 pub use settle::{ChangeFailure, FailureCause, Fault, LeftOut, Settled, Verdict};
 
 /// A producer of changes: a bulk run or a batcher. [`Plan::open`] makes it.
@@ -59,24 +61,6 @@ pub struct ProducerId(u64);
 /// A change in the plan. A later change has a greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(u64);
-
-/// When the changes of a producer go into requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchPolicy {
-    /// How long a change waits for others to share its request; as long as it takes where it is `Duration::MAX`.
-    pub linger: Duration,
-    /// How long an attempt whose answer is unknown may still arrive at the service. For so long the account's next change
-    /// waits, if the attempt could undo it. Example: an add times out at 5 s, and a remove of the same account is there.
-    /// With a late window of 2 s the remove is sent at 7 s.
-    pub late_window: Duration,
-    /// Unsent changes that the producer holds at most. At that number, with no request under way, what is there is sent, as
-    /// nothing more can come.
-    pub capacity: usize,
-    /// True if one user with a full slot is enough for a request.
-    pub full_slot_is_enough: bool,
-    /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
-    pub remember_rejected: bool,
-}
 
 /// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a request with the
 /// other adds; hardly ever the other way round.
@@ -95,7 +79,7 @@ pub struct Plan<R, E> {
     rules: Rules,
     next: u64,
     changes: Entries<R, E>,
-    accounts: HashMap<Name, AccountQueue>,
+    accounts: HashMap<Box<str>, AccountQueue>,
     /// Accounts whose next change waits for the end of a late window, by when that is.
     late_windows: BTreeSet<(Duration, Box<str>)>,
     producers: BTreeMap<ProducerId, Producer<R, E>>,
@@ -175,9 +159,13 @@ impl<R, E: Clone> Plan<R, E> {
             failure: None,
         };
         self.changes.insert(id, entry);
-        let name = Name(change.clone());
-        let account_queue = self.accounts.entry(name).or_default();
-        account_queue.waiting.push_back(id);
+        match self.accounts.get_mut(change.account()) {
+            Some(account_queue) => account_queue.waiting.push_back(id),
+            None => {
+                let account_queue = AccountQueue::new(id);
+                self.accounts.insert(change.account().into(), account_queue);
+            }
+        }
         if ended {
             self.fail_unsent(id, &FailureCause::NotSent);
         }
@@ -295,23 +283,25 @@ impl<R, E: Clone> Plan<R, E> {
         let state = self.state(producer);
         state.ended = true;
         let queues = state.queues.iter_mut();
-        let again: Vec<Batch> = queues
-            .flat_map(|queue| queue.retry_queue.drain(..))
-            .collect();
+        let again = queues.flat_map(|queue| queue.retry_queue.drain(..));
+        let again: Vec<Batch> = again.collect();
         let unsent = self.changes.iter();
         let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
-        let mut unsent: Vec<ChangeId> = unsent.map(|(id, _)| *id).collect();
-        unsent.sort_unstable();
-        let accounts = unsent.iter().map(|id| self.changes[id].change.clone());
-        let accounts: Vec<Change> = accounts.collect();
-        for id in unsent {
-            self.fail_unsent(id, &FailureCause::NotSent);
+        let unsent = unsent.map(|(id, entry)| (*id, entry.change.clone()));
+        let mut unsent: Vec<(ChangeId, Change)> = unsent.collect();
+        unsent.sort_unstable_by_key(|(id, _)| *id);
+        for (id, _) in &unsent {
+            self.fail_unsent(*id, &FailureCause::NotSent);
         }
-        for slot in again.into_iter().flat_map(|batch| batch.slots) {
-            self.note_failure(&slot, &FailureCause::NotSent, Effect::NotApplied);
-            self.close_slot(&slot, now);
+        for batch in again {
+            self.fail_slots(
+                &batch.slots,
+                &FailureCause::NotSent,
+                Effect::NotApplied,
+                now,
+            );
         }
-        for change in accounts {
+        for (_, change) in unsent {
             self.activate(change.account(), now);
         }
         self.ready_producers.insert(producer);
@@ -341,9 +331,8 @@ impl<R, E: Clone> Plan<R, E> {
     /// Changes of a producer that have not been sent in full.
     #[must_use]
     pub fn unsent(&self, producer: ProducerId) -> usize {
-        self.producers
-            .get(&producer)
-            .map_or(0, |state| state.unsent)
+        let state = self.producers.get(&producer);
+        state.map_or(0, |state| state.unsent)
     }
 
     /// Changes of a producer that have no outcome yet.
@@ -356,9 +345,8 @@ impl<R, E: Clone> Plan<R, E> {
     /// Requests of a producer that were split, to find what is at fault.
     #[must_use]
     pub fn splits(&self, producer: ProducerId) -> u64 {
-        self.producers
-            .get(&producer)
-            .map_or(0, |state| state.splits)
+        let state = self.producers.get(&producer);
+        state.map_or(0, |state| state.splits)
     }
 
     /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
@@ -422,27 +410,23 @@ impl<R, E: Clone> Plan<R, E> {
         };
         let first = &self.changes[&account_queue.waiting[0]];
         let state = self.producers.get_mut(&first.producer).expect(OPEN);
-        let queue = state.queues.get_mut(first.change.operation() as usize);
-        let queue = queue.expect("each operation has a queue");
-        if !state.policy.full_slot_is_enough || queue.full_slot {
+        let is_enough = state.policy.full_slot_is_enough;
+        let queue = state.queue(first.change.operation());
+        if !is_enough || queue.full_slot {
             return;
         }
         let mut tags: Vec<&str> = Vec::new();
         // bounded, as any number of changes may bring no new tag
         for id in account_queue.waiting.iter().take(2 * most) {
             let entry = &self.changes[id];
-            let same = entry.producer == first.producer
-                && entry.change.operation() == first.change.operation();
-            if !same {
+            if !entry.commutes_with(first) {
                 return;
             }
-            let rest = &entry.change.tags()[entry.rest(most)];
-            let new = rest.iter().map(String::as_str);
-            new.for_each(|tag| {
-                if tags.len() < most && !tags.contains(&tag) {
+            for tag in &entry.change.tags()[entry.rest(most)] {
+                if tags.len() < most && !tags.contains(&tag.as_str()) {
                     tags.push(tag);
                 }
-            });
+            }
             if tags.len() == most {
                 queue.full_slot = true;
                 return;

@@ -11,11 +11,31 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use super::ChangeId;
 use super::batch::Batch;
+use super::packer::SlotPacker;
 use super::settle::{Fault, Settled};
-use super::{BatchPolicy, ChangeId};
-use crate::packing::SlotPacker;
 use crate::{ChangeOperation, Scope};
+
+/// When the changes of a producer go into requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchPolicy {
+    /// How long a change waits for others to share its request; as long as it takes where it is `Duration::MAX`. Example, of
+    /// 10 ms: an add comes at 1,000 ms, another at 1,006 ms, and both are sent at 1,010 ms. With 98 more they are sent at once.
+    pub linger: Duration,
+    /// How long an attempt whose answer is unknown may still arrive at the service. For so long the account's next change
+    /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is
+    /// there. The remove is sent at 7 s.
+    pub late_window: Duration,
+    /// Unsent changes that the producer holds at most. At that number, with no request under way, what is there is sent, as
+    /// nothing more can come. Example, of 1,000: there are 990 changes of one account and 10 of others. They do not fill a
+    /// request, and leave no space for more, so a request of 11 users is sent.
+    pub capacity: usize,
+    /// True if one user with a full slot is enough for a request.
+    pub full_slot_is_enough: bool,
+    /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
+    pub remember_rejected: bool,
+}
 
 /// What is known of one producer.
 #[derive(Debug)]

@@ -117,11 +117,7 @@ impl<R, E: Clone> Plan<R, E> {
             Verdict::Done { left_out } => self.done(batch, left_out, now),
             Verdict::Ambiguous(fault) => self.split_or_reject(batch, fault, now),
             Verdict::Failed(cause, effect) => {
-                let cause = FailureCause::Request(cause);
-                for slot in batch.slots {
-                    self.note_failure(&slot, &cause, effect);
-                    self.close_slot(&slot, now);
-                }
+                self.fail_slots(&batch.slots, &FailureCause::Request(cause), effect, now);
             }
         }
         self.ready_producers.insert(producer);
@@ -177,11 +173,7 @@ impl<R, E: Clone> Plan<R, E> {
         let (producer, operation) = (batch.producer, batch.operation);
         if self.state(producer).ended {
             let cause = FailureCause::Request(fault.cause);
-            for slot in &batch.slots {
-                self.note_failure(slot, &cause, fault.effect);
-                self.close_slot(slot, now);
-            }
-            return;
+            return self.fail_slots(&batch.slots, &cause, fault.effect, now);
         }
         if batch.is_indivisible(fault.scope) {
             self.reject(&batch.slots[0], fault, operation, now);
@@ -244,8 +236,22 @@ impl<R, E: Clone> Plan<R, E> {
         producers.for_each(|state| state.note_changed(account, operation));
     }
 
+    /// Fails slots that were in a request.
+    pub(super) fn fail_slots(
+        &mut self,
+        slots: &[Slot],
+        cause: &FailureCause<E>,
+        effect: Effect,
+        now: Duration,
+    ) {
+        for slot in slots {
+            self.note_failure(slot, cause, effect);
+            self.close_slot(slot, now);
+        }
+    }
+
     /// Notes what went wrong with the tags of a slot, in this try or an earlier one.
-    pub(super) fn note_failure(&mut self, slot: &Slot, cause: &FailureCause<E>, effect: Effect) {
+    fn note_failure(&mut self, slot: &Slot, cause: &FailureCause<E>, effect: Effect) {
         let effect = effect.max(slot.effect);
         for part in &slot.parts {
             let entry = self.changes.get_mut(&part.id).expect(KNOWN);
@@ -282,7 +288,7 @@ impl<R, E: Clone> Plan<R, E> {
     }
 
     /// Settles the changes of a slot that have no other one, and activates the account's next change.
-    pub(super) fn close_slot(&mut self, slot: &Slot, now: Duration) {
+    fn close_slot(&mut self, slot: &Slot, now: Duration) {
         for part in &slot.parts {
             self.changes.get_mut(&part.id).expect(KNOWN).under_way -= 1;
             self.settle_if_over(part.id);

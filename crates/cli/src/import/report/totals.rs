@@ -1,7 +1,7 @@
 //! The work of a file, in figures: users, tags, slots and requests. All users are read once to count them, before
 //! anything is sent.
 
-use imtag_core::packing::lower_bound;
+use imtag_core::plan::lower_bound;
 use imtag_core::{Generation, Limits, Operation, Rules};
 use serde::Serialize;
 

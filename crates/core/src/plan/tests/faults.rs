@@ -8,11 +8,9 @@ fn run_without_u(rig: &mut Rig, refused: ChangeOperation, scope: Scope) -> Vec<S
     while let Next::Send(batch) = rig.next() {
         rig.plan.admitted(rig.producer, batch.operation());
         requests.push(text(&batch));
-        let left_out = match batch.operation() == refused {
-            true => vec![left_out("u", scope, None)],
-            false => vec![],
-        };
-        rig.settle(batch, done(left_out));
+        let is_refused = batch.operation() == refused;
+        let left_out = is_refused.then(|| left_out("u", scope, None));
+        rig.settle(batch, done(left_out.into_iter().collect()));
     }
     requests
 }
@@ -23,10 +21,10 @@ fn add_remove_add(scope: Scope, remember_rejected: bool) -> (Vec<String>, Vec<St
         ..POLICY
     });
     rig.flush();
-    rig.push(change::add("u", tags(0, 10)));
-    rig.push(change::add("u", ["b"]));
-    rig.push(change::remove("u", ["c"]));
-    rig.push(change::add("u", ["d"]));
+    rig.push(add("u", tags(0, 10)));
+    rig.push(add("u", ["b"]));
+    rig.push(remove("u", ["c"]));
+    rig.push(add("u", ["d"]));
     let requests = run_without_u(&mut rig, ChangeOperation::Add, scope);
     let outcomes = rig.outcomes();
     rig.is_empty();
@@ -63,7 +61,7 @@ fn an_operation_that_failed_is_not_sent_again_until_another_one_has_changed_the_
 }
 
 #[test]
-fn tags_at_fault_and_sources_that_want_no_memory_stop_nothing() {
+fn tags_at_fault_and_producers_that_remember_nothing_stop_nothing() {
     for (scope, remember_rejected) in [(Scope::Tag, true), (Scope::Account, false)] {
         let (requests, outcomes) = add_remove_add(scope, remember_rejected);
         assert_eq!(requests[1..], ["add u:b", "remove u:c", "add u:d"]);
@@ -75,22 +73,17 @@ fn tags_at_fault_and_sources_that_want_no_memory_stop_nothing() {
 fn two_operations_at_fault_are_both_remembered() {
     let mut rig = Rig::new();
     rig.flush();
-    for change in [
-        change::add("u", ["a"]),
-        change::remove("u", ["b"]),
-        change::add("u", ["c"]),
-        change::remove("u", ["d"]),
-        change::clear("u"),
-        change::add("u", ["e"]),
-    ] {
-        rig.push(change);
-    }
+    rig.push(add("u", ["a"]));
+    rig.push(remove("u", ["b"]));
+    rig.push(add("u", ["c"]));
+    rig.push(remove("u", ["d"]));
+    rig.push(clear("u"));
+    rig.push(add("u", ["e"]));
     for _ in 0..2 {
         let batch = rig.take();
         rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
     }
-    let [clear] = rig.sends(["clear u:"]);
-    rig.done(clear);
+    rig.does(["clear u:"]);
     let _ = rig.sends(["add u:e"]);
     assert_eq!(
         rig.outcomes()[2..],
@@ -103,18 +96,18 @@ fn two_operations_at_fault_are_both_remembered() {
 }
 
 #[test]
-fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
+fn another_producer_that_changed_the_account_lifts_what_is_remembered_too() {
     let mut rig = Rig::new();
     let other = rig.plan.open(POLICY);
     rig.flush();
-    rig.push(change::add("u", ["a"]));
+    rig.push(add("u", ["a"]));
     let batch = rig.take();
     rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
     rig.plan.set_flushing(other, true);
-    rig.push_by(other, change::remove("u", ["b"]));
+    rig.push_by(other, remove("u", ["b"]));
     let batch = rig.take_by(other);
     rig.done(batch);
-    rig.push(change::add("u", ["c"]));
+    rig.push(add("u", ["c"]));
     let _ = rig.sends(["add u:c"]);
 }
 
@@ -122,8 +115,8 @@ fn another_source_that_changed_the_account_lifts_what_is_remembered_too() {
 fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(change::add("u", tags(0, 35)));
-    rig.push(change::add("v", tags(0, 11)));
+    rig.push(add("u", tags(0, 35)));
+    rig.push(add("v", tags(0, 11)));
     let (first, second) = (rig.take(), rig.take());
     rig.settle(second, done(vec![left_out("u", Scope::Account, None)]));
     rig.settle(first, done(vec![]));
@@ -143,7 +136,7 @@ fn the_rest_of_a_change_is_not_sent_where_its_account_is_at_fault() {
 fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(change::add("u", tags(0, 12)));
+    rig.push(add("u", tags(0, 12)));
     let (first, second) = (rig.take(), rig.take());
     rig.settle(second, Verdict::Failed("late", Effect::NotApplied));
     rig.settle(first, Verdict::Failed("lost", Effect::PossiblyApplied));
@@ -159,7 +152,7 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
     let mut rig = Rig::new();
     rig.flush();
     for user in ["u", "v", "w"] {
-        rig.push(change::add(user, ["a"]));
+        rig.push(add(user, ["a"]));
     }
     let first = rig.take();
     assert_eq!(first.tries(), 0);
@@ -191,9 +184,9 @@ fn who_is_left_out_is_tried_again_at_its_time_and_the_tries_are_counted() {
 fn an_account_left_out_for_tags_is_split_from_those_who_share_its_slot() {
     let mut rig = Rig::new();
     rig.flush();
-    rig.push(change::add("u", ["good"]));
-    rig.push(change::add("u", ["bad"]));
-    rig.push(change::add("v", ["good"]));
+    rig.push(add("u", ["good"]));
+    rig.push(add("u", ["bad"]));
+    rig.push(add("v", ["good"]));
     let [batch] = rig.sends(["add u:good,bad v:good"]);
     rig.settle(batch, done(vec![left_out("u", Scope::Tag, None)]));
     let [bad, good] = rig.sends(["add u:bad", "add u:good"]);

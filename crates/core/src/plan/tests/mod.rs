@@ -1,5 +1,5 @@
-//! Scenarios of the plan in virtual time. A [`Rig`] is a plan and its clock; requests and outcomes are
-//! written out as text, so that each test shows what is sent and what is said.
+//! Scenarios of the plan in virtual time. A [`Rig`] is a plan and its clock. Requests and outcomes are written out as text,
+//! so that each test shows what is sent and what is reported.
 
 mod accounts;
 mod endings;
@@ -10,8 +10,9 @@ mod recount;
 mod service;
 mod splits;
 
+use super::batch::Slot;
 use super::*;
-use crate::Scope;
+use crate::{ChangeRequest, Scope};
 
 const LATE_WINDOW: Duration = Duration::from_secs(2);
 
@@ -23,31 +24,20 @@ const POLICY: BatchPolicy = BatchPolicy {
     remember_rejected: true,
 };
 
-/// Changes that keep to the rules.
-mod change {
-    use crate::{Change, ChangeRequest, Rules};
+fn add<T: Into<String>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
+    checked(ChangeRequest::add(account, tags))
+}
 
-    pub(super) fn add<T: Into<String>>(
-        account: impl Into<String>,
-        tags: impl IntoIterator<Item = T>,
-    ) -> Change {
-        checked(ChangeRequest::add(account, tags))
-    }
+fn remove<T: Into<String>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
+    checked(ChangeRequest::remove(account, tags))
+}
 
-    pub(super) fn remove<T: Into<String>>(
-        account: impl Into<String>,
-        tags: impl IntoIterator<Item = T>,
-    ) -> Change {
-        checked(ChangeRequest::remove(account, tags))
-    }
+fn clear(account: &str) -> Change {
+    checked(ChangeRequest::clear(account))
+}
 
-    pub(super) fn clear(account: impl Into<String>) -> Change {
-        checked(ChangeRequest::clear(account))
-    }
-
-    fn checked(request: ChangeRequest) -> Change {
-        request.check(&Rules::default()).unwrap()
-    }
+fn checked(request: ChangeRequest) -> Change {
+    request.check(&Rules::default()).unwrap()
 }
 
 fn ms(ms: u64) -> Duration {
@@ -81,7 +71,7 @@ fn done(left_out: Vec<LeftOut<&'static str>>) -> Verdict<&'static str> {
 
 /// A request in words: `add u:a,b v:c`.
 fn text(batch: &Batch) -> String {
-    let slots = batch.slots().iter().map(|slot| {
+    let slots = batch.slots.iter().map(|slot| {
         let tags: Vec<&str> = slot.tags().collect();
         format!(" {}:{}", slot.account(), tags.join(","))
     });
@@ -112,23 +102,22 @@ impl Rig {
         Rig::with_policy(POLICY)
     }
 
-    fn push_by(&mut self, producer: ProducerId, change: Change) -> ChangeId {
-        self.pushed += 1;
-        let reply = self.pushed - 1;
-        self.plan
-            .push(producer, change, reply, Duration::MAX, self.now)
-    }
-
     /// Pushes a change; its reply is how many were pushed before it.
     fn push(&mut self, change: Change) -> ChangeId {
-        self.push_by(self.producer, change)
+        self.push_until(change, Duration::MAX)
     }
 
     fn push_until(&mut self, change: Change, deadline: Duration) -> ChangeId {
         self.pushed += 1;
-        let reply = self.pushed - 1;
-        self.plan
-            .push(self.producer, change, reply, deadline, self.now)
+        let (producer, reply) = (self.producer, self.pushed - 1);
+        self.plan.push(producer, change, reply, deadline, self.now)
+    }
+
+    fn push_by(&mut self, producer: ProducerId, change: Change) -> ChangeId {
+        let own = std::mem::replace(&mut self.producer, producer);
+        let id = self.push(change);
+        self.producer = own;
+        id
     }
 
     fn flush(&mut self) {
@@ -170,6 +159,15 @@ impl Rig {
         batches
     }
 
+    /// Requests of these words are sent and done, one after the other.
+    #[track_caller]
+    fn does<const N: usize>(&mut self, words: [&str; N]) {
+        for words in words {
+            let [batch] = self.sends([words]);
+            self.done(batch);
+        }
+    }
+
     #[track_caller]
     fn waits(&mut self) {
         let next = self.next();
@@ -192,7 +190,7 @@ impl Rig {
         self.settle(batch, done(vec![]));
     }
 
-    /// An attempt of it was given up before it was done.
+    /// An attempt of it was abandoned before it was done.
     fn done_late(&mut self, batch: Batch) {
         self.plan.settle(batch, done(vec![]), true, self.now);
     }

@@ -139,11 +139,11 @@ impl World {
                 time,
             } => {
                 let tags = super::tags(first, count);
-                let account = format!("u{account}");
+                let account = &format!("u{account}");
                 let change = match kind {
-                    0..=1 => change::add(account, tags),
-                    2..=3 => change::remove(account, tags),
-                    _ => change::clear(account),
+                    0..=1 => add(account, tags),
+                    2..=3 => remove(account, tags),
+                    _ => clear(account),
                 };
                 let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
                 let reply = self.pushed.len();
@@ -209,10 +209,10 @@ impl World {
         match self.plan.next(self.producers[producer], self.now) {
             Next::Send(batch) => {
                 assert_eq!(batch.producer, self.producers[producer]);
-                let users: BTreeSet<&str> = batch.slots().iter().map(Slot::account).collect();
-                assert_eq!(users.len(), batch.slots().len(), "an account twice");
+                let users: BTreeSet<&str> = batch.slots.iter().map(Slot::account).collect();
+                assert_eq!(users.len(), batch.slots.len(), "an account twice");
                 assert!((1..=3).contains(&users.len()));
-                for slot in batch.slots() {
+                for slot in &batch.slots {
                     let tags: Vec<&str> = slot.tags().collect();
                     let distinct: BTreeSet<&&str> = tags.iter().collect();
                     assert!(distinct.len() == tags.len() && tags.len() <= 10);
@@ -284,11 +284,10 @@ impl World {
                 let mut left_out = Vec::new();
                 for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {
                     let again_at = Some(self.now + ms(7));
-                    match chosen && batch.tries() < 3 {
-                        true => {
-                            left_out.push(super::left_out(account, Scope::Account, again_at));
-                        }
-                        false => self.service.apply(asked.operation, account, tags),
+                    if chosen && batch.tries() < 3 {
+                        left_out.push(super::left_out(account, Scope::Account, again_at));
+                    } else {
+                        self.service.apply(asked.operation, account, tags);
                     }
                 }
                 done(left_out)

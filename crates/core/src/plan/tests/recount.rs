@@ -53,7 +53,7 @@ impl World {
             .collect();
         for (name, account_queue) in &plan.accounts {
             let mut slots = all.iter().flat_map(|batch| {
-                let slots = batch.slots().iter().filter(|it| it.account() == &**name);
+                let slots = batch.slots.iter().filter(|it| it.account() == &**name);
                 slots.map(|slot| (batch.producer, batch.operation, slot))
             });
             assert_eq!(account_queue.under_way, slots.clone().count());

@@ -1,4 +1,4 @@
-//! A service for the tests: it holds tags, and refuses requests with somebody at fault in them.
+//! A service for the tests: it holds tags, and rejects requests with an account or a tag at fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn from_batch(batch: &Batch) -> Asked {
-        let slots = batch.slots().iter().map(|slot| {
+        let slots = batch.slots.iter().map(|slot| {
             let tags = slot.tags().map(str::to_owned).collect();
             (slot.account().to_owned(), tags)
         });
@@ -66,9 +66,10 @@ pub(super) fn run(rig: &mut Rig, scope: Scope, guilty: impl Fn(&Slot) -> bool) -
     while let Next::Send(batch) = rig.next() {
         rig.plan.admitted(rig.producer, batch.operation());
         requests += 1;
-        match batch.slots().iter().any(&guilty) {
-            true => rig.settle(batch, Verdict::Ambiguous(fault(scope))),
-            false => rig.done(batch),
+        if batch.slots.iter().any(&guilty) {
+            rig.settle(batch, Verdict::Ambiguous(fault(scope)));
+        } else {
+            rig.done(batch);
         }
     }
     requests

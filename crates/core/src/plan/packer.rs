@@ -1,10 +1,11 @@
-//! Packing: the slots of many users are put into requests while more come in.
+//! The packer: it puts the slots of many users into requests while more come in.
 //!
 //! A *slot* is up to 10 tags of one user: what one request can take of that user. A user with 25 tags has three slots,
 //! which go in three requests.
 //!
 //! A request takes one slot each of up to 100 users, those with the most slots left first. No other order ends with
 //! fewer requests. Where all users are there from the start, it needs `max(⌈slots / 100⌉, the most slots of one user)`.
+//! Example, in requests of two users: A and B have one slot, C has two. C A, then C B are two requests; A B, C, C are three.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -14,7 +15,7 @@ use crate::Limits;
 /// The fewest requests for so many slots in all, of which one user has at most `longest`.
 ///
 /// ```
-/// use imtag_core::{Limits, packing::lower_bound};
+/// use imtag_core::{Limits, plan::lower_bound};
 ///
 /// assert_eq!(lower_bound(101, 1, &Limits::DOCUMENTED), 2);
 /// assert_eq!(lower_bound(101, 10, &Limits::DOCUMENTED), 10);
@@ -27,19 +28,8 @@ pub fn lower_bound(slots: u64, longest: u64, limits: &Limits) -> u64 {
 }
 
 /// Users who have slots left. `T` is the caller's name for a user.
-///
-/// ```
-/// use imtag_core::packing::SlotPacker;
-///
-/// let mut packer = SlotPacker::new();
-/// packer.insert("one slot", 1);
-/// packer.insert("two slots", 2);
-/// assert_eq!(packer.take_batch(1), ["two slots"]);
-/// assert_eq!(packer.take_batch(100), ["one slot", "two slots"]);
-/// assert!(packer.is_empty());
-/// ```
 #[derive(Debug)]
-pub struct SlotPacker<T> {
+pub(super) struct SlotPacker<T> {
     /// Users by the slots that they have left, in the order in which they came.
     buckets: BTreeMap<usize, VecDeque<T>>,
     /// Users who were removed and are still in a bucket. To search the bucket at each removal would take quadratic time.
@@ -47,16 +37,9 @@ pub struct SlotPacker<T> {
     users: usize,
 }
 
-impl<T> Default for SlotPacker<T> {
-    fn default() -> SlotPacker<T> {
-        SlotPacker::new()
-    }
-}
-
 impl<T> SlotPacker<T> {
     /// A packer without users.
-    #[must_use]
-    pub fn new() -> SlotPacker<T> {
+    pub(super) fn new() -> SlotPacker<T> {
         SlotPacker {
             buckets: BTreeMap::new(),
             removed: HashSet::new(),
@@ -65,19 +48,17 @@ impl<T> SlotPacker<T> {
     }
 
     /// The number of users who have a slot left. The next request takes that many, up to its limit.
-    #[must_use]
-    pub fn users(&self) -> usize {
+    pub(super) fn users(&self) -> usize {
         self.users
     }
 
     /// True if no user has a slot left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.users == 0
     }
 
     /// Adds a user with this many slots. A user without slots is not added.
-    pub fn insert(&mut self, user: T, slots: usize) {
+    pub(super) fn insert(&mut self, user: T, slots: usize) {
         if slots > 0 {
             self.buckets.entry(slots).or_default().push_back(user);
             self.users += 1;
@@ -87,7 +68,7 @@ impl<T> SlotPacker<T> {
 
 impl<T: Clone + Eq + Hash> SlotPacker<T> {
     /// Removes a user, who must be in the packer.
-    pub fn remove(&mut self, user: T) {
+    pub(super) fn remove(&mut self, user: T) {
         self.removed.insert(user);
         self.users -= 1;
         if self.removed.len() > self.users {
@@ -100,7 +81,7 @@ impl<T: Clone + Eq + Hash> SlotPacker<T> {
     }
 
     /// Takes one slot each of at most `limit` users: those who have the most slots left.
-    pub fn take_batch(&mut self, limit: usize) -> Vec<T> {
+    pub(super) fn take_batch(&mut self, limit: usize) -> Vec<T> {
         let limit = limit.min(self.users);
         let mut batch = Vec::with_capacity(limit);
         let mut remaining = Vec::new();
@@ -140,7 +121,6 @@ impl<T: Clone + Eq + Hash> SlotPacker<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::HashSet;
 
     /// Takes all batches, and counts them.
     fn requests(packer: &mut SlotPacker<usize>, slots: &mut [usize]) -> u64 {
@@ -157,10 +137,8 @@ mod tests {
 
     fn packer(slots: &[usize]) -> SlotPacker<usize> {
         let mut packer = SlotPacker::new();
-        slots
-            .iter()
-            .enumerate()
-            .for_each(|(user, slots)| packer.insert(user, *slots));
+        let slots = slots.iter().enumerate();
+        slots.for_each(|(user, slots)| packer.insert(user, *slots));
         packer
     }
 
@@ -197,12 +175,6 @@ mod tests {
         assert_eq!(packer.take_batch(400), (1_500..1_900).collect::<Vec<_>>());
         assert_eq!(packer.take_batch(400), (1_900..2_000).collect::<Vec<_>>());
         assert!(packer.is_empty() && packer.buckets.is_empty() && packer.removed.is_empty());
-    }
-
-    #[test]
-    fn a_hundred_and_one_users_make_two_requests_and_a_hundred_one() {
-        let count = |users: usize| requests(&mut packer(&vec![1; users]), &mut vec![1; users]);
-        assert_eq!((count(99), count(100), count(101)), (1, 1, 2));
     }
 
     proptest! {
