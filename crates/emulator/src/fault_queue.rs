@@ -191,7 +191,7 @@ mod tests {
         account: &str,
     ) -> Option<Fault> {
         let route = Route::from(route);
-        let targets = Target::of_request(route.path(), Some(route));
+        let targets = Target::for_request(route.path(), Some(route));
         faults.take(7, &targets, |asked| asked == account)
     }
 
@@ -278,7 +278,7 @@ mod tests {
         // One for all routes is for no other path.
         let path = "/v4/openim/sendmsg";
         let mut of_path = faults([code(1, 1.0), code(2, 1.0).on(Target::path(path))]);
-        let mut take_at = |path| of_path.take(7, &Target::of_request(path, None), |_| false);
+        let mut take_at = |path| of_path.take(7, &Target::for_request(path, None), |_| false);
         assert_eq!(take_at(path), Some(Fault::code(2)));
         assert_eq!(take_at("/v4/openim/sendmsg/"), None);
         assert_eq!(take(&mut of_path, ADD), Some(Fault::code(1)));

@@ -46,7 +46,7 @@ impl Request {
             encodings.any(|it| !it.is_empty() && !it.as_bytes().eq_ignore_ascii_case(b"identity"));
         let posted = parts.method == Method::POST;
         Some(Request {
-            route: Route::of_path(path).filter(|_| posted),
+            route: Route::from_path(path).filter(|_| posted),
             method: parts.method.as_str().to_owned(),
             path: path.to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -82,7 +82,7 @@ impl Request {
 /// Why no route takes a request.
 fn no_route(method: &str, path: &str) -> String {
     let (asked, method) = (shown_path(path), shown_method(method));
-    if Route::of_path(path).is_some() {
+    if Route::from_path(path).is_some() {
         format!("{asked} takes POST, and not {method}")
     } else if let Some(route) = meant(path) {
         format!(

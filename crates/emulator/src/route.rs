@@ -67,7 +67,7 @@ impl Route {
         self.path().rsplit('/').next().unwrap_or(self.path())
     }
 
-    pub(crate) fn of_path(path: &str) -> Option<Route> {
+    pub(crate) fn from_path(path: &str) -> Option<Route> {
         Route::all().find(|route| route.path() == path)
     }
 
@@ -120,7 +120,7 @@ impl Target {
     }
 
     /// The targets that a request counts to, the most exact one first.
-    pub(crate) fn of_request(path: &str, route: Option<Route>) -> Vec<Target> {
+    pub(crate) fn for_request(path: &str, route: Option<Route>) -> Vec<Target> {
         let mut targets = vec![Target::path(path)];
         if let Some(route) = route {
             targets.push(Target::Route(route));
@@ -133,7 +133,7 @@ impl Target {
     pub(crate) fn tags_users(&self) -> bool {
         match self {
             Target::Route(_) | Target::Operation(_) => true,
-            Target::Path(path) => Route::of_path(path).is_some(),
+            Target::Path(path) => Route::from_path(path).is_some(),
         }
     }
 }
@@ -193,7 +193,7 @@ mod tests {
         for generation in Generation::ALL {
             for operation in Operation::ALL {
                 let route = Route::new(operation, generation);
-                assert_eq!(Route::of_path(route.path()), Some(route));
+                assert_eq!(Route::from_path(route.path()), Some(route));
                 assert_eq!(route.name().parse(), Ok(Target::Route(route)));
                 paths.push(route.path());
             }
@@ -211,7 +211,7 @@ mod tests {
             "/v4/timpush",
             "",
         ] {
-            assert_eq!(Route::of_path(path), None, "{path:?}");
+            assert_eq!(Route::from_path(path), None, "{path:?}");
         }
     }
 

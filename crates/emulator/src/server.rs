@@ -131,10 +131,10 @@ impl Server {
         let (line, tunnel) = (Line::new(peer), Arc::new(tunnel));
         let router = TowerToHyperService::new(self.router.clone());
         let wire = TokioIo::new(Wire::new(stream, Arc::clone(&line)));
-        let (of_request, opens) = (Arc::clone(&line), Arc::clone(&tunnel));
+        let (for_handlers, opener) = (Arc::clone(&line), Arc::clone(&tunnel));
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let answered = opens.answer(&mut request);
-            request.extensions_mut().insert(Arc::clone(&of_request));
+            let answered = opener.answer(&mut request);
+            request.extensions_mut().insert(Arc::clone(&for_handlers));
             let router = router.clone();
             async move {
                 match answered {

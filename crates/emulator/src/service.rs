@@ -147,7 +147,7 @@ impl Service {
             let users = job.as_ref().map_or(&[][..], |job| &job.users);
             users.iter().any(|user| user.account == account)
         };
-        let targets = Target::of_request(&request.path, request.route);
+        let targets = Target::for_request(&request.path, request.route);
         let mut entry = Arrived::new(request);
         let mut ticket = Ticket {
             fault: None,
