@@ -148,7 +148,7 @@ impl Client {
         self.call(request, options)
     }
 
-    /// Options of a bulk run: any number of changes, packed into as few requests as possible, sent at the full quota.
+    /// Options of a bulk run: any number of changes, packed into the fewest requests and sent at the full quota.
     pub fn bulk(&self) -> BulkOptions {
         BulkOptions::for_bulk(self.clone())
     }

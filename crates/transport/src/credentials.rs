@@ -1,5 +1,5 @@
-//! Where the UserSig of a call comes from. The first call that needs one makes it; all threads use it until half its time is
-//! over. When the service calls it expired, one thread makes a new one, and the others wait for it.
+//! Where the UserSig of a call comes from. The first call that needs one makes it, and all threads use it until half its
+//! time is over. When the service says that it expired, one thread makes a new one, and the others wait for it.
 //!
 //! ```text
 //! none ── making, by one thread ──► held ─┬─ half its time is over ──► making
@@ -150,8 +150,8 @@ struct Held {
 }
 
 impl Held {
-    /// True until half its time is over, by both clocks: the wall clock may be set, and the monotonic one may stand still
-    /// while the machine sleeps. If the wall clock went back, the UserSig may lie in its future, and is made again.
+    /// True until half its time is over by either clock: the wall clock may be set, and the monotonic clock may stop while
+    /// the machine sleeps. After the wall clock went back, the UserSig may begin in the future, so it is not fresh.
     fn fresh(&self) -> bool {
         let Some(valid_for) = self.valid_for else {
             return true;
@@ -244,7 +244,7 @@ impl UserSigs {
         })
     }
 
-    /// The service called `old` expired. Returns whether another can be made.
+    /// The service says that `old` expired. Returns whether another can be made.
     pub(crate) fn expired(&self, old: &VersionedUserSig, credentials: &Credentials) -> bool {
         let mut state = self.state();
         if credentials.renewable() && state.generation == old.generation {
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_panics_leaves_the_next_caller_a_turn() {
+    fn after_a_callback_that_panics_the_next_caller_asks_it_again() {
         let calls = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&calls);
         let credentials = Credentials::callback(move || {
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_calls_its_own_client_is_told_so_and_does_not_wait_for_itself() {
+    fn a_callback_that_calls_its_own_client_gets_an_error_and_does_not_wait_for_itself() {
         let usersigs = Arc::new(UserSigs::new());
         let inner = Arc::clone(&usersigs);
         let credentials = Credentials::callback(move || {

@@ -1,5 +1,5 @@
-//! Where the service is: scheme, host and port. HTTPS may go anywhere; plain HTTP only to this machine, as anyone on the
-//! way could read the UserSig.
+//! Where the service is: scheme, host and port. HTTPS may go anywhere. Plain HTTP may go to this machine only, as others on
+//! the way could read the UserSig.
 
 use std::net::IpAddr;
 
@@ -98,11 +98,11 @@ impl Endpoint {
 
     fn well_formed(&self) -> bool {
         let bracketed = self.host.starts_with('[');
-        let of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
         if bracketed {
             self.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6())
         } else {
-            !self.host.is_empty() && self.host.chars().all(of_a_name)
+            !self.host.is_empty() && self.host.chars().all(is_name)
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_may_be_anywhere_and_plain_http_on_this_machine() {
+    fn https_may_go_anywhere_and_plain_http_to_this_machine() {
         for (text, host, port, url) in [
             (
                 "https://example.com",

@@ -25,7 +25,7 @@ struct State {
     last_failure: Option<Cause>,
 }
 
-/// Why a call makes no further attempt.
+/// Why a call that waited makes no further attempt.
 pub(crate) enum Ended {
     Stopped(WaitEnd),
     /// The outage has lasted too long for it.
@@ -55,7 +55,7 @@ impl Outage {
     }
 
     /// True once the service has answered this client in this process.
-    pub(crate) fn service_was_there(&self) -> bool {
+    pub(crate) fn service_has_answered(&self) -> bool {
         self.state().rule.has_answered()
     }
 
@@ -75,7 +75,8 @@ impl Outage {
     }
 }
 
-/// A call among its client's calls. It leaves on drop.
+/// A call's place among its client's calls, until it is dropped. It is registered with the rule from its first failure or
+/// wait on.
 pub(crate) struct Place<'o> {
     outage: &'o Outage,
     caller: Option<Caller>,
@@ -112,7 +113,7 @@ impl<'o> Place<'o> {
         Ok(())
     }
 
-    /// True if it may make an attempt now; else it waits with the others.
+    /// True if the call may make an attempt now; else it is registered to wait with the others.
     pub(crate) fn may_send(&mut self, deadline: Instant) -> bool {
         let deadline = self.outage.at(deadline);
         let waits = |state: &mut State, now| state.rule.must_wait(self.caller, now, deadline);

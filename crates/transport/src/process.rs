@@ -126,15 +126,8 @@ pub(crate) fn spawn_without_signals<T: Send + 'static>(
     spawned
 }
 
-/// 32 random bits, for the `random` of a call, from the operating system each time: a forked child has no generator
-/// whose state it would share with its parent.
-pub(crate) fn random_u32() -> u32 {
-    SysRng
-        .try_next_u32()
-        .unwrap_or_else(|_| from_clock() as u32)
-}
-
-/// 64 random bits, for the jitter of a wait.
+/// 64 random bits, from the operating system each time: a forked child has no generator whose state it would share with
+/// its parent.
 pub(crate) fn random_u64() -> u64 {
     SysRng.try_next_u64().unwrap_or_else(|_| from_clock())
 }

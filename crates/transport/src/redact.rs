@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use imtag_core::UserSig;
 
 /// So many characters in a row identify a UserSig. Fewer reveal nothing: the first ones are the same in each.
-const TELLING: usize = 16;
+const IDENTIFYING: usize = 16;
 
 /// One character of a text, decoded, and the bytes that it takes there: `%2A` is 3 bytes, and `*`.
 struct Unit {
@@ -18,15 +18,17 @@ struct Unit {
 /// Replaces each UserSig in `text` by `x`: the whole of it or any part that identifies it, plain or encoded.
 pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
     let secret = usersig.expose().as_bytes();
-    let telling: HashSet<&[u8]> = secret.windows(TELLING.min(secret.len()).max(1)).collect();
+    let identifying: HashSet<&[u8]> = secret
+        .windows(IDENTIFYING.min(secret.len()).max(1))
+        .collect();
     let units = units(text.as_bytes());
     let decoded: Vec<u8> = units.iter().map(|unit| unit.decoded).collect();
     let mut covered = vec![false; units.len()];
     for (at, run) in decoded
-        .windows(TELLING.min(secret.len()).max(1))
+        .windows(IDENTIFYING.min(secret.len()).max(1))
         .enumerate()
     {
-        if telling.contains(run) {
+        if identifying.contains(run) {
             covered[at..at + run.len()].fill(true);
         }
     }
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usersig_is_covered_whole_cut_off_and_encoded_and_nothing_else_is() {
+    fn a_usersig_is_covered_whole_in_part_and_encoded_and_nothing_else_is() {
         for (text, expected) in [
             (
                 "北 eJyr*grxCdYrSy1SslJQ*-_end b",
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn any_part_of_it_that_tells_it_is_covered_in_each_encoding() {
+    fn any_identifying_part_is_covered_in_each_encoding() {
         let encodings: [fn(u8) -> String; 6] = [
             |byte| char::from(byte).to_string(),
             |byte| format!("%{byte:02X}"),
@@ -142,8 +144,8 @@ mod tests {
             },
         ];
         for encode in encodings {
-            for from in 0..=USERSIG.len() - TELLING {
-                for to in from + TELLING..=USERSIG.len() {
+            for from in 0..=USERSIG.len() - IDENTIFYING {
+                for to in from + IDENTIFYING..=USERSIG.len() {
                     let part: String = USERSIG
                         .bytes()
                         .map(encode)

@@ -225,12 +225,19 @@ fn nothing_is_sent_for_a_caller_whose_time_is_up_or_that_is_cancelled_already() 
         for number in 0..20 {
             let error = batcher.call(user(number), &options).unwrap_err();
             assert_eq!(error.effect(), Effect::NotApplied);
+            let cause = error.cause();
             assert!(matches!(
-                error.cause(),
+                cause,
                 ChangeCause::Abandoned | ChangeCause::Expired
             ));
         }
     }
+    let submitted = batcher.submit_within(0, user(0), Duration::ZERO);
+    assert!(matches!(
+        submitted.unwrap_err().cause(),
+        ChangeCause::Expired
+    ));
+    assert_eq!(batcher.unsettled(), 0);
     assert_eq!(emulator.stats().arrivals(), 0);
 }
 

@@ -8,23 +8,21 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, Code,
-    Completion, Effect, Generation, Operation,
+    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
+    Effect, Generation, Operation,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use support::random::{self, Seen, USERS, any_of, seeds};
 use support::*;
 
 const SEEDS: u64 = 120;
 const CHANGES: u64 = 60;
-const USERS: [&str; 5] = ["u0", "u1", "u2", "用户3", "u4"];
 const TAGS: usize = 24;
 
 /// An effect comes this late at most, and the late window is so much longer that a busy machine does not matter.
@@ -38,18 +36,6 @@ const CODES: [i32; 8] = [91000, 60008, 70500, 70107, 90001, 12345, 60007, 90045]
 /// What can be of each tag of each user: whether it may be there, and whether it may not.
 #[derive(Default)]
 struct Model(BTreeMap<(String, String), [bool; 2]>);
-
-/// What came of all changes: a test in which nothing goes wrong would prove nothing.
-#[derive(Default, Debug)]
-struct Seen {
-    done: usize,
-    in_part: usize,
-    not_applied: usize,
-    possibly_applied: usize,
-    uncertain: usize,
-    late: usize,
-    ended_early: usize,
-}
 
 impl Model {
     fn may_be(&mut self, account: &str, tag: &str, there: bool, effect: Effect) {
@@ -81,37 +67,20 @@ impl Model {
     }
 }
 
-impl Seen {
-    fn note(&mut self, change: &ChangeRequest, result: &Result<(), ChangeError>) {
-        match result {
-            Ok(()) => self.done += 1,
-            Err(error) => {
-                self.in_part += usize::from(error.undone().len() < change.tags().len());
-                match error.effect() {
-                    Effect::NotApplied => self.not_applied += 1,
-                    _ => self.possibly_applied += 1,
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, other: &Seen) {
-        self.done += other.done;
-        self.in_part += other.in_part;
-        self.not_applied += other.not_applied;
-        self.possibly_applied += other.possibly_applied;
-        self.uncertain += other.uncertain;
-        self.late += other.late;
-        self.ended_early += other.ended_early;
+fn note(seen: &mut Seen, change: &ChangeRequest, result: &Result<(), ChangeError>) {
+    let Err(error) = result else {
+        return seen.add("done", 1);
+    };
+    let in_part = error.undone().len() < change.tags().len();
+    seen.add("in part", usize::from(in_part));
+    match error.effect() {
+        Effect::NotApplied => seen.add("not applied", 1),
+        _ => seen.add("possibly applied", 1),
     }
 }
 
 fn tag(number: usize) -> String {
     format!("t{number}")
-}
-
-fn any_of<T: Copy>(rng: &mut ChaCha8Rng, values: &[T]) -> T {
-    values[rng.random_range(0..values.len())]
 }
 
 fn any_change(rng: &mut ChaCha8Rng) -> ChangeRequest {
@@ -127,31 +96,9 @@ fn any_change(rng: &mut ChaCha8Rng) -> ChangeRequest {
 }
 
 fn any_fault(rng: &mut ChaCha8Rng) -> Fault {
-    let fault = match rng.random_range(0..12) {
-        0 => Fault::cut_before(),
-        1 => Fault::cut_after(),
-        2 => Fault::status(any_of(rng, &[502, 429])),
-        3 => Fault::garbage(),
-        4 => Fault::truncated(),
-        5 | 6 => Fault::delay(LATE),
-        7 => return Fault::leave_out([any_of(rng, &USERS)], 70107),
-        8 => return Fault::leave_out([any_of(rng, &USERS)], 91000),
-        _ => {
-            // few end a run
-            let most = CODES.len() - usize::from(rng.random_bool(0.9));
-            let code = any_of(rng, &CODES[..most]);
-            if Code(code).effect() == Effect::NotApplied {
-                // decided before any user is looked at: never after the effect
-                return Fault::code(code);
-            }
-            Fault::code(code)
-        }
-    };
-    if rng.random_bool(0.4) {
-        fault.after_effect()
-    } else {
-        fault
-    }
+    // few end a run
+    let most = CODES.len() - usize::from(rng.random_bool(0.9));
+    random::any_fault(rng, &USERS, &CODES[..most], LATE)
 }
 
 struct Sources {
@@ -260,7 +207,7 @@ fn seed(seed: u64, seen: &mut Seen) {
         let earlier = outcomes.insert(completion.id, completion.result);
         assert!(
             earlier.is_none(),
-            "seed {seed}: {} told twice",
+            "seed {seed}: {} has two outcomes",
             completion.id
         );
     }
@@ -269,7 +216,7 @@ fn seed(seed: u64, seen: &mut Seen) {
 
     let mut model = Model::default();
     for (change, id) in given.iter().zip(0..) {
-        seen.note(change, &outcomes[&id]);
+        note(seen, change, &outcomes[&id]);
         model.note(change, &outcomes[&id]);
     }
     for ((account, tag), can) in &model.0 {
@@ -284,46 +231,25 @@ fn seed(seed: u64, seen: &mut Seen) {
         }
         panic!("seed {seed}: {tag} of {account} is there: {is}, which no outcome allows");
     }
-    seen.uncertain += model.0.values().filter(|can| can[0] && can[1]).count();
-    seen.late += emulator
-        .stats()
-        .faults
-        .get("delay")
-        .map_or(0, |n| *n as usize);
+    let uncertain = model.0.values().filter(|can| can[0] && can[1]).count();
+    seen.add("uncertain", uncertain);
+    let late = emulator.stats().faults.get("delay").copied();
+    seen.add("late", late.unwrap_or_default() as usize);
     let summaries = sources.bulks.iter().map(Bulk::summary);
-    seen.ended_early += summaries.filter(|summary| summary.ended.is_some()).count();
+    let ended_early = summaries.filter(|summary| summary.ended.is_some());
+    seen.add("ended early", ended_early.count());
 }
 
 #[test]
 fn the_final_state_is_one_that_the_outcomes_of_all_runs_and_batchers_allow() {
-    // most of a seed is waiting, so many run side by side, each with an emulator of its own
-    let next = AtomicU64::new(0);
-    let seen = Mutex::new(Seen::default());
-    thread::scope(|scope| {
-        for _ in 0..40 {
-            scope.spawn(|| {
-                let mut mine = Seen::default();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= SEEDS {
-                        break;
-                    }
-                    seed(number, &mut mine);
-                }
-                seen.lock().unwrap().add(&mine);
-            });
-        }
-    });
-    let seen = seen.into_inner().unwrap();
-    println!("{seen:?}");
     // a slow machine lets most attempts' time run out: few are done then, but some are
-    assert!(seen.done > 50 && seen.late > 50, "{seen:?}");
-    assert!(
-        seen.not_applied > 100 && seen.possibly_applied > 100,
-        "{seen:?}"
-    );
-    assert!(
-        seen.in_part > 10 && seen.uncertain > 50 && seen.ended_early > 3,
-        "{seen:?}"
-    );
+    seeds(SEEDS, 40, seed).assert_more_than(&[
+        ("done", 50),
+        ("late", 50),
+        ("not applied", 100),
+        ("possibly applied", 100),
+        ("in part", 10),
+        ("uncertain", 50),
+        ("ended early", 3),
+    ]);
 }

@@ -58,14 +58,14 @@ fn what_a_server_sends_beyond_its_answer_is_not_taken_for_the_next_answer() {
 
 #[test]
 fn an_answer_sent_twice_is_not_taken_for_the_next_if_it_arrives_before_the_next_request() {
-    let (send_again, told) = mpsc::channel::<()>();
-    let told = Mutex::new(told);
+    let (send_again, asked) = mpsc::channel::<()>();
+    let asked = Mutex::new(asked);
     let (tell, sent_again) = mpsc::channel();
     let requests = AtomicU32::new(0);
     let endpoint = answering(move |_, stream| {
         say(stream, answer("200 OK", DONE));
         if requests.fetch_add(1, Ordering::SeqCst) == 0 {
-            told.lock().unwrap().recv().unwrap();
+            asked.lock().unwrap().recv().unwrap();
             say(stream, answer("200 OK", REFUSED));
             tell.send(()).unwrap();
         }

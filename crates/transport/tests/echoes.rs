@@ -17,6 +17,7 @@ enum Place {
     ErrorInfo,
     RequestId,
     Reason,
+    Location,
     ContentEncoding,
     ChunkExtension,
     NoHttp,
@@ -87,6 +88,10 @@ impl Echo {
             Place::RequestId => refusal("RequestId"),
             Place::Reason => [
                 format!("HTTP/1.1 404 {first}"),
+                format!("{second}\r\nContent-Length: 0\r\n\r\n"),
+            ],
+            Place::Location => [
+                format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/?usersig={first}"),
                 format!("{second}\r\nContent-Length: 0\r\n\r\n"),
             ],
             Place::ContentEncoding => [
@@ -184,6 +189,7 @@ fn no_error_and_no_log_shows_a_usersig_that_an_answer_repeats_wherever_it_is_cut
         Place::ErrorInfo,
         Place::RequestId,
         Place::Reason,
+        Place::Location,
         Place::ContentEncoding,
         Place::ChunkExtension,
         Place::NoHttp,

@@ -1,5 +1,5 @@
 //! A gateway that answers in the place of a service which is away, in any of the ways in which gateways do, and a service
-//! that says nothing: neither costs a call or a change, where the service was there before.
+//! that says nothing. Neither fails a call or a change once the service has answered.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -205,7 +205,7 @@ fn after_a_silent_attempt_the_next_may_take_all_the_time_that_is_left() {
     assert_eq!((error.attempts(), error.sent()), (2, 2));
 }
 
-/// Calls until it is told to stop: others are answered all the time.
+/// Calls until it is stopped: so others are answered all the time.
 fn call_until(client: &Client, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
         client.add_tag(&add()).unwrap();

@@ -247,29 +247,6 @@ fn a_call_made_by_the_interrupt_of_another_disturbs_neither() {
 }
 
 #[test]
-fn a_call_whose_interrupt_says_no_is_done() {
-    let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::delay(TIMEOUT));
-    let options = CallOptions::new().interrupt(|| false);
-    let outcome = client(&emulator).add_tag_with(&add(), &options).unwrap();
-    assert_eq!((outcome.accounts, outcome.attempts), (2, 1));
-}
-
-#[test]
-fn a_cancelled_token_ends_a_call_before_it_begins() {
-    let emulator = emulator();
-    let token = CancelToken::new();
-    token.cancel();
-    let options = CallOptions::new().cancel(&token);
-    let error = client(&emulator)
-        .add_tag_with(&add(), &options)
-        .unwrap_err();
-    assert_eq!(cause(&error), "cancelled before it began");
-    assert_eq!(error.effect(), Effect::NotApplied);
-    assert_eq!(emulator.stats().arrivals(), 0);
-}
-
-#[test]
 fn a_drained_call_finishes_an_attempt_under_way_and_begins_none() {
     let drain = CancelToken::new();
     let options = CallOptions::new().drain(&drain);

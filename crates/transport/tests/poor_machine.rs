@@ -17,21 +17,43 @@ use support::*;
 /// Names the service to the process that is started.
 const ENDPOINT: &str = "IMTAG_TEST_ENDPOINT";
 
-/// Runs a test that is ignored otherwise, in a process that may have so many files open.
+/// Names what the process does.
+const HALF: &str = "IMTAG_TEST_HALF";
+
+/// Its name, and what it does.
+type Half = (&'static str, fn(&Client));
+
+const HALVES: [Half; 6] = [
+    ("calls", calls_of_many_threads),
+    ("batcher", a_batcher_of_many_callers),
+    ("run", a_bulk_run),
+    ("short requests", a_bulk_run_whose_requests_have_little_time),
+    ("stopped run", a_bulk_run_that_is_stopped),
+    ("no file", a_call_without_a_free_file),
+];
+
+#[test]
+#[ignore = "the other half of the tests below, in a process of its own"]
+fn other_half() {
+    let (Ok(endpoint), Ok(half)) = (std::env::var(ENDPOINT), std::env::var(HALF)) else {
+        return; // somebody runs ignored tests
+    };
+    let client = Client::builder(1_400_000_000, "administrator", key());
+    let client = client.endpoint(endpoint).timeout(Duration::from_secs(60));
+    let (_, run) = HALVES.iter().find(|(name, _)| *name == half).unwrap();
+    run(&client.build().unwrap());
+}
+
+/// Runs the other half in a process that may have so many files open.
 #[track_caller]
-fn in_a_process_with(files: u32, test: &str, endpoint: &str) {
+fn in_a_process_with(files: u32, half: &str, endpoint: &str) {
     let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
     let output = Command::new("/bin/sh")
         .args(["-c", &limited])
         .arg(std::env::current_exe().unwrap())
-        .args([
-            "--ignored",
-            "--exact",
-            "--nocapture",
-            "--test-threads=1",
-            test,
-        ])
+        .args(["--ignored", "--nocapture", "--test-threads=1"])
         .env(ENDPOINT, endpoint)
+        .env(HALF, half)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -45,25 +67,13 @@ fn slow_service() -> Emulator {
     builder.latency(Duration::from_millis(200)).start().unwrap()
 }
 
-/// Of the process that is started; none where somebody runs ignored tests.
-fn there() -> Option<Client> {
-    let endpoint = std::env::var(ENDPOINT).ok()?;
-    let client = Client::builder(1_400_000_000, "administrator", key());
-    let client = client.endpoint(endpoint).timeout(Duration::from_secs(60));
-    Some(client.build().unwrap())
-}
-
 fn call(client: &Client, user: usize) -> Result<Outcome, Error> {
     client.add_tag(&AddTags::new([(format!("u{user}").as_str(), ["a"])]).unwrap())
 }
 
-#[test]
-#[ignore = "the other half of a test below"]
-fn calls_of_many_threads() {
-    let Some(client) = there() else { return };
+fn calls_of_many_threads(client: &Client) {
     thread::scope(|scope| {
         for user in 0..100 {
-            let client = &client;
             scope.spawn(move || {
                 let outcome = call(client, user).unwrap();
                 assert_eq!(outcome.attempts, 1, "a refusal is no attempt");
@@ -72,10 +82,7 @@ fn calls_of_many_threads() {
     });
 }
 
-#[test]
-#[ignore = "the other half of a test below"]
-fn a_batcher_of_many_callers() {
-    let Some(client) = there() else { return };
+fn a_batcher_of_many_callers(client: &Client) {
     // each change goes alone, so that as many connections are wanted as requests may be under way
     let batcher = client.batcher().linger(Duration::ZERO).start();
     thread::scope(|scope| {
@@ -86,10 +93,7 @@ fn a_batcher_of_many_callers() {
     });
 }
 
-#[test]
-#[ignore = "the other half of a test below"]
-fn a_bulk_run() {
-    let Some(client) = there() else { return };
+fn a_bulk_run(client: &Client) {
     let changes = users(0..3_000);
     let mut run = client.bulk().run(changes);
     for completion in run.by_ref() {
@@ -98,20 +102,14 @@ fn a_bulk_run() {
     assert_eq!(run.progress().retries(), 0);
 }
 
-#[test]
-#[ignore = "the other half of a test below"]
-fn a_bulk_run_whose_requests_have_little_time() {
-    let Some(client) = there() else { return };
+fn a_bulk_run_whose_requests_have_little_time(client: &Client) {
     let changes = users(0..20_000);
     let options = client.bulk().timeout(Duration::from_secs(3));
     let summary = options.run(changes).finish();
     assert!(summary.all_done(), "{summary}");
 }
 
-#[test]
-#[ignore = "the other half of a test below"]
-fn a_bulk_run_that_is_stopped() {
-    let Some(client) = there() else { return };
+fn a_bulk_run_that_is_stopped(client: &Client) {
     let drain = CancelToken::new();
     let changes = users(0..20_000);
     let mut run = client.bulk().drain(&drain).run(changes);
@@ -132,15 +130,12 @@ fn a_bulk_run_that_is_stopped() {
     }
 }
 
-#[test]
-#[ignore = "the other half of a test below"]
-fn a_call_without_a_free_file() {
-    let Some(client) = there() else { return };
+fn a_call_without_a_free_file(client: &Client) {
     let mut files = Vec::new();
     while let Ok(file) = std::fs::File::open("/dev/null") {
         files.push(file);
     }
-    let error = call(&client, 0).unwrap_err();
+    let error = call(client, 0).unwrap_err();
     let text = error.to_string();
     assert!(error.is_local_failure(), "{text}");
     assert!(error.retryable() && error.effect() == Effect::NotApplied);
@@ -150,27 +145,27 @@ fn a_call_without_a_free_file() {
         "{text}"
     );
     drop(files);
-    call(&client, 0).unwrap();
+    call(client, 0).unwrap();
 }
 
 #[test]
 fn calls_of_many_threads_wait_for_a_connection_of_one_another() {
     let service = slow_service();
-    in_a_process_with(24, "calls_of_many_threads", &service.endpoint());
+    in_a_process_with(24, "calls", &service.endpoint());
     assert_eq!(service.users().len(), 100);
 }
 
 #[test]
 fn no_caller_of_a_batcher_fails_if_files_are_few() {
     let service = slow_service();
-    in_a_process_with(24, "a_batcher_of_many_callers", &service.endpoint());
+    in_a_process_with(24, "batcher", &service.endpoint());
     assert_eq!(service.users().len(), 200);
 }
 
 #[test]
 fn a_run_goes_on_with_as_many_connections_as_it_can_open() {
     let service = slow_service();
-    in_a_process_with(16, "a_bulk_run", &service.endpoint());
+    in_a_process_with(16, "run", &service.endpoint());
     assert_eq!(service.users().len(), 3_000);
     assert_eq!(service.stats().arrivals(), 30);
 }
@@ -178,7 +173,7 @@ fn a_run_goes_on_with_as_many_connections_as_it_can_open() {
 #[test]
 fn the_wait_for_a_connection_does_not_count_as_the_time_of_a_runs_request() {
     let service = slow_service();
-    let test = "a_bulk_run_whose_requests_have_little_time";
+    let test = "short requests";
     in_a_process_with(16, test, &service.endpoint());
     assert_eq!(service.users().len(), 20_000);
 }
@@ -186,12 +181,12 @@ fn the_wait_for_a_connection_does_not_count_as_the_time_of_a_runs_request() {
 #[test]
 fn a_change_that_waits_for_a_connection_when_its_run_is_stopped_is_not_sent() {
     let service = slow_service();
-    in_a_process_with(16, "a_bulk_run_that_is_stopped", &service.endpoint());
+    in_a_process_with(16, "stopped run", &service.endpoint());
 }
 
 #[test]
 fn a_call_without_a_free_file_says_so_and_works_once_there_is_one() {
     let service = emulator();
-    in_a_process_with(24, "a_call_without_a_free_file", &service.endpoint());
+    in_a_process_with(24, "no file", &service.endpoint());
     assert_eq!(service.stats().arrivals(), 1);
 }

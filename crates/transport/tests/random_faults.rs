@@ -7,9 +7,6 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, Window};
@@ -19,11 +16,11 @@ use imtag_transport::{
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use support::random::{self, Seen, USERS, seeds};
 use support::*;
 
 const SEQUENCES: u64 = 200;
 const CALLS: usize = 12;
-const USERS: [&str; 5] = ["u0", "u1", "u2", "用户3", "u4"];
 const TAGS: [&str; 4] = ["a", "b", "北京", "😀"];
 
 type Tags = BTreeSet<String>;
@@ -35,29 +32,6 @@ struct Model(BTreeMap<&'static str, BTreeSet<Tags>>);
 struct Call {
     operation: Operation,
     users: Vec<(&'static str, Vec<&'static str>)>,
-}
-
-/// What happened in all sequences: a test in which nothing goes wrong would prove nothing.
-#[derive(Default, Debug)]
-struct Seen {
-    done: usize,
-    partial: usize,
-    not_applied: usize,
-    possibly_applied: usize,
-    /// Users whose tags nobody could be sure of at the end of a sequence.
-    uncertain: usize,
-    retries: u32,
-}
-
-impl Seen {
-    fn add(&mut self, other: &Seen) {
-        self.done += other.done;
-        self.partial += other.partial;
-        self.not_applied += other.not_applied;
-        self.possibly_applied += other.possibly_applied;
-        self.uncertain += other.uncertain;
-        self.retries += other.retries;
-    }
 }
 
 impl Model {
@@ -122,33 +96,8 @@ const CODES: [i32; 10] = [
 ];
 
 fn any_fault(rng: &mut ChaCha8Rng, call: &Call) -> Fault {
-    let fault = match rng.random_range(0..10) {
-        0 => Fault::cut_before(),
-        1 => Fault::cut_after(),
-        2 => Fault::status(502),
-        3 => Fault::status(429),
-        4 => Fault::garbage(),
-        5 => Fault::truncated(),
-        6 => Fault::delay(Duration::from_millis(150)),
-        7 => {
-            let (user, _) = call.users[rng.random_range(0..call.users.len())];
-            return Fault::leave_out([user], 70107);
-        }
-        _ => {
-            let code = CODES[rng.random_range(0..CODES.len())];
-            let fault = Fault::code(code);
-            if imtag_transport::Code(code).effect() == Effect::NotApplied {
-                // decided before any user is looked at: never after the effect
-                return fault;
-            }
-            fault
-        }
-    };
-    if rng.random_bool(0.5) {
-        fault.after_effect()
-    } else {
-        fault
-    }
+    let accounts: Vec<&str> = call.users.iter().map(|(user, _)| *user).collect();
+    random::any_fault(rng, &accounts, &CODES, Duration::from_millis(150))
 }
 
 fn run(client: &Client, call: &Call, options: &CallOptions) -> Result<Outcome, Error> {
@@ -180,8 +129,8 @@ fn note(model: &mut Model, call: &Call, result: &Result<Outcome, Error>, seen: &
     };
     match result {
         Ok(outcome) => {
-            seen.done += 1;
-            seen.retries += outcome.attempts - 1;
+            seen.add("done", 1);
+            seen.add("retries", outcome.attempts as usize - 1);
             assert_eq!(
                 outcome.accounts + outcome.unanswered.len(),
                 call.users.len()
@@ -190,7 +139,7 @@ fn note(model: &mut Model, call: &Call, result: &Result<Outcome, Error>, seen: &
         }
         Err(error) => match error.cause() {
             Cause::Partial(partial) => {
-                seen.partial += 1;
+                seen.add("partial", 1);
                 assert_eq!(
                     partial.outcome.accounts + error.failures().len(),
                     call.users.len()
@@ -206,8 +155,8 @@ fn note(model: &mut Model, call: &Call, result: &Result<Outcome, Error>, seen: &
             }
             _ => {
                 match error.effect() {
-                    Effect::PossiblyApplied => seen.possibly_applied += 1,
-                    _ => seen.not_applied += 1,
+                    Effect::PossiblyApplied => seen.add("possibly applied", 1),
+                    _ => seen.add("not applied", 1),
                 }
                 all(model, error.effect());
             }
@@ -256,37 +205,19 @@ fn sequence(seed: u64, seen: &mut Seen) {
             );
         }
     }
-    seen.uncertain += model.0.values().filter(|can_be| can_be.len() > 1).count();
+    // users whose tags nobody can be sure of
+    let uncertain = model.0.values().filter(|can_be| can_be.len() > 1);
+    seen.add("uncertain", uncertain.count());
 }
 
 #[test]
 fn after_any_faults_the_state_is_what_the_client_reported() {
-    // most of a sequence is waiting, so many run side by side, each with an emulator of its own
-    let next = AtomicU64::new(0);
-    let seen = Mutex::new(Seen::default());
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                let mut mine = Seen::default();
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= SEQUENCES {
-                        break;
-                    }
-                    sequence(seed, &mut mine);
-                }
-                seen.lock().unwrap().add(&mine);
-            });
-        }
-    });
-    let seen = seen.into_inner().unwrap();
-    println!("{seen:?}");
-    assert!(
-        seen.done > 100 && seen.partial > 100 && seen.retries > 100,
-        "{seen:?}"
-    );
-    assert!(
-        seen.not_applied > 20 && seen.possibly_applied > 50 && seen.uncertain > 20,
-        "{seen:?}"
-    );
+    seeds(SEQUENCES, 16, sequence).assert_more_than(&[
+        ("done", 100),
+        ("partial", 100),
+        ("retries", 100),
+        ("not applied", 20),
+        ("possibly applied", 50),
+        ("uncertain", 20),
+    ]);
 }

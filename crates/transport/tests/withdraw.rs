@@ -128,20 +128,6 @@ fn a_change_that_has_its_outcome_keeps_it() {
 }
 
 #[test]
-fn a_change_without_time_is_not_taken() {
-    let emulator = emulator();
-    let batcher = client(&emulator).batcher().linger(Duration::ZERO).start();
-    let error = batcher
-        .submit_within(0, user(0), Duration::ZERO)
-        .unwrap_err();
-    assert!(matches!(error.cause(), ChangeCause::Expired));
-    assert_eq!(error.effect(), Effect::NotApplied);
-    batcher.close(&CallOptions::new()).unwrap();
-    assert!(batcher.poll(LONG).is_empty());
-    assert_eq!(emulator.stats().arrivals(), 0);
-}
-
-#[test]
 fn a_request_ends_when_the_time_of_its_changes_is_up() {
     let emulator = emulator();
     emulator.fault(Operation::Add, Fault::delay(LONG));

@@ -39,18 +39,18 @@ pub(crate) struct Call<'c, R> {
     attempts: u32,
     /// Attempts of which a byte left this machine.
     sent: u32,
-    /// The attempt before met a dead or silent connection.
+    /// The last attempt met a dead or silent connection.
     over_new_connection: bool,
     /// The strongest effect that any attempt may have had.
     effect: Effect,
-    /// An attempt was sent, and there is no last word of the service on it: it may have its effect yet.
+    /// An attempt was sent that the service may not have finished: it may still have its effect.
     may_arrive_late: bool,
     /// The `Date` of the last answer.
     server_date: Option<String>,
     place: Place<'c>,
     /// Why the last attempt failed, while the call waits to make another.
     last_failure: Option<Cause>,
-    /// It is a call of a bulk run, which waits out more failures.
+    /// It belongs to a bulk run, which waits out more failures.
     in_run: bool,
     /// An attempt got no answer in half of the call's time: the next one may use all of it.
     was_silent: bool,
@@ -113,7 +113,7 @@ impl<'c, R: Request> Call<'c, R> {
         self
     }
 
-    /// Whether an attempt may still have its effect, whatever became of the others.
+    /// True if an attempt may still have its effect, whatever became of the others.
     pub(crate) fn may_arrive_late(&self) -> bool {
         self.may_arrive_late
     }
@@ -182,14 +182,14 @@ impl<'c, R: Request> Call<'c, R> {
         self.server_date = exchanged.date().map(str::to_owned);
         let judged = self.judge(exchanged, permit, &usersig);
         if let Err(cause) = &judged {
-            self.may_arrive_late |= sent && !cause.is_last_word();
+            self.may_arrive_late |= sent && !cause.is_final();
             self.was_silent |= matches!(cause, Cause::Timeout { .. });
         }
         if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial(_)) = &judged {
             self.place.answered();
         }
         judged.map_err(|cause| Failed::Attempt {
-            kind: self.kind(&cause, stale, &usersig),
+            kind: self.classify(&cause, stale, &usersig),
             effect: if sent {
                 cause.effect()
             } else {
@@ -212,11 +212,11 @@ impl<'c, R: Request> Call<'c, R> {
             if self.place.may_send(self.wait_scope.deadline) {
                 return Ok((usersig, permit));
             }
-            permit.withdrew(); // an outage began meanwhile: others may use its turn
+            permit.withdrew(); // an outage began while it waited: other calls may use its turn
         }
     }
 
-    /// A wait before an attempt ended. An earlier failure says more than that the time was up.
+    /// The wait before an attempt ended. An earlier failure says more than that the time was up.
     fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
         let (stop, stopped) = match ended {
             Ended::Stopped(WaitEnd::Cancelled) => {
@@ -235,7 +235,7 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// What the failure of an attempt means for the next one.
-    fn kind(
+    fn classify(
         &self,
         cause: &Cause,
         stale: Option<Stale>,
@@ -245,8 +245,8 @@ impl<'c, R: Request> Call<'c, R> {
             _ if stale == Some(Stale::Dead) => FailedAttempt::StaleConnection,
             _ if cause.is_unanswered() => FailedAttempt::Unanswered,
             _ if cause.looks_like_a_wrong_endpoint()
-                && self.bears_outages()
-                && self.service_was_there() =>
+                && self.waits_out_outages()
+                && self.service_has_answered() =>
             {
                 FailedAttempt::Unanswered
             }
@@ -255,11 +255,11 @@ impl<'c, R: Request> Call<'c, R> {
         }
     }
 
-    fn service_was_there(&self) -> bool {
-        self.state.outage.service_was_there()
+    fn service_has_answered(&self) -> bool {
+        self.state.outage.service_has_answered()
     }
 
-    fn bears_outages(&self) -> bool {
+    fn waits_out_outages(&self) -> bool {
         self.settings.retry.max_attempts > 1
     }
 
@@ -270,7 +270,7 @@ impl<'c, R: Request> Call<'c, R> {
             .wait_scope
             .deadline
             .saturating_duration_since(Instant::now());
-        let halved = self.bears_outages() && !self.was_silent;
+        let halved = self.waits_out_outages() && !self.was_silent;
         self.attempt_timeout.or(halved.then_some(left / 2))
     }
 
@@ -296,7 +296,7 @@ impl<'c, R: Request> Call<'c, R> {
                 Failed::Ended(Cause::from_wait_end(stop, Phase::Credentials), None)
             }
             // the callback may work again later, as the service may
-            NoUserSig::Failed(error) if self.in_run && self.service_was_there() => {
+            NoUserSig::Failed(error) if self.in_run && self.service_has_answered() => {
                 Failed::Attempt {
                     cause: Cause::Credentials(error),
                     effect: Effect::NotApplied,
@@ -388,9 +388,9 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     fn decide(&mut self, kind: FailedAttempt) -> Decision {
-        // a service that never answered may be the wrong endpoint
-        let bear = self.in_run && self.bears_outages() && self.service_was_there();
-        self.retry.wait_out_errors(bear);
+        // an endpoint that never answered may be a wrong one
+        let wait_out = self.in_run && self.waits_out_outages() && self.service_has_answered();
+        self.retry.wait_out_errors(wait_out);
         let now = self.started.elapsed();
         let deadline = self
             .wait_scope

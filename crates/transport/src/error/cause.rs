@@ -33,12 +33,12 @@ pub enum Cause {
         /// The first bytes of the body.
         start: String,
     },
-    /// A compressed answer (`gzip`), which the request rules out: a proxy on the way compresses. It cannot be read.
-    Coded {
+    /// A compressed answer (`gzip`), though the request asks for none: a proxy on the way compresses. It cannot be read.
+    Encoded {
         /// The HTTP status.
         status: u16,
-        /// The coding, as the answer names it.
-        coding: String,
+        /// The encoding, as the answer names it.
+        encoding: String,
     },
     /// The time was up.
     Timeout {
@@ -135,13 +135,13 @@ pub(crate) fn has_no_address(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
 }
 
-/// True for the statuses of a gateway that cannot reach the service, or of an overload.
-pub(crate) fn is_of_a_gateway(status: u16) -> bool {
+/// True for the status of a gateway that cannot reach the service, or of an overload.
+pub(crate) fn is_gateway_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
 
 impl Cause {
-    /// Whether an attempt that failed so may be made again.
+    /// Whether an attempt that failed like this may be made again.
     pub(crate) fn retry_class(&self) -> RetryClass {
         match self {
             // a partial success is not repeated: most of it is done, and the rest is known by name
@@ -151,9 +151,9 @@ impl Cause {
             | Cause::Cancelled { .. }
             | Cause::Tls(_) => RetryClass::Never,
             Cause::Service { refusal, .. } => refusal.code.retry(),
-            Cause::HttpStatus { status, .. } | Cause::Coded { status, .. } => match status {
+            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => match status {
                 200 => RetryClass::Backoff,
-                status if is_of_a_gateway(*status) => RetryClass::Backoff,
+                status if is_gateway_status(*status) => RetryClass::Backoff,
                 _ => RetryClass::Never,
             },
             Cause::Timeout { .. } | Cause::Network { .. } | Cause::NotUnderstood(_) => {
@@ -162,7 +162,7 @@ impl Cause {
         }
     }
 
-    /// True if no one answered, or only a gateway.
+    /// True if nobody answered, or only a gateway.
     pub(crate) fn is_unanswered(&self) -> bool {
         match self {
             Cause::Network { .. } => true,
@@ -170,8 +170,8 @@ impl Cause {
                 phase,
                 Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read
             ),
-            Cause::HttpStatus { status, .. } | Cause::Coded { status, .. } => {
-                is_of_a_gateway(*status)
+            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => {
+                is_gateway_status(*status)
             }
             _ => false,
         }
@@ -181,7 +181,7 @@ impl Cause {
     /// while the service is away. JSON counts as an answer of the service, even if it is not understood.
     pub(crate) fn looks_like_a_wrong_endpoint(&self) -> bool {
         match self {
-            Cause::HttpStatus { .. } | Cause::Coded { .. } | Cause::Tls(_) => true,
+            Cause::HttpStatus { .. } | Cause::Encoded { .. } | Cause::Tls(_) => true,
             Cause::NotUnderstood(error) => !error.start.trim_start().starts_with('{'),
             _ => false,
         }
@@ -195,7 +195,7 @@ impl Cause {
         }
     }
 
-    /// A copy, where no one answered.
+    /// A copy of a cause for which the service did not answer.
     pub(crate) fn copied(&self) -> Option<Cause> {
         Some(match self {
             Cause::Network { phase, source } => Cause::Network {
@@ -210,9 +210,9 @@ impl Cause {
                 status: *status,
                 start: start.clone(),
             },
-            Cause::Coded { status, coding } => Cause::Coded {
+            Cause::Encoded { status, encoding } => Cause::Encoded {
                 status: *status,
-                coding: coding.clone(),
+                encoding: encoding.clone(),
             },
             Cause::NotUnderstood(error) => Cause::NotUnderstood(error.clone()),
             Cause::Tls(error) => Cause::Tls(error.to_string().into()),
@@ -220,7 +220,7 @@ impl Cause {
         })
     }
 
-    /// What is known of the effect of an attempt that was sent and ended so.
+    /// What is known of the effect of an attempt that was sent and failed like this.
     pub(crate) fn effect(&self) -> Effect {
         match self {
             Cause::Service { refusal, .. } => refusal.code.effect(),
@@ -230,10 +230,10 @@ impl Cause {
         }
     }
 
-    /// Whether the service is done with an attempt that ended so: it will have no effect later.
-    pub(crate) fn is_last_word(&self) -> bool {
+    /// True if the service has finished with an attempt that failed like this: it has no effect later.
+    pub(crate) fn is_final(&self) -> bool {
         match self {
-            // an answer that may be repeated may have been given for something that still runs
+            // what was refused for now may still be running at the service
             Cause::Service { refusal, .. } => {
                 refusal.code.retry() == RetryClass::Never
                     || refusal.code.effect() == Effect::NotApplied
@@ -243,10 +243,10 @@ impl Cause {
         }
     }
 
-    /// The same for an answer that says that it is in `coding`, unless it can be read all the same: servers write
-    /// `utf-8` there too.
-    pub(crate) fn coded(self, coding: Option<&str>) -> Cause {
-        let Some(coding) = coding else {
+    /// The cause for an answer that says that it is encoded. It stays as it is if the answer can be read: servers name
+    /// `utf-8` as an encoding too.
+    pub(crate) fn encoded(self, encoding: Option<&str>) -> Cause {
+        let Some(encoding) = encoding else {
             return self;
         };
         let binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());
@@ -255,9 +255,9 @@ impl Cause {
             Cause::HttpStatus { status, start } if start.contains(binary) => *status,
             _ => return self,
         };
-        Cause::Coded {
+        Cause::Encoded {
             status,
-            coding: shortened(coding).to_owned(),
+            encoding: shortened(encoding).to_owned(),
         }
     }
 
@@ -278,7 +278,7 @@ impl Cause {
                 }
             }
             Cause::HttpStatus { start, .. } => redact(start, usersig),
-            Cause::Coded { coding, .. } => redact(coding, usersig),
+            Cause::Encoded { encoding, .. } => redact(encoding, usersig),
             Cause::NotUnderstood(error) => {
                 redact(&mut error.reason, usersig);
                 redact(&mut error.start, usersig);
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_this_machine_has_too_little_of_is_its_refusal() {
+    fn only_a_shortage_of_this_machine_is_a_local_failure() {
         let is = |error: Errno| is_local_failure(&error.into());
         assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
         assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));

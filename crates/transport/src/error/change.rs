@@ -29,7 +29,7 @@ pub enum ChangeCause {
     Invalid(Invalid),
     /// The service left the account out of a request that it did for others.
     LeftOut(Refusal),
-    /// Its request failed; if an account or a tag was at fault, it is this change's.
+    /// Its request failed. If an account or a tag was at fault, it is this change's.
     Request(Arc<Error>),
     /// The account was refused before in this run, for this; it was not sent again.
     RefusedBefore(Refusal),
@@ -41,7 +41,7 @@ pub enum ChangeCause {
     NotAnswered,
     /// The bulk run ended before it was sent, for this.
     Ended(RunError),
-    /// The batcher is full, and does not wait.
+    /// The batcher is full, and set not to wait.
     Full,
     /// The bulk run or batcher is closed.
     Closed,
@@ -49,7 +49,7 @@ pub enum ChangeCause {
     Forked,
     /// The system gives no thread to send with.
     NoThread(Arc<std::io::Error>),
-    /// A defect of the library, after it may have been sent.
+    /// A defect of the library ended its request, which may have been sent.
     Defect,
 }
 
@@ -62,9 +62,9 @@ pub enum RunError {
     Refused(Arc<Error>),
     /// The service or the network became unavailable, with the last failure.
     Unavailable(Arc<Error>),
-    /// It was cancelled, or abandoned by the caller.
+    /// It was cancelled, or its caller abandoned it.
     Cancelled,
-    /// It belongs to the process that this one was forked from: nothing is known of it here, and nothing was sent.
+    /// It belongs to the process that this one was forked from. Nothing is known of it here, and nothing was sent.
     Forked,
 }
 
@@ -79,7 +79,7 @@ pub struct Unfinished {
 }
 
 impl ChangeError {
-    /// A change that was not sent, nor handed in where its caller waited for that by itself.
+    /// The error of a change that was not sent. A caller that waits for capacity by itself makes it too.
     #[must_use]
     pub fn not_sent(change: &ChangeRequest, cause: ChangeCause) -> ChangeError {
         ChangeError {
@@ -91,7 +91,7 @@ impl ChangeError {
         }
     }
 
-    /// `ended`: what it means that it was not sent.
+    /// `ended`: the cause of a change that was not sent.
     pub(crate) fn from_failure(
         change: &Change,
         failure: ChangeFailure<ChangeCause>,

@@ -1,5 +1,5 @@
-//! A call that failed: its cause, what is known of the effect, and how many attempts were made. [`text`] makes its
-//! sentence, as all others. No part holds the query string, the UserSig or the key.
+//! Failures of calls, changes and runs: the cause, what is known of the effect, and how many attempts were made. [`text`]
+//! makes all sentences. No part holds the query string, the UserSig or the key.
 
 mod cause;
 mod change;
@@ -50,7 +50,7 @@ impl Error {
         &self.cause
     }
 
-    /// The same, to keep.
+    /// The cause, to keep.
     #[must_use]
     pub fn into_cause(self) -> Cause {
         self.cause
@@ -189,17 +189,28 @@ impl std::error::Error for Error {
 }
 
 #[cfg(test)]
+impl Error {
+    /// The failure of a call of one attempt, which was sent and not applied.
+    pub(crate) fn of_one_attempt(operation: Operation, cause: Cause) -> Error {
+        Error {
+            operation,
+            cause,
+            refused: RefusedUserSig::default(),
+            effect: Effect::NotApplied.for_operation(operation),
+            attempts: 1,
+            sent: 1,
+            stopped: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::Outcome;
 
     #[test]
     fn a_partial_message_counts_the_accounts_that_were_not_answered_too() {
-        let outcome = Outcome {
-            accounts: 1,
-            unanswered: vec!["w".to_owned()],
-            ..Outcome::default()
-        };
         let failure = Failure {
             account: "u".to_owned(),
             refusal: Refusal {
@@ -208,20 +219,17 @@ mod tests {
             },
             effect: Effect::NotRead,
         };
-        let error = Error {
-            operation: Operation::Get,
-            cause: Cause::Partial(Box::new(Partial {
-                outcome,
-                failures: vec![failure],
-            })),
-            effect: Effect::NotRead,
-            attempts: 1,
-            sent: 1,
-            stopped: None,
-            refused: RefusedUserSig::default(),
+        let outcome = Outcome {
+            accounts: 1,
+            unanswered: vec!["w".to_owned()],
+            ..Outcome::default()
         };
+        let partial = Cause::Partial(Box::new(Partial {
+            outcome,
+            failures: vec![failure],
+        }));
         assert_eq!(
-            error.to_string(),
+            Error::of_one_attempt(Operation::Get, partial).to_string(),
             "get: 1 of 3 accounts failed, the first is \"u\": 70107 \"who\" \
              (not read; import the account first, or let its user log in once)"
         );

@@ -8,10 +8,10 @@ use imtag_core::Code;
 use crate::credentials::Kind;
 
 /// The message names clocks that differ by more than this.
-const APART: Duration = Duration::from_secs(60);
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// Codes of a UserSig, and of the URL that carries it, that do not verify.
-const OF_A_USERSIG: [i32; 9] = [
+const USERSIG_CODES: [i32; 9] = [
     60004, 60005, 60025, 70001, 70003, 70009, 70013, 70014, 70050,
 ];
 
@@ -48,7 +48,7 @@ impl RefusedUserSig {
             }
             _ => None,
         };
-        let is_usersig_code = OF_A_USERSIG.contains(&code.0);
+        let is_usersig_code = USERSIG_CODES.contains(&code.0);
         let hint = match kind {
             Kind::Key { .. } if is_usersig_code => clocks(now, date, code.0 == 70001),
             _ => None,
@@ -69,7 +69,7 @@ fn clocks(now: SystemTime, date: Option<&str>, always: bool) -> Option<String> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let ours = format!("this machine's clock says {}", utc(now));
     match date.and_then(seconds_of) {
-        Some(date) if now.abs_diff(date) > APART => {
+        Some(date) if now.abs_diff(date) > CLOCKS_APART => {
             Some(format!("{ours}, the server's {}", utc(date)))
         }
         _ => always.then(|| format!("{ours}: is it right?")),
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_usersig_of_our_own_that_has_expired_at_once_tells_of_the_clock() {
+    fn an_own_usersig_that_expires_at_once_points_at_the_clock() {
         let asks = "this machine's clock says 2026-11-29 10:58:03 UTC: is it right?";
         for date in ["", "Sun, 29 Nov 2026 10:58:59 GMT", "yesterday"] {
             assert_eq!(hint(70001, KEY, date).as_deref(), Some(asks));
         }
         let differs = "this machine's clock says 2026-11-29 10:58:03 UTC, the server's 2027-01-01 00:00:00 UTC";
         let date = "Fri, 01 Jan 2027 00:00:00 GMT";
-        for code in OF_A_USERSIG {
+        for code in USERSIG_CODES {
             assert_eq!(hint(code, KEY, date).as_deref(), Some(differs));
         }
         assert_eq!(hint(70003, KEY, ""), None);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_an_unusual_form_is_hinted_at_where_it_does_not_verify() {
+    fn a_key_of_an_unusual_form_is_named_if_it_does_not_verify() {
         let unusual = Kind::Key { usual: false };
         let said = "the secret key is not of the usual form, 64 hexadecimal characters";
         assert_eq!(hint(70009, unusual, "").as_deref(), Some(said));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_as_it_is_read() {
+    fn a_time_is_formatted_as_it_is_parsed() {
         for (date, text) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01 00:00:00 UTC"),
             ("Tue, 29 Feb 2000 23:59:59 GMT", "2000-02-29 23:59:59 UTC"),

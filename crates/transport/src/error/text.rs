@@ -12,7 +12,7 @@ use std::fmt;
 
 use imtag_core::Effect;
 
-use super::cause::{has_no_address, is_local_failure, is_of_a_gateway};
+use super::cause::{has_no_address, is_gateway_status, is_local_failure};
 use super::{Cause, ChangeCause, ChangeError, Error, Partial, Phase, RunError, Unfinished};
 use crate::pipeline::outcome::Summary;
 
@@ -38,14 +38,14 @@ impl Error {
             Cause::Credentials(_) => "fix what supplies the UserSig",
             Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
             Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
-            Cause::HttpStatus { status, .. } if is_of_a_gateway(*status) => {
+            Cause::HttpStatus { status, .. } if is_gateway_status(*status) => {
                 "try again; the service itself always answers 200"
             }
             Cause::HttpStatus { .. } | Cause::NotUnderstood(_) if self.is_of_an_outage() => {
                 "try again; a gateway answers in the service's place"
             }
             Cause::HttpStatus { .. } => "check the endpoint: this is not the service",
-            Cause::Coded { .. } => {
+            Cause::Encoded { .. } => {
                 "turn compression off in the proxy or gateway on the way: the request asks for none (Accept-Encoding: identity)"
             }
             Cause::Timeout {
@@ -92,13 +92,13 @@ impl Error {
                     write!(f, ", with {start:?}")
                 }
             }
-            Cause::Coded { status, coding } => {
+            Cause::Encoded { status, encoding } => {
                 if *status != 200 {
                     write!(f, "HTTP status {status} instead of 200, and ")?;
                 }
                 write!(
                     f,
-                    "the answer is encoded as {coding:?}, though the request asks for none"
+                    "the answer is encoded as {encoding:?}, though the request asks for none"
                 )
             }
             Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
@@ -175,7 +175,7 @@ impl ChangeError {
     pub fn reason(&self) -> String {
         let why = self.cause().to_string();
         match why.strip_prefix("not sent") {
-            // it was in a request before, which did not settle it
+            // it was in a request before that did not settle it
             Some(rest) if self.effect() != Effect::NotApplied => format!("not sent again{rest}"),
             _ => why,
         }

@@ -55,8 +55,8 @@ impl Connect {
         addresses: &[SocketAddr],
     ) -> Result<Arc<TcpStream>, TransportError> {
         let mut last = TransportError::Network(io::Error::other("the host has no address"));
-        // an address failed for another reason than a refused socket
-        let mut any_else = false;
+        // an address failed for a reason other than a refused socket
+        let mut failed_otherwise = false;
         for (index, address) in addresses.iter().enumerate() {
             if self.loopback_only && !address.ip().is_loopback() {
                 last = TransportError::Network(io::Error::new(
@@ -68,13 +68,13 @@ impl Connect {
             match open(*address, addresses.len() - index) {
                 Ok(stream) => return Ok(stream),
                 // a machine without IPv6 refuses a socket for an IPv6 address: that is no shortage
-                Err(TransportError::Refused(_)) if any_else => {}
+                Err(TransportError::Refused(_)) if failed_otherwise => {}
                 Err(error) => {
-                    any_else |= !matches!(error, TransportError::Refused(_));
+                    failed_otherwise |= !matches!(error, TransportError::Refused(_));
                     last = error;
                 }
             }
-            // go on where only this address's share of the time is up
+            // the next address is tried if only this one's share of the time is up
             let wait_scope = ExchangeContext::with(|context| context.wait_scope());
             wait_scope.check().map_err(TransportError::Stopped)?;
         }

@@ -82,8 +82,8 @@ impl ExchangeContext {
 
     /// Runs `exchange` with this context, and returns the context afterwards.
     pub(super) fn run<T>(self, exchange: impl FnOnce() -> T) -> (T, ExchangeContext) {
-        /// The context of an exchange on the same thread that is interrupted by this one: a host that is polled may
-        /// call the client. It is restored also after a panic.
+        /// The context of an exchange of the same thread that this one interrupts: a host that is polled may call the
+        /// client. It is restored even after a panic.
         struct Interrupted(Option<ExchangeContext>);
         impl Drop for Interrupted {
             fn drop(&mut self) {

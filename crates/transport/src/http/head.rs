@@ -10,11 +10,14 @@
 //!          └─ no HTTP ───► refused
 //! ```
 
-/// The longest heads of an exchange, interim ones included: thousands of lines.
+/// The most bytes that the heads of one exchange may have, interim ones included: thousands of lines.
 const HEAD_BYTES: usize = 256 * 1024;
 
 /// How every HTTP answer begins that ureq takes.
 const START: &[u8] = b"HTTP/1.";
+
+/// Why a head is refused that has more bytes.
+pub(super) const TOO_LONG: &str = "the answer's head is too long";
 
 /// Codings that do not change a body.
 const NO_CODING: [&str; 3] = ["", "identity", "chunked"];
@@ -25,31 +28,22 @@ pub(super) struct Head {
     collected: Vec<u8>,
     /// Where the present head begins.
     begin: usize,
-    /// How much of it is known to hold no empty line.
+    /// Up to here there is no empty line.
     searched: usize,
     passed: bool,
 }
 
-/// The state of the head after bytes were added.
+/// A complete head.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Added {
-    /// It is incomplete.
-    More,
-    /// It is complete.
-    Whole {
-        /// For ureq.
-        passed_on: Vec<u8>,
-        /// Whether the body comes in chunks.
-        chunked: bool,
-        /// For ourselves.
-        info: HeadInfo,
-        /// How many of the added bytes belong to the head.
-        used: usize,
-    },
-    /// It is longer than any head may be.
-    TooLong,
-    /// It is not HTTP.
-    NotHttp,
+pub(super) struct Passed {
+    /// For ureq.
+    pub(super) passed_on: Vec<u8>,
+    /// Whether the body comes in chunks.
+    pub(super) chunked: bool,
+    /// For ourselves.
+    pub(super) info: HeadInfo,
+    /// How many of the bytes that were added last belong to the head.
+    pub(super) used: usize,
 }
 
 /// What a head says beside what ureq gets.
@@ -72,8 +66,8 @@ impl Head {
         !self.passed && !self.collected.is_empty()
     }
 
-    /// Adds what has arrived.
-    pub(super) fn add(&mut self, arrived: &[u8]) -> Added {
+    /// Adds what has arrived. Returns the head once it is complete, or why it is none.
+    pub(super) fn add(&mut self, arrived: &[u8]) -> Result<Option<Passed>, &'static str> {
         let before = self.collected.len();
         self.collected.extend_from_slice(arrived);
         loop {
@@ -85,13 +79,13 @@ impl Head {
             let line = head.iter().position(|byte| *byte == b'\n');
             let status = line.map(|end| status(&head[..end]));
             if !same || status == Some(None) {
-                return Added::NotHttp;
+                return Err("not an HTTP answer");
             }
             let Some(end) = self.end() else {
                 if self.collected.len() > HEAD_BYTES {
-                    return Added::TooLong;
+                    return Err(TOO_LONG);
                 }
-                return Added::More;
+                return Ok(None);
             };
             // 101 is no interim answer: what follows it is not HTTP
             if matches!(status.flatten(), Some(100 | 102..=199)) {
@@ -99,19 +93,19 @@ impl Head {
                 self.searched = end;
                 continue;
             }
-            let added = reduced(&self.collected[self.begin..end], end - before);
+            let passed = reduced(&self.collected[self.begin..end], end - before);
             *self = Head {
                 passed: true,
                 ..Head::default()
             };
-            return added;
+            return Ok(Some(passed));
         }
     }
 
     /// The end of the empty line, if it has come.
     fn end(&mut self) -> Option<usize> {
         let from = self.searched.max(self.begin);
-        for (at, _) in lines_ends(&self.collected[from..]) {
+        for (at, _) in line_ends(&self.collected[from..]) {
             let after = &self.collected[from + at + 1..];
             if after.starts_with(b"\n") {
                 return Some(from + at + 2);
@@ -126,7 +120,7 @@ impl Head {
     }
 }
 
-fn lines_ends(bytes: &[u8]) -> impl Iterator<Item = (usize, &u8)> {
+fn line_ends(bytes: &[u8]) -> impl Iterator<Item = (usize, &u8)> {
     let bytes = bytes.iter().enumerate();
     bytes.filter(|(_, byte)| **byte == b'\n')
 }
@@ -143,7 +137,7 @@ fn status(line: &[u8]) -> Option<u16> {
 
 /// The head that ureq gets, and what is kept of it; other lines are dropped. ureq logs what it gets, so no free text of
 /// the server is passed on: no reason phrase, and no value that is not of the expected form.
-fn reduced(head: &[u8], used: usize) -> Added {
+fn reduced(head: &[u8], used: usize) -> Passed {
     let mut lines = unfolded(head).into_iter();
     let mut status = lines.next().unwrap_or_default();
     status.truncate(START.len() + 5);
@@ -176,30 +170,24 @@ fn reduced(head: &[u8], used: usize) -> Added {
                 }
             }
             b"transfer-encoding" => {
-                codings.push(value.to_vec());
+                codings.extend(words(value));
                 if has(value, "chunked") {
                     chunked = true;
                     keep(&mut kept, b"transfer-encoding: chunked");
                 }
             }
-            b"content-encoding" => codings.push(value.to_vec()),
+            b"content-encoding" => codings.extend(words(value)),
             b"date" => info.date = Some(String::from_utf8_lossy(value).into_owned()),
             _ => {}
         }
     }
     // HTTP/1.0 knows no chunks
     chunked &= !kept[0].starts_with(b"HTTP/1.0");
-    let codings = codings.iter().map(|value| String::from_utf8_lossy(value));
-    let codings: Vec<String> = codings
-        .flat_map(|value| -> Vec<String> {
-            value.split(',').map(|it| it.trim().to_owned()).collect()
-        })
-        .filter(|it| !NO_CODING.iter().any(|none| it.eq_ignore_ascii_case(none)))
-        .collect();
+    codings.retain(|it: &String| !NO_CODING.iter().any(|none| it.eq_ignore_ascii_case(none)));
     info.coding = (!codings.is_empty()).then(|| codings.join(", "));
     let mut passed_on = kept.join(b"\r\n".as_slice());
     passed_on.extend_from_slice(b"\r\n\r\n");
-    Added::Whole {
+    Passed {
         passed_on,
         chunked,
         info,
@@ -214,10 +202,15 @@ fn keep(kept: &mut Vec<Vec<u8>>, line: &[u8]) {
     }
 }
 
+/// The words of a list.
+fn words(list: &[u8]) -> impl Iterator<Item = String> {
+    let words = list.split(|byte| *byte == b',');
+    words.map(|word| String::from_utf8_lossy(word.trim_ascii()).into_owned())
+}
+
 /// Whether a list of words has this one.
 fn has(list: &[u8], word: &str) -> bool {
-    let mut words = list.split(|byte| *byte == b',');
-    words.any(|it| it.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    words(list).any(|it| it.eq_ignore_ascii_case(word))
 }
 
 /// The lines of a head without their ends; one that goes on in the next line is one.
@@ -241,36 +234,28 @@ fn unfolded(head: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn whole(passed_on: &str, info: HeadInfo, used: usize) -> Added {
-        Added::Whole {
+    type Read = Result<Option<Passed>, &'static str>;
+
+    fn whole(passed_on: &str, info: HeadInfo, used: usize) -> Read {
+        Ok(Some(Passed {
             passed_on: passed_on.into(),
             chunked: false,
             info,
             used,
-        }
+        }))
     }
 
     /// What comes of `answer`, whole and byte by byte.
-    fn read(answer: &str) -> Added {
+    fn read(answer: &str) -> Read {
         let at_once = Head::default().add(answer.as_bytes());
         let mut head = Head::default();
         let mut bytes = answer.as_bytes().chunks(1).enumerate();
-        let piecemeal = bytes.find_map(|(at, byte)| match head.add(byte) {
-            Added::Whole {
-                passed_on,
-                chunked,
-                info,
-                ..
-            } => Some(Added::Whole {
-                passed_on,
-                chunked,
-                info,
-                used: at + 1,
-            }),
-            Added::More => None,
-            added => Some(added),
+        let piecemeal = bytes.find_map(|(at, byte)| {
+            let mut passed = head.add(byte).transpose()?;
+            passed.iter_mut().for_each(|it| it.used = at + 1);
+            Some(passed)
         });
-        assert_eq!(piecemeal.unwrap_or(Added::More), at_once);
+        assert_eq!(piecemeal.transpose(), at_once);
         at_once
     }
 
@@ -294,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_be_folded_and_end_without_a_carriage_return_and_be_said_again() {
+    fn a_line_may_be_folded_repeated_and_end_without_a_carriage_return() {
         let head = "\r\nHTTP/1.0 502 Bad\nX: a\n  b: c\nTransfer-Encoding:\n\tchunked\n\
                     transfer-encoding: chunked\n\n";
         let expected = "HTTP/1.0 502\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -302,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_answers_are_dropped_and_a_switch_of_protocols_is_none() {
+    fn interim_answers_are_dropped_and_a_switch_of_protocols_is_passed_on() {
         let interim =
             "HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
         let head = format!("{interim}HTTP/1.1 204\r\n\r\n");
@@ -326,15 +311,14 @@ mod tests {
             ("content-encoding:\r\ntransfer-encoding: chunked\r\n", None),
             ("x-content-encoding: gzip\r\n", None),
         ] {
-            let Added::Whole { info, .. } = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")) else {
-                panic!("{lines}");
-            };
+            let passed = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
+            let info = passed.unwrap().unwrap().info;
             assert_eq!(info.coding.as_deref(), coding, "{lines}");
         }
     }
 
     #[test]
-    fn what_is_no_http_is_refused_at_once() {
+    fn what_is_not_http_is_refused_at_once() {
         for answer in [
             "SSH-2.0-x",
             "<",
@@ -342,37 +326,33 @@ mod tests {
             "HTTP/1.1 ok\r\n",
             "HTTP/1.1 20\n",
         ] {
-            assert_eq!(Head::default().add(answer.as_bytes()), Added::NotHttp);
+            let added = Head::default().add(answer.as_bytes());
+            assert_eq!(added, Err("not an HTTP answer"));
         }
-        assert_eq!(read("HTTP/1.1 200 OK\r\nx: y\r\n"), Added::More);
+        assert_eq!(read("HTTP/1.1 200 OK\r\nx: y\r\n"), Ok(None));
     }
 
     #[test]
     fn no_text_of_the_server_is_passed_on() {
         let head = "HTTP/1.1 200 eJyr\r\nContent-Length: eJyr\r\nconnection: eJyr, Close\r\n\
                     Transfer-Encoding: eJyr, Chunked\r\neJyr: eJyr\r\n\r\n";
-        let Added::Whole {
-            passed_on, chunked, ..
-        } = read(head)
-        else {
-            panic!("{head}");
-        };
+        let passed = read(head).unwrap().unwrap();
         let expected = "HTTP/1.1 200\r\ncontent-length: x\r\nconnection: close\r\n\
                         transfer-encoding: chunked\r\n\r\n";
-        assert_eq!(String::from_utf8(passed_on).unwrap(), expected);
-        assert!(chunked);
+        assert_eq!(String::from_utf8(passed.passed_on).unwrap(), expected);
+        assert!(passed.chunked);
     }
 
     #[test]
     fn a_head_that_does_not_end_is_too_long() {
         let mut head = Head::default();
         let line = format!("x: {}\r\n", "y".repeat(1_000));
-        assert_eq!(head.add(b"HTTP/1.1 200 OK\r\n"), Added::More);
+        assert_eq!(head.add(b"HTTP/1.1 200 OK\r\n"), Ok(None));
         let added = (0..300).map(|_| head.add(line.as_bytes()));
-        let added: Vec<_> = added.take_while(|it| *it == Added::More).collect();
+        let added: Vec<_> = added.take_while(|it| *it == Ok(None)).collect();
         assert_eq!(added.len(), 260);
         let mut head = Head::default();
         let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(20_000);
-        assert_eq!(head.add(interim.as_bytes()), Added::TooLong);
+        assert_eq!(head.add(interim.as_bytes()), Err(TOO_LONG));
     }
 }

@@ -50,7 +50,7 @@ struct Known {
     /// How many look-ups failed, and why the last one did.
     failures: u64,
     failure: String,
-    /// The last one failed as this machine refused a file or memory.
+    /// The last look-up failed because this machine refused a file or memory.
     refused: bool,
     waiting: Vec<Thread>,
 }
@@ -96,7 +96,7 @@ impl Addresses {
                 wait_once(&mut known.waiting);
             } else {
                 if stale {
-                    // the old addresses serve until there are new ones, also where no thread can be started
+                    // the old addresses serve until there are new ones, even if no thread can be started
                     drop(self.start_look_up(&mut known));
                 }
                 return Ok(known.addresses.clone());

@@ -74,7 +74,7 @@ impl Socket {
                     left = &left[written..];
                     ExchangeContext::with(|context| context.sent |= context.phase == Phase::Write);
                 }
-                Err(error) => after(error, &self.stream, PollFlags::OUT, &wait_scope)?,
+                Err(error) => wait_or_fail(error, &self.stream, PollFlags::OUT, &wait_scope)?,
             }
         }
         self.write_buffer.clear();
@@ -112,7 +112,7 @@ impl Transport for Socket {
                     self.just_read = read > 0;
                     return Ok(read > 0);
                 }
-                Err(error) => after(error, &self.stream, PollFlags::IN, &wait_scope)?,
+                Err(error) => wait_or_fail(error, &self.stream, PollFlags::IN, &wait_scope)?,
             }
         }
     }
@@ -131,7 +131,7 @@ impl Transport for Socket {
         if unwanted || self.idle_in < self.epoch.current() {
             return false;
         }
-        // anything else than "nothing to read" is an end, an error, or bytes before any request
+        // anything else than "would block" is the end, an error, or bytes that no request asked for
         let nothing = self.stream.peek(&mut [0]);
         let alive = nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         if alive {
@@ -151,8 +151,8 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// After a read or write that failed: waits where it would block, else returns the error.
-fn after(
+/// After a read or write that failed: waits if it would block, else returns the error.
+fn wait_or_fail(
     error: io::Error,
     stream: &TcpStream,
     event: PollFlags,
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_is_wiped_and_its_place_kept() {
+    fn the_head_is_wiped_and_its_length_kept() {
         let mut write_buffer = WriteBuffer::default();
         write_buffer.add(b"GET /?usersig=hush HTTP/1.1", 4);
         write_buffer.wipe();

@@ -15,11 +15,11 @@ use ureq::unversioned::transport::{
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Phase;
-use crate::process::random_u32;
+use crate::process::random_u64;
 
 use super::body::Body;
 use super::context::{ExchangeContext, TransportError};
-use super::head::{Added, Head};
+use super::head::{Head, TOO_LONG};
 
 /// What the UserSig goes into, before the `&`.
 const PLACEHOLDER: &[u8] = b"usersig=&";
@@ -34,7 +34,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The path and query of a call's URL, with a new `random` each time and an empty `usersig`.
 pub(crate) fn path_and_query(path: &str, sdkappid: SdkAppId, identifier: &Identifier) -> String {
     let identifier = utf8_percent_encode(identifier.as_str(), RESERVED);
-    let random = random_u32();
+    let random = random_u64() as u32; // the pages ask for 32 bits
     format!(
         "{path}?sdkappid={sdkappid}&identifier={identifier}&usersig=&random={random}&contenttype=json"
     )
@@ -133,30 +133,19 @@ impl<T: Transport> InjectingTransport<T> {
     fn take_head(&mut self) -> Result<bool, TransportError> {
         let arrived = self.inner.buffers().input().to_vec();
         ExchangeContext::with(|context| context.note_answer_start(&arrived))?;
-        let too_long = TransportError::NotUnderstood("the answer's head is too long");
-        let (passed_on, chunked, info, used) = match self.head.add(&arrived) {
-            Added::More => {
-                self.inner.buffers().input_consume(arrived.len());
-                return Ok(false);
-            }
-            Added::TooLong => return Err(too_long),
-            Added::NotHttp => return Err(TransportError::NotUnderstood("not an HTTP answer")),
-            Added::Whole {
-                passed_on,
-                chunked,
-                info,
-                used,
-            } => (passed_on, chunked, info, used),
+        let passed = self.head.add(&arrived);
+        let Some(passed) = passed.map_err(TransportError::NotUnderstood)? else {
+            self.inner.buffers().input_consume(arrived.len());
+            return Ok(false);
         };
-        self.body = Body::new(chunked);
-        ExchangeContext::with(|context| context.info = info);
-        let space = self.answer.input_append_buf();
-        let Some(space) = space.get_mut(..passed_on.len()) else {
-            return Err(too_long);
-        };
+        self.body = Body::new(passed.chunked);
+        ExchangeContext::with(|context| context.info = passed.info);
+        let passed_on = passed.passed_on;
+        let space = self.answer.input_append_buf().get_mut(..passed_on.len());
+        let space = space.ok_or(TransportError::NotUnderstood(TOO_LONG))?;
         space.copy_from_slice(&passed_on);
         self.answer.input_appended(passed_on.len());
-        self.inner.buffers().input_consume(used);
+        self.inner.buffers().input_consume(passed.used);
         Ok(true)
     }
 

@@ -1,5 +1,5 @@
-//! The batcher: changes of many threads, of one user each, share requests. For servers that tag a user per event, where a
-//! request for each would use the app's quota up with a hundredth of the users.
+//! The batcher: changes of many threads share requests. It is for servers that tag one user per event: with a request for
+//! each, the app's quota would serve a hundredth of the users.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::CallOptions;
 use crate::error::{ChangeCause, ChangeError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
-/// Puts changes of many threads together: those that meet within the linger time share a request, and each caller gets
-/// its own outcome. All methods may be called from any thread, at the same time.
+/// Puts the changes of many threads together. Those that meet within the linger time share a request, and each caller
+/// gets its own outcome. All methods may be called from any thread, at the same time.
 ///
-/// Threads of its own send, as many as requests are under way and one more; with nothing to do they sleep. Changes of one
-/// account are made in the order in which they were given.
+/// It sends on threads of its own: as many as requests are under way and one more, asleep when there is nothing to do.
+/// Changes of one account are made in the order in which they were given.
 ///
-/// [`close`](Batcher::close) it when all is done. Dropped before, it cancels what is under way and sends nothing more;
-/// [`abandon`](Batcher::abandon) does the same and says how many changes it cost.
+/// [`close`](Batcher::close) it at the end. If it is dropped before, it cancels what is under way and sends nothing more;
+/// [`abandon`](Batcher::abandon) does the same and returns how many changes had no outcome.
 pub struct Batcher {
     pub(super) session: Arc<Session>,
     pub(super) when_full: WhenFull,
     pub(super) timeout: Duration,
 }
 
-/// For the outcome of a request that ends at the deadline as well, which says more than that the caller's time was up.
+/// How long a caller whose time is up waits for a request that ends at the same deadline, whose outcome says more.
 pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 impl Batcher {
@@ -66,9 +66,9 @@ impl Batcher {
         self.call(ChangeRequest::clear(account), &CallOptions::new())
     }
 
-    /// Makes any change, and waits until the request that it shares is answered. Of the options, the time for one attempt
-    /// has no meaning here. Where the caller's time is up, or it is cancelled, a change is taken back that is in no
-    /// request yet; one that is may be sent, or sent again, all the same, and is *possibly applied*.
+    /// Makes any change, and waits until the request that it shares is answered. The options' `attempt_timeout` has no
+    /// meaning here. If the caller's time is up or it is cancelled, a change that is in no request yet is taken back. One
+    /// that is in a request may still be sent, or sent again, and is *possibly applied*.
     ///
     /// # Errors
     /// Unless it is done.
@@ -101,21 +101,21 @@ impl Batcher {
         }
     }
 
-    /// Makes any change without waiting for it: [`poll`](Batcher::poll) tells its outcome, by this number. Waits for
-    /// capacity where the batcher is full and set to wait.
+    /// Makes any change without waiting for it: [`poll`](Batcher::poll) returns its outcome, under this number. If the
+    /// batcher is full and set to wait, it waits for capacity.
     ///
     /// # Errors
-    /// Where the change is not taken, as the batcher is full or closed. One that breaks the limits is taken, and has its
-    /// outcome at once; after the close it is not, and this is its error all the same.
+    /// If the change is not taken: the batcher is full or closed. A change that breaks the limits is taken and has its
+    /// outcome at once; after the close it is not taken, and the error says that it breaks the limits.
     pub fn submit(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         self.submit_within(id, change, self.timeout)
     }
 
-    /// The same with another time than the batcher's for the change, with its wait for capacity. Who waits no longer
-    /// when it is up is to [`withdraw`](Batcher::withdraw) it: by itself it only ends the change's requests.
+    /// As [`submit`](Batcher::submit), with a time of its own for the change, its wait for capacity included. When it is
+    /// up the change's requests end, and no more: [`withdraw`](Batcher::withdraw) the change to have its outcome then.
     ///
     /// # Errors
-    /// As of [`submit`](Batcher::submit), also where the time is up at once.
+    /// As [`submit`](Batcher::submit); also if the time is up at once.
     pub fn submit_within(
         &self,
         id: u64,
@@ -139,7 +139,7 @@ impl Batcher {
             .map(drop)
     }
 
-    /// Gives a change that breaks the limits its outcome at once. It needs no capacity.
+    /// A change that breaks the limits has its outcome at once. It needs no capacity.
     fn complete_invalid(&self, id: u64, invalid: InvalidChange) -> Result<(), ChangeError> {
         let Some(mut inner) = self.session.lock() else {
             return Err(invalid.into());
@@ -156,9 +156,9 @@ impl Batcher {
         !state.refuses && state.ended.is_none()
     }
 
-    /// The changes of [`submit`](Batcher::submit) that have their outcomes since it was asked last. Waits for one, at most
-    /// so long, also where nothing is under way: another thread may submit. With [`WhenFull::Signal`] it comes back
-    /// without one, too, once there is capacity for a change that was refused.
+    /// The submitted changes that got their outcomes since the last poll. Waits for one, at most so long, even if nothing
+    /// is under way: another thread may submit. With [`WhenFull::Signal`] it also returns, without an outcome, once there
+    /// is capacity for a change that was refused.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
         let until = deadline_after(timeout);
@@ -191,11 +191,10 @@ impl Batcher {
         inner.map_or(0, |inner| inner.plan.unsettled(self.session.producer))
     }
 
-    /// Sends what is there without waiting for company, and waits until every change that was given before has its
-    /// outcome.
+    /// Sends what lingers, and waits until every change that was given before has its outcome.
     ///
     /// # Errors
-    /// Where the options' time is up before, or it is cancelled: they stay under way, and nothing is lost.
+    /// If the options' time is up before, or it is cancelled. The changes stay under way, and nothing is lost.
     pub fn flush(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let Some(mut inner) = self.session.lock() else {
             return Ok(());
@@ -209,17 +208,17 @@ impl Batcher {
         if let Some(mut inner) = self.session.lock() {
             let state = inner.session(producer);
             state.flushes -= 1;
-            let hurried = state.flushes > 0 || state.refuses;
-            inner.plan.set_flushing(producer, hurried);
+            let flushing = state.flushes > 0 || state.refuses;
+            inner.plan.set_flushing(producer, flushing);
         }
         flushed
     }
 
-    /// Takes no more changes, sends what is there, and waits until all have their outcomes. Outcomes of
-    /// [`submit`](Batcher::submit) that nobody has polled can be polled afterwards.
+    /// Takes no more changes, sends what lingers, and waits until all have their outcomes. Outcomes of submitted changes
+    /// can be polled afterwards.
     ///
     /// # Errors
-    /// Where the options' time is up before, or it is cancelled: they stay under way, and it may be called again.
+    /// If the options' time is up before, or it is cancelled. The changes stay under way, and it may be called again.
     pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let producer = self.session.producer;
         let Some(mut inner) = self.session.lock() else {
@@ -228,14 +227,14 @@ impl Batcher {
         inner.session(producer).refuses = true;
         let flush = inner.plan.flush(producer);
         inner.plan.set_flushing(producer, true);
-        inner.wake_waiters(producer); // those that wait for capacity
+        inner.wake_waiters(producer); // those that wait for capacity are refused
         drop(inner);
         self.wait_for(flush, options)?;
         self.session.join_workers();
         Ok(())
     }
 
-    /// Cancels what is under way and sends nothing more, as a drop does; says how many changes had no outcome.
+    /// Cancels what is under way and sends nothing more, as a drop does. Returns how many changes had no outcome.
     pub fn abandon(self) -> usize {
         self.session.abandon()
     }

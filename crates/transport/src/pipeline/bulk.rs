@@ -1,5 +1,5 @@
-//! Bulk runs: any number of changes in, packed into as few requests as can be, sent at the full quota; outcomes out in
-//! the order in which they become known.
+//! Bulk runs: any number of changes, packed into the fewest requests and sent at the full quota. Outcomes come out in the
+//! order in which they become known.
 
 use std::collections::VecDeque;
 use std::iter::Fuse;
@@ -16,8 +16,8 @@ use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
 
 /// A bulk run that is fed by hand: changes are pushed, outcomes polled. [`BulkOptions::run`] does both.
 ///
-/// It may be used from several threads. Threads of its own send; they end when it is finished or dropped. Dropped
-/// before, it cancels what is under way and sends nothing more, and nobody hears what became of it.
+/// It may be used from several threads. It sends on threads of its own, which end when it is finished or dropped. If it is
+/// dropped before it is finished, it cancels what is under way and sends nothing more, and the outcomes are lost.
 pub struct Bulk {
     pub(super) session: Arc<Session>,
     pub(super) started: Instant,
@@ -27,7 +27,7 @@ pub struct Bulk {
     pub(super) _watches: Vec<Watch>,
 }
 
-/// What a thread waits with, until the run is cancelled.
+/// How a thread waits. After the run is cancelled it is made anew, without the run's tokens.
 struct Waits {
     wait_scope: WaitScope,
     _watch: Vec<Watch>,
@@ -46,12 +46,12 @@ enum Offered {
 }
 
 impl Bulk {
-    /// Takes a change in; waits while as many as may be are held. One that breaks the limits is not sent, and has its
-    /// outcome at once, as all have theirs: by [`poll`](Bulk::poll).
+    /// Takes a change in; waits while there is no capacity. One that breaks the limits is not sent and has its outcome at
+    /// once, by [`poll`](Bulk::poll), as all have theirs.
     ///
     /// # Errors
-    /// Where the run has ended, or the process is a fork of the one that began it: the change is not taken. That it
-    /// breaks the limits comes first here too.
+    /// If the change is not taken: the run has ended, or it belongs to the process that this one was forked from. For a
+    /// change that breaks the limits the error says that instead.
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         self.push_or_refuse(id, self.check(change))
     }
@@ -88,7 +88,7 @@ impl Bulk {
         }
     }
 
-    /// Makes a change of a request. It is done before the lock is taken, as long changes take a while.
+    /// Checks a change. It is done without the lock, as changes with many tags take a while.
     fn check(&self, change: ChangeRequest) -> Checked {
         change.check(self.session.client.rules())
     }
@@ -105,7 +105,7 @@ impl Bulk {
         }
     }
 
-    /// Takes a change if there is capacity; one that breaks the limits needs none.
+    /// Takes a change if there is capacity. One that breaks the limits needs none.
     fn offer(&self, offered: &mut Option<(u64, Checked)>) -> Result<Offered, ChangeCause> {
         let Some(mut inner) = self.session.lock() else {
             return Err(ChangeCause::Forked);
@@ -132,23 +132,19 @@ impl Bulk {
         }
     }
 
-    /// Says that no more is pushed for now, so that what is there goes out without company. The next
-    /// [`push`](Bulk::push) does not take it back: say it when all is pushed.
+    /// Sends from now on without linger time: call it when all is pushed. A later [`push`](Bulk::push) does not change it
+    /// back.
     pub fn end_of_input(&self) {
         if let Some(mut inner) = self.session.lock() {
             inner.plan.set_flushing(self.session.producer, true);
         }
     }
 
-    /// The changes that have their outcomes since it was asked last, in the order in which these became known. Waits for
-    /// one, at most so long; none come where nothing is under way, or the time is up.
+    /// The changes that got their outcomes since the last poll, in the order in which these became known. Waits for one, at
+    /// most so long. It returns none if nothing is under way, or the time is up.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
-        self.poll_until(deadline_after(timeout))
-    }
-
-    fn poll_until(&self, until: Instant) -> Vec<Completion> {
-        self.poll_while(until, |_| false)
+        self.poll_while(deadline_after(timeout), |_| false)
     }
 
     /// As [`poll`](Bulk::poll), without a timeout. It also returns, perhaps with nothing, as soon as a change can be
@@ -183,12 +179,12 @@ impl Bulk {
         }
     }
 
-    /// Takes no more changes, waits until every change has its outcome, and says what the run came to. Outcomes that nobody has
-    /// polled can be polled afterwards.
+    /// Takes no more changes, waits until every change has its outcome, and returns the run's summary. Outcomes can be
+    /// polled afterwards.
     #[must_use]
     pub fn finish(&self) -> Summary {
         if let Some(mut inner) = self.session.lock() {
-            // or a thread that goes on pushing would keep it from its end
+            // else a thread that goes on pushing would keep the run from ending
             inner.session(self.session.producer).refuses = true;
             inner.wake_waiters(self.session.producer);
         }
@@ -205,8 +201,8 @@ impl Bulk {
         self.summary()
     }
 
-    /// Sends nothing more: what is under way is seen through, and what has not been sent fails as that. Called again,
-    /// it ends what is under way too.
+    /// Sends nothing more. Requests under way finish, and changes that were not sent fail as cancelled. Called again, it ends
+    /// the requests under way too.
     pub fn cancel(&self) {
         if self.session.drain.is_cancelled() {
             self.session.cancel.cancel();
@@ -228,7 +224,7 @@ impl Bulk {
             })
     }
 
-    /// What the run has come to so far.
+    /// The run's summary so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let (progress, effect, ended) = match self.session.lock() {
@@ -249,8 +245,7 @@ impl Bulk {
         }
     }
 
-    /// Asks the caller whether to go on, if it is time to: a run whose outcomes come fast waits for none of them long
-    /// enough to be asked there.
+    /// Asks the host whether to stop, if that is due. A run whose outcomes come fast never waits long enough to ask there.
     fn ask(&self) {
         if let Some(host_poll) = &self.host_poll {
             if host_poll.is_cancelled() && host_poll.take_yes() {
@@ -259,7 +254,7 @@ impl Bulk {
         }
     }
 
-    /// Lets go of the lock until something has happened.
+    /// Unlocks, and waits until something changes or the run is to stop.
     fn wait<'b>(&'b self, inner: Guard<'b>, waits: &mut Option<Waits>, until: Option<Instant>) {
         let until = until.unwrap_or_else(|| deadline_after(Duration::MAX));
         let waiting = waits.get_or_insert_with(|| self.waits());
@@ -273,14 +268,14 @@ impl Bulk {
         {
             self.cancel();
         } else if !self.session.is_drained() {
-            // another thread has seen to the answer
+            // another thread took the host's yes
         } else if let Some(mut inner) = self.session.lock() {
             self.session.end(&mut inner, RunError::Cancelled);
         }
         *waits = None;
     }
 
-    /// Once the run is cancelled its tokens end no wait: what is under way is waited for.
+    /// Once the run is cancelled its tokens no longer end waits, as the requests under way are waited for.
     fn waits(&self) -> Waits {
         let tokens = !self.session.is_drained();
         let wait_scope = WaitScope {
@@ -302,17 +297,17 @@ impl Drop for Bulk {
     }
 }
 
-/// A bulk run over an iterator: it yields the changes with their outcomes, in the order in which these become known, and
-/// ends when all have theirs. What it does not yield is not under way: drive it to its end, or drop it to cancel.
+/// A bulk run over an iterator. It yields the changes with their outcomes, in the order in which these become known, and
+/// ends when all have theirs. It pulls and sends only while it is asked: drive it to its end, or drop it to cancel.
 ///
-/// Where the run ends early, it yields all changes that it took, and takes no more: [`finish`](BulkRun::finish) says why,
-/// and [`into_rest`](BulkRun::into_rest) gives the others back.
+/// If the run ends early, it yields all changes that it took, and takes no more. [`finish`](BulkRun::finish) says why, and
+/// [`into_rest`](BulkRun::into_rest) returns the others.
 #[must_use = "it sends as it is asked for outcomes"]
 pub struct BulkRun<I: Iterator<Item = ChangeRequest>> {
     bulk: Bulk,
     input: Fuse<I>,
     next_id: u64,
-    /// Pulled, and not yet taken: one at most, as the input may take long to give the next.
+    /// Pulled and not yet taken. It is one at most, as the input may block before its next.
     pulled: Option<(u64, Checked)>,
     /// Taken from the run, and not yet yielded.
     completions: VecDeque<Completion>,
@@ -337,15 +332,15 @@ impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
         self.bulk.progress()
     }
 
-    /// Sends what is left, and says what the run came to. Outcomes that were not asked for are counted only.
+    /// Sends what is left, and returns the run's summary. Outcomes that were not yielded are only counted.
     #[must_use]
     pub fn finish(mut self) -> Summary {
         self.by_ref().for_each(drop);
         self.bulk.finish()
     }
 
-    /// The changes that were not taken, where the run ended early; their positions go on from those that were. Ends the run: call it when the
-    /// iteration has ended, as outcomes that were not yielded by then are lost.
+    /// The changes that were not taken, if the run ended early; their positions follow those that were taken. It drops the
+    /// run: call it after the iteration has ended, as outcomes that were not yielded are lost.
     pub fn into_rest(self) -> impl Iterator<Item = ChangeRequest> {
         let BulkRun { input, pulled, .. } = self;
         let pulled = pulled.map(|(_, checked)| match checked {
@@ -355,8 +350,8 @@ impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
         pulled.into_iter().chain(input)
     }
 
-    /// Takes changes in, as long as there is capacity and no outcome to be yielded: an input that is slower than the
-    /// quota never reaches the capacity.
+    /// Takes changes in while there is capacity and no outcome to yield. An input that is slower than the quota never uses
+    /// the capacity up, so outcomes must end it.
     fn fill(&mut self) {
         while !self.takes_no_more {
             if self.pulled.is_none() {
@@ -389,7 +384,7 @@ impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
             }
             self.fill();
             self.completions = if self.takes_no_more {
-                self.bulk.poll_until(deadline_after(Duration::MAX)).into()
+                self.bulk.poll(Duration::MAX).into()
             } else {
                 self.bulk.poll_or_capacity().into()
             };

@@ -118,18 +118,10 @@ impl RunHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imtag_core::{Code, Effect, Operation, Refusal};
+    use imtag_core::{Code, Operation, Refusal};
 
     fn failure(cause: Cause) -> Arc<Error> {
-        Arc::new(Error {
-            operation: Operation::Add,
-            cause,
-            effect: Effect::NotApplied,
-            attempts: 1,
-            sent: 1,
-            stopped: None,
-            refused: crate::error::RefusedUserSig::default(),
-        })
+        Arc::new(Error::of_one_attempt(Operation::Add, cause))
     }
 
     fn refused(code: i32) -> Arc<Error> {
@@ -212,10 +204,7 @@ mod tests {
     fn a_service_that_never_answered_is_unavailable() {
         let mut health = RunHealth::default();
         assert!(note(&mut health, Err(&gateway(502))).is_none());
-        let mut waited_out = failure(Cause::HttpStatus {
-            status: 502,
-            start: String::new(),
-        });
+        let mut waited_out = gateway(502);
         Arc::get_mut(&mut waited_out).unwrap().stopped = Some(Stopped::OutageTooLong);
         assert!(note(&mut health, Err(&waited_out)).is_none());
         let end = note(&mut health, Err(&waited_out));

@@ -245,7 +245,7 @@ impl Inner {
                     return;
                 }
                 Next::WaitUntil(_) => {
-                    // without a new one, a busy worker looks when it is done
+                    // if none can be started, a busy worker looks when its request has ended
                     if let Err(error) = state.start_worker() {
                         self.fail_without_threads(producer, error, pipeline);
                     }
@@ -265,10 +265,10 @@ impl Inner {
     ) {
         let state = self.session(producer);
         if !state.threads.is_empty() {
-            return; // it is only slower with fewer workers
+            return; // fewer workers are only slower
         }
         state.health.is_heard = true;
-        let hurried = state.is_run() || state.flushes > 0 || state.refuses;
+        let flushing = state.is_run() || state.flushes > 0 || state.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
         let mut batches = mem::take(&mut state.ready);
         self.plan.set_flushing(producer, true);
@@ -276,10 +276,10 @@ impl Inner {
             self.plan.admitted(producer, batch.operation());
             batches.push_back(batch);
         }
-        self.plan.set_flushing(producer, hurried);
+        self.plan.set_flushing(producer, flushing);
         if batches.is_empty() {
             self.collect_ready();
-            self.ready_producers.remove(&producer); // else flush_events never ends
+            self.ready_producers.remove(&producer); // else `flush_events` would come back here for ever
         }
         for batch in batches {
             let verdict = Verdict::Failed(cause.clone(), Effect::NotApplied);

@@ -70,9 +70,9 @@ pub struct Progress {
     pub done: u64,
     /// Those that failed.
     pub failed: u64,
-    /// Requests that were made; with retries it is `attempts`.
+    /// Requests that were made, each counted once.
     pub requests: u64,
-    /// Attempts that were made.
+    /// Attempts that were made: requests and their retries.
     pub attempts: u64,
     /// Attempts of which a byte left this machine: what the app's quota may have been charged.
     pub sent: u64,
@@ -94,7 +94,7 @@ impl Progress {
     }
 }
 
-/// What a bulk run came to.
+/// The summary of a bulk run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Summary {
@@ -104,10 +104,9 @@ pub struct Summary {
     pub elapsed: Duration,
     /// The generation of paths that it used.
     pub generation: Generation,
-    /// The most that is known of the effect of a change that failed; *not applied* where none did. Each failure has its
-    /// own.
+    /// The strongest effect of a change that failed; *not applied* if none did. Each failure has its own.
     pub effect: Effect,
-    /// Why it ended before all was sent; `None` where it did not.
+    /// Why it ended before all was sent; `None` if it did not.
     pub ended: Option<RunError>,
 }
 
@@ -118,7 +117,7 @@ impl Summary {
         self.ended.is_none() && self.progress.failed == 0
     }
 
-    /// The failure of a request that ended the run, where that is why it ended.
+    /// The failure of the request that ended the run, if one did.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match self.ended.as_ref()? {
@@ -127,8 +126,7 @@ impl Summary {
         }
     }
 
-    /// Whether the same run may go on later as it is. Where it did not end early each failure says so of itself, and
-    /// this is false.
+    /// Whether the same run may go on later as it is. False if it did not end early: then each failure says so of itself.
     #[must_use]
     pub fn retryable(&self) -> bool {
         match (&self.ended, self.error()) {
@@ -137,8 +135,7 @@ impl Summary {
         }
     }
 
-    /// Requests that were spent on finding out who was at fault, where the `timpush` paths, which name them, would have
-    /// needed none: 0 on these.
+    /// Requests that were spent on finding the accounts at fault. The `timpush` paths name them, so there it is 0.
     #[must_use]
     pub fn timpush_would_save(&self) -> u64 {
         match self.generation {

@@ -1,6 +1,11 @@
-//! A session: what a bulk run and a batcher have in common. Changes go in, the session's workers send them, outcomes come
-//! out. A worker is started when there is a request and all others are busy, and ends with the session: so there are as
-//! many as requests have been under way at once, and one more.
+//! A session: what a bulk run and a batcher have in common. Changes go in, the session's workers send them, and outcomes
+//! come out. A worker is started when there is a request and all others are busy, and ends with the session. So there are
+//! as many workers as requests were under way at once, and one more.
+//!
+//! ```text
+//! open ──► takes changes ──┬─ close, finish ──► refuses ──► all settled ──► workers joined ──► removed on drop
+//!                          └─ end (cancelled, or the run's health) ──► unsent changes fail ──► as above
+//! ```
 
 use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
@@ -24,7 +29,7 @@ pub(crate) struct Sending {
     /// The time for each request, with its waits and retries. It ends earlier at the last deadline of its changes.
     pub(crate) timeout: Duration,
     pub(crate) attempt_timeout: Duration,
-    /// Ends the session where every further request would fail; a batcher goes on instead.
+    /// A bulk run: it ends if every further request would fail, while a batcher goes on.
     pub(crate) is_run: bool,
     pub(crate) max_threads: usize,
     pub(crate) thread_name: &'static str,
@@ -81,7 +86,7 @@ impl Session {
         self.client.pipeline()
     }
 
-    /// Takes a change in, which was checked by the client's rules when it was made.
+    /// Takes a change in. It was checked by the client's rules when it was made.
     pub(crate) fn push(
         &self,
         inner: &mut Guard<'_>,
@@ -96,7 +101,7 @@ impl Session {
             .push(self.producer, change, delivery, deadline, now)
     }
 
-    /// Takes a change in that breaks the rules: its outcome is there at once.
+    /// Takes a change in that breaks the rules, with its outcome.
     pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, invalid: InvalidChange) {
         let (change, invalid) = invalid.into_parts();
         let result = Err(ChangeError::not_sent(
@@ -110,7 +115,7 @@ impl Session {
         inner.wake_waiters(self.producer);
     }
 
-    /// True if as many changes wait to be sent as may.
+    /// True if the capacity is used up.
     pub(crate) fn is_full(&self, inner: &Guard<'_>) -> bool {
         inner.plan.unsent(self.producer) >= self.sending.policy.capacity
     }
@@ -134,7 +139,7 @@ impl Session {
         self.drain.is_cancelled() || self.cancel.is_cancelled()
     }
 
-    /// Sends nothing more: settles the changes that have not been sent as ended.
+    /// Sends nothing more. Changes that were not sent fail, with this as the cause.
     pub(crate) fn end(&self, inner: &mut Guard<'_>, why: RunError) {
         let state = inner.session(self.producer);
         if state.ended.is_some() {
@@ -170,7 +175,7 @@ impl Session {
         drop(inner);
         self.work.notify_all();
         for thread in threads {
-            // a worker panics only by a defect, and its changes are settled then
+            // if a worker panicked, by a defect, its changes are settled
             drop(thread.join());
         }
     }
@@ -205,7 +210,7 @@ impl Session {
     }
 
     pub(crate) fn spawn_worker(session: &Arc<Session>) -> io::Result<JoinHandle<()>> {
-        let its = Arc::clone(session);
-        spawn_without_signals(session.sending.thread_name, move || worker::run(&its))
+        let worker = Arc::clone(session);
+        spawn_without_signals(session.sending.thread_name, move || worker::run(&worker))
     }
 }

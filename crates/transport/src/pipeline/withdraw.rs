@@ -1,4 +1,11 @@
-//! A caller that waits no longer: its change is taken back where it is in no request yet, and else possibly applied.
+//! A caller that waits no longer. Its change is taken back if it is in no request yet; else it is possibly applied.
+//!
+//! ```text
+//!             ┌─ in no request ─────────────────────► not sent: Expired, or Abandoned if cancelled
+//! withdraw ───┤                 ┌─ cancelled ───────► possibly applied: Abandoned
+//!             └─ in a request ──┤            ┌─ the request ends within 100 ms ──► its outcome
+//!                               └─ time up ──┴─ it does not ─────────────────────► possibly applied: NotAnswered
+//! ```
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -12,18 +19,18 @@ use super::outcome::{Delivery, Waiter};
 use crate::error::{ChangeCause, ChangeError};
 use crate::wait::WaitEnd;
 
-/// The changes of a batcher that are polled for and have no outcome.
+/// The submitted changes of a batcher that have no outcome, by their callers' numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Submitted {
     by_id: HashMap<u64, ChangeId>,
-    /// Withdrawn under way as their callers' time was up: each waits for its request until then, the next one first.
+    /// Withdrawn while under way, as their callers' time was up. Each waits for its request until then, the next one first.
     late: VecDeque<(Instant, ChangeId)>,
-    /// A change was refused as the batcher was full, and a thread that polls is to hear once there is capacity.
+    /// A change was refused because the batcher was full: a poll returns once there is capacity.
     pub(crate) refused: bool,
 }
 
 impl Submitted {
-    /// Of two with one id, the earlier one cannot be found any more.
+    /// Of two changes with one id, only the later one is found.
     pub(super) fn insert(&mut self, id: u64, number: ChangeId) {
         self.by_id.insert(id, number);
     }
@@ -36,7 +43,7 @@ impl Submitted {
         self.by_id.get(&id).copied()
     }
 
-    /// Gives a change up at that moment, which is no earlier than any before.
+    /// Abandons a change at that moment, which is no earlier than any before.
     fn abandon_at(&mut self, moment: Instant, number: ChangeId) {
         self.late.push_back((moment, number));
     }
@@ -46,7 +53,7 @@ impl Submitted {
         self.late.front().map(|(moment, _)| *moment)
     }
 
-    /// A change that is to be abandoned by now.
+    /// A change that is due to be abandoned.
     fn take_abandoned(&mut self, now: Instant) -> Option<ChangeId> {
         let (_, number) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
         self.late.pop_front();
@@ -55,13 +62,13 @@ impl Submitted {
 }
 
 impl Batcher {
-    /// Takes back a change of [`submit`](Batcher::submit), by its number, for a caller that waits no longer. Its outcome
-    /// comes by [`poll`](Batcher::poll), once, and says why: one that is in no request yet is not sent, and is *not
-    /// applied*; one that is may be sent, or sent again, all the same, and is *possibly applied*. Where the time is up, a
-    /// request that ends at the same moment is waited for a little, as its outcome says more.
+    /// Takes back a submitted change, by its number, for a caller that waits no longer. [`poll`](Batcher::poll) returns its
+    /// outcome, once. A change that is in no request yet is not sent, and is *not applied*. One that is in a request may
+    /// still be sent, or sent again, and is *possibly applied*. If the time is up, a request that ends at the same moment is
+    /// waited for a little, as its outcome says more.
     ///
-    /// Nothing happens where no change without an outcome has this number. Where several have it, it is the last of
-    /// them, or none.
+    /// Nothing happens if no change without an outcome has this number. If several have it, the last of them is taken back,
+    /// or none.
     pub fn withdraw(&self, id: u64, why: WaitEnd) {
         let Some(mut inner) = self.session.lock() else {
             return;
@@ -71,7 +78,7 @@ impl Batcher {
             return;
         };
         let Some((change, _)) = inner.plan.get_mut(number) else {
-            return; // its outcome is about to be handed out
+            return; // its outcome is about to be delivered
         };
         let change = change.clone();
         if self.take_back_in(&mut inner, number) {
@@ -91,8 +98,8 @@ impl Batcher {
         }
     }
 
-    /// Gives up the changes whose callers' time was up, and whose requests have not ended since; says when the next one
-    /// is.
+    /// Abandons the changes whose callers' time was up, and whose requests have not ended since. Returns when the next one
+    /// is due.
     pub(super) fn abandon_late(&self, inner: &mut Guard<'_>) -> Option<Instant> {
         let producer = self.session.producer;
         let now = Instant::now();
@@ -102,7 +109,7 @@ impl Batcher {
         inner.session(producer).submitted.next_abandoned()
     }
 
-    /// Tells of a change under way that it is abandoned, unless its outcome is there; nobody is told of that later.
+    /// Completes a change under way as abandoned, unless it has its outcome. Its request's outcome is discarded later.
     fn abandon_now(&self, inner: &mut Guard<'_>, number: ChangeId, why: WaitEnd) {
         let Some((change, delivery)) = inner.plan.get_mut(number) else {
             return;
@@ -145,12 +152,12 @@ impl Batcher {
         if self.take_back(number) {
             return Err(taken_back(change, why));
         }
-        // it may have come meanwhile
+        // the outcome may have come meanwhile
         waiter.take().unwrap_or_else(|| Err(abandoned(change, why)))
     }
 }
 
-/// What is said of a change that is not sent, as its caller waits no longer.
+/// The error of a change that is not sent, as its caller waits no longer.
 pub(super) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
         WaitEnd::TimedOut => ChangeCause::Expired,
@@ -159,7 +166,7 @@ pub(super) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
     ChangeError::not_sent(change, cause)
 }
 
-/// What is said of one that may be sent all the same.
+/// The error of a change that may still be sent.
 fn abandoned(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
         WaitEnd::TimedOut => ChangeCause::NotAnswered,

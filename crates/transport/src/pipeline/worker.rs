@@ -222,7 +222,7 @@ fn verdict(
     }
 }
 
-/// What the plan is told of an account that the service left out, which may be tried again a little later.
+/// An account that the service left out, for the plan: if and when it is tried again.
 fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<ChangeCause> {
     let (settings, state) = session.client.parts();
     let code = failure.refusal.code;

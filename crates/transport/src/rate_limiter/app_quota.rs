@@ -22,8 +22,8 @@ use crate::Endpoint;
 use crate::process::{PerProcess, process_age};
 use crate::wait::Lock;
 
-/// Longer than any start slot is held.
-const ENOUGH: Duration = Duration::from_secs(2);
+/// Longer than any start slot is held: a process that has known all calls for so long holds none back.
+const KNOWN_ENOUGH: Duration = Duration::from_secs(2);
 
 /// How long a quota without a client is kept, beyond its window. An abandoned call counts for two seconds and a window.
 const KEPT: Duration = Duration::from_secs(9);
@@ -86,7 +86,7 @@ impl QuotaKey {
 }
 
 struct Registry {
-    /// From here on this process knows all that it sent, even where `exec` has made it look older.
+    /// From here on this process knows all that it sent, even if `exec` makes it look older.
     first_client: Instant,
     quotas: BTreeMap<QuotaKey, Arc<AppQuota>>,
 }
@@ -109,7 +109,7 @@ impl Registry {
     ) -> Arc<AppQuota> {
         let other = self.last_used_with_other_settings(&key, now);
         if let Some(quota) = self.quotas.get(&key) {
-            let idle = |at| now.saturating_duration_since(at) >= ENOUGH;
+            let idle = |at| now.saturating_duration_since(at) >= KNOWN_ENOUGH;
             if fresh_start == Some(true) && other.is_none_or(idle) {
                 quota
                     .limiters
@@ -120,9 +120,9 @@ impl Registry {
         }
         self.forget_unused(now);
         let known_for = match fresh_start {
-            Some(true) => ENOUGH,
+            Some(true) => KNOWN_ENOUGH,
             Some(false) => Duration::ZERO,
-            None => process_age().unwrap_or_default().min(ENOUGH),
+            None => process_age().unwrap_or_default().min(KNOWN_ENOUGH),
         };
         let known_for = known_for.max(now.saturating_duration_since(self.first_client));
         let since = now.checked_sub(known_for).unwrap_or(now);
@@ -139,7 +139,7 @@ impl Registry {
         others.filter_map(|(_, quota)| quota.last_used(now)).max()
     }
 
-    /// A process that makes clients with ever other settings does not grow by them.
+    /// Keeps a process small that makes clients with ever new settings.
     fn forget_unused(&mut self, now: Instant) {
         self.quotas.retain(|key, quota| {
             let kept = KEPT + key.calls_per_second.window();
@@ -241,7 +241,7 @@ mod tests {
         let mut registry = Registry::new(now);
         let two = || key(1, "http://127.0.0.1:1", 2);
         let first = registry.quota(two(), Some(true), now, unknown);
-        let begun = ENOUGH; // of the limiters' time
+        let begun = KNOWN_ENOUGH; // of the limiters' time
         drop(add(&first).send_at(begun)); // abandoned: it may arrive two seconds later, and counts for one then
         drop(first);
         let next = registry.quota(two(), Some(true), now + SECOND, unknown);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn each_client_but_the_first_of_a_process_waits_for_nothing_at_its_second_call() {
+    fn only_the_first_client_of_a_process_waits_at_its_second_call() {
         let slot = Turn::WaitUntil(ms(110));
         for fresh_start in [None, Some(false)] {
             let now = start();
@@ -278,7 +278,7 @@ mod tests {
 
     /// From when on new limiters count, before or after a process' first client.
     #[test]
-    fn what_a_process_knows_begins_with_its_start_or_as_it_is_set() {
+    fn what_a_process_knows_begins_with_its_start_or_as_fresh_start_says() {
         let now = start();
         let since = |fresh_start, age: Option<u64>, first_client: u64| {
             let mut registry = Registry::new(now - ms(first_client));
@@ -314,20 +314,20 @@ mod tests {
             let first = quota(app(), Duration::ZERO);
             // an idle one holds nothing up
             let slower = quota(key(1, "http://127.0.0.1:1", 10), SECOND);
-            assert_eq!(now + SECOND - add(&slower).start(), ENOUGH);
-            let call = add(&first).send_at(ENOUGH);
+            assert_eq!(now + SECOND - add(&slower).start(), KNOWN_ENOUGH);
+            let call = add(&first).send_at(KNOWN_ENOUGH);
             let elsewhere = quota(key(1, "http://127.0.0.1:2", 100), ms(1_500));
             assert_eq!(add(&elsewhere).start(), now + ms(1_500)); // one is under way
-            call.answered_at(ENOUGH + SECOND);
+            call.answered_at(KNOWN_ENOUGH + SECOND);
             let third = quota(key(1, "http://127.0.0.1:3", 100), ms(1_600));
             assert_eq!(add(&third).start(), now + SECOND);
             let another_app = quota(key(2, "http://127.0.0.1:3", 100), ms(1_600));
-            assert_eq!(now + ms(1_600) - add(&another_app).start(), ENOUGH);
+            assert_eq!(now + ms(1_600) - add(&another_app).start(), KNOWN_ENOUGH);
         }
     }
 
     #[test]
-    fn a_fresh_start_ends_what_is_held_for_others_and_nothing_that_this_process_sent() {
+    fn a_fresh_start_releases_start_slots_and_nothing_that_this_process_sent() {
         let now = start();
         let mut registry = Registry::new(now);
         let two = || key(1, "http://127.0.0.1:1", 2);
@@ -351,29 +351,33 @@ mod tests {
         second.withdrew();
     }
 
+    /// The apps with a quota, after another one has got its own some time after `now`.
+    fn apps_with(registry: &mut Registry, another: u32, now: Instant, millis: u64) -> Vec<u32> {
+        let another = key(another, "http://127.0.0.1:1", 100);
+        registry.quota(another, None, now + ms(millis), unknown);
+        registry.quotas.keys().map(|key| key.sdkappid).collect()
+    }
+
     #[test]
-    fn a_quota_is_kept_while_a_client_holds_it_or_called_a_moment_ago() {
+    fn a_quota_is_kept_while_a_client_holds_it_or_its_calls_may_count() {
         let now = start();
         let mut registry = Registry::new(now);
         let used = registry.quota(app(), Some(true), now, unknown);
-        add(&used).send_at(ENOUGH).answered_at(ENOUGH);
+        add(&used).send_at(KNOWN_ENOUGH).answered_at(KNOWN_ENOUGH);
         drop(used);
         let held = registry.quota(key(2, "http://127.0.0.1:1", 100), None, now, unknown);
         registry.quota(key(3, "http://127.0.0.1:1", 100), None, now, unknown); // dropped, and never used
-        let mut apps_with_another = |number, after| {
-            registry.quota(
-                key(number, "http://127.0.0.1:1", 100),
-                None,
-                now + after,
-                unknown,
-            );
-            let apps = registry.quotas.keys().map(|key| key.sdkappid);
-            apps.collect::<Vec<_>>()
-        };
-        assert_eq!(apps_with_another(4, ms(9_999)), [1, 2, 4]);
-        assert_eq!(apps_with_another(5, ms(10_000)), [2, 5]);
+        assert_eq!(apps_with(&mut registry, 4, now, 9_999), [1, 2, 4]);
+        assert_eq!(apps_with(&mut registry, 5, now, 10_000), [2, 5]);
         drop(held);
-        assert_eq!(apps_with_another(6, ms(10_001)), [6]);
+        assert_eq!(apps_with(&mut registry, 6, now, 10_001), [6]);
+
+        let mut registry = Registry::new(now);
+        let slow = registry.quota(key(1, "http://127.0.0.1:1", 0.001), None, now, unknown);
+        add(&slow).send_at(ms(0)).answered_at(ms(0));
+        drop(slow);
+        assert_eq!(apps_with(&mut registry, 2, now, 1_008_999), [1, 2]);
+        assert_eq!(apps_with(&mut registry, 3, now, 1_009_000), [3]);
     }
 
     #[test]
@@ -393,22 +397,5 @@ mod tests {
         assert_eq!(call_at(ms(1)), Turn::WaitUntil(ms(2_004)));
         assert_eq!(call_at(ms(2_003)), Turn::WaitUntil(ms(2_004)));
         assert_eq!(call_at(ms(2_004)), Turn::Ready);
-    }
-
-    #[test]
-    fn a_slow_quota_is_kept_for_longer_than_its_calls_count() {
-        let now = start();
-        let mut registry = Registry::new(now);
-        let slow = registry.quota(key(1, "http://127.0.0.1:1", 0.001), None, now, unknown);
-        add(&slow).send_at(ms(0)).answered_at(ms(0));
-        drop(slow);
-        let mut apps_with_another = |number, after| {
-            let another = key(number, "http://127.0.0.1:1", 1);
-            registry.quota(another, None, now + after, unknown);
-            let apps = registry.quotas.keys().map(|key| key.sdkappid);
-            apps.collect::<Vec<_>>()
-        };
-        assert_eq!(apps_with_another(2, ms(1_008_999)), [1, 2]);
-        assert_eq!(apps_with_another(3, ms(1_009_000)), [3]);
     }
 }

@@ -37,7 +37,7 @@ struct State {
 }
 
 impl RateLimiter {
-    /// `since`: when this process began to know of all calls sent.
+    /// `since`: from when on this process knows of all calls.
     pub(crate) fn new(calls_per_second: CallRate, since: Instant) -> RateLimiter {
         RateLimiter {
             origin: since,
@@ -51,14 +51,14 @@ impl RateLimiter {
         }
     }
 
-    /// Waits for a turn. Hand the permit back with the result of the call.
+    /// Waits for a turn. Hand the permit back with what became of the call.
     pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
         wait_scope.check()?;
         let place = Place::at_end(self);
         loop {
             let turn = self.state().turn_of(place.number, self.origin);
             let until = match turn {
-                Some(Turn::Ready) => return Ok(place.permit()),
+                Some(Turn::Ready) => return Ok(self.send_at(self.now())),
                 Some(Turn::WaitUntil(moment)) => self.origin + moment,
                 Some(Turn::AwaitAnswer) | None => wait_scope.deadline,
             };
@@ -81,6 +81,17 @@ impl RateLimiter {
         let mut state = self.state();
         state.quota.release_start_slots();
         state.wake_first();
+    }
+
+    /// A call is sent now, as the quota has said that it may be.
+    fn send_at(&self, now: Duration) -> Permit<'_> {
+        let mut state = self.state();
+        state.under_way += 1;
+        state.last_used = Some(now);
+        Permit {
+            limiter: self,
+            sent: Some(state.quota.send(now)),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -120,19 +131,6 @@ impl<'l> Place<'l> {
         state.queue.push_back((number, thread::current()));
         Place { limiter, number }
     }
-
-    fn permit(self) -> Permit<'l> {
-        let now = self.limiter.now();
-        let mut state = self.limiter.state();
-        state.under_way += 1;
-        state.last_used = Some(now);
-        let sent = state.quota.send(now);
-        drop(state); // dropping the place locks it again
-        Permit {
-            limiter: self.limiter,
-            sent: Some(sent),
-        }
-    }
 }
 
 impl Drop for Place<'_> {
@@ -152,23 +150,24 @@ pub(crate) struct Permit<'l> {
 
 impl Permit<'_> {
     pub(crate) fn answered(mut self, verdict: Verdict) {
-        self.hand_back(|quota, sent, now| quota.answered(sent, now, verdict));
+        let now = self.limiter.now();
+        self.hand_back(now, |quota, sent, now| quota.answered(sent, now, verdict));
     }
 
-    pub(crate) fn abandoned(mut self) {
-        self.hand_back(Quota::abandoned);
+    pub(crate) fn abandoned(self) {
+        drop(self);
     }
 
     /// Not one byte of the call has left this machine.
     pub(crate) fn withdrew(mut self) {
-        self.hand_back(|quota, sent, _| quota.withdrew(sent));
+        let now = self.limiter.now();
+        self.hand_back(now, |quota, sent, _| quota.withdrew(sent));
     }
 
-    fn hand_back(&mut self, how: impl FnOnce(&mut Quota, Sent, Duration)) {
+    fn hand_back(&mut self, now: Duration, how: impl FnOnce(&mut Quota, Sent, Duration)) {
         let Some(sent) = self.sent.take() else {
             return;
         };
-        let now = self.limiter.now();
         let mut state = self.limiter.state();
         state.under_way -= 1;
         state.last_used = Some(now);
@@ -179,7 +178,7 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.hand_back(Quota::abandoned);
+        self.hand_back(self.limiter.now(), Quota::abandoned);
     }
 }
 
@@ -193,35 +192,20 @@ impl RateLimiter {
     pub(crate) fn turn_at(&self, moment: Duration) -> Turn {
         self.state().quota.turn(moment)
     }
-
-    /// Sends a call at a moment after the limiter's start; the clock is not asked.
-    pub(crate) fn send_at(&self, moment: Duration) -> Permit<'_> {
-        let mut state = self.state();
-        state.under_way += 1;
-        state.last_used = Some(moment);
-        Permit {
-            limiter: self,
-            sent: Some(state.quota.send(moment)),
-        }
-    }
 }
 
 #[cfg(test)]
 impl Permit<'_> {
     pub(crate) fn answered_at(mut self, moment: Duration) {
-        if let Some(sent) = self.sent.take() {
-            let mut state = self.limiter.state();
-            state.under_way -= 1;
-            state.last_used = Some(moment);
-            state.quota.answered(sent, moment, Verdict::Served);
-        }
+        self.hand_back(moment, |quota, sent, now| {
+            quota.answered(sent, now, Verdict::Served);
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CancelToken;
     use crate::wait::deadline_after;
 
     fn wait_scope(timeout: Duration) -> WaitScope {
@@ -245,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_call_waits_only_where_this_process_has_just_begun() {
+    fn a_second_call_waits_only_in_a_process_that_has_just_begun() {
         assert_eq!(turn_of_a_second_call(Duration::from_secs(2)), Turn::Ready);
         let slot = Turn::WaitUntil(Duration::from_millis(110));
         // an origin that is now: the clock has not come as far as the first slot
@@ -255,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawn_call_makes_room_at_once() {
+    fn a_withdrawn_call_frees_its_slot_at_once() {
         let limiter = one_a_second();
         limiter
             .acquire(&wait_scope(Duration::MAX))
@@ -268,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_in_line_passes_as_soon_as_a_call_is_handed_back() {
+    fn the_first_in_the_queue_goes_as_soon_as_a_permit_is_handed_back() {
         let limiter = one_a_second();
         let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
         thread::scope(|scope| {
@@ -294,27 +278,5 @@ mod tests {
             .map(|_| ());
         assert_eq!(waited, Err(WaitEnd::TimedOut));
         assert!(limiter.state().queue.is_empty());
-    }
-
-    #[test]
-    fn a_wait_ends_when_it_is_cancelled_from_another_thread() {
-        let limiter = one_a_second();
-        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
-        let token = CancelToken::new();
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                let wait_scope = WaitScope {
-                    cancel: Some(token.clone()),
-                    ..wait_scope(Duration::MAX)
-                };
-                let _watch = wait_scope.watch();
-                limiter.acquire(&wait_scope).map(|_| ())
-            });
-            while limiter.state().queue.is_empty() {
-                thread::yield_now();
-            }
-            token.cancel();
-            assert_eq!(waiting.join().unwrap(), Err(WaitEnd::Cancelled));
-        });
     }
 }

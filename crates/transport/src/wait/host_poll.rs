@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a waiting call asks.
-const EVERY: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The host's callback: true cancels the call.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ impl HostPoll {
     /// Asks the host if it is due; true if it has said yes.
     pub(crate) fn is_cancelled(&self) -> bool {
         if !self.answered_yes.load(Ordering::Relaxed) && Instant::now() >= self.due() {
-            // a no must not overwrite the yes that another thread got meanwhile
+            // store only a yes: another thread may have got one meanwhile
             if (self.interrupt.0)() {
                 self.answered_yes.store(true, Ordering::Relaxed);
             }
@@ -64,13 +64,13 @@ impl HostPoll {
         self.answered_yes.load(Ordering::Relaxed)
     }
 
-    /// Takes a yes: the caller acts on it, and the host is asked again from then on.
+    /// Takes a yes, for a caller that acts on it. The host is then asked again.
     pub(crate) fn take_yes(&self) -> bool {
         self.answered_yes.swap(false, Ordering::Relaxed)
     }
 
     fn schedule_next(&self) {
-        let due = (self.started.elapsed() + EVERY).as_millis();
+        let due = (self.started.elapsed() + INTERVAL).as_millis();
         let due = u64::try_from(due).unwrap_or(u64::MAX);
         self.due.store(due, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! The only lock of this crate. It ignores poison: after a panic on one thread the others go on. No step panics half way
-//! through a change of what the lock holds.
+//! The only lock of this crate. It ignores poison: after a panic of one thread the others go on. No code panics half way
+//! through a change of what a lock holds.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

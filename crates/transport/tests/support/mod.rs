@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test file uses a part
 
 pub(crate) mod network;
+pub(crate) mod random;
 
 use std::fmt::Display;
 use std::io::{Read, Write};
@@ -67,7 +68,7 @@ pub(crate) fn client(emulator: &Emulator) -> Client {
     builder(&emulator.endpoint()).build().unwrap()
 }
 
-/// A client whose calls make one attempt: what fails is told at once.
+/// A client whose calls make one attempt: what fails is known at once.
 pub(crate) fn client_of_one_attempt(emulator: &Emulator) -> Client {
     let builder = builder(&emulator.endpoint());
     builder.retry(ONE_ATTEMPT).build().unwrap()
