@@ -1,17 +1,16 @@
-//! Batchers against the emulator: what closes a batch, each caller's own outcome, and what flush and close promise.
+//! Batchers against the emulator, beyond the conformance cases: many threads, waits for capacity, polls, flushes and an
+//! abandoned batcher.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, ChangeCause, ChangeError, ChangeRequest, Effect, Operation,
-    WhenFull,
+    Batcher, CallOptions, CancelToken, ChangeCause, ChangeRequest, Effect, Operation,
 };
 use support::*;
 
@@ -37,82 +36,13 @@ fn threads_share_requests_and_each_has_its_own_outcome() {
     assert!(emulator.stats().arrivals() < 200);
 }
 
-#[test]
-fn a_hundred_users_or_ten_tags_of_one_go_at_once() {
-    for (changes, of_one_user) in [(100, false), (10, true)] {
-        let emulator = emulator();
-        let batcher = lingering(&client(&emulator));
-        thread::scope(|scope| {
-            for number in 0..changes {
-                let account = if of_one_user { 0 } else { number };
-                let add = ChangeRequest::add(format!("u{account}"), [format!("t{number}")]);
-                let batcher = &batcher;
-                scope.spawn(move || batcher.call(add, &CallOptions::new()).unwrap());
-            }
-        });
-        assert_eq!(emulator.stats().arrivals(), 1);
-        let tags: usize = emulator.users().values().map(BTreeSet::len).sum();
-        assert_eq!(tags, changes);
-    }
-}
-
-#[test]
-fn fewer_go_when_the_linger_time_is_up() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    let batcher = client.batcher().linger(Duration::from_secs(2)).start();
-    for id in 0..3 {
-        batcher.submit(id, user(id)).unwrap();
-    }
-    let mut outcomes = 0;
-    while outcomes < 3 {
-        outcomes += batcher.poll(LONG).len();
-    }
-    assert_eq!(emulator.stats().arrivals(), 1);
-}
-
-#[test]
-fn of_the_changes_that_share_a_request_only_the_one_at_fault_fails() {
-    let emulator = emulator_without(["u1"]);
-    let client = client(&emulator);
-    let batcher = client.batcher().linger(Duration::from_millis(100)).start();
-    let outcomes: Vec<Result<(), ChangeError>> = thread::scope(|scope| {
-        let callers: Vec<_> = (0..4)
-            .map(|user| {
-                let batcher = &batcher;
-                scope.spawn(move || batcher.add_tag(format!("u{user}"), ["a"]))
-            })
-            .collect();
-        callers.into_iter().map(|it| it.join().unwrap()).collect()
-    });
-    let failed: Vec<bool> = outcomes.iter().map(Result::is_err).collect();
-    assert_eq!(failed, [false, true, false, false]);
-    let error = outcomes[1].as_ref().unwrap_err();
-    assert_eq!((error.account(), error.code().unwrap().0), ("u1", 70107));
-    assert_eq!(emulator.users().len(), 3);
-}
-
-#[test]
-fn an_account_that_failed_is_tried_again_when_it_is_asked_for_again() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    let batcher = client.batcher().start();
-    emulator.fault(Operation::Add, Fault::leave_out(["u"], 70107));
-    batcher.add_tag("u", ["a"]).unwrap_err();
-    batcher.add_tag("u", ["a"]).unwrap(); // imported meanwhile
-}
-
-/// A batcher with a capacity of two, of which the first two are under way, unanswered for so long, and two more wait.
-fn full(emulator: &Emulator, when_full: WhenFull, answer_after: Duration) -> Batcher {
-    let late = Fault::delay(Duration::ZERO).answer_delayed(answer_after);
-    // of those that wait as well: when they are sent is none of these tests' business
+/// A batcher with a capacity of two, of which the first two are under way without an answer, and two more wait.
+fn full(emulator: &Emulator) -> Batcher {
+    let late = Fault::delay(Duration::ZERO).answer_delayed(LONG);
+    // of those that wait as well: when they are sent does not matter here
     emulator.faults(Operation::Add, vec![late; 3]);
     let options = client(emulator).batcher().linger(LONG).timeout(LONG);
-    let options = options
-        .attempt_timeout(LONG)
-        .capacity(2)
-        .when_full(when_full);
-    let batcher = options.start();
+    let batcher = options.attempt_timeout(LONG).capacity(2).start();
     batcher.submit(0, user(0)).unwrap();
     batcher.submit(1, user(1)).unwrap();
     until(|| emulator.stats().arrivals() == 1);
@@ -122,31 +52,9 @@ fn full(emulator: &Emulator, when_full: WhenFull, answer_after: Duration) -> Bat
 }
 
 #[test]
-fn a_full_batcher_set_to_fail_refuses_a_change_at_once() {
-    let emulator = emulator();
-    let batcher = full(&emulator, WhenFull::Fail, LONG);
-    for refused in [batcher.submit(4, user(4)), batcher.add_tag("u4", ["a"])] {
-        let error = refused.unwrap_err();
-        assert!(matches!(error.cause(), ChangeCause::Full));
-        assert_eq!(error.effect(), Effect::NotApplied);
-    }
-    assert_eq!(batcher.abandon(), 4);
-}
-
-#[test]
-fn a_full_batcher_set_to_wait_takes_a_change_once_there_is_capacity() {
-    let emulator = emulator();
-    let batcher = full(&emulator, WhenFull::Wait, Duration::from_millis(100));
-    batcher.submit(4, user(4)).unwrap();
-    batcher.close(&CallOptions::new()).unwrap();
-    assert_eq!(batcher.poll(Duration::ZERO).len(), 5);
-    assert_eq!(emulator.users().len(), 5);
-}
-
-#[test]
 fn a_wait_for_capacity_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
     let emulator = emulator();
-    let batcher = full(&emulator, WhenFull::Wait, LONG);
+    let batcher = full(&emulator);
     let call = |options| batcher.call(user(4), &options).unwrap_err();
     let error = call(within(Duration::from_millis(30)));
     assert!(matches!(error.cause(), ChangeCause::Expired));
@@ -163,50 +71,6 @@ fn a_wait_for_capacity_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
         assert!(matches!(error.cause(), ChangeCause::Closed));
     });
     assert_eq!(requests_with(&emulator, "u4"), 0);
-}
-
-#[test]
-fn a_change_whose_time_is_up_before_it_is_sent_is_taken_back() {
-    let emulator = emulator();
-    let batcher = lingering(&client(&emulator));
-    let error = batcher.call(user(0), &within(Duration::from_millis(20)));
-    let error = error.unwrap_err();
-    assert!(matches!(error.cause(), ChangeCause::Expired));
-    assert_eq!(error.effect(), Effect::NotApplied);
-    assert_eq!(batcher.unsettled(), 0);
-    batcher.close(&CallOptions::new()).unwrap();
-    assert_eq!(emulator.stats().arrivals(), 0);
-}
-
-#[test]
-fn a_caller_that_is_cancelled_knows_whether_its_change_was_sent() {
-    let emulator = emulator();
-    let batcher = lingering(&client(&emulator));
-    emulator.fault(Operation::Add, Fault::delay(LONG));
-    let cancelled_once = |happened: &(dyn Fn() -> bool + Sync)| {
-        let token = CancelToken::new();
-        thread::scope(|scope| {
-            let options = CallOptions::new().cancel(&token);
-            let batcher = &batcher;
-            let caller = scope.spawn(move || batcher.call(user(0), &options));
-            until(happened);
-            token.cancel();
-            caller.join().unwrap().unwrap_err()
-        })
-    };
-    let error = cancelled_once(&|| batcher.unsettled() == 1);
-    assert!(matches!(error.cause(), ChangeCause::Abandoned));
-    assert_eq!(error.effect(), Effect::NotApplied);
-    assert_eq!(emulator.stats().arrivals(), 0);
-
-    let sent = || {
-        // sends it, and waits no longer
-        let _ = batcher.flush(&within(Duration::from_millis(1)));
-        emulator.stats().arrivals() == 1
-    };
-    let error = cancelled_once(&sent);
-    assert_eq!(error.effect(), Effect::PossiblyApplied);
-    assert_eq!(batcher.abandon(), 1);
 }
 
 #[test]
@@ -277,31 +141,6 @@ fn of_two_flushes_each_waits_only_for_what_came_before_it() {
     assert_eq!(batcher.unsettled(), 1);
     let unfinished = batcher.flush(&within(Duration::ZERO)).unwrap_err();
     assert_eq!((unfinished.changes, unfinished.cancelled), (1, false));
-}
-
-#[test]
-fn a_close_loses_nothing_and_then_refuses() {
-    let emulator = emulator();
-    let batcher = lingering(&client(&emulator));
-    for id in 0..30 {
-        batcher.submit(id, user(id)).unwrap();
-    }
-    batcher.close(&CallOptions::new()).unwrap();
-    batcher.close(&CallOptions::new()).unwrap();
-    assert_eq!(emulator.users().len(), 30);
-    for refused in [batcher.submit(30, user(30)), batcher.add_tag("u30", ["a"])] {
-        assert!(matches!(refused.unwrap_err().cause(), ChangeCause::Closed));
-    }
-    for invalid in [
-        batcher.submit(30, ChangeRequest::clear("")),
-        batcher.clear_tags(""),
-    ] {
-        let cause = invalid.unwrap_err();
-        assert!(matches!(cause.cause(), ChangeCause::Invalid(_)), "{cause}");
-    }
-    let outcomes = batcher.poll(LONG);
-    assert!(outcomes.len() == 30 && outcomes.iter().all(|it| it.result.is_ok()));
-    assert!(batcher.poll(LONG).is_empty());
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Bulk runs against the emulator: few requests, an outcome for every change, and the accounts at fault are found.
+//! Bulk runs against the emulator, beyond the conformance cases: how few requests a run takes, what it says of them, and
+//! how input and outcomes go on side by side.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -7,11 +8,8 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
-use imtag_transport::{
-    ChangeCause, ChangeError, ChangeRequest, Client, Completion, Effect, Generation, Operation,
-    Summary,
-};
+use imtag_emulator::{Fault, ProbabilisticFault};
+use imtag_transport::{ChangeError, ChangeRequest, Client, Completion, Generation, Summary};
 use support::*;
 
 fn run(
@@ -26,14 +24,6 @@ fn run(
     let mut failed: Vec<_> = failed.collect();
     failed.sort_by_key(|(id, _)| *id);
     (failed, run.finish())
-}
-
-/// An emulator where every request on add that names this account fails with this code.
-fn fails_for(account: &str, code: i32) -> Emulator {
-    let emulator = emulator();
-    let standing = ProbabilisticFault::new(Fault::code(code), 1.0).unwrap();
-    emulator.add_standing(standing.account(account).on(Operation::Add));
-    emulator
 }
 
 #[test]
@@ -65,66 +55,6 @@ fn users_of_1_to_100_tags_take_as_many_requests_as_the_lower_bound() {
 }
 
 #[test]
-fn accounts_that_an_error_list_names_fail_and_no_others() {
-    for generation in Generation::ALL {
-        let emulator = emulator();
-        let client = builder(&emulator.endpoint());
-        let client = client.generation(generation).build().unwrap();
-        emulator.fault(Operation::Add, Fault::leave_out(["u3", "u5"], 70107));
-        let (failed, summary) = run(&client, users(0..10));
-        let ids: Vec<u64> = failed.iter().map(|(id, _)| *id).collect();
-        assert_eq!(ids, [3, 5]);
-        let (_, error) = &failed[0];
-        assert!(matches!(error.cause(), ChangeCause::LeftOut(_)));
-        assert_eq!(
-            (error.account(), error.undone()),
-            ("u3", &["a".to_owned()][..])
-        );
-        assert_eq!(error.effect(), Effect::NotApplied);
-        assert_eq!((summary.progress.requests, summary.progress.splits), (1, 0));
-        assert_eq!(emulator.users().len(), 8);
-    }
-}
-
-#[test]
-fn an_account_left_out_for_now_is_tried_again() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    emulator.fault(Operation::Add, Fault::leave_out(["u3"], 91000));
-    let (failed, summary) = run(&client, users(0..10));
-    assert!(failed.is_empty());
-    assert_eq!(summary.progress.requests, 2);
-    assert_eq!(emulator.users().len(), 10);
-}
-
-#[test]
-fn accounts_at_fault_are_found_by_halves_and_all_others_are_done() {
-    let emulator = emulator_without(["u7", "u93"]);
-    let (failed, summary) = run(&client(&emulator), users(0..100));
-    let found: Vec<_> = failed.iter().map(|(_, error)| error.account()).collect();
-    assert_eq!(found, ["u7", "u93"]);
-    assert_eq!(failed[0].1.code().unwrap().0, 70107);
-    assert_eq!(emulator.users().len(), 98);
-    let progress = summary.progress;
-    assert_eq!(progress.requests, 1 + 2 * progress.splits);
-}
-
-#[test]
-fn an_account_at_fault_is_found_for_a_code_that_names_none() {
-    for code in [90001, 12345] {
-        let emulator = fails_for("u42", code);
-        let (failed, summary) = run(&client(&emulator), users(0..100));
-        let [(42, error)] = failed.as_slice() else {
-            panic!("{failed:?}");
-        };
-        assert_eq!(error.code().unwrap().0, code);
-        assert_eq!(emulator.users().len(), 99);
-        // 100, 50, 25, 13, 7, 4, 2: each once, and its other half
-        assert!(summary.progress.splits <= 7);
-    }
-}
-
-#[test]
 fn a_request_of_n_accounts_that_are_all_at_fault_costs_2n_less_1_requests() {
     let emulator = emulator();
     emulator.add_standing(ProbabilisticFault::new(Fault::code(90001), 1.0).unwrap());
@@ -144,36 +74,6 @@ fn a_users_101st_tag_fails_for_that_user_alone() {
     assert_eq!(error.undone(), ["a"]);
     assert_eq!(emulator.users().len(), 20);
     assert_eq!(emulator.user("u9").len(), 100);
-}
-
-#[test]
-fn a_rejected_account_is_not_sent_again_in_the_same_run() {
-    let emulator = emulator_without(["u0"]);
-    let client = client(&emulator);
-    let bulk = client.bulk().start();
-    bulk.push(0, user(0)).unwrap();
-    bulk.end_of_input();
-    assert_eq!(bulk.poll(Duration::MAX).len(), 1);
-    let changes = [
-        ChangeRequest::remove("u0", ["b"]),
-        ChangeRequest::clear("u0"),
-        ChangeRequest::add("u1", ["a"]),
-    ];
-    for (id, change) in (1..).zip(changes) {
-        bulk.push(id, change).unwrap();
-    }
-    let summary = bulk.finish();
-    for completion in bulk.poll(Duration::ZERO) {
-        let Err(error) = completion.result else {
-            assert_eq!(completion.id, 3);
-            continue;
-        };
-        let cause = error.cause();
-        assert!(matches!(cause, ChangeCause::RefusedBefore(_)), "{error}");
-        assert_eq!(error.code().unwrap().0, 70107);
-    }
-    assert_eq!(requests_with(&emulator, "u0"), 1);
-    assert_eq!((summary.progress.done, summary.progress.failed), (1, 3));
 }
 
 #[test]
@@ -199,27 +99,6 @@ fn the_summary_says_what_timpush_would_have_saved() {
         newer.to_string(),
         "4 changes: 3 done, 1 failed; 1 request, 0 retries"
     );
-}
-
-#[test]
-fn a_change_that_breaks_the_limits_has_its_outcome_and_is_not_sent() {
-    let emulator = emulator();
-    let changes = [
-        ChangeRequest::add("u0", ["a"]),
-        ChangeRequest::add("", ["a"]),
-        ChangeRequest::add("u2", ["x".repeat(51)]),
-        ChangeRequest::remove("u3", [""; 0]),
-    ];
-    let (failed, summary) = run(&client(&emulator), changes);
-    let ids: Vec<u64> = failed.iter().map(|(id, _)| *id).collect();
-    assert_eq!(ids, [1, 2, 3]);
-    for (_, error) in &failed {
-        assert!(matches!(error.cause(), ChangeCause::Invalid(_)));
-        assert_eq!(error.effect(), Effect::NotApplied);
-    }
-    assert_eq!(summary.progress.taken, 4);
-    assert_eq!(requests_with(&emulator, "u2"), 0);
-    assert_eq!(emulator.stats().arrivals(), 1);
 }
 
 #[test]

@@ -97,25 +97,6 @@ fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
 }
 
 #[test]
-fn an_outage_in_the_middle_costs_no_user() {
-    let emulator = emulator();
-    let client = client(&emulator);
-    let changes = (0..3_000).map(|number| {
-        if number == 1_500 {
-            // more than one request's own retries bear
-            let faults = [Fault::status(502), Fault::cut_before(), Fault::cut_after()];
-            emulator.disconnect();
-            emulator.faults(Operation::Add, faults.into_iter().cycle().take(24));
-        }
-        user(number)
-    });
-    let summary = client.bulk().capacity(100).run(changes).finish();
-    assert!(summary.all_done(), "{summary}");
-    assert_eq!(emulator.users().len(), 3_000);
-    assert!(summary.progress.retries() >= 24);
-}
-
-#[test]
 fn a_service_that_never_answers_is_unavailable() {
     let client = builder(&answering(|_, _| true)).build().unwrap();
     let options = client.bulk().timeout(Duration::from_millis(200));

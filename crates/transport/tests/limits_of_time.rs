@@ -268,15 +268,6 @@ fn a_drained_call_finishes_an_attempt_under_way_and_begins_none() {
 }
 
 #[test]
-fn an_attempt_that_takes_too_long_is_made_again_within_the_call() {
-    let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::delay(LONG));
-    let options = CallOptions::new().attempt_timeout(Duration::from_millis(50));
-    let outcome = client(&emulator).add_tag_with(&add(), &options).unwrap();
-    assert!(outcome.attempts >= 2, "{outcome:?}");
-}
-
-#[test]
 fn connecting_has_a_limit_of_its_own() {
     let (full, _held) = full_listener();
     let client = builder(&full)

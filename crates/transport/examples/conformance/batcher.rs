@@ -9,7 +9,7 @@ use imtag_transport::{
 };
 use serde_json::{Value, json};
 
-use crate::case::{self, call_options, cancel_within, session_options};
+use crate::case::{self, session_options, with_options};
 use crate::outcome::change_failed;
 use crate::{NotACase, lines};
 
@@ -144,15 +144,4 @@ impl<'scope, 'env> Life<'scope, 'env> {
             }
         }
     }
-}
-
-/// Does something with the times of a step, and with what may cancel it.
-fn with_options<T>(step: &Value, act: impl FnOnce(&CallOptions) -> T) -> T {
-    cancel_within(step, |token| {
-        let options = call_options(step);
-        match token {
-            Some(token) => act(&options.cancel(token)),
-            None => act(&options),
-        }
-    })
 }

@@ -4,22 +4,15 @@ use imtag_transport::{AddTags, CallOptions, ClearTags, Client, GetTags, RemoveTa
 use serde_json::Value;
 
 use crate::NotACase;
-use crate::case::{bytes, call_options, cancel_within, texts};
-use crate::outcome::{self, Ended};
+use crate::case::{bytes, texts, with_options};
+use crate::outcome::called;
 
 /// Makes it, with what may cancel it.
 pub(crate) fn make(client: &Client, call: &Value) -> Result<Value, NotACase> {
-    let ended = cancel_within(call, |token| {
-        let mut options = call_options(call);
-        if let Some(token) = token {
-            options = options.cancel(token);
-        }
-        ended(client, call, &options)
-    });
-    Ok(outcome::to_json(ended?))
+    with_options(call, |options| make_with(client, call, options))
 }
 
-fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, NotACase> {
+fn make_with(client: &Client, call: &Value, options: &CallOptions) -> Result<Value, NotACase> {
     let rules = client.rules();
     let (users, accounts) = (users(&call["users"])?, texts(&call["accounts"])?);
     let users = users.iter().map(|(account, tags)| {
@@ -28,11 +21,11 @@ fn ended(client: &Client, call: &Value, options: &CallOptions) -> Result<Ended, 
     });
     let accounts = accounts.iter().map(Vec::as_slice);
     Ok(match call["operation"].as_str() {
-        Some("add") => Ended::call(client, AddTags::with_rules(rules, users), options),
-        Some("remove") => Ended::call(client, RemoveTags::with_rules(rules, users), options),
-        Some("replace") => Ended::call(client, AddTags::replacing(rules, users), options),
-        Some("get") => Ended::call(client, GetTags::with_rules(rules, accounts), options),
-        Some("clear") => Ended::call(client, ClearTags::with_rules(rules, accounts), options),
+        Some("add") => called(client, AddTags::with_rules(rules, users), options),
+        Some("remove") => called(client, RemoveTags::with_rules(rules, users), options),
+        Some("replace") => called(client, AddTags::replacing(rules, users), options),
+        Some("get") => called(client, GetTags::with_rules(rules, accounts), options),
+        Some("clear") => called(client, ClearTags::with_rules(rules, accounts), options),
         _ => return Err(format!("there is no operation {}", call["operation"]).into()),
     })
 }

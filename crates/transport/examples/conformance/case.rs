@@ -41,18 +41,6 @@ fn time(value: &Value, name: &str) -> Option<Duration> {
     value[name].as_u64().map(Duration::from_millis)
 }
 
-/// The times of a call, or of a batcher's step.
-pub(crate) fn call_options(call: &Value) -> CallOptions {
-    let mut options = CallOptions::new();
-    if let Some(timeout) = time(call, "timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time(call, "attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
-    options
-}
-
 /// The options that bulk runs and batchers have in common.
 pub(crate) fn session_options<K>(
     mut options: SessionOptions<K>,
@@ -77,35 +65,37 @@ pub(crate) fn session_options<K>(
     Ok(options)
 }
 
-/// Does something with the token that is cancelled: before it, so long after its start, or when so many requests have
-/// arrived; none where the case does not say it.
-pub(crate) fn cancel_within<T>(case: &Value, act: impl FnOnce(Option<&CancelToken>) -> T) -> T {
+/// Does something with the times of a call or of a batcher's step. It is cancelled if the case says so: before it begins,
+/// some time after its start, or when so many requests have arrived.
+pub(crate) fn with_options<T>(case: &Value, act: impl FnOnce(&CallOptions) -> T) -> T {
     let token = CancelToken::new();
-    if let Some(count) = case["cancel_after_arrivals"].as_u64() {
-        return thread::scope(|scope| {
-            scope.spawn(|| {
-                lines::await_arrivals(count).expect("the harness answers");
-                token.cancel();
-            });
-            act(Some(&token))
-        });
+    let mut options = CallOptions::new().cancel(&token);
+    if let Some(timeout) = time(case, "timeout_ms") {
+        options = options.timeout(timeout);
     }
-    let Some(after) = case["cancel_after_ms"].as_u64().map(Duration::from_millis) else {
-        return act(None);
-    };
-    if after.is_zero() {
+    if let Some(timeout) = time(case, "attempt_timeout_ms") {
+        options = options.attempt_timeout(timeout);
+    }
+    let after = time(case, "cancel_after_ms");
+    if after.is_some_and(|after| after.is_zero()) {
         token.cancel();
-        return act(Some(&token));
     }
     let (over, until_over) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let token = &token;
-        scope.spawn(move || {
-            if until_over.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+        if let Some(count) = case["cancel_after_arrivals"].as_u64() {
+            scope.spawn(move || {
+                lines::await_arrivals(count).expect("the harness answers");
                 token.cancel();
-            }
-        });
-        let done = act(Some(token));
+            });
+        } else if let Some(after) = after {
+            scope.spawn(move || {
+                if until_over.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+                    token.cancel();
+                }
+            });
+        }
+        let done = act(&options);
         drop(over);
         done
     })

@@ -3,41 +3,24 @@
 use std::error::Error as _;
 
 use imtag_transport::{
-    CallOptions, Cause, ChangeCause, ChangeError, Client, Effect, Error, Failure, Invalid,
-    Operation, Outcome, Refusal, Request, RunError, Violation,
+    CallOptions, Cause, ChangeCause, ChangeError, Client, Effect, Error, Failure, Invalid, Outcome,
+    Refusal, Request, RunError, Violation,
 };
 use serde_json::{Value, json};
 
-/// What became of a call.
-pub(crate) enum Ended {
-    Done(Outcome),
-    Failed(Box<Error>),
-    /// No request could be made of what was given.
-    Invalid(Operation, Invalid),
-}
-
-impl Ended {
-    pub(crate) fn call<R: Request>(
-        client: &Client,
-        request: Result<R, Invalid>,
-        options: &CallOptions,
-    ) -> Ended {
-        match request.map(|request| client.call(&request, options)) {
-            Ok(Ok(outcome)) => Ended::Done(outcome),
-            Ok(Err(error)) => Ended::Failed(Box::new(error)),
-            Err(invalid) => Ended::Invalid(R::OPERATION, invalid),
-        }
-    }
-}
-
-pub(crate) fn to_json(ended: Ended) -> Value {
-    match ended {
-        Ended::Done(outcome) => json!({"status": "ok", "result": result(&outcome)}),
-        Ended::Failed(error) => failed(&error),
-        Ended::Invalid(operation, invalid) => json!({"status": "invalid", "error": {
+/// Makes a call, if there is a request.
+pub(crate) fn called<R: Request>(
+    client: &Client,
+    request: Result<R, Invalid>,
+    options: &CallOptions,
+) -> Value {
+    match request.map(|request| client.call(&request, options)) {
+        Ok(Ok(outcome)) => json!({"status": "ok", "result": result(&outcome)}),
+        Ok(Err(error)) => failed(&error),
+        Err(invalid) => json!({"status": "invalid", "error": {
             "message": invalid.to_string(),
             "remedy": invalid.violations()[0].problem.remedy(),
-            "effect": Effect::NotApplied.for_operation(operation).name(),
+            "effect": Effect::NotApplied.for_operation(R::OPERATION).name(),
             "violations": violations(&invalid),
         }}),
     }

@@ -44,18 +44,18 @@ pub(crate) struct Call<'c, R> {
     /// The strongest effect that any attempt may have had.
     effect: Effect,
     /// An attempt was sent that the service may not have finished: it may still have its effect.
-    may_arrive_late: bool,
+    pub(crate) may_arrive_late: bool,
     /// The `Date` of the last answer.
     server_date: Option<String>,
     place: Place<'c>,
     /// Why the last attempt failed, while the call waits to make another.
     last_failure: Option<Cause>,
     /// It belongs to a bulk run, which waits out more failures.
-    in_run: bool,
+    pub(crate) in_run: bool,
     /// An attempt got no answer in half of the call's time: the next one may use all of it.
     was_silent: bool,
     /// Called when an attempt has its turn in the quota.
-    on_turn: Option<&'c dyn Fn()>,
+    pub(crate) on_turn: Option<&'c dyn Fn()>,
 }
 
 /// Why a call has no outcome yet.
@@ -99,23 +99,6 @@ impl<'c, R: Request> Call<'c, R> {
             was_silent: false,
             on_turn: None,
         }
-    }
-
-    /// Calls `notify` whenever an attempt has its turn in the quota.
-    pub(crate) fn on_turn(mut self, notify: &'c dyn Fn()) -> Call<'c, R> {
-        self.on_turn = Some(notify);
-        self
-    }
-
-    /// Makes it a call of a bulk run.
-    pub(crate) fn in_run(mut self) -> Call<'c, R> {
-        self.in_run = true;
-        self
-    }
-
-    /// True if an attempt may still have its effect, whatever became of the others.
-    pub(crate) fn may_arrive_late(&self) -> bool {
-        self.may_arrive_late
     }
 
     pub(crate) fn run(&mut self) -> Result<Outcome, Error> {

@@ -165,16 +165,15 @@ fn send_request<R: Request>(
             .attempt_timeout(sending.attempt_timeout)
             .cancel(&session.cancel)
             .drain(&session.drain);
-        let mut call = Call::new(settings, state, request, &options).on_turn(on_turn);
-        if sending.is_run {
-            call = call.in_run();
-        }
+        let mut call = Call::new(settings, state, request, &options);
+        call.on_turn = Some(on_turn);
+        call.in_run = sending.is_run;
         let result = call.run();
         // no failure of a run: other processes of the app use the quota
         let waits_for_quota =
             sending.is_run && !session.is_drained() && result.as_ref().is_err_and(ended_in_quota);
         if !waits_for_quota {
-            return (result, call.may_arrive_late());
+            return (result, call.may_arrive_late);
         }
     }
 }
