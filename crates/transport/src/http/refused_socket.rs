@@ -130,7 +130,8 @@ mod tests {
                 thread::yield_now();
             }
             assert_eq!(exchanges.state.lock().under_way, 2);
-            drop(first);
+            drop(first); // wakes it, long before it would try by itself
+            assert!(exchanges.state.lock().waiting.is_empty());
             assert_eq!(third.join().unwrap(), Ok(Refused::TryAgain));
         });
         let mut fourth = exchanges.enter();
