@@ -36,7 +36,7 @@ pub(crate) struct Interrupt(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    told: Condvar,
+    changed: Condvar,
     drain: CancelToken,
     cancel: CancelToken,
 }
@@ -80,7 +80,7 @@ impl Interrupt {
                 busy: Busy::Reading,
                 signals: 0,
             }),
-            told: Condvar::new(),
+            changed: Condvar::new(),
             drain: CancelToken::new(),
             cancel: CancelToken::new(),
         }))
@@ -110,7 +110,7 @@ impl Interrupt {
     pub(crate) fn wait(&self) {
         let waited = self
             .0
-            .told
+            .changed
             .wait_while(self.state(), |state| state.signals == 0);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
@@ -119,7 +119,7 @@ impl Interrupt {
     fn signal(&self) -> Next<'_> {
         let mut state = self.state();
         state.signals += 1;
-        self.0.told.notify_all();
+        self.0.changed.notify_all();
         self.0.drain.cancel();
         match (state.busy, state.signals) {
             (Busy::Reading, _) => return Next::EndReading(state),
@@ -167,41 +167,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn while_reading_a_signal_ends_the_process() {
+    fn a_signal_ends_the_process_stops_sending_or_cancels() {
+        let stopped = |interrupt: &Interrupt| {
+            assert!(interrupt.came());
+            let tokens = [interrupt.drain(), interrupt.token()];
+            tokens.map(CancelToken::is_cancelled)
+        };
         let interrupt = Interrupt::new();
+        assert!(!interrupt.came());
         assert!(matches!(interrupt.signal(), Next::EndReading(_)));
-    }
-
-    #[test]
-    fn while_reporting_a_signal_ends_the_process() {
-        let interrupt = Interrupt::new();
         interrupt.busy_with(Busy::Reporting);
         assert!(matches!(interrupt.signal(), Next::EndReporting));
-    }
 
-    #[test]
-    fn while_calling_a_signal_cancels() {
         let interrupt = Interrupt::new();
         interrupt.busy_with(Busy::Calling);
         assert!(matches!(interrupt.signal(), Next::GoOn));
-        assert!(interrupt.token().is_cancelled());
-    }
+        assert_eq!(stopped(&interrupt), [true, true]);
 
-    #[test]
-    fn while_importing_the_first_signal_stops_and_the_second_cancels() {
         let interrupt = Interrupt::new();
         interrupt.busy_with(Busy::Importing);
-        assert!(!interrupt.came());
-        assert!(matches!(interrupt.signal(), Next::GoOn));
-        assert!(interrupt.came() && interrupt.drain().is_cancelled());
-        assert!(!interrupt.token().is_cancelled());
-        assert!(matches!(interrupt.signal(), Next::GoOn));
-        assert!(interrupt.token().is_cancelled());
+        for expected in [[true, false], [true, true]] {
+            assert!(matches!(interrupt.signal(), Next::GoOn));
+            assert_eq!(stopped(&interrupt), expected);
+        }
     }
 
     #[cfg(feature = "emulator")]
     #[test]
-    fn while_serving_a_signal_wakes_who_waits() {
+    fn while_serving_a_signal_ends_the_wait() {
         let interrupt = Interrupt::new();
         interrupt.busy_with(Busy::Serving);
         let other = interrupt.clone();

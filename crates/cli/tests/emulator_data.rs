@@ -6,10 +6,9 @@
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, ChildStdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -17,7 +16,7 @@ use imtag_core::retry::RetryPolicy;
 use imtag_core::{AddTags, RemoveTags, SecretKey};
 use imtag_transport::Client;
 use serde_json::Value;
-use stage::{Stage, run};
+use stage::{Running, Stage, run};
 
 const WRITERS: usize = 3;
 /// Of each writer: a request names all of them, so that one which was applied in part would show.
@@ -25,74 +24,38 @@ const USERS: usize = 20;
 
 type Users = BTreeMap<String, BTreeSet<String>>;
 
-/// A running `imtag emulator --data data`.
-struct Running {
-    child: Child,
-    _out: BufReader<ChildStdout>,
-    says: Value,
+fn start(stage: &Stage) -> Running {
+    let mut command = stage.bare(&["emulator", "--data", "data"]);
+    command.env("IMTAG_CALLS_PER_SECOND", "10000");
+    Running::start(command)
 }
 
-impl Running {
-    fn start(stage: &Stage) -> Running {
-        let flags = ["emulator", "--data", "data", "--json"];
-        let mut command = stage.bare(&flags);
-        command.env("IMTAG_CALLS_PER_SECOND", "10000");
-        let mut child = command.spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let says = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        Running {
-            child,
-            _out: out,
-            says,
-        }
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.says[name].as_str().unwrap()
-    }
-
-    fn client(&self) -> Client {
-        let key = std::fs::read_to_string(self.text("secret_key_file")).unwrap();
-        let sdkappid = self.says["sdkappid"].to_string().parse().unwrap();
-        let key = SecretKey::new(key.trim_end()).unwrap();
-        Client::builder(sdkappid, self.text("identifier"), key)
-            .endpoint(self.text("endpoint"))
-            .calls_per_second(10_000)
-            .retry(RetryPolicy {
-                max_attempts: 1,
-                ..RetryPolicy::default()
-            })
-            .build()
-            .unwrap()
-    }
-
-    fn users(&self) -> Users {
-        let address = self.text("endpoint").strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
-        let request =
-            format!("GET /emulator/users HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1;
-        let mut json: Value = serde_json::from_str(body).unwrap();
-        serde_json::from_value(json["users"].take()).unwrap()
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+fn client_of(running: &Running) -> Client {
+    let key = std::fs::read_to_string(running.text("secret_key_file")).unwrap();
+    let sdkappid = running.says["sdkappid"].to_string().parse().unwrap();
+    let key = SecretKey::new(key.trim_end()).unwrap();
+    Client::builder(sdkappid, running.text("identifier"), key)
+        .endpoint(running.text("endpoint"))
+        .calls_per_second(10_000)
+        .retry(RetryPolicy {
+            max_attempts: 1,
+            ..RetryPolicy::default()
+        })
+        .build()
+        .unwrap()
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // already ended where the test came so far
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn users_of(running: &Running) -> Users {
+    let address = running.text("endpoint").strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request =
+        format!("GET /emulator/users HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let mut json: Value = serde_json::from_str(body).unwrap();
+    serde_json::from_value(json["users"].take()).unwrap()
 }
 
 /// What one writer's users carry, all of them alike: after what was answered, and after the request that was not.
@@ -149,8 +112,8 @@ fn what_was_answered_is_there_after_kill_9_and_each_request_whole_or_not_at_all(
     let mut carried = vec![BTreeSet::new(); WRITERS];
     let mut requests = 0;
     for life in 0..8 {
-        let mut running = Running::start(&stage);
-        let client = running.client();
+        let running = start(&stage);
+        let client = client_of(&running);
         let answers = AtomicUsize::new(0);
         let written: Vec<Written> = thread::scope(|scope| {
             let writers: Vec<_> = carried
@@ -165,7 +128,7 @@ fn what_was_answered_is_there_after_kill_9_and_each_request_whole_or_not_at_all(
                 assert!(!writers.iter().all(thread::ScopedJoinHandle::is_finished));
                 thread::yield_now();
             }
-            running.kill();
+            drop(running);
             writers
                 .into_iter()
                 .map(|writer| writer.join().unwrap())
@@ -173,8 +136,8 @@ fn what_was_answered_is_there_after_kill_9_and_each_request_whole_or_not_at_all(
         });
         requests += answers.into_inner();
 
-        let mut running = Running::start(&stage);
-        let users = running.users();
+        let running = start(&stage);
+        let users = users_of(&running);
         for (writer, written) in written.into_iter().enumerate() {
             let tags_of = |user: &String| users.get(user).cloned().unwrap_or_default();
             let alike: BTreeSet<_> = names(writer).iter().map(tags_of).collect();
@@ -188,7 +151,7 @@ fn what_was_answered_is_there_after_kill_9_and_each_request_whole_or_not_at_all(
             );
             carried.push(tags);
         }
-        running.kill();
+        drop(running);
     }
     assert!(requests >= 8 * 20);
 }
@@ -196,7 +159,7 @@ fn what_was_answered_is_there_after_kill_9_and_each_request_whole_or_not_at_all(
 #[test]
 fn app_and_key_come_back_and_the_key_is_for_its_owner_alone() {
     let stage = Stage::new();
-    let mut first = Running::start(&stage);
+    let first = start(&stage);
     let file = first.text("secret_key_file").to_owned();
     assert!(
         file.starts_with('/') && file.ends_with("/data/secret-key"),
@@ -206,28 +169,27 @@ fn app_and_key_come_back_and_the_key_is_for_its_owner_alone() {
     assert_eq!(mode & 0o777, 0o600);
     let key = std::fs::read_to_string(&file).unwrap();
     assert!(!first.says.to_string().contains(key.trim_end()));
-    first.kill();
-    let second = Running::start(&stage);
+    drop(first);
+    let second = start(&stage);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), key);
     let read = ["a", "b"].map(|name| (name, ["t"]));
-    second
-        .client()
+    client_of(&second)
         .add_tag(&AddTags::new(read).unwrap())
         .unwrap();
-    assert_eq!(second.users().len(), 2);
+    assert_eq!(users_of(&second).len(), 2);
 }
 
 #[test]
 fn data_that_cannot_be_used_are_refused_with_a_reason() {
     let stage = Stage::new();
-    let mut running = Running::start(&stage);
+    let running = start(&stage);
     let emulator = |arguments: &[&str]| {
         let mut all = vec!["emulator", "--data"];
         all.extend(arguments);
         run(stage.bare(&all))
     };
     emulator(&["data"]).refuses(4, "another emulator uses the data in data");
-    running.kill();
+    drop(running);
     emulator(&["data", "--sdkappid", "7"])
         .refuses(4, "the data in data are of SDKAppID 1400000000");
     stage.file("mine/notes.txt", "mine");

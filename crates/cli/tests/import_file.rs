@@ -8,7 +8,7 @@ mod stage;
 use std::io::Write;
 
 use serde_json::json;
-use stage::{Stage, run, run_with_input, users_with_tags};
+use stage::{Stage, run, run_with_input};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -198,21 +198,6 @@ fn too_little_memory_is_a_usage_error() {
     let stage = Stage::new();
     run(stage.bare(&["import", "users.csv", "--memory", "15M"])).refuses(2, "16M at least");
     run(stage.bare(&["import", "users.csv", "--memory", "much"])).refuses(2, "such as 64M");
-}
-
-#[test]
-fn a_packed_file_that_is_cut_off_is_named_and_nothing_is_sent() {
-    let stage = Stage::new();
-    let text = users_with_tags(5_000, 5);
-    let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
-    for (name, packed) in [("gzip", gzip(&text)), ("zstd", zstd)] {
-        stage.file("users.csv", &packed[..packed.len() - 3]);
-        let sentence = format!(
-            "users.csv cannot be read: its {name} data is cut off: fetch the file again; nothing was sent"
-        );
-        stage.run(&["import", "users.csv"]).refuses(2, &sentence);
-    }
-    assert_eq!(stage.emulator.stats().arrivals(), 0);
 }
 
 #[test]

@@ -75,62 +75,47 @@ fn leave_alice_out(stage: &Stage) {
 fn a_file_that_imtag_did_not_make_is_neither_replaced_nor_removed() {
     let (stage, list) = with_list();
     fs::remove_file(stage.home.path().join(LIST)).unwrap();
-    stage.file("key", KEY);
-    stage.file("config.toml", "region = \"singapore\"\n");
-    stage.file("b.csv", "account,tag\nbob,vip\n");
-    stage.file(
-        "api.ndjson",
-        "{\"To_Account\":\"bob\",\"Tags\":[\"vip\"]}\n",
-    );
-    stage.file(
-        "fields.ndjson",
-        "{\"account\":\"bob\",\"tags\":[\"vip\"]}\n",
-    );
-    stage.file("followed", format!("{list}call alice\n"));
-    stage.file("led", format!("call alice\n{list}"));
-    stage.file("rewritten", list.replace("\":", "\": "));
-    stage.file("zeros", [0; 4096]);
-    stage.file("open", "{");
-    // what a crash could leave of a file that is written in place
-    stage.file("i", "i");
-    stage.file("imtag", "imtag");
-    stage.file("zero", [0]);
-    stage.file("note", "{\"account\":\"my notes");
-    stage.file(
-        "row",
-        "{\"account\":\"alice\",\"tags\":[\"vip\",\"beijing\"",
-    );
-    stage.file("torn", &list[..list.len() - 5]);
-    stage.file("line", "{\"line\":1");
-    for name in [
-        "i",
-        "imtag",
-        "zero",
-        "note",
-        "row",
-        "torn",
-        "line",
-        "key",
-        "config.toml",
-        "b.csv",
-        "api.ndjson",
-        "fields.ndjson",
-        "followed",
-        "led",
-        "rewritten",
-        "zeros",
-        "open",
+    for (name, content) in [
+        ("key", KEY),
+        ("config.toml", "region = \"singapore\"\n"),
+        ("b.csv", "account,tag\nbob,vip\n"),
+        (
+            "api.ndjson",
+            "{\"To_Account\":\"bob\",\"Tags\":[\"vip\"]}\n",
+        ),
+        (
+            "fields.ndjson",
+            "{\"account\":\"bob\",\"tags\":[\"vip\"]}\n",
+        ),
+        ("followed", &format!("{list}call alice\n")),
+        ("led", &format!("call alice\n{list}")),
+        ("rewritten", &list.replace("\":", "\": ")),
+        ("zeros", &"\0".repeat(4096)),
+        ("open", "{"),
+        // what a crash could leave of a file that is written in place
+        ("i", "i"),
+        ("imtag", "imtag"),
+        ("zero", "\0"),
+        ("note", "{\"account\":\"my notes"),
+        (
+            "row",
+            "{\"account\":\"alice\",\"tags\":[\"vip\",\"beijing\"",
+        ),
+        ("torn", &list[..list.len() - 5]),
+        ("line", "{\"line\":1"),
     ] {
-        let says = format!(
-            "imtag: {name} is not a list of failed users that imtag made, and stays as it is: move it away, or give \
-             another path (--failed)"
-        );
-        refused(&stage, &["--failed", name], &says);
-        refused(&stage, &["--failed", name, "--json"][..2], &says);
-        let says = format!("imtag: {name} is not a journal of an import that imtag made");
-        refused(&stage, &["--journal", name], &says);
-        let says = format!("imtag: {name} is not a list of bad rows that imtag made");
-        refused(&stage, &["--bad-rows", name], &says);
+        stage.file(name, content);
+        for (flag, kind) in [
+            ("--failed", "a list of failed users"),
+            ("--journal", "a journal of an import"),
+            ("--bad-rows", "a list of bad rows"),
+        ] {
+            let says = format!(
+                "imtag: {name} is not {kind} that imtag made, and stays as it is: move it away, or give another path \
+                 ({flag})"
+            );
+            refused(&stage, &[flag, name], &says);
+        }
     }
     stage.file(LIST, "mine");
     refused(&stage, &[], "users.csv.failed.ndjson is not a list");
@@ -143,25 +128,18 @@ fn no_link_device_pipe_or_folder_is_written_through() {
     let (stage, _) = with_list();
     let path = |name: &str| stage.home.path().join(name);
     symlink(LIST, path("link")).unwrap();
-    symlink("link", path("chain")).unwrap();
     symlink("nowhere", path("dangling")).unwrap();
     fs::create_dir(path("folder")).unwrap();
-    let pipe = Command::new("mkfifo").arg(path("pipe")).status();
-    assert!(pipe.unwrap().success());
     for (name, says) in [
         ("link", "link is a link, and imtag writes "),
-        ("chain", "chain is a link, and imtag writes "),
         ("dangling", "dangling is a link, and imtag writes "),
         ("folder", "folder is a folder, and "),
-        ("pipe", "pipe is a pipe, and "),
-        ("/dev/null", "/dev/null is a device, and "),
         ("/dev/full", "/dev/full is a device, and "),
         ("/dev/stdout", "/dev/stdout is a "),
         ("-", "- is no path for a "),
     ] {
         for flag in ["--failed", "--journal", "--bad-rows"] {
             refused(&stage, &[flag, name], says);
-            refused(&stage, &[flag, name], &format!("({flag})"));
         }
     }
     fs::rename(path(LIST), path("mine")).unwrap();

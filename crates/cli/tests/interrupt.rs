@@ -11,21 +11,7 @@ use std::time::Duration;
 
 use imtag_emulator::Fault;
 use serde_json::{Value, json};
-use stage::{ADD, Ran, Stage, heard, signal};
-
-/// A file of this many requests.
-fn file(requests: usize) -> String {
-    let rows = (0..requests * 100).map(|user| format!("user{user:05},vip\n"));
-    "account,tag\n".to_owned() + &rows.collect::<String>()
-}
-
-fn arrivals(stage: &Stage, at_least: u64) {
-    let began = std::time::Instant::now();
-    while stage.emulator.stats().arrivals() < at_least {
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing arrives");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
+use stage::{ADD, Ran, Stage, arrivals, heard, signal, users_with_tags};
 
 fn report(child: Child) -> Value {
     let ran = Ran::from_output(child.wait_with_output().unwrap());
@@ -54,7 +40,7 @@ fn not_sent(report: &Value) -> Value {
 #[test]
 fn the_first_stops_sending_and_lists_what_was_not_done() {
     let stage = Stage::new();
-    stage.file("users.csv", file(20));
+    stage.file("users.csv", users_with_tags(2_000, 1));
     let arguments = ["import", "users.csv", "--calls-per-second", "2", "--json"];
     let mut child = stage.imtag(&arguments).spawn().unwrap();
     arrivals(&stage, 1);
@@ -81,7 +67,7 @@ fn the_first_stops_sending_and_lists_what_was_not_done() {
 #[test]
 fn what_waits_for_its_turn_in_the_quota_is_not_sent_any_more() {
     let stage = Stage::new();
-    stage.file("users.csv", file(400));
+    stage.file("users.csv", users_with_tags(40_000, 1));
     let arguments = ["import", "users.csv", "--calls-per-second", "50", "--json"];
     let mut child = stage.imtag(&arguments).spawn().unwrap();
     arrivals(&stage, 20);
@@ -101,7 +87,7 @@ fn what_waits_for_its_turn_in_the_quota_is_not_sent_any_more() {
 #[test]
 fn the_second_cancels_what_is_under_way_and_says_its_effect() {
     let stage = Stage::new();
-    stage.file("users.csv", file(2));
+    stage.file("users.csv", users_with_tags(200, 1));
     stage
         .emulator
         .fault(ADD, Fault::delay(Duration::from_secs(600)));
@@ -129,7 +115,9 @@ fn while_the_file_is_read_it_ends_at_once_and_nothing_was_sent() {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     // more than a pipe holds: once it is written, the command is reading
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(file(300).as_bytes()).unwrap();
+    stdin
+        .write_all(users_with_tags(30_000, 1).as_bytes())
+        .unwrap();
     signal(&child);
     let mut output = String::new();
     child
@@ -143,22 +131,4 @@ fn while_the_file_is_read_it_ends_at_once_and_nothing_was_sent() {
     assert_eq!(object["error"]["message"], "interrupted; nothing was sent");
     drop(stdin);
     assert_eq!(stage.emulator.stats().arrivals(), 0);
-}
-
-#[test]
-fn a_single_call_is_cancelled_and_says_its_effect() {
-    let stage = Stage::new();
-    stage
-        .emulator
-        .fault(ADD, Fault::delay(Duration::from_secs(600)));
-    let child = stage
-        .imtag(&["add", "alice", "vip", "--json"])
-        .spawn()
-        .unwrap();
-    arrivals(&stage, 1);
-    signal(&child);
-    let ran = Ran::from_output(child.wait_with_output().unwrap());
-    assert_eq!(ran.exit, Some(130));
-    assert_eq!(ran.json()["failures"][0]["effect"], "possibly applied");
-    assert!(ran.err.contains("cancelled while waiting for the answer"));
 }

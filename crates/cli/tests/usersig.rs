@@ -36,47 +36,25 @@ fn usersig(stage: &Stage, vector: &Value, arguments: &[&str], given: Option<&str
 }
 
 #[test]
-fn the_official_vectors_verify_at_their_time() {
-    let stage = Stage::new();
-    for vector in vectors() {
-        let time = vector["time"].to_string();
-        let official = vector["usersig"].as_str().unwrap();
-        let ran = usersig(
-            &stage,
-            &vector,
-            &["--verify", "--time", &time, "--json"],
-            Some(official),
-        );
-        assert_eq!(ran.exit, Some(0), "{ran:?}");
-        let says = ran.json();
-        assert_eq!(says["verified"], true);
-        for name in ["sdkappid", "identifier"] {
-            assert_eq!(says[name], vector[name]);
-        }
-        assert_eq!(says["made_at"], vector["time"]);
-    }
-}
-
-#[test]
-fn what_is_made_is_printed_alone_and_verifies() {
+fn official_vectors_verify_at_their_time_and_so_does_what_is_made() {
     let stage = Stage::new();
     for vector in vectors() {
         let (time, expire) = (vector["time"].to_string(), vector["expire"].to_string());
-        let made = usersig(
-            &stage,
-            &vector,
-            &["--time", &time, "--expire", &expire],
-            None,
-        );
+        let make = ["--time", &time, "--expire", &expire];
+        let made = usersig(&stage, &vector, &make, None);
         assert_eq!(made.exit, Some(0));
         assert_eq!(made.out.lines().count(), 1);
-        let ran = usersig(
-            &stage,
-            &vector,
-            &["--verify", "--time", &time],
-            Some(made.out.trim()),
-        );
-        assert_eq!(ran.exit, Some(0), "{ran:?}");
+        for given in [vector["usersig"].as_str().unwrap(), made.out.trim()] {
+            let verify = ["--verify", "--time", &time, "--json"];
+            let ran = usersig(&stage, &vector, &verify, Some(given));
+            assert_eq!(ran.exit, Some(0), "{ran:?}");
+            let says = ran.json();
+            assert_eq!(says["verified"], true);
+            for name in ["sdkappid", "identifier"] {
+                assert_eq!(says[name], vector[name]);
+            }
+            assert_eq!(says["made_at"], vector["time"]);
+        }
     }
 }
 
@@ -152,7 +130,7 @@ fn what_stands_around_a_key_in_its_file_is_dropped_and_what_no_key_holds_is_name
 }
 
 #[test]
-fn a_usersig_from_standard_input_may_have_a_mark_and_line_ends_around_it() {
+fn a_usersig_may_come_from_standard_input_with_a_mark_and_line_ends_around_it() {
     let stage = Stage::new();
     for (around, exit) in [(("\u{feff}", "\r\n"), 0), (("\"", "\""), 3)] {
         let usersig = stage.usersig();
@@ -161,5 +139,7 @@ fn a_usersig_from_standard_input_may_have_a_mark_and_line_ends_around_it() {
         command.env_remove("IMTAG_USERSIG");
         let ran = run_with_input(command, text.as_bytes());
         assert_eq!(ran.exit, Some(exit), "{ran:?}");
+        let verifies = "the UserSig verifies\nSDKAppID:    1400000000\n";
+        assert_eq!(ran.out.starts_with(verifies), exit == 0, "{ran:?}");
     }
 }

@@ -6,20 +6,22 @@
 mod stage;
 
 use std::net::TcpListener;
+use std::process::Command;
 
 use imtag_emulator::{Emulator, Fault};
 use stage::{ADD, Ran, Stage, run};
 
-/// The same for one call and for an import of one user.
-fn both(stage: &Stage, change: impl Fn(&mut std::process::Command)) -> [Ran; 2] {
+/// Runs one call and an import of one user, and holds both to this exit code and to what they say.
+#[track_caller]
+fn both_say(stage: &Stage, change: impl Fn(&mut Command), exit: i32, parts: &[&str]) {
     stage.file("users.csv", "account,tag\nalice,vip\n");
     // half of an import's time is waited out, where nobody answers
     let import = ["import", "--timeout", "2", "users.csv"];
-    [&["add", "alice", "vip"][..], &import].map(|arguments| {
+    for arguments in [&["add", "alice", "vip"][..], &import] {
         let mut command = stage.imtag(arguments);
         change(&mut command);
-        run(command)
-    })
+        says(&run(command), exit, parts);
+    }
 }
 
 #[track_caller]
@@ -34,40 +36,30 @@ fn says(ran: &Ran, exit: i32, parts: &[&str]) {
 #[test]
 fn a_port_where_nobody_listens() {
     let stage = Stage::new();
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    for ran in both(&stage, |command| {
-        command.env("IMTAG_ENDPOINT", format!("http://{free}"));
-    }) {
-        says(
-            &ran,
-            4,
-            &[
-                "the network failed while connecting: Connection refused",
-                "not applied",
-            ],
-        );
-        assert!(format!("{ran:?}").contains("check the endpoint and the network"));
-    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let parts = [
+        "the network failed while connecting: Connection refused",
+        "not applied",
+        "check the endpoint and the network",
+    ];
+    let elsewhere = |command: &mut Command| {
+        command.env("IMTAG_ENDPOINT", &endpoint);
+    };
+    both_say(&stage, elsewhere, 4, &parts);
 }
 
 #[test]
 fn a_page_of_html() {
     let stage = Stage::new();
     stage.emulator.faults(ADD, vec![Fault::garbage(); 8]);
-    for ran in both(&stage, |_| {}) {
-        says(
-            &ran,
-            4,
-            &[
-                "not an answer",
-                "possibly applied",
-                "check the endpoint: this may not be the service",
-            ],
-        );
-    }
+    let parts = [
+        "not an answer",
+        "possibly applied",
+        "check the endpoint: this may not be the service",
+    ];
+    both_say(&stage, |_| {}, 4, &parts);
 }
 
 #[test]
@@ -76,16 +68,8 @@ fn a_redirect_is_not_followed() {
     let elsewhere = Stage::new();
     let redirect = Fault::redirect(elsewhere.emulator.endpoint());
     stage.emulator.faults(ADD, vec![redirect; 2]);
-    for ran in both(&stage, |_| {}) {
-        says(
-            &ran,
-            3,
-            &[
-                "HTTP status 302",
-                "check the endpoint: this is not the service",
-            ],
-        );
-    }
+    let not_the_service = "check the endpoint: this is not the service";
+    both_say(&stage, |_| {}, 3, &["HTTP status 302", not_the_service]);
     assert_eq!(elsewhere.emulator.stats().connections, 0);
 }
 
@@ -94,24 +78,19 @@ fn a_certificate_that_does_not_fit() {
     let stage = Stage::with(|emulator| emulator.tls(true));
     let other = Emulator::builder().tls(true).start().unwrap();
     let other_ca = stage.file("other.pem", other.ca_pem().unwrap());
-    for ran in both(&stage, |command| {
+    let parts = [
+        "TLS failed",
+        "not applied",
+        "check the endpoint's name, the CA file and the clock",
+    ];
+    let of_another = |command: &mut Command| {
         command.env("IMTAG_CA_FILE", &other_ca);
-    }) {
-        says(
-            &ran,
-            3,
-            &[
-                "TLS failed",
-                "not applied",
-                "check the endpoint's name, the CA file and the clock",
-            ],
-        );
-    }
-    for ran in both(&stage, |command| {
+    };
+    both_say(&stage, of_another, 3, &parts);
+    let public_roots = |command: &mut Command| {
         command.env_remove("IMTAG_CA_FILE");
-    }) {
-        says(&ran, 3, &["TLS failed"]);
-    }
+    };
+    both_say(&stage, public_roots, 3, &parts);
     assert_eq!(stage.emulator.stats().arrivals(), 0);
 }
 

@@ -226,7 +226,7 @@ impl Emulator {
         self.service.state().store.users().clone()
     }
 
-    /// What arrived, oldest first: the last 10,000 requests, fewer where their bodies are large.
+    /// What arrived, oldest first: the last 10,000 requests, fewer where they are large.
     #[must_use]
     pub fn requests(&self) -> Vec<Arrived> {
         self.service.state().log.iter().cloned().collect()

@@ -9,7 +9,7 @@ use crate::route::Route;
 
 /// Requests that are kept; the oldest leave first.
 const REQUESTS_AT_MOST: usize = 10_000;
-/// Bytes of all kept bodies together.
+/// Bytes of all kept bodies and queries together.
 const BYTES_AT_MOST: usize = 64 * 1024 * 1024;
 /// Bytes of a body that are kept: more than 100 users with 10 tags of 50 bytes need.
 const BODY_BYTES_AT_MOST: usize = 128 * 1024;
@@ -49,6 +49,12 @@ impl Arrived {
             ..Arrived::default()
         }
     }
+
+    /// What it takes in memory: a query of 64 KiB may have 32,768 parameters, each two empty texts.
+    fn bytes(&self) -> usize {
+        let texts = |(name, value): &(String, String)| name.len() + value.len();
+        self.body.len() + self.query.iter().map(texts).sum::<usize>() + size_of_val(&self.query[..])
+    }
 }
 
 /// The ring. An entry is named by how many came before it, so that its answer can be noted later.
@@ -62,13 +68,13 @@ pub(crate) struct Log {
 impl Log {
     /// Keeps a request, and answers its number.
     pub(crate) fn push(&mut self, arrived: Arrived) -> u64 {
-        self.bytes += arrived.body.len();
+        self.bytes += arrived.bytes();
         self.kept.push_back(arrived);
         while self.kept.len() > REQUESTS_AT_MOST || self.bytes > BYTES_AT_MOST {
             let Some(oldest) = self.kept.pop_front() else {
                 break;
             };
-            self.bytes -= oldest.body.len();
+            self.bytes -= oldest.bytes();
             self.dropped += 1;
         }
         self.dropped + self.kept.len() as u64 - 1
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_kept_within_bounds() {
+    fn bodies_and_queries_are_kept_within_bounds() {
         let mut log = Log::default();
         let body = start(
             "标".repeat(BODY_BYTES_AT_MOST).as_bytes(),
@@ -123,5 +129,12 @@ mod tests {
         let kept: usize = log.iter().map(|arrived| arrived.body.len()).sum();
         assert_eq!(kept, log.bytes);
         assert!((500..600).contains(&log.iter().count()));
+        for _ in 0..50 {
+            log.push(Arrived {
+                query: vec![Default::default(); 32_768],
+                ..Arrived::default()
+            });
+        }
+        assert!((40..50).contains(&log.iter().count()));
     }
 }

@@ -24,7 +24,7 @@ pub struct InvalidName {
 enum Name {
     Address(IpAddr),
     Host(String),
-    /// Any one label before this, which begins with a dot.
+    /// Any one label before this, which begins with a dot: `.dev.example` for `*.dev.example`.
     Below(String),
 }
 

@@ -1,9 +1,12 @@
 //! What is counted: the frequency of each route, which is held against the quota, and all that [`Stats`] has.
 //!
 //! No page says how the service counts a second, so both ways are here: by calendar second, and by a sliding window
-//! that reaches back one second from each arrival. Every arrival counts, also one that was rejected, unless that is
-//! switched off: a caller that keeps to the quota is accepted again within a second either way, while one that never
-//! slows down is not, which is the stricter reading.
+//! that reaches back one second from each arrival. With 3 calls a second, and arrivals at 0.5, 0.9, 1.1 and 1.499 s, the
+//! fourth is over the quota by the sliding window (all four lie within a second), and within it by the calendar (two lie
+//! in each).
+//!
+//! Every arrival counts, also one that was rejected, unless that is switched off: a caller that keeps to the quota is
+//! accepted again within a second either way, while one that never slows down is not, which is the stricter reading.
 //!
 //! Times are passed in (since the Unix epoch, from a [`Clock`]), so that tests need not wait.
 

@@ -45,11 +45,11 @@ fn dry_run(
     limits: ReadLimits,
 ) -> Result<Exit, CommandError> {
     let interrupt = Interrupt::install(context.output)?;
-    let terms = context.settings()?.terms()?;
-    let read = import::read(&arguments.file, terms.rules, limits)?;
+    let (rules, calls_per_second) = context.settings()?.rules()?;
+    let read = import::read(&arguments.file, rules, limits)?;
     interrupt.busy_with(Busy::Reporting);
     let list = arguments.bad_rows.as_deref();
-    import::dry_run(read, terms.calls_per_second, list, context.output)
+    import::dry_run(read, calls_per_second, list, context.output)
 }
 
 /// The same as `run` against an emulator of its own, and then all tags are read back and compared with the file.

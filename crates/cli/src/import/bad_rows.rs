@@ -16,8 +16,8 @@ use super::group::{SpillError, SpillFile};
 use super::input::BadRow;
 use super::report::reasons::NAMED;
 use super::state::disk::{DiskError, Medium};
-use super::state::line_form::LineForm;
 use super::state::lock::{MODE, StateFileError, lock_own_list};
+use super::state::own_list::{holds_lines, write_line};
 use crate::output::{Shown, count, wrapped};
 use crate::ownership::{FileKind, Found, is_filled_file};
 
@@ -32,19 +32,7 @@ pub(crate) const BAD_ROWS: FileKind = FileKind {
     name: "a list of bad rows",
     flag: "--bad-rows",
     mode: MODE,
-    is_ours: |file| FORM.fits(file, false),
-};
-
-const FORM: LineForm = LineForm {
-    start: b"{\"line\":",
-    is_line: |text| {
-        serde_json::from_slice::<BadRow>(text).is_ok_and(|row| {
-            let mut written = Vec::with_capacity(text.len());
-            write_line(&row, &mut written);
-            written == text
-        })
-    },
-    problem: |text| serde_json::from_slice::<BadRow>(text).err(),
+    is_ours: |file| holds_lines::<BadRow>("{\"line\":", file, false),
 };
 
 /// Rows that were left out.
@@ -151,12 +139,6 @@ impl BadRows {
             None => Ok(()),
         }
     }
-}
-
-fn write_line(row: &BadRow, out: &mut Vec<u8>) {
-    serde_json::to_writer(&mut *out, row)
-        .expect("a number and a text are JSON, and a Vec takes it");
-    out.push(b'\n');
 }
 
 /// The fields of a report. Their names are a promise to programs: see the README.

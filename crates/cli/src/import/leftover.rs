@@ -20,6 +20,7 @@ use super::state::disk::DiskError;
 use super::state::failed_change::{FailedChange, count_users};
 use super::state::failed_list::{FailedList, FailedListError, read_list};
 use super::state::journal::{InDoubt, Journal, Settled};
+use super::state::own_list::write_line;
 use super::state::tracker::{PendingChange, TrackedUser};
 use crate::output::Reason;
 
@@ -280,7 +281,7 @@ impl Leftover<'_> {
     ) -> Result<(), LeftoverError> {
         let mut lines = Vec::new();
         self.for_each_held_back(collected, |change| {
-            change.write(&mut lines);
+            write_line(&change, &mut lines);
             if lines.len() >= AT_ONCE {
                 file.append(&lines)?;
                 lines.clear();

@@ -1,5 +1,5 @@
-//! Whether imtag may write a file: where there is none, where it is empty, and where its content shows that imtag made
-//! it. All else is somebody's work. It is refused by name before anything is sent, and stays as it is.
+//! Which files imtag may write: where there is none, where it is empty, and where its content shows that imtag made it.
+//! All else is somebody's work: it is refused by name before anything is sent, and stays as it is.
 //!
 //! - A link is not followed, wherever it leads. The folders before the file may be links.
 //! - Folders, devices, pipes and sockets are refused, and so is a file with a second name, which would change too.
@@ -12,7 +12,7 @@ mod replace;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -45,14 +45,10 @@ pub(crate) enum Found {
     Filled,
 }
 
-/// A path at which imtag writes nothing.
+/// A path at which imtag writes nothing, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{} {}", Shown(&path.display().to_string()), problem.sentence(kind))]
-pub(crate) struct ForeignFile {
-    path: PathBuf,
-    kind: Names,
-    problem: Problem,
-}
+#[error("{0}")]
+pub(crate) struct ForeignFile(String);
 
 impl From<ForeignFile> for CommandError {
     fn from(error: ForeignFile) -> CommandError {
@@ -60,14 +56,6 @@ impl From<ForeignFile> for CommandError {
     }
 }
 
-/// What messages need of a `FileKind`.
-#[derive(Debug, Clone, Copy)]
-struct Names {
-    name: &'static str,
-    flag: &'static str,
-}
-
-#[derive(Debug)]
 enum Problem {
     StandardOutput,
     Link,
@@ -75,33 +63,6 @@ enum Problem {
     SecondName,
     OtherUser,
     Content,
-}
-
-impl Problem {
-    fn sentence(&self, kind: &Names) -> String {
-        let Names { name, flag } = kind;
-        match self {
-            Problem::StandardOutput => {
-                format!("is no path for {name}: give that of a file ({flag}), such as ./-")
-            }
-            Problem::Link => format!(
-                "is a link, and imtag writes {name} through none: give the path that it leads to, or another ({flag})"
-            ),
-            Problem::NoFile(what) => {
-                format!("is {what}, and {name} needs a file: give another path ({flag})")
-            }
-            Problem::SecondName => format!(
-                "has a second name (a hard link), under which {name} would stand too: give another path ({flag})"
-            ),
-            Problem::OtherUser => format!(
-                "belongs to another user, in a folder that every user may write to: give another path for {name} \
-                 ({flag})"
-            ),
-            Problem::Content => format!(
-                "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
-            ),
-        }
-    }
 }
 
 /// Why a file is not opened.
@@ -137,7 +98,7 @@ impl FileKind {
             }
             match new.open(path) {
                 Ok(file) => return Ok((file, Found::Nothing)),
-                // somebody has made one meanwhile, which is checked as any other
+                // another program has made one meanwhile, which is checked as any other
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error.into()),
             }
@@ -209,14 +170,29 @@ impl FileKind {
     }
 
     fn refuse(&self, path: &Path, problem: Problem) -> ForeignFile {
-        ForeignFile {
-            path: path.to_owned(),
-            kind: Names {
-                name: self.name,
-                flag: self.flag,
-            },
-            problem,
-        }
+        let FileKind { name, flag, .. } = self;
+        let why = match problem {
+            Problem::StandardOutput => {
+                format!("is no path for {name}: give that of a file ({flag}), such as ./-")
+            }
+            Problem::Link => format!(
+                "is a link, and imtag writes {name} through none: give the path that it leads to, or another ({flag})"
+            ),
+            Problem::NoFile(what) => {
+                format!("is {what}, and {name} needs a file: give another path ({flag})")
+            }
+            Problem::SecondName => format!(
+                "has a second name (a hard link), under which {name} would stand too: give another path ({flag})"
+            ),
+            Problem::OtherUser => format!(
+                "belongs to another user, in a folder that every user may write to: give another path for {name} \
+                 ({flag})"
+            ),
+            Problem::Content => format!(
+                "is not {name} that imtag made, and stays as it is: move it away, or give another path ({flag})"
+            ),
+        };
+        ForeignFile(format!("{} {why}", Shown(&path.display().to_string())))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What commands make of the settings: a client, the terms on which it may call, an app that signs, an app that an
+//! What commands make of the settings: a client, the rules of its requests, an app that signs, an app that an
 //! emulator serves. What the client's builder rejects is named by the setting that brought it.
 
 use std::fs::File;
@@ -11,8 +11,9 @@ use imtag_core::{
 };
 use imtag_transport::{Client, ClientBuilder, Credentials, Endpoint};
 
-use super::messages::{self, Alternative, Problems};
-use super::{Given, Settings, SettingsError, file};
+use super::file::warn_if_others_can_read;
+use super::messages::{self, Alternative, Problems, SettingsError};
+use super::{Given, Settings};
 
 /// No key is longer; a larger file is not a key.
 const KEY_BYTES_AT_MOST: u64 = 4096;
@@ -20,12 +21,6 @@ const KEY_BYTES_AT_MOST: u64 = 4096;
 /// A client, and its share of the quota.
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) calls_per_second: CallRate,
-}
-
-/// What an app may send, and how often.
-pub(crate) struct Terms {
-    pub(crate) rules: Rules,
     pub(crate) calls_per_second: CallRate,
 }
 
@@ -54,7 +49,7 @@ enum Place {
 impl Settings {
     /// A client of these settings; `timeout` is for each call.
     pub(crate) fn client(self, timeout: Option<Duration>) -> Result<Connection, SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let builder = self.builder(timeout, &mut problems);
         let calls_per_second = self.share_of_quota(&mut problems);
         let connection = builder.zip(calls_per_second).and_then(|(builder, calls)| {
@@ -113,20 +108,18 @@ impl Settings {
         })
     }
 
-    /// The terms on which this app may call. Nothing need be set, but what is must be right.
-    pub(crate) fn terms(self) -> Result<Terms, SettingsError> {
-        let mut problems = self.unknown.clone();
+    /// The rules for this app's requests, and its share of the quota. Nothing need be set, but what is must be right.
+    pub(crate) fn rules(self) -> Result<(Rules, CallRate), SettingsError> {
+        let mut problems = Problems::new(&self.unknown);
         let generation = problems.may(&self.generation, parsed);
         let calls_per_second = self.share_of_quota(&mut problems);
-        problems.whole(calls_per_second.map(|calls_per_second| Terms {
-            rules: Rules::for_generation(generation.unwrap_or_default()),
-            calls_per_second,
-        }))
+        let rules = Rules::for_generation(generation.unwrap_or_default());
+        problems.whole(calls_per_second.map(|calls| (rules, calls)))
     }
 
     /// The app and its key. A UserSig that is set as well does not matter: it is not what signs.
     pub(crate) fn app(self) -> Result<App, SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let sdkappid = self.sdkappid(&mut problems);
         let identifier = self.identifier(&mut problems);
         let key = problems.need(messages::SECRET_KEY, &self.keys_of_the_app());
@@ -141,7 +134,7 @@ impl Settings {
     /// The app to serve. Nothing need be set, but what is must be right.
     #[cfg(feature = "emulator")]
     pub(crate) fn served(self) -> Result<Served, SettingsError> {
-        let mut problems = self.unknown.clone();
+        let mut problems = Problems::new(&self.unknown);
         let served = Served {
             sdkappid: problems.may(&self.sdkappid, parsed),
             identifier: problems.may(&self.identifier, parsed),
@@ -221,7 +214,7 @@ fn key_in_file(given: &Given) -> Result<SecretKey, String> {
             "the file {shown} is too long for a key: it must hold the key and nothing else"
         ));
     }
-    file::warn_if_others_can_read(&path);
+    warn_if_others_can_read(&path);
     SecretKey::from_bytes(&bytes)
         .map_err(|error: InvalidSecret| format!("in the file {shown}, {error}"))
 }
@@ -321,7 +314,7 @@ mod tests {
         ] {
             let mut settings = Settings::at(Place::Variable, APP);
             settings.fresh_start = set.map(|text| Given::from(std::ffi::OsString::from(text)));
-            let builder = settings.builder(None, &mut Problems::default());
+            let builder = settings.builder(None, &mut Problems::new(&[]));
             let shown = format!("{:?}", builder.unwrap());
             assert!(shown.contains(expected), "{shown}");
         }

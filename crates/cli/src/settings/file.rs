@@ -3,18 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny};
-use toml::{Spanned, Value};
+use serde::de::IgnoredAny;
+use toml::Spanned;
 
-use super::messages::nearest;
-use super::{Given, Place, Settings, SettingsError};
-use crate::output::note;
+use super::messages::{SettingsError, misspelt_variables, nearest};
+use super::{Given, Place, Settings};
+use crate::output::{Shown, note};
 
 /// Where the file is looked for when nobody names it.
 const IN_HOME: &str = ".config/imtag/config.toml";
@@ -22,9 +21,28 @@ const IN_HOME: &str = ".config/imtag/config.toml";
 /// The bits by which the group or everybody can read.
 const OTHERS_READ: u32 = 0o044;
 
+impl Settings {
+    /// Adds what the settings file has, and warns of variables that are probably misspelt.
+    pub(crate) fn with_file(&self) -> Result<Settings, SettingsError> {
+        // a misspelt one would be silence, but a variable of that prefix may be another program's
+        let names = env::vars_os().map(|(name, _)| name);
+        for (name, near) in misspelt_variables(names, &Settings::keys()) {
+            note(format_args!(
+                "warning: {} is no setting: did you mean {near}?",
+                Shown(&name)
+            ));
+        }
+        let mut settings = self.clone();
+        if let Some(file) = read(self.config.as_ref())? {
+            settings.complete(file);
+        }
+        Ok(settings)
+    }
+}
+
 /// Reads the file that the flag or the variable names, which must be there, or the one in the home directory, which
 /// need not.
-pub(super) fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
+fn read(named: Option<&Given>) -> Result<Option<Settings>, SettingsError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
     let in_home = || Some(Path::new(&home?).join(IN_HOME));
     let Some(path) = named.and_then(|it| it.path().ok()).or_else(in_home) else {
@@ -65,7 +83,7 @@ fn parse(text: &str, path: PathBuf) -> Result<Settings, SettingsError> {
                 Some(near) => format!("no such setting: did you mean {near}?"),
                 None => format!("no such setting; there are {}", known.join(", ")),
             };
-            settings.unknown.wrong(place, why);
+            settings.unknown.push(format!("{place}: {why}"));
         }
     }
     settings.locate(|_| Place::File(path.clone()));
@@ -85,55 +103,9 @@ pub(super) fn warn_if_others_can_read(path: &Path) {
     }
 }
 
-impl<'de> Deserialize<'de> for Given {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Given, D::Error> {
-        Value::deserialize(from).map(Given::from)
-    }
-}
-
-/// A text, or a whole number that needs no quotes.
-impl From<Value> for Given {
-    fn from(value: Value) -> Given {
-        let value = match value {
-            Value::String(text) => Ok(text.into()),
-            Value::Integer(number) => Ok(number.to_string().into()),
-            _ => Err("it is neither a text nor a whole number".to_owned()),
-        };
-        Given {
-            key: "",
-            place: Place::File(PathBuf::new()),
-            value,
-        }
-    }
-}
-
-/// A number, which may be a fraction.
-pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Given>, D::Error> {
-    let value = Value::deserialize(from)?;
-    // with an exponent where Display would write 300 digits
-    let text = value.as_float().map(|number| format!("{number:?}"));
-    Ok(Some(also(value, text, "it is neither a text nor a number")))
-}
-
-/// A setting that is on or off.
-pub(super) fn switch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Given>, D::Error> {
-    let value = Value::deserialize(from)?;
-    let text = value.as_bool().map(|on| on.to_string());
-    Ok(Some(also(value, text, "it is neither true nor false")))
-}
-
-/// A value that may be of one more type, which `text` is of.
-fn also(value: Value, text: Option<String>, otherwise: &str) -> Given {
-    let mut given = Given::from(value);
-    given.value = match text {
-        Some(text) => Ok(OsString::from(text)),
-        None => given.value.map_err(|_| otherwise.to_owned()),
-    };
-    given
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::messages::Problems;
     use super::*;
 
     fn parsed(text: &str) -> Settings {
@@ -189,7 +161,7 @@ mod tests {
     #[test]
     fn unknown_keys_are_named_all_at_once_with_their_lines() {
         let file = parsed("config = \"x\"\nregoin = \"tokyo\"\n\n[app]\nsdkappid = 1\n");
-        let error = file.unknown.whole(Some(())).unwrap_err();
+        let error = Problems::new(&file.unknown).whole(Some(())).unwrap_err();
         let keys = "sdkappid, identifier, secret_key, secret_key_file, usersig, region, endpoint, generation, \
                     calls_per_second, fresh_start, ca_file";
         assert_eq!(

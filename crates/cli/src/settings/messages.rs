@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Given, Settings};
+use super::Given;
 use crate::exit::{CommandError, Exit};
 
 /// Settings that a command cannot work with.
@@ -47,10 +47,10 @@ pub(super) const SERVICE: &str = "set IMTAG_REGION or IMTAG_ENDPOINT or --region
      machine)";
 
 /// What is wrong, gathered while settings are understood.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(crate) struct Problems(Vec<Problem>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Problem {
     Missing(&'static str),
     Wrong(String),
@@ -60,6 +60,10 @@ enum Problem {
 pub(super) type Alternative<'s, T> = (&'s Option<Given>, fn(&Given) -> Result<T, String>);
 
 impl Problems {
+    pub(super) fn new(wrong: &[String]) -> Problems {
+        Problems(wrong.iter().cloned().map(Problem::Wrong).collect())
+    }
+
     pub(super) fn wrong(&mut self, name: impl fmt::Display, why: impl fmt::Display) {
         self.0.push(Problem::Wrong(format!("{name}: {why}")));
     }
@@ -139,14 +143,16 @@ const PREFIX: &str = "IMTAG_";
 const ALIKE: f64 = 0.8;
 
 /// Variables that no setting has and one is probably meant by, each with that one.
-pub(super) fn misspelt_variables(names: impl Iterator<Item = OsString>) -> Vec<(String, String)> {
+pub(super) fn misspelt_variables(
+    names: impl Iterator<Item = OsString>,
+    known: &[&'static str],
+) -> Vec<(String, String)> {
     let variable = |key: &str| format!("{PREFIX}{}", key.to_uppercase());
-    let known = Settings::keys();
     let names = names.filter_map(|name| name.into_string().ok());
     let mut misspelt: Vec<_> = names
         .filter(|name| !known.iter().any(|key| variable(key) == *name))
         .filter_map(|name| {
-            let near = nearest(name.strip_prefix(PREFIX)?, &known)?;
+            let near = nearest(name.strip_prefix(PREFIX)?, known)?;
             Some((name, variable(near)))
         })
         .collect();
@@ -164,6 +170,7 @@ pub(super) fn nearest(name: &str, keys: &[&'static str]) -> Option<&'static str>
 
 #[cfg(test)]
 mod tests {
+    use super::super::Settings;
     use super::*;
 
     #[test]
@@ -200,7 +207,7 @@ mod tests {
             "IMTAG_LOG",
             "TMPDIR",
         ];
-        let found = misspelt_variables(names.into_iter().map(OsString::from));
+        let found = misspelt_variables(names.into_iter().map(OsString::from), &Settings::keys());
         let expected = [
             ("IMTAG_CONFG", "IMTAG_CONFIG"),
             ("IMTAG_REGOIN", "IMTAG_REGION"),

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! flags and variables  clap  ─┐
-//! secrets, no flags    env   ─┼─> Settings: texts, each with its place ─> a client, the terms, an app
+//! secrets, no flags    env   ─┼─> Settings: texts, each with its place ─> a client, an app, …
 //! settings file        serde ─┘   (here)                                  (client.rs)
 //! ```
 //!
@@ -21,14 +21,10 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use toml::Value;
 
 pub(crate) use client::{App, Connection};
-pub(crate) use messages::SettingsError;
-
-use messages::Problems;
-
-use crate::output::{Shown, note};
 
 /// What is set. The fields are the keys of the settings file. It may hold secrets, so it has no `Debug`.
 #[derive(Clone, Default, Args, Deserialize)]
@@ -63,22 +59,22 @@ pub(crate) struct Settings {
     /// this process's share of the app's quota, 0.001 to 100000: 0.5 is one call in 2 s, 2.5 is two in any second
     /// [default: 100]
     #[arg(long, env = "IMTAG_CALLS_PER_SECOND", value_name = "NUMBER")]
-    #[serde(deserialize_with = "file::number")]
+    #[serde(deserialize_with = "number")]
     calls_per_second: Option<Given>,
     /// `true`: no other process of the app called in the last second, so no call is held back at the start
     /// [default: false]
     // with `=` only, or the next argument would be taken for the value
     #[arg(long, env = "IMTAG_FRESH_START", value_name = "true|false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(deserialize_with = "file::switch")]
+    #[serde(deserialize_with = "switch")]
     fresh_start: Option<Given>,
     /// certificates (PEM) to trust in place of the public ones [default: public roots]
     #[arg(long, env = "IMTAG_CA_FILE", value_name = "FILE")]
     ca_file: Option<Given>,
-    /// Keys of the file that are no settings.
+    /// What is wrong with keys of the file that are no settings.
     #[arg(skip)]
     #[serde(skip)]
-    unknown: Problems,
+    unknown: Vec<String>,
 }
 
 /// What every flag of a setting has in common, for [`clap::Command::mut_args`].
@@ -140,23 +136,6 @@ impl Settings {
         let mut given = settings.by_key().into_iter().filter_map(|it| it.1.take());
         let flag = given.find(|it| it.place == Place::Flag)?;
         Some(flag.to_string())
-    }
-
-    /// Adds what the settings file has, and warns of variables that are probably misspelt.
-    pub(crate) fn with_file(&self) -> Result<Settings, SettingsError> {
-        // a misspelt one would be silence, but a variable of that prefix may be another program's
-        let names = env::vars_os().map(|(name, _)| name);
-        for (name, near) in messages::misspelt_variables(names) {
-            note(format_args!(
-                "warning: {} is no setting: did you mean {near}?",
-                Shown(&name)
-            ));
-        }
-        let mut settings = self.clone();
-        if let Some(file) = file::read(self.config.as_ref())? {
-            settings.complete(file);
-        }
-        Ok(settings)
     }
 
     /// Takes from a weaker place what is not set yet.
@@ -236,6 +215,53 @@ impl fmt::Display for Given {
             Place::File(path) => write!(f, "{} in {}", self.key, path.display()),
         }
     }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Given, D::Error> {
+        Value::deserialize(from).map(Given::from)
+    }
+}
+
+/// A text, or a whole number that needs no quotes.
+impl From<Value> for Given {
+    fn from(value: Value) -> Given {
+        let value = match value {
+            Value::String(text) => Ok(text.into()),
+            Value::Integer(number) => Ok(number.to_string().into()),
+            _ => Err("it is neither a text nor a whole number".to_owned()),
+        };
+        Given {
+            key: "",
+            place: Place::File(PathBuf::new()),
+            value,
+        }
+    }
+}
+
+/// A number, which may be a fraction.
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Given>, D::Error> {
+    let value = Value::deserialize(from)?;
+    // with an exponent where Display would write 300 digits
+    let text = value.as_float().map(|number| format!("{number:?}"));
+    Ok(Some(also(value, text, "it is neither a text nor a number")))
+}
+
+/// A setting that is on or off.
+fn switch<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Given>, D::Error> {
+    let value = Value::deserialize(from)?;
+    let text = value.as_bool().map(|on| on.to_string());
+    Ok(Some(also(value, text, "it is neither true nor false")))
+}
+
+/// A value that may be of one more type, which `text` is of.
+fn also(value: Value, text: Option<String>, otherwise: &str) -> Given {
+    let mut given = Given::from(value);
+    given.value = match text {
+        Some(text) => Ok(OsString::from(text)),
+        None => given.value.map_err(|_| otherwise.to_owned()),
+    };
+    given
 }
 
 #[cfg(test)]

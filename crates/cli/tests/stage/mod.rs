@@ -4,12 +4,14 @@
 #![allow(dead_code)] // each test file uses a part of it
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use imtag_emulator::{Emulator, Generation, Operation};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -118,19 +120,57 @@ impl Stage {
     }
 
     pub(crate) fn usersig(&self) -> UserSig {
-        let identifier = Identifier::new("administrator").unwrap();
         let app = SdkAppId::new(1_400_000_000).unwrap();
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
+        let administrator = Identifier::new("administrator").unwrap();
         let key = SecretKey::new(KEY).unwrap();
-        UserSig::sign(
-            &key,
-            app,
-            &identifier,
-            std::time::Duration::from_secs(86_400),
-            now,
-        )
+        let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
+        let now = now.duration_since(UNIX_EPOCH).unwrap();
+        UserSig::sign(&key, app, &administrator, day, now)
+    }
+}
+
+/// A running `imtag emulator --json`, which is killed when the test ends.
+pub(crate) struct Running {
+    child: Option<Child>,
+    out: BufReader<ChildStdout>,
+    pub(crate) says: Value,
+}
+
+impl Running {
+    /// Starts it, and waits until it serves.
+    pub(crate) fn start(mut command: Command) -> Running {
+        let mut child = command.arg("--json").spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let says = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let child = Some(child);
+        Running { child, out, says }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.says[name].as_str().unwrap()
+    }
+
+    /// Ends it by a signal, and holds it to ending well and to having said no more.
+    pub(crate) fn end(mut self, signal: Signal) {
+        let child = self.child.take().unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ran = Ran::from_output(child.wait_with_output().unwrap());
+        assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+    }
+}
+
+impl Drop for Running {
+    /// By `kill -9`.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -174,8 +214,7 @@ pub(crate) fn limited(command: &Command, limits: &str) -> Command {
 }
 
 pub(crate) fn signal(child: &Child) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
 /// Waits until the command has said that it was interrupted.
@@ -239,10 +278,9 @@ pub(crate) fn arrivals(stage: &Stage, at_least: u64) {
 /// Waits for what another process does.
 #[track_caller]
 pub(crate) fn wait_until(otherwise: &str, it_is_so: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while !it_is_so() {
-        let waited = began.elapsed();
-        assert!(waited < std::time::Duration::from_secs(60), "{otherwise}");
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(began.elapsed() < Duration::from_secs(60), "{otherwise}");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

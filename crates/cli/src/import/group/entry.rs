@@ -1,12 +1,13 @@
-//! The form of a row that waits to be grouped. It is compact, as there are millions of rows, and each is written, read
-//! and perhaps written to a disk and read back.
+//! A row as it waits to be grouped, in few bytes: there are millions of rows, and each is written and read, perhaps
+//! through a disk.
 //!
 //! ```text
 //! account length, account, 4 × number of tags + operation, then of each tag its number + 1,
 //! or 0, length and text where it has no number
 //! ```
 //!
-//! All numbers are as `varint` writes them.
+//! Numbers are as `varint` writes them. Example: the row that adds the tags 0 and `new` to alice, if all numbers of tags
+//! are given away, is `5 "alice" 8 1 0 3 "new"`.
 
 use std::io;
 
@@ -16,8 +17,8 @@ use super::interner::Interner;
 use super::varint;
 use crate::import::input::Row;
 
-/// How many tags get a number. Further tags stand in each row, so that no file can fill the memory with tags.
-/// Fewer in tests.
+/// How many tags get a number. Further tags stand in their rows, so no file can fill the memory with tags. Fewer in
+/// tests.
 pub(crate) const NUMBERED_TAGS: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 
 /// A row that waits.
@@ -56,7 +57,7 @@ pub(crate) fn write(row: &Row<'_>, tag_names: &mut Interner, out: &mut Vec<u8>) 
 /// Takes the first row off `bytes`, which holds whole rows; `None` once it is empty.
 ///
 /// # Errors
-/// Where it does not hold rows, as the disk changed them.
+/// If it does not hold rows, as the disk changed them.
 #[inline]
 pub(crate) fn next<'e>(bytes: &mut &'e [u8]) -> io::Result<Option<Entry<'e>>> {
     if bytes.is_empty() {

@@ -1,13 +1,25 @@
-//! Grouping: the rows of a partition are put together by user, and the last row on each tag wins. The result is what to
+//! The grouper: puts the rows of one partition together by user. The last row on each tag wins. The result is what to
 //! clear, to remove and to add, in this order:
 //!
 //! - rows before a clear are void, and rows after it remove nothing, as nothing is left to remove;
-//! - a tag is in one of the two sets at most, at the place where the user's rows name it first.
+//! - a tag is in at most one of the two sets, at the place where the user's rows name it first.
 //!
-//! Example: `add vip`, `remove vip`, `add ios` and `add vip` of one user are to add vip and ios.
+//! Example: the rows `add vip`, `remove vip`, `add ios` and `add vip` of one user come to: add vip and ios.
 //!
-//! The rows of a user are a linked list in one vector. Whether a user has had a tag is one look-up in the slot index, so
-//! a row costs the same however many rows its user has.
+//! ```text
+//! add ─► is_full? ─► compact: drops the rows that say nothing new
+//!  ▲────────┘            │
+//!  └─────────────────────┘        finish ─► users, in the order of their slots
+//! ```
+//!
+//! The rows of a user are a linked list in one vector:
+//!
+//! ```text
+//! chains   alice: first 0, last 3          bob: first 1, last 1
+//! rows     0 add vip, next 2   1 add ios   2 remove vip, next 3   3 add beijing
+//! ```
+//!
+//! Whether a user has had a tag is one look-up in the slot index, so a row costs the same however many rows its user has.
 
 use std::cmp::Reverse;
 use std::io;
@@ -17,7 +29,7 @@ use imtag_core::{ChangeOperation, Limits};
 use super::entry::{Entry, EntryTag, NUMBERED_TAGS, changed};
 use super::interner::Interner;
 
-/// The rows above which those that say nothing new are dropped; fewer in tests.
+/// The number of rows above which those that say nothing new are dropped. Fewer in tests.
 const ROWS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
 /// Ends a chain.
@@ -48,18 +60,18 @@ struct Chain {
     last: u32,
 }
 
-/// A tag and what is done to it, and the user's next row.
+/// A tag and what is done to it in one word (twice the tag's number, plus 1 to remove it), and the user's next row.
 #[derive(Clone, Copy)]
 struct Row {
     word: u32,
     next: u32,
 }
 
-/// For each tag, its slot among the tags of the current user.
+/// For each tag by its number, its slot among the tags of the current user.
 #[derive(Default)]
 struct SlotIndex {
     entries: Vec<SlotEntry>,
-    /// The number of the current user. Entries of another round are void, so that no user clears the index.
+    /// The number of the current user. Entries of another round are void, so the index is not cleared for each user.
     round: u32,
 }
 
@@ -86,7 +98,7 @@ pub(crate) struct User<'g> {
     pub(crate) account: &'g str,
     /// First all tags are removed.
     pub(crate) clear: bool,
-    /// Then these are removed. None if all were.
+    /// Then these are removed. None if all tags were.
     pub(crate) remove: TagList<'g>,
     /// Then these are added.
     pub(crate) add: TagList<'g>,
@@ -151,7 +163,7 @@ impl Grouper {
     /// Takes a row. Numbers of tags must be below `numbered`.
     ///
     /// # Errors
-    /// Where a row cannot be one that was written.
+    /// If a row cannot be one that was written.
     #[inline]
     pub(crate) fn add(&mut self, entry: Entry<'_>, numbered: usize) -> io::Result<()> {
         let user = number(&mut self.accounts, entry.account)? as usize;
@@ -182,7 +194,7 @@ impl Grouper {
 
     #[inline]
     fn link(&mut self, user: usize, word: u32) {
-        let at = self.rows.len() as u32; // a part of four billion rows is over any bound of memory
+        let at = self.rows.len() as u32; // four billion rows are over any bound of memory
         let chain = &mut self.chains[user];
         match chain.first {
             NONE => chain.first = at,
@@ -287,7 +299,7 @@ impl Grouper {
         self.users.len()
     }
 
-    /// One of them.
+    /// A user by its number.
     pub(crate) fn user<'g>(&'g self, at: usize, names: &'g Interner) -> User<'g> {
         let user = self.users[at];
         let list = |start: u32, end: u32| TagList {

@@ -1,5 +1,5 @@
-//! The interner: holds each text once and gives it a number. For tags, of which there are a few in millions of rows. The
-//! caller bounds how many are held.
+//! The interner: holds each text once and gives it a number. It is for tags, of which a few stand in millions of rows, and
+//! for the accounts of a partition. The caller bounds how many are held.
 
 use std::str::Utf8Error;
 
@@ -30,7 +30,7 @@ impl Interner {
         number.expect("what a str holds is text")
     }
 
-    /// As `number`, for bytes that should be UTF-8, which is checked only if they are new.
+    /// As `number`, for bytes that should be UTF-8. They are checked only if they are new.
     #[inline]
     pub(crate) fn number_of_bytes(
         &mut self,

@@ -1,10 +1,16 @@
 //! Partitions: rows that wait are split by the hash of their account, so that each partition can be grouped by itself, in
 //! little memory that fits the processor's cache.
 //!
-//! Few rows are one partition, and stay in the order of the file. As soon as they are more than [`PARTITION`] bytes they
-//! are split into 256 partitions by eight bits of the account's hash. A partition that is still larger is split by the
-//! next eight bits when its turn comes. The order of users follows from the file alone, never from the memory there is: a
-//! journal knows users by their positions in this order.
+//! ```text
+//! level 0   one partition, in the order of the file
+//!             │ at more than PARTITION bytes, while rows are added: by 8 bits of the hash
+//! level 1   256 partitions
+//!             │ one that is still larger, when its turn comes to be grouped: by the next 8 bits
+//! level 2   256 partitions of it …            up to level 4
+//! ```
+//!
+//! The rows of one account are never split. The order of users follows from the file alone, never from the memory that
+//! there is: a journal knows users by their positions in this order.
 
 use std::path::{Path, PathBuf};
 
@@ -12,16 +18,16 @@ use super::entry::{self, Entry};
 use super::interner::hash;
 use super::spill_file::{SpillError, SpillFile};
 
-/// The bytes above which a partition is split. Fewer in tests, so that they need not make millions of rows.
+/// The bytes above which a partition is split. Fewer in tests, which need no millions of rows then.
 const PARTITION: u64 = if cfg!(test) { 64 } else { 2 * 1024 } * 1024;
 
 /// The partitions of one split.
 const FAN_OUT: usize = 256;
 
-/// The splits one after another: by 32 bits in all. Accounts that are equal in these are the same, or nearly all of them.
+/// The last level: it is split by 32 bits of the hash in all, which nearly no two accounts have in common.
 const LEVELS: u32 = 4;
 
-/// The lower bits and the highest ones are left to the hash table of the grouper.
+/// The first bit that splits. The hash table of the grouper uses those below, and the highest ones.
 const FIRST_BIT: u32 = 24;
 
 /// Rows, split by account.
@@ -36,9 +42,9 @@ pub(crate) struct Partitions {
 #[derive(Clone, Copy, Default)]
 struct Partition {
     bytes: u64,
-    /// Of the first account.
+    /// The hash of its first account.
     hash: u64,
-    /// True if there is another hash: the rows of one account cannot be split.
+    /// True if an account has another hash. Without one there is nothing to split.
     mixed: bool,
 }
 
@@ -101,7 +107,7 @@ impl Partitions {
 
     /// Splits the rows of a partition by the next bits of the hash.
     pub(crate) fn split(&mut self, at: usize) -> Result<Partitions, SpillError> {
-        // the rows are held twice for a while
+        // the rows are held twice while both are there
         let left = self.memory.saturating_sub(self.spill.held());
         let left = match self.level {
             0 => self.memory,

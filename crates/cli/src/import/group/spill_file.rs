@@ -1,8 +1,15 @@
 //! Streams of bytes that wait in memory while they are few, and spill to a temporary file once they are many. Each stream
 //! is read back in the order in which it was written.
 //!
-//! When the memory is used up, all streams are written out one after the other, so that each gets a long stretch of
-//! the file and the disk seeks little. The file has no name, so it leaves nothing behind, however the process ends.
+//! ```text
+//! add ──► chunks in memory ── no memory left ──► write_out: all streams, a stretch of the file each
+//!  ▲                                                │
+//!  └────────────────────────────────────────────────┘
+//! finish ──► writes out the rest if there is a file    read ──► a stream's stretches, or its chunks
+//! ```
+//!
+//! All streams are written out together, so each gets a long stretch of the file and the disk seeks little. The file has
+//! no name, so it leaves nothing behind, however the process ends.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// The unit in which a stream takes memory.
 const CHUNK: usize = 16 * 1024;
 
-/// A stretch of the file is read as a whole, and so is no longer than this.
+/// A stretch of the file is read as a whole, so it is no longer than this.
 const STRETCH: usize = 1024 * 1024;
 
 /// The temporary file cannot be written or read.

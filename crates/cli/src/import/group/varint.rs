@@ -1,4 +1,5 @@
-//! Numbers as bytes, the small ones in few: seven bits a byte, the least first, as protocol buffers have them.
+//! Numbers in few bytes if they are small: seven bits a byte, the lowest first, as protocol buffers have them. 300 is the
+//! bytes 0xac 0x02.
 
 /// Appends a number.
 #[inline]
@@ -10,7 +11,7 @@ pub(crate) fn put(mut number: u64, to: &mut Vec<u8>) {
     to.push(number as u8);
 }
 
-/// Takes a number off the front; `None` where none stands there.
+/// Takes a number off the front; `None` if none stands there.
 #[inline]
 pub(crate) fn take(from: &mut &[u8]) -> Option<u64> {
     let (&first, rest) = from.split_first()?;

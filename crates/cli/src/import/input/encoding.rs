@@ -1,9 +1,9 @@
-//! What a file is written in that is not UTF-8, as far as its bytes tell: a message that names the encoding and the
-//! command that converts it saves a search. It is a guess, and said to be one; nothing else depends on it.
+//! The encoding of a file that is not UTF-8, as far as its bytes tell: a message that names it, and the command that
+//! converts it, saves a search. It is a guess, and says so; only the message depends on it.
 
 use std::fmt;
 
-/// Bytes around the first place that is not UTF-8 that are looked at.
+/// Bytes around the first that is not UTF-8, by which the encoding is guessed.
 pub(crate) const WINDOW: usize = 4096;
 
 /// What a text probably is.
@@ -12,14 +12,14 @@ pub(crate) enum Encoding {
     Gbk,
     Big5,
     Windows1252,
-    /// UTF-8 of the halves that UTF-16 makes of a character.
+    /// Each half of a UTF-16 pair, encoded as if it were a character of UTF-8.
     Cesu8,
-    /// UTF-8 all the same, of which a character was cut or overwritten.
+    /// UTF-8 in which a character was cut or overwritten.
     DamagedUtf8,
 }
 
 impl Encoding {
-    /// By the bytes around the first place that is not UTF-8.
+    /// By the bytes around the first that is not UTF-8.
     pub(crate) fn guess(window: &[u8]) -> Encoding {
         if window.windows(6).any(is_pair_of_halves) {
             return Encoding::Cesu8;
@@ -56,7 +56,7 @@ impl Encoding {
     }
 }
 
-/// A character beyond U+FFFF as CESU-8 has it.
+/// True for a character beyond U+FFFF in CESU-8.
 fn is_pair_of_halves(bytes: &[u8]) -> bool {
     matches!(
         bytes,
@@ -71,14 +71,14 @@ fn is_pair_of_halves(bytes: &[u8]) -> bool {
     )
 }
 
-/// Whether the last two or three bytes begin a character of UTF-8. One byte may be a letter of another encoding.
+/// True if the last two or three bytes begin a character of UTF-8. One byte may be a letter of another encoding.
 fn ends_within_a_character(window: &[u8]) -> bool {
     let last = window.utf8_chunks().last();
     let rest = last.map_or(&[][..], |chunk| chunk.invalid());
     rest.len() > 1 && std::str::from_utf8(rest).is_err_and(|error| error.error_len().is_none())
 }
 
-/// How many characters beyond ASCII a text has that are UTF-8, and how many pieces that are not.
+/// How many characters beyond ASCII are valid UTF-8, and how many pieces are not.
 fn characters(window: &[u8]) -> (usize, usize) {
     let (mut valid, mut invalid) = (0, 0);
     for chunk in window.utf8_chunks() {
@@ -118,8 +118,8 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// The name of UTF-16 or UTF-32, which begin with a byte order mark or alternate with zero bytes; `start` is that of
-/// the file.
+/// The name of UTF-16 or UTF-32, which begin with a byte order mark or have a zero byte beside each letter. `start` is
+/// the start of the file.
 pub(crate) fn wide(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(b"\xff\xfe\0\0") || start.starts_with(b"\0\0\xfe\xff") {
         return Some("UTF-32");
@@ -131,7 +131,7 @@ pub(crate) fn wide(start: &[u8]) -> Option<&'static str> {
         let bytes = start.iter().skip(first).step_by(2);
         bytes.filter(|byte| **byte == 0).count()
     };
-    // what is in ASCII, as a header is, has them in one of two places; a few letters have them in the other
+    // ASCII, such as a header, has its zeros in one of two places; few characters have one in the other
     match (zeros(0), zeros(1)) {
         (even, odd) if odd >= 4 && even * 4 < odd => Some("UTF-16LE"),
         (even, odd) if even >= 4 && odd * 4 < even => Some("UTF-16BE"),

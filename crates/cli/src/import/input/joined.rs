@@ -1,6 +1,6 @@
-//! Rows whose tags look joined by something else than the header says: `vip,beijing` or `vip|beijing` under `tags`,
-//! which `;` separates, or `vip;beijing` under `tag`. Such a field may be one tag all the same, so that it is taken for
-//! one, and the import says so.
+//! Rows whose tags look joined by another separator than the header says: `vip,beijing` or `vip|beijing` under `tags`,
+//! which `;` separates, or `vip;beijing` under `tag`. Such a field may really be one tag, so it is taken for one, and the
+//! import warns of it.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::row::Tags;
 use crate::output::count;
 
-/// What separates tags elsewhere.
+/// Separators that others use.
 const OTHERS: [char; 7] = [',', '，', '、', '|', '/', '\t', '；'];
 
-/// What separates tags where all of them stand in one field.
+/// Separators of a field with several tags, where a field should hold one.
 const OURS: [char; 2] = [Tags::SEPARATOR, '；'];
 
-/// The first byte of `；`, and of some other characters.
+/// The first byte of `；`, and of other characters.
 const FULL_WIDTH: u8 = 0xef;
 
 /// How many rows there are, and where. The names of the fields are a promise to programs: see the README.
@@ -30,7 +30,7 @@ pub(crate) struct JoinedTags {
 }
 
 impl JoinedTags {
-    /// Looks at the tags of a row.
+    /// Examines the tags of a row, and counts it in `found` if they look joined.
     #[inline]
     pub(crate) fn look(found: &mut Option<JoinedTags>, line: u64, tags: Tags<'_>) {
         let (one_a_row, separator) = match tags {
@@ -38,7 +38,7 @@ impl JoinedTags {
                 Some(_) => (true, tag.chars().find(|c| OURS.contains(c))),
                 None => return,
             },
-            // a field with the right one means what else it holds
+            // beside the right separator another one is meant as it stands
             Tags::Separated(tags) if !tags.contains(Tags::SEPARATOR) => {
                 (false, tags.chars().find(|c| OTHERS.contains(c)))
             }
@@ -64,7 +64,7 @@ impl JoinedTags {
     }
 }
 
-/// A warning.
+/// The warning.
 impl fmt::Display for JoinedTags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separators: Vec<_> = self.separators.iter().map(|c| format!("{c:?}")).collect();

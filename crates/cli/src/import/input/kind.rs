@@ -1,7 +1,7 @@
-//! What a file is that is no text of rows, told by its first bytes: people import what their programs save, and a
-//! sentence that names it says what to do instead.
+//! Files that hold no rows, known by their first bytes: people import what their programs save, so a sentence names what
+//! it is and says what to do instead.
 
-/// The first bytes of a file, and what it is with what to do.
+/// The first bytes of a file; what it is, and what to do.
 const SIGNATURES: [(&[u8], &str); 22] = [
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLD_EXCEL),
     (b"PK\x05\x06", ZIP),
@@ -52,10 +52,10 @@ const OPEN_DOCUMENT: &str = "an OpenDocument file: export it as CSV in UTF-8, an
 const ZIP: &str = "a zip archive: unpack it first";
 const PICTURE: &str = "a picture: give a CSV file in UTF-8";
 
-/// Where a tar archive has its name.
+/// Where a tar archive names its format.
 const TAR: usize = 257;
 
-/// What it is, where that is no text; `start` is unpacked.
+/// What a file is that is no text, and what to do. `start` is unpacked.
 pub(crate) fn binary(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(b"PK\x03\x04") {
         return Some(zipped(start));
@@ -69,7 +69,7 @@ pub(crate) fn binary(start: &[u8]) -> Option<&'static str> {
     known.map(|(_, kind)| *kind)
 }
 
-/// Office documents are zip archives, and name their parts.
+/// An Office document is a zip archive that names its parts.
 fn zipped(start: &[u8]) -> &'static str {
     let holds = |name: &[u8]| memchr::memmem::find(start, name).is_some();
     if holds(b"application/vnd.oasis.opendocument") {
@@ -81,8 +81,8 @@ fn zipped(start: &[u8]) -> &'static str {
     }
 }
 
-/// What it is, where that is a text in which rows stand, but not as an import reads them; `start` is without a byte order
-/// mark.
+/// What a text is whose rows are written in another way than an import reads, and what to do. `start` is without a byte
+/// order mark.
 pub(crate) fn other_text(start: &[u8]) -> Option<&'static str> {
     let start = start.trim_ascii_start();
     match start.first()? {
@@ -96,7 +96,7 @@ pub(crate) fn other_text(start: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// An object that is not the first of one a line.
+/// An object that is not on a line by itself.
 fn json(start: &[u8]) -> Option<&'static str> {
     if start[1..].trim_ascii_start().starts_with(b"\"UserTags\"") {
         return Some("the body of a request: write an object a line (jq -c '.UserTags[]')");
@@ -104,7 +104,7 @@ fn json(start: &[u8]) -> Option<&'static str> {
     let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let (line, rest) = start.split_at(start.iter().position(ends)?);
     let rest = rest.trim_ascii();
-    // a row that was cut off is followed by the next one
+    // after a row that was cut off the next row follows
     let opens = matches!(line.trim_ascii_end().last(), Some(b'[' | b':'));
     let goes_on = !rest.is_empty() && (opens || !rest.starts_with(b"{"));
     let is_cut = |error: serde_json::Error| error.is_eof();

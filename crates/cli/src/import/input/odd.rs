@@ -1,53 +1,55 @@
-//! Characters that nobody means to put into an account or a tag: what is left of converting a text or of putting files
-//! together, control characters, and what cannot be seen. `vip` and `vip` with one of them are two tags, and look as one.
+//! Odd characters, which nobody means to put into an account or a tag: remains of a conversion or of files that were put
+//! together, control characters, and characters that cannot be seen. `vip` and `vip` with one of them are two tags that
+//! look the same.
 //!
-//! The service states no set of characters, so all others pass; also a tab, of which there is a warning where it looks
-//! like a separator, a no-break space, and the joiners of emoji and of scripts that need them. What is removed may have
-//! such characters, so that a mistake can be taken back.
+//! The service documents no set of characters, so all others pass: also a tab (`joined` warns if it looks like a
+//! separator), a no-break space, and the joiners that emoji and some scripts need. A row that removes may name odd
+//! characters, so that a mistake can be taken back.
 
 use crate::output::is_invisible;
 
 /// A byte order mark.
 pub(crate) const MARK: char = '\u{feff}';
 
-/// Stands for a character that was lost.
+/// Stands for a character that a conversion lost.
 const LOST: char = '\u{fffd}';
 
-/// What ends a file of DOS, after its last line or by itself.
+/// Ends a file of DOS, after its last line or on a line by itself.
 const DOS_END: char = '\u{1a}';
 
-/// Whether a text may hold any of them, so that its names need to be looked through.
+/// True if a text may hold an odd character, so that its names must be searched.
 pub(crate) fn is_in(text: &str) -> bool {
     let is_odd = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f;
-    // without a branch it takes many bytes at once
+    // a loop without a branch takes many bytes at once
     let controls = text.bytes().fold(false, |odd, byte| odd | is_odd(byte));
     let is_wide =
         |c: char| !c.is_ascii() && (c.is_control() || is_invisible(c) || is_joiner(c) || c == LOST);
     controls || (!text.is_ascii() && text.chars().any(is_wide))
 }
 
-/// What is wrong with a name, and what to do. `odd` where it may hold an odd character, `removed` where the name, or a tag
-/// of it, is to be removed.
-pub(crate) fn problem(name: &str, odd: bool, removed: bool) -> Option<String> {
+/// What is wrong with a name, and what to do. `may_be_odd` if it may hold an odd character; `removed` if it, or a tag of
+/// it, is to be removed.
+#[inline]
+pub(crate) fn problem(name: &str, may_be_odd: bool, removed: bool) -> Option<String> {
     if !removed && is_white_space(name) {
         return Some("only white space (leave it out, or fill it)".to_owned());
     }
-    odd.then(|| odd_character(name, removed)).flatten()
+    may_be_odd.then(|| odd_character(name, removed)).flatten()
 }
 
-/// A line that only ends a file.
+/// What is wrong with a line that only ends a file of DOS.
 pub(crate) fn dos_end(line: &str) -> Option<String> {
     let is_end = !line.is_empty() && line.chars().all(|c| c == DOS_END);
     is_end.then(|| "U+001A, which ends a file of DOS (leave it out)".to_owned())
 }
 
-/// Whether there is something, and all of it is white space.
+/// True for a name that is not empty and holds only white space.
 fn is_white_space(name: &str) -> bool {
     name.chars().next().is_some_and(char::is_whitespace) && name.trim().is_empty()
 }
 
 fn odd_character(name: &str, removed: bool) -> Option<String> {
-    // a zero byte is one of JSON's escapes here: the file has none
+    // only an escape of JSON makes a zero byte: the file has none
     let said = if name.contains('\0') {
         "a zero byte (leave it out)"
     } else if name.contains(MARK) {
@@ -66,7 +68,7 @@ fn odd_character(name: &str, removed: bool) -> Option<String> {
     Some(format!("holds {said}"))
 }
 
-/// The first character that cannot be seen, and what it is.
+/// The first odd character of the other kinds, and what it is.
 fn hidden(name: &str) -> Option<(char, &'static str)> {
     let mut before = None;
     let mut rest = name.chars();
@@ -88,7 +90,7 @@ fn hidden(name: &str) -> Option<(char, &'static str)> {
     None
 }
 
-/// Joins the characters beside it into one, or keeps them apart: the pictures of a family, the letters of Persian.
+/// Joins the characters beside it, or keeps them apart: the faces of a family in an emoji, the letters of Persian.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }

@@ -14,7 +14,7 @@ use std::io;
 use imtag_transport::{ChangeOperation, Effect};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::import::state::line_form::LineForm;
+use super::own_list::holds_lines;
 use crate::output::Reason;
 
 /// A change that is not done, or not known to be done. The names of the fields are a promise to programs.
@@ -74,15 +74,6 @@ fn read_effect<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Effect, D::
     effect.ok_or_else(|| de::Error::custom(format!("no effect is called {name:?}")))
 }
 
-impl FailedChange {
-    /// Appends the line to a text.
-    pub(crate) fn write(&self, text: &mut Vec<u8>) {
-        serde_json::to_writer(&mut *text, self)
-            .expect("a Vec takes all that is written to it, and every key is a string");
-        text.push(b'\n');
-    }
-}
-
 /// The number of users in lines.
 pub(crate) fn count_users(lines: &[u8]) -> usize {
     let lines = serde_json::Deserializer::from_slice(lines).into_iter();
@@ -93,31 +84,23 @@ pub(crate) fn count_users(lines: &[u8]) -> usize {
     accounts.len()
 }
 
-const FORM: LineForm = LineForm {
-    start: b"{\"account\":\"",
-    is_line: |text| {
-        serde_json::from_slice(text).is_ok_and(|change: FailedChange| {
-            let mut written = Vec::with_capacity(text.len());
-            change.write(&mut written);
-            written == text
-        })
-    },
-    problem: |text| serde_json::from_slice::<FailedChange>(text).err(),
-};
+/// How each line begins.
+const START: &str = "{\"account\":\"";
 
 /// True if a file is a list.
 pub(super) fn is_list(file: &mut File) -> io::Result<bool> {
-    FORM.fits(file, false)
+    holds_lines::<FailedChange>(START, file, false)
 }
 
 /// True if a file goes on as a list from here on.
 pub(super) fn is_rest_of_list(rest: &File) -> io::Result<bool> {
-    FORM.fits(rest, true)
+    holds_lines::<FailedChange>(START, rest, true)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::import::state::own_list::write_line;
 
     /// A change that the service refused.
     pub(crate) fn failed(account: &str) -> FailedChange {
@@ -147,19 +130,19 @@ pub(crate) mod tests {
     /// As imtag writes it.
     fn line() -> String {
         let mut line = Vec::new();
-        failed("bob").write(&mut line);
+        write_line(&failed("bob"), &mut line);
         String::from_utf8(line).unwrap()
     }
 
     fn is_list(text: &[u8]) -> bool {
-        FORM.fits(text, false).unwrap()
+        holds_lines::<FailedChange>(START, text, false).unwrap()
     }
 
     #[test]
     fn a_line_has_the_promised_fields() {
         let mut text = Vec::new();
         for change in [failed("bob \"b\"\n"), cleared("eve")] {
-            change.write(&mut text);
+            write_line(&change, &mut text);
         }
         assert_eq!(
             String::from_utf8(text).unwrap(),
@@ -174,7 +157,7 @@ pub(crate) mod tests {
     fn a_user_with_several_lines_counts_once() {
         let mut lines = Vec::new();
         for account in ["bob", "bob", "eve"] {
-            failed(account).write(&mut lines);
+            write_line(&failed(account), &mut lines);
         }
         assert_eq!(count_users(&lines), 2);
     }

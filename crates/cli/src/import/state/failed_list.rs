@@ -310,6 +310,7 @@ mod tests {
     use crate::import::state::disk::tests::{Log, Small};
     use crate::import::state::failed_change::tests::{cleared, failed};
     use crate::import::state::journal::tests::EARLIER;
+    use crate::import::state::own_list::write_line;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -419,7 +420,7 @@ mod tests {
         let changes = [failed("bob\n"), cleared("eve"), cleared("zoe")];
         let mut lines = [const { Vec::new() }; 3];
         for (change, line) in changes.iter().zip(&mut lines) {
-            change.write(line);
+            write_line(change, line);
         }
         let mut list = FailedList::open(&path).unwrap();
         list.append(&lines[0]).unwrap();

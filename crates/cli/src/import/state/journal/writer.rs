@@ -22,6 +22,7 @@ use super::files::Files;
 use super::settled::Kind;
 use crate::import::state::disk::DiskError;
 use crate::import::state::failed_change::FailedChange;
+use crate::import::state::own_list::write_line;
 
 /// How long what is confirmed may wait.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +153,7 @@ impl Writer {
     pub(super) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
         let mut state = self.shared.room(self.shared.state())?;
         for change in changes {
-            change.write(&mut state.queued.lines);
+            write_line(change, &mut state.queued.lines);
         }
         self.shared.gather(&mut state, position, Kind::Failed);
         Ok(())
