@@ -1,5 +1,5 @@
-//! How a command ends. The exit codes are decided here alone: the help text is made from this table, and the README is
-//! held to it. A command that could not be carried out ends with a code and a sentence.
+//! How a command ends: by an exit code and, where it could not be carried out, by a sentence. The exit codes are decided
+//! here alone: the help text is made from this table, and a test holds the README to it.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -54,8 +54,8 @@ impl Exit {
         }
     }
 
-    /// How a call that failed ends a command that made no other.
-    pub(crate) fn of_call(error: &Error) -> Exit {
+    /// The exit code of a command whose one call failed.
+    pub(crate) fn from_call(error: &Error) -> Exit {
         match error.cause() {
             Cause::Invalid(_) => Exit::Usage,
             Cause::Cancelled { .. } => Exit::Interrupted,
@@ -90,7 +90,7 @@ pub(crate) fn help() -> String {
 pub(crate) struct CommandError {
     pub(crate) exit: Exit,
     pub(crate) sentence: String,
-    /// True if standard output does not take the result, so that it takes no JSON object about it either.
+    /// True if standard output did not take the result. It then gets no JSON object about that either.
     pub(crate) output_failed: bool,
 }
 
@@ -113,17 +113,17 @@ impl CommandError {
         CommandError::new(exit, why)
     }
 
-    /// The command line asks for something that cannot be done so.
+    /// The command line asks for something that cannot be done.
     pub(crate) fn usage(why: impl fmt::Display) -> CommandError {
         CommandError::new(Exit::Usage, why)
     }
 
-    /// For what this machine denies: `cannot make a folder for the key: …`.
+    /// This machine denies something: `cannot make a folder for the key: …`.
     pub(crate) fn machine(what: impl fmt::Display) -> impl FnOnce(io::Error) -> CommandError {
         move |error| CommandError::new(Exit::Unavailable, format_args!("{what}: {error}"))
     }
 
-    /// For an emulator that does not start: its errors name their causes only in the chain.
+    /// The emulator does not start. Its errors name their causes only in the chain.
     #[cfg(feature = "emulator")]
     pub(crate) fn emulator(error: &dyn std::error::Error) -> CommandError {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -132,8 +132,8 @@ impl CommandError {
         CommandError::new(Exit::Unavailable, sentence)
     }
 
-    /// For a result that cannot be written, or whose failures cannot be read back: only what the system denies has to
-    /// do with standard output.
+    /// The result cannot be written, or its failures cannot be read back. An error of the system is one of standard
+    /// output; any other is one of the result.
     pub(crate) fn output(error: io::Error) -> CommandError {
         let what = match error.raw_os_error() {
             Some(_) => "cannot write the result to standard output",

@@ -1,11 +1,12 @@
 //! Ctrl-C (SIGINT), SIGTERM and SIGHUP: what they do depends on what the command is busy with.
 //!
 //! ```text
-//! Reading    ends the process at once: nothing was sent
-//! Calling    cancels the one call, which then says what is known of its effect
-//! Importing  the first stops sending, and what is under way is waited for; the second cancels that too
-//! Reporting  ends the process at once, so that a reader who does not read cannot hold it
-//! Serving    ends the emulator, which is how it is meant to end
+//!            ┌─> Calling ───┐      Reading    a signal ends the process at once: nothing was sent
+//! Reading ───┼─> Importing ─┼─>    Calling    it cancels the one call, which then says what is known of its effect
+//!            │              │      Importing  the first stops sending, and waits for what is in flight;
+//!            │   Reporting <┘                 the second cancels that too
+//!            │                     Reporting  it ends the process at once: a reader that does not read cannot hold it
+//!            └─> Serving           Serving    it ends the emulator, which is how an emulator ends
 //! ```
 //!
 //! SIGHUP is left alone where it is ignored already, as `nohup` does.
@@ -47,7 +48,7 @@ struct State {
 }
 
 impl Interrupt {
-    /// From here on the signals are ours. The command is reading until it says otherwise.
+    /// Takes the signals from here on. The command is reading until it says otherwise.
     pub(crate) fn install(output: Output) -> Result<Interrupt, CommandError> {
         let denied = || CommandError::machine("cannot listen for Ctrl-C");
         let ours = [SIGINT, SIGTERM].into_iter();
@@ -90,17 +91,17 @@ impl Interrupt {
         self.state().busy = busy;
     }
 
-    /// Whether a signal has come.
+    /// True if a signal has come.
     pub(crate) fn came(&self) -> bool {
         self.state().signals > 0
     }
 
-    /// Cancels the calls that it is given to, when the signals say so.
+    /// Cancels the calls that have it: at the first signal while calling, at the second while importing.
     pub(crate) fn token(&self) -> &CancelToken {
         &self.0.cancel
     }
 
-    /// Keeps the calls that it is given to from sending any more, at the first signal.
+    /// Stops the sending of what has it, at the first signal.
     pub(crate) fn drain(&self) -> &CancelToken {
         &self.0.drain
     }
@@ -143,12 +144,12 @@ impl Interrupt {
 /// What follows from a signal.
 enum Next<'i> {
     GoOn,
-    /// With the locked state: to go on from reading, change it.
+    /// Carries the locked state, as a command that goes on from reading changes it.
     EndReading(MutexGuard<'i, State>),
     EndReporting,
 }
 
-/// Whether SIGHUP, which is number 1, was ignored when the process began; Linux tells.
+/// True if SIGHUP, which is number 1, was ignored when the process began. Linux tells it.
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -34,7 +34,7 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
         return Output::new(wants_json).finish(printed.map(|()| Exit::Done));
     }
     let message = in_our_words(&without_secrets(&error.to_string()));
-    // where standard error is closed there is nobody to tell
+    // where standard error is closed, nothing can be said
     let _ = write!(io::stderr(), "{message}");
     if wants_json {
         // the missing arguments stand in lines of their own; how to use the command is for people
@@ -51,7 +51,7 @@ fn misunderstood(error: &clap::Error, wants_json: bool) -> Exit {
     Exit::Usage
 }
 
-/// What clap says of a mistyped name, as our own messages say it.
+/// Words clap's hint at a mistyped name as our own messages do.
 fn in_our_words(message: &str) -> String {
     let mut message = message.to_owned();
     for what in ["subcommand", "argument", "value"] {

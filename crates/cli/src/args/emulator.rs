@@ -1,4 +1,4 @@
-//! The flags of `imtag emulator`. What makes it slow or unlucky is a flag here; faults are put while it runs.
+//! The flags of `imtag emulator`. Latency is a flag; faults are added while it runs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,10 +45,10 @@ pub(crate) enum Window {
     Calendar,
 }
 
-/// Longer than any caller waits, and short enough to be added up.
+/// Longer than any caller waits, and short enough that sums of it are no overflow.
 const TIME_AT_MOST: Duration = Duration::from_secs(3600);
 
-/// The unit is required: a bare number would be taken for seconds by one, for milliseconds by the other.
+/// The unit is required, as some take a bare number for seconds and others for milliseconds.
 fn time(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 1e-3),

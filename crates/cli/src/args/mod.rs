@@ -127,7 +127,7 @@ pub(crate) struct UserSigArgs {
 /// Reads the command line.
 ///
 /// # Errors
-/// With what clap has to say: a mistake, or the help that was asked for.
+/// A mistake in it, or the help that was asked for: both are clap's text.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
@@ -139,7 +139,7 @@ fn command() -> clap::Command {
     Cli::command().mut_args(as_setting).after_help(exit::help())
 }
 
-/// Whether what clap says is what was asked for.
+/// True if clap's text is what was asked for.
 pub(crate) fn is_help(error: &clap::Error) -> bool {
     matches!(
         error.kind(),

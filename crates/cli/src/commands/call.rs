@@ -28,7 +28,7 @@ pub(super) struct Caller {
 struct Report {
     #[serde(serialize_with = "as_name")]
     operation: Operation,
-    /// Accounts that it was done for.
+    /// The number of accounts that it was done for.
     accounts: usize,
     attempts: u32,
     request_id: Option<String>,
@@ -37,7 +37,7 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<Vec<User>>,
     failures: Vec<Failure>,
-    /// All for one reason, which has been said.
+    /// True if all failed for one reason, which `message` says.
     #[serde(skip)]
     failed_as_one: bool,
 }
@@ -81,10 +81,10 @@ impl Caller {
         self.interrupt.busy_with(Busy::Calling);
         let options = CallOptions::new().cancel(self.interrupt.token());
         let (report, exit) = match self.connection.client.call(request, &options) {
-            Ok(outcome) => (Report::of_outcome(R::OPERATION, outcome), Exit::Done),
+            Ok(outcome) => (Report::from_outcome(R::OPERATION, outcome), Exit::Done),
             Err(error) => {
-                let exit = Exit::of_call(&error);
-                (Report::of_error(request, error), exit)
+                let exit = Exit::from_call(&error);
+                (Report::from_error(request, error), exit)
             }
         };
         if let Some(message) = &report.message {
@@ -102,14 +102,14 @@ impl Caller {
     }
 }
 
-/// As a request takes it.
+/// The user as a request takes it.
 pub(super) fn account_with_tags(user: &UserAndTags) -> [(&String, &Vec<String>); 1] {
     [(&user.account, &user.tags)]
 }
 
 impl Report {
-    fn of_outcome(operation: Operation, outcome: Outcome) -> Report {
-        // No page says whether such an account has no tags or could not be read, so it is not called done.
+    fn from_outcome(operation: Operation, outcome: Outcome) -> Report {
+        // the service does not document whether such an account has no tags or could not be read: it is not called done
         let unanswered = outcome.unanswered.into_iter().map(|account| Failure {
             account,
             reason: Reason::ours("not in the answer".to_owned(), "check the account"),
@@ -127,18 +127,18 @@ impl Report {
         }
     }
 
-    fn of_error<R: Request>(request: &R, error: Error) -> Report {
+    fn from_error<R: Request>(request: &R, error: Error) -> Report {
         let (attempts, effect) = (error.attempts(), error.effect());
         let request_id = error.request_id().map(bounded);
-        let reason = Reason::of_error(&error);
+        let reason = Reason::from_error(&error);
         let message = Some(error.to_string());
         if let Cause::Partial(partial) = error.into_cause() {
             let mut report = Report {
                 message,
-                ..Report::of_outcome(R::OPERATION, partial.outcome)
+                ..Report::from_outcome(R::OPERATION, partial.outcome)
             };
             let failures = partial.failures.into_iter().map(|failure| Failure {
-                reason: Reason::of_refusal(&failure.refusal),
+                reason: Reason::from_refusal(&failure.refusal),
                 account: failure.account,
                 effect: failure.effect.name(),
             });

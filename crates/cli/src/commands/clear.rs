@@ -38,7 +38,7 @@ pub(super) fn run(
     caller.call(&request)
 }
 
-/// Asks; anything but a clear yes is a no.
+/// Asks. Anything but a clear yes is a no.
 fn ask(question: &str, answer: &mut impl BufRead, out: &mut impl Write) -> bool {
     let asked = out
         .write_all(question.as_bytes())

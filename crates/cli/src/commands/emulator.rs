@@ -22,7 +22,7 @@ use crate::interrupt::{Busy, Interrupt};
 use crate::output::Show;
 use crate::ownership::{self, FileKind, Found, OpenError, Stamp};
 
-/// Random bytes of a key: as many as SHA-256 can make use of.
+/// Random bytes of a key: as many as SHA-256 uses.
 const KEY_BYTES: usize = 32;
 
 /// The authority's certificate, as imtag may write it. It is no secret.
@@ -40,7 +40,7 @@ const CA: FileKind = FileKind {
 /// Many times what any such certificate has.
 const CA_BYTES_AT_MOST: u64 = 64 * 1024;
 
-/// A running emulator, as it is made known. The names of the fields are a promise to programs: see the README.
+/// What is printed of a running emulator. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
 struct Running {
     endpoint: String,
@@ -118,7 +118,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &EmulatorArgs) -> Result<Exi
 enum Folder {
     /// The one that was given, which the emulator makes.
     Kept(PathBuf),
-    /// From when it is there, a signal is not to end the process before it is gone again.
+    /// Once it is there, a signal must not end the process before it is removed.
     Temporary(TempDir),
 }
 
@@ -168,7 +168,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     writeln!(file, "{text}")
 }
 
-/// Where the folder is somebody else's or none, or the address cannot be one, the command line has to be changed.
+/// The command line has to be changed where the folder is somebody else's or none, or where the address is none.
 fn not_started(error: StartError) -> CommandError {
     match error {
         StartError::Data(
@@ -184,8 +184,8 @@ fn not_started(error: StartError) -> CommandError {
     }
 }
 
-/// The file of the authority's certificate: the one that is wished for, the one that the emulator keeps, or a temporary
-/// one. None without TLS.
+/// The file of the authority's certificate: the one that `--ca-out` names, the one that the emulator keeps, or a
+/// temporary one. None without TLS.
 fn ca_file(
     emulator: &Emulator,
     wished: Option<&Path>,
@@ -210,7 +210,7 @@ fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
         .map_err(not_opened(path))?;
     if let Err(error) = put(&mut file, found, checked, path, pem) {
         if found == Found::Nothing {
-            // what is to be told is why it was not written
+            // the error to report is why it was not written
             let _ = ownership::remove(&file, path);
         }
         return Err(not_opened(path)(error.into()));
@@ -218,7 +218,7 @@ fn write_ca(pem: &str, path: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// At once, so that a full disk leaves what stood there. An empty file stays the same one.
+/// Replaces the file as a whole, so that a full disk leaves what stood there. An empty file stays the same one.
 fn put(file: &mut File, found: Found, checked: Stamp, path: &Path, text: &str) -> io::Result<()> {
     if found != Found::Empty {
         let mut write = |new: &mut File| new.write_all(text.as_bytes());
@@ -243,7 +243,7 @@ fn not_opened(path: &Path) -> impl FnOnce(OpenError) -> CommandError {
     }
 }
 
-/// For another terminal, which may be elsewhere.
+/// An absolute path, as the other terminal may be in another folder.
 fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
     let cannot = CommandError::machine(format!("cannot look up {}", path.display()));
     fs::canonicalize(path).map_err(cannot)
@@ -279,7 +279,7 @@ impl Show for Running {
     }
 }
 
-/// As a shell takes it.
+/// Quotes a value for a shell, where it needs that.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/:.-_".contains(c);
     if value.chars().all(plain) {

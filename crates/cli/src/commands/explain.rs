@@ -18,7 +18,7 @@ struct Explanation {
     effect: &'static str,
 }
 
-/// A code that nobody knows is explained too: by what follows from that.
+/// Explains an unknown code too: what to do then, and what its effect may be.
 pub(super) fn run(output: Output, code: i32) -> Result<Exit, CommandError> {
     let code = Code(code);
     let meaning = code.entry().map(|entry| entry.meaning);

@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context<'_>, arguments: &ImportArgs) -> Result<Exit,
     run.import(read)
 }
 
-/// What would be sent, by the rules of the generation that is set, at the quota that is set. Nothing need be.
+/// Says what would be sent, by the generation and the quota that are set. Neither needs to be.
 fn dry_run(
     context: &Context<'_>,
     arguments: &ImportArgs,
@@ -66,7 +66,7 @@ fn demo(
     }
     let interrupt = Interrupt::install(context.output)?;
     let read = import::read(&arguments.file, imtag_core::Rules::default(), limits)?;
-    // from here on there is a temporary file, which is to go before the process ends
+    // from here on there is a temporary file, which must go before the process ends
     interrupt.busy_with(Busy::Importing);
     let demo = import::Demo::start()?;
     let run = Run {

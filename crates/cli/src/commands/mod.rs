@@ -1,4 +1,4 @@
-//! The commands, each in a file of its own. Here they are told apart, and nothing else.
+//! The commands, each in a file of its own, and which of them was asked for.
 
 mod call;
 mod clear;

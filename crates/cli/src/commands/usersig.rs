@@ -1,4 +1,4 @@
-//! `imtag usersig`: makes a UserSig for other tools, or says what one holds. It calls nobody.
+//! `imtag usersig`: makes a UserSig for other tools, or says what one holds. It makes no request.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,7 +29,7 @@ struct Says {
     identifier: String,
     made_at: u64,
     expires_at: u64,
-    /// Until when, seen from the time that was given.
+    /// Seconds until it expires, from the time that was given or from now.
     #[serde(skip)]
     left: u64,
 }
@@ -43,7 +43,7 @@ struct Verified {
 
 pub(super) fn run(context: &Context<'_>, arguments: &UserSigArgs) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
-    // the key signs and verifies; a UserSig in the environment is what is to be looked at
+    // the key signs and verifies; a UserSig in the environment is the one to look at
     let given = settings.usersig_text().map(str::to_owned);
     let app = settings.app()?;
     let now = match arguments.time {
@@ -82,7 +82,7 @@ fn verify(
     let refused = |why: &dyn std::fmt::Display| CommandError::new(Exit::Settings, why);
     let usersig = match given {
         Some(text) => UserSig::new(text),
-        None => UserSig::from_bytes(&of_standard_input()?),
+        None => UserSig::from_bytes(&read_standard_input()?),
     };
     let usersig = usersig.map_err(|why| refused(&why))?;
     let verified = usersig
@@ -101,7 +101,7 @@ fn verify(
     Ok(Exit::Done)
 }
 
-fn of_standard_input() -> Result<Vec<u8>, CommandError> {
+fn read_standard_input() -> Result<Vec<u8>, CommandError> {
     let mut text = Vec::new();
     io::stdin()
         .take(USERSIG_BYTES_AT_MOST)

@@ -27,8 +27,8 @@ pub(crate) struct Output {
 pub(crate) trait Show: Serialize {
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
 
-    /// True for a change of users: who failed may stand nowhere else, so standard error gets the result where standard
-    /// output does not take it. What was only read or made can be asked for again, and may be a secret.
+    /// True for a change of users. Where standard output does not take such a result, standard error gets it: the names
+    /// of those who failed may stand nowhere else. What was read or made can be asked for again, and may be a secret.
     fn tells_of_a_change(&self) -> bool {
         false
     }
@@ -60,7 +60,7 @@ impl Output {
         .map_err(CommandError::output)
     }
 
-    /// Says what stood in the way of a command that has no result, and returns how the process ends.
+    /// Says why a command has no result, and returns how the process ends.
     pub(crate) fn finish(self, result: Result<Exit, CommandError>) -> Exit {
         let error = match result {
             Ok(exit) => return exit,
@@ -78,7 +78,7 @@ impl Output {
 /// Prints `{"error": {"exit_code": …, "message": …}}`, the object of a command that has no result.
 pub(crate) fn print_error(exit: Exit, message: &str) {
     let object: Value = json!({"error": {"exit_code": exit.code(), "message": message}});
-    // standard error has it already
+    // standard error has the sentence already
     let _ = print(|out| write_json(&object, out));
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn print_line(line: &str) -> Result<(), CommandError> {
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::new(StandardOutput);
     let written = write(&mut out).and_then(|()| out.flush());
-    // what it did not take would be tried once more when the buffer is dropped
+    // dropping the buffer would write once more what was not taken
     let _ = out.into_parts();
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
@@ -121,8 +121,8 @@ fn tell_all_the_same(result: &impl Show, error: &io::Error) {
     let _ = result.text(&mut io::stderr());
 }
 
-/// Writes one line of JSON that may go to a terminal: of the control characters JSON itself leaves DEL and those from
-/// U+0080 on as they are, one of which begins a terminal's commands, and also what turns text around.
+/// Writes one line of JSON that may go to a terminal. JSON itself escapes only the control characters below U+0020: DEL,
+/// those from U+0080 on (one of which begins a terminal's commands) and what turns text around are escaped here.
 fn write_json(result: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = serde_json::Serializer::with_formatter(&mut *out, Harmless);
     result.serialize(&mut writer)?;

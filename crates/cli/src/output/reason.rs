@@ -41,17 +41,17 @@ impl Reason {
     }
 
     /// Why a change is not done.
-    pub(crate) fn of_change(error: &ChangeError) -> Reason {
+    pub(crate) fn from_change(error: &ChangeError) -> Reason {
         match (error.cause(), error.refusal()) {
-            (ChangeCause::Request(error), _) => Reason::of_error(error),
+            (ChangeCause::Request(error), _) => Reason::from_error(error),
             // the code is not the user's, but ended the run
             (ChangeCause::Ended(_), _) | (_, None) => Reason::ours(error.reason(), error.remedy()),
-            (_, Some(refusal)) => Reason::of_refusal(refusal),
+            (_, Some(refusal)) => Reason::from_refusal(refusal),
         }
     }
 
     /// What the service said of an account.
-    pub(crate) fn of_refusal(refusal: &Refusal) -> Reason {
+    pub(crate) fn from_refusal(refusal: &Refusal) -> Reason {
         Reason {
             code: Some(refusal.code.0),
             reason: bounded(refusal.reason()),
@@ -60,17 +60,17 @@ impl Reason {
     }
 
     /// Why a whole request failed. Of a partial success it is the first account's.
-    pub(crate) fn of_error(error: &Error) -> Reason {
+    pub(crate) fn from_error(error: &Error) -> Reason {
         match error.cause() {
             Cause::Service { refusal, .. } => {
-                let mut reason = Reason::of_refusal(refusal);
+                let mut reason = Reason::from_refusal(refusal);
                 if let Some(hint) = error.hint() {
                     reason.reason = format!("{}; {hint}", reason.reason);
                 }
                 reason.remedy = error.remedy().into();
                 reason
             }
-            Cause::Partial(partial) => Reason::of_refusal(&partial.failures[0].refusal),
+            Cause::Partial(partial) => Reason::from_refusal(&partial.failures[0].refusal),
             _ => Reason::ours(error.reason(), error.remedy()),
         }
     }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_refusal_without_a_text_has_the_catalogues_meaning() {
         let refusal = |code, text: &str| {
-            Reason::of_refusal(&Refusal {
+            Reason::from_refusal(&Refusal {
                 code: Code(code),
                 text: text.to_owned(),
             })
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_at_a_character_and_says_so() {
         let kept = |text: &str| {
-            Reason::of_refusal(&Refusal {
+            Reason::from_refusal(&Refusal {
                 code: Code(90048),
                 text: text.to_owned(),
             })

@@ -7,23 +7,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::text::{USUAL_WIDTH, without_secrets};
 
-/// What stands in the line that changes.
+/// The line that changes.
 static LINE: Mutex<Line> = Mutex::new(Line {
     text: String::new(),
     is_over: false,
 });
 
 struct Line {
-    /// Empty where there is none.
+    /// Empty if there is none.
     text: String,
-    /// The command ends, and nothing changes any more.
+    /// True once the command ends: no line is shown any more.
     is_over: bool,
 }
 
 /// From the start of the line to its end.
 const ERASE: &str = "\r\x1b[K";
 
-/// Whether standard error can take a line back.
+/// True if standard error can take a line back.
 pub(crate) fn is_possible() -> bool {
     let terminal = std::env::var("TERM").unwrap_or_default();
     io::stderr().is_terminal() && !matches!(terminal.as_str(), "" | "dumb")
@@ -42,7 +42,7 @@ pub(crate) fn width() -> usize {
     columns.saturating_sub(FREE)
 }
 
-/// Shows a line in place of the one before. It is to fit, and in ASCII, where each letter takes a column.
+/// Shows a line in place of the one before. It must fit, and be ASCII: each letter then takes a column.
 pub(crate) fn show(text: String) {
     let mut line = line();
     if !line.is_over {
@@ -56,14 +56,14 @@ pub(crate) fn clear() {
     line().clear();
 }
 
-/// Takes the line back, as the command ends: whatever is at work yet shows none any more.
+/// Takes the line back as the command ends. A thread that is still at work shows none any more.
 pub(crate) fn end() {
     let mut line = line();
     line.clear();
     line.is_over = true;
 }
 
-/// Says something to people beside the result, and no secret: what is said here leaves the process.
+/// Says something to people beside the result, without secrets: it leaves the process.
 pub(crate) fn note(message: impl fmt::Display) {
     say(&format!("imtag: {}", without_secrets(&message.to_string())));
 }
@@ -95,7 +95,7 @@ fn line() -> MutexGuard<'static, Line> {
     LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// In one piece. Where standard error is closed there is nobody to tell.
+/// In one piece. Where standard error is closed, nothing can be said.
 fn write(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

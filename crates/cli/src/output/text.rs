@@ -1,6 +1,6 @@
-//! Accounts, tags and texts of the service as they are shown: control characters and those that cannot be seen escaped,
-//! so that none of them can steer a terminal, turn its text around or hide. And messages as they are shown: without what
-//! has the form of a secret.
+//! How text is shown. Accounts, tags and texts of the service have their control characters and invisible ones escaped,
+//! so that none of them steers a terminal, turns its text around or hides. Messages lose what has the form of a secret.
+//! Lines of a report fit a page, and a count of one is singular.
 
 use std::fmt::{self, Write};
 
@@ -44,7 +44,7 @@ const KEY_LENGTH: usize = 64;
 /// A UserSig has more letters than this.
 const USERSIG_LENGTH: usize = 80;
 
-/// Of a secret that a message cuts short, so many letters are hidden as well.
+/// Of a secret that a message cuts short, a start of this many letters is hidden as well.
 const CUT_LENGTH: usize = 32;
 
 /// A message without what has the form of a secret: a key in place of the path of its file, in another setting or with
@@ -56,7 +56,7 @@ pub(crate) fn without_secrets(message: &str) -> String {
         let start = rest.find(is_of_secret).unwrap_or(rest.len());
         let (before, from_run) = rest.split_at(start);
         shown.push_str(before);
-        // of an escape such as \n in a quoted value the letter is no part of what follows
+        // in an escape such as \n of a quoted value, the letter is no part of what follows
         let escaped =
             usize::from(before.ends_with('\\') && from_run.starts_with(['n', 'r', 't', '0']));
         let (letter, from_run) = from_run.split_at(escaped);
@@ -105,10 +105,10 @@ fn usersig_in(run: &str, is_cut: bool) -> Option<usize> {
     long_enough.find(|at| !run[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()))
 }
 
-/// The columns of a terminal that does not say how wide it is, and of a page that is read later.
+/// The columns of a page, and of a terminal that does not say how wide it is.
 pub(crate) const USUAL_WIDTH: usize = 80;
 
-/// A line of a report, broken at blanks where it is too wide for a page. What follows begins with `indent` blanks.
+/// Breaks a line of a report at blanks where it is too wide for a page. Its next lines begin with `indent` blanks.
 pub(crate) fn wrapped(line: impl fmt::Display, indent: usize) -> String {
     let line = line.to_string();
     let mut lines = String::with_capacity(line.len());

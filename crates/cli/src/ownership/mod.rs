@@ -1,5 +1,5 @@
 //! Which files imtag may write: where there is none, where it is empty, and where its content shows that imtag made it.
-//! All else is somebody's work: it is refused by name before anything is sent, and stays as it is.
+//! Every other file is somebody's work: it is refused by name before anything is sent, and stays as it is.
 //!
 //! - A link is not followed, wherever it leads. The folders before the file may be links.
 //! - Folders, devices, pipes and sockets are refused, and so is a file with a second name, which would change too.
@@ -75,7 +75,7 @@ pub(crate) enum OpenError {
 }
 
 impl FileKind {
-    /// Checks what is at a path, and changes nothing.
+    /// Checks what is at a path without changing it.
     pub(crate) fn check(&self, path: &Path) -> Result<(), OpenError> {
         match self.open_existing(path, OpenOptions::new().read(true))? {
             Some(mut file) => self.check_content(path, &mut file),
@@ -213,7 +213,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Whether it is this file that has the path.
+/// True if this file has the path.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
     match fs::symlink_metadata(path) {
@@ -223,7 +223,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// True for an empty file, which is then left there when nothing is to be kept in it any more.
+/// True for an empty file, which stays there even when it is no longer needed.
 pub(crate) fn is_empty_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == 0)
 }
@@ -233,7 +233,7 @@ pub(crate) fn is_filled_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0)
 }
 
-/// Removes this file, where it still has the path.
+/// Removes this file if it still has the path.
 pub(crate) fn remove(file: &File, path: &Path) -> io::Result<()> {
     if is_at(file, path)? {
         fs::remove_file(path)?;

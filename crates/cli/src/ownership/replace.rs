@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{folder_of, is_at};
 
-/// Tells whether a file has been written since: another program may do so without a lock.
+/// A file's size and time of change: they tell whether another program, which takes no lock, has written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     bytes: u64,
@@ -24,7 +24,7 @@ impl Stamp {
     }
 
     /// # Errors
-    /// Where it has been written.
+    /// If it has been written to since.
     pub(crate) fn check(self, file: &File) -> io::Result<()> {
         if self == Stamp::new(file)? {
             Ok(())
@@ -35,8 +35,8 @@ impl Stamp {
 }
 
 /// Puts a new file in the place of this one, with what `write` writes: a crash or a full disk leaves the one or the
-/// other, whole. Returns the new file; none where this one has the path no more, or the folder takes no new file, and
-/// this one is to be written in place.
+/// other, whole. Returns the new file, or `None` if this one has to be written in place: because it no longer has the
+/// path, or because the folder takes no new file.
 pub(crate) fn replace(
     file: &File,
     path: &Path,

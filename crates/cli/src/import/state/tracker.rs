@@ -99,7 +99,7 @@ impl PendingChange {
                 reason: if state == PendingState::NotSent {
                     Reason::ours("not sent".to_owned(), "import it again")
                 } else {
-                    Reason::of_change(error)
+                    Reason::from_change(error)
                 },
                 effect: error.effect().max(earlier),
             },
