@@ -26,24 +26,6 @@ fn in_short(lines: &[Value]) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Tags of a user, before the import that is looked at.
-fn tagged(stage: &Stage, account: &str, tags: &[&str]) {
-    let mut file = "account,tag\n".to_owned();
-    tags.iter()
-        .for_each(|tag| file += &format!("{account},{tag}\n"));
-    let ran = run_with_input(stage.imtag(&["import", "-"]), file.as_bytes());
-    assert_eq!(ran.exit, Some(0), "{ran:?}");
-}
-
-/// The accounts of a file with these users, one tag each.
-fn rows(prefix: &str, users: usize) -> (String, Vec<String>) {
-    let accounts: Vec<_> = (0..users)
-        .map(|user| format!("{prefix}{user:04}"))
-        .collect();
-    let rows: String = accounts.iter().map(|it| format!("{it},vip\n")).collect();
-    (format!("account,tag\n{rows}"), accounts)
-}
-
 /// Imports while the service is away, and returns the report.
 fn import_in_an_outage(stage: &Stage) -> Value {
     stage.emulator.faults(ADD, vec![Fault::code(91000); 2_000]);
@@ -56,7 +38,7 @@ fn import_in_an_outage(stage: &Stage) -> Value {
 #[test]
 fn the_list_of_who_failed_is_imported_again_as_it_is() {
     let stage = Stage::new();
-    tagged(&stage, "alice", &["old"]);
+    assert_eq!(stage.run(&["add", "alice", "old"]).exit, Some(0));
     stage.file(
         "users.csv",
         "account,op,tag\nalice,remove,old\nalice,add,new\nbob,add,new\n",
@@ -83,7 +65,7 @@ fn the_list_of_who_failed_is_imported_again_as_it_is() {
 #[test]
 fn where_the_clear_failed_the_list_clears_and_then_adds_all_again() {
     let stage = Stage::new();
-    tagged(&stage, "user0000", &["old"]);
+    assert_eq!(stage.run(&["add", "user0000", "old"]).exit, Some(0));
     let adds = users_with_tags(1, 15)
         .replace("account,tag\n", "")
         .replace(',', ",add,");
@@ -200,8 +182,8 @@ fn who_failed_in_an_outage_is_listed_whatever_list_is_there() {
     assert_eq!(stage.listed(), ["zoe"]);
     // then that of an outage, and of another one of another content, and of the same once more
     for prefix in ["u", "v", "v"] {
-        let (text, accounts) = rows(prefix, 100);
-        stage.file(FILE, text);
+        let accounts: Vec<_> = (0..100).map(|user| format!("{prefix}{user:04}")).collect();
+        stage.file(FILE, users_with_tags(100, 1).replace("user", prefix));
         let report = import_in_an_outage(&stage);
         assert_eq!(report["users_failed"], 100);
         assert_eq!(report["failed_list"], json!(LIST));

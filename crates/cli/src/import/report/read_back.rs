@@ -160,6 +160,12 @@ impl ReadBack {
 mod tests {
     use super::*;
 
+    fn text(back: &ReadBack) -> String {
+        let mut text = Vec::new();
+        back.write(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     #[test]
     fn a_difference_names_what_is_missing_and_what_is_too_much() {
         let mut back = ReadBack {
@@ -178,11 +184,8 @@ mod tests {
                 unexpected: vec!["c".to_owned()],
             }]
         );
-        let mut text = Vec::new();
-        back.write(&mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        assert!(text.starts_with("read back 1 of 2 users equal to the file"));
-        assert!(text.contains("bob differs: missing [\"a\"], unexpected [\"c\"]"));
+        assert!(text(&back).starts_with("read back 1 of 2 users equal to the file"));
+        assert!(text(&back).contains("bob differs: missing [\"a\"], unexpected [\"c\"]"));
     }
 
     #[test]
@@ -191,9 +194,7 @@ mod tests {
         for user in 0..1_000 {
             back.compare(&format!("user{user}"), &["a"].into(), &["b"].into());
         }
-        let mut text = Vec::new();
-        back.write(&mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
+        let text = text(&back);
         assert_eq!(text.lines().count(), 12);
         assert!(text.ends_with("  and 990 more differ\n"), "{text}");
     }
