@@ -25,7 +25,7 @@ int main(int count, char **arguments) {
     pid_t program = fork();
     if (program == 0) {
         alarm(100);
-        execv(arguments[1], arguments + 1);
+        execvp(arguments[1], arguments + 1);
         _exit(127);
     }
     waitpid(program, &status, 0);

@@ -13,6 +13,8 @@ mod errors;
 mod generated;
 mod header;
 mod install;
+mod metadata;
+mod parallel;
 mod program;
 mod pypi;
 mod quota;

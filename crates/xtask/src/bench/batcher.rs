@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::Window;
-use imtag_transport::{AddTags, CallOptions, CancelToken, Client};
+use imtag_transport::{AddTags, CallOptions, CancelToken};
 
 use super::languages::{self, Row};
 use super::threads::{self, Cost};
@@ -64,19 +64,12 @@ pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
     line("users/s", format!("{:.0}", per_second(users, took)));
     line("rejected as too frequent (60007)", rejected.to_string());
     line("of the quota", format!("{:.2} %", of_quota(requests, took)));
-    line(
-        "users a request",
-        format!("{:.1}", users as f64 / requests.max(1) as f64),
-    );
+    let users_a_request = users as f64 / requests.max(1) as f64;
+    line("users a request", format!("{users_a_request:.1}"));
     line("calls that failed", calls.failed_as());
     line("a caller waits", calls.waits());
-    line(
-        "CPU, callers with it",
-        format!(
-            "{:.1} µs a user",
-            cpu.as_secs_f64() * 1e6 / users.max(1) as f64
-        ),
-    );
+    let cpu_a_user = cpu.as_secs_f64() * 1e6 / users.max(1) as f64;
+    line("CPU, callers with it", format!("{cpu_a_user:.1} µs a user"));
     line("threads of the batcher", busy.threads.to_string());
     line("at rest", at_rest(busy, rest));
     let without = without(WITHOUT)?;
@@ -121,9 +114,10 @@ impl Calls {
     fn note(&mut self, call: impl FnOnce() -> Result<(), String>) {
         let began = Instant::now();
         match call() {
-            Ok(()) => self
-                .took
-                .push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX)),
+            Ok(()) => {
+                let took = u32::try_from(began.elapsed().as_micros());
+                self.took.push(took.unwrap_or(u32::MAX));
+            }
             Err(why) => {
                 self.failed += 1;
                 self.why = Some(why);
@@ -158,10 +152,8 @@ impl Calls {
     /// How long a caller waits at most in so many of 1,000 calls.
     fn milliseconds(&self, per_mille: usize) -> f64 {
         let last = self.took.len().saturating_sub(1);
-        let took = self
-            .took
-            .get((self.took.len() * per_mille / 1000).min(last));
-        f64::from(took.copied().unwrap_or_default()) / 1000.0
+        let place = (self.took.len() * per_mille / 1000).min(last);
+        f64::from(self.took.get(place).copied().unwrap_or_default()) / 1000.0
     }
 
     fn row(&self, time: Duration) -> Row {
@@ -192,20 +184,17 @@ fn without(time: Duration) -> Result<f64, Error> {
     let scene = Scene::new(Window::Sliding, Duration::ZERO)?;
     let token = CancelToken::new();
     let options = CallOptions::new().timeout(2 * time).cancel(&token);
-    let over = || {
-        thread::sleep(time);
-        token.cancel();
+    let call = |account: &str| {
+        let request = AddTags::new([(account, ["vip"])]).map_err(|error| error.to_string())?;
+        let added = scene.client.add_tag_with(&request, &options);
+        added.map(drop).map_err(|error| error.to_string())
     };
-    let call = |account: &str| one(&scene.client, account, &options);
     let calls = thread::scope(|scope| {
-        scope.spawn(over);
+        scope.spawn(|| {
+            thread::sleep(time);
+            token.cancel();
+        });
         on_many_threads(time, call)
     })?;
     Ok(per_second(calls.took.len() as u64, time))
-}
-
-fn one(client: &Client, account: &str, options: &CallOptions) -> Result<(), String> {
-    let request = AddTags::new([(account, ["vip"])]).map_err(|error| error.to_string())?;
-    let added = client.add_tag_with(&request, options);
-    added.map(drop).map_err(|error| error.to_string())
 }

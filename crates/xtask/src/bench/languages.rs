@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use imtag_emulator::Window;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::Error;
 use crate::cargo::root;
@@ -19,7 +19,7 @@ use crate::test::{go, python, tools};
 const USERS_A_REQUEST: f64 = 100.0;
 
 /// How it is in one language.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Row {
     pub(super) who: String,
     pub(super) callers: u64,
@@ -27,7 +27,9 @@ pub(super) struct Row {
     pub(super) failed: u64,
     pub(super) seconds: f64,
     /// Milliseconds that a caller waits.
+    #[serde(rename = "p50_ms")]
     pub(super) p50: f64,
+    #[serde(rename = "p99_ms")]
     pub(super) p99: f64,
 }
 
@@ -91,19 +93,8 @@ fn c(lib: &Path) -> Result<Command, Error> {
 
 impl Row {
     fn read(line: &str) -> Result<Row, Error> {
-        let said: Value = serde_json::from_str(line)?;
-        let read = || {
-            Some(Row {
-                who: said["who"].as_str()?.to_owned(),
-                callers: said["callers"].as_u64()?,
-                users: said["users"].as_u64()?,
-                failed: said["failed"].as_u64()?,
-                seconds: said["seconds"].as_f64()?,
-                p50: said["p50_ms"].as_f64()?,
-                p99: said["p99_ms"].as_f64()?,
-            })
-        };
-        read().ok_or_else(|| format!("a benchmark printed {line}").into())
+        let row = serde_json::from_str(line);
+        row.map_err(|error| format!("a benchmark printed {line}: {error}").into())
     }
 
     fn line(&self) -> String {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::Window;
-use imtag_transport::{AddTags, ChangeRequest, Client};
+use imtag_transport::{AddTags, ChangeRequest};
 
 use super::{of_quota, per_second, seconds, threads};
 use crate::Error;
@@ -43,26 +43,19 @@ pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
     let windows = [Window::Sliding, Window::Calendar];
     let before = threads::of_the_client()?;
     let [sliding, calendar] = thread::scope(|scope| {
-        let runs = windows.map(|window| {
-            scope.spawn(move || bulk_run(window, time).map_err(|error| error.to_string()))
-        });
+        let runs = windows.map(|window| scope.spawn(move || bulk_run(window, time)));
         runs.map(|run| {
             run.join()
-                .unwrap_or_else(|_| Err("the run panicked".to_owned()))
+                .unwrap_or_else(|_| Err("the run panicked".into()))
         })
     });
     let runs = [sliding?, calendar?];
     let cpu = threads::of_the_client()?.saturating_sub(before);
     show(&runs, cpu);
-    let best = runs
-        .iter()
-        .map(Run::users_per_second)
-        .fold(f64::NAN, f64::min);
+    let [sliding, calendar] = runs.map(|run| run.users_per_second());
     for (what, reached) in loops()? {
-        println!(
-            "{what:<38} {reached:>8.0} users/s, {:.0} times fewer",
-            best / reached
-        );
+        let fewer = sliding.min(calendar) / reached;
+        println!("{what:<38} {reached:>8.0} users/s, {fewer:.0} times fewer");
     }
     Ok(())
 }
@@ -77,7 +70,7 @@ fn bulk_run(window: Window, time: Duration) -> Result<Run, Error> {
     let scene = Scene::new(window, JITTER)?;
     let (over, scene) = (AtomicBool::new(false), &scene);
     let until = Instant::now() + time;
-    let changes = (0_u64..).map(|user| ChangeRequest::add(format!("user{user:08}"), ["vip"]));
+    let changes = (0_u64..).map(|user| ChangeRequest::add(account(user), ["vip"]));
     let changes = changes.take_while(|_| Instant::now() < until);
     let (summary, in_flight) = thread::scope(|scope| {
         let looking = scope.spawn(|| {
@@ -163,23 +156,20 @@ fn loops() -> Result<Vec<(&'static str, f64)>, Error> {
     ];
     let mut reached = Vec::new();
     for (what, users) in kinds {
-        let scene = Scene::new(Window::Sliding, JITTER)?;
-        reached.push((what, call_in_a_loop(&scene.client, users)?));
+        let client = Scene::new(Window::Sliding, JITTER)?.client;
+        let began = Instant::now();
+        let mut done = 0;
+        while began.elapsed() < LOOP {
+            let accounts = (done..done + users).map(account).collect::<Vec<_>>();
+            let tags = accounts.iter().map(|account| (account.as_str(), ["vip"]));
+            client.add_tag(&AddTags::new(tags)?)?;
+            done += users;
+        }
+        reached.push((what, per_second(done, began.elapsed())));
     }
     Ok(reached)
 }
 
-fn call_in_a_loop(client: &Client, users: u64) -> Result<f64, Error> {
-    let began = Instant::now();
-    let mut done = 0;
-    while began.elapsed() < LOOP {
-        let accounts: Vec<String> = (done..done + users)
-            .map(|user| format!("user{user:08}"))
-            .collect();
-        client.add_tag(&AddTags::new(
-            accounts.iter().map(|account| (account.as_str(), ["vip"])),
-        )?)?;
-        done += users;
-    }
-    Ok(per_second(done, began.elapsed()))
+fn account(user: u64) -> String {
+    format!("user{user:08}")
 }

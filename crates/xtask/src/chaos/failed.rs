@@ -5,17 +5,39 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::Error;
 
 /// What is known of an operation that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(super) enum Effect {
+    #[serde(rename = "not applied")]
     NotApplied,
+    #[serde(rename = "possibly applied")]
     PossiblyApplied,
     /// It is done, and to be done again after a clear that is not.
+    #[serde(rename = "applied")]
     Applied,
+}
+
+/// A line of the list, of which the rest is for people.
+#[derive(Debug, Deserialize)]
+struct Line {
+    account: String,
+    op: Op,
+    #[serde(default)]
+    tags: Vec<String>,
+    effect: Effect,
+    reason: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Op {
+    Add,
+    Remove,
+    Clear,
 }
 
 /// What is listed of a user.
@@ -35,43 +57,34 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Listed>, Error> {
         Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
     };
     for (nth, line) in BufReader::new(file).lines().enumerate() {
-        let wrong = |why: &str| format!("line {} of {} {why}", nth + 1, path.display());
-        let line: Value =
-            serde_json::from_str(&line?).map_err(|error| wrong(&format!("is no JSON: {error}")))?;
-        take(&mut users, &line).map_err(|why| wrong(&why))?;
+        let taken = take(&mut users, &line?);
+        taken.map_err(|why| format!("line {} of {}: {why}", nth + 1, path.display()))?;
     }
     Ok(users)
 }
 
-fn take(users: &mut HashMap<String, Listed>, line: &Value) -> Result<(), String> {
-    let text = |name: &str| line[name].as_str().ok_or_else(|| format!("has no {name}"));
-    let effect = match text("effect")? {
-        "not applied" => Effect::NotApplied,
-        "possibly applied" => Effect::PossiblyApplied,
-        "applied" => Effect::Applied,
-        other => return Err(format!("has the effect {other:?}")),
-    };
-    if text("reason")?.is_empty() {
+fn take(users: &mut HashMap<String, Listed>, line: &str) -> Result<(), String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if line.reason.is_empty() {
         return Err("has no reason".to_owned());
     }
-    let user: &mut Listed = users.entry(text("account")?.to_owned()).or_default();
-    let list = match text("op")? {
-        "add" => &mut user.add,
-        "remove" => &mut user.remove,
-        "clear" => {
-            return match user.clear.replace(effect) {
-                None => Ok(()),
-                Some(_) => Err("lists a clear twice".to_owned()),
-            };
+    if line.tags.is_empty() && line.op != Op::Clear {
+        return Err("names no tags".to_owned());
+    }
+    let user: &mut Listed = users.entry(line.account).or_default();
+    let list = match line.op {
+        Op::Add => &mut user.add,
+        Op::Remove => &mut user.remove,
+        Op::Clear if user.clear.replace(line.effect).is_some() => {
+            return Err("lists a clear twice".to_owned());
         }
-        other => return Err(format!("has the operation {other:?}")),
+        Op::Clear => return Ok(()),
     };
-    let tags = line["tags"].as_array().filter(|tags| !tags.is_empty());
-    for tag in tags.ok_or("names no tags")? {
-        let tag = tag.as_str().ok_or("has a tag that is no string")?;
-        if list.insert(tag.to_owned(), effect).is_some() {
+    for tag in line.tags {
+        if list.contains_key(&tag) {
             return Err(format!("lists tag {tag:?} twice"));
         }
+        list.insert(tag, line.effect);
     }
     Ok(())
 }
@@ -82,8 +95,9 @@ mod tests {
 
     use super::*;
 
-    fn line(op: &str, tags: &[&str], effect: &str) -> Value {
-        json!({"account": "u", "op": op, "tags": tags, "code": null, "reason": "r", "remedy": "m", "effect": effect})
+    fn line(op: &str, tags: &[&str], effect: &str) -> String {
+        let line = json!({"account": "u", "op": op, "tags": tags, "code": null, "reason": "r", "remedy": "m", "effect": effect});
+        line.to_string()
     }
 
     #[test]

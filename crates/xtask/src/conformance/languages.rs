@@ -45,7 +45,8 @@ fn rust() -> Result<Command, Error> {
 fn c() -> Result<Command, Error> {
     tools::program("gcc", "gcc")?;
     tools::c_header("cjson/cJSON.h", "libcjson-dev")?;
-    compiled("c", "gcc", &["-std=gnu11", "-g"], &["-lcjson"])
+    let flags = [&["-std=gnu11", "-g"], c::WARNINGS.as_slice()].concat();
+    compiled("c", "gcc", &flags, &["-lcjson"])
 }
 
 fn cpp() -> Result<Command, Error> {

@@ -1,13 +1,9 @@
 //! The C interface's own rules, as the sources of the crate ffi have them: every function that C can call is behind the
 //! panic boundary, and no other crate may be unsafe.
 
-use std::fs;
-
 use syn::{Attribute, Expr, Item, ItemFn, Stmt, Visibility};
 
-use super::sources::source_files;
-use super::{assert_none, read};
-use crate::cargo::root;
+use super::{File, assert_none, files_of, read};
 
 /// What is behind the panic boundary: the macros of boundary.rs, handle.rs and requests.rs, and `guarded` itself.
 const BOUNDARIES: [&str; 7] = ["free", "guarded", "list", "read", "send", "set", "status"];
@@ -16,20 +12,22 @@ const BOUNDARIES: [&str; 7] = ["free", "guarded", "list", "read", "send", "set",
 fn every_function_that_c_calls_is_behind_the_panic_boundary() {
     let mut exported = 0;
     let mut faults = Vec::new();
-    for (file, items) in sources() {
+    for File { name: file, text } in files_of("rs") {
+        if !file.starts_with("crates/ffi/src/") {
+            continue;
+        }
+        let items = syn::parse_file(text).unwrap().items;
         for function in items.iter().filter_map(exported_function) {
             exported += 1;
             let name = &function.sig.ident;
             if !is_behind_boundary(function) {
-                faults.push(format!(
-                    "{file}: the body of {name} is to be one of {BOUNDARIES:?}, and nothing beside it"
-                ));
+                let rule = format!("one of {BOUNDARIES:?}, and nothing beside it");
+                faults.push(format!("{file}: the body of {name} is to be {rule}"));
             }
             let c_abi = function.sig.abi.as_ref().and_then(|abi| abi.name.as_ref());
-            if c_abi.is_none_or(|abi| abi.value() != "C")
-                || !matches!(function.vis, Visibility::Public(_))
-                || !name.to_string().starts_with("im_")
-            {
+            let is_c = c_abi.is_some_and(|abi| abi.value() == "C");
+            let is_public = matches!(function.vis, Visibility::Public(_));
+            if !is_c || !is_public || !name.to_string().starts_with("im_") {
                 faults.push(format!(
                     "{file}: {name} is to be `pub extern \"C\" fn im_…`"
                 ));
@@ -49,9 +47,7 @@ fn only_the_crate_ffi_may_be_unsafe_and_says_why_each_time() {
         named > 0 && (text.contains("allow(") || text.contains("expect("))
     };
     let mut faults = Vec::new();
-    for path in source_files() {
-        let name = path.strip_prefix(root()).unwrap().display().to_string();
-        let text = fs::read_to_string(&path).unwrap();
+    for File { name, text } in files_of("rs") {
         let attributes = text.lines().filter(|line| line.trim().starts_with("#"));
         if attributes.filter(|line| allows(line)).count() != usize::from(name == lib) {
             faults.push(format!(
@@ -59,28 +55,13 @@ fn only_the_crate_ffi_may_be_unsafe_and_says_why_each_time() {
             ));
         }
     }
-    if !read(lib).contains("\n#![warn(clippy::undocumented_unsafe_blocks)]\n") {
+    let warning = "#![warn(clippy::undocumented_unsafe_blocks)]";
+    if !read(lib).contains(&format!("\n{warning}\n")) {
         faults.push(format!(
-            "{lib}: without `#![warn(clippy::undocumented_unsafe_blocks)]` nobody misses a SAFETY comment"
+            "{lib}: without `{warning}` nobody misses a SAFETY comment"
         ));
     }
-    if !read("Cargo.toml").contains("\nunsafe_code = \"deny\"") {
-        faults.push("Cargo.toml: the workspace's lints do not deny unsafe_code".to_owned());
-    }
     assert_none(faults);
-}
-
-/// The crate's files, and what is at the top of each.
-fn sources() -> Vec<(String, Vec<Item>)> {
-    let files = source_files().into_iter();
-    let files = files.filter(|path| path.starts_with(root().join("crates/ffi/src")));
-    files
-        .map(|path| {
-            let text = fs::read_to_string(&path).unwrap();
-            let name = path.strip_prefix(root()).unwrap().display().to_string();
-            (name, syn::parse_file(&text).unwrap().items)
-        })
-        .collect()
 }
 
 /// A function with a symbol of its own. Its attribute is `unsafe(no_mangle)`, `unsafe(export_name = …)`, or the older form.

@@ -1,11 +1,7 @@
 //! What a check installs comes from a lock, so each installer is started in one place, which has the lock, or says why
 //! there is none. A page's commands are checks too.
 
-use std::fs;
-
-use super::sources::{files, source_files};
-use super::{assert_none, read};
-use crate::cargo::root;
+use super::{File, assert_none, files_of, read};
 
 /// A word as the code has it where it starts an installer, and the only file that does.
 const PLACES: [(&str, &str); 5] = [
@@ -54,17 +50,11 @@ const PRINTED: [(&str, &str); 3] = [
 
 #[test]
 fn every_installer_that_a_page_prints_is_kept_to_a_lock() {
-    let at_root = fs::read_dir(root()).unwrap().map(|it| it.unwrap().path());
-    let at_root = at_root.filter(|path| path.extension().is_some_and(|it| it == "md"));
-    let mut found = Vec::new();
-    for path in files("md").into_iter().chain(at_root) {
-        let name = path.strip_prefix(root()).unwrap().display().to_string();
-        let text = fs::read_to_string(&path).unwrap();
-        found.extend(typed(&text).map(|command| (name.clone(), command.to_owned())));
-    }
-    found.sort();
-    let printed = PRINTED.map(|(page, command)| (page.to_owned(), command.to_owned()));
-    assert_eq!(found, printed);
+    let found = files_of("md").flat_map(|File { name, text }| {
+        let commands = typed(text);
+        commands.map(move |command| (name.as_str(), command))
+    });
+    assert_eq!(found.collect::<Vec<_>>(), PRINTED);
 }
 
 /// The commands of a page that install something: in its fences, or indented.
@@ -84,13 +74,8 @@ fn typed(page: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_installer_is_started_where_its_lock_is() {
-    let mut faults = Vec::new();
-    for path in source_files() {
-        let name = path.strip_prefix(root()).unwrap().display().to_string();
-        let text = fs::read_to_string(&path).unwrap();
-        faults.extend(misplaced(&name, &text));
-    }
-    assert_none(faults);
+    let faults = files_of("rs").flat_map(|File { name, text }| misplaced(name, text));
+    assert_none(faults.collect());
 }
 
 /// FetchContent takes what lies here already.
@@ -106,11 +91,13 @@ fn cmake_fetches_nothing() {
 
 fn misplaced(file: &str, text: &str) -> Vec<String> {
     let is_this_list = file.ends_with("consistency/installers.rs");
-    let words = PLACES
-        .iter()
-        .filter(|(word, place)| text.contains(word) && !file.starts_with(place) && !is_this_list);
-    let words = words.map(|(word, place)| format!("{file} has {word}, which is of {place}"));
-    words.collect()
+    let is_misplaced = |(word, place): &&(&str, &str)| {
+        text.contains(word) && !file.starts_with(place) && !is_this_list
+    };
+    let words = PLACES.iter().filter(is_misplaced);
+    words
+        .map(|(word, place)| format!("{file} has {word}, which is of {place}"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! for the profile): the libraries, the command line and the wheel, for this platform and an old glibc. What fails its
 //! test is not written.
 
-mod glibc;
 mod licences;
 mod package;
 mod path_remapping;
@@ -11,12 +10,11 @@ mod wheel;
 mod zig;
 
 use std::fs;
-use std::process::Command;
 
 use crate::Error;
 use crate::install::{build, sizes};
-use crate::program::output;
 use crate::pypi::{VirtualEnv, lock};
+use crate::test::tools;
 use path_remapping::PathRemapping;
 use zig::Zig;
 
@@ -49,7 +47,10 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         }
         Some(other) => return Err(format!("{}\n\n{HELP}", other.unexpected()).into()),
     }
-    all_is_here()?;
+    // said before the minutes of building, and not after them
+    for (program, package) in NEEDED {
+        tools::program(program, package)?;
+    }
     let target = build::target()?;
     let (to, work) = (target.join("artefacts"), target.join("artefacts-work"));
     for folder in [&to, &work] {
@@ -72,43 +73,28 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     }
     let library_folder = package::library(&libraries, &work)?;
     let program_folder = package::program(&program, &work)?;
-    let wheel = wheel::built(
-        &tools,
-        &libraries.shared,
-        &licences::notice("imtag-ffi")?,
-        &work,
-    )?;
+    let notice = licences::notice("imtag-ffi")?;
+    let wheel = wheel::built(&tools, &libraries.shared, &notice, &work)?;
     wheel::unpacked(&tools, &wheel, &work.join("wheel"))?;
 
-    smoke_test::names_no_place(&library_folder, &remapping)?;
-    smoke_test::names_no_place(&program_folder, &remapping)?;
-    smoke_test::names_no_place(&work.join("wheel"), &remapping)?;
+    for folder in [&library_folder, &program_folder, &work.join("wheel")] {
+        smoke_test::names_no_place(folder, &remapping)?;
+    }
     smoke_test::programs(&zig, &library_folder, &work)?;
     smoke_test::panics_are_caught(&zig, &library_folder, &work)?;
     smoke_test::wheel(&wheel, &work)?;
 
-    let mut files = Vec::new();
-    for file in [
+    let (library, program) = (
         package::packed(&library_folder)?,
         package::packed(&program_folder)?,
-        wheel,
-    ] {
+    );
+    for file in [library, program, wheel] {
         let shipped = to.join(file.file_name().ok_or("an artefact has a name")?);
         fs::rename(file, &shipped)?;
         println!("wrote {}", shipped.display());
-        files.push(shipped);
     }
-    package::sums(&to, &files.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    package::sums(&to)?;
     fs::remove_dir_all(work)?;
     println!("{}", sizes(&libraries)?);
-    Ok(())
-}
-
-/// Says before the minutes of building what would be missed after them.
-fn all_is_here() -> Result<(), Error> {
-    for (program, package) in NEEDED {
-        let mut command = Command::new(program);
-        output(command.arg("--version")).map_err(|why| format!("install {package}: {why}"))?;
-    }
     Ok(())
 }

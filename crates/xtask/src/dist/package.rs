@@ -1,6 +1,5 @@
 //! The archives that are shipped: a folder each, packed so that the same content gives the same bytes.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,13 +22,11 @@ const TIME: &str = "1580601600";
 /// The tree of an installation that may be moved.
 pub(super) fn library(libraries: &Libraries, to: &Path) -> Result<PathBuf, Error> {
     let folder = to.join(name("libimtag"));
-    write(
-        &Tree {
-            relocatable: true,
-            ..Tree::new(&folder)
-        },
-        libraries,
-    )?;
+    let tree = Tree {
+        relocatable: true,
+        ..Tree::new(&folder)
+    };
+    write(&tree, libraries)?;
     documents(&folder, "imtag-ffi", include_str!("library.md"))?;
     Ok(folder)
 }
@@ -88,14 +85,16 @@ pub(super) fn packed(folder: &Path) -> Result<PathBuf, Error> {
         .arg(&archive)
         .arg("--directory")
         .arg(beside);
-    output(tar.arg(folder.file_name().unwrap_or_default()))?;
+    output(tar.arg(&*name))?;
     Ok(archive)
 }
 
-/// Writes SHA256SUMS for files that lie in one folder.
-pub(super) fn sums(folder: &Path, files: &[&Path]) -> Result<(), Error> {
-    let names = files.iter().filter_map(|file| file.file_name());
-    let mut names: Vec<&OsStr> = names.collect();
+/// Writes SHA256SUMS for the files in a folder.
+pub(super) fn sums(folder: &Path) -> Result<(), Error> {
+    let mut names = Vec::new();
+    for file in fs::read_dir(folder)? {
+        names.push(file?.file_name());
+    }
     names.sort();
     let mut sha256sum = Command::new("sha256sum");
     let sums = output(sha256sum.args(names).current_dir(folder))?;

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::glibc;
 use super::path_remapping::PathRemapping;
 use super::zig::{GLIBC, Zig};
 use crate::Error;
 use crate::cargo::root;
-use crate::install::elf;
+use crate::install::elf::{self, glibc};
+use crate::install::pkg_config_flags;
 use crate::install::tree::soname;
 use crate::program::output;
 use crate::pypi::VirtualEnv;
@@ -32,14 +32,10 @@ const REFUSED: &str = "51 bytes, at most 50";
 /// A library or program needs no newer system than is promised, and no library that a system may lack.
 pub(super) fn runs_on_old_systems(file: &Path) -> Result<(), Error> {
     let name = file.display();
-    let needed = glibc::glibc(file)?;
+    let needed = glibc(file)?;
     println!("{name} needs glibc {}.{}", needed.0, needed.1);
     if needed > GLIBC {
-        return Err(format!(
-            "{name} needs glibc {}.{}, more than is promised",
-            needed.0, needed.1
-        )
-        .into());
+        return Err(format!("{name} needs glibc {needed:?}, more than is promised").into());
     }
     let libraries = elf::dynamic(file)?.needed;
     let is_extra = |library: &&String| !ON_EVERY_SYSTEM.contains(&library.as_str());
@@ -66,21 +62,14 @@ pub(super) fn is_linked_as_meant(shared: &Path) -> Result<(), Error> {
 /// Programs that use the packed folder, by this machine's compiler and by one for the old glibc.
 pub(super) fn programs(zig: &Zig, packed: &Path, folder: &Path) -> Result<(), Error> {
     for package in ["imtag", "imtag-static"] {
-        let mut pkg_config = Command::new("pkg-config");
-        pkg_config.env("PKG_CONFIG_PATH", packed.join("lib/pkgconfig"));
-        let flags = output(pkg_config.args(["--cflags", "--libs", package]))?;
+        let flags = pkg_config_flags(package, packed)?;
         for (name, mut compiler) in [("cc", Command::new("cc")), ("zig", zig.cc())] {
             let program = folder.join(format!("{package}-{name}"));
             compiler.arg(root().join("tests/install/main.c"));
-            output(
-                compiler
-                    .args(flags.split_whitespace())
-                    .arg("-o")
-                    .arg(&program),
-            )?;
+            output(compiler.args(&flags).arg("-o").arg(&program))?;
             says_what_it_should(Command::new(&program).env("LD_LIBRARY_PATH", packed.join("lib")))?;
             if name == "zig" {
-                let needed = glibc::glibc(&program)?;
+                let needed = glibc(&program)?;
                 if needed > GLIBC {
                     return Err(format!("with {package} a program needs glibc {needed:?}").into());
                 }
@@ -114,10 +103,8 @@ pub(super) fn panics_are_caught(zig: &Zig, packed: &Path, folder: &Path) -> Resu
     let sources = root().join("tests/install");
     fs::copy(sources.join("other.rs"), other.join("lib.rs"))?;
     fs::write(other.join("Cargo.toml"), OTHER)?;
-    fs::write(
-        other.join("Cargo.lock"),
-        "version = 4\n[[package]]\nname = \"other\"\nversion = \"0.0.0\"\n",
-    )?;
+    let lock = "version = 4\n[[package]]\nname = \"other\"\nversion = \"0.0.0\"\n";
+    fs::write(other.join("Cargo.lock"), lock)?;
     let mut build = zig.cargo_zigbuild("zigbuild");
     build.arg("--manifest-path").arg(other.join("Cargo.toml"));
     output(build.arg("--target-dir").arg(other.join("target")))?;
@@ -128,9 +115,8 @@ pub(super) fn panics_are_caught(zig: &Zig, packed: &Path, folder: &Path) -> Resu
     cc.arg(sources.join("both.c")).arg("-o").arg(&program);
     cc.arg("-I").arg(packed.join("include"));
     for folder in [&packed.join("lib"), &library] {
-        cc.arg("-L")
-            .arg(folder)
-            .arg(format!("-Wl,-rpath,{}", folder.display()));
+        cc.arg("-L").arg(folder);
+        cc.arg(format!("-Wl,-rpath,{}", folder.display()));
     }
     output(cc.args(["-limtag", "-lother"]))?;
     let said = output(&mut Command::new(program))?;

@@ -1,7 +1,6 @@
 //! The wheel for this platform, with the library that was built for the old glibc. auditwheel looks for itself at what
 //! the library needs, and refuses the tag if it is more.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use crate::Error;
 use crate::cargo::root;
 use crate::install::write_atomic::{Content, write_atomic};
 use crate::program::output;
-use crate::pypi::VirtualEnv;
+use crate::pypi::{VirtualEnv, only_wheel};
 
 /// Builds the wheel into a folder, with a notice of whose code is in it.
 pub(super) fn built(
@@ -32,29 +31,21 @@ pub(super) fn built(
     build.arg(&plain).arg(root().join("bindings/python"));
     output(build.env("IMTAG_PREBUILT_LIBRARY", library))?;
 
-    output(
-        python(&["wheel", "unpack", "--dest"])
-            .arg(&parts)
-            .arg(only(&plain)?),
-    )?;
+    let mut unpack = python(&["wheel", "unpack", "--dest"]);
+    output(unpack.arg(&parts).arg(only_wheel(&plain)?))?;
     let name = concat!("imtag-", env!("CARGO_PKG_VERSION"));
     let parts = parts.join(name);
     let beside = parts.join(format!("{name}.dist-info/licenses/THIRD-PARTY.txt"));
     write_atomic(&beside, &Content::Text(notice.to_owned()))?;
     fs::create_dir_all(&whole)?;
-    output(
-        python(&["wheel", "pack", "--dest-dir"])
-            .arg(&whole)
-            .arg(parts),
-    )?;
+    let mut pack = python(&["wheel", "pack", "--dest-dir"]);
+    output(pack.arg(&whole).arg(parts))?;
 
     let mut repair = python(&["auditwheel", "repair", "--plat", &platform()]);
-    output(repair.arg("--wheel-dir").arg(to).arg(only(&whole)?))?;
-    let wheel = only(to)?;
-    println!(
-        "{}",
-        output(python(&["auditwheel", "show"]).arg(&wheel))?.trim()
-    );
+    output(repair.arg("--wheel-dir").arg(to).arg(only_wheel(&whole)?))?;
+    let wheel = only_wheel(to)?;
+    let shown = output(python(&["auditwheel", "show"]).arg(&wheel))?;
+    println!("{}", shown.trim());
     Ok(wheel)
 }
 
@@ -62,17 +53,6 @@ pub(super) fn built(
 fn platform() -> String {
     let (major, minor) = GLIBC;
     format!("manylinux_{major}_{minor}_{}", std::env::consts::ARCH)
-}
-
-/// The one wheel in a folder.
-fn only(folder: &Path) -> Result<PathBuf, Error> {
-    let files = fs::read_dir(folder)?.map(|file| Ok(file?.path()));
-    let mut files = files.collect::<Result<Vec<_>, std::io::Error>>()?;
-    files.retain(|file| file.extension() == Some(OsStr::new("whl")));
-    match files.as_slice() {
-        [wheel] => Ok(wheel.clone()),
-        _ => Err(format!("there should be one wheel in {}", folder.display()).into()),
-    }
 }
 
 /// Takes apart what a wheel has, to look at it.

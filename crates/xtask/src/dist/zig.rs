@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::glibc::Glibc;
 use super::path_remapping::PathRemapping;
 use crate::Error;
 use crate::cargo::clean;
 use crate::install::build::{self, Built, Libraries};
+use crate::install::elf::Glibc;
 use crate::pypi::VirtualEnv;
 
 /// The oldest glibc that what is shipped may need: that of RHEL 7 and of the wheels' manylinux2014.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::archive;
 use crate::Error;
 use crate::cargo::{cargo, clean};
-use crate::program::{Running, output};
+use crate::metadata::Metadata;
+use crate::program::Running;
 
 /// The two libraries, built.
 pub(crate) struct Libraries {
@@ -146,12 +147,7 @@ impl Built {
 
 /// Cargo's target folder.
 pub(crate) fn target() -> Result<PathBuf, Error> {
-    let mut command = cargo(["metadata", "--no-deps", "--format-version", "1"]);
-    let metadata: Value = serde_json::from_str(&output(&mut command)?)?;
-    let target = metadata["target_directory"].as_str();
-    Ok(target
-        .ok_or("cargo metadata names no target folder")?
-        .into())
+    Ok(Metadata::read(&["--no-deps"])?.target_directory)
 }
 
 /// `note: native-static-libs: -lgcc_s … -lc`, without what each C compiler adds by itself: with `-static` it is another

@@ -1,5 +1,5 @@
-//! What a library or a program says of itself, read by binutils: what it needs and what it
-//! gives.
+//! What a library or a program says of itself, read by binutils: what it needs, with how old a system may be, and what
+//! it gives.
 
 use std::path::Path;
 use std::process::Command;
@@ -59,6 +59,27 @@ pub(crate) fn has_section(file: &Path, name: &str) -> Result<bool, Error> {
     Ok(text.split_whitespace().any(|word| word == name))
 }
 
+/// A version of the C library: 2.17 is (2, 17).
+pub(crate) type Glibc = (u32, u32);
+
+/// The oldest glibc that has every versioned symbol that a file needs.
+pub(crate) fn glibc(file: &Path) -> Result<Glibc, Error> {
+    let text = output(Command::new("objdump").arg("-T").arg(file))?;
+    newest(&text).ok_or_else(|| format!("{} needs no glibc", file.display()).into())
+}
+
+fn newest(text: &str) -> Option<Glibc> {
+    let undefined = text.lines().filter(|line| line.contains("*UND*"));
+    let versions = undefined.filter_map(|line| {
+        let (_, version) = line.split_once("GLIBC_")?;
+        let end = |c: char| !c.is_ascii_digit() && c != '.';
+        let mut numbers = version.split(end).next()?.split('.');
+        let mut number = || numbers.next()?.parse().ok();
+        Some((number()?, number()?))
+    });
+    versions.max()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +97,18 @@ mod tests {
         assert_eq!(dynamic.soname.as_deref(), Some("libimtag.so.0.1"));
         assert!(dynamic.stays);
         assert_eq!(dynamic_of(""), Dynamic::default());
+    }
+
+    #[test]
+    fn the_newest_version_that_is_needed_is_the_oldest_system() {
+        let text = "\
+0000000000000000      DF *UND*  0000000000000000 (GLIBC_2.3.4) __xpg_strerror_r
+0000000000000000      DF *UND*  0000000000000000 (GLIBC_2.17) clock_gettime
+0000000000000000      DF *UND*  0000000000000000  GLIBC_2.9   fcntl
+0000000000000000  w   DF *UND*  0000000000000000  Base        statx
+0000000000111111 g    DF .text  0000000000000000  GLIBC_2.40  im_version
+";
+        assert_eq!(newest(text), Some((2, 17)));
+        assert_eq!(newest(""), None);
     }
 }

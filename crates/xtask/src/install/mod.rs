@@ -142,17 +142,9 @@ mod tests {
     fn what_is_not_said_is_as_usual() {
         let (tree, profile) = parse(&["--prefix", "/usr/local"]).unwrap().unwrap();
         assert_eq!(tree.written_to(), Path::new("/usr/local"));
-        assert_eq!(
-            (tree.libdir, tree.includedir),
-            ("lib".into(), "include".into())
-        );
+        let folders = (tree.libdir, tree.includedir);
+        assert_eq!(folders, ("lib".into(), "include".into()));
         assert_eq!(profile, "dist");
-    }
-
-    #[test]
-    fn nothing_is_installed_where_nobody_said() {
-        let why = parse(&["--profile", "dev"]).err().unwrap().to_string();
-        assert!(why.starts_with("where to? say --prefix DIR"), "{why}");
     }
 
     #[test]
@@ -163,10 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_or_option_that_there_is_not_is_named() {
-        let error = parse(&["--profile", "fast"]).err().unwrap().to_string();
-        assert_eq!(error, "there is no profile \"fast\": dist, release or dev");
-        let error = parse(&["--fast"]).err().unwrap().to_string();
-        assert!(error.starts_with("invalid option '--fast'"), "{error}");
+    fn what_is_missing_or_is_not_there_to_be_given_is_named() {
+        for (arguments, expected) in [
+            (
+                ["--profile", "dev"].as_slice(),
+                "where to? say --prefix DIR",
+            ),
+            (
+                &["--profile", "fast"],
+                "there is no profile \"fast\": dist, release or dev",
+            ),
+            (&["--fast"], "invalid option '--fast'"),
+        ] {
+            let error = parse(arguments).err().unwrap().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! one of the language tests and the one that is shipped are the same.
 
 use std::fs;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::build::Libraries;
@@ -95,18 +94,12 @@ impl Tree {
         } else {
             self.prefix.display().to_string()
         };
-        let folder = |path: &Path| {
-            if is_of_cmake {
-                path.display().to_string()
-            } else {
-                format!("${{prefix}}/{}", path.display())
-            }
-        };
-        let system = if is_of_cmake {
-            system.join(";")
+        let (before, system) = if is_of_cmake {
+            ("", system.join(";"))
         } else {
-            format!("-l{}", system.join(" -l"))
+            ("${prefix}/", format!("-l{}", system.join(" -l")))
         };
+        let folder = |path: &Path| format!("{before}{}", path.display());
         template
             .replace("@PREFIX@", &prefix)
             .replace("@LIBDIR@", &folder(&self.libdir))
@@ -125,22 +118,18 @@ impl Tree {
 /// The headers of C and C++, by the path under which a program includes them.
 fn headers() -> Result<Vec<(PathBuf, PathBuf)>, Error> {
     let cpp = root().join("bindings/cpp");
-    let mut headers = vec![
+    let mut headers: Vec<(PathBuf, PathBuf)> = vec![
         ("imtag.h".into(), root().join("include/imtag.h")),
         ("imtag.hpp".into(), cpp.join("imtag.hpp")),
     ];
-    let parts = fs::read_dir(cpp.join("imtag"))
-        .map_err(|error| format!("cannot read bindings/cpp/imtag: {error}"))?;
-    let parts = parts.map(|part| Ok(part?.file_name()));
-    let mut parts = parts.collect::<io::Result<Vec<_>>>()?;
-    parts.sort();
-    let parts = parts
-        .iter()
-        .filter(|part| Path::new(part).extension() == Some("hpp".as_ref()));
-    headers.extend(parts.map(|part| {
-        let name = Path::new("imtag").join(part);
-        (name.clone(), cpp.join(name))
-    }));
+    for part in fs::read_dir(cpp.join("imtag"))? {
+        let part = part?;
+        let name = Path::new("imtag").join(part.file_name());
+        if name.extension() == Some("hpp".as_ref()) {
+            headers.push((name, part.path()));
+        }
+    }
+    headers.sort();
     Ok(headers)
 }
 
@@ -176,46 +165,40 @@ pub(crate) fn file_name() -> String {
 mod tests {
     use super::*;
 
-    fn filled(template: &str) -> String {
-        let system = ["gcc_s", "m"].map(str::to_owned);
-        Tree::new(Path::new("/opt/x")).filled(template, &system)
-    }
-
     #[test]
     fn below_1_0_each_minor_version_is_an_interface() {
-        assert_eq!(interface("0.1.0"), "0.1");
-        assert_eq!(interface("0.12.3"), "0.12");
-        assert_eq!(interface("1.2.3"), "1");
-    }
-
-    #[test]
-    fn every_name_in_a_template_is_filled_in() {
-        for (path, template) in TEXTS {
-            let text = filled(template);
-            assert!(!text.contains('@'), "{path}: {text}");
+        for (version, expected) in [("0.1.0", "0.1"), ("0.12.3", "0.12"), ("1.2.3", "1")] {
+            assert_eq!(interface(version), expected);
         }
     }
 
     #[test]
-    fn a_pc_file_names_the_prefix_and_the_static_one_the_archive() {
-        let text = filled(include_str!("templates/imtag-static.pc"));
-        assert!(text.contains("\nprefix=/opt/x\nlibdir=${prefix}/lib\n"));
-        assert!(text.contains("\nLibs: \"${libdir}/libimtag.a\" -lgcc_s -lm\n"));
+    fn every_name_in_a_template_is_filled_in_and_the_static_pc_file_names_the_archive() {
+        let system = ["gcc_s", "m"].map(str::to_owned);
+        let filled = TEXTS.map(|(_, text)| Tree::new(Path::new("/opt/x")).filled(text, &system));
+        assert!(filled.iter().all(|text| !text.contains('@')), "{filled:?}");
+        let [_, pc, _, _] = filled;
+        assert!(pc.contains("\nprefix=/opt/x\nlibdir=${prefix}/lib\n"));
+        assert!(pc.contains("\nLibs: \"${libdir}/libimtag.a\" -lgcc_s -lm\n"));
     }
 
     #[test]
     fn a_relocatable_pc_file_finds_the_prefix_from_its_own_folder() {
-        let mut tree = Tree::new(Path::new("/opt/x"));
-        tree.relocatable = true;
-        tree.libdir = "lib/x86_64-linux-gnu".into();
+        let tree = Tree {
+            relocatable: true,
+            libdir: "lib/x86_64-linux-gnu".into(),
+            ..Tree::new(Path::new("/opt/x"))
+        };
         let text = tree.filled("prefix=@PREFIX@", &[]);
         assert_eq!(text, "prefix=${pcfiledir}/../../..");
     }
 
     #[test]
     fn with_a_destdir_files_go_there_and_the_pc_files_name_the_prefix() {
-        let mut tree = Tree::new(Path::new("/usr"));
-        tree.destdir = Some("/tmp/package".into());
+        let tree = Tree {
+            destdir: Some("/tmp/package".into()),
+            ..Tree::new(Path::new("/usr"))
+        };
         assert_eq!(tree.written_to(), Path::new("/tmp/package/usr"));
         assert_eq!(tree.filled("@PREFIX@", &[]), "/usr");
     }

@@ -87,22 +87,19 @@ fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Resul
 mod tests {
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("imtag-put-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
     #[test]
-    fn what_is_put_twice_is_there_once_with_nothing_left_beside_it() {
-        let folder = folder("twice");
-        let source = folder.join("source");
+    fn what_is_written_twice_is_there_once_with_nothing_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, to) = (folder.path().join("source"), folder.path().join("to"));
         fs::write(&source, "one").unwrap();
-        let to = folder.join("to");
-        for _ in 0..2 {
-            write_atomic(&to.join("copy"), &Content::program(&source)).unwrap();
-            write_atomic(&to.join("link"), &Content::Link("copy".into())).unwrap();
-            write_atomic(&to.join("text"), &Content::Text("two".into())).unwrap();
+        for is_new in [true, false] {
+            for (name, content) in [
+                ("copy", Content::program(&source)),
+                ("link", Content::Link("copy".into())),
+                ("text", Content::Text("two".into())),
+            ] {
+                assert_eq!(write_atomic(&to.join(name), &content), Ok(is_new));
+            }
         }
         assert_eq!(fs::read(to.join("link")).unwrap(), b"one");
         assert_eq!(fs::read(to.join("text")).unwrap(), b"two");
@@ -110,37 +107,39 @@ mod tests {
         assert_eq!(permissions.mode() & 0o777, 0o755);
         can_write(&to).unwrap();
         assert_eq!(fs::read_dir(&to).unwrap().count(), 3);
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_file_that_changed_is_replaced() {
-        let folder = folder("changed");
-        let (source, to) = (folder.join("source"), folder.join("to"));
+        let folder = tempfile::tempdir().unwrap();
+        let (source, to) = (folder.path().join("source"), folder.path().join("to"));
         for text in ["one", "three", "seven"] {
             fs::write(&source, text).unwrap();
             write_atomic(&to, &Content::file(&source)).unwrap();
             assert_eq!(fs::read_to_string(&to).unwrap(), text);
         }
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_to_is_named() {
-        let error = can_write(Path::new("/dev/null/lib")).unwrap_err();
-        assert!(error.starts_with("cannot write /dev/null/lib/.imtag."));
-        let error = write_atomic(Path::new("/dev/null/lib/x"), &Content::Text("x".into()));
-        let error = error.unwrap_err();
-        assert!(
-            error.starts_with("cannot write /dev/null/lib/x: "),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_source_that_is_missing_is_named() {
-        let error =
-            write_atomic(Path::new("/tmp/x"), &Content::file(Path::new("/no/such"))).unwrap_err();
-        assert!(error.starts_with("cannot write /tmp/x: cannot read /no/such: "));
+    fn what_cannot_be_written_or_read_is_named() {
+        let text = Content::Text("x".into());
+        let missing = Content::file(Path::new("/no/such"));
+        for (done, expected) in [
+            (
+                can_write(Path::new("/dev/null/lib")).err(),
+                "cannot write /dev/null/lib/.imtag.",
+            ),
+            (
+                write_atomic(Path::new("/dev/null/x"), &text).err(),
+                "cannot write /dev/null/x: ",
+            ),
+            (
+                write_atomic(Path::new("/tmp/x"), &missing).err(),
+                "cannot write /tmp/x: cannot read /no/such: ",
+            ),
+        ] {
+            let error = done.unwrap();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 }

@@ -127,5 +127,16 @@ impl VirtualEnv {
     }
 }
 
+/// The one wheel in a folder.
+pub(crate) fn only_wheel(folder: &Path) -> Result<PathBuf, Error> {
+    let files = fs::read_dir(folder)?.map(|file| Ok(file?.path()));
+    let mut files = files.collect::<Result<Vec<_>, std::io::Error>>()?;
+    files.retain(|file| file.extension() == Some("whl".as_ref()));
+    match files.as_slice() {
+        [wheel] => Ok(wheel.clone()),
+        _ => Err(format!("there should be one wheel in {}", folder.display()).into()),
+    }
+}
+
 /// How pip takes a lock: it refuses what is not in it, or has another hash, and builds nothing.
 const FROM_A_LOCK: [&str; 4] = ["--require-hashes", "--only-binary", ":all:", "--no-input"];

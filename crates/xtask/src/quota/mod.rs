@@ -16,10 +16,8 @@ mod tests;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use crate::parallel::in_parallel;
 use scenarios::Scenario;
 use service::Window;
 use simulation::Figures;
@@ -52,55 +50,27 @@ impl Row {
     }
 }
 
-/// Runs the scenarios under their windows, on every core, and returns the rows in order.
+/// Runs the scenarios under their windows; the rows in order.
 fn simulate(scenarios: &[Scenario]) -> Vec<Row> {
-    let by_window = |scenario: &Scenario| {
-        scenario
-            .promise
-            .windows()
-            .iter()
-            .map(|&window| (scenario.clone(), window))
-            .collect()
-    };
-    let jobs: Vec<(Scenario, Window)> = scenarios.iter().flat_map::<Vec<_>, _>(by_window).collect();
-    let results: Vec<OnceLock<Figures>> = jobs.iter().map(|_| OnceLock::new()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let job = next.fetch_add(1, Ordering::Relaxed);
-            let (Some((scenario, window)), Some(result)) = (jobs.get(job), results.get(job)) else {
-                return;
-            };
-            result.get_or_init(|| worst(scenario, *window));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    let row = |((scenario, window), result): (_, OnceLock<_>)| {
-        Some(Row {
-            scenario,
-            window,
-            worst: result.into_inner()?,
-        })
-    };
-    jobs.into_iter().zip(results).filter_map(row).collect()
+    let mut jobs = Vec::new();
+    for scenario in scenarios {
+        let windows = scenario.promise.windows().iter();
+        jobs.extend(windows.map(|window| (scenario.clone(), *window)));
+    }
+    in_parallel(jobs, |(scenario, window)| Row {
+        worst: worst(&scenario, window),
+        scenario,
+        window,
+    })
 }
 
 /// The least utilisation and the most rejections and arrivals of all seeds.
 fn worst(scenario: &Scenario, window: Window) -> Figures {
     let runs = SEEDS.map(|seed| simulation::run(scenario.setting, window, seed));
-    runs.into_iter().fold(
-        Figures {
-            utilisation: f64::MAX,
-            ..Figures::default()
-        },
-        |worst, run| Figures {
-            utilisation: worst.utilisation.min(run.utilisation),
-            rejections: worst.rejections.max(run.rejections),
-            most: worst.most.max(run.most),
-        },
-    )
+    let worst = runs.into_iter().reduce(|worst, run| Figures {
+        utilisation: worst.utilisation.min(run.utilisation),
+        rejections: worst.rejections.max(run.rejections),
+        most: worst.most.max(run.most),
+    });
+    worst.unwrap_or_default()
 }

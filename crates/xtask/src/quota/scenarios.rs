@@ -75,18 +75,17 @@ pub(super) fn all() -> Vec<Scenario> {
 }
 
 pub(super) fn round_trips() -> Vec<Scenario> {
-    let micros =
-        [500, 1_000, 5_000, 20_000, 50_000, 100_000, 200_000, 500_000].map(Duration::from_micros);
-    let jitters = [ms(0), ms(5), ms(20)];
-    let scenario = |round_trip| {
-        jitters.map(|jitter| plain(round_trip, jitter).promises(Promise::Reaches(98.7)))
-    };
-    let mut scenarios: Vec<_> = micros.into_iter().flat_map(scenario).collect();
+    let micros = [500, 1_000, 5_000, 20_000, 50_000, 100_000, 200_000, 500_000];
+    let mut scenarios = Vec::new();
+    for round_trip in micros.map(Duration::from_micros) {
+        for jitter in [ms(0), ms(5), ms(20)] {
+            scenarios.push(plain(round_trip, jitter).promises(Promise::Reaches(98.7)));
+        }
+    }
     // 20 ms on each way, twice what the design's figures are for: another 1 %.
-    scenarios.extend(
-        [ms(5), ms(50)]
-            .map(|round_trip| plain(round_trip, ms(40)).promises(Promise::Reaches(97.7))),
-    );
+    for round_trip in [ms(5), ms(50)] {
+        scenarios.push(plain(round_trip, ms(40)).promises(Promise::Reaches(97.7)));
+    }
     scenarios
 }
 
@@ -118,10 +117,8 @@ pub(super) fn held_up() -> Vec<Scenario> {
 /// Each abandoned call takes its room for three seconds, which no figure of the design includes.
 pub(super) fn abandoned() -> Vec<Scenario> {
     let scenario = |round_trip| {
-        let mut scenario = plain(round_trip, ms(20))
-            .promises(Promise::NoRejection)
-            .troubled(Trouble::StalledThere);
-        scenario.setting.patience = Some(ms(300));
+        let mut scenario = plain(round_trip, ms(20)).troubled(Trouble::StalledThere);
+        scenario.setting.timeout = Some(ms(300));
         scenario.but("1 % held up, abandoned after 300 ms")
     };
     [ms(5), ms(50), ms(200)].map(scenario).into()
@@ -129,14 +126,10 @@ pub(super) fn abandoned() -> Vec<Scenario> {
 
 pub(super) fn cold() -> Vec<Scenario> {
     let scenario = |round_trip| {
-        plain(round_trip, ms(20))
-            .promises(Promise::Reaches(98.7))
-            .troubled(Trouble::Cold)
+        let scenario = plain(round_trip, ms(20)).promises(Promise::Reaches(98.7));
+        scenario.troubled(Trouble::Cold).but("first 100 calls cold")
     };
-    [ms(5), ms(50), ms(200)]
-        .map(scenario)
-        .map(|scenario| scenario.but("first 100 calls cold"))
-        .into()
+    [ms(5), ms(50), ms(200)].map(scenario).into()
 }
 
 /// The design says 97 to 98 %. Long round trips, and a process back sooner, are among what is known
@@ -216,7 +209,7 @@ fn plain(round_trip: Duration, jitter: Duration) -> Scenario {
             pace: Pace::Rule,
             path,
             clock_ppm: 0,
-            patience: None,
+            timeout: None,
             killed: None,
         },
         promise: Promise::NoRejection,

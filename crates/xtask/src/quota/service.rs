@@ -123,47 +123,26 @@ mod tests {
     }
 
     #[test]
-    fn a_calendar_second_forgets_all_at_its_end() {
-        assert_eq!(
-            arrivals(Window::Calendar, 0, &[800, 900, 950, 1_000, 1_100]),
-            [true, true, false, true, true]
-        );
-    }
-
-    #[test]
-    fn a_sliding_second_forgets_each_arrival_by_itself() {
-        assert_eq!(
-            arrivals(Window::Sliding, 0, &[800, 900, 1_799, 1_800, 1_899]),
-            [true, true, false, true, false]
-        );
+    fn a_calendar_second_forgets_all_at_its_end_and_a_sliding_one_each_arrival_by_itself() {
+        let calendar = arrivals(Window::Calendar, 0, &[800, 900, 950, 1_000, 1_100]);
+        assert_eq!(calendar, [true, true, false, true, true]);
+        let sliding = arrivals(Window::Sliding, 0, &[800, 900, 1_799, 1_800, 1_899]);
+        assert_eq!(sliding, [true, true, false, true, false]);
     }
 
     #[test]
     fn a_strict_second_counts_rejected_calls_too() {
-        let millis = [800, 900, 1_700, 1_850];
-        assert_eq!(
-            arrivals(Window::Sliding, 0, &millis),
-            [true, true, false, true]
-        );
-        assert_eq!(
-            arrivals(Window::Strict, 0, &millis),
-            [true, true, false, false]
-        );
+        for (window, last) in [(Window::Sliding, true), (Window::Strict, false)] {
+            let served = arrivals(window, 0, &[800, 900, 1_700, 1_850]);
+            assert_eq!(served, [true, true, false, last], "{window:?}");
+        }
     }
 
     #[test]
     fn a_slow_clock_makes_its_second_longer() {
-        assert_eq!(
-            arrivals(Window::Sliding, 0, &[0, 1, 1_000]),
-            [true, true, true]
-        );
-        assert_eq!(
-            arrivals(Window::Sliding, -500, &[0, 1, 1_000]),
-            [true, true, false]
-        );
-        assert_eq!(
-            arrivals(Window::Sliding, -500, &[0, 1, 1_001]),
-            [true, true, true]
-        );
+        for (ppm, millis, last) in [(0, 1_000, true), (-500, 1_000, false), (-500, 1_001, true)] {
+            let served = arrivals(Window::Sliding, ppm, &[0, 1, millis]);
+            assert_eq!(served, [true, true, last], "{ppm} ppm, {millis} ms");
+        }
     }
 }

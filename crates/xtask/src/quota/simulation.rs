@@ -32,7 +32,7 @@ pub(super) struct Setting {
     /// How much the service's clock is fast; negative: slow.
     pub(super) clock_ppm: i32,
     /// When a call that has not been answered is abandoned.
-    pub(super) patience: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     /// How long the process is away, at least and at most, if it is killed every 20 s. What it had
     /// sent still arrives.
     pub(super) killed: Option<[Duration; 2]>,
@@ -53,7 +53,7 @@ enum Event {
     Wake,
     Arrival { call: usize, back: Duration },
     Answer { call: usize, too_frequent: bool },
-    PatienceEnds { call: usize },
+    Timeout { call: usize },
     Kill,
     Resume,
 }
@@ -135,7 +135,7 @@ impl Simulation {
                     client.answered(call, now, verdict);
                 }
             }
-            Event::PatienceEnds { call } => {
+            Event::Timeout { call } => {
                 if let Some(client) = &mut self.client {
                     client.abandon(call, now);
                 }
@@ -148,11 +148,12 @@ impl Simulation {
                 }
             }
             Event::Resume => {
-                self.client = Some(Client::start(
-                    self.setting.pace,
-                    self.setting.calls_per_second,
-                    now,
-                ));
+                let Setting {
+                    pace,
+                    calls_per_second,
+                    ..
+                } = self.setting;
+                self.client = Some(Client::start(pace, calls_per_second, now));
                 if self.setting.killed.is_some() {
                     let life = self.rng.between(LIFE[0], LIFE[1]);
                     self.foresee(now + life, Event::Kill);
@@ -183,15 +184,10 @@ impl Simulation {
         let call = self.calls;
         self.calls += 1;
         let trip = self.setting.path.draw(&mut self.rng, call, self.now);
-        self.foresee(
-            self.now + trip.there,
-            Event::Arrival {
-                call,
-                back: trip.back,
-            },
-        );
-        if let Some(patience) = self.setting.patience {
-            self.foresee(self.now + patience, Event::PatienceEnds { call });
+        let back = trip.back;
+        self.foresee(self.now + trip.there, Event::Arrival { call, back });
+        if let Some(timeout) = self.setting.timeout {
+            self.foresee(self.now + timeout, Event::Timeout { call });
         }
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
 use rustix::fs::{Access, Mode, access};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
+use rustix::process::{Resource, getrlimit, setrlimit, setsid, umask};
 use signal_hook::consts::{FORBIDDEN, SIGHUP, SIGINT, SIGQUIT};
 
 use crate::cargo::is_of_this_package;
@@ -30,67 +30,17 @@ const LONG: &str = "IMTAG_LONG_TESTS";
 /// Variables that stay as they are. PATH, CC and the like decide which programs are used, and HOME and the like where
 /// those keep what they build and fetch. Not LD_LIBRARY_PATH: Cargo sets it for this program, to a folder with a
 /// libimtag.so in it.
-const KEPT: &[&str] = &[
-    // keep sorted
-    "AR",
-    "CARGO",
-    "CARGO_BUILD_JOBS",
-    "CARGO_BUILD_TARGET_DIR",
-    "CARGO_HOME",
-    "CARGO_INCREMENTAL",
-    "CC",
-    "CI",
-    "CURL_CA_BUNDLE",
-    "CXX",
-    "GOCACHE",
-    "GOMODCACHE",
-    "GOPATH",
-    "GOROOT",
-    "JAVA_HOME",
-    "LOGNAME",
-    "NIX_SSL_CERT_FILE",
-    "NO_COLOR",
-    "PATH",
-    "PIP_CACHE_DIR",
-    "PIP_CERT",
-    "PIP_CLIENT_CERT",
-    "PIP_CONFIG_FILE",
-    "PIP_DEFAULT_TIMEOUT",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS",
-    "PIP_INDEX_URL",
-    "PIP_PROXY",
-    "PIP_RETRIES",
-    "PIP_TIMEOUT",
-    "PIP_TRUSTED_HOST",
-    "REQUESTS_CA_BUNDLE",
-    "RUSTC",
-    "RUSTDOC",
-    "RUST_BACKTRACE",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TERM",
-    "USER",
-    "XDG_CACHE_HOME",
-];
+const KEPT: &str = "
+    AR CARGO CARGO_BUILD_JOBS CARGO_BUILD_TARGET_DIR CARGO_HOME CARGO_INCREMENTAL CC CI CURL_CA_BUNDLE CXX
+    GOCACHE GOMODCACHE GOPATH GOROOT JAVA_HOME LOGNAME NIX_SSL_CERT_FILE NO_COLOR PATH
+    PIP_CACHE_DIR PIP_CERT PIP_CLIENT_CERT PIP_CONFIG_FILE PIP_DEFAULT_TIMEOUT PIP_EXTRA_INDEX_URL
+    PIP_FIND_LINKS PIP_INDEX_URL PIP_PROXY PIP_RETRIES PIP_TIMEOUT PIP_TRUSTED_HOST
+    REQUESTS_CA_BUNDLE RUSTC RUSTDOC RUST_BACKTRACE SSL_CERT_DIR SSL_CERT_FILE TERM USER XDG_CACHE_HOME";
 
 /// What such variables begin with.
-const KEPT_PREFIXES: [&str; 13] = [
-    // keep sorted
-    "AR_",
-    "CARGO_HTTP_",
-    "CARGO_NET_",
-    "CARGO_PROFILE_",
-    "CARGO_REGISTRIES_",
-    "CARGO_REGISTRY_",
-    "CARGO_SOURCE_",
-    "CARGO_TARGET_",
-    "CARGO_TERM_",
-    "CC_",
-    "CXX_",
-    "PYENV_",
-    "RUSTUP_",
-];
+const KEPT_PREFIXES: &str = "
+    AR_ CARGO_HTTP_ CARGO_NET_ CARGO_PROFILE_ CARGO_REGISTRIES_ CARGO_REGISTRY_ CARGO_SOURCE_ CARGO_TARGET_
+    CARGO_TERM_ CC_ CXX_ PYENV_ RUSTUP_";
 
 /// What others of such variables end with: flags change what is built, and with it what is tested.
 const FLAGS: &str = "FLAGS";
@@ -115,7 +65,8 @@ pub(super) fn is_long() -> bool {
 /// Starts this program anew in its place; why that cannot be done.
 pub(super) fn enter(words: &[String], long: bool) -> std::io::Error {
     let ignores = is_ignored(SIGINT) || is_ignored(SIGQUIT) || is_ignored(SIGHUP);
-    if ignores && has_terminal() {
+    let has_terminal = fs::File::open("/dev/tty").is_ok();
+    if ignores && has_terminal {
         let _ = setsid(); // the leader of a group cannot, and is in none that a terminal would signal
     }
     SigSet::all().thread_unblock().expect("the set is valid");
@@ -124,17 +75,9 @@ pub(super) fn enter(words: &[String], long: bool) -> std::io::Error {
         let _ = signal_hook::flag::register(signal, Arc::default()); // not all systems have all
     }
     umask(Mode::WGRP | Mode::WOTH);
-    let limit = getrlimit(Resource::Nofile);
-    let current = limit
-        .maximum
-        .map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(current),
-            ..limit
-        },
-    );
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(limit.maximum.unwrap_or(OPEN_FILES).min(OPEN_FILES));
+    let _ = setrlimit(Resource::Nofile, limit);
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
@@ -154,15 +97,11 @@ pub(super) fn enter(words: &[String], long: bool) -> std::io::Error {
         .exec()
 }
 
-/// Whether a terminal could signal this process.
-fn has_terminal() -> bool {
-    fs::File::open("/dev/tty").is_ok()
-}
-
 fn is_kept(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    let begins = || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    KEPT.contains(&&*name)
+    let mut prefixes = KEPT_PREFIXES.split_whitespace();
+    let mut begins = || prefixes.any(|prefix| name.starts_with(prefix));
+    KEPT.split_whitespace().any(|kept| kept == name)
         || PROXIES.contains(&name.to_lowercase().as_str())
         || (begins() && !name.ends_with(FLAGS))
 }
@@ -186,15 +125,11 @@ fn variables(
     other_home: &Path,
 ) -> Vec<(OsString, OsString)> {
     let given = |name: &str| {
-        let found = inherited.iter().find(|(it, _)| it == name);
-        found
-            .map(|(_, value)| value.clone())
-            .filter(|value| !value.is_empty())
+        let found = inherited.iter().find(|(it, _)| it == name)?;
+        Some(found.1.clone()).filter(|value| !value.is_empty())
     };
-    let mut variables: Vec<(OsString, OsString)> = (inherited.iter())
-        .filter(|(name, _)| is_kept(name))
-        .cloned()
-        .collect();
+    let kept = inherited.iter().filter(|(name, _)| is_kept(name));
+    let mut variables: Vec<(OsString, OsString)> = kept.cloned().collect();
     let mut add = |name: &str, value: OsString| variables.push((name.into(), value));
     add(MADE, "1".into());
     add("LC_ALL", "C.UTF-8".into());
@@ -239,6 +174,8 @@ fn ignored(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn inherited(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
@@ -248,12 +185,8 @@ mod tests {
             .collect()
     }
 
-    fn made_of(given: &[(&str, &str)]) -> Vec<(String, String)> {
-        made_for(given, None)
-    }
-
-    /// For a user whose home the system has, or not.
-    fn made_for(given: &[(&str, &str)], home: Option<&str>) -> Vec<(String, String)> {
+    /// What is made of variables, for a user whose home the system has, or not.
+    fn made(given: &[(&str, &str)], home: Option<&str>) -> HashMap<String, String> {
         let home = home.map(PathBuf::from);
         let made = variables(&inherited(given), home, Path::new("/target/home")).into_iter();
         let text = |it: OsString| it.into_string().unwrap();
@@ -261,83 +194,35 @@ mod tests {
             .collect()
     }
 
-    fn value(made: &[(String, String)], name: &str) -> Option<String> {
-        made.iter()
-            .rev()
-            .find(|(it, _)| it == name)
-            .map(|(_, value)| value.clone())
-    }
-
     #[test]
-    fn what_changes_a_build_or_a_test_is_not_handed_on() {
-        let names = [
-            "CARGO_BUILD_TARGET",
-            "CARGO_ENCODED_RUSTFLAGS",
-            "CARGO_PKG_NAME",
-            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
-            "CFLAGS",
-            "CGO_LDFLAGS",
-            "CLICOLOR_FORCE",
-            "COLUMNS",
-            "GOFLAGS",
-            "IMTAG_ENDPOINT",
-            "LANG",
-            "LC_MESSAGES",
-            "LD_LIBRARY_PATH",
-            "LDFLAGS",
-            "MAKEFLAGS",
-            "PIP_CONSTRAINT",
-            "PIP_TARGET",
-            "PKG_CONFIG_PATH",
-            "PYTEST_ADDOPTS",
-            "PYTHONPATH",
-            "PYTHONWARNINGS",
-            "RUST_TEST_THREADS",
-            "RUSTFLAGS",
-            "RUSTUP",
-            "VALGRIND_OPTS",
-        ];
-        let made = made_of(&names.map(|name| (name, "x")));
-        let handed_on = made.iter().filter(|(_, value)| value == "x");
-        assert_eq!(handed_on.map(|(name, _)| name).next(), None);
-        assert_eq!(value(&made, "LC_ALL").unwrap(), "C.UTF-8");
-        assert_eq!(value(&made, "TZ").unwrap(), "UTC");
-    }
-
-    #[test]
-    fn what_finds_and_fetches_tools_is_handed_on() {
-        for name in [
-            "AR",
-            "CARGO_BUILD_TARGET_DIR",
-            "CARGO_TARGET_DIR",
-            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER",
-            "CC",
-            "CC_x86_64-unknown-linux-gnu",
-            "CXX",
-            "GOCACHE",
-            "HTTPS_PROXY",
-            "http_proxy",
-            "JAVA_HOME",
-            "PATH",
-            "PIP_INDEX_URL",
-            "RUST_BACKTRACE",
-        ] {
-            assert_eq!(
-                value(&made_of(&[(name, "x")]), name).unwrap(),
-                "x",
-                "{name}"
-            );
+    fn what_finds_and_fetches_tools_is_handed_on_and_what_changes_a_build_or_a_test_is_not() {
+        let kept = "AR CARGO_BUILD_TARGET_DIR CARGO_TARGET_DIR CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER CC
+            CC_x86_64-unknown-linux-gnu CXX GOCACHE HTTPS_PROXY http_proxy JAVA_HOME PATH PIP_INDEX_URL RUST_BACKTRACE";
+        let dropped = "CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_PKG_NAME
+            CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS CFLAGS CGO_LDFLAGS CLICOLOR_FORCE COLUMNS GOFLAGS
+            IMTAG_ENDPOINT LANG LC_MESSAGES LD_LIBRARY_PATH LDFLAGS MAKEFLAGS PIP_CONSTRAINT PIP_TARGET PKG_CONFIG_PATH
+            PYTEST_ADDOPTS PYTHONPATH PYTHONWARNINGS RUST_TEST_THREADS RUSTFLAGS RUSTUP VALGRIND_OPTS";
+        for (names, is_kept) in [(kept, true), (dropped, false)] {
+            for name in names.split_whitespace() {
+                let made = made(&[(name, "x")], None);
+                assert_eq!(
+                    made.get(name).is_some_and(|it| it == "x"),
+                    is_kept,
+                    "{name}"
+                );
+                assert_eq!((&*made["LC_ALL"], &*made["TZ"]), ("C.UTF-8", "UTC"));
+            }
         }
     }
 
     #[test]
     fn what_is_on_this_machine_is_reached_without_a_proxy() {
-        let made = made_of(&[("ALL_PROXY", "http://proxy:1"), ("no_proxy", "mirror")]);
-        assert_eq!(
-            value(&made, "no_proxy").unwrap(),
-            "127.0.0.1,localhost,::1,mirror"
+        let made = made(
+            &[("ALL_PROXY", "http://proxy:1"), ("no_proxy", "mirror")],
+            None,
         );
-        assert_eq!(value(&made, "NO_PROXY").unwrap(), "127.0.0.1,localhost,::1");
+        assert_eq!(made["no_proxy"], "127.0.0.1,localhost,::1,mirror");
+        assert_eq!(made["NO_PROXY"], "127.0.0.1,localhost,::1");
     }
 
     #[test]
@@ -350,39 +235,39 @@ mod tests {
             ("PATH", "/bin"),
             ("TOKEN", "hidden"),
         ];
-        assert_eq!(
-            dropped(&inherited(&given)),
-            ["CFLAGS", "LD_LIBRARY_PATH", "TOKEN"]
-        );
+        let names = dropped(&inherited(&given));
+        assert_eq!(names, ["CFLAGS", "LD_LIBRARY_PATH", "TOKEN"]);
     }
 
     #[test]
     fn there_is_always_a_home_that_takes_files_also_for_a_user_in_no_passwd() {
         let folder = std::env::temp_dir().into_os_string().into_string().unwrap();
-        let home = |given: &[(&str, &str)], of_the_user| {
-            value(&made_for(given, of_the_user), "HOME").unwrap()
-        };
-        assert_eq!(home(&[], None), "/target/home");
-        assert_eq!(home(&[("HOME", "")], None), "/target/home");
-        assert_eq!(home(&[("HOME", "/no/such")], None), "/target/home");
-        assert_eq!(home(&[], Some("/nonexistent")), "/target/home");
-        assert_eq!(home(&[], Some(&folder)), folder);
-        assert_eq!(home(&[("HOME", &folder)], Some("/nonexistent")), folder);
-        assert_eq!(home(&[("HOME", "/no/such")], Some(&folder)), folder);
+        let folder = folder.as_str();
+        for (home, of_the_user, expected) in [
+            (None, None, "/target/home"),
+            (Some(""), None, "/target/home"),
+            (Some("/no/such"), None, "/target/home"),
+            (None, Some("/nonexistent"), "/target/home"),
+            (None, Some(folder), folder),
+            (Some(folder), Some("/nonexistent"), folder),
+            (Some("/no/such"), Some(folder), folder),
+        ] {
+            let given = Vec::from_iter(home.map(|home| ("HOME", home)));
+            let made = made(&given, of_the_user);
+            assert_eq!(made["HOME"], expected, "{home:?} {of_the_user:?}");
+        }
     }
 
     #[test]
     fn a_temporary_folder_that_is_not_there_is_not_handed_on() {
-        assert_eq!(value(&made_of(&[("TMPDIR", "/no/such")]), "TMPDIR"), None);
-        assert_eq!(value(&made_of(&[("TMPDIR", "/")]), "TMPDIR").unwrap(), "/");
+        assert_eq!(made(&[("TMPDIR", "/no/such")], None).get("TMPDIR"), None);
+        assert_eq!(made(&[("TMPDIR", "/")], None)["TMPDIR"], "/");
     }
 
     #[test]
     fn an_ignored_signal_is_read_from_what_linux_says() {
-        assert_eq!(
-            ignored("Name:\tx\nSigIgn:\t0000000000001006\nSigCgt:\t01\n"),
-            Some(0x1006)
-        );
+        let status = "Name:\tx\nSigIgn:\t0000000000001006\nSigCgt:\t01\n";
+        assert_eq!(ignored(status), Some(0x1006));
         assert_eq!(ignored("Name:\tx\n"), None);
     }
 }

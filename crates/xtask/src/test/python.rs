@@ -13,7 +13,7 @@ use crate::Error;
 use crate::cargo::root;
 use crate::install::{self, build, tree};
 use crate::program::{Missing, output, run};
-use crate::pypi::{VirtualEnv, lock};
+use crate::pypi::{VirtualEnv, lock, only_wheel};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -122,7 +122,7 @@ impl Venv {
             fs::remove_dir_all(&folder)?;
         }
         self.tools.build_wheel(&project(), &library, &folder)?;
-        let wheel = only_file(&folder)?;
+        let wheel = only_wheel(&folder)?;
         let name = wheel.file_name().unwrap_or_default().to_string_lossy();
         if name != wheel_name() {
             return Err(format!("the wheel is called {name}, not {}", wheel_name()).into());
@@ -152,14 +152,6 @@ impl Venv {
 fn wheel_name() -> String {
     let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
     format!("imtag-{VERSION}-py3-none-{system}_{processor}.whl")
-}
-
-fn only_file(folder: &Path) -> Result<PathBuf, Error> {
-    let files: Result<Vec<_>, _> = fs::read_dir(folder)?.collect();
-    match files?.as_slice() {
-        [file] => Ok(file.path()),
-        files => Err(format!("{} holds {} files, not one", folder.display(), files.len()).into()),
-    }
 }
 
 #[cfg(test)]

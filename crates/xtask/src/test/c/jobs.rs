@@ -2,10 +2,10 @@
 //! it ends, so that a failure is read in one piece.
 
 use std::process::Command;
-use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::Error;
+use crate::parallel::in_parallel;
 use crate::program::output;
 
 /// A program to build and to run.
@@ -48,31 +48,22 @@ impl Job {
 
 /// Does all of them; what went wrong, by their names.
 pub(super) fn all(jobs: Vec<Job>) -> Vec<String> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let waiting = Mutex::new(jobs.into_iter());
-    let faults = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let next = waiting.lock().expect("no worker panics").next();
-                    let Some(job) = next else { return };
-                    let (name, start) = (job.name.clone(), Instant::now());
-                    let done = job.do_it();
-                    let took = start.elapsed().as_secs_f32();
-                    match done {
-                        Ok(()) => println!("{name}: ok in {took:.1} s"),
-                        Err(why) => {
-                            println!("{name}: failed in {took:.1} s\n{why}");
-                            let mut faults = faults.lock().expect("no worker panics");
-                            faults.push(format!("{name}: {why}"));
-                        }
-                    }
-                }
-            });
+    let faults = in_parallel(jobs, |job| {
+        let (name, start) = (job.name.clone(), Instant::now());
+        let done = job.do_it();
+        let took = start.elapsed().as_secs_f32();
+        match done {
+            Ok(()) => {
+                println!("{name}: ok in {took:.1} s");
+                None
+            }
+            Err(why) => {
+                println!("{name}: failed in {took:.1} s\n{why}");
+                Some(format!("{name}: {why}"))
+            }
         }
     });
-    faults.into_inner().expect("no worker panics")
+    faults.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::install::{self, elf, tree};
 use crate::program::output;
 use jobs::Job;
 
-const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+pub(crate) const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /// How the programs are built and run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,6 @@ fn tested(variant: Variant) -> Outcome {
         jobs.push(toolchain.job("version", &symbols));
         jobs.push(toolchain.sample());
         jobs.extend(toolchain.headers());
-        jobs.extend(toolchain.conformance_runner()?);
     }
     faults.extend(jobs::all(jobs));
     if faults.is_empty() {
@@ -213,7 +212,7 @@ impl Toolchain {
         let mut command = Command::new(self.folder.join("with_emulator"));
         command
             .env("IMTAG_BIN", &self.imtag)
-            .arg(which(Path::new(program.get_program())))
+            .arg(program.get_program())
             .args(program.get_args());
         command
     }
@@ -249,19 +248,6 @@ impl Toolchain {
         let build = self.compile("gcc", &["-std=c99", "-O2", "sample.c"], "sample");
         let run = self.with_emulator(&self.start("sample"));
         Job::new("sample", build, run).that_prints("2 users tagged\n")
-    }
-
-    /// The conformance runner, which has no case here: that it compiles without a warning, and ends. Without cJSON
-    /// the step of the cases is skipped by name.
-    fn conformance_runner(&self) -> Result<Option<Job>, Error> {
-        if tools::c_header("cjson/cJSON.h", "libcjson-dev").is_err() {
-            return Ok(None);
-        }
-        let sources = sources(&root().join("tests/conformance/runners/c"), "c")?;
-        let name = "conformance_runner";
-        let mut build = self.compile("gcc", &["-std=gnu11"], name);
-        build.args(sources).args(["-limtag", "-lcjson"]);
-        Ok(Some(Job::new(name, build, self.start(name))))
     }
 
     fn headers(&self) -> Vec<Job> {
@@ -302,14 +288,6 @@ pub(crate) fn sources(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Error
     Ok(sources)
 }
 
-/// The path of a program, found as the shell finds it.
-fn which(program: &Path) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(program));
-    let found = candidates.find(|candidate| candidate.is_file());
-    found.unwrap_or_else(|| program.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,11 +300,5 @@ mod tests {
             let is_listed = PROGRAMS.contains(&name) || others.contains(&name);
             assert!(is_listed, "tests/c/{name}.c is in no list of this file");
         }
-    }
-
-    #[test]
-    fn a_program_is_found_as_the_shell_finds_it() {
-        assert!(which(Path::new("sh")).is_absolute());
-        assert_eq!(which(Path::new("/no/such")), Path::new("/no/such"));
     }
 }

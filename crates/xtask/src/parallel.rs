@@ -1,0 +1,29 @@
+//! Work that is done side by side, on as many threads as there are cores.
+
+use std::sync::Mutex;
+use std::thread;
+
+/// Does all of it; what comes of it, in the order of the items.
+pub(crate) fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let waiting = Mutex::new(items.into_iter().enumerate());
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let next = waiting.lock().expect("no worker panics with it").next();
+            let Some((place, item)) = next else {
+                return done;
+            };
+            done.push((place, work(item)));
+        }
+    };
+    let mut done = Vec::new();
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            done.extend(worker.join().expect("no work panics"));
+        }
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
