@@ -1,5 +1,5 @@
 //! The papers: those that a project has are there, the changelog tells first what is in this version, all that name a
-//! minimum Rust name the same, and the README's example is one that is built.
+//! minimum Rust name the same, what CONTRIBUTING places is there, and the README's example is one that is built.
 
 use super::{assert_none, read};
 use crate::cargo::root;

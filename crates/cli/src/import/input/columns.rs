@@ -313,7 +313,7 @@ account,tag,op,a,b,c,d,e,f,g => the column "a" is none of
             assert_eq!(repeats("account,tag", row), Ok(false), "{row}");
         }
         assert_eq!(repeats("account,op,tag", "ACCOUNT,op,tag"), Ok(true));
-        // each row is the header that the error shows, but for its spelling
+        // each row is the header that the error shows, spelt differently
         for (header, row) in [
             ("account,tag", "tag,account"),
             ("account,tag", "\u{feff}Account,Tags"),
