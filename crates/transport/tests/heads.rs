@@ -113,7 +113,7 @@ fn an_answer_that_is_encoded_against_the_request_is_reported_as_that() {
     let remedy = "turn compression off in the proxy or gateway on the way: the request asks for none \
                   (Accept-Encoding: identity)";
     let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56";
-    for (status, coding, start) in [
+    for (status, encoding, start) in [
         ("200 OK", "gzip", "add: "),
         ("200 OK", "br", "add: "),
         ("200 OK", "deflate, br", "add: "),
@@ -129,11 +129,11 @@ fn an_answer_that_is_encoded_against_the_request_is_reported_as_that() {
         ),
     ] {
         let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Encoding: {coding}\r\nContent-Length: 12\r\n\r\n"
+            "HTTP/1.1 {status}\r\nContent-Encoding: {encoding}\r\nContent-Length: 12\r\n\r\n"
         );
         let error = failed(&[head.as_bytes(), gzip].concat());
         let message = format!(
-            "{start}the answer is encoded as \"{coding}\", though the request asks for none"
+            "{start}the answer is encoded as \"{encoding}\", though the request asks for none"
         );
         assert!(error.to_string().starts_with(&message), "{error}");
         assert_eq!(error.remedy(), remedy);

@@ -167,7 +167,7 @@ impl ChangeError {
         }
     }
 
-    /// What is at fault. Other changes may be done all the same, unless it is the [app](Scope::App) or the
+    /// What is at fault. Other changes may still be done, unless it is the [app](Scope::App) or the
     /// [service](Scope::Service).
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -134,7 +134,7 @@ impl Error {
         self.refused.hint.as_deref()
     }
 
-    /// What is at fault. Other calls may succeed all the same, unless it is the [app](Scope::App) or the
+    /// What is at fault. Other calls may still succeed, unless it is the [app](Scope::App) or the
     /// [service](Scope::Service).
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -19,8 +19,8 @@ const START: &[u8] = b"HTTP/1.";
 /// Why a head is refused that has more bytes.
 pub(super) const TOO_LONG: &str = "the answer's head is too long";
 
-/// Codings that do not change a body.
-const NO_CODING: [&str; 3] = ["", "identity", "chunked"];
+/// Enencodings that do not change a body.
+const NO_ENCODING: [&str; 3] = ["", "identity", "chunked"];
 
 #[derive(Debug, Default)]
 pub(super) struct Head {
@@ -49,8 +49,8 @@ pub(super) struct Passed {
 /// What a head says beside what ureq gets.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct HeadInfo {
-    /// The body's coding (`gzip`), though the request asks for none.
-    pub(super) coding: Option<String>,
+    /// The body's encoding (`gzip`), though the request asks for none.
+    pub(super) encoding: Option<String>,
     /// The `Date` line: the server's clock.
     pub(super) date: Option<String>,
 }
@@ -144,7 +144,7 @@ fn reduced(head: &[u8], used: usize) -> Passed {
     let mut kept = vec![status];
     let mut chunked = false;
     let mut info = HeadInfo::default();
-    let mut codings = Vec::new();
+    let mut encodings = Vec::new();
     for line in lines {
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
@@ -170,21 +170,21 @@ fn reduced(head: &[u8], used: usize) -> Passed {
                 }
             }
             b"transfer-encoding" => {
-                codings.extend(words(value));
+                encodings.extend(words(value));
                 if has(value, "chunked") {
                     chunked = true;
                     keep(&mut kept, b"transfer-encoding: chunked");
                 }
             }
-            b"content-encoding" => codings.extend(words(value)),
+            b"content-encoding" => encodings.extend(words(value)),
             b"date" => info.date = Some(String::from_utf8_lossy(value).into_owned()),
             _ => {}
         }
     }
     // HTTP/1.0 knows no chunks
     chunked &= !kept[0].starts_with(b"HTTP/1.0");
-    codings.retain(|it: &String| !NO_CODING.iter().any(|none| it.eq_ignore_ascii_case(none)));
-    info.coding = (!codings.is_empty()).then(|| codings.join(", "));
+    encodings.retain(|it: &String| !NO_ENCODING.iter().any(|none| it.eq_ignore_ascii_case(none)));
+    info.encoding = (!encodings.is_empty()).then(|| encodings.join(", "));
     let mut passed_on = kept.join(b"\r\n".as_slice());
     passed_on.extend_from_slice(b"\r\n\r\n");
     Passed {
@@ -269,7 +269,7 @@ mod tests {
              date: Sun, 29 Nov 2026 10:58:03 GMT\r\nConnection: close\r\n\r\n"
         );
         let info = HeadInfo {
-            coding: None,
+            encoding: None,
             date: Some("Sun, 29 Nov 2026 10:58:03 GMT".to_owned()),
         };
         let expected = "HTTP/1.1 200\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
@@ -302,8 +302,8 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_is_noted_unless_it_leaves_the_body_as_it_is() {
-        for (lines, coding) in [
+    fn an_encoding_is_noted_unless_it_leaves_the_body_as_it_is() {
+        for (lines, encoding) in [
             ("content-encoding: gzip\r\n", Some("gzip")),
             ("Content-Encoding: deflate, br\r\n", Some("deflate, br")),
             ("transfer-encoding: gzip, chunked\r\n", Some("gzip")),
@@ -313,7 +313,7 @@ mod tests {
         ] {
             let passed = read(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
             let info = passed.unwrap().unwrap().info;
-            assert_eq!(info.coding.as_deref(), coding, "{lines}");
+            assert_eq!(info.encoding.as_deref(), encoding, "{lines}");
         }
     }
 

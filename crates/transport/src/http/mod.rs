@@ -126,7 +126,7 @@ impl Exchanged {
     pub(crate) fn read<R: Request>(self, request: &R) -> Result<Answer, Cause> {
         let result = self.result;
         let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
-        result.map_err(|cause| cause.encoded(self.info.coding.as_deref()))
+        result.map_err(|cause| cause.encoded(self.info.encoding.as_deref()))
     }
 
     /// The answer's `Date`.

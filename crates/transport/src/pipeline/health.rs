@@ -30,7 +30,7 @@ const IN_A_ROW: usize = 20;
 pub(crate) struct RunHealth {
     failed_in_a_row: usize,
     answers: u64,
-    /// Requests that waited out an outage in vain, before any request was answered.
+    /// Requests whose outage lasted too long, before any request was answered.
     waited_out: usize,
     begun: usize,
     /// The first request had to be tried again.
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn one_refusal_of_the_app_ends_it() {
+    fn one_refusal_of_the_app_ends_a_run() {
         let mut health = RunHealth::default();
         assert!(note(&mut health, Ok(&Outcome::default())).is_none());
         let end = note(&mut health, Err(&refused(70009)));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usersig_that_cannot_be_had_ends_it_until_the_service_has_answered() {
+    fn a_missing_usersig_ends_a_run_until_the_service_has_answered() {
         let sealed = failure(Cause::Credentials("sealed".into()));
         let mut health = RunHealth::default();
         let end = note(&mut health, Err(&sealed));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_failures_of_the_service_in_a_row_end_it_and_nineteen_do_not() {
+    fn twenty_failures_of_the_service_in_a_row_end_a_run_and_nineteen_do_not() {
         let mut health = RunHealth::default();
         for answer in [Ok(Outcome::default()), Err(refused(70107))] {
             assert!(note(&mut health, answer.as_ref()).is_none());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_requests_during_which_others_were_answered_do_not_end_it() {
+    fn failures_of_requests_during_which_others_were_answered_do_not_end_a_run() {
         let mut health = RunHealth::default();
         for _ in 0..30 {
             assert!(health.record(Ok(&Outcome::default()), 0).is_none());
