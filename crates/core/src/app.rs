@@ -1,4 +1,4 @@
-//! Who calls: the app and the administrator in whose name it is called.
+//! Who calls: the app, and the administrator in whose name the service is called.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -145,20 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_has_1_to_32_bytes_and_no_control_character() {
-        assert_eq!(Identifier::new(""), Err(InvalidIdentifier::Empty));
-        assert!(Identifier::new("a".repeat(32)).is_ok());
-        assert!(Identifier::new("管".repeat(10) + "ab").is_ok());
-        assert_eq!(
-            Identifier::new("管".repeat(11)),
-            Err(InvalidIdentifier::TooLong {
-                bytes: 33,
-                most: 32
-            })
-        );
-        assert_eq!(
-            Identifier::new("admin\nTLS.sdkappid:1"),
-            Err(InvalidIdentifier::ControlCharacter)
-        );
+    fn an_identifier_has_1_to_32_bytes_and_neither_control_characters_nor_blanks_around_it() {
+        use InvalidIdentifier::{Blank, ControlCharacter, Empty, TooLong};
+        for name in ["a".repeat(32), "管".repeat(10) + "ab"] {
+            assert!(Identifier::new(name).is_ok());
+        }
+        let (long, bytes, most) = ("管".repeat(11), 33, 32);
+        for (name, refusal) in [
+            ("", Empty),
+            (&long, TooLong { bytes, most }),
+            ("admin\nTLS.sdkappid:1", ControlCharacter),
+            (" admin", Blank),
+            ("admin\u{feff}", Blank),
+        ] {
+            assert_eq!(Identifier::new(name), Err(refusal));
+        }
     }
 }

@@ -9,7 +9,10 @@ use std::fmt;
 
 use crate::Operation;
 
-/// What is known of an operation's effect on an account.
+/// What is known of an operation's effect on an account. Of several attempts it is the most that any may have done.
+///
+/// Example: an add times out after it was sent, and its second attempt is answered by 70001, which is *not applied*. The add
+/// is *possibly applied*, as the first attempt may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// The service did not carry it out.
@@ -54,15 +57,15 @@ impl fmt::Display for Effect {
 /// Whether a call that failed may be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RetryClass {
-    /// It would fail again.
+    /// It would fail again, as with 90020: a tag is too long.
     Never,
-    /// It may succeed at once or a little later.
+    /// It may succeed a little later, as with 91000: an error inside the service.
     Backoff,
-    /// It came too fast: it may succeed once the window of the quota has passed.
+    /// It came too fast, as with 60007: it may succeed once the window of the quota has passed.
     AfterWindow,
-    /// It is worth a single try more.
+    /// One more attempt is worth it, as with 60004: the account or signature check failed.
     OnceLater,
-    /// It is worth a single try more, with a new UserSig.
+    /// One more attempt is worth it with a new UserSig, as with 70001: the UserSig has expired.
     NewUserSig,
 }
 

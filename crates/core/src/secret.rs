@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<String>);
 
-/// A secret that cannot be used. What it is stands in no message, not even a part.
+/// Why a text cannot be a secret. No message holds the text, nor a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
     /// It is empty.
     #[error("the {0} is empty")]
     Empty(&'static str),
-    /// It holds what none has.
+    /// It holds what no secret has.
     #[error("the {secret} {what}")]
     Holds {
         /// Which secret.
@@ -29,8 +29,8 @@ pub enum InvalidSecret {
     NoVariable(String),
 }
 
-/// What may stand around a secret without being meant: white space, line ends, and the mark that Windows' editors put
-/// before a text in UTF-8.
+/// A text without what may stand around it by accident: white space, line ends, and the mark that Windows' editors put before a
+/// text in UTF-8.
 pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
@@ -197,98 +197,79 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_secret_shows_itself() {
-        let key = SecretKey::new("0123456789abcdef").unwrap();
-        let sig = UserSig::new("eJyrVgrx*-_").unwrap();
-        assert_eq!(format!("{key:?} {sig:?}"), "SecretKey(…) UserSig(…)");
-    }
-
-    #[test]
-    fn a_line_end_after_a_secret_is_not_part_of_it() {
-        assert_eq!(SecretKey::new("abc\r\n").unwrap().as_bytes(), b"abc");
-        assert_eq!(UserSig::new(" abc\n").unwrap().expose(), "abc");
-    }
-
-    #[test]
-    fn what_stands_around_a_secret_is_dropped() {
+    fn what_stands_around_a_secret_is_dropped_and_neither_secret_shows_itself() {
         for text in [
+            "abc\r\n",
             "\u{feff}abc",
             "\u{feff} abc\r\n",
             "\tabc\n\n",
             "\u{3000}abc\u{a0}",
         ] {
-            assert_eq!(SecretKey::new(text).unwrap().as_bytes(), b"abc");
+            let (key, usersig) = (SecretKey::new(text), UserSig::new(text));
+            let (key, usersig) = (key.unwrap(), usersig.unwrap());
+            assert_eq!((key.as_bytes(), usersig.expose()), (&b"abc"[..], "abc"));
             let from_file = SecretKey::from_bytes(text.as_bytes()).unwrap();
             assert_eq!(from_file.as_bytes(), b"abc");
-            assert_eq!(UserSig::new(text).unwrap().expose(), "abc");
+            let shown = format!("{key:?} {usersig:?}");
+            assert_eq!(shown, "SecretKey(…) UserSig(…)");
         }
-        // what a key may be is stated nowhere
-        for text in ["short", "aGVsbG8=", "aGVsbG8+/w==", "a-b_c.d", "密钥-key"] {
-            assert_eq!(SecretKey::new(text).unwrap().as_bytes(), text.as_bytes());
+    }
+
+    /// No page states the form of a key.
+    #[test]
+    fn a_key_may_be_of_any_form_and_a_usual_one_has_64_hexadecimal_characters() {
+        let usual = "0123456789abcDEF".repeat(4);
+        for (text, is_usual) in [
+            ("short", false),
+            ("aGVsbG8=", false),
+            ("aGVsbG8+/w==", false),
+            ("a-b_c.d", false),
+            ("密钥-key", false),
+            (&usual, true),
+            (&usual[1..], false),
+            (&usual.replace('f', "g").replace('F', "g"), false),
+        ] {
+            let key = SecretKey::new(text).unwrap();
+            assert_eq!(key.as_bytes(), text.as_bytes());
+            assert_eq!(key.has_usual_form(), is_usual, "{text}");
         }
     }
 
     #[test]
     fn what_no_secret_holds_is_named_and_the_secret_is_not() {
+        const UTF_16: &str = "holds zero bytes: save its file as UTF-8, not as UTF-16";
         for (text, what) in [
-            (
-                "h\0u\0s\0h\0",
-                "zero bytes: save its file as UTF-8, not as UTF-16",
-            ),
-            ("hush\nhush", "more than one line"),
-            ("hush\r\nhush", "more than one line"),
-            ("hush hush", "a blank"),
-            ("hush\u{7}", "a control character"),
-            ("hu\u{feff}sh", "a character that cannot be seen"),
-            ("hu\u{200b}sh", "a character that cannot be seen"),
-            ("hu\u{fffd}sh", "a character that cannot be seen"),
-            ("“hush”", "a quotation mark"),
-            ("\"hush\"", "a quotation mark"),
-            ("'hush'", "a quotation mark"),
-            ("SECRET_KEY=hush", "a name and ="),
-            ("secret-key:hush", "a name and ="),
-            ("-----BEGIN PRIVATE KEY-----\nhush", "a PEM file"),
+            (" \n", "is empty"),
+            ("h\0u\0s\0h\0", UTF_16),
+            ("hush\nhush", "has more than one line"),
+            ("hush\r\nhush", "has more than one line"),
+            ("hush hush", "holds a blank"),
+            ("hush\u{7}", "holds a control character"),
+            ("hu\u{feff}sh", "holds a character that cannot be seen"),
+            ("hu\u{200b}sh", "holds a character that cannot be seen"),
+            ("hu\u{fffd}sh", "holds a character that cannot be seen"),
+            ("“hush”", "holds a quotation mark"),
+            ("\"hush\"", "holds a quotation mark"),
+            ("'hush'", "holds a quotation mark"),
+            ("SECRET_KEY=hush", "begins with a name and ="),
+            ("secret-key:hush", "begins with a name and ="),
+            ("-----BEGIN PRIVATE KEY-----\nhush", "is a PEM file"),
         ] {
-            let key = SecretKey::new(text).unwrap_err();
-            let usersig = UserSig::new(text).unwrap_err();
-            for (error, secret) in [(key, "the secret key "), (usersig, "the UserSig ")] {
-                let message = error.to_string();
-                assert!(
-                    message.starts_with(secret) && message.contains(what),
-                    "{message}"
-                );
-                assert!(!format!("{error:?} {message}").contains("hus"), "{message}");
-            }
+            check("secret key", SecretKey::new(text).unwrap_err(), what);
+            check("UserSig", UserSig::new(text).unwrap_err(), what);
         }
-        for (bytes, what) in [
-            (b"\xff\xfeh\0u\0".as_slice(), "UTF-16"),
-            (b"hush\xff".as_slice(), "is not UTF-8"),
-        ] {
-            let message = SecretKey::from_bytes(bytes).unwrap_err().to_string();
-            assert!(message.contains(what), "{message}");
-        }
+        let key = |bytes: &[u8]| SecretKey::from_bytes(bytes).unwrap_err();
+        check("secret key", key(b"\xff\xfeh\0u\0"), UTF_16);
+        check("secret key", key(b"hush\xff"), "is not UTF-8");
+        let usersig = UserSig::new("hush&random=1").unwrap_err();
+        check("UserSig", usersig, "holds a character that none has");
     }
 
-    #[test]
-    fn a_usual_key_has_64_hexadecimal_characters() {
-        let usual = |key: String| SecretKey::new(key).unwrap().has_usual_form();
-        assert!(usual("0123456789abcDEF".repeat(4)));
-        assert!(!usual("0123456789abcdef".repeat(3)));
-        assert!(!usual("0123456789abcdeg".repeat(4)));
-    }
-
-    #[test]
-    fn a_secret_that_cannot_be_one_is_refused_without_being_shown() {
-        assert_eq!(
-            SecretKey::new(" \n").unwrap_err().to_string(),
-            "the secret key is empty"
-        );
-        assert_eq!(
-            UserSig::new("").unwrap_err().to_string(),
-            "the UserSig is empty"
-        );
-        let refused = UserSig::new("hush&random=1").unwrap_err();
-        assert_eq!(refused, InvalidSecret::NotAUserSig);
-        assert!(!format!("{refused} {refused:?}").contains("hush"));
+    #[track_caller]
+    fn check(secret: &str, refused: InvalidSecret, what: &str) {
+        let message = refused.to_string();
+        let start = format!("the {secret} {what}");
+        assert!(message.starts_with(&start), "{message}");
+        assert!(!format!("{refused:?} {message}").contains("hus"));
     }
 }

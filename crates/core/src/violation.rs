@@ -129,7 +129,8 @@ pub enum Problem {
         /// How many are allowed.
         most: usize,
     },
-    /// More tags in a replacement than a user can carry: split, each replacement would wipe the one before.
+    /// More tags than a user carries, in a replacement or a change. Another request could not take the rest: a second
+    /// replacement would remove the tags of the first.
     #[error("{count} given, at most {most}")]
     TooManyToCarry {
         /// How many there are; duplicated ones count once.

@@ -25,7 +25,7 @@
 //! ```text
 //!              ┌─────── withdrew: it never left this machine ────────┐
 //!              │                                                     ▼
-//! turn ─ Ready ─ send ─► in flight ─ answered ─► recent ─ 1.002 s − credit ─► room for another
+//! turn ─ Ready ─ send ─► in flight ─ answered ─► recent ─ 1.002 s − credit ─► another may go
 //!                            │                                              ▲
 //!                            └─── abandoned ───► held ──── 1 s or more ─────┘
 //! ```
@@ -102,7 +102,7 @@ pub enum Turn {
     Ready,
     /// Ask again at this moment, which is after `now`, or at the next answer if that comes first.
     WaitUntil(Duration),
-    /// Ask again when a call under way has been handed back: time alone makes no room.
+    /// Ask again when a call under way has been handed back: time alone changes nothing.
     AwaitAnswer,
 }
 

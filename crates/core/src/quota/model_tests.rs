@@ -85,7 +85,7 @@ fn rates() -> impl Strategy<Value = (f64, usize, Duration)> {
 
 proptest! {
     #[test]
-    fn room_is_what_a_full_count_of_the_past_leaves(
+    fn a_call_may_be_sent_when_a_full_count_of_the_past_says_so(
         rate in rates(),
         before in before(),
         steps in steps(),

@@ -59,7 +59,7 @@ fn a_new_process_sends_one_call_at_once_and_the_next_when_a_start_slot_is_releas
 }
 
 #[test]
-fn an_idle_client_may_send_n_calls_at_once_and_then_only_an_answer_makes_room() {
+fn an_idle_client_may_send_n_calls_at_once_and_another_only_after_an_answer() {
     let mut quota = started(100);
     assert_eq!(send_all(&mut quota, ms(2_000)).len(), 100);
     assert_eq!(quota.turn(ms(2_000)), Turn::AwaitAnswer);
@@ -154,7 +154,7 @@ fn a_rejection_takes_a_tenth_of_the_quota_once_for_all_calls_under_way() {
     // 100 answers for a cap of 90: the earliest event is the end of their second.
     assert_eq!(quota.turn(ms(2_050)), Turn::WaitUntil(ms(3_052)));
     assert_eq!(send_all(&mut quota, ms(3_052)).len(), 90);
-    // Five seconds after the cut there is room for one more.
+    // Five seconds after the cut one more may go.
     assert_eq!(quota.turn(ms(3_052)), Turn::WaitUntil(ms(7_050)));
     assert_eq!(send_all(&mut quota, ms(7_050)).len(), 1);
 }

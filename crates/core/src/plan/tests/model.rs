@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::service::{Asked, Service, is_guilty};
+use super::service::{Asked, Service, is_at_fault};
 use super::*;
 
 pub(super) const PRODUCERS: usize = 3;
@@ -13,25 +13,14 @@ const ACCOUNTS: usize = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Push {
-        producer: usize,
-        account: usize,
-        kind: u8,
-        first: usize,
-        count: usize,
-        time: Option<u64>,
-    },
+    /// A producer's change, and the time until its deadline, if it has one.
+    Push(usize, Change, Option<u64>),
     Next(usize),
-    Turn(usize, usize),
-    /// The service carries out a request that is under way, or one that was given up.
-    Land(usize),
-    Settle {
-        which: usize,
-        how: u8,
-        chosen: u8,
-        /// Whether an attempt was given up.
-        late: bool,
-    },
+    Admit(usize, usize),
+    /// The service carries out a request that is under way, or one that was abandoned.
+    Arrive(usize),
+    /// A request is settled: which, how, which of its accounts, and whether an attempt was abandoned.
+    Settle(usize, u8, u8, bool),
     Withdraw(usize),
     Flushing(usize, bool),
     Flush(usize),
@@ -48,15 +37,22 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![6 => 1usize..4, 1 => 4usize..26],
         prop::option::weighted(0.1, 0u64..60),
     );
+    let push = push.prop_map(|(producer, account, kind, first, count, time)| {
+        let (account, tags) = (format!("u{account}"), super::tags(first, count));
+        let change = match kind {
+            0..=1 => add(&account, tags),
+            2..=3 => remove(&account, tags),
+            _ => clear(&account),
+        };
+        Step::Push(producer, change, time)
+    });
     prop_oneof![
-        8 => push.prop_map(|(producer, account, kind, first, count, time)| Step::Push {
-            producer, account, kind, first, count, time,
-        }),
+        8 => push,
         8 => (0..PRODUCERS).prop_map(Step::Next),
-        5 => (0..PRODUCERS, 0usize..3).prop_map(|(producer, queue)| Step::Turn(producer, queue)),
-        5 => any::<usize>().prop_map(Step::Land),
+        5 => (0..PRODUCERS, 0usize..3).prop_map(|(producer, queue)| Step::Admit(producer, queue)),
+        5 => any::<usize>().prop_map(Step::Arrive),
         6 => (any::<usize>(), 0u8..6, any::<u8>(), prop::bool::weighted(0.3))
-            .prop_map(|(which, how, chosen, late)| Step::Settle { which, how, chosen, late }),
+            .prop_map(|(which, how, chosen, late)| Step::Settle(which, how, chosen, late)),
         1 => any::<usize>().prop_map(Step::Withdraw),
         1 => (0..PRODUCERS, any::<bool>()).prop_map(|(producer, flushing)| Step::Flushing(producer, flushing)),
         1 => (0..PRODUCERS).prop_map(Step::Flush),
@@ -71,9 +67,9 @@ pub(super) struct World {
     pub(super) producers: Vec<ProducerId>,
     pub(super) now: Duration,
     pub(super) service: Service,
-    /// Each with whether an attempt of it has landed.
+    /// Each with whether an attempt of it has arrived.
     pub(super) under_way: Vec<(Batch, bool)>,
-    /// Attempts that were given up, each with the time until which it may land.
+    /// Attempts that were abandoned, each with the time until which it may arrive.
     pub(super) late: Vec<(Duration, Asked)>,
     pub(super) pushed: Vec<(usize, Change, ChangeId)>,
     pub(super) withdrawn: BTreeSet<usize>,
@@ -130,21 +126,7 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Push {
-                producer,
-                account,
-                kind,
-                first,
-                count,
-                time,
-            } => {
-                let tags = super::tags(first, count);
-                let account = &format!("u{account}");
-                let change = match kind {
-                    0..=1 => add(account, tags),
-                    2..=3 => remove(account, tags),
-                    _ => clear(account),
-                };
+            Step::Push(producer, change, time) => {
                 let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
                 let reply = self.pushed.len();
                 let id = self.producers[producer];
@@ -156,34 +138,28 @@ impl World {
             Step::Next(producer) => {
                 let _ = self.next(producer);
             }
-            Step::Turn(producer, queue) => {
+            Step::Admit(producer, queue) => {
                 let operation = ChangeOperation::ALL[queue];
                 self.plan.admitted(self.producers[producer], operation);
             }
-            Step::Land(which) => self.land(which),
-            Step::Settle {
-                which,
-                how,
-                chosen,
-                late,
-            } if !self.under_way.is_empty() => {
-                let (batch, landed) = self.under_way.remove(which % self.under_way.len());
-                // what has landed is not said to be not applied
-                let how = if landed {
+            Step::Arrive(which) => self.arrive(which),
+            Step::Settle(which, how, chosen, late) if !self.under_way.is_empty() => {
+                let (batch, arrived) = self.under_way.remove(which % self.under_way.len());
+                // what has arrived is not said to be not applied
+                let how = if arrived {
                     [1, 4][how as usize % 2]
                 } else {
                     how
                 };
                 self.settle(batch, how, chosen, late);
             }
-            Step::Settle { .. } => {}
             Step::Withdraw(which) if !self.pushed.is_empty() => {
                 let which = which % self.pushed.len();
                 if self.plan.withdraw(self.pushed[which].2, self.now) {
                     assert!(self.withdrawn.insert(which), "withdrawn twice");
                 }
             }
-            Step::Withdraw(_) => {}
+            Step::Settle(..) | Step::Withdraw(_) => {}
             Step::Flushing(producer, flushing) => {
                 self.plan.set_flushing(self.producers[producer], flushing);
             }
@@ -197,7 +173,7 @@ impl World {
         self.check();
     }
 
-    /// Time passes; what may land until then has landed or never does.
+    /// Time passes; what may arrive until then has arrived or never does.
     fn pass(&mut self, time: Duration) {
         self.now += time;
         let now = self.now;
@@ -235,7 +211,7 @@ impl World {
         }
     }
 
-    fn land(&mut self, which: usize) {
+    fn arrive(&mut self, which: usize) {
         let all = self.under_way.len() + self.late.len();
         if all == 0 {
             return;
@@ -245,12 +221,12 @@ impl World {
         let asked = match late {
             Some(at) => self.late[at].1.clone(),
             None => {
-                let (batch, landed) = &mut self.under_way[which];
+                let (batch, arrived) = &mut self.under_way[which];
                 let asked = Asked::from_batch(batch);
-                if asked.guilty().is_some() {
+                if asked.at_fault().is_some() {
                     return; // it refuses the whole
                 }
-                *landed = true;
+                *arrived = true;
                 asked
             }
         };
@@ -259,11 +235,11 @@ impl World {
 
     fn settle(&mut self, batch: Batch, how: u8, chosen: u8, late: bool) {
         let mut asked = Asked::from_batch(&batch);
-        let guilty = asked.guilty();
+        let at_fault = asked.at_fault();
         let producer = self.producers.iter().position(|it| *it == batch.producer);
         let producer = producer.expect("a producer of the world");
         let chosen: Vec<bool> = (0..8).map(|bit| chosen & (1 << bit) != 0).collect();
-        let verdict = match (how, guilty) {
+        let verdict = match (how, at_fault) {
             (0, _) => Verdict::Failed("down", Effect::NotApplied),
             (1, _) => {
                 self.apply_some(&asked, &chosen);
@@ -272,7 +248,7 @@ impl World {
             (2, Some(scope)) => {
                 let mut left_out = Vec::new();
                 for (account, tags) in &asked.slots {
-                    match is_guilty(asked.operation, account, tags) {
+                    match is_at_fault(asked.operation, account, tags) {
                         Some(_) => left_out.push(super::left_out(account, scope, None)),
                         None => self.service.apply(asked.operation, account, tags),
                     }
@@ -297,7 +273,7 @@ impl World {
                 done(vec![])
             }
         };
-        // who fails as not applied is not carried out late either
+        // what fails as not applied is not carried out late either
         let late = late && how > 0 && !matches!(&verdict, Verdict::Ambiguous(_));
         if late {
             if let Verdict::Done { left_out } = &verdict {

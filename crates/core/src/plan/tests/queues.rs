@@ -194,7 +194,7 @@ fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
 }
 
 #[test]
-fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
+fn after_a_request_that_is_settled_before_its_turn_the_next_is_formed() {
     let mut rig = Rig::with_policy(BatchPolicy {
         linger: Duration::ZERO,
         ..POLICY
@@ -209,7 +209,7 @@ fn a_request_that_is_settled_before_its_turn_makes_room_for_the_next() {
     let Next::Send(second) = rig.next() else {
         panic!("nothing to send");
     };
-    // one that had its turn takes nobody else's away
+    // a batch that was admitted does not end the wait of the next one when it is settled
     rig.plan.admitted(rig.producer, ChangeOperation::Add);
     push_users(&mut rig, 2..4);
     let Next::Send(third) = rig.next() else {

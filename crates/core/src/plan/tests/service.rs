@@ -39,14 +39,14 @@ impl Asked {
         }
     }
 
-    pub(super) fn guilty(&self) -> Option<Scope> {
+    pub(super) fn at_fault(&self) -> Option<Scope> {
         let mut slots = self.slots.iter();
-        slots.find_map(|(account, tags)| is_guilty(self.operation, account, tags))
+        slots.find_map(|(account, tags)| is_at_fault(self.operation, account, tags))
     }
 }
 
 /// `u3` is at fault when it is added to, and tag `t5` whenever it is removed.
-pub(super) fn is_guilty(
+pub(super) fn is_at_fault(
     operation: ChangeOperation,
     account: &str,
     tags: &[String],
@@ -59,14 +59,14 @@ pub(super) fn is_guilty(
     }
 }
 
-/// Sends all there is, one request after the other; one is refused if `guilty` says so of one of its slots.
+/// Sends all there is, one request after the other; one is refused if `at_fault` says so of one of its slots.
 /// Answers with the number of requests.
-pub(super) fn run(rig: &mut Rig, scope: Scope, guilty: impl Fn(&Slot) -> bool) -> u64 {
+pub(super) fn run(rig: &mut Rig, scope: Scope, at_fault: impl Fn(&Slot) -> bool) -> u64 {
     let mut requests = 0;
     while let Next::Send(batch) = rig.next() {
         rig.plan.admitted(rig.producer, batch.operation());
         requests += 1;
-        if batch.slots.iter().any(&guilty) {
+        if batch.slots.iter().any(&at_fault) {
             rig.settle(batch, Verdict::Ambiguous(fault(scope)));
         } else {
             rig.done(batch);

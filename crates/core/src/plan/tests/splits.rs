@@ -3,13 +3,13 @@
 use super::service::run;
 use super::*;
 
-/// A hundred users, some of them guilty: how many requests it takes, how many of them are split, and who failed.
-fn of_a_hundred(guilty: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
+/// A hundred users, some of them at fault: how many requests it takes, how many of them are split, and who failed.
+fn of_a_hundred(at_fault: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
     let mut rig = Rig::new();
     for user in 0..100 {
         rig.push(add(&format!("u{user}"), ["a"]));
     }
-    let names: Vec<String> = guilty.iter().map(|user| format!("u{user}")).collect();
+    let names: Vec<String> = at_fault.iter().map(|user| format!("u{user}")).collect();
     let requests = run(&mut rig, scope, |slot| {
         names.iter().any(|name| name == slot.account())
     });
