@@ -237,17 +237,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_line_ends_with_lf_or_crlf_or_cr() {
-        assert_eq!(lines_of("a\nb\nc"), [1, 2, 3]);
-        assert_eq!(lines_of("a\r\nb\r\nc"), [1, 2, 3]);
-        assert_eq!(lines_of("a\rb\rc"), [1, 2, 3]);
-    }
-
-    #[test]
-    fn blank_lines_are_passed_over_and_counted() {
-        assert_eq!(lines_of("\n\na\n\nb"), [3, 5]);
-        assert_eq!(lines_of("a\r\n\r\n\r\nb"), [1, 4]);
-        assert_eq!(lines_of("a\r\rb"), [1, 3]);
+    fn a_line_ends_with_lf_or_crlf_or_cr_and_blank_lines_are_passed_over_and_counted() {
+        for (text, lines) in [
+            ("a\nb\nc", [1, 2, 3]),
+            ("a\r\nb\r\nc", [1, 2, 3]),
+            ("a\rb\rc", [1, 2, 3]),
+            ("\n\na\n\nb\nc", [3, 5, 6]),
+            ("a\r\n\r\n\r\nb\nc", [1, 4, 5]),
+            ("a\r\rb\n\rc", [1, 3, 5]),
+        ] {
+            assert_eq!(lines_of(text), lines, "{text:?}");
+        }
     }
 
     #[test]

@@ -353,26 +353,14 @@ fn bytes_that_are_no_text_refuse_the_file_wherever_they_stand() {
                 UTF-8, with the header account,tag or account,tags; nothing was sent";
     let gbk = "is not UTF-8 in line {}, and a file has one encoding; it is probably GBK or GB18030 (else Big5 or \
                another): export it as CSV UTF-8, or convert it with iconv -f GB18030 -t UTF-8; nothing was sent";
-    let latin = "is not UTF-8 in line {}, and a file has one encoding; it is probably Windows-1252 or Latin-1 (else GBK \
-                 or another): export it as CSV UTF-8, or convert it with iconv -f WINDOWS-1252 -t UTF-8; nothing was \
-                 sent";
     let json = |tag: &[u8]| [b"{\"To_Account\":\"a\",\"Tags\":[\"", tag, b"\"]}\n"].concat();
     for (file, line, says) in [
-        (b"account,tag\nalice,vip\0\n".to_vec(), 2, zero),
         (b"acc\0ount,tag\nalice,vip\n".to_vec(), 1, zero),
-        (b"account,op,tag\nalice,ad\0d,vip\n".to_vec(), 2, zero),
         (late(b"al\0ice,x\n"), 70_002, zero),
-        (late(b"\0\n"), 70_002, zero),
-        (json(b"x\0"), 1, zero),
         (json(b"x\"],\"reason\":[\"\0"), 1, zero),
-        // the last tag is GBK that is UTF-8 by chance
-        (
-            b"account,tag\nalice,\xb1\xb1\xbe\xa9\nbob,\xc9\xcf\xba\xa3\ncarol,\xc4\xa7\n".to_vec(),
-            2,
-            gbk,
-        ),
+        // the next row is GBK that is UTF-8 by chance
+        (late(b"bob,\xb1\xb1\xbe\xa9\ncarol,\xc4\xa7\n"), 70_002, gbk),
         ([json(b"x"), json(b"\xb1\xb1\xbe\xa9")].concat(), 2, gbk),
-        (late(b"bob,caf\xe9\n"), 70_002, latin),
     ] {
         let says = says.replace("{}", &line.to_string());
         assert_eq!(refusal(file), format!("users.csv {says}"));
