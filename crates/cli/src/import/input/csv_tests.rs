@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::import::input::lines::tests::lines_by;
 
-/// A record as its line, its fields, the line it ends on where that is said, and what is wrong with it.
+/// A record: its line, its fields, the line that it ends on if that is another, and its fault.
 type Seen = (u64, Vec<String>, Option<u64>, Option<Fault>);
 
 fn reader(text: &str, bytes: usize) -> Records {
@@ -188,7 +188,7 @@ fn model(text: &str) -> (Vec<Seen>, Option<u64>) {
     (records, None)
 }
 
-/// Where the quote is that closes what was opened before; two in a row are one of the text.
+/// The place of the quote that closes the field; two in a row are one of the text.
 fn closing(inner: &str) -> Option<usize> {
     let mut at = 0;
     loop {
