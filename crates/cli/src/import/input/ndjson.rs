@@ -113,6 +113,7 @@ struct Fields<'r> {
 
 /// A text that is borrowed from the line if it has no escapes: serde borrows a `Cow` only as a field.
 #[derive(Deserialize)]
+#[serde(transparent)]
 struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
 
 fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
