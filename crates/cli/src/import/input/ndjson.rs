@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
@@ -69,7 +69,7 @@ impl JsonLines {
                 break (bytes <= ROW_BYTES).then_some(self.line_buffer.as_str());
             }
         };
-        let has_escape = || text.is_some_and(|text| text.contains('\\'));
+        let has_escape = || text.is_some_and(|text| memchr(b'\\', text.as_bytes()).is_some());
         Ok(Some(JsonLine {
             line,
             text,
