@@ -100,25 +100,30 @@ struct Fields<'r> {
     tags: Option<Vec<Text<'r>>>,
     #[serde(borrow)]
     op: Option<Text<'r>>,
-    // true if the field is there, also as null
-    #[serde(default, deserialize_with = "is_there")]
-    code: bool,
-    #[serde(default, deserialize_with = "is_there")]
-    reason: bool,
-    #[serde(default, deserialize_with = "is_there")]
-    remedy: bool,
-    #[serde(default, deserialize_with = "is_there")]
-    effect: bool,
+    #[serde(default)]
+    code: Ignored,
+    #[serde(default)]
+    reason: Ignored,
+    #[serde(default)]
+    remedy: Ignored,
+    #[serde(default)]
+    effect: Ignored,
+}
+
+/// A field that is ignored, whatever it holds: true if it is there, also as null.
+#[derive(Default)]
+struct Ignored(bool);
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Ignored, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Ignored(true))
+    }
 }
 
 /// A text that is borrowed from the line if it has no escapes: serde borrows a `Cow` only as a field.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
-
-fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(from).map(|_| true)
-}
 
 impl<'r> JsonRow<'r> {
     /// Reads a line.
@@ -142,10 +147,10 @@ impl<'r> JsonRow<'r> {
             (Some(account), None) => {
                 let others = [
                     ("tags", fields.tags.is_some()),
-                    ("code", fields.code),
-                    ("reason", fields.reason),
-                    ("remedy", fields.remedy),
-                    ("effect", fields.effect),
+                    ("code", fields.code.0),
+                    ("reason", fields.reason.0),
+                    ("remedy", fields.remedy.0),
+                    ("effect", fields.effect.0),
                 ];
                 let other = others.into_iter().find(|(_, is_there)| *is_there);
                 (account, fields.api_tags, other.map(|(name, _)| name))
