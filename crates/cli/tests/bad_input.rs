@@ -127,6 +127,11 @@ fn wrong_settings_are_named_by_what_set_them() {
             "--calls-per-second: -1 calls per second: set 0.001 to 100000",
         ),
         (
+            "--secret-key-file",
+            "none",
+            "--secret-key-file: the file none cannot be read: No such file",
+        ),
+        (
             "--config",
             "none.toml",
             "the settings file none.toml cannot be read",
