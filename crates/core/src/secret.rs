@@ -227,7 +227,7 @@ mod tests {
             ("密钥-key", false),
             (&usual, true),
             (&usual[1..], false),
-            (&usual.replace('f', "g").replace('F', "g"), false),
+            (&usual.replace(['f', 'F'], "g"), false),
         ] {
             let key = SecretKey::new(text).unwrap();
             assert_eq!(key.as_bytes(), text.as_bytes());
