@@ -38,7 +38,7 @@ pub(crate) fn clean(command: &mut Command) {
     }
 }
 
-/// Whether Cargo set a variable about this package.
+/// True if Cargo set a variable about this package.
 pub(crate) fn is_of_this_package(variable: &OsStr) -> bool {
     const PREFIXES: [&str; 4] = [
         "CARGO_BIN_",

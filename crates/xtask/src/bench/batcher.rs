@@ -149,7 +149,7 @@ impl Calls {
         format!("{half:.0} ms, 1 % above {most:.0} ms, {all:.0} ms at most")
     }
 
-    /// How long a caller waits at most in so many of 1,000 calls.
+    /// How long a caller waits at most in this number of 1,000 calls.
     fn milliseconds(&self, per_mille: usize) -> f64 {
         let last = self.took.len().saturating_sub(1);
         let place = (self.took.len() * per_mille / 1000).min(last);

@@ -26,7 +26,7 @@ const ROWS_SENT: u64 = 1_000_000;
 /// The quota that they are sent by, so that it takes seconds.
 const CALLS_PER_SECOND: u32 = 2_000;
 
-/// The least of so many is taken, as other programs of the machine only ever add to it.
+/// How often each is measured. The least is taken, as other programs of the machine only ever add to it.
 const ROUNDS: usize = 3;
 
 /// How often it is looked how much memory a process takes. The system keeps the peak; only the last look could miss

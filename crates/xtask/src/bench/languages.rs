@@ -15,7 +15,7 @@ use crate::program::output;
 use crate::scene::{self, CALLS_PER_SECOND, Scene};
 use crate::test::{go, python, tools};
 
-/// What one request may hold: so many users a second are the whole quota.
+/// What one request may hold: the quota is this number of users for each call.
 const USERS_A_REQUEST: f64 = 100.0;
 
 /// How it is in one language.

@@ -93,7 +93,7 @@ fn per_second(events: u64, time: Duration) -> f64 {
     events as f64 / time.as_secs_f64()
 }
 
-/// The share of the quota that so many calls are in a time, in per cent.
+/// The share of the quota that a number of calls in a time is, in per cent.
 fn of_quota(calls: u64, time: Duration) -> f64 {
     100.0 * per_second(calls, time) / f64::from(CALLS_PER_SECOND)
 }

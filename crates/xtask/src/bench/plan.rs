@@ -68,7 +68,7 @@ fn each(users: &[User], work: fn(&[User]) -> usize) -> f64 {
 /// A run at full capacity whose requests are all done, one after the other. How many outcomes there were.
 fn planned(users: &[User]) -> usize {
     let rules = Rules::default();
-    let mut plan: Plan<usize, ()> = Plan::new(rules.clone());
+    let mut plan: Plan<usize, ()> = Plan::new(rules);
     let producer = plan.open(POLICY);
     let now = Duration::from_secs(1_000);
     let (mut coming, mut outcomes) = (users.iter().enumerate(), 0);

@@ -1,8 +1,9 @@
-//! Whether the emulator's users are what the file says, less exactly what the list of failed users says.
+//! Compares the emulator's users with what the file says, less exactly what the list of failed users says.
 //!
-//! Of each tag of each user it is worked out whether it may be there, and whether it may be away, step by step: what was
-//! there before, the clear, the last word. A step that is listed as *not applied* has not happened; one that is
-//! *possibly applied* may have; any other has.
+//! For each tag of each user, the steps in their order (what was there before, the clear, the last row) decide if it may
+//! be there, and if it may be away. A step that is listed as *not applied* has not happened; one that is *possibly
+//! applied* may have; any other has. Example: a user had `a`, and the file adds `b`, which is listed as possibly applied:
+//! `a` must be there, and `b` may be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -48,7 +48,7 @@ pub(super) struct Listed {
     pub(super) remove: HashMap<String, Effect>,
 }
 
-/// Reads the list; none is there where nobody failed.
+/// Reads the list. There is no file if no user failed.
 pub(super) fn read(path: &Path) -> Result<HashMap<String, Listed>, Error> {
     let mut users = HashMap::new();
     let file = match File::open(path) {

@@ -13,7 +13,7 @@ use crate::sample::field;
 const TAGS: u64 = 400;
 /// Of one user, as the service has it.
 const TAGS_OF_A_USER: u64 = 100;
-/// One bad row comes after so many good ones.
+/// How many good rows stand before each bad one.
 const GOOD_BEFORE_BAD: u64 = 1_000;
 
 /// What a row does to its user.
@@ -36,7 +36,7 @@ pub(super) struct User {
 pub(super) struct Wish {
     /// First all tags go.
     pub(super) clear: bool,
-    /// Then the last word on each tag: whether it is to be there.
+    /// Then each tag is there or not, as its last row says.
     pub(super) tags: BTreeMap<u64, bool>,
 }
 

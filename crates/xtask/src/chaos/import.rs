@@ -11,14 +11,15 @@ use crate::Error;
 use crate::program::Running;
 use crate::scene;
 
+const REPORT: &str = "report.json";
+
 /// How to run it.
 pub(super) struct Import {
-    imtag: PathBuf,
-    file: PathBuf,
-    report: PathBuf,
-    log: PathBuf,
-    endpoint: String,
-    calls_per_second: u32,
+    pub(super) imtag: PathBuf,
+    /// Of the file, the report and the log.
+    pub(super) folder: PathBuf,
+    pub(super) endpoint: String,
+    pub(super) calls_per_second: u32,
 }
 
 /// How it ended by itself.
@@ -31,39 +32,27 @@ pub(super) enum End {
 }
 
 impl Import {
-    pub(super) fn new(
-        imtag: &Path,
-        folder: &Path,
-        endpoint: String,
-        calls_per_second: u32,
-    ) -> Import {
-        Import {
-            imtag: imtag.to_owned(),
-            file: file(folder),
-            report: folder.join("report.json"),
-            log: folder.join("import.log"),
-            endpoint,
-            calls_per_second,
-        }
-    }
-
     pub(super) fn start(&self) -> Result<Running, Error> {
-        let log = File::options().create(true).append(true).open(&self.log)?;
+        let log = File::options().create(true).append(true).open(self.log())?;
         let mut import = Command::new(&self.imtag);
         scene::set(&mut import, &self.endpoint);
         import
             .args(["--json", "import"])
-            .arg(&self.file)
+            .arg(file(&self.folder))
             .env("IMTAG_CALLS_PER_SECOND", self.calls_per_second.to_string())
             .stdin(Stdio::null())
-            .stdout(File::create(&self.report)?)
+            .stdout(File::create(self.folder.join(REPORT))?)
             .stderr(log);
         Running::start(&mut import)
     }
 
+    fn log(&self) -> PathBuf {
+        self.folder.join("import.log")
+    }
+
     /// What the last run reported.
     pub(super) fn report(&self) -> Result<Value, Error> {
-        let text = fs::read_to_string(&self.report)?;
+        let text = fs::read_to_string(self.folder.join(REPORT))?;
         Ok(serde_json::from_str(&text)
             .map_err(|error| format!("the report is no JSON: {error}: {text}"))?)
     }
@@ -75,7 +64,7 @@ impl Import {
             // by chance the first answers of a run may all be wrong, and then it cannot tell
             Some(3 | 4) => Ok(End::Early),
             _ => {
-                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                let log = fs::read_to_string(self.log()).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(5).collect();
                 Err(format!("the import ended with {status}: {}", last.join(" / ")).into())
             }

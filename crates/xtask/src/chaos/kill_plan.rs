@@ -1,4 +1,5 @@
-//! The kill plan: when the import and the emulator are killed. The moments are spread over the import's progress, drawn from the seed.
+//! The kill plan: when the import and the emulator are killed. The moments are drawn from the seed, and spread over the
+//! import's progress.
 //!
 //! Progress is how many users have tags, of those who had none before: it survives every kill, and repeated work does
 //! not move it.

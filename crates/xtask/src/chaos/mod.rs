@@ -41,7 +41,7 @@ Usage: cargo xtask chaos [--users N] [--kills K] [--seed S] [--short]
   --short     as `cargo xtask test` does it: not optimised, and without the faults that take long
 ";
 
-/// What is to be run.
+/// The size and kind of a run.
 pub(crate) struct Chaos {
     users: u64,
     kills: u32,
@@ -138,7 +138,12 @@ impl Chaos {
         let calls_per_second = if self.long { 500 } else { 200 };
         let faults = faults::orders(self.seed, self.users, self.long);
         let service = Service::start(imtag, folder, calls_per_second, faults)?;
-        let import = Import::new(imtag, folder, service.endpoint(), calls_per_second);
+        let import = Import {
+            imtag: imtag.to_owned(),
+            folder: folder.to_owned(),
+            endpoint: service.endpoint(),
+            calls_per_second,
+        };
         let mut run = Run {
             service,
             import,
@@ -309,7 +314,7 @@ fn put_before(users: &[User], folder: &Path) -> Result<usize, Error> {
     Ok(emulator.stats().users_with_tags)
 }
 
-/// Whether a user who had no tags is to have some.
+/// True if a user without tags gets some.
 fn gets_tags(user: &User) -> bool {
     let wish = user.wish();
     user.before.is_empty() && !wish.is_too_much() && wish.tags.values().any(|there| *there)

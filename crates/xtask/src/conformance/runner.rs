@@ -19,7 +19,7 @@ pub(super) struct Runner {
     running: Option<Running>,
 }
 
-/// Waits until so many requests have arrived; why they do not, in a sentence.
+/// Waits until a number of requests has arrived; the error says why they do not.
 pub(super) type Arrived<'a> = &'a dyn Fn(u64) -> Result<(), String>;
 
 struct Running {
@@ -37,7 +37,7 @@ impl Runner {
         }
     }
 
-    /// Has a case played; `arrived` waits for so many requests on its behalf. Why there is no outcome, in a sentence.
+    /// Has a case played; `arrived` waits for requests on its behalf. The error says why there is no outcome.
     pub(super) fn outcome(&mut self, case: &Value, arrived: Arrived) -> Result<Value, String> {
         let running = match &mut self.running {
             Some(running) => running,

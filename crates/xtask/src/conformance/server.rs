@@ -82,7 +82,7 @@ impl Scene {
         filled(part, &names)
     }
 
-    /// Waits until so many requests have arrived.
+    /// Waits until this number of requests has arrived.
     pub(super) fn await_arrivals(&self, count: u64) -> Result<(), String> {
         let arrived = || self.emulator.as_ref().map_or(0, |it| it.stats().arrivals());
         let until = Instant::now() + TIMEOUT;

@@ -79,7 +79,7 @@ fn exported_function(item: &Item) -> Option<&ItemFn> {
     exports.then_some(function)
 }
 
-/// Whether the body is one expression that is behind the boundary as a whole.
+/// True if the body is one expression that is behind the boundary as a whole.
 fn is_behind_boundary(function: &ItemFn) -> bool {
     let [statement] = function.block.stmts.as_slice() else {
         return false;

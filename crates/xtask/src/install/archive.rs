@@ -45,7 +45,7 @@ fn make(built: &Path, roots: &[String], work: &Path) -> Result<PathBuf, Error> {
     Ok(packed)
 }
 
-/// Whether a file is there and younger than all that it is made of.
+/// True if a file is there and younger than all that it is made of.
 fn newer(file: &Path, than: &[&Path]) -> bool {
     let changed = |path: &Path| -> Option<SystemTime> { fs::metadata(path).ok()?.modified().ok() };
     changed(file).is_some_and(|made| {

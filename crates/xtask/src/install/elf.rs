@@ -12,7 +12,7 @@ use crate::program::output;
 pub(crate) struct Dynamic {
     pub(crate) needed: Vec<String>,
     pub(crate) soname: Option<String>,
-    /// Whether it is never unloaded.
+    /// True if it is never unloaded.
     pub(crate) stays: bool,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn global(archive: &Path) -> Result<Vec<String>, Error> {
     names("-g", archive)
 }
 
-/// Whether there is a section of that name.
+/// True if there is a section of that name.
 pub(crate) fn has_section(file: &Path, name: &str) -> Result<bool, Error> {
     let text = output(Command::new("readelf").args(["-S", "-W"]).arg(file))?;
     Ok(text.split_whitespace().any(|word| word == name))

@@ -39,7 +39,7 @@ pub(crate) struct Tree {
     pub(crate) libdir: PathBuf,
     /// From the prefix.
     pub(crate) includedir: PathBuf,
-    /// Whether the .pc files find the prefix by where they lie, and not by its path.
+    /// True if the .pc files find the prefix by where they lie, and not by its path.
     pub(crate) relocatable: bool,
 }
 

@@ -12,8 +12,7 @@ use imtag_core::quota::{Quota, Sent, Turn, Verdict};
 pub(super) enum Pace {
     /// By the quota rule.
     Rule,
-    /// One call every 1/rate seconds, whatever the answers: what a client without the rule would
-    /// do.
+    /// One call every 1/rate seconds, whatever the answers: what a client without the rule does.
     Even(NonZeroU32),
 }
 
@@ -60,8 +59,7 @@ impl Client {
         }
     }
 
-    /// An answer to a call that was abandoned, or was sent before the process was killed, reaches
-    /// nobody.
+    /// An answer to a call that was abandoned, or was sent before the process was killed, is dropped.
     pub(super) fn answered(&mut self, call: usize, now: Duration, verdict: Verdict) {
         if let Client::Rule { quota, under_way } = self {
             if let Some(sent) = under_way.remove(&call) {

@@ -22,7 +22,7 @@ use scenarios::Scenario;
 use service::Window;
 use simulation::Figures;
 
-/// Each row shows the worst of so many runs.
+/// Each row shows the worst of these runs.
 const SEEDS: [u64; 3] = [1, 2, 3];
 
 /// One scenario under one window.

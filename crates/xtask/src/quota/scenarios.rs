@@ -29,7 +29,7 @@ pub(super) enum Promise {
     Reaches(f64),
     /// No rejection; what can be used depends on how many calls are lost.
     NoRejection,
-    /// Some rejections, at most so many in ten minutes: a cause that the rule does not see.
+    /// At most this number of rejections in ten minutes: the rule does not see their cause.
     Remains(usize),
     /// Nothing: not the rule, but what it is compared with.
     Comparison,

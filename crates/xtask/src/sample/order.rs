@@ -16,7 +16,7 @@ pub(super) enum Order {
     Shuffled,
 }
 
-/// `Mixed` moves one row in so many.
+/// `Mixed` moves one row in ten.
 const MOVED: u64 = 10;
 
 impl Order {

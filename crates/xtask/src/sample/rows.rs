@@ -74,7 +74,7 @@ fn user_and_nth(row: u64, drawn: u64) -> (u64, u64) {
     unreachable!("the users of a block have {ROWS_PER_BLOCK} rows together")
 }
 
-/// How many tags a user of a block has. What was drawn for the block decides who has how many.
+/// How many tags a user of a block has. The number drawn for the block decides which user has how many.
 fn tags_of(user: u64, drawn: u64) -> u64 {
     let many = 11 + drawn % 10;
     let place = (user + drawn / 10) % USERS_PER_BLOCK;

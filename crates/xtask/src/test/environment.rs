@@ -3,7 +3,7 @@
 //! blocked, no terminal to read from, and the usual number of open files.
 //!
 //! A shell starts a background job with SIGINT ignored, and `nohup` ignores SIGHUP. Each program that is started hands
-//! that on, and Ctrl-C can be tested in none. Who started the checks so does not want a terminal to end them, so they
+//! that on, and Ctrl-C can be tested in none. A user who starts the checks so does not want a terminal to end them, so they
 //! then leave its session, with a process group of their own. Where there is no terminal, as on a machine that only
 //! tests, they stay in the group that they were started in: it is what such a machine ends them by.
 
@@ -52,12 +52,12 @@ const WITHOUT_PROXY: &str = "127.0.0.1,localhost,::1";
 /// As most systems have it: a test that needs more would fail on those.
 const OPEN_FILES: u64 = 1024;
 
-/// Whether this process has the environment that is made here.
+/// True if this process has the environment that is made here.
 pub(super) fn is_made() -> bool {
     std::env::var_os(MADE).is_some()
 }
 
-/// Whether the checks that are long and not essential run too.
+/// True if the checks that are long and not essential run too.
 pub(super) fn is_long() -> bool {
     std::env::var_os(LONG).is_some()
 }
@@ -160,7 +160,7 @@ fn home_of_the_user() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| home != Path::new(""))
 }
 
-/// Whether this process was started with a signal ignored. Only Linux tells.
+/// True if this process was started with a signal ignored. Only Linux tells.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|signals| signals >> (signal - 1) & 1 == 1)

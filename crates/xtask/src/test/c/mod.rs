@@ -269,7 +269,7 @@ impl Toolchain {
     }
 }
 
-/// Whether a function is one of bulk runs and batchers, whose table of NULLs is their own.
+/// True if a function is one of bulk runs and batchers, which have a table of NULLs of their own.
 fn is_of_changes(symbol: &str) -> bool {
     let prefixes = ["im_bulk_", "im_batcher_", "im_completions_"];
     prefixes.iter().any(|prefix| symbol.starts_with(prefix))
