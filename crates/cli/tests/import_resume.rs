@@ -285,8 +285,8 @@ fn a_clear_of_a_killed_import_that_takes_effect_late_takes_away_nothing_that_is_
     // only an import that does not wait ends before the late clear takes effect
     thread::sleep((2 * LATE).saturating_sub(began.elapsed()));
     assert_eq!(stage.tags_of("alice"), ["vip"]);
-    let said = "imtag: the run before was killed, and its last requests may still arrive: what is added to a user after \
-                a clear or a remove waits for 10 s; other users go on\n";
+    let said = "imtag: the last requests of the run before may still arrive: what is added to a user after a clear or a \
+                remove waits for 10 s; other users go on\n";
     assert_eq!(ran.err.matches(said).count(), 1, "{ran:?}");
 }
 

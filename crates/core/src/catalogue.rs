@@ -3,7 +3,8 @@
 //!
 //! The effect: no page says whether a request that was answered FAIL changed some accounts all the same. A code is
 //! *not applied* only if the service decides it on the request as a whole, before it looks at an account: by the URL, the
-//! signature, the frequency, the form. All others are *possibly applied*. To retry is always safe, as tags are a set.
+//! signature, the frequency, the form. All others are *possibly applied*. To retry the same call is safe, as tags are a
+//! set: what must not happen is that it arrives after a later change of the account, which the plan sees to.
 
 use std::fmt;
 

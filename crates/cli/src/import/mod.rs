@@ -202,7 +202,7 @@ impl Run<'_> {
         let sender = Sender {
             client,
             timeout: self.timeout,
-            resumed_after_crash: opened.resumed_after_crash,
+            late_requests: !opened.in_doubt.is_empty(),
             interrupt: self.interrupt,
         };
         let mut tracker = Tracker::new(opened);

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use imtag_core::plan::BatchPolicy;
 use imtag_transport::{
     Bulk, ChangeCause, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
     Progress as BulkProgress, RunError, Summary,
@@ -34,15 +35,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that one attempt may take, so that a lost answer leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The capacity of the bulk run after a crash. Some changes wait until no request of the killed run can arrive any more;
-/// the others need space beside them for that many seconds.
+/// The capacity of the bulk run where an earlier run left requests on their way. Some changes wait until none of these can
+/// arrive any more; the others need space beside them for that many seconds.
 const CAPACITY_AFTER_CRASH: usize = 50_000;
 
-/// The default late window of a bulk run: for so long requests of a killed run may still arrive.
-const LATE_WINDOW: Duration = Duration::from_secs(10);
-
-/// Changes of a user, at most: to clear, to remove, to add.
-const CHANGES: u64 = 4;
+/// Numbers kept for the changes of a user, of which there are at most three: to clear, to remove, to add. Example: the
+/// second change of the user at position 7 has the number 7 · 4 + 1.
+const NUMBERS_PER_USER: u64 = 4;
 
 /// How a file is sent.
 pub(crate) struct Sender<'a> {
@@ -50,7 +49,7 @@ pub(crate) struct Sender<'a> {
     /// For each request, with its retries.
     pub(crate) timeout: Option<Duration>,
     /// True if an earlier run may have left requests on their way.
-    pub(crate) resumed_after_crash: bool,
+    pub(crate) late_requests: bool,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -75,7 +74,7 @@ impl Sender<'_> {
     ) -> (Summary, Ended) {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let bulk = self.client.bulk();
-        let bulk = if self.resumed_after_crash {
+        let bulk = if self.late_requests {
             bulk.capacity(CAPACITY_AFTER_CRASH).after_crash(true)
         } else {
             bulk
@@ -153,7 +152,7 @@ impl Sender<'_> {
                 run.tracker.refuse(position, &user, &too_many_tags)?;
                 continue;
             }
-            if self.resumed_after_crash && user.is_removed_then_added() {
+            if self.late_requests && user.is_removed_then_added() {
                 run.announce_wait();
             }
             if !run.dispatch(position, &user)? {
@@ -170,22 +169,22 @@ struct Sending<'r> {
     tracker: &'r mut Tracker,
     shown: &'r Progress,
     started: Instant,
-    /// True once the note is written that some users wait for the requests of a killed run.
+    /// True once the note is written that some users wait for late requests of an earlier run.
     wait_announced: bool,
 }
 
 impl Sending<'_> {
     /// Writes once why some users wait, while they do.
     fn announce_wait(&mut self) {
-        let left = LATE_WINDOW.saturating_sub(self.started.elapsed());
+        let left = BatchPolicy::LATE_WINDOW.saturating_sub(self.started.elapsed());
         if self.wait_announced || left.is_zero() {
             return;
         }
         self.wait_announced = true;
         self.shown.waits(left);
         note(format_args!(
-            "the run before was killed, and its last requests may still arrive: what is added to a user after a clear or \
-             a remove waits for {} s; other users go on",
+            "the last requests of the run before may still arrive: what is added to a user after a clear or a remove waits \
+             for {} s; other users go on",
             left.as_secs_f64().ceil()
         ));
     }
@@ -201,7 +200,7 @@ impl Sending<'_> {
             self.await_capacity()?;
             // its names were checked when their rows were read
             let change = change.assume_checked();
-            let id = position * CHANGES + nth;
+            let id = position * NUMBERS_PER_USER + nth;
             if self.bulk.push_checked(id, change).is_err() {
                 return Ok(false);
             }
@@ -275,7 +274,7 @@ fn as_outcome(completion: Completion) -> (u64, Arc<ChangeRequest>, Result<(), Ch
     let Completion {
         id, change, result, ..
     } = completion;
-    (id / CHANGES, change, result)
+    (id / NUMBERS_PER_USER, change, result)
 }
 
 #[cfg(all(test, feature = "emulator", debug_assertions))] // checks are not counted in release builds
@@ -312,7 +311,7 @@ mod tests {
         let sender = Sender {
             client: &demo.connection.client,
             timeout: None,
-            resumed_after_crash: false,
+            late_requests: false,
             interrupt: &Interrupt::new(),
         };
         let shown = Progress::of_sending(2, 0, demo.connection.calls_per_second);

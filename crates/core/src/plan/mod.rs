@@ -62,8 +62,14 @@ pub struct ProducerId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(u64);
 
-/// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a request with the
-/// other adds; hardly ever the other way round.
+impl BatchPolicy {
+    /// The default late window. It is much longer than what the quota allows for an abandoned call (2 s): an attempt that
+    /// arrives later than that costs one rejected call there, but here it would undo a change in silence.
+    pub const LATE_WINDOW: Duration = Duration::from_secs(10);
+}
+
+/// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a
+/// request with the other adds; hardly ever the other way round.
 const IN_TURN: [ChangeOperation; 3] = [
     ChangeOperation::Clear,
     ChangeOperation::Remove,
@@ -71,7 +77,7 @@ const IN_TURN: [ChangeOperation; 3] = [
 ];
 
 const OPEN: &str = "a producer is used from its opening to its closing only";
-const KNOWN: &str = "a change is known until it is settled, and its account";
+const KNOWN: &str = "a change and its account are known until the change is settled";
 
 /// Changes of many producers, on their way into requests.
 #[derive(Debug)]
@@ -80,7 +86,7 @@ pub struct Plan<R, E> {
     next: u64,
     changes: Entries<R, E>,
     accounts: HashMap<Box<str>, AccountQueue>,
-    /// Accounts whose next change waits for the end of a late window, by when that is.
+    /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
     late_windows: BTreeSet<(Duration, Box<str>)>,
     producers: BTreeMap<ProducerId, Producer<R, E>>,
     /// Producers with a request to send or an outcome to take, since they were last asked for.

@@ -16,7 +16,7 @@
 //! |---|---|---|---|
 //! | an error inside the service ([`Backoff`](RetryClass::Backoff)) | after a backoff | yes | a retry |
 //! | too frequent ([`AfterWindow`](RetryClass::AfterWindow)) | after 1 s and a backoff: the quota rule slows the call down, and the deadline ends it | no | – |
-//! | the UserSig expired ([`NewUserSig`](RetryClass::NewUserSig)) | at once, with a new one, and only once | yes | – |
+//! | the UserSig expired, 70001 ([`NewUserSig`](RetryClass::NewUserSig)) | at once, with a new one, and only once; none where the caller has no other | yes | – |
 //! | account check failed ([`OnceLater`](RetryClass::OnceLater)) | after a backoff, and only once | yes | a retry |
 //! | any other code ([`Never`](RetryClass::Never)) | none | | |
 //! | no answer, or a gateway's | when the service is back, see [`outage`]; none where the policy is one attempt | no | – |
@@ -26,7 +26,8 @@
 //! - A client has one [`RetryBudget`] for the retries of all its calls. Where the service answers with errors it runs dry,
 //!   and the load on it goes back to one attempt a call; each success fills it again.
 //! - A retry that could not start before the deadline is not waited for: the call fails at once.
-//! - An account that a good answer left out is sent again by the same policy and budget ([`RetryPolicy::retry_left_out`]).
+//! - An account that a good answer left out is sent again by the same policy and budget, up to `max_attempts` times for
+//!   any code that may be repeated ([`RetryPolicy::retry_left_out`]): the service answered, so "once" is of whole calls.
 
 pub mod outage;
 
@@ -39,7 +40,7 @@ use crate::RetryClass;
 pub struct RetryPolicy {
     /// Attempts of a call at most, the first with it. Not counted are those that came too fast, those over a connection
     /// that proved dead, and those that nobody answered: an outage is waited out for up to half of the time that the call
-    /// has left. With 1 it is not waited out, and nothing is tried again.
+    /// has left. With 1 an outage is not waited out, and only what came too fast or met a dead connection is tried again.
     pub max_attempts: u32,
     /// The longest that the wait before the second attempt can be.
     pub first_backoff: Duration,

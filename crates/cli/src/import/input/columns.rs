@@ -34,7 +34,7 @@ impl Columns {
         let names: Vec<&str> = header.iter().collect();
         let line = names.join(",");
         let is_sound =
-            header.fault.is_none() && header.several_to.is_none() && header.fields == names.len();
+            header.fault.is_none() && header.last_line.is_none() && header.fields == names.len();
         if let Some(columns) = Columns::from_names(&names).filter(|_| is_sound) {
             return Ok(columns);
         }

@@ -65,7 +65,7 @@ pub(crate) struct Record<'r> {
     /// How many fields it has.
     pub(crate) fields: usize,
     /// The line that it ends on, if a field holds a line end.
-    pub(crate) several_to: Option<u64>,
+    pub(crate) last_line: Option<u64>,
     /// True if it is over the bound. Its fields are lost then.
     pub(crate) too_long: bool,
     /// The first of them.
@@ -152,7 +152,7 @@ impl Records {
         Ok(Some(Record {
             line,
             fields,
-            several_to: None,
+            last_line: None,
             too_long: false,
             fault: None,
             may_be_odd: self.lines.has_odd(),
@@ -202,7 +202,7 @@ impl Records {
         Ok(Record {
             line: first,
             fields: assembly.fields,
-            several_to: (line > first).then_some(line),
+            last_line: (line > first).then_some(line),
             too_long,
             fault,
             may_be_odd: self.lines.has_odd(),

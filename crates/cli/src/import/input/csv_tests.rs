@@ -24,7 +24,7 @@ fn seen(text: &str, bytes: usize) -> (Vec<Seen>, Option<u64>) {
                 read.push((
                     record.line,
                     fields.collect(),
-                    record.several_to,
+                    record.last_line,
                     record.fault,
                 ));
             }
@@ -114,7 +114,7 @@ fn a_quote_that_swallows_a_file_of_any_size_takes_bounded_memory() {
         match records.next() {
             Ok(record) => {
                 let record = record.unwrap();
-                assert_eq!((record.too_long, record.several_to), (true, expected));
+                assert_eq!((record.too_long, record.last_line), (true, expected));
                 assert_eq!(records.next().unwrap().unwrap().field(0), "alice");
             }
             Err(FileProblem::OpenQuote { line }) => assert_eq!((line, expected), (1, None)),

@@ -115,7 +115,7 @@ fn parse_record<'r>(
     columns: &Columns,
     rules: &Rules,
 ) -> Result<Row<'r>, String> {
-    if let Some(last) = record.several_to {
+    if let Some(last) = record.last_line {
         return Err(several_lines(record.line, last));
     }
     if let Some(fault) = record.fault {

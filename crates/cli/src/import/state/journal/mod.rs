@@ -58,9 +58,7 @@ pub(crate) struct Opened {
     pub(crate) settled: Settled,
     /// True if the import is resumed, false if it is new.
     pub(crate) resumed: bool,
-    /// True if requests of an earlier run may still be on their way, even if it settled no user.
-    pub(crate) resumed_after_crash: bool,
-    /// The unsettled users for which an earlier run may have done something.
+    /// The unsettled users for which an earlier run may have done something, or whose requests may still be on their way.
     pub(crate) in_doubt: InDoubt,
     /// Bytes at the end that were torn, and are gone.
     pub(crate) torn: u64,
@@ -135,7 +133,6 @@ impl Journal {
             },
             settled: blocks.settled,
             resumed: true,
-            resumed_after_crash: true,
             in_doubt,
             torn: known.torn,
         })
@@ -281,7 +278,6 @@ fn begin(
     };
     let in_doubt = before.as_ref().map(|it| it.in_doubt.clone());
     Ok(Opened {
-        resumed_after_crash: before.is_some(),
         journal: Journal {
             writer: writer.begin(files, Counters::default(), false),
             before,

@@ -180,10 +180,7 @@ fn after_a_run_that_was_killed_any_user_may_be_in_doubt_and_after_one_that_ended
     for settles in [false, true] {
         let place = Place::new(4);
         let opened = place.open().unwrap();
-        assert_eq!(
-            (opened.resumed_after_crash, &opened.in_doubt),
-            (false, &InDoubt::none())
-        );
+        assert_eq!(opened.in_doubt, InDoubt::none());
         let journal = opened.journal;
         if settles {
             journal.done([0]).unwrap();
@@ -191,26 +188,28 @@ fn after_a_run_that_was_killed_any_user_may_be_in_doubt_and_after_one_that_ended
         assert!(close_with(journal, InDoubt::from_users([2])).unwrap());
         let named = fs::read(place.journal()).unwrap();
         let opened = place.open().unwrap();
-        assert_eq!(
-            (opened.resumed, opened.resumed_after_crash),
-            (settles, true)
-        );
+        assert_eq!(opened.resumed, settles);
         assert_eq!(opened.in_doubt, InDoubt::from_users([2]));
         drop(opened); // as a crash does
         let opened = place.open().unwrap();
-        assert_eq!(
-            (opened.resumed, opened.resumed_after_crash),
-            (settles, true)
-        );
+        assert_eq!(opened.resumed, settles);
         assert_eq!(opened.in_doubt, InDoubt::AnyUser);
         drop(opened);
         // what is torn may be of a later run, which was killed
         fs::write(place.journal(), [&named[..], &[9]].concat()).unwrap();
         assert_eq!(place.open().unwrap().in_doubt, InDoubt::AnyUser);
     }
-    let place = Place::new(4);
-    close(place.open().unwrap().journal).unwrap();
-    assert!(!place.open().unwrap().resumed_after_crash);
+    for settles in [false, true] {
+        let place = Place::new(4);
+        let journal = place.open().unwrap().journal;
+        if settles {
+            journal.done([0]).unwrap();
+        }
+        close(journal).unwrap();
+        let opened = place.open().unwrap();
+        let expected = (settles, InDoubt::none());
+        assert_eq!((opened.resumed, opened.in_doubt), expected);
+    }
 }
 
 #[test]
@@ -264,7 +263,6 @@ fn a_run_that_is_refused_leaves_an_earlier_runs_doubt_as_it_was() {
     }
     drop(other);
     let opened = place.open().unwrap();
-    assert!(opened.resumed_after_crash);
     assert_eq!(opened.in_doubt, InDoubt::from_users([2]));
 }
 
