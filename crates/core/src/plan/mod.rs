@@ -52,7 +52,7 @@ use queue::{Producer, Readiness};
 pub use batch::{Batch, BatchRequest};
 pub use packer::lower_bound;
 pub use queue::{BatchPolicy, Flush};
-pub use settle::{ChangeFailure, FailureCause, Fault, LeftOut, Settled, Verdict};
+pub use settle::{BatchResult, ChangeFailure, FailureCause, Fault, LeftOut, Settled};
 
 /// A producer of changes: a bulk run or a batcher. [`Plan::open`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

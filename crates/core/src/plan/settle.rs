@@ -46,7 +46,7 @@ pub enum FailureCause<E> {
 
 /// The result of a request.
 #[derive(Debug)]
-pub enum Verdict<E> {
+pub enum BatchResult<E> {
     /// It was done, with these accounts left out.
     Done {
         /// Each with what is wrong.
@@ -90,7 +90,7 @@ impl<R, E: Clone> Plan<R, E> {
     pub fn settle(
         &mut self,
         batch: Batch,
-        verdict: Verdict<E>,
+        result: BatchResult<E>,
         may_arrive_late: bool,
         now: Duration,
     ) {
@@ -113,10 +113,10 @@ impl<R, E: Clone> Plan<R, E> {
                 account_queue.may_arrive_late(batch.operation, until);
             }
         }
-        match verdict {
-            Verdict::Done { left_out } => self.done(batch, left_out, now),
-            Verdict::Ambiguous(fault) => self.split_or_reject(batch, fault, now),
-            Verdict::Failed(cause, effect) => {
+        match result {
+            BatchResult::Done { left_out } => self.done(batch, left_out, now),
+            BatchResult::Ambiguous(fault) => self.split_or_reject(batch, fault, now),
+            BatchResult::Failed(cause, effect) => {
                 self.fail_slots(&batch.slots, &FailureCause::Request(cause), effect, now);
             }
         }

@@ -59,7 +59,7 @@ use crate::CallRate;
 /// ```
 /// use std::time::Duration;
 /// use imtag_core::CallRate;
-/// use imtag_core::quota::{Quota, Turn, Verdict};
+/// use imtag_core::quota::{Quota, Turn, Admission};
 ///
 /// let now = Duration::ZERO;
 /// let mut quota = Quota::new(CallRate::try_from(1.0)?, now);
@@ -68,7 +68,7 @@ use crate::CallRate;
 /// assert_eq!(quota.turn(now), Turn::AwaitAnswer);
 ///
 /// let now = Duration::from_millis(20);
-/// quota.answered(call, now, Verdict::Served);
+/// quota.answered(call, now, Admission::Admitted);
 /// assert_eq!(quota.turn(now), Turn::WaitUntil(Duration::from_millis(1_022)));
 /// # Ok::<(), imtag_core::InvalidCallRate>(())
 /// ```
@@ -108,9 +108,9 @@ pub enum Turn {
 
 /// What an answer says of the quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Admission {
     /// Any answer other than a rejection for frequency, be it a success or a failure.
-    Served,
+    Admitted,
     /// Rejected for its frequency: 60007, 60011, 60018 or 60019.
     TooFrequent,
 }
@@ -161,7 +161,7 @@ impl Quota {
     }
 
     /// Counts the answer to a call; a rejection is one too.
-    pub fn answered(&mut self, call: Sent, now: Duration, verdict: Verdict) {
+    pub fn answered(&mut self, call: Sent, now: Duration, admission: Admission) {
         // Not the advanced time: should the clock have gone back, a round trip too short is on the
         // safe side.
         let round_trip = now.saturating_sub(call.at);
@@ -169,7 +169,7 @@ impl Quota {
         self.end();
         self.window.answered(now);
         self.credit.sample(round_trip, now);
-        if verdict == Verdict::TooFrequent {
+        if admission == Admission::TooFrequent {
             self.cap.cut(call.at, now);
         }
     }

@@ -100,7 +100,7 @@ proptest! {
             let call = quota.send(now);
             model.round_trips.push(round_trip);
             model.answers.push(now + round_trip);
-            quota.answered(call, now + round_trip, Verdict::Served);
+            quota.answered(call, now + round_trip, Admission::Admitted);
             now += Duration::from_secs(2).max(2 * window);
         }
         for step in steps {
@@ -112,7 +112,7 @@ proptest! {
                 }
                 Step::Answer(which) if !calls.is_empty() => {
                     let which = which % calls.len();
-                    quota.answered(calls.swap_remove(which), now, Verdict::Served);
+                    quota.answered(calls.swap_remove(which), now, Admission::Admitted);
                     model.round_trips.push(now - model.in_flight.swap_remove(which));
                     model.answers.push(now);
                 }

@@ -35,7 +35,7 @@ fn burst(quota: &mut Quota, now: Duration, round_trip: Duration) -> usize {
     let calls = send_all(quota, now);
     let sent = calls.len();
     for call in calls {
-        quota.answered(call, now + round_trip, Verdict::Served);
+        quota.answered(call, now + round_trip, Admission::Admitted);
     }
     sent
 }
@@ -94,7 +94,7 @@ fn a_faster_answer_withdraws_credit_already_given() {
     // 3,602 + 1,002 − 300
     is_full_until(&mut quota, ms(3_602), ms(4_304));
     let fast = quota.send(ms(4_304));
-    quota.answered(fast, ms(4_324), Verdict::Served);
+    quota.answered(fast, ms(4_324), Admission::Admitted);
     // 3,602 + 1,002 − 20: they count again.
     assert_eq!(quota.turn(ms(4_324)), Turn::WaitUntil(ms(4_584)));
 }
@@ -146,10 +146,10 @@ fn a_rejection_takes_a_tenth_of_the_quota_once_for_all_calls_under_way() {
     let mut calls = send_all(&mut quota, ms(2_000));
     for _ in 0..3 {
         let call = calls.pop().expect("100 calls are under way");
-        quota.answered(call, ms(2_050), Verdict::TooFrequent);
+        quota.answered(call, ms(2_050), Admission::TooFrequent);
     }
     for call in calls {
-        quota.answered(call, ms(2_050), Verdict::Served);
+        quota.answered(call, ms(2_050), Admission::Admitted);
     }
     // 100 answers for a cap of 90: the earliest event is the end of their second.
     assert_eq!(quota.turn(ms(2_050)), Turn::WaitUntil(ms(3_052)));
@@ -164,7 +164,7 @@ fn a_clock_that_goes_back_stands_still_until_it_has_caught_up() {
     let mut quota = Quota::new(rate(1.0), ms(10_000));
     assert_eq!(quota.turn(ms(0)), Turn::Ready);
     let call = quota.send(ms(0));
-    quota.answered(call, ms(5_000), Verdict::Served);
+    quota.answered(call, ms(5_000), Admission::Admitted);
     assert_eq!(quota.turn(ms(0)), Turn::WaitUntil(ms(11_002)));
     assert_eq!(quota.turn(ms(11_002)), Turn::Ready);
     let call = quota.send(ms(11_002));
@@ -177,7 +177,7 @@ fn a_clock_at_the_end_of_time_ends_no_process() {
     let mut quota = started(2);
     let answered = quota.send(Duration::MAX);
     let abandoned = quota.send(Duration::MAX);
-    quota.answered(answered, Duration::MAX, Verdict::TooFrequent);
+    quota.answered(answered, Duration::MAX, Admission::TooFrequent);
     quota.abandoned(abandoned, Duration::MAX);
     let _ = quota.turn(Duration::MAX);
 }
@@ -199,7 +199,7 @@ fn half_a_call_a_second_is_one_call_in_two_seconds_from_its_answer_on() {
     let mut quota = Quota::new(rate(0.5), Duration::ZERO);
     let call = quota.send(ms(0));
     assert_eq!(quota.turn(ms(60_000)), Turn::AwaitAnswer);
-    quota.answered(call, ms(60_000), Verdict::Served);
+    quota.answered(call, ms(60_000), Admission::Admitted);
     // 2 s, and 4 ms for a clock that is not exact.
     is_full_until(&mut quota, ms(60_000), ms(62_004));
     let call = quota.send(ms(62_004));
@@ -214,7 +214,7 @@ fn a_fraction_below_one_that_was_rejected_goes_on_at_its_rate() {
     for second in [0, 11, 22] {
         assert_eq!(quota.turn(ms(second * 1_000)), Turn::Ready);
         let call = quota.send(ms(second * 1_000));
-        quota.answered(call, ms(second * 1_000), Verdict::TooFrequent);
+        quota.answered(call, ms(second * 1_000), Admission::TooFrequent);
         let next = Turn::WaitUntil(ms(second * 1_000 + 10_020));
         assert_eq!(quota.turn(ms(second * 1_000)), next);
     }
@@ -248,7 +248,7 @@ fn a_fraction_is_never_exceeded_in_any_window_and_used_in_the_long_run() {
             };
             if Some(now) == answer {
                 let (_, call) = under_way.pop_front().expect("it is under way");
-                quota.answered(call, now, Verdict::Served);
+                quota.answered(call, now, Admission::Admitted);
             }
         }
         arrivals.sort_unstable();

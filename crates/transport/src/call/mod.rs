@@ -12,7 +12,7 @@ mod outcome;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use imtag_core::quota::Verdict as QuotaVerdict;
+use imtag_core::quota::Admission;
 use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
 use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
@@ -320,9 +320,9 @@ impl<'c, R: Request> Call<'c, R> {
         let mut judged = read.and_then(|answer| self.outcome(answer));
         match &judged {
             Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
-                permit.answered(QuotaVerdict::TooFrequent);
+                permit.answered(Admission::TooFrequent);
             }
-            _ if answered => permit.answered(QuotaVerdict::Served),
+            _ if answered => permit.answered(Admission::Admitted),
             _ if sent => permit.abandoned(),
             _ => permit.withdrew(),
         }

@@ -23,7 +23,7 @@ use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{Batch, Next, Plan, ProducerId, Settled, Verdict};
+use imtag_core::plan::{Batch, BatchResult, Next, Plan, ProducerId, Settled};
 use imtag_core::{ChangeRequest, Effect, Rules};
 
 use crate::error::{ChangeCause, ChangeError, RunError};
@@ -282,8 +282,8 @@ impl Inner {
             self.ready_producers.remove(&producer); // else `flush_events` would come back here for ever
         }
         for batch in batches {
-            let verdict = Verdict::Failed(cause.clone(), Effect::NotApplied);
-            self.plan.settle(batch, verdict, false, pipeline.now());
+            let result = BatchResult::Failed(cause.clone(), Effect::NotApplied);
+            self.plan.settle(batch, result, false, pipeline.now());
         }
     }
 }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, process};
 
-use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId, Verdict};
+use imtag_core::plan::{BatchPolicy, BatchResult, ChangeId, ProducerId};
 use imtag_core::{CallRate, Change, Effect, InvalidChange};
 
 use super::outcome::{Delivery, Progress};
@@ -148,7 +148,7 @@ impl Session {
         state.ended = Some(why.clone());
         let now = inner.pipeline.now();
         for batch in std::mem::take(&mut inner.session(self.producer).ready) {
-            let not_sent = Verdict::Failed(ChangeCause::Ended(why.clone()), Effect::NotApplied);
+            let not_sent = BatchResult::Failed(ChangeCause::Ended(why.clone()), Effect::NotApplied);
             inner.plan.settle(batch, not_sent, false, now);
         }
         inner.plan.end(self.producer, now);

@@ -14,7 +14,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::plan::{Batch, Fault, LeftOut, Next, Verdict};
+use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut, Next};
 use imtag_core::{BatchRequest, Effect, Request, Scope};
 
 use super::session::Session;
@@ -103,8 +103,8 @@ fn send(session: &Arc<Session>, batch: Batch) {
     let mut inner = pipeline.lock();
     let Ok((result, may_arrive_late)) = sent else {
         inner.session(producer).health.is_heard = true;
-        let verdict = Verdict::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
-        inner.plan.settle(batch, verdict, true, pipeline.now());
+        let result = BatchResult::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
+        inner.plan.settle(batch, result, true, pipeline.now());
         return;
     };
     let (attempts, left) = match &result {
@@ -129,10 +129,10 @@ fn send(session: &Arc<Session>, batch: Batch) {
     if session.is_drained() {
         end = Some(RunError::Cancelled);
     }
-    let verdict = verdict(session, &batch, result, scope);
+    let result = batch_result(session, &batch, result, scope);
     inner
         .plan
-        .settle(batch, verdict, may_arrive_late, pipeline.now());
+        .settle(batch, result, may_arrive_late, pipeline.now());
     if let Some(end) = end {
         session.end(&mut inner, end);
     }
@@ -183,14 +183,14 @@ fn ended_in_quota(error: &Error) -> bool {
     error.attempts() == 0 && matches!(error.cause(), Cause::Timeout { phase: it } if *it == phase)
 }
 
-fn verdict(
+fn batch_result(
     session: &Session,
     batch: &Batch,
     result: Result<Outcome, Arc<Error>>,
     scope: Scope,
-) -> Verdict<ChangeCause> {
+) -> BatchResult<ChangeCause> {
     let Err(error) = result else {
-        return Verdict::Done {
+        return BatchResult::Done {
             left_out: Vec::new(),
         };
     };
@@ -198,14 +198,14 @@ fn verdict(
     match error.cause() {
         Cause::Partial(partial) => {
             let failures = partial.failures.iter();
-            Verdict::Done {
+            BatchResult::Done {
                 left_out: failures
                     .map(|failure| left_out(session, batch, failure))
                     .collect(),
             }
         }
         Cause::Service { .. } if !matches!(scope, Scope::App | Scope::Service) => {
-            Verdict::Ambiguous(Fault {
+            BatchResult::Ambiguous(Fault {
                 scope,
                 cause: ChangeCause::Request(error),
                 effect,
@@ -215,9 +215,9 @@ fn verdict(
             if effect == Effect::NotApplied
                 && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
         {
-            Verdict::Failed(ChangeCause::Ended(RunError::Cancelled), effect)
+            BatchResult::Failed(ChangeCause::Ended(RunError::Cancelled), effect)
         }
-        _ => Verdict::Failed(ChangeCause::Request(error), effect),
+        _ => BatchResult::Failed(ChangeCause::Request(error), effect),
     }
 }
 

@@ -15,7 +15,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::CallRate;
-use imtag_core::quota::{Quota, Sent, Turn, Verdict};
+use imtag_core::quota::{Admission, Quota, Sent, Turn};
 
 use crate::wait::{Lock, WaitEnd, WaitScope};
 
@@ -149,9 +149,9 @@ pub(crate) struct Permit<'l> {
 }
 
 impl Permit<'_> {
-    pub(crate) fn answered(mut self, verdict: Verdict) {
+    pub(crate) fn answered(mut self, admission: Admission) {
         let now = self.limiter.now();
-        self.hand_back(now, |quota, sent, now| quota.answered(sent, now, verdict));
+        self.hand_back(now, |quota, sent, now| quota.answered(sent, now, admission));
     }
 
     pub(crate) fn abandoned(self) {
@@ -198,7 +198,7 @@ impl RateLimiter {
 impl Permit<'_> {
     pub(crate) fn answered_at(mut self, moment: Duration) {
         self.hand_back(moment, |quota, sent, now| {
-            quota.answered(sent, now, Verdict::Served);
+            quota.answered(sent, now, Admission::Admitted);
         });
     }
 }

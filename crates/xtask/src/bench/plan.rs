@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{BatchPolicy, Next, Plan, Verdict};
+use imtag_core::plan::{BatchPolicy, BatchResult, Next, Plan};
 use imtag_core::{ChangeRequest, Rules};
 
 use crate::Error;
@@ -87,7 +87,7 @@ fn planned(users: &[User]) -> usize {
         };
         plan.admitted(producer, batch.operation());
         let left_out = Vec::new();
-        plan.settle(batch, Verdict::Done { left_out }, false, now);
+        plan.settle(batch, BatchResult::Done { left_out }, false, now);
         outcomes += plan.take_settled(producer).len();
     }
 }

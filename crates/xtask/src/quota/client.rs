@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use imtag_core::CallRate;
-use imtag_core::quota::{Quota, Sent, Turn, Verdict};
+use imtag_core::quota::{Admission, Quota, Sent, Turn};
 
 /// How a client decides when to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +60,10 @@ impl Client {
     }
 
     /// An answer to a call that was abandoned, or was sent before the process was killed, is dropped.
-    pub(super) fn answered(&mut self, call: usize, now: Duration, verdict: Verdict) {
+    pub(super) fn answered(&mut self, call: usize, now: Duration, admission: Admission) {
         if let Client::Rule { quota, under_way } = self {
             if let Some(sent) = under_way.remove(&call) {
-                quota.answered(sent, now, verdict);
+                quota.answered(sent, now, admission);
             }
         }
     }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use imtag_core::quota::Verdict;
+use imtag_core::quota::Admission;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -73,7 +73,7 @@ impl Service {
     }
 
     /// Counts an arrival; they come in order of time.
-    pub(super) fn arrive(&mut self, now: Duration) -> Verdict {
+    pub(super) fn arrive(&mut self, now: Duration) -> Admission {
         let now = self.clock.at(now);
         forget(&mut self.arrived, now);
         forget(&mut self.counted, now);
@@ -94,10 +94,10 @@ impl Service {
         }
         if !accepted {
             self.rejected += 1;
-            return Verdict::TooFrequent;
+            return Admission::TooFrequent;
         }
         self.accepted += 1;
-        Verdict::Served
+        Admission::Admitted
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
             ppm,
         };
         let mut service = Service::new(2, window, clock);
-        let arrive = |&at: &u64| service.arrive(Duration::from_millis(at)) == Verdict::Served;
+        let arrive = |&at: &u64| service.arrive(Duration::from_millis(at)) == Admission::Admitted;
         millis.iter().map(arrive).collect()
     }
 

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use imtag_core::CallRate;
-use imtag_core::quota::{Turn, Verdict};
+use imtag_core::quota::{Admission, Turn};
 
 use super::client::{Client, Pace};
 use super::path::Path;
@@ -119,20 +119,20 @@ impl Simulation {
         let now = self.now;
         match event {
             Event::Arrival { call, back } => {
-                let too_frequent = self.service.arrive(now) == Verdict::TooFrequent;
+                let too_frequent = self.service.arrive(now) == Admission::TooFrequent;
                 self.foresee(now + back, Event::Answer { call, too_frequent });
                 return;
             }
             Event::Wake if self.wake == Some(now) => self.wake = None,
             Event::Wake => return,
             Event::Answer { call, too_frequent } => {
-                let verdict = if too_frequent {
-                    Verdict::TooFrequent
+                let admission = if too_frequent {
+                    Admission::TooFrequent
                 } else {
-                    Verdict::Served
+                    Admission::Admitted
                 };
                 if let Some(client) = &mut self.client {
-                    client.answered(call, now, verdict);
+                    client.answered(call, now, admission);
                 }
             }
             Event::Timeout { call } => {

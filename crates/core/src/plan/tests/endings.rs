@@ -143,11 +143,11 @@ fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
         effect: Effect::PossiblyApplied,
         ..fault(Scope::Account)
     };
-    rig.settle(batch, Verdict::Ambiguous(possibly));
+    rig.settle(batch, BatchResult::Ambiguous(possibly));
     let half = rig.take();
     rig.plan.end(rig.producer, rig.now);
     assert_eq!(rig.outcomes(), ["1 NotSent possibly applied [0]"]);
-    rig.settle(half, Verdict::Ambiguous(fault(Scope::Account)));
+    rig.settle(half, BatchResult::Ambiguous(fault(Scope::Account)));
     assert_eq!(rig.outcomes(), ["0 Request(\"bad\") possibly applied [0]"]);
     rig.is_empty();
 }
@@ -157,9 +157,9 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
     const U: &str = "0 Request(\"bad\") not applied [0]";
     const V: &str = "1 Request(\"bad\") not applied [0]";
     let left_out = left_out("v", Scope::Tag, Some(ms(9_000)));
-    for (verdict, outcomes) in [
+    for (result, outcomes) in [
         (done(vec![left_out]), ["0 done", V]),
-        (Verdict::Ambiguous(fault(Scope::Account)), [U, V]),
+        (BatchResult::Ambiguous(fault(Scope::Account)), [U, V]),
     ] {
         let mut rig = Rig::new();
         rig.flush();
@@ -169,7 +169,7 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
         let batch = rig.take();
         rig.plan.end(rig.producer, rig.now);
         assert_eq!(rig.outcomes(), ["2 NotSent not applied []"]);
-        rig.settle(batch, verdict);
+        rig.settle(batch, result);
         rig.waits();
         assert_eq!(rig.outcomes(), outcomes);
         assert_eq!(rig.plan.splits(rig.producer), 0);

@@ -65,8 +65,8 @@ fn left_out(account: &str, scope: Scope, again_at: Option<Duration>) -> LeftOut<
     }
 }
 
-fn done(left_out: Vec<LeftOut<&'static str>>) -> Verdict<&'static str> {
-    Verdict::Done { left_out }
+fn done(left_out: Vec<LeftOut<&'static str>>) -> BatchResult<&'static str> {
+    BatchResult::Done { left_out }
 }
 
 /// A request in words: `add u:a,b v:c`.
@@ -182,8 +182,8 @@ impl Rig {
         }
     }
 
-    fn settle(&mut self, batch: Batch, verdict: Verdict<&'static str>) {
-        self.plan.settle(batch, verdict, false, self.now);
+    fn settle(&mut self, batch: Batch, result: BatchResult<&'static str>) {
+        self.plan.settle(batch, result, false, self.now);
     }
 
     fn done(&mut self, batch: Batch) {

@@ -239,11 +239,11 @@ impl World {
         let producer = self.producers.iter().position(|it| *it == batch.producer);
         let producer = producer.expect("a producer of the world");
         let chosen: Vec<bool> = (0..8).map(|bit| chosen & (1 << bit) != 0).collect();
-        let verdict = match (how, at_fault) {
-            (0, _) => Verdict::Failed("down", Effect::NotApplied),
+        let result = match (how, at_fault) {
+            (0, _) => BatchResult::Failed("down", Effect::NotApplied),
             (1, _) => {
                 self.apply_some(&asked, &chosen);
-                Verdict::Failed("lost", Effect::PossiblyApplied)
+                BatchResult::Failed("lost", Effect::PossiblyApplied)
             }
             (2, Some(scope)) => {
                 let mut left_out = Vec::new();
@@ -255,7 +255,7 @@ impl World {
                 }
                 done(left_out)
             }
-            (_, Some(scope)) => Verdict::Ambiguous(fault(scope)),
+            (_, Some(scope)) => BatchResult::Ambiguous(fault(scope)),
             (2..=3, None) => {
                 let mut left_out = Vec::new();
                 for ((account, tags), chosen) in asked.slots.iter().zip(chosen) {
@@ -274,16 +274,16 @@ impl World {
             }
         };
         // what fails as not applied is not carried out late either
-        let late = late && how > 0 && !matches!(&verdict, Verdict::Ambiguous(_));
+        let late = late && how > 0 && !matches!(&result, BatchResult::Ambiguous(_));
         if late {
-            if let Verdict::Done { left_out } = &verdict {
+            if let BatchResult::Done { left_out } = &result {
                 let done = |account: &str| left_out.iter().all(|it| it.account != account);
                 asked.slots.retain(|(account, _)| done(account));
             }
             let until = self.now + POLICIES[producer].late_window;
             self.late.push((until, asked));
         }
-        self.plan.settle(batch, verdict, late, self.now);
+        self.plan.settle(batch, result, late, self.now);
     }
 
     fn apply_some(&mut self, asked: &Asked, chosen: &[bool]) {

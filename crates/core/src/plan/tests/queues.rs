@@ -205,7 +205,7 @@ fn after_a_request_that_is_settled_before_its_turn_the_next_is_formed() {
     };
     push_users(&mut rig, 1..2);
     rig.waits();
-    rig.settle(first, Verdict::Failed("cancelled", Effect::NotApplied));
+    rig.settle(first, BatchResult::Failed("cancelled", Effect::NotApplied));
     let Next::Send(second) = rig.next() else {
         panic!("nothing to send");
     };

@@ -100,7 +100,7 @@ fn the_next_change_of_an_account_waits_until_all_halves_are_settled() {
     rig.push(add("u", ["b"]));
     rig.push(remove("u", ["a"]));
     let [batch] = rig.sends(["add u:a,b"]);
-    rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
+    rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
     let [first, second] = rig.sends(["add u:a", "add u:b"]);
     rig.done(first);
     rig.waits();
@@ -125,10 +125,10 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
     let others = ["v", "w"].map(|user| left_out(user, Scope::Tag, Some(rig.now)));
     rig.settle(batch, done([left].into_iter().chain(others).collect()));
     let [batch] = rig.sends(["add u:a v:a w:a"]);
-    rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
+    rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
     let [both, w] = rig.sends(["add u:a v:a", "add w:a"]);
-    rig.settle(w, Verdict::Ambiguous(possibly));
-    rig.settle(both, Verdict::Failed("down", Effect::NotApplied));
+    rig.settle(w, BatchResult::Ambiguous(possibly));
+    rig.settle(both, BatchResult::Failed("down", Effect::NotApplied));
     assert_eq!(
         rig.outcomes(),
         [
@@ -147,7 +147,7 @@ fn a_half_has_no_longer_time_than_its_own_changes() {
     rig.push_until(add("v", ["a"]), ms(9_000));
     let batch = rig.take();
     assert_eq!(batch.deadline(), ms(9_000));
-    rig.settle(batch, Verdict::Ambiguous(fault(Scope::Tag)));
+    rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
     assert_eq!(
         [rig.take(), rig.take()].map(|it| it.deadline()),
         [5_000, 9_000].map(ms)
