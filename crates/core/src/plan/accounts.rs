@@ -4,14 +4,48 @@
 //! Example: of `add a, add b, remove a` the two adds may share a slot, and the remove waits for their answer. If the answer
 //! does not come, the remove also waits for the late window, as the add may arrive after it and undo it.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::ops::Range;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::ops::{Deref, Range};
 use std::time::Duration;
 
 use super::queue::Epoch;
 use super::{ChangeFailure, ChangeId, FailureCause, ProducerId};
 use crate::{Change, ChangeOperation, Effect};
+
+/// The name of an account, held by a change of it instead of a copy.
+#[derive(Debug)]
+pub(super) struct Name(pub(super) Change);
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.account()
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+// the hash of the text, as it is looked up by that
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        str::hash(self, state);
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Name {}
 
 /// The changes of one account that wait, and how many of its slots are in requests.
 #[derive(Debug, Default)]
@@ -28,13 +62,6 @@ pub(super) struct AccountQueue {
 }
 
 impl AccountQueue {
-    pub(super) fn new(first: ChangeId) -> AccountQueue {
-        AccountQueue {
-            waiting: VecDeque::from([first]),
-            ..AccountQueue::default()
-        }
-    }
-
     /// Takes out a change that waits, at any position. Returns true if it was in the packer.
     pub(super) fn take(&mut self, id: ChangeId) -> bool {
         // sorted, as a later change has a greater id

@@ -248,7 +248,7 @@ impl<R, E: Clone> Plan<R, E> {
         self.state(producer).unsent -= 1;
         // the slot's distinct tags, by part and position, filled when a second change is there, as most slots have one
         let mut tags: Vec<(usize, usize)> = Vec::new();
-        while let Some(next) = self.neighbour(id, &change) {
+        while let Some(next) = self.neighbour(&change, producer) {
             let entry = self.changes.get_mut(&next).expect(KNOWN);
             if entry.deadline <= now {
                 self.fail_unsent(next, &FailureCause::Expired);
@@ -285,10 +285,11 @@ impl<R, E: Clone> Plan<R, E> {
         slot
     }
 
-    /// The account's next change, if it may share a slot with this one.
-    fn neighbour(&self, id: ChangeId, change: &Change) -> Option<ChangeId> {
+    /// The account's next change, if it is of the same producer and operation.
+    fn neighbour(&self, change: &Change, producer: ProducerId) -> Option<ChangeId> {
         let next = self.accounts.get(change.account())?.waiting.front()?;
-        let commutes = self.changes[next].commutes_with(&self.changes[&id]);
-        commutes.then_some(*next)
+        let entry = &self.changes[next];
+        let same = entry.producer == producer && entry.change.operation() == change.operation();
+        same.then_some(*next)
     }
 }

@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use crate::{Change, ChangeOperation, Effect, Rules};
 
-use accounts::{AccountQueue, Entries, Entry, slots};
+use accounts::{AccountQueue, Entries, Entry, Name, slots};
 use queue::{Producer, Readiness};
 
 pub use batch::{Batch, BatchRequest};
@@ -85,7 +85,7 @@ pub struct Plan<R, E> {
     rules: Rules,
     next: u64,
     changes: Entries<R, E>,
-    accounts: HashMap<Box<str>, AccountQueue>,
+    accounts: HashMap<Name, AccountQueue>,
     /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
     late_windows: BTreeSet<(Duration, Box<str>)>,
     producers: BTreeMap<ProducerId, Producer<R, E>>,
@@ -165,13 +165,8 @@ impl<R, E: Clone> Plan<R, E> {
             failure: None,
         };
         self.changes.insert(id, entry);
-        match self.accounts.get_mut(change.account()) {
-            Some(account_queue) => account_queue.waiting.push_back(id),
-            None => {
-                let account_queue = AccountQueue::new(id);
-                self.accounts.insert(change.account().into(), account_queue);
-            }
-        }
+        let account_queue = self.accounts.entry(Name(change.clone())).or_default();
+        account_queue.waiting.push_back(id);
         if ended {
             self.fail_unsent(id, &FailureCause::NotSent);
         }
