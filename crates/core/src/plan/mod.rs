@@ -62,12 +62,6 @@ pub struct ProducerId(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(u64);
 
-impl BatchPolicy {
-    /// The default late window. It is much longer than what the quota allows for an abandoned call (2 s): an attempt that
-    /// arrives later than that costs one rejected call there, but here it would undo a change in silence.
-    pub const LATE_WINDOW: Duration = Duration::from_secs(10);
-}
-
 /// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a
 /// request with the other adds; hardly ever the other way round.
 const IN_TURN: [ChangeOperation; 3] = [

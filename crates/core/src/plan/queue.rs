@@ -25,7 +25,7 @@ pub struct BatchPolicy {
     pub linger: Duration,
     /// How long an attempt whose answer is unknown may still arrive at the service. For so long the account's next change
     /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is
-    /// there. The remove is sent at 7 s.
+    /// there. The remove is sent at 7 s. [`LATE_WINDOW`](BatchPolicy::LATE_WINDOW) if nothing is set.
     pub late_window: Duration,
     /// Unsent changes that the producer holds at most. At that number, with no request under way, what is there is sent, as
     /// nothing more can come. Example, of 1,000: there are 990 changes of one account and 10 of others. They do not fill a
@@ -35,6 +35,12 @@ pub struct BatchPolicy {
     pub full_slot_is_enough: bool,
     /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
     pub remember_rejected: bool,
+}
+
+impl BatchPolicy {
+    /// The default late window. It is much longer than what the quota allows for an abandoned call (2 s): an attempt that
+    /// arrives later than that costs one rejected call there, but here it would undo a change in silence.
+    pub const LATE_WINDOW: Duration = Duration::from_secs(10);
 }
 
 /// What is known of one producer.

@@ -1,5 +1,5 @@
-//! The sentences of failures, each made here and nowhere else: what happened, to what, what is known of the effect, and
-//! what to do. The command line, C and the other languages print them as they are, and add only what they alone know: a
+//! The sentences of failed calls, runs and changes, made here and nowhere else: what happened, to what, what is known of
+//! the effect, and what to do. Those of invalid input are core's (`violation.rs`), those of a wrong use of C are ffi's. The command line, C and the other languages print them as they are, and add only what they alone know: a
 //! file, a row, a flag.
 //!
 //! ```text

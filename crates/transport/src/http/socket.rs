@@ -199,7 +199,7 @@ pub(super) fn ready(
     }
 }
 
-/// More than a request's head has without its UserSig.
+/// Enough for a request's head without its UserSig.
 const HEAD_BYTES: usize = 1024;
 
 /// What leaves in one write: a request's head and body, or TLS records. The head holds the UserSig in the clear, so it is

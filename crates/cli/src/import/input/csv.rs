@@ -9,7 +9,7 @@
 //!       Start ────────▶ Quoted ────────▶ Closed
 //!        │ ▲               ▲              │  │
 //!  other │ │ ,             └────── " ─────┘  │ other: text after the closing quote, a fault
-//!        ▼ │             one of the text     │
+//!        ▼ │             a quote as text     │
 //!       Plain ◀──────────────────────────────┘
 //!         a quote here is a fault
 //! ```

@@ -188,7 +188,7 @@ fn model(text: &str) -> (Vec<Seen>, Option<u64>) {
     (records, None)
 }
 
-/// The place of the quote that closes the field; two in a row are one of the text.
+/// The place of the quote that closes the field; two in a row stand for one as text.
 fn closing(inner: &str) -> Option<usize> {
     let mut at = 0;
     loop {

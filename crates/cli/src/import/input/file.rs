@@ -78,7 +78,7 @@ pub(crate) enum FileProblem {
     )]
     OtherHeader { line: u64, header: String },
     #[error(
-        "ends within quotes that open in line {line}: close them, or double a quote that is one of the text; nothing \
+        "ends within quotes that open in line {line}: close them, or double a quote that belongs to the text; nothing \
          was sent"
     )]
     OpenQuote { line: u64 },

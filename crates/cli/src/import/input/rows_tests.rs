@@ -259,8 +259,8 @@ fn a_quote_that_is_open_at_the_end_refuses_the_file_and_names_its_line() {
         assert_eq!(
             refusal(file),
             format!(
-                "users.csv ends within quotes that open in line {line}: close them, or double a quote that is one of \
-                 the text; nothing was sent"
+                "users.csv ends within quotes that open in line {line}: close them, or double a quote that belongs \
+                 to the text; nothing was sent"
             ),
             "{file:?}"
         );

@@ -8,8 +8,8 @@
 //!   opens: what is torn at its end is cut off.
 //! - A user is recorded as failed only when the line in the failed list is safe. Each block records the length of the
 //!   list; lines beyond it are cut when the import is resumed.
-//! - A journal of another input, or of other settings, is refused. One without a settled user is begun anew: it
-//!   stays until the new one replaces it at once, and its users in doubt are carried over.
+//! - A journal of another input, or of other settings, is refused. One without a settled user is begun anew: the
+//!   new one replaces it atomically, and takes over its users in doubt.
 //! - If the disk takes no more, the import ends, before more is sent than can be recorded.
 
 mod block;
