@@ -261,6 +261,26 @@ fn a_variable_counts_as_not_set_where_it_is_empty_and_is_named_where_it_is_not_u
 }
 
 #[test]
+fn a_flag_that_can_be_no_setting_is_a_mistake_of_the_command_line() {
+    let stage = Stage::new();
+    for (flag, value, says) in [
+        ("--config", &b""[..], "error: --config names no file\n"),
+        ("--region", b"\xff", "error: --region is not UTF-8\n"),
+    ] {
+        let mut command = stage.imtag(&["get", flag]);
+        command.arg(OsStr::from_bytes(value)).arg("alice");
+        run(command).refuses(2, says);
+    }
+}
+
+#[test]
+fn the_usage_below_a_mistake_names_no_setting_that_is_set() {
+    let ran = run(Stage::new().imtag(&["get"]));
+    let usage = "\n\nUsage: imtag get [OPTIONS] <ACCOUNT>...\n";
+    assert!(ran.exit == Some(2) && ran.err.contains(usage), "{ran:?}");
+}
+
+#[test]
 fn no_help_shows_what_a_variable_holds() {
     let stage = Stage::new();
     for arguments in [

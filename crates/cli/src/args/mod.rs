@@ -129,14 +129,26 @@ pub(crate) struct UserSigArgs {
 /// # Errors
 /// A mistake in it, or the help that was asked for: both are clap's text.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.settings.found_by(&matches);
+    if let Some(wrong) = cli.settings.wrong_flag() {
+        return Err(command.error(ErrorKind::ValueValidation, wrong));
+    }
     Ok(cli)
 }
 
 fn command() -> clap::Command {
-    Cli::command().mut_args(as_setting).after_help(exit::help())
+    let mut command = Cli::command().mut_args(as_setting).after_help(exit::help());
+    command.build();
+    for subcommand in command.get_subcommands_mut() {
+        // or the usage that stands below a mistake would name each setting whose variable is set, as if it were needed
+        let usage = subcommand.render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage: ").to_owned();
+        *subcommand = std::mem::take(subcommand).override_usage(usage);
+    }
+    command
 }
 
 /// True if clap's text is what was asked for.

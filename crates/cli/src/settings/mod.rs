@@ -129,6 +129,22 @@ impl Settings {
         }
     }
 
+    /// What is wrong with a flag that cannot be any setting.
+    pub(crate) fn wrong_flag(&self) -> Option<String> {
+        let mut settings = self.clone();
+        let mut given = settings.by_key().into_iter().filter_map(|it| it.1.take());
+        given.find_map(|it| match &it.value {
+            Ok(_) if it.place != Place::Flag => None,
+            Ok(value) if value.is_empty() && it.key == "config" => {
+                Some(format!("{it} names no file"))
+            }
+            Ok(value) if value.to_str().is_none() && !it.is_path() => {
+                Some(format!("{it} is not UTF-8"))
+            }
+            _ => None,
+        })
+    }
+
     /// The first setting that was given as a flag, for commands that have none.
     #[cfg(any(test, feature = "emulator"))]
     pub(crate) fn any_flag(&self) -> Option<String> {
@@ -180,6 +196,10 @@ impl Settings {
 }
 
 impl Given {
+    fn is_path(&self) -> bool {
+        self.key == "config" || self.key.ends_with("_file")
+    }
+
     fn text(&self) -> Result<&str, String> {
         let value = self.value.as_ref().map_err(String::clone)?;
         let text = value.to_str();
