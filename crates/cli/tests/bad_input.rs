@@ -274,6 +274,20 @@ fn a_flag_that_can_be_no_setting_is_a_mistake_of_the_command_line() {
 }
 
 #[test]
+fn a_bare_command_shows_the_help_whatever_is_set() {
+    let stage = Stage::new();
+    let [set, bare] = [stage.imtag(&[]), stage.bare(&[])].map(run);
+    assert!(
+        set.exit == Some(2) && set.err.contains("Usage: imtag [OPTIONS] <COMMAND>\n"),
+        "{set:?}"
+    );
+    assert_eq!(
+        (set.exit, set.out, set.err),
+        (bare.exit, bare.out, bare.err)
+    );
+}
+
+#[test]
 fn the_usage_below_a_mistake_names_no_setting_that_is_set() {
     let ran = run(Stage::new().imtag(&["get"]));
     let usage = "\n\nUsage: imtag get [OPTIONS] <ACCOUNT>...\n";

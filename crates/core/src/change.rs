@@ -150,15 +150,6 @@ impl ChangeRequest {
         }
     }
 
-    /// Makes a change of it without a check. The caller has checked each text by the same rules before, and put them
-    /// together: each tag stands once, at least one unless it clears, and no more are added than a user carries. So an
-    /// import, which checks the rows of a file one by one, does not check them again when it sends.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn assume_checked(self) -> Change {
-        Change(Arc::new(self))
-    }
-
     /// How many different tags are good, and all that is wrong.
     fn find_violations(&self, rules: &Rules) -> (usize, Result<(), Invalid>) {
         // sorted: the account, then the tags by their positions

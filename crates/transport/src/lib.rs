@@ -33,7 +33,7 @@ pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};
 pub use imtag_core::{
-    AccountTags, AddTags, Change, ChangeOperation, ChangeRequest, ClearTags, Code, Effect,
-    Generation, GetTags, Invalid, InvalidChange, Limits, Operation, Place, Problem, Refusal,
-    Region, RemoveTags, Request, RetryClass, Rules, Scope, SdkAppId, SecretKey, UserSig, Violation,
+    AccountTags, AddTags, ChangeOperation, ChangeRequest, ClearTags, Code, Effect, Generation,
+    GetTags, Invalid, InvalidChange, Limits, Operation, Place, Problem, Refusal, Region,
+    RemoveTags, Request, RetryClass, Rules, Scope, SdkAppId, SecretKey, UserSig, Violation,
 };

@@ -54,14 +54,6 @@ fn a_change_is_checked_once_whichever_way_it_goes_in() {
     assert!(bulk.finish().all_done());
     assert_eq!(counted::take(), 2 * ONE_CHECK + 1, "a run fed by hand");
 
-    let bulk = client.bulk().start();
-    for (id, change) in (0..).zip(changes()) {
-        let change = change.check(client.rules()).unwrap();
-        bulk.push_checked(id, change).unwrap();
-    }
-    assert!(bulk.finish().all_done());
-    assert_eq!(counted::take(), 2 * ONE_CHECK + 1, "checked by the caller");
-
     let batcher = client.batcher().start();
     for change in changes() {
         batcher.call(change, &CallOptions::new()).unwrap();

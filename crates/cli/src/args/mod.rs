@@ -151,6 +151,11 @@ fn command() -> clap::Command {
     command
 }
 
+/// The help for a bare `imtag`. clap shows it by itself only where no setting is in the environment.
+pub(crate) fn help() -> String {
+    command().render_help().to_string()
+}
+
 /// True if clap's text is what was asked for.
 pub(crate) fn is_help(error: &clap::Error) -> bool {
     matches!(

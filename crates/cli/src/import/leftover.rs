@@ -201,7 +201,7 @@ impl Leftover<'_> {
         let pending = known.map_or(&[][..], |known| &known.pending).iter();
         let mut left: Vec<_> = pending.map(|it| it.failed(&self.not_sent)).collect();
         for (op, tags) in user.changes() {
-            if known.is_none_or(|known| known.is_not_dispatched(op)) {
+            if known.is_none_or(|known| known.is_unanswered(op)) {
                 left.push(FailedChange {
                     account: user.account.to_owned(),
                     op,

@@ -198,13 +198,11 @@ impl Sending<'_> {
                 ChangeOperation::Clear => ChangeRequest::clear(user.account),
             };
             self.await_capacity()?;
-            // its names were checked when their rows were read
-            let change = change.assume_checked();
             let id = position * NUMBERS_PER_USER + nth;
-            if self.bulk.push_checked(id, change).is_err() {
+            if self.bulk.push(id, change).is_err() {
                 return Ok(false);
             }
-            self.tracker.dispatched(position, op);
+            self.tracker.dispatched(position);
         }
         self.tracker.all_dispatched(position)?;
         Ok(true)
@@ -287,7 +285,7 @@ mod tests {
     use crate::import::{Memory, ReadLimits, read};
 
     #[test]
-    fn a_name_is_checked_once_from_its_row_to_its_request() {
+    fn a_name_is_checked_when_its_row_is_read_and_when_its_change_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users.csv");
         let rows = "account,op,tags\ncounted-u,add,counted-a;counted-b\ncounted-u,remove,counted-c\ncounted-v,clear,\n";
@@ -318,6 +316,6 @@ mod tests {
         let mut tracker = Tracker::new(opened);
         sender.send(&mut read.collected, &mut tracker, &shown);
         assert_eq!(tracker.settled.done(), 2);
-        assert_eq!(counted::take(), 0, "they are sent as they were read");
+        assert_eq!(counted::take(), 6, "each once, in a change");
     }
 }

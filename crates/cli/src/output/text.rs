@@ -108,12 +108,18 @@ fn usersig_in(run: &str, is_cut: bool) -> Option<usize> {
 /// The columns of a page, and of a terminal that does not say how wide it is.
 pub(crate) const USUAL_WIDTH: usize = 80;
 
-/// Breaks a line of a report at blanks where it is too wide for a page. Its next lines begin with `indent` blanks.
+/// Breaks a line of a report at blanks where it is too wide for a page, and never within quotes. Its next lines begin with
+/// `indent` blanks.
 pub(crate) fn wrapped(line: impl fmt::Display, indent: usize) -> String {
     let line = line.to_string();
     let mut lines = String::with_capacity(line.len());
     let mut columns = 0;
-    for word in line.split_inclusive(' ') {
+    let mut is_quoted = false;
+    let words = line.split_inclusive(|c| {
+        is_quoted ^= c == '"';
+        c == ' ' && !is_quoted
+    });
+    for word in words {
         let width = word.trim_end().chars().count();
         if columns > indent && columns + width > USUAL_WIDTH {
             lines.truncate(lines.trim_end().len());
@@ -235,6 +241,11 @@ mod tests {
         assert_eq!(
             wrapped(format_args!("  {long} y"), 4),
             format!("  {long}\n    y")
+        );
+        let quoted = format!("tag: \"{}\" is no tag", "a  b ".repeat(16));
+        assert_eq!(
+            wrapped(&quoted, 2),
+            quoted.replace("tag: ", "tag:\n  ").replace(" is", "\n  is")
         );
         assert_eq!(wrapped("", 4), "");
     }

@@ -14,7 +14,7 @@ use super::session::Session;
 use crate::error::{ChangeCause, ChangeError, RunError};
 use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
 
-/// A bulk run that is fed by hand: changes are pushed, outcomes polled. [`BulkOptions::run`] does both.
+/// A bulk run that is fed by hand: changes are pushed, outcomes polled. [`SessionOptions::run`](crate::BulkOptions::run) does both.
 ///
 /// It may be used from several threads. It sends on threads of its own, which end when it is finished or dropped. If it is
 /// dropped before it is finished, it cancels what is under way and sends nothing more, and the outcomes are lost.
@@ -53,19 +53,7 @@ impl Bulk {
     /// If the change is not taken: the run has ended, or it belongs to the process that this one was forked from. For a
     /// change that breaks the limits the error says that instead.
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
-        self.push_or_refuse(id, self.check(change))
-    }
-
-    /// As [`push`](Bulk::push), for a change that was checked before, by the rules of this run's client.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn push_checked(&self, id: u64, change: Change) -> Result<(), ChangeError> {
-        self.push_or_refuse(id, Ok(change))
-    }
-
-    fn push_or_refuse(&self, id: u64, checked: Checked) -> Result<(), ChangeError> {
-        let mut one = Some((id, checked));
+        let mut one = Some((id, self.check(change)));
         let mut waits = None;
         self.ask();
         loop {

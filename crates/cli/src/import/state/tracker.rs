@@ -46,8 +46,8 @@ pub(crate) struct Tracker {
 /// What a run knows of a user who is not settled.
 #[derive(Default)]
 pub(crate) struct TrackedUser {
-    /// The operations that were dispatched, by their numbers.
-    dispatched: [bool; 3],
+    /// The operations that have their outcome, by their numbers.
+    answered: [bool; 3],
     /// Changes that were dispatched and have no outcome yet.
     unanswered: u8,
     /// True once all changes of the user have been dispatched.
@@ -136,9 +136,9 @@ impl TrackedUser {
         self.is_touched
     }
 
-    /// True if the import ended before this operation was dispatched.
-    pub(crate) fn is_not_dispatched(&self, op: ChangeOperation) -> bool {
-        !self.dispatched[op as usize]
+    /// True if the import ended before this operation had an outcome: it was not dispatched.
+    pub(crate) fn is_unanswered(&self, op: ChangeOperation) -> bool {
+        !self.answered[op as usize]
     }
 
     fn is_over(&self) -> bool {
@@ -153,6 +153,7 @@ impl TrackedUser {
     ) {
         self.unanswered -= 1;
         let op = change.operation();
+        self.answered[op as usize] = true;
         match result {
             Ok(()) => self.is_touched = true,
             Err(error) => {
@@ -219,10 +220,8 @@ impl Tracker {
     }
 
     /// Records that a change of a user was dispatched.
-    pub(crate) fn dispatched(&mut self, position: u64, op: ChangeOperation) {
-        let user = self.in_flight.entry(position).or_default();
-        user.dispatched[op as usize] = true;
-        user.unanswered += 1;
+    pub(crate) fn dispatched(&mut self, position: u64) {
+        self.in_flight.entry(position).or_default().unanswered += 1;
     }
 
     /// Records that all changes of a user were dispatched.
