@@ -11,10 +11,11 @@
 //!
 //! SIGHUP is left alone where it is ignored already, as `nohup` does.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use imtag_transport::CancelToken;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
@@ -109,11 +110,8 @@ impl Interrupt {
     /// Waits for a signal.
     #[cfg(feature = "emulator")]
     pub(crate) fn wait(&self) {
-        let waited = self
-            .0
-            .changed
-            .wait_while(self.state(), |state| state.signals == 0);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        let is_quiet = |state: &mut State| state.signals == 0;
+        self.0.changed.wait_while(&mut self.state(), is_quiet);
     }
 
     /// Takes a signal.
@@ -137,7 +135,7 @@ impl Interrupt {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

@@ -29,8 +29,8 @@ pub enum InvalidSecret {
     NoVariable(String),
 }
 
-/// A text without what may stand around it by accident: white space, line ends, and the mark that Windows' editors put before a
-/// text in UTF-8.
+/// A text without what may stand around it by accident: white space, line ends, and the mark that Windows' editors put
+/// before a text in UTF-8.
 pub(crate) fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }

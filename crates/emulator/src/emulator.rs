@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use imtag_core::{SdkAppId, SecretKey};
+use parking_lot::{Condvar, Mutex};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
@@ -253,14 +254,13 @@ impl Emulator {
     /// Waits until it is stopped.
     pub fn wait(&self) {
         let (stopped, notified) = &*self.stopped;
-        let done = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(notified.wait_while(done, |done| !*done));
+        notified.wait_while(&mut stopped.lock(), |done| !*done);
     }
 
     /// Stops it: connections are closed, requests under way dropped, and the port and the data's folder are free when
     /// this returns. What it knows can still be read. Dropping it does the same.
     pub fn stop(&self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock();
         if let Some(Running { stop, thread }) = running.take() {
             // The thread ends either way, and there is nothing to do about a panic of it.
             let _ = stop.send(());
@@ -308,7 +308,7 @@ fn run(
         // An error says that the emulator is gone, which is a reason to stop too.
         let _ = runtime.block_on(until_stopped);
         runtime.shutdown_timeout(STOP_TIMEOUT);
-        *stopped.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *stopped.0.lock() = true;
         stopped.1.notify_all();
     };
     let thread = thread::Builder::new().name("imtag-emulator".to_owned());

@@ -13,8 +13,10 @@
 //! A reset puts another state in place of this one. A request that was under way notices by the number of the resets:
 //! it is not counted, and has no effect.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::answer::{Answer, Refusal};
 use crate::apply::{self, Rules};
@@ -127,7 +129,7 @@ impl Service {
 
     /// Nothing under the lock panics; if something did, the counts would still be worth reading.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Reads what a request asks for, or why it is refused.
@@ -236,9 +238,8 @@ impl Service {
         let busy = |state: &mut State| state.counts.in_flight > 0;
         let waited = self
             .settled
-            .wait_timeout_while(self.state(), timeout, busy)
-            .unwrap_or_else(PoisonError::into_inner);
-        !waited.1.timed_out()
+            .wait_while_for(&mut self.state(), busy, timeout);
+        !waited.timed_out()
     }
 
     /// Puts all faults of an order in one step; returns how many were queued, and the numbers of the standing ones.

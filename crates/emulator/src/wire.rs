@@ -7,7 +7,7 @@ use std::future::{self, Future};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use axum::response::Response;
 use hyper::StatusCode;
 use hyper::body::Frame;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -60,7 +61,7 @@ impl Line {
 
     /// The time between two bytes that go out; none if all go out at once.
     pub(crate) fn drip(&self) -> MutexGuard<'_, Option<Duration>> {
-        self.drip.lock().unwrap_or_else(PoisonError::into_inner)
+        self.drip.lock()
     }
 }
 

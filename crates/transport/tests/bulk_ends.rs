@@ -1,5 +1,5 @@
-//! How a bulk run ends: early if all further requests would fail, through an outage, cancelled, dropped or by a panic. Every change
-//! that was taken has one outcome, and nothing is sent afterwards.
+//! How a bulk run ends: early if all further requests would fail, through an outage, cancelled, dropped or by a panic.
+//! Every change that was taken has one outcome, and nothing is sent afterwards.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 

@@ -30,7 +30,7 @@ const CA: FileKind = FileKind {
     name: "the certificate of an emulator",
     flag: "--ca-out",
     mode: 0o666,
-    is_ours: |file| {
+    was_made_by_imtag: |file| {
         let mut text = Vec::new();
         file.take(CA_BYTES_AT_MOST).read_to_end(&mut text)?;
         Ok(is_ca_pem(&text))

@@ -32,7 +32,7 @@ pub(crate) const BAD_ROWS: FileKind = FileKind {
     name: "a list of bad rows",
     flag: "--bad-rows",
     mode: MODE,
-    is_ours: |file| holds_lines::<BadRow>("{\"line\":", file, false),
+    was_made_by_imtag: |file| holds_lines::<BadRow>("{\"line\":", file, false),
 };
 
 /// Rows that were left out.

@@ -1,9 +1,9 @@
 //! Standard error, as people see it: messages, and below them at most one line that changes while a command is at work.
 //! Everything goes through here, so that a message and that line do not write into each other.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::text::{USUAL_WIDTH, without_secrets};
 
@@ -92,7 +92,7 @@ impl Line {
 }
 
 fn line() -> MutexGuard<'static, Line> {
-    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+    LINE.lock()
 }
 
 /// In one piece. Where standard error is closed, nothing can be said.

@@ -31,7 +31,7 @@ pub(crate) struct FileKind {
     /// The mode of a new one, before the umask.
     pub(crate) mode: u32,
     /// True if the content of a file that is not empty shows that imtag made it.
-    pub(crate) is_ours: fn(&mut File) -> io::Result<bool>,
+    pub(crate) was_made_by_imtag: fn(&mut File) -> io::Result<bool>,
 }
 
 /// What was at the path of a file that is open now.
@@ -107,7 +107,7 @@ impl FileKind {
 
     /// Refuses a file that is neither empty nor made by imtag.
     pub(crate) fn check_content(&self, path: &Path, file: &mut File) -> Result<(), OpenError> {
-        if file.metadata()?.len() == 0 || (self.is_ours)(file)? {
+        if file.metadata()?.len() == 0 || (self.was_made_by_imtag)(file)? {
             Ok(())
         } else {
             Err(self.foreign_content(path).into())
@@ -251,7 +251,7 @@ mod tests {
         name: "a diary",
         flag: "--diary",
         mode: 0o600,
-        is_ours: |file| {
+        was_made_by_imtag: |file| {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             Ok(text.starts_with("dear diary"))

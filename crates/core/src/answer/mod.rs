@@ -76,8 +76,8 @@ impl Refusal {
         }
     }
 
-    /// The refusal in words, without the remedy: `70107 "no such account"`, of a long text the start and `…`. Where the service
-    /// said nothing of its own, it is the code's meaning without quotes: `70107 an account was never imported`.
+    /// The refusal in words, without the remedy: `70107 "no such account"`, of a long text the start and `…`. Where the
+    /// service said nothing of its own, it is the code's meaning without quotes: `70107 an account was never imported`.
     #[must_use]
     pub fn code_and_text(&self) -> impl fmt::Display {
         let (code, reason) = (self.code, self.reason());

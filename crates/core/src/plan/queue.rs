@@ -21,7 +21,8 @@ use crate::{ChangeOperation, Scope};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchPolicy {
     /// How long a change waits for others to share its request; as long as it takes where it is `Duration::MAX`. Example, of
-    /// 10 ms: an add comes at 1,000 ms, another at 1,006 ms, and both are sent at 1,010 ms. With 98 more they are sent at once.
+    /// 10 ms: an add comes at 1,000 ms, another at 1,006 ms, and both are sent at 1,010 ms. With 98 more they are sent
+    /// at once.
     pub linger: Duration,
     /// How long an attempt whose answer is unknown may still arrive at the service. For so long the account's next change
     /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is

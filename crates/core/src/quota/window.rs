@@ -7,8 +7,9 @@
 //! | sent at S, abandoned at B | max(S + 2 s, B) + window | sent at 2.0 s, abandoned at 2.3 s: until 5.0 s |
 //! | start slot i of 1..N−1 | start + 0.1 s + i · 1 s / N | slot 1 of 100: until 0.11 s after the start |
 //!
-//! - An **answered** call may have arrived as late as its answer. A faster answer lowers the credit at once, so each is judged
-//!   at every look, not given an expiry when it comes in, and is dropped only when no credit could bring it back.
+//! - An **answered** call may have arrived as late as its answer. A faster answer lowers the credit at once, so each is
+//!   judged at every look, not given an expiry when it comes in, and is dropped only when no credit could bring it
+//!   back.
 //! - An **abandoned** call may arrive long after its caller timed out, as a request can stall in a socket's buffer or a
 //!   middlebox: two seconds after it was sent, or when it was abandoned if that is later.
 //! - The **start slots** are for a client that is killed and resumed at once, which would otherwise bring up to 2N arrivals

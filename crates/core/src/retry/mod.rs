@@ -363,7 +363,8 @@ mod tests {
         type Row<'a> = (&'a str, &'a [Gets], &'a [u128], Option<Stopped>, u32);
         #[rustfmt::skip]
         let table: &[Row] = &[
-            // what happens                      attempts                                       waits (ms)         end   budget
+            // what happens                      attempts                                       waits (ms)         end
+            // budget
             ("success pays in, to the brim",     &[Success],                                    &[],               None, 500),
             ("a success refunds the retry",      &[Code(91000), Success],                       &[50],             None, 500),
             ("only the last retry is refunded",  &[Code(91000), Code(70500), Success],          &[50, 100],        None, 495),

@@ -1,4 +1,5 @@
-//! How a call or a change ended, in the form that the conformance cases expect. An error is asked for everything that it knows.
+//! How a call or a change ended, in the form that the conformance cases expect. An error is asked for everything that
+//! it knows.
 
 use std::error::Error as _;
 

@@ -1,6 +1,7 @@
 //! The sentences of failed calls, runs and changes, made here and nowhere else: what happened, to what, what is known of
-//! the effect, and what to do. Those of invalid input are core's (`violation.rs`), those of a wrong use of C are ffi's. The command line, C and the other languages print them as they are, and add only what they alone know: a
-//! file, a row, a flag.
+//! the effect, and what to do. Those of invalid input are core's (`violation.rs`), those of a wrong use of C are ffi's.
+//! The command line, C and the other languages print them as they are, and add only what they alone know: a file, a
+//! row, a flag.
 //!
 //! ```text
 //! add: time is up while waiting for the answer (possibly applied; try again, or allow more time; 2 attempts)

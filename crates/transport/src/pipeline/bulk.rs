@@ -14,7 +14,8 @@ use super::session::Session;
 use crate::error::{ChangeCause, ChangeError, RunError};
 use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
 
-/// A bulk run that is fed by hand: changes are pushed, outcomes polled. [`SessionOptions::run`](crate::BulkOptions::run) does both.
+/// A bulk run that is fed by hand: changes are pushed, outcomes polled.
+/// [`SessionOptions::run`](crate::BulkOptions::run) does both.
 ///
 /// It may be used from several threads. It sends on threads of its own, which end when it is finished or dropped. If it is
 /// dropped before it is finished, it cancels what is under way and sends nothing more, and the outcomes are lost.

@@ -1,5 +1,5 @@
-//! Smoke tests of the packages before they are shipped: a C program is built against the packed folder, the wheel is imported where
-//! nothing else is installed, and a panic is caught in a library that was built in the same way.
+//! Smoke tests of the packages before they are shipped: a C program is built against the packed folder, the wheel is
+//! imported where nothing else is installed, and a panic is caught in a library that was built in the same way.
 
 use std::fs;
 use std::path::{Path, PathBuf};

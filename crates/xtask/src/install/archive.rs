@@ -1,8 +1,8 @@
-//! libimtag.a with nothing global but what libimtag.so exports. rustc's archive has all of Rust's standard library in it, global; two
-//! such archives in one program would clash. So what these reach becomes one object, whose other symbols are local:
-//! `ld -r` joins and drops what is not reached, and dissolves the groups that would be merged with those of another
-//! archive by name (`DW.ref.rust_eh_personality`); `objcopy` hides; `ar` packs. Rust's bitcode goes, as binutils' own
-//! plugin may fail to read it, and so do debug symbols.
+//! libimtag.a with nothing global but what libimtag.so exports. rustc's archive has all of Rust's standard library in
+//! it, global; two such archives in one program would clash. So what these reach becomes one object, whose other
+//! symbols are local: `ld -r` joins and drops what is not reached, and dissolves the groups that would be merged with
+//! those of another archive by name (`DW.ref.rust_eh_personality`); `objcopy` hides; `ar` packs. Rust's bitcode goes,
+//! as binutils' own plugin may fail to read it, and so do debug symbols.
 
 use std::fs;
 use std::path::{Path, PathBuf};

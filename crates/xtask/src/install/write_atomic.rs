@@ -25,7 +25,8 @@ impl Content {
     }
 }
 
-/// Puts `content` at `path`, with the folders that lead there: whether it had to be written. The error says what stands in the way.
+/// Puts `content` at `path`, with the folders that lead there: whether it had to be written. The error says what stands
+/// in the way.
 pub(crate) fn write_atomic(path: &Path, content: &Content) -> Result<bool, String> {
     let done = match content {
         Content::Copy(source, mode) => copy(path, source, *mode),

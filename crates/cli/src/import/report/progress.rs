@@ -1,16 +1,17 @@
 //! The progress of an import, on standard error: a line that changes where that is a terminal, else a line every ten
-//! seconds. A thread of its own shows it, so that it goes on while the import waits. It is the last thread to be started,
-//! as those that send matter more; where there is none to be had, nothing is shown.
+//! seconds. A thread of its own shows it, so that it goes on while the import waits. It is the last thread to be
+//! started, as those that send matter more; where there is none to be had, nothing is shown.
 
 use std::cell::OnceCell;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use imtag_core::CallRate;
 use imtag_transport::Progress as Sent;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::meter::{Meter, Reading, Stage};
 use crate::import::state::journal::Settled;
@@ -114,7 +115,7 @@ impl Drop for Progress {
 }
 
 fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
-    stage.lock().unwrap_or_else(PoisonError::into_inner)
+    stage.lock()
 }
 
 fn show(stage: &Mutex<Stage>, started: Instant, ended: &Receiver<Infallible>) {

@@ -17,8 +17,8 @@
 //!   list was then (a [`Mark`]). A resumed run cuts what stands after that, as it sends to those users again. So each
 //!   user is listed once, through any number of crashes.
 //! - No other file is ever written: see `ownership`.
-//! - An earlier list stays until the first user of this import is settled, or held back where it ends early: a wrong key
-//!   or a refused setting costs no list.
+//! - An earlier list stays until the first user of this import is settled, or held back where it ends early: a wrong
+//!   key or a refused setting costs no list.
 //! - A run that ends early adds the users whose failures are held back, so that the list names all who failed. The next
 //!   run cuts them off.
 
@@ -40,7 +40,7 @@ pub(crate) const LIST: FileKind = FileKind {
     name: "a list of failed users",
     flag: "--failed",
     mode: MODE,
-    is_ours: is_list,
+    was_made_by_imtag: is_list,
 };
 
 /// A list of failed users that cannot be written or read.

@@ -148,8 +148,8 @@ impl LockedFile {
         ownership::is_at(&self.file, path)
     }
 
-    /// Replaces its content by what `write` writes, for good. Unless it must stay the same file, a new file takes its place
-    /// in one step: see `ownership::replace`.
+    /// Replaces its content by what `write` writes, for good. Unless it must stay the same file, a new file takes its
+    /// place in one step: see `ownership::replace`.
     pub(crate) fn fill(
         &mut self,
         path: &Path,
@@ -192,7 +192,7 @@ mod tests {
         name: "a journal",
         flag: "--journal",
         mode: MODE,
-        is_ours: |_| Ok(true),
+        was_made_by_imtag: |_| Ok(true),
     };
 
     fn is_locked(result: &LockResult) -> bool {

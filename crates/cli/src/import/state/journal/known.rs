@@ -19,7 +19,7 @@ pub(crate) const JOURNAL: FileKind = FileKind {
     name: "a journal of an import",
     flag: "--journal",
     mode: MODE,
-    is_ours: |file| Ok(!matches!(header::find(&start_of(file)?), Found::NoJournal)),
+    was_made_by_imtag: |file| Ok(!matches!(header::find(&start_of(file)?), Found::NoJournal)),
 };
 
 /// What a journal says.

@@ -12,10 +12,12 @@
 //! The disk's first error is returned to each caller from then on, and nothing is written after it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::block::Counters;
 use super::files::Files;
@@ -98,8 +100,8 @@ struct Shared {
     pace: Pace,
 }
 
-/// The thread, and what it shares with its callers. It is started before any file is changed: it waits for its files, and
-/// ends if none come.
+/// The thread, and what it shares with its callers. It is started before any file is changed: it waits for its files,
+/// and ends if none come.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     files: Option<mpsc::Sender<Files>>,
@@ -190,7 +192,7 @@ impl Writer {
                 state.flush_requested = true;
                 self.shared.work.notify_one();
             }
-            state = wait(&self.shared.safe, state);
+            self.shared.safe.wait(&mut state);
         }
         state.broken.clone().map_or(Ok(()), Err)
     }
@@ -227,7 +229,7 @@ impl State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits until more may be confirmed.
@@ -243,7 +245,7 @@ impl Shared {
             if !state.queued.is_full() && !state.oldest().is_some_and(old) {
                 return Ok(state);
             }
-            state = wait(&self.safe, state);
+            self.safe.wait(&mut state);
         }
     }
 
@@ -264,7 +266,7 @@ impl Shared {
 
     /// The thread.
     fn run(&self, mut files: Files) -> Files {
-        let _told = TellOfPanic {
+        let _on_panic = RecordPanic {
             shared: self,
             path: files.path.clone(),
         };
@@ -281,7 +283,7 @@ impl Shared {
                 self.state().unwritten_failures = std::mem::take(lines);
             }
             batch.clear();
-            if !self.tell(written) {
+            if !self.record_block(written) {
                 break;
             }
         }
@@ -295,17 +297,16 @@ impl Shared {
             let age = state.queued.since.map(|since| since.elapsed());
             let rest = age.map(|age| self.pace.gather.saturating_sub(age));
             let now = state.flush_requested || state.closing || state.queued.is_full();
-            state = match rest {
+            match rest {
                 Some(rest) if rest.is_zero() || now => break,
                 Some(rest) => {
-                    let waited = self.work.wait_timeout(state, rest);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+                    self.work.wait_for(&mut state, rest);
                 }
                 // no user is settled since the last block, but the counters belong to those before
                 None if state.closing && state.counted && state.begun => break,
                 None if state.closing => return None,
-                None => wait(&self.work, state),
-            };
+                None => self.work.wait(&mut state),
+            }
         }
         std::mem::swap(&mut state.queued, batch);
         state.writing = batch.since;
@@ -317,7 +318,7 @@ impl Shared {
     }
 
     /// Records what became of a block, and wakes callers; false if it is the last.
-    fn tell(&self, written: Result<(), DiskError>) -> bool {
+    fn record_block(&self, written: Result<(), DiskError>) -> bool {
         let mut state = self.state();
         state.writing = None;
         match written {
@@ -329,22 +330,18 @@ impl Shared {
     }
 }
 
-fn wait<'s>(told: &Condvar, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-    told.wait(state).unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Ends the wait of other threads when the writing thread panics.
-struct TellOfPanic<'s> {
+struct RecordPanic<'s> {
     shared: &'s Shared,
     path: PathBuf,
 }
 
-impl Drop for TellOfPanic<'_> {
+impl Drop for RecordPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             let error = std::io::Error::other("the thread that writes it panicked");
             let broken = DiskError::denied(&self.path, "written")(error);
-            self.shared.tell(Err(broken));
+            self.shared.record_block(Err(broken));
         }
     }
 }
