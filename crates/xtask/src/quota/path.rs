@@ -14,12 +14,12 @@ pub(super) struct Path {
     pub(super) there: Duration,
     /// The least that an answer takes.
     pub(super) back: Duration,
-    /// What a round trip takes longer at most: half of it on each way, evenly drawn.
+    /// How much longer a round trip takes at most: half of it on each way, evenly drawn.
     pub(super) jitter: Duration,
     pub(super) trouble: Trouble,
 }
 
-/// What befalls some of the calls.
+/// What happens to some of the calls.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Trouble {
     None,

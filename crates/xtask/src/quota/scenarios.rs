@@ -114,7 +114,7 @@ pub(super) fn held_up() -> Vec<Scenario> {
     scenarios
 }
 
-/// Each abandoned call takes its room for three seconds, which no figure of the design includes.
+/// Each abandoned call counts for three seconds, which no figure of the design includes.
 pub(super) fn abandoned() -> Vec<Scenario> {
     let scenario = |round_trip| {
         let mut scenario = plain(round_trip, ms(20)).troubled(Trouble::StalledThere);

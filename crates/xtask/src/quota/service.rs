@@ -1,9 +1,9 @@
 //! The service's side of the quota: it counts arrivals by its own clock, and rejects what is too
 //! much.
 //!
-//! Nor is it known whether a sliding window counts the rejected calls too, so that a client which
-//! does not slow down stays rejected; both are simulated. In a calendar second it makes no
-//! difference, and none where nothing is rejected.
+//! Nobody knows which second it counts, nor whether a sliding window counts rejected calls too, so
+//! that a client which does not slow down stays rejected: all are simulated. In a calendar second
+//! the latter makes no difference, nor does it where nothing is rejected.
 
 use std::collections::VecDeque;
 use std::time::Duration;

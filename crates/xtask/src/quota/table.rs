@@ -16,7 +16,7 @@ const COLUMNS: [&str; 6] = [
     "promise",
 ];
 
-/// How many columns, from the left, are words.
+/// How many columns from the left hold words.
 const WORDS: usize = 2;
 
 pub(super) fn render(rows: &[Row]) -> String {
