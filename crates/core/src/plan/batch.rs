@@ -257,17 +257,16 @@ impl<R, E: Clone> Plan<R, E> {
             if tags.is_empty() {
                 tags.extend((0..slot.parts[0].tags().len()).map(|at| (0, at)));
             }
-            let holds = |tag: &String| {
-                let mut tags = tags.iter();
-                tags.any(|(part, at)| slot.parts[*part].tags()[*at] == *tag)
-            };
-            let new = entry.change.tags().iter().enumerate();
-            let new = new.filter(|(_, tag)| !holds(tag));
-            let new: Vec<(usize, usize)> = new.map(|(at, _)| (slot.parts.len(), at)).collect();
-            if tags.len() + new.len() > most {
+            let held = tags.len();
+            for (at, tag) in entry.change.tags().iter().enumerate() {
+                let mut of_others = tags[..held].iter();
+                if !of_others.any(|(part, at)| slot.parts[*part].tags()[*at] == *tag) {
+                    tags.push((slot.parts.len(), at));
+                }
+            }
+            if tags.len() > most {
                 break;
             }
-            tags.extend(new);
             entry.left = 0;
             entry.under_way += 1;
             *deadline = entry.deadline.max(*deadline);

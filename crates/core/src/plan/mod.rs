@@ -373,12 +373,12 @@ impl<R, E: Clone> Plan<R, E> {
                 return;
             }
             account_queue.active = true;
-            let is_shared = account_queue.waiting.len() > 1;
+            let may_fill_slot = state.policy.full_slot_is_enough && account_queue.waiting.len() > 1;
             let queue = state.queue(operation);
             queue.blocked -= 1;
             queue.insert(id, entry.left, entry.came);
             self.ready_producers.insert(producer);
-            if is_shared {
+            if may_fill_slot {
                 self.note_full_slot(account);
             }
             return;
