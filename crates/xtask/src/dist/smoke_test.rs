@@ -66,7 +66,12 @@ pub(super) fn programs(zig: &Zig, packed: &Path, folder: &Path) -> Result<(), Er
         for (name, mut compiler) in [("cc", Command::new("cc")), ("zig", zig.cc())] {
             let program = folder.join(format!("{package}-{name}"));
             compiler.arg(root().join("tests/install/main.c"));
-            output(compiler.args(&flags).arg("-o").arg(&program))?;
+            compiler.args(&flags);
+            if (package, name) == ("imtag-static", "zig") {
+                // gcc adds what unwinds stacks by itself, and zig does not
+                compiler.arg("-lunwind");
+            }
+            output(compiler.arg("-o").arg(&program))?;
             says_what_it_should(Command::new(&program).env("LD_LIBRARY_PATH", packed.join("lib")))?;
             if name == "zig" {
                 let needed = glibc(&program)?;
