@@ -132,12 +132,24 @@ impl Rig {
         self.next_by(self.producer)
     }
 
-    /// The next request, which has its turn at once.
+    /// The next request, which awaits its admission.
     #[track_caller]
-    fn take_by(&mut self, producer: ProducerId) -> Batch {
+    fn form_by(&mut self, producer: ProducerId) -> Batch {
         let Next::Send(batch) = self.next_by(producer) else {
             panic!("nothing to send: {:#?}", self.plan);
         };
+        batch
+    }
+
+    #[track_caller]
+    fn form(&mut self) -> Batch {
+        self.form_by(self.producer)
+    }
+
+    /// The next request, which is admitted at once.
+    #[track_caller]
+    fn take_by(&mut self, producer: ProducerId) -> Batch {
+        let batch = self.form_by(producer);
         self.plan.admitted(producer, batch.operation());
         batch
     }
