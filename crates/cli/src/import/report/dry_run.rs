@@ -8,7 +8,7 @@ use imtag_transport::Effect;
 use serde::Serialize;
 
 use super::reasons::Reasons;
-use super::totals::{Totals, has_too_many_tags};
+use super::totals::{Totals, has_too_many_tags, write_read};
 use crate::exit::Exit;
 use crate::import::bad_rows::BadRows;
 use crate::import::group::{CollectedRows, GroupError};
@@ -16,7 +16,7 @@ use crate::import::input::JoinedTags;
 use crate::import::state::failed_change::FailedChange;
 use crate::output::Reason;
 use crate::output::Show;
-use crate::output::{Shown, count};
+use crate::output::count;
 
 /// What a dry run says. The names of the fields are a promise to programs: see the README.
 #[derive(Serialize)]
@@ -75,14 +75,8 @@ impl DryRun {
 
 impl Show for DryRun {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            out,
-            "read      {}: {}, {} bad, {}",
-            Shown(&self.file),
-            count(self.rows, "row", "rows"),
-            self.bad_rows,
-            count(self.totals.users, "user", "users")
-        )?;
+        let users = self.totals.users;
+        write_read(out, &self.file, self.rows, self.bad_rows, users)?;
         for (operation, it) in self.totals.operations() {
             let users = count(it.users, "user", "users");
             let what = match it.tags {

@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::output::{Reason, Show, Shown, count, wrapped};
 use read_back::ReadBack;
 use reasons::{INDENT, Reasons};
+use totals::write_read;
 
 /// How the sending ended, and what follows for the user of the command: each end has its own advice, and none says to run
 /// the same command again where that would end in the same way.
@@ -241,14 +242,7 @@ impl Report {
     }
 
     fn figures(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            out,
-            "read      {}: {}, {} bad, {}",
-            Shown(&self.file),
-            count(self.rows, "row", "rows"),
-            self.bad_rows,
-            count(self.users, "user", "users")
-        )?;
+        write_read(out, &self.file, self.rows, self.bad_rows, self.users)?;
         if self.resumed > 0 {
             let users = count(self.resumed, "user was", "users were");
             writeln!(out, "resumed   {users} settled before")?;

@@ -1,6 +1,8 @@
 //! The work of a file, in figures: users, tags, slots and requests. All users are read once to count them, before
 //! anything is sent.
 
+use std::io::{self, Write};
+
 use imtag_core::plan::lower_bound;
 use imtag_core::{Generation, Limits, Operation, Rules};
 use serde::Serialize;
@@ -8,6 +10,7 @@ use serde::Serialize;
 use crate::import::group::Interner;
 use crate::import::group::{CollectedRows, GroupError};
 use crate::import::group::{TagList, User};
+use crate::output::{Shown, count};
 
 /// The work of a file. The names of the fields are a promise to programs: see the README.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
@@ -118,4 +121,17 @@ impl OperationTotals {
         self.slots += slots;
         self.longest = self.longest.max(slots);
     }
+}
+
+/// The first line of a report: what the file held.
+pub(super) fn write_read(
+    out: &mut dyn Write,
+    file: &str,
+    rows: u64,
+    bad_rows: u64,
+    users: u64,
+) -> io::Result<()> {
+    let (rows, users) = (count(rows, "row", "rows"), count(users, "user", "users"));
+    let file = Shown(file);
+    writeln!(out, "read      {file}: {rows}, {bad_rows} bad, {users}")
 }
