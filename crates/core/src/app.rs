@@ -90,7 +90,7 @@ impl Identifier {
     /// Says which of these it breaks.
     pub fn new(name: impl Into<String>) -> Result<Identifier, InvalidIdentifier> {
         let name = name.into();
-        let most = crate::Limits::DOCUMENTED.account_bytes;
+        let most = crate::limits::Limits::DOCUMENTED.account_bytes;
         if name.is_empty() {
             return Err(InvalidIdentifier::Empty);
         }

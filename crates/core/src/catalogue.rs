@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::Operation;
+use crate::operation::Operation;
 
 /// What is known of an operation's effect on an account. Of several attempts it is the most that any may have done.
 ///

@@ -9,8 +9,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::violation::{Check, Seen};
-use crate::{ChangeOperation, Invalid, Place, Problem, Rules, Violation};
+use crate::limits::Rules;
+use crate::operation::ChangeOperation;
+use crate::violation::{Check, Invalid, Place, Problem, Seen, Violation};
 
 /// To add tags to a user, to remove some, or to remove all. Bulk runs and batchers check it when they take it.
 ///

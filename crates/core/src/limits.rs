@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Generation;
+use crate::operation::Generation;
 
 /// The limits of the service. [`Limits::DOCUMENTED`] is what its pages state today. Where a plan grants more, change
 /// the field.

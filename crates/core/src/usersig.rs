@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Identifier, SdkAppId, SecretKey, UserSig};
+use crate::app::{Identifier, SdkAppId};
+use crate::secret::{SecretKey, UserSig};
 
 /// More than any document needs; a UserSig that inflates past it is not one.
 const DOCUMENT_BYTES_AT_MOST: u64 = 4 * 1024;

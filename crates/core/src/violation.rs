@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::{Account, Generation, Rules, Tag, Text};
+use crate::limits::Rules;
+use crate::operation::Generation;
+use crate::text::{Account, Tag, Text};
 
 /// An invalid request. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

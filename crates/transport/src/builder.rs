@@ -11,9 +11,11 @@ use imtag_core::{
 };
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
+use crate::client::Client;
+use crate::credentials::Credentials;
+use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::http::Roots;
 use crate::state::Settings;
-use crate::{Client, Credentials, Endpoint, InvalidEndpoint};
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
 #[derive(Debug, Clone)]

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
 
-use crate::call::Call;
+use crate::builder::ClientBuilder;
+use crate::call::{Call, CallOptions, Outcome};
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
 use crate::pipeline::Pipeline;
+use crate::pipeline::options::{BatcherOptions, BulkOptions};
 use crate::process::PerProcess;
 use crate::state::{Settings, State};
-use crate::{
-    BatcherOptions, BulkOptions, CallOptions, ClientBuilder, Credentials, Endpoint, Error, Outcome,
-};
 
 /// A client of the service. Clones share connections, UserSig and retry budget, and all clients of a process with the
 /// same app, endpoint and calls per second share a quota. All methods may be called from any thread, and after `fork()`,

@@ -6,13 +6,13 @@ use std::time::Duration;
 use imtag_core::retry::{RetryBudget, RetryPolicy};
 use imtag_core::{CallRate, Identifier, Rules, SdkAppId};
 
-use crate::credentials::UserSigs;
+use crate::credentials::{Credentials, UserSigs};
+use crate::endpoint::Endpoint;
 use crate::http::{Http, Roots};
 use crate::outage::Outage;
 use crate::pipeline::Pipeline;
 use crate::rate_limiter::{AppQuota, QuotaKey};
 use crate::wait::Lock;
-use crate::{Credentials, Endpoint};
 
 /// The checked settings of a client. Only the builder makes them.
 pub(crate) struct Settings {

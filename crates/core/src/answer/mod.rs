@@ -24,7 +24,9 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{Code, Operation, Request};
+use crate::catalogue::Code;
+use crate::operation::Operation;
+use crate::request::Request;
 
 /// What the service answered to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Answers against the service's own page, whole and byte by byte.
 
 use super::*;
-use crate::{AddTags, GetTags};
+use crate::request::{AddTags, GetTags};
 
 fn answer<R: Request>(body: &str, request: &R) -> Result<Answer, NotUnderstood> {
     let read = |piece: usize| {

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use super::queue::Epoch;
 use super::{ChangeFailure, ChangeId, FailureCause, ProducerId};
-use crate::{Change, ChangeOperation, Effect};
+use crate::catalogue::Effect;
+use crate::change::Change;
+use crate::operation::ChangeOperation;
 
 /// The name of an account, held by a change of it instead of a copy.
 #[derive(Debug)]

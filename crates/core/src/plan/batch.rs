@@ -4,8 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{ChangeId, FailureCause, KNOWN, Plan, ProducerId};
-use crate::request::{Body, Form};
-use crate::{AddTags, Change, ChangeOperation, ClearTags, Effect, RemoveTags, Rules, Scope};
+use crate::catalogue::{Effect, Scope};
+use crate::change::Change;
+use crate::limits::Rules;
+use crate::operation::ChangeOperation;
+use crate::request::{AddTags, Body, ClearTags, Form, RemoveTags};
 
 /// What goes into one request. [`settle`](super::Plan::settle) takes it back.
 #[derive(Debug)]

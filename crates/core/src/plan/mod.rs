@@ -44,7 +44,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::{Change, ChangeOperation, Effect, Rules};
+use crate::catalogue::Effect;
+use crate::change::Change;
+use crate::limits::Rules;
+use crate::operation::ChangeOperation;
 
 use accounts::{AccountQueue, Entries, Entry, Name, slots};
 use queue::{Producer, Readiness};

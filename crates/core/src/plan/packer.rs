@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::Hash;
 
-use crate::Limits;
+use crate::limits::Limits;
 
 /// The fewest requests for so many slots in all, of which one user has at most `longest`.
 ///

@@ -15,7 +15,8 @@ use super::ChangeId;
 use super::batch::Batch;
 use super::packer::SlotPacker;
 use super::settle::{Fault, Settled};
-use crate::{ChangeOperation, Scope};
+use crate::catalogue::Scope;
+use crate::operation::ChangeOperation;
 
 /// When the changes of a producer go into requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::batch::{Batch, Slot};
 use super::{ChangeId, KNOWN, OPEN, Plan};
-use crate::{Change, ChangeOperation, Effect, Scope};
+use crate::catalogue::{Effect, Scope};
+use crate::change::Change;
+use crate::operation::ChangeOperation;
 
 const UNDER_WAY: &str = "an account is known while a slot of it is under way";
 

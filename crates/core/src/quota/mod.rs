@@ -49,7 +49,7 @@ use cap::Cap;
 use credit::Credit;
 use window::Window;
 
-use crate::CallRate;
+use crate::limits::CallRate;
 
 /// The quota of one operation in this process, and the calls that use it.
 ///

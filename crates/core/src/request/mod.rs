@@ -9,8 +9,10 @@ mod tests;
 
 use serde::Serialize;
 
-use crate::violation::Check;
-use crate::{Account, Generation, Invalid, Operation, Place, Problem, Rules, Tag, Text, UserTags};
+use crate::limits::Rules;
+use crate::operation::{Generation, Operation};
+use crate::text::{Account, Tag, Text, UserTags};
+use crate::violation::{Check, Invalid, Place, Problem};
 
 /// What all requests share: enough to check one again, to send it, and to read its answer.
 pub trait Request {

@@ -33,7 +33,7 @@ pub mod outage;
 
 use std::time::Duration;
 
-use crate::RetryClass;
+use crate::catalogue::RetryClass;
 
 /// How often and how long one call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,7 +300,7 @@ mod tests {
     //! Scenarios as tables: what the attempts of a call get, the exact waits, and what is left of the budget.
 
     use super::*;
-    use crate::Code;
+    use crate::catalogue::Code;
 
     const HALF: u64 = 1 << 63;
     /// A wait for the service, in place of a time.

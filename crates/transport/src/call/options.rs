@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::CancelToken;
-use crate::wait::{HostPoll, Interrupt, WaitScope};
+use crate::wait::{CancelToken, HostPoll, Interrupt, WaitScope};
 
 /// Options of one call. What is not set is as in the client's settings.
 #[derive(Debug, Clone, Default)]

@@ -5,7 +5,7 @@ use std::io;
 use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, shortened};
 use rustix::io::Errno;
 
-use crate::Outcome;
+use crate::call::Outcome;
 use crate::redact::redact;
 use crate::wait::WaitEnd;
 

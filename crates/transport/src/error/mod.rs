@@ -207,7 +207,7 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Outcome;
+    use crate::call::Outcome;
 
     #[test]
     fn a_partial_message_counts_the_accounts_that_were_not_answered_too() {

@@ -10,8 +10,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
-use crate::Phase;
-use crate::error::is_local_failure;
+use crate::error::{Phase, is_local_failure};
 use crate::wait::WaitEnd;
 
 use super::context::{ExchangeContext, TransportError};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use imtag_core::{NotUnderstood, UserSig};
 
-use crate::Phase;
+use crate::error::Phase;
 use crate::wait::{Blocked, WaitEnd, WaitScope, Watch, deadline_after};
 
 use super::head::HeadInfo;

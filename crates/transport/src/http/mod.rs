@@ -38,9 +38,8 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
-use crate::Phase;
 use crate::endpoint::Endpoint;
-use crate::error::Cause;
+use crate::error::{Cause, Phase};
 use crate::wait::{WaitScope, deadline_after};
 
 use connect::Connect;

@@ -14,9 +14,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::Phase;
 use crate::endpoint::Endpoint;
-use crate::error::is_local_failure;
+use crate::error::{Phase, is_local_failure};
 use crate::process::spawn_without_signals;
 use crate::wait::{Lock, wait_once};
 
@@ -180,7 +179,7 @@ impl fmt::Debug for Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CancelToken;
+    use crate::wait::CancelToken;
     use crate::wait::{WaitEnd, WaitScope, deadline_after};
     use imtag_core::UserSig;
     use std::thread;

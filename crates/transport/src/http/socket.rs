@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use zeroize::Zeroize;
 
-use crate::Phase;
+use crate::error::Phase;
 use crate::wait::{WaitEnd, WaitScope};
 
 use super::context::{ExchangeContext, TransportError};

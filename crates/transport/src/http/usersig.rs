@@ -14,7 +14,7 @@ use ureq::unversioned::transport::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::Phase;
+use crate::error::Phase;
 use crate::process::random_u64;
 
 use super::body::Body;

@@ -12,7 +12,7 @@ use super::options::WhenFull;
 use super::outcome::{Completion, Delivery, Waiter};
 use super::session::Session;
 use super::{Guard, withdraw};
-use crate::CallOptions;
+use crate::call::CallOptions;
 use crate::error::{ChangeCause, ChangeError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 

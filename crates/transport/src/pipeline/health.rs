@@ -19,8 +19,8 @@ use std::sync::Arc;
 use imtag_core::Scope;
 use imtag_core::retry::Stopped;
 
-use crate::error::RunError;
-use crate::{Cause, Error, Outcome};
+use crate::call::Outcome;
+use crate::error::{Cause, Error, RunError};
 
 /// So many failures of the service or the network in a row end a run.
 const IN_A_ROW: usize = 20;

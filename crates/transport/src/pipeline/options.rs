@@ -10,8 +10,8 @@ use imtag_core::plan::BatchPolicy;
 use super::batcher::Batcher;
 use super::bulk::{Bulk, BulkRun};
 use super::session::{Sending, Session, max_threads};
-use crate::wait::{Blocked, HostPoll, Interrupt};
-use crate::{CancelToken, Client};
+use crate::client::Client;
+use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
 
 /// Options of a bulk run; made by [`Client::bulk`].
 pub type BulkOptions = SessionOptions<ForBulk>;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Effect, Generation};
 
-use crate::Error;
-use crate::error::{ChangeError, RunError};
+use crate::error::{ChangeError, Error, RunError};
 use crate::wait::Lock;
 
 /// A change of a bulk run or a batcher that has its outcome.

@@ -17,10 +17,10 @@ use imtag_core::{CallRate, Change, Effect, InvalidChange};
 
 use super::outcome::{Delivery, Progress};
 use super::{Guard, Pipeline, SessionState, worker};
+use crate::client::Client;
 use crate::error::{ChangeCause, ChangeError, RunError};
 use crate::process::spawn_without_signals;
-use crate::wait::{WaitEnd, WaitScope, wait_once};
-use crate::{CancelToken, Client};
+use crate::wait::{CancelToken, WaitEnd, WaitScope, wait_once};
 
 /// How a session sends.
 #[derive(Debug, Clone)]

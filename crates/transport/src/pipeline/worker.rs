@@ -18,10 +18,9 @@ use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut, Next};
 use imtag_core::{BatchRequest, Effect, Request, Scope};
 
 use super::session::Session;
-use crate::call::Call;
-use crate::error::{ChangeCause, Failure, RunError};
+use crate::call::{Call, CallOptions, Outcome};
+use crate::error::{Cause, ChangeCause, Error, Failure, Phase, RunError};
 use crate::process::random_u64;
-use crate::{CallOptions, Cause, Error, Outcome, Phase};
 
 /// Sends until the session closes.
 pub(crate) fn run(session: &Arc<Session>) {

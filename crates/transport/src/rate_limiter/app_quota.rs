@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use imtag_core::{CallRate, Operation, SdkAppId};
 
 use super::RateLimiter;
-use crate::Endpoint;
+use crate::endpoint::Endpoint;
 use crate::process::{PerProcess, process_age};
 use crate::wait::Lock;
 

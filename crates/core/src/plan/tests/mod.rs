@@ -12,7 +12,8 @@ mod splits;
 
 use super::batch::Slot;
 use super::*;
-use crate::{ChangeRequest, Scope};
+use crate::catalogue::Scope;
+use crate::change::ChangeRequest;
 
 const LATE_WINDOW: Duration = Duration::from_secs(2);
 
