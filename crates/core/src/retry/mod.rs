@@ -29,11 +29,14 @@
 //! - An account that a good answer left out is sent again by the same policy and budget, up to `max_attempts` times for
 //!   any code that may be repeated ([`RetryPolicy::retry_left_out`]): the service answered, so "once" is of whole calls.
 
+mod health;
 pub mod outage;
 
 use std::time::Duration;
 
 use crate::catalogue::RetryClass;
+
+pub use health::{RequestResult, RunEnd, RunHealth};
 
 /// How often and how long one call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

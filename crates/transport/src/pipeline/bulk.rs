@@ -220,8 +220,7 @@ impl Bulk {
             Some(mut inner) => {
                 let progress = self.session.progress(&mut inner);
                 let state = inner.session(self.session.producer);
-                let ended = state.ended.clone().or_else(|| state.health.end());
-                (progress, state.effect, ended)
+                (progress, state.effect, state.end())
             }
             None => (Progress::default(), None, Some(RunError::Forked)),
         };

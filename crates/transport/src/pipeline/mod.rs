@@ -10,7 +10,6 @@
 
 pub(crate) mod batcher;
 pub(crate) mod bulk;
-mod health;
 pub(crate) mod options;
 pub(crate) mod outcome;
 mod session;
@@ -24,12 +23,12 @@ use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::{Batch, BatchResult, Next, Plan, ProducerId, Settled};
+use imtag_core::retry::RunHealth;
 use imtag_core::{ChangeRequest, Effect, Rules};
 
-use crate::error::{ChangeCause, ChangeError, RunError};
+use crate::error::{ChangeCause, ChangeError, Error, RunError};
 use crate::wait::Lock;
 
-use health::RunHealth;
 use outcome::{Completion, Delivery, Progress};
 use session::Session;
 use withdraw::Submitted;
@@ -55,7 +54,15 @@ pub(crate) struct SessionState {
     pub(crate) submitted: Submitted,
     /// Threads that wait for capacity or for outcomes.
     pub(crate) waiters: Vec<Thread>,
+    /// Used by runs only.
     pub(crate) health: RunHealth,
+    /// Requests that were begun.
+    begun: usize,
+    /// The first request had to be tried again.
+    pub(crate) first_is_late: bool,
+    /// A result is known that `health` is not told of.
+    pub(crate) result_is_known: bool,
+    pub(crate) last_failure: Option<Arc<Error>>,
     pub(crate) ended: Option<RunError>,
     /// Without the splits, which the plan counts.
     pub(crate) progress: Progress,
@@ -133,6 +140,10 @@ impl SessionState {
             submitted: Submitted::default(),
             waiters: Vec::new(),
             health: RunHealth::default(),
+            begun: 0,
+            first_is_late: false,
+            result_is_known: false,
+            last_failure: None,
             ended: None,
             progress: Progress::default(),
             effect: None,
@@ -210,12 +221,12 @@ impl Inner {
     /// What a session does next.
     pub(crate) fn next(&mut self, producer: ProducerId, now: Duration) -> Next {
         let state = self.session(producer);
-        if state.is_run() && !state.health.may_begin() {
+        if state.is_run() && !state.may_begin() {
             return Next::Wait;
         }
         let next = self.plan.next(producer, now);
         if matches!(next, Next::Send(_)) {
-            self.session(producer).health.begins();
+            self.session(producer).begun += 1;
             self.wake_waiters(producer); // there is capacity again
         }
         next
@@ -267,7 +278,7 @@ impl Inner {
         if !state.threads.is_empty() {
             return; // fewer workers are only slower
         }
-        state.health.is_heard = true;
+        state.result_is_known = true;
         let flushing = state.is_run() || state.flushes > 0 || state.refuses;
         let cause = ChangeCause::NoThread(Arc::new(error));
         let mut batches = mem::take(&mut state.ready);
@@ -291,6 +302,20 @@ impl Inner {
 impl SessionState {
     fn is_run(&self) -> bool {
         self.session.sending.is_run
+    }
+
+    /// True if another request may be begun.
+    fn may_begin(&self) -> bool {
+        let late = self.first_is_late || self.health.first_is_late();
+        self.result_is_known || self.health.result_is_known() || self.begun < 1 + usize::from(late)
+    }
+
+    /// Why a run is over, once all is settled. If no request was answered, however few there were, the service became
+    /// unavailable.
+    pub(crate) fn end(&self) -> Option<RunError> {
+        let unavailable = self.last_failure.clone().map(RunError::Unavailable);
+        let unanswered = unavailable.filter(|_| self.health.answers() == 0);
+        self.ended.clone().or(unanswered)
     }
 
     /// Counts the outcome of a change.

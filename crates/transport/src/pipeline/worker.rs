@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut, Next};
+use imtag_core::retry::{RequestResult, RunEnd, Stopped};
 use imtag_core::{BatchRequest, Effect, Request, Scope};
 
+use super::SessionState;
 use super::session::Session;
 use crate::call::{Call, CallOptions, Outcome};
 use crate::error::{Cause, ChangeCause, Error, Failure, Phase, RunError};
@@ -89,7 +91,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
         if before == 0 {
             inner.plan.admitted(producer, operation);
         } else {
-            inner.session(producer).health.is_late = true;
+            inner.session(producer).first_is_late = true;
         }
         inner.schedule_worker(producer, pipeline);
     };
@@ -101,7 +103,7 @@ fn send(session: &Arc<Session>, batch: Batch) {
     }
     let mut inner = pipeline.lock();
     let Ok((result, may_arrive_late)) = sent else {
-        inner.session(producer).health.is_heard = true;
+        inner.session(producer).result_is_known = true;
         let result = BatchResult::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
         inner.plan.settle(batch, result, true, pipeline.now());
         return;
@@ -115,26 +117,49 @@ fn send(session: &Arc<Session>, batch: Batch) {
     state.progress.attempts += u64::from(attempts);
     state.progress.sent += u64::from(left);
     let result = result.map_err(Arc::new);
-    // before the result is recorded: whether the service had answered others counts
-    let scope = match &result {
-        Ok(_) => Scope::Request,
-        Err(error) => state.health.scope(error),
-    };
     let mut end = None;
     if session.sending.is_run {
-        end = state.health.record(result.as_ref(), answers);
+        end = record(state, &result, answers);
     }
-    state.health.has_result();
     if session.is_drained() {
         end = Some(RunError::Cancelled);
     }
-    let result = batch_result(session, &batch, result, scope);
+    let result = batch_result(session, &batch, result);
     inner
         .plan
         .settle(batch, result, may_arrive_late, pipeline.now());
     if let Some(end) = end {
         session.end(&mut inner, end);
     }
+}
+
+/// Records the result of a run's request. Returns why the run ends, if it does.
+fn record(
+    state: &mut SessionState,
+    result: &Result<Outcome, Arc<Error>>,
+    answers_before: u64,
+) -> Option<RunError> {
+    let Err(error) = result else {
+        state.health.record(RequestResult::Done, answers_before);
+        return None;
+    };
+    let end = if matches!(error.cause(), Cause::Cancelled { .. }) {
+        state
+            .health
+            .record(RequestResult::Cancelled, answers_before)
+    } else {
+        state.last_failure = Some(Arc::clone(error));
+        let failed = RequestResult::Failed {
+            scope: error.scope(),
+            by_service: matches!(error.cause(), Cause::Service { .. }),
+            outage_too_long: error.stopped() == Some(Stopped::OutageTooLong),
+        };
+        state.health.record(failed, answers_before)
+    };
+    end.map(|end| match end {
+        RunEnd::Refused => RunError::Refused(Arc::clone(error)),
+        RunEnd::Unavailable => RunError::Unavailable(Arc::clone(error)),
+    })
 }
 
 /// The result of a request, and whether an abandoned attempt may still have its effect.
@@ -186,7 +211,6 @@ fn batch_result(
     session: &Session,
     batch: &Batch,
     result: Result<Outcome, Arc<Error>>,
-    scope: Scope,
 ) -> BatchResult<ChangeCause> {
     let Err(error) = result else {
         return BatchResult::Done {
@@ -203,9 +227,9 @@ fn batch_result(
                     .collect(),
             }
         }
-        Cause::Service { .. } if !matches!(scope, Scope::App | Scope::Service) => {
+        Cause::Service { .. } if !matches!(error.scope(), Scope::App | Scope::Service) => {
             BatchResult::Ambiguous(Fault {
-                scope,
+                scope: error.scope(),
                 cause: ChangeCause::Request(error),
                 effect,
             })

@@ -1,0 +1,244 @@
+//! A bulk run's circuit breaker: it ends the run early if all further requests would fail in the same way.
+//!
+//! ```text
+//!            first result                 20 failures in a row, none answered between
+//! one under way ──┬──► many under way ──────────────────────────────────────────────► Unavailable
+//!                 │         └─ the app, its credentials or the endpoint refused ────► Refused
+//!                 └─ it is tried again ──► two under way ─┬─ a result ──► many under way
+//!                                                         └─ an outage waited out for both ──► Unavailable
+//! ```
+//!
+//! - One request goes first: wrong credentials then cost one refusal, not one a thread. If it must be tried again, a
+//!   second one goes beside it: if something on the way rejects the first alone, the answer to the second shows it.
+//! - A failure of the service or the network counts only if no other request was answered while it was under way. Each
+//!   was tried for as long as an outage is waited out.
+//! - Once the service has answered, what looks like a wrong endpoint (a gateway's status, a certificate) is an outage.
+
+use crate::catalogue::Scope;
+
+/// So many failures of the service or the network in a row end a run.
+const IN_A_ROW: usize = 20;
+
+/// The result of one request of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestResult {
+    /// It was done, perhaps for some of its accounts only.
+    Done,
+    /// It failed.
+    Failed {
+        /// What is at fault.
+        scope: Scope,
+        /// The service says so: a code. Else it is read from a status, a certificate, or missing credentials.
+        by_service: bool,
+        /// It waited for the end of an outage, for as long as it may.
+        outage_too_long: bool,
+    },
+    /// It was cancelled, which says nothing about the service.
+    Cancelled,
+}
+
+/// Why a run ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The app, its credentials or the endpoint are at fault.
+    Refused,
+    /// The service or the network became unavailable.
+    Unavailable,
+}
+
+/// The results of a run's requests so far.
+#[derive(Debug, Clone, Default)]
+pub struct RunHealth {
+    failed_in_a_row: usize,
+    answers: u64,
+    /// Requests whose outage lasted too long, before any request was answered.
+    waited_out: usize,
+    result_is_known: bool,
+}
+
+impl RunHealth {
+    /// How many requests of this run the service has answered.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// True once a second request may go beside the first: the first waited out an outage. It may also go once the first
+    /// is tried again.
+    #[must_use]
+    pub fn first_is_late(&self) -> bool {
+        self.waited_out > 0
+    }
+
+    /// True once any number of requests may go: a result is known, other than that the first waited out an outage.
+    #[must_use]
+    pub fn result_is_known(&self) -> bool {
+        self.result_is_known
+    }
+
+    /// Records the result of a request. `answers_before`: the [`answers`](RunHealth::answers) when it began. Returns why
+    /// the run ends, if it does.
+    pub fn record(&mut self, result: RequestResult, answers_before: u64) -> Option<RunEnd> {
+        let (scope, waited_out) = match result {
+            RequestResult::Done => (Scope::Request, false),
+            RequestResult::Cancelled => {
+                self.result_is_known = true;
+                return None;
+            }
+            // once it has answered others, only the service itself can say that the app is at fault
+            RequestResult::Failed {
+                scope: Scope::App,
+                by_service: false,
+                outage_too_long,
+            } if self.answers > 0 => (Scope::Service, outage_too_long),
+            RequestResult::Failed {
+                scope,
+                outage_too_long,
+                ..
+            } => (scope, outage_too_long),
+        };
+        let waited_out = waited_out && self.answers == 0;
+        self.waited_out += usize::from(waited_out);
+        self.result_is_known |= !waited_out || self.waited_out > 1;
+        match scope {
+            Scope::Request | Scope::Account | Scope::Tag => {
+                self.failed_in_a_row = 0;
+                self.answers += 1;
+                None
+            }
+            Scope::App => Some(RunEnd::Refused),
+            Scope::Service => {
+                // if others are answered, something on the way rejects this request alone
+                self.failed_in_a_row += usize::from(self.answers == answers_before);
+                let is_away = waited_out && self.waited_out > 1;
+                (is_away || self.failed_in_a_row >= IN_A_ROW).then_some(RunEnd::Unavailable)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestResult::{Cancelled, Done};
+    use super::*;
+    use crate::catalogue::Code;
+
+    fn refused(code: i32) -> RequestResult {
+        RequestResult::Failed {
+            scope: Code(code).scope(),
+            by_service: true,
+            outage_too_long: false,
+        }
+    }
+
+    /// A gateway's status, a cut connection, a time limit.
+    const UNANSWERED: RequestResult = RequestResult::Failed {
+        scope: Scope::Service,
+        by_service: false,
+        outage_too_long: false,
+    };
+    const WAITED_OUT: RequestResult = RequestResult::Failed {
+        scope: Scope::Service,
+        by_service: false,
+        outage_too_long: true,
+    };
+    /// No UserSig; or a page, a redirect, a certificate that does not fit.
+    const NOT_THE_SERVICE: RequestResult = RequestResult::Failed {
+        scope: Scope::App,
+        by_service: false,
+        outage_too_long: false,
+    };
+
+    /// None was answered while the request was under way.
+    fn note(health: &mut RunHealth, result: RequestResult) -> Option<RunEnd> {
+        let answers = health.answers();
+        health.record(result, answers)
+    }
+
+    #[test]
+    fn one_refusal_of_the_app_ends_a_run() {
+        let mut health = RunHealth::default();
+        assert_eq!(note(&mut health, Done), None);
+        assert_eq!(note(&mut health, refused(70009)), Some(RunEnd::Refused));
+    }
+
+    #[test]
+    fn a_missing_usersig_or_a_wrong_endpoint_ends_a_run_until_the_service_has_answered() {
+        let end = note(&mut RunHealth::default(), NOT_THE_SERVICE);
+        assert_eq!(end, Some(RunEnd::Refused));
+        let mut health = RunHealth::default();
+        assert_eq!(note(&mut health, Done), None);
+        assert_eq!(note(&mut health, NOT_THE_SERVICE), None);
+        for _ in 0..18 {
+            assert_eq!(note(&mut health, UNANSWERED), None);
+        }
+        assert_eq!(
+            note(&mut health, NOT_THE_SERVICE),
+            Some(RunEnd::Unavailable)
+        );
+    }
+
+    #[test]
+    fn twenty_failures_of_the_service_in_a_row_end_a_run_and_nineteen_do_not() {
+        let mut health = RunHealth::default();
+        for answer in [Done, refused(70107), refused(90020), refused(1)] {
+            assert_eq!(note(&mut health, answer), None);
+            for _ in 0..19 {
+                assert_eq!(note(&mut health, UNANSWERED), None);
+            }
+        }
+        assert_eq!(note(&mut health, UNANSWERED), Some(RunEnd::Unavailable));
+    }
+
+    #[test]
+    fn failures_of_requests_during_which_others_were_answered_do_not_end_a_run() {
+        let mut health = RunHealth::default();
+        for _ in 0..30 {
+            assert_eq!(health.record(Done, 0), None);
+        }
+        for _ in 0..30 {
+            assert_eq!(health.record(UNANSWERED, 0), None);
+        }
+    }
+
+    #[test]
+    fn cancelled_requests_do_not_end_a_run() {
+        let mut health = RunHealth::default();
+        for _ in 0..30 {
+            assert_eq!(note(&mut health, Cancelled), None);
+        }
+        assert_eq!(health.answers(), 0);
+    }
+
+    #[test]
+    fn two_requests_that_waited_out_an_outage_end_a_run_that_was_never_answered() {
+        let mut health = RunHealth::default();
+        assert_eq!(note(&mut health, UNANSWERED), None);
+        assert_eq!(note(&mut health, WAITED_OUT), None);
+        assert_eq!(note(&mut health, WAITED_OUT), Some(RunEnd::Unavailable));
+        let mut health = RunHealth::default();
+        assert_eq!(note(&mut health, Done), None);
+        for _ in 0..19 {
+            assert_eq!(note(&mut health, WAITED_OUT), None);
+        }
+    }
+
+    /// What may go: `late` a second one, `known` any number.
+    fn allows(results: &[RequestResult]) -> (bool, bool) {
+        let mut health = RunHealth::default();
+        for result in results {
+            assert_eq!(note(&mut health, *result), None);
+        }
+        (health.first_is_late(), health.result_is_known())
+    }
+
+    #[test]
+    fn any_number_of_requests_goes_after_any_result_other_than_the_first_that_waited_out() {
+        assert_eq!(allows(&[]), (false, false));
+        for result in [Done, Cancelled, UNANSWERED, refused(91000), refused(90020)] {
+            assert_eq!(allows(&[result]), (false, true), "{result:?}");
+            assert_eq!(allows(&[WAITED_OUT, result]), (true, true), "{result:?}");
+        }
+        assert_eq!(allows(&[WAITED_OUT]), (true, false));
+    }
+}
