@@ -3,6 +3,7 @@
 
 mod crates;
 mod ffi;
+mod imports;
 mod installers;
 mod papers;
 mod text;
