@@ -196,9 +196,8 @@ impl<R, E: Clone> Plan<R, E> {
             due: now,
             deadline,
         };
-        let state = self.state(producer);
-        state.under_way += 1;
-        state.queue(operation).awaiting_admission = Some(batch.id);
+        let queue = self.state(producer).queue(operation);
+        queue.awaiting_admission = Some(batch.id);
         Some(batch)
     }
 
@@ -214,7 +213,7 @@ impl<R, E: Clone> Plan<R, E> {
             self.accounts.get_mut(change.account()).expect(KNOWN).active = false;
             self.state(producer).queue(change.operation()).blocked += 1;
         }
-        self.fail_unsent(id, &FailureCause::Expired);
+        self.fail_rest(id, &FailureCause::Expired);
         self.activate(change.account(), now);
         true
     }
@@ -254,7 +253,7 @@ impl<R, E: Clone> Plan<R, E> {
         while let Some(next) = self.neighbour(&change, producer) {
             let entry = self.changes.get_mut(&next).expect(KNOWN);
             if entry.deadline <= now {
-                self.fail_unsent(next, &FailureCause::Expired);
+                self.fail_rest(next, &FailureCause::Expired);
                 continue;
             }
             if tags.is_empty() {

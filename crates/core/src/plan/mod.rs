@@ -50,11 +50,11 @@ use crate::limits::Rules;
 use crate::operation::ChangeOperation;
 
 use accounts::{AccountQueue, Entries, Entry, Name, slots};
-use queue::{Producer, Readiness};
+use queue::{Probing, Producer};
 
 pub use batch::{Batch, BatchRequest};
 pub use packer::lower_bound;
-pub use queue::{BatchPolicy, Flush};
+pub use queue::{BatchPolicy, Flush, Readiness};
 pub use settle::{BatchResult, ChangeFailure, FailureCause, Fault, LeftOut, Settled};
 
 /// A producer of changes: a bulk run or a batcher. [`Plan::open`] makes it.
@@ -148,7 +148,7 @@ impl<R, E: Clone> Plan<R, E> {
         state.queue(change.operation()).blocked += 1;
         state.unsent += 1;
         let epoch = state.unsettled.add();
-        let (ended, full_slot_is_enough) = (state.ended, state.policy.full_slot_is_enough);
+        let (ended, full_slot_is_enough) = (state.ended.clone(), state.policy.full_slot_is_enough);
         let left = slots(&change, self.tags_per_slot());
         let entry = Entry {
             producer,
@@ -164,8 +164,8 @@ impl<R, E: Clone> Plan<R, E> {
         self.changes.insert(id, entry);
         let account_queue = self.accounts.entry(Name(change.clone())).or_default();
         account_queue.waiting.push_back(id);
-        if ended {
-            self.fail_unsent(id, &FailureCause::NotSent);
+        if let Some(cause) = ended {
+            self.fail_rest(id, &FailureCause::Request(cause));
         }
         self.activate(change.account(), now);
         if full_slot_is_enough {
@@ -208,46 +208,101 @@ impl<R, E: Clone> Plan<R, E> {
 
     /// Decides what a producer does now.
     pub fn next(&mut self, producer: ProducerId, now: Duration) -> Next {
+        if let Some(batch) = self.take(producer, now) {
+            return Next::Send(batch);
+        }
+        match self.poll(producer, now) {
+            Readiness::NotBefore(moment) => Next::WaitUntil(moment),
+            Readiness::Ready | Readiness::Idle => Next::Wait,
+        }
+    }
+
+    /// What a producer can send now, without taking it.
+    pub fn poll(&mut self, producer: ProducerId, now: Duration) -> Readiness {
+        match self.ready_operation(producer, now) {
+            Ok(_) => Readiness::Ready,
+            Err(Some(moment)) => Readiness::NotBefore(moment),
+            Err(None) => Readiness::Idle,
+        }
+    }
+
+    /// Takes the request that is ready; `None` if none is, or if all of its changes have expired.
+    pub fn take(&mut self, producer: ProducerId, now: Duration) -> Option<Batch> {
+        while let Ok(operation) = self.ready_operation(producer, now) {
+            let queue = self.state(producer).queue(operation);
+            let batch = queue.take_retry(now);
+            let batch = batch.or_else(|| self.form_batch(producer, operation, now));
+            if batch.is_some() {
+                self.state(producer).begins();
+                return batch;
+            }
+        }
+        None
+    }
+
+    /// The operation with a request to send; else when there may be one.
+    fn ready_operation(
+        &mut self,
+        producer: ProducerId,
+        now: Duration,
+    ) -> Result<ChangeOperation, Option<Duration>> {
         self.end_late_windows(now);
         let users_per_request = self.users_per_request();
-        loop {
-            let state = self.state(producer);
-            let (policy, flushing, quiet) =
-                (state.policy, state.is_flushing(), state.under_way == 0);
-            let mut until: Option<Duration> = None;
-            let mut ready = None;
-            for operation in IN_TURN {
-                match state.queue(operation).poll_ready(
-                    &policy,
-                    users_per_request,
-                    flushing,
-                    quiet,
-                    now,
-                ) {
-                    Readiness::Retry(batch) => {
-                        state.under_way += 1;
-                        return Next::Send(batch);
-                    }
-                    Readiness::Ready => {
-                        ready = Some(operation);
-                        break;
-                    }
-                    Readiness::NotBefore(moment) => {
-                        until = Some(until.map_or(moment, |it| it.min(moment)));
-                    }
-                    Readiness::Idle => {}
-                }
-            }
-            if let Some(operation) = ready {
-                match self.form_batch(producer, operation, now) {
-                    Some(batch) => return Next::Send(batch),
-                    None => continue, // all had expired
-                }
-            }
-            let late = self.late_windows.first().map(|(moment, _)| *moment);
-            let until = until.into_iter().chain(late).min();
-            return until.map_or(Next::Wait, Next::WaitUntil);
+        let late = self.late_windows.first().map(|(moment, _)| *moment);
+        let state = self.state(producer);
+        if !state.may_send() {
+            return Err(None);
         }
+        let (policy, flushing, quiet) = (state.policy, state.is_flushing(), state.under_way == 0);
+        let mut until = late;
+        for operation in IN_TURN {
+            let queue = state.queue(operation);
+            match queue.poll_ready(&policy, users_per_request, flushing, quiet, now) {
+                Readiness::Ready => return Ok(operation),
+                Readiness::NotBefore(moment) => {
+                    until = Some(until.map_or(moment, |it| it.min(moment)));
+                }
+                Readiness::Idle => {}
+            }
+        }
+        Err(until)
+    }
+
+    /// Says that the first request of a producer that [probes](BatchPolicy::probe_first) is late: a second one may go beside
+    /// it. If something on the way rejects the first alone, the answer to the second shows it.
+    pub fn probe_is_late(&mut self, producer: ProducerId) {
+        if let Some(probing) = &mut self.state(producer).probing {
+            probing.is_late = true;
+            self.ready_producers.insert(producer);
+        }
+    }
+
+    /// Says that a result is known: the producer sends as many requests at once as it has.
+    pub fn end_probing(&mut self, producer: ProducerId) {
+        self.state(producer).probing = None;
+        self.ready_producers.insert(producer);
+    }
+
+    /// Has a producer send nothing until it is [resumed](Plan::resume). It loses nothing: its changes keep their order and
+    /// late windows, later changes of their accounts wait behind them, and requests that fail meanwhile can be
+    /// [postponed](BatchResult::Postponed).
+    pub fn pause(&mut self, producer: ProducerId) {
+        self.state(producer).paused = true;
+    }
+
+    /// Ends a pause.
+    pub fn resume(&mut self, producer: ProducerId) {
+        let state = self.state(producer);
+        state.paused = false;
+        state.probing = state.policy.probe_first.then(Probing::default);
+        self.ready_producers.insert(producer);
+    }
+
+    /// True if the producer takes one more change.
+    #[must_use]
+    pub fn has_capacity(&self, producer: ProducerId) -> bool {
+        let state = self.producers.get(&producer);
+        state.is_some_and(|state| state.unsent < state.policy.capacity)
     }
 
     /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
@@ -276,11 +331,16 @@ impl<R, E: Clone> Plan<R, E> {
         state.map_or(0, |state| state.unsettled.left_of(flush))
     }
 
-    /// Ends a producer: what has not been sent fails as [`NotSent`](FailureCause::NotSent).
-    pub fn end(&mut self, producer: ProducerId, now: Duration) {
-        let state = self.state(producer);
-        state.ended = true;
-        let queues = state.queues.iter_mut();
+    /// Ends a producer: what is in no request fails for this cause, and what is pushed later too.
+    pub fn end(&mut self, producer: ProducerId, cause: E, now: Duration) {
+        self.state(producer).ended = Some(cause.clone());
+        self.fail_unsent(producer, cause, now);
+    }
+
+    /// Fails all changes of a producer that are in no request, also those that are to be sent again.
+    pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
+        let cause = FailureCause::Request(cause);
+        let queues = self.state(producer).queues.iter_mut();
         let again = queues.flat_map(|queue| queue.retry_queue.drain(..));
         let again: Vec<Batch> = again.collect();
         let unsent = self.changes.iter();
@@ -289,15 +349,10 @@ impl<R, E: Clone> Plan<R, E> {
         let mut unsent: Vec<(ChangeId, Change)> = unsent.collect();
         unsent.sort_unstable_by_key(|(id, _)| *id);
         for (id, _) in &unsent {
-            self.fail_unsent(*id, &FailureCause::NotSent);
+            self.fail_rest(*id, &cause);
         }
         for batch in again {
-            self.fail_slots(
-                &batch.slots,
-                &FailureCause::NotSent,
-                Effect::NotApplied,
-                now,
-            );
+            self.fail_slots(&batch.slots, &cause, Effect::NotApplied, now);
         }
         for (_, change) in unsent {
             self.activate(change.account(), now);
@@ -365,7 +420,7 @@ impl<R, E: Clone> Plan<R, E> {
             let state = self.producers.get_mut(&producer).expect(OPEN);
             if let Some(fault) = state.rejection(account, operation) {
                 let cause = FailureCause::PreviouslyRejected(fault.cause.clone());
-                self.fail_unsent(id, &cause);
+                self.fail_rest(id, &cause);
                 continue;
             }
             let safe_from = account_queue.safe_from(operation);

@@ -37,12 +37,22 @@ pub struct BatchPolicy {
     pub full_slot_is_enough: bool,
     /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
     pub remember_rejected: bool,
+    /// True if one request goes alone until the first result is known, also after a [pause](super::Plan::pause): wrong
+    /// credentials then cost one refusal, not one a thread.
+    pub probe_first: bool,
 }
 
 impl BatchPolicy {
     /// The default late window. It is much longer than what the quota allows for an abandoned call (2 s): an attempt that
     /// arrives later than that costs one rejected call there, but here it would undo a change in silence.
     pub const LATE_WINDOW: Duration = Duration::from_secs(10);
+}
+
+/// The requests that go before the first result is known: one, and a second beside it once the first one is late.
+#[derive(Debug, Default)]
+pub(super) struct Probing {
+    pub(super) begun: usize,
+    pub(super) is_late: bool,
 }
 
 /// What is known of one producer.
@@ -56,7 +66,12 @@ pub(super) struct Producer<R, E> {
     pub(super) unsettled: Unsettled,
     /// Batches that are taken and not settled.
     pub(super) under_way: usize,
-    pub(super) ended: bool,
+    /// Why it has ended, if it has.
+    pub(super) ended: Option<E>,
+    /// While it is paused it sends nothing.
+    pub(super) paused: bool,
+    /// No result is known yet, and the policy has one request go first.
+    pub(super) probing: Option<Probing>,
     /// True if changes do not wait for others to share their request.
     pub(super) flushing: bool,
     /// Requests that were split.
@@ -74,7 +89,9 @@ impl<R, E> Producer<R, E> {
             unsent: 0,
             unsettled: Unsettled::default(),
             under_way: 0,
-            ended: false,
+            ended: None,
+            paused: false,
+            probing: policy.probe_first.then(Probing::default),
             flushing: false,
             splits: 0,
             settled: VecDeque::new(),
@@ -89,6 +106,20 @@ impl<R, E> Producer<R, E> {
     /// True if what is there is sent now, also where it is full and nothing under way would make space.
     pub(super) fn is_flushing(&self) -> bool {
         self.flushing || (self.under_way == 0 && self.unsent >= self.policy.capacity)
+    }
+
+    /// True if a request may be taken.
+    pub(super) fn may_send(&self) -> bool {
+        let probing = self.probing.as_ref();
+        !self.paused && probing.is_none_or(|it| it.begun < 1 + usize::from(it.is_late))
+    }
+
+    /// Counts a request that is taken.
+    pub(super) fn begins(&mut self) {
+        self.under_way += 1;
+        if let Some(probing) = &mut self.probing {
+            probing.begun += 1;
+        }
     }
 
     /// Why this operation on an account would be rejected again.
@@ -138,11 +169,10 @@ pub(super) struct OperationQueue<E> {
     pub(super) rejected: HashMap<Box<str>, Fault<E>>,
 }
 
-/// What a queue can send at a moment.
-pub(super) enum Readiness {
-    /// A batch to be sent again.
-    Retry(Batch),
-    /// Enough changes to form a batch.
+/// What can be sent at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// A request.
     Ready,
     /// Nothing before then.
     NotBefore(Duration),
@@ -177,13 +207,10 @@ impl<E> OperationQueue<E> {
         if self.awaiting_admission.is_some() {
             return Readiness::Idle;
         }
-        if let Some(due) = self.retry_queue.iter().position(|batch| batch.due <= now) {
-            if let Some(batch) = self.retry_queue.remove(due) {
-                self.awaiting_admission = Some(batch.id);
-                return Readiness::Retry(batch);
-            }
-        }
         let again = self.retry_queue.iter().map(|batch| batch.due).min();
+        if again.is_some_and(|due| due <= now) {
+            return Readiness::Ready;
+        }
         let Some(since) = self.since else {
             return again.map_or(Readiness::Idle, Readiness::NotBefore);
         };
@@ -199,6 +226,14 @@ impl<E> OperationQueue<E> {
             None if lingers_until == Duration::MAX => Readiness::Idle,
             None => Readiness::NotBefore(lingers_until),
         }
+    }
+
+    /// Takes a batch that is due to be sent again.
+    pub(super) fn take_retry(&mut self, now: Duration) -> Option<Batch> {
+        let due = self.retry_queue.iter().position(|batch| batch.due <= now)?;
+        let batch = self.retry_queue.remove(due)?;
+        self.awaiting_admission = Some(batch.id);
+        Some(batch)
     }
 
     /// Takes one slot each of the users of a request.

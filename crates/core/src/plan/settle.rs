@@ -36,14 +36,12 @@ pub struct ChangeFailure<E> {
 /// Why a change is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureCause<E> {
-    /// Its request failed, or left its account out.
+    /// Its request failed or left its account out, or its producer [ended](Plan::end) before it was sent.
     Request(E),
     /// The account was rejected before, for this; nothing was sent.
     PreviouslyRejected(E),
     /// Its time was up before it was sent.
     Expired,
-    /// Its producer ended before it was sent.
-    NotSent,
 }
 
 /// The result of a request.
@@ -58,6 +56,9 @@ pub enum BatchResult<E> {
     Ambiguous(Fault<E>),
     /// It failed as a whole, with what is known of its effect.
     Failed(E, Effect),
+    /// It failed, with what is known of its effect, and is sent again as it is. Meant for a producer that is
+    /// [paused](Plan::pause) in an outage: else it goes at once.
+    Postponed(Effect),
 }
 
 /// An account that a request was not done for.
@@ -121,6 +122,7 @@ impl<R, E: Clone> Plan<R, E> {
             BatchResult::Failed(cause, effect) => {
                 self.fail_slots(&batch.slots, &FailureCause::Request(cause), effect, now);
             }
+            BatchResult::Postponed(effect) => self.postpone(batch, effect, now),
         }
         self.ready_producers.insert(producer);
     }
@@ -132,7 +134,7 @@ impl<R, E: Clone> Plan<R, E> {
             .map(|it| (it.account.clone(), it))
             .collect();
         let (producer, operation) = (batch.producer, batch.operation);
-        let ended = self.state(producer).ended;
+        let ended = self.state(producer).ended.is_some();
         let mut again: Vec<Slot> = Vec::new();
         let mut due = now;
         for mut slot in std::mem::take(&mut batch.slots) {
@@ -170,10 +172,28 @@ impl<R, E: Clone> Plan<R, E> {
         }
     }
 
+    /// Queues a request as it is. Where its producer has ended it fails.
+    fn postpone(&mut self, mut batch: Batch, effect: Effect, now: Duration) {
+        let state = self.state(batch.producer);
+        if let Some(cause) = state.ended.clone() {
+            let cause = FailureCause::Request(cause);
+            return self.fail_slots(&batch.slots, &cause, effect, now);
+        }
+        // no result is known by it, so it is as if it had not begun
+        if let Some(probing) = &mut state.probing {
+            probing.begun = probing.begun.saturating_sub(1);
+        }
+        for slot in &mut batch.slots {
+            slot.effect = slot.effect.max(effect);
+        }
+        batch.due = now;
+        self.enqueue_retry(batch);
+    }
+
     /// Splits a request, or rejects the slot at fault if it is alone.
     fn split_or_reject(&mut self, batch: Batch, fault: Fault<E>, now: Duration) {
         let (producer, operation) = (batch.producer, batch.operation);
-        if self.state(producer).ended {
+        if self.state(producer).ended.is_some() {
             let cause = FailureCause::Request(fault.cause);
             return self.fail_slots(&batch.slots, &cause, fault.effect, now);
         }
@@ -226,7 +246,7 @@ impl<R, E: Clone> Plan<R, E> {
                 rejected.insert(slot.account().into(), fault);
             }
             for part in &slot.parts {
-                self.fail_unsent(part.id, &cause);
+                self.fail_rest(part.id, &cause);
             }
         }
         self.close_slot(slot, now);
@@ -262,7 +282,7 @@ impl<R, E: Clone> Plan<R, E> {
     }
 
     /// Fails what is in no request yet of a change.
-    pub(super) fn fail_unsent(&mut self, id: ChangeId, cause: &FailureCause<E>) {
+    pub(super) fn fail_rest(&mut self, id: ChangeId, cause: &FailureCause<E>) {
         let tags_per_slot = self.tags_per_slot();
         let entry = self.changes.get_mut(&id).expect(KNOWN);
         if entry.left == 0 {

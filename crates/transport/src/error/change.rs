@@ -91,11 +91,9 @@ impl ChangeError {
         }
     }
 
-    /// `ended`: the cause of a change that was not sent.
     pub(crate) fn from_failure(
         change: &Change,
         failure: ChangeFailure<ChangeCause>,
-        ended: &ChangeCause,
     ) -> ChangeError {
         let tags = failure.undone.iter().map(|tag| change.tags()[*tag].clone());
         ChangeError {
@@ -108,7 +106,6 @@ impl ChangeError {
                     None => cause,
                 },
                 FailureCause::Expired => ChangeCause::Expired,
-                FailureCause::NotSent => ended.clone(),
             },
             effect: failure.effect,
             undone: tags.collect(),

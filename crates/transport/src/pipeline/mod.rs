@@ -191,10 +191,6 @@ impl Inner {
         let Some(state) = self.sessions.get_mut(&producer) else {
             return;
         };
-        let ended = match &state.ended {
-            Some(ended) => ChangeCause::Ended(ended.clone()),
-            None => ChangeCause::Closed,
-        };
         for Settled {
             reply: delivery,
             change,
@@ -203,7 +199,7 @@ impl Inner {
         {
             let result = match failure {
                 None => Ok(()),
-                Some(failure) => Err(ChangeError::from_failure(&change, failure, &ended)),
+                Some(failure) => Err(ChangeError::from_failure(&change, failure)),
             };
             state.record(&result);
             match delivery {

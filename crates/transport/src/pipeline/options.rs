@@ -112,6 +112,7 @@ impl<K> SessionOptions<K> {
                 full_slot_is_enough: !is_run,
                 // a batcher lives for long, and an account may be imported meanwhile
                 remember_rejected: is_run,
+                probe_first: false,
             },
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,

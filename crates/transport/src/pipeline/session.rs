@@ -151,7 +151,7 @@ impl Session {
             let not_sent = BatchResult::Failed(ChangeCause::Ended(why.clone()), Effect::NotApplied);
             inner.plan.settle(batch, not_sent, false, now);
         }
-        inner.plan.end(self.producer, now);
+        inner.plan.end(self.producer, ChangeCause::Ended(why), now);
     }
 
     pub(crate) fn progress(&self, inner: &mut Guard<'_>) -> Progress {

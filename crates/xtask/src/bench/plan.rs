@@ -17,6 +17,7 @@ const POLICY: BatchPolicy = BatchPolicy {
     capacity: 20_000,
     full_slot_is_enough: false,
     remember_rejected: true,
+    probe_first: false,
 };
 
 struct User {

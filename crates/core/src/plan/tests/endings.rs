@@ -2,7 +2,7 @@
 
 use super::*;
 
-const NOT_SENT: &str = "NotSent not applied [0]";
+const NOT_SENT: &str = "Request(\"ended\") not applied [0]";
 
 #[test]
 fn a_change_that_is_out_of_time_is_not_sent() {
@@ -105,7 +105,7 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let batch = rig.take();
     rig.plan.admitted(rig.producer, ChangeOperation::Add);
     rig.push(add("w", ["a"]));
-    rig.plan.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, "ended", rig.now);
     rig.waits();
     assert_eq!(
         rig.outcomes(),
@@ -118,7 +118,7 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     assert_eq!(
         rig.outcomes(),
         [
-            format!("0 NotSent not applied {undone:?}"),
+            format!("0 Request(\"ended\") not applied {undone:?}"),
             "2 done".to_owned()
         ]
     );
@@ -145,8 +145,11 @@ fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
     };
     rig.settle(batch, BatchResult::Ambiguous(possibly));
     let half = rig.take();
-    rig.plan.end(rig.producer, rig.now);
-    assert_eq!(rig.outcomes(), ["1 NotSent possibly applied [0]"]);
+    rig.plan.end(rig.producer, "ended", rig.now);
+    assert_eq!(
+        rig.outcomes(),
+        ["1 Request(\"ended\") possibly applied [0]"]
+    );
     rig.settle(half, BatchResult::Ambiguous(fault(Scope::Account)));
     assert_eq!(rig.outcomes(), ["0 Request(\"bad\") possibly applied [0]"]);
     rig.is_empty();
@@ -167,8 +170,8 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
         rig.push(add("v", ["a"]));
         rig.push(clear("v"));
         let batch = rig.take();
-        rig.plan.end(rig.producer, rig.now);
-        assert_eq!(rig.outcomes(), ["2 NotSent not applied []"]);
+        rig.plan.end(rig.producer, "ended", rig.now);
+        assert_eq!(rig.outcomes(), ["2 Request(\"ended\") not applied []"]);
         rig.settle(batch, result);
         rig.waits();
         assert_eq!(rig.outcomes(), outcomes);
@@ -180,7 +183,7 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
 #[test]
 fn a_change_that_is_pushed_after_the_end_is_not_sent() {
     let mut rig = Rig::new();
-    rig.plan.end(rig.producer, rig.now);
+    rig.plan.end(rig.producer, "ended", rig.now);
     rig.push(add("u", ["a"]));
     assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
     rig.is_empty();
@@ -208,6 +211,6 @@ fn producers_are_ready_for_what_concerns_them_and_only_once() {
     rig.now = ms(3_010);
     rig.next();
     assert_eq!(ready(&mut rig), [other]);
-    rig.plan.end(other, rig.now);
+    rig.plan.end(other, "ended", rig.now);
     assert_eq!(ready(&mut rig), [other]);
 }

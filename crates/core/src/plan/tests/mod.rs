@@ -5,6 +5,7 @@ mod accounts;
 mod endings;
 mod faults;
 mod model;
+mod pauses;
 mod queues;
 mod recount;
 mod service;
@@ -23,6 +24,7 @@ const POLICY: BatchPolicy = BatchPolicy {
     capacity: 1_000,
     full_slot_is_enough: true,
     remember_rejected: true,
+    probe_first: false,
 };
 
 fn add<T: Into<String>>(account: &str, tags: impl IntoIterator<Item = T>) -> Change {
@@ -131,6 +133,10 @@ impl Rig {
 
     fn next(&mut self) -> Next {
         self.next_by(self.producer)
+    }
+
+    fn poll(&mut self) -> Readiness {
+        self.plan.poll(self.producer, self.now)
     }
 
     /// The next request, which awaits its admission.

@@ -86,6 +86,7 @@ const POLICIES: [BatchPolicy; PRODUCERS] = [
         capacity: 8,
         full_slot_is_enough: true,
         remember_rejected: false,
+        probe_first: false,
     },
     BatchPolicy {
         linger: Duration::MAX,
@@ -93,6 +94,7 @@ const POLICIES: [BatchPolicy; PRODUCERS] = [
         capacity: 5,
         full_slot_is_enough: false,
         remember_rejected: true,
+        probe_first: false,
     },
     BatchPolicy {
         linger: Duration::ZERO,
@@ -100,6 +102,7 @@ const POLICIES: [BatchPolicy; PRODUCERS] = [
         capacity: 1_000,
         full_slot_is_enough: false,
         remember_rejected: true,
+        probe_first: false,
     },
 ];
 
@@ -167,7 +170,7 @@ impl World {
                 let flush = self.plan.flush(self.producers[producer]);
                 self.flushes.push((producer, flush, self.pushed.len()));
             }
-            Step::End(producer) => self.plan.end(self.producers[producer], self.now),
+            Step::End(producer) => self.plan.end(self.producers[producer], "ended", self.now),
             Step::Pass(time) => self.pass(ms(time)),
         }
         self.check();

@@ -1,0 +1,142 @@
+//! Producers that send nothing for a while, or one request at first, and changes that fail though their producer goes on.
+
+use super::*;
+
+/// One request goes first.
+const PROBING: BatchPolicy = BatchPolicy {
+    linger: Duration::ZERO,
+    probe_first: true,
+    ..POLICY
+};
+
+/// Three requests, of three operations.
+fn push_three(rig: &mut Rig) {
+    rig.push(add("u", ["a"]));
+    rig.push(remove("v", ["a"]));
+    rig.push(clear("w"));
+}
+
+#[test]
+fn a_look_at_what_is_ready_takes_nothing() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.poll(), Readiness::Idle);
+    rig.push(add("u", ["a"]));
+    assert_eq!(rig.poll(), Readiness::NotBefore(ms(1_010)));
+    assert!(rig.plan.take(rig.producer, rig.now).is_none());
+    rig.now = ms(1_010);
+    assert_eq!([rig.poll(), rig.poll()], [Readiness::Ready; 2]);
+    let _ = rig.sends(["add u:a"]);
+    assert_eq!(rig.poll(), Readiness::Idle);
+}
+
+#[test]
+fn until_a_result_is_known_one_request_goes_alone_and_a_second_once_the_first_is_late() {
+    let mut rig = Rig::with_policy(PROBING);
+    push_three(&mut rig);
+    let [first] = rig.sends(["clear w:"]);
+    assert_eq!(rig.poll(), Readiness::Idle);
+    rig.plan.probe_is_late(rig.producer);
+    rig.plan.probe_is_late(rig.producer);
+    let [second] = rig.sends(["remove v:a"]);
+    // how it ended says nothing of the service, so there is no third until the second has ended
+    rig.settle(first, BatchResult::Failed("away", Effect::NotApplied));
+    rig.waits();
+    rig.done(second);
+    rig.plan.end_probing(rig.producer);
+    rig.does(["add u:a"]);
+    push_three(&mut rig);
+    let _ = rig.sends(["clear w:", "remove v:a", "add u:a"]);
+}
+
+#[test]
+fn a_paused_producer_sends_nothing_and_loses_nothing() {
+    let mut rig = Rig::with_policy(PROBING);
+    rig.plan.end_probing(rig.producer);
+    let other = rig.plan.open(PROBING);
+    rig.push(add("u", ["a"]));
+    rig.push(remove("u", ["a"]));
+    let [first] = rig.sends(["add u:a"]);
+    rig.plan.pause(rig.producer);
+    // not before what the paused producer has for it
+    rig.push_by(other, clear("u"));
+    rig.push(clear("v"));
+    rig.now += ms(5_000);
+    rig.plan.settle(
+        first,
+        BatchResult::Postponed(Effect::PossiblyApplied),
+        true,
+        rig.now,
+    );
+    assert_eq!(rig.poll(), Readiness::Idle);
+    assert!(rig.plan.take(rig.producer, rig.now).is_none());
+    assert_eq!(rig.plan.unsettled(rig.producer), 3);
+    assert_eq!(rig.outcomes(), [""; 0]);
+    rig.plan.resume(rig.producer);
+    // one goes first again
+    let [clear] = rig.sends(["clear v:"]);
+    rig.done(clear);
+    rig.plan.end_probing(rig.producer);
+    rig.does(["add u:a"]);
+    rig.waits_until(ms(8_000));
+    rig.now = ms(8_000);
+    rig.does(["remove u:a"]);
+    assert_eq!(rig.outcomes(), ["3 done", "0 done", "1 done"]);
+    assert_eq!(text(&rig.take_by(other)), "clear u:");
+}
+
+#[test]
+fn what_a_postponed_request_may_have_done_is_remembered() {
+    let mut rig = Rig::with_policy(PROBING);
+    rig.push(add("u", ["a"]));
+    let [first] = rig.sends(["add u:a"]);
+    rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
+    let [again] = rig.sends(["add u:a"]);
+    assert_eq!(again.tries(), 0);
+    rig.settle(again, BatchResult::Failed("down", Effect::NotApplied));
+    assert_eq!(rig.outcomes(), ["0 Request(\"down\") possibly applied [0]"]);
+    rig.is_empty();
+}
+
+#[test]
+fn a_request_is_not_postponed_past_the_end_of_its_producer() {
+    let mut rig = Rig::with_policy(PROBING);
+    rig.push(add("u", ["a"]));
+    let [first] = rig.sends(["add u:a"]);
+    rig.plan.end(rig.producer, "ended", rig.now);
+    rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
+    assert_eq!(
+        rig.outcomes(),
+        ["0 Request(\"ended\") possibly applied [0]"]
+    );
+    rig.is_empty();
+}
+
+#[test]
+fn all_that_is_in_no_request_can_fail_and_the_producer_goes_on() {
+    let mut rig = Rig::new();
+    rig.flush();
+    rig.push(add("u", ["a"]));
+    rig.push(add("v", ["a"]));
+    rig.push(remove("u", ["a"]));
+    let [first] = rig.sends(["add u:a v:a"]);
+    let again = left_out("v", Scope::Request, Some(ms(9_000)));
+    rig.settle(first, done(vec![again]));
+    let [under_way] = rig.sends(["remove u:a"]);
+    rig.push(add("w", ["a"]));
+    rig.push(add("u", ["b"]));
+    rig.plan.fail_unsent(rig.producer, "no thread", rig.now);
+    assert_eq!(
+        rig.outcomes(),
+        [
+            "0 done",
+            "3 Request(\"no thread\") not applied [0]",
+            "4 Request(\"no thread\") not applied [0]",
+            "1 Request(\"no thread\") not applied [0]",
+        ]
+    );
+    rig.done(under_way);
+    rig.push(add("v", ["b"]));
+    rig.does(["add v:b"]);
+    assert_eq!(rig.outcomes(), ["2 done", "5 done"]);
+    rig.is_empty();
+}
