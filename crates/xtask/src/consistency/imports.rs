@@ -1,6 +1,6 @@
-//! Who imports whom inside the libraries, read from their sources: no file imports one that imports it, not even by way
-//! of others; no file imports from a layer above its own; and none imports through the crate's root. What a module
-//! only re-exports counts as of the file that defines it. Tests may import as they like.
+//! Which file imports which inside the libraries, read from their sources: no file imports one that imports it, not
+//! even by way of others; no file imports from a layer above its own; and none imports through the crate's root. What a
+//! module only re-exports counts as of the file that defines it. Tests may import as they like.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -56,7 +56,7 @@ fn no_file_of_transport_imports_one_that_imports_it_or_one_of_a_higher_layer() {
 /// The files of a crate, by their modules: `wait::lock`; the root is empty.
 type Sources = BTreeMap<String, Source>;
 
-/// Who imports whom, as names of files, and a path by which it does.
+/// Which file imports which, and a path by which it does.
 type Imports<'s> = BTreeMap<(&'s str, &'s str), &'s str>;
 
 /// What a file says of others of its crate. All paths are from the crate's root.
