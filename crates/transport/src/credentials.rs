@@ -9,12 +9,12 @@
 
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
-use std::thread::{self, Thread, ThreadId};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
-use crate::wait::{Lock, WaitEnd, WaitScope, wait_once};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -173,7 +173,7 @@ struct State {
     generation: u64,
     /// The thread that makes the next one.
     making: Option<ThreadId>,
-    waiting: Vec<Thread>,
+    waiting: Waiters,
 }
 
 /// A UserSig, and its version.
@@ -203,32 +203,11 @@ impl UserSigs {
         identifier: &Identifier,
         wait_scope: &WaitScope,
     ) -> Result<VersionedUserSig, NoUserSig> {
-        let generation = loop {
-            wait_scope.check().map_err(NoUserSig::Stopped)?;
-            let mut state = self.state();
-            if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
-                return Ok(VersionedUserSig {
-                    usersig: held.usersig.clone(),
-                    generation: state.generation,
-                });
-            }
-            let this = thread::current().id();
-            match state.making {
-                None => {
-                    state.making = Some(this);
-                    break state.generation + 1;
-                }
-                Some(maker) if maker == this => {
-                    let loops = "a credential callback called the client that it supplies: use another client there";
-                    return Err(NoUserSig::Failed(loops.into()));
-                }
-                Some(_) => {}
-            }
-            wait_once(&mut state.waiting);
-            drop(state);
-            let waited = wait_scope.park_until(wait_scope.deadline);
-            waited.map_err(NoUserSig::Stopped)?;
-        };
+        wait_scope.check().map_err(NoUserSig::Stopped)?;
+        let held = wait_scope.wait_until(|| self.look());
+        if let Some(usersig) = held.map_err(NoUserSig::Stopped)?? {
+            return Ok(usersig);
+        }
         let mut making = Making {
             usersigs: self,
             made: None,
@@ -240,8 +219,34 @@ impl UserSigs {
         making.made = Some(held);
         Ok(VersionedUserSig {
             usersig,
-            generation,
+            generation: self.state().generation + 1,
         })
+    }
+
+    /// The UserSig, or `None` for the thread that is to make it now.
+    fn look(&self) -> Polled<Result<Option<VersionedUserSig>, NoUserSig>> {
+        let mut state = self.state();
+        if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
+            return Polled::Ready(Ok(Some(VersionedUserSig {
+                usersig: held.usersig.clone(),
+                generation: state.generation,
+            })));
+        }
+        let this = thread::current().id();
+        match state.making {
+            None => {
+                state.making = Some(this);
+                Polled::Ready(Ok(None))
+            }
+            Some(maker) if maker == this => {
+                let loops = "a credential callback called the client that it supplies: use another client there";
+                Polled::Ready(Err(NoUserSig::Failed(loops.into())))
+            }
+            Some(_) => {
+                state.waiting.register();
+                Polled::Pending
+            }
+        }
     }
 
     /// The service says that `old` expired. Returns whether another can be made.
@@ -272,9 +277,7 @@ impl Drop for Making<'_> {
             state.generation += 1;
         }
         state.making = None;
-        for thread in state.waiting.drain(..) {
-            thread.unpark();
-        }
+        state.waiting.release_all();
     }
 }
 

@@ -11,11 +11,9 @@
 //! If no other exchange is under way, only other code of this process or machine can free a socket. So the exchange tries
 //! for a second, and then fails with the refusal.
 
-use std::collections::VecDeque;
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::wait::{Lock, WaitEnd, WaitScope};
+use crate::wait::{Lock, WaitEnd, WaitScope, Waiters};
 
 /// The longest wait for another exchange to end. Other code may free a socket too, which wakes nobody here.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -35,8 +33,8 @@ pub(super) struct Exchanges {
 #[derive(Default)]
 struct State {
     under_way: usize,
-    /// Threads whose sockets were refused, the first to wake first.
-    waiting: VecDeque<Thread>,
+    /// Of these, those whose sockets were refused.
+    waiting: Waiters,
 }
 
 /// An exchange under way, until it is dropped.
@@ -64,21 +62,12 @@ impl Exchanges {
     }
 }
 
-impl State {
-    /// An exchange has ended, so its connection may be free.
-    fn leave(&mut self) {
-        self.under_way -= 1;
-        if let Some(thread) = self.waiting.pop_front() {
-            thread.unpark();
-        }
-    }
-}
-
 impl UnderWay<'_> {
     /// This machine refused a socket. Waits until it is worth another try.
     pub(super) fn refused(&mut self, wait_scope: &WaitScope) -> Result<Refused, WaitEnd> {
         let mut state = self.exchanges.state.lock();
-        if state.under_way == 1 {
+        // those that wait have no connection that could come free
+        if state.under_way - state.waiting.len() == 1 {
             drop(state);
             let since = *self.alone_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= ALONE {
@@ -88,28 +77,28 @@ impl UnderWay<'_> {
             return Ok(Refused::TryAgain);
         }
         self.alone_since = None;
-        // it has no socket, so its leaving frees none, and wakes none
-        state.under_way -= 1;
-        state.waiting.push_back(thread::current());
+        state.waiting.register();
         drop(state);
         let waited = wait_scope.park_until(Instant::now() + OTHERS);
-        let mut state = self.exchanges.state.lock();
-        let this = thread::current().id();
-        state.waiting.retain(|thread| thread.id() != this);
-        // if the wait ended, the drop undoes this, and wakes the next in its place
-        state.under_way += 1;
+        self.exchanges.state.lock().waiting.leave();
         waited.map(|()| Refused::TryAgain)
     }
 }
 
 impl Drop for UnderWay<'_> {
+    /// The exchange has ended, so its connection may be free; or its wait has, and it passes on that it was woken.
     fn drop(&mut self) {
-        self.exchanges.state.lock().leave();
+        let mut state = self.exchanges.state.lock();
+        state.under_way -= 1;
+        state.waiting.leave();
+        state.waiting.release_first();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::wait::deadline_after;
 
@@ -126,12 +115,11 @@ mod tests {
                 let mut third = exchanges.enter();
                 third.refused(&wait_scope(Duration::MAX))
             });
-            while exchanges.state.lock().waiting.is_empty() {
+            while exchanges.state.lock().waiting.len() == 0 {
                 thread::yield_now();
             }
-            assert_eq!(exchanges.state.lock().under_way, 2);
             drop(first); // wakes it, long before it would try by itself
-            assert!(exchanges.state.lock().waiting.is_empty());
+            assert_eq!(exchanges.state.lock().waiting.len(), 0);
             assert_eq!(third.join().unwrap(), Ok(Refused::TryAgain));
         });
         let mut fourth = exchanges.enter();
@@ -139,7 +127,7 @@ mod tests {
         assert_eq!(ended, Err(WaitEnd::TimedOut));
         drop((second, fourth));
         assert_eq!(exchanges.state.lock().under_way, 0);
-        assert!(exchanges.state.lock().waiting.is_empty());
+        assert_eq!(exchanges.state.lock().waiting.len(), 0);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, MutexGuard};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -17,7 +16,7 @@ use ureq::unversioned::transport::NextTimeout;
 use crate::endpoint::Endpoint;
 use crate::error::{Phase, is_local_failure};
 use crate::process::spawn_without_signals;
-use crate::wait::{Lock, wait_once};
+use crate::wait::{Lock, Polled, Waiters};
 
 use super::context::{ExchangeContext, TransportError};
 
@@ -51,7 +50,7 @@ struct Known {
     failure: String,
     /// The last look-up failed because this machine refused a file or memory.
     refused: bool,
-    waiting: Vec<Thread>,
+    waiting: Waiters,
 }
 
 impl Addresses {
@@ -74,36 +73,36 @@ impl Addresses {
             context.phase = Phase::Resolve;
             context.wait_scope()
         });
-        let mut failures_before = None;
-        loop {
-            let mut known = self.lookup.known();
-            let stale = known
-                .looked_up
-                .is_some_and(|at| known.failed || at.elapsed() >= FRESH_FOR);
-            if known.addresses.is_empty() {
-                if *failures_before.get_or_insert(known.failures) != known.failures {
-                    let failure = format!("{}: {}", self.lookup.host, known.failure);
-                    let failure = io::Error::other(failure);
-                    return Err(if known.refused {
-                        TransportError::Refused(failure)
-                    } else {
-                        TransportError::Network(failure)
-                    });
-                }
-                self.start_look_up(&mut known)
-                    .map_err(TransportError::Refused)?;
-                wait_once(&mut known.waiting);
-            } else {
-                if stale {
-                    // the old addresses serve until there are new ones, even if no thread can be started
-                    drop(self.start_look_up(&mut known));
-                }
-                return Ok(known.addresses.clone());
+        let failures_before = self.lookup.known().failures;
+        let found = wait_scope.wait_until(|| self.look(failures_before));
+        found.map_err(TransportError::Stopped)?
+    }
+
+    /// The addresses, however old, if there are any; else why there are none, once a look-up has failed since
+    /// `failures_before`.
+    fn look(&self, failures_before: u64) -> Polled<Result<Vec<SocketAddr>, TransportError>> {
+        let mut known = self.lookup.known();
+        if known.addresses.is_empty() {
+            if failures_before != known.failures {
+                let failure = io::Error::other(format!("{}: {}", self.lookup.host, known.failure));
+                return Polled::Ready(Err(if known.refused {
+                    TransportError::Refused(failure)
+                } else {
+                    TransportError::Network(failure)
+                }));
             }
-            drop(known);
-            let waited = wait_scope.park_until(wait_scope.deadline);
-            waited.map_err(TransportError::Stopped)?;
+            if let Err(error) = self.start_look_up(&mut known) {
+                return Polled::Ready(Err(TransportError::Refused(error)));
+            }
+            known.waiting.register();
+            return Polled::Pending;
         }
+        let looked_up = known.looked_up;
+        if looked_up.is_some_and(|at| known.failed || at.elapsed() >= FRESH_FOR) {
+            // the old addresses serve until there are new ones, even if no thread can be started
+            drop(self.start_look_up(&mut known));
+        }
+        Polled::Ready(Ok(known.addresses.clone()))
     }
 
     /// No connection to any address succeeded: the next call starts a new look-up.
@@ -142,9 +141,7 @@ impl Lookup {
                 };
             }
         }
-        for thread in known.waiting.drain(..) {
-            thread.unpark();
-        }
+        known.waiting.release_all();
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -229,7 +226,7 @@ mod tests {
         let addresses = hanging();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| current(&addresses, Duration::MAX, Some(token.clone())));
-            while addresses.lookup.known().waiting.is_empty() {
+            while addresses.lookup.known().waiting.len() == 0 {
                 thread::yield_now();
             }
             token.cancel();

@@ -17,10 +17,11 @@ use std::time::{Duration, Instant};
 
 use imtag_core::{CallRate, Operation, SdkAppId};
 
-use super::RateLimiter;
 use crate::endpoint::Endpoint;
 use crate::process::{PerProcess, process_age};
 use crate::wait::Lock;
+
+use super::limiter::RateLimiter;
 
 /// Longer than any start slot is held: a process that has known all calls for so long holds none back.
 const KNOWN_ENOUGH: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! How long a call waits: its deadline, and what cancels it.
 
 use std::sync::Arc;
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Blocked, CancelToken, HostPoll, Watch};
@@ -34,12 +34,15 @@ pub(crate) fn deadline_after(after: Duration) -> Instant {
     Instant::now() + after.min(FOREVER)
 }
 
-/// Adds this thread to those that are woken, unless it is there already.
-pub(crate) fn wait_once(waiting: &mut Vec<Thread>) {
-    let this = thread::current();
-    if waiting.iter().all(|thread| thread.id() != this.id()) {
-        waiting.push(this);
-    }
+/// What a thread that waits finds when it looks.
+#[derive(Debug)]
+pub(crate) enum Polled<T> {
+    /// The wait is over.
+    Ready(T),
+    /// Look again then, or when the thread is woken.
+    WaitUntil(Instant),
+    /// Look again when the thread is woken.
+    Pending,
 }
 
 impl WaitScope {
@@ -104,8 +107,21 @@ impl WaitScope {
         until.saturating_duration_since(Instant::now())
     }
 
-    /// Waits until the thread is woken, or until `until`. It may return early, as parking does: check the condition and
-    /// wait again.
+    /// Every wait of a thread: looks, and parks until there is cause to look again. What is ready counts, even if the time
+    /// is up by now. `look` registers the thread with what wakes it, behind the lock that it looks behind.
+    pub(crate) fn wait_until<T>(&self, mut look: impl FnMut() -> Polled<T>) -> Result<T, WaitEnd> {
+        loop {
+            let until = match look() {
+                Polled::Ready(found) => return Ok(found),
+                Polled::WaitUntil(until) => until,
+                Polled::Pending => self.deadline,
+            };
+            self.park_until(until)?;
+        }
+    }
+
+    /// Waits until the thread is woken, or until `until`. It may return early, as parking does: [`WaitScope::wait_until`]
+    /// looks again.
     pub(crate) fn park_until(&self, until: Instant) -> Result<(), WaitEnd> {
         self.check()?;
         let wait = self.wait_at_most(until);
@@ -117,9 +133,52 @@ impl WaitScope {
 
     /// Waits until `until`.
     pub(crate) fn sleep_until(&self, until: Instant) -> Result<(), WaitEnd> {
-        while Instant::now() < until {
-            self.park_until(until)?;
-        }
+        self.wait_until(|| {
+            if Instant::now() < until {
+                Polled::WaitUntil(until)
+            } else {
+                Polled::Ready(())
+            }
+        })?;
         self.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_what_is_ready_even_if_the_time_is_up() {
+        let over = WaitScope::until(Instant::now());
+        assert_eq!(over.wait_until(|| Polled::Ready(7)), Ok(7));
+        let ended = over.wait_until(|| Polled::<()>::Pending);
+        assert_eq!(ended, Err(WaitEnd::TimedOut));
+    }
+
+    #[test]
+    fn a_wait_looks_again_when_the_thread_is_woken_and_when_it_said_it_would() {
+        let endless = WaitScope::until(deadline_after(Duration::MAX));
+        let set = AtomicBool::new(false);
+        let this = thread::current();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                set.store(true, Ordering::SeqCst);
+                this.unpark();
+            });
+            let woken = endless.wait_until(|| {
+                if set.load(Ordering::SeqCst) {
+                    Polled::Ready(())
+                } else {
+                    Polled::Pending
+                }
+            });
+            assert_eq!(woken, Ok(()));
+        });
+        let soon = Instant::now() + Duration::from_millis(1);
+        assert_eq!(endless.sleep_until(soon), Ok(()));
+        assert!(Instant::now() >= soon);
     }
 }

@@ -1,5 +1,5 @@
-//! Every wait of a call: until a deadline or a cancel, whichever comes first. A wait parks the thread, or polls a socket
-//! that a cancel shuts.
+//! Every wait of a call: until a deadline or a cancel, whichever comes first. A wait parks the thread
+//! ([`WaitScope::wait_until`]), or polls a socket that a cancel shuts.
 //!
 //! ```text
 //! WaitScope ─┬─ deadline
@@ -11,11 +11,13 @@ mod cancel;
 mod deadline;
 mod host_poll;
 mod lock;
+mod waiters;
 
 pub use cancel::CancelToken;
 pub use deadline::WaitEnd;
 
 pub(crate) use cancel::{Blocked, Watch};
-pub(crate) use deadline::{WaitScope, deadline_after, wait_once};
+pub(crate) use deadline::{Polled, WaitScope, deadline_after};
 pub(crate) use host_poll::{HostPoll, Interrupt};
 pub(crate) use lock::Lock;
+pub(crate) use waiters::{Waiters, wait_once};

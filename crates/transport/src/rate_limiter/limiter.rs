@@ -1,0 +1,249 @@
+//! The quota of one operation, shared by all threads that call it: first come, first served.
+//!
+//! ```text
+//! acquire ──► in the queue ──► first, and the quota is ready ──► Permit ─┬─ answered
+//!                                                                        ├─ withdrew: no byte was sent
+//!                                                                        └─ abandoned, or dropped
+//! ```
+
+use std::time::{Duration, Instant};
+
+use imtag_core::CallRate;
+use imtag_core::quota::{Admission, Quota, Sent, Turn};
+
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
+
+pub(crate) struct RateLimiter {
+    origin: Instant,
+    state: Lock<State>,
+}
+
+struct State {
+    quota: Quota,
+    /// Only the first asks the quota; the others sleep.
+    queue: Waiters,
+    under_way: usize,
+    /// When a call was last sent, or its permit handed back.
+    last_used: Option<Duration>,
+}
+
+impl RateLimiter {
+    /// `since`: from when on this process knows of all calls.
+    pub(super) fn new(calls_per_second: CallRate, since: Instant) -> RateLimiter {
+        RateLimiter {
+            origin: since,
+            state: Lock::new(State {
+                quota: Quota::new(calls_per_second, Duration::ZERO),
+                queue: Waiters::default(),
+                under_way: 0,
+                last_used: None,
+            }),
+        }
+    }
+
+    /// Waits for a turn. Hand the permit back with what became of the call.
+    pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
+        /// Leaves the queue, also after a panic of the host that the wait asks.
+        struct Place<'l>(&'l RateLimiter);
+        impl Drop for Place<'_> {
+            fn drop(&mut self) {
+                let mut state = self.0.state.lock();
+                state.queue.leave();
+                state.queue.wake_first();
+            }
+        }
+        wait_scope.check()?;
+        let _place = Place(self);
+        wait_scope.wait_until(|| self.look())
+    }
+
+    fn look(&self) -> Polled<Permit<'_>> {
+        let mut state = self.state.lock();
+        state.queue.register();
+        if !state.queue.is_first() {
+            return Polled::Pending;
+        }
+        let now = self.origin.elapsed();
+        match state.quota.turn(now) {
+            Turn::Ready => Polled::Ready(self.send(&mut state, now)),
+            Turn::WaitUntil(moment) => Polled::WaitUntil(self.origin + moment),
+            Turn::AwaitAnswer => Polled::Pending,
+        }
+    }
+
+    /// A call is sent now, as the quota has said that it may be.
+    fn send(&self, state: &mut State, now: Duration) -> Permit<'_> {
+        state.under_way += 1;
+        state.last_used = Some(now);
+        Permit {
+            limiter: self,
+            sent: Some(state.quota.send(now)),
+        }
+    }
+
+    /// The latest moment at which a call may have arrived: `now` while one is under way.
+    pub(super) fn last_used(&self, now: Instant) -> Option<Instant> {
+        let state = self.state.lock();
+        if state.under_way > 0 {
+            Some(now)
+        } else {
+            state.last_used.map(|moment| self.origin + moment)
+        }
+    }
+
+    /// Stops holding calls back for what another process may have sent.
+    pub(super) fn release_start_slots(&self) {
+        let mut state = self.state.lock();
+        state.quota.release_start_slots();
+        state.queue.wake_first();
+    }
+}
+
+/// The right to send one call. If it is dropped (by a panic), the call counts as abandoned.
+#[must_use]
+pub(crate) struct Permit<'l> {
+    limiter: &'l RateLimiter,
+    sent: Option<Sent>,
+}
+
+impl Permit<'_> {
+    pub(crate) fn answered(mut self, admission: Admission) {
+        self.hand_back(|quota, sent, now| quota.answered(sent, now, admission));
+    }
+
+    /// The call may arrive later, or may have: nothing is known of it.
+    pub(crate) fn abandoned(self) {
+        drop(self);
+    }
+
+    /// Not one byte of the call has left this machine.
+    pub(crate) fn withdrew(mut self) {
+        self.hand_back(|quota, sent, _| quota.withdrew(sent));
+    }
+
+    fn hand_back(&mut self, how: impl FnOnce(&mut Quota, Sent, Duration)) {
+        self.hand_back_at(self.limiter.origin.elapsed(), how);
+    }
+
+    fn hand_back_at(&mut self, now: Duration, how: impl FnOnce(&mut Quota, Sent, Duration)) {
+        let Some(sent) = self.sent.take() else {
+            return;
+        };
+        let mut state = self.limiter.state.lock();
+        state.under_way -= 1;
+        state.last_used = Some(now);
+        how(&mut state.quota, sent, now);
+        state.queue.wake_first();
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.hand_back(Quota::abandoned);
+    }
+}
+
+#[cfg(test)]
+impl RateLimiter {
+    pub(super) fn start(&self) -> Instant {
+        self.origin
+    }
+
+    /// What the quota says at a moment after the limiter's start.
+    pub(super) fn turn_at(&self, moment: Duration) -> Turn {
+        self.state.lock().quota.turn(moment)
+    }
+
+    pub(super) fn send_at(&self, moment: Duration) -> Permit<'_> {
+        self.send(&mut self.state.lock(), moment)
+    }
+}
+
+#[cfg(test)]
+impl Permit<'_> {
+    pub(super) fn answered_at(mut self, moment: Duration) {
+        self.hand_back_at(moment, |quota, sent, now| {
+            quota.answered(sent, now, Admission::Admitted);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::wait::deadline_after;
+
+    fn wait_scope(timeout: Duration) -> WaitScope {
+        WaitScope::until(deadline_after(timeout))
+    }
+
+    fn rate(calls_per_second: f64) -> CallRate {
+        CallRate::try_from(calls_per_second).unwrap()
+    }
+
+    fn one_a_second() -> RateLimiter {
+        RateLimiter::new(rate(1.0), Instant::now())
+    }
+
+    /// What the quota says of a second call, beside one that is under way.
+    fn turn_of_a_second_call(known_for: Duration) -> Turn {
+        let since = Instant::now().checked_sub(known_for).unwrap();
+        let limiter = RateLimiter::new(rate(100.0), since);
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        limiter.state.lock().quota.turn(known_for)
+    }
+
+    #[test]
+    fn a_second_call_waits_only_in_a_process_that_has_just_begun() {
+        assert_eq!(turn_of_a_second_call(Duration::from_secs(2)), Turn::Ready);
+        let slot = Turn::WaitUntil(Duration::from_millis(110));
+        // an origin that is now: the clock has not come as far as the first slot
+        let limiter = RateLimiter::new(rate(100.0), Instant::now() + Duration::from_secs(60));
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        assert_eq!(limiter.state.lock().quota.turn(Duration::ZERO), slot);
+    }
+
+    #[test]
+    fn a_withdrawn_call_frees_its_slot_at_once() {
+        let limiter = one_a_second();
+        limiter
+            .acquire(&wait_scope(Duration::MAX))
+            .unwrap()
+            .withdrew();
+        limiter
+            .acquire(&wait_scope(Duration::MAX))
+            .unwrap()
+            .withdrew();
+    }
+
+    #[test]
+    fn the_first_in_the_queue_goes_as_soon_as_a_permit_is_handed_back() {
+        let limiter = one_a_second();
+        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                limiter
+                    .acquire(&wait_scope(Duration::MAX))
+                    .map(Permit::withdrew)
+            });
+            while limiter.state.lock().queue.len() == 0 {
+                thread::yield_now();
+            }
+            first.withdrew();
+            assert!(waiting.join().unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_deadline_and_leaves_the_queue() {
+        let limiter = one_a_second();
+        let _first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        let waited = limiter
+            .acquire(&wait_scope(Duration::from_millis(5)))
+            .map(|_| ());
+        assert_eq!(waited, Err(WaitEnd::TimedOut));
+        assert!(limiter.state.lock().queue.len() == 0);
+    }
+}
