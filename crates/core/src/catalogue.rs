@@ -2,28 +2,37 @@
 //! got it, and what is at fault. One table; `docs/errors.md` is made from it.
 //!
 //! The effect: no page says whether a request that was answered FAIL changed some accounts all the same. A code is
-//! *not applied* only if the service decides it on the request as a whole, before it looks at an account: by the URL, the
-//! signature, the frequency, the form. All others are *possibly applied*. To retry the same call is safe, as tags are a
-//! set: what must not happen is that it arrives after a later change of the account, which the plan sees to.
+//! *not applied* only if the service decides it on the request as a whole, before it looks at an account:
+//!
+//! | what is refused | not applied | possibly applied |
+//! |---|---|---|
+//! | URL, signature, app, plan, frequency | all codes but the two at the right | 72000, 72002: users are counted as they are met |
+//! | the form of the request | 60003, it is no JSON; 90018, too many accounts; 93000, too long: known from the whole body | 60015, 70402, 90001: one account, tag or parameter in it, which may be met when those before it are done |
+//! | an account, a tag | | all codes |
+//! | nothing: the service failed | | all codes |
+//!
+//! To retry the same call is safe, as tags are a set: what must not happen is that it arrives after a later change of the
+//! account, which the plan sees to.
 
 use std::fmt;
 
 use crate::operation::Operation;
 
-/// What is known of an operation's effect on an account. Of several attempts it is the most that any may have done.
+/// What is known of an operation's effect on an account, in the order of how much may have happened. Of several attempts it
+/// is the most that any may have done, their `max`.
 ///
 /// Example: an add times out after it was sent, and its second attempt is answered by 70001, which is *not applied*. The add
 /// is *possibly applied*, as the first attempt may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
+    /// Of a get, which has no effect on any account: its tags were not read.
+    NotRead,
     /// The service did not carry it out.
     NotApplied,
     /// It may have been carried out, or may be yet: a timeout, a cut connection, a FAIL after sending.
     PossiblyApplied,
     /// It was carried out.
     Applied,
-    /// Of a get, which has no effect on any account: its tags were not read.
-    NotRead,
 }
 
 impl Effect {
@@ -102,6 +111,27 @@ pub enum Scope {
     Tag,
 }
 
+impl Scope {
+    /// True if every other call of this client would fail now, too: the app or the service is at fault.
+    #[must_use]
+    pub fn is_of_all_calls(self) -> bool {
+        matches!(self, Scope::App | Scope::Service)
+    }
+}
+
+/// What is wrong with a UserSig, or with the URL that carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserSigFault {
+    /// It has expired.
+    Expired,
+    /// It was made with another key.
+    WrongKey,
+    /// It is cut, or was made for another app or identifier.
+    WrongParts,
+    /// The service does not say what.
+    Unclear,
+}
+
 /// An error code of the service.
 ///
 /// ```
@@ -168,6 +198,18 @@ impl Code {
     #[must_use]
     pub fn scope(self) -> Scope {
         self.entry().map_or(Scope::Request, |entry| entry.scope)
+    }
+
+    /// What is wrong with the UserSig, where a code says so.
+    #[must_use]
+    pub fn usersig_fault(self) -> Option<UserSigFault> {
+        match self.0 {
+            70001 => Some(UserSigFault::Expired),
+            70009 => Some(UserSigFault::WrongKey),
+            70003 | 70013 | 70014 => Some(UserSigFault::WrongParts),
+            60004 | 60005 | 60025 | 70050 => Some(UserSigFault::Unclear),
+            _ => None,
+        }
     }
 
     /// What the caller can do.
@@ -320,12 +362,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_before_an_account_is_looked_at_is_not_applied_and_all_else_possibly() {
+        for entry in CATALOGUE {
+            let refused_as_a_whole = match entry.scope {
+                App => ![72000, 72002].contains(&entry.code.0),
+                Service => entry.retry == AfterWindow,
+                Request => [60003, 90018, 93000].contains(&entry.code.0),
+                Account | Tag => false,
+            };
+            let effect = if refused_as_a_whole {
+                NotApplied
+            } else {
+                PossiblyApplied
+            };
+            assert_eq!(entry.effect, effect, "{}", entry.code);
+        }
+    }
+
+    #[test]
+    fn what_is_at_fault_in_a_usersig_is_known_of_nine_codes() {
+        let codes = |fault| -> Vec<i32> {
+            let codes = CATALOGUE.iter().map(|entry| entry.code);
+            let of_fault = codes.filter(|code| code.usersig_fault() == fault);
+            of_fault.map(|code| code.0).collect()
+        };
+        assert_eq!(codes(Some(UserSigFault::Expired)), [70001]);
+        assert_eq!(codes(Some(UserSigFault::WrongKey)), [70009]);
+        assert_eq!(codes(Some(UserSigFault::WrongParts)), [70003, 70013, 70014]);
+        assert_eq!(
+            codes(Some(UserSigFault::Unclear)),
+            [60004, 60005, 60025, 70050]
+        );
+        assert_eq!(codes(None).len(), 58 - 9);
+    }
+
+    #[test]
     fn an_unknown_code_is_permanent_and_possibly_applied_and_ends_no_run() {
         for code in [Code(12345), Code(-1), Code(i32::MAX)] {
             assert_eq!(code.entry(), None);
             assert_eq!(code.retry(), Never);
             assert_eq!(code.effect(), PossiblyApplied);
             assert_eq!(code.scope(), Request);
+            assert_eq!(code.usersig_fault(), None);
             assert!(code.remedy().contains("in no list"));
         }
     }
@@ -343,6 +421,13 @@ mod tests {
 
     #[test]
     fn effects_are_ordered_by_how_much_may_have_happened() {
-        assert!(NotApplied < PossiblyApplied && PossiblyApplied < Effect::Applied);
+        let effects = [
+            Effect::NotRead,
+            NotApplied,
+            PossiblyApplied,
+            Effect::Applied,
+        ];
+        assert!(effects.is_sorted());
+        assert_eq!(Effect::NotRead.max(NotApplied), NotApplied);
     }
 }

@@ -21,7 +21,7 @@ pub use answer::{
     start_of,
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
-pub use catalogue::{Code, Effect, RetryClass, Scope};
+pub use catalogue::{Code, Effect, RetryClass, Scope, UserSigFault};
 pub use change::{Change, ChangeRequest, InvalidChange};
 pub use limits::{CallRate, InvalidCallRate, InvalidLimit, Limits, Rules};
 pub use operation::{ChangeOperation, Generation, Operation, UnknownGeneration};

@@ -3,17 +3,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use imtag_core::Code;
+use imtag_core::{Code, UserSigFault};
 
 use crate::credentials::Kind;
 
 /// The message names clocks that differ by more than this.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
-
-/// Codes of a UserSig, and of the URL that carries it, that do not verify.
-const USERSIG_CODES: [i32; 9] = [
-    60004, 60005, 60025, 70001, 70003, 70009, 70013, 70014, 70050,
-];
 
 /// A hint and a remedy for a refused UserSig.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,28 +27,31 @@ impl RefusedUserSig {
         now: SystemTime,
         date: Option<&str>,
     ) -> RefusedUserSig {
-        let remedy = match (code.0, kind) {
-            (70001, Kind::Key { .. }) => {
+        let fault = code.usersig_fault();
+        let remedy = match (fault, kind) {
+            (Some(UserSigFault::Expired), Kind::Key { .. }) => {
                 Some("set this machine's clock: the UserSig was made just before, valid for a week")
             }
-            (70001, Kind::Ready) => Some("pass a new UserSig, valid for 24 hours or more"),
-            (70001, Kind::Callback) => Some(
+            (Some(UserSigFault::Expired), Kind::Ready) => {
+                Some("pass a new UserSig, valid for 24 hours or more")
+            }
+            (Some(UserSigFault::Expired), Kind::Callback) => Some(
                 "let the callback make a new UserSig, valid for 24 hours or more, with a right clock",
             ),
-            (70003 | 70013 | 70014, Kind::Key { .. }) => {
+            (Some(UserSigFault::WrongParts), Kind::Key { .. }) => {
                 Some("check SDKAppID, identifier and region: the UserSig was made of these")
             }
-            (70009, Kind::Ready | Kind::Callback) => {
+            (Some(UserSigFault::WrongKey), Kind::Ready | Kind::Callback) => {
                 Some("make the UserSig with the secret key of this very app")
             }
             _ => None,
         };
-        let is_usersig_code = USERSIG_CODES.contains(&code.0);
-        let hint = match kind {
-            Kind::Key { .. } if is_usersig_code => clocks(now, date, code.0 == 70001),
+        let hint = match (fault, kind) {
+            (Some(fault), Kind::Key { .. }) => clocks(now, date, fault == UserSigFault::Expired),
             _ => None,
         };
-        let unusual = matches!(kind, Kind::Key { usual: false }) && code.0 == 70009;
+        let wrong_key = fault == Some(UserSigFault::WrongKey);
+        let unusual = wrong_key && matches!(kind, Kind::Key { usual: false });
         let unusual = unusual.then(|| {
             "the secret key is not of the usual form, 64 hexadecimal characters".to_owned()
         });
@@ -142,7 +140,9 @@ mod tests {
         }
         let differs = "this machine's clock says 2026-11-29 10:58:03 UTC, the server's 2027-01-01 00:00:00 UTC";
         let date = "Fri, 01 Jan 2027 00:00:00 GMT";
-        for code in USERSIG_CODES {
+        for code in [
+            60004, 60005, 60025, 70001, 70003, 70009, 70013, 70014, 70050,
+        ] {
             assert_eq!(hint(code, KEY, date).as_deref(), Some(differs));
         }
         assert_eq!(hint(70003, KEY, ""), None);

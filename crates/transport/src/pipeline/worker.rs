@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut, Next};
 use imtag_core::retry::{RequestResult, RunEnd, Stopped};
-use imtag_core::{BatchRequest, Effect, Request, Scope};
+use imtag_core::{BatchRequest, Effect, Request};
 
 use super::SessionState;
 use super::session::Session;
@@ -227,7 +227,7 @@ fn batch_result(
                     .collect(),
             }
         }
-        Cause::Service { .. } if !matches!(error.scope(), Scope::App | Scope::Service) => {
+        Cause::Service { .. } if !error.scope().is_of_all_calls() => {
             BatchResult::Ambiguous(Fault {
                 scope: error.scope(),
                 cause: ChangeCause::Request(error),
