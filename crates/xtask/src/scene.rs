@@ -41,12 +41,16 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(window: Window, jitter: Duration) -> Result<Scene, Error> {
-        let emulator = emulator()?.calls_per_second(CALLS_PER_SECOND);
-        let emulator = emulator.window(window).latency(LATENCY).jitter(jitter);
+        Scene::with(emulator()?.window(window).jitter(jitter), CALLS_PER_SECOND)
+    }
+
+    /// Of an emulator with its own settings, and a quota for both sides.
+    pub(crate) fn with(emulator: Builder, calls_per_second: u32) -> Result<Scene, Error> {
+        let emulator = emulator.latency(LATENCY).calls_per_second(calls_per_second);
         let emulator = emulator.start()?;
         let client = Client::builder(SDKAPPID, IDENTIFIER, SecretKey::new(KEY)?)
             .endpoint(emulator.endpoint())
-            .calls_per_second(CALLS_PER_SECOND)
+            .calls_per_second(calls_per_second)
             .build()?;
         Ok(Scene { emulator, client })
     }

@@ -1,7 +1,10 @@
 //! `cargo xtask bench`: what can only be measured, each beside a peer that is measured in the same run, as machines
 //! differ and are seldom idle. No test asserts a figure of these. Which there are is a table.
 
+mod bad_accounts;
 mod batcher;
+mod hot_account;
+mod idle;
 mod import;
 mod languages;
 mod marshal;
@@ -32,9 +35,27 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     // by name
     Bench {
+        name: "bad-accounts",
+        about: "what the callers of a batcher have left where some tag accounts that do not exist: a minute and a half; --seconds N",
+        run: bad_accounts::run,
+        of_this_program: true,
+    },
+    Bench {
         name: "batcher",
         about: "2,000 callers that tag one user each, in each language: two minutes; --seconds N",
         run: batcher::run,
+        of_this_program: true,
+    },
+    Bench {
+        name: "hot-account",
+        about: "what other accounts have left beside one with 20,000 changes: a minute",
+        run: hot_account::run,
+        of_this_program: true,
+    },
+    Bench {
+        name: "idle",
+        about: "how often a bulk run and a batcher wake that have nothing to do: half a minute; --seconds N",
+        run: idle::run,
         of_this_program: true,
     },
     Bench {
@@ -114,10 +135,17 @@ fn seconds(mut arguments: lexopt::Parser, default: u64, most: u64) -> Result<Dur
     }
 }
 
+/// Of an odd number of figures.
+fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures = Vec::from_iter(figures);
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
 fn help() -> String {
     let mut help = "Usage: cargo xtask bench NAME\n\n".to_owned();
     for Bench { name, about, .. } in BENCHES {
-        help += &format!("  {name:<10} {about}\n");
+        help += &format!("  {name:<12} {about}\n");
     }
     help
 }

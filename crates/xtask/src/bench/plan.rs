@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use imtag_core::plan::{BatchPolicy, BatchResult, Next, Plan};
 use imtag_core::{ChangeRequest, Rules};
 
+use super::median;
 use crate::Error;
 
 const CHANGES: usize = 200_000;
@@ -105,10 +106,4 @@ fn as_json(users: &[User]) -> usize {
         written
     });
     bodies.sum()
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
