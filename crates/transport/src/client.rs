@@ -10,10 +10,8 @@ use crate::call::{Call, CallOptions, Outcome};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::pipeline::Pipeline;
 use crate::pipeline::options::{BatcherOptions, BulkOptions};
-use crate::process::PerProcess;
-use crate::state::{Settings, State};
+use crate::state::{Settings, Shared};
 
 /// A client of the service. Clones share connections, UserSig and retry budget, and all clients of a process with the
 /// same app, endpoint and calls per second share a quota. All methods may be called from any thread, and after `fork()`,
@@ -25,11 +23,6 @@ use crate::state::{Settings, State};
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    settings: Settings,
-    state: PerProcess<State>,
 }
 
 impl Client {
@@ -46,9 +39,8 @@ impl Client {
     }
 
     pub(crate) fn from_settings(settings: Settings) -> Client {
-        let state = PerProcess::new(State::new(&settings));
         Client {
-            shared: Arc::new(Shared { settings, state }),
+            shared: Arc::new(Shared::new(settings)),
         }
     }
 
@@ -152,12 +144,12 @@ impl Client {
 
     /// Options of a bulk run: any number of changes, packed into the fewest requests and sent at the full quota.
     pub fn bulk(&self) -> BulkOptions {
-        BulkOptions::for_bulk(self.clone())
+        BulkOptions::for_bulk(Arc::clone(&self.shared))
     }
 
     /// Options of a batcher: changes of many threads share requests.
     pub fn batcher(&self) -> BatcherOptions {
-        BatcherOptions::for_batcher(self.clone())
+        BatcherOptions::for_batcher(Arc::clone(&self.shared))
     }
 
     /// Sends any of the four requests.
@@ -165,30 +157,13 @@ impl Client {
     /// # Errors
     /// Fails unless it was done for every account.
     pub fn call<R: Request>(&self, request: &R, options: &CallOptions) -> Result<Outcome, Error> {
-        let (settings, state) = self.parts();
+        let (settings, state) = self.shared.parts();
         Call::new(settings, state, request, options).run()
-    }
-
-    /// The settings, and this process' state.
-    pub(crate) fn parts(&self) -> (&Settings, &State) {
-        let settings = &self.shared.settings;
-        (settings, self.shared.state.get(|| State::new(settings)))
-    }
-
-    pub(crate) fn pipeline(&self) -> &Pipeline {
-        &self.parts().1.pipeline
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = &self.shared.settings;
-        f.debug_struct("Client")
-            .field("sdkappid", &settings.sdkappid)
-            .field("identifier", &settings.identifier)
-            .field("credentials", &settings.credentials)
-            .field("endpoint", &settings.endpoint)
-            .field("rules", &settings.rules)
-            .finish_non_exhaustive()
+        self.shared.fmt(f)
     }
 }

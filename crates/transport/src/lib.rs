@@ -23,11 +23,9 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{
     Cause, ChangeCause, ChangeError, Error, Failure, Partial, Phase, RunError, Unfinished,
 };
-pub use pipeline::batcher::Batcher;
+pub use pipeline::batcher::{Batcher, WhenFull};
 pub use pipeline::bulk::{Bulk, BulkRun};
-pub use pipeline::options::{
-    BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions, WhenFull,
-};
+pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
 pub use pipeline::outcome::{Completion, Progress, Summary};
 pub use wait::{CancelToken, WaitEnd};
 

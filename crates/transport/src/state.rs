@@ -1,5 +1,6 @@
 //! What a client holds: its settings, and its state in each process.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::credentials::{Credentials, UserSigs};
 use crate::endpoint::Endpoint;
 use crate::http::{Http, Roots};
 use crate::outage::Outage;
-use crate::pipeline::Pipeline;
+use crate::pipeline::engine::Pipeline;
+use crate::process::PerProcess;
 use crate::rate_limiter::{AppQuota, QuotaKey};
 use crate::wait::Lock;
 
@@ -29,6 +31,38 @@ pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
 }
 
+/// What the clones of a client, its runs and its batchers share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    state: PerProcess<State>,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings) -> Shared {
+        let state = PerProcess::new(State::new(&settings));
+        Shared { settings, state }
+    }
+
+    /// The settings, and this process' state.
+    pub(crate) fn parts(&self) -> (&Settings, &State) {
+        let state = self.state.get(|| State::new(&self.settings));
+        (&self.settings, state)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.settings;
+        f.debug_struct("Client")
+            .field("sdkappid", &settings.sdkappid)
+            .field("identifier", &settings.identifier)
+            .field("credentials", &settings.credentials)
+            .field("endpoint", &settings.endpoint)
+            .field("rules", &settings.rules)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A client's state in one process.
 pub(crate) struct State {
     pub(crate) http: Http,
@@ -36,19 +70,19 @@ pub(crate) struct State {
     pub(crate) budget: Lock<RetryBudget>,
     pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: Arc<Pipeline>,
     /// Shared with this process' other clients of the app.
     pub(crate) quota: Arc<AppQuota>,
 }
 
 impl State {
-    pub(crate) fn new(settings: &Settings) -> State {
+    fn new(settings: &Settings) -> State {
         State {
             http: Http::new(&settings.endpoint, settings.roots.as_ref()),
             usersigs: UserSigs::new(),
             budget: Lock::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),
-            pipeline: Pipeline::new(settings.rules),
+            pipeline: Arc::new(Pipeline::new(settings.rules)),
             quota: AppQuota::shared(
                 QuotaKey::new(
                     settings.sdkappid,

@@ -2,19 +2,33 @@
 //! each, the app's quota would serve a hundredth of the users.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imtag_core::plan::{ChangeId, Flush};
-use imtag_core::{Change, ChangeRequest, InvalidChange};
+use imtag_core::{Change, ChangeRequest};
 
-use super::options::WhenFull;
+use super::engine::{Look, State};
 use super::outcome::{Completion, Delivery, Waiter};
-use super::session::Session;
-use super::{Guard, withdraw};
+use super::session::{Session, endless};
+use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
 use crate::error::{ChangeCause, ChangeError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
+
+/// What a batcher does with a change when it holds as many as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// It waits for capacity, until the change's time is up.
+    #[default]
+    Wait,
+    /// It refuses the change at once.
+    Fail,
+    /// The same, and [`Batcher::poll`] returns once there is capacity. So one thread that polls can wake all threads
+    /// that wait for capacity.
+    Signal,
+}
 
 /// Puts the changes of many threads together. Those that meet within the linger time share a request, and each caller
 /// gets its own outcome. All methods may be called from any thread, at the same time.
@@ -29,9 +43,6 @@ pub struct Batcher {
     pub(super) when_full: WhenFull,
     pub(super) timeout: Duration,
 }
-
-/// How long a caller whose time is up waits for a request that ends at the same deadline, whose outcome says more.
-pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 impl Batcher {
     /// Adds tags to a user, and waits until the request that it shares is answered.
@@ -73,32 +84,37 @@ impl Batcher {
     /// # Errors
     /// Unless it is done.
     pub fn call(&self, change: ChangeRequest, options: &CallOptions) -> Result<(), ChangeError> {
-        let change = change.check(self.session.client.rules())?;
+        let change = change.check(&self.session.rules)?;
         let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
-        let wait_scope = options.wait_scope(deadline + GRACE);
-        let _watch = wait_scope.watch();
-        if let Err(stop) = wait_scope.at_most(deadline).check() {
-            return Err(withdraw::taken_back(&change, stop));
+        let scope = options.wait_scope(deadline + GRACE);
+        let _watch = scope.watch();
+        let until_deadline = scope.at_most(deadline);
+        if let Err(why) = until_deadline.check() {
+            return Err(taken_back(&change, why));
         }
         let waiter = Waiter::here();
-        let given = change.clone();
         let delivery = Delivery::Caller(Arc::clone(&waiter));
-        let number = self.give(change, delivery, deadline, &wait_scope)?;
-        let mut until = deadline;
-        loop {
-            if let Some(outcome) = waiter.take() {
-                return outcome;
-            }
-            if let Err(stop) = wait_scope.park_until(until) {
-                return self.give_up(&given, number, &waiter, stop);
-            }
-            if until == deadline && Instant::now() >= deadline {
-                if self.take_back(number) {
-                    return Err(withdraw::taken_back(&given, WaitEnd::TimedOut));
-                }
-                until = wait_scope.deadline;
+        let number = self.give(&change, delivery, &until_deadline)?;
+        let mut why = match waiter.wait(&until_deadline) {
+            Ok(outcome) => return outcome,
+            Err(why) => why,
+        };
+        let producer = self.session.producer;
+        let takes_back = |state: &mut State, now| state.take_back(producer, number, now);
+        if self.session.with(takes_back) == Some(true) {
+            return Err(taken_back(&change, why));
+        }
+        if why == WaitEnd::TimedOut {
+            match waiter.wait(&scope) {
+                Ok(outcome) => return outcome,
+                Err(later) => why = later,
             }
         }
+        self.session.with(|state, _| state.disown(producer, number));
+        // the outcome may have come meanwhile
+        waiter
+            .take()
+            .unwrap_or_else(|| Err(abandoned(&change, why)))
     }
 
     /// Makes any change without waiting for it: [`poll`](Batcher::poll) returns its outcome, under this number. If the
@@ -123,37 +139,84 @@ impl Batcher {
         timeout: Duration,
     ) -> Result<(), ChangeError> {
         // invalid comes first, whatever the batcher's state and the time left
-        let change = match change.check(self.session.client.rules()) {
+        let change = match change.check(&self.session.rules) {
             Ok(change) => change,
-            Err(invalid) => return self.complete_invalid(id, invalid),
+            Err(invalid) => {
+                // it has its outcome at once, and needs no capacity
+                let refusal = invalid.clone();
+                let takes = |state: &mut State, _| {
+                    let takes = self.takes_more(state);
+                    if takes {
+                        state.refuse(self.session.producer, id, refusal);
+                    }
+                    takes
+                };
+                let taken = self.session.with(takes) == Some(true);
+                return if taken { Ok(()) } else { Err(invalid.into()) };
+            }
         };
-        let deadline = deadline_after(timeout);
-        let wait_scope = WaitScope {
-            deadline,
-            ..endless()
-        };
-        if let Err(stop) = wait_scope.check() {
-            return Err(withdraw::taken_back(&change, stop));
+        let scope = WaitScope::until(deadline_after(timeout));
+        if let Err(why) = scope.check() {
+            return Err(taken_back(&change, why));
         }
-        self.give(change, Delivery::Poll(id), deadline, &wait_scope)
-            .map(drop)
+        self.give(&change, Delivery::Poll(id), &scope).map(drop)
     }
 
-    /// A change that breaks the limits has its outcome at once. It needs no capacity.
-    fn complete_invalid(&self, id: u64, invalid: InvalidChange) -> Result<(), ChangeError> {
-        let Some(mut inner) = self.session.lock() else {
-            return Err(invalid.into());
-        };
-        if !self.takes_more(&mut inner) {
-            return Err(invalid.into());
-        }
-        self.session.refuse(&mut inner, id, invalid);
-        Ok(())
+    fn takes_more(&self, state: &mut State) -> bool {
+        let session = state.session(self.session.producer);
+        !session.refuses && session.ended.is_none()
     }
 
-    fn takes_more(&self, inner: &mut Guard<'_>) -> bool {
-        let state = inner.session(self.session.producer);
-        !state.refuses && state.ended.is_none()
+    /// Hands a change in, once there is capacity. The scope's deadline is that of the change.
+    fn give(
+        &self,
+        change: &Change,
+        delivery: Delivery,
+        scope: &WaitScope,
+    ) -> Result<ChangeId, ChangeError> {
+        let producer = self.session.producer;
+        let deadline = self.session.at(scope.deadline);
+        let mut delivery = Some(delivery);
+        let given = self.session.wait(scope, |state, now| {
+            if !self.takes_more(state) {
+                return Look::Found(Err(ChangeCause::Closed));
+            }
+            if state.plan.has_capacity(producer) {
+                let delivery = delivery.take().unwrap_or(Delivery::Discard);
+                let id = delivery.id();
+                let number = state.push(producer, change.clone(), delivery, deadline, now);
+                if let Some(id) = id {
+                    state.session(producer).submissions.insert(id, number);
+                }
+                return Look::Found(Ok(number));
+            }
+            if self.when_full == WhenFull::Wait {
+                return Look::Nothing(None);
+            }
+            let signals = self.when_full == WhenFull::Signal;
+            state.session(producer).submissions.refused |= signals;
+            Look::Found(Err(ChangeCause::Full))
+        });
+        let cause = match given {
+            Some(Ok(Ok(number))) => return Ok(number),
+            Some(Ok(Err(cause))) => cause,
+            Some(Err(why)) => return Err(taken_back(change, why)),
+            None => ChangeCause::Forked,
+        };
+        Err(ChangeError::not_sent(change, cause))
+    }
+
+    /// Takes back a submitted change, by its number, for a caller that waits no longer. [`poll`](Batcher::poll) returns its
+    /// outcome, once. A change that is in no request yet is not sent, and is *not applied*. One that is in a request may
+    /// still be sent, or sent again, and is *possibly applied*. If the time is up, a request that ends at the same moment is
+    /// waited for a little, as its outcome says more.
+    ///
+    /// Nothing happens if no change without an outcome has this number. If several have it, the last of them is taken back,
+    /// or none.
+    pub fn withdraw(&self, id: u64, why: WaitEnd) {
+        let producer = self.session.producer;
+        self.session
+            .with(|state, now| state.withdraw(producer, id, why, now));
     }
 
     /// The submitted changes that got their outcomes since the last poll. Waits for one, at most so long, even if nothing
@@ -161,34 +224,31 @@ impl Batcher {
     /// is capacity for a change that was refused.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
-        let until = deadline_after(timeout);
-        let wait_scope = endless();
-        loop {
-            let Some(mut inner) = self.session.lock() else {
-                return Vec::new();
-            };
-            inner.flush_events();
-            let next_abandoned = self.abandon_late(&mut inner);
-            let all_settled = inner.plan.unsettled(self.session.producer) == 0;
-            let has_capacity = !self.session.is_full(&inner);
-            let state = inner.session(self.session.producer);
-            let completed = std::mem::take(&mut state.completed);
-            let nothing_comes = state.closing || (state.refuses && all_settled);
-            let signals = has_capacity && std::mem::take(&mut state.submitted.refused);
-            if !completed.is_empty() || nothing_comes || signals || Instant::now() >= until {
-                drop(inner);
-                return completed.into();
+        let producer = self.session.producer;
+        let scope = WaitScope::until(deadline_after(timeout));
+        let polled = self.session.wait(&scope, |state, now| {
+            let next_abandoned = state.abandon_late(producer, now);
+            let all_settled = state.plan.unsettled(producer) == 0;
+            let has_capacity = state.plan.has_capacity(producer);
+            let session = state.session(producer);
+            let nothing_comes = session.closing || (session.refuses && all_settled);
+            let submissions = &mut session.submissions;
+            let signals = has_capacity && mem::take(&mut submissions.refused);
+            if submissions.completed.is_empty() && !nothing_comes && !signals {
+                return Look::Nothing(next_abandoned);
             }
-            let until = next_abandoned.map_or(until, |moment| moment.min(until));
-            drop(self.session.wait(inner, &wait_scope, until));
-        }
+            Look::Found(mem::take(&mut submissions.completed))
+        });
+        let completed = polled.and_then(Result::ok);
+        completed.unwrap_or_default().into()
     }
 
     /// How many changes have no outcome yet.
     #[must_use]
     pub fn unsettled(&self) -> usize {
-        let inner = self.session.lock();
-        inner.map_or(0, |inner| inner.plan.unsettled(self.session.producer))
+        let producer = self.session.producer;
+        let unsettled = self.session.with(|state, _| state.plan.unsettled(producer));
+        unsettled.unwrap_or(0)
     }
 
     /// Sends what lingers, and waits until every change that was given before has its outcome.
@@ -196,21 +256,20 @@ impl Batcher {
     /// # Errors
     /// If the options' time is up before, or it is cancelled. The changes stay under way, and nothing is lost.
     pub fn flush(&self, options: &CallOptions) -> Result<(), Unfinished> {
-        let Some(mut inner) = self.session.lock() else {
-            return Ok(());
-        };
         let producer = self.session.producer;
-        let flush = inner.plan.flush(producer);
-        inner.session(producer).flushes += 1;
-        inner.plan.set_flushing(producer, true);
-        drop(inner);
-        let flushed = self.wait_for(flush, options);
-        if let Some(mut inner) = self.session.lock() {
-            let state = inner.session(producer);
-            state.flushes -= 1;
-            let flushing = state.flushes > 0 || state.refuses;
-            inner.plan.set_flushing(producer, flushing);
-        }
+        let scope = unending(options);
+        let flush = self.session.with(|state, _| {
+            state.session(producer).flushes += 1;
+            state.plan.set_flushing(producer, true);
+            state.plan.flush(producer)
+        });
+        let flushed = flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope));
+        self.session.with(|state, _| {
+            let session = state.session(producer);
+            session.flushes -= 1;
+            let flushing = session.flushes > 0 || session.refuses;
+            state.plan.set_flushing(producer, flushing);
+        });
         flushed
     }
 
@@ -221,16 +280,13 @@ impl Batcher {
     /// If the options' time is up before, or it is cancelled. The changes stay under way, and it may be called again.
     pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let producer = self.session.producer;
-        let Some(mut inner) = self.session.lock() else {
-            return Ok(());
-        };
-        inner.session(producer).refuses = true;
-        let flush = inner.plan.flush(producer);
-        inner.plan.set_flushing(producer, true);
-        inner.wake_waiters(producer); // those that wait for capacity are refused
-        drop(inner);
-        self.wait_for(flush, options)?;
-        self.session.join_workers();
+        let scope = unending(options);
+        let flush = self.session.with(|state, _| {
+            state.close(producer);
+            state.plan.flush(producer)
+        });
+        flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope))?;
+        self.session.join_workers(&endless());
         Ok(())
     }
 
@@ -239,71 +295,24 @@ impl Batcher {
         self.session.abandon()
     }
 
-    /// Hands a change in, once there is capacity.
-    fn give(
-        &self,
-        change: Change,
-        delivery: Delivery,
-        deadline: Instant,
-        wait_scope: &WaitScope,
-    ) -> Result<ChangeId, ChangeError> {
-        let refused = |cause| Err(ChangeError::not_sent(&change, cause));
-        let Some(mut inner) = self.session.lock() else {
-            return refused(ChangeCause::Forked);
-        };
-        loop {
-            if !self.takes_more(&mut inner) {
-                return refused(ChangeCause::Closed);
-            }
-            if !self.session.is_full(&inner) {
-                let deadline = inner.pipeline.at(deadline);
-                let id = match delivery {
-                    Delivery::Poll(id) => Some(id),
-                    Delivery::Caller(_) | Delivery::Discard => None,
-                };
-                let number = self.session.push(&mut inner, change, delivery, deadline);
-                if let Some(id) = id {
-                    let state = inner.session(self.session.producer);
-                    state.submitted.insert(id, number);
-                }
-                return Ok(number);
-            }
-            if self.when_full != WhenFull::Wait {
-                let signals = self.when_full == WhenFull::Signal;
-                inner.session(self.session.producer).submitted.refused |= signals;
-                return refused(ChangeCause::Full);
-            }
-            inner = match self.session.wait(inner, wait_scope, deadline) {
-                Ok(_) if Instant::now() >= deadline => return refused(ChangeCause::Expired),
-                Ok(inner) => inner,
-                Err(WaitEnd::TimedOut) => return refused(ChangeCause::Expired),
-                Err(WaitEnd::Cancelled) => return refused(ChangeCause::Abandoned),
-            };
-        }
-    }
-
     /// Waits until every change that came before the flush has its outcome.
-    fn wait_for(&self, flush: Flush, options: &CallOptions) -> Result<(), Unfinished> {
+    fn wait_for(&self, flush: Flush, scope: &WaitScope) -> Result<(), Unfinished> {
         let producer = self.session.producer;
-        let wait_scope =
-            options.wait_scope(deadline_after(options.timeout.unwrap_or(Duration::MAX)));
-        let _watch = wait_scope.watch();
-        while let Some(mut inner) = self.session.lock() {
-            inner.flush_events();
-            if inner.plan.is_flushed(producer, flush) {
-                break;
+        let mut changes = 0;
+        let waited = self.session.wait(scope, |state, _| {
+            if state.plan.is_flushed(producer, flush) {
+                return Look::Found(());
             }
-            let Err(stop) = self.session.wait(inner, &wait_scope, wait_scope.deadline) else {
-                continue;
-            };
-            let inner = self.session.lock();
-            let changes = inner.map_or(0, |it| it.plan.unsettled_before(producer, flush));
-            if changes > 0 {
-                let cancelled = stop == WaitEnd::Cancelled;
-                return Err(Unfinished { changes, cancelled });
-            }
+            changes = state.plan.unsettled_before(producer, flush);
+            Look::Nothing(None)
+        });
+        match waited {
+            Some(Err(end)) => Err(Unfinished {
+                changes,
+                cancelled: end == WaitEnd::Cancelled,
+            }),
+            Some(Ok(())) | None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -321,6 +330,8 @@ impl fmt::Debug for Batcher {
     }
 }
 
-fn endless() -> WaitScope {
-    WaitScope::until(deadline_after(Duration::MAX))
+/// A flush or close has no time limit of its own.
+fn unending(options: &CallOptions) -> WaitScope {
+    let deadline = deadline_after(options.timeout.unwrap_or(Duration::MAX));
+    options.wait_scope(deadline)
 }

@@ -3,16 +3,17 @@
 
 use std::collections::VecDeque;
 use std::iter::Fuse;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
 
-use super::Guard;
+use super::engine::{Look, State};
 use super::outcome::{Completion, Delivery, Progress, Summary};
-use super::session::Session;
+use super::session::{Session, endless};
 use crate::error::{ChangeCause, ChangeError, RunError};
-use crate::wait::{HostPoll, WaitScope, Watch, deadline_after};
+use crate::wait::{HostPoll, WaitEnd, WaitScope, Watch, deadline_after};
 
 /// A bulk run that is fed by hand: changes are pushed, outcomes polled.
 /// [`SessionOptions::run`](crate::BulkOptions::run) does both.
@@ -26,12 +27,6 @@ pub struct Bulk {
     pub(super) host_poll: Option<Arc<HostPoll>>,
     /// The caller's tokens, and what they do here.
     pub(super) _watches: Vec<Watch>,
-}
-
-/// How a thread waits. After the run is cancelled it is made anew, without the run's tokens.
-struct Waits {
-    wait_scope: WaitScope,
-    _watch: Vec<Watch>,
 }
 
 /// A change, checked once, and not yet taken.
@@ -55,78 +50,81 @@ impl Bulk {
     /// change that breaks the limits the error says that instead.
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
         let mut one = Some((id, self.check(change)));
-        let mut waits = None;
         self.ask();
-        loop {
-            let offered = self.offer(&mut one);
-            let Some((_, checked)) = &one else {
-                return Ok(());
-            };
-            if let Err(why) = offered {
-                return Err(match checked {
-                    Ok(change) => ChangeError::not_sent(change, why),
-                    Err(invalid) => invalid.clone().into(),
-                });
+        let forever = deadline_after(Duration::MAX);
+        let pushed = self.wait(forever, |state, now| {
+            match self.offer_in(state, &mut one, now) {
+                Ok(Offered::Full) => Look::Nothing(None),
+                Ok(Offered::Taken | Offered::Outcomes) => Look::Found(Ok(())),
+                Err(why) => Look::Found(Err(why)),
             }
-            let Some(inner) = self.session.lock() else {
-                continue;
-            };
-            if self.session.is_full(&inner) {
-                self.wait(inner, &mut waits, None);
-            }
+        });
+        match (pushed.unwrap_or(Err(ChangeCause::Forked)), one) {
+            (Err(why), Some((_, Ok(change)))) => Err(ChangeError::not_sent(&change, why)),
+            (Err(_), Some((_, Err(invalid)))) => Err(invalid.into()),
+            _ => Ok(()),
         }
     }
 
     /// Checks a change. It is done without the lock, as changes with many tags take a while.
     fn check(&self, change: ChangeRequest) -> Checked {
-        change.check(self.session.client.rules())
+        change.check(&self.session.rules)
     }
 
-    fn takes_more(&self, inner: &mut Guard<'_>) -> Result<(), ChangeCause> {
-        if self.session.is_drained() {
-            self.session.end(inner, RunError::Cancelled);
-        }
-        let state = inner.session(self.session.producer);
-        match &state.ended {
-            Some(ended) => Err(ChangeCause::Ended(ended.clone())),
-            None if state.refuses => Err(ChangeCause::Closed),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes a change if there is capacity. One that breaks the limits needs none.
+    /// Takes a change if there is capacity.
     fn offer(&self, offered: &mut Option<(u64, Checked)>) -> Result<Offered, ChangeCause> {
-        let Some(mut inner) = self.session.lock() else {
-            return Err(ChangeCause::Forked);
-        };
-        self.takes_more(&mut inner)?;
+        let result = self
+            .session
+            .with(|state, now| self.offer_in(state, offered, now));
+        result.unwrap_or(Err(ChangeCause::Forked))
+    }
+
+    /// One that breaks the limits needs no capacity.
+    fn offer_in(
+        &self,
+        state: &mut State,
+        offered: &mut Option<(u64, Checked)>,
+        now: Duration,
+    ) -> Result<Offered, ChangeCause> {
+        let producer = self.session.producer;
+        if self.session.is_drained() {
+            state.end(producer, RunError::Cancelled, now);
+        }
+        let session = state.session(producer);
+        if let Some(ended) = &session.ended {
+            return Err(ChangeCause::Ended(ended.clone()));
+        }
+        if session.refuses {
+            return Err(ChangeCause::Closed);
+        }
+        let has_outcomes = !session.submissions.completed.is_empty();
         let needs_capacity = offered.as_ref().is_some_and(|(_, checked)| checked.is_ok());
-        if needs_capacity && self.session.is_full(&inner) {
+        if needs_capacity && !state.plan.has_capacity(producer) {
             return Ok(Offered::Full);
         }
-        if let Some((id, checked)) = offered.take() {
-            match checked {
-                Ok(change) => {
-                    let delivery = Delivery::Poll(id);
-                    self.session
-                        .push(&mut inner, change, delivery, Duration::MAX);
-                }
-                Err(invalid) => self.session.refuse(&mut inner, id, invalid),
+        match offered.take() {
+            Some((id, Ok(change))) => {
+                state.push(producer, change, Delivery::Poll(id), Duration::MAX, now);
             }
+            Some((id, Err(invalid))) => {
+                state.refuse(producer, id, invalid);
+                return Ok(Offered::Outcomes);
+            }
+            None => {}
         }
-        if inner.session(self.session.producer).completed.is_empty() {
-            Ok(Offered::Taken)
-        } else {
+        if has_outcomes {
             Ok(Offered::Outcomes)
+        } else {
+            Ok(Offered::Taken)
         }
     }
 
     /// Sends from now on without linger time: call it when all is pushed. A later [`push`](Bulk::push) does not change it
     /// back.
     pub fn end_of_input(&self) {
-        if let Some(mut inner) = self.session.lock() {
-            inner.plan.set_flushing(self.session.producer, true);
-        }
+        let producer = self.session.producer;
+        self.session
+            .with(|state, _| state.plan.set_flushing(producer, true));
     }
 
     /// The changes that got their outcomes since the last poll, in the order in which these became known. Waits for one, at
@@ -140,53 +138,40 @@ impl Bulk {
     /// [pushed](Bulk::push) without a wait or the run has ended. So one thread can push and poll.
     #[must_use]
     pub fn poll_or_capacity(&self) -> Vec<Completion> {
-        self.poll_while(deadline_after(Duration::MAX), |inner| {
-            !self.session.is_full(inner) || inner.session(self.session.producer).ended.is_some()
+        let producer = self.session.producer;
+        self.poll_while(deadline_after(Duration::MAX), |state| {
+            state.plan.has_capacity(producer) || state.session(producer).ended.is_some()
         })
     }
 
-    fn poll_while(
-        &self,
-        until: Instant,
-        enough: impl Fn(&mut Guard<'_>) -> bool,
-    ) -> Vec<Completion> {
-        let mut waits = None;
+    fn poll_while(&self, until: Instant, enough: impl Fn(&mut State) -> bool) -> Vec<Completion> {
+        let producer = self.session.producer;
         self.ask();
-        loop {
-            let Some(mut inner) = self.session.lock() else {
-                return Vec::new();
-            };
-            inner.flush_events();
-            let completed = std::mem::take(&mut inner.session(self.session.producer).completed);
-            let nothing_comes =
-                inner.plan.unsettled(self.session.producer) == 0 || enough(&mut inner);
-            if !completed.is_empty() || nothing_comes || Instant::now() >= until {
-                drop(inner);
-                return completed.into();
+        let polled = self.wait(until, |state, _| {
+            let nothing_comes = state.plan.unsettled(producer) == 0 || enough(state);
+            let completed = &mut state.session(producer).submissions.completed;
+            if completed.is_empty() && !nothing_comes {
+                return Look::Nothing(None);
             }
-            self.wait(inner, &mut waits, Some(until));
-        }
+            Look::Found(mem::take(completed))
+        });
+        polled.unwrap_or_default().into()
     }
 
     /// Takes no more changes, waits until every change has its outcome, and returns the run's summary. Outcomes can be
     /// polled afterwards.
     #[must_use]
     pub fn finish(&self) -> Summary {
-        if let Some(mut inner) = self.session.lock() {
-            // else a thread that goes on pushing would keep the run from ending
-            inner.session(self.session.producer).refuses = true;
-            inner.wake_waiters(self.session.producer);
-        }
-        self.end_of_input();
-        let mut waits = None;
-        while let Some(mut inner) = self.session.lock() {
-            inner.flush_events();
-            if inner.plan.unsettled(self.session.producer) == 0 {
-                break;
+        let producer = self.session.producer;
+        // else a thread that goes on pushing would keep the run from ending
+        self.session.with(|state, _| state.close(producer));
+        self.wait(deadline_after(Duration::MAX), |state, _| {
+            if state.plan.unsettled(producer) > 0 {
+                return Look::Nothing(None);
             }
-            self.wait(inner, &mut waits, None);
-        }
-        self.session.join_workers();
+            Look::Found(())
+        });
+        self.session.join_workers(&endless());
         self.summary()
     }
 
@@ -198,36 +183,37 @@ impl Bulk {
         } else {
             self.session.drain.cancel();
         }
-        if let Some(mut inner) = self.session.lock() {
-            self.session.end(&mut inner, RunError::Cancelled);
-        }
+        self.end_as_cancelled();
+    }
+
+    fn end_as_cancelled(&self) {
+        let producer = self.session.producer;
+        let end = |state: &mut State, now| state.end(producer, RunError::Cancelled, now);
+        self.session.with(end);
     }
 
     /// How far the run is.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.session
-            .lock()
-            .map_or_else(Progress::default, |mut inner| {
-                self.session.progress(&mut inner)
-            })
+        let progress = |state: &mut State, _| state.progress(self.session.producer);
+        self.session.with(progress).unwrap_or_default()
     }
 
     /// The run's summary so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let (progress, effect, ended) = match self.session.lock() {
-            Some(mut inner) => {
-                let progress = self.session.progress(&mut inner);
-                let state = inner.session(self.session.producer);
-                (progress, state.effect, state.end())
-            }
-            None => (Progress::default(), None, Some(RunError::Forked)),
-        };
+        let producer = self.session.producer;
+        let known = self.session.with(|state, _| {
+            let session = state.session(producer);
+            let (effect, ended) = (session.effect, session.why_ended());
+            (state.progress(producer), effect, ended)
+        });
+        let forked = (Progress::default(), None, Some(RunError::Forked));
+        let (progress, effect, ended) = known.unwrap_or(forked);
         Summary {
             progress,
             elapsed: self.started.elapsed(),
-            generation: self.session.client.rules().generation,
+            generation: self.session.rules.generation,
             effect: effect.unwrap_or(Effect::NotApplied),
             ended,
         }
@@ -242,39 +228,36 @@ impl Bulk {
         }
     }
 
-    /// Unlocks, and waits until something changes or the run is to stop.
-    fn wait<'b>(&'b self, inner: Guard<'b>, waits: &mut Option<Waits>, until: Option<Instant>) {
-        let until = until.unwrap_or_else(|| deadline_after(Duration::MAX));
-        let waiting = waits.get_or_insert_with(|| self.waits());
-        if self.session.wait(inner, &waiting.wait_scope, until).is_ok() {
-            return;
-        }
-        if self
-            .host_poll
-            .as_ref()
-            .is_some_and(|host_poll| host_poll.take_yes())
-        {
-            self.cancel();
-        } else if !self.session.is_drained() {
-            // another thread took the host's yes
-        } else if let Some(mut inner) = self.session.lock() {
-            self.session.end(&mut inner, RunError::Cancelled);
-        }
-        *waits = None;
-    }
-
-    /// Once the run is cancelled its tokens no longer end waits, as the requests under way are waited for.
-    fn waits(&self) -> Waits {
-        let tokens = !self.session.is_drained();
-        let wait_scope = WaitScope {
-            deadline: deadline_after(Duration::MAX),
-            cancel: tokens.then(|| self.session.cancel.clone()),
-            drain: tokens.then(|| self.session.drain.clone()),
-            host_poll: self.host_poll.clone(),
-        };
-        Waits {
-            _watch: wait_scope.watch(),
-            wait_scope,
+    /// Waits until a look finds something; `None` if the time is up, or in a forked process. A cancel ends the run, and the
+    /// requests under way are waited for.
+    fn wait<T>(
+        &self,
+        until: Instant,
+        mut look: impl FnMut(&mut State, Duration) -> Look<T>,
+    ) -> Option<T> {
+        loop {
+            // once the run is cancelled its tokens end no wait
+            let tokens = !self.session.is_drained();
+            let scope = WaitScope {
+                deadline: until,
+                cancel: tokens.then(|| self.session.cancel.clone()),
+                drain: tokens.then(|| self.session.drain.clone()),
+                host_poll: self.host_poll.clone(),
+            };
+            match self.session.wait(&scope, &mut look)? {
+                Ok(found) => return Some(found),
+                Err(WaitEnd::TimedOut) => return None,
+                Err(WaitEnd::Cancelled) => {}
+            }
+            if self
+                .host_poll
+                .as_ref()
+                .is_some_and(|host_poll| host_poll.take_yes())
+            {
+                self.cancel();
+            } else if self.session.is_drained() {
+                self.end_as_cancelled();
+            } // else another thread took the host's yes
         }
     }
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use imtag_core::ChangeRequest;
 use imtag_core::plan::BatchPolicy;
 
-use super::batcher::Batcher;
+use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
 use super::session::{Sending, Session, max_threads};
-use crate::client::Client;
+use super::worker;
+use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
 
 /// Options of a bulk run; made by [`Client::bulk`].
@@ -23,7 +24,7 @@ pub type BatcherOptions = SessionOptions<ForBatcher>;
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct SessionOptions<K> {
-    client: Client,
+    client: Arc<Shared>,
     timeout: Duration,
     attempt_timeout: Duration,
     late_window: Duration,
@@ -45,19 +46,6 @@ pub struct ForBulk {
 #[derive(Debug, Clone, Default)]
 pub struct ForBatcher {
     when_full: WhenFull,
-}
-
-/// What a batcher does with a change when it holds as many as it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhenFull {
-    /// It waits for capacity, until the change's time is up.
-    #[default]
-    Wait,
-    /// It refuses the change at once.
-    Fail,
-    /// The same, and [`Batcher::poll`] returns once there is capacity. So one thread that polls can wake all threads
-    /// that wait for capacity.
-    Signal,
 }
 
 impl<K> SessionOptions<K> {
@@ -100,6 +88,7 @@ impl<K> SessionOptions<K> {
     }
 
     fn open(&self, is_run: bool) -> Arc<Session> {
+        let (settings, state) = self.client.parts();
         let sending = Sending {
             policy: BatchPolicy {
                 linger: if is_run {
@@ -112,24 +101,26 @@ impl<K> SessionOptions<K> {
                 full_slot_is_enough: !is_run,
                 // a batcher lives for long, and an account may be imported meanwhile
                 remember_rejected: is_run,
-                probe_first: false,
+                probe_first: is_run,
             },
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,
             is_run,
-            max_threads: max_threads(self.client.parts().0.calls_per_second),
+            max_threads: max_threads(settings.calls_per_second),
             thread_name: if is_run {
                 "imtag-bulk"
             } else {
                 "imtag-batcher"
             },
         };
-        Session::open(&self.client, sending)
+        let client = Arc::clone(&self.client);
+        let work = move |session: &Session| worker::run(&client, session);
+        Session::open(&state.pipeline, settings.rules, sending, work)
     }
 }
 
 impl SessionOptions<ForBulk> {
-    pub(crate) fn for_bulk(client: Client) -> BulkOptions {
+    pub(crate) fn for_bulk(client: Arc<Shared>) -> BulkOptions {
         SessionOptions {
             client,
             timeout: Duration::from_secs(60),
@@ -178,9 +169,7 @@ impl SessionOptions<ForBulk> {
     pub fn start(self) -> Bulk {
         let session = self.open(true);
         if self.kind.after_crash {
-            let mut inner = session.pipeline().lock();
-            let now = inner.pipeline.now();
-            inner.plan.after_crash(session.producer, now);
+            session.with(|state, now| state.plan.after_crash(session.producer, now));
         }
         let mut watches = Vec::new();
         for (token, cancels) in [
@@ -200,7 +189,7 @@ impl SessionOptions<ForBulk> {
 }
 
 impl SessionOptions<ForBatcher> {
-    pub(crate) fn for_batcher(client: Client) -> BatcherOptions {
+    pub(crate) fn for_batcher(client: Arc<Shared>) -> BatcherOptions {
         SessionOptions {
             client,
             timeout: Duration::from_secs(30),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use imtag_core::{ChangeRequest, Effect, Generation};
 
 use crate::error::{ChangeError, Error, RunError};
-use crate::wait::Lock;
+use crate::wait::{Lock, WaitEnd, WaitScope};
 
 /// A change of a bulk run or a batcher that has its outcome.
 #[derive(Debug, Clone)]
@@ -32,6 +32,16 @@ pub(crate) enum Delivery {
     Discard,
 }
 
+impl Delivery {
+    /// The caller's number, where it is polled.
+    pub(crate) fn id(&self) -> Option<u64> {
+        match self {
+            Delivery::Poll(id) => Some(*id),
+            Delivery::Caller(_) | Delivery::Discard => None,
+        }
+    }
+}
+
 /// A thread that waits for the outcome of one change.
 #[derive(Debug)]
 pub(crate) struct Waiter {
@@ -51,6 +61,16 @@ impl Waiter {
     /// Sets the outcome. The caller unparks the thread after it has let go of the pipeline's lock.
     pub(crate) fn complete(&self, outcome: Result<(), ChangeError>) {
         *self.outcome.lock() = Some(outcome);
+    }
+
+    /// Waits for the outcome. It is called on the thread that waits.
+    pub(crate) fn wait(&self, scope: &WaitScope) -> Result<Result<(), ChangeError>, WaitEnd> {
+        loop {
+            if let Some(outcome) = self.take() {
+                return Ok(outcome);
+            }
+            scope.park_until(scope.deadline)?;
+        }
     }
 
     /// The outcome, once it is there.

@@ -1,26 +1,23 @@
 //! A session: what a bulk run and a batcher have in common. Changes go in, the session's workers send them, and outcomes
-//! come out. A worker is started when there is a request and all others are busy, and ends with the session. So there are
-//! as many workers as requests were under way at once, and one more.
+//! come out.
 //!
 //! ```text
 //! open ──► takes changes ──┬─ close, finish ──► refuses ──► all settled ──► workers joined ──► removed on drop
 //!                          └─ end (cancelled, or the run's health) ──► unsent changes fail ──► as above
 //! ```
 
-use std::sync::{Arc, Condvar};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{io, process};
+use std::{panic, process};
 
-use imtag_core::plan::{BatchPolicy, BatchResult, ChangeId, ProducerId};
-use imtag_core::{CallRate, Change, Effect, InvalidChange};
+use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId};
+use imtag_core::{CallRate, Change, InvalidChange, Rules};
 
+use super::engine::{Look, Pipeline, State};
 use super::outcome::{Delivery, Progress};
-use super::{Guard, Pipeline, SessionState, worker};
-use crate::client::Client;
 use crate::error::{ChangeCause, ChangeError, RunError};
 use crate::process::spawn_without_signals;
-use crate::wait::{CancelToken, WaitEnd, WaitScope, wait_once};
+use crate::wait::{CancelToken, WaitEnd, WaitScope, deadline_after};
 
 /// How a session sends.
 #[derive(Debug, Clone)]
@@ -44,94 +41,79 @@ pub(crate) fn max_threads(calls_per_second: CallRate) -> usize {
 }
 
 pub(crate) struct Session {
-    pub(crate) client: Client,
+    pipeline: Arc<Pipeline>,
     pub(crate) producer: ProducerId,
+    /// Those of the client, by which changes are checked.
+    pub(crate) rules: Rules,
     pub(crate) sending: Sending,
     /// Ends requests under way.
     pub(crate) cancel: CancelToken,
     /// Sends nothing more.
     pub(crate) drain: CancelToken,
-    /// Wakes a worker.
-    work: Condvar,
     process: u32,
 }
 
 impl Session {
-    pub(crate) fn open(client: &Client, sending: Sending) -> Arc<Session> {
-        let mut inner = client.pipeline().lock();
-        let producer = inner.plan.open(sending.policy);
+    /// `work`: what a worker does until the session closes.
+    pub(crate) fn open(
+        pipeline: &Arc<Pipeline>,
+        rules: Rules,
+        sending: Sending,
+        work: impl Fn(&Session) + Send + Sync + 'static,
+    ) -> Arc<Session> {
+        let policy = sending.policy;
         let session = Arc::new(Session {
-            client: client.clone(),
-            producer,
+            pipeline: Arc::clone(pipeline),
+            producer: pipeline.with(|state, _| state.plan.open(policy)),
+            rules,
             sending,
             cancel: CancelToken::new(),
             drain: CancelToken::new(),
-            work: Condvar::new(),
             process: process::id(),
         });
-        inner
-            .sessions
-            .insert(producer, SessionState::new(Arc::clone(&session)));
-        drop(inner);
+        let (its, work) = (Arc::clone(&session), Arc::new(work));
+        let start = move || {
+            let (session, work) = (Arc::clone(&its), Arc::clone(&work));
+            spawn_without_signals(its.sending.thread_name, move || {
+                // a panic is a defect: it ends this worker alone
+                let work = panic::AssertUnwindSafe(|| work(&session));
+                drop(panic::catch_unwind(work));
+                let ended = |state: &mut State, _| state.worker_has_ended(session.producer);
+                session.pipeline.with(ended);
+            })
+        };
+        let most = session.sending.max_threads;
+        pipeline.with(|state, _| state.open(session.producer, Arc::new(start), most));
         session
     }
 
-    /// Locks the pipeline; `None` in a forked process, which does not own the session.
-    pub(crate) fn lock(&self) -> Option<Guard<'_>> {
-        (self.process == process::id()).then(|| self.client.pipeline().lock())
-    }
-
-    /// The pipeline, for callers that always run in the session's own process, as workers do.
+    /// The pipeline, for those that always run in the session's own process, as workers do.
     pub(crate) fn pipeline(&self) -> &Pipeline {
-        self.client.pipeline()
+        &self.pipeline
     }
 
-    /// Takes a change in. It was checked by the client's rules when it was made.
-    pub(crate) fn push(
+    /// Makes a step; `None` in a forked process, which does not own the session.
+    pub(crate) fn with<T>(&self, step: impl FnOnce(&mut State, Duration) -> T) -> Option<T> {
+        self.is_owned().then(|| self.pipeline.with(step))
+    }
+
+    /// Waits until a look finds something; `None` in a forked process.
+    pub(crate) fn wait<T>(
         &self,
-        inner: &mut Guard<'_>,
-        change: Change,
-        delivery: Delivery,
-        deadline: Duration,
-    ) -> ChangeId {
-        inner.session(self.producer).progress.taken += 1;
-        let now = inner.pipeline.now();
-        inner
-            .plan
-            .push(self.producer, change, delivery, deadline, now)
+        scope: &WaitScope,
+        look: impl FnMut(&mut State, Duration) -> Look<T>,
+    ) -> Option<Result<T, WaitEnd>> {
+        self.is_owned()
+            .then(|| self.pipeline.wait(self.producer, scope, look))
     }
 
-    /// Takes a change in that breaks the rules, with its outcome.
-    pub(crate) fn refuse(&self, inner: &mut Guard<'_>, id: u64, invalid: InvalidChange) {
-        let (change, invalid) = invalid.into_parts();
-        let result = Err(ChangeError::not_sent(
-            &change,
-            ChangeCause::Invalid(invalid),
-        ));
-        let state = inner.session(self.producer);
-        state.progress.taken += 1;
-        state.record(&result);
-        state.complete(id, Arc::new(change), result);
-        inner.wake_waiters(self.producer);
+    fn is_owned(&self) -> bool {
+        self.process == process::id()
     }
 
-    /// True if the capacity is used up.
-    pub(crate) fn is_full(&self, inner: &Guard<'_>) -> bool {
-        inner.plan.unsent(self.producer) >= self.sending.policy.capacity
-    }
-
-    /// Waits until something changes, or until `until`. Parking may also return early: check and wait again.
-    pub(crate) fn wait<'g>(
-        &'g self,
-        mut inner: Guard<'g>,
-        wait_scope: &WaitScope,
-        until: Instant,
-    ) -> Result<Guard<'g>, WaitEnd> {
-        inner.flush_events();
-        wait_once(&mut inner.session(self.producer).waiters);
-        drop(inner);
-        wait_scope.park_until(until)?;
-        Ok(self.pipeline().lock())
+    /// A moment in the plan's time.
+    pub(crate) fn at(&self, moment: Instant) -> Duration {
+        self.pipeline.at(moment)
     }
 
     /// True if nothing more is sent.
@@ -139,78 +121,95 @@ impl Session {
         self.drain.is_cancelled() || self.cancel.is_cancelled()
     }
 
-    /// Sends nothing more. Changes that were not sent fail, with this as the cause.
-    pub(crate) fn end(&self, inner: &mut Guard<'_>, why: RunError) {
-        let state = inner.session(self.producer);
-        if state.ended.is_some() {
-            return;
-        }
-        state.ended = Some(why.clone());
-        let now = inner.pipeline.now();
-        for batch in std::mem::take(&mut inner.session(self.producer).ready) {
-            let not_sent = BatchResult::Failed(ChangeCause::Ended(why.clone()), Effect::NotApplied);
-            inner.plan.settle(batch, not_sent, false, now);
-        }
-        inner.plan.end(self.producer, ChangeCause::Ended(why), now);
-    }
-
-    pub(crate) fn progress(&self, inner: &mut Guard<'_>) -> Progress {
-        Progress {
-            splits: inner.plan.splits(self.producer),
-            ..inner.session(self.producer).progress
-        }
-    }
-
-    /// Waits until the workers have ended. Call it when nothing is under way.
-    pub(crate) fn join_workers(&self) {
-        let Some(mut inner) = self.lock() else {
-            return;
-        };
-        let Some(state) = inner.sessions.get_mut(&self.producer) else {
-            return;
-        };
-        state.closing = true;
-        let threads = std::mem::take(&mut state.threads);
-        inner.wake_waiters(self.producer);
-        drop(inner);
-        self.work.notify_all();
-        for thread in threads {
-            // if a worker panicked, by a defect, its changes are settled
+    /// Waits until the workers have ended. Call it when all changes have their outcomes.
+    pub(crate) fn join_workers(&self, scope: &WaitScope) {
+        let threads = self.wait(scope, |state, _| {
+            let session = state.session(self.producer);
+            session.closing = true;
+            let threads = session.workers.take_ended();
+            state.wake_workers(self.producer);
+            threads.map_or(Look::Nothing(None), Look::Found)
+        });
+        let threads = threads.and_then(Result::ok);
+        for thread in threads.into_iter().flatten() {
             drop(thread.join());
         }
     }
 
     /// Cancels requests under way, sends nothing more, and removes the session. Returns how many changes had no outcome.
     pub(crate) fn abandon(&self) -> usize {
-        let Some(mut inner) = self.lock() else {
-            return 0; // its own process does it
+        let unsettled = self.with(|state, now| {
+            // unless it was abandoned before
+            let unsettled = state
+                .is_open(self.producer)
+                .then(|| state.plan.unsettled(self.producer))?;
+            state.end(self.producer, RunError::Cancelled, now);
+            Some(unsettled)
+        });
+        let Some(unsettled) = unsettled.flatten() else {
+            return 0;
         };
-        if !inner.sessions.contains_key(&self.producer) {
-            return 0; // it was abandoned before
-        }
-        let unsettled = inner.plan.unsettled(self.producer);
-        self.end(&mut inner, RunError::Cancelled);
-        drop(inner);
         self.cancel.cancel();
-        self.join_workers();
-        let mut inner = self.pipeline().lock();
-        inner.flush_events();
-        inner.sessions.remove(&self.producer);
-        inner.plan.close(self.producer);
+        self.join_workers(&endless());
+        drop(self.with(|state, _| state.remove(self.producer)));
         unsettled
     }
+}
 
-    pub(crate) fn wake_worker(&self) {
-        self.work.notify_one();
+/// No deadline, and nothing that cancels it.
+pub(crate) fn endless() -> WaitScope {
+    WaitScope::until(deadline_after(Duration::MAX))
+}
+
+impl State {
+    /// Takes a change in. It was checked by the client's rules when it was made.
+    pub(crate) fn push(
+        &mut self,
+        producer: ProducerId,
+        change: Change,
+        delivery: Delivery,
+        deadline: Duration,
+        now: Duration,
+    ) -> ChangeId {
+        self.session(producer).progress.taken += 1;
+        self.plan.push(producer, change, delivery, deadline, now)
     }
 
-    /// Waits for work, at most so long.
-    pub(crate) fn wait_for_work(&self, inner: &mut Guard<'_>, at_most: Option<Duration>) {
-        inner.wait(&self.work, at_most);
+    /// Takes a change in that breaks the rules, with its outcome.
+    pub(crate) fn refuse(&mut self, producer: ProducerId, id: u64, invalid: InvalidChange) {
+        let (change, invalid) = invalid.into_parts();
+        let result = Err(ChangeError::not_sent(
+            &change,
+            ChangeCause::Invalid(invalid),
+        ));
+        let session = self.session(producer);
+        session.progress.taken += 1;
+        session.record(&result);
+        session.submissions.complete(id, Arc::new(change), result);
+        self.wake_callers(producer);
     }
 
-    pub(crate) fn spawn_worker(session: &Arc<Session>) -> io::Result<JoinHandle<()>> {
-        let worker = Arc::clone(session);
-        spawn_without_signals(session.sending.thread_name, move || worker::run(&worker))
+    /// Has a session take no more changes, and send what lingers. Callers that wait for capacity are refused.
+    pub(crate) fn close(&mut self, producer: ProducerId) {
+        self.session(producer).refuses = true;
+        self.plan.set_flushing(producer, true);
+        self.wake_callers(producer);
+    }
+
+    /// Sends nothing more. Changes that were not sent fail, with this as the cause.
+    pub(crate) fn end(&mut self, producer: ProducerId, why: RunError, now: Duration) {
+        let session = self.session(producer);
+        if session.ended.is_none() {
+            session.ended = Some(why.clone());
+            self.plan.end(producer, ChangeCause::Ended(why), now);
+            self.wake_callers(producer);
+        }
+    }
+
+    pub(crate) fn progress(&mut self, producer: ProducerId) -> Progress {
+        Progress {
+            splits: self.plan.splits(producer),
+            ..self.session(producer).progress
+        }
     }
 }

@@ -1,140 +1,110 @@
 //! A worker: a thread of a session. It takes a request, sends it, and settles its changes.
 //!
 //! ```text
-//!   ┌────────────────────────────────────────────────┐
-//!   ▼                                                │
-//! look ─┬─ a request is ready ──► send, settle ──────┤
-//!       ├─ events to deliver ──► unlock and lock ────┤
-//!       ├─ nothing ──► wait for work ────────────────┘
-//!       └─ closing ──► end
+//!   ┌──────────────────────────────────────────────────┐
+//!   ▼                                                  │
+//! next request ─┬─ one is ready ──► send, settle ──────┤
+//!               ├─ none ──► sleeps until one may be ───┘
+//!               └─ the session closes ──► end
 //! ```
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Duration;
 
-use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut, Next};
+use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut};
 use imtag_core::retry::{RequestResult, RunEnd, Stopped};
 use imtag_core::{BatchRequest, Effect, Request};
 
-use super::SessionState;
+use super::engine::{SessionState, State};
 use super::session::Session;
 use crate::call::{Call, CallOptions, Outcome};
 use crate::error::{Cause, ChangeCause, Error, Failure, Phase, RunError};
 use crate::process::random_u64;
+use crate::state::Shared;
 
 /// Sends until the session closes.
-pub(crate) fn run(session: &Arc<Session>) {
-    let pipeline = session.pipeline();
-    let producer = session.producer;
-    let mut inner = pipeline.lock();
-    // it was counted as idle when it was started
-    inner.session(producer).idle -= 1;
-    loop {
-        if let Some(batch) = inner.session(producer).ready.pop_front() {
-            // before this worker is busy: an idle one takes over what is ready, or wakes for what will be
-            inner.schedule_worker(producer, pipeline);
-            drop(inner);
-            send(session, batch);
-            inner = pipeline.lock();
-            continue;
-        }
-        if inner.session(producer).closing {
-            return;
-        }
-        let now = pipeline.now();
-        let until = match inner.next(producer, now) {
-            Next::Send(batch) => {
-                inner.session(producer).ready.push_back(batch);
-                continue;
-            }
-            Next::WaitUntil(moment) => Some(moment),
-            Next::Wait => None,
-        };
-        // waiting on the condvar unlocks without delivering, so deliver first and look again
-        if inner.has_events() {
-            drop(inner);
-            inner = pipeline.lock();
-            continue;
-        }
-        // of all idle workers, one wakes by itself: the one whose moment is the earliest; the others wait for a signal
-        let state = inner.session(producer);
-        let is_earlier = |until: &Duration| state.next_wake.is_none_or(|next| *until < next);
-        let next_wake = until.filter(is_earlier);
-        state.next_wake = next_wake.or(state.next_wake);
-        state.idle += 1;
-        let at_most = next_wake.map(|moment| moment.saturating_sub(now));
-        session.wait_for_work(&mut inner, at_most);
-        let state = inner.session(producer);
-        state.idle -= 1;
-        // unless another worker has taken an earlier moment over meanwhile
-        if next_wake.is_some() && state.next_wake == next_wake {
-            state.next_wake = None;
-        }
+pub(crate) fn run(client: &Shared, session: &Session) {
+    while let Some((batch, answers)) = session.pipeline().next_request(session.producer) {
+        send(client, session, batch, answers);
     }
 }
 
-/// Sends a request, and settles its changes.
-fn send(session: &Arc<Session>, batch: Batch) {
+/// Sends a request, and settles its changes. `answers`: how many requests of the session were answered before.
+fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
     let pipeline = session.pipeline();
     let (producer, operation) = (session.producer, batch.operation());
     let turns = Cell::new(0_u32);
     // An attempt has its turn in the quota: the first admits the batch, so its accounts' next changes may be packed; the
     // second says that the first request of a run is late.
-    let on_turn = || {
-        let before = turns.replace(turns.get().saturating_add(1));
-        if before > 1 {
-            return;
-        }
-        let mut inner = pipeline.lock();
-        if before == 0 {
-            inner.plan.admitted(producer, operation);
-        } else {
-            inner.session(producer).first_is_late = true;
-        }
-        inner.schedule_worker(producer, pipeline);
+    let on_turn = || match turns.replace(turns.get().saturating_add(1)) {
+        0 => pipeline.with(|state, _| {
+            state.plan.admitted(producer, operation);
+            state.touch(producer);
+        }),
+        1 => pipeline.with(|state, _| state.plan.probe_is_late(producer)),
+        _ => {}
     };
-    let answers = pipeline.lock().session(producer).health.answers();
-    let sent = panic::catch_unwind(AssertUnwindSafe(|| send_batch(session, &batch, &on_turn)));
+    let sent = || send_batch(client, session, &batch, &on_turn);
+    let sent = panic::catch_unwind(AssertUnwindSafe(sent));
     if turns.get() == 0 {
         // it ended before its turn, and the plan waits for an admission
         on_turn();
     }
-    let mut inner = pipeline.lock();
     let Ok((result, may_arrive_late)) = sent else {
-        inner.session(producer).result_is_known = true;
-        let result = BatchResult::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
-        inner.plan.settle(batch, result, true, pipeline.now());
+        pipeline.with(|state, now| {
+            state.plan.end_probing(producer);
+            let result = BatchResult::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
+            state.plan.settle(batch, result, true, now);
+            state.session(producer).workers.is_coming();
+        });
         return;
     };
-    let (attempts, left) = match &result {
+    let result = result.map_err(Arc::new);
+    let settled = batch_result(client, session, &batch, &result);
+    pipeline.with(|state, now| {
+        let end = record(state, session, &result, answers);
+        state.plan.settle(batch, settled, may_arrive_late, now);
+        if let Some(end) = end {
+            state.end(producer, end, now);
+        }
+        state.session(producer).workers.is_coming();
+    });
+}
+
+/// Records the result of a request. Returns why the session ends, if it does.
+fn record(
+    state: &mut State,
+    session: &Session,
+    result: &Result<Outcome, Arc<Error>>,
+    answers_before: u64,
+) -> Option<RunError> {
+    let (attempts, left) = match result {
         Ok(outcome) => (outcome.attempts, outcome.sent),
         Err(error) => (error.attempts(), error.sent()),
     };
-    let state = inner.session(producer);
-    state.progress.requests += u64::from(attempts > 0);
-    state.progress.attempts += u64::from(attempts);
-    state.progress.sent += u64::from(left);
-    let result = result.map_err(Arc::new);
+    let its = state.session(session.producer);
+    its.progress.requests += u64::from(attempts > 0);
+    its.progress.attempts += u64::from(attempts);
+    its.progress.sent += u64::from(left);
     let mut end = None;
     if session.sending.is_run {
-        end = record(state, &result, answers);
+        end = record_health(its, result, answers_before);
+        let (first_is_late, known) = (its.health.first_is_late(), its.health.result_is_known());
+        if known {
+            state.plan.end_probing(session.producer);
+        } else if first_is_late {
+            state.plan.probe_is_late(session.producer);
+        }
     }
     if session.is_drained() {
         end = Some(RunError::Cancelled);
     }
-    let result = batch_result(session, &batch, result);
-    inner
-        .plan
-        .settle(batch, result, may_arrive_late, pipeline.now());
-    if let Some(end) = end {
-        session.end(&mut inner, end);
-    }
+    end
 }
 
 /// Records the result of a run's request. Returns why the run ends, if it does.
-fn record(
+fn record_health(
     state: &mut SessionState,
     result: &Result<Outcome, Arc<Error>>,
     answers_before: u64,
@@ -165,22 +135,23 @@ fn record(
 /// The result of a request, and whether an abandoned attempt may still have its effect.
 type Sent = (Result<Outcome, Error>, bool);
 
-fn send_batch(session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
-    match BatchRequest::new(session.client.rules(), batch) {
-        BatchRequest::Add(request) => send_request(session, batch, &request, on_turn),
-        BatchRequest::Remove(request) => send_request(session, batch, &request, on_turn),
-        BatchRequest::Clear(request) => send_request(session, batch, &request, on_turn),
+fn send_batch(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
+    match BatchRequest::new(&session.rules, batch) {
+        BatchRequest::Add(request) => send_request(client, session, batch, &request, on_turn),
+        BatchRequest::Remove(request) => send_request(client, session, batch, &request, on_turn),
+        BatchRequest::Clear(request) => send_request(client, session, batch, &request, on_turn),
     }
 }
 
 /// Calls until the request is answered or has failed.
 fn send_request<R: Request>(
+    client: &Shared,
     session: &Session,
     batch: &Batch,
     request: &R,
     on_turn: &dyn Fn(),
 ) -> Sent {
-    let (settings, state) = session.client.parts();
+    let (settings, state) = client.parts();
     let sending = &session.sending;
     loop {
         let left = batch.deadline().saturating_sub(session.pipeline().now());
@@ -208,9 +179,10 @@ fn ended_in_quota(error: &Error) -> bool {
 }
 
 fn batch_result(
+    client: &Shared,
     session: &Session,
     batch: &Batch,
-    result: Result<Outcome, Arc<Error>>,
+    result: &Result<Outcome, Arc<Error>>,
 ) -> BatchResult<ChangeCause> {
     let Err(error) = result else {
         return BatchResult::Done {
@@ -223,14 +195,14 @@ fn batch_result(
             let failures = partial.failures.iter();
             BatchResult::Done {
                 left_out: failures
-                    .map(|failure| left_out(session, batch, failure))
+                    .map(|failure| left_out(client, session, batch, failure))
                     .collect(),
             }
         }
         Cause::Service { .. } if !error.scope().is_of_all_calls() => {
             BatchResult::Ambiguous(Fault {
                 scope: error.scope(),
-                cause: ChangeCause::Request(error),
+                cause: ChangeCause::Request(Arc::clone(error)),
                 effect,
             })
         }
@@ -240,13 +212,18 @@ fn batch_result(
         {
             BatchResult::Failed(ChangeCause::Ended(RunError::Cancelled), effect)
         }
-        _ => BatchResult::Failed(ChangeCause::Request(error), effect),
+        _ => BatchResult::Failed(ChangeCause::Request(Arc::clone(error)), effect),
     }
 }
 
 /// An account that the service left out, for the plan: if and when it is tried again.
-fn left_out(session: &Session, batch: &Batch, failure: &Failure) -> LeftOut<ChangeCause> {
-    let (settings, state) = session.client.parts();
+fn left_out(
+    client: &Shared,
+    session: &Session,
+    batch: &Batch,
+    failure: &Failure,
+) -> LeftOut<ChangeCause> {
+    let (settings, state) = client.parts();
     let code = failure.refusal.code;
     LeftOut {
         account: failure.account.clone(),

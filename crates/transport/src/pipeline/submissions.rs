@@ -1,0 +1,65 @@
+//! Changes that were handed in under a number, from there until their outcomes are polled.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imtag_core::ChangeRequest;
+use imtag_core::plan::ChangeId;
+
+use super::outcome::Completion;
+use crate::error::ChangeError;
+
+/// The submitted changes of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Submissions {
+    /// Those that have their outcomes.
+    pub(crate) completed: VecDeque<Completion>,
+    /// Those that may be withdrawn, by their callers' numbers.
+    by_id: HashMap<u64, ChangeId>,
+    /// Withdrawn while in a request, as their callers' time was up. Each waits for its request until then, the next one
+    /// first.
+    late: VecDeque<(Duration, ChangeId)>,
+    /// A change was refused because the batcher was full: a poll returns once there is capacity.
+    pub(crate) refused: bool,
+}
+
+impl Submissions {
+    /// Notes a change that may be withdrawn. Of two with one number, only the later one is found.
+    pub(crate) fn insert(&mut self, id: u64, change: ChangeId) {
+        self.by_id.insert(id, change);
+    }
+
+    /// The change of that number, if it has no outcome.
+    pub(crate) fn find(&self, id: u64) -> Option<ChangeId> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Leaves an outcome to be polled.
+    pub(crate) fn complete(
+        &mut self,
+        id: u64,
+        change: Arc<ChangeRequest>,
+        result: Result<(), ChangeError>,
+    ) {
+        self.by_id.remove(&id);
+        self.completed.push_back(Completion { id, change, result });
+    }
+
+    /// Has a change abandoned at that moment, which is no earlier than any before.
+    pub(crate) fn abandon_at(&mut self, moment: Duration, change: ChangeId) {
+        self.late.push_back((moment, change));
+    }
+
+    /// When the next change is abandoned.
+    pub(crate) fn next_abandoned(&self) -> Option<Duration> {
+        self.late.front().map(|(moment, _)| *moment)
+    }
+
+    /// A change that is due to be abandoned.
+    pub(crate) fn take_abandoned(&mut self, now: Duration) -> Option<ChangeId> {
+        let (_, change) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
+        self.late.pop_front();
+        Some(change)
+    }
+}
