@@ -135,7 +135,8 @@ pub(super) struct Entry<R, E> {
     pub(super) under_way: usize,
     pub(super) deadline: Duration,
     pub(super) came: Duration,
-    pub(super) epoch: Epoch,
+    /// None once its producer counts it no more.
+    pub(super) epoch: Option<Epoch>,
     pub(super) failure: Option<ChangeFailure<E>>,
 }
 

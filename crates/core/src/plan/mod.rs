@@ -158,7 +158,7 @@ impl<R, E: Clone> Plan<R, E> {
             under_way: 0,
             deadline,
             came: now,
-            epoch,
+            epoch: Some(epoch),
             failure: None,
         };
         self.changes.insert(id, entry);
@@ -187,7 +187,7 @@ impl<R, E: Clone> Plan<R, E> {
         let change = entry.change.clone();
         self.drop_unsent(id);
         if let Some(entry) = self.changes.remove(&id) {
-            self.state(entry.producer).unsettled.remove(entry.epoch);
+            self.count_off(&entry);
             self.ready_producers.insert(entry.producer);
         }
         self.activate(change.account(), now);
@@ -198,6 +198,16 @@ impl<R, E: Clone> Plan<R, E> {
     pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Change, &mut R)> {
         let entry = self.changes.get_mut(&id)?;
         Some((&entry.change, &mut entry.reply))
+    }
+
+    /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
+    /// is settled later as others are.
+    pub fn disown(&mut self, id: ChangeId) {
+        if let Some(entry) = self.changes.get_mut(&id) {
+            let (producer, epoch) = (entry.producer, entry.epoch.take());
+            let unsettled = &mut self.state(producer).unsettled;
+            epoch.into_iter().for_each(|epoch| unsettled.remove(epoch));
+        }
     }
 
     /// Sets whether the producer is flushing: while it is, changes do not wait for others to share their request.
@@ -484,6 +494,13 @@ impl<R, E: Clone> Plan<R, E> {
                 queue.full_slot = true;
                 return;
             }
+        }
+    }
+
+    /// Counts off a change that has its outcome, or was withdrawn.
+    fn count_off(&mut self, entry: &Entry<R, E>) {
+        if let Some(epoch) = entry.epoch {
+            self.state(entry.producer).unsettled.remove(epoch);
         }
     }
 

@@ -329,8 +329,8 @@ impl<R, E: Clone> Plan<R, E> {
         if let Some(failure) = &mut entry.failure {
             failure.undone.sort_unstable();
         }
+        self.count_off(&entry);
         let state = self.state(entry.producer);
-        state.unsettled.remove(entry.epoch);
         state.settled.push_back(Settled {
             reply: entry.reply,
             change: entry.change,

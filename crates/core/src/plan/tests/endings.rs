@@ -214,3 +214,26 @@ fn producers_are_ready_for_what_concerns_them_and_only_once() {
     rig.plan.end(other, "ended", rig.now);
     assert_eq!(ready(&mut rig), [other]);
 }
+
+#[test]
+fn a_disowned_change_is_counted_no_more_and_keeps_its_place_before_the_next_one() {
+    let mut rig = Rig::new();
+    let first = rig.push(add("u", ["a"]));
+    rig.flush();
+    let batch = rig.take();
+    let flush = rig.plan.flush(rig.producer);
+    rig.push(remove("u", ["a"]));
+    rig.plan.disown(first);
+    rig.plan.disown(first);
+    assert!(rig.plan.is_flushed(rig.producer, flush));
+    assert_eq!(rig.plan.unsettled(rig.producer), 1);
+    rig.waits();
+    rig.settle(batch, done(vec![]));
+    assert_eq!(rig.outcomes(), ["0 done"]);
+    assert_eq!(rig.plan.unsettled(rig.producer), 1);
+    let batch = rig.take();
+    assert_eq!(text(&batch), "remove u:a");
+    rig.settle(batch, done(vec![]));
+    assert_eq!(rig.outcomes(), ["1 done"]);
+    rig.is_empty();
+}
