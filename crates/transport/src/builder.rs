@@ -111,6 +111,20 @@ impl Default for ClientBuilder {
     }
 }
 
+impl Client {
+    /// A builder for a client of an app, called as one of its administrators. The credentials are a
+    /// [`SecretKey`](crate::SecretKey), a [`UserSig`](crate::UserSig), or [`Credentials::callback`].
+    pub fn builder(
+        sdkappid: u32,
+        identifier: impl Into<String>,
+        credentials: impl Into<Credentials>,
+    ) -> ClientBuilder {
+        ClientBuilder::default()
+            .app(sdkappid, identifier)
+            .credentials(credentials)
+    }
+}
+
 impl ClientBuilder {
     /// The app, and the account of the app administrator that calls it. Required.
     pub fn app(mut self, sdkappid: u32, identifier: impl Into<String>) -> Self {

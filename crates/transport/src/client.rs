@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
 
-use crate::builder::ClientBuilder;
 use crate::call::{Call, CallOptions, Outcome};
-use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::pipeline::options::{BatcherOptions, BulkOptions};
@@ -26,18 +24,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// A builder for a client of an app, called as one of its administrators. The credentials are a
-    /// [`SecretKey`](crate::SecretKey), a [`UserSig`](crate::UserSig), or [`Credentials::callback`].
-    pub fn builder(
-        sdkappid: u32,
-        identifier: impl Into<String>,
-        credentials: impl Into<Credentials>,
-    ) -> ClientBuilder {
-        ClientBuilder::default()
-            .app(sdkappid, identifier)
-            .credentials(credentials)
-    }
-
     pub(crate) fn from_settings(settings: Settings) -> Client {
         Client {
             shared: Arc::new(Shared::new(settings)),

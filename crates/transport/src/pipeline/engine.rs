@@ -17,7 +17,7 @@ use super::outcome::{Delivery, Progress};
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{ChangeCause, ChangeError, Error, RunError};
-use crate::wait::{Lock, WaitEnd, WaitScope, deadline_after};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope, deadline_after};
 
 /// The changes of all sessions of a client in one process.
 pub(crate) struct Pipeline {
@@ -171,29 +171,37 @@ impl Pipeline {
     ) -> Result<T, WaitEnd> {
         let this = thread::current();
         let mut watches = None;
-        loop {
-            // before the look: so what came until the end is found
-            let over = scope.check();
+        let found = scope.wait_until(|| {
             let looked = self.with(|state, now| {
                 state.begins_look(role, producer, &this);
                 match look(state, now) {
-                    Look::Nothing(again) if over.is_ok() => {
-                        // with the same lock as the look, so that nothing happens in between without waking it
+                    // with the same lock as the look, so that nothing happens in between without waking it
+                    Look::Nothing(again) => {
                         Look::Nothing(state.sleeps(role, producer, &this, again))
                     }
-                    looked => looked,
+                    found => found,
                 }
             });
             let again = match looked {
-                Look::Found(found) => return Ok(found),
+                Look::Found(found) => return Polled::Ready(found),
                 Look::Nothing(again) => again,
             };
-            over?;
             // a token that was cancelled meanwhile unparks this thread at once
             watches.get_or_insert_with(|| scope.watch());
-            let until = again.map_or(scope.deadline, |moment| self.origin + moment);
-            thread::park_timeout(scope.wait_at_most(until));
-        }
+            again.map_or(Polled::Pending, |moment| {
+                Polled::WaitUntil(self.origin + moment)
+            })
+        });
+        // out of the list, and what came until the end is found
+        found.or_else(|end| {
+            self.with(|state, now| {
+                state.begins_look(role, producer, &this);
+                match look(state, now) {
+                    Look::Found(found) => Ok(found),
+                    Look::Nothing(_) => Err(end),
+                }
+            })
+        })
     }
 }
 

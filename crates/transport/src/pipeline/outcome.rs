@@ -7,7 +7,7 @@ use std::time::Duration;
 use imtag_core::{ChangeRequest, Effect, Generation};
 
 use crate::error::{ChangeError, Error, RunError};
-use crate::wait::{Lock, WaitEnd, WaitScope};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
 
 /// A change of a bulk run or a batcher that has its outcome.
 #[derive(Debug, Clone)]
@@ -65,12 +65,7 @@ impl Waiter {
 
     /// Waits for the outcome. It is called on the thread that waits.
     pub(crate) fn wait(&self, scope: &WaitScope) -> Result<Result<(), ChangeError>, WaitEnd> {
-        loop {
-            if let Some(outcome) = self.take() {
-                return Ok(outcome);
-            }
-            scope.park_until(scope.deadline)?;
-        }
+        scope.wait_until(|| self.take().map_or(Polled::Pending, Polled::Ready))
     }
 
     /// The outcome, once it is there.

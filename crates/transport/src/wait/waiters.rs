@@ -54,11 +54,3 @@ impl Waiters {
         }
     }
 }
-
-/// As [`Waiters::register`], where the threads are woken after the lock is free.
-pub(crate) fn wait_once(waiting: &mut Vec<Thread>) {
-    let this = thread::current();
-    if waiting.iter().all(|thread| thread.id() != this.id()) {
-        waiting.push(this);
-    }
-}
