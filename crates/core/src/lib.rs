@@ -17,8 +17,7 @@ pub mod usersig;
 mod violation;
 
 pub use answer::{
-    AccountTags, Answer, AnswerReader, LeftOut, NotUnderstood, Refusal, Verdict, shortened,
-    start_of,
+    AccountTags, Answer, AnswerReader, NotUnderstood, Refusal, Verdict, shortened, start_of,
 };
 pub use app::{Identifier, InvalidIdentifier, InvalidSdkAppId, SdkAppId};
 pub use catalogue::{Code, Effect, RetryClass, Scope, UserSigFault};

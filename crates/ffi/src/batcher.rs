@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Rules};
 use imtag_transport::{
-    Batcher, BatcherOptions, CallOptions, ChangeCause, ChangeError, Client, WaitEnd, WhenFull,
+    Batcher, BatcherOptions, CallOptions, Cause, ChangeError, Client, WaitEnd, WhenFull,
 };
 
 use crate::boundary::{millis, set, status};
@@ -316,9 +316,9 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
 ) -> im_status {
     status!(error, || {
         let why = match why {
-            IM_TIMEOUT => ChangeCause::Expired,
-            IM_CANCELLED => ChangeCause::Abandoned,
-            IM_CLOSED => ChangeCause::Closed,
+            IM_TIMEOUT => Cause::Expired,
+            IM_CANCELLED => Cause::Abandoned,
+            IM_CLOSED => Cause::Closed,
             other => {
                 let reasons = "IM_TIMEOUT, IM_CANCELLED or IM_CLOSED";
                 return Err(Misuse::new(format!("why: {other} is no reason: {reasons}")).into());

@@ -1,19 +1,16 @@
-//! What went wrong, as an object that the caller frees. It is copied from the transport's error once, so that reading it
-//! costs nothing, and it holds all failures, also those of a partial success.
+//! What went wrong, as an object that the caller frees: transport's error, with the texts that C reads made once, so that
+//! reading it costs nothing. It holds all failures, also those of a partial success.
 
 use std::ffi::{CString, c_char};
 use std::fmt::Display;
 
 use imtag_core::{Effect, Invalid, Violation};
-use imtag_transport::{
-    Cause, ChangeCause, ChangeError, Error, Failure, Refusal, SettingsError, Summary, Unfinished,
-};
+use imtag_transport::{Cause, ChangeError, Error, Refusal, SettingsError, Summary, Unfinished};
 
 use crate::handle::{Misuse, free, read};
 use crate::status::{
     IM_CANCELLED, IM_DEFECT, IM_INVALID, IM_MISUSE, IM_NOT_APPLIED, IM_OK, IM_PARTIAL,
     IM_POSSIBLY_APPLIED, IM_SETTINGS, IM_TIMEOUT, effect_of, im_effect, im_status, status_of,
-    status_of_change,
 };
 use crate::str::{c_string, im_str};
 
@@ -23,12 +20,12 @@ pub struct im_error {
     status: im_status,
     message: CString,
     remedy: CString,
-    refusal: Option<Refusal>,
     effect: im_effect,
     retryable: bool,
     attempts: u32,
     sent: u32,
-    request_id: Option<String>,
+    /// Of a call or a change, or of the request that ended a run.
+    error: Option<Error>,
     violations: Vec<Broken>,
     failures: Vec<Failed>,
     undone: Vec<String>,
@@ -56,15 +53,30 @@ impl im_error {
             status,
             message: c_string(message.to_string()),
             remedy: c_string(remedy),
-            refusal: None,
             effect: IM_NOT_APPLIED,
             retryable: false,
             attempts: 0,
             sent: 0,
-            request_id: None,
+            error: None,
             violations: Vec::new(),
             failures: Vec::new(),
             undone: Vec::new(),
+        }
+    }
+
+    /// Of a call or a change.
+    fn failed(error: &Error, message: &dyn Display) -> im_error {
+        im_error {
+            effect: effect_of(error.effect()),
+            retryable: error.retryable(),
+            attempts: error.attempts(),
+            sent: error.sent(),
+            violations: match error.cause() {
+                Cause::Invalid(invalid) => broken(invalid),
+                _ => Vec::new(),
+            },
+            error: Some(error.clone()),
+            ..im_error::not_sent(status_of(error.cause()), message, error.remedy())
         }
     }
 
@@ -105,15 +117,14 @@ impl im_error {
             (None, None) => IM_PARTIAL,
         };
         Err(Box::new(im_error {
-            refusal: error.and_then(Error::refusal).cloned(),
             effect: effect_of(summary.effect),
             retryable: summary.retryable(),
-            request_id: error.and_then(Error::request_id).map(str::to_owned),
+            error: error.cloned(),
             ..im_error::not_sent(status, summary, summary.remedy())
         }))
     }
 
-    /// Changes that were still in flight when a wait for their outcomes ended.
+    /// Changes that were still under way when a wait for their outcomes ended.
     pub(crate) fn unfinished(unfinished: Unfinished) -> Box<im_error> {
         let status = if unfinished.cancelled {
             IM_CANCELLED
@@ -160,31 +171,24 @@ impl From<Invalid> for Box<im_error> {
     }
 }
 
-impl From<&Error> for Box<im_error> {
-    fn from(error: &Error) -> Self {
-        Box::new(im_error {
-            refusal: error.refusal().cloned(),
+impl From<Error> for Box<im_error> {
+    fn from(error: Error) -> Self {
+        let failures = error.failures().iter().map(|(account, refusal)| Failed {
+            account: account.clone(),
+            remedy: c_string(refusal.code.remedy()),
             effect: effect_of(error.effect()),
-            retryable: error.retryable(),
-            attempts: error.attempts(),
-            sent: error.sent(),
-            request_id: error.request_id().map(str::to_owned),
-            violations: match error.cause() {
-                Cause::Invalid(invalid) => broken(invalid),
-                _ => Vec::new(),
-            },
-            failures: error.failures().iter().map(Failed::new).collect(),
-            ..im_error::not_sent(status_of(error.cause()), error, error.remedy())
+            retryable: refusal.retryable(),
+            refusal: Some(refusal.clone()),
+        });
+        Box::new(im_error {
+            failures: failures.collect(),
+            ..im_error::failed(&error, &error)
         })
     }
 }
 
 impl From<ChangeError> for Box<im_error> {
     fn from(error: ChangeError) -> Self {
-        let request = match error.cause() {
-            ChangeCause::Request(request) => Some(request),
-            _ => None,
-        };
         let failed = Failed {
             account: error.account().to_owned(),
             refusal: error.refusal().cloned(),
@@ -193,19 +197,9 @@ impl From<ChangeError> for Box<im_error> {
             retryable: error.retryable(),
         };
         Box::new(im_error {
-            refusal: failed.refusal.clone(),
-            effect: failed.effect,
-            retryable: failed.retryable,
-            attempts: request.map_or(0, |request| request.attempts()),
-            sent: request.map_or(0, |request| request.sent()),
-            request_id: request.and_then(|it| it.request_id()).map(str::to_owned),
-            violations: match error.cause() {
-                ChangeCause::Invalid(invalid) => broken(invalid),
-                _ => Vec::new(),
-            },
             failures: vec![failed],
             undone: error.undone().to_vec(),
-            ..im_error::not_sent(status_of_change(error.cause()), &error, error.remedy())
+            ..im_error::failed(error.error(), &error)
         })
     }
 }
@@ -217,18 +211,6 @@ fn broken(invalid: &Invalid) -> Vec<Broken> {
         remedy: c_string(violation.problem.remedy()),
     };
     invalid.violations().iter().map(broken).collect()
-}
-
-impl Failed {
-    fn new(failure: &Failure) -> Failed {
-        Failed {
-            account: failure.account.clone(),
-            refusal: Some(failure.refusal.clone()),
-            remedy: c_string(failure.refusal.code.remedy()),
-            effect: effect_of(failure.effect),
-            retryable: failure.retryable(),
-        }
-    }
 }
 
 const EMPTY: *const c_char = c"".as_ptr();
@@ -255,13 +237,13 @@ pub unsafe extern "C" fn im_error_remedy(error: *const im_error) -> *const c_cha
 /// The service's code if the service refused the request, else 0. Of a partial success: that of the first account.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_code(error: *const im_error) -> i32 {
-    read!(error, error.refusal.as_ref()?.code.0)
+    read!(error, error.error.as_ref()?.code()?.0)
 }
 
 /// The service's own text for the code (`ErrorInfo`), whole and unchanged; may be empty.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_text(error: *const im_error) -> im_str {
-    read!(error, im_str::view(&error.refusal.as_ref()?.text))
+    read!(error, im_str::view(&error.error.as_ref()?.refusal()?.text))
 }
 
 /// What is known of the effect on the accounts that failed, over all attempts; IM_NOT_READ for a get.
@@ -291,7 +273,7 @@ pub unsafe extern "C" fn im_error_attempts_sent(error: *const im_error) -> u32 {
 /// The service's id of the request, for its support; empty if it sent none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_error_request_id(error: *const im_error) -> im_str {
-    read!(error, im_str::view(error.request_id.as_deref()?))
+    read!(error, im_str::view(error.error.as_ref()?.request_id()?))
 }
 
 /// How many limits the request breaks; above 0 for `IM_INVALID` only.

@@ -68,11 +68,10 @@ unsafe fn send<R: Request, A>(
             }
             Err(error) => error,
         };
-        let failed = Box::<im_error>::from(&error);
-        if let Cause::Partial(partial) = error.into_cause() {
-            result.give(|| im_result::new(partial.outcome));
+        if let Cause::Partial { outcome, .. } = error.cause() {
+            result.give(|| im_result::new((**outcome).clone()));
         }
-        Err(failed)
+        Err(Box::from(error))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { boundary(error, R::OPERATION == Operation::Get, act) }

@@ -2,7 +2,7 @@
 //! as a failure.
 
 use imtag_core::{Effect, RetryClass};
-use imtag_transport::{Cause, ChangeCause, RunError};
+use imtag_transport::{Cause, RunError};
 
 /// How a call ended: one of `IM_OK` to `IM_NO_THREAD`.
 pub type im_status = i32;
@@ -71,37 +71,27 @@ pub const IM_RETRY_NEW_USERSIG: im_retry = 4;
 
 pub(crate) fn status_of(cause: &Cause) -> im_status {
     match cause {
-        Cause::Partial(_) => IM_PARTIAL,
+        Cause::Partial { .. } => IM_PARTIAL,
         Cause::Invalid(_) => IM_INVALID,
         Cause::Credentials(_) => IM_CREDENTIALS,
-        Cause::Service { .. } => IM_SERVICE,
+        Cause::Service { .. } | Cause::LeftOut(_) | Cause::RefusedBefore(_) => IM_SERVICE,
         Cause::Encoded { status: 200, .. } => IM_NOT_UNDERSTOOD,
         Cause::HttpStatus { .. } | Cause::Encoded { .. } => IM_HTTP_STATUS,
-        Cause::Timeout { .. } => IM_TIMEOUT,
-        Cause::Cancelled { .. } => IM_CANCELLED,
+        Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => IM_TIMEOUT,
+        Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
+            IM_CANCELLED
+        }
         Cause::Network { .. } => IM_NETWORK,
         Cause::Tls(_) => IM_TLS,
         Cause::NotUnderstood(_) => IM_NOT_UNDERSTOOD,
-        // a cause that this version of the interface has no status for
-        _ => IM_DEFECT,
-    }
-}
-
-pub(crate) fn status_of_change(cause: &ChangeCause) -> im_status {
-    match cause {
-        ChangeCause::Invalid(_) => IM_INVALID,
-        ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => IM_SERVICE,
-        ChangeCause::Request(error)
-        | ChangeCause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
+        Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
             status_of(error.cause())
         }
-        ChangeCause::Expired | ChangeCause::NotAnswered => IM_TIMEOUT,
-        ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => IM_CANCELLED,
-        ChangeCause::Full => IM_FULL,
-        ChangeCause::Closed => IM_CLOSED,
-        ChangeCause::Forked => IM_MISUSE,
-        ChangeCause::NoThread(_) => IM_NO_THREAD,
-        // and any cause that this version of the interface has no status for
+        Cause::Full => IM_FULL,
+        Cause::Closed => IM_CLOSED,
+        Cause::Forked | Cause::Ended(RunError::Forked) => IM_MISUSE,
+        Cause::NoThread(_) => IM_NO_THREAD,
+        // a defect, and a cause that this version of the interface has no status for
         _ => IM_DEFECT,
     }
 }

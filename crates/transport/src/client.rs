@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use imtag_core::{AddTags, ClearTags, GetTags, RemoveTags, Request, Rules, SdkAppId};
 
-use crate::call::{Call, CallOptions, Outcome};
+use crate::call::{Call, CallOptions};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::outcome::Outcome;
 use crate::pipeline::options::{BatcherOptions, BulkOptions};
 use crate::state::{Settings, Shared};
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
+use crate::error::UserSigSource;
 use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
@@ -28,20 +29,6 @@ enum Source {
     Key(SecretKey),
     Ready(UserSig),
     Callback(Arc<Callback>),
-}
-
-/// Where a UserSig comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It is made here.
-    Key {
-        /// It has 64 hexadecimal characters, as all keys do.
-        usual: bool,
-    },
-    /// It was given.
-    Ready,
-    /// The host's callback makes it.
-    Callback,
 }
 
 type Callback = dyn Fn() -> Result<SuppliedUserSig, CallbackError> + Send + Sync;
@@ -85,14 +72,14 @@ impl Credentials {
         !matches!(self.0, Source::Ready(_))
     }
 
-    /// What they are.
-    pub(crate) fn kind(&self) -> Kind {
+    /// Where a UserSig comes from.
+    pub(crate) fn source(&self) -> UserSigSource {
         match &self.0 {
-            Source::Key(key) => Kind::Key {
+            Source::Key(key) => UserSigSource::Key {
                 usual: key.has_usual_form(),
             },
-            Source::Ready(_) => Kind::Ready,
-            Source::Callback(_) => Kind::Callback,
+            Source::Ready(_) => UserSigSource::Ready,
+            Source::Callback(_) => UserSigSource::Callback,
         }
     }
 

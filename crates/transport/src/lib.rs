@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 mod http;
 mod outage;
+mod outcome;
 mod pipeline;
 mod process;
 mod rate_limiter;
@@ -16,13 +17,12 @@ mod state;
 mod wait;
 
 pub use builder::{ClientBuilder, SettingsError};
-pub use call::{CallOptions, Outcome};
+pub use call::CallOptions;
 pub use client::Client;
 pub use credentials::{CallbackError, Credentials, SuppliedUserSig};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{
-    Cause, ChangeCause, ChangeError, Error, Failure, Partial, Phase, RunError, Unfinished,
-};
+pub use error::{Cause, ChangeError, Error, Phase, RunError, Unfinished};
+pub use outcome::Outcome;
 pub use pipeline::batcher::{Batcher, WhenFull};
 pub use pipeline::bulk::{Bulk, BulkRun};
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};

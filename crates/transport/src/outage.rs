@@ -2,7 +2,7 @@
 //! core; this adds the clock, the threads to wake, and the last failure, for a call that ends without one of its own.
 
 use std::collections::HashMap;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ struct State {
     rule: Rule,
     /// The threads of the calls that wait.
     threads: HashMap<Caller, Thread>,
-    last_failure: Option<Cause>,
+    last_failure: Option<Arc<Cause>>,
 }
 
 /// Why a call that waited makes no further attempt.
@@ -125,7 +125,7 @@ impl<'o> Place<'o> {
     /// An attempt failed, and the call waits. `unanswered`: no one answered it.
     pub(crate) fn failed(
         &mut self,
-        cause: &Cause,
+        cause: &Arc<Cause>,
         unanswered: bool,
         started: Instant,
         deadline: Instant,
@@ -137,7 +137,7 @@ impl<'o> Place<'o> {
         };
         let caller = self.outage.with(|state, now| {
             if unanswered {
-                state.last_failure = cause.copied();
+                state.last_failure = Some(Arc::clone(cause));
             }
             state.rule.failed(self.caller, failure, now, random_u64())
         });
@@ -150,8 +150,8 @@ impl<'o> Place<'o> {
     }
 
     /// The last failure without an answer, of any call.
-    pub(crate) fn last_failure(&self) -> Option<Cause> {
-        self.outage.state().last_failure.as_ref()?.copied()
+    pub(crate) fn last_failure(&self) -> Option<Arc<Cause>> {
+        self.outage.state().last_failure.clone()
     }
 
     /// The call is over, or failed for another reason.

@@ -9,9 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{
-    Batcher, CallOptions, CancelToken, ChangeCause, ChangeRequest, Effect, Operation,
-};
+use imtag_transport::{Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Effect, Operation};
 use support::*;
 
 #[test]
@@ -57,18 +55,18 @@ fn a_wait_for_capacity_ends_at_the_deadline_by_a_token_and_when_it_is_closed() {
     let batcher = full(&emulator);
     let call = |options| batcher.call(user(4), &options).unwrap_err();
     let error = call(within(Duration::from_millis(30)));
-    assert!(matches!(error.cause(), ChangeCause::Expired));
+    assert!(matches!(error.cause(), Cause::Expired));
     let token = CancelToken::new();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| call(CallOptions::new().cancel(&token)));
         token.cancel();
         let error = waiting.join().unwrap();
-        assert!(matches!(error.cause(), ChangeCause::Abandoned));
+        assert!(matches!(error.cause(), Cause::Abandoned));
         let waiting = scope.spawn(|| call(within(LONG)));
         let unfinished = batcher.close(&within(Duration::from_millis(50)));
         assert_eq!(unfinished.unwrap_err().changes, 4);
         let error = waiting.join().unwrap();
-        assert!(matches!(error.cause(), ChangeCause::Closed));
+        assert!(matches!(error.cause(), Cause::Closed));
     });
     assert_eq!(requests_with(&emulator, "u4"), 0);
 }
@@ -90,17 +88,11 @@ fn nothing_is_sent_for_a_caller_whose_time_is_up_or_that_is_cancelled_already() 
             let error = batcher.call(user(number), &options).unwrap_err();
             assert_eq!(error.effect(), Effect::NotApplied);
             let cause = error.cause();
-            assert!(matches!(
-                cause,
-                ChangeCause::Abandoned | ChangeCause::Expired
-            ));
+            assert!(matches!(cause, Cause::Abandoned | Cause::Expired));
         }
     }
     let submitted = batcher.submit_within(0, user(0), Duration::ZERO);
-    assert!(matches!(
-        submitted.unwrap_err().cause(),
-        ChangeCause::Expired
-    ));
+    assert!(matches!(submitted.unwrap_err().cause(), Cause::Expired));
     assert_eq!(batcher.unsettled(), 0);
     assert_eq!(emulator.stats().arrivals(), 0);
 }

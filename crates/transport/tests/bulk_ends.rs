@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    BulkOptions, CancelToken, ChangeCause, ChangeRequest, Client, Completion, Effect, Generation,
+    BulkOptions, CancelToken, Cause, ChangeRequest, Client, Completion, Effect, Generation,
     Operation, RunError, Scope, SecretKey, Summary,
 };
 use support::*;
@@ -48,7 +48,7 @@ fn holds(emulator: &Emulator, completions: &[Completion]) {
 
 fn not_sent(completion: &Completion) -> bool {
     let error = completion.result.as_ref().err();
-    error.is_some_and(|error| matches!(error.cause(), ChangeCause::Ended(_)))
+    error.is_some_and(|error| matches!(error.cause(), Cause::Ended(_)))
 }
 
 /// It was sent, and nobody knows what became of it.
@@ -83,8 +83,8 @@ fn with_a_wrong_key_one_request_is_sent_and_the_rest_is_given_back() {
         let error = it.result.as_ref().unwrap_err();
         assert_eq!(error.effect(), Effect::NotApplied);
         match error.cause() {
-            ChangeCause::Request(error) => assert_eq!(error.scope(), Scope::App),
-            ChangeCause::Ended(RunError::Refused(_)) => {}
+            Cause::Service { .. } => assert_eq!(error.scope(), Scope::App),
+            Cause::Ended(RunError::Refused(_)) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -257,10 +257,7 @@ fn the_effect_of_a_run_is_the_strongest_of_its_failures() {
     assert_eq!(summary.effect, Effect::NotApplied);
 
     let invalid = unsent.push(1, ChangeRequest::clear("")).unwrap_err();
-    assert!(
-        matches!(invalid.cause(), ChangeCause::Invalid(_)),
-        "{invalid}"
-    );
+    assert!(matches!(invalid.cause(), Cause::Invalid(_)), "{invalid}");
     assert_eq!(unsent.summary().progress.taken, 1);
 
     emulator.fault(Operation::Add, Fault::delay(LONG));
@@ -324,7 +321,7 @@ fn changes_pushed_while_another_thread_finishes_are_done_or_refused() {
                 let mut changes = (0..).map(user).zip(0..);
                 let refused = changes.find_map(|(change, id)| bulk.push(id, change).err());
                 let refused = refused.unwrap();
-                assert!(matches!(refused.cause(), ChangeCause::Closed));
+                assert!(matches!(refused.cause(), Cause::Closed));
                 bulk.progress().taken
             });
             until(|| bulk.progress().taken > 0);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use imtag_core::Effect;
 use imtag_emulator::Emulator;
-use imtag_transport::{AddTags, CancelToken, ChangeCause, Client, Error, Outcome};
+use imtag_transport::{AddTags, CancelToken, Cause, Client, Error, Outcome};
 use support::*;
 
 /// Names the service to the process that is started.
@@ -125,7 +125,7 @@ fn a_bulk_run_that_is_stopped(client: &Client) {
     }
     assert!(done >= 500 && !failed.is_empty());
     for error in failed {
-        assert!(matches!(error.cause(), ChangeCause::Ended(_)), "{error}");
+        assert!(matches!(error.cause(), Cause::Ended(_)), "{error}");
         assert_eq!(error.effect(), Effect::NotApplied);
     }
 }

@@ -138,18 +138,16 @@ fn note(model: &mut Model, call: &Call, result: &Result<Outcome, Error>, seen: &
             all(model, Effect::Applied);
         }
         Err(error) => match error.cause() {
-            Cause::Partial(partial) => {
+            Cause::Partial { outcome, failures } => {
                 seen.add("partial", 1);
-                assert_eq!(
-                    partial.outcome.accounts + error.failures().len(),
-                    call.users.len()
-                );
+                assert_eq!(outcome.accounts + failures.len(), call.users.len());
                 for (user, _) in &call.users {
-                    let failure = error
-                        .failures()
-                        .iter()
-                        .find(|failure| failure.account == *user);
-                    let effect = failure.map_or(Effect::Applied, |failure| failure.effect);
+                    let failed = failures.iter().any(|(account, _)| account == user);
+                    let effect = if failed {
+                        error.effect()
+                    } else {
+                        Effect::Applied
+                    };
                     model.report(call, user, effect);
                 }
             }

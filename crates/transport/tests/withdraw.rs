@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, ChangeCause, ChangeError, ChangeRequest, Completion, Effect, Operation,
+    Batcher, CallOptions, Cause, ChangeError, ChangeRequest, Completion, Effect, Operation,
     WaitEnd, WhenFull,
 };
 use support::*;
@@ -121,7 +121,7 @@ fn a_change_that_has_its_outcome_keeps_it() {
     batcher.withdraw(3, WaitEnd::Cancelled);
     let (_, invalid) = outcome(&batcher);
     let invalid = invalid.unwrap_err();
-    assert!(matches!(invalid.cause(), ChangeCause::Invalid(_)));
+    assert!(matches!(invalid.cause(), Cause::Invalid(_)));
     batcher.withdraw(4, WaitEnd::Cancelled); // never submitted
     batcher.close(&CallOptions::new()).unwrap();
     assert!(batcher.poll(LONG).is_empty());
@@ -137,7 +137,7 @@ fn a_request_ends_when_the_time_of_its_changes_is_up() {
         .unwrap();
     let (_, result) = outcome(&batcher);
     let error = result.unwrap_err();
-    assert!(matches!(error.cause(), ChangeCause::Request(_)));
+    assert!(matches!(error.cause(), Cause::Timeout { .. }));
     assert_eq!(error.effect(), Effect::PossiblyApplied);
 }
 
@@ -275,7 +275,7 @@ fn a_waiting_poll_returns_once_when_there_is_capacity_for_a_refused_change() {
         until(|| emulator.stats().arrivals() == 1);
         batcher.submit(1, user(1)).unwrap(); // lingers
         let refused = batcher.submit(2, user(2)).unwrap_err();
-        assert!(matches!(refused.cause(), ChangeCause::Full));
+        assert!(matches!(refused.cause(), Cause::Full));
         let (heard, hears) = mpsc::channel();
         thread::scope(|scope| {
             let polling = scope.spawn(|| {

@@ -84,7 +84,7 @@ impl Caller {
             Ok(outcome) => (Report::from_outcome(R::OPERATION, outcome), Exit::Done),
             Err(error) => {
                 let exit = Exit::from_call(&error);
-                (Report::from_error(request, error), exit)
+                (Report::from_error(request, &error), exit)
             }
         };
         if let Some(message) = &report.message {
@@ -127,20 +127,19 @@ impl Report {
         }
     }
 
-    fn from_error<R: Request>(request: &R, error: Error) -> Report {
-        let (attempts, effect) = (error.attempts(), error.effect());
-        let request_id = error.request_id().map(bounded);
-        let reason = Reason::from_error(&error);
+    fn from_error<R: Request>(request: &R, error: &Error) -> Report {
+        let effect = error.effect().name();
+        let reason = Reason::from_error(error);
         let message = Some(error.to_string());
-        if let Cause::Partial(partial) = error.into_cause() {
+        if let Cause::Partial { outcome, failures } = error.cause() {
             let mut report = Report {
                 message,
-                ..Report::from_outcome(R::OPERATION, partial.outcome)
+                ..Report::from_outcome(R::OPERATION, (**outcome).clone())
             };
-            let failures = partial.failures.into_iter().map(|failure| Failure {
-                reason: Reason::from_refusal(&failure.refusal),
-                account: failure.account,
-                effect: failure.effect.name(),
+            let failures = failures.iter().map(|(account, refusal)| Failure {
+                account: account.clone(),
+                reason: Reason::from_refusal(refusal),
+                effect,
             });
             report.failures.extend(failures);
             return report;
@@ -148,13 +147,13 @@ impl Report {
         let failures = request.accounts().map(|account| Failure {
             account: account.as_str().to_owned(),
             reason: reason.clone(),
-            effect: effect.name(),
+            effect,
         });
         Report {
             operation: R::OPERATION,
             accounts: 0,
-            attempts,
-            request_id,
+            attempts: error.attempts(),
+            request_id: error.request_id().map(bounded),
             message,
             users: (R::OPERATION == Operation::Get).then(Vec::new),
             failures: failures.collect(),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use imtag_core::plan::BatchPolicy;
 use imtag_transport::{
-    Bulk, ChangeCause, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
+    Bulk, Cause, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
     Progress as BulkProgress, RunError, Summary,
 };
 
@@ -61,7 +61,7 @@ enum Stopped {
     #[error(transparent)]
     Disk(#[from] DiskError),
     #[error("there is no thread to send with: {0}; raise this user's limit of threads (ulimit -u)")]
-    NoThread(Arc<std::io::Error>),
+    NoThread(String),
 }
 
 impl Sender<'_> {
@@ -261,9 +261,9 @@ fn spare_files() -> Vec<File> {
 }
 
 /// Why a change has no thread, in a run that has none at all: it gets no further.
-fn no_thread(completion: &Completion) -> Option<Arc<std::io::Error>> {
+fn no_thread(completion: &Completion) -> Option<String> {
     match completion.result.as_ref().err()?.cause() {
-        ChangeCause::NoThread(error) => Some(Arc::clone(error)),
+        Cause::NoThread(error) => Some(error.to_string()),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use imtag_core::Limits;
-use imtag_transport::{Cause, ChangeCause, ChangeError, Code, Error, Refusal};
+use imtag_transport::{Cause, Code, Error, Refusal};
 use serde::Serialize;
 
 use super::Shown;
@@ -40,16 +40,6 @@ impl Reason {
         )
     }
 
-    /// Why a change is not done.
-    pub(crate) fn from_change(error: &ChangeError) -> Reason {
-        match (error.cause(), error.refusal()) {
-            (ChangeCause::Request(error), _) => Reason::from_error(error),
-            // the code is not the user's, but ended the run
-            (ChangeCause::Ended(_), _) | (_, None) => Reason::ours(error.reason(), error.remedy()),
-            (_, Some(refusal)) => Reason::from_refusal(refusal),
-        }
-    }
-
     /// What the service said of an account.
     pub(crate) fn from_refusal(refusal: &Refusal) -> Reason {
         Reason {
@@ -59,20 +49,22 @@ impl Reason {
         }
     }
 
-    /// Why a whole request failed. Of a partial success it is the first account's.
+    /// Why a request or a change failed. Of a partial success it is the first account's.
     pub(crate) fn from_error(error: &Error) -> Reason {
-        match error.cause() {
-            Cause::Service { refusal, .. } => {
-                let mut reason = Reason::from_refusal(refusal);
-                if let Some(hint) = error.hint() {
-                    reason.reason = format!("{}; {hint}", reason.reason);
-                }
-                reason.remedy = error.remedy().into();
-                reason
-            }
-            Cause::Partial(partial) => Reason::from_refusal(&partial.failures[0].refusal),
-            _ => Reason::ours(error.reason(), error.remedy()),
+        let refusal = match error.cause() {
+            // the code is not the user's, but ended the run
+            Cause::Ended(_) => None,
+            _ => error.refusal(),
+        };
+        let Some(refusal) = refusal else {
+            return Reason::ours(error.reason(), error.remedy());
+        };
+        let mut reason = Reason::from_refusal(refusal);
+        if let Some(hint) = error.hint() {
+            reason.reason = format!("{}; {hint}", reason.reason);
         }
+        reason.remedy = error.remedy().into();
+        reason
     }
 }
 

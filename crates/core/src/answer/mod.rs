@@ -24,7 +24,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::catalogue::Code;
+use crate::catalogue::{Code, RetryClass};
 use crate::operation::Operation;
 use crate::request::Request;
 
@@ -42,8 +42,8 @@ pub struct Answer {
 pub enum Verdict {
     /// For the accounts that `left_out` does not name.
     Done {
-        /// The accounts that the service left out, each once.
-        left_out: Vec<LeftOut>,
+        /// The accounts that the service left out, each once, with the reason.
+        left_out: Vec<(String, Refusal)>,
         /// What was read: for [`Operation::Get`] only.
         tags: Vec<AccountTags>,
         /// Accounts that [`Operation::Get`] asked for and the answer does not name at all.
@@ -53,7 +53,7 @@ pub enum Verdict {
     Refused(Refusal),
 }
 
-/// A request answered with a code other than 0.
+/// A code other than 0, and its text: of a request, or of an account that an otherwise good answer left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} ({})", self.code_and_text(), .code.remedy())]
 pub struct Refusal {
@@ -78,6 +78,12 @@ impl Refusal {
         }
     }
 
+    /// Whether the same may succeed later, for this account or as a whole.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        self.code.retry() != RetryClass::Never
+    }
+
     /// The refusal in words, without the remedy: `70107 "no such account"`, of a long text the start and `…`. Where the
     /// service said nothing of its own, it is the code's meaning without quotes: `70107 an account was never imported`.
     #[must_use]
@@ -91,15 +97,6 @@ impl Refusal {
             format!("{code} {start:?}{more}")
         }
     }
-}
-
-/// An account that an otherwise good answer left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The account.
-    pub account: String,
-    /// Why.
-    pub refusal: Refusal,
 }
 
 /// The tags of an account, as read.
@@ -303,13 +300,11 @@ fn done<R: Request>(
     };
     for error in errors {
         if !was_named(&error.account, "ErrorList")? {
-            left_out.push(LeftOut {
-                account: error.account,
-                refusal: Refusal {
-                    code: Code(error.code),
-                    text: error.text.0.unwrap_or_default(),
-                },
-            });
+            let refusal = Refusal {
+                code: Code(error.code),
+                text: error.text.0.unwrap_or_default(),
+            };
+            left_out.push((error.account, refusal));
         }
     }
     for user in users {

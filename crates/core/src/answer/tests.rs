@@ -38,7 +38,7 @@ fn ok(more: &str) -> String {
     format!(r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0{more}}}"#)
 }
 
-fn done(left_out: Vec<LeftOut>) -> Verdict {
+fn done(left_out: Vec<(String, Refusal)>) -> Verdict {
     Verdict::Done {
         left_out,
         tags: vec![],
@@ -53,11 +53,8 @@ fn refusal(code: i32, text: &str) -> Refusal {
     }
 }
 
-fn left_out(account: &str, code: i32, text: &str) -> LeftOut {
-    LeftOut {
-        account: account.to_owned(),
-        refusal: refusal(code, text),
-    }
+fn left_out(account: &str, code: i32, text: &str) -> (String, Refusal) {
+    (account.to_owned(), refusal(code, text))
 }
 
 #[test]

@@ -131,9 +131,7 @@ fn ended_status(summary: &Summary) -> &'static str {
     match &summary.ended {
         None if summary.all_done() => "ok",
         None => "partial",
-        Some(RunError::Refused(error) | RunError::Unavailable(error)) => {
-            status(error.as_ref().cause())
-        }
+        Some(RunError::Refused(error) | RunError::Unavailable(error)) => status(error.cause()),
         Some(RunError::Cancelled) => "cancelled",
         Some(_) => "defect",
     }

@@ -4,8 +4,8 @@
 use std::error::Error as _;
 
 use imtag_transport::{
-    CallOptions, Cause, ChangeCause, ChangeError, Client, Effect, Error, Failure, Invalid, Outcome,
-    Refusal, Request, RunError, Violation,
+    CallOptions, Cause, ChangeError, Client, Effect, Error, Invalid, Outcome, Refusal, Request,
+    RunError, Violation,
 };
 use serde_json::{Value, json};
 
@@ -50,17 +50,17 @@ fn failed(error: &Error) -> Value {
         "message": error.to_string(),
         "remedy": error.remedy(),
         "code": error.code().map(|code| code.0),
-        "text": refusal(error.cause()).map(|refusal| &refusal.text),
+        "text": error.refusal().map(|refusal| &refusal.text),
         "effect": error.effect().name(),
         "retryable": error.retryable(),
         "attempts": error.attempts(),
         "attempts_sent": error.sent(),
         "request_id": error.request_id(),
         "violations": error.source().and_then(|it| it.downcast_ref()).map(violations),
-        "failures": error.failures().iter().map(failure).collect::<Vec<_>>(),
+        "failures": error.failures().iter().map(|it| failure(error, it)).collect::<Vec<_>>(),
     }});
-    if let Cause::Partial(partial) = error.cause() {
-        outcome["result"] = result(&partial.outcome);
+    if let Cause::Partial { outcome: done, .. } = error.cause() {
+        outcome["result"] = result(done);
     }
     outcome
 }
@@ -68,7 +68,7 @@ fn failed(error: &Error) -> Value {
 /// A change that is not done, by its position.
 pub(crate) fn change_failed(position: &str, at: u64, error: &ChangeError) -> Value {
     let mut failure = json!({
-        "status": status_of_change(error.cause()),
+        "status": status(error.cause()),
         "account": error.account(),
         "undone": error.undone(),
         "message": error.to_string(),
@@ -83,46 +83,29 @@ pub(crate) fn change_failed(position: &str, at: u64, error: &ChangeError) -> Val
     failure
 }
 
-fn status_of_change(cause: &ChangeCause) -> &'static str {
-    match cause {
-        ChangeCause::Invalid(_) => "invalid",
-        ChangeCause::LeftOut(_) | ChangeCause::RefusedBefore(_) => "service",
-        ChangeCause::Request(error)
-        | ChangeCause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
-            status(error.as_ref().cause())
-        }
-        ChangeCause::Expired | ChangeCause::NotAnswered => "timeout",
-        ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => "cancelled",
-        ChangeCause::Full => "full",
-        ChangeCause::Closed => "closed",
-        ChangeCause::Forked => "misuse",
-        ChangeCause::NoThread(_) => "no_thread",
-        _ => "defect",
-    }
-}
-
 pub(crate) fn status(cause: &Cause) -> &'static str {
     match cause {
         Cause::Invalid(_) => "invalid",
         Cause::Credentials(_) => "credentials",
-        Cause::Service { .. } => "service",
-        Cause::Partial(_) => "partial",
+        Cause::Service { .. } | Cause::LeftOut(_) | Cause::RefusedBefore(_) => "service",
+        Cause::Partial { .. } => "partial",
         Cause::Encoded { status: 200, .. } => "not_understood",
         Cause::HttpStatus { .. } | Cause::Encoded { .. } => "http_status",
-        Cause::Timeout { .. } => "timeout",
-        Cause::Cancelled { .. } => "cancelled",
+        Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => "timeout",
+        Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
+            "cancelled"
+        }
         Cause::Network { .. } => "network",
         Cause::Tls(_) => "tls",
         Cause::NotUnderstood(_) => "not_understood",
+        Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
+            status(error.cause())
+        }
+        Cause::Full => "full",
+        Cause::Closed => "closed",
+        Cause::Forked => "misuse",
+        Cause::NoThread(_) => "no_thread",
         _ => "defect",
-    }
-}
-
-fn refusal(cause: &Cause) -> Option<&Refusal> {
-    match cause {
-        Cause::Service { refusal, .. } => Some(refusal),
-        Cause::Partial(partial) => partial.failures.first().map(|failure| &failure.refusal),
-        _ => None,
     }
 }
 
@@ -137,13 +120,13 @@ fn violations(invalid: &Invalid) -> Vec<Value> {
     invalid.violations().iter().map(of).collect()
 }
 
-fn failure(failure: &Failure) -> Value {
+fn failure(error: &Error, (account, refusal): &(String, Refusal)) -> Value {
     json!({
-        "account": failure.account,
-        "code": failure.refusal.code.0,
-        "text": failure.refusal.text,
-        "remedy": failure.refusal.code.remedy(),
-        "effect": failure.effect.name(),
-        "retryable": failure.retryable(),
+        "account": account,
+        "code": refusal.code.0,
+        "text": refusal.text,
+        "remedy": refusal.code.remedy(),
+        "effect": error.effect().name(),
+        "retryable": refusal.retryable(),
     })
 }

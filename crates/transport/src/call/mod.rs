@@ -8,8 +8,8 @@
 //! ```
 
 mod options;
-mod outcome;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::quota::Admission;
@@ -17,16 +17,16 @@ use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
 use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
-use crate::error::{Cause, Error, Failure, Partial, Phase, RefusedUserSig};
+use crate::error::{Cause, Error, Phase, explain};
 use crate::http::{Exchange, Exchanged, Stale, path_and_query};
 use crate::outage::{Ended, Place};
+use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::rate_limiter::Permit;
 use crate::state::{Settings, State};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
 pub use options::CallOptions;
-pub use outcome::Outcome;
 
 pub(crate) struct Call<'c, R> {
     settings: &'c Settings,
@@ -49,7 +49,7 @@ pub(crate) struct Call<'c, R> {
     server_date: Option<String>,
     place: Place<'c>,
     /// Why the last attempt failed, while the call waits to make another.
-    last_failure: Option<Cause>,
+    last_failure: Option<Arc<Cause>>,
     /// It belongs to a bulk run, which waits out more failures.
     pub(crate) in_run: bool,
     /// An attempt got no answer in half of the call's time: the next one may use all of it.
@@ -62,13 +62,13 @@ pub(crate) struct Call<'c, R> {
 enum Failed {
     /// An attempt failed.
     Attempt {
-        cause: Cause,
+        cause: Arc<Cause>,
         effect: Effect,
         kind: FailedAttempt,
         started: Instant,
     },
     /// The call ended before the next attempt.
-    Ended(Cause, Option<Stopped>),
+    Ended(Arc<Cause>, Option<Stopped>),
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -168,7 +168,7 @@ impl<'c, R: Request> Call<'c, R> {
             self.may_arrive_late |= sent && !cause.is_final();
             self.was_silent |= matches!(cause, Cause::Timeout { .. });
         }
-        if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial(_)) = &judged {
+        if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial { .. }) = &judged {
             self.place.answered();
         }
         judged.map_err(|cause| Failed::Attempt {
@@ -178,7 +178,7 @@ impl<'c, R: Request> Call<'c, R> {
             } else {
                 Effect::NotApplied
             },
-            cause,
+            cause: Arc::new(cause),
             started,
         })
     }
@@ -203,7 +203,7 @@ impl<'c, R: Request> Call<'c, R> {
     fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
         let (stop, stopped) = match ended {
             Ended::Stopped(WaitEnd::Cancelled) => {
-                return Failed::Ended(Cause::from_wait_end(WaitEnd::Cancelled, phase), None);
+                return Failed::Ended(Cause::from_wait_end(WaitEnd::Cancelled, phase).into(), None);
             }
             Ended::Stopped(stop) => (stop, Stopped::DeadlineTooNear),
             Ended::TooLong => (WaitEnd::TimedOut, Stopped::OutageTooLong),
@@ -214,7 +214,10 @@ impl<'c, R: Request> Call<'c, R> {
             last = last.or_else(|| self.place.last_failure());
         }
         let stopped = last.is_some().then_some(stopped);
-        Failed::Ended(last.unwrap_or(Cause::from_wait_end(stop, phase)), stopped)
+        Failed::Ended(
+            last.unwrap_or_else(|| Cause::from_wait_end(stop, phase).into()),
+            stopped,
+        )
     }
 
     /// What the failure of an attempt means for the next one.
@@ -276,18 +279,18 @@ impl<'c, R: Request> Call<'c, R> {
         );
         usersig.map_err(|none| match none {
             NoUserSig::Stopped(stop) => {
-                Failed::Ended(Cause::from_wait_end(stop, Phase::Credentials), None)
+                Failed::Ended(Cause::from_wait_end(stop, Phase::Credentials).into(), None)
             }
             // the callback may work again later, as the service may
             NoUserSig::Failed(error) if self.in_run && self.service_has_answered() => {
                 Failed::Attempt {
-                    cause: Cause::Credentials(error),
+                    cause: Arc::new(Cause::Credentials(error)),
                     effect: Effect::NotApplied,
                     kind: FailedAttempt::Class(RetryClass::Backoff),
                     started: Instant::now(),
                 }
             }
-            NoUserSig::Failed(error) => Failed::Ended(Cause::Credentials(error), None),
+            NoUserSig::Failed(error) => Failed::Ended(Cause::Credentials(error).into(), None),
         })
     }
 
@@ -337,9 +340,17 @@ impl<'c, R: Request> Call<'c, R> {
         let request_id = answer.request_id;
         let (left_out, tags, unanswered) = match answer.verdict {
             Verdict::Refused(refusal) => {
+                let (hint, remedy) = explain(
+                    refusal.code,
+                    self.settings.credentials.source(),
+                    SystemTime::now(),
+                    self.server_date.as_deref(),
+                );
                 return Err(Cause::Service {
                     refusal,
                     request_id,
+                    hint,
+                    remedy,
                 });
             }
             Verdict::Done {
@@ -359,15 +370,10 @@ impl<'c, R: Request> Call<'c, R> {
         if left_out.is_empty() {
             return Ok(outcome);
         }
-        let failures = left_out.into_iter().map(|left_out| Failure {
-            account: left_out.account,
-            refusal: left_out.refusal,
-            effect: self.effect.for_operation(R::OPERATION),
-        });
-        Err(Cause::Partial(Box::new(Partial {
-            outcome,
-            failures: failures.collect(),
-        })))
+        Err(Cause::Partial {
+            outcome: Box::new(outcome),
+            failures: left_out,
+        })
     }
 
     fn decide(&mut self, kind: FailedAttempt) -> Decision {
@@ -387,20 +393,10 @@ impl<'c, R: Request> Call<'c, R> {
         act(&mut self.retry, &mut budget)
     }
 
-    fn error(&self, cause: Cause, stopped: Option<Stopped>) -> Error {
-        let refused = match &cause {
-            Cause::Service { refusal, .. } => RefusedUserSig::explain(
-                refusal.code,
-                self.settings.credentials.kind(),
-                SystemTime::now(),
-                self.server_date.as_deref(),
-            ),
-            _ => RefusedUserSig::default(),
-        };
+    fn error(&self, cause: impl Into<Arc<Cause>>, stopped: Option<Stopped>) -> Error {
         Error {
             operation: R::OPERATION,
-            cause,
-            refused,
+            cause: cause.into(),
             effect: self.effect.for_operation(R::OPERATION),
             attempts: self.attempts,
             sent: self.sent,

@@ -1,31 +1,66 @@
-//! Why a call failed, as data. It decides whether the call may be made again, and what is known of its effect.
+//! Why a call or a change is not done, as data: one type of cause for both, whatever the way that it takes.
 
 use std::io;
+use std::sync::Arc;
 
-use imtag_core::{Effect, Invalid, NotUnderstood, Refusal, RetryClass, UserSig, shortened};
-use rustix::io::Errno;
+use imtag_core::retry::Stopped;
+use imtag_core::{Code, Effect, Invalid, NotUnderstood, Operation, Refusal};
 
-use crate::call::Outcome;
-use crate::redact::redact;
-use crate::wait::WaitEnd;
+use crate::outcome::Outcome;
 
-/// Why a call did not do all that was asked.
+/// A call that did not do all that was asked. A clone shares the cause.
+///
+/// ```no_run
+/// # fn call(client: &imtag_transport::Client, request: &imtag_transport::AddTags) {
+/// use imtag_transport::Effect;
+///
+/// if let Err(error) = client.add_tag(request) {
+///     for (account, refusal) in error.failures() {
+///         eprintln!("{account}: {refusal}"); // all others are tagged
+///     }
+///     if error.effect() == Effect::PossiblyApplied && error.retryable() {
+///         // send it again: the tags of a user are a set
+///     }
+///     eprintln!("{error}"); // what happened, to what, and what to do
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Error {
+    pub(crate) operation: Operation,
+    pub(crate) cause: Arc<Cause>,
+    pub(crate) effect: Effect,
+    pub(crate) attempts: u32,
+    pub(crate) sent: u32,
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// Why a call or a change is not done.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The request breaks limits; nothing was sent.
+    /// The request or the change breaks limits; nothing was sent.
     Invalid(Invalid),
     /// There is no UserSig. Earlier attempts, with one that expired, may have been sent.
     Credentials(Box<dyn std::error::Error + Send + Sync>),
-    /// The service refused the whole request.
+    /// The service refused the whole request. If an account or a tag was at fault, it is this change's.
     Service {
         /// Code and text.
         refusal: Refusal,
         /// The service's number for the request.
         request_id: Option<String>,
+        /// A possible reason why it refused the UserSig, such as this machine's clock.
+        hint: Option<String>,
+        /// What to do: the catalogue's remedy, or one that fits where the UserSig comes from.
+        remedy: &'static str,
     },
     /// The service did the request for some of the accounts only.
-    Partial(Box<Partial>),
+    Partial {
+        /// What was done, and read, for the other accounts.
+        outcome: Box<Outcome>,
+        /// The accounts that it was not done for, each with the reason. Never empty.
+        failures: Vec<(String, Refusal)>,
+    },
     /// An answer with another HTTP status than 200: the service itself always answers 200.
     HttpStatus {
         /// The status.
@@ -61,34 +96,30 @@ pub enum Cause {
     Tls(Box<dyn std::error::Error + Send + Sync>),
     /// An answer that is not one of the service's.
     NotUnderstood(NotUnderstood),
-}
 
-/// A request that was done for some of its accounts only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partial {
-    /// What was done, and read, for the other accounts.
-    pub outcome: Outcome,
-    /// The accounts that it was not done for. Never empty.
-    pub failures: Vec<Failure>,
-}
-
-/// An account that a request was not done for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The account.
-    pub account: String,
-    /// Why.
-    pub refusal: Refusal,
-    /// What is known of the effect on it.
-    pub effect: Effect,
-}
-
-impl Failure {
-    /// Whether the same call may succeed later for this account.
-    #[must_use]
-    pub fn retryable(&self) -> bool {
-        self.refusal.code.retry() != RetryClass::Never
-    }
+    // of changes only
+    /// The service left the account out of a request that it did for others.
+    LeftOut(Refusal),
+    /// The account was refused before in this run, for this; it was not sent again.
+    RefusedBefore(Refusal),
+    /// Its time was up before it was sent.
+    Expired,
+    /// It was cancelled by its caller.
+    Abandoned,
+    /// Its caller's time was up before it was answered.
+    NotAnswered,
+    /// The bulk run ended before it was sent, for this.
+    Ended(RunError),
+    /// The batcher is full, and set not to wait.
+    Full,
+    /// The bulk run or batcher is closed.
+    Closed,
+    /// The bulk run or batcher belongs to the process that this one was forked from.
+    Forked,
+    /// The system gives no thread to send with.
+    NoThread(io::Error),
+    /// A defect of the library ended its request, which may have been sent.
+    Defect,
 }
 
 /// What a call is doing.
@@ -116,203 +147,155 @@ pub enum Phase {
     Backoff,
 }
 
-/// True if this machine refuses a socket or a thread: no file, port or memory is free.
-pub(crate) fn is_local_failure(error: &io::Error) -> bool {
-    let refusals = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::AGAIN,
-        Errno::NOMEM,
-        Errno::NOBUFS,
-        Errno::ADDRNOTAVAIL,
-    ];
-    let code = error.raw_os_error();
-    refusals.iter().any(|it| code == Some(it.raw_os_error()))
+/// Why a bulk run ended before all was sent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The service rejected the app, or the endpoint is not the service, with what was said. All further requests would
+    /// end in the same way.
+    Refused(Error),
+    /// The service or the network became unavailable, with the last failure.
+    Unavailable(Error),
+    /// It was cancelled, or its caller abandoned it.
+    Cancelled,
+    /// It belongs to the process that this one was forked from. Nothing is known of it here, and nothing was sent.
+    Forked,
 }
 
-/// True if this machine has no address to call from, or no free port.
-pub(crate) fn has_no_address(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error())
-}
-
-/// True for the status of a gateway that cannot reach the service, or of an overload.
-pub(crate) fn is_gateway_status(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500..)
-}
-
-impl Cause {
-    /// Whether an attempt that failed like this may be made again.
-    pub(crate) fn retry_class(&self) -> RetryClass {
-        match self {
-            // a partial success is not repeated: most of it is done, and the rest is known by name
-            Cause::Partial(_)
-            | Cause::Invalid(_)
-            | Cause::Credentials(_)
-            | Cause::Cancelled { .. }
-            | Cause::Tls(_) => RetryClass::Never,
-            Cause::Service { refusal, .. } => refusal.code.retry(),
-            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => match status {
-                200 => RetryClass::Backoff,
-                status if is_gateway_status(*status) => RetryClass::Backoff,
-                _ => RetryClass::Never,
-            },
-            Cause::Timeout { .. } | Cause::Network { .. } | Cause::NotUnderstood(_) => {
-                RetryClass::Backoff
-            }
+impl Error {
+    /// The error of changes that are in no request. [`ChangeError::new`](super::ChangeError) gives each its operation.
+    pub(crate) fn not_sent(cause: Cause) -> Error {
+        Error {
+            operation: Operation::Add,
+            cause: Arc::new(cause),
+            effect: Effect::NotApplied,
+            attempts: 0,
+            sent: 0,
+            stopped: None,
         }
     }
 
-    /// True if nobody answered, or only a gateway.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        match self {
-            Cause::Network { .. } => true,
-            Cause::Timeout { phase } => matches!(
-                phase,
-                Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read
-            ),
-            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => {
-                is_gateway_status(*status)
-            }
-            _ => false,
+    /// Why.
+    #[must_use]
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// What was called.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// What is known of the effect on the accounts that failed, over all attempts; of a get, which has none, that they
+    /// were [not read](Effect::NotRead).
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// How many attempts were made, also those that did not reach the service; 0 if the call ended before the first.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Attempts of which any byte left this machine: what the app's quota may have been charged.
+    #[must_use]
+    pub fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// Why there was no further attempt, where an attempt failed; `None` where the call ended while it waited, or
+    /// before anything was sent.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.stopped
+    }
+
+    /// The service's code, where it is what went wrong. Of a partial success: the first account's.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        self.refusal().map(|refusal| refusal.code)
+    }
+
+    /// What the service said, where that is the cause; of a partial success, of the first account that it left out; of a
+    /// change that was not sent as its run ended, of the request that ended it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self.cause() {
+            Cause::Service { refusal, .. }
+            | Cause::LeftOut(refusal)
+            | Cause::RefusedBefore(refusal) => Some(refusal),
+            Cause::Partial { failures, .. } => failures.first().map(|(_, refusal)| refusal),
+            Cause::Ended(ended) => ended.error()?.refusal(),
+            _ => None,
         }
     }
 
-    /// True if the endpoint looks like another service: by status, page or certificate. A gateway may answer like that
-    /// while the service is away. JSON counts as an answer of the service, even if it is not understood.
-    pub(crate) fn looks_like_a_wrong_endpoint(&self) -> bool {
-        match self {
-            Cause::HttpStatus { .. } | Cause::Encoded { .. } | Cause::Tls(_) => true,
-            Cause::NotUnderstood(error) => !error.start.trim_start().starts_with('{'),
-            _ => false,
+    /// The accounts that a partial success left out, each with the reason; empty for any other cause, which concerns all
+    /// accounts.
+    #[must_use]
+    pub fn failures(&self) -> &[(String, Refusal)] {
+        match self.cause() {
+            Cause::Partial { failures, .. } => failures,
+            _ => &[],
         }
     }
 
-    /// True if this machine had no file, port, memory or thread for a connection. It says nothing about the service.
-    pub(crate) fn is_local_failure(&self) -> bool {
-        match self {
-            Cause::Network { source, .. } => is_local_failure(source),
-            _ => false,
+    /// The service's number for the request, where it gave one.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match self.cause() {
+            Cause::Service { request_id, .. } => request_id.as_deref(),
+            Cause::Partial { outcome, .. } => outcome.request_id.as_deref(),
+            _ => None,
         }
     }
 
-    /// A copy of a cause for which the service did not answer.
-    pub(crate) fn copied(&self) -> Option<Cause> {
-        Some(match self {
-            Cause::Network { phase, source } => Cause::Network {
-                phase: *phase,
-                source: match source.raw_os_error() {
-                    Some(code) => io::Error::from_raw_os_error(code),
-                    None => io::Error::new(source.kind(), source.to_string()),
-                },
-            },
-            Cause::Timeout { phase } => Cause::Timeout { phase: *phase },
-            Cause::HttpStatus { status, start } => Cause::HttpStatus {
-                status: *status,
-                start: start.clone(),
-            },
-            Cause::Encoded { status, encoding } => Cause::Encoded {
-                status: *status,
-                encoding: encoding.clone(),
-            },
-            Cause::NotUnderstood(error) => Cause::NotUnderstood(error.clone()),
-            Cause::Tls(error) => Cause::Tls(error.to_string().into()),
-            _ => return None,
-        })
-    }
-
-    /// What is known of the effect of an attempt that was sent and failed like this.
-    pub(crate) fn effect(&self) -> Effect {
-        match self {
-            Cause::Service { refusal, .. } => refusal.code.effect(),
-            // the service says of each account left out that it did not change
-            Cause::Partial(_) => Effect::NotApplied,
-            _ => Effect::PossiblyApplied,
-        }
-    }
-
-    /// True if the service has finished with an attempt that failed like this: it has no effect later.
-    pub(crate) fn is_final(&self) -> bool {
-        match self {
-            // what was refused for now may still be running at the service
-            Cause::Service { refusal, .. } => {
-                refusal.code.retry() == RetryClass::Never
-                    || refusal.code.effect() == Effect::NotApplied
-            }
-            Cause::Partial(_) => true,
-            _ => false,
-        }
-    }
-
-    /// The cause for an answer that says that it is encoded. It stays as it is if the answer can be read: servers name
-    /// `utf-8` as an encoding too.
-    pub(crate) fn encoded(self, encoding: Option<&str>) -> Cause {
-        let Some(encoding) = encoding else {
-            return self;
-        };
-        let binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());
-        let status = match &self {
-            Cause::NotUnderstood(_) => 200,
-            Cause::HttpStatus { status, start } if start.contains(binary) => *status,
-            _ => return self,
-        };
-        Cause::Encoded {
-            status,
-            encoding: shortened(encoding).to_owned(),
-        }
-    }
-
-    /// Covers a UserSig that an answer repeats.
-    pub(crate) fn redact(&mut self, usersig: &UserSig) {
-        match self {
-            Cause::Service {
-                refusal,
-                request_id,
-            } => {
-                redact(&mut refusal.text, usersig);
-                request_id.iter_mut().for_each(|id| redact(id, usersig));
-            }
-            Cause::Partial(partial) => {
-                partial.outcome.redact(usersig);
-                for failure in &mut partial.failures {
-                    redact(&mut failure.refusal.text, usersig);
-                }
-            }
-            Cause::HttpStatus { start, .. } => redact(start, usersig),
-            Cause::Encoded { encoding, .. } => redact(encoding, usersig),
-            Cause::NotUnderstood(error) => {
-                redact(&mut error.reason, usersig);
-                redact(&mut error.start, usersig);
-            }
-            Cause::Invalid(_)
-            | Cause::Credentials(_)
-            | Cause::Timeout { .. }
-            | Cause::Cancelled { .. }
-            | Cause::Network { .. }
-            | Cause::Tls(_) => {}
-        }
-    }
-
-    /// The cause of a call whose wait ended.
-    pub(crate) fn from_wait_end(stop: WaitEnd, phase: Phase) -> Cause {
-        match stop {
-            WaitEnd::TimedOut => Cause::Timeout { phase },
-            WaitEnd::Cancelled => Cause::Cancelled { phase },
+    /// A possible reason why the service refused the UserSig, such as this machine's clock. It is part of the message.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self.cause() {
+            Cause::Service { hint, .. } => hint.as_deref(),
+            _ => None,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+impl Error {
+    /// The failure of a call of one attempt, which was sent and not applied.
+    pub(crate) fn of_one_attempt(operation: Operation, cause: Cause) -> Error {
+        Error {
+            operation,
+            effect: Effect::NotApplied.for_operation(operation),
+            attempts: 1,
+            sent: 1,
+            ..Error::not_sent(cause)
+        }
+    }
+}
 
-    #[test]
-    fn only_a_shortage_of_this_machine_is_a_local_failure() {
-        let is = |error: Errno| is_local_failure(&error.into());
-        assert!(is(Errno::MFILE) && is(Errno::ADDRNOTAVAIL) && is(Errno::AGAIN));
-        assert!(!is(Errno::CONNREFUSED) && !is(Errno::NETUNREACH) && !is(Errno::TIMEDOUT));
-        assert!(!is_local_failure(&io::Error::other("no address")));
-        assert!(
-            has_no_address(&Errno::ADDRNOTAVAIL.into()) && !has_no_address(&Errno::MFILE.into())
-        );
+impl RunError {
+    /// The failure of the request that ended the run, if one did.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            RunError::Refused(error) | RunError::Unavailable(error) => Some(error),
+            RunError::Cancelled | RunError::Forked => None,
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.cause() {
+            Cause::Invalid(error) => Some(error),
+            Cause::Credentials(error) | Cause::Tls(error) => Some(error.as_ref()),
+            Cause::Network { source, .. } | Cause::NoThread(source) => Some(source),
+            Cause::NotUnderstood(error) => Some(error),
+            _ => None,
+        }
     }
 }

@@ -5,61 +5,59 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use imtag_core::{Code, UserSigFault};
 
-use crate::credentials::Kind;
-
 /// The message names clocks that differ by more than this.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
-/// A hint and a remedy for a refused UserSig.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RefusedUserSig {
-    /// A possible reason, for the message.
-    pub(crate) hint: Option<String>,
-    /// What to do, where the catalogue's remedy does not fit these credentials.
-    pub(crate) remedy: Option<&'static str>,
+/// Where a UserSig comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserSigSource {
+    /// It is made here.
+    Key {
+        /// It has 64 hexadecimal characters, as all keys do.
+        usual: bool,
+    },
+    /// It was given.
+    Ready,
+    /// The host's callback makes it.
+    Callback,
 }
 
-impl RefusedUserSig {
-    /// `date` is the answer's `Date` line.
-    pub(crate) fn explain(
-        code: Code,
-        kind: Kind,
-        now: SystemTime,
-        date: Option<&str>,
-    ) -> RefusedUserSig {
-        let fault = code.usersig_fault();
-        let remedy = match (fault, kind) {
-            (Some(UserSigFault::Expired), Kind::Key { .. }) => {
-                Some("set this machine's clock: the UserSig was made just before, valid for a week")
-            }
-            (Some(UserSigFault::Expired), Kind::Ready) => {
-                Some("pass a new UserSig, valid for 24 hours or more")
-            }
-            (Some(UserSigFault::Expired), Kind::Callback) => Some(
-                "let the callback make a new UserSig, valid for 24 hours or more, with a right clock",
-            ),
-            (Some(UserSigFault::WrongParts), Kind::Key { .. }) => {
-                Some("check SDKAppID, identifier and region: the UserSig was made of these")
-            }
-            (Some(UserSigFault::WrongKey), Kind::Ready | Kind::Callback) => {
-                Some("make the UserSig with the secret key of this very app")
-            }
-            _ => None,
-        };
-        let hint = match (fault, kind) {
-            (Some(fault), Kind::Key { .. }) => clocks(now, date, fault == UserSigFault::Expired),
-            _ => None,
-        };
-        let wrong_key = fault == Some(UserSigFault::WrongKey);
-        let unusual = wrong_key && matches!(kind, Kind::Key { usual: false });
-        let unusual = unusual.then(|| {
-            "the secret key is not of the usual form, 64 hexadecimal characters".to_owned()
-        });
-        RefusedUserSig {
-            hint: hint.or(unusual),
-            remedy,
+/// A possible reason for the refusal, for the message; and what to do: the catalogue's remedy where it fits these
+/// credentials. `date` is the answer's `Date` line.
+pub(crate) fn explain(
+    code: Code,
+    source: UserSigSource,
+    now: SystemTime,
+    date: Option<&str>,
+) -> (Option<String>, &'static str) {
+    let Some(fault) = code.usersig_fault() else {
+        return (None, code.remedy());
+    };
+    let remedy = match (fault, source) {
+        (UserSigFault::Expired, UserSigSource::Key { .. }) => {
+            "set this machine's clock: the UserSig was made just before, valid for a week"
         }
-    }
+        (UserSigFault::Expired, UserSigSource::Ready) => {
+            "pass a new UserSig, valid for 24 hours or more"
+        }
+        (UserSigFault::Expired, UserSigSource::Callback) => {
+            "let the callback make a new UserSig, valid for 24 hours or more, with a right clock"
+        }
+        (UserSigFault::WrongParts, UserSigSource::Key { .. }) => {
+            "check SDKAppID, identifier and region: the UserSig was made of these"
+        }
+        (UserSigFault::WrongKey, UserSigSource::Ready | UserSigSource::Callback) => {
+            "make the UserSig with the secret key of this very app"
+        }
+        _ => code.remedy(),
+    };
+    let UserSigSource::Key { usual } = source else {
+        return (None, remedy);
+    };
+    let unusual = (!usual && fault == UserSigFault::WrongKey)
+        .then(|| "the secret key is not of the usual form, 64 hexadecimal characters".to_owned());
+    let hint = clocks(now, date, fault == UserSigFault::Expired).or(unusual);
+    (hint, remedy)
 }
 
 /// This machine's clock, and the server's if it differs.
@@ -121,15 +119,15 @@ fn seconds_of(date: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const KEY: Kind = Kind::Key { usual: true };
+    const KEY: UserSigSource = UserSigSource::Key { usual: true };
 
-    fn explained(code: i32, kind: Kind, date: &str) -> RefusedUserSig {
+    fn explained(code: i32, source: UserSigSource, date: &str) -> (Option<String>, &'static str) {
         let now = UNIX_EPOCH + Duration::from_secs(1_795_949_883);
-        RefusedUserSig::explain(Code(code), kind, now, Some(date))
+        explain(Code(code), source, now, Some(date))
     }
 
-    fn hint(code: i32, kind: Kind, date: &str) -> Option<String> {
-        explained(code, kind, date).hint
+    fn hint(code: i32, source: UserSigSource, date: &str) -> Option<String> {
+        explained(code, source, date).0
     }
 
     #[test]
@@ -147,32 +145,32 @@ mod tests {
         }
         assert_eq!(hint(70003, KEY, ""), None);
         assert_eq!(hint(90045, KEY, date), None);
-        let remedy = explained(70001, KEY, "").remedy;
+        let remedy = explained(70001, KEY, "").1;
         let expected =
             "set this machine's clock: the UserSig was made just before, valid for a week";
-        assert_eq!(remedy, Some(expected));
+        assert_eq!(remedy, expected);
     }
 
     #[test]
     fn a_usersig_from_elsewhere_has_the_remedy_of_where_it_is_made() {
-        for (kind, remedy) in [
+        for (source, remedy) in [
             (
-                Kind::Ready,
+                UserSigSource::Ready,
                 "pass a new UserSig, valid for 24 hours or more",
             ),
             (
-                Kind::Callback,
+                UserSigSource::Callback,
                 "let the callback make a new UserSig, valid for 24 hours or more, with a right clock",
             ),
         ] {
-            let explained = explained(70001, kind, "Fri, 01 Jan 2027 00:00:00 GMT");
-            assert_eq!((explained.hint, explained.remedy), (None, Some(remedy)));
+            let explained = explained(70001, source, "Fri, 01 Jan 2027 00:00:00 GMT");
+            assert_eq!(explained, (None, remedy));
         }
     }
 
     #[test]
     fn a_key_of_an_unusual_form_is_named_if_it_does_not_verify() {
-        let unusual = Kind::Key { usual: false };
+        let unusual = UserSigSource::Key { usual: false };
         let said = "the secret key is not of the usual form, 64 hexadecimal characters";
         assert_eq!(hint(70009, unusual, "").as_deref(), Some(said));
         assert_eq!(hint(70009, KEY, ""), None);

@@ -1,4 +1,4 @@
-//! The sentences of failed calls, runs and changes, made here and nowhere else: what happened, to what, what is known of
+//! The sentences of failed calls, changes and runs, made here and nowhere else: what happened, to what, what is known of
 //! the effect, and what to do. Those of invalid input are core's (`violation.rs`), those of a wrong use of C are ffi's.
 //! The command line, C and the other languages print them as they are, and add only what they alone know: a file, a
 //! row, a flag.
@@ -7,38 +7,112 @@
 //! add: time is up while waiting for the answer (possibly applied; try again, or allow more time; 2 attempts)
 //! ──┬  ───────────────────┬─────────────────── ────────┬───────── ───────────────┬──────────────  ────┬─────
 //! operation              why                         effect                   remedy               attempts
+//! add "u": not sent: its time was up (not applied; allow more time, or try again)
+//!     ─┬─
+//!   account, of a change
 //! ```
 
 use std::fmt;
 
 use imtag_core::Effect;
 
-use super::cause::{has_no_address, is_gateway_status, is_local_failure};
-use super::{Cause, ChangeCause, ChangeError, Error, Partial, Phase, RunError, Unfinished};
-use crate::pipeline::outcome::Summary;
+use super::cause::{Cause, Error, Phase, RunError};
+use super::change::{ChangeError, Unfinished};
+use super::judge::{has_no_address, is_gateway_status, is_local_failure};
 
 impl Error {
     /// Why, in words, without operation, effect and remedy.
     #[must_use]
     pub fn reason(&self) -> String {
-        /// The error, but only its cause.
-        struct Why<'e>(&'e Error);
-        impl fmt::Display for Why<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.write_cause(f)
+        match self.cause() {
+            Cause::Invalid(invalid) => invalid.to_string(),
+            Cause::Credentials(error) => format!("no UserSig: {error}"),
+            Cause::Service { refusal, hint, .. } => {
+                let hint = hint.iter().map(|hint| format!("; {hint}"));
+                let refused = format!(
+                    "the service refused the request: {}",
+                    refusal.code_and_text()
+                );
+                refused + &hint.collect::<String>()
+            }
+            Cause::Partial { outcome, failures } => {
+                let (account, refusal) = &failures[0];
+                format!(
+                    "{} of {} accounts failed, the first is {account:?}: {}",
+                    failures.len(),
+                    failures.len() + outcome.accounts + outcome.unanswered.len(),
+                    refusal.code_and_text()
+                )
+            }
+            Cause::HttpStatus { status, start } if start.is_empty() => other_status(*status),
+            Cause::HttpStatus { status, start } => {
+                format!("{}, with {start:?}", other_status(*status))
+            }
+            Cause::Encoded { status, encoding } => {
+                let status = match status {
+                    200 => String::new(),
+                    status => other_status(*status) + ", and ",
+                };
+                format!(
+                    "{status}the answer is encoded as {encoding:?}, though the request asks for none"
+                )
+            }
+            Cause::Timeout { phase } => format!("time is up {}", phase.when()),
+            Cause::Cancelled { phase } => format!("cancelled {}", phase.when()),
+            Cause::Network { phase, source } if is_local_failure(source) => {
+                format!(
+                    "this machine refused a connection {}: {source}",
+                    phase.when()
+                )
+            }
+            Cause::Network { phase, source } => {
+                format!("the network failed {}: {source}", phase.when())
+            }
+            Cause::Tls(error) => format!("TLS failed: {error}"),
+            Cause::NotUnderstood(error) => error.to_string(),
+            Cause::LeftOut(refusal) => {
+                format!("the service left it out: {}", refusal.code_and_text())
+            }
+            Cause::Abandoned => "cancelled by its caller".to_owned(),
+            Cause::NotAnswered => "its time was up before it was answered".to_owned(),
+            Cause::Defect => "a defect of the library ended its request".to_owned(),
+            Cause::RefusedBefore(refusal) => format!(
+                "{}, as the service refused the account before: {}",
+                self.not_sent_words(),
+                refusal.code_and_text()
+            ),
+            Cause::Expired => self.not_sent_as("its time was up"),
+            Cause::Ended(ended) => self.not_sent_as(ended),
+            Cause::Full => self.not_sent_as("the batcher is full"),
+            Cause::Closed => self.not_sent_as("it is closed"),
+            Cause::Forked => self.not_sent_as(FORKED),
+            Cause::NoThread(error) => {
+                self.not_sent_as(format_args!("no thread could be started: {error}"))
             }
         }
-        Why(self).to_string()
+    }
+
+    fn not_sent_as(&self, why: impl fmt::Display) -> String {
+        format!("{}: {why}", self.not_sent_words())
+    }
+
+    /// A change may have been in a request before, which did not settle it.
+    fn not_sent_words(&self) -> &'static str {
+        match self.effect {
+            Effect::NotApplied | Effect::NotRead => "not sent",
+            Effect::PossiblyApplied | Effect::Applied => "not sent again",
+        }
     }
 
     /// What the caller can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
-        match &self.cause {
+        match self.cause() {
             Cause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
             Cause::Credentials(_) => "fix what supplies the UserSig",
-            Cause::Service { refusal, .. } => self.refused.remedy.unwrap_or(refusal.code.remedy()),
-            Cause::Partial(partial) => partial.failures[0].refusal.code.remedy(),
+            Cause::Service { remedy, .. } => remedy,
+            Cause::Partial { failures, .. } => failures[0].1.code.remedy(),
+            Cause::LeftOut(refusal) | Cause::RefusedBefore(refusal) => refusal.code.remedy(),
             Cause::HttpStatus { status, .. } if is_gateway_status(*status) => {
                 "try again; the service itself always answers 200"
             }
@@ -67,73 +141,49 @@ impl Error {
             Cause::Network { .. } => "check the endpoint and the network, and try again",
             Cause::Tls(_) => "check the endpoint's name, the CA file and the clock",
             Cause::NotUnderstood(_) => "check the endpoint: this may not be the service",
-        }
-    }
-
-    /// What happened, without operation, effect and remedy.
-    pub(crate) fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Invalid(invalid) => write!(f, "{invalid}"),
-            Cause::Credentials(error) => write!(f, "no UserSig: {error}"),
-            Cause::Service { refusal, .. } => {
-                write!(
-                    f,
-                    "the service refused the request: {}",
-                    refusal.code_and_text()
-                )?;
-                let hint = self.refused.hint.iter();
-                hint.into_iter().try_for_each(|hint| write!(f, "; {hint}"))
+            Cause::Expired | Cause::NotAnswered => "allow more time, or try again",
+            Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
+                "send it again if it is still wanted"
             }
-            Cause::Partial(partial) => partial.write(f),
-            Cause::HttpStatus { status, start } => {
-                write!(f, "HTTP status {status} instead of 200")?;
-                if start.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, ", with {start:?}")
-                }
-            }
-            Cause::Encoded { status, encoding } => {
-                if *status != 200 {
-                    write!(f, "HTTP status {status} instead of 200, and ")?;
-                }
-                write!(
-                    f,
-                    "the answer is encoded as {encoding:?}, though the request asks for none"
-                )
-            }
-            Cause::Timeout { phase } => write!(f, "time is up {}", phase.when()),
-            Cause::Cancelled { phase } => {
-                write!(f, "cancelled {}", phase.when())
-            }
-            Cause::Network { phase, source } if is_local_failure(source) => {
-                write!(
-                    f,
-                    "this machine refused a connection {}: {source}",
-                    phase.when()
-                )
-            }
-            Cause::Network { phase, source } => {
-                write!(f, "the network failed {}: {source}", phase.when())
-            }
-            Cause::Tls(error) => write!(f, "TLS failed: {error}"),
-            Cause::NotUnderstood(error) => write!(f, "{error}"),
+            Cause::Ended(RunError::Refused(_)) => "fix the settings, and send it again",
+            Cause::Ended(RunError::Unavailable(_)) => "send it again when the service is back",
+            Cause::Full => "slow down, or let the batcher wait when it is full",
+            Cause::Closed => "use it before it is closed, or make another",
+            Cause::Forked | Cause::Ended(RunError::Forked) => "make one in this process",
+            Cause::Defect => "please report it, and send it again",
+            Cause::NoThread(_) => "raise the system's limit of threads or memory",
         }
     }
 }
 
+const FORKED: &str = "it belongs to the process that this one was forked from";
+
+fn other_status(status: u16) -> String {
+    format!("HTTP status {status} instead of 200")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Cause::Invalid(invalid) = &self.cause {
+        if let Cause::Invalid(invalid) = self.cause() {
             return invalid.fmt(f);
         }
-        write!(f, "{}: ", self.operation)?;
-        self.write_cause(f)?;
-        write!(f, " ({}; {}", self.effect, self.remedy())?;
+        let (reason, remedy) = (self.reason(), self.remedy());
+        write!(f, "{}: {reason} ({}; {remedy}", self.operation, self.effect)?;
         match self.attempts {
             0 | 1 => f.write_str(")"),
             attempts => write!(f, "; {attempts} attempts)"),
         }
+    }
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Cause::Invalid(invalid) = self.cause() {
+            return invalid.fmt(f);
+        }
+        let (operation, account, effect) = (self.operation(), self.account(), self.effect());
+        let (reason, remedy) = (self.reason(), self.remedy());
+        write!(f, "{operation} {account:?}: {reason} ({effect}; {remedy})")
     }
 }
 
@@ -156,115 +206,12 @@ impl Phase {
     }
 }
 
-impl Partial {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = &self.failures[0];
-        write!(
-            f,
-            "{} of {} accounts failed, the first is {:?}: {}",
-            self.failures.len(),
-            self.failures.len() + self.outcome.accounts + self.outcome.unanswered.len(),
-            first.account,
-            first.refusal.code_and_text()
-        )
-    }
-}
-
-impl ChangeError {
-    /// Why, in words, without operation, account, effect and remedy.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        let why = self.cause().to_string();
-        match why.strip_prefix("not sent") {
-            // it was in a request before that did not settle it
-            Some(rest) if self.effect() != Effect::NotApplied => format!("not sent again{rest}"),
-            _ => why,
-        }
-    }
-
-    /// What the caller can do.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match self.cause() {
-            ChangeCause::Invalid(invalid) => invalid.violations()[0].problem.remedy(),
-            ChangeCause::LeftOut(refusal) | ChangeCause::RefusedBefore(refusal) => {
-                refusal.code.remedy()
-            }
-            ChangeCause::Request(error) => error.remedy(),
-            ChangeCause::Expired | ChangeCause::NotAnswered => "allow more time, or try again",
-            ChangeCause::Abandoned | ChangeCause::Ended(RunError::Cancelled) => {
-                "send it again if it is still wanted"
-            }
-            ChangeCause::Ended(RunError::Refused(_)) => "fix the settings, and send it again",
-            ChangeCause::Ended(RunError::Unavailable(_)) => {
-                "send it again when the service is back"
-            }
-            ChangeCause::Full => "slow down, or let the batcher wait when it is full",
-            ChangeCause::Closed => "use it before it is closed, or make another",
-            ChangeCause::Forked | ChangeCause::Ended(RunError::Forked) => {
-                "make one in this process"
-            }
-            ChangeCause::Defect => "please report it, and send it again",
-            ChangeCause::NoThread(_) => "raise the system's limit of threads or memory",
-        }
-    }
-}
-
-/// Why, without account, effect and remedy.
-impl fmt::Display for ChangeCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChangeCause::Invalid(invalid) => invalid.fmt(f),
-            ChangeCause::LeftOut(refusal) => {
-                write!(f, "the service left it out: {}", refusal.code_and_text())
-            }
-            ChangeCause::RefusedBefore(refusal) => write!(
-                f,
-                "not sent, as the service refused the account before: {}",
-                refusal.code_and_text()
-            ),
-            ChangeCause::Request(error) => error.write_cause(f),
-            ChangeCause::Expired => f.write_str("not sent: its time was up"),
-            ChangeCause::Abandoned => f.write_str("cancelled by its caller"),
-            ChangeCause::NotAnswered => f.write_str("its time was up before it was answered"),
-            ChangeCause::Ended(ended) => write!(f, "not sent: {ended}"),
-            ChangeCause::Full => f.write_str("not sent: the batcher is full"),
-            ChangeCause::Closed => f.write_str("not sent: it is closed"),
-            ChangeCause::Forked => {
-                f.write_str("not sent: it belongs to the process that this one was forked from")
-            }
-            ChangeCause::Defect => f.write_str("a defect of the library ended its request"),
-            ChangeCause::NoThread(error) => {
-                write!(f, "not sent: no thread could be started: {error}")
-            }
-        }
-    }
-}
-
-impl fmt::Display for ChangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let ChangeCause::Invalid(invalid) = self.cause() {
-            return invalid.fmt(f);
-        }
-        write!(
-            f,
-            "{} {:?}: {}",
-            self.operation(),
-            self.account(),
-            self.reason()
-        )?;
-        write!(f, " ({}; {})", self.effect(), self.remedy())
-    }
-}
-
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Refused(error) | RunError::Unavailable(error) => error.fmt(f),
             RunError::Cancelled => f.write_str("cancelled"),
-            RunError::Forked => {
-                f.write_str("it belongs to the process that this one was forked from")
-            }
+            RunError::Forked => f.write_str(FORKED),
         }
     }
 }
@@ -294,46 +241,37 @@ impl fmt::Display for Unfinished {
 
 impl std::error::Error for Unfinished {}
 
-impl Summary {
-    /// What the caller can do, where not all is done.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match &self.ended {
-            Some(RunError::Refused(error) | RunError::Unavailable(error)) => error.remedy(),
-            Some(_) => "send again what is still wanted",
-            None => "see the error of each change that failed",
-        }
-    }
-}
-
-/// A sentence: `2000 changes: 1990 done, 10 failed; 22 requests, 1 retry; …`.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let progress = &self.progress;
-        write!(
-            f,
-            "{}: {} done, {} failed; {}, {}",
-            counted(progress.taken, "change", "changes"),
-            progress.done,
-            progress.failed,
-            counted(progress.requests, "request", "requests"),
-            counted(progress.retries(), "retry", "retries")
-        )?;
-        if self.timpush_would_save() > 0 {
-            write!(
-                f,
-                "; {} of the requests looked for accounts at fault, which the timpush paths name",
-                self.timpush_would_save()
-            )?;
-        }
-        match &self.ended {
-            Some(ended) => write!(f, "; ended early: {ended}"),
-            None => Ok(()),
-        }
-    }
-}
-
 /// `1 change`, `2 changes`.
-fn counted(count: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use imtag_core::{Code, Operation, Refusal};
+
+    use super::*;
+    use crate::outcome::Outcome;
+
+    #[test]
+    fn a_partial_message_counts_the_accounts_that_were_not_answered_too() {
+        let refusal = Refusal {
+            code: Code(70107),
+            text: "who".to_owned(),
+        };
+        let outcome = Outcome {
+            accounts: 1,
+            unanswered: vec!["w".to_owned()],
+            ..Outcome::default()
+        };
+        let partial = Cause::Partial {
+            outcome: Box::new(outcome),
+            failures: vec![("u".to_owned(), refusal)],
+        };
+        assert_eq!(
+            Error::of_one_attempt(Operation::Get, partial).to_string(),
+            "get: 1 of 3 accounts failed, the first is \"u\": 70107 \"who\" \
+             (not read; import the account first, or let its user log in once)"
+        );
+    }
 }

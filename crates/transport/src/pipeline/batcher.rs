@@ -14,7 +14,7 @@ use super::outcome::{Completion, Delivery, Waiter};
 use super::session::{Session, endless};
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
-use crate::error::{ChangeCause, ChangeError, Unfinished};
+use crate::error::{Cause, ChangeError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
 /// What a batcher does with a change when it holds as many as it may.
@@ -179,7 +179,7 @@ impl Batcher {
         let mut delivery = Some(delivery);
         let given = self.session.wait(scope, |state, now| {
             if !self.takes_more(state) {
-                return Look::Found(Err(ChangeCause::Closed));
+                return Look::Found(Err(Cause::Closed));
             }
             if state.plan.has_capacity(producer) {
                 let delivery = delivery.take().unwrap_or(Delivery::Discard);
@@ -195,13 +195,13 @@ impl Batcher {
             }
             let signals = self.when_full == WhenFull::Signal;
             state.session(producer).submissions.refused |= signals;
-            Look::Found(Err(ChangeCause::Full))
+            Look::Found(Err(Cause::Full))
         });
         let cause = match given {
             Some(Ok(Ok(number))) => return Ok(number),
             Some(Ok(Err(cause))) => cause,
             Some(Err(why)) => return Err(taken_back(change, why)),
-            None => ChangeCause::Forked,
+            None => Cause::Forked,
         };
         Err(ChangeError::not_sent(change, cause))
     }

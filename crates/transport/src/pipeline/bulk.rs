@@ -12,7 +12,7 @@ use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
 use super::engine::{Look, State};
 use super::outcome::{Completion, Delivery, Progress, Summary};
 use super::session::{Session, endless};
-use crate::error::{ChangeCause, ChangeError, RunError};
+use crate::error::{Cause, ChangeError, RunError};
 use crate::wait::{HostPoll, WaitEnd, WaitScope, Watch, deadline_after};
 
 /// A bulk run that is fed by hand: changes are pushed, outcomes polled.
@@ -59,7 +59,7 @@ impl Bulk {
                 Err(why) => Look::Found(Err(why)),
             }
         });
-        match (pushed.unwrap_or(Err(ChangeCause::Forked)), one) {
+        match (pushed.unwrap_or(Err(Cause::Forked)), one) {
             (Err(why), Some((_, Ok(change)))) => Err(ChangeError::not_sent(&change, why)),
             (Err(_), Some((_, Err(invalid)))) => Err(invalid.into()),
             _ => Ok(()),
@@ -72,11 +72,11 @@ impl Bulk {
     }
 
     /// Takes a change if there is capacity.
-    fn offer(&self, offered: &mut Option<(u64, Checked)>) -> Result<Offered, ChangeCause> {
+    fn offer(&self, offered: &mut Option<(u64, Checked)>) -> Result<Offered, Cause> {
         let result = self
             .session
             .with(|state, now| self.offer_in(state, offered, now));
-        result.unwrap_or(Err(ChangeCause::Forked))
+        result.unwrap_or(Err(Cause::Forked))
     }
 
     /// One that breaks the limits needs no capacity.
@@ -85,17 +85,17 @@ impl Bulk {
         state: &mut State,
         offered: &mut Option<(u64, Checked)>,
         now: Duration,
-    ) -> Result<Offered, ChangeCause> {
+    ) -> Result<Offered, Cause> {
         let producer = self.session.producer;
         if self.session.is_drained() {
             state.end(producer, RunError::Cancelled, now);
         }
         let session = state.session(producer);
         if let Some(ended) = &session.ended {
-            return Err(ChangeCause::Ended(ended.clone()));
+            return Err(Cause::Ended(ended.clone()));
         }
         if session.refuses {
-            return Err(ChangeCause::Closed);
+            return Err(Cause::Closed);
         }
         let has_outcomes = !session.submissions.completed.is_empty();
         let needs_capacity = offered.as_ref().is_some_and(|(_, checked)| checked.is_ok());

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::sync::Arc;
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use imtag_core::{Effect, Rules};
 use super::outcome::{Delivery, Progress};
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
-use crate::error::{ChangeCause, ChangeError, Error, RunError};
+use crate::error::{Cause, ChangeError, Error, RunError};
 use crate::wait::{Lock, Polled, WaitEnd, WaitScope, deadline_after};
 
 /// The changes of all sessions of a client in one process.
@@ -28,7 +27,7 @@ pub(crate) struct Pipeline {
 
 /// What the lock holds.
 pub(crate) struct State {
-    pub(crate) plan: Plan<Delivery, ChangeCause>,
+    pub(crate) plan: Plan<Delivery, Error>,
     sessions: BTreeMap<ProducerId, SessionState>,
     /// Sessions that a step has touched. The plan names others.
     touched: BTreeSet<ProducerId>,
@@ -56,7 +55,7 @@ pub(crate) struct SessionState {
     pub(crate) closing: bool,
     pub(crate) health: RunHealth,
     /// Of a request; none where none failed, or the failure says nothing about the service.
-    pub(crate) last_failure: Option<Arc<Error>>,
+    pub(crate) last_failure: Option<Error>,
     pub(crate) ended: Option<RunError>,
     /// Without the splits, which the plan counts.
     pub(crate) progress: Progress,
@@ -123,7 +122,7 @@ impl Pipeline {
             match start() {
                 Ok(thread) => self.with(|state, _| state.worker_has_started(producer, thread)),
                 Err(error) => {
-                    let cause = ChangeCause::NoThread(Arc::new(error));
+                    let cause = Error::not_sent(Cause::NoThread(error));
                     self.with(|state, now| state.worker_has_not_started(producer, cause, now));
                 }
             }
@@ -269,7 +268,7 @@ impl State {
         self.wake_callers(producer);
     }
 
-    fn worker_has_not_started(&mut self, producer: ProducerId, cause: ChangeCause, now: Duration) {
+    fn worker_has_not_started(&mut self, producer: ProducerId, cause: Error, now: Duration) {
         // a busy worker looks when its request is done: fewer workers are only slower
         if self.session(producer).workers.has_not_started() {
             self.plan.fail_unsent(producer, cause, now);

@@ -1,12 +1,13 @@
 //! Outcomes: of a change, with the ways to deliver it, and of a bulk run as a whole.
 
+use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Effect, Generation};
 
-use crate::error::{ChangeError, Error, RunError};
+use crate::error::{ChangeError, Error, RunError, counted};
 use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
 
 /// A change of a bulk run or a batcher that has its outcome.
@@ -134,10 +135,7 @@ impl Summary {
     /// The failure of the request that ended the run, if one did.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
-        match self.ended.as_ref()? {
-            RunError::Refused(error) | RunError::Unavailable(error) => Some(error),
-            RunError::Cancelled | RunError::Forked => None,
-        }
+        self.ended.as_ref()?.error()
     }
 
     /// Whether the same run may go on later as it is. False if it did not end early: then each failure says so of itself.
@@ -149,12 +147,49 @@ impl Summary {
         }
     }
 
+    /// What the caller can do, where not all is done.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match (&self.ended, self.error()) {
+            (_, Some(error)) => error.remedy(),
+            (Some(_), None) => "send again what is still wanted",
+            (None, None) => "see the error of each change that failed",
+        }
+    }
+
     /// Requests that were spent on finding the accounts at fault. The `timpush` paths name them, so there it is 0.
     #[must_use]
     pub fn timpush_would_save(&self) -> u64 {
         match self.generation {
             Generation::AllMemberPush => 2 * self.progress.splits,
             Generation::Timpush => 0,
+        }
+    }
+}
+
+/// A sentence: `2000 changes: 1990 done, 10 failed; 22 requests, 1 retry; …`.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let progress = &self.progress;
+        write!(
+            f,
+            "{}: {} done, {} failed; {}, {}",
+            counted(progress.taken, "change", "changes"),
+            progress.done,
+            progress.failed,
+            counted(progress.requests, "request", "requests"),
+            counted(progress.retries(), "retry", "retries")
+        )?;
+        if self.timpush_would_save() > 0 {
+            write!(
+                f,
+                "; {} of the requests looked for accounts at fault, which the timpush paths name",
+                self.timpush_would_save()
+            )?;
+        }
+        match &self.ended {
+            Some(ended) => write!(f, "; ended early: {ended}"),
+            None => Ok(()),
         }
     }
 }

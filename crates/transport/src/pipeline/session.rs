@@ -15,7 +15,7 @@ use imtag_core::{CallRate, Change, InvalidChange, Rules};
 
 use super::engine::{Look, Pipeline, State};
 use super::outcome::{Delivery, Progress};
-use crate::error::{ChangeCause, ChangeError, RunError};
+use crate::error::{Cause, ChangeError, Error, RunError};
 use crate::process::spawn_without_signals;
 use crate::wait::{CancelToken, WaitEnd, WaitScope, deadline_after};
 
@@ -178,10 +178,7 @@ impl State {
     /// Takes a change in that breaks the rules, with its outcome.
     pub(crate) fn refuse(&mut self, producer: ProducerId, id: u64, invalid: InvalidChange) {
         let (change, invalid) = invalid.into_parts();
-        let result = Err(ChangeError::not_sent(
-            &change,
-            ChangeCause::Invalid(invalid),
-        ));
+        let result = Err(ChangeError::not_sent(&change, Cause::Invalid(invalid)));
         let session = self.session(producer);
         session.progress.taken += 1;
         session.record(&result);
@@ -201,7 +198,8 @@ impl State {
         let session = self.session(producer);
         if session.ended.is_none() {
             session.ended = Some(why.clone());
-            self.plan.end(producer, ChangeCause::Ended(why), now);
+            self.plan
+                .end(producer, Error::not_sent(Cause::Ended(why)), now);
             self.wake_callers(producer);
         }
     }

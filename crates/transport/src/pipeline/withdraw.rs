@@ -14,7 +14,7 @@ use imtag_core::plan::{ChangeId, ProducerId};
 
 use super::engine::State;
 use super::outcome::Delivery;
-use crate::error::{ChangeCause, ChangeError};
+use crate::error::{Cause, ChangeError};
 use crate::wait::WaitEnd;
 
 /// How long a caller whose time is up waits for a request that ends at the same deadline, whose outcome says more.
@@ -94,8 +94,8 @@ impl State {
 /// The error of a change that is not sent, as its caller waits no longer.
 pub(crate) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
-        WaitEnd::TimedOut => ChangeCause::Expired,
-        WaitEnd::Cancelled => ChangeCause::Abandoned,
+        WaitEnd::TimedOut => Cause::Expired,
+        WaitEnd::Cancelled => Cause::Abandoned,
     };
     ChangeError::not_sent(change, cause)
 }
@@ -103,8 +103,8 @@ pub(crate) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
 /// The error of a change that may still be sent.
 pub(crate) fn abandoned(change: &Change, why: WaitEnd) -> ChangeError {
     let cause = match why {
-        WaitEnd::TimedOut => ChangeCause::NotAnswered,
-        WaitEnd::Cancelled => ChangeCause::Abandoned,
+        WaitEnd::TimedOut => Cause::NotAnswered,
+        WaitEnd::Cancelled => Cause::Abandoned,
     };
     ChangeError::not_sent(change, cause).possibly_applied()
 }

@@ -10,16 +10,17 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut};
 use imtag_core::retry::{RequestResult, RunEnd, Stopped};
-use imtag_core::{BatchRequest, Effect, Request};
+use imtag_core::{BatchRequest, Code, Effect, Request};
 
 use super::engine::{SessionState, State};
 use super::session::Session;
-use crate::call::{Call, CallOptions, Outcome};
-use crate::error::{Cause, ChangeCause, Error, Failure, Phase, RunError};
+use crate::call::{Call, CallOptions};
+use crate::error::{Cause, Error, Phase, RunError};
+use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::state::Shared;
 
@@ -54,13 +55,13 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
     let Ok((result, may_arrive_late)) = sent else {
         pipeline.with(|state, now| {
             state.plan.end_probing(producer);
-            let result = BatchResult::Failed(ChangeCause::Defect, Effect::PossiblyApplied);
+            let result =
+                BatchResult::Failed(Error::not_sent(Cause::Defect), Effect::PossiblyApplied);
             state.plan.settle(batch, result, true, now);
             state.session(producer).workers.is_coming();
         });
         return;
     };
-    let result = result.map_err(Arc::new);
     let settled = batch_result(client, session, &batch, &result);
     pipeline.with(|state, now| {
         let end = record(state, session, &result, answers);
@@ -76,7 +77,7 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
 fn record(
     state: &mut State,
     session: &Session,
-    result: &Result<Outcome, Arc<Error>>,
+    result: &Result<Outcome, Error>,
     answers_before: u64,
 ) -> Option<RunError> {
     let (attempts, left) = match result {
@@ -106,7 +107,7 @@ fn record(
 /// Records the result of a run's request. Returns why the run ends, if it does.
 fn record_health(
     state: &mut SessionState,
-    result: &Result<Outcome, Arc<Error>>,
+    result: &Result<Outcome, Error>,
     answers_before: u64,
 ) -> Option<RunError> {
     let Err(error) = result else {
@@ -118,7 +119,7 @@ fn record_health(
             .health
             .record(RequestResult::Cancelled, answers_before)
     } else {
-        state.last_failure = Some(Arc::clone(error));
+        state.last_failure = Some(error.clone());
         let failed = RequestResult::Failed {
             scope: error.scope(),
             by_service: matches!(error.cause(), Cause::Service { .. }),
@@ -127,8 +128,8 @@ fn record_health(
         state.health.record(failed, answers_before)
     };
     end.map(|end| match end {
-        RunEnd::Refused => RunError::Refused(Arc::clone(error)),
-        RunEnd::Unavailable => RunError::Unavailable(Arc::clone(error)),
+        RunEnd::Refused => RunError::Refused(error.clone()),
+        RunEnd::Unavailable => RunError::Unavailable(error.clone()),
     })
 }
 
@@ -182,8 +183,8 @@ fn batch_result(
     client: &Shared,
     session: &Session,
     batch: &Batch,
-    result: &Result<Outcome, Arc<Error>>,
-) -> BatchResult<ChangeCause> {
+    result: &Result<Outcome, Error>,
+) -> BatchResult<Error> {
     let Err(error) = result else {
         return BatchResult::Done {
             left_out: Vec::new(),
@@ -191,18 +192,24 @@ fn batch_result(
     };
     let effect = error.effect();
     match error.cause() {
-        Cause::Partial(partial) => {
-            let failures = partial.failures.iter();
-            BatchResult::Done {
-                left_out: failures
-                    .map(|failure| left_out(client, session, batch, failure))
-                    .collect(),
-            }
-        }
+        Cause::Partial { failures, .. } => BatchResult::Done {
+            left_out: failures
+                .iter()
+                .map(|(account, refusal)| LeftOut {
+                    account: account.clone(),
+                    again_at: again_at(client, session, batch, refusal.code),
+                    fault: Fault {
+                        cause: Error::not_sent(Cause::LeftOut(refusal.clone())),
+                        effect,
+                        scope: refusal.code.scope(),
+                    },
+                })
+                .collect(),
+        },
         Cause::Service { .. } if !error.scope().is_of_all_calls() => {
             BatchResult::Ambiguous(Fault {
                 scope: error.scope(),
-                cause: ChangeCause::Request(Arc::clone(error)),
+                cause: error.clone(),
                 effect,
             })
         }
@@ -210,34 +217,20 @@ fn batch_result(
             if effect == Effect::NotApplied
                 && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
         {
-            BatchResult::Failed(ChangeCause::Ended(RunError::Cancelled), effect)
+            BatchResult::Failed(Error::not_sent(Cause::Ended(RunError::Cancelled)), effect)
         }
-        _ => BatchResult::Failed(ChangeCause::Request(Arc::clone(error)), effect),
+        _ => BatchResult::Failed(error.clone(), effect),
     }
 }
 
-/// An account that the service left out, for the plan: if and when it is tried again.
-fn left_out(
-    client: &Shared,
-    session: &Session,
-    batch: &Batch,
-    failure: &Failure,
-) -> LeftOut<ChangeCause> {
+/// When an account that the service left out is tried again, if at all.
+fn again_at(client: &Shared, session: &Session, batch: &Batch, code: Code) -> Option<Duration> {
     let (settings, state) = client.parts();
-    let code = failure.refusal.code;
-    LeftOut {
-        account: failure.account.clone(),
-        again_at: settings.retry.retry_left_out(
-            code.retry(),
-            batch.tries() + 1,
-            &mut state.budget.lock(),
-            session.pipeline().now(),
-            random_u64(),
-        ),
-        fault: Fault {
-            cause: ChangeCause::LeftOut(failure.refusal.clone()),
-            effect: failure.effect,
-            scope: code.scope(),
-        },
-    }
+    settings.retry.retry_left_out(
+        code.retry(),
+        batch.tries() + 1,
+        &mut state.budget.lock(),
+        session.pipeline().now(),
+        random_u64(),
+    )
 }

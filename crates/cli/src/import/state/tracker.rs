@@ -21,7 +21,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use imtag_transport::{ChangeCause, ChangeError, ChangeOperation, ChangeRequest, Effect, Scope};
+use imtag_transport::{Cause, ChangeError, ChangeOperation, ChangeRequest, Effect, Scope};
 
 use super::disk::DiskError;
 use super::failed_change::FailedChange;
@@ -81,10 +81,7 @@ enum PendingState {
 impl PendingChange {
     fn from_error(error: &ChangeError, op: ChangeOperation, earlier: Effect) -> PendingChange {
         let not_applied = error.effect() == Effect::NotApplied;
-        let run_ended = matches!(
-            error.cause(),
-            ChangeCause::Ended(_) | ChangeCause::NoThread(_)
-        );
+        let run_ended = matches!(error.cause(), Cause::Ended(_) | Cause::NoThread(_));
         let state = match error.scope() {
             _ if run_ended && not_applied => PendingState::NotSent,
             Scope::App if not_applied => PendingState::AppRefused,
@@ -99,7 +96,7 @@ impl PendingChange {
                 reason: if state == PendingState::NotSent {
                     Reason::ours("not sent".to_owned(), "import it again")
                 } else {
-                    Reason::from_change(error)
+                    Reason::from_error(error.error())
                 },
                 effect: error.effect().max(earlier),
             },
