@@ -9,7 +9,9 @@ use imtag_core::{
     CallRate, Generation, Identifier, InvalidCallRate, InvalidIdentifier, InvalidSdkAppId, Limits,
     Region, Rules, SdkAppId,
 };
-use ureq::tls::{Certificate, PemItem, parse_pem};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::client::Client;
 use crate::credentials::Credentials;
@@ -278,19 +280,18 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
         source,
     })?;
     let damaged = || SettingsError::NoCertificate(path.to_owned());
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
     // the parser finds a certificate only at the start of a line, so not after a BOM, blanks, or another file's end
     let pem = String::from_utf8_lossy(&pem).replace("-----BEGIN ", "\n-----BEGIN ");
-    for item in parse_pem(pem.as_bytes()) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| damaged())? {
-            certificates.push(certificate);
-        }
-    }
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+    let certificates: Vec<_> = certificates
+        .collect::<Result<_, _>>()
+        .map_err(|_| damaged())?;
     if certificates.is_empty() {
-        Err(damaged())
-    } else {
-        Ok(Arc::new(certificates))
+        return Err(damaged());
     }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    Ok(Arc::new(roots))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Opens a connection: tries each of the host's addresses in turn until the deadline or a cancel.
+//! Opens a connection: tries each of the host's addresses in turn until the deadline or a cancel, and then TLS.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -7,106 +7,130 @@ use std::time::Instant;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::ServerName;
+use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore};
 use socket2::{Domain, Protocol, Type};
-use ureq::unversioned::transport::{ConnectionDetails, Connector};
 
-use crate::error::{Phase, is_local_failure};
-use crate::wait::WaitEnd;
+use crate::endpoint::Endpoint;
+use crate::error::{Cause, Phase};
 
-use super::context::{ExchangeContext, TransportError};
+use super::connection::Connection;
+use super::context::Context;
 use super::resolve::Addresses;
-use super::socket::{Epoch, Socket, ready};
 
-#[derive(Debug)]
-pub(super) struct Connect {
-    /// Connects to loopback addresses only, whatever the name resolves to: set for plain HTTP.
-    pub(super) loopback_only: bool,
-    /// Notified when none of them answers.
-    pub(super) addresses: Addresses,
-    pub(super) epoch: Epoch,
+/// The root certificates that are trusted.
+pub(crate) type Roots = Arc<RootCertStore>;
+
+pub(super) struct Connector {
+    addresses: Addresses,
+    /// `None`: plain HTTP, which connects to loopback addresses only, whatever the name resolves to.
+    tls: Option<Arc<ClientConfig>>,
+    host: String,
 }
 
-impl Connector for Connect {
-    type Out = Socket;
+impl Connector {
+    /// Without `roots`, the public ones are trusted.
+    pub(super) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Connector {
+        Connector {
+            addresses: Addresses::new(endpoint),
+            tls: endpoint.is_tls().then(|| tls_config(roots)),
+            host: endpoint.host().to_owned(),
+        }
+    }
 
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        _: Option<()>,
-    ) -> Result<Option<Socket>, ureq::Error> {
-        ExchangeContext::with(|context| context.phase = Phase::Connect);
-        let stream = self.first_that_answers(&details.addrs).map_err(|error| {
-            if !matches!(error, TransportError::Refused(_)) {
+    pub(super) fn connect(&self, context: &mut Context) -> Result<Connection, Cause> {
+        context.phase = Phase::Resolve;
+        let addresses = self.addresses.current(context)?;
+        context.phase = Phase::Connect;
+        let stream = self.first_that_answers(&addresses, context);
+        let stream = stream.inspect_err(|cause| {
+            context.refused = cause.is_local_failure();
+            if !context.refused {
                 self.addresses.failed();
             }
-            ExchangeContext::with(|context| context.failed(error))
         })?;
-        ExchangeContext::with(|context| context.phase = Phase::Handshake);
-        let buffer_bytes = details.config.input_buffer_size();
-        let epoch = self.epoch.clone();
-        Ok(Some(Socket::new(stream, buffer_bytes, epoch)))
+        let session = self.tls.as_ref().map(|config| {
+            let name = ServerName::try_from(self.host.clone());
+            let name = name.map_err(|error| Cause::Tls(error.into()))?;
+            let session = ClientConnection::new(Arc::clone(config), name);
+            session.map_err(|error| Cause::Tls(error.into()))
+        });
+        Connection::open(stream, session.transpose()?, context)
     }
-}
 
-impl Connect {
     fn first_that_answers(
         &self,
         addresses: &[SocketAddr],
-    ) -> Result<Arc<TcpStream>, TransportError> {
-        let mut last = TransportError::Network(io::Error::other("the host has no address"));
+        context: &mut Context,
+    ) -> Result<Arc<TcpStream>, Cause> {
+        let mut last = context.network(io::Error::other("the host has no address"));
         // an address failed for a reason other than a refused socket
         let mut failed_otherwise = false;
         for (index, address) in addresses.iter().enumerate() {
-            if self.loopback_only && !address.ip().is_loopback() {
-                last = TransportError::Network(io::Error::new(
+            if self.tls.is_none() && !address.ip().is_loopback() {
+                last = context.network(io::Error::new(
                     io::ErrorKind::PermissionDenied,
                     format!("plain HTTP is for this machine only, and the host is at {address}"),
                 ));
                 continue;
             }
-            match open(*address, addresses.len() - index) {
+            match open(*address, addresses.len() - index, context) {
                 Ok(stream) => return Ok(stream),
                 // a machine without IPv6 refuses a socket for an IPv6 address: that is no shortage
-                Err(TransportError::Refused(_)) if failed_otherwise => {}
-                Err(error) => {
-                    failed_otherwise |= !matches!(error, TransportError::Refused(_));
-                    last = error;
+                Err(cause) if failed_otherwise && cause.is_local_failure() => {}
+                Err(cause) => {
+                    failed_otherwise |= !cause.is_local_failure();
+                    last = cause;
                 }
             }
             // the next address is tried if only this one's share of the time is up
-            let wait_scope = ExchangeContext::with(|context| context.wait_scope());
-            wait_scope.check().map_err(TransportError::Stopped)?;
+            context.check()?;
         }
         Err(last)
     }
 }
 
+fn tls_config(roots: Option<&Roots>) -> Arc<ClientConfig> {
+    let roots = roots.cloned().unwrap_or_else(|| {
+        let public = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+        Arc::new(public.collect())
+    });
+    let provider = CryptoProvider::get_default().cloned();
+    let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(ALL_VERSIONS)
+        .expect("ring has suites of each version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
 /// Connects to one address, within its share of the time that is left for `addresses` addresses.
-fn open(address: SocketAddr, addresses: usize) -> Result<Arc<TcpStream>, TransportError> {
-    let wait_scope = ExchangeContext::with(|context| context.wait_scope());
+fn open(
+    address: SocketAddr,
+    addresses: usize,
+    context: &mut Context,
+) -> Result<Arc<TcpStream>, Cause> {
+    let wait_scope = context.wait_scope();
     let now = Instant::now();
     let share = wait_scope.deadline.saturating_duration_since(now)
         / u32::try_from(addresses).unwrap_or(u32::MAX);
     let wait_scope = wait_scope.at_most(now + share);
 
-    let (stream, connected) = start(address).map_err(|error| {
-        if is_local_failure(&error) {
-            TransportError::Refused(error)
-        } else {
-            TransportError::Network(error)
-        }
-    })?;
+    let (stream, connected) = start(address).map_err(|error| context.network(error))?;
     let stream = Arc::new(stream);
-    ExchangeContext::with(|context| context.watch(&stream));
+    context.watch(&stream);
     if !connected {
-        ready(&stream, PollFlags::OUT, &wait_scope)?;
-        if let Some(error) = stream.take_error().map_err(TransportError::Network)? {
-            return Err(TransportError::Network(error));
-        }
+        context.ready_within(&stream, PollFlags::OUT, &wait_scope)?;
+        let error = stream
+            .take_error()
+            .and_then(|error| error.map_or(Ok(()), Err));
+        error.map_err(|error| context.network(error))?;
     }
     // a cancel may have shut the socket before it was connected
-    match wait_scope.check() {
-        Err(WaitEnd::Cancelled) => Err(TransportError::Stopped(WaitEnd::Cancelled)),
+    match context.check() {
+        Err(cause @ Cause::Cancelled { .. }) => Err(cause),
         _ => Ok(stream),
     }
 }

@@ -19,7 +19,7 @@ const START: &[u8] = b"HTTP/1.";
 /// Why a head is refused that has more bytes.
 pub(super) const TOO_LONG: &str = "the answer's head is too long";
 
-/// Enencodings that do not change a body.
+/// Encodings that do not change a body.
 const NO_ENCODING: [&str; 3] = ["", "identity", "chunked"];
 
 #[derive(Debug, Default)]
@@ -30,7 +30,6 @@ pub(super) struct Head {
     begin: usize,
     /// Up to here there is no empty line.
     searched: usize,
-    passed: bool,
 }
 
 /// A complete head.
@@ -56,16 +55,6 @@ pub(super) struct HeadInfo {
 }
 
 impl Head {
-    /// True once the head is complete: what arrives then is body.
-    pub(super) fn has_passed(&self) -> bool {
-        self.passed
-    }
-
-    /// True while a part of a head is held back.
-    pub(super) fn is_held(&self) -> bool {
-        !self.passed && !self.collected.is_empty()
-    }
-
     /// Adds what has arrived. Returns the head once it is complete, or why it is none.
     pub(super) fn add(&mut self, arrived: &[u8]) -> Result<Option<Passed>, &'static str> {
         let before = self.collected.len();
@@ -93,12 +82,10 @@ impl Head {
                 self.searched = end;
                 continue;
             }
-            let passed = reduced(&self.collected[self.begin..end], end - before);
-            *self = Head {
-                passed: true,
-                ..Head::default()
-            };
-            return Ok(Some(passed));
+            return Ok(Some(reduced(
+                &self.collected[self.begin..end],
+                end - before,
+            )));
         }
     }
 

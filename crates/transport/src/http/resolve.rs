@@ -2,28 +2,22 @@
 //! once when the first call needs the addresses, and again in the background when they are old. Only the first call
 //! waits for it.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
-
 use crate::endpoint::Endpoint;
-use crate::error::{Phase, is_local_failure};
+use crate::error::{Cause, is_local_failure};
 use crate::process::spawn_without_signals;
 use crate::wait::{Lock, Polled, Waiters};
 
-use super::context::{ExchangeContext, TransportError};
+use super::context::Context;
 
 /// How long addresses are used before they are looked up again.
 const FRESH_FOR: Duration = Duration::from_secs(60);
 
-/// More than ureq takes.
+/// How many addresses of a host are tried.
 const ADDRESSES: usize = 16;
 
 /// Clones share one state.
@@ -53,6 +47,14 @@ struct Known {
     waiting: Waiters,
 }
 
+/// Why there is no address.
+#[derive(Debug)]
+struct NoAddress {
+    /// This machine refused a thread, a file or memory for the look-up.
+    refused: bool,
+    error: io::Error,
+}
+
 impl Addresses {
     pub(super) fn new(endpoint: &Endpoint) -> Addresses {
         let mut known = Known::default();
@@ -68,31 +70,34 @@ impl Addresses {
         }
     }
 
-    fn current(&self) -> Result<Vec<SocketAddr>, TransportError> {
-        let wait_scope = ExchangeContext::with(|context| {
-            context.phase = Phase::Resolve;
-            context.wait_scope()
-        });
+    pub(super) fn current(&self, context: &mut Context) -> Result<Vec<SocketAddr>, Cause> {
         let failures_before = self.lookup.known().failures;
-        let found = wait_scope.wait_until(|| self.look(failures_before));
-        found.map_err(TransportError::Stopped)?
+        let found = context
+            .wait_scope()
+            .wait_until(|| self.look(failures_before));
+        let found = found.map_err(|end| Cause::from_wait_end(end, context.phase))?;
+        found.map_err(|NoAddress { refused, error }| {
+            context.refused = refused;
+            context.network(error)
+        })
     }
 
     /// The addresses, however old, if there are any; else why there are none, once a look-up has failed since
     /// `failures_before`.
-    fn look(&self, failures_before: u64) -> Polled<Result<Vec<SocketAddr>, TransportError>> {
+    fn look(&self, failures_before: u64) -> Polled<Result<Vec<SocketAddr>, NoAddress>> {
         let mut known = self.lookup.known();
         if known.addresses.is_empty() {
             if failures_before != known.failures {
-                let failure = io::Error::other(format!("{}: {}", self.lookup.host, known.failure));
-                return Polled::Ready(Err(if known.refused {
-                    TransportError::Refused(failure)
-                } else {
-                    TransportError::Network(failure)
+                return Polled::Ready(Err(NoAddress {
+                    refused: known.refused,
+                    error: io::Error::other(format!("{}: {}", self.lookup.host, known.failure)),
                 }));
             }
             if let Err(error) = self.start_look_up(&mut known) {
-                return Polled::Ready(Err(TransportError::Refused(error)));
+                return Polled::Ready(Err(NoAddress {
+                    refused: true,
+                    error,
+                }));
             }
             known.waiting.register();
             return Polled::Pending;
@@ -149,36 +154,11 @@ impl Lookup {
     }
 }
 
-impl Resolver for Addresses {
-    fn resolve(
-        &self,
-        _: &Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let addresses = self
-            .current()
-            .map_err(|error| ExchangeContext::with(|context| context.failed(error)))?;
-        let mut resolved = self.empty();
-        for address in addresses {
-            resolved.push(address);
-        }
-        Ok(resolved)
-    }
-}
-
-impl fmt::Debug for Addresses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Addresses").field(&self.lookup.host).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wait::CancelToken;
-    use crate::wait::{WaitEnd, WaitScope, deadline_after};
-    use imtag_core::UserSig;
+    use crate::error::Phase;
+    use crate::wait::{CancelToken, WaitScope, deadline_after};
     use std::thread;
 
     fn addresses(endpoint: &str) -> Addresses {
@@ -189,7 +169,7 @@ mod tests {
         addresses: &Addresses,
         timeout: Duration,
         cancel: Option<CancelToken>,
-    ) -> Result<Vec<SocketAddr>, TransportError> {
+    ) -> Result<Vec<SocketAddr>, Cause> {
         let deadline = deadline_after(timeout);
         let wait_scope = WaitScope {
             deadline,
@@ -198,9 +178,7 @@ mod tests {
             host_poll: None,
         };
         let _watch = wait_scope.watch();
-        let usersig = UserSig::new("s").unwrap();
-        let context = ExchangeContext::new(wait_scope, deadline, usersig);
-        context.run(|| addresses.current()).0
+        addresses.current(&mut Context::new(wait_scope, deadline))
     }
 
     /// A look-up that never ends, as far as the waiting calls can tell.
@@ -217,7 +195,9 @@ mod tests {
         let ended = current(&hanging(), timeout, None);
         let over = began.elapsed().checked_sub(timeout);
         println!("deadline Resolve: {over:?} over");
-        assert!(matches!(ended, Err(TransportError::Stopped(WaitEnd::TimedOut))) && over.is_some());
+        let phase = Phase::Resolve;
+        assert!(matches!(ended, Err(Cause::Timeout { phase: its }) if its == phase));
+        assert!(over.is_some());
     }
 
     #[test]
@@ -231,10 +211,8 @@ mod tests {
             }
             token.cancel();
             let ended = waiting.join().unwrap();
-            assert!(matches!(
-                ended,
-                Err(TransportError::Stopped(WaitEnd::Cancelled))
-            ));
+            let phase = Phase::Resolve;
+            assert!(matches!(ended, Err(Cause::Cancelled { phase: its }) if its == phase));
         });
     }
 

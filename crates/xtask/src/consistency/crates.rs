@@ -50,9 +50,11 @@ const TRANSPORT: &[&str] = &[
     "percent-encoding",
     "rand",
     "rustix",
+    "rustls",
     "socket2",
     "thiserror",
-    "ureq",
+    "ureq-proto",
+    "webpki-roots",
     "zeroize",
 ];
 

@@ -1,0 +1,226 @@
+//! A connection: TCP, and TLS over it for HTTPS. The socket is non-blocking; each wait is one `poll`, which ends at the
+//! deadline or when a cancel shuts the socket.
+//!
+//! A request leaves in one `write`, with the end of the handshake before it. Only std's `write` is used: it sets
+//! MSG_NOSIGNAL, so a closed peer does not kill the process.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustix::event::PollFlags;
+use rustls::ClientConnection;
+
+use crate::error::{Cause, Phase};
+
+use super::context::Context;
+
+/// How much is read at once. Answers are short.
+const READ_BYTES: usize = 16 * 1024;
+
+pub(super) struct Connection {
+    stream: Arc<TcpStream>,
+    tls: Option<Box<Tls>>,
+    buffer: Box<[u8]>,
+    /// What has arrived, decrypted, and is not taken yet.
+    pub(super) arrived: Vec<u8>,
+    /// The server sends nothing more.
+    pub(super) closed: bool,
+    /// The last answer was read in full, and the server keeps the connection.
+    pub(super) reusable: bool,
+}
+
+struct Tls {
+    session: ClientConnection,
+    /// Records to write.
+    records: Vec<u8>,
+}
+
+impl Connection {
+    /// Takes a connected socket that does not block, and makes the handshake if there is a TLS session.
+    pub(super) fn open(
+        stream: Arc<TcpStream>,
+        session: Option<ClientConnection>,
+        context: &mut Context,
+    ) -> Result<Connection, Cause> {
+        context.phase = Phase::Handshake;
+        let tls = session.map(|session| {
+            Box::new(Tls {
+                session,
+                records: Vec::new(),
+            })
+        });
+        let mut connection = Connection {
+            stream,
+            tls,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            arrived: Vec::new(),
+            closed: false,
+            reusable: false,
+        };
+        while connection.is_handshaking() {
+            if connection.closed {
+                return Err(context.disconnected());
+            }
+            connection.write_records(context)?;
+            connection.read(context)?;
+        }
+        context.phase = Phase::Write;
+        Ok(connection)
+    }
+
+    fn is_handshaking(&self) -> bool {
+        let tls = self.tls.as_ref();
+        tls.is_some_and(|tls| tls.session.is_handshaking())
+    }
+
+    /// Shuts the connection when the call is cancelled.
+    pub(super) fn watch(&self, context: &mut Context) {
+        context.watch(&self.stream);
+    }
+
+    /// True if an idle connection still looks open.
+    pub(super) fn is_alive(&self) -> bool {
+        // anything else than "would block" is the end, an error, or bytes that no request asked for
+        let nothing = self.stream.peek(&mut [0]);
+        nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Sends a request, in one `write` if the socket takes it.
+    pub(super) fn send(&mut self, request: &[u8], context: &mut Context) -> Result<(), Cause> {
+        if !self.arrived.is_empty() {
+            // these bytes belong to the exchange before: the server has not seen this request yet
+            let stray = "the server had sent more than its last answer";
+            return Err(context.network(io::Error::new(io::ErrorKind::InvalidData, stray)));
+        }
+        self.reusable = false;
+        // nothing is sent after the deadline, which may have passed since the last wait
+        context.check()?;
+        match &mut self.tls {
+            None => write(&self.stream, request, context)?,
+            Some(tls) => {
+                tls.encrypt(request)
+                    .map_err(|error| context.network(error))?;
+                self.write_records(context)?;
+            }
+        }
+        context.phase = Phase::Read;
+        Ok(())
+    }
+
+    /// Waits until something arrives, and appends it to `arrived`. Returns false if the server has closed instead.
+    pub(super) fn receive(&mut self, context: &mut Context) -> Result<bool, Cause> {
+        let before = self.arrived.len();
+        while self.arrived.len() == before {
+            if self.closed {
+                return Ok(false);
+            }
+            self.read(context)?;
+            // TLS has words of its own, some of which it answers
+            self.write_records(context)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads once.
+    fn read(&mut self, context: &Context) -> Result<(), Cause> {
+        context.ready(&self.stream, PollFlags::IN)?;
+        let read = loop {
+            match (&*self.stream).read(&mut self.buffer) {
+                Ok(read) => break read,
+                Err(error) => context.wait_or_fail(error, &self.stream, PollFlags::IN)?,
+            }
+        };
+        self.closed = read == 0;
+        let bytes = &self.buffer[..read];
+        match &mut self.tls {
+            None => self.arrived.extend_from_slice(bytes),
+            Some(tls) => self.closed |= tls.decrypt(bytes, &mut self.arrived)?,
+        }
+        Ok(())
+    }
+
+    fn write_records(&mut self, context: &mut Context) -> Result<(), Cause> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(());
+        };
+        let collected = tls.collect_records();
+        collected.map_err(|error| context.network(error))?;
+        write(&self.stream, &tls.records, context)?;
+        tls.records.clear();
+        Ok(())
+    }
+}
+
+impl Tls {
+    fn encrypt(&mut self, mut plain: &[u8]) -> io::Result<()> {
+        while !plain.is_empty() {
+            // the session holds a part at a time
+            let taken = self.session.writer().write(plain)?;
+            plain = &plain[taken..];
+            self.collect_records()?;
+        }
+        Ok(())
+    }
+
+    fn collect_records(&mut self) -> io::Result<()> {
+        while self.session.wants_write() {
+            self.session.write_tls(&mut self.records)?;
+        }
+        Ok(())
+    }
+
+    /// Appends what `records` say to `plain`. Returns whether the server said that it sends nothing more.
+    fn decrypt(&mut self, mut records: &[u8], plain: &mut Vec<u8>) -> Result<bool, Cause> {
+        let failed = |error: io::Error| Cause::Tls(error.into());
+        while !records.is_empty() {
+            self.session.read_tls(&mut records).map_err(failed)?;
+            let state = self.session.process_new_packets();
+            let state = state.map_err(|error| Cause::Tls(error.into()))?;
+            let from = plain.len();
+            plain.resize(from + state.plaintext_bytes_to_read(), 0);
+            let read = self.session.reader().read_exact(&mut plain[from..]);
+            read.map_err(failed)?;
+            if state.peer_has_closed() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn write(mut stream: &TcpStream, mut bytes: &[u8], context: &mut Context) -> Result<(), Cause> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(written) => {
+                bytes = &bytes[written..];
+                context.sent |= context.phase == Phase::Write;
+            }
+            Err(error) => context.wait_or_fail(error, stream, PollFlags::OUT)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use crate::wait::{WaitScope, deadline_after};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_to_a_request_that_was_not_sent_is_a_dead_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let deadline = deadline_after(Duration::MAX);
+        let mut context = Context::new(WaitScope::until(deadline), deadline);
+        let mut connection = Connection::open(Arc::new(stream), None, &mut context).unwrap();
+        connection.arrived = b"HTTP/1.1 200 OK".to_vec();
+        let stray = connection.send(b"POST", &mut context);
+        assert!(matches!(stray, Err(Cause::Network { .. })) && !context.sent);
+    }
+}

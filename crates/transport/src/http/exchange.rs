@@ -1,0 +1,202 @@
+//! The connections of a client, and one exchange over one of them.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use imtag_core::{Answer, AnswerReader, Request, UserSig};
+
+use crate::endpoint::Endpoint;
+use crate::error::{Cause, Phase};
+use crate::wait::{WaitScope, deadline_after};
+
+use super::connect::{Connector, Roots};
+use super::connection::Connection;
+use super::context::Context;
+use super::head::HeadInfo;
+use super::message::post;
+use super::pool::{Epoch, Pool};
+use super::refused_socket::{Exchanges, Refused};
+
+/// The connections of a client.
+pub(crate) struct Http {
+    url: String,
+    connector: Connector,
+    pool: Pool,
+    exchanges: Exchanges,
+}
+
+/// What one exchange needs.
+pub(crate) struct Exchange<'e> {
+    /// Path and query without a leading slash; the value of `usersig` is left empty.
+    pub(crate) path_and_query: &'e str,
+    pub(crate) usersig: UserSig,
+    pub(crate) body: &'e [u8],
+    /// The call's: it bounds the waits before the exchange begins.
+    pub(crate) wait_scope: WaitScope,
+    /// The time for the exchange itself, from when it begins.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) connect_timeout: Duration,
+    /// Takes no connection of the pool: all idle ones are closed.
+    pub(crate) over_new_connection: bool,
+    /// Does not count the wait for a free connection as the call's time. Where this machine refuses more sockets, a bulk
+    /// run has more requests than connections, and each request still gets its full time.
+    pub(crate) waits_for_connection: bool,
+}
+
+/// The result of an exchange.
+pub(crate) struct Exchanged {
+    result: Result<AnswerReader, Cause>,
+    info: HeadInfo,
+    /// A byte of the request may have left this machine.
+    pub(crate) sent: bool,
+    /// A byte of an answer came, good or bad.
+    pub(crate) answered: bool,
+    /// A connection from the pool proved useless.
+    pub(crate) stale: Option<Stale>,
+    /// How long it waited for a free connection, where that does not count as the call's time.
+    pub(crate) waited: Duration,
+}
+
+/// How a connection from the pool proved useless, before a byte of the answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stale {
+    /// It was closed.
+    Dead,
+    /// No answer came in time: the connection may be dead.
+    Silent,
+}
+
+impl Exchanged {
+    /// Reads the answer to `request`. One that cannot be read and says that it is compressed is `Cause::Encoded`.
+    pub(crate) fn read<R: Request>(self, request: &R) -> Result<Answer, Cause> {
+        let result = self.result;
+        let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
+        result.map_err(|cause| cause.encoded(self.info.encoding.as_deref()))
+    }
+
+    /// The answer's `Date`.
+    pub(crate) fn date(&self) -> Option<&str> {
+        self.info.date.as_deref()
+    }
+}
+
+impl Http {
+    pub(crate) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Http {
+        Http {
+            url: endpoint.url(),
+            connector: Connector::new(endpoint, roots),
+            pool: Pool::default(),
+            exchanges: Exchanges::default(),
+        }
+    }
+
+    /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
+    pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
+        let began = Instant::now();
+        let mut wait_scope = exchange.wait_scope.clone();
+        if exchange.waits_for_connection {
+            wait_scope.deadline = deadline_after(Duration::MAX);
+        }
+        let mut under_way = self.exchanges.enter();
+        let mut waited = Duration::ZERO;
+        loop {
+            let (exchanged, refused) = self.exchange_once(exchange, waited);
+            if !refused {
+                return exchanged;
+            }
+            match under_way.refused(&wait_scope) {
+                Ok(Refused::TryAgain) => {}
+                Ok(Refused::Final) => return exchanged,
+                Err(stop) => {
+                    return Exchanged {
+                        result: Err(Cause::from_wait_end(stop, Phase::FreeConnection)),
+                        waited: Duration::ZERO,
+                        ..exchanged
+                    };
+                }
+            }
+            if exchange.waits_for_connection {
+                waited = began.elapsed();
+            }
+        }
+    }
+
+    /// Returns also whether this machine refused the socket.
+    fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
+        let mut wait_scope = exchange.wait_scope.without_drain();
+        wait_scope.deadline += waited;
+        if let Some(timeout) = exchange.timeout {
+            wait_scope = wait_scope.at_most(deadline_after(timeout));
+        }
+        let connect_deadline = deadline_after(exchange.connect_timeout);
+        let mut context = Context::new(wait_scope, connect_deadline);
+        let pooled = if exchange.over_new_connection {
+            self.pool.clear();
+            None
+        } else {
+            self.pool.take()
+        };
+        let (result, stale) = match pooled {
+            None => {
+                let connected = self.connector.connect(&mut context);
+                let post = |connection| self.post(connection, exchange, &mut context);
+                (connected.and_then(post), None)
+            }
+            Some((connection, epoch)) => {
+                connection.watch(&mut context);
+                context.phase = Phase::Write;
+                let result = self.post(connection, exchange, &mut context);
+                self.check_stale(result, &context, epoch)
+            }
+        };
+        let exchanged = Exchanged {
+            stale,
+            sent: context.sent,
+            answered: !context.answer_start.is_empty(),
+            result,
+            info: context.info,
+            waited,
+        };
+        (exchanged, context.refused)
+    }
+
+    fn post(
+        &self,
+        mut connection: Connection,
+        exchange: &Exchange<'_>,
+        context: &mut Context,
+    ) -> Result<AnswerReader, Cause> {
+        let url = format!("{}/{}", self.url, exchange.path_and_query);
+        let (usersig, body) = (&exchange.usersig, exchange.body);
+        let result = post(&mut connection, &url, usersig, body, context);
+        if connection.reusable {
+            context.release_connection();
+            self.pool.put(connection);
+        }
+        result
+    }
+
+    /// Finds out whether an exchange over a connection that was idle in `epoch` failed as the connection was dead.
+    fn check_stale(
+        &self,
+        result: Result<AnswerReader, Cause>,
+        context: &Context,
+        epoch: Epoch,
+    ) -> (Result<AnswerReader, Cause>, Option<Stale>) {
+        if !context.answer_start.is_empty() {
+            return (result, None);
+        }
+        let (cause, stale) = match result {
+            Err(cause @ Cause::Network { .. }) => (cause, Stale::Dead),
+            Err(cause @ Cause::Timeout { .. }) if context.sent => (cause, Stale::Silent),
+            // its certificate was accepted and it has carried an answer, so this is a closed connection, no TLS fault
+            Err(Cause::Tls(error)) => {
+                let source = io::Error::other(error.to_string());
+                (context.network(source), Stale::Dead)
+            }
+            result => return (result, None),
+        };
+        self.pool.end(epoch);
+        (Err(cause), Some(stale))
+    }
+}

@@ -1,0 +1,281 @@
+//! One request and its answer, by ureq's state machine. It logs requests and answers, so it must see no UserSig: its URL
+//! has an empty one, and of an answer, which may repeat the URL, it gets what [`Head`] and [`Body`] leave.
+//!
+//! ```text
+//! ureq:   POST /v4/…?sdkappid=1400000000&identifier=a&usersig=&random=1&contenttype=json
+//! wire:   POST /v4/…?sdkappid=1400000000&identifier=a&usersig=eJyr…&random=1&contenttype=json
+//!
+//! wire:   HTTP/1.1 200 OK, lines, 5, hello, 0  ──► Head, Body ─┬─► ureq: HTTP/1.1 200, lines of framing, 5, xxxxx, 0
+//!                                                              └─► the caller: hello
+//! ```
+
+use std::time::Duration;
+
+use imtag_core::{AnswerReader, Identifier, NotUnderstood, SdkAppId, UserSig, start_of};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ureq_proto::BodyMode;
+use ureq_proto::client::state::{RecvBody, RecvResponse};
+use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
+use ureq_proto::http::{Request, header};
+use zeroize::Zeroize;
+
+use crate::error::Cause;
+use crate::process::random_u64;
+
+use super::body::Body;
+use super::connection::Connection;
+use super::context::Context;
+use super::head::Head;
+
+/// The longest answer that is read.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// The longest line between an answer's chunks.
+const LINE_BYTES: usize = 16 * 1024;
+
+/// How long to wait for the body of an answer that is not 200.
+const ERROR_PAGE: Duration = Duration::from_millis(100);
+
+/// Enough for a request's head without its URL.
+const HEAD_BYTES: usize = 1024;
+
+const NO_HTTP: &str = "not an HTTP answer";
+
+const USER_AGENT: &str = concat!("libimtag/", env!("CARGO_PKG_VERSION"));
+
+/// What the UserSig goes into, before the `&`.
+const PLACEHOLDER: &[u8] = b"usersig=&";
+
+/// All but what RFC 3986 calls unreserved: letters, digits and `-._~`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The path and query of a call's URL, with a new `random` each time and an empty `usersig`.
+pub(crate) fn path_and_query(path: &str, sdkappid: SdkAppId, identifier: &Identifier) -> String {
+    let identifier = utf8_percent_encode(identifier.as_str(), RESERVED);
+    let random = random_u64() as u32; // the pages ask for 32 bits
+    format!(
+        "{path}?sdkappid={sdkappid}&identifier={identifier}&usersig=&random={random}&contenttype=json"
+    )
+}
+
+/// A request as it is written. Its head holds the UserSig in the clear, so it is wiped from memory. The body is not wiped:
+/// that would cost more than sending it.
+struct Written {
+    bytes: Vec<u8>,
+    head: usize,
+}
+
+impl Written {
+    fn wipe(&mut self) {
+        self.bytes[..self.head].zeroize();
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+/// Sends a request and reads its answer.
+pub(super) fn post(
+    connection: &mut Connection,
+    url: &str,
+    usersig: &UserSig,
+    body: &[u8],
+    context: &mut Context,
+) -> Result<AnswerReader, Cause> {
+    let (request, call) = written(url, usersig, body).expect("path_and_query makes a valid URL");
+    connection.send(&request.bytes, context)?;
+    drop(request);
+    let (status, chunked, next) = read_head(call, connection, context)?;
+    let mut answer = AnswerReader::new(ANSWER_BYTES);
+    if status == 200 {
+        let feed = |content: &[u8]| match answer.feed(content) {
+            Ok(()) => Ok(true),
+            Err(error) => Err(Cause::NotUnderstood(error)),
+        };
+        read_body(next, chunked, connection, context, feed)?;
+        return Ok(answer);
+    }
+    // the status says enough: show what there is of the body soon
+    context.limit_to(ERROR_PAGE);
+    let mut shown = Vec::new();
+    drop(read_body(next, chunked, connection, context, |content| {
+        shown.extend_from_slice(content);
+        Ok(shown.len() < NotUnderstood::SHOWN)
+    }));
+    shown.truncate(NotUnderstood::SHOWN);
+    let start = start_of(&shown);
+    Err(Cause::HttpStatus { status, start })
+}
+
+fn written(
+    url: &str,
+    usersig: &UserSig,
+    body: &[u8],
+) -> Result<(Written, Call<RecvResponse>), Box<dyn std::error::Error>> {
+    let request = Request::post(url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_LENGTH, body.len())
+        .header(header::ACCEPT, "*/*")
+        .header(header::ACCEPT_ENCODING, "identity")
+        .header(header::USER_AGENT, USER_AGENT)
+        .body(())?;
+    let mut call = Call::new(request)?.proceed();
+    let mut head = vec![0; url.len() + HEAD_BYTES];
+    let length = call.write(&mut head)?;
+    let head = &head[..length];
+    let at = head.windows(PLACEHOLDER.len());
+    let at = at.into_iter().position(|bytes| bytes == PLACEHOLDER);
+    let (before, after) = head.split_at(at.ok_or("no empty usersig")? + PLACEHOLDER.len() - 1);
+    let usersig = usersig.expose().as_bytes();
+    let Some(SendRequestResult::SendBody(mut call)) = call.proceed()? else {
+        return Err("a request without a body".into());
+    };
+    call.consume_direct_write(body.len())?;
+    let call = call.proceed().ok_or("a body of another length")?;
+    let written = Written {
+        head: head.len() + usersig.len(),
+        // all at once: a vector that grows leaves a copy of the secret behind
+        bytes: [before, usersig, after, body].concat(),
+    };
+    Ok((written, call))
+}
+
+/// Reads the answer's head. Returns its status, and whether its body comes in chunks.
+fn read_head(
+    mut call: Call<RecvResponse>,
+    connection: &mut Connection,
+    context: &mut Context,
+) -> Result<(u16, bool, RecvResponseResult), Cause> {
+    let mut head = Head::default();
+    loop {
+        if !connection.receive(context)? {
+            return Err(context.disconnected());
+        }
+        let arrived = &mut connection.arrived;
+        if context.answer_start.is_empty() {
+            let shown = arrived.len().min(NotUnderstood::SHOWN);
+            context.answer_start = arrived[..shown].to_vec();
+        }
+        let passed = head.add(arrived);
+        let Some(passed) = passed.map_err(|reason| context.not_understood(reason))? else {
+            arrived.clear();
+            continue;
+        };
+        arrived.drain(..passed.used);
+        context.info = passed.info;
+        let read = call.try_response(&passed.passed_on, false);
+        let read = read
+            .ok()
+            .and_then(|(_, response)| Some((response?, call.proceed()?)));
+        let (response, next) = read.ok_or_else(|| context.not_understood(NO_HTTP))?;
+        return Ok((response.status().as_u16(), passed.chunked, next));
+    }
+}
+
+/// Reads the answer's body, and passes its content on until `take` returns false.
+fn read_body(
+    next: RecvResponseResult,
+    chunked: bool,
+    connection: &mut Connection,
+    context: &mut Context,
+    mut take: impl FnMut(&[u8]) -> Result<bool, Cause>,
+) -> Result<(), Cause> {
+    let mut call = match next {
+        RecvResponseResult::RecvBody(call) => call,
+        RecvResponseResult::Cleanup(call) => {
+            let all_read = connection.arrived.is_empty() && !connection.closed;
+            connection.reusable = all_read && !call.must_close_connection();
+            return Ok(());
+        }
+        RecvResponseResult::Redirect(_) => return Ok(()),
+    };
+    let mut body = Body::new(chunked);
+    // what ureq gets, and the content that it stands for
+    let (mut covered, mut content) = (Vec::new(), Vec::new());
+    loop {
+        let seen = covered.len();
+        covered.append(&mut connection.arrived);
+        body.take(&mut covered[seen..], &mut content);
+        let read = read_covered(&mut call, &covered);
+        let (used, read) = read.map_err(|_| context.not_understood(NO_HTTP))?;
+        covered.drain(..used);
+        if !take(&content[..read])? {
+            return Ok(());
+        }
+        content.drain(..read);
+        if call.can_proceed() && call.body_mode() != BodyMode::CloseDelimited {
+            if let Some(RecvBodyResult::Cleanup(call)) = call.proceed() {
+                let all_read = covered.is_empty() && !connection.closed;
+                connection.reusable = all_read && !call.must_close_connection();
+            }
+            return Ok(());
+        }
+        if covered.len() > LINE_BYTES {
+            let reason = "a line between the answer's chunks is too long";
+            return Err(context.not_understood(reason));
+        }
+        if !connection.receive(context)? {
+            // servers leave out the empty line after the last chunk
+            return if call.can_proceed() || call.is_ended_chunked() {
+                Ok(())
+            } else {
+                Err(context.disconnected())
+            };
+        }
+    }
+}
+
+/// Returns how much of `covered` ureq has read, and how much of that is content.
+fn read_covered(
+    call: &mut Call<RecvBody>,
+    covered: &[u8],
+) -> Result<(usize, usize), ureq_proto::Error> {
+    let mut copy = [0; 4096]; // which nobody needs
+    let (mut used, mut content) = (0, 0);
+    loop {
+        let (input, output) = call.read(&covered[used..], &mut copy)?;
+        if input == 0 {
+            return Ok((used, content));
+        }
+        used += input;
+        content += output;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_of_any_characters_fits_into_a_query() {
+        let identifier = Identifier::new("a&b=c-1._~ 管").unwrap();
+        let query = path_and_query("v4", SdkAppId::new(1_400_000_000).unwrap(), &identifier);
+        let expected =
+            "v4?sdkappid=1400000000&identifier=a%26b%3Dc-1._~%20%E7%AE%A1&usersig=&random=";
+        assert!(query.starts_with(expected), "{query}");
+    }
+
+    #[test]
+    fn the_usersig_is_written_into_the_head_which_is_wiped_afterwards() {
+        let url = "http://127.0.0.1:8080/v4?sdkappid=1&usersig=&random=1";
+        let usersig = UserSig::new("hush").unwrap();
+        let (mut written, _) = written(url, &usersig, b"{}").unwrap();
+        let text = String::from_utf8(written.bytes.clone()).unwrap();
+        let line = "POST /v4?sdkappid=1&usersig=hush&random=1 HTTP/1.1\r\n";
+        assert!(text.starts_with(line), "{text}");
+        for expected in ["\r\nhost: 127.0.0.1:8080\r\n", "\r\ncontent-length: 2\r\n"] {
+            assert!(text.contains(expected), "{text}");
+        }
+        written.wipe();
+        let body = text.len() - 2;
+        assert!(written.bytes[..body].iter().all(|byte| *byte == 0));
+        assert_eq!(written.bytes[body..], *b"{}");
+    }
+}
