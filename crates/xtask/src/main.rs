@@ -22,6 +22,7 @@ mod random;
 mod sample;
 mod scene;
 mod test;
+mod tsan;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ Usage: cargo xtask TASK
   sample OPTIONS     write a sample CSV file; `cargo xtask sample --help` has the options
   test [--long] [STEP …]  run every check there is, or those whose name holds one of the words; what cannot run is
                      skipped by name, and with CI=true a failure; --help has the steps
+  tsan [FILTER …]    run transport's tests under ThreadSanitizer: minutes, and 2 GiB of disk
 ";
 
 fn main() -> ExitCode {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Ok(task) if task == "quota" => return quota::run(),
         Ok(task) if task == "sample" => sample::run(arguments),
         Ok(task) if task == "test" => return test::run(arguments),
+        Ok(task) if task == "tsan" => tsan::run(arguments),
         Ok(task) if task == "help" || task == "--help" || task == "-h" => {
             print!("{HELP}");
             Ok(())
