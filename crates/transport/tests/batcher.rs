@@ -194,7 +194,7 @@ fn an_abandoned_batcher_counts_what_had_no_outcome_and_blocks_no_account() {
 
 #[test]
 fn two_thousand_threads_at_the_documented_quota_are_never_too_frequent() {
-    let emulator = Emulator::builder().secret_key(key()).start().unwrap();
+    let emulator = service().calls_per_second(100).start().unwrap();
     let client = builder(&emulator.endpoint()).calls_per_second(100);
     let batcher = client.build().unwrap().batcher().start();
     thread::scope(|scope| {

@@ -22,22 +22,14 @@ fn a_certificate_is_found_whatever_line_ends_or_marks_are_around_it() {
     let (emulator, other) = (tls_emulator(), tls_emulator());
     let pem = emulator.ca_pem().unwrap().trim_end();
     let other = other.ca_pem().unwrap().trim_end();
+    let crlf = |text: &str| text.replace('\n', "\r\n");
     for (name, text) in [
-        ("CRLF", pem.replace('\n', "\r\n")),
+        ("CRLF", crlf(pem)),
         ("CR", pem.replace('\n', "\r")),
         ("a BOM", format!("\u{feff}{pem}")),
-        (
-            "a BOM and CRLF",
-            format!("\u{feff}{pem}\n").replace('\n', "\r\n"),
-        ),
-        (
-            "the second of two with BOMs",
-            format!("\u{feff}{other}\n\u{feff}{pem}\n"),
-        ),
-        (
-            "behind one without a last line end",
-            format!("{other}{pem}"),
-        ),
+        ("a BOM and CRLF", format!("\u{feff}{}", crlf(pem))),
+        ("two BOMs", format!("\u{feff}{other}\n\u{feff}{pem}\n")),
+        ("no line end between two", format!("{other}{pem}")),
         ("a comment that is not UTF-8", format!("# caf\u{e9}\n{pem}")),
     ] {
         // as Latin-1 has it where that can say it

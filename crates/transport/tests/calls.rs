@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::{BTreeSet, HashSet};
 
-use imtag_emulator::{Emulator, Fault, Operation};
+use imtag_emulator::{Fault, Operation};
 use imtag_transport::{AddTags, Cause, ClearTags, Effect, Generation, GetTags, RemoveTags, Rules};
 use support::*;
 
@@ -14,8 +14,7 @@ use support::*;
 fn the_four_calls_do_their_jobs_on_both_generations_over_tls_and_without() {
     for tls in [true, false] {
         for generation in Generation::ALL {
-            let emulator = Emulator::builder().secret_key(key()).tls(tls);
-            let emulator = emulator.start().unwrap();
+            let emulator = service().tls(tls).start().unwrap();
             let ca = tls.then(|| ca_file(&emulator));
             let mut builder = builder(&emulator.endpoint()).generation(generation);
             if let Some(ca) = &ca {

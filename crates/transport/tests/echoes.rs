@@ -7,148 +7,98 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use imtag_transport::Client;
 use support::*;
 
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Page,
-    ErrorPage,
-    ErrorInfo,
-    RequestId,
-    Reason,
-    Location,
-    ContentEncoding,
-    ChunkExtension,
-    NoHttp,
+/// The two pieces of an answer that holds a text, of which each piece has a part.
+type Place = fn(first: &str, second: &str) -> [String; 2];
+
+const PLACES: [(&str, Place); 9] = [
+    ("page", |first, second| {
+        in_body("200 OK", ["<p>/?usersig=", first, second, "&x"])
+    }),
+    ("error page", |first, second| {
+        in_body("404 Not Found", ["<p>/?usersig=", first, second, "&x"])
+    }),
+    ("ErrorInfo", |first, second| {
+        refusal("ErrorInfo", first, second)
+    }),
+    ("RequestId", |first, second| {
+        refusal("RequestId", first, second)
+    }),
+    ("reason", |first, second| {
+        in_head("404 ", first, second, "Content-Length: 0\r\n\r\n")
+    }),
+    ("Location", |first, second| {
+        let before = "302 Found\r\nLocation: http://127.0.0.1/?usersig=";
+        in_head(before, first, second, "Content-Length: 0\r\n\r\n")
+    }),
+    ("Content-Encoding", |first, second| {
+        let before = "200 OK\r\nContent-Encoding: ";
+        in_head(before, first, second, "Content-Length: 1\r\n\r\n\u{1}")
+    }),
+    ("chunk extension", |first, second| {
+        let before = "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;";
+        in_head(before, first, second, "x\r\n0\r\n\r\n")
+    }),
+    (NO_HTTP, |first, second| {
+        [format!("POST {first}"), second.to_owned()]
+    }),
+];
+
+/// The place after which the connection ends.
+const NO_HTTP: &str = "no HTTP";
+
+fn in_head(before: &str, first: &str, second: &str, after: &str) -> [String; 2] {
+    [
+        format!("HTTP/1.1 {before}{first}"),
+        format!("{second}\r\n{after}"),
+    ]
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Encoding {
-    Plain,
-    /// What a URL need not, but may encode.
-    Signs,
-    Upper,
-    Lower,
-    Json,
+fn in_body(status: &str, [before, first, second, after]: [&str; 4]) -> [String; 2] {
+    let [start, end] = [[before, first].concat(), [second, after].concat()]
+        .map(|text| format!("{:x}\r\n{text}\r\n", text.len()));
+    [
+        format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n{start}"),
+        format!("{end}0\r\n\r\n"),
+    ]
 }
 
-impl Encoding {
-    fn encode(self, text: &str) -> String {
-        let encoded = |byte: u8| match self {
-            Encoding::Signs if b"*-_".contains(&byte) => format!("%{byte:02X}"),
-            Encoding::Plain | Encoding::Signs => char::from(byte).to_string(),
-            Encoding::Upper => format!("%{byte:02X}"),
-            Encoding::Lower => format!("%{byte:02x}"),
-            Encoding::Json => format!("\\u{byte:04x}"),
-        };
-        text.bytes().map(encoded).collect()
-    }
+fn refusal(field: &str, first: &str, second: &str) -> [String; 2] {
+    let before = format!(r#"{{"ActionStatus":"FAIL","ErrorCode":60002,"{field}":"POST /?usersig="#);
+    in_body("200 OK", [&before, first, second, r#"&x"}"#])
 }
 
-/// What the server says to the next request.
-#[derive(Clone, Copy)]
+/// How a byte is written.
+type Encoding = fn(u8) -> String;
+
+/// With each, by how much more the text is cut each time.
+const ENCODINGS: [(Encoding, usize); 5] = [
+    (|byte| char::from(byte).to_string(), 1),
+    // what a URL need not, but may encode
+    (
+        |byte| match byte {
+            b'*' | b'-' | b'_' => format!("%{byte:02X}"),
+            _ => char::from(byte).to_string(),
+        },
+        13,
+    ),
+    (|byte| format!("%{byte:02X}"), 61),
+    (|byte| format!("%{byte:02x}"), 61),
+    (|byte| format!("\\u{byte:04x}"), 61),
+];
+
+/// What the server says next: where, how it writes a byte, and where it cuts; and the UserSig that it was called with.
 struct Echo {
-    place: Place,
-    encoding: Encoding,
-    /// Where the text that repeats the UserSig is cut in two.
+    place: (&'static str, Place),
+    encode: Encoding,
     cut: usize,
-}
-
-fn chunk(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    format!("{:x}\r\n{text}\r\n", text.len())
+    usersig: String,
 }
 
 impl Echo {
-    /// The pieces of the answer.
-    fn answer(self, usersig: &str) -> [String; 2] {
-        let text = self.encoding.encode(usersig);
-        let (first, second) = text.split_at(self.cut.min(text.len()));
-        let chunked = "Transfer-Encoding: chunked\r\n\r\n";
-        let in_body = |status: &str, before: &str, after: &str| {
-            let start = chunk(&format!("{before}{first}"));
-            let end = chunk(&format!("{second}{after}"));
-            [
-                format!("HTTP/1.1 {status}\r\n{chunked}{start}"),
-                format!("{end}0\r\n\r\n"),
-            ]
-        };
-        let refusal = |name: &str| {
-            let before =
-                format!(r#"{{"ActionStatus":"FAIL","ErrorCode":60002,"{name}":"POST /?usersig="#);
-            in_body("200 OK", &before, r#"&x"}"#)
-        };
-        match self.place {
-            Place::Page => in_body("200 OK", "<p>/?usersig=", "&x"),
-            Place::ErrorPage => in_body("404 Not Found", "<p>/?usersig=", "&x"),
-            Place::ErrorInfo => refusal("ErrorInfo"),
-            Place::RequestId => refusal("RequestId"),
-            Place::Reason => [
-                format!("HTTP/1.1 404 {first}"),
-                format!("{second}\r\nContent-Length: 0\r\n\r\n"),
-            ],
-            Place::Location => [
-                format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/?usersig={first}"),
-                format!("{second}\r\nContent-Length: 0\r\n\r\n"),
-            ],
-            Place::ContentEncoding => [
-                format!("HTTP/1.1 200 OK\r\nContent-Encoding: {first}"),
-                format!("{second}\r\nContent-Length: 1\r\n\r\n\u{1}"),
-            ],
-            Place::ChunkExtension => [
-                format!("HTTP/1.1 200 OK\r\n{chunked}1;{first}"),
-                format!("{second}\r\nx\r\n0\r\n\r\n"),
-            ],
-            Place::NoHttp => [format!("POST {first}"), second.to_owned()],
-        }
-    }
-}
-
-struct Stage {
-    client: Client,
-    next: Arc<Mutex<Echo>>,
-    usersig: Arc<Mutex<String>>,
-}
-
-impl Stage {
-    fn new() -> Stage {
-        let next = Arc::new(Mutex::new(Echo {
-            place: Place::Page,
-            encoding: Encoding::Plain,
-            cut: 0,
-        }));
-        let usersig = Arc::new(Mutex::new(String::new()));
-        let (its_next, its_usersig) = (Arc::clone(&next), Arc::clone(&usersig));
-        let endpoint = answering(move |request, stream| {
-            let (_, usersig) = request.split_once("usersig=").unwrap();
-            let (usersig, _) = usersig.split_once('&').unwrap();
-            usersig.clone_into(&mut its_usersig.lock().unwrap());
-            let echo: Echo = *its_next.lock().unwrap();
-            for piece in echo.answer(usersig) {
-                say(stream, piece);
-            }
-            !matches!(echo.place, Place::NoHttp)
-        });
-        let client = builder(&endpoint)
-            .retry(ONE_ATTEMPT)
-            .calls_per_second(100_000)
-            .build()
-            .unwrap();
-        Stage {
-            client,
-            next,
-            usersig,
-        }
-    }
-
-    /// All that a call shows that is answered so.
-    fn shown(&self, echo: Echo) -> String {
-        *self.next.lock().unwrap() = echo;
-        let error = self.client.add_tag(&add()).unwrap_err();
-        format!("{error}\n{error:?}\n{:?}\n", error.request_id())
+    fn text(&self) -> String {
+        self.usersig.bytes().map(self.encode).collect()
     }
 }
 
@@ -182,53 +132,52 @@ fn assert_hidden(text: &str, usersig: &str) {
 #[test]
 fn no_error_and_no_log_shows_a_usersig_that_an_answer_repeats_wherever_it_is_cut() {
     let kept = keep_logs();
-    let stage = Stage::new();
-    let places = [
-        Place::Page,
-        Place::ErrorPage,
-        Place::ErrorInfo,
-        Place::RequestId,
-        Place::Reason,
-        Place::Location,
-        Place::ContentEncoding,
-        Place::ChunkExtension,
-        Place::NoHttp,
-    ];
-    for place in places {
-        for (encoding, step) in [
-            (Encoding::Plain, 1),
-            (Encoding::Signs, 13),
-            (Encoding::Upper, 61),
-            (Encoding::Lower, 61),
-            (Encoding::Json, 61),
-        ] {
-            let mut cut = 0;
-            loop {
-                let echo = Echo {
-                    place,
-                    encoding,
-                    cut,
-                };
+    let echo = Arc::new(Mutex::new(Echo {
+        place: PLACES[0],
+        encode: ENCODINGS[0].0,
+        cut: 0,
+        usersig: String::new(),
+    }));
+    let its_echo = Arc::clone(&echo);
+    let endpoint = answering(move |request, stream| {
+        let (_, usersig) = request.split_once("usersig=").unwrap();
+        let (usersig, _) = usersig.split_once('&').unwrap();
+        let mut echo = its_echo.lock().unwrap();
+        usersig.clone_into(&mut echo.usersig);
+        let text = echo.text();
+        let (name, place) = echo.place;
+        let (first, second) = text.split_at(echo.cut.min(text.len()));
+        place(first, second).iter().for_each(|it| say(stream, it));
+        name != NO_HTTP
+    });
+    let client = builder(&endpoint).retry(ONE_ATTEMPT);
+    let client = client.calls_per_second(100_000).build().unwrap();
+    for place in PLACES {
+        for (encode, step) in ENCODINGS {
+            for cut in (0..).step_by(step) {
+                {
+                    let mut echo = echo.lock().unwrap();
+                    (echo.place, echo.encode, echo.cut) = (place, encode, cut);
+                }
                 kept.lock().unwrap().clear();
-                let shown = stage.shown(echo);
-                let usersig = stage.usersig.lock().unwrap().clone();
+                let error = client.add_tag(&add()).unwrap_err();
+                let shown = format!("{error}\n{error:?}\n{:?}\n", error.request_id());
+                let echo = echo.lock().unwrap();
+                let usersig = &echo.usersig;
                 assert!(usersig.starts_with("eJ") && usersig.len() > 100);
-                assert_hidden(&decoded(&shown), &usersig);
+                assert_hidden(&decoded(&shown), usersig);
                 let kept = kept.lock().unwrap();
-                assert!(
-                    kept.len() > 5,
-                    "the HTTP library logs, or this sees nothing"
-                );
+                let logs = kept.len() > 5;
+                assert!(logs, "the HTTP library logs, or this sees nothing");
                 // bodies are logged 16 bytes a line, which end in them
                 let ends = kept
                     .iter()
                     .filter_map(|line| line.get(line.len().max(16) - 16..));
-                assert_hidden(&decoded(&ends.collect::<String>()), &usersig);
-                assert_hidden(&decoded(&kept.join("\n")), &usersig);
-                if cut >= encoding.encode(&usersig).len() {
+                assert_hidden(&decoded(&ends.collect::<String>()), usersig);
+                assert_hidden(&decoded(&kept.join("\n")), usersig);
+                if cut >= echo.text().len() {
                     break;
                 }
-                cut += step;
             }
         }
     }

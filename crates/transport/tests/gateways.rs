@@ -50,9 +50,8 @@ impl Stage {
         let met = Arc::new(AtomicUsize::new(0));
         let (its_says, its_met) = (Arc::clone(&says), Arc::clone(&met));
         let endpoint = answering(move |request, stream| {
-            let poisoned = request
-                .contains("poison")
-                .then_some(("502 Bad Gateway", ""));
+            let poisoned = request.contains("poison");
+            let poisoned = poisoned.then_some(("502 Bad Gateway", ""));
             let away: Option<Answer> = its_says.lock().unwrap().or(poisoned);
             its_met.fetch_add(usize::from(away.is_some()), Ordering::SeqCst);
             let (status, body) = away.unwrap_or(("200 OK", DONE));
@@ -68,6 +67,14 @@ impl Stage {
 
     fn client(&self) -> ClientBuilder {
         builder(&self.endpoint).timeout(LONG)
+    }
+
+    /// With a client that the service has answered.
+    fn that_answered() -> (Stage, Client) {
+        let stage = Stage::new();
+        let client = stage.client().build().unwrap();
+        client.add_tag(&add()).unwrap();
+        (stage, client)
     }
 
     /// Does `work` while the gateway says so, until more requests have met it than a call has attempts.
@@ -88,9 +95,7 @@ fn a_gateway_without_its_service_costs_no_call_and_no_change_once_the_service_wa
     thread::scope(|scope| {
         for away in AWAY {
             scope.spawn(move || {
-                let stage = Stage::new();
-                let client = stage.client().build().unwrap();
-                client.add_tag(&add()).unwrap();
+                let (stage, client) = Stage::that_answered();
                 stage.while_away(away, || {
                     let outcome = client.add_tag(&add()).unwrap();
                     assert!(outcome.attempts > 5, "{away:?}");
@@ -116,22 +121,16 @@ fn before_its_first_answer_a_strange_status_is_a_wrong_endpoint_and_an_overload_
         let client = stage.client().timeout(Duration::from_secs(2));
         let error = client.build().unwrap().add_tag(&add()).unwrap_err();
         let number: u16 = status[..3].parse().unwrap();
-        let (stopped, remedy) = match number {
-            408 | 429 | 530 => (
-                Stopped::OutageTooLong,
-                "try again; the service itself always answers 200",
-            ),
-            200 => (
-                Stopped::AttemptsSpent,
-                "check the endpoint: this may not be the service",
-            ),
-            _ => (
-                Stopped::Permanent,
-                "check the endpoint: this is not the service",
-            ),
+        let overload = "try again; the service itself always answers 200";
+        let maybe_wrong = "check the endpoint: this may not be the service";
+        let wrong = "check the endpoint: this is not the service";
+        let expected = match number {
+            408 | 429 | 530 => (Stopped::OutageTooLong, overload),
+            200 => (Stopped::AttemptsSpent, maybe_wrong),
+            _ => (Stopped::Permanent, wrong),
         };
-        assert_eq!(error.stopped(), Some(stopped), "{status}");
-        assert_eq!(error.remedy(), remedy, "{status}");
+        let is = (error.stopped(), error.remedy());
+        assert_eq!(is, (Some(expected.0), expected.1), "{status}");
     }
 }
 
@@ -140,9 +139,7 @@ fn an_outage_that_looks_like_a_wrong_endpoint_and_lasts_too_long_says_try_again(
     let gateway = "try again; a gateway answers in the service's place";
     let overload = "try again; the service itself always answers 200";
     for (away, remedy) in [(AWAY[0], gateway), (AWAY[9], gateway), (AWAY[6], overload)] {
-        let stage = Stage::new();
-        let client = stage.client().build().unwrap();
-        client.add_tag(&add()).unwrap();
+        let (stage, client) = Stage::that_answered();
         *stage.says.lock().unwrap() = Some(away);
         let options = within(Duration::from_secs(2));
         let error = client.add_tag_with(&add(), &options).unwrap_err();
@@ -155,15 +152,11 @@ fn an_outage_that_looks_like_a_wrong_endpoint_and_lasts_too_long_says_try_again(
 
 #[test]
 fn json_that_is_not_understood_keeps_to_the_attempts_of_a_call() {
-    let stage = Stage::new();
-    let client = stage.client().build().unwrap();
-    client.add_tag(&add()).unwrap();
+    let (stage, client) = Stage::that_answered();
     *stage.says.lock().unwrap() = Some(("200 OK", "{}"));
     let error = client.add_tag(&add()).unwrap_err();
-    assert_eq!(
-        (error.attempts(), error.stopped()),
-        (4, Some(Stopped::AttemptsSpent))
-    );
+    assert_eq!(error.attempts(), 4);
+    assert_eq!(error.stopped(), Some(Stopped::AttemptsSpent));
 }
 
 #[test]

@@ -44,6 +44,12 @@ impl Stage {
         builder(&self.network.endpoint("http")).timeout(LONG)
     }
 
+    fn with_client() -> (Stage, Client) {
+        let stage = Stage::new();
+        let client = stage.client().build().unwrap();
+        (stage, client)
+    }
+
     fn goes(&self, away: Away) {
         match away {
             Away::Refuses => self.network.refuse(),
@@ -108,8 +114,7 @@ fn call_by_200_threads(client: &Client) {
 fn an_outage_fails_no_call_whether_the_service_answered_before_or_not() {
     for away in ALL {
         for was_there in [false, true] {
-            let stage = Stage::new();
-            let client = stage.client().build().unwrap();
+            let (stage, client) = Stage::with_client();
             if was_there {
                 client.add_tag(&add()).unwrap();
             }
@@ -128,8 +133,7 @@ fn an_outage_fails_no_call_whether_the_service_answered_before_or_not() {
 fn an_outage_fails_none_of_two_hundred_calls_at_once() {
     let _turn = one_at_a_time();
     for away in ALL {
-        let stage = Stage::new();
-        let client = stage.client().build().unwrap();
+        let (stage, client) = Stage::with_client();
         call_by_200_threads(&client);
         stage.while_away(away, || call_by_200_threads(&client));
     }
@@ -138,8 +142,7 @@ fn an_outage_fails_none_of_two_hundred_calls_at_once() {
 #[test]
 fn an_outage_fails_no_change_of_a_run_whether_the_service_answered_before_or_not() {
     for away in ALL {
-        let stage = Stage::new();
-        let client = stage.client().build().unwrap();
+        let (stage, client) = Stage::with_client();
         let run = |from: usize| {
             let options = client.bulk().timeout(LONG);
             let options = options.attempt_timeout(Duration::from_millis(800));
@@ -156,8 +159,7 @@ fn an_outage_fails_no_change_of_a_run_whether_the_service_answered_before_or_not
 fn an_outage_fails_no_change_of_two_hundred_callers_of_a_batcher() {
     let _turn = one_at_a_time();
     for away in ALL {
-        let stage = Stage::new();
-        let client = stage.client().build().unwrap();
+        let (stage, client) = Stage::with_client();
         let options = client.batcher().timeout(LONG);
         let batcher = options.attempt_timeout(Duration::from_millis(800)).start();
         let call = |round: u32| {
@@ -184,11 +186,8 @@ fn an_outage_fails_no_change_of_two_hundred_callers_of_a_batcher() {
 fn one_request_at_a_time_asks_whether_the_service_is_back() {
     let _turn = one_at_a_time();
     let stage = Stage::new();
-    let client = stage
-        .client()
-        .retry(RetryPolicy::default())
-        .build()
-        .unwrap();
+    let client = stage.client().retry(RetryPolicy::default());
+    let client = client.build().unwrap();
     call_by_200_threads(&client);
     stage.goes(Away::Gateway);
     let done = AtomicU64::new(0);
@@ -221,8 +220,7 @@ fn assert_refused(error: &Error) {
 
 #[test]
 fn an_outage_that_lasts_too_long_ends_each_call_at_half_of_its_time_with_the_last_failure() {
-    let stage = Stage::new();
-    let client = stage.client().build().unwrap();
+    let (stage, client) = Stage::with_client();
     stage.network.refuse();
     thread::scope(|scope| {
         for seconds in [4, 6, 8] {
@@ -243,8 +241,7 @@ fn an_outage_that_lasts_too_long_ends_each_call_at_half_of_its_time_with_the_las
 
 #[test]
 fn a_call_that_begins_in_an_outage_ends_with_the_last_failure() {
-    let stage = Stage::new();
-    let client = stage.client().build().unwrap();
+    let (stage, client) = Stage::with_client();
     stage.goes(Away::Gateway);
     let token = CancelToken::new();
     let first = CallOptions::new().cancel(&token);
@@ -271,16 +268,13 @@ fn a_call_of_one_attempt_does_not_wait_for_the_end_of_an_outage() {
     let client = stage.client().retry(ONE_ATTEMPT).build().unwrap();
     stage.network.refuse();
     let error = client.add_tag(&add()).unwrap_err();
-    assert_eq!(
-        (error.attempts(), error.stopped()),
-        (1, Some(Stopped::AttemptsSpent))
-    );
+    assert_eq!(error.attempts(), 1);
+    assert_eq!(error.stopped(), Some(Stopped::AttemptsSpent));
 }
 
 #[test]
 fn a_drain_and_an_interrupt_end_the_wait_for_the_end_of_an_outage() {
-    let stage = Stage::new();
-    let client = stage.client().build().unwrap();
+    let (stage, client) = Stage::with_client();
     stage.network.refuse();
     let drain = CancelToken::new();
     let asked = AtomicU64::new(0);

@@ -44,15 +44,16 @@ fn other_half() {
     run(&client.build().unwrap());
 }
 
-/// Runs the other half in a process that may have so many files open.
+/// Runs the other half in a process that may have so many files open; the service that it called.
 #[track_caller]
-fn in_a_process_with(files: u32, half: &str, endpoint: &str) {
+fn in_a_process_with(files: u32, half: &str) -> Emulator {
+    let service = slow_service(200);
     let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
     let output = Command::new("/bin/sh")
         .args(["-c", &limited])
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--nocapture", "--test-threads=1"])
-        .env(ENDPOINT, endpoint)
+        .env(ENDPOINT, service.endpoint())
         .env(HALF, half)
         .output()
         .unwrap();
@@ -60,11 +61,7 @@ fn in_a_process_with(files: u32, half: &str, endpoint: &str) {
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{failed}");
     assert!(said.contains("1 passed"), "{said}");
-}
-
-fn slow_service() -> Emulator {
-    let builder = Emulator::builder().secret_key(key());
-    builder.latency(Duration::from_millis(200)).start().unwrap()
+    service
 }
 
 fn call(client: &Client, user: usize) -> Result<Outcome, Error> {
@@ -150,43 +147,36 @@ fn a_call_without_a_free_file(client: &Client) {
 
 #[test]
 fn calls_of_many_threads_wait_for_a_connection_of_one_another() {
-    let service = slow_service();
-    in_a_process_with(24, "calls", &service.endpoint());
+    let service = in_a_process_with(24, "calls");
     assert_eq!(service.users().len(), 100);
 }
 
 #[test]
 fn no_caller_of_a_batcher_fails_if_files_are_few() {
-    let service = slow_service();
-    in_a_process_with(24, "batcher", &service.endpoint());
+    let service = in_a_process_with(24, "batcher");
     assert_eq!(service.users().len(), 200);
 }
 
 #[test]
 fn a_run_goes_on_with_as_many_connections_as_it_can_open() {
-    let service = slow_service();
-    in_a_process_with(16, "run", &service.endpoint());
+    let service = in_a_process_with(16, "run");
     assert_eq!(service.users().len(), 3_000);
     assert_eq!(service.stats().arrivals(), 30);
 }
 
 #[test]
 fn the_wait_for_a_connection_does_not_count_as_the_time_of_a_runs_request() {
-    let service = slow_service();
-    let test = "short requests";
-    in_a_process_with(16, test, &service.endpoint());
+    let service = in_a_process_with(16, "short requests");
     assert_eq!(service.users().len(), 20_000);
 }
 
 #[test]
 fn a_change_that_waits_for_a_connection_when_its_run_is_stopped_is_not_sent() {
-    let service = slow_service();
-    in_a_process_with(16, "stopped run", &service.endpoint());
+    in_a_process_with(16, "stopped run");
 }
 
 #[test]
 fn a_call_without_a_free_file_says_so_and_works_once_there_is_one() {
-    let service = emulator();
-    in_a_process_with(24, "no file", &service.endpoint());
+    let service = in_a_process_with(24, "no file");
     assert_eq!(service.stats().arrivals(), 1);
 }

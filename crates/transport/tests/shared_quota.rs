@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Window};
 use imtag_transport::Client;
-use support::{ONE_ATTEMPT, add, builder, key};
+use support::{ONE_ATTEMPT, add, builder, service};
 
 const CALLS_PER_SECOND: u32 = 10;
 
@@ -22,12 +22,8 @@ fn client(emulator: &Emulator) -> Client {
 
 #[test]
 fn many_clients_of_a_process_have_no_more_arrivals_in_a_second_than_the_quota() {
-    let emulator = Emulator::builder().secret_key(key());
-    let emulator = emulator
-        .calls_per_second(CALLS_PER_SECOND)
-        .window(Window::Sliding)
-        .start()
-        .unwrap();
+    let emulator = service().calls_per_second(CALLS_PER_SECOND);
+    let emulator = emulator.window(Window::Sliding).start().unwrap();
     let beside = [(); 2].map(|()| client(&emulator));
     thread::scope(|scope| {
         for client in &beside {
@@ -42,8 +38,7 @@ fn many_clients_of_a_process_have_no_more_arrivals_in_a_second_than_the_quota() 
 
 #[test]
 fn a_client_after_a_dropped_one_is_held_to_what_that_one_sent() {
-    let emulator = Emulator::builder().secret_key(key());
-    let emulator = emulator.calls_per_second(1).start().unwrap();
+    let emulator = service().calls_per_second(1).start().unwrap();
     let client = || {
         let builder = builder(&emulator.endpoint()).calls_per_second(1);
         builder.retry(ONE_ATTEMPT).fresh_start(true).build()

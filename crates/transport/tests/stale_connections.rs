@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{ChangeRequest, Client, ClientBuilder, Effect, Operation};
+use imtag_transport::{ChangeRequest, Client, Effect, Operation};
 use support::network::{Death, Network};
 use support::*;
 
@@ -24,16 +24,14 @@ fn fill_pool(network: &Network, client: &Client, connections: usize) {
     network.hold_until(0);
 }
 
-fn plain() -> (Emulator, Network) {
+/// A service, the network before it, and a client whose calls make one attempt, with so many idle connections.
+fn idle(connections: usize) -> (Emulator, Network, Client) {
     let emulator = emulator();
     let network = Network::to(emulator.address());
-    (emulator, network)
-}
-
-fn one_attempt(network: &Network) -> ClientBuilder {
-    builder(&network.endpoint("http"))
-        .retry(ONE_ATTEMPT)
-        .timeout(LONG)
+    let client = builder(&network.endpoint("http")).retry(ONE_ATTEMPT);
+    let client = client.timeout(LONG).build().unwrap();
+    fill_pool(&network, &client, connections);
+    (emulator, network, client)
 }
 
 /// Requests that reached the service.
@@ -53,9 +51,7 @@ fn however_many_idle_connections_are_dead_a_call_meets_one_of_them() {
         (100, Death::Reset),
         (100, Death::Close),
     ] {
-        let (emulator, network) = plain();
-        let client = one_attempt(&network).build().unwrap();
-        fill_pool(&network, &client, connections);
+        let (emulator, network, client) = idle(connections);
         network.doom(death);
         let outcome = client.add_tag(&add()).unwrap();
         let what = format!("{connections} {death:?}");
@@ -92,8 +88,7 @@ fn a_connection_that_ends_in_bytes_that_are_no_tls_is_dead_as_any_other() {
 
 #[test]
 fn if_every_connection_dies_after_its_first_answer_each_call_is_still_done() {
-    let (emulator, network) = plain();
-    let client = one_attempt(&network).build().unwrap();
+    let (emulator, network, client) = idle(0);
     network.one_word_each(Death::Reset);
     let attempts: Vec<u32> = (0..5)
         .map(|_| client.add_tag(&add()).unwrap().attempts)
@@ -104,9 +99,7 @@ fn if_every_connection_dies_after_its_first_answer_each_call_is_still_done() {
 
 #[test]
 fn a_thread_meets_one_dead_connection_at_most_however_many_call_at_once() {
-    let (emulator, network) = plain();
-    let client = one_attempt(&network).build().unwrap();
-    fill_pool(&network, &client, 50);
+    let (emulator, network, client) = idle(50);
     network.doom(Death::Reset);
     let sent = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -124,9 +117,7 @@ fn a_thread_meets_one_dead_connection_at_most_however_many_call_at_once() {
 
 #[test]
 fn a_dead_connection_costs_no_change_of_a_run_or_a_batcher() {
-    let (emulator, network) = plain();
-    let client = one_attempt(&network).build().unwrap();
-    fill_pool(&network, &client, 12);
+    let (emulator, network, client) = idle(12);
     network.doom(Death::Reset);
     let summary = client.bulk().run([ChangeRequest::add("b", ["t"])]).finish();
     assert!(summary.all_done());
@@ -138,17 +129,12 @@ fn a_dead_connection_costs_no_change_of_a_run_or_a_batcher() {
     let batcher = client.batcher().start();
     batcher.add_tag("c", ["t"]).unwrap();
     assert_eq!(network.lost(), 2);
-    assert_eq!(
-        (tags(&emulator, "b"), tags(&emulator, "c")),
-        (vec!["t".to_owned()], vec!["t".to_owned()])
-    );
+    assert_eq!([tags(&emulator, "b"), tags(&emulator, "c")], [["t"], ["t"]]);
 }
 
 #[test]
 fn what_was_sent_over_a_dead_connection_stays_possibly_applied_if_no_new_one_is_made() {
-    let (_emulator, network) = plain();
-    let client = one_attempt(&network).build().unwrap();
-    fill_pool(&network, &client, 4);
+    let (_emulator, network, client) = idle(4);
     network.doom(Death::Close);
     // takes no new connections; the idle ones stay
     network.stop_listening();
@@ -160,7 +146,7 @@ fn what_was_sent_over_a_dead_connection_stays_possibly_applied_if_no_new_one_is_
 
 #[test]
 fn after_a_pooled_connection_stayed_silent_the_next_attempt_goes_over_a_new_one() {
-    let (_emulator, network) = plain();
+    let (_emulator, network, _) = idle(0);
     let client = builder(&network.endpoint("http")).timeout(LONG);
     let client = client.build().unwrap();
     fill_pool(&network, &client, 4);
@@ -174,9 +160,7 @@ fn after_a_pooled_connection_stayed_silent_the_next_attempt_goes_over_a_new_one(
 
 #[test]
 fn after_a_call_whose_time_was_up_in_silence_the_next_call_goes_over_a_new_connection() {
-    let (_emulator, network) = plain();
-    let client = one_attempt(&network).build().unwrap();
-    fill_pool(&network, &client, 4);
+    let (_emulator, network, client) = idle(4);
     network.doom(Death::Silence);
     let options = within(Duration::from_millis(200));
     let error = client.add_tag_with(&add(), &options).unwrap_err();
@@ -187,9 +171,7 @@ fn after_a_call_whose_time_was_up_in_silence_the_next_call_goes_over_a_new_conne
 
 #[test]
 fn an_answer_that_is_a_failure_ends_no_connection() {
-    let (emulator, network) = plain();
-    let client = one_attempt(&network).build().unwrap();
-    fill_pool(&network, &client, 4);
+    let (emulator, network, client) = idle(4);
     emulator.fault(Operation::Add, Fault::code(91000));
     client.add_tag(&add()).unwrap_err();
     client.add_tag(&add()).unwrap();

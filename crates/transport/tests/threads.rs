@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use imtag_emulator::Emulator;
 use imtag_transport::CallOptions;
 use support::*;
 
@@ -39,15 +38,10 @@ fn switches(threads: &[PathBuf]) -> Vec<String> {
     switches.collect()
 }
 
-fn slow_service() -> Emulator {
-    let builder = Emulator::builder().secret_key(key());
-    builder.latency(Duration::from_millis(50)).start().unwrap()
-}
-
 #[test]
 fn a_run_has_no_more_threads_than_rate_and_round_trip_need() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let emulator = slow_service();
+    let emulator = slow_service(50);
     let client = builder(&emulator.endpoint()).calls_per_second(20);
     let client = client.build().unwrap();
     let mut most = 0;
@@ -65,7 +59,7 @@ fn a_run_has_no_more_threads_than_rate_and_round_trip_need() {
 #[test]
 fn many_pushes_at_once_start_no_thread_each() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let emulator = slow_service();
+    let emulator = slow_service(50);
     let client = client(&emulator);
     let batcher = lingering(&client);
     for number in 0..99 {
@@ -78,16 +72,20 @@ fn many_pushes_at_once_start_no_thread_each() {
 }
 
 #[test]
-fn an_idle_batcher_sleeps_and_polls_nothing() {
+fn an_idle_batcher_and_an_idle_run_sleep_and_poll_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let emulator = emulator();
     let client = client(&emulator);
     let batcher = client.batcher().start();
-    for user in 0..5 {
-        batcher.add_tag(format!("u{user}"), ["a"]).unwrap();
+    let bulk = client.bulk().linger(Duration::ZERO).start();
+    for id in 0..5 {
+        batcher.call(user(id), &CallOptions::new()).unwrap();
+        bulk.push(id, user(id)).unwrap();
     }
-    let its = threads("imtag-batcher");
-    assert!(!its.is_empty());
+    until(|| bulk.progress().unsettled() == 0);
+    let its = ["imtag-batcher", "imtag-bulk"].map(threads);
+    assert!(!its.iter().any(Vec::is_empty));
+    let its = its.concat();
     // they fall asleep after the last outcome; any that polled would be switched within so long
     let mut before = switches(&its);
     until(|| {

@@ -37,45 +37,50 @@ pub(crate) fn change(change: &Value) -> Result<ChangeRequest, NotACase> {
     Ok(ChangeRequest::from_bytes(operation, &account, tags))
 }
 
-fn time(value: &Value, name: &str) -> Option<Duration> {
+pub(crate) fn time(value: &Value, name: &str) -> Option<Duration> {
     value[name].as_u64().map(Duration::from_millis)
+}
+
+/// A value with a setting, where that is given.
+pub(crate) fn with<T, V>(to: T, given: Option<V>, set: impl FnOnce(T, V) -> T) -> T {
+    match given {
+        Some(value) => set(to, value),
+        None => to,
+    }
 }
 
 /// The options that bulk runs and batchers have in common.
 pub(crate) fn session_options<K>(
-    mut options: SessionOptions<K>,
+    options: SessionOptions<K>,
     case: &Value,
 ) -> Result<SessionOptions<K>, NotACase> {
     let given = &case["options"];
-    if let Some(timeout) = time(given, "timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time(given, "attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
-    if let Some(window) = time(given, "late_window_ms") {
-        options = options.late_window(window);
-    }
-    if let Some(linger) = time(given, "linger_ms") {
-        options = options.linger(linger);
-    }
-    if let Some(capacity) = given["capacity"].as_u64() {
-        options = options.capacity(usize::try_from(capacity)?);
-    }
-    Ok(options)
+    let options = [
+        ("timeout_ms", SessionOptions::timeout as fn(_, _) -> _),
+        ("attempt_timeout_ms", SessionOptions::attempt_timeout),
+        ("late_window_ms", SessionOptions::late_window),
+        ("linger_ms", SessionOptions::linger),
+    ]
+    .into_iter()
+    .fold(options, |options, (name, set)| {
+        with(options, time(given, name), set)
+    });
+    let capacity = given["capacity"].as_u64().map(usize::try_from);
+    Ok(with(
+        options,
+        capacity.transpose()?,
+        SessionOptions::capacity,
+    ))
 }
 
 /// Does something with the times of a call or of a batcher's step. It is cancelled if the case says so: before it begins,
 /// some time after its start, or when so many requests have arrived.
 pub(crate) fn with_options<T>(case: &Value, act: impl FnOnce(&CallOptions) -> T) -> T {
     let token = CancelToken::new();
-    let mut options = CallOptions::new().cancel(&token);
-    if let Some(timeout) = time(case, "timeout_ms") {
-        options = options.timeout(timeout);
-    }
-    if let Some(timeout) = time(case, "attempt_timeout_ms") {
-        options = options.attempt_timeout(timeout);
-    }
+    let options = CallOptions::new().cancel(&token);
+    let options = with(options, time(case, "timeout_ms"), CallOptions::timeout);
+    let attempt = time(case, "attempt_timeout_ms");
+    let options = with(options, attempt, CallOptions::attempt_timeout);
     let after = time(case, "cancel_after_ms");
     if after.is_some_and(|after| after.is_zero()) {
         token.cancel();

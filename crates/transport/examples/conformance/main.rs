@@ -13,8 +13,9 @@ use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use case::with;
 use imtag_transport::{
-    Client, Credentials, Limits, RetryPolicy, SecretKey, SuppliedUserSig, UserSig,
+    Client, ClientBuilder, Credentials, Limits, RetryPolicy, SecretKey, SuppliedUserSig, UserSig,
 };
 use serde_json::{Map, Value};
 
@@ -59,43 +60,27 @@ fn client(settings: &Map<String, Value>) -> Result<Client, Unusable> {
     let app = small("sdkappid")?.unwrap_or_default();
     let identifier = text("identifier").unwrap_or_default();
     let mut builder = Client::builder(app, identifier, credentials(settings)?);
-    if let Some(region) = text("region") {
-        builder = builder.region(region.parse()?);
-    }
-    if let Some(endpoint) = text("endpoint") {
-        builder = builder.endpoint(endpoint);
-    }
-    if let Some(generation) = text("generation") {
-        builder = builder.generation(generation.parse()?);
-    }
-    if let Some(calls) = calls_per_second(settings)? {
-        builder = builder.calls_per_second(calls);
-    }
-    if let Some(fresh_start) = settings.get("fresh_start").and_then(Value::as_bool) {
-        builder = builder.fresh_start(fresh_start);
-    }
-    if let Some(timeout) = time("timeout_ms") {
-        builder = builder.timeout(timeout);
-    }
-    if let Some(timeout) = time("connect_timeout_ms") {
-        builder = builder.connect_timeout(timeout);
-    }
-    if let Some(max_attempts) = small("max_attempts")? {
-        builder = builder.retry(RetryPolicy {
-            max_attempts,
-            ..RetryPolicy::default()
-        });
-    }
-    if let Some(path) = text("ca_file") {
-        builder = builder.ca_file(path);
-    }
+    let region = text("region").map(str::parse).transpose()?;
+    builder = with(builder, region, ClientBuilder::region);
+    builder = with(builder, text("endpoint"), ClientBuilder::endpoint);
+    let generation = text("generation").map(str::parse).transpose()?;
+    builder = with(builder, generation, ClientBuilder::generation);
+    let calls = calls_per_second(settings)?;
+    builder = with(builder, calls, ClientBuilder::calls_per_second);
+    let fresh_start = settings.get("fresh_start").and_then(Value::as_bool);
+    builder = with(builder, fresh_start, ClientBuilder::fresh_start);
+    builder = with(builder, time("timeout_ms"), ClientBuilder::timeout);
+    let connect_timeout = time("connect_timeout_ms");
+    builder = with(builder, connect_timeout, ClientBuilder::connect_timeout);
+    let retry = small("max_attempts")?.map(|max_attempts| RetryPolicy {
+        max_attempts,
+        ..RetryPolicy::default()
+    });
+    builder = with(builder, retry, ClientBuilder::retry);
+    builder = with(builder, text("ca_file"), ClientBuilder::ca_file);
     let mut limits = Limits::default();
-    for (name, limit) in settings
-        .get("limits")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    let given = settings.get("limits").and_then(Value::as_object);
+    for (name, limit) in given.into_iter().flatten() {
         let limit = limit.as_u64().ok_or("a limit is a number")?;
         limits.set(name, usize::try_from(limit)?)?;
     }

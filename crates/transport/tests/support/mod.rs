@@ -30,14 +30,15 @@ pub(crate) fn key() -> SecretKey {
     SecretKey::new(KEY).unwrap()
 }
 
-/// An emulator with a quota that no test reaches by accident, and that holds the client to all that the pages ask for.
-pub(crate) fn emulator() -> Emulator {
+/// An emulator, not started yet, with a quota that no test reaches by accident.
+pub(crate) fn service() -> imtag_emulator::Builder {
     let builder = Emulator::builder().secret_key(key());
-    builder
-        .calls_per_second(1_000)
-        .strict_random(true)
-        .start()
-        .unwrap()
+    builder.calls_per_second(1_000)
+}
+
+/// One that holds the client to all that the pages ask for.
+pub(crate) fn emulator() -> Emulator {
+    service().strict_random(true).start().unwrap()
 }
 
 /// A builder for any endpoint, with waits so short that retries cost a test nothing.
@@ -53,15 +54,18 @@ pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
 
 /// One that speaks TLS, with a certificate of its own CA.
 pub(crate) fn tls_emulator() -> Emulator {
-    let builder = Emulator::builder().secret_key(key()).tls(true);
-    builder.calls_per_second(1_000).start().unwrap()
+    service().tls(true).start().unwrap()
+}
+
+/// One that is as far away as that.
+pub(crate) fn slow_service(milliseconds: u64) -> Emulator {
+    let latency = Duration::from_millis(milliseconds);
+    service().latency(latency).start().unwrap()
 }
 
 /// One that knows all accounts except these.
 pub(crate) fn emulator_without<const N: usize>(accounts: [&'static str; N]) -> Emulator {
-    let builder = Emulator::builder().secret_key(key());
-    let builder = builder.calls_per_second(1_000).unknown_accounts(accounts);
-    builder.start().unwrap()
+    service().unknown_accounts(accounts).start().unwrap()
 }
 
 pub(crate) fn client(emulator: &Emulator) -> Client {

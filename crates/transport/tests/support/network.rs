@@ -21,6 +21,17 @@ pub(crate) enum Death {
     Silence,
 }
 
+/// Which connections die, and at which word of the client's.
+#[derive(Clone, Copy)]
+enum Victims {
+    /// Those up to this number, at the next.
+    UpTo(usize),
+    /// Every one, at the next.
+    All,
+    /// Every one, at its second.
+    AfterOneWord,
+}
+
 #[derive(Clone)]
 pub(crate) struct Network {
     shared: Arc<Shared>,
@@ -40,13 +51,7 @@ struct State {
     listener: Option<Arc<Socket>>,
     /// Connections that were accepted.
     connections: usize,
-    /// Connections up to this number die at the client's next word.
-    doomed: usize,
-    death: Option<Death>,
-    /// Every word is lost.
-    all_lost: bool,
-    /// Every connection dies at the client's second word.
-    one_word_each: bool,
+    dies: Option<(Victims, Death)>,
     /// Words of the client that a connection died of.
     lost: usize,
     /// Nothing is passed on before so many connections have a word to pass on.
@@ -133,27 +138,22 @@ impl Network {
     /// All connections that are open die in this way at the client's next word.
     pub(crate) fn doom(&self, death: Death) {
         let mut state = self.state();
-        state.doomed = state.connections;
-        state.death = Some(death);
+        state.dies = Some((Victims::UpTo(state.connections), death));
     }
 
     /// From now on every connection dies in this way at the client's next word, new ones too.
     pub(crate) fn lose_all(&self, death: Death) {
-        let mut state = self.state();
-        state.all_lost = true;
-        state.death = Some(death);
+        self.state().dies = Some((Victims::All, death));
     }
 
     /// From now on words are passed on again.
     pub(crate) fn lose_none(&self) {
-        self.state().all_lost = false;
+        self.state().dies = None;
     }
 
     /// From now on each connection dies in this way at the client's second word.
     pub(crate) fn one_word_each(&self, death: Death) {
-        let mut state = self.state();
-        state.one_word_each = true;
-        state.death = Some(death);
+        self.state().dies = Some((Victims::AfterOneWord, death));
     }
 
     /// Passes nothing on until so many connections have something to pass on.
@@ -230,8 +230,15 @@ impl Network {
 
     fn death_of(&self, number: usize, words: usize) -> Option<Death> {
         let mut state = self.state();
-        let dies = state.all_lost || number <= state.doomed || (state.one_word_each && words > 1);
-        if let Some(death) = state.death.filter(|_| dies) {
+        let death = state.dies.and_then(|(victims, death)| {
+            let dies = match victims {
+                Victims::UpTo(last) => number <= last,
+                Victims::All => true,
+                Victims::AfterOneWord => words > 1,
+            };
+            dies.then_some(death)
+        });
+        if let Some(death) = death {
             state.lost += 1;
             return Some(death);
         }
