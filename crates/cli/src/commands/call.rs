@@ -13,7 +13,9 @@ use super::Context;
 use crate::args::UserAndTags;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::{Busy, Interrupt};
-use crate::output::{Output, Reason, Show, Shown, bounded, count, note, note_user};
+use crate::output::{
+    Output, Show, Shown, bounded, code_and_reason, count, in_words, note, note_user, said,
+};
 use crate::settings::Connection;
 
 /// Makes one call.
@@ -51,8 +53,10 @@ struct User {
 #[derive(Serialize)]
 struct Failure {
     account: String,
-    #[serde(flatten)]
-    reason: Reason,
+    /// The service's code, where it is the service that said so.
+    code: Option<i32>,
+    reason: String,
+    remedy: &'static str,
     effect: &'static str,
 }
 
@@ -112,7 +116,9 @@ impl Report {
         // the service does not document whether such an account has no tags or could not be read: it is not called done
         let unanswered = outcome.unanswered.into_iter().map(|account| Failure {
             account,
-            reason: Reason::ours("not in the answer".to_owned(), "check the account"),
+            code: None,
+            reason: "not in the answer".to_owned(),
+            remedy: "check the account",
             effect: Effect::NotApplied.for_operation(operation).name(),
         });
         Report {
@@ -129,7 +135,7 @@ impl Report {
 
     fn from_error<R: Request>(request: &R, error: &Error) -> Report {
         let effect = error.effect().name();
-        let reason = Reason::from_error(error);
+        let (code, reason) = code_and_reason(error);
         let message = Some(error.to_string());
         if let Cause::Partial { outcome, failures } = error.cause() {
             let mut report = Report {
@@ -138,7 +144,9 @@ impl Report {
             };
             let failures = failures.iter().map(|(account, refusal)| Failure {
                 account: account.clone(),
-                reason: Reason::from_refusal(refusal),
+                code: Some(refusal.code.0),
+                reason: said(refusal),
+                remedy: refusal.code.remedy(),
                 effect,
             });
             report.failures.extend(failures);
@@ -146,7 +154,9 @@ impl Report {
         }
         let failures = request.accounts().map(|account| Failure {
             account: account.as_str().to_owned(),
+            code,
             reason: reason.clone(),
+            remedy: error.remedy(),
             effect,
         });
         Report {
@@ -168,7 +178,8 @@ impl Report {
             if self.failed_as_one {
                 note_user(format_args!("{account}: {effect}"));
             } else {
-                note_user(format_args!("{account}: {effect}: {}", failure.reason));
+                let why = in_words(failure.code, &failure.reason, failure.remedy);
+                note_user(format_args!("{account}: {effect}: {why}"));
             }
         }
     }

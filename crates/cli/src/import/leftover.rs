@@ -17,12 +17,11 @@ use super::group::User;
 use super::group::{CollectedRows, GroupError};
 use super::report::reasons::{NAMED, Reasons};
 use super::state::disk::DiskError;
-use super::state::failed_change::{FailedChange, count_users};
+use super::state::failed_change::{FailedChange, Next, Why, count_users};
 use super::state::failed_list::{FailedList, FailedListError, read_list};
 use super::state::journal::{InDoubt, Journal, Settled};
 use super::state::own_list::write_line;
-use super::state::tracker::{PendingChange, TrackedUser};
-use crate::output::Reason;
+use super::state::tracker::TrackedUser;
 
 /// Lines that are written at once, in bytes.
 const AT_ONCE: usize = 1 << 20;
@@ -52,7 +51,7 @@ pub(crate) struct Leftover<'a> {
     pub(crate) list: &'a Path,
     pub(crate) unwritten: Vec<u8>,
     /// Why a user who was not sent was not.
-    pub(crate) not_sent: Reason,
+    pub(crate) not_sent: Why,
 }
 
 /// The users who are not done, by reason.
@@ -199,19 +198,28 @@ impl Leftover<'_> {
     fn changes_left(&self, position: u64, user: &User<'_>) -> Vec<FailedChange> {
         let known = self.unsettled.get(&position);
         let pending = known.map_or(&[][..], |known| &known.pending).iter();
-        let mut left: Vec<_> = pending.map(|it| it.failed(&self.not_sent)).collect();
+        let mut left: Vec<_> = pending.map(|it| self.with_reason(it)).collect();
         for (op, tags) in user.changes() {
             if known.is_none_or(|known| known.is_unanswered(op)) {
-                left.push(FailedChange {
-                    account: user.account.to_owned(),
-                    op,
-                    tags,
-                    reason: self.not_sent.clone(),
-                    effect: self.earlier.effect(position),
-                });
+                let effect = self.earlier.effect(position);
+                left.push(FailedChange::not_sent(
+                    user.account,
+                    (op, tags),
+                    &self.not_sent,
+                    effect,
+                ));
             }
         }
         left
+    }
+
+    /// A failed change, with why it was not sent, if it was not.
+    fn with_reason(&self, change: &FailedChange) -> FailedChange {
+        if change.next != Next::NotSent {
+            return change.clone();
+        }
+        let what = (change.op, change.tags.clone());
+        FailedChange::not_sent(&change.account, what, &self.not_sent, change.effect)
     }
 
     /// The accounts in the failed list.
@@ -271,7 +279,7 @@ impl Leftover<'_> {
 
     fn has_more_than_refusals(&self) -> bool {
         let mut pending = self.unsettled.values().flat_map(|it| &it.pending);
-        pending.any(PendingChange::is_more_than_refused)
+        pending.any(|it| matches!(it.next, Next::Again | Next::Listed))
     }
 
     fn add_held_back(

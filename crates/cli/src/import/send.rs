@@ -22,12 +22,12 @@ use super::group::User;
 use super::group::{CollectedRows, GroupError};
 use super::report::Ended;
 use super::report::progress::Progress;
-use super::report::totals::has_too_many_tags;
+use super::report::totals::{has_too_many_tags, too_many_tags};
 use super::state::disk::DiskError;
 use super::state::journal::Counters;
 use super::state::tracker::Tracker;
 use crate::interrupt::Interrupt;
-use crate::output::{Reason, note};
+use crate::output::note;
 
 /// The default timeout of a request with all its waits and retries.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -139,7 +139,7 @@ impl Sender<'_> {
     /// Pushes what is to be done, until there is no more or the run has ended.
     fn feed(&self, collected: &mut CollectedRows, run: &mut Sending<'_>) -> Result<(), Stopped> {
         let limits = self.client.rules().limits;
-        let too_many_tags = Reason::too_many_tags(&limits);
+        let why = too_many_tags(&limits);
         let mut users = collected.users();
         while let Some((position, user)) = users.next()? {
             if self.interrupt.drain().is_cancelled() {
@@ -149,7 +149,7 @@ impl Sender<'_> {
                 continue;
             }
             if has_too_many_tags(&user, &limits) {
-                run.tracker.refuse(position, &user, &too_many_tags)?;
+                run.tracker.refuse(position, &user, &why)?;
                 continue;
             }
             if self.late_requests && user.is_removed_then_added() {

@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub(crate) use reason::{Reason, bounded};
+pub(crate) use reason::{bounded, code_and_reason, in_words, said};
 pub(crate) use stderr::{note, note_user};
 pub(crate) use text::{Shown, count, is_invisible, without_secrets, wrapped};
 

@@ -8,13 +8,12 @@ use imtag_transport::Effect;
 use serde::Serialize;
 
 use super::reasons::Reasons;
-use super::totals::{Totals, has_too_many_tags, write_read};
+use super::totals::{Totals, has_too_many_tags, too_many_tags, write_read};
 use crate::exit::Exit;
 use crate::import::bad_rows::BadRows;
 use crate::import::group::{CollectedRows, GroupError};
 use crate::import::input::JoinedTags;
 use crate::import::state::failed_change::FailedChange;
-use crate::output::Reason;
 use crate::output::Show;
 use crate::output::count;
 
@@ -48,17 +47,18 @@ pub(crate) fn failures(
     if totals.users_failed == 0 {
         return Ok(reasons);
     }
-    let reason = Reason::too_many_tags(limits);
+    let why = too_many_tags(limits);
     let mut users = collected.users();
     while let Some((_, user)) = users.next()? {
         if has_too_many_tags(&user, limits) {
-            reasons.add(&FailedChange {
-                account: user.account.to_owned(),
-                op: ChangeOperation::Add,
-                tags: user.add.iter().map(str::to_owned).collect(),
-                reason: reason.clone(),
-                effect: Effect::NotApplied,
-            });
+            let tags = user.add.iter().map(str::to_owned).collect();
+            let change = (ChangeOperation::Add, tags);
+            reasons.add(&FailedChange::not_sent(
+                user.account,
+                change,
+                &why,
+                Effect::NotApplied,
+            ));
         }
     }
     Ok(reasons)

@@ -19,8 +19,9 @@ use serde::{Serialize, Serializer};
 use super::bad_rows::BadRows;
 use super::input::JoinedTags;
 use super::leftover::{ByReason, LeftoverError};
+use super::state::failed_change::Why;
 use crate::exit::Exit;
-use crate::output::{Reason, Show, Shown, count, wrapped};
+use crate::output::{Show, Shown, count, wrapped};
 use read_back::ReadBack;
 use reasons::{INDENT, Reasons};
 use totals::write_read;
@@ -75,7 +76,7 @@ impl Ended {
     }
 
     /// Why a user who was not sent was not, and what to do.
-    pub(crate) fn not_sent(&self) -> Reason {
+    pub(crate) fn not_sent(&self) -> Why {
         let (reason, remedy) = match self {
             Ended::AllSent => ("not sent", "run the same command again".into()),
             Ended::Interrupted => ("not sent: interrupted", "run the same command again".into()),
@@ -92,7 +93,7 @@ impl Ended {
                 "fix that, and run the same command again".into(),
             ),
         };
-        Reason::ours(reason.to_owned(), remedy)
+        (reason.to_owned(), remedy)
     }
 
     /// What to do about users who are not done. `journal` is the one that stays, if one does.

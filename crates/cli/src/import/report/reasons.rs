@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
 use crate::import::state::failed_change::FailedChange;
-use crate::output::{Reason, Shown, count};
+use crate::output::{Shown, count, in_words};
 
 /// Where the text of a line of a report begins, after its name.
 pub(crate) const INDENT: usize = 10;
@@ -36,12 +36,10 @@ enum Key {
 }
 
 /// Users who are not done for the same reason and with the same effect.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ReasonGroup {
-    pub(crate) reason: Reason,
-    pub(crate) effect: Effect,
     pub(crate) users: u64,
-    /// The changes of those who are named.
+    /// The changes of those who are named, at least one.
     pub(crate) lines: Vec<FailedChange>,
 }
 
@@ -53,10 +51,7 @@ impl Reasons {
             self.counted.clear();
         }
         let key = self.key(change);
-        let group = self
-            .groups
-            .entry(key.clone())
-            .or_insert_with(|| ReasonGroup::new(&key, change));
+        let group = self.groups.entry(key.clone()).or_default();
         if !self.counted.contains(&key) {
             self.counted.push(key);
             group.users += 1;
@@ -69,15 +64,15 @@ impl Reasons {
     /// Sets the number of users of an effect of which only some are added.
     pub(crate) fn set_users(&mut self, effect: Effect, users: u64) {
         let mut groups = self.groups.values_mut();
-        if let Some(group) = groups.find(|group| group.effect == effect) {
+        if let Some(group) = groups.find(|group| group.lines[0].effect == effect) {
             group.users = users;
         }
     }
 
     fn key(&self, change: &FailedChange) -> Key {
-        let key = match change.reason.code {
+        let key = match change.code {
             Some(code) => Key::Code(code, change.effect),
-            None => Key::Text(change.reason.reason.clone(), change.effect),
+            None => Key::Text(change.reason.clone(), change.effect),
         };
         if self.groups.len() < REASONS || self.groups.contains_key(&key) {
             key
@@ -105,23 +100,31 @@ impl Reasons {
     pub(crate) fn counts<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Count<'a> {
-            #[serde(flatten)]
-            reason: &'a Reason,
+            code: Option<i32>,
+            reason: &'a str,
+            remedy: &'a str,
             effect: &'static str,
             users: u64,
         }
-        serializer.collect_seq(self.iter().map(|group| Count {
-            reason: &group.reason,
-            effect: group.effect.name(),
-            users: group.users,
+        serializer.collect_seq(self.groups.iter().map(|(key, group)| {
+            let (code, reason, remedy) = key.why(group);
+            Count {
+                code,
+                reason,
+                remedy,
+                effect: group.lines[0].effect.name(),
+                users: group.users,
+            }
         }))
     }
 
     /// The reasons as text, each with the users who are named.
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        for group in self.iter() {
+        for (key, group) in &self.groups {
             let users = count(group.users, "user", "users");
-            writeln!(out, "  {users}, {}: {}", group.effect, group.reason)?;
+            let (code, reason, remedy) = key.why(group);
+            let why = in_words(code, reason, remedy);
+            writeln!(out, "  {users}, {}: {why}", group.lines[0].effect)?;
             let mut more = group.users;
             for account in group.accounts() {
                 writeln!(out, "    {}", Shown(account))?;
@@ -135,19 +138,18 @@ impl Reasons {
     }
 }
 
-impl ReasonGroup {
-    fn new(key: &Key, change: &FailedChange) -> ReasonGroup {
-        ReasonGroup {
-            reason: match key {
-                Key::Others(_) => Reason::ours("other reasons".to_owned(), "see each user's own"),
-                _ => change.reason.clone(),
-            },
-            effect: change.effect,
-            users: 0,
-            lines: Vec::new(),
+impl Key {
+    /// Code, reason and remedy of a group: those of the first who is named, unless they differ.
+    fn why<'g>(&self, group: &'g ReasonGroup) -> (Option<i32>, &'g str, &'g str) {
+        let first = &group.lines[0];
+        match self {
+            Key::Others(_) => (None, "other reasons", "see each user's own"),
+            Key::Code(..) | Key::Text(..) => (first.code, &first.reason, &first.remedy),
         }
     }
+}
 
+impl ReasonGroup {
     /// The users who are named.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &str> {
         let chunks = self.lines.chunk_by(|one, next| one.account == next.account);
@@ -160,22 +162,25 @@ mod tests {
     use super::*;
     use imtag_core::ChangeOperation;
 
-    fn add(reasons: &mut Reasons, account: &str, op: ChangeOperation, reason: &Reason) {
-        reasons.add(&FailedChange {
-            account: account.to_owned(),
-            op,
-            tags: vec!["vip".to_owned()],
-            reason: reason.clone(),
-            effect: Effect::NotApplied,
-        });
+    fn add(
+        reasons: &mut Reasons,
+        account: &str,
+        op: ChangeOperation,
+        (code, reason): &(Option<i32>, String),
+    ) {
+        let change = (op, vec!["vip".to_owned()]);
+        let why = (reason.clone(), "do this".into());
+        let mut change = FailedChange::not_sent(account, change, &why, Effect::NotApplied);
+        change.code = *code;
+        reasons.add(&change);
     }
 
-    fn refused(text: &str) -> Reason {
-        Reason {
-            code: Some(70107),
-            reason: text.to_owned(),
-            remedy: "import the account first".into(),
-        }
+    fn refused(text: &str) -> (Option<i32>, String) {
+        (Some(70107), text.to_owned())
+    }
+
+    fn ours(text: String) -> (Option<i32>, String) {
+        (None, text)
     }
 
     #[test]
@@ -193,13 +198,13 @@ mod tests {
         assert_eq!(groups[0].lines.len(), 20);
         let named: Vec<_> = groups[0].accounts().collect();
         assert_eq!((named.len(), named[0], named[9]), (10, "user0", "user9"));
-        assert_eq!(groups[0].reason, refused("user0 was never imported"));
+        assert_eq!(groups[0].lines[0].reason, "user0 was never imported");
     }
 
     #[test]
     fn a_user_with_two_reasons_counts_for_each() {
         let mut reasons = Reasons::default();
-        let ours = Reason::ours("time was up".to_owned(), "try again");
+        let ours = ours("time was up".to_owned());
         add(&mut reasons, "bob", ChangeOperation::Remove, &refused("no"));
         add(&mut reasons, "bob", ChangeOperation::Add, &ours);
         add(&mut reasons, "eve", ChangeOperation::Add, &ours);
@@ -212,7 +217,7 @@ mod tests {
     fn reasons_beyond_the_fiftieth_go_together() {
         let mut reasons = Reasons::default();
         for nth in 0..70 {
-            let reason = Reason::ours(format!("reason {nth}"), "wait");
+            let reason = ours(format!("reason {nth}"));
             add(
                 &mut reasons,
                 &format!("user{nth}"),
@@ -221,12 +226,10 @@ mod tests {
             );
         }
         reasons.sort();
-        let first = reasons.iter().next().unwrap();
+        let (key, first) = reasons.groups.first().unwrap();
         assert_eq!((reasons.iter().count(), first.users), (51, 20));
-        assert_eq!(first.reason.reason, "other reasons");
-        assert_eq!(
-            first.lines[0].reason.reason, "reason 50",
-            "each line has its own"
-        );
+        let why = (None, "other reasons", "see each user's own");
+        assert_eq!(key.why(first), why);
+        assert_eq!(first.lines[0].reason, "reason 50", "each line has its own");
     }
 }

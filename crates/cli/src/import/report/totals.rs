@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::import::group::Interner;
 use crate::import::group::{CollectedRows, GroupError};
 use crate::import::group::{TagList, User};
+use crate::import::state::failed_change::Why;
 use crate::output::{Shown, count};
 
 /// The work of a file. The names of the fields are a promise to programs: see the README.
@@ -105,6 +106,14 @@ impl Totals {
 /// Such a user is not sent, as imtag cannot choose which tags to leave out.
 pub(crate) fn has_too_many_tags(user: &User<'_>, limits: &Limits) -> bool {
     user.add.len() > limits.tags_per_user
+}
+
+/// Why nothing is sent of such a user.
+pub(crate) fn too_many_tags(limits: &Limits) -> Why {
+    let most = limits.tags_per_user;
+    let why = format!("more than {most} distinct tags in the file, at most {most} a user");
+    let remedy = "keep those that matter; nothing of the user was sent";
+    (why, remedy.into())
 }
 
 impl OperationTotals {

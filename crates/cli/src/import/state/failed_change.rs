@@ -11,52 +11,92 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 
-use imtag_transport::{ChangeOperation, Effect};
+use imtag_transport::{Cause, ChangeError, ChangeOperation, Effect, Scope};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::own_list::holds_lines;
-use crate::output::Reason;
+use crate::output::code_and_reason;
 
-/// A change that is not done, or not known to be done. The names of the fields are a promise to programs.
+/// A change that is not done, or not known to be done. The names of the fields are a promise to programs, and no line has
+/// another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Line")]
+#[serde(deny_unknown_fields)]
 pub(crate) struct FailedChange {
     pub(crate) account: String,
     pub(crate) op: ChangeOperation,
     /// The tags that are not known to be there, or to be gone. Empty for a clear.
     pub(crate) tags: Vec<String>,
-    #[serde(flatten)]
-    pub(crate) reason: Reason,
-    #[serde(serialize_with = "write_effect")]
+    /// The service's code, where it is the service that said so.
+    pub(crate) code: Option<i32>,
+    pub(crate) reason: String,
+    pub(crate) remedy: Cow<'static, str>,
+    #[serde(serialize_with = "write_effect", deserialize_with = "read_effect")]
     pub(crate) effect: Effect,
+    #[serde(skip)]
+    pub(crate) next: Next,
 }
 
-/// As it is read: all fields must be there, and no other.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    account: String,
-    op: ChangeOperation,
-    tags: Vec<String>,
-    code: Option<i32>,
-    reason: String,
-    remedy: String,
-    #[serde(deserialize_with = "read_effect")]
-    effect: Effect,
+/// What becomes of a failed change when the import goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It was not sent, as the run ended before. Why is known when the import ends.
+    NotSent,
+    /// The app or its settings were refused, and nothing was applied before that: it is sent again.
+    AppRefused,
+    /// The service or the network failed: it is sent again.
+    Again,
+    /// It is the user's own fault, so that it would fail again.
+    #[default]
+    Listed,
 }
 
-impl From<Line> for FailedChange {
-    fn from(line: Line) -> FailedChange {
+/// Why a change is not done, in imtag's own words, and what to do.
+pub(crate) type Why = (String, Cow<'static, str>);
+
+impl FailedChange {
+    /// `earlier`: what a run before this one may have done.
+    pub(crate) fn from_error(
+        error: &ChangeError,
+        op: ChangeOperation,
+        earlier: Effect,
+    ) -> FailedChange {
+        let not_applied = error.effect() == Effect::NotApplied;
+        let run_ended = matches!(error.cause(), Cause::Ended(_) | Cause::NoThread(_));
+        let next = match error.scope() {
+            _ if run_ended && not_applied => Next::NotSent,
+            Scope::App if not_applied => Next::AppRefused,
+            Scope::App | Scope::Service => Next::Again,
+            Scope::Request | Scope::Account | Scope::Tag => Next::Listed,
+        };
+        let (code, reason) = code_and_reason(error.error());
         FailedChange {
-            account: line.account,
-            op: line.op,
-            tags: line.tags,
-            reason: Reason {
-                code: line.code,
-                reason: line.reason,
-                remedy: Cow::Owned(line.remedy),
-            },
-            effect: line.effect,
+            account: error.account().to_owned(),
+            op,
+            tags: error.undone().to_vec(),
+            code,
+            reason,
+            remedy: error.remedy().into(),
+            effect: error.effect().max(earlier),
+            next,
+        }
+    }
+
+    /// A change that was not sent.
+    pub(crate) fn not_sent(
+        account: &str,
+        (op, tags): (ChangeOperation, Vec<String>),
+        (reason, remedy): &Why,
+        effect: Effect,
+    ) -> FailedChange {
+        FailedChange {
+            account: account.to_owned(),
+            op,
+            tags,
+            code: None,
+            reason: reason.clone(),
+            remedy: remedy.clone(),
+            effect,
+            next: Next::default(),
         }
     }
 }
@@ -108,12 +148,11 @@ pub(crate) mod tests {
             account: account.to_owned(),
             op: ChangeOperation::Add,
             tags: vec!["a".to_owned(), "北京".to_owned()],
-            reason: Reason {
-                code: Some(70107),
-                reason: "no such account".to_owned(),
-                remedy: "import the account first".into(),
-            },
+            code: Some(70107),
+            reason: "no such account".to_owned(),
+            remedy: "import the account first".into(),
             effect: Effect::NotApplied,
+            next: Next::Listed,
         }
     }
 
@@ -121,7 +160,9 @@ pub(crate) mod tests {
         FailedChange {
             op: ChangeOperation::Clear,
             tags: Vec::new(),
-            reason: Reason::ours("time was up".to_owned(), "try again"),
+            code: None,
+            reason: "time was up".to_owned(),
+            remedy: "try again".into(),
             effect: Effect::PossiblyApplied,
             ..failed(account)
         }

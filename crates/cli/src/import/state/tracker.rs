@@ -3,7 +3,7 @@
 //! ```text
 //!                      all changes applied ──────────────────────────► done     ──► journal
 //! dispatched ──► over ┤
-//! (in flight)         ├ one failed for good: the user's own fault ────► listed   ──► failed list, then journal
+//! (under way)         ├ one failed for good: the user's own fault ────► listed   ──► failed list, then journal
 //!                     └ one failed by the service, the network or the end of the run ──► deferred
 //! ```
 //!
@@ -21,13 +21,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use imtag_transport::{Cause, ChangeError, ChangeOperation, ChangeRequest, Effect, Scope};
+use imtag_transport::{ChangeError, ChangeOperation, ChangeRequest, Effect};
 
 use super::disk::DiskError;
-use super::failed_change::FailedChange;
+use super::failed_change::{FailedChange, Next, Why};
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::import::group::User;
-use crate::output::Reason;
 
 /// The most users that are deferred; others are listed at once. An outage fails fewer: 512 requests of 100 users each.
 const DEFERRED_AT_MOST: usize = 100_000;
@@ -35,7 +34,7 @@ const DEFERRED_AT_MOST: usize = 100_000;
 pub(crate) struct Tracker {
     pub(crate) journal: Journal,
     pub(crate) settled: Settled,
-    in_flight: HashMap<u64, TrackedUser>,
+    under_way: HashMap<u64, TrackedUser>,
     deferred: BTreeMap<u64, TrackedUser>,
     /// Users who are done and not yet in the journal, to be written together.
     done: Vec<u64>,
@@ -55,78 +54,15 @@ pub(crate) struct TrackedUser {
     /// The change that adds tags, applied or not.
     added: Option<Arc<ChangeRequest>>,
     /// The changes that are not done.
-    pub(crate) pending: Vec<PendingChange>,
+    pub(crate) pending: Vec<FailedChange>,
     /// True if a change is applied, or may be.
     is_touched: bool,
-}
-
-/// A change of a user that is not done. It is listed, or tried again by the next run.
-pub(crate) struct PendingChange {
-    change: FailedChange,
-    state: PendingState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PendingState {
-    /// The run ended before it was sent. Why is known when the import ends.
-    NotSent,
-    /// The app or its settings were refused, and nothing was applied before that.
-    AppRefused,
-    /// The service or the network failed.
-    Retryable,
-    /// It is the user's own fault, so that it would fail again.
-    Final,
-}
-
-impl PendingChange {
-    fn from_error(error: &ChangeError, op: ChangeOperation, earlier: Effect) -> PendingChange {
-        let not_applied = error.effect() == Effect::NotApplied;
-        let run_ended = matches!(error.cause(), Cause::Ended(_) | Cause::NoThread(_));
-        let state = match error.scope() {
-            _ if run_ended && not_applied => PendingState::NotSent,
-            Scope::App if not_applied => PendingState::AppRefused,
-            Scope::App | Scope::Service => PendingState::Retryable,
-            Scope::Request | Scope::Account | Scope::Tag => PendingState::Final,
-        };
-        PendingChange {
-            change: FailedChange {
-                account: error.account().to_owned(),
-                op,
-                tags: error.undone().to_vec(),
-                reason: if state == PendingState::NotSent {
-                    Reason::ours("not sent".to_owned(), "import it again")
-                } else {
-                    Reason::from_error(error.error())
-                },
-                effect: error.effect().max(earlier),
-            },
-            state,
-        }
-    }
-
-    /// The failed change, with why what was not sent was not.
-    pub(crate) fn failed(&self, not_sent: &Reason) -> FailedChange {
-        let mut change = self.change.clone();
-        if self.state == PendingState::NotSent {
-            change.reason = not_sent.clone();
-        }
-        change
-    }
-
-    fn was_sent(&self) -> bool {
-        self.state != PendingState::NotSent
-    }
-
-    /// True for a failure that is more than a refusal of the app or its settings, which leaves the users as they were.
-    pub(crate) fn is_more_than_refused(&self) -> bool {
-        matches!(self.state, PendingState::Retryable | PendingState::Final)
-    }
 }
 
 impl TrackedUser {
     /// True if a change has failed, and not only waits to be sent.
     pub(crate) fn has_failed(&self) -> bool {
-        self.pending.iter().any(PendingChange::was_sent)
+        self.pending.iter().any(|it| it.next != Next::NotSent)
     }
 
     pub(crate) fn is_touched(&self) -> bool {
@@ -157,7 +93,7 @@ impl TrackedUser {
                 let in_part = error.undone().len() < change.tags().len();
                 self.is_touched |= in_part || error.effect() != Effect::NotApplied;
                 self.pending
-                    .push(PendingChange::from_error(&error, op, earlier));
+                    .push(FailedChange::from_error(&error, op, earlier));
             }
         }
         if op == ChangeOperation::Add {
@@ -169,15 +105,13 @@ impl TrackedUser {
     /// once more.
     fn close(mut self) -> TrackedUser {
         let pending = &mut self.pending;
-        let has = |op| pending.iter().any(|it| it.change.op == op);
+        let has = |op| pending.iter().any(|it| it.op == op);
         let Some(added) = self.added.take().filter(|_| has(ChangeOperation::Clear)) else {
             return self;
         };
         let is_pending = |tag: &&String| {
-            let mut adds = pending
-                .iter()
-                .filter(|it| it.change.op == ChangeOperation::Add);
-            adds.any(|it| it.change.tags.contains(tag))
+            let mut adds = pending.iter().filter(|it| it.op == ChangeOperation::Add);
+            adds.any(|it| it.tags.contains(tag))
         };
         let tags: Vec<_> = added
             .tags()
@@ -186,19 +120,17 @@ impl TrackedUser {
             .cloned()
             .collect();
         if !tags.is_empty() {
-            pending.push(PendingChange {
-                change: FailedChange {
-                    account: added.account().to_owned(),
-                    op: ChangeOperation::Add,
-                    tags,
-                    reason: Reason::ours(
-                        "added, but what was to be cleared first is not".to_owned(),
-                        "import these lines again: they clear, and then add",
-                    ),
-                    effect: Effect::Applied,
-                },
-                state: PendingState::Final,
-            });
+            let why = (
+                "added, but what was to be cleared first is not".to_owned(),
+                "import these lines again: they clear, and then add".into(),
+            );
+            let added_again = (ChangeOperation::Add, tags);
+            pending.push(FailedChange::not_sent(
+                added.account(),
+                added_again,
+                &why,
+                Effect::Applied,
+            ));
         }
         self
     }
@@ -210,7 +142,7 @@ impl Tracker {
             earlier: opened.in_doubt,
             journal: opened.journal,
             settled: opened.settled,
-            in_flight: HashMap::new(),
+            under_way: HashMap::new(),
             deferred: BTreeMap::new(),
             done: Vec::new(),
         }
@@ -218,12 +150,12 @@ impl Tracker {
 
     /// Records that a change of a user was dispatched.
     pub(crate) fn dispatched(&mut self, position: u64) {
-        self.in_flight.entry(position).or_default().unanswered += 1;
+        self.under_way.entry(position).or_default().unanswered += 1;
     }
 
     /// Records that all changes of a user were dispatched.
     pub(crate) fn all_dispatched(&mut self, position: u64) -> Result<(), DiskError> {
-        self.in_flight.entry(position).or_default().all_dispatched = true;
+        self.under_way.entry(position).or_default().all_dispatched = true;
         self.close_if_over(position)
     }
 
@@ -232,21 +164,11 @@ impl Tracker {
         &mut self,
         position: u64,
         user: &User<'_>,
-        reason: &Reason,
+        why: &Why,
     ) -> Result<(), DiskError> {
-        let changes = user.changes().map(|(op, tags)| FailedChange {
-            account: user.account.to_owned(),
-            op,
-            tags,
-            reason: reason.clone(),
-            effect: Effect::NotApplied,
-        });
-        let pending = changes.map(|change| PendingChange {
-            change,
-            state: PendingState::Final,
-        });
+        let failed = |change| FailedChange::not_sent(user.account, change, why, Effect::NotApplied);
         let refused = TrackedUser {
-            pending: pending.collect(),
+            pending: user.changes().map(failed).collect(),
             ..TrackedUser::default()
         };
         self.list(position, refused)
@@ -259,7 +181,7 @@ impl Tracker {
     ) -> Result<(), DiskError> {
         let mut taken = Ok(());
         for (position, change, result) in outcomes {
-            let user = self.in_flight.entry(position).or_default();
+            let user = self.under_way.entry(position).or_default();
             user.take(change, result, self.earlier.effect(position));
             taken = taken.and(self.close_if_over(position));
         }
@@ -279,7 +201,7 @@ impl Tracker {
     /// earlier runs left in doubt.
     pub(crate) fn close(mut self) -> (Journal, Settled, BTreeMap<u64, TrackedUser>, InDoubt) {
         // changes of these users were not dispatched
-        for (position, user) in self.in_flight {
+        for (position, user) in self.under_way {
             self.deferred.insert(position, user.close());
         }
         (self.journal, self.settled, self.deferred, self.earlier)
@@ -298,21 +220,21 @@ impl Tracker {
     }
 
     fn close_if_over(&mut self, position: u64) -> Result<(), DiskError> {
-        let user = self.in_flight.get(&position);
+        let user = self.under_way.get(&position);
         if !user.is_some_and(TrackedUser::is_over) {
             return Ok(());
         }
-        let user = self.in_flight.remove(&position).unwrap_or_default().close();
+        let user = self.under_way.remove(&position).unwrap_or_default().close();
         let pending = &user.pending;
         if pending.is_empty() {
             self.done.push(position);
             return Ok(());
         }
         let has_room = self.deferred.len() < DEFERRED_AT_MOST;
-        let is_deferred = |it: &PendingChange| match it.state {
-            PendingState::NotSent => true,
-            PendingState::AppRefused | PendingState::Retryable => has_room,
-            PendingState::Final => false,
+        let is_deferred = |it: &FailedChange| match it.next {
+            Next::NotSent => true,
+            Next::AppRefused | Next::Again => has_room,
+            Next::Listed => false,
         };
         if pending.iter().any(is_deferred) {
             self.deferred.insert(position, user);
@@ -323,8 +245,7 @@ impl Tracker {
 
     /// Settles a user as failed. If the disk does not take the list any more, keeps what is known for the report.
     fn list(&mut self, position: u64, user: TrackedUser) -> Result<(), DiskError> {
-        let changes: Vec<_> = user.pending.iter().map(|it| &it.change).collect();
-        let listed = self.journal.failed(position, &changes);
+        let listed = self.journal.failed(position, &user.pending);
         match &listed {
             Ok(()) => self.settled.add(position, Kind::Failed),
             Err(_) => drop(self.deferred.insert(position, user)),

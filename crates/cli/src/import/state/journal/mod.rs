@@ -150,7 +150,7 @@ impl Journal {
     ///
     /// # Panics
     /// If there is no line: a user who is in no list would be lost in silence.
-    pub(crate) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
+    pub(crate) fn failed(&self, position: u64, changes: &[FailedChange]) -> Result<(), DiskError> {
         assert!(!changes.is_empty(), "user {position} failed at nothing");
         self.writer.failed(position, changes)
     }

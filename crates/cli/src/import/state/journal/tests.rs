@@ -69,7 +69,7 @@ pub(super) fn identity(users: u64) -> Identity {
 
 /// A user fails, whose account is the number.
 pub(super) fn fail(journal: &Journal, user: u64) -> Result<(), DiskError> {
-    journal.failed(user, &[&failed(&user.to_string())])
+    journal.failed(user, &[failed(&user.to_string())])
 }
 
 /// Ends a run that leaves no user in doubt, and holds none back.

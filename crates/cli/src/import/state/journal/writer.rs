@@ -152,7 +152,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn failed(&self, position: u64, changes: &[&FailedChange]) -> Result<(), DiskError> {
+    pub(super) fn failed(&self, position: u64, changes: &[FailedChange]) -> Result<(), DiskError> {
         let mut state = self.shared.room(self.shared.state())?;
         for change in changes {
             write_line(change, &mut state.queued.lines);
