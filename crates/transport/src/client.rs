@@ -145,7 +145,7 @@ impl Client {
     /// Fails unless it was done for every account.
     pub fn call<R: Request>(&self, request: &R, options: &CallOptions) -> Result<Outcome, Error> {
         let (settings, state) = self.shared.parts();
-        Call::new(settings, state, request, options).run()
+        Call::new(settings, state, request, options, false).run()
     }
 }
 

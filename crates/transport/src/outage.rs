@@ -6,8 +6,8 @@ use std::sync::{Arc, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use imtag_core::retry::RetryPolicy;
-use imtag_core::retry::outage::{Caller, Failure, Outage as Rule, Step};
+use imtag_core::retry::outage::{Caller, FailedAttempt, Outage as Rule, Step};
+use imtag_core::retry::{RetryPolicy, Stopped};
 
 use crate::error::Cause;
 use crate::process::random_u64;
@@ -27,11 +27,10 @@ struct State {
 
 /// Why a call that waited makes no further attempt.
 pub(crate) enum Ended {
-    Stopped(WaitEnd),
-    /// The outage has lasted too long for it.
-    TooLong,
-    /// Other calls are answered, and its own attempts are used up.
-    Spent,
+    /// Its wait ended.
+    Wait(WaitEnd),
+    /// The rule ends it.
+    Stopped(Stopped),
 }
 
 impl Outage {
@@ -104,11 +103,10 @@ impl<'o> Place<'o> {
             });
             let until = match step {
                 Step::Try => break,
-                Step::GiveUp => return Err(Ended::TooLong),
-                Step::Spent => return Err(Ended::Spent),
+                Step::Stop(stopped) => return Err(Ended::Stopped(stopped)),
                 Step::Wait(moment) => self.outage.origin + moment,
             };
-            wait_scope.park_until(until).map_err(Ended::Stopped)?;
+            wait_scope.park_until(until).map_err(Ended::Wait)?;
         }
         Ok(())
     }
@@ -130,7 +128,7 @@ impl<'o> Place<'o> {
         started: Instant,
         deadline: Instant,
     ) {
-        let failure = Failure {
+        let attempt = FailedAttempt {
             started: self.outage.at(started),
             deadline: self.outage.at(deadline),
             unanswered,
@@ -139,7 +137,7 @@ impl<'o> Place<'o> {
             if unanswered {
                 state.last_failure = Some(Arc::clone(cause));
             }
-            state.rule.failed(self.caller, failure, now, random_u64())
+            state.rule.failed(self.caller, attempt, now, random_u64())
         });
         self.caller = Some(caller);
     }

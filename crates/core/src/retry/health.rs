@@ -14,37 +14,11 @@
 //!   was tried for as long as an outage is waited out.
 //! - Once the service has answered, what looks like a wrong endpoint (a gateway's status, a certificate) is an outage.
 
+use super::failure::{FailedCall, Failure, RunEnd, Stopped};
 use crate::catalogue::Scope;
 
 /// So many failures of the service or the network in a row end a run.
 const IN_A_ROW: usize = 20;
-
-/// The result of one request of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestResult {
-    /// It was done, perhaps for some of its accounts only.
-    Done,
-    /// It failed.
-    Failed {
-        /// What is at fault.
-        scope: Scope,
-        /// The service says so: a code. Else it is read from a status, a certificate, or missing credentials.
-        by_service: bool,
-        /// It waited for the end of an outage, for as long as it may.
-        outage_too_long: bool,
-    },
-    /// It was cancelled, which says nothing about the service.
-    Cancelled,
-}
-
-/// Why a run ends early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunEnd {
-    /// The app, its credentials or the endpoint are at fault.
-    Refused,
-    /// The service or the network became unavailable.
-    Unavailable,
-}
 
 /// The results of a run's requests so far.
 #[derive(Debug, Clone, Default)]
@@ -76,26 +50,25 @@ impl RunHealth {
         self.result_is_known
     }
 
-    /// Records the result of a request. `answers_before`: the [`answers`](RunHealth::answers) when it began. Returns why
-    /// the run ends, if it does.
-    pub fn record(&mut self, result: RequestResult, answers_before: u64) -> Option<RunEnd> {
-        let (scope, waited_out) = match result {
-            RequestResult::Done => (Scope::Request, false),
-            RequestResult::Cancelled => {
+    /// Records the result of a request; `None` if it was done. `answers_before`: the [`answers`](RunHealth::answers) when
+    /// it began. Returns why the run ends, if it does.
+    pub fn record(&mut self, failed: Option<FailedCall>, answers_before: u64) -> Option<RunEnd> {
+        let (scope, waited_out) = match failed {
+            None => (Scope::Request, false),
+            // a cancel says nothing about the service
+            Some(call) if call.failure == Failure::Cancelled => {
                 self.result_is_known = true;
                 return None;
             }
-            // once it has answered others, only the service itself can say that the app is at fault
-            RequestResult::Failed {
-                scope: Scope::App,
-                by_service: false,
-                outage_too_long,
-            } if self.answers > 0 => (Scope::Service, outage_too_long),
-            RequestResult::Failed {
-                scope,
-                outage_too_long,
-                ..
-            } => (scope, outage_too_long),
+            Some(call) => {
+                let said_by_service = call.failure.is_answer();
+                let scope = match call.scope() {
+                    // once it has answered others, only the service itself can say that the app is at fault
+                    Scope::App if !said_by_service && self.answers > 0 => Scope::Service,
+                    scope => scope,
+                };
+                (scope, call.stopped == Some(Stopped::OutageTooLong))
+            }
         };
         let waited_out = waited_out && self.answers == 0;
         self.waited_out += usize::from(waited_out);
@@ -119,38 +92,25 @@ impl RunHealth {
 
 #[cfg(test)]
 mod tests {
-    use super::RequestResult::{Cancelled, Done};
     use super::*;
     use crate::catalogue::Code;
 
-    fn refused(code: i32) -> RequestResult {
-        RequestResult::Failed {
-            scope: Code(code).scope(),
-            by_service: true,
-            outage_too_long: false,
-        }
+    const DONE: Option<FailedCall> = None;
+    const CANCELLED: Option<FailedCall> = failed(Failure::Cancelled, None);
+    const UNANSWERED: Option<FailedCall> = failed(Failure::Unanswered, None);
+    const WAITED_OUT: Option<FailedCall> =
+        failed(Failure::Unanswered, Some(Stopped::OutageTooLong));
+
+    const fn failed(failure: Failure, stopped: Option<Stopped>) -> Option<FailedCall> {
+        Some(FailedCall { failure, stopped })
     }
 
-    /// A gateway's status, a cut connection, a time limit.
-    const UNANSWERED: RequestResult = RequestResult::Failed {
-        scope: Scope::Service,
-        by_service: false,
-        outage_too_long: false,
-    };
-    const WAITED_OUT: RequestResult = RequestResult::Failed {
-        scope: Scope::Service,
-        by_service: false,
-        outage_too_long: true,
-    };
-    /// No UserSig; or a page, a redirect, a certificate that does not fit.
-    const NOT_THE_SERVICE: RequestResult = RequestResult::Failed {
-        scope: Scope::App,
-        by_service: false,
-        outage_too_long: false,
-    };
+    const fn refused(code: i32) -> Option<FailedCall> {
+        failed(Failure::Refused(Code(code)), Some(Stopped::Permanent))
+    }
 
     /// None was answered while the request was under way.
-    fn note(health: &mut RunHealth, result: RequestResult) -> Option<RunEnd> {
+    fn note(health: &mut RunHealth, result: Option<FailedCall>) -> Option<RunEnd> {
         let answers = health.answers();
         health.record(result, answers)
     }
@@ -158,30 +118,29 @@ mod tests {
     #[test]
     fn one_refusal_of_the_app_ends_a_run() {
         let mut health = RunHealth::default();
-        assert_eq!(note(&mut health, Done), None);
+        assert_eq!(note(&mut health, DONE), None);
         assert_eq!(note(&mut health, refused(70009)), Some(RunEnd::Refused));
     }
 
     #[test]
     fn a_missing_usersig_or_a_wrong_endpoint_ends_a_run_until_the_service_has_answered() {
-        let end = note(&mut RunHealth::default(), NOT_THE_SERVICE);
-        assert_eq!(end, Some(RunEnd::Refused));
-        let mut health = RunHealth::default();
-        assert_eq!(note(&mut health, Done), None);
-        assert_eq!(note(&mut health, NOT_THE_SERVICE), None);
-        for _ in 0..18 {
-            assert_eq!(note(&mut health, UNANSWERED), None);
+        for failure in [Failure::NoUserSig, Failure::WrongEndpoint] {
+            let failed = failed(failure, Some(Stopped::Permanent));
+            let end = note(&mut RunHealth::default(), failed);
+            assert_eq!(end, Some(RunEnd::Refused));
+            let mut health = RunHealth::default();
+            assert_eq!(note(&mut health, DONE), None);
+            for _ in 0..19 {
+                assert_eq!(note(&mut health, failed), None);
+            }
+            assert_eq!(note(&mut health, failed), Some(RunEnd::Unavailable));
         }
-        assert_eq!(
-            note(&mut health, NOT_THE_SERVICE),
-            Some(RunEnd::Unavailable)
-        );
     }
 
     #[test]
     fn twenty_failures_of_the_service_in_a_row_end_a_run_and_nineteen_do_not() {
         let mut health = RunHealth::default();
-        for answer in [Done, refused(70107), refused(90020), refused(1)] {
+        for answer in [DONE, refused(70107), refused(90020), refused(1)] {
             assert_eq!(note(&mut health, answer), None);
             for _ in 0..19 {
                 assert_eq!(note(&mut health, UNANSWERED), None);
@@ -194,7 +153,7 @@ mod tests {
     fn failures_of_requests_during_which_others_were_answered_do_not_end_a_run() {
         let mut health = RunHealth::default();
         for _ in 0..30 {
-            assert_eq!(health.record(Done, 0), None);
+            assert_eq!(health.record(DONE, 0), None);
         }
         for _ in 0..30 {
             assert_eq!(health.record(UNANSWERED, 0), None);
@@ -205,7 +164,7 @@ mod tests {
     fn cancelled_requests_do_not_end_a_run() {
         let mut health = RunHealth::default();
         for _ in 0..30 {
-            assert_eq!(note(&mut health, Cancelled), None);
+            assert_eq!(note(&mut health, CANCELLED), None);
         }
         assert_eq!(health.answers(), 0);
     }
@@ -217,14 +176,14 @@ mod tests {
         assert_eq!(note(&mut health, WAITED_OUT), None);
         assert_eq!(note(&mut health, WAITED_OUT), Some(RunEnd::Unavailable));
         let mut health = RunHealth::default();
-        assert_eq!(note(&mut health, Done), None);
+        assert_eq!(note(&mut health, DONE), None);
         for _ in 0..19 {
             assert_eq!(note(&mut health, WAITED_OUT), None);
         }
     }
 
     /// What may go: `late` a second one, `known` any number.
-    fn allows(results: &[RequestResult]) -> (bool, bool) {
+    fn allows(results: &[Option<FailedCall>]) -> (bool, bool) {
         let mut health = RunHealth::default();
         for result in results {
             assert_eq!(note(&mut health, *result), None);
@@ -235,7 +194,7 @@ mod tests {
     #[test]
     fn any_number_of_requests_goes_after_any_result_other_than_the_first_that_waited_out() {
         assert_eq!(allows(&[]), (false, false));
-        for result in [Done, Cancelled, UNANSWERED, refused(91000), refused(90020)] {
+        for result in [DONE, CANCELLED, UNANSWERED, refused(91000), refused(90020)] {
             assert_eq!(allows(&[result]), (false, true), "{result:?}");
             assert_eq!(allows(&[WAITED_OUT, result]), (true, true), "{result:?}");
         }

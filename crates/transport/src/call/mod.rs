@@ -1,4 +1,5 @@
-//! One call: it makes attempts until one settles it, each in its turn of the quota, and all within the deadline.
+//! One call: it makes attempts until one settles it, each in its turn of the quota, and all within the deadline. What
+//! follows from a failed attempt is decided in core's `retry`.
 //!
 //! ```text
 //!    ┌───────────── wait: backoff, or the end of an outage ◄─────────────┐
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::quota::Admission;
-use imtag_core::retry::{Decision, FailedAttempt, Retry, RetryBudget, Stopped};
-use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
+use imtag_core::retry::{self, Decision, Known, Retry, Stopped};
+use imtag_core::{Answer, Effect, Request, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
@@ -39,36 +40,27 @@ pub(crate) struct Call<'c, R> {
     attempts: u32,
     /// Attempts of which a byte left this machine.
     sent: u32,
-    /// The last attempt met a dead or silent connection.
-    over_new_connection: bool,
     /// The strongest effect that any attempt may have had.
     effect: Effect,
     /// An attempt was sent that the service may not have finished: it may still have its effect.
     pub(crate) may_arrive_late: bool,
+    /// The last attempt met a dead or silent connection.
+    over_new_connection: bool,
     /// The `Date` of the last answer.
     server_date: Option<String>,
     place: Place<'c>,
     /// Why the last attempt failed, while the call waits to make another.
     last_failure: Option<Arc<Cause>>,
-    /// It belongs to a bulk run, which waits out more failures.
-    pub(crate) in_run: bool,
-    /// An attempt got no answer in half of the call's time: the next one may use all of it.
-    was_silent: bool,
     /// Called when an attempt has its turn in the quota.
     pub(crate) on_turn: Option<&'c dyn Fn()>,
 }
 
-/// Why a call has no outcome yet.
-enum Failed {
-    /// An attempt failed.
-    Attempt {
-        cause: Arc<Cause>,
-        effect: Effect,
-        kind: FailedAttempt,
-        started: Instant,
-    },
-    /// The call ended before the next attempt.
-    Ended(Arc<Cause>, Option<Stopped>),
+/// An attempt that failed.
+struct Failed {
+    cause: Arc<Cause>,
+    failure: retry::Failure,
+    started: Instant,
+    has_other_usersig: bool,
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -77,6 +69,7 @@ impl<'c, R: Request> Call<'c, R> {
         state: &'c State,
         request: &'c R,
         options: &CallOptions,
+        in_run: bool,
     ) -> Call<'c, R> {
         let timeout = options.timeout.unwrap_or(settings.timeout);
         Call {
@@ -86,17 +79,15 @@ impl<'c, R: Request> Call<'c, R> {
             wait_scope: options.wait_scope(deadline_after(timeout)),
             attempt_timeout: options.attempt_timeout,
             started: Instant::now(),
-            retry: Retry::new(settings.retry),
+            retry: Retry::new(settings.retry, in_run),
             attempts: 0,
             sent: 0,
-            over_new_connection: false,
             effect: Effect::NotApplied,
             may_arrive_late: false,
+            over_new_connection: false,
             server_date: None,
             place: Place::new(&state.outage),
             last_failure: None,
-            in_run: false,
-            was_silent: false,
             on_turn: None,
         }
     }
@@ -112,39 +103,26 @@ impl<'c, R: Request> Call<'c, R> {
         let mut body = Vec::new();
         self.request.write_body(&mut body);
         loop {
-            let (cause, kind, started) = match self.attempt(&body) {
+            let failed = match self.attempt(&body)? {
                 Ok(outcome) => {
-                    self.with_budget(|retry, budget| retry.succeeded(budget));
+                    self.retry.succeeded(&mut self.state.budget.lock());
                     return Ok(outcome);
                 }
-                Err(Failed::Ended(cause, stopped)) => return Err(self.error(cause, stopped)),
-                Err(Failed::Attempt {
-                    cause,
-                    effect,
-                    kind,
-                    started,
-                }) => {
-                    self.effect = self.effect.max(effect);
-                    (cause, kind, started)
-                }
+                Err(failed) => failed,
             };
-            match self.decide(kind) {
-                Decision::Stop(stopped) => return Err(self.error(cause, Some(stopped))),
+            match self.decide(&failed) {
+                Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
+                Decision::RetryAtOnce => {}
                 Decision::RetryAt(at) => {
-                    if let FailedAttempt::Class(_) = kind {
-                        self.place.leave();
-                        // a run that ends reports this failure, and not that a wait took too long
-                        self.last_failure = self.in_run.then_some(cause);
-                    }
+                    self.place.leave();
                     let waited = self.wait_scope.sleep_until(self.started + at);
-                    waited.map_err(|stop| {
-                        self.error(Cause::from_wait_end(stop, Phase::Backoff), None)
-                    })?;
+                    waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff))?;
+                    // its next wait is for the quota, whose end says more, unless it is not counted
+                    self.last_failure = (!self.retry.counts_waits()).then_some(failed.cause);
                 }
-                Decision::AwaitService => {
-                    // a socket that this machine refuses must not hold up calls that have a connection
-                    let unanswered = kind == FailedAttempt::Unanswered && !cause.is_local_failure();
+                Decision::AwaitService { unanswered } => {
                     let deadline = self.wait_scope.deadline;
+                    let Failed { cause, started, .. } = failed;
                     self.place.failed(&cause, unanswered, started, deadline);
                     self.last_failure = Some(cause);
                 }
@@ -152,8 +130,12 @@ impl<'c, R: Request> Call<'c, R> {
         }
     }
 
-    fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
-        let (usersig, permit) = self.turn()?;
+    /// Makes an attempt in its turn. The outer error: the call is over before.
+    fn attempt(&mut self, body: &[u8]) -> Result<Result<Outcome, Failed>, Error> {
+        let (usersig, permit) = match self.turn()? {
+            Ok(turn) => turn,
+            Err(failed) => return Ok(Err(failed)),
+        };
         self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
@@ -163,135 +145,127 @@ impl<'c, R: Request> Call<'c, R> {
         self.wait_scope.deadline += exchanged.waited;
         self.sent += u32::from(sent);
         self.server_date = exchanged.date().map(str::to_owned);
-        let judged = self.judge(exchanged, permit, &usersig);
-        if let Err(cause) = &judged {
-            self.may_arrive_late |= sent && !cause.is_final();
-            self.was_silent |= matches!(cause, Cause::Timeout { .. });
+        let cause = match self.judge(exchanged, permit, &usersig) {
+            Ok(outcome) => {
+                self.place.answered();
+                return Ok(Ok(outcome));
+            }
+            Err(cause) => cause,
+        };
+        let failure = match stale {
+            Some(Stale::Dead) => retry::Failure::StaleConnection,
+            _ => cause.failure(),
+        };
+        if sent {
+            self.effect = self.effect.max(failure.effect());
+            self.may_arrive_late |= failure.may_arrive_late();
         }
-        if let Ok(_) | Err(Cause::Service { .. } | Cause::Partial { .. }) = &judged {
+        if failure.is_answer() {
             self.place.answered();
         }
-        judged.map_err(|cause| Failed::Attempt {
-            kind: self.classify(&cause, stale, &usersig),
-            effect: if sent {
-                cause.effect()
-            } else {
-                Effect::NotApplied
-            },
+        let credentials = &self.settings.credentials;
+        Ok(Err(Failed {
             cause: Arc::new(cause),
+            failure,
             started,
-        })
+            has_other_usersig: failure.asks_for_new_usersig()
+                && self.state.usersigs.expired(&usersig, credentials),
+        }))
     }
 
-    /// Waits for the end of an outage, and for the quota.
-    fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Failed> {
+    fn decide(&mut self, failed: &Failed) -> Decision {
+        let known = Known {
+            service_has_answered: self.state.outage.service_has_answered(),
+            has_other_usersig: failed.has_other_usersig,
+        };
+        let deadline = self.wait_scope.deadline;
+        self.retry.failed(
+            failed.failure,
+            known,
+            &mut self.state.budget.lock(),
+            self.started.elapsed(),
+            deadline.saturating_duration_since(self.started),
+            random_u64(),
+        )
+    }
+
+    /// Waits for the end of an outage, for a UserSig, and for the quota.
+    fn turn(&mut self) -> Result<Result<(VersionedUserSig, Permit<'c>), Failed>, Error> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
             waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
-            let usersig = self.usersig()?;
-            let limiter = self.state.quota.rate_limiter(R::OPERATION);
-            let permit = limiter.acquire(&self.wait_scope);
-            let permit = permit.map_err(|stop| self.ended(Ended::Stopped(stop), Phase::Quota))?;
+            let usersig = match self.usersig()? {
+                Ok(usersig) => usersig,
+                Err(failed) => return Ok(Err(failed)),
+            };
+            let permit = self.acquire()?;
             if self.place.may_send(self.wait_scope.deadline) {
-                return Ok((usersig, permit));
+                return Ok(Ok((usersig, permit)));
             }
             permit.withdrew(); // an outage began while it waited: other calls may use its turn
         }
     }
 
-    /// The wait before an attempt ended. An earlier failure says more than that the time was up.
-    fn ended(&mut self, ended: Ended, phase: Phase) -> Failed {
-        let (stop, stopped) = match ended {
-            Ended::Stopped(WaitEnd::Cancelled) => {
-                return Failed::Ended(Cause::from_wait_end(WaitEnd::Cancelled, phase).into(), None);
-            }
-            Ended::Stopped(stop) => (stop, Stopped::DeadlineTooNear),
-            Ended::TooLong => (WaitEnd::TimedOut, Stopped::OutageTooLong),
-            Ended::Spent => (WaitEnd::TimedOut, Stopped::AttemptsSpent),
-        };
-        let mut last = self.last_failure.take();
-        if phase == Phase::Backoff {
-            last = last.or_else(|| self.place.last_failure());
-        }
-        let stopped = last.is_some().then_some(stopped);
-        Failed::Ended(
-            last.unwrap_or_else(|| Cause::from_wait_end(stop, phase).into()),
-            stopped,
-        )
-    }
-
-    /// What the failure of an attempt means for the next one.
-    fn classify(
-        &self,
-        cause: &Cause,
-        stale: Option<Stale>,
-        usersig: &VersionedUserSig,
-    ) -> FailedAttempt {
-        match cause.retry_class() {
-            _ if stale == Some(Stale::Dead) => FailedAttempt::StaleConnection,
-            _ if cause.is_unanswered() => FailedAttempt::Unanswered,
-            _ if cause.looks_like_a_wrong_endpoint()
-                && self.waits_out_outages()
-                && self.service_has_answered() =>
-            {
-                FailedAttempt::Unanswered
-            }
-            RetryClass::NewUserSig => FailedAttempt::Class(self.class_of_expired(usersig)),
-            class => FailedAttempt::Class(class),
-        }
-    }
-
-    fn service_has_answered(&self) -> bool {
-        self.state.outage.service_has_answered()
-    }
-
-    fn waits_out_outages(&self) -> bool {
-        self.settings.retry.max_attempts > 1
-    }
-
-    /// How long an attempt may take. Without `attempt_timeout` it is half of the time that the call has left, until one got
-    /// no answer in that time. So a short silence of the service fails no call.
-    fn attempt_time(&self) -> Option<Duration> {
-        let left = self
-            .wait_scope
-            .deadline
-            .saturating_duration_since(Instant::now());
-        let halved = self.waits_out_outages() && !self.was_silent;
-        self.attempt_timeout.or(halved.then_some(left / 2))
-    }
-
-    /// With an expired UserSig it tries again only if it can get another.
-    fn class_of_expired(&self, usersig: &VersionedUserSig) -> RetryClass {
-        let credentials = &self.settings.credentials;
-        if self.state.usersigs.expired(usersig, credentials) {
-            RetryClass::NewUserSig
-        } else {
-            RetryClass::Never
-        }
-    }
-
-    fn usersig(&self) -> Result<VersionedUserSig, Failed> {
+    fn usersig(&mut self) -> Result<Result<VersionedUserSig, Failed>, Error> {
         let usersig = self.state.usersigs.current(
             &self.settings.credentials,
             self.settings.sdkappid,
             &self.settings.identifier,
             &self.wait_scope,
         );
-        usersig.map_err(|none| match none {
-            NoUserSig::Stopped(stop) => {
-                Failed::Ended(Cause::from_wait_end(stop, Phase::Credentials).into(), None)
+        match usersig {
+            Ok(usersig) => Ok(Ok(usersig)),
+            Err(NoUserSig::Failed(error)) => Ok(Err(Failed {
+                cause: Cause::Credentials(error).into(),
+                failure: retry::Failure::NoUserSig,
+                started: Instant::now(),
+                has_other_usersig: false,
+            })),
+            Err(NoUserSig::Stopped(stop)) => {
+                Err(self.error(Cause::from_wait_end(stop, Phase::Credentials), None))
             }
-            // the callback may work again later, as the service may
-            NoUserSig::Failed(error) if self.in_run && self.service_has_answered() => {
-                Failed::Attempt {
-                    cause: Arc::new(Cause::Credentials(error)),
-                    effect: Effect::NotApplied,
-                    kind: FailedAttempt::Class(RetryClass::Backoff),
-                    started: Instant::now(),
-                }
+        }
+    }
+
+    fn acquire(&mut self) -> Result<Permit<'c>, Error> {
+        let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
+        let is_counted = self.retry.counts_waits();
+        if !is_counted {
+            self.wait_scope.deadline = deadline_after(Duration::MAX);
+        }
+        let limiter = self.state.quota.rate_limiter(R::OPERATION);
+        let permit = limiter.acquire(&self.wait_scope);
+        if !is_counted {
+            self.wait_scope.deadline = deadline + began.elapsed();
+        }
+        permit.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Quota))
+    }
+
+    /// The error of a call whose wait before an attempt ended. An earlier failure says more than that the time was up.
+    fn ended(&mut self, ended: Ended, phase: Phase) -> Error {
+        let (stop, stopped) = match ended {
+            Ended::Wait(WaitEnd::Cancelled) => {
+                return self.error(Cause::Cancelled { phase }, None);
             }
-            NoUserSig::Failed(error) => Failed::Ended(Cause::Credentials(error).into(), None),
-        })
+            Ended::Wait(stop) => (stop, Stopped::DeadlineTooNear),
+            Ended::Stopped(stopped) => (WaitEnd::TimedOut, stopped),
+        };
+        let mut last = self.last_failure.take();
+        if phase == Phase::Backoff {
+            last = last.or_else(|| self.place.last_failure());
+        }
+        let stopped = last.is_some().then_some(stopped);
+        self.error(
+            last.unwrap_or_else(|| Cause::from_wait_end(stop, phase).into()),
+            stopped,
+        )
+    }
+
+    /// How long an attempt may take.
+    fn attempt_time(&self) -> Option<Duration> {
+        let deadline = self.wait_scope.deadline;
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.attempt_timeout.or(self.retry.attempt_time(left))
     }
 
     fn exchange(&self, usersig: &VersionedUserSig, body: &[u8]) -> Exchanged {
@@ -307,7 +281,7 @@ impl<'c, R: Request> Call<'c, R> {
             timeout: self.attempt_time(),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
-            waits_for_connection: self.in_run,
+            waits_for_connection: !self.retry.counts_waits(),
         })
     }
 
@@ -322,7 +296,7 @@ impl<'c, R: Request> Call<'c, R> {
         let read = exchanged.read(self.request);
         let mut judged = read.and_then(|answer| self.outcome(answer));
         match &judged {
-            Err(cause) if cause.retry_class() == RetryClass::AfterWindow => {
+            Err(cause) if cause.failure().is_too_frequent() => {
                 permit.answered(Admission::TooFrequent);
             }
             _ if answered => permit.answered(Admission::Admitted),
@@ -374,23 +348,6 @@ impl<'c, R: Request> Call<'c, R> {
             outcome: Box::new(outcome),
             failures: left_out,
         })
-    }
-
-    fn decide(&mut self, kind: FailedAttempt) -> Decision {
-        // an endpoint that never answered may be a wrong one
-        let wait_out = self.in_run && self.waits_out_outages() && self.service_has_answered();
-        self.retry.wait_out_errors(wait_out);
-        let now = self.started.elapsed();
-        let deadline = self
-            .wait_scope
-            .deadline
-            .saturating_duration_since(self.started);
-        self.with_budget(|retry, budget| retry.failed(kind, budget, now, deadline, random_u64()))
-    }
-
-    fn with_budget<T>(&mut self, act: impl FnOnce(&mut Retry, &mut RetryBudget) -> T) -> T {
-        let mut budget = self.state.budget.lock();
-        act(&mut self.retry, &mut budget)
     }
 
     fn error(&self, cause: impl Into<Arc<Cause>>, stopped: Option<Stopped>) -> Error {

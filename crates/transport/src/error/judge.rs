@@ -1,9 +1,9 @@
-//! What follows from a cause: whether the call may be made again, what is known of its effect, and what is at fault.
+//! Which failure a cause is: core's `retry` decides what follows from it, such as another attempt, and what is at fault.
 
 use std::io;
 
-use imtag_core::retry::Stopped;
-use imtag_core::{Effect, RetryClass, Scope, UserSig, shortened};
+use imtag_core::retry::{FailedCall, Failure, RunEnd};
+use imtag_core::{Scope, UserSig, shortened};
 use rustix::io::Errno;
 
 use super::cause::{Cause, Error, Phase, RunError};
@@ -35,61 +35,56 @@ pub(super) fn is_gateway_status(status: u16) -> bool {
 }
 
 impl Cause {
-    /// Whether an attempt that failed like this may be made again; of what was not sent, whether to send it later.
-    pub(crate) fn retry_class(&self) -> RetryClass {
+    /// What happened, for core's rules of what follows from it.
+    pub(crate) fn failure(&self) -> Failure {
         match self {
-            // a partial success is not repeated: most of it is done, and the rest is known by name
-            Cause::Partial { .. }
-            | Cause::Invalid(_)
-            | Cause::Credentials(_)
-            | Cause::Cancelled { .. }
-            | Cause::Tls(_)
-            | Cause::Closed
-            | Cause::Forked
-            | Cause::Ended(RunError::Forked) => RetryClass::Never,
-            Cause::Service { refusal, .. }
-            | Cause::LeftOut(refusal)
-            | Cause::RefusedBefore(refusal) => refusal.code.retry(),
-            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => match status {
-                200 => RetryClass::Backoff,
-                status if is_gateway_status(*status) => RetryClass::Backoff,
-                _ => RetryClass::Never,
+            Cause::Service { refusal, .. } => Failure::Refused(refusal.code),
+            Cause::Partial { failures, .. } => Failure::Partial {
+                retryable: failures.iter().any(|(_, refusal)| refusal.retryable()),
             },
-            Cause::Timeout { .. }
-            | Cause::Network { .. }
-            | Cause::NotUnderstood(_)
-            | Cause::Expired
-            | Cause::Abandoned
+            Cause::Network { source, .. } if is_local_failure(source) => Failure::NoSocket,
+            Cause::Network { .. } => Failure::Unanswered,
+            Cause::Timeout {
+                phase:
+                    Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read,
+            } => Failure::Silent,
+            Cause::Timeout { .. } => Failure::TimeUp,
+            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. }
+                if is_gateway_status(*status) =>
+            {
+                Failure::Unanswered
+            }
+            Cause::Encoded { status: 200, .. } => Failure::Page,
+            Cause::HttpStatus { .. } | Cause::Encoded { .. } | Cause::Tls(_) => {
+                Failure::WrongEndpoint
+            }
+            // JSON counts as an answer of the service, even if it is not understood
+            Cause::NotUnderstood(error) if error.start.trim_start().starts_with('{') => {
+                Failure::NotUnderstood
+            }
+            Cause::NotUnderstood(_) => Failure::Page,
+            Cause::Credentials(_) => Failure::NoUserSig,
+            Cause::Cancelled { .. } | Cause::Abandoned | Cause::Ended(RunError::Cancelled) => {
+                Failure::Cancelled
+            }
+            Cause::Invalid(_) => Failure::Invalid,
+            Cause::LeftOut(refusal) | Cause::RefusedBefore(refusal) => {
+                Failure::LeftOut(refusal.code)
+            }
+            Cause::Ended(RunError::Refused(error)) => Failure::RunEnded {
+                end: RunEnd::Refused,
+                retryable: error.retryable(),
+            },
+            Cause::Ended(RunError::Unavailable(error)) => Failure::RunEnded {
+                end: RunEnd::Unavailable,
+                retryable: error.retryable(),
+            },
+            Cause::Expired
             | Cause::NotAnswered
-            | Cause::Ended(_)
             | Cause::Full
             | Cause::NoThread(_)
-            | Cause::Defect => RetryClass::Backoff,
-        }
-    }
-
-    /// True if nobody answered, or only a gateway.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        match self {
-            Cause::Network { .. } => true,
-            Cause::Timeout { phase } => matches!(
-                phase,
-                Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read
-            ),
-            Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. } => {
-                is_gateway_status(*status)
-            }
-            _ => false,
-        }
-    }
-
-    /// True if the endpoint looks like another service: by status, page or certificate. A gateway may answer like that
-    /// while the service is away. JSON counts as an answer of the service, even if it is not understood.
-    pub(crate) fn looks_like_a_wrong_endpoint(&self) -> bool {
-        match self {
-            Cause::HttpStatus { .. } | Cause::Encoded { .. } | Cause::Tls(_) => true,
-            Cause::NotUnderstood(error) => !error.start.trim_start().starts_with('{'),
-            _ => false,
+            | Cause::Defect => Failure::NotSent,
+            Cause::Closed | Cause::Forked | Cause::Ended(RunError::Forked) => Failure::Closed,
         }
     }
 
@@ -97,29 +92,6 @@ impl Cause {
     pub(crate) fn is_local_failure(&self) -> bool {
         match self {
             Cause::Network { source, .. } => is_local_failure(source),
-            _ => false,
-        }
-    }
-
-    /// What is known of the effect of an attempt that was sent and failed like this.
-    pub(crate) fn effect(&self) -> Effect {
-        match self {
-            Cause::Service { refusal, .. } => refusal.code.effect(),
-            // the service says of each account left out that it did not change
-            Cause::Partial { .. } => Effect::NotApplied,
-            _ => Effect::PossiblyApplied,
-        }
-    }
-
-    /// True if the service has finished with an attempt that failed like this: it has no effect later.
-    pub(crate) fn is_final(&self) -> bool {
-        match self {
-            // what was refused for now may still be running at the service
-            Cause::Service { refusal, .. } => {
-                refusal.code.retry() == RetryClass::Never
-                    || refusal.code.effect() == Effect::NotApplied
-            }
-            Cause::Partial { .. } => true,
             _ => false,
         }
     }
@@ -183,42 +155,14 @@ impl Error {
     /// Not after an expired UserSig: what could be had of a new one has been tried.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        match self.cause() {
-            Cause::Credentials(_) | Cause::Cancelled { .. } => true,
-            Cause::Service { refusal, .. } if refusal.code.retry() == RetryClass::NewUserSig => {
-                false
-            }
-            Cause::Partial { failures, .. } => {
-                failures.iter().any(|(_, refusal)| refusal.retryable())
-            }
-            Cause::Ended(RunError::Refused(error) | RunError::Unavailable(error)) => {
-                error.retryable()
-            }
-            _ if self.is_of_an_outage() => true,
-            cause => cause.retry_class() != RetryClass::Never,
-        }
+        self.failed_call().retryable()
     }
 
     /// What is at fault. Other calls and changes may still succeed, unless it is the [app](Scope::App) or the
     /// [service](Scope::Service).
     #[must_use]
     pub fn scope(&self) -> Scope {
-        match self.cause() {
-            Cause::Invalid(_) => Scope::Request,
-            Cause::Partial { .. } => Scope::Account,
-            Cause::Service { refusal, .. } => refusal.code.scope(),
-            // others in the request were done, so it is neither the app nor the service
-            Cause::LeftOut(refusal) | Cause::RefusedBefore(refusal) => match refusal.code.scope() {
-                Scope::App | Scope::Service => Scope::Account,
-                scope => scope,
-            },
-            // also if they may come back: until the service has answered, all further calls would end in the same way
-            Cause::Credentials(_) | Cause::Ended(RunError::Refused(_)) => Scope::App,
-            Cause::Ended(_) | Cause::Closed | Cause::Forked => Scope::Service,
-            _ if self.retryable() => Scope::Service,
-            // a certificate that does not fit, a redirect: the endpoint is wrong
-            _ => Scope::App,
-        }
+        self.failed_call().scope()
     }
 
     /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
@@ -227,13 +171,12 @@ impl Error {
         self.cause.is_local_failure()
     }
 
-    /// True if the service had answered before, so what looks like a wrong endpoint was an outage.
-    pub(super) fn is_of_an_outage(&self) -> bool {
-        let waited = [Stopped::OutageTooLong, Stopped::DeadlineTooNear];
-        self.cause.looks_like_a_wrong_endpoint()
-            && self
-                .stopped
-                .is_some_and(|stopped| waited.contains(&stopped))
+    /// What happened, for core's rules of what follows from it.
+    pub(crate) fn failed_call(&self) -> FailedCall {
+        FailedCall {
+            failure: self.cause.failure(),
+            stopped: self.stopped,
+        }
     }
 }
 

@@ -116,7 +116,9 @@ impl Error {
             Cause::HttpStatus { status, .. } if is_gateway_status(*status) => {
                 "try again; the service itself always answers 200"
             }
-            Cause::HttpStatus { .. } | Cause::NotUnderstood(_) if self.is_of_an_outage() => {
+            Cause::HttpStatus { .. } | Cause::NotUnderstood(_)
+                if self.failed_call().is_of_a_gateway() =>
+            {
                 "try again; a gateway answers in the service's place"
             }
             Cause::HttpStatus { .. } => "check the endpoint: this is not the service",

@@ -13,7 +13,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut};
-use imtag_core::retry::{RequestResult, RunEnd, Stopped};
+use imtag_core::retry::RunEnd;
 use imtag_core::{BatchRequest, Code, Effect, Request};
 
 use super::engine::{SessionState, State};
@@ -110,24 +110,15 @@ fn record_health(
     result: &Result<Outcome, Error>,
     answers_before: u64,
 ) -> Option<RunError> {
-    let Err(error) = result else {
-        state.health.record(RequestResult::Done, answers_before);
-        return None;
-    };
-    let end = if matches!(error.cause(), Cause::Cancelled { .. }) {
-        state
-            .health
-            .record(RequestResult::Cancelled, answers_before)
-    } else {
+    let error = result.as_ref().err();
+    let end = state
+        .health
+        .record(error.map(Error::failed_call), answers_before);
+    let error = error?;
+    if !matches!(error.cause(), Cause::Cancelled { .. }) {
         state.last_failure = Some(error.clone());
-        let failed = RequestResult::Failed {
-            scope: error.scope(),
-            by_service: matches!(error.cause(), Cause::Service { .. }),
-            outage_too_long: error.stopped() == Some(Stopped::OutageTooLong),
-        };
-        state.health.record(failed, answers_before)
-    };
-    end.map(|end| match end {
+    }
+    Some(match end? {
         RunEnd::Refused => RunError::Refused(error.clone()),
         RunEnd::Unavailable => RunError::Unavailable(error.clone()),
     })
@@ -154,29 +145,15 @@ fn send_request<R: Request>(
 ) -> Sent {
     let (settings, state) = client.parts();
     let sending = &session.sending;
-    loop {
-        let left = batch.deadline().saturating_sub(session.pipeline().now());
-        let options = CallOptions::new()
-            .timeout(sending.timeout.min(left))
-            .attempt_timeout(sending.attempt_timeout)
-            .cancel(&session.cancel)
-            .drain(&session.drain);
-        let mut call = Call::new(settings, state, request, &options);
-        call.on_turn = Some(on_turn);
-        call.in_run = sending.is_run;
-        let result = call.run();
-        // no failure of a run: other processes of the app use the quota
-        let waits_for_quota =
-            sending.is_run && !session.is_drained() && result.as_ref().is_err_and(ended_in_quota);
-        if !waits_for_quota {
-            return (result, call.may_arrive_late);
-        }
-    }
-}
-
-fn ended_in_quota(error: &Error) -> bool {
-    let phase = Phase::Quota;
-    error.attempts() == 0 && matches!(error.cause(), Cause::Timeout { phase: it } if *it == phase)
+    let left = batch.deadline().saturating_sub(session.pipeline().now());
+    let options = CallOptions::new()
+        .timeout(sending.timeout.min(left))
+        .attempt_timeout(sending.attempt_timeout)
+        .cancel(&session.cancel)
+        .drain(&session.drain);
+    let mut call = Call::new(settings, state, request, &options, sending.is_run);
+    call.on_turn = Some(on_turn);
+    (call.run(), call.may_arrive_late)
 }
 
 fn batch_result(

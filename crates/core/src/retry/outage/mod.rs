@@ -41,7 +41,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::RetryPolicy;
+use super::failure::Stopped;
+use super::policy::RetryPolicy;
 use limit::Limit;
 
 /// How much later than the first of the queue the others check for a due probe: its thread may be busy in the host's code.
@@ -58,15 +59,13 @@ pub enum Step {
     Try,
     /// Ask again at this moment, or when it is woken.
     Wait(Duration),
-    /// Report the last failure: the outage has lasted too long for it.
-    GiveUp,
-    /// Report the last failure: others are answered, and its attempts are spent.
-    Spent,
+    /// Report the last failure: the outage has lasted too long for it; or its attempts are spent, while others are answered.
+    Stop(Stopped),
 }
 
 /// An attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedAttempt {
     /// When it was started.
     pub started: Duration,
     /// The deadline of its call.
@@ -116,8 +115,7 @@ enum State {
     Waiting { place: u64 },
     Trying,
     Probing,
-    GaveUp,
-    Spent,
+    Over(Stopped),
 }
 
 /// Which calls failed since the last answer. Where one caller fails, something on the way may reject its request; where two
@@ -202,7 +200,7 @@ impl Outage {
                 self.wait(caller);
                 Some(caller)
             }
-            Some((caller, State::Waiting { .. } | State::GaveUp | State::Spent)) => Some(caller),
+            Some((caller, State::Waiting { .. } | State::Over(_))) => Some(caller),
         }
     }
 
@@ -212,8 +210,7 @@ impl Outage {
             return Step::Try;
         };
         let place = match call.state {
-            State::GaveUp => return Step::GiveUp,
-            State::Spent => return Step::Spent,
+            State::Over(stopped) => return Step::Stop(stopped),
             State::Trying | State::Probing => return Step::Try,
             State::Waiting { place } => place,
         };
@@ -242,7 +239,7 @@ impl Outage {
     pub fn failed(
         &mut self,
         caller: Option<Caller>,
-        attempt: Failure,
+        attempt: FailedAttempt,
         now: Duration,
         random: u64,
     ) -> Caller {
@@ -265,9 +262,9 @@ impl Outage {
         call.rests_until = now.saturating_add(rest).min(call.limit.at.max(now));
         let most = self.policy.max_attempts.saturating_mul(2);
         if attempt.unanswered && alone && call.failures > most {
-            call.state = State::Spent;
+            call.state = State::Over(Stopped::AttemptsSpent);
         } else if call.limit.at <= attempt.started {
-            call.state = State::GaveUp;
+            call.state = State::Over(Stopped::OutageTooLong);
         } else {
             self.wait(caller);
         }
@@ -300,7 +297,7 @@ impl Outage {
 
     /// Removes a call that is over, or that failed for another reason. `random` is drawn anew.
     pub fn leave(&mut self, caller: Caller, now: Duration, random: u64) {
-        self.stop_waiting(caller, State::GaveUp);
+        self.stop_waiting(caller, State::Over(Stopped::OutageTooLong));
         self.calls.remove(&caller);
         self.woken.remove(&caller);
         if let Some(probe) = self.probe.take_if(|probe| probe.caller == caller) {
@@ -403,7 +400,7 @@ impl Outage {
     fn end_late_calls(&mut self, started: Duration) {
         for (limit, late) in self.late_calls(started) {
             if self.evidence.is_outage_since(limit) {
-                self.stop_waiting(late, State::GaveUp);
+                self.stop_waiting(late, State::Over(Stopped::OutageTooLong));
             }
             self.woken.insert(late);
         }

@@ -5,6 +5,8 @@ mod model;
 use super::*;
 
 const HALF: u64 = 1 << 63;
+const GIVE_UP: Step = Step::Stop(Stopped::OutageTooLong);
+const SPENT: Step = Step::Stop(Stopped::AttemptsSpent);
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -45,7 +47,7 @@ impl Rig {
         now: u64,
         deadline: u64,
     ) -> Caller {
-        let failure = Failure {
+        let failure = FailedAttempt {
             started: ms(started),
             deadline: ms(deadline),
             unanswered: true,
@@ -102,13 +104,13 @@ fn one_that_fails(time: u64, others_are_answered: bool) -> (Vec<u64>, Step) {
 fn one_request_that_always_fails_rests_longer_each_time_and_holds_up_no_other() {
     let growing = [50, 150, 350, 750, 1_550, 3_150, 5_650, 8_150, 10_650];
     let half = [50, 150, 350, 750, 1_550, 3_150, 5_000];
-    assert_eq!(one_that_fails(10_000, false), (half.to_vec(), Step::GiveUp));
-    assert_eq!(one_that_fails(10_000, true), (half.to_vec(), Step::GiveUp));
+    assert_eq!(one_that_fails(10_000, false), (half.to_vec(), GIVE_UP));
+    assert_eq!(one_that_fails(10_000, true), (half.to_vec(), GIVE_UP));
     let (tries, end) = one_that_fails(60_000, false);
-    assert_eq!((&tries[..9], end), (&growing[..], Step::GiveUp));
+    assert_eq!((&tries[..9], end), (&growing[..], GIVE_UP));
     // after twice as many failures as a call has attempts
     let (tries, end) = one_that_fails(600_000, true);
-    assert_eq!((&tries[..], end), (&growing[..8], Step::Spent));
+    assert_eq!((&tries[..], end), (&growing[..8], SPENT));
 }
 
 #[test]
@@ -168,11 +170,11 @@ fn calls_of_one_limit_share_their_last_two_probes_and_later_limits_wait_on() {
     ]);
     rig.woken();
     rig.fails(early[1], 1_000, 1_005);
-    rig.steps([(early[1], 1_005, Step::GiveUp)]);
+    rig.steps([(early[1], 1_005, GIVE_UP)]);
     assert_eq!(rig.woken(), [early[0], early[2], late]);
     rig.steps([(early[0], 1_005, Step::Try)]);
     rig.fails(early[0], 1_005, 1_010);
-    rig.steps(early.map(|call| (call, 1_010, Step::GiveUp)));
+    rig.steps(early.map(|call| (call, 1_010, GIVE_UP)));
     // no later than the one before it had failed: the backoff stays
     rig.steps([(late, 1_010, until(2_605))]);
 }
@@ -202,7 +204,7 @@ fn a_call_at_its_limit_is_ended_by_two_others_but_not_by_one() {
     let new = rig.begins(0, 1_000).unwrap();
     rig.fails(calls[0], 500, 500);
     rig.fails(calls[1], 501, 501);
-    rig.steps([(new, 501, Step::GiveUp)]);
+    rig.steps([(new, 501, GIVE_UP)]);
 
     let new = rig.begins(1_000, 2_000).unwrap();
     for now in [1_200, 1_400, 1_500] {
@@ -212,7 +214,7 @@ fn a_call_at_its_limit_is_ended_by_two_others_but_not_by_one() {
     rig.steps([(new, 1_500, Step::Try)]);
     // its own ends it
     rig.fails(new, 1_500, 1_500);
-    rig.steps([(new, 1_500, Step::GiveUp)]);
+    rig.steps([(new, 1_500, GIVE_UP)]);
 }
 
 #[test]
@@ -268,7 +270,7 @@ fn a_new_call_waits_with_the_others_and_has_a_probe_at_half_of_its_time() {
 fn a_call_that_the_service_cannot_do_holds_up_no_other() {
     let mut rig = Rig::new();
     let fails = |rig: &mut Rig, caller, started, now| {
-        let failure = Failure {
+        let failure = FailedAttempt {
             started: ms(started),
             deadline: ms(1_000),
             unanswered: false,
@@ -280,6 +282,6 @@ fn a_call_that_the_service_cannot_do_holds_up_no_other() {
     for call in calls {
         rig.steps([(call, 0, until(50)), (call, 50, Step::Try)]);
         fails(&mut rig, Some(call), 500, 501);
-        rig.steps([(call, 501, Step::GiveUp)]);
+        rig.steps([(call, 501, GIVE_UP)]);
     }
 }

@@ -221,7 +221,7 @@ impl Played {
                 assert!(until > self.now, "a busy wait");
                 self.doing[call] = Doing::Waits { until };
             }
-            Step::GiveUp | Step::Spent => {
+            Step::Stop(_) => {
                 self.leave(call);
                 self.doing[call] = Doing::Failed { at: self.now };
             }
@@ -267,7 +267,7 @@ impl Played {
             return;
         }
         let random = self.random();
-        let failure = Failure {
+        let failure = FailedAttempt {
             started: ms(started),
             deadline: ms(self.deadline(call)),
             unanswered: true,

@@ -1,0 +1,278 @@
+//! What a failure of an attempt, a call or a change says: of its effect, of what is at fault, and whether the same call may
+//! succeed later. The transport describes what happened by a [`Failure`]; what follows from it is decided here.
+//!
+//! | failure | effect, if it was sent | may arrive late | at fault | the same call may succeed later |
+//! |---|---|---|---|---|
+//! | `Refused` | the code's | if it was refused for now, and possibly applied | the code's scope | if the code may be retried, and not for a new UserSig: what could be had of one has been tried |
+//! | `Partial` | not applied: the service says so of each account left out | no | an account | if any account's code may be retried |
+//! | `Unanswered`, `Silent`, `NoSocket`, `TimeUp`, `StaleConnection`, `NotUnderstood`, `Page` | possibly applied | yes | the service | yes |
+//! | `WrongEndpoint`, where the call waited for the service | possibly applied | yes | the service: a gateway answers in its place | yes |
+//! | `WrongEndpoint`, else | possibly applied | yes | the app: its endpoint | no |
+//! | `NoUserSig` | not sent | – | the app: also if it may come back, all further calls end like this until the service has answered | yes |
+//! | `Cancelled` | possibly applied | yes | the service: none is known | yes |
+//! | `Invalid` | not sent | – | the request | no |
+//! | `LeftOut`, of a change | – | – | the code's scope; an account where that is the app or the service, as others in the request were done | if the code may be retried |
+//! | `NotSent`, of a change | – | – | the service: none is known | yes |
+//! | `Closed`, of a change | – | – | the service: none is known | no |
+//! | `RunEnded`, of a change | – | – | the app, if the run ended as it was refused; else the service | as what ended the run |
+
+use crate::catalogue::{Code, Effect, RetryClass, Scope};
+
+/// What happened to an attempt, a call or a change that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The service refused the whole request with a code.
+    Refused(Code),
+    /// The service did it for some of the accounts only.
+    Partial {
+        /// A code of an account that was left out may be retried.
+        retryable: bool,
+    },
+    /// Nobody answered: the network failed, or a gateway answered in the service's place.
+    Unanswered,
+    /// No answer came in the attempt's time.
+    Silent,
+    /// This machine had no file, port, memory or thread for a connection.
+    NoSocket,
+    /// Its time was up while it waited for something on this machine, such as a free connection.
+    TimeUp,
+    /// It met a connection of the pool that proved dead.
+    StaleConnection,
+    /// The service answered with JSON that is none of its answers.
+    NotUnderstood,
+    /// It was answered with success, but by a page or in an encoding that the service never uses.
+    Page,
+    /// The endpoint looks like another service, by its status or certificate.
+    WrongEndpoint,
+    /// There is no UserSig: the callback that makes it failed.
+    NoUserSig,
+    /// It was cancelled.
+    Cancelled,
+    /// The request breaks limits.
+    Invalid,
+
+    // of changes only
+    /// The service left the account out of a request that it did for others.
+    LeftOut(Code),
+    /// It was not sent, or its outcome is not known, for what may pass: its time, a full batcher, no thread.
+    NotSent,
+    /// It was given to what is closed, or to another process.
+    Closed,
+    /// Its bulk run ended before it was sent.
+    RunEnded {
+        /// Why.
+        end: RunEnd,
+        /// The call that ended the run may succeed later.
+        retryable: bool,
+    },
+}
+
+impl Failure {
+    /// What is known of the effect of an attempt that was sent and failed like this.
+    #[must_use]
+    pub fn effect(self) -> Effect {
+        match self {
+            Failure::Refused(code) => code.effect(),
+            Failure::Partial { .. } => Effect::NotApplied,
+            _ => Effect::PossiblyApplied,
+        }
+    }
+
+    /// True if an attempt that was sent and failed like this may still have its effect later.
+    #[must_use]
+    pub fn may_arrive_late(self) -> bool {
+        match self {
+            // what was refused for now may still be running at the service
+            Failure::Refused(code) => {
+                code.retry() != RetryClass::Never && code.effect() != Effect::NotApplied
+            }
+            Failure::Partial { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// True if this is an answer of the service.
+    #[must_use]
+    pub fn is_answer(self) -> bool {
+        matches!(self, Failure::Refused(_) | Failure::Partial { .. })
+    }
+
+    /// True if the call was rejected for its frequency.
+    #[must_use]
+    pub fn is_too_frequent(self) -> bool {
+        self.is_refused_as(RetryClass::AfterWindow)
+    }
+
+    /// True if the UserSig has expired.
+    #[must_use]
+    pub fn asks_for_new_usersig(self) -> bool {
+        self.is_refused_as(RetryClass::NewUserSig)
+    }
+
+    fn is_refused_as(self, class: RetryClass) -> bool {
+        matches!(self, Failure::Refused(code) if code.retry() == class)
+    }
+}
+
+/// Why a run ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The app, its credentials or the endpoint are at fault.
+    Refused,
+    /// The service or the network became unavailable.
+    Unavailable,
+}
+
+/// Why there is no further attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// It would fail again.
+    #[error("it would fail again")]
+    Permanent,
+    /// All attempts have been made.
+    #[error("no attempt is left")]
+    AttemptsSpent,
+    /// Too much fails: the client's budget for retries has run dry.
+    #[error("the client's retry budget is spent")]
+    BudgetSpent,
+    /// It could not start before the deadline.
+    #[error("the deadline is too near for another attempt")]
+    DeadlineTooNear,
+    /// The service did not answer, or answered with errors only, for half of the time that the call had left.
+    #[error("the service has been away, or has failed, for half of the call's time")]
+    OutageTooLong,
+}
+
+/// How a call or a change failed in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedCall {
+    /// What happened.
+    pub failure: Failure,
+    /// Why there was no further attempt, where an attempt failed.
+    pub stopped: Option<Stopped>,
+}
+
+impl FailedCall {
+    /// Whether the same call or change may succeed later as it is.
+    #[must_use]
+    pub fn retryable(self) -> bool {
+        match self.failure {
+            Failure::Invalid | Failure::Closed => false,
+            Failure::Refused(code) => {
+                !matches!(code.retry(), RetryClass::Never | RetryClass::NewUserSig)
+            }
+            Failure::LeftOut(code) => code.retry() != RetryClass::Never,
+            Failure::Partial { retryable } | Failure::RunEnded { retryable, .. } => retryable,
+            Failure::WrongEndpoint => self.waited_for_the_service(),
+            _ => true,
+        }
+    }
+
+    /// What is at fault.
+    #[must_use]
+    pub fn scope(self) -> Scope {
+        match self.failure {
+            Failure::Invalid => Scope::Request,
+            Failure::Partial { .. } => Scope::Account,
+            Failure::Refused(code) => code.scope(),
+            Failure::LeftOut(code) if code.scope().is_of_all_calls() => Scope::Account,
+            Failure::LeftOut(code) => code.scope(),
+            Failure::NoUserSig => Scope::App,
+            Failure::RunEnded { end, .. } => match end {
+                RunEnd::Refused => Scope::App,
+                RunEnd::Unavailable => Scope::Service,
+            },
+            Failure::Closed => Scope::Service,
+            _ if self.retryable() => Scope::Service,
+            _ => Scope::App,
+        }
+    }
+
+    /// True if the service had answered before, so that a gateway answered in its place.
+    #[must_use]
+    pub fn is_of_a_gateway(self) -> bool {
+        let looks_like_another = matches!(self.failure, Failure::Page | Failure::WrongEndpoint);
+        looks_like_another && self.waited_for_the_service()
+    }
+
+    /// A wrong endpoint is waited for only once the service has answered there.
+    fn waited_for_the_service(self) -> bool {
+        let waited = [Stopped::OutageTooLong, Stopped::DeadlineTooNear];
+        self.stopped
+            .is_some_and(|stopped| waited.contains(&stopped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Effect::{NotApplied, PossiblyApplied};
+    use super::Failure::*;
+    use super::*;
+
+    fn ended(end: RunEnd, retryable: bool) -> Failure {
+        RunEnded { end, retryable }
+    }
+
+    #[test]
+    fn each_failure_says_its_effect_whether_it_may_arrive_late_what_is_at_fault_and_if_it_may_succeed_later()
+     {
+        let waited = Some(Stopped::OutageTooLong);
+        type Row = (Failure, Option<Stopped>, Effect, bool, Scope, bool);
+        #[rustfmt::skip]
+        let table: &[Row] = &[
+            // failure                     stopped  effect           late   at fault         retryable
+            (Refused(Code(60007)),         None,    NotApplied,      false, Scope::Service,  true),
+            (Refused(Code(91000)),         None,    PossiblyApplied, true,  Scope::Service,  true),
+            (Refused(Code(60004)),         None,    NotApplied,      false, Scope::App,      true),
+            (Refused(Code(70001)),         None,    NotApplied,      false, Scope::App,      false),
+            (Refused(Code(90001)),         None,    PossiblyApplied, false, Scope::Request,  false),
+            (Refused(Code(70107)),         None,    PossiblyApplied, false, Scope::Account,  false),
+            (Refused(Code(90020)),         None,    PossiblyApplied, false, Scope::Tag,      false),
+            (Refused(Code(1)),             None,    PossiblyApplied, false, Scope::Request,  false),
+            (Partial { retryable: true },  None,    NotApplied,      false, Scope::Account,  true),
+            (Partial { retryable: false }, None,    NotApplied,      false, Scope::Account,  false),
+            (Unanswered,                   None,    PossiblyApplied, true,  Scope::Service,  true),
+            (Silent,                       None,    PossiblyApplied, true,  Scope::Service,  true),
+            (NoSocket,                     None,    PossiblyApplied, true,  Scope::Service,  true),
+            (TimeUp,                       None,    PossiblyApplied, true,  Scope::Service,  true),
+            (StaleConnection,              None,    PossiblyApplied, true,  Scope::Service,  true),
+            (NotUnderstood,                None,    PossiblyApplied, true,  Scope::Service,  true),
+            (Page,                         None,    PossiblyApplied, true,  Scope::Service,  true),
+            (WrongEndpoint,                None,    PossiblyApplied, true,  Scope::App,      false),
+            (WrongEndpoint,                waited,  PossiblyApplied, true,  Scope::Service,  true),
+            (NoUserSig,                    None,    PossiblyApplied, true,  Scope::App,      true),
+            (NoUserSig,                    waited,  PossiblyApplied, true,  Scope::App,      true),
+            (Cancelled,                    None,    PossiblyApplied, true,  Scope::Service,  true),
+            (Invalid,                      None,    PossiblyApplied, true,  Scope::Request,  false),
+            (LeftOut(Code(91000)),         None,    PossiblyApplied, true,  Scope::Account,  true),
+            (LeftOut(Code(90009)),         None,    PossiblyApplied, true,  Scope::Account,  false),
+            (LeftOut(Code(90048)),         None,    PossiblyApplied, true,  Scope::Account,  false),
+            (LeftOut(Code(90020)),         None,    PossiblyApplied, true,  Scope::Tag,      false),
+            (NotSent,                      None,    PossiblyApplied, true,  Scope::Service,  true),
+            (Closed,                       None,    PossiblyApplied, true,  Scope::Service,  false),
+            (ended(RunEnd::Refused, true), None,    PossiblyApplied, true,  Scope::App,      true),
+            (ended(RunEnd::Unavailable, false), None, PossiblyApplied, true, Scope::Service, false),
+        ];
+        for (failure, stopped, effect, late, scope, retryable) in table {
+            let call = FailedCall {
+                failure: *failure,
+                stopped: *stopped,
+            };
+            assert_eq!(failure.effect(), *effect, "{failure:?}");
+            assert_eq!(failure.may_arrive_late(), *late, "{failure:?}");
+            assert_eq!(call.scope(), *scope, "{call:?}");
+            assert_eq!(call.retryable(), *retryable, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_answers_in_the_place_of_a_service_that_was_waited_for() {
+        let is = |failure, stopped| FailedCall { failure, stopped }.is_of_a_gateway();
+        for failure in [Page, WrongEndpoint] {
+            assert!(is(failure, Some(Stopped::OutageTooLong)));
+            assert!(is(failure, Some(Stopped::DeadlineTooNear)));
+            assert!(!is(failure, Some(Stopped::Permanent)) && !is(failure, None));
+        }
+        assert!(!is(NotUnderstood, Some(Stopped::OutageTooLong)));
+    }
+}

@@ -1,0 +1,148 @@
+//! How often and how long calls are retried, and the budget for it.
+
+use std::time::Duration;
+
+use crate::catalogue::RetryClass;
+
+/// How often and how long one call is retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts of a call at most, the first with it. Not counted are those that came too fast, those over a connection
+    /// that proved dead, and those that nobody answered: an outage is waited out for up to half of the time that the call
+    /// has left. With 1 an outage is not waited out, and only what came too fast or met a dead connection is tried again.
+    pub max_attempts: u32,
+    /// The longest that the wait before the second attempt can be.
+    pub first_backoff: Duration,
+    /// The longest that any wait can be.
+    pub longest_backoff: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        RetryPolicy {
+            max_attempts: 4,
+            first_backoff: Duration::from_millis(100),
+            longest_backoff: Duration::from_secs(5),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The quota's window, which a call that came too fast waits for.
+    pub const WINDOW: Duration = Duration::from_secs(1);
+
+    /// The wait after `failures` failures: the fraction `random` / 2⁶⁴ of the longest wait.
+    #[must_use]
+    pub fn backoff(&self, failures: u32, random: u64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        let longest = self
+            .first_backoff
+            .saturating_mul(1 << doublings)
+            .min(self.longest_backoff);
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = (u128::from(longest) * u128::from(random)) >> 64;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// When an account that a good answer left out is sent again, if at all. `tries`: how often it has been left out, now
+    /// included. It pays for the retry.
+    pub fn retry_left_out(
+        &self,
+        class: RetryClass,
+        tries: u32,
+        budget: &mut RetryBudget,
+        now: Duration,
+        random: u64,
+    ) -> Option<Duration> {
+        let again = class != RetryClass::Never
+            && tries < self.max_attempts
+            && budget.take(RetryBudget::RETRY);
+        again.then(|| now.saturating_add(self.backoff(tries, random)))
+    }
+}
+
+/// The budget that all retries of a client share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryBudget {
+    pub(super) left: u32,
+}
+
+impl RetryBudget {
+    /// A full budget holds this much: a hundred retries.
+    const CAPACITY: u32 = 500;
+    /// What a retry costs.
+    pub(super) const RETRY: u32 = 5;
+    /// What a call that succeeds at its first attempt pays in.
+    pub(super) const SUCCESS: u32 = 1;
+
+    /// A full budget.
+    #[must_use]
+    pub fn full() -> RetryBudget {
+        RetryBudget {
+            left: Self::CAPACITY,
+        }
+    }
+
+    pub(super) fn take(&mut self, cost: u32) -> bool {
+        let left = self.left.checked_sub(cost);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
+    pub(super) fn pay_in(&mut self, amount: u32) {
+        self.left = (self.left + amount).min(Self::CAPACITY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Code;
+
+    const HALF: u64 = 1 << 63;
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn the_jitter_is_full_from_nothing_to_the_whole_backoff() {
+        let policy = RetryPolicy::default();
+        for (failures, random, micros) in [
+            (1, 0, 0),
+            (1, HALF, 50_000),
+            (1, u64::MAX, 99_999),
+            (6, HALF, 1_600_000),
+            (7, HALF, 2_500_000),
+            (u32::MAX, HALF, 2_500_000),
+        ] {
+            assert_eq!(policy.backoff(failures, random).as_micros(), micros);
+        }
+    }
+
+    #[test]
+    fn an_account_left_out_is_sent_again_as_often_as_a_call_is_tried_while_the_budget_lasts() {
+        let policy = RetryPolicy::default();
+        let mut budget = RetryBudget { left: 14 };
+        let mut again = |code: i32, tries| {
+            let class = Code(code).retry();
+            let at = policy.retry_left_out(class, tries, &mut budget, LONG, HALF);
+            at.map(|at| (at - LONG).as_millis())
+        };
+        assert_eq!(again(90048, 1), None);
+        assert_eq!(again(91000, 4), None);
+        assert_eq!(
+            [1, 3].map(|tries| again(91000, tries)),
+            [Some(50), Some(200)]
+        );
+        assert_eq!(again(91000, 1), None, "the budget is spent");
+    }
+
+    #[test]
+    fn a_policy_of_any_numbers_is_taken() {
+        let policy = RetryPolicy {
+            max_attempts: u32::MAX,
+            first_backoff: Duration::MAX,
+            longest_backoff: Duration::MAX,
+        };
+        assert_eq!(policy.backoff(u32::MAX, HALF).as_secs(), 9_223_372_036);
+        assert!(policy.backoff(1, u64::MAX) > Duration::from_secs(18_446_744_072));
+    }
+}
