@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, Cause, ChangeError, ChangeRequest, Completion, Effect, Operation,
-    WaitEnd, WhenFull,
+    Batcher, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest, Completion, Effect,
+    Operation, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -101,7 +101,44 @@ fn a_change_whose_time_is_up_under_way_is_abandoned_where_no_answer_comes() {
     });
     batcher.withdraw(0, WaitEnd::Cancelled);
     assert!(batcher.poll(Duration::from_millis(200)).is_empty());
-    assert_eq!(batcher.abandon(), 1);
+    assert_eq!(batcher.abandon(), 0);
+}
+
+#[test]
+fn a_change_that_its_caller_gave_up_is_counted_no_more_and_no_flush_waits_for_it() {
+    let emulator = emulator();
+    let batcher = hanging(&emulator);
+    let called = batcher.call(user(1), &within(Duration::from_millis(50)));
+    assert_eq!(called.unwrap_err().effect(), Effect::NotApplied); // it lingered
+    assert_eq!(batcher.unsettled(), 1);
+    batcher.withdraw(0, WaitEnd::Cancelled);
+    assert_eq!(batcher.unsettled(), 0);
+    batcher.flush(&CallOptions::new()).unwrap();
+    assert_eq!(outcome(&batcher).0, 0);
+    // the request goes on until the close's time is up, and the drop ends it
+    batcher.close(&within(Duration::from_millis(50))).unwrap();
+    assert!(batcher.poll(LONG).is_empty());
+    assert_eq!(batcher.abandon(), 0);
+}
+
+#[test]
+fn a_call_whose_caller_gave_up_in_a_request_is_counted_no_more() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::delay(LONG));
+    let options = client(&emulator).batcher().timeout(LONG);
+    let batcher = options.attempt_timeout(LONG).start();
+    let token = CancelToken::new();
+    let options = CallOptions::new().cancel(&token);
+    thread::scope(|scope| {
+        let call = || batcher.call(user(0), &options).unwrap_err();
+        let call = scope.spawn(call);
+        until(|| emulator.stats().arrivals() == 1);
+        token.cancel();
+        assert_eq!(call.join().unwrap().effect(), Effect::PossiblyApplied);
+    });
+    assert_eq!(batcher.unsettled(), 0);
+    batcher.flush(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.abandon(), 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use imtag_core::{Change, ChangeRequest};
 
 use super::engine::{Look, State};
 use super::outcome::{Completion, Delivery, Waiter};
-use super::session::{Session, endless};
+use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
 use crate::error::{Cause, ChangeError, Unfinished};
@@ -39,9 +39,9 @@ pub enum WhenFull {
 /// [`close`](Batcher::close) it at the end. If it is dropped before, it cancels what is under way and sends nothing more;
 /// [`abandon`](Batcher::abandon) does the same and returns how many changes had no outcome.
 pub struct Batcher {
-    pub(super) session: Arc<Session>,
-    pub(super) when_full: WhenFull,
-    pub(super) timeout: Duration,
+    pub(crate) session: Arc<Session>,
+    pub(crate) when_full: WhenFull,
+    pub(crate) timeout: Duration,
 }
 
 impl Batcher {
@@ -243,7 +243,7 @@ impl Batcher {
         completed.unwrap_or_default().into()
     }
 
-    /// How many changes have no outcome yet.
+    /// How many changes have no outcome yet. One that was withdrawn has its outcome.
     #[must_use]
     pub fn unsettled(&self) -> usize {
         let producer = self.session.producer;
@@ -274,10 +274,12 @@ impl Batcher {
     }
 
     /// Takes no more changes, sends what lingers, and waits until all have their outcomes. Outcomes of submitted changes
-    /// can be polled afterwards.
+    /// can be polled afterwards. It then waits until the batcher's threads have ended: a request whose callers have all
+    /// given up is waited for until the options' time is up, and a drop ends it.
     ///
     /// # Errors
-    /// If the options' time is up before, or it is cancelled. The changes stay under way, and it may be called again.
+    /// If the options' time is up before all have their outcomes, or it is cancelled. The changes stay under way, and it
+    /// may be called again.
     pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let producer = self.session.producer;
         let scope = unending(options);
@@ -286,7 +288,7 @@ impl Batcher {
             state.plan.flush(producer)
         });
         flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope))?;
-        self.session.join_workers(&endless());
+        self.session.join_workers(&scope);
         Ok(())
     }
 

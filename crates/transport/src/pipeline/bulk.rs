@@ -21,12 +21,12 @@ use crate::wait::{HostPoll, WaitEnd, WaitScope, Watch, deadline_after};
 /// It may be used from several threads. It sends on threads of its own, which end when it is finished or dropped. If it is
 /// dropped before it is finished, it cancels what is under way and sends nothing more, and the outcomes are lost.
 pub struct Bulk {
-    pub(super) session: Arc<Session>,
-    pub(super) started: Instant,
+    pub(crate) session: Arc<Session>,
+    pub(crate) started: Instant,
     /// Asked over the whole run, however short its waits are.
-    pub(super) host_poll: Option<Arc<HostPoll>>,
+    pub(crate) host_poll: Option<Arc<HostPoll>>,
     /// The caller's tokens, and what they do here.
-    pub(super) _watches: Vec<Watch>,
+    pub(crate) _watches: Vec<Watch>,
 }
 
 /// A change, checked once, and not yet taken.

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::{Batch, Plan, ProducerId, Readiness, Settled};
@@ -16,7 +15,8 @@ use super::outcome::{Delivery, Progress};
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{Cause, ChangeError, Error, RunError};
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope, deadline_after};
+use crate::wait::thread::{self, JoinHandle, Thread};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope, deadline_after, now};
 
 /// The changes of all sessions of a client in one process.
 pub(crate) struct Pipeline {
@@ -82,7 +82,7 @@ const OPEN: &str = "a session is used from its opening to its removal only";
 impl Pipeline {
     pub(crate) fn new(rules: Rules) -> Pipeline {
         Pipeline {
-            origin: Instant::now(),
+            origin: now(),
             state: Lock::new(State {
                 plan: Plan::new(rules),
                 sessions: BTreeMap::new(),
@@ -98,7 +98,7 @@ impl Pipeline {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.at(Instant::now())
+        self.at(now())
     }
 
     /// Makes a step: the only way to the state. It must not wait.

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use imtag_core::{ChangeRequest, Effect, Generation};
 
 use crate::error::{ChangeError, Error, RunError, counted};
+use crate::wait::thread::{self, Thread};
 use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
 
 /// A change of a bulk run or a batcher that has its outcome.

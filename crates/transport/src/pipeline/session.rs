@@ -6,9 +6,9 @@
 //!                          └─ end (cancelled, or the run's health) ──► unsent changes fail ──► as above
 //! ```
 
+use std::panic;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{panic, process};
 
 use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId};
 use imtag_core::{CallRate, Change, InvalidChange, Rules};
@@ -17,7 +17,7 @@ use super::engine::{Look, Pipeline, State};
 use super::outcome::{Delivery, Progress};
 use crate::error::{Cause, ChangeError, Error, RunError};
 use crate::process::spawn_without_signals;
-use crate::wait::{CancelToken, WaitEnd, WaitScope, deadline_after};
+use crate::wait::{CancelToken, WaitEnd, WaitScope, deadline_after, process_id};
 
 /// How a session sends.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl Session {
             sending,
             cancel: CancelToken::new(),
             drain: CancelToken::new(),
-            process: process::id(),
+            process: process_id(),
         });
         let (its, work) = (Arc::clone(&session), Arc::new(work));
         let start = move || {
@@ -108,7 +108,7 @@ impl Session {
     }
 
     fn is_owned(&self) -> bool {
-        self.process == process::id()
+        self.process == process_id()
     }
 
     /// A moment in the plan's time.

@@ -87,6 +87,7 @@ impl State {
         if let Some((_, delivery)) = self.plan.get_mut(number) {
             *delivery = Delivery::Discard;
         }
+        self.plan.disown(number);
         self.wake_callers(producer);
     }
 }

@@ -27,10 +27,11 @@
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use imtag_core::plan::Readiness;
+
+use crate::wait::thread::{JoinHandle, Thread};
 
 /// Starts the thread of a worker.
 pub(crate) type StartWorker = Arc<dyn Fn() -> io::Result<JoinHandle<()>> + Send + Sync>;

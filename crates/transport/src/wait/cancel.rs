@@ -3,13 +3,13 @@
 
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard};
-use std::thread::Thread;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::process::PerProcess;
 
-use super::Lock;
+use super::sync::thread::Thread;
+use super::sync::{AtomicBool, Lock, MutexGuard};
 
 /// Cancels calls, from any thread. Clones are the same token; one token may serve any number of calls, also at the
 /// same time. Once cancelled it stays so.

@@ -1,9 +1,9 @@
 //! How long a call waits: its deadline, and what cancels it.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use super::sync::{now, thread};
 use super::{Blocked, CancelToken, HostPoll, Watch};
 
 /// Why a wait ended early.
@@ -31,7 +31,7 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The instant `after` from now, or one that never comes.
 pub(crate) fn deadline_after(after: Duration) -> Instant {
-    Instant::now() + after.min(FOREVER)
+    now() + after.min(FOREVER)
 }
 
 /// What a thread that waits finds when it looks.
@@ -75,7 +75,7 @@ impl WaitScope {
         {
             return Err(WaitEnd::Cancelled);
         }
-        if Instant::now() >= self.deadline {
+        if now() >= self.deadline {
             return Err(WaitEnd::TimedOut);
         }
         Ok(())
@@ -104,7 +104,7 @@ impl WaitScope {
             Some(host_poll) => until.min(host_poll.due()),
             None => until,
         };
-        until.saturating_duration_since(Instant::now())
+        until.saturating_duration_since(now())
     }
 
     /// Every wait of a thread: looks, and parks until there is cause to look again. What is ready counts, even if the time
@@ -134,7 +134,7 @@ impl WaitScope {
     /// Waits until `until`.
     pub(crate) fn sleep_until(&self, until: Instant) -> Result<(), WaitEnd> {
         self.wait_until(|| {
-            if Instant::now() < until {
+            if now() < until {
                 Polled::WaitUntil(until)
             } else {
                 Polled::Ready(())

@@ -10,7 +10,7 @@
 mod cancel;
 mod deadline;
 mod host_poll;
-mod lock;
+mod sync;
 mod waiters;
 
 pub use cancel::CancelToken;
@@ -19,5 +19,5 @@ pub use deadline::WaitEnd;
 pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after};
 pub(crate) use host_poll::{HostPoll, Interrupt};
-pub(crate) use lock::Lock;
+pub(crate) use sync::{Lock, now, process_id, thread};
 pub(crate) use waiters::Waiters;

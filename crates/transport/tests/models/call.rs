@@ -1,0 +1,4 @@
+#[path = "../../src/call/options.rs"]
+mod options;
+
+pub use options::CallOptions;

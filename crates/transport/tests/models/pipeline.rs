@@ -1,0 +1,16 @@
+#[path = "../../src/pipeline/batcher.rs"]
+pub(crate) mod batcher;
+#[path = "../../src/pipeline/bulk.rs"]
+pub(crate) mod bulk;
+#[path = "../../src/pipeline/engine.rs"]
+pub(crate) mod engine;
+#[path = "../../src/pipeline/outcome.rs"]
+pub(crate) mod outcome;
+#[path = "../../src/pipeline/session.rs"]
+pub(crate) mod session;
+#[path = "../../src/pipeline/submissions.rs"]
+mod submissions;
+#[path = "../../src/pipeline/withdraw.rs"]
+mod withdraw;
+#[path = "../../src/pipeline/workers.rs"]
+mod workers;

@@ -1,0 +1,16 @@
+#[path = "../../src/wait/cancel.rs"]
+mod cancel;
+#[path = "../../src/wait/deadline.rs"]
+mod deadline;
+#[path = "../../src/wait/host_poll.rs"]
+mod host_poll;
+#[path = "sync.rs"]
+pub(crate) mod sync;
+
+pub use cancel::CancelToken;
+pub use deadline::WaitEnd;
+
+pub(crate) use cancel::{Blocked, Watch};
+pub(crate) use deadline::{Polled, WaitScope, deadline_after};
+pub(crate) use host_poll::{HostPoll, Interrupt};
+pub(crate) use sync::{Lock, now, process_id, thread};
