@@ -200,16 +200,6 @@ impl<R, E: Clone> Plan<R, E> {
         Some((&entry.change, &mut entry.reply))
     }
 
-    /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
-    /// is settled later as others are.
-    pub fn disown(&mut self, id: ChangeId) {
-        if let Some(entry) = self.changes.get_mut(&id) {
-            let (producer, epoch) = (entry.producer, entry.epoch.take());
-            let unsettled = &mut self.state(producer).unsettled;
-            epoch.into_iter().for_each(|epoch| unsettled.remove(epoch));
-        }
-    }
-
     /// Sets whether the producer is flushing: while it is, changes do not wait for others to share their request.
     pub fn set_flushing(&mut self, producer: ProducerId, flushing: bool) {
         self.state(producer).flushing = flushing;
@@ -494,13 +484,6 @@ impl<R, E: Clone> Plan<R, E> {
                 queue.full_slot = true;
                 return;
             }
-        }
-    }
-
-    /// Counts off a change that has its outcome, or was withdrawn.
-    fn count_off(&mut self, entry: &Entry<R, E>) {
-        if let Some(epoch) = entry.epoch {
-            self.state(entry.producer).unsettled.remove(epoch);
         }
     }
 

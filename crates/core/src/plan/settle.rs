@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::accounts::Entry;
 use super::batch::{Batch, Slot};
 use super::{ChangeId, KNOWN, OPEN, Plan};
 use crate::catalogue::{Effect, Scope};
@@ -318,6 +319,23 @@ impl<R, E: Clone> Plan<R, E> {
         let account_queue = self.accounts.get_mut(slot.account()).expect(UNDER_WAY);
         account_queue.under_way -= 1;
         self.activate(slot.account(), now);
+    }
+
+    /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
+    /// is settled later as others are.
+    pub fn disown(&mut self, id: ChangeId) {
+        if let Some(entry) = self.changes.get_mut(&id) {
+            let (producer, epoch) = (entry.producer, entry.epoch.take());
+            let unsettled = &mut self.state(producer).unsettled;
+            epoch.into_iter().for_each(|epoch| unsettled.remove(epoch));
+        }
+    }
+
+    /// Counts off a change that has its outcome, or was withdrawn.
+    pub(super) fn count_off(&mut self, entry: &Entry<R, E>) {
+        if let Some(epoch) = entry.epoch {
+            self.state(entry.producer).unsettled.remove(epoch);
+        }
     }
 
     fn settle_if_over(&mut self, id: ChangeId) {

@@ -1,3 +1,5 @@
+//! The options of a call, without the call.
+
 #[path = "../../src/call/options.rs"]
 mod options;
 

@@ -1,3 +1,5 @@
+//! The pipeline up to the worker, whose place the models take.
+
 #[path = "../../src/pipeline/batcher.rs"]
 pub(crate) mod batcher;
 #[path = "../../src/pipeline/bulk.rs"]

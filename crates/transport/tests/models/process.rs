@@ -1,3 +1,5 @@
+//! A process that never forks, and whose threads are those of the models. Some cannot be started.
+
 use std::cell::Cell;
 use std::io;
 

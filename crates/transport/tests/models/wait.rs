@@ -1,3 +1,5 @@
+//! Waits, over the threads and the clock of the models.
+
 #[path = "../../src/wait/cancel.rs"]
 mod cancel;
 #[path = "../../src/wait/deadline.rs"]
