@@ -8,7 +8,7 @@
 //! ```
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -129,8 +129,8 @@ impl fmt::Debug for Credentials {
 }
 
 /// A UserSig in use.
-struct Held {
-    usersig: UserSig,
+pub(crate) struct Held {
+    pub(crate) usersig: UserSig,
     made: Instant,
     made_wall: SystemTime,
     valid_for: Option<Duration>,
@@ -148,6 +148,9 @@ impl Held {
     }
 }
 
+/// The UserSig of a call. The same version is the same `Arc`.
+pub(crate) type VersionedUserSig = Arc<Held>;
+
 /// The UserSig of a client, shared by its threads.
 pub(crate) struct UserSigs {
     state: Lock<State>,
@@ -155,18 +158,10 @@ pub(crate) struct UserSigs {
 
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
-    /// Goes up with each UserSig, so that of many threads whose UserSig expired one makes the next.
-    generation: u64,
+    held: Option<VersionedUserSig>,
     /// The thread that makes the next one.
     making: Option<ThreadId>,
     waiting: Waiters,
-}
-
-/// A UserSig, and its version.
-pub(crate) struct VersionedUserSig {
-    pub(crate) usersig: UserSig,
-    generation: u64,
 }
 
 /// Why there is no UserSig.
@@ -190,34 +185,32 @@ impl UserSigs {
         identifier: &Identifier,
         wait_scope: &WaitScope,
     ) -> Result<VersionedUserSig, NoUserSig> {
+        /// Ends the making, with a UserSig or without, also if the callback panics: the others are woken.
+        struct Making<'u>(&'u UserSigs);
+        impl Drop for Making<'_> {
+            fn drop(&mut self) {
+                let mut state = self.0.state.lock();
+                state.making = None;
+                state.waiting.release_all();
+            }
+        }
         wait_scope.check().map_err(NoUserSig::Stopped)?;
         let held = wait_scope.wait_until(|| self.look());
-        if let Some(usersig) = held.map_err(NoUserSig::Stopped)?? {
-            return Ok(usersig);
+        if let Some(held) = held.map_err(NoUserSig::Stopped)?? {
+            return Ok(held);
         }
-        let mut making = Making {
-            usersigs: self,
-            made: None,
-        };
-        let held = credentials
-            .supply(app, identifier)
-            .map_err(NoUserSig::Failed)?;
-        let usersig = held.usersig.clone();
-        making.made = Some(held);
-        Ok(VersionedUserSig {
-            usersig,
-            generation: self.state().generation + 1,
-        })
+        let _making = Making(self);
+        let made = credentials.supply(app, identifier);
+        let made = Arc::new(made.map_err(NoUserSig::Failed)?);
+        self.state.lock().held = Some(Arc::clone(&made));
+        Ok(made)
     }
 
     /// The UserSig, or `None` for the thread that is to make it now.
     fn look(&self) -> Polled<Result<Option<VersionedUserSig>, NoUserSig>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
-            return Polled::Ready(Ok(Some(VersionedUserSig {
-                usersig: held.usersig.clone(),
-                generation: state.generation,
-            })));
+            return Polled::Ready(Ok(Some(Arc::clone(held))));
         }
         let this = thread::current().id();
         match state.making {
@@ -236,35 +229,14 @@ impl UserSigs {
         }
     }
 
-    /// The service says that `old` expired. Returns whether another can be made.
+    /// The service says that `old` expired. Returns whether another can be made. Of many threads whose UserSig expired, one
+    /// makes the next.
     pub(crate) fn expired(&self, old: &VersionedUserSig, credentials: &Credentials) -> bool {
-        let mut state = self.state();
-        if credentials.renewable() && state.generation == old.generation {
-            state.held = None;
+        let mut state = self.state.lock();
+        if credentials.renewable() {
+            state.held.take_if(|held| Arc::ptr_eq(held, old));
         }
         credentials.renewable()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-}
-
-/// A UserSig being made, by one thread at a time. When it ends, with one or without, the others are woken.
-struct Making<'u> {
-    usersigs: &'u UserSigs,
-    made: Option<Held>,
-}
-
-impl Drop for Making<'_> {
-    fn drop(&mut self) {
-        let mut state = self.usersigs.state();
-        if let Some(held) = self.made.take() {
-            state.held = Some(held);
-            state.generation += 1;
-        }
-        state.making = None;
-        state.waiting.release_all();
     }
 }
 
@@ -291,6 +263,11 @@ mod tests {
             Ok(usersig) => usersig,
             Err(_) => panic!("no UserSig"),
         }
+    }
+
+    fn change_held(usersigs: &UserSigs, change: impl FnOnce(&mut Held)) {
+        let mut state = usersigs.state.lock();
+        change(Arc::get_mut(state.held.as_mut().unwrap()).unwrap());
     }
 
     /// A callback that counts its calls and supplies `s1`, `s2` …
@@ -322,10 +299,7 @@ mod tests {
                 .collect::<Vec<_>>()
         });
         assert_eq!(first, ["s1"; 16]);
-        let old = VersionedUserSig {
-            usersig: UserSig::new("s1").unwrap(),
-            generation: 1,
-        };
+        let old = current(&usersigs, &credentials);
         thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
@@ -345,7 +319,7 @@ mod tests {
         assert_eq!(current(&usersigs, &long).usersig.expose(), "s1");
         assert_eq!(current(&usersigs, &long).usersig.expose(), "s1");
         let over = Duration::from_secs(1801);
-        usersigs.state().held.as_mut().unwrap().made_wall -= over;
+        change_held(&usersigs, |held| held.made_wall -= over);
         assert_eq!(current(&usersigs, &long).usersig.expose(), "s2");
     }
 
@@ -355,7 +329,7 @@ mod tests {
         let usersigs = UserSigs::new();
         let long = counting(&calls, Some(Duration::from_secs(3600)));
         current(&usersigs, &long);
-        usersigs.state().held.as_mut().unwrap().made_wall += Duration::from_secs(100);
+        change_held(&usersigs, |held| held.made_wall += Duration::from_secs(100));
         assert_eq!(current(&usersigs, &long).usersig.expose(), "s2");
     }
 

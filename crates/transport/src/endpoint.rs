@@ -89,10 +89,15 @@ impl Endpoint {
     /// The start of a URL: scheme, host and port, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
+    /// The host and the port, as requests name them.
+    pub(crate) fn authority(&self) -> String {
         if self.port == default_port(self.tls) {
-            format!("{scheme}://{}", self.host)
+            self.host.clone()
         } else {
-            format!("{scheme}://{}:{}", self.host, self.port)
+            format!("{}:{}", self.host, self.port)
         }
     }
 

@@ -54,7 +54,7 @@ pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
 }
 
 fn units(text: &[u8]) -> Vec<Unit> {
-    let mut units = Vec::new();
+    let mut units = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.first() {
         let unit = encoded(rest).unwrap_or(Unit {

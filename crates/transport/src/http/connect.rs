@@ -23,7 +23,7 @@ use super::resolve::Addresses;
 pub(crate) type Roots = Arc<RootCertStore>;
 
 pub(super) struct Connector {
-    addresses: Addresses,
+    addresses: Arc<Addresses>,
     /// `None`: plain HTTP, which connects to loopback addresses only, whatever the name resolves to.
     tls: Option<Arc<ClientConfig>>,
     host: String,

@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use imtag_core::{Answer, AnswerReader, Request, UserSig};
+use ureq_proto::http::HeaderValue;
 
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
@@ -19,7 +20,7 @@ use super::refused_socket::{Exchanges, Refused};
 
 /// The connections of a client.
 pub(crate) struct Http {
-    url: String,
+    host: HeaderValue,
     connector: Connector,
     pool: Pool,
     exchanges: Exchanges,
@@ -27,7 +28,7 @@ pub(crate) struct Http {
 
 /// What one exchange needs.
 pub(crate) struct Exchange<'e> {
-    /// Path and query without a leading slash; the value of `usersig` is left empty.
+    /// The value of `usersig` is left empty.
     pub(crate) path_and_query: &'e str,
     pub(crate) usersig: UserSig,
     pub(crate) body: &'e [u8],
@@ -83,7 +84,8 @@ impl Exchanged {
 impl Http {
     pub(crate) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Http {
         Http {
-            url: endpoint.url(),
+            host: HeaderValue::from_str(&endpoint.authority())
+                .expect("an endpoint's host and port are ASCII"),
             connector: Connector::new(endpoint, roots),
             pool: Pool::default(),
             exchanges: Exchanges::default(),
@@ -166,9 +168,14 @@ impl Http {
         exchange: &Exchange<'_>,
         context: &mut Context,
     ) -> Result<AnswerReader, Cause> {
-        let url = format!("{}/{}", self.url, exchange.path_and_query);
-        let (usersig, body) = (&exchange.usersig, exchange.body);
-        let result = post(&mut connection, &url, usersig, body, context);
+        let result = post(
+            &mut connection,
+            &self.host,
+            exchange.path_and_query,
+            &exchange.usersig,
+            exchange.body,
+            context,
+        );
         if connection.reusable {
             context.release_connection();
             self.pool.put(connection);

@@ -13,6 +13,9 @@
 /// The most bytes that the heads of one exchange may have, interim ones included: thousands of lines.
 const HEAD_BYTES: usize = 256 * 1024;
 
+/// Enough for most heads that are passed on.
+const PASSED_ON_BYTES: usize = 128;
+
 /// How every HTTP answer begins that ureq takes.
 const START: &[u8] = b"HTTP/1.";
 
@@ -20,7 +23,7 @@ const START: &[u8] = b"HTTP/1.";
 pub(super) const TOO_LONG: &str = "the answer's head is too long";
 
 /// Encodings that do not change a body.
-const NO_ENCODING: [&str; 3] = ["", "identity", "chunked"];
+const NO_ENCODING: [&[u8]; 3] = [b"", b"identity", b"chunked"];
 
 #[derive(Debug, Default)]
 pub(super) struct Head {
@@ -125,94 +128,97 @@ fn status(line: &[u8]) -> Option<u16> {
 /// The head that ureq gets, and what is kept of it; other lines are dropped. ureq logs what it gets, so no free text of
 /// the server is passed on: no reason phrase, and no value that is not of the expected form.
 fn reduced(head: &[u8], used: usize) -> Passed {
-    let mut lines = unfolded(head).into_iter();
-    let mut status = lines.next().unwrap_or_default();
-    status.truncate(START.len() + 5);
-    let mut kept = vec![status];
+    let head = unfolded(head);
+    let lines = head.split(|byte| *byte == b'\n');
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let status = lines.next().unwrap_or_default();
+    let status = &status[..status.len().min(START.len() + 5)];
+    let mut passed_on = Vec::with_capacity(PASSED_ON_BYTES);
+    passed_on.extend([status, b"\r\n"].into_iter().flatten());
     let mut chunked = false;
-    let mut info = HeadInfo::default();
+    let mut date = None;
     let mut encodings = Vec::new();
     for line in lines {
-        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let mut parts = line.splitn(2, |byte| *byte == b':').map(<[u8]>::trim_ascii);
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
             continue;
         };
-        let name = name.trim_ascii().to_ascii_lowercase();
-        let value = value.trim_ascii();
-        match name.as_slice() {
-            b"content-length" => {
-                let is_length = |byte: &u8| byte.is_ascii_digit() || b" \t,".contains(byte);
-                let value = if value.iter().all(is_length) {
-                    value
-                } else {
-                    b"x"
-                };
-                keep(&mut kept, &[b"content-length: ".as_slice(), value].concat());
-            }
-            b"connection" => {
-                for token in ["close", "keep-alive"] {
-                    if has(value, token) {
-                        keep(&mut kept, format!("connection: {token}").as_bytes());
-                    }
+        let is = |expected: &str| name.eq_ignore_ascii_case(expected.as_bytes());
+        if is("content-length") {
+            let is_length = |byte: &u8| byte.is_ascii_digit() || b" \t,".contains(byte);
+            let known = value.iter().all(is_length);
+            keep(
+                &mut passed_on,
+                "content-length",
+                if known { value } else { b"x" },
+            );
+        } else if is("connection") {
+            for token in ["close", "keep-alive"] {
+                if words(value).any(|word| word.eq_ignore_ascii_case(token.as_bytes())) {
+                    keep(&mut passed_on, "connection", token.as_bytes());
                 }
             }
-            b"transfer-encoding" => {
-                encodings.extend(words(value));
-                if has(value, "chunked") {
-                    chunked = true;
-                    keep(&mut kept, b"transfer-encoding: chunked");
-                }
+        } else if is("transfer-encoding") {
+            if words(value).any(|word| word.eq_ignore_ascii_case(b"chunked")) {
+                chunked = true;
+                keep(&mut passed_on, "transfer-encoding", b"chunked");
             }
-            b"content-encoding" => encodings.extend(words(value)),
-            b"date" => info.date = Some(String::from_utf8_lossy(value).into_owned()),
-            _ => {}
+            encodings.extend(words(value));
+        } else if is("content-encoding") {
+            encodings.extend(words(value));
+        } else if is("date") {
+            date = Some(String::from_utf8_lossy(value).into_owned());
         }
     }
-    // HTTP/1.0 knows no chunks
-    chunked &= !kept[0].starts_with(b"HTTP/1.0");
-    encodings.retain(|it: &String| !NO_ENCODING.iter().any(|none| it.eq_ignore_ascii_case(none)));
-    info.encoding = (!encodings.is_empty()).then(|| encodings.join(", "));
-    let mut passed_on = kept.join(b"\r\n".as_slice());
-    passed_on.extend_from_slice(b"\r\n\r\n");
+    passed_on.extend_from_slice(b"\r\n");
+    encodings.retain(|word| {
+        !NO_ENCODING
+            .iter()
+            .any(|none| word.eq_ignore_ascii_case(none))
+    });
+    let encoding = (!encodings.is_empty()).then(|| encodings.join(b", ".as_slice()));
     Passed {
+        // HTTP/1.0 knows no chunks
+        chunked: chunked && !passed_on.starts_with(b"HTTP/1.0"),
         passed_on,
-        chunked,
-        info,
+        info: HeadInfo {
+            encoding: encoding.map(|it| String::from_utf8_lossy(&it).into_owned()),
+            date,
+        },
         used,
     }
 }
 
 /// Adds a line unless it is there already.
-fn keep(kept: &mut Vec<Vec<u8>>, line: &[u8]) {
-    if !kept.iter().any(|it| it == line) {
-        kept.push(line.to_vec());
+fn keep(lines: &mut Vec<u8>, name: &'static str, value: &[u8]) {
+    let before = lines.len();
+    lines.extend(
+        [name.as_bytes(), b": ", value, b"\r\n"]
+            .into_iter()
+            .flatten(),
+    );
+    let (present, line) = lines.split_at(before);
+    if present
+        .split_inclusive(|byte| *byte == b'\n')
+        .any(|it| it == line)
+    {
+        lines.truncate(before);
     }
 }
 
 /// The words of a list.
-fn words(list: &[u8]) -> impl Iterator<Item = String> {
-    let words = list.split(|byte| *byte == b',');
-    words.map(|word| String::from_utf8_lossy(word.trim_ascii()).into_owned())
+fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// Whether a list of words has this one.
-fn has(list: &[u8], word: &str) -> bool {
-    words(list).any(|it| it.eq_ignore_ascii_case(word))
-}
-
-/// The lines of a head without their ends; one that goes on in the next line is one.
-fn unfolded(head: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines: Vec<Vec<u8>> = Vec::new();
+/// The lines of a head, one that goes on in the next line as one, behind a `\n` each.
+fn unfolded(head: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(head.len() + 1);
     for line in head.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match lines.last_mut() {
-            Some(last) if line.starts_with(b" ") || line.starts_with(b"\t") => {
-                last.push(b' ');
-                last.extend_from_slice(line.trim_ascii());
-            }
-            _ if line.is_empty() => {}
-            _ => lines.push(line.to_vec()),
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            lines.push(b'\n');
         }
+        lines.extend_from_slice(line.trim_ascii_end());
     }
     lines
 }

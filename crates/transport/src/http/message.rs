@@ -1,5 +1,5 @@
-//! One request and its answer, by ureq's state machine. It logs requests and answers, so it must see no UserSig: its URL
-//! has an empty one, and of an answer, which may repeat the URL, it gets what [`Head`] and [`Body`] leave.
+//! One request and its answer, by ureq's state machine. It logs requests and answers, so it must see no UserSig: its
+//! target has an empty one, and of an answer, which may repeat the URL, it gets what [`Head`] and [`Body`] leave.
 //!
 //! ```text
 //! ureq:   POST /v4/…?sdkappid=1400000000&identifier=a&usersig=&random=1&contenttype=json
@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq_proto::BodyMode;
 use ureq_proto::client::state::{RecvBody, RecvResponse};
 use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult, SendRequestResult};
-use ureq_proto::http::{Request, header};
+use ureq_proto::http::{HeaderValue, Request, header};
 use zeroize::Zeroize;
 
 use crate::error::Cause;
@@ -36,7 +36,7 @@ const LINE_BYTES: usize = 16 * 1024;
 /// How long to wait for the body of an answer that is not 200.
 const ERROR_PAGE: Duration = Duration::from_millis(100);
 
-/// Enough for a request's head without its URL.
+/// Enough for a request's head without its host and target.
 const HEAD_BYTES: usize = 1024;
 
 const NO_HTTP: &str = "not an HTTP answer";
@@ -53,12 +53,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The path and query of a call's URL, with a new `random` each time and an empty `usersig`.
+/// The target of a call's request, with a new `random` each time and an empty `usersig`.
 pub(crate) fn path_and_query(path: &str, sdkappid: SdkAppId, identifier: &Identifier) -> String {
     let identifier = utf8_percent_encode(identifier.as_str(), RESERVED);
     let random = random_u64() as u32; // the pages ask for 32 bits
     format!(
-        "{path}?sdkappid={sdkappid}&identifier={identifier}&usersig=&random={random}&contenttype=json"
+        "/{path}?sdkappid={sdkappid}&identifier={identifier}&usersig=&random={random}&contenttype=json"
     )
 }
 
@@ -84,12 +84,14 @@ impl Drop for Written {
 /// Sends a request and reads its answer.
 pub(super) fn post(
     connection: &mut Connection,
-    url: &str,
+    host: &HeaderValue,
+    path_and_query: &str,
     usersig: &UserSig,
     body: &[u8],
     context: &mut Context,
 ) -> Result<AnswerReader, Cause> {
-    let (request, call) = written(url, usersig, body).expect("path_and_query makes a valid URL");
+    let written = written(host, path_and_query, usersig, body);
+    let (request, call) = written.expect("path_and_query makes a valid target");
     connection.send(&request.bytes, context)?;
     drop(request);
     let (status, chunked, next) = read_head(call, connection, context)?;
@@ -115,19 +117,22 @@ pub(super) fn post(
 }
 
 fn written(
-    url: &str,
+    host: &HeaderValue,
+    path_and_query: &str,
     usersig: &UserSig,
     body: &[u8],
 ) -> Result<(Written, Call<RecvResponse>), Box<dyn std::error::Error>> {
-    let request = Request::post(url)
-        .header(header::CONTENT_TYPE, "application/json")
+    let text = HeaderValue::from_static;
+    let request = Request::post(path_and_query)
+        .header(header::HOST, host)
+        .header(header::CONTENT_TYPE, text("application/json"))
         .header(header::CONTENT_LENGTH, body.len())
-        .header(header::ACCEPT, "*/*")
-        .header(header::ACCEPT_ENCODING, "identity")
-        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, text("*/*"))
+        .header(header::ACCEPT_ENCODING, text("identity"))
+        .header(header::USER_AGENT, text(USER_AGENT))
         .body(())?;
     let mut call = Call::new(request)?.proceed();
-    let mut head = vec![0; url.len() + HEAD_BYTES];
+    let mut head = vec![0; host.len() + path_and_query.len() + HEAD_BYTES];
     let length = call.write(&mut head)?;
     let head = &head[..length];
     let at = head.windows(PLACEHOLDER.len());
@@ -258,15 +263,16 @@ mod tests {
         let identifier = Identifier::new("a&b=c-1._~ 管").unwrap();
         let query = path_and_query("v4", SdkAppId::new(1_400_000_000).unwrap(), &identifier);
         let expected =
-            "v4?sdkappid=1400000000&identifier=a%26b%3Dc-1._~%20%E7%AE%A1&usersig=&random=";
+            "/v4?sdkappid=1400000000&identifier=a%26b%3Dc-1._~%20%E7%AE%A1&usersig=&random=";
         assert!(query.starts_with(expected), "{query}");
     }
 
     #[test]
     fn the_usersig_is_written_into_the_head_which_is_wiped_afterwards() {
-        let url = "http://127.0.0.1:8080/v4?sdkappid=1&usersig=&random=1";
+        let host = HeaderValue::from_static("127.0.0.1:8080");
+        let target = "/v4?sdkappid=1&usersig=&random=1";
         let usersig = UserSig::new("hush").unwrap();
-        let (mut written, _) = written(url, &usersig, b"{}").unwrap();
+        let (mut written, _) = written(&host, target, &usersig, b"{}").unwrap();
         let text = String::from_utf8(written.bytes.clone()).unwrap();
         let line = "POST /v4?sdkappid=1&usersig=hush&random=1 HTTP/1.1\r\n";
         assert!(text.starts_with(line), "{text}");

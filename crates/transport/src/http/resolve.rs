@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
@@ -20,13 +20,7 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 /// How many addresses of a host are tried.
 const ADDRESSES: usize = 16;
 
-/// Clones share one state.
-#[derive(Clone)]
 pub(super) struct Addresses {
-    lookup: Arc<Lookup>,
-}
-
-struct Lookup {
     host: String,
     port: u16,
     known: Lock<Known>,
@@ -47,36 +41,32 @@ struct Known {
     waiting: Waiters,
 }
 
-/// Why there is no address.
-#[derive(Debug)]
-struct NoAddress {
-    /// This machine refused a thread, a file or memory for the look-up.
-    refused: bool,
-    error: io::Error,
-}
+/// Why there is no address, and whether this machine refused a thread, a file or memory for the look-up.
+type NoAddress = (io::Error, bool);
 
 impl Addresses {
-    pub(super) fn new(endpoint: &Endpoint) -> Addresses {
-        let mut known = Known::default();
-        if let Ok(ip) = endpoint.host().parse::<IpAddr>() {
-            known.addresses = vec![SocketAddr::new(ip, endpoint.port())];
-        }
-        Addresses {
-            lookup: Arc::new(Lookup {
-                host: endpoint.host().to_owned(),
-                port: endpoint.port(),
-                known: Lock::new(known),
+    pub(super) fn new(endpoint: &Endpoint) -> Arc<Addresses> {
+        let ip = endpoint.host().parse::<IpAddr>();
+        let numeric = ip.map(|ip| SocketAddr::new(ip, endpoint.port()));
+        Arc::new(Addresses {
+            host: endpoint.host().to_owned(),
+            port: endpoint.port(),
+            known: Lock::new(Known {
+                addresses: numeric.into_iter().collect(),
+                ..Known::default()
             }),
-        }
+        })
     }
 
-    pub(super) fn current(&self, context: &mut Context) -> Result<Vec<SocketAddr>, Cause> {
-        let failures_before = self.lookup.known().failures;
-        let found = context
-            .wait_scope()
-            .wait_until(|| self.look(failures_before));
+    pub(super) fn current(
+        self: &Arc<Self>,
+        context: &mut Context,
+    ) -> Result<Vec<SocketAddr>, Cause> {
+        let failures_before = self.known.lock().failures;
+        let wait_scope = context.wait_scope();
+        let found = wait_scope.wait_until(|| self.look(failures_before));
         let found = found.map_err(|end| Cause::from_wait_end(end, context.phase))?;
-        found.map_err(|NoAddress { refused, error }| {
+        found.map_err(|(error, refused)| {
             context.refused = refused;
             context.network(error)
         })
@@ -84,54 +74,46 @@ impl Addresses {
 
     /// The addresses, however old, if there are any; else why there are none, once a look-up has failed since
     /// `failures_before`.
-    fn look(&self, failures_before: u64) -> Polled<Result<Vec<SocketAddr>, NoAddress>> {
-        let mut known = self.lookup.known();
-        if known.addresses.is_empty() {
-            if failures_before != known.failures {
-                return Polled::Ready(Err(NoAddress {
-                    refused: known.refused,
-                    error: io::Error::other(format!("{}: {}", self.lookup.host, known.failure)),
-                }));
+    fn look(self: &Arc<Self>, failures_before: u64) -> Polled<Result<Vec<SocketAddr>, NoAddress>> {
+        let mut known = self.known.lock();
+        if !known.addresses.is_empty() {
+            let looked_up = known.looked_up;
+            if looked_up.is_some_and(|at| known.failed || at.elapsed() >= FRESH_FOR) {
+                // the old addresses serve until there are new ones, even if no thread can be started
+                drop(self.start_look_up(&mut known));
             }
-            if let Err(error) = self.start_look_up(&mut known) {
-                return Polled::Ready(Err(NoAddress {
-                    refused: true,
-                    error,
-                }));
-            }
-            known.waiting.register();
-            return Polled::Pending;
+            return Polled::Ready(Ok(known.addresses.clone()));
         }
-        let looked_up = known.looked_up;
-        if looked_up.is_some_and(|at| known.failed || at.elapsed() >= FRESH_FOR) {
-            // the old addresses serve until there are new ones, even if no thread can be started
-            drop(self.start_look_up(&mut known));
+        if failures_before != known.failures {
+            let failure = io::Error::other(format!("{}: {}", self.host, known.failure));
+            return Polled::Ready(Err((failure, known.refused)));
         }
-        Polled::Ready(Ok(known.addresses.clone()))
+        if let Err(error) = self.start_look_up(&mut known) {
+            return Polled::Ready(Err((error, true)));
+        }
+        known.waiting.register();
+        Polled::Pending
     }
 
     /// No connection to any address succeeded: the next call starts a new look-up.
     pub(super) fn failed(&self) {
-        self.lookup.known().failed = true;
+        self.known.lock().failed = true;
     }
 
     /// Starts a look-up unless one is under way.
-    fn start_look_up(&self, known: &mut Known) -> io::Result<()> {
-        if known.looking {
-            return Ok(());
+    fn start_look_up(self: &Arc<Self>, known: &mut Known) -> io::Result<()> {
+        if !known.looking {
+            let addresses = Arc::clone(self);
+            spawn_without_signals("imtag-lookup", move || addresses.look_up())?;
+            known.looking = true;
         }
-        let lookup = Arc::clone(&self.lookup);
-        spawn_without_signals("imtag-lookup", move || lookup.run())?;
-        known.looking = true;
         Ok(())
     }
-}
 
-impl Lookup {
-    fn run(&self) {
+    fn look_up(&self) {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found = found.map(|found| found.take(ADDRESSES).collect::<Vec<_>>());
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.looking = false;
         known.looked_up = Some(Instant::now());
         known.failed = false;
@@ -148,10 +130,6 @@ impl Lookup {
         }
         known.waiting.release_all();
     }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock()
-    }
 }
 
 #[cfg(test)]
@@ -161,12 +139,12 @@ mod tests {
     use crate::wait::{CancelToken, WaitScope, deadline_after};
     use std::thread;
 
-    fn addresses(endpoint: &str) -> Addresses {
+    fn addresses(endpoint: &str) -> Arc<Addresses> {
         Addresses::new(&Endpoint::parse(endpoint).unwrap())
     }
 
     fn current(
-        addresses: &Addresses,
+        addresses: &Arc<Addresses>,
         timeout: Duration,
         cancel: Option<CancelToken>,
     ) -> Result<Vec<SocketAddr>, Cause> {
@@ -182,9 +160,9 @@ mod tests {
     }
 
     /// A look-up that never ends, as far as the waiting calls can tell.
-    fn hanging() -> Addresses {
+    fn hanging() -> Arc<Addresses> {
         let addresses = addresses("https://example.invalid");
-        addresses.lookup.known().looking = true;
+        addresses.known.lock().looking = true;
         addresses
     }
 
@@ -206,7 +184,7 @@ mod tests {
         let addresses = hanging();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| current(&addresses, Duration::MAX, Some(token.clone())));
-            while addresses.lookup.known().waiting.len() == 0 {
+            while addresses.known.lock().waiting.len() == 0 {
                 thread::yield_now();
             }
             token.cancel();
@@ -221,7 +199,7 @@ mod tests {
         let addresses = addresses("https://[::1]:8443");
         let found = current(&addresses, Duration::MAX, None).unwrap();
         assert_eq!(found, ["[::1]:8443".parse().unwrap()]);
-        assert!(addresses.lookup.known().looked_up.is_none());
+        assert!(addresses.known.lock().looked_up.is_none());
     }
 
     #[test]
@@ -229,18 +207,18 @@ mod tests {
         let addresses = addresses("http://localhost:8080");
         let found = current(&addresses, Duration::MAX, None).unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()));
-        let first = addresses.lookup.known().looked_up;
+        let first = addresses.known.lock().looked_up;
         current(&addresses, Duration::MAX, None).unwrap();
-        assert_eq!(addresses.lookup.known().looked_up, first);
+        assert_eq!(addresses.known.lock().looked_up, first);
 
         let old: SocketAddr = "127.0.0.9:8080".parse().unwrap();
         {
-            let mut known = addresses.lookup.known();
+            let mut known = addresses.known.lock();
             known.addresses = vec![old];
             known.looked_up = first.and_then(|at| at.checked_sub(FRESH_FOR));
         }
         assert_eq!(current(&addresses, Duration::MAX, None).unwrap(), [old]);
-        while addresses.lookup.known().looking {
+        while addresses.known.lock().looking {
             thread::yield_now();
         }
         assert_eq!(current(&addresses, Duration::MAX, None).unwrap(), found);
@@ -250,12 +228,12 @@ mod tests {
     fn addresses_that_cannot_be_connected_to_are_looked_up_again() {
         let addresses = addresses("http://localhost:8080");
         current(&addresses, Duration::MAX, None).unwrap();
-        let first = addresses.lookup.known().looked_up;
+        let first = addresses.known.lock().looked_up;
         addresses.failed();
         current(&addresses, Duration::MAX, None).unwrap();
-        while addresses.lookup.known().looking {
+        while addresses.known.lock().looking {
             thread::yield_now();
         }
-        assert_ne!(addresses.lookup.known().looked_up, first);
+        assert_ne!(addresses.known.lock().looked_up, first);
     }
 }
