@@ -173,7 +173,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::wait::deadline_after;
+    use crate::wait::{HostPoll, Interrupt, deadline_after};
 
     fn wait_scope(timeout: Duration) -> WaitScope {
         WaitScope::until(deadline_after(timeout))
@@ -245,5 +245,24 @@ mod tests {
             .map(|_| ());
         assert_eq!(waited, Err(WaitEnd::TimedOut));
         assert!(limiter.state.lock().queue.len() == 0);
+    }
+
+    #[test]
+    fn a_call_that_the_host_makes_while_its_thread_waits_does_not_wait_behind_itself() {
+        let limiter: &'static RateLimiter = Box::leak(Box::new(one_a_second()));
+        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        let first = Lock::new(Some(first));
+        let interrupt = Interrupt::new(move || {
+            if let Some(first) = first.lock().take() {
+                first.withdrew();
+                let within = limiter.acquire(&wait_scope(Duration::from_secs(60)));
+                within.unwrap().withdrew();
+            }
+            false
+        });
+        let mut polled = wait_scope(Duration::MAX);
+        polled.host_poll = Some(HostPoll::new(&interrupt));
+        limiter.acquire(&polled).unwrap().withdrew();
+        assert_eq!(limiter.state.lock().queue.len(), 0);
     }
 }
