@@ -202,7 +202,7 @@ typedef int32_t (*im_interrupt)(void *context);
 
 /*
  Called about every 100 ms on a thread that is in a push, a poll or im_bulk_finish of the run, on one thread at a
- time. 0: go on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, and requests in flight
+ time. 0: go on. Another number cancels the run as im_bulk_cancel does: nothing more is sent, requests under way
  complete; the second such number ends these too. It may call im_bulk_count; it should return quickly.
  */
 typedef int32_t (*im_progress)(const im_bulk *bulk, void *context);
@@ -1134,8 +1134,8 @@ im_status im_bulk_finish(im_bulk *bulk,
 uint64_t im_bulk_count(const im_bulk *bulk, im_count what);
 
 /*
- Cancels the run: nothing more is sent, requests in flight complete, and changes that were not sent fail as cancelled.
- Called again, it ends the requests in flight too. Any thread, but not from a signal handler. NULL does nothing.
+ Cancels the run: nothing more is sent, requests under way complete, and changes that are not sent fail as cancelled.
+ Called again, it ends the requests under way too. Any thread, but not from a signal handler. NULL does nothing.
  */
 void im_bulk_cancel(const im_bulk *bulk);
 
@@ -1311,7 +1311,7 @@ im_status im_batcher_refuse_flat(const im_batcher *batcher,
 
 /*
  Returns the outcomes of submitted changes that arrived since the last poll. If there are none, it waits for the first,
- at most timeout_ms, also while no change is in flight, as another thread may submit one.
+ at most timeout_ms, also while no change is under way, as another thread may submit one.
 
  timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
  completions  not NULL. NULL on entry; set if there are outcomes. Free: im_completions_free
@@ -1351,7 +1351,7 @@ im_status im_batcher_withdraw(im_batcher *batcher,
 
  call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
  error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
- IM_OK: all have their outcomes, good or bad. IM_TIMEOUT, IM_CANCELLED: some have none yet; they stay in flight, and
+ IM_OK: all have their outcomes, good or bad. IM_TIMEOUT, IM_CANCELLED: some have none yet; they stay under way, and
  nothing is lost.
  */
 im_status im_batcher_flush(im_batcher *batcher,

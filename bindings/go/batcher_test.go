@@ -172,7 +172,7 @@ func TestAShutdownWhoseContextIsDoneSaysHowManyAreLeftAndMayBeRepeated(t *testin
 	}
 }
 
-// full makes a full batcher: its changes wait for their turn in the quota until the request in flight is answered. It
+// full makes a full batcher: its changes wait for their turn in the quota until the request under way is answered. It
 // returns the outcomes of the changes that were taken, and the error of the next change.
 func full(t *testing.T, options imtag.BatcherOptions) (_ *emulator, _ *imtag.Batcher, taken []<-chan error, refused error) {
 	t.Helper()

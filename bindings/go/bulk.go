@@ -81,7 +81,7 @@ func (c *Client) Bulk(ctx context.Context, changes func(yield func(Change) bool)
 // the outcomes pulls changes as there is capacity; those of one account are made in the order in which they come. A
 // change that breaks the limits has its outcome as any other.
 //
-// When the context is done, nothing more is pulled, sent or tried again. Attempts in flight complete, within
+// When the context is done, nothing more is pulled, sent or tried again. Attempts under way complete, within
 // AttemptTimeout, and every change that was pulled has its outcome. An input that waits should check the context itself.
 //
 //	run := client.NewBulkRun(ctx, slices.Values(changes), imtag.BulkOptions{})
@@ -97,7 +97,7 @@ func (c *Client) NewBulkRun(ctx context.Context, changes func(yield func(Change)
 // for outcome := range run.Outcomes, before that by a call with a function. It may be called once.
 //
 // A loop that ends early, or a panic in it, in the input or in the progress function, cancels the run: nothing more is
-// sent, and requests in flight complete before the loop ends or the panic goes on.
+// sent, and requests under way complete before the loop ends or the panic goes on.
 func (r *BulkRun) Outcomes(yield func(Outcome) bool) {
 	if r.started {
 		return

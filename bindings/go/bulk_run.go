@@ -18,7 +18,7 @@ type bulk struct {
 	run    *BulkRun
 	handle *C.im_bulk
 	feed   *feed
-	cancel func() // only the first call cancels, as a second im_bulk_cancel would end requests in flight
+	cancel func() // only the first call cancels, as a second im_bulk_cancel would end requests under way
 
 	pending  map[uint64]Change // pulled, and its outcome is not yielded yet
 	next     uint64
@@ -174,7 +174,7 @@ func (b *bulk) reportProgress() {
 	}
 }
 
-// end waits for requests in flight, keeps the counts of the run, and frees everything, however the run ended, also after
+// end waits for requests under way, keeps the run's counts, and frees everything, however the run ended, also after
 // a panic.
 func (b *bulk) end() {
 	if !b.complete {

@@ -179,7 +179,7 @@ func TestTheInputIsPulledAsThereIsCapacity(t *testing.T) {
 	}
 }
 
-func TestAfterACancelRequestsInFlightCompleteAndNothingMoreIsSent(t *testing.T) {
+func TestAfterACancelRequestsUnderWayCompleteAndNothingMoreIsSent(t *testing.T) {
 	t.Parallel()
 	for what, contexts := range map[string]func() (context.Context, context.CancelFunc){
 		"cancel": func() (context.Context, context.CancelFunc) { return context.WithCancel(background) },
@@ -276,7 +276,7 @@ func TestALoopThatEndsEarlyCancelsTheRun(t *testing.T) {
 	seen := 0
 	run.Outcomes(func(imtag.Outcome) bool { seen++; return false })
 	equal(t, "seen", seen, 1)
-	equal(t, "in flight", e.stats(t).InFlight, 0)
+	equal(t, "under way", e.stats(t).InFlight, 0)
 	summary, err := run.Finish()
 	failed(t, err, imtag.StatusCancelled)
 	equal(t, "counted", summary.Taken+summary.NotTaken, pulled)
@@ -284,7 +284,7 @@ func TestALoopThatEndsEarlyCancelsTheRun(t *testing.T) {
 	run.Outcomes(func(imtag.Outcome) bool { t.Error("it ran twice"); return true })
 }
 
-func TestAPanicReachesTheCallerOnceRequestsInFlightComplete(t *testing.T) {
+func TestAPanicReachesTheCallerOnceRequestsUnderWayComplete(t *testing.T) {
 	t.Parallel()
 	for what, run := range map[string]func(*imtag.Client) *imtag.BulkRun{
 		"input": func(client *imtag.Client) *imtag.BulkRun {
@@ -315,7 +315,7 @@ func TestAPanicReachesTheCallerOnceRequestsInFlightComplete(t *testing.T) {
 					return true
 				})
 			}()
-			equal(t, "in flight", e.stats(t).InFlight, 0)
+			equal(t, "under way", e.stats(t).InFlight, 0)
 			summary, _ := run.Finish()
 			equal(t, "settled", summary.Unsettled(), 0)
 			client.Close() // it would wait for a run that has not ended
@@ -323,7 +323,7 @@ func TestAPanicReachesTheCallerOnceRequestsInFlightComplete(t *testing.T) {
 	}
 }
 
-func TestProgressIsReportedWhileRequestsAreInFlightAndOnceAtTheEnd(t *testing.T) {
+func TestProgressIsReportedWhileRequestsAreUnderWayAndOnceAtTheEnd(t *testing.T) {
 	t.Parallel()
 	e, client := fastEmulator(t)
 	e.fault(t, "add", `{"kind": "delay", "delay_ms": 1000}`)

@@ -170,7 +170,7 @@ static void a_caller_that_no_longer_waits(void) {
     im_batcher_free(batcher);
 }
 
-/* Changes that a wait leaves in flight stay there, and have their outcomes later. */
+/* Changes that a wait leaves under way stay there, and have their outcomes later. */
 static void flush_and_close_lose_nothing(void) {
     static struct outcomes outcomes;
     im_batcher *batcher = new_batcher(UINT64_MAX);

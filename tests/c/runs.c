@@ -1,6 +1,6 @@
 /*
  * How a bulk run is waited for, cancelled and freed: by a progress function, by another thread, before its end. Each
- * change says whether its request was in flight then. Requests really hang, so a run that does not end is killed with
+ * change says whether its request was under way then. Requests really hang, so a run that does not end is killed with
  * the program.
  */
 
@@ -28,7 +28,7 @@ static im_status push(im_bulk *bulk, uint64_t id) {
 static void a_poll_waits_no_longer_than_its_timeout(void) {
     im_bulk *bulk = new_bulk();
     im_completions *completions = (im_completions *)&completions;
-    /* no change is in flight, so there is nothing to wait for */
+    /* no change is under way, so there is nothing to wait for */
     EXPECT_OK(im_bulk_poll(bulk, UINT64_MAX, &completions, &error), &error);
     CHECK(completions == NULL && im_completions_count(completions) == 0);
     emulator_faults(&emulator, "im_add_tag", HANGS);
@@ -62,7 +62,7 @@ static struct progress progress_of(im_bulk *bulk) {
     return (struct progress){bulk, pthread_self(), 0, NEVER, false, false, 0};
 }
 
-/* Requests in flight complete; changes that were not sent fail as cancelled. */
+/* Requests under way complete; changes that were not sent fail as cancelled. */
 static void a_progress_function_cancels(void) {
     static struct outcomes outcomes;
     im_bulk *bulk = new_bulk();
@@ -79,7 +79,7 @@ static void a_progress_function_cancels(void) {
         EXPECT_OK(im_bulk_poll(bulk, 1, &completions, &error), &error);
         outcomes_add(&outcomes, completions);
     }
-    progress.cancels_from = NEVER; /* the second number other than 0 would end requests in flight */
+    progress.cancels_from = NEVER; /* the second number other than 0 would end requests under way */
     CHECK(im_bulk_finish(bulk, &error) == IM_CANCELLED);
     CHECK(strstr(im_error_message(error), "ended early: cancelled") && im_error_retryable(error));
     im_error_free(error);

@@ -115,7 +115,7 @@ public:
 
     /// Sends the changes that it holds without waiting for more, and waits until every change that was given before has
     /// its outcome, also in its future. Throws timeout_error or cancelled if a call's options end the wait: the changes
-    /// stay in flight, and nothing is lost.
+    /// stay under way, and nothing is lost.
     void flush(detail::optional_call call = {}) const {
         const std::vector<std::uint64_t> given = checked().taken();
         run([&](im_batcher* handle, im_error** left) { return im_batcher_flush(handle, call.handle, left); });
@@ -132,7 +132,7 @@ public:
     /// How many changes have no outcome yet.
     std::size_t unsettled() const noexcept { return im_batcher_unsettled(handle()); }
 
-    /// Ends it without waiting for outcomes, as the destructor does: requests in flight are cancelled, and nothing more
+    /// Ends it without waiting for outcomes, as the destructor does: requests under way are cancelled, and nothing more
     /// is sent. Returns how many changes had no outcome, 0 after close(). Their futures throw cancelled, with account
     /// and tags: possibly applied if the change is in a request, else not applied. While futures are pending it may
     /// take 50 ms.

@@ -3,7 +3,7 @@
 //
 //   push_all: range -> push, deliver(0) ... -> end of input -> deliver until none is left -> finish
 //      an exception of the range, the outcome function or the progress function: the run is cancelled, outcomes of
-//      requests in flight are delivered, and finish() rethrows it
+//      requests under way are delivered, and finish() rethrows it
 
 #ifndef IMTAG_BULK_HPP
 #define IMTAG_BULK_HPP
@@ -63,7 +63,7 @@ public:
     bulk_options& cancel(const cancel_token& token) { return cancel_ = token, *this; }
 
     /// A callable that the thread of the run calls with an imtag::progress, about every 100 ms, but not while it is in
-    /// the range or in the outcome function. true cancels the run: nothing more is sent, and requests in flight
+    /// the range or in the outcome function. true cancels the run: nothing more is sent, and requests under way
     /// complete, within attempt_timeout; the second true ends these too. An exception cancels the run once, and is
     /// rethrown.
     template <class Progress>
@@ -224,7 +224,7 @@ private:
     static std::int32_t asks_to_stop(const im_bulk* handle, void* run) noexcept {
         bulk_run& self = *static_cast<bulk_run*>(run);
         if (self.thrown_)
-            return 0;  // requests in flight complete
+            return 0;  // requests under way complete
         try {
             if (!self.ask_(counts_of(handle)))
                 return 0;

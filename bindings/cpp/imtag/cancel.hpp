@@ -22,8 +22,8 @@ class cancel_token {
 public:
     cancel_token() : state_(std::make_shared<state>()) {}
 
-    /// Cancels the runs: nothing more is sent, requests in flight complete, and changes that were not sent fail as
-    /// cancelled. Called again, it ends the requests in flight too. Not from a signal handler.
+    /// Cancels the runs: nothing more is sent, requests under way complete, and changes that were not sent fail as
+    /// cancelled. Called again, it ends the requests under way too. Not from a signal handler.
     void cancel() const noexcept {
         const std::lock_guard lock(state_->mutex);
         ++state_->times;
@@ -60,7 +60,7 @@ public:
     cancellation(const cancellation&) = delete;
     cancellation& operator=(const cancellation&) = delete;
 
-    /// Cancels this run, unless the token has: a second cancellation would end requests in flight too.
+    /// Cancels this run, unless the token has: a second cancellation would end requests under way too.
     void cancel_once() const noexcept {
         const std::lock_guard lock(state_->mutex);
         if (state_->times == 0)

@@ -100,7 +100,7 @@ public:
     /// Returns when every change has its outcome, also if some failed: `on_outcome` was called with each. Throws if the
     /// run was cancelled, or ended early because the app is rejected or the service became unavailable;
     /// error::summary() has the counts. An exception of the range, `on_outcome` or the progress function cancels the
-    /// run, and is rethrown once requests in flight have completed; `on_outcome` is still called for these, unless it
+    /// run, and is rethrown once requests under way have completed; `on_outcome` is still called for these, unless it
     /// threw itself.
     template <class Changes, class OnOutcome>
     [[nodiscard]] summary bulk(Changes&& changes, OnOutcome&& on_outcome, const bulk_options& options = {}) const {

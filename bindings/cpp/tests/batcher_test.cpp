@@ -101,7 +101,7 @@ TEST(batcher, a_future_has_the_outcome_of_its_change) {
     EXPECT_EQ(error.undone(), std::vector<std::string_view>{"a"});
 }
 
-/// Fills a batcher with a capacity of two: the first two changes are in flight, answered after 200 ms, and it holds two
+/// Fills a batcher with a capacity of two: the first two changes are under way, answered after 200 ms, and it holds two
 /// more.
 std::vector<std::future<void>> fill(const emulator& service, const imtag::batcher& batcher) {
     service.fault("add", R"({"kind": "delay", "answer_delay_ms": 200})");

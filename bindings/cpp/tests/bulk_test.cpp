@@ -140,7 +140,7 @@ TEST(bulk, a_change_that_breaks_limits_has_its_outcome_like_any_other) {
     EXPECT_NE(seen[3], "");
 }
 
-TEST(bulk, an_exception_of_the_range_is_rethrown_once_requests_in_flight_complete) {
+TEST(bulk, an_exception_of_the_range_is_rethrown_once_requests_under_way_complete) {
     auto& service = fresh();
     auto make = [](std::size_t number) {
         return number < 150 ? tagged(number) : throw std::runtime_error("the file is damaged");

@@ -96,17 +96,17 @@ TEST(calls, a_call_that_is_cancelled_first_sends_nothing_and_stays_cancelled) {
     EXPECT_THROW(client.add_tag({{"alice", {"a"}}}, call), imtag::cancelled);
 }
 
-TEST(calls, another_thread_cancels_a_call_in_flight_which_is_in_use_meanwhile) {
+TEST(calls, another_thread_cancels_a_call_under_way_which_is_in_use_meanwhile) {
     auto& service = fresh();
     service.fault("add", R"({"kind": "delay", "delay_ms": 60000})");
     const imtag::client client{service.config().timeout(1min)};
-    std::atomic<bool> in_flight{false};
+    std::atomic<bool> under_way{false};
     imtag::call call = imtag::call{}.interrupt([&] {
-        in_flight = true;
+        under_way = true;
         return false;
     });
     std::thread other([&] {
-        while (!in_flight)
+        while (!under_way)
             std::this_thread::yield();
         EXPECT_EQ(message_of_misuse([&] { call.timeout(1s); }),
                   "wrong use of libimtag: this imtag::call is in use by a call, or was moved from");

@@ -63,7 +63,7 @@ class Emulator:
         return sum(route["arrivals"] for route in self._admin("stats")["routes"].values())
 
     def wait_for_arrivals(self, count: int) -> None:
-        """Wait until that many requests have arrived since the reset: those with the fault HANGS are then in flight."""
+        """Wait until that many requests have arrived since the reset: those with the fault HANGS are then under way."""
         self._wait(lambda: self.arrivals() >= count, f"{count} requests")
 
     def wait_for_tags(self, account: str) -> None:

@@ -152,7 +152,7 @@ def test_progress_is_called_on_the_calling_thread_with_the_counts(emulator: Emul
     assert (3, 3) in {(summary.taken, summary.unsettled) for _, summary in seen}
 
 
-def test_progress_that_returns_true_ends_the_run_and_requests_in_flight_complete(
+def test_progress_that_returns_true_ends_the_run_and_requests_under_way_complete(
     emulator: Emulator, client: imtag.Client
 ) -> None:
     emulator.faults("add", {"kind": "delay", "delay_ms": 800})
@@ -196,7 +196,7 @@ def test_an_exception_of_the_caller_ends_the_run_and_leaves_no_change_without_ou
     run = client.bulk(changes(), linger=60, progress=progress)
     with pytest.raises(LookupError, match="mine"):
         run.finish()
-    assert emulator.tags("u99") == ["a"]  # it was in flight
+    assert emulator.tags("u99") == ["a"]  # it was under way
     assert run.summary.unsettled == 0
     outcomes = {outcome.change.account: outcome.error for outcome in run}
     assert [account for account, error in outcomes.items() if error is None] == [f"u{number}" for number in range(100)]
@@ -307,7 +307,7 @@ def test_a_run_of_a_rejected_app_ends_early_and_says_why(emulator: Emulator) -> 
         assert (error.code, error.effect) == (70009, imtag.Effect.NOT_APPLIED)
 
 
-def test_a_cancel_of_another_thread_ends_the_run_and_a_second_one_requests_in_flight(
+def test_a_cancel_of_another_thread_ends_the_run_and_a_second_one_requests_under_way(
     emulator: Emulator, client: imtag.Client
 ) -> None:
     emulator.faults("add", HANGS)

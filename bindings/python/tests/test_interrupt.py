@@ -154,7 +154,7 @@ def test_an_exception_of_a_handler_as_a_credential_callback_starts_is_raised(
 
 
 def interrupted(emulator: Emulator, how: str, times: int) -> str:
-    """The output of a run that is interrupted while its request is in flight."""
+    """The output of a run that is interrupted while its request is under way."""
     settings = {**emulator.app, "secret_key": emulator.secret_key, "endpoint": emulator.endpoint}
     command = [sys.executable, "-c", RUN, json.dumps(settings), how]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -187,7 +187,7 @@ def test_ctrl_c_is_raised_although_the_iterable_has_raised_before(
     def changes() -> Iterator[imtag.Change]:
         yield from (imtag.add(f"u{number}", ["a"]) for number in range(100))
         emulator.wait_for_arrivals(1)
-        alarm(raise_stop)  # while requests in flight complete
+        alarm(raise_stop)  # while requests under way complete
         raise LookupError("mine")
 
     run = client.bulk(changes(), linger=60)

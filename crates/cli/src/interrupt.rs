@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌─> Calling ───┐      Reading    a signal ends the process at once: nothing was sent
 //! Reading ───┼─> Importing ─┼─>    Calling    it cancels the one call, which then says what is known of its effect
-//!            │              │      Importing  the first stops sending, and waits for what is in flight;
+//!            │              │      Importing  the first stops sending, and waits for what is under way;
 //!            │   Reporting <┘                 the second cancels that too
 //!            │                     Reporting  it ends the process at once: a reader that does not read cannot hold it
 //!            └─> Serving           Serving    it ends the emulator, which is how an emulator ends

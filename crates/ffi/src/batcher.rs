@@ -340,7 +340,7 @@ pub unsafe extern "C" fn im_batcher_refuse_flat(
 }
 
 /// Returns the outcomes of submitted changes that arrived since the last poll. If there are none, it waits for the first,
-/// at most timeout_ms, also while no change is in flight, as another thread may submit one.
+/// at most timeout_ms, also while no change is under way, as another thread may submit one.
 ///
 /// timeout_ms   0: does not wait. UINT64_MAX: as long as it takes
 /// completions  not NULL. NULL on entry; set if there are outcomes. Free: im_completions_free
@@ -402,7 +402,7 @@ pub unsafe extern "C" fn im_batcher_withdraw(
 ///
 /// call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free
-/// IM_OK: all have their outcomes, good or bad. IM_TIMEOUT, IM_CANCELLED: some have none yet; they stay in flight, and
+/// IM_OK: all have their outcomes, good or bad. IM_TIMEOUT, IM_CANCELLED: some have none yet; they stay under way, and
 /// nothing is lost.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_batcher_flush(

@@ -36,7 +36,7 @@ pub struct im_bulk {
 }
 
 /// Called about every 100 ms on a thread that is in a push, a poll or `im_bulk_finish` of the run, on one thread at a
-/// time. 0: go on. Another number cancels the run as `im_bulk_cancel` does: nothing more is sent, and requests in flight
+/// time. 0: go on. Another number cancels the run as `im_bulk_cancel` does: nothing more is sent, requests under way
 /// complete; the second such number ends these too. It may call `im_bulk_count`; it should return quickly.
 pub type im_progress =
     Option<unsafe extern "C" fn(bulk: *const im_bulk, context: *mut c_void) -> i32>;
@@ -350,8 +350,8 @@ pub unsafe extern "C" fn im_bulk_count(bulk: *const im_bulk, what: im_count) -> 
     read!(bulk, 0, bulk.count(what))
 }
 
-/// Cancels the run: nothing more is sent, requests in flight complete, and changes that were not sent fail as cancelled.
-/// Called again, it ends the requests in flight too. Any thread, but not from a signal handler. NULL does nothing.
+/// Cancels the run: nothing more is sent, requests under way complete, and changes that are not sent fail as cancelled.
+/// Called again, it ends the requests under way too. Any thread, but not from a signal handler. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_cancel(bulk: *const im_bulk) {
     read!(bulk, (), bulk.run.started_here()?.cancel());

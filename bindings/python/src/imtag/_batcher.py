@@ -103,7 +103,7 @@ class Batcher:
 
         timeout  seconds, with the callbacks of futures; None: as long as it takes
 
-        TimeoutError or Cancelled: some have none yet; they stay in flight, and nothing is lost.
+        TimeoutError or Cancelled: some have none yet; they stay under way, and nothing is lost.
         """
         submitted = self._ready()
         futures = submitted.taken

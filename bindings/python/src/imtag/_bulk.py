@@ -7,7 +7,7 @@ A change is pushed before the next is pulled, as that may take long; only change
 once.
 
 The thread that iterates does all of this. Any exception in it, of the iterable, the progress function or a signal
-handler, ends the run in the same way: nothing more is sent, requests in flight complete, and then it is raised.
+handler, ends the run in the same way: nothing more is sent, requests under way complete, and then it is raised.
 Iterate further for the outcomes.
 
 A signal handler may raise between any two steps of this file, usually when a call of the library returns. So the place
@@ -136,9 +136,9 @@ class Bulk:
         return self._last if run is None else read_summary(run.pointer, self._not_taken)
 
     def cancel(self) -> None:
-        """Cancel the run: nothing more is sent, requests in flight complete, other changes fail as cancelled.
+        """Cancel the run: nothing more is sent, requests under way complete, other changes fail as cancelled.
 
-        Called again, it ends requests in flight too. Any thread. Iterating yields all outcomes, and then raises
+        Called again, it ends requests under way too. Any thread. Iterating yields all outcomes, and then raises
         imtag.Cancelled.
         """
         run = self._run
@@ -158,7 +158,7 @@ class Bulk:
         return self.summary
 
     def close(self) -> None:
-        """End the run, if it has not ended: requests in flight are cancelled, and nothing more is sent."""
+        """End the run, if it has not ended: requests under way are cancelled, and nothing more is sent."""
         run = self._run
         if run is not None:
             self._input = None
@@ -287,7 +287,7 @@ class Bulk:
             changes.pop(number, None)
 
     def _stop(self, run: Run) -> None:
-        """Cancel the run, wait for requests in flight, and have all outcomes ready."""
+        """Cancel the run, wait for requests under way, and have all outcomes ready."""
         self._input = None
         if not self._callback.cancelled:
             self.cancel()

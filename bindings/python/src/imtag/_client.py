@@ -214,7 +214,7 @@ class Client:
         changes          an iterable of ``imtag.add(account, tags)``, ``imtag.remove`` and ``imtag.clear``. It is pulled
                          as there is capacity, a collection up to 128 ahead. Those of an account are made in this order
         progress         is called with a Summary about every 100 ms of waiting. If it returns something true or raises,
-                         the run is cancelled: nothing more is sent, requests in flight complete, and it is not called
+                         the run is cancelled: nothing more is sent, requests under way complete, and it is not called
                          again
         linger           seconds that a change waits for others to share its request, while more may come (1)
         capacity         how many changes the run holds before they are sent (4096). The greater it is, the fewer
@@ -226,7 +226,7 @@ class Client:
                          gets no answer; a remove of vip is sent 10 s later
 
         Returns a Bulk: iterate it for the Outcome of each change, or ``finish`` it. Nothing is sent before. An
-        exception of the iterable, of ``progress`` or of a signal handler (Ctrl-C) is raised once requests in flight
+        exception of the iterable, of ``progress`` or of a signal handler (Ctrl-C) is raised once requests under way
         have completed; iterate further for the outcomes.
         """
         options = Options(linger, capacity, timeout, attempt_timeout, late_window)

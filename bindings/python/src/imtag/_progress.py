@@ -2,7 +2,7 @@
 
 As in ``_interrupt``, the library calls a generator's ``send``, which a signal handler cannot interrupt before its
 ``try``. An exception must not escape, as ctypes would print and drop it: it is kept, the run is cancelled, and the
-method of the run raises it. Each reason cancels once, as a second cancellation would end requests in flight too; the
+method of the run raises it. Each reason cancels once, as a second cancellation would end requests under way too; the
 second Ctrl-C does.
 """
 

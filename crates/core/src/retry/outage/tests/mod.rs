@@ -133,7 +133,7 @@ fn one_of_many_probes_and_an_answer_lets_all_go_on() {
     let mut rig = Rig::new();
     let calls = [(); 200].map(|()| rig.first_fails(0, 1, 10_000));
     rig.steps([
-        // in flight together, so they are one failure, and not two hundred
+        // under way together, so they are one failure, and not two hundred
         (calls[0], 50, until(51)),
         (calls[1], 50, until(1_051)),
         (calls[0], 51, Step::Try),
