@@ -199,7 +199,7 @@ impl From<ChangeError> for Box<im_error> {
         Box::new(im_error {
             failures: vec![failed],
             undone: error.undone().to_vec(),
-            ..im_error::failed(error.error(), &error)
+            ..im_error::failed(&error, &error)
         })
     }
 }

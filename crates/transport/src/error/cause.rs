@@ -263,20 +263,6 @@ impl Error {
     }
 }
 
-#[cfg(test)]
-impl Error {
-    /// The failure of a call of one attempt, which was sent and not applied.
-    pub(crate) fn of_one_attempt(operation: Operation, cause: Cause) -> Error {
-        Error {
-            operation,
-            effect: Effect::NotApplied.for_operation(operation),
-            attempts: 1,
-            sent: 1,
-            ..Error::not_sent(cause)
-        }
-    }
-}
-
 impl RunError {
     /// The failure of the request that ended the run, if one did.
     #[must_use]

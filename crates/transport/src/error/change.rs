@@ -1,12 +1,14 @@
 //! A change of a bulk run or a batcher that is not done: the error of its request, its account, and the tags that are not
 //! known to be added or removed.
 
+use std::ops::Deref;
+
 use imtag_core::plan::{ChangeFailure, FailureCause};
-use imtag_core::{Change, ChangeRequest, Code, Effect, InvalidChange, Operation, Refusal, Scope};
+use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
 
 use super::cause::{Cause, Error};
 
-/// A change that is not done, or not in full.
+/// A change that is not done, or not in full: an [`Error`] with an account.
 #[derive(Debug, Clone)]
 pub struct ChangeError {
     /// With the operation of the change, and the effect on its `undone`.
@@ -65,22 +67,11 @@ impl ChangeError {
         self
     }
 
-    /// What went wrong, as an error of a call: with the attempts of the change's last request, if it was in one.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        &self.error
-    }
-
     /// Why.
     #[must_use]
+    // by itself, as the trait's deprecated `cause` is found before a dereference
     pub fn cause(&self) -> &Cause {
         self.error.cause()
-    }
-
-    /// What was to be done.
-    #[must_use]
-    pub fn operation(&self) -> Operation {
-        self.error.operation
     }
 
     /// The account.
@@ -89,53 +80,20 @@ impl ChangeError {
         &self.account
     }
 
-    /// What is known of the effect of [`undone`](ChangeError::undone).
-    #[must_use]
-    pub fn effect(&self) -> Effect {
-        self.error.effect
-    }
-
     /// The tags that are not known to be added or removed; what the change had besides is done. Empty for a clear.
     #[must_use]
     pub fn undone(&self) -> &[String] {
         &self.undone
     }
+}
 
-    /// The service's code, where it is what went wrong.
-    #[must_use]
-    pub fn code(&self) -> Option<Code> {
-        self.error.code()
-    }
+/// What it says of the change: its operation, the cause, the effect on the [`undone`](ChangeError::undone) tags, the
+/// attempts of its last request, and what follows.
+impl Deref for ChangeError {
+    type Target = Error;
 
-    /// What the service said, where it is what went wrong: with this change, or with the request that ended the run.
-    #[must_use]
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.error.refusal()
-    }
-
-    /// What is at fault. Other changes may still be done, unless it is the [app](Scope::App) or the
-    /// [service](Scope::Service).
-    #[must_use]
-    pub fn scope(&self) -> Scope {
-        self.error.scope()
-    }
-
-    /// Whether the same change may succeed later as it is.
-    #[must_use]
-    pub fn retryable(&self) -> bool {
-        self.error.retryable()
-    }
-
-    /// Why, in words, without operation, account, effect and remedy.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        self.error.reason()
-    }
-
-    /// What the caller can do.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        self.error.remedy()
+    fn deref(&self) -> &Error {
+        &self.error
     }
 }
 

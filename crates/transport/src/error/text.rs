@@ -270,8 +270,13 @@ mod tests {
             outcome: Box::new(outcome),
             failures: vec![("u".to_owned(), refusal)],
         };
+        let error = Error {
+            operation: Operation::Get,
+            effect: Effect::NotRead,
+            ..Error::not_sent(partial)
+        };
         assert_eq!(
-            Error::of_one_attempt(Operation::Get, partial).to_string(),
+            error.to_string(),
             "get: 1 of 3 accounts failed, the first is \"u\": 70107 \"who\" \
              (not read; import the account first, or let its user log in once)"
         );

@@ -68,7 +68,7 @@ impl FailedChange {
             Scope::App | Scope::Service => Next::Again,
             Scope::Request | Scope::Account | Scope::Tag => Next::Listed,
         };
-        let (code, reason) = code_and_reason(error.error());
+        let (code, reason) = code_and_reason(error);
         FailedChange {
             account: error.account().to_owned(),
             op,
