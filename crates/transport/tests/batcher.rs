@@ -6,7 +6,7 @@
 mod support;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Effect, Operation};
@@ -207,4 +207,18 @@ fn two_thousand_threads_at_the_documented_quota_are_never_too_frequent() {
     });
     assert_eq!(emulator.users().len(), 2_000);
     assert_eq!(emulator.stats().code(60007), 0);
+}
+
+#[test]
+fn after_a_crash_a_batcher_waits_for_what_the_process_before_it_may_have_sent() {
+    let emulator = emulator();
+    let options = client(&emulator).batcher().linger(Duration::ZERO);
+    let late_window = Duration::from_millis(300);
+    let batcher = options.late_window(late_window).after_crash(true).start();
+    let began = Instant::now();
+    // the first of an account repeats what was sent, and goes at once; the next one could be undone by it
+    batcher.call(user(0), &CallOptions::new()).unwrap();
+    batcher.remove_tag("u0", ["a"]).unwrap();
+    assert!(began.elapsed() >= late_window);
+    assert_eq!(tags(&emulator, "u0"), [""; 0]);
 }

@@ -14,7 +14,7 @@ use super::outcome::{Completion, Delivery, Waiter};
 use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
-use crate::error::{Cause, ChangeError, Unfinished};
+use crate::error::{Cause, ChangeError, RunError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
 /// What a batcher does with a change when it holds as many as it may.
@@ -290,6 +290,18 @@ impl Batcher {
         flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope))?;
         self.session.join_workers(&scope);
         Ok(())
+    }
+
+    /// Why the batcher pauses, if it does: see
+    /// [`pause_when_unavailable`](crate::SessionOptions::pause_when_unavailable).
+    #[must_use]
+    pub fn paused(&self) -> Option<RunError> {
+        self.session.paused()
+    }
+
+    /// Ends a pause: one request goes first, then all go.
+    pub fn resume(&self) {
+        self.session.resume();
     }
 
     /// Cancels what is under way and sends nothing more, as a drop does. Returns how many changes had no outcome.

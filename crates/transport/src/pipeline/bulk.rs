@@ -32,15 +32,6 @@ pub struct Bulk {
 /// A change, checked once, and not yet taken.
 type Checked = Result<Change, InvalidChange>;
 
-/// What became of a change that was offered.
-enum Offered {
-    Taken,
-    /// It was taken, and there are outcomes to be polled.
-    Outcomes,
-    /// It was not taken.
-    Full,
-}
-
 impl Bulk {
     /// Takes a change in; waits while there is no capacity. One that breaks the limits is not sent and has its outcome at
     /// once, by [`poll`](Bulk::poll), as all have theirs.
@@ -53,10 +44,9 @@ impl Bulk {
         self.ask();
         let forever = deadline_after(Duration::MAX);
         let pushed = self.wait(forever, |state, now| {
-            match self.offer_in(state, &mut one, now) {
-                Ok(Offered::Full) => Look::Nothing(None),
-                Ok(Offered::Taken | Offered::Outcomes) => Look::Found(Ok(())),
-                Err(why) => Look::Found(Err(why)),
+            match self.offer(state, &mut one, now) {
+                Ok(false) => Look::Nothing(None),
+                taken => Look::Found(taken),
             }
         });
         match (pushed.unwrap_or(Err(Cause::Forked)), one) {
@@ -71,21 +61,13 @@ impl Bulk {
         change.check(&self.session.rules)
     }
 
-    /// Takes a change if there is capacity.
-    fn offer(&self, offered: &mut Option<(u64, Checked)>) -> Result<Offered, Cause> {
-        let result = self
-            .session
-            .with(|state, now| self.offer_in(state, offered, now));
-        result.unwrap_or(Err(Cause::Forked))
-    }
-
-    /// One that breaks the limits needs no capacity.
-    fn offer_in(
+    /// Takes a change if there is capacity; returns whether it did. One that breaks the limits needs none.
+    fn offer(
         &self,
         state: &mut State,
         offered: &mut Option<(u64, Checked)>,
         now: Duration,
-    ) -> Result<Offered, Cause> {
+    ) -> Result<bool, Cause> {
         let producer = self.session.producer;
         if self.session.is_drained() {
             state.end(producer, RunError::Cancelled, now);
@@ -97,26 +79,15 @@ impl Bulk {
         if session.refuses {
             return Err(Cause::Closed);
         }
-        let has_outcomes = !session.submissions.completed.is_empty();
-        let needs_capacity = offered.as_ref().is_some_and(|(_, checked)| checked.is_ok());
-        if needs_capacity && !state.plan.has_capacity(producer) {
-            return Ok(Offered::Full);
-        }
-        match offered.take() {
+        let has_capacity = state.plan.has_capacity(producer);
+        match offered.take_if(|(_, checked)| has_capacity || checked.is_err()) {
             Some((id, Ok(change))) => {
                 state.push(producer, change, Delivery::Poll(id), Duration::MAX, now);
             }
-            Some((id, Err(invalid))) => {
-                state.refuse(producer, id, invalid);
-                return Ok(Offered::Outcomes);
-            }
-            None => {}
+            Some((id, Err(invalid))) => state.refuse(producer, id, invalid),
+            None => return Ok(false),
         }
-        if has_outcomes {
-            Ok(Offered::Outcomes)
-        } else {
-            Ok(Offered::Taken)
-        }
+        Ok(true)
     }
 
     /// Sends from now on without linger time: call it when all is pushed. A later [`push`](Bulk::push) does not change it
@@ -135,12 +106,14 @@ impl Bulk {
     }
 
     /// As [`poll`](Bulk::poll), without a timeout. It also returns, perhaps with nothing, as soon as a change can be
-    /// [pushed](Bulk::push) without a wait or the run has ended. So one thread can push and poll.
+    /// [pushed](Bulk::push) without a wait, or the run has ended or pauses. So one thread can push and poll.
     #[must_use]
     pub fn poll_or_capacity(&self) -> Vec<Completion> {
         let producer = self.session.producer;
         self.poll_while(deadline_after(Duration::MAX), |state| {
-            state.plan.has_capacity(producer) || state.session(producer).ended.is_some()
+            let session = state.session(producer);
+            let stands_still = session.ended.is_some() || session.paused.is_some();
+            stands_still || state.plan.has_capacity(producer)
         })
     }
 
@@ -159,7 +132,7 @@ impl Bulk {
     }
 
     /// Takes no more changes, waits until every change has its outcome, and returns the run's summary. Outcomes can be
-    /// polled afterwards.
+    /// polled afterwards. Where the run pauses, it waits for the resume.
     #[must_use]
     pub fn finish(&self) -> Summary {
         let producer = self.session.producer;
@@ -173,6 +146,18 @@ impl Bulk {
         });
         self.session.join_workers(&endless());
         self.summary()
+    }
+
+    /// Why the run pauses, if it does: see
+    /// [`pause_when_unavailable`](crate::SessionOptions::pause_when_unavailable).
+    #[must_use]
+    pub fn paused(&self) -> Option<RunError> {
+        self.session.paused()
+    }
+
+    /// Ends a pause: one request goes first, then all go.
+    pub fn resume(&self) {
+        self.session.resume();
     }
 
     /// Sends nothing more. Requests under way finish, and changes that were not sent fail as cancelled. Called again, it ends
@@ -321,26 +306,14 @@ impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
         pulled.into_iter().chain(input)
     }
 
-    /// Takes changes in while there is capacity and no outcome to yield. An input that is slower than the quota never uses
-    /// the capacity up, so outcomes must end it.
-    fn fill(&mut self) {
-        while !self.takes_no_more {
-            if self.pulled.is_none() {
-                let next = self.input.next();
-                self.pulled = next.map(|change| (self.next_id, self.bulk.check(change)));
-                self.next_id += 1;
-            }
-            if self.pulled.is_none() {
-                self.bulk.end_of_input();
-                self.takes_no_more = true;
-                return;
-            }
-            self.bulk.ask();
-            match self.bulk.offer(&mut self.pulled) {
-                Ok(Offered::Taken) => {}
-                Ok(Offered::Full | Offered::Outcomes) => return,
-                Err(_) => self.takes_no_more = true,
-            }
+    /// Pulls the next change, and checks it. It may block as long as the input does.
+    fn pull(&mut self) {
+        let next = self.input.next();
+        self.pulled = next.map(|change| (self.next_id, self.bulk.check(change)));
+        self.next_id += 1;
+        if self.pulled.is_none() {
+            self.bulk.end_of_input();
+            self.takes_no_more = true;
         }
     }
 }
@@ -348,17 +321,40 @@ impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
 impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
     type Item = Completion;
 
+    /// Hands changes in until there is an outcome. An input that is slower than the quota never uses the capacity up, so
+    /// outcomes must end it, too.
     fn next(&mut self) -> Option<Completion> {
         loop {
             if let Some(completion) = self.completions.pop_front() {
                 return Some(completion);
             }
-            self.fill();
-            self.completions = if self.takes_no_more {
-                self.bulk.poll(Duration::MAX).into()
-            } else {
-                self.bulk.poll_or_capacity().into()
-            };
+            if self.pulled.is_none() && !self.takes_no_more {
+                self.pull();
+            }
+            let BulkRun {
+                bulk,
+                pulled,
+                takes_no_more,
+                ..
+            } = self;
+            bulk.ask();
+            let producer = bulk.session.producer;
+            let looked = bulk.wait(deadline_after(Duration::MAX), |state, now| {
+                let mut taken = false;
+                if !*takes_no_more {
+                    let offered = bulk.offer(state, pulled, now);
+                    *takes_no_more = offered.is_err();
+                    taken = matches!(offered, Ok(true));
+                }
+                let nothing_comes = *takes_no_more && state.plan.unsettled(producer) == 0;
+                let completed = &mut state.session(producer).submissions.completed;
+                if completed.is_empty() && !taken && !nothing_comes {
+                    return Look::Nothing(None);
+                }
+                Look::Found(mem::take(completed))
+            });
+            *takes_no_more |= looked.is_none(); // in a forked process
+            self.completions = looked.unwrap_or_default();
             if self.completions.is_empty() && self.takes_no_more {
                 return None;
             }

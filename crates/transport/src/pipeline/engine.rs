@@ -57,6 +57,8 @@ pub(crate) struct SessionState {
     /// Of a request; none where none failed, or the failure says nothing about the service.
     pub(crate) last_failure: Option<Error>,
     pub(crate) ended: Option<RunError>,
+    /// Why it pauses, while it does.
+    pub(crate) paused: Option<RunError>,
     /// Without the splits, which the plan counts.
     pub(crate) progress: Progress,
     /// The most that is known of the failures' effects; none where none failed.
@@ -217,6 +219,7 @@ impl State {
             health: RunHealth::default(),
             last_failure: None,
             ended: None,
+            paused: None,
             progress: Progress::default(),
             effect: None,
         };

@@ -17,7 +17,8 @@
 //! *wait* (`wait`) looks, and parks its thread until a look finds something; callers and workers wait in the same loop.
 //! After each step `follow_up` decides what follows from it, for each session that was touched: its outcomes are
 //! delivered, and it is staffed: a worker is woken or started, or none (`workers.rs` has the rule). Then the lock is free,
-//! and only then threads are unparked and started. No work is done by dropping something.
+//! and only then threads are unparked and started. Dropping something does no work, but
+//! that of a run or a batcher, which is then abandoned.
 //!
 //! # States
 //!
@@ -41,6 +42,10 @@
 //!
 //! The pipeline's lock comes first. With it only the slot of a `call`'s outcome is locked. The lock of a token, of the retry
 //! budget or of the quota is never taken with it.
+//!
+//! # Proof
+//!
+//! `tests/models` runs these files on threads whose orders are tried by shuttle: a lost wake is found as a deadlock.
 //!
 //! # What a cancel does
 //!

@@ -1,4 +1,4 @@
-//! The options of bulk runs and batchers. Five settings are common to both; they have the same range and meaning, and
+//! The options of bulk runs and batchers. Seven settings are common to both; they have the same range and meaning, and
 //! defaults that fit a long run or a server.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use imtag_core::plan::BatchPolicy;
 
 use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
-use super::session::{Sending, Session, max_threads};
+use super::session::{Sending, Session, WhenUnavailable, max_threads};
 use super::worker;
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
@@ -25,11 +25,9 @@ pub type BatcherOptions = SessionOptions<ForBatcher>;
 #[must_use]
 pub struct SessionOptions<K> {
     client: Arc<Shared>,
-    timeout: Duration,
-    attempt_timeout: Duration,
-    late_window: Duration,
-    linger: Duration,
-    capacity: usize,
+    sending: Sending,
+    after_crash: bool,
+    pauses: bool,
     kind: K,
 }
 
@@ -39,7 +37,6 @@ pub struct ForBulk {
     cancel: Option<CancelToken>,
     drain: Option<CancelToken>,
     interrupt: Option<Interrupt>,
-    after_crash: bool,
 }
 
 /// The options that only a batcher has.
@@ -48,17 +45,29 @@ pub struct ForBatcher {
     when_full: WhenFull,
 }
 
+impl<K: Default> SessionOptions<K> {
+    fn new(client: Arc<Shared>, sending: Sending) -> SessionOptions<K> {
+        SessionOptions {
+            client,
+            sending,
+            after_crash: false,
+            pauses: false,
+            kind: K::default(),
+        }
+    }
+}
+
 impl<K> SessionOptions<K> {
     /// The time for a request of a bulk run or a change of a batcher, with its waits and retries; default: 60 s and
     /// 30 s. Half of it may pass in an outage, so a short outage costs time and no changes.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.sending.timeout = timeout;
         self
     }
 
     /// The time for one attempt of a request; default: 10 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = timeout;
+        self.sending.attempt_timeout = timeout;
         self
     }
 
@@ -68,7 +77,7 @@ impl<K> SessionOptions<K> {
     /// Example: an add of `vip` to `u1` gets no answer, and is abandoned at 12:00:10. A remove of `vip` from `u1` is
     /// sent at 12:00:20 at the earliest; changes of other accounts do not wait.
     pub fn late_window(mut self, time: Duration) -> Self {
-        self.late_window = time;
+        self.sending.policy.late_window = time;
         self
     }
 
@@ -76,68 +85,70 @@ impl<K> SessionOptions<K> {
     /// not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input; in a
     /// batcher, for longer than half of its time, or once its user has as many tags as a request takes (10).
     pub fn linger(mut self, time: Duration) -> Self {
-        self.linger = time;
+        self.sending.policy.linger = time;
         self
     }
 
     /// How many changes may wait to be sent, at least 1; default: 4,096 in a bulk run, where more of them pack users of
     /// many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full quota.
     pub fn capacity(mut self, changes: usize) -> Self {
-        self.capacity = changes.max(1);
+        self.sending.policy.capacity = changes.max(1);
         self
     }
 
-    fn open(&self, is_run: bool) -> Arc<Session> {
+    /// Set it where the changes repeat what a killed process was doing, whose attempts may still arrive; default: no. Until
+    /// the late window after its start is over, each account's next change of another kind waits, as after an abandoned
+    /// attempt.
+    pub fn after_crash(mut self, after_crash: bool) -> Self {
+        self.after_crash = after_crash;
+        self
+    }
+
+    /// Pauses where a bulk run would end early, as every further request would fail; default: no. While it is paused
+    /// nothing is sent and nothing is lost: what was not sent waits, and what failed for that reason is sent again.
+    /// `paused` says why it pauses, and `resume` goes on, with one request first.
+    pub fn pause_when_unavailable(mut self, pause: bool) -> Self {
+        self.pauses = pause;
+        self
+    }
+
+    fn open(&self) -> Arc<Session> {
         let (settings, state) = self.client.parts();
-        let sending = Sending {
-            policy: BatchPolicy {
-                linger: if is_run {
-                    self.linger
-                } else {
-                    self.linger.min(self.timeout / 2)
-                },
-                late_window: self.late_window,
-                capacity: self.capacity,
-                full_slot_is_enough: !is_run,
-                // a batcher lives for long, and an account may be imported meanwhile
-                remember_rejected: is_run,
-                probe_first: is_run,
-            },
-            timeout: self.timeout,
-            attempt_timeout: self.attempt_timeout,
-            is_run,
-            max_threads: max_threads(settings.calls_per_second),
-            thread_name: if is_run {
-                "imtag-bulk"
-            } else {
-                "imtag-batcher"
-            },
-        };
+        let mut sending = self.sending.clone();
+        if self.pauses {
+            sending.when_unavailable = WhenUnavailable::Pause;
+            sending.policy.probe_first = true;
+        }
         let client = Arc::clone(&self.client);
         let work = move |session: &Session| worker::run(&client, session);
-        Session::open(&state.pipeline, settings.rules, sending, work)
+        let session = Session::open(&state.pipeline, settings.rules, sending, work);
+        if self.after_crash {
+            session.with(|state, now| state.plan.after_crash(session.producer, now));
+        }
+        session
     }
 }
 
 impl SessionOptions<ForBulk> {
     pub(crate) fn for_bulk(client: Arc<Shared>) -> BulkOptions {
-        SessionOptions {
-            client,
+        let policy = BatchPolicy {
+            linger: Duration::from_secs(1),
+            late_window: BatchPolicy::LATE_WINDOW,
+            capacity: 4096,
+            full_slot_is_enough: false,
+            remember_rejected: true,
+            probe_first: true,
+        };
+        let sending = Sending {
+            policy,
             timeout: Duration::from_secs(60),
             attempt_timeout: Duration::from_secs(10),
-            late_window: BatchPolicy::LATE_WINDOW,
-            linger: Duration::from_secs(1),
-            capacity: 4096,
-            kind: ForBulk::default(),
-        }
-    }
-
-    /// Set it where the run repeats what a killed process was doing, whose attempts may still arrive; default: no. Until
-    /// the late window after its start is over, each account's next change of another kind waits, as after an abandoned
-    /// attempt.
-    pub fn after_crash(mut self, after_crash: bool) -> Self {
-        self.kind.after_crash = after_crash;
-        self
+            when_unavailable: WhenUnavailable::End,
+            in_run: true,
+            max_threads: max_threads(client.settings.calls_per_second),
+            thread_name: "imtag-bulk",
+        };
+        SessionOptions::new(client, sending)
     }
 
     /// Ends the run when the token is cancelled, from any thread. Requests under way end too.
@@ -159,18 +170,20 @@ impl SessionOptions<ForBulk> {
         self
     }
 
-    /// Sends all changes of an iterator. The thread that asks for outcomes pulls them, as there is capacity.
-    pub fn run<I: IntoIterator<Item = ChangeRequest>>(self, changes: I) -> BulkRun<I::IntoIter> {
+    /// Sends all changes of an iterator. The thread that asks for outcomes pulls them, as there is capacity. It never
+    /// pauses, as nothing could resume it.
+    pub fn run<I: IntoIterator<Item = ChangeRequest>>(
+        mut self,
+        changes: I,
+    ) -> BulkRun<I::IntoIter> {
+        self.pauses = false;
         BulkRun::new(self.start(), changes.into_iter())
     }
 
     /// Starts a run that is fed by hand.
     #[must_use]
     pub fn start(self) -> Bulk {
-        let session = self.open(true);
-        if self.kind.after_crash {
-            session.with(|state, now| state.plan.after_crash(session.producer, now));
-        }
+        let session = self.open();
         let mut watches = Vec::new();
         for (token, cancels) in [
             (&self.kind.cancel, &session.cancel),
@@ -190,15 +203,25 @@ impl SessionOptions<ForBulk> {
 
 impl SessionOptions<ForBatcher> {
     pub(crate) fn for_batcher(client: Arc<Shared>) -> BatcherOptions {
-        SessionOptions {
-            client,
+        let policy = BatchPolicy {
+            linger: Duration::from_millis(10),
+            late_window: BatchPolicy::LATE_WINDOW,
+            capacity: 10_000,
+            full_slot_is_enough: true,
+            // a batcher lives for long, and an account may be imported meanwhile
+            remember_rejected: false,
+            probe_first: false,
+        };
+        let sending = Sending {
+            policy,
             timeout: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(10),
-            late_window: BatchPolicy::LATE_WINDOW,
-            linger: Duration::from_millis(10),
-            capacity: 10_000,
-            kind: ForBatcher::default(),
-        }
+            when_unavailable: WhenUnavailable::GoOn,
+            in_run: false,
+            max_threads: max_threads(client.settings.calls_per_second),
+            thread_name: "imtag-batcher",
+        };
+        SessionOptions::new(client, sending)
     }
 
     /// What happens to a change when the capacity is used up; default: it waits.
@@ -209,11 +232,14 @@ impl SessionOptions<ForBatcher> {
 
     /// Starts the batcher. It starts no thread before there is something to send.
     #[must_use]
-    pub fn start(self) -> Batcher {
+    pub fn start(mut self) -> Batcher {
+        let timeout = self.sending.timeout;
+        let linger = &mut self.sending.policy.linger;
+        *linger = (*linger).min(timeout / 2);
         Batcher {
-            session: self.open(false),
+            session: self.open(),
             when_full: self.kind.when_full,
-            timeout: self.timeout,
+            timeout,
         }
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! ```text
 //! open ──► takes changes ──┬─ close, finish ──► refuses ──► all settled ──► workers joined ──► removed on drop
-//!                          └─ end (cancelled, or the run's health) ──► unsent changes fail ──► as above
+//!           ▲  │           └─ end (cancelled, or the run's health) ──► unsent changes fail ──► as above
+//!    resume │  │ its health, if it is to pause
+//!           │  ▼
+//!          paused: sends nothing, takes changes while there is capacity, and loses nothing
 //! ```
 
 use std::panic;
@@ -11,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId};
+use imtag_core::retry::RunHealth;
 use imtag_core::{CallRate, Change, InvalidChange, Rules};
 
 use super::engine::{Look, Pipeline, State};
@@ -26,10 +30,22 @@ pub(crate) struct Sending {
     /// The time for each request, with its waits and retries. It ends earlier at the last deadline of its changes.
     pub(crate) timeout: Duration,
     pub(crate) attempt_timeout: Duration,
-    /// A bulk run: it ends if every further request would fail, while a batcher goes on.
-    pub(crate) is_run: bool,
+    pub(crate) when_unavailable: WhenUnavailable,
+    /// Its calls wait out more failures, and wait for the quota however long that takes.
+    pub(crate) in_run: bool,
     pub(crate) max_threads: usize,
     pub(crate) thread_name: &'static str,
+}
+
+/// What a session does if every further request would fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenUnavailable {
+    /// It goes on.
+    GoOn,
+    /// It ends, and what is not sent fails.
+    End,
+    /// It sends nothing until it is resumed, and loses nothing.
+    Pause,
 }
 
 /// The most requests that are under way at once. A round trip of 0.5 s needs half of the calls per second: 50 of 100, and
@@ -121,6 +137,16 @@ impl Session {
         self.drain.is_cancelled() || self.cancel.is_cancelled()
     }
 
+    /// Why the session pauses, if it does.
+    pub(crate) fn paused(&self) -> Option<RunError> {
+        self.with(|state, _| state.session(self.producer).paused.clone())?
+    }
+
+    /// Ends a pause.
+    pub(crate) fn resume(&self) {
+        self.with(|state, _| state.resume(self.producer));
+    }
+
     /// Waits until the workers have ended. Call it when all changes have their outcomes.
     pub(crate) fn join_workers(&self, scope: &WaitScope) {
         let threads = self.wait(scope, |state, _| {
@@ -201,6 +227,30 @@ impl State {
             self.plan
                 .end(producer, Error::not_sent(Cause::Ended(why)), now);
             self.wake_callers(producer);
+        }
+    }
+
+    /// Sends nothing until it is resumed. Returns false where the session ends instead, as it was cancelled.
+    pub(crate) fn pause(&mut self, producer: ProducerId, why: &RunError) -> bool {
+        let session = self.session(producer);
+        if session.ended.is_some() || why.error().is_none() {
+            return false;
+        }
+        if session.paused.is_none() {
+            session.paused = Some(why.clone());
+            self.plan.pause(producer);
+            self.wake_callers(producer);
+        }
+        true
+    }
+
+    /// Goes on after a pause, as if nothing was known of the service.
+    fn resume(&mut self, producer: ProducerId) {
+        let session = self.session(producer);
+        if session.paused.take().is_some() {
+            session.health = RunHealth::default();
+            session.last_failure = None;
+            self.plan.resume(producer);
         }
     }
 

@@ -17,7 +17,7 @@ use imtag_core::retry::RunEnd;
 use imtag_core::{BatchRequest, Code, Effect, Request};
 
 use super::engine::{SessionState, State};
-use super::session::Session;
+use super::session::{Session, WhenUnavailable};
 use crate::call::{Call, CallOptions};
 use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
@@ -65,6 +65,17 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
     let settled = batch_result(client, session, &batch, &result);
     pipeline.with(|state, now| {
         let end = record(state, session, &result, answers);
+        let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
+        let end = end.filter(|why| !(pauses && state.pause(producer, why)));
+        let settled = match settled {
+            // what would fail others fails none while the session pauses, as long as there is time
+            BatchResult::Failed(_, effect)
+                if state.session(producer).paused.is_some() && batch.deadline() > now =>
+            {
+                BatchResult::Postponed(effect)
+            }
+            settled => settled,
+        };
         state.plan.settle(batch, settled, may_arrive_late, now);
         if let Some(end) = end {
             state.end(producer, end, now);
@@ -73,7 +84,7 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
     });
 }
 
-/// Records the result of a request. Returns why the session ends, if it does.
+/// Records the result of a request. Returns why the session ends or pauses, if it does.
 fn record(
     state: &mut State,
     session: &Session,
@@ -89,7 +100,7 @@ fn record(
     its.progress.attempts += u64::from(attempts);
     its.progress.sent += u64::from(left);
     let mut end = None;
-    if session.sending.is_run {
+    if session.sending.when_unavailable != WhenUnavailable::GoOn {
         end = record_health(its, result, answers_before);
         let (first_is_late, known) = (its.health.first_is_late(), its.health.result_is_known());
         if known {
@@ -104,7 +115,7 @@ fn record(
     end
 }
 
-/// Records the result of a run's request. Returns why the run ends, if it does.
+/// Judges by the result of a request whether every further one would fail. Returns why, if so.
 fn record_health(
     state: &mut SessionState,
     result: &Result<Outcome, Error>,
@@ -151,7 +162,7 @@ fn send_request<R: Request>(
         .attempt_timeout(sending.attempt_timeout)
         .cancel(&session.cancel)
         .drain(&session.drain);
-    let mut call = Call::new(settings, state, request, &options, sending.is_run);
+    let mut call = Call::new(settings, state, request, &options, sending.in_run);
     call.on_turn = Some(on_turn);
     (call.run(), call.may_arrive_late)
 }

@@ -17,7 +17,7 @@ use crate::error::{Cause, Error, RunError};
 use crate::pipeline::batcher::{Batcher, WhenFull};
 use crate::pipeline::bulk::Bulk;
 use crate::pipeline::engine::Pipeline;
-use crate::pipeline::session::{Sending, Session};
+use crate::pipeline::session::{Sending, Session, WhenUnavailable};
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::wait::sync::{PROCESS, let_time_pass, reset};
 use crate::wait::{CancelToken, WaitEnd, now};
@@ -122,7 +122,12 @@ fn sending(linger: Duration, capacity: usize, max_threads: usize, is_run: bool) 
         },
         timeout: Duration::from_secs(60),
         attempt_timeout: Duration::from_secs(10),
-        is_run,
+        when_unavailable: if is_run {
+            WhenUnavailable::End
+        } else {
+            WhenUnavailable::GoOn
+        },
+        in_run: is_run,
         max_threads,
         thread_name: "model",
     }

@@ -1,0 +1,125 @@
+//! Sessions that pause where a bulk run would end early: they send nothing, lose nothing, and go on when they are told.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::time::Duration;
+
+use imtag_emulator::Fault;
+use imtag_transport::{
+    CallOptions, Cause, ChangeError, ChangeRequest, Completion, Operation, RunError,
+};
+use support::*;
+
+/// No permission for the app, by its owner.
+const APP_REFUSED: i32 = 70009;
+
+/// Outcomes in the order of the numbers.
+fn sorted(mut completions: Vec<Completion>) -> Vec<(u64, Result<(), ChangeError>)> {
+    completions.sort_by_key(|it| it.id);
+    let outcomes = completions.into_iter().map(|it| (it.id, it.result));
+    outcomes.collect()
+}
+
+#[test]
+fn a_run_that_pauses_is_refused_once_and_does_everything_after_the_resume() {
+    let emulator = emulator();
+    emulator.faults(Operation::Add, vec![Fault::code(APP_REFUSED); 2]);
+    let options = client(&emulator).bulk().linger(Duration::ZERO);
+    let run = options.pause_when_unavailable(true).start();
+    run.push(0, user(0)).unwrap();
+    for arrivals in 1..=2 {
+        until(|| run.paused().is_some());
+        assert!(matches!(run.paused(), Some(RunError::Refused(_))));
+        // it takes changes, and sends none: of one account they keep their order
+        run.push(2 * arrivals - 1, ChangeRequest::remove("u0", ["a"]))
+            .unwrap();
+        run.push(
+            2 * arrivals,
+            ChangeRequest::add("u0", [format!("t{arrivals}")]),
+        )
+        .unwrap();
+        assert!(run.poll(Duration::from_millis(100)).is_empty());
+        assert_eq!(emulator.stats().arrivals(), arrivals);
+        run.resume();
+    }
+    let summary = run.finish();
+    assert!(summary.all_done(), "{summary}");
+    assert!(run.paused().is_none());
+    let outcomes = sorted(run.poll(Duration::ZERO));
+    let ids: Vec<u64> = outcomes.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, [0, 1, 2, 3, 4]);
+    assert_eq!(tags(&emulator, "u0"), ["t1", "t2"]);
+}
+
+#[test]
+fn a_poll_for_capacity_returns_when_the_run_pauses() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::code(APP_REFUSED));
+    let options = client(&emulator).bulk().capacity(1);
+    let run = options.pause_when_unavailable(true).start();
+    run.push(0, user(0)).unwrap();
+    until(|| run.paused().is_some());
+    assert!(run.poll_or_capacity().is_empty());
+    run.resume();
+    assert!(run.finish().all_done());
+}
+
+#[test]
+fn a_batcher_pauses_at_the_twentieth_failure_in_a_row_and_no_later_one_is_lost() {
+    let emulator = emulator();
+    emulator.faults(Operation::Add, vec![Fault::status(502); 21]);
+    let client = client_of_one_attempt(&emulator);
+    let options = client.batcher().linger(Duration::ZERO);
+    let batcher = options.pause_when_unavailable(true).start();
+    for number in 0..19 {
+        let error = batcher.call(user(number), &CallOptions::new()).unwrap_err();
+        assert!(matches!(error.cause(), Cause::HttpStatus { .. }));
+    }
+    assert!(batcher.paused().is_none());
+    batcher.submit(19, user(19)).unwrap();
+    until(|| batcher.paused().is_some());
+    assert!(matches!(batcher.paused(), Some(RunError::Unavailable(_))));
+    batcher.submit(20, user(20)).unwrap();
+    // a caller's time goes on
+    let called = batcher.call(user(21), &within(Duration::from_millis(50)));
+    assert!(matches!(called.unwrap_err().cause(), Cause::Expired));
+    assert_eq!(emulator.stats().arrivals(), 20);
+    assert_eq!(batcher.unsettled(), 2);
+    batcher.resume();
+    // one goes first, and fails as any does: 19 more may
+    batcher.flush(&CallOptions::new()).unwrap();
+    let outcomes = sorted(batcher.poll(Duration::ZERO));
+    assert_eq!(outcomes.len(), 2);
+    let failed = outcomes.iter().filter(|(_, result)| result.is_err());
+    assert_eq!(failed.count(), 1);
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+#[test]
+fn a_run_that_is_cancelled_while_it_pauses_fails_what_was_not_sent() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::code(APP_REFUSED));
+    let options = client(&emulator).bulk().linger(Duration::ZERO);
+    let run = options.pause_when_unavailable(true).start();
+    run.push(0, user(0)).unwrap();
+    until(|| run.paused().is_some());
+    run.push(1, user(1)).unwrap();
+    run.cancel();
+    let summary = run.finish();
+    assert!(matches!(summary.ended, Some(RunError::Cancelled)));
+    assert_eq!(
+        (summary.progress.failed, emulator.stats().arrivals()),
+        (2, 1)
+    );
+}
+
+#[test]
+fn a_run_over_an_iterator_ends_and_never_pauses() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::code(APP_REFUSED));
+    let options = client(&emulator).bulk().pause_when_unavailable(true);
+    let summary = options.run(users(0..3)).finish();
+    assert!(matches!(summary.ended, Some(RunError::Refused(_))));
+}
