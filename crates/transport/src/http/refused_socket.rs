@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wait::{Lock, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
 
 /// The longest wait for another exchange to end. Other code may free a socket too, which wakes nobody here.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -79,9 +79,17 @@ impl UnderWay<'_> {
         self.alone_since = None;
         state.waiting.register();
         drop(state);
-        let waited = wait_scope.park_until(Instant::now() + OTHERS);
+        let until = Instant::now() + OTHERS;
+        let released = || !self.exchanges.state.lock().waiting.is_registered();
+        let waited = wait_scope.wait_until(|| {
+            if released() || Instant::now() >= until {
+                Polled::Ready(Refused::TryAgain)
+            } else {
+                Polled::WaitUntil(until)
+            }
+        });
         self.exchanges.state.lock().waiting.leave();
-        waited.map(|()| Refused::TryAgain)
+        waited
     }
 }
 

@@ -11,10 +11,16 @@ pub(crate) struct Waiters(VecDeque<(ThreadId, Thread)>);
 impl Waiters {
     /// Adds this thread at the end, unless it is there already.
     pub(crate) fn register(&mut self) {
-        let this = thread::current();
-        if self.0.iter().all(|(id, _)| *id != this.id()) {
+        if !self.is_registered() {
+            let this = thread::current();
             self.0.push_back((this.id(), this));
         }
+    }
+
+    /// True until this thread leaves or is released.
+    pub(crate) fn is_registered(&self) -> bool {
+        let this = thread::current().id();
+        self.0.iter().any(|(id, _)| *id == this)
     }
 
     /// Removes this thread.
