@@ -105,10 +105,11 @@ impl Drop for UnderWay<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
 
     use super::*;
-    use crate::wait::deadline_after;
+    use crate::wait::{HostPoll, Interrupt, deadline_after};
 
     fn wait_scope(timeout: Duration) -> WaitScope {
         WaitScope::until(deadline_after(timeout))
@@ -149,5 +150,17 @@ mod tests {
         alone.alone_since = None;
         let ended = alone.refused(&wait_scope(Duration::ZERO));
         assert_eq!(ended, Err(WaitEnd::TimedOut));
+    }
+
+    #[test]
+    fn a_host_that_panics_while_its_exchange_waits_leaves_no_trace() {
+        let exchanges = Exchanges::default();
+        let _first = exchanges.enter();
+        let mut polled = wait_scope(Duration::MAX);
+        polled.host_poll = Some(HostPoll::new(&Interrupt::new(|| panic!("the host's"))));
+        let panicked = catch_unwind(AssertUnwindSafe(|| exchanges.enter().refused(&polled)));
+        assert!(panicked.is_err());
+        let state = exchanges.state.lock();
+        assert_eq!((state.under_way, state.waiting.len()), (1, 0));
     }
 }
