@@ -4,6 +4,9 @@
 //!
 //! A stable Rust can do it if it is told to be any (`RUSTC_BOOTSTRAP`). Its std is compiled without the sanitizer; what
 //! the sanitizer is to know of it stands in `std.c`, and what is no race in `suppressions.txt`.
+//!
+//! It fails if there is a race. A test may fail beside, as all is many times slower, and as the sanitizer itself needs
+//! files: the checks say whether it holds.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -27,18 +30,6 @@ const SLOW_PATHS: [(&str, &str); 6] = [
     ("RWLOCK_WRITE", "6RwLock15write_contended"),
 ];
 
-/// Tests that cannot be run so, and why.
-const SKIPPED: [(&str, &str); 2] = [
-    (
-        "calls_of_many_threads_wait_for_a_connection_of_one_another",
-        "the sanitizer has no file left to look up a name",
-    ),
-    (
-        "an_interrupt_is_asked_even_if_outcomes_come_fast",
-        "a request takes longer than the 100 ms that it has",
-    ),
-];
-
 const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
@@ -59,10 +50,6 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     tests.args(["--no-fail-fast", "--target", &host()?, "--target-dir"]);
     // the harness keeps what tests print behind a lock of std's own
     tests.arg(&folder).args(["--", "--nocapture"]).args(filters);
-    for (name, why) in SKIPPED {
-        println!("skipped: {name}: {why}");
-        tests.args(["--skip", name]);
-    }
     tests.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
     tests.env("TSAN_OPTIONS", options);
     let start = Start::now();
@@ -76,7 +63,7 @@ pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         "\n{passed} tests passed, {failed} failed; {found} races; {}",
         start.until_now()
     );
-    if failed == 0 && found == 0 {
+    if found == 0 && passed > 0 {
         Ok(())
     } else {
         Err(format!("see {}", reports.display()).into())
