@@ -2,7 +2,7 @@
 //! core; this adds the clock, the threads to wake, and the last failure, for a call that ends without one of its own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use imtag_core::retry::{RetryPolicy, Stopped};
 
 use crate::error::Cause;
 use crate::process::random_u64;
-use crate::wait::{Lock, WaitEnd, WaitScope};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
 
 pub(crate) struct Outage {
     origin: Instant,
@@ -49,19 +49,15 @@ impl Outage {
         moment.saturating_duration_since(self.origin)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// True once the service has answered this client in this process.
     pub(crate) fn service_has_answered(&self) -> bool {
-        self.state().rule.has_answered()
+        self.state.lock().rule.has_answered()
     }
 
     /// Runs `act`, unlocks, and wakes the calls whose turn it changed.
     fn with<T>(&self, act: impl FnOnce(&mut State, Duration) -> T) -> T {
         let now = self.at(Instant::now());
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let result = act(&mut state, now);
         let woken = state.rule.take_woken();
         let threads = woken.iter().filter_map(|caller| state.threads.get(caller));
@@ -91,33 +87,34 @@ impl<'o> Place<'o> {
 
     /// Waits until the call may make an attempt. Without an outage it does not wait.
     pub(crate) fn await_turn(&mut self, wait_scope: &WaitScope) -> Result<(), Ended> {
-        while !self.may_send(wait_scope.deadline) {
-            let Some(caller) = self.caller else { break };
-            let step = self.outage.with(|state, now| {
-                let step = state.rule.step(caller, now);
-                match step {
-                    Step::Wait(_) => state.threads.insert(caller, thread::current()),
-                    _ => state.threads.remove(&caller),
-                };
-                step
-            });
-            let until = match step {
-                Step::Try => break,
-                Step::Stop(stopped) => return Err(Ended::Stopped(stopped)),
-                Step::Wait(moment) => self.outage.origin + moment,
-            };
-            wait_scope.park_until(until).map_err(Ended::Wait)?;
-        }
-        Ok(())
+        let waited = wait_scope.wait_until(|| match self.step(wait_scope.deadline) {
+            Step::Try => Polled::Ready(Ok(())),
+            Step::Stop(stopped) => Polled::Ready(Err(Ended::Stopped(stopped))),
+            Step::Wait(moment) => Polled::WaitUntil(self.outage.origin + moment),
+        });
+        waited.map_err(Ended::Wait)?
     }
 
-    /// True if the call may make an attempt now; else it is registered to wait with the others.
+    /// True if the call may make an attempt now; else it waits with the others.
     pub(crate) fn may_send(&mut self, deadline: Instant) -> bool {
+        self.step(deadline) == Step::Try
+    }
+
+    fn step(&mut self, deadline: Instant) -> Step {
         let deadline = self.outage.at(deadline);
-        let waits = |state: &mut State, now| state.rule.must_wait(self.caller, now, deadline);
-        let waits = self.outage.with(waits);
-        self.caller = waits.or(self.caller);
-        waits.is_none()
+        self.outage.with(|state, now| {
+            let Some(caller) = state.rule.must_wait(self.caller, now, deadline) else {
+                return Step::Try;
+            };
+            self.caller = Some(caller);
+            let step = state.rule.step(caller, now);
+            if let Step::Wait(_) = step {
+                state.threads.insert(caller, thread::current());
+            } else {
+                state.threads.remove(&caller);
+            }
+            step
+        })
     }
 
     /// An attempt failed, and the call waits. `unanswered`: no one answered it.
@@ -149,7 +146,7 @@ impl<'o> Place<'o> {
 
     /// The last failure without an answer, of any call.
     pub(crate) fn last_failure(&self) -> Option<Arc<Cause>> {
-        self.outage.state().last_failure.clone()
+        self.outage.state.lock().last_failure.clone()
     }
 
     /// The call is over, or failed for another reason.

@@ -102,7 +102,7 @@ impl Retry {
         deadline: Duration,
         random: u64,
     ) -> Decision {
-        self.was_silent |= matches!(failure, Failure::Silent | Failure::TimeUp);
+        self.was_silent |= matches!(failure, Failure::Silent | Failure::NotSent);
         let class = self.class(failure, known);
         match class {
             Some(RetryClass::Never) => return Decision::Stop(Stopped::Permanent),
@@ -161,16 +161,14 @@ impl Retry {
             }
             Failure::Refused(code) => code.retry(),
             Failure::NoUserSig if self.in_run && answered => RetryClass::Backoff,
-            Failure::NotUnderstood | Failure::Page | Failure::TimeUp => RetryClass::Backoff,
+            Failure::NotUnderstood | Failure::Page | Failure::NotSent => RetryClass::Backoff,
             Failure::Partial { .. }
             | Failure::WrongEndpoint
             | Failure::NoUserSig
             | Failure::Cancelled
             | Failure::Invalid
             | Failure::LeftOut(_)
-            | Failure::NotSent
-            | Failure::Closed
-            | Failure::RunEnded { .. } => RetryClass::Never,
+            | Failure::Closed => RetryClass::Never,
         })
     }
 
@@ -343,7 +341,7 @@ mod tests {
             (WrongEndpoint,                [never, service, never, service]),
             (Page,                         [backoff, service, backoff, service]),
             (NotUnderstood,                [backoff, backoff, backoff, backoff]),
-            (TimeUp,                       [backoff, backoff, backoff, backoff]),
+            (NotSent,                      [backoff, backoff, backoff, backoff]),
             (StaleConnection,              [Decision::RetryAtOnce; 4]),
             (NoUserSig,                    [never, never, never, backoff]),
             (Cancelled,                    [never, never, never, never]),
@@ -405,7 +403,7 @@ mod tests {
         for failure in [Failure::Unanswered, Failure::Refused(Code(91000))] {
             assert_eq!(after(failure), Some(LONG / 2));
         }
-        assert_eq!([Failure::Silent, Failure::TimeUp].map(after), [None; 2]);
+        assert_eq!([Failure::Silent, Failure::NotSent].map(after), [None; 2]);
     }
 
     #[test]

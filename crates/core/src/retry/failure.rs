@@ -5,16 +5,14 @@
 //! |---|---|---|---|---|
 //! | `Refused` | the code's | if it was refused for now, and possibly applied | the code's scope | if the code may be retried, and not for a new UserSig: what could be had of one has been tried |
 //! | `Partial` | not applied: the service says so of each account left out | no | an account | if any account's code may be retried |
-//! | `Unanswered`, `Silent`, `NoSocket`, `TimeUp`, `StaleConnection`, `NotUnderstood`, `Page` | possibly applied | yes | the service | yes |
+//! | `Unanswered`, `Silent`, `NoSocket`, `NotSent`, `StaleConnection`, `NotUnderstood`, `Page` | possibly applied | yes | the service | yes |
 //! | `WrongEndpoint`, where the call waited for the service | possibly applied | yes | the service: a gateway answers in its place | yes |
 //! | `WrongEndpoint`, else | possibly applied | yes | the app: its endpoint | no |
 //! | `NoUserSig` | not sent | – | the app: also if it may come back, all further calls end like this until the service has answered | yes |
 //! | `Cancelled` | possibly applied | yes | the service: none is known | yes |
 //! | `Invalid` | not sent | – | the request | no |
 //! | `LeftOut`, of a change | – | – | the code's scope; an account where that is the app or the service, as others in the request were done | if the code may be retried |
-//! | `NotSent`, of a change | – | – | the service: none is known | yes |
 //! | `Closed`, of a change | – | – | the service: none is known | no |
-//! | `RunEnded`, of a change | – | – | the app, if the run ended as it was refused; else the service | as what ended the run |
 
 use crate::catalogue::{Code, Effect, RetryClass, Scope};
 
@@ -34,8 +32,9 @@ pub enum Failure {
     Silent,
     /// This machine had no file, port, memory or thread for a connection.
     NoSocket,
-    /// Its time was up while it waited for something on this machine, such as a free connection.
-    TimeUp,
+    /// It was not sent, for what may pass on this machine: its time was up while it waited for a free connection, say; no
+    /// thread could be started; its batcher was full, or its bulk run ended.
+    NotSent,
     /// It met a connection of the pool that proved dead.
     StaleConnection,
     /// The service answered with JSON that is none of its answers.
@@ -54,17 +53,8 @@ pub enum Failure {
     // of changes only
     /// The service left the account out of a request that it did for others.
     LeftOut(Code),
-    /// It was not sent, or its outcome is not known, for what may pass: its time, a full batcher, no thread.
-    NotSent,
     /// It was given to what is closed, or to another process.
     Closed,
-    /// Its bulk run ended before it was sent.
-    RunEnded {
-        /// Why.
-        end: RunEnd,
-        /// The call that ended the run may succeed later.
-        retryable: bool,
-    },
 }
 
 impl Failure {
@@ -114,15 +104,6 @@ impl Failure {
     }
 }
 
-/// Why a run ends early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunEnd {
-    /// The app, its credentials or the endpoint are at fault.
-    Refused,
-    /// The service or the network became unavailable.
-    Unavailable,
-}
-
 /// Why there is no further attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
@@ -162,7 +143,7 @@ impl FailedCall {
                 !matches!(code.retry(), RetryClass::Never | RetryClass::NewUserSig)
             }
             Failure::LeftOut(code) => code.retry() != RetryClass::Never,
-            Failure::Partial { retryable } | Failure::RunEnded { retryable, .. } => retryable,
+            Failure::Partial { retryable } => retryable,
             Failure::WrongEndpoint => self.waited_for_the_service(),
             _ => true,
         }
@@ -178,10 +159,6 @@ impl FailedCall {
             Failure::LeftOut(code) if code.scope().is_of_all_calls() => Scope::Account,
             Failure::LeftOut(code) => code.scope(),
             Failure::NoUserSig => Scope::App,
-            Failure::RunEnded { end, .. } => match end {
-                RunEnd::Refused => Scope::App,
-                RunEnd::Unavailable => Scope::Service,
-            },
             Failure::Closed => Scope::Service,
             _ if self.retryable() => Scope::Service,
             _ => Scope::App,
@@ -209,10 +186,6 @@ mod tests {
     use super::Failure::*;
     use super::*;
 
-    fn ended(end: RunEnd, retryable: bool) -> Failure {
-        RunEnded { end, retryable }
-    }
-
     #[test]
     fn each_failure_says_its_effect_whether_it_may_arrive_late_what_is_at_fault_and_if_it_may_succeed_later()
      {
@@ -234,7 +207,6 @@ mod tests {
             (Unanswered,                   None,    PossiblyApplied, true,  Scope::Service,  true),
             (Silent,                       None,    PossiblyApplied, true,  Scope::Service,  true),
             (NoSocket,                     None,    PossiblyApplied, true,  Scope::Service,  true),
-            (TimeUp,                       None,    PossiblyApplied, true,  Scope::Service,  true),
             (StaleConnection,              None,    PossiblyApplied, true,  Scope::Service,  true),
             (NotUnderstood,                None,    PossiblyApplied, true,  Scope::Service,  true),
             (Page,                         None,    PossiblyApplied, true,  Scope::Service,  true),
@@ -250,8 +222,6 @@ mod tests {
             (LeftOut(Code(90020)),         None,    PossiblyApplied, true,  Scope::Tag,      false),
             (NotSent,                      None,    PossiblyApplied, true,  Scope::Service,  true),
             (Closed,                       None,    PossiblyApplied, true,  Scope::Service,  false),
-            (ended(RunEnd::Refused, true), None,    PossiblyApplied, true,  Scope::App,      true),
-            (ended(RunEnd::Unavailable, false), None, PossiblyApplied, true, Scope::Service, false),
         ];
         for (failure, stopped, effect, late, scope, retryable) in table {
             let call = FailedCall {

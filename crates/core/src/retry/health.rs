@@ -14,11 +14,20 @@
 //!   was tried for as long as an outage is waited out.
 //! - Once the service has answered, what looks like a wrong endpoint (a gateway's status, a certificate) is an outage.
 
-use super::failure::{FailedCall, Failure, RunEnd, Stopped};
+use super::failure::{FailedCall, Failure, Stopped};
 use crate::catalogue::Scope;
 
 /// So many failures of the service or the network in a row end a run.
 const IN_A_ROW: usize = 20;
+
+/// Why a run ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The app, its credentials or the endpoint are at fault.
+    Refused,
+    /// The service or the network became unavailable.
+    Unavailable,
+}
 
 /// The results of a run's requests so far.
 #[derive(Debug, Clone, Default)]

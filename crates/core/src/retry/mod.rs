@@ -26,10 +26,10 @@
 //! | `NoSocket` | the same; no other call waits for it, as those that have a connection may go on | no | – |
 //! | `WrongEndpoint` | once the service has answered this client, it is a gateway's answer: as `Unanswered`; before, or where the policy is one attempt, none | no | – |
 //! | `Page` | the same once the service has answered; before, after a backoff | yes | a retry |
-//! | `NotUnderstood`, `TimeUp` | after a backoff | yes | a retry |
+//! | `NotUnderstood`, `NotSent` | after a backoff | yes | a retry |
 //! | `StaleConnection` | at once, over a new one: it says nothing of the service | no | – |
 //! | `NoUserSig` in a bulk run, once the service has answered | as an error inside the service: the callback may work again, as the service may | yes | a retry |
-//! | `NoUserSig` else, `Cancelled`, `Invalid`, and all that is of changes only | none | | |
+//! | `NoUserSig` else, `Cancelled`, `Invalid`, `LeftOut`, `Closed` | none | | |
 //!
 //! - A backoff has full jitter: it is anything from nothing to `first · 2ⁿ`, at most `longest`.
 //! - A client has one [`RetryBudget`] for the retries of all its calls. Where the service answers with errors it runs dry,
@@ -49,6 +49,6 @@ pub mod outage;
 mod policy;
 
 pub use attempts::{Decision, Known, Retry};
-pub use failure::{FailedCall, Failure, RunEnd, Stopped};
-pub use health::RunHealth;
+pub use failure::{FailedCall, Failure, Stopped};
+pub use health::{RunEnd, RunHealth};
 pub use policy::{RetryBudget, RetryPolicy};

@@ -56,11 +56,18 @@ pub(crate) struct Call<'c, R> {
 }
 
 /// An attempt that failed.
-struct Failed {
+struct FailedAttempt {
     cause: Arc<Cause>,
     failure: retry::Failure,
     started: Instant,
     has_other_usersig: bool,
+}
+
+/// Why there is no outcome yet.
+enum Failed {
+    Attempt(FailedAttempt),
+    /// The call ended before an attempt.
+    Call(Error),
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -103,39 +110,40 @@ impl<'c, R: Request> Call<'c, R> {
         let mut body = Vec::new();
         self.request.write_body(&mut body);
         loop {
-            let failed = match self.attempt(&body)? {
+            let failed = match self.attempt(&body) {
                 Ok(outcome) => {
                     self.retry.succeeded(&mut self.state.budget.lock());
                     return Ok(outcome);
                 }
-                Err(failed) => failed,
+                Err(Failed::Call(error)) => return Err(error),
+                Err(Failed::Attempt(failed)) => failed,
             };
             match self.decide(&failed) {
                 Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
                 Decision::RetryAtOnce => {}
                 Decision::RetryAt(at) => {
                     self.place.leave();
+                    self.last_failure = Some(failed.cause);
                     let waited = self.wait_scope.sleep_until(self.started + at);
                     waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff))?;
-                    // its next wait is for the quota, whose end says more, unless it is not counted
-                    self.last_failure = (!self.retry.counts_waits()).then_some(failed.cause);
+                    if self.retry.counts_waits() {
+                        self.last_failure = None; // if the quota ends the call now, that says more
+                    }
                 }
                 Decision::AwaitService { unanswered } => {
                     let deadline = self.wait_scope.deadline;
-                    let Failed { cause, started, .. } = failed;
-                    self.place.failed(&cause, unanswered, started, deadline);
-                    self.last_failure = Some(cause);
+                    let started = failed.started;
+                    self.place
+                        .failed(&failed.cause, unanswered, started, deadline);
+                    self.last_failure = Some(failed.cause);
                 }
             }
         }
     }
 
-    /// Makes an attempt in its turn. The outer error: the call is over before.
-    fn attempt(&mut self, body: &[u8]) -> Result<Result<Outcome, Failed>, Error> {
-        let (usersig, permit) = match self.turn()? {
-            Ok(turn) => turn,
-            Err(failed) => return Ok(Err(failed)),
-        };
+    /// Makes an attempt in its turn.
+    fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
+        let (usersig, permit) = self.turn()?;
         self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
@@ -148,7 +156,7 @@ impl<'c, R: Request> Call<'c, R> {
         let cause = match self.judge(exchanged, permit, &usersig) {
             Ok(outcome) => {
                 self.place.answered();
-                return Ok(Ok(outcome));
+                return Ok(outcome);
             }
             Err(cause) => cause,
         };
@@ -164,7 +172,7 @@ impl<'c, R: Request> Call<'c, R> {
             self.place.answered();
         }
         let credentials = &self.settings.credentials;
-        Ok(Err(Failed {
+        Err(Failed::Attempt(FailedAttempt {
             cause: Arc::new(cause),
             failure,
             started,
@@ -173,7 +181,7 @@ impl<'c, R: Request> Call<'c, R> {
         }))
     }
 
-    fn decide(&mut self, failed: &Failed) -> Decision {
+    fn decide(&mut self, failed: &FailedAttempt) -> Decision {
         let known = Known {
             service_has_answered: self.state.outage.service_has_answered(),
             has_other_usersig: failed.has_other_usersig,
@@ -190,44 +198,40 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Waits for the end of an outage, for a UserSig, and for the quota.
-    fn turn(&mut self) -> Result<Result<(VersionedUserSig, Permit<'c>), Failed>, Error> {
+    fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Failed> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
-            waited.map_err(|ended| self.ended(ended, Phase::Backoff))?;
-            let usersig = match self.usersig()? {
-                Ok(usersig) => usersig,
-                Err(failed) => return Ok(Err(failed)),
-            };
+            waited.map_err(|ended| Failed::Call(self.ended(ended, Phase::Backoff)))?;
+            let usersig = self.usersig()?;
             let permit = self.acquire()?;
             if self.place.may_send(self.wait_scope.deadline) {
-                return Ok(Ok((usersig, permit)));
+                return Ok((usersig, permit));
             }
             permit.withdrew(); // an outage began while it waited: other calls may use its turn
         }
     }
 
-    fn usersig(&mut self) -> Result<Result<VersionedUserSig, Failed>, Error> {
+    fn usersig(&self) -> Result<VersionedUserSig, Failed> {
         let usersig = self.state.usersigs.current(
             &self.settings.credentials,
             self.settings.sdkappid,
             &self.settings.identifier,
             &self.wait_scope,
         );
-        match usersig {
-            Ok(usersig) => Ok(Ok(usersig)),
-            Err(NoUserSig::Failed(error)) => Ok(Err(Failed {
+        usersig.map_err(|none| match none {
+            NoUserSig::Failed(error) => Failed::Attempt(FailedAttempt {
                 cause: Cause::Credentials(error).into(),
                 failure: retry::Failure::NoUserSig,
                 started: Instant::now(),
                 has_other_usersig: false,
-            })),
-            Err(NoUserSig::Stopped(stop)) => {
-                Err(self.error(Cause::from_wait_end(stop, Phase::Credentials), None))
+            }),
+            NoUserSig::Stopped(stop) => {
+                Failed::Call(self.error(Cause::from_wait_end(stop, Phase::Credentials), None))
             }
-        }
+        })
     }
 
-    fn acquire(&mut self) -> Result<Permit<'c>, Error> {
+    fn acquire(&mut self) -> Result<Permit<'c>, Failed> {
         let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
         let is_counted = self.retry.counts_waits();
         if !is_counted {
@@ -238,7 +242,7 @@ impl<'c, R: Request> Call<'c, R> {
         if !is_counted {
             self.wait_scope.deadline = deadline + began.elapsed();
         }
-        permit.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Quota))
+        permit.map_err(|stop| Failed::Call(self.ended(Ended::Wait(stop), Phase::Quota)))
     }
 
     /// The error of a call whose wait before an attempt ended. An earlier failure says more than that the time was up.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imtag_core::retry::{FailedCall, Failure, RunEnd};
+use imtag_core::retry::{FailedCall, Failure};
 use imtag_core::{Scope, UserSig, shortened};
 use rustix::io::Errno;
 
@@ -48,7 +48,7 @@ impl Cause {
                 phase:
                     Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read,
             } => Failure::Silent,
-            Cause::Timeout { .. } => Failure::TimeUp,
+            Cause::Timeout { .. } => Failure::NotSent,
             Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. }
                 if is_gateway_status(*status) =>
             {
@@ -71,15 +71,9 @@ impl Cause {
             Cause::LeftOut(refusal) | Cause::RefusedBefore(refusal) => {
                 Failure::LeftOut(refusal.code)
             }
-            Cause::Ended(RunError::Refused(error)) => Failure::RunEnded {
-                end: RunEnd::Refused,
-                retryable: error.retryable(),
-            },
-            Cause::Ended(RunError::Unavailable(error)) => Failure::RunEnded {
-                end: RunEnd::Unavailable,
-                retryable: error.retryable(),
-            },
-            Cause::Expired
+            Cause::Ended(RunError::Refused(error)) => error.cause.failure(),
+            Cause::Ended(RunError::Unavailable(_))
+            | Cause::Expired
             | Cause::NotAnswered
             | Cause::Full
             | Cause::NoThread(_)
