@@ -1,4 +1,4 @@
-//! The clients of a process keep to the quota together.
+//! The clients of a process keep to the quota together; a bulk run waits for its turn however long.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Window};
 use imtag_transport::Client;
-use support::{ONE_ATTEMPT, add, builder, service};
+use support::{ONE_ATTEMPT, add, builder, service, users};
 
 const CALLS_PER_SECOND: u32 = 10;
 
@@ -47,4 +47,19 @@ fn a_client_after_a_dropped_one_is_held_to_what_that_one_sent() {
         client().unwrap().add_tag(&add()).unwrap();
     }
     assert_eq!(emulator.stats().code(60007), 0);
+}
+
+#[test]
+fn a_request_of_a_run_waits_for_the_quota_longer_than_its_time_and_has_all_of_it_afterwards() {
+    let latency = Duration::from_millis(300);
+    let emulator = service().calls_per_second(1).latency(latency).start();
+    let emulator = emulator.unwrap();
+    let builder = builder(&emulator.endpoint()).calls_per_second(1);
+    let client = builder.retry(ONE_ATTEMPT).fresh_start(true);
+    let client = client.build().unwrap();
+    // the second request waits for a second after the first is answered
+    let options = client.bulk().timeout(2 * latency);
+    let progress = options.run(users(0..200)).finish().progress;
+    assert_eq!((progress.done, progress.failed), (200, 0));
+    assert_eq!((progress.requests, progress.attempts), (2, 2));
 }
