@@ -14,10 +14,10 @@ use super::worker;
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
 
-/// Options of a bulk run; made by [`Client::bulk`].
+/// Options of a bulk run; made by [`Client::bulk`](crate::Client::bulk).
 pub type BulkOptions = SessionOptions<ForBulk>;
 
-/// Options of a batcher; made by [`Client::batcher`].
+/// Options of a batcher; made by [`Client::batcher`](crate::Client::batcher).
 pub type BatcherOptions = SessionOptions<ForBatcher>;
 
 /// Options of a [bulk run](BulkOptions) or a [batcher](BatcherOptions). What is not set has a default.
