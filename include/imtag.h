@@ -398,7 +398,7 @@ typedef int32_t im_when_full;
 #define IM_COUNT_ATTEMPTS_SENT 6
 
 /*
- Requests that were split, as they failed without naming the user at fault; each split makes two more requests.
+ Requests that were split, as they failed without naming the user at fault.
  */
 #define IM_COUNT_SPLITS 7
 

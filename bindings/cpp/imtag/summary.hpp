@@ -22,7 +22,7 @@ struct summary {
     std::uint64_t attempts = 0;
     /// Attempts of which any byte left this machine: what the app's quota may have been charged.
     std::uint64_t attempts_sent = 0;
-    /// Requests that were split, as they failed without naming the user at fault; each split makes two more requests.
+    /// Requests that were split, as they failed without naming the user at fault.
     std::uint64_t splits = 0;
     /// Requests that only searched for users at fault. The timpush paths name these users, so they would save the
     /// requests; on them it is 0.

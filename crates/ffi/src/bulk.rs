@@ -56,7 +56,7 @@ pub const IM_COUNT_REQUESTS: im_count = 4;
 pub const IM_COUNT_ATTEMPTS: im_count = 5;
 /// Attempts of which any byte left this machine: what the app's quota may have been charged.
 pub const IM_COUNT_ATTEMPTS_SENT: im_count = 6;
-/// Requests that were split, as they failed without naming the user at fault; each split makes two more requests.
+/// Requests that were split, as they failed without naming the user at fault.
 pub const IM_COUNT_SPLITS: im_count = 7;
 /// Requests that only searched for users at fault. The timpush paths name these users, so they would save the requests;
 /// on them it is 0.

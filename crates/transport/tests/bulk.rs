@@ -55,12 +55,12 @@ fn users_of_1_to_100_tags_take_as_many_requests_as_the_lower_bound() {
 }
 
 #[test]
-fn a_request_of_n_accounts_that_are_all_at_fault_costs_2n_less_1_requests() {
+fn a_request_of_n_accounts_that_are_all_at_fault_costs_hardly_more_than_2n_requests() {
     let emulator = emulator();
     emulator.add_standing(ProbabilisticFault::new(Fault::code(90001), 1.0).unwrap());
     let (failed, summary) = run(&client(&emulator), users(0..25));
     assert_eq!(failed.len(), 25);
-    assert_eq!(summary.progress.requests, 2 * 25 - 1);
+    assert_eq!(summary.progress.requests, 2 * 25 + 1);
 }
 
 #[test]

@@ -35,7 +35,7 @@ class Summary:
     attempts_sent: int = 0
     """Attempts of which any byte left this machine: what the app's quota may have been charged."""
     splits: int = 0
-    """Requests that were split, as they failed without naming the user at fault; each split makes two more."""
+    """Requests that were split, as they failed without naming the user at fault."""
     timpush_would_save: int = 0
     """Requests that only searched for users at fault, which ``generation="timpush"`` would name."""
     elapsed: float = 0.0

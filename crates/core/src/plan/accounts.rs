@@ -1,79 +1,107 @@
-//! The changes of one account, which are sent one after the other in the order in which they came, and what is known of
-//! each change from its push to its outcome.
+//! The changes of one account, which are sent one after the other in the order in which they came; what is remembered of an
+//! account; and what is known of each change from its push to its outcome.
 //!
 //! Example: of `add a, add b, remove a` the two adds may share a slot, and the remove waits for their answer. If the answer
 //! does not come, the remove also waits for the late window, as the add may arrive after it and undo it.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::ops::{Deref, Range};
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::time::Duration;
 
+use super::arena::Key;
 use super::queue::Epoch;
-use super::{ChangeFailure, ChangeId, FailureCause, ProducerId};
-use crate::catalogue::Effect;
+use super::settle::{ChangeFailure, FailureCause, Fault};
+use super::{ChangeId, ProducerId};
+use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::operation::ChangeOperation;
 
+/// An account in the plan.
+pub(super) type AccountId = Key;
+
 /// The name of an account, held by a change of it instead of a copy.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Name(pub(super) Change);
-
-impl Deref for Name {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.0.account()
-    }
-}
 
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
-        self
+        self.0.account()
     }
 }
 
 // the hash of the text, as it is looked up by that
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        str::hash(self, state);
+        self.0.account().hash(state);
     }
 }
 
 impl PartialEq for Name {
     fn eq(&self, other: &Name) -> bool {
-        **self == **other
+        self.0.account() == other.0.account()
     }
 }
 
 impl Eq for Name {}
 
-/// The changes of one account that wait, and how many of its slots are in requests.
-#[derive(Debug, Default)]
-pub(super) struct AccountQueue {
+/// Who an account's next change goes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// All others.
+    Fresh,
+    /// Those that failed a request lately.
+    Suspects,
+}
+
+/// The changes of one account that wait, and what is remembered of it.
+#[derive(Debug)]
+pub(super) struct Account<E> {
+    pub(super) name: Name,
     /// Changes with a slot that is in no request yet, the next one first.
     pub(super) waiting: VecDeque<ChangeId>,
-    /// True if the first of them is in the packer of its operation's queue.
-    pub(super) active: bool,
-    /// Slots in requests.
+    /// Where the first of them is, once its turn has come: in this packer of its operation's queue.
+    pub(super) active: Option<Group>,
+    /// Slots that are in requests, or wait to be sent again.
     pub(super) under_way: usize,
     /// When the late window of an add is over; and that of a remove or clear.
     late_add: Duration,
     late_removal: Duration,
+    /// It failed a request lately, and goes with its like until then.
+    pub(super) suspect_until: Duration,
+    /// Operations that producers were rejected for here, and remember.
+    pub(super) rejected: Vec<Rejected<E>>,
 }
 
-impl AccountQueue {
-    /// Takes out a change that waits, at any position. Returns true if it was in the packer.
-    pub(super) fn take(&mut self, id: ChangeId) -> bool {
+/// An operation on an account that a producer does not send again.
+#[derive(Debug)]
+pub(super) struct Rejected<E> {
+    pub(super) producer: ProducerId,
+    pub(super) operation: ChangeOperation,
+    pub(super) fault: Fault<E>,
+}
+
+impl<E> Account<E> {
+    pub(super) fn new(name: Name) -> Account<E> {
+        Account {
+            name,
+            waiting: VecDeque::new(),
+            active: None,
+            under_way: 0,
+            late_add: Duration::ZERO,
+            late_removal: Duration::ZERO,
+            suspect_until: Duration::ZERO,
+            rejected: Vec::new(),
+        }
+    }
+
+    /// Takes out a change that waits, at any position. Returns the packer that it was in, if it was in one.
+    pub(super) fn take(&mut self, id: ChangeId) -> Option<Group> {
         // sorted, as a later change has a greater id
-        let Ok(at) = self.waiting.binary_search(&id) else {
-            return false;
-        };
+        let at = self.waiting.binary_search(&id).ok()?;
         self.waiting.remove(at);
-        let was_active = at == 0 && self.active;
-        self.active &= !was_active;
-        was_active
+        if at == 0 { self.active.take() } else { None }
     }
 
     /// Notes that an attempt of this operation may arrive at the service until then.
@@ -93,33 +121,21 @@ impl AccountQueue {
         }
     }
 
-    /// Until when the account's late windows must be remembered.
-    pub(super) fn remembered_until(&self) -> Duration {
+    /// Until when its late windows must be remembered.
+    pub(super) fn late_until(&self) -> Duration {
         self.late_add.max(self.late_removal)
     }
-}
 
-/// All changes that are not settled.
-pub(super) type Entries<R, E> = HashMap<ChangeId, Entry<R, E>, BuildHasherDefault<IdHasher>>;
-
-/// Hashes ids fast: the plan counts them up, so no caller can choose ids that collide.
-#[derive(Debug, Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes
-            .iter()
-            .for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // 2^64 by the golden ratio
-        self.0 = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+    /// Why this operation would be rejected again.
+    pub(super) fn rejection(
+        &self,
+        producer: ProducerId,
+        operation: ChangeOperation,
+    ) -> Option<&Fault<E>> {
+        let own = self.rejected.iter().filter(|it| it.producer == producer);
+        let same = own.clone().find(|it| it.operation == operation);
+        let same = same.or_else(|| own.clone().find(|it| it.fault.scope == Scope::Account));
+        same.map(|it| &it.fault)
     }
 }
 
@@ -127,6 +143,7 @@ impl Hasher for IdHasher {
 #[derive(Debug)]
 pub(super) struct Entry<R, E> {
     pub(super) producer: ProducerId,
+    pub(super) account: AccountId,
     pub(super) reply: R,
     pub(super) change: Change,
     /// Slots that are in no request yet.
@@ -137,6 +154,8 @@ pub(super) struct Entry<R, E> {
     pub(super) came: Duration,
     /// None once its producer counts it no more.
     pub(super) epoch: Option<Epoch>,
+    /// It takes part in the producer's capacity while it is unsent.
+    pub(super) counts: bool,
     pub(super) failure: Option<ChangeFailure<E>>,
 }
 

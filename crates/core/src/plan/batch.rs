@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{ChangeId, FailureCause, KNOWN, Plan, ProducerId};
+use super::accounts::{AccountId, Group};
+use super::queue::Kind;
+use super::settle::FailureCause;
+use super::{ChangeId, Plan, ProducerId};
 use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::limits::Rules;
@@ -19,6 +22,9 @@ pub struct Batch {
     pub(super) operation: ChangeOperation,
     /// At least one, each of another account.
     pub(super) slots: Vec<Slot>,
+    pub(super) kind: Kind,
+    /// The other part of a request that failed. It holds the fault, if `slots` pass.
+    pub(super) rest: Vec<Slot>,
     /// How often its slots have been left out before.
     pub(super) tries: u32,
     /// Not to be sent before.
@@ -55,6 +61,7 @@ impl<'b> BatchRequest<'b> {
 /// An account of a request with its tags.
 #[derive(Debug)]
 pub(super) struct Slot {
+    pub(super) account: AccountId,
     /// The changes that share it, at least one, all of one account.
     pub(super) parts: Vec<Part>,
     /// The most that earlier tries may have done.
@@ -90,8 +97,30 @@ impl Batch {
     }
 
     /// A batch of other slots, else the same.
-    pub(super) fn with(&self, slots: Vec<Slot>) -> Batch {
-        Batch { slots, ..*self }
+    pub(super) fn with(&self, slots: Vec<Slot>, rest: Vec<Slot>) -> Batch {
+        Batch {
+            slots,
+            rest,
+            ..*self
+        }
+    }
+
+    /// The other part of a request that failed, as a batch.
+    pub(super) fn take_rest(&mut self) -> Option<Batch> {
+        let rest = std::mem::take(&mut self.rest);
+        (!rest.is_empty()).then(|| self.with(rest, Vec::new()))
+    }
+
+    /// Notes what a try may have done.
+    pub(super) fn note_effect(&mut self, effect: Effect) {
+        for slot in &mut self.slots {
+            slot.effect = slot.effect.max(effect);
+        }
+    }
+
+    /// All that waits for its result.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() + self.rest.len()
     }
 
     /// True if no smaller request would show more exactly what is at fault. If it is the account, that is a single slot;
@@ -149,8 +178,10 @@ impl Slot {
         let bound = bounds
             .filter(|at| self.parts[at - 1].tags() != self.parts[*at].tags())
             .min_by_key(|at| at.abs_diff(half));
-        let bound = bound.expect("a slot that is split has unequal parts");
+        // a slot that is split has unequal parts
+        let bound = bound.unwrap_or(half);
         Slot {
+            account: self.account,
             parts: self.parts.split_off(bound),
             effect: self.effect,
         }
@@ -169,89 +200,103 @@ impl<R, E: Clone> Plan<R, E> {
         &mut self,
         producer: ProducerId,
         operation: ChangeOperation,
+        kind: Kind,
         now: Duration,
     ) -> Option<Batch> {
         let users_per_request = self.users_per_request();
-        let taken = self
-            .state(producer)
-            .queue(operation)
-            .take_batch(users_per_request, now);
-        let mut slots = Vec::with_capacity(taken.len());
-        let mut deadline = Duration::ZERO;
+        let state = &mut self.producers[producer.0];
+        let queue = state.queue(operation);
+        let (mut slots, taken) = queue.take_users(kind, users_per_request, now);
+        state.again -= slots.len();
         for id in taken {
-            if self.expires(id, now) {
-                continue;
+            if !self.expires(id, now) {
+                let slot = self.next_slot(id, now);
+                slots.push(slot);
             }
-            slots.push(self.next_slot(id, &mut deadline, now));
         }
-        if slots.is_empty() {
-            return None;
-        }
-        let batch = Batch {
-            id: self.new_id(),
+        (!slots.is_empty()).then(|| Batch {
+            id: 0,
             producer,
             operation,
+            deadline: self.deadline(&slots),
             slots,
+            kind,
+            rest: Vec::new(),
             tries: 0,
             due: now,
-            deadline,
-        };
-        let queue = self.state(producer).queue(operation);
-        queue.awaiting_admission = Some(batch.id);
-        Some(batch)
+        })
+    }
+
+    /// The latest of the deadlines of what is in these slots.
+    pub(super) fn deadline(&self, slots: &[Slot]) -> Duration {
+        let parts = slots.iter().flat_map(|slot| &slot.parts);
+        let deadlines = parts.map(|part| self.changes[part.id.0].deadline);
+        deadlines.max().unwrap_or_default()
     }
 
     /// Fails a change that was taken from the packer if it has expired, unless a part of it has been sent.
     fn expires(&mut self, id: ChangeId, now: Duration) -> bool {
-        let entry = self.changes.get(&id).expect(KNOWN);
+        let entry = &self.changes[id.0];
         if entry.deadline > now || !entry.is_untouched(self.tags_per_slot()) {
             return false;
         }
-        let (producer, change) = (entry.producer, entry.change.clone());
+        let account = entry.account;
         if entry.left == 1 {
             // its last slot was taken, so it is not in the packer any more
-            self.accounts.get_mut(change.account()).expect(KNOWN).active = false;
-            self.state(producer).queue(change.operation()).blocked += 1;
+            self.accounts[account].active = None;
+            let operation = entry.change.operation();
+            self.producers[entry.producer.0].queue(operation).blocked += 1;
         }
         self.fail_rest(id, &FailureCause::Expired);
-        self.activate(change.account(), now);
+        self.activate(account, now);
         true
     }
 
     /// The next slot of a change, with the account's next changes of the same operation that fit into it.
-    fn next_slot(&mut self, id: ChangeId, deadline: &mut Duration, now: Duration) -> Slot {
+    fn next_slot(&mut self, id: ChangeId, now: Duration) -> Slot {
         let most = self.tags_per_slot();
-        let entry = self.changes.get_mut(&id).expect(KNOWN);
-        let (producer, change) = (entry.producer, entry.change.clone());
+        let entry = &mut self.changes[id.0];
+        let account = &mut self.accounts[entry.account];
+        let state = &mut self.producers[entry.producer.0];
         let rest = entry.rest(most);
         entry.left -= 1;
         entry.under_way += 1;
-        *deadline = entry.deadline.max(*deadline);
+        account.under_way += 1;
         let mut slot = Slot {
+            account: entry.account,
             parts: vec![Part {
                 id,
-                change: change.clone(),
+                change: entry.change.clone(),
                 tags: rest.start..rest.end.min(rest.start + most),
             }],
             effect: Effect::NotApplied,
         };
-        let left = entry.left;
-        let account_queue = self.accounts.get_mut(change.account()).expect(KNOWN);
-        account_queue.under_way += 1;
-        if left > 0 {
-            let full = rest.len() >= 2 * most;
-            let state = self.state(producer);
-            let at_once = full && state.policy.full_slot_is_enough;
-            state.queue(change.operation()).full_slot |= at_once;
+        if entry.left > 0 {
+            let at_once = rest.len() >= 2 * most && state.policy.full_slot_is_enough;
+            let fresh = account.active == Some(Group::Fresh);
+            state.queue(entry.change.operation()).full_slot |= at_once && fresh;
             return slot;
         }
-        account_queue.waiting.pop_front();
-        account_queue.active = false;
-        self.state(producer).unsent -= 1;
+        state.all_sent(entry.counts);
+        account.waiting.pop_front();
+        account.active = None;
+        if !account.waiting.is_empty() {
+            self.share_slot(&mut slot, now);
+        }
+        slot
+    }
+
+    /// Adds the account's next changes to a slot, while they commute with what is in it and fit.
+    fn share_slot(&mut self, slot: &mut Slot, now: Duration) {
+        let most = self.tags_per_slot();
+        let first = slot.parts[0].id;
         // the slot's distinct tags, by part and position, filled when a second change is there, as most slots have one
         let mut tags: Vec<(usize, usize)> = Vec::new();
-        while let Some(next) = self.neighbour(&change, producer) {
-            let entry = self.changes.get_mut(&next).expect(KNOWN);
+        while let Some(next) = self.accounts[slot.account].waiting.front().copied() {
+            let entry = &self.changes[next.0];
+            if !entry.commutes_with(&self.changes[first.0]) {
+                return;
+            }
             if entry.deadline <= now {
                 self.fail_rest(next, &FailureCause::Expired);
                 continue;
@@ -267,30 +312,20 @@ impl<R, E: Clone> Plan<R, E> {
                 }
             }
             if tags.len() > most {
-                break;
+                return;
             }
+            let entry = &mut self.changes[next.0];
             entry.left = 0;
             entry.under_way += 1;
-            *deadline = entry.deadline.max(*deadline);
             slot.parts.push(Part {
                 id: next,
                 change: entry.change.clone(),
                 tags: 0..entry.change.tags().len(),
             });
-            let account_queue = self.accounts.get_mut(change.account()).expect(KNOWN);
-            account_queue.waiting.pop_front();
-            let state = self.state(producer);
-            state.unsent -= 1;
-            state.queue(change.operation()).blocked -= 1;
+            self.accounts[slot.account].waiting.pop_front();
+            let state = &mut self.producers[entry.producer.0];
+            state.all_sent(entry.counts);
+            state.queue(entry.change.operation()).blocked -= 1;
         }
-        slot
-    }
-
-    /// The account's next change, if it is of the same producer and operation.
-    fn neighbour(&self, change: &Change, producer: ProducerId) -> Option<ChangeId> {
-        let next = self.accounts.get(change.account())?.waiting.front()?;
-        let entry = &self.changes[next];
-        let same = entry.producer == producer && entry.change.operation() == change.operation();
-        same.then_some(*next)
     }
 }

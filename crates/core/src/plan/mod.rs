@@ -34,6 +34,7 @@
 //! There is no clock and no lock here: `now` comes in, measured from any fixed origin.
 
 mod accounts;
+mod arena;
 mod batch;
 mod packer;
 mod queue;
@@ -41,7 +42,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::catalogue::Effect;
@@ -49,8 +50,10 @@ use crate::change::Change;
 use crate::limits::Rules;
 use crate::operation::ChangeOperation;
 
-use accounts::{AccountQueue, Entries, Entry, Name, slots};
-use queue::{Probing, Producer};
+use accounts::{Account, AccountId, Entry, Group, Name, slots};
+use arena::{Arena, Key};
+use batch::Slot;
+use queue::{Enough, Kind, OperationQueue, Probing, Producer};
 
 pub use batch::{Batch, BatchRequest};
 pub use packer::lower_bound;
@@ -59,11 +62,11 @@ pub use settle::{BatchResult, ChangeFailure, FailureCause, Fault, LeftOut, Settl
 
 /// A producer of changes: a bulk run or a batcher. [`Plan::open`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProducerId(u64);
+pub struct ProducerId(Key);
 
 /// A change in the plan. A later change has a greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChangeId(u64);
+pub struct ChangeId(Key);
 
 /// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a
 /// request with the other adds; hardly ever the other way round.
@@ -73,19 +76,21 @@ const IN_TURN: [ChangeOperation; 3] = [
     ChangeOperation::Add,
 ];
 
-const OPEN: &str = "a producer is used from its opening to its closing only";
-const KNOWN: &str = "a change and its account are known until the change is settled";
-
 /// Changes of many producers, on their way into requests.
 #[derive(Debug)]
 pub struct Plan<R, E> {
     rules: Rules,
-    next: u64,
-    changes: Entries<R, E>,
-    accounts: HashMap<Name, AccountQueue>,
+    /// The number of the last batch.
+    batches: u64,
+    changes: Arena<Entry<R, E>>,
+    accounts: Arena<Account<E>>,
+    /// The accounts by their texts, for what is pushed.
+    names: HashMap<Name, AccountId>,
     /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
-    late_windows: BTreeSet<(Duration, Box<str>)>,
-    producers: BTreeMap<ProducerId, Producer<R, E>>,
+    late_windows: BTreeSet<(Duration, AccountId)>,
+    /// Accounts that failed a request, by when that is forgotten.
+    suspects: VecDeque<(Duration, AccountId)>,
+    producers: Arena<Producer<R, E>>,
     /// Producers with a request to send or an outcome to take, since they were last asked for.
     ready_producers: BTreeSet<ProducerId>,
 }
@@ -107,20 +112,20 @@ impl<R, E: Clone> Plan<R, E> {
     pub fn new(rules: Rules) -> Plan<R, E> {
         Plan {
             rules,
-            next: 0,
-            changes: Entries::default(),
-            accounts: HashMap::new(),
+            batches: 0,
+            changes: Arena::new(),
+            accounts: Arena::new(),
+            names: HashMap::new(),
             late_windows: BTreeSet::new(),
-            producers: BTreeMap::new(),
+            suspects: VecDeque::new(),
+            producers: Arena::new(),
             ready_producers: BTreeSet::new(),
         }
     }
 
     /// Makes a producer.
     pub fn open(&mut self, policy: BatchPolicy) -> ProducerId {
-        let producer = ProducerId(self.new_id());
-        self.producers.insert(producer, Producer::new(policy));
-        producer
+        ProducerId(self.producers.insert(Producer::new(policy)))
     }
 
     /// Says that the producer repeats the changes of a process that was killed, whose attempts may still arrive. They are
@@ -143,60 +148,72 @@ impl<R, E: Clone> Plan<R, E> {
         deadline: Duration,
         now: Duration,
     ) -> ChangeId {
-        let id = ChangeId(self.new_id());
-        let state = self.producers.get_mut(&producer).expect(OPEN);
+        let account = self.account(&change);
+        let waiting = self.accounts[account].waiting.len();
+        let counts = waiting < BatchPolicy::OF_ONE_ACCOUNT;
+        let state = &mut self.producers[producer.0];
         state.queue(change.operation()).blocked += 1;
         state.unsent += 1;
-        let epoch = state.unsettled.add();
-        let (ended, full_slot_is_enough) = (state.ended.clone(), state.policy.full_slot_is_enough);
-        let left = slots(&change, self.tags_per_slot());
+        state.counted += usize::from(counts);
         let entry = Entry {
             producer,
+            account,
             reply,
-            change: change.clone(),
-            left,
+            left: slots(&change, self.rules.limits.tags_per_user_and_request.max(1)),
+            change,
             under_way: 0,
             deadline,
             came: now,
-            epoch: Some(epoch),
+            epoch: Some(state.unsettled.add()),
+            counts,
             failure: None,
         };
-        self.changes.insert(id, entry);
-        let account_queue = self.accounts.entry(Name(change.clone())).or_default();
-        account_queue.waiting.push_back(id);
+        let (ended, may_fill_slot) = (state.ended.clone(), state.policy.full_slot_is_enough);
+        let id = ChangeId(self.changes.insert(entry));
+        self.accounts[account].waiting.push_back(id);
         if let Some(cause) = ended {
             self.fail_rest(id, &FailureCause::Request(cause));
         }
-        self.activate(change.account(), now);
-        if full_slot_is_enough {
-            self.note_full_slot(change.account());
+        if waiting == 0 {
+            self.activate(account, now);
+        } else if may_fill_slot {
+            self.note_full_slot(account);
         }
         // also if it waits for its account: it may have filled a slot, or reached the capacity
         self.ready_producers.insert(producer);
         id
     }
 
+    /// The account of a change, which is made if there is none.
+    fn account(&mut self, change: &Change) -> AccountId {
+        if let Some(account) = self.names.get(change.account()) {
+            return *account;
+        }
+        let name = Name(change.clone());
+        let account = self.accounts.insert(Account::new(name.clone()));
+        self.names.insert(name, account);
+        account
+    }
+
     /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
     pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
-        let Some(entry) = self.changes.get(&id) else {
+        let tags_per_slot = self.tags_per_slot();
+        let entry = self.changes.get(id.0);
+        let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
             return false;
         };
-        if !entry.is_untouched(self.tags_per_slot()) {
-            return false;
-        }
-        let change = entry.change.clone();
+        let (account, producer) = (entry.account, entry.producer);
+        self.disown(id);
         self.drop_unsent(id);
-        if let Some(entry) = self.changes.remove(&id) {
-            self.count_off(&entry);
-            self.ready_producers.insert(entry.producer);
-        }
-        self.activate(change.account(), now);
+        self.changes.remove(id.0);
+        self.ready_producers.insert(producer);
+        self.activate(account, now);
         true
     }
 
     /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
     pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Change, &mut R)> {
-        let entry = self.changes.get_mut(&id)?;
+        let entry = self.changes.get_mut(id.0)?;
         Some((&entry.change, &mut entry.reply))
     }
 
@@ -219,7 +236,7 @@ impl<R, E: Clone> Plan<R, E> {
 
     /// What a producer can send now, without taking it.
     pub fn poll(&mut self, producer: ProducerId, now: Duration) -> Readiness {
-        match self.ready_operation(producer, now) {
+        match self.ready(producer, now) {
             Ok(_) => Readiness::Ready,
             Err(Some(moment)) => Readiness::NotBefore(moment),
             Err(None) => Readiness::Idle,
@@ -228,41 +245,52 @@ impl<R, E: Clone> Plan<R, E> {
 
     /// Takes the request that is ready; `None` if none is, or if all of its changes have expired.
     pub fn take(&mut self, producer: ProducerId, now: Duration) -> Option<Batch> {
-        while let Ok(operation) = self.ready_operation(producer, now) {
-            let queue = self.state(producer).queue(operation);
-            let batch = queue.take_retry(now);
-            let batch = batch.or_else(|| self.form_batch(producer, operation, now));
-            if batch.is_some() {
-                self.state(producer).begins();
-                return batch;
+        while let Ok((operation, kind)) = self.ready(producer, now) {
+            let queue = self.producers[producer.0].queue(operation);
+            let batch = queue.take_formed(kind, now);
+            let again = batch.as_ref().map_or(0, Batch::len);
+            let batch = batch.or_else(|| self.form_batch(producer, operation, kind, now));
+            if let Some(batch) = batch {
+                self.batches += 1;
+                let state = &mut self.producers[producer.0];
+                state.begins();
+                state.again -= again;
+                state.searches += u64::from(kind == Kind::Search);
+                let queue = state.queue(operation);
+                queue.awaiting_admission = Some(self.batches);
+                queue.note_turn(kind, now);
+                return Some(Batch {
+                    id: self.batches,
+                    ..batch
+                });
             }
         }
         None
     }
 
-    /// The operation with a request to send; else when there may be one.
-    fn ready_operation(
+    /// The operation with a request to send, and what it is made of; else when there may be one.
+    fn ready(
         &mut self,
         producer: ProducerId,
         now: Duration,
-    ) -> Result<ChangeOperation, Option<Duration>> {
-        self.end_late_windows(now);
+    ) -> Result<(ChangeOperation, Kind), Option<Duration>> {
+        self.pass(now);
         let users_per_request = self.users_per_request();
-        let late = self.late_windows.first().map(|(moment, _)| *moment);
-        let state = self.state(producer);
+        let mut until = self.late_windows.first().map(|(moment, _)| *moment);
+        let state = &mut self.producers[producer.0];
         if !state.may_send() {
             return Err(None);
         }
-        let (policy, flushing, quiet) = (state.policy, state.is_flushing(), state.under_way == 0);
-        let mut until = late;
+        let enough = Enough {
+            users_per_request,
+            linger: state.policy.linger,
+            flushing: state.is_flushing(),
+            quiet: state.under_way == 0,
+        };
         for operation in IN_TURN {
-            let queue = state.queue(operation);
-            match queue.poll_ready(&policy, users_per_request, flushing, quiet, now) {
-                Readiness::Ready => return Ok(operation),
-                Readiness::NotBefore(moment) => {
-                    until = Some(until.map_or(moment, |it| it.min(moment)));
-                }
-                Readiness::Idle => {}
+            match state.queue(operation).ready(&enough, now) {
+                Ok(kind) => return Ok((operation, kind)),
+                Err(moment) => until = until.into_iter().chain(moment).min(),
             }
         }
         Err(until)
@@ -301,8 +329,8 @@ impl<R, E: Clone> Plan<R, E> {
     /// True if the producer takes one more change.
     #[must_use]
     pub fn has_capacity(&self, producer: ProducerId) -> bool {
-        let state = self.producers.get(&producer);
-        state.is_some_and(|state| state.unsent < state.policy.capacity)
+        let state = self.producers.get(producer.0);
+        state.is_some_and(Producer::has_capacity)
     }
 
     /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
@@ -320,14 +348,14 @@ impl<R, E: Clone> Plan<R, E> {
     /// True if every change that came before a flush has its outcome. Costs the same however many changes there are.
     #[must_use]
     pub fn is_flushed(&self, producer: ProducerId, flush: Flush) -> bool {
-        let state = self.producers.get(&producer);
+        let state = self.producers.get(producer.0);
         state.is_none_or(|state| state.unsettled.is_over(flush))
     }
 
     /// How many changes that came before a flush have no outcome yet.
     #[must_use]
     pub fn unsettled_before(&self, producer: ProducerId, flush: Flush) -> usize {
-        let state = self.producers.get(&producer);
+        let state = self.producers.get(producer.0);
         state.map_or(0, |state| state.unsettled.left_of(flush))
     }
 
@@ -340,22 +368,21 @@ impl<R, E: Clone> Plan<R, E> {
     /// Fails all changes of a producer that are in no request, also those that are to be sent again.
     pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
         let cause = FailureCause::Request(cause);
-        let queues = self.state(producer).queues.iter_mut();
-        let again = queues.flat_map(|queue| queue.retry_queue.drain(..));
-        let again: Vec<Batch> = again.collect();
+        let state = &mut self.producers[producer.0];
+        state.again = 0;
+        let queues = state.queues.iter_mut();
+        let again: Vec<Slot> = queues.flat_map(OperationQueue::take_again).collect();
         let unsent = self.changes.iter();
         let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
-        let unsent = unsent.map(|(id, entry)| (*id, entry.change.clone()));
-        let mut unsent: Vec<(ChangeId, Change)> = unsent.collect();
-        unsent.sort_unstable_by_key(|(id, _)| *id);
+        let unsent = unsent.map(|(id, entry)| (ChangeId(id), entry.account));
+        let mut unsent: Vec<(ChangeId, AccountId)> = unsent.collect();
+        unsent.sort_unstable();
         for (id, _) in &unsent {
             self.fail_rest(*id, &cause);
         }
-        for batch in again {
-            self.fail_slots(&batch.slots, &cause, Effect::NotApplied, now);
-        }
-        for (_, change) in unsent {
-            self.activate(change.account(), now);
+        self.fail_slots(&again, &cause, Effect::NotApplied, now);
+        for (_, account) in unsent {
+            self.activate(account, now);
         }
         self.ready_producers.insert(producer);
     }
@@ -367,8 +394,24 @@ impl<R, E: Clone> Plan<R, E> {
             0,
             "a producer is closed when all is settled"
         );
-        self.producers.remove(&producer);
+        if let Some(state) = self.producers.remove(producer.0) {
+            if state.queues.iter().any(|queue| queue.remembered > 0) {
+                self.forget_rejected(producer);
+            }
+        }
         self.ready_producers.remove(&producer);
+    }
+
+    /// Forgets which accounts a producer that is closed was rejected for.
+    fn forget_rejected(&mut self, producer: ProducerId) {
+        for (id, account) in self.accounts.iter_mut() {
+            let before = account.rejected.len();
+            account.rejected.retain(|it| it.producer != producer);
+            if account.rejected.len() < before {
+                // it is looked at next, and forgotten unless there is more to it
+                self.late_windows.insert((Duration::ZERO, id));
+            }
+        }
     }
 
     /// The changes of a producer that have their outcomes, in the order in which these became known.
@@ -384,85 +427,111 @@ impl<R, E: Clone> Plan<R, E> {
     /// Changes of a producer that have not been sent in full.
     #[must_use]
     pub fn unsent(&self, producer: ProducerId) -> usize {
-        let state = self.producers.get(&producer);
+        let state = self.producers.get(producer.0);
         state.map_or(0, |state| state.unsent)
     }
 
     /// Changes of a producer that have no outcome yet.
     #[must_use]
     pub fn unsettled(&self, producer: ProducerId) -> usize {
-        let state = self.producers.get(&producer);
+        let state = self.producers.get(producer.0);
         state.map_or(0, |state| state.unsettled.total())
     }
 
     /// Requests of a producer that were split, to find what is at fault.
     #[must_use]
     pub fn splits(&self, producer: ProducerId) -> u64 {
-        let state = self.producers.get(&producer);
+        let state = self.producers.get(producer.0);
         state.map_or(0, |state| state.splits)
     }
 
+    /// Requests of a producer that were made to find what is at fault in others.
+    #[must_use]
+    pub fn searches(&self, producer: ProducerId) -> u64 {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.searches)
+    }
+
     /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
-    fn activate(&mut self, account: &str, now: Duration) {
-        while let Some(account_queue) = self.accounts.get_mut(account) {
-            if account_queue.under_way > 0 || account_queue.active {
+    fn activate(&mut self, id: AccountId, now: Duration) {
+        while let Some(account) = self.accounts.get_mut(id) {
+            if account.under_way > 0 || account.active.is_some() {
                 return;
             }
-            let Some(id) = account_queue.waiting.front().copied() else {
-                match account_queue.remembered_until() {
-                    until if until > now => drop(self.late_windows.insert((until, account.into()))),
-                    _ => drop(self.accounts.remove(account)),
-                }
-                return;
+            let Some(next) = account.waiting.front().copied() else {
+                return self.forget(id, now);
             };
-            let entry = self.changes.get(&id).expect(KNOWN);
+            let entry = &self.changes[next.0];
             let (producer, operation) = (entry.producer, entry.change.operation());
-            let state = self.producers.get_mut(&producer).expect(OPEN);
-            if let Some(fault) = state.rejection(account, operation) {
+            if let Some(fault) = account.rejection(producer, operation) {
                 let cause = FailureCause::PreviouslyRejected(fault.cause.clone());
-                self.fail_rest(id, &cause);
+                self.fail_rest(next, &cause);
                 continue;
             }
-            let safe_from = account_queue.safe_from(operation);
+            self.ready_producers.insert(producer);
+            let safe_from = account.safe_from(operation);
             if safe_from > now {
-                self.late_windows.insert((safe_from, account.into()));
-                // its next wait must end with the late window
-                self.ready_producers.insert(producer);
+                // its producer's next wait must end with the late window
+                self.late_windows.insert((safe_from, id));
                 return;
             }
-            account_queue.active = true;
-            let may_fill_slot = state.policy.full_slot_is_enough && account_queue.waiting.len() > 1;
+            let group = if account.suspect_until > now {
+                Group::Suspects
+            } else {
+                Group::Fresh
+            };
+            account.active = Some(group);
+            let state = &mut self.producers[producer.0];
             let queue = state.queue(operation);
             queue.blocked -= 1;
-            queue.insert(id, entry.left, entry.came);
-            self.ready_producers.insert(producer);
-            if may_fill_slot {
-                self.note_full_slot(account);
+            queue.insert(group, next, entry.left, entry.came);
+            if state.policy.full_slot_is_enough {
+                self.note_full_slot(id);
             }
             return;
         }
     }
 
-    /// Activates the accounts whose late window is over.
-    fn end_late_windows(&mut self, now: Duration) {
-        while let Some((moment, _)) = self.late_windows.first() {
-            if *moment > now {
-                return;
-            }
+    /// Forgets an account without changes, unless something is remembered of it.
+    fn forget(&mut self, id: AccountId, now: Duration) {
+        let Some(account) = self.accounts.get_mut(id) else {
+            return;
+        };
+        if !account.waiting.is_empty() || account.under_way > 0 {
+            return;
+        }
+        let late_until = account.late_until();
+        if late_until > now {
+            self.late_windows.insert((late_until, id));
+        } else if account.suspect_until <= now && account.rejected.is_empty() {
+            self.names.remove(account.name.0.account());
+            self.accounts.remove(id);
+        }
+    }
+
+    /// Activates the accounts whose late window is over, and forgets what was remembered for long enough.
+    fn pass(&mut self, now: Duration) {
+        while self.late_windows.first().is_some_and(|it| it.0 <= now) {
             if let Some((_, account)) = self.late_windows.pop_first() {
-                self.activate(&account, now);
+                self.activate(account, now);
+            }
+        }
+        while self.suspects.front().is_some_and(|it| it.0 <= now) {
+            if let Some((_, account)) = self.suspects.pop_front() {
+                self.forget(account, now);
             }
         }
     }
 
     /// Notes in the operation's queue if the changes at the head of the account's queue fill its next slot.
-    fn note_full_slot(&mut self, account: &str) {
+    fn note_full_slot(&mut self, account: AccountId) {
         let most = self.tags_per_slot();
-        let Some(account_queue) = self.accounts.get(account).filter(|it| it.active) else {
+        let account = &self.accounts[account];
+        if account.active != Some(Group::Fresh) {
             return;
-        };
-        let first = &self.changes[&account_queue.waiting[0]];
-        let state = self.producers.get_mut(&first.producer).expect(OPEN);
+        }
+        let first = &self.changes[account.waiting[0].0];
+        let state = &mut self.producers[first.producer.0];
         let is_enough = state.policy.full_slot_is_enough;
         let queue = state.queue(first.change.operation());
         if !is_enough || queue.full_slot {
@@ -470,8 +539,8 @@ impl<R, E: Clone> Plan<R, E> {
         }
         let mut tags: Vec<&str> = Vec::new();
         // bounded, as any number of changes may bring no new tag
-        for id in account_queue.waiting.iter().take(2 * most) {
-            let entry = &self.changes[id];
+        for id in account.waiting.iter().take(2 * most) {
+            let entry = &self.changes[id.0];
             if !entry.commutes_with(first) {
                 return;
             }
@@ -495,12 +564,7 @@ impl<R, E: Clone> Plan<R, E> {
         self.rules.limits.tags_per_user_and_request.max(1)
     }
 
-    fn new_id(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
     fn state(&mut self, producer: ProducerId) -> &mut Producer<R, E> {
-        self.producers.get_mut(&producer).expect(OPEN)
+        &mut self.producers[producer.0]
     }
 }

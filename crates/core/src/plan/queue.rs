@@ -1,4 +1,4 @@
-//! What one producer has to send: a queue for each operation, its counts, and the accounts that were rejected.
+//! What one producer has to send: a queue for each operation, and its counts.
 //!
 //! A flush waits for the changes that came before it. They are counted by epoch, so that it looks at counts and at no
 //! change. A flush ends the epoch: what came before it is of that epoch or an earlier one, what comes later of a later one.
@@ -8,14 +8,14 @@
 //! epoch       0      1     2
 //! ```
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::ChangeId;
-use super::batch::Batch;
+use super::accounts::Group;
+use super::batch::{Batch, Slot};
 use super::packer::SlotPacker;
-use super::settle::{Fault, Settled};
-use crate::catalogue::Scope;
+use super::settle::Settled;
 use crate::operation::ChangeOperation;
 
 /// When the changes of a producer go into requests.
@@ -29,9 +29,11 @@ pub struct BatchPolicy {
     /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is
     /// there. The remove is sent at 7 s. [`LATE_WINDOW`](BatchPolicy::LATE_WINDOW) if nothing is set.
     pub late_window: Duration,
-    /// Unsent changes that the producer holds at most. At that number, with no request under way, what is there is sent, as
-    /// nothing more can come. Example, of 1,000: there are 990 changes of one account and 10 of others. They do not fill a
-    /// request, and leave no space for more, so a request of 11 users is sent.
+    /// Changes that the producer holds at most. Of one account only the first [few](BatchPolicy::OF_ONE_ACCOUNT) that wait
+    /// count, so an account with thousands of changes does not keep out all others; with those there are at most eight
+    /// times as many. What waits to be sent again counts too. At its capacity, with no request under way, what is there is
+    /// sent, as nothing more can come. Example, of 20: there are two changes of each of 10 users. They do not fill a
+    /// request, and leave no space for more, so a request of 10 users is sent.
     pub capacity: usize,
     /// True if one user with a full slot is enough for a request.
     pub full_slot_is_enough: bool,
@@ -46,7 +48,13 @@ impl BatchPolicy {
     /// The default late window. It is much longer than what the quota allows for an abandoned call (2 s): an attempt that
     /// arrives later than that costs one rejected call there, but here it would undo a change in silence.
     pub const LATE_WINDOW: Duration = Duration::from_secs(10);
+
+    /// The changes of one account that count towards the capacity while they wait.
+    pub const OF_ONE_ACCOUNT: usize = 8;
 }
+
+/// All that a producer holds, in capacities.
+const CAPACITIES_AT_MOST: usize = 8;
 
 /// The requests that go before the first result is known: one, and a second beside it once the first one is late.
 #[derive(Debug, Default)]
@@ -59,9 +67,13 @@ pub(super) struct Probing {
 #[derive(Debug)]
 pub(super) struct Producer<R, E> {
     pub(super) policy: BatchPolicy,
-    pub(super) queues: [OperationQueue<E>; ChangeOperation::ALL.len()],
+    pub(super) queues: [OperationQueue; ChangeOperation::ALL.len()],
     /// Changes with a slot that is in no request yet.
     pub(super) unsent: usize,
+    /// Those of them that count towards the capacity.
+    pub(super) counted: usize,
+    /// Slots that wait to be sent again.
+    pub(super) again: usize,
     /// Changes without an outcome.
     pub(super) unsettled: Unsettled,
     /// Batches that are taken and not settled.
@@ -76,6 +88,8 @@ pub(super) struct Producer<R, E> {
     pub(super) flushing: bool,
     /// Requests that were split.
     pub(super) splits: u64,
+    /// Requests that looked for a fault.
+    pub(super) searches: u64,
     pub(super) settled: VecDeque<Settled<R, E>>,
     /// Until when attempts of a killed process before this one may arrive at the service.
     pub(super) predecessor_late_until: Duration,
@@ -85,8 +99,10 @@ impl<R, E> Producer<R, E> {
     pub(super) fn new(policy: BatchPolicy) -> Producer<R, E> {
         Producer {
             policy,
-            queues: std::array::from_fn(|_| OperationQueue::default()),
+            queues: std::array::from_fn(|_| OperationQueue::new()),
             unsent: 0,
+            counted: 0,
+            again: 0,
             unsettled: Unsettled::default(),
             under_way: 0,
             ended: None,
@@ -94,18 +110,31 @@ impl<R, E> Producer<R, E> {
             probing: policy.probe_first.then(Probing::default),
             flushing: false,
             splits: 0,
+            searches: 0,
             settled: VecDeque::new(),
             predecessor_late_until: Duration::ZERO,
         }
     }
 
-    pub(super) fn queue(&mut self, operation: ChangeOperation) -> &mut OperationQueue<E> {
+    pub(super) fn queue(&mut self, operation: ChangeOperation) -> &mut OperationQueue {
         &mut self.queues[operation as usize]
     }
 
     /// True if what is there is sent now, also where it is full and nothing under way would make space.
     pub(super) fn is_flushing(&self) -> bool {
-        self.flushing || (self.under_way == 0 && self.unsent >= self.policy.capacity)
+        self.flushing || (self.under_way == 0 && !self.has_capacity())
+    }
+
+    pub(super) fn has_capacity(&self) -> bool {
+        let capacity = self.policy.capacity;
+        let all = capacity.saturating_mul(CAPACITIES_AT_MOST);
+        self.counted + self.again < capacity && self.unsent + self.again < all
+    }
+
+    /// Counts a change off that has nothing to be sent any more.
+    pub(super) fn all_sent(&mut self, counts: bool) {
+        self.unsent -= 1;
+        self.counted -= usize::from(counts);
     }
 
     /// True if a request may be taken.
@@ -122,52 +151,87 @@ impl<R, E> Producer<R, E> {
         }
     }
 
-    /// Why this operation on an account would be rejected again.
-    pub(super) fn rejection(&self, account: &str, operation: ChangeOperation) -> Option<&Fault<E>> {
-        let of_account = |fault: &&Fault<E>| fault.scope == Scope::Account;
-        let mut queues = self.queues.iter();
-        self.queues[operation as usize]
-            .rejected
-            .get(account)
-            .or_else(|| queues.find_map(|queue| queue.rejected.get(account).filter(of_account)))
-    }
-
-    /// Notes that an operation has changed an account: another one that was rejected before may pass now.
-    pub(super) fn note_changed(&mut self, account: &str, operation: ChangeOperation) {
-        for other in ChangeOperation::ALL {
-            let rejected = &mut self.queue(other).rejected;
-            if other != operation && !rejected.is_empty() {
-                rejected.remove(account);
-            }
-        }
-    }
-
     /// Until when an attempt without an answer may arrive, from now on.
     pub(super) fn late_until(&self, now: Duration) -> Duration {
         now.saturating_add(self.policy.late_window)
     }
 }
 
-/// The changes of one producer and operation.
+/// The changes of one producer and operation: what it sends, and in which turns.
+///
+/// ```text
+///                     full         lingered, flushed     nothing ready
+/// fresh changes       3 of 4       at least 1 of 4       -
+/// halves of splits    ┐            at most 3 of 4        all
+/// suspects            ┘ 1 of 4     at most 1 of 4        all; one each 40 ms while fresh changes linger
+/// ```
+///
+/// A half holds up to 50 users who wait for the one among them, so where the fresh changes do not fill a request the halves
+/// go first: the fresh ones share a later request at no cost. Suspects are most likely at fault.
 #[derive(Debug)]
-pub(super) struct OperationQueue<E> {
+pub(super) struct OperationQueue {
     /// Changes whose turn it is.
-    pub(super) packer: SlotPacker<ChangeId>,
-    /// Batches to be sent again, or the halves of split ones.
+    pub(super) fresh: SlotPacker<ChangeId>,
+    /// Slots that came back from a split untested, and go with the fresh changes.
+    pub(super) returned: VecDeque<Slot>,
+    /// Changes of accounts that failed a request lately.
+    pub(super) suspects: SlotPacker<ChangeId>,
+    /// The suspects that share a request. Most likely each is at fault again, so each goes alone. While they pass, more
+    /// go together.
+    suspects_at_once: usize,
+    /// Batches that hold a fault that is looked for.
+    pub(super) searches: VecDeque<Batch>,
+    /// Batches to be sent again as they are, when they are due.
     pub(super) retry_queue: VecDeque<Batch>,
     /// Changes that wait for an earlier one of their account.
     pub(super) blocked: usize,
     /// The batch that is taken and not yet admitted by the quota. Until it is, no other is formed, so that changes that come
     /// meanwhile share a request.
     pub(super) awaiting_admission: Option<u64>,
-    /// Since when the packer has held its oldest user. After a full request the linger time of the users left begins anew,
+    /// Since when it has held its oldest fresh user. After a full request the linger time of the users left begins anew,
     /// as others are coming in fast.
     pub(super) since: Option<Duration>,
-    /// True if a user in the packer has as many tags as a slot takes, so that a wait would add none.
+    /// True if a fresh user has as many tags as a slot takes, so that a wait would add none.
     pub(super) full_slot: bool,
-    /// Accounts that this operation was rejected for, with why.
-    pub(super) rejected: HashMap<Box<str>, Fault<E>>,
+    /// Accounts that are remembered as rejected for this operation.
+    pub(super) remembered: usize,
+    turns: Turns,
+    lately: Lately,
 }
+
+/// What a request is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Slots that are sent again, each as before.
+    Retry,
+    Fresh,
+    /// A part of a request that failed.
+    Search,
+    Suspects,
+}
+
+/// Which kinds of requests had their turns, to divide the quota between them.
+#[derive(Debug, Default)]
+struct Turns {
+    /// Fresh ones since the last of the others, and the others since the last fresh one.
+    fresh: usize,
+    tests: usize,
+    /// Requests since the last one of suspects.
+    not_suspects: usize,
+    /// When suspects may go though fresh changes linger.
+    next_suspects: Duration,
+}
+
+/// Of the fresh changes that were settled lately, how many were at fault.
+#[derive(Debug, Default)]
+struct Lately {
+    settled: usize,
+    at_fault: usize,
+}
+
+/// A quarter of 100 requests a second. Suspects that took the turn of each fresh request that is about to be ready would
+/// take half of the quota.
+const SUSPECTS_PACE: Duration = Duration::from_millis(40);
 
 /// What can be sent at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,87 +244,187 @@ pub enum Readiness {
     Idle,
 }
 
-impl<E> Default for OperationQueue<E> {
-    fn default() -> OperationQueue<E> {
+/// When a queue has enough for a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Enough {
+    pub(super) users_per_request: usize,
+    pub(super) linger: Duration,
+    pub(super) flushing: bool,
+    /// No batch of the producer is under way.
+    pub(super) quiet: bool,
+}
+
+impl OperationQueue {
+    fn new() -> OperationQueue {
         OperationQueue {
-            packer: SlotPacker::new(),
+            fresh: SlotPacker::new(),
+            returned: VecDeque::new(),
+            suspects: SlotPacker::new(),
+            suspects_at_once: 1,
+            searches: VecDeque::new(),
             retry_queue: VecDeque::new(),
             blocked: 0,
             awaiting_admission: None,
             since: None,
             full_slot: false,
-            rejected: HashMap::new(),
+            remembered: 0,
+            turns: Turns::default(),
+            lately: Lately::default(),
         }
     }
-}
 
-impl<E> OperationQueue<E> {
-    /// Decides what the queue can send. `quiet`: no batch of the producer is under way.
-    pub(super) fn poll_ready(
-        &mut self,
-        policy: &BatchPolicy,
-        users_per_request: usize,
-        flushing: bool,
-        quiet: bool,
-        now: Duration,
-    ) -> Readiness {
+    /// What the queue can send; else when it may have something.
+    pub(super) fn ready(&self, enough: &Enough, now: Duration) -> Result<Kind, Option<Duration>> {
         if self.awaiting_admission.is_some() {
-            return Readiness::Idle;
+            return Err(None);
         }
         let again = self.retry_queue.iter().map(|batch| batch.due).min();
         if again.is_some_and(|due| due <= now) {
-            return Readiness::Ready;
+            return Ok(Kind::Retry);
         }
-        let Some(since) = self.since else {
-            return again.map_or(Readiness::Idle, Readiness::NotBefore);
-        };
-        let lingers_until = since.saturating_add(policy.linger);
+        let users = self.fresh.users() + self.returned.len();
+        let full = users >= enough.users_per_request;
+        let lingers_until = self.since.map(|since| since.saturating_add(enough.linger));
         // a blocked change may still come and share the request; with nothing under way nothing would unblock it
-        let alone = flushing && (self.blocked == 0 || quiet);
-        let enough = self.packer.users() >= users_per_request;
-        if enough || self.full_slot || alone || lingers_until <= now {
-            return Readiness::Ready;
+        let alone = users > 0 && enough.flushing && (self.blocked == 0 || enough.quiet);
+        let lingered = lingers_until.is_some_and(|until| until <= now);
+        // what came back has lingered before
+        let came_back = !self.returned.is_empty();
+        let fresh = full || self.full_slot || came_back || alone || lingered;
+
+        let turns = &self.turns;
+        let share = turns.fresh >= 3;
+        let may_search = !fresh || share || (!full && turns.tests < 3);
+        let may_try_suspects = users == 0
+            || (if full { share } else { turns.not_suspects >= 3 })
+            || (!fresh && turns.next_suspects <= now);
+        let search = may_search && !self.searches.is_empty();
+        let suspects = may_try_suspects && !self.suspects.is_empty();
+        if suspects && (!search || turns.not_suspects > 0) {
+            return Ok(Kind::Suspects);
         }
-        match again {
-            Some(again) => Readiness::NotBefore(again.min(lingers_until)),
-            None if lingers_until == Duration::MAX => Readiness::Idle,
-            None => Readiness::NotBefore(lingers_until),
+        if search {
+            return Ok(Kind::Search);
+        }
+        if fresh {
+            return Ok(Kind::Fresh);
+        }
+        let suspects = (!self.suspects.is_empty()).then_some(turns.next_suspects);
+        let lingers_until = lingers_until.filter(|until| *until < Duration::MAX);
+        Err([again, lingers_until, suspects].into_iter().flatten().min())
+    }
+
+    /// Takes a batch that was formed before.
+    pub(super) fn take_formed(&mut self, kind: Kind, now: Duration) -> Option<Batch> {
+        match kind {
+            Kind::Retry => {
+                let due = self.retry_queue.iter().position(|batch| batch.due <= now)?;
+                self.retry_queue.remove(due)
+            }
+            Kind::Search => self.searches.pop_front(),
+            Kind::Fresh | Kind::Suspects => None,
         }
     }
 
-    /// Takes a batch that is due to be sent again.
-    pub(super) fn take_retry(&mut self, now: Duration) -> Option<Batch> {
-        let due = self.retry_queue.iter().position(|batch| batch.due <= now)?;
-        let batch = self.retry_queue.remove(due)?;
-        self.awaiting_admission = Some(batch.id);
-        Some(batch)
-    }
-
-    /// Takes one slot each of the users of a request.
-    pub(super) fn take_batch(&mut self, users_per_request: usize, now: Duration) -> Vec<ChangeId> {
+    /// Takes one slot each of the next users, with the slots that came back.
+    pub(super) fn take_users(
+        &mut self,
+        kind: Kind,
+        users_per_request: usize,
+        now: Duration,
+    ) -> (Vec<Slot>, Vec<ChangeId>) {
+        if kind == Kind::Suspects {
+            return (Vec::new(), self.suspects.take_batch(self.suspects_at_once));
+        }
         self.full_slot = false;
-        let taken = self.packer.take_batch(users_per_request);
-        if self.packer.is_empty() {
+        let mut slots: Vec<Slot> = Vec::new();
+        for _ in 0..self.returned.len().min(users_per_request) {
+            let Some(slot) = self.returned.pop_front() else {
+                break;
+            };
+            // two slots of an account may have come back, and a request has an account once
+            if slots.iter().any(|it| it.account == slot.account) {
+                self.returned.push_back(slot);
+            } else {
+                slots.push(slot);
+            }
+        }
+        let taken = self.fresh.take_batch(users_per_request - slots.len());
+        if self.fresh.is_empty() {
             self.since = None;
-        } else if taken.len() >= users_per_request {
+        } else if slots.len() + taken.len() >= users_per_request {
             self.since = Some(now);
         }
-        taken
+        (slots, taken)
+    }
+
+    /// Counts a request that is taken.
+    pub(super) fn note_turn(&mut self, kind: Kind, now: Duration) {
+        let turns = &mut self.turns;
+        turns.not_suspects += 1;
+        match kind {
+            Kind::Fresh | Kind::Retry => (turns.fresh, turns.tests) = (turns.fresh + 1, 0),
+            Kind::Search | Kind::Suspects => (turns.fresh, turns.tests) = (0, turns.tests + 1),
+        }
+        if kind == Kind::Suspects {
+            turns.not_suspects = 0;
+            turns.next_suspects = now + SUSPECTS_PACE;
+        }
+    }
+
+    /// Notes how suspects fared.
+    pub(super) fn note_suspects(&mut self, passed: bool, users_per_request: usize) {
+        self.suspects_at_once = if passed {
+            (2 * self.suspects_at_once).min(users_per_request)
+        } else {
+            1
+        };
+    }
+
+    /// Notes that fresh changes are settled.
+    pub(super) fn note_settled(&mut self, settled: usize, at_fault: usize) {
+        let lately = &mut self.lately;
+        lately.settled += settled;
+        lately.at_fault += at_fault;
+        if lately.settled > 2_000 {
+            lately.settled /= 2;
+            lately.at_fault /= 2;
+        }
+    }
+
+    /// True if among so many users there is hardly one at fault, by what was settled lately.
+    pub(super) fn most_likely_good(&self, users: usize) -> bool {
+        2 * users * self.lately.at_fault <= self.lately.settled
     }
 
     /// Adds a change whose turn it is.
-    pub(super) fn insert(&mut self, id: ChangeId, slots: usize, came: Duration) {
-        self.packer.insert(id, slots);
-        self.since = Some(self.since.map_or(came, |since| since.min(came)));
+    pub(super) fn insert(&mut self, group: Group, id: ChangeId, slots: usize, came: Duration) {
+        match group {
+            Group::Fresh => {
+                self.fresh.insert(id, slots);
+                self.since = Some(self.since.map_or(came, |since| since.min(came)));
+            }
+            Group::Suspects => self.suspects.insert(id, slots),
+        }
     }
 
-    /// Removes a change that is in the packer.
-    pub(super) fn remove(&mut self, id: ChangeId) {
-        self.packer.remove(id);
-        if self.packer.is_empty() {
+    /// Removes a change that is in a packer.
+    pub(super) fn remove(&mut self, group: Group, id: ChangeId) {
+        if group == Group::Suspects {
+            return self.suspects.remove(id);
+        }
+        self.fresh.remove(id);
+        if self.fresh.is_empty() {
             self.since = None;
             self.full_slot = false;
         }
+    }
+
+    /// Takes all that waits to be sent again.
+    pub(super) fn take_again(&mut self) -> Vec<Slot> {
+        let batches = self.retry_queue.drain(..).chain(self.searches.drain(..));
+        let slots = batches.flat_map(|batch| batch.slots.into_iter().chain(batch.rest));
+        slots.chain(self.returned.drain(..)).collect()
     }
 }
 

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::accounts::Entry;
+use super::accounts::{AccountId, Rejected};
 use super::batch::{Batch, Slot};
-use super::{ChangeId, KNOWN, OPEN, Plan};
+use super::queue::Kind;
+use super::{ChangeId, Plan};
 use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::operation::ChangeOperation;
-
-const UNDER_WAY: &str = "an account is known while a slot of it is under way";
 
 /// A change that has its outcome.
 #[derive(Debug)]
@@ -88,18 +87,28 @@ pub struct Fault<E> {
 /// Rejected accounts that a queue remembers. Beyond it an account is sent and rejected again, which costs a request.
 const REMEMBERED_AT_MOST: usize = 100_000;
 
+/// So many users that failed together are told apart by requests for both halves at once.
+const FEW: usize = 4;
+
+/// How long an account that failed a request goes with its like.
+pub(super) const SUSPECT_FOR: Duration = Duration::from_secs(60);
+
+/// Failures that are remembered for so long. Beyond it an account goes with the others, and they are split again.
+const SUSPECTS_AT_MOST: usize = 10_000;
+
 impl<R, E: Clone> Plan<R, E> {
     /// Settles a batch by the result of its request. `may_arrive_late`: the answer to an attempt is unknown, so that it may
     /// still have its effect.
     pub fn settle(
         &mut self,
-        batch: Batch,
+        mut batch: Batch,
         result: BatchResult<E>,
         may_arrive_late: bool,
         now: Duration,
     ) {
         let producer = batch.producer;
-        let state = self.state(producer);
+        let users_per_request = self.users_per_request();
+        let state = &mut self.producers[producer.0];
         state.under_way -= 1;
         let until = if may_arrive_late {
             state.late_until(now)
@@ -112,18 +121,37 @@ impl<R, E: Clone> Plan<R, E> {
         }
         if until > now {
             for slot in &batch.slots {
-                let account_queue = self.accounts.get_mut(slot.account());
-                let account_queue = account_queue.expect(UNDER_WAY);
-                account_queue.may_arrive_late(batch.operation, until);
+                self.accounts[slot.account].may_arrive_late(batch.operation, until);
+            }
+        }
+        if batch.kind == Kind::Suspects {
+            match &result {
+                BatchResult::Done { .. } => queue.note_suspects(true, users_per_request),
+                BatchResult::Ambiguous(_) => queue.note_suspects(false, users_per_request),
+                BatchResult::Failed(..) | BatchResult::Postponed(_) => {}
             }
         }
         match result {
-            BatchResult::Done { left_out } => self.done(batch, left_out, now),
-            BatchResult::Ambiguous(fault) => self.split_or_reject(batch, fault, now),
+            BatchResult::Postponed(effect) => self.postpone(batch, effect, now),
+            BatchResult::Done { left_out } => {
+                let rest = batch.take_rest();
+                self.done(batch, left_out, now);
+                if let Some(rest) = rest {
+                    self.search(rest, now);
+                }
+            }
+            BatchResult::Ambiguous(fault) => {
+                if let Some(rest) = batch.take_rest() {
+                    self.give_back(rest, now);
+                }
+                self.split_or_reject(batch, fault, true, now);
+            }
             BatchResult::Failed(cause, effect) => {
                 self.fail_slots(&batch.slots, &FailureCause::Request(cause), effect, now);
+                if let Some(rest) = batch.take_rest() {
+                    self.search(rest, now);
+                }
             }
-            BatchResult::Postponed(effect) => self.postpone(batch, effect, now),
         }
         self.ready_producers.insert(producer);
     }
@@ -134,8 +162,12 @@ impl<R, E: Clone> Plan<R, E> {
             .into_iter()
             .map(|it| (it.account.clone(), it))
             .collect();
-        let (producer, operation) = (batch.producer, batch.operation);
-        let ended = self.state(producer).ended.is_some();
+        let operation = batch.operation;
+        let state = &mut self.producers[batch.producer.0];
+        let ended = state.ended.is_some();
+        if batch.kind != Kind::Suspects {
+            state.queue(operation).note_settled(batch.slots.len(), 0);
+        }
         let mut again: Vec<Slot> = Vec::new();
         let mut due = now;
         for mut slot in std::mem::take(&mut batch.slots) {
@@ -148,7 +180,7 @@ impl<R, E: Clone> Plan<R, E> {
                 fault, again_at, ..
             }) = named
             else {
-                self.note_changed(slot.account(), operation);
+                self.note_changed(slot.account, operation);
                 self.close_slot(&slot, now);
                 continue;
             };
@@ -160,7 +192,8 @@ impl<R, E: Clone> Plan<R, E> {
                 }
                 // of the changes that share the slot only one may want the tag at fault
                 None if fault.scope == Scope::Tag => {
-                    self.split_or_reject(batch.with(vec![slot]), fault, now);
+                    let alone = batch.with(vec![slot], Vec::new());
+                    self.split_or_reject(alone, fault, false, now);
                 }
                 _ => self.reject(&slot, fault, operation, now),
             }
@@ -169,69 +202,112 @@ impl<R, E: Clone> Plan<R, E> {
             batch.tries += 1;
             batch.due = due;
             batch.slots = again;
-            self.enqueue_retry(batch);
+            batch.kind = Kind::Retry;
+            self.enqueue_again(batch, now);
         }
     }
 
-    /// Queues a request as it is. Where its producer has ended it fails.
+    /// Queues a request as it is.
     fn postpone(&mut self, mut batch: Batch, effect: Effect, now: Duration) {
-        let state = self.state(batch.producer);
-        if let Some(cause) = state.ended.clone() {
-            let cause = FailureCause::Request(cause);
-            return self.fail_slots(&batch.slots, &cause, effect, now);
-        }
         // no result is known by it, so it is as if it had not begun
-        if let Some(probing) = &mut state.probing {
+        if let Some(probing) = &mut self.producers[batch.producer.0].probing {
             probing.begun = probing.begun.saturating_sub(1);
         }
-        for slot in &mut batch.slots {
-            slot.effect = slot.effect.max(effect);
-        }
+        batch.note_effect(effect);
         batch.due = now;
-        self.enqueue_retry(batch);
+        batch.kind = Kind::Retry;
+        self.enqueue_again(batch, now);
     }
 
-    /// Splits a request, or rejects the slot at fault if it is alone.
-    fn split_or_reject(&mut self, batch: Batch, fault: Fault<E>, now: Duration) {
-        let (producer, operation) = (batch.producer, batch.operation);
-        if self.state(producer).ended.is_some() {
+    /// Splits a request, or rejects the slot at fault if it is alone. `failed_all`: the request failed as a whole.
+    fn split_or_reject(
+        &mut self,
+        mut batch: Batch,
+        fault: Fault<E>,
+        failed_all: bool,
+        now: Duration,
+    ) {
+        let state = &mut self.producers[batch.producer.0];
+        if state.ended.is_some() {
             let cause = FailureCause::Request(fault.cause);
             return self.fail_slots(&batch.slots, &cause, fault.effect, now);
         }
-        if batch.is_indivisible(fault.scope) {
-            self.reject(&batch.slots[0], fault, operation, now);
-            return;
+        if !batch.is_indivisible(fault.scope) {
+            state.splits += 1;
+            batch.note_effect(fault.effect);
+            return self.search(batch, now);
         }
-        self.state(producer).splits += 1;
-        let template = batch.with(Vec::new());
-        let mut slots = batch.slots;
-        for slot in &mut slots {
-            slot.effect = slot.effect.max(fault.effect);
+        let slot = &batch.slots[0];
+        if failed_all {
+            if batch.kind != Kind::Suspects {
+                state.queue(batch.operation).note_settled(1, 1);
+            }
+            self.suspect(slot.account, now);
         }
+        self.reject(slot, fault, batch.operation, now);
+    }
+
+    /// Goes on with a batch that holds a fault. Of many users one half is tested: if it fails, nothing is known of the other;
+    /// if it passes, the other holds the fault. Of few both are, which is hardly more requests and fewer round trips. Who
+    /// is alone is always tested before it is rejected, as the fault may have gone.
+    fn search(&mut self, mut batch: Batch, now: Duration) {
+        let slots = std::mem::take(&mut batch.slots);
+        let few = slots.len() <= FEW;
         let one_account = slots.len() == 1;
-        let halves = Batch::halves(slots);
+        let [half, rest] = Batch::halves(slots);
         if one_account {
-            let account_queue = self.accounts.get_mut(halves[0][0].account());
-            account_queue.expect(UNDER_WAY).under_way += 1;
+            self.accounts[half[0].account].under_way += 1;
         }
-        for half in halves {
-            self.enqueue_retry(Batch {
-                due: now,
-                ..template.with(half)
-            });
+        batch.kind = Kind::Search;
+        if few {
+            self.enqueue_again(batch.with(half, Vec::new()), now);
+            self.enqueue_again(batch.with(rest, Vec::new()), now);
+        } else {
+            self.enqueue_again(batch.with(half, rest), now);
         }
     }
 
-    /// Queues a batch to be sent again.
-    fn enqueue_retry(&mut self, mut batch: Batch) {
-        let parts = batch.slots.iter().flat_map(|slot| &slot.parts);
-        let deadlines = parts.map(|part| self.changes[&part.id].deadline);
-        batch.deadline = deadlines.max().unwrap_or(batch.deadline);
-        batch.id = self.new_id();
-        self.state(batch.producer)
-            .queue(batch.operation)
-            .retry_queue
-            .push_back(batch);
+    /// Goes on with the other half of a batch, of which nothing is known.
+    fn give_back(&mut self, mut batch: Batch, now: Duration) {
+        batch.kind = Kind::Search;
+        let state = &mut self.producers[batch.producer.0];
+        let queue = state.queue(batch.operation);
+        let good = batch.tries == 0 && queue.most_likely_good(batch.slots.len());
+        // a request has an account once, so an account with more in the packer stays away from it
+        let mut slots = batch.slots.iter();
+        let alone = slots.all(|slot| self.accounts[slot.account].active.is_none());
+        if good && alone && state.ended.is_none() {
+            state.again += batch.slots.len();
+            state.queue(batch.operation).returned.extend(batch.slots);
+        } else {
+            self.enqueue_again(batch, now);
+        }
+    }
+
+    /// Queues a batch to be sent again; where its producer has ended it fails.
+    fn enqueue_again(&mut self, mut batch: Batch, now: Duration) {
+        batch.deadline = self.deadline(&batch.slots);
+        let state = &mut self.producers[batch.producer.0];
+        if let Some(cause) = &state.ended {
+            let cause = FailureCause::Request(cause.clone());
+            self.fail_slots(&batch.slots, &cause, Effect::NotApplied, now);
+            return self.fail_slots(&batch.rest, &cause, Effect::NotApplied, now);
+        }
+        state.again += batch.len();
+        let queue = state.queue(batch.operation);
+        match batch.kind {
+            Kind::Retry => queue.retry_queue.push_back(batch),
+            Kind::Search | Kind::Fresh | Kind::Suspects => queue.searches.push_back(batch),
+        }
+    }
+
+    /// Remembers for a while that an account failed a request.
+    fn suspect(&mut self, account: AccountId, now: Duration) {
+        if self.suspects.len() < SUSPECTS_AT_MOST {
+            let until = now + SUSPECT_FOR;
+            self.accounts[account].suspect_until = until;
+            self.suspects.push_back((until, account));
+        }
     }
 
     /// Settles a slot that is at fault.
@@ -239,12 +315,18 @@ impl<R, E: Clone> Plan<R, E> {
         let cause = FailureCause::Request(fault.cause.clone());
         let lasts = fault.scope != Scope::Tag;
         self.note_failure(slot, &cause, fault.effect);
-        let producer = self.changes[&slot.parts[0].id].producer;
-        let state = self.state(producer);
+        let producer = self.changes[slot.parts[0].id.0].producer;
+        let state = &mut self.producers[producer.0];
         if state.policy.remember_rejected && lasts {
-            let rejected = &mut state.queue(operation).rejected;
-            if rejected.len() < REMEMBERED_AT_MOST {
-                rejected.insert(slot.account().into(), fault);
+            let queue = state.queue(operation);
+            if queue.remembered < REMEMBERED_AT_MOST {
+                queue.remembered += 1;
+                let rejected = Rejected {
+                    producer,
+                    operation,
+                    fault,
+                };
+                self.accounts[slot.account].rejected.push(rejected);
             }
             for part in &slot.parts {
                 self.fail_rest(part.id, &cause);
@@ -253,10 +335,17 @@ impl<R, E: Clone> Plan<R, E> {
         self.close_slot(slot, now);
     }
 
-    /// Notes that an account was changed: each producer may try the other operations on it again.
-    fn note_changed(&mut self, account: &str, operation: ChangeOperation) {
-        let producers = self.producers.values_mut();
-        producers.for_each(|state| state.note_changed(account, operation));
+    /// Notes that an account was changed: it is no suspect, and producers may try the other operations on it again.
+    fn note_changed(&mut self, account: AccountId, operation: ChangeOperation) {
+        let account = &mut self.accounts[account];
+        account.suspect_until = Duration::ZERO;
+        account.rejected.retain(|it| {
+            let stays = it.operation == operation;
+            if !stays {
+                self.producers[it.producer.0].queue(it.operation).remembered -= 1;
+            }
+            stays
+        });
     }
 
     /// Fails slots that were in a request.
@@ -277,15 +366,14 @@ impl<R, E: Clone> Plan<R, E> {
     fn note_failure(&mut self, slot: &Slot, cause: &FailureCause<E>, effect: Effect) {
         let effect = effect.max(slot.effect);
         for part in &slot.parts {
-            let entry = self.changes.get_mut(&part.id).expect(KNOWN);
-            entry.note_failure(cause, effect, part.tags.clone());
+            self.changes[part.id.0].note_failure(cause, effect, part.tags.clone());
         }
     }
 
     /// Fails what is in no request yet of a change.
     pub(super) fn fail_rest(&mut self, id: ChangeId, cause: &FailureCause<E>) {
         let tags_per_slot = self.tags_per_slot();
-        let entry = self.changes.get_mut(&id).expect(KNOWN);
+        let entry = &mut self.changes[id.0];
         if entry.left == 0 {
             return;
         }
@@ -297,58 +385,50 @@ impl<R, E: Clone> Plan<R, E> {
 
     /// Takes what is in no request yet of a change out of the account's queue and the packer.
     pub(super) fn drop_unsent(&mut self, id: ChangeId) {
-        let entry = self.changes.get_mut(&id).expect(KNOWN);
+        let entry = &mut self.changes[id.0];
         entry.left = 0;
-        let state = self.producers.get_mut(&entry.producer).expect(OPEN);
-        state.unsent -= 1;
+        let state = &mut self.producers[entry.producer.0];
+        state.all_sent(entry.counts);
         let queue = state.queue(entry.change.operation());
-        let account_queue = self.accounts.get_mut(entry.change.account()).expect(KNOWN);
-        if account_queue.take(id) {
-            queue.remove(id);
-        } else {
-            queue.blocked -= 1;
+        match self.accounts[entry.account].take(id) {
+            Some(group) => queue.remove(group, id),
+            None => queue.blocked -= 1,
         }
     }
 
     /// Settles the changes of a slot that have no other one, and activates the account's next change.
     fn close_slot(&mut self, slot: &Slot, now: Duration) {
         for part in &slot.parts {
-            self.changes.get_mut(&part.id).expect(KNOWN).under_way -= 1;
+            self.changes[part.id.0].under_way -= 1;
             self.settle_if_over(part.id);
         }
-        let account_queue = self.accounts.get_mut(slot.account()).expect(UNDER_WAY);
-        account_queue.under_way -= 1;
-        self.activate(slot.account(), now);
+        self.accounts[slot.account].under_way -= 1;
+        self.activate(slot.account, now);
     }
 
     /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
     /// is settled later as others are.
     pub fn disown(&mut self, id: ChangeId) {
-        if let Some(entry) = self.changes.get_mut(&id) {
-            let (producer, epoch) = (entry.producer, entry.epoch.take());
-            let unsettled = &mut self.state(producer).unsettled;
-            epoch.into_iter().for_each(|epoch| unsettled.remove(epoch));
-        }
-    }
-
-    /// Counts off a change that has its outcome, or was withdrawn.
-    pub(super) fn count_off(&mut self, entry: &Entry<R, E>) {
-        if let Some(epoch) = entry.epoch {
-            self.state(entry.producer).unsettled.remove(epoch);
+        if let Some(entry) = self.changes.get_mut(id.0) {
+            if let Some(epoch) = entry.epoch.take() {
+                self.producers[entry.producer.0].unsettled.remove(epoch);
+            }
         }
     }
 
     fn settle_if_over(&mut self, id: ChangeId) {
-        let entry = &self.changes[&id];
+        let entry = &self.changes[id.0];
         if entry.left > 0 || entry.under_way > 0 {
             return;
         }
-        let mut entry = self.changes.remove(&id).expect(KNOWN);
+        self.disown(id);
+        let Some(mut entry) = self.changes.remove(id.0) else {
+            return;
+        };
         if let Some(failure) = &mut entry.failure {
             failure.undone.sort_unstable();
         }
-        self.count_off(&entry);
-        let state = self.state(entry.producer);
+        let state = &mut self.producers[entry.producer.0];
         state.settled.push_back(Settled {
             reply: entry.reply,
             change: entry.change,

@@ -59,7 +59,7 @@ pub(crate) struct SessionState {
     pub(crate) ended: Option<RunError>,
     /// Why it pauses, while it does.
     pub(crate) paused: Option<RunError>,
-    /// Without the splits, which the plan counts.
+    /// Without the splits and searches, which the plan counts.
     pub(crate) progress: Progress,
     /// The most that is known of the failures' effects; none where none failed.
     pub(crate) effect: Option<Effect>,

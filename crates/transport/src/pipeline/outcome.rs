@@ -91,8 +91,10 @@ pub struct Progress {
     pub attempts: u64,
     /// Attempts of which a byte left this machine: what the app's quota may have been charged.
     pub sent: u64,
-    /// Requests that were split in two, as the answer did not say which account or tag is at fault.
+    /// Requests that were split, as the answer did not say which account or tag is at fault.
     pub splits: u64,
+    /// Requests that were made of parts of those, to find the account or tag at fault.
+    pub searches: u64,
 }
 
 impl Progress {
@@ -161,7 +163,7 @@ impl Summary {
     #[must_use]
     pub fn timpush_would_save(&self) -> u64 {
         match self.generation {
-            Generation::AllMemberPush => 2 * self.progress.splits,
+            Generation::AllMemberPush => self.progress.searches,
             Generation::Timpush => 0,
         }
     }

@@ -257,6 +257,7 @@ impl State {
     pub(crate) fn progress(&mut self, producer: ProducerId) -> Progress {
         Progress {
             splits: self.plan.splits(producer),
+            searches: self.plan.searches(producer),
             ..self.session(producer).progress
         }
     }

@@ -7,11 +7,12 @@ mod faults;
 mod model;
 mod pauses;
 mod queues;
+mod rates;
 mod recount;
 mod service;
 mod splits;
 
-use super::batch::Slot;
+use super::settle::SUSPECT_FOR;
 use super::*;
 use crate::catalogue::Scope;
 use crate::change::ChangeRequest;
@@ -231,10 +232,10 @@ impl Rig {
         self.outcomes_by(self.producer)
     }
 
-    /// Nothing is kept when all is over.
+    /// Nothing is kept when all is over, and what is remembered for a while is forgotten.
     #[track_caller]
     fn is_empty(&mut self) {
-        self.now += LATE_WINDOW;
+        self.now += SUSPECT_FOR;
         self.next();
         assert_empty(&self.plan);
     }
@@ -242,16 +243,21 @@ impl Rig {
 
 #[track_caller]
 fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
-    assert!(plan.changes.is_empty());
-    assert!(plan.accounts.is_empty());
-    assert!(plan.late_windows.is_empty());
-    for state in plan.producers.values() {
-        assert_eq!((state.unsent, state.under_way), (0, 0));
+    assert_eq!(plan.changes.len(), 0);
+    let kept = plan.accounts.iter().map(|it| it.1);
+    let kept = kept.filter(|account| account.rejected.is_empty());
+    assert_eq!(kept.count(), 0);
+    assert_eq!(plan.accounts.len(), plan.names.len());
+    assert!(plan.late_windows.is_empty() && plan.suspects.is_empty());
+    for (_, state) in plan.producers.iter() {
+        assert_eq!((state.unsent, state.counted), (0, 0));
+        assert_eq!((state.again, state.under_way), (0, 0));
         assert!(state.unsettled.is_empty());
         for queue in &state.queues {
-            assert!(queue.packer.is_empty() && queue.retry_queue.is_empty());
+            assert!(queue.fresh.is_empty() && queue.suspects.is_empty());
+            assert!(queue.retry_queue.is_empty() && queue.searches.is_empty());
             assert!(queue.since.is_none() && queue.awaiting_admission.is_none());
-            assert!(!queue.full_slot && queue.blocked == 0);
+            assert!(queue.returned.is_empty() && !queue.full_slot && queue.blocked == 0);
         }
     }
 }

@@ -15,6 +15,8 @@ const ACCOUNTS: usize = 4;
 enum Step {
     /// A producer's change, and the time until its deadline, if it has one.
     Push(usize, Change, Option<u64>),
+    /// A hot account: so many changes, by turns an add and a remove.
+    Burst(usize, usize),
     Next(usize),
     Admit(usize, usize),
     /// The service carries out a request that is under way, or one that was abandoned.
@@ -25,6 +27,9 @@ enum Step {
     Flushing(usize, bool),
     Flush(usize),
     End(usize),
+    /// The producer sends nothing for a while, or fails what is in no request.
+    Pause(usize, bool),
+    FailUnsent(usize),
     Pass(u64),
 }
 
@@ -48,17 +53,21 @@ fn step() -> impl Strategy<Value = Step> {
     });
     prop_oneof![
         8 => push,
+        1 => (0..PRODUCERS, 9usize..14).prop_map(|(producer, count)| Step::Burst(producer, count)),
         8 => (0..PRODUCERS).prop_map(Step::Next),
         5 => (0..PRODUCERS, 0usize..3).prop_map(|(producer, queue)| Step::Admit(producer, queue)),
         5 => any::<usize>().prop_map(Step::Arrive),
-        6 => (any::<usize>(), 0u8..6, any::<u8>(), prop::bool::weighted(0.3))
+        6 => (any::<usize>(), 0u8..8, any::<u8>(), prop::bool::weighted(0.3))
             .prop_map(|(which, how, chosen, late)| Step::Settle(which, how, chosen, late)),
         1 => any::<usize>().prop_map(Step::Withdraw),
         1 => (0..PRODUCERS, any::<bool>()).prop_map(|(producer, flushing)| Step::Flushing(producer, flushing)),
         1 => (0..PRODUCERS).prop_map(Step::Flush),
         1 => prop::option::weighted(0.1, 0..PRODUCERS)
             .prop_map(|producer| producer.map_or(Step::Pass(1), Step::End)),
-        4 => prop_oneof![0u64..12, 0u64..300].prop_map(Step::Pass),
+        1 => (0..PRODUCERS, prop::bool::weighted(0.3)).prop_map(|(producer, pause)| Step::Pause(producer, pause)),
+        1 => prop::option::weighted(0.1, 0..PRODUCERS)
+            .prop_map(|producer| producer.map_or(Step::Pass(1), Step::FailUnsent)),
+        4 => prop_oneof![8 => 0u64..12, 8 => 0u64..300, 1 => 50_000u64..70_000].prop_map(Step::Pass),
     ]
 }
 
@@ -102,7 +111,7 @@ const POLICIES: [BatchPolicy; PRODUCERS] = [
         capacity: 1_000,
         full_slot_is_enough: false,
         remember_rejected: true,
-        probe_first: false,
+        probe_first: true,
     },
 ];
 
@@ -129,14 +138,12 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Push(producer, change, time) => {
-                let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
-                let reply = self.pushed.len();
-                let id = self.producers[producer];
-                let id = self
-                    .plan
-                    .push(id, change.clone(), reply, deadline, self.now);
-                self.pushed.push((producer, change, id));
+            Step::Push(producer, change, time) => self.push(producer, change, time),
+            Step::Burst(producer, count) => {
+                for at in 0..count {
+                    let change = if at % 2 == 0 { add::<&str> } else { remove };
+                    self.push(producer, change("u0", ["t0"]), None);
+                }
             }
             Step::Next(producer) => {
                 let _ = self.next(producer);
@@ -150,10 +157,13 @@ impl World {
                 let (batch, arrived) = self.under_way.remove(which % self.under_way.len());
                 // what has arrived is not said to be not applied
                 let how = if arrived {
-                    [1, 4][how as usize % 2]
+                    [1, 4, 6][how as usize % 3]
                 } else {
                     how
                 };
+                if how < 6 {
+                    self.plan.end_probing(batch.producer);
+                }
                 self.settle(batch, how, chosen, late);
             }
             Step::Withdraw(which) if !self.pushed.is_empty() => {
@@ -171,9 +181,24 @@ impl World {
                 self.flushes.push((producer, flush, self.pushed.len()));
             }
             Step::End(producer) => self.plan.end(self.producers[producer], "ended", self.now),
+            Step::Pause(producer, true) => self.plan.pause(self.producers[producer]),
+            Step::Pause(producer, false) => self.plan.resume(self.producers[producer]),
+            Step::FailUnsent(producer) => {
+                self.plan
+                    .fail_unsent(self.producers[producer], "no thread", self.now);
+            }
             Step::Pass(time) => self.pass(ms(time)),
         }
         self.check();
+    }
+
+    fn push(&mut self, producer: usize, change: Change, time: Option<u64>) {
+        let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
+        let (id, reply) = (self.producers[producer], self.pushed.len());
+        let id = self
+            .plan
+            .push(id, change.clone(), reply, deadline, self.now);
+        self.pushed.push((producer, change, id));
     }
 
     /// Time passes; what may arrive until then has arrived or never does.
@@ -191,6 +216,11 @@ impl World {
                 let users: BTreeSet<&str> = batch.slots.iter().map(Slot::account).collect();
                 assert_eq!(users.len(), batch.slots.len(), "an account twice");
                 assert!((1..=3).contains(&users.len()));
+                let rest: BTreeSet<&str> = batch.rest.iter().map(Slot::account).collect();
+                assert!(
+                    users.is_disjoint(&rest) || users == rest,
+                    "a change in two places"
+                );
                 for slot in &batch.slots {
                     let tags: Vec<&str> = slot.tags().collect();
                     let distinct: BTreeSet<&&str> = tags.iter().collect();
@@ -248,6 +278,11 @@ impl World {
                 self.apply_some(&asked, &chosen);
                 BatchResult::Failed("lost", Effect::PossiblyApplied)
             }
+            (6, _) => {
+                self.apply_some(&asked, &chosen);
+                BatchResult::Postponed(Effect::PossiblyApplied)
+            }
+            (7, _) => BatchResult::Postponed(Effect::NotApplied),
             (2, Some(scope)) => {
                 let mut left_out = Vec::new();
                 for (account, tags) in &asked.slots {
@@ -277,7 +312,7 @@ impl World {
             }
         };
         // what fails as not applied is not carried out late either
-        let late = late && how > 0 && !matches!(&result, BatchResult::Ambiguous(_));
+        let late = late && how > 0 && how < 7 && !matches!(&result, BatchResult::Ambiguous(_));
         if late {
             if let BatchResult::Done { left_out } = &result {
                 let done = |account: &str| left_out.iter().all(|it| it.account != account);
@@ -300,6 +335,8 @@ impl World {
     /// Everything is answered until nothing is left.
     fn finish(&mut self) {
         for producer in self.producers.clone() {
+            self.plan.resume(producer);
+            self.plan.end_probing(producer);
             self.plan.set_flushing(producer, true);
         }
         for _ in 0..20_000 {
@@ -319,12 +356,12 @@ impl World {
                 self.settle(batch, 4, 0, false);
                 self.check();
             }
-            if self.plan.changes.is_empty() && self.late.is_empty() {
+            if self.plan.changes.len() == 0 && self.late.is_empty() {
                 break;
             }
             self.pass(ms(5));
         }
-        self.pass(ms(200));
+        self.pass(SUSPECT_FOR);
         let _ = self.next(0);
         self.check();
         assert_empty(&self.plan);

@@ -26,10 +26,13 @@ impl World {
         let plan = &self.plan;
         let mut blocked: HashMap<(ProducerId, ChangeOperation), usize> = HashMap::new();
         for (at, producer) in self.producers.iter().enumerate() {
-            let of_producer = || plan.changes.values().filter(|it| it.producer == *producer);
+            let changes = || plan.changes.iter().map(|it| it.1);
+            let of_producer = || changes().filter(|it| it.producer == *producer);
             let unsent = of_producer().filter(|it| it.left > 0).count();
             let unsettled = of_producer().count();
+            let counted = of_producer().filter(|it| it.left > 0 && it.counts).count();
             assert_eq!(plan.unsent(*producer), unsent);
+            assert_eq!(plan.producers[producer.0].counted, counted);
             assert_eq!(plan.unsettled(*producer), unsettled);
             let over =
                 |reply: &usize| self.settled.contains_key(reply) || self.withdrawn.contains(reply);
@@ -39,11 +42,11 @@ impl World {
                 .under_way
                 .iter()
                 .filter(|it| it.0.producer == *producer);
-            assert_eq!(plan.producers[producer].under_way, taken.count());
+            assert_eq!(plan.producers[producer.0].under_way, taken.count());
         }
         let waiting = self.producers.iter().flat_map(|producer| {
-            let queues = plan.producers[producer].queues.iter();
-            queues.flat_map(|queue| &queue.retry_queue)
+            let queues = plan.producers[producer.0].queues.iter();
+            queues.flat_map(|queue| queue.retry_queue.iter().chain(&queue.searches))
         });
         let all: Vec<&Batch> = self
             .under_way
@@ -51,11 +54,24 @@ impl World {
             .map(|it| &it.0)
             .chain(waiting)
             .collect();
-        for (name, account_queue) in &plan.accounts {
-            let mut slots = all.iter().flat_map(|batch| {
-                let slots = batch.slots.iter().filter(|it| it.account() == &**name);
+        let returned = self.producers.iter().flat_map(|producer| {
+            let queues = plan.producers[producer.0].queues.iter();
+            queues
+                .zip(ChangeOperation::ALL)
+                .flat_map(move |(queue, operation)| {
+                    let slots = queue.returned.iter();
+                    slots.map(move |slot| (*producer, operation, slot))
+                })
+        });
+        let returned: Vec<_> = returned.collect();
+        for (id, account_queue) in plan.accounts.iter() {
+            assert_eq!(plan.names.get(&account_queue.name), Some(&id));
+            let slots = all.iter().flat_map(|batch| {
+                let slots = batch.slots.iter().chain(&batch.rest);
                 slots.map(|slot| (batch.producer, batch.operation, slot))
             });
+            let slots = slots.chain(returned.iter().copied());
+            let mut slots = slots.filter(|it| it.2.account == id);
             assert_eq!(account_queue.under_way, slots.clone().count());
             // together are only slots of one kind of one producer
             if let Some((producer, operation, _)) = slots.next() {
@@ -63,9 +79,10 @@ impl World {
             }
             assert!(account_queue.waiting.iter().is_sorted());
             for (at, id) in account_queue.waiting.iter().enumerate() {
-                let entry = &plan.changes[id];
-                assert!(entry.left > 0 && entry.change.account() == &**name);
-                if at > 0 || !account_queue.active {
+                let entry = &plan.changes[id.0];
+                assert!(entry.left > 0);
+                assert_eq!(entry.change.account(), account_queue.name.0.account());
+                if at > 0 || account_queue.active.is_none() {
                     *blocked
                         .entry((entry.producer, entry.change.operation()))
                         .or_default() += 1;
@@ -74,15 +91,31 @@ impl World {
         }
         for producer in &self.producers {
             for operation in ChangeOperation::ALL {
-                let queue = &plan.producers[producer].queues[operation as usize];
+                let queue = &plan.producers[producer.0].queues[operation as usize];
                 let counted = blocked.get(&(*producer, operation)).copied();
                 assert_eq!(queue.blocked, counted.unwrap_or(0));
-                let active = plan.accounts.values().filter(|it| it.active);
-                let active = active.map(|it| &plan.changes[&it.waiting[0]]);
-                let active = active
-                    .filter(|it| it.producer == *producer && it.change.operation() == operation);
-                assert_eq!(queue.packer.users(), active.count());
+                let active = |group| {
+                    let accounts = plan.accounts.iter().map(|it| it.1);
+                    let active = accounts.filter(|it| it.active == Some(group));
+                    let active = active.map(|it| &plan.changes[it.waiting[0].0]);
+                    let of_queue = active.filter(|it| {
+                        it.producer == *producer && it.change.operation() == operation
+                    });
+                    of_queue.count()
+                };
+                assert_eq!(queue.fresh.users(), active(Group::Fresh));
+                assert_eq!(queue.suspects.users(), active(Group::Suspects));
+                let rejected = plan.accounts.iter().flat_map(|it| &it.1.rejected);
+                let rejected =
+                    rejected.filter(|it| (it.producer, it.operation) == (*producer, operation));
+                assert_eq!(queue.remembered, rejected.count());
             }
+            let queues = plan.producers[producer.0].queues.iter();
+            let again = queues.map(|queue| {
+                let batches = queue.retry_queue.iter().chain(&queue.searches);
+                batches.map(Batch::len).sum::<usize>() + queue.returned.len()
+            });
+            assert_eq!(plan.producers[producer.0].again, again.sum::<usize>());
         }
         self.check_splits();
         self.check_flushes();
