@@ -10,16 +10,12 @@ use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::arena::Key;
-use super::queue::Epoch;
-use super::settle::{ChangeFailure, FailureCause, Fault};
-use super::{ChangeId, ProducerId};
+use super::arena::{AccountId, ChangeId, ProducerId};
+use super::flush::Epoch;
+use super::outcome::{ChangeFailure, FailureCause, Fault};
 use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::operation::ChangeOperation;
-
-/// An account in the plan.
-pub(super) type AccountId = Key;
 
 /// The name of an account, held by a change of it instead of a copy.
 #[derive(Debug, Clone)]

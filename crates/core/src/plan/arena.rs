@@ -2,6 +2,17 @@
 
 use std::ops::{Index, IndexMut};
 
+/// A producer of changes: a bulk run or a batcher. [`Plan::open`](super::Plan::open) makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProducerId(pub(super) Key);
+
+/// A change in the plan. A later change has a greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChangeId(pub(super) Key);
+
+/// An account in the plan.
+pub(super) type AccountId = Key;
+
 /// Names a thing in an [`Arena`]. A later thing has a greater key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key {

@@ -3,10 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::accounts::{AccountId, Group};
-use super::queue::Kind;
-use super::settle::FailureCause;
-use super::{ChangeId, Plan, ProducerId};
+use super::arena::{AccountId, ChangeId, ProducerId};
 use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::limits::Rules;
@@ -31,6 +28,17 @@ pub struct Batch {
     pub(super) due: Duration,
     /// The latest of its changes' deadlines.
     pub(super) deadline: Duration,
+}
+
+/// What a request is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Slots that are sent again, each as before.
+    Retry,
+    Fresh,
+    /// A part of a request that failed.
+    Search,
+    Suspects,
 }
 
 /// The request of a batch, whose changes were checked when they were made. It is not checked again.
@@ -191,141 +199,5 @@ impl Slot {
 impl Part {
     pub(super) fn tags(&self) -> &[String] {
         &self.change.tags()[self.tags.clone()]
-    }
-}
-
-impl<R, E: Clone> Plan<R, E> {
-    /// Forms a batch of a queue's next users; `None` if all of their changes have expired.
-    pub(super) fn form_batch(
-        &mut self,
-        producer: ProducerId,
-        operation: ChangeOperation,
-        kind: Kind,
-        now: Duration,
-    ) -> Option<Batch> {
-        let users_per_request = self.users_per_request();
-        let state = &mut self.producers[producer.0];
-        let queue = state.queue(operation);
-        let (mut slots, taken) = queue.take_users(kind, users_per_request, now);
-        state.again -= slots.len();
-        for id in taken {
-            if !self.expires(id, now) {
-                let slot = self.next_slot(id, now);
-                slots.push(slot);
-            }
-        }
-        (!slots.is_empty()).then(|| Batch {
-            id: 0,
-            producer,
-            operation,
-            deadline: self.deadline(&slots),
-            slots,
-            kind,
-            rest: Vec::new(),
-            tries: 0,
-            due: now,
-        })
-    }
-
-    /// The latest of the deadlines of what is in these slots.
-    pub(super) fn deadline(&self, slots: &[Slot]) -> Duration {
-        let parts = slots.iter().flat_map(|slot| &slot.parts);
-        let deadlines = parts.map(|part| self.changes[part.id.0].deadline);
-        deadlines.max().unwrap_or_default()
-    }
-
-    /// Fails a change that was taken from the packer if it has expired, unless a part of it has been sent.
-    fn expires(&mut self, id: ChangeId, now: Duration) -> bool {
-        let entry = &self.changes[id.0];
-        if entry.deadline > now || !entry.is_untouched(self.tags_per_slot()) {
-            return false;
-        }
-        let account = entry.account;
-        if entry.left == 1 {
-            // its last slot was taken, so it is not in the packer any more
-            self.accounts[account].active = None;
-            let operation = entry.change.operation();
-            self.producers[entry.producer.0].queue(operation).blocked += 1;
-        }
-        self.fail_rest(id, &FailureCause::Expired);
-        self.activate(account, now);
-        true
-    }
-
-    /// The next slot of a change, with the account's next changes of the same operation that fit into it.
-    fn next_slot(&mut self, id: ChangeId, now: Duration) -> Slot {
-        let most = self.tags_per_slot();
-        let entry = &mut self.changes[id.0];
-        let account = &mut self.accounts[entry.account];
-        let state = &mut self.producers[entry.producer.0];
-        let rest = entry.rest(most);
-        entry.left -= 1;
-        entry.under_way += 1;
-        account.under_way += 1;
-        let mut slot = Slot {
-            account: entry.account,
-            parts: vec![Part {
-                id,
-                change: entry.change.clone(),
-                tags: rest.start..rest.end.min(rest.start + most),
-            }],
-            effect: Effect::NotApplied,
-        };
-        if entry.left > 0 {
-            let at_once = rest.len() >= 2 * most && state.policy.full_slot_is_enough;
-            let fresh = account.active == Some(Group::Fresh);
-            state.queue(entry.change.operation()).full_slot |= at_once && fresh;
-            return slot;
-        }
-        state.all_sent(entry.counts);
-        account.waiting.pop_front();
-        account.active = None;
-        if !account.waiting.is_empty() {
-            self.share_slot(&mut slot, now);
-        }
-        slot
-    }
-
-    /// Adds the account's next changes to a slot, while they commute with what is in it and fit.
-    fn share_slot(&mut self, slot: &mut Slot, now: Duration) {
-        let most = self.tags_per_slot();
-        let first = slot.parts[0].id;
-        // the slot's distinct tags, by part and position, filled when a second change is there, as most slots have one
-        let mut tags: Vec<(usize, usize)> = Vec::new();
-        while let Some(next) = self.accounts[slot.account].waiting.front().copied() {
-            let entry = &self.changes[next.0];
-            if !entry.commutes_with(&self.changes[first.0]) {
-                return;
-            }
-            if entry.deadline <= now {
-                self.fail_rest(next, &FailureCause::Expired);
-                continue;
-            }
-            if tags.is_empty() {
-                tags.extend((0..slot.parts[0].tags().len()).map(|at| (0, at)));
-            }
-            let held = tags.len();
-            for (at, tag) in entry.change.tags().iter().enumerate() {
-                let mut of_others = tags[..held].iter();
-                if !of_others.any(|(part, at)| slot.parts[*part].tags()[*at] == *tag) {
-                    tags.push((slot.parts.len(), at));
-                }
-            }
-            if tags.len() > most {
-                return;
-            }
-            let entry = &mut self.changes[next.0];
-            entry.left = 0;
-            entry.under_way += 1;
-            slot.parts.push(Part {
-                id: next,
-                change: entry.change.clone(),
-                tags: 0..entry.change.tags().len(),
-            });
-            self.accounts[slot.account].waiting.pop_front();
-            let state = &mut self.producers[entry.producer.0];
-            state.all_sent(entry.counts);
-            state.queue(entry.change.operation()).blocked -= 1;
-        }
     }
 }

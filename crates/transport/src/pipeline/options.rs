@@ -91,7 +91,9 @@ impl<K> SessionOptions<K> {
     }
 
     /// How many changes may wait to be sent, at least 1; default: 4,096 in a bulk run, where more of them pack users of
-    /// many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full quota.
+    /// many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full quota. Of one user only the
+    /// first 8 that wait count, so a user with thousands of changes does not keep out the others; with those there are at
+    /// most 8 times as many.
     pub fn capacity(mut self, changes: usize) -> Self {
         self.sending.policy.capacity = changes.max(1);
         self

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{BatchPolicy, BatchResult, Next, Plan};
+use imtag_core::plan::{BatchPolicy, BatchResult, Plan};
 use imtag_core::{ChangeRequest, Rules};
 
 use super::median;
@@ -75,7 +75,7 @@ fn planned(users: &[User]) -> usize {
     let now = Duration::from_secs(1_000);
     let (mut coming, mut outcomes) = (users.iter().enumerate(), 0);
     loop {
-        while plan.unsent(producer) < POLICY.capacity {
+        while plan.has_capacity(producer) {
             let Some((at, User { account, tags })) = coming.next() else {
                 plan.set_flushing(producer, true);
                 break;
@@ -84,7 +84,7 @@ fn planned(users: &[User]) -> usize {
             let change = change.expect("the texts are within the limits");
             plan.push(producer, change, at, Duration::MAX, now);
         }
-        let Next::Send(batch) = plan.next(producer, now) else {
+        let Some(batch) = plan.take(producer, now) else {
             return outcomes;
         };
         plan.admitted(producer, batch.operation());

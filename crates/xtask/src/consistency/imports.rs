@@ -40,9 +40,6 @@ const TRANSPORT: &Layers = &[
     &["builder"],
 ];
 
-/// Modules that are being taken out of circles: what they import is not looked at. It is to become empty.
-const KNOWN: [&str; 1] = ["plan"];
-
 #[test]
 fn no_file_of_core_imports_one_that_imports_it_or_one_of_a_higher_layer() {
     assert_none(faults(files(), "crates/core/src", CORE));
@@ -75,7 +72,7 @@ fn faults(files: &[File], folder: &str, layers: &Layers) -> Vec<String> {
     let sources = read(files, folder);
     let mut imports = Imports::new();
     let mut faults = Vec::new();
-    for source in sources.values().filter(|source| !is_known(source)) {
+    for source in sources.values() {
         let file = &source.file;
         for path in &source.named {
             let definer = definer(&sources, path);
@@ -99,11 +96,6 @@ fn faults(files: &[File], folder: &str, layers: &Layers) -> Vec<String> {
     }
     faults.extend(circles(&imports));
     faults
-}
-
-fn is_known(source: &Source) -> bool {
-    let first = source.module.split("::").next();
-    first.is_some_and(|module| KNOWN.contains(&module))
 }
 
 /// The layer of a module; none of the root.

@@ -12,8 +12,16 @@ mod recount;
 mod service;
 mod splits;
 
+use super::accounts::Group;
+use super::batch::Slot;
 use super::settle::SUSPECT_FOR;
 use super::*;
+use crate::catalogue::Effect;
+use crate::change::Change;
+use crate::limits::Rules;
+use crate::operation::ChangeOperation;
+use std::time::Duration;
+
 use crate::catalogue::Scope;
 use crate::change::ChangeRequest;
 
@@ -73,6 +81,26 @@ fn done(left_out: Vec<LeftOut<&'static str>>) -> BatchResult<&'static str> {
     BatchResult::Done { left_out }
 }
 
+/// What a producer does now.
+#[derive(Debug)]
+enum Next {
+    Send(Batch),
+    WaitUntil(Duration),
+    Wait,
+}
+
+/// As a worker does: takes what is ready, or looks how long to wait.
+fn next<R, E: Clone>(plan: &mut Plan<R, E>, producer: ProducerId, now: Duration) -> Next {
+    if let Some(batch) = plan.take(producer, now) {
+        return Next::Send(batch);
+    }
+    match plan.poll(producer, now) {
+        Readiness::NotBefore(moment) => Next::WaitUntil(moment),
+        Readiness::Idle => Next::Wait,
+        Readiness::Ready => panic!("it was not taken"),
+    }
+}
+
 /// A request in words: `add u:a,b v:c`.
 fn text(batch: &Batch) -> String {
     let slots = batch.slots.iter().map(|slot| {
@@ -129,7 +157,7 @@ impl Rig {
     }
 
     fn next_by(&mut self, producer: ProducerId) -> Next {
-        self.plan.next(producer, self.now)
+        next(&mut self.plan, producer, self.now)
     }
 
     fn next(&mut self) -> Next {

@@ -210,7 +210,7 @@ impl World {
 
     /// Whether there was something to send.
     fn next(&mut self, producer: usize) -> bool {
-        match self.plan.next(self.producers[producer], self.now) {
+        match super::next(&mut self.plan, self.producers[producer], self.now) {
             Next::Send(batch) => {
                 assert_eq!(batch.producer, self.producers[producer]);
                 let users: BTreeSet<&str> = batch.slots.iter().map(Slot::account).collect();

@@ -1,0 +1,494 @@
+//! The plan itself: producers, changes and accounts, and whose turn it is.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use super::accounts::{Account, Entry, Group, Name, slots};
+use super::arena::{AccountId, Arena, ChangeId, ProducerId};
+use super::batch::{Batch, Kind, Slot};
+use super::flush::Flush;
+use super::outcome::{FailureCause, Settled};
+use super::queue::{BatchPolicy, Enough, OperationQueue, Probing, Producer, Readiness};
+use crate::catalogue::Effect;
+use crate::change::Change;
+use crate::limits::Rules;
+use crate::operation::ChangeOperation;
+
+/// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a
+/// request with the other adds; hardly ever the other way round.
+const IN_TURN: [ChangeOperation; 3] = [
+    ChangeOperation::Clear,
+    ChangeOperation::Remove,
+    ChangeOperation::Add,
+];
+
+/// Changes of many producers, on their way into requests.
+#[derive(Debug)]
+pub struct Plan<R, E> {
+    pub(super) rules: Rules,
+    /// The number of the last batch.
+    pub(super) batches: u64,
+    pub(super) changes: Arena<Entry<R, E>>,
+    pub(super) accounts: Arena<Account<E>>,
+    /// The accounts by their texts, for what is pushed.
+    pub(super) names: HashMap<Name, AccountId>,
+    /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
+    pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
+    /// Accounts that failed a request, by when that is forgotten.
+    pub(super) suspects: VecDeque<(Duration, AccountId)>,
+    pub(super) producers: Arena<Producer<R, E>>,
+    /// Producers with a request to send or an outcome to take, since they were last asked for.
+    pub(super) ready_producers: BTreeSet<ProducerId>,
+}
+
+impl<R, E: Clone> Plan<R, E> {
+    /// An empty plan, for requests by these rules.
+    #[must_use]
+    pub fn new(rules: Rules) -> Plan<R, E> {
+        Plan {
+            rules,
+            batches: 0,
+            changes: Arena::new(),
+            accounts: Arena::new(),
+            names: HashMap::new(),
+            late_windows: BTreeSet::new(),
+            suspects: VecDeque::new(),
+            producers: Arena::new(),
+            ready_producers: BTreeSet::new(),
+        }
+    }
+
+    /// Makes a producer.
+    pub fn open(&mut self, policy: BatchPolicy) -> ProducerId {
+        ProducerId(self.producers.insert(Producer::new(policy)))
+    }
+
+    /// Says that the producer repeats the changes of a process that was killed, whose attempts may still arrive. They are
+    /// the same changes, so the first one of an account may go at once. Until the late window from now on is over, each
+    /// request is settled as if an attempt of it might arrive late.
+    pub fn after_crash(&mut self, producer: ProducerId, now: Duration) {
+        let state = self.state(producer);
+        state.predecessor_late_until = state.late_until(now);
+    }
+
+    /// Adds a change, which was checked by the plan's rules when it was made.
+    ///
+    /// # Panics
+    /// Where the producer has been closed.
+    pub fn push(
+        &mut self,
+        producer: ProducerId,
+        change: Change,
+        reply: R,
+        deadline: Duration,
+        now: Duration,
+    ) -> ChangeId {
+        let account = self.account(&change);
+        let waiting = self.accounts[account].waiting.len();
+        let counts = waiting < BatchPolicy::OF_ONE_ACCOUNT;
+        let state = &mut self.producers[producer.0];
+        state.queue(change.operation()).blocked += 1;
+        state.unsent += 1;
+        state.counted += usize::from(counts);
+        let entry = Entry {
+            producer,
+            account,
+            reply,
+            left: slots(&change, self.rules.limits.tags_per_user_and_request.max(1)),
+            change,
+            under_way: 0,
+            deadline,
+            came: now,
+            epoch: Some(state.unsettled.add()),
+            counts,
+            failure: None,
+        };
+        let (ended, may_fill_slot) = (state.ended.clone(), state.policy.full_slot_is_enough);
+        let id = ChangeId(self.changes.insert(entry));
+        self.accounts[account].waiting.push_back(id);
+        if let Some(cause) = ended {
+            self.fail_rest(id, &FailureCause::Request(cause));
+        }
+        if waiting == 0 {
+            self.activate(account, now);
+        } else if may_fill_slot {
+            self.note_full_slot(account);
+        }
+        // also if it waits for its account: it may have filled a slot, or reached the capacity
+        self.ready_producers.insert(producer);
+        id
+    }
+
+    /// The account of a change, which is made if there is none.
+    fn account(&mut self, change: &Change) -> AccountId {
+        if let Some(account) = self.names.get(change.account()) {
+            return *account;
+        }
+        let name = Name(change.clone());
+        let account = self.accounts.insert(Account::new(name.clone()));
+        self.names.insert(name, account);
+        account
+    }
+
+    /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
+    pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
+        let tags_per_slot = self.tags_per_slot();
+        let entry = self.changes.get(id.0);
+        let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
+            return false;
+        };
+        let (account, producer) = (entry.account, entry.producer);
+        self.disown(id);
+        self.drop_unsent(id);
+        self.changes.remove(id.0);
+        self.ready_producers.insert(producer);
+        self.activate(account, now);
+        true
+    }
+
+    /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
+    pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Change, &mut R)> {
+        let entry = self.changes.get_mut(id.0)?;
+        Some((&entry.change, &mut entry.reply))
+    }
+
+    /// Sets whether the producer is flushing: while it is, changes do not wait for others to share their request.
+    pub fn set_flushing(&mut self, producer: ProducerId, flushing: bool) {
+        self.state(producer).flushing = flushing;
+        self.ready_producers.insert(producer);
+    }
+
+    /// What a producer can send now, without taking it.
+    pub fn poll(&mut self, producer: ProducerId, now: Duration) -> Readiness {
+        match self.ready(producer, now) {
+            Ok(_) => Readiness::Ready,
+            Err(Some(moment)) => Readiness::NotBefore(moment),
+            Err(None) => Readiness::Idle,
+        }
+    }
+
+    /// Takes the request that is ready; `None` if none is, or if all of its changes have expired.
+    pub fn take(&mut self, producer: ProducerId, now: Duration) -> Option<Batch> {
+        while let Ok((operation, kind)) = self.ready(producer, now) {
+            let queue = self.producers[producer.0].queue(operation);
+            let batch = queue.take_formed(kind, now);
+            let again = batch.as_ref().map_or(0, Batch::len);
+            let batch = batch.or_else(|| self.form_batch(producer, operation, kind, now));
+            if let Some(batch) = batch {
+                self.batches += 1;
+                let state = &mut self.producers[producer.0];
+                state.begins();
+                state.again -= again;
+                state.searches += u64::from(kind == Kind::Search);
+                let queue = state.queue(operation);
+                queue.awaiting_admission = Some(self.batches);
+                queue.note_turn(kind, now);
+                return Some(Batch {
+                    id: self.batches,
+                    ..batch
+                });
+            }
+        }
+        None
+    }
+
+    /// The operation with a request to send, and what it is made of; else when there may be one.
+    fn ready(
+        &mut self,
+        producer: ProducerId,
+        now: Duration,
+    ) -> Result<(ChangeOperation, Kind), Option<Duration>> {
+        self.pass(now);
+        let users_per_request = self.users_per_request();
+        let mut until = self.late_windows.first().map(|(moment, _)| *moment);
+        let state = &mut self.producers[producer.0];
+        if !state.may_send() {
+            return Err(None);
+        }
+        let enough = Enough {
+            users_per_request,
+            linger: state.policy.linger,
+            flushing: state.is_flushing(),
+            quiet: state.under_way == 0,
+        };
+        for operation in IN_TURN {
+            match state.queue(operation).ready(&enough, now) {
+                Ok(kind) => return Ok((operation, kind)),
+                Err(moment) => until = until.into_iter().chain(moment).min(),
+            }
+        }
+        Err(until)
+    }
+
+    /// Says that the first request of a producer that [probes](BatchPolicy::probe_first) is late: a second one may go beside
+    /// it. If something on the way rejects the first alone, the answer to the second shows it.
+    pub fn probe_is_late(&mut self, producer: ProducerId) {
+        if let Some(probing) = &mut self.state(producer).probing {
+            probing.is_late = true;
+            self.ready_producers.insert(producer);
+        }
+    }
+
+    /// Says that a result is known: the producer sends as many requests at once as it has.
+    pub fn end_probing(&mut self, producer: ProducerId) {
+        self.state(producer).probing = None;
+        self.ready_producers.insert(producer);
+    }
+
+    /// Has a producer send nothing until it is [resumed](Plan::resume). It loses nothing: its changes keep their order and
+    /// late windows, later changes of their accounts wait behind them, and requests that fail meanwhile can be
+    /// [postponed](BatchResult::Postponed).
+    pub fn pause(&mut self, producer: ProducerId) {
+        self.state(producer).paused = true;
+    }
+
+    /// Ends a pause.
+    pub fn resume(&mut self, producer: ProducerId) {
+        let state = self.state(producer);
+        state.paused = false;
+        state.probing = state.policy.probe_first.then(Probing::default);
+        self.ready_producers.insert(producer);
+    }
+
+    /// True if the producer takes one more change.
+    #[must_use]
+    pub fn has_capacity(&self, producer: ProducerId) -> bool {
+        let state = self.producers.get(producer.0);
+        state.is_some_and(Producer::has_capacity)
+    }
+
+    /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
+    /// Without this call it may once the request is settled.
+    pub fn admitted(&mut self, producer: ProducerId, operation: ChangeOperation) {
+        self.state(producer).queue(operation).awaiting_admission = None;
+    }
+
+    /// Begins a flush of a producer: it is over once every change that came before it has its outcome. It does not make the
+    /// producer [flushing](Plan::set_flushing).
+    pub fn flush(&mut self, producer: ProducerId) -> Flush {
+        self.state(producer).unsettled.flush()
+    }
+
+    /// True if every change that came before a flush has its outcome. Costs the same however many changes there are.
+    #[must_use]
+    pub fn is_flushed(&self, producer: ProducerId, flush: Flush) -> bool {
+        let state = self.producers.get(producer.0);
+        state.is_none_or(|state| state.unsettled.is_over(flush))
+    }
+
+    /// How many changes that came before a flush have no outcome yet.
+    #[must_use]
+    pub fn unsettled_before(&self, producer: ProducerId, flush: Flush) -> usize {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.unsettled.left_of(flush))
+    }
+
+    /// Ends a producer: what is in no request fails for this cause, and what is pushed later too.
+    pub fn end(&mut self, producer: ProducerId, cause: E, now: Duration) {
+        self.state(producer).ended = Some(cause.clone());
+        self.fail_unsent(producer, cause, now);
+    }
+
+    /// Fails all changes of a producer that are in no request, also those that are to be sent again.
+    pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
+        let cause = FailureCause::Request(cause);
+        let state = &mut self.producers[producer.0];
+        state.again = 0;
+        let queues = state.queues.iter_mut();
+        let again: Vec<Slot> = queues.flat_map(OperationQueue::take_again).collect();
+        let unsent = self.changes.iter();
+        let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
+        let unsent = unsent.map(|(id, entry)| (ChangeId(id), entry.account));
+        let mut unsent: Vec<(ChangeId, AccountId)> = unsent.collect();
+        unsent.sort_unstable();
+        for (id, _) in &unsent {
+            self.fail_rest(*id, &cause);
+        }
+        self.fail_slots(&again, &cause, Effect::NotApplied, now);
+        for (_, account) in unsent {
+            self.activate(account, now);
+        }
+        self.ready_producers.insert(producer);
+    }
+
+    /// Forgets a producer that has ended and has no request under way.
+    pub fn close(&mut self, producer: ProducerId) {
+        debug_assert_eq!(
+            self.unsettled(producer),
+            0,
+            "a producer is closed when all is settled"
+        );
+        if let Some(state) = self.producers.remove(producer.0) {
+            if state.queues.iter().any(|queue| queue.remembered > 0) {
+                self.forget_rejected(producer);
+            }
+        }
+        self.ready_producers.remove(&producer);
+    }
+
+    /// Forgets which accounts a producer that is closed was rejected for.
+    fn forget_rejected(&mut self, producer: ProducerId) {
+        for (id, account) in self.accounts.iter_mut() {
+            let before = account.rejected.len();
+            account.rejected.retain(|it| it.producer != producer);
+            if account.rejected.len() < before {
+                // it is looked at next, and forgotten unless there is more to it
+                self.late_windows.insert((Duration::ZERO, id));
+            }
+        }
+    }
+
+    /// The changes of a producer that have their outcomes, in the order in which these became known.
+    pub fn take_settled(&mut self, producer: ProducerId) -> VecDeque<Settled<R, E>> {
+        std::mem::take(&mut self.state(producer).settled)
+    }
+
+    /// Producers that have had something to send or to take since the last call.
+    pub fn take_ready_producers(&mut self) -> BTreeSet<ProducerId> {
+        std::mem::take(&mut self.ready_producers)
+    }
+
+    /// Changes of a producer that have not been sent in full.
+    #[must_use]
+    pub fn unsent(&self, producer: ProducerId) -> usize {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.unsent)
+    }
+
+    /// Changes of a producer that have no outcome yet.
+    #[must_use]
+    pub fn unsettled(&self, producer: ProducerId) -> usize {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.unsettled.total())
+    }
+
+    /// Requests of a producer that were split, to find what is at fault.
+    #[must_use]
+    pub fn splits(&self, producer: ProducerId) -> u64 {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.splits)
+    }
+
+    /// Requests of a producer that were made to find what is at fault in others.
+    #[must_use]
+    pub fn searches(&self, producer: ProducerId) -> u64 {
+        let state = self.producers.get(producer.0);
+        state.map_or(0, |state| state.searches)
+    }
+
+    /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
+    pub(super) fn activate(&mut self, id: AccountId, now: Duration) {
+        while let Some(account) = self.accounts.get_mut(id) {
+            if account.under_way > 0 || account.active.is_some() {
+                return;
+            }
+            let Some(next) = account.waiting.front().copied() else {
+                return self.forget(id, now);
+            };
+            let entry = &self.changes[next.0];
+            let (producer, operation) = (entry.producer, entry.change.operation());
+            if let Some(fault) = account.rejection(producer, operation) {
+                let cause = FailureCause::PreviouslyRejected(fault.cause.clone());
+                self.fail_rest(next, &cause);
+                continue;
+            }
+            self.ready_producers.insert(producer);
+            let safe_from = account.safe_from(operation);
+            if safe_from > now {
+                // its producer's next wait must end with the late window
+                self.late_windows.insert((safe_from, id));
+                return;
+            }
+            let group = if account.suspect_until > now {
+                Group::Suspects
+            } else {
+                Group::Fresh
+            };
+            account.active = Some(group);
+            let state = &mut self.producers[producer.0];
+            let queue = state.queue(operation);
+            queue.blocked -= 1;
+            queue.insert(group, next, entry.left, entry.came);
+            if state.policy.full_slot_is_enough {
+                self.note_full_slot(id);
+            }
+            return;
+        }
+    }
+
+    /// Forgets an account without changes, unless something is remembered of it.
+    fn forget(&mut self, id: AccountId, now: Duration) {
+        let Some(account) = self.accounts.get_mut(id) else {
+            return;
+        };
+        if !account.waiting.is_empty() || account.under_way > 0 {
+            return;
+        }
+        let late_until = account.late_until();
+        if late_until > now {
+            self.late_windows.insert((late_until, id));
+        } else if account.suspect_until <= now && account.rejected.is_empty() {
+            self.names.remove(account.name.0.account());
+            self.accounts.remove(id);
+        }
+    }
+
+    /// Activates the accounts whose late window is over, and forgets what was remembered for long enough.
+    fn pass(&mut self, now: Duration) {
+        while self.late_windows.first().is_some_and(|it| it.0 <= now) {
+            if let Some((_, account)) = self.late_windows.pop_first() {
+                self.activate(account, now);
+            }
+        }
+        while self.suspects.front().is_some_and(|it| it.0 <= now) {
+            if let Some((_, account)) = self.suspects.pop_front() {
+                self.forget(account, now);
+            }
+        }
+    }
+
+    /// Notes in the operation's queue if the changes at the head of the account's queue fill its next slot.
+    fn note_full_slot(&mut self, account: AccountId) {
+        let most = self.tags_per_slot();
+        let account = &self.accounts[account];
+        if account.active != Some(Group::Fresh) {
+            return;
+        }
+        let first = &self.changes[account.waiting[0].0];
+        let state = &mut self.producers[first.producer.0];
+        let is_enough = state.policy.full_slot_is_enough;
+        let queue = state.queue(first.change.operation());
+        if !is_enough || queue.full_slot {
+            return;
+        }
+        let mut tags: Vec<&str> = Vec::new();
+        // bounded, as any number of changes may bring no new tag
+        for id in account.waiting.iter().take(2 * most) {
+            let entry = &self.changes[id.0];
+            if !entry.commutes_with(first) {
+                return;
+            }
+            for tag in &entry.change.tags()[entry.rest(most)] {
+                if tags.len() < most && !tags.contains(&tag.as_str()) {
+                    tags.push(tag);
+                }
+            }
+            if tags.len() == most {
+                queue.full_slot = true;
+                return;
+            }
+        }
+    }
+
+    pub(super) fn users_per_request(&self) -> usize {
+        self.rules.limits.users_per_request.max(1)
+    }
+
+    pub(super) fn tags_per_slot(&self) -> usize {
+        self.rules.limits.tags_per_user_and_request.max(1)
+    }
+
+    fn state(&mut self, producer: ProducerId) -> &mut Producer<R, E> {
+        &mut self.producers[producer.0]
+    }
+}
