@@ -60,7 +60,9 @@ fn a_request_of_n_accounts_that_are_all_at_fault_costs_hardly_more_than_2n_reque
     emulator.add_standing(ProbabilisticFault::new(Fault::code(90001), 1.0).unwrap());
     let (failed, summary) = run(&client(&emulator), users(0..25));
     assert_eq!(failed.len(), 25);
-    assert_eq!(summary.progress.requests, 2 * 25 + 1);
+    // by how many are tested before the first is found: after it, all halves are
+    let requests = summary.progress.requests;
+    assert!((49..=51).contains(&requests), "{requests}");
 }
 
 #[test]
