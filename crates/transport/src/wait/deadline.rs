@@ -122,7 +122,7 @@ impl WaitScope {
 
     /// Waits until the thread is woken, or until `until`. It may return early, as parking does: [`WaitScope::wait_until`]
     /// looks again.
-    pub(crate) fn park_until(&self, until: Instant) -> Result<(), WaitEnd> {
+    fn park_until(&self, until: Instant) -> Result<(), WaitEnd> {
         self.check()?;
         let wait = self.wait_at_most(until);
         if !wait.is_zero() {
