@@ -114,11 +114,11 @@ impl FailedList {
     pub(crate) fn open(path: &Path) -> Result<FailedList, FailedListError> {
         let mut file = lock_own_list(path, &LIST)?;
         let found = file.found;
-        if found == Found::Nothing
-            && let Err(error) = disk::sync_folder_of(path)
-        {
-            let _ = file.remove(path); // the error to report is why it could not be made
-            return Err(DiskError::denied(path, "made")(error).into());
+        if found == Found::Nothing {
+            if let Err(error) = disk::sync_folder_of(path) {
+                let _ = file.remove(path); // the error to report is why it could not be made
+                return Err(DiskError::denied(path, "made")(error).into());
+            }
         }
         Ok(FailedList {
             found,

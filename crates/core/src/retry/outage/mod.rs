@@ -130,9 +130,7 @@ struct Evidence {
 
 impl Evidence {
     fn failed(&mut self, caller: Caller, started: Duration) {
-        if let Some((last, at)) = self.last
-            && last != caller
-        {
+        if let Some((_, at)) = self.last.filter(|(last, _)| *last != caller) {
             self.other = Some(at);
         }
         self.last = Some((caller, started));
