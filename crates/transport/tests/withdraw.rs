@@ -13,7 +13,7 @@ use std::time::Duration;
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
     Batcher, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest, Completion, Effect,
-    Operation, WaitEnd, WhenFull,
+    Operation, RetryPolicy, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -332,4 +332,29 @@ fn a_waiting_poll_returns_once_when_there_is_capacity_for_a_refused_change() {
         });
         assert_eq!(batcher.abandon(), 2);
     }
+}
+
+#[test]
+fn what_a_closed_batcher_would_send_again_for_no_caller_holds_up_no_account() {
+    let emulator = emulator();
+    let left_out = Fault::leave_out(["u0"], 91000).answer_delayed(Duration::from_millis(200));
+    emulator.fault(Operation::Add, left_out);
+    // it would be tried again in the next minutes
+    let retry = RetryPolicy {
+        first_backoff: LONG,
+        longest_backoff: LONG,
+        ..RetryPolicy::default()
+    };
+    let client = builder(&emulator.endpoint()).retry(retry).build().unwrap();
+    let batcher = client.batcher().start();
+    batcher.submit(0, user(0)).unwrap();
+    until(|| emulator.stats().arrivals() == 1);
+    batcher.withdraw(0, WaitEnd::Cancelled);
+    batcher.close(&CallOptions::new()).unwrap();
+    let other = client.batcher().late_window(Duration::ZERO).start();
+    other
+        .call(ChangeRequest::clear("u0"), &within(LONG / 2))
+        .unwrap();
+    assert_eq!(emulator.stats().arrivals(), 2);
+    assert_eq!(batcher.abandon(), 0);
 }

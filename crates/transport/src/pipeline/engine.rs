@@ -260,8 +260,14 @@ impl State {
     }
 
     /// A worker's thread ends. If it was by a defect, another may be started.
-    pub(crate) fn worker_has_ended(&mut self, producer: ProducerId) {
-        self.session(producer).workers.has_ended();
+    pub(crate) fn worker_has_ended(&mut self, producer: ProducerId, now: Duration) {
+        let session = self.session(producer);
+        let is_last = session.workers.has_ended();
+        if is_last && session.closing {
+            // what its callers have given up, and would be sent again: nothing sends it, and it must hold up no account
+            let closed = Error::not_sent(Cause::Closed);
+            self.plan.fail_unsent(producer, closed, now);
+        }
         self.wake_callers(producer);
         self.touch(producer);
     }

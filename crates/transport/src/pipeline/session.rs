@@ -94,7 +94,8 @@ impl Session {
                 // a panic is a defect: it ends this worker alone
                 let work = panic::AssertUnwindSafe(|| work(&session));
                 drop(panic::catch_unwind(work));
-                let ended = |state: &mut State, _| state.worker_has_ended(session.producer);
+                let producer = session.producer;
+                let ended = |state: &mut State, now| state.worker_has_ended(producer, now);
                 session.pipeline.with(ended);
             })
         };

@@ -158,9 +158,10 @@ impl Workers {
         self.running == 0
     }
 
-    /// A worker's thread ends.
-    pub(super) fn has_ended(&mut self) {
+    /// A worker's thread ends. Returns true if there is no other.
+    pub(super) fn has_ended(&mut self) -> bool {
         self.running -= 1;
+        self.running == 0
     }
 
     /// Wakes all that sleep: the session closes.
