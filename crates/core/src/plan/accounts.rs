@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::flush::Epoch;
-use super::outcome::{ChangeFailure, FailureCause, Fault};
+use super::outcome::ChangeFailure;
 use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::operation::ChangeOperation;
@@ -75,7 +75,7 @@ pub(super) struct Account<E> {
 pub(super) struct Rejected<E> {
     pub(super) producer: ProducerId,
     pub(super) operation: ChangeOperation,
-    pub(super) fault: Fault<E>,
+    pub(super) failure: E,
 }
 
 impl<E> Account<E> {
@@ -123,15 +123,14 @@ impl<E> Account<E> {
     }
 
     /// Why this operation would be rejected again.
-    pub(super) fn rejection(
-        &self,
-        producer: ProducerId,
-        operation: ChangeOperation,
-    ) -> Option<&Fault<E>> {
+    pub(super) fn rejection(&self, producer: ProducerId, operation: ChangeOperation) -> Option<&E>
+    where
+        E: ChangeFailure,
+    {
         let own = self.rejected.iter().filter(|it| it.producer == producer);
         let same = own.clone().find(|it| it.operation == operation);
-        let same = same.or_else(|| own.clone().find(|it| it.fault.scope == Scope::Account));
-        same.map(|it| &it.fault)
+        let same = same.or_else(|| own.clone().find(|it| it.failure.scope() == Scope::Account));
+        same.map(|it| &it.failure)
     }
 }
 
@@ -152,10 +151,12 @@ pub(super) struct Entry<R, E> {
     pub(super) epoch: Option<Epoch>,
     /// It takes part in the producer's capacity while it is unsent.
     pub(super) counts: bool,
-    pub(super) failure: Option<ChangeFailure<E>>,
+    pub(super) failure: Option<E>,
+    /// The tags that it is of.
+    pub(super) undone: Vec<usize>,
 }
 
-impl<R, E: Clone> Entry<R, E> {
+impl<R, E: ChangeFailure> Entry<R, E> {
     /// True if the two may share a slot, as their order makes no difference.
     pub(super) fn commutes_with(&self, other: &Self) -> bool {
         self.producer == other.producer && self.change.operation() == other.change.operation()
@@ -174,19 +175,12 @@ impl<R, E: Clone> Entry<R, E> {
     }
 
     /// Notes that some of its tags are not done.
-    pub(super) fn note_failure(
-        &mut self,
-        cause: &FailureCause<E>,
-        effect: Effect,
-        tags: Range<usize>,
-    ) {
-        let failure = self.failure.get_or_insert_with(|| ChangeFailure {
-            cause: cause.clone(),
-            effect,
-            undone: Vec::new(),
-        });
-        failure.effect = failure.effect.max(effect);
-        failure.undone.extend(tags);
+    pub(super) fn note_failure(&mut self, failure: &E, effect: Effect, tags: Range<usize>) {
+        self.undone.extend(tags);
+        match &mut self.failure {
+            Some(first) => first.set_effect(first.effect().max(effect)),
+            none => none.insert(failure.clone()).set_effect(effect),
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::accounts::Group;
 use super::arena::{ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Part, Slot};
-use super::outcome::FailureCause;
+use super::outcome::ChangeFailure;
 use super::schedule::Plan;
 use crate::catalogue::Effect;
 use crate::operation::ChangeOperation;
 
-impl<R, E: Clone> Plan<R, E> {
+impl<R, E: ChangeFailure> Plan<R, E> {
     /// Forms a batch of a queue's next users; `None` if all of their changes have expired.
     pub(super) fn form_batch(
         &mut self,
@@ -63,7 +63,7 @@ impl<R, E: Clone> Plan<R, E> {
             let operation = entry.change.operation();
             self.producers[entry.producer.0].queue(operation).blocked += 1;
         }
-        self.fail_rest(id, &FailureCause::Expired);
+        self.fail_rest(id, &E::expired());
         self.activate(account, now);
         true
     }
@@ -114,7 +114,7 @@ impl<R, E: Clone> Plan<R, E> {
                 return;
             }
             if entry.deadline <= now {
-                self.fail_rest(next, &FailureCause::Expired);
+                self.fail_rest(next, &E::expired());
                 continue;
             }
             if tags.is_empty() {

@@ -58,7 +58,7 @@ mod tests;
 pub use arena::{ChangeId, ProducerId};
 pub use batch::{Batch, BatchRequest};
 pub use flush::Flush;
-pub use outcome::{BatchResult, ChangeFailure, FailureCause, Fault, LeftOut, Settled};
+pub use outcome::{BatchResult, ChangeFailure, Settled};
 pub use packer::lower_bound;
 pub use queue::{BatchPolicy, Readiness};
 pub use schedule::Plan;

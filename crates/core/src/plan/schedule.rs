@@ -7,9 +7,8 @@ use super::accounts::{Account, Entry, Group, Name, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::flush::Flush;
-use super::outcome::{FailureCause, Settled};
+use super::outcome::{ChangeFailure, Settled};
 use super::queue::{BatchPolicy, Enough, OperationQueue, Probing, Producer, Readiness};
-use crate::catalogue::Effect;
 use crate::change::Change;
 use crate::limits::Rules;
 use crate::operation::ChangeOperation;
@@ -41,7 +40,7 @@ pub struct Plan<R, E> {
     pub(super) ready_producers: BTreeSet<ProducerId>,
 }
 
-impl<R, E: Clone> Plan<R, E> {
+impl<R, E: ChangeFailure> Plan<R, E> {
     /// An empty plan, for requests by these rules.
     #[must_use]
     pub fn new(rules: Rules) -> Plan<R, E> {
@@ -102,12 +101,13 @@ impl<R, E: Clone> Plan<R, E> {
             epoch: Some(state.unsettled.add()),
             counts,
             failure: None,
+            undone: Vec::new(),
         };
         let (ended, may_fill_slot) = (state.ended.clone(), state.policy.full_slot_is_enough);
         let id = ChangeId(self.changes.insert(entry));
         self.accounts[account].waiting.push_back(id);
         if let Some(cause) = ended {
-            self.fail_rest(id, &FailureCause::Request(cause));
+            self.fail_rest(id, &cause);
         }
         if waiting == 0 {
             self.activate(account, now);
@@ -291,7 +291,6 @@ impl<R, E: Clone> Plan<R, E> {
 
     /// Fails all changes of a producer that are in no request, also those that are to be sent again.
     pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
-        let cause = FailureCause::Request(cause);
         let state = &mut self.producers[producer.0];
         state.again = 0;
         let queues = state.queues.iter_mut();
@@ -304,7 +303,7 @@ impl<R, E: Clone> Plan<R, E> {
         for (id, _) in &unsent {
             self.fail_rest(*id, &cause);
         }
-        self.fail_slots(&again, &cause, Effect::NotApplied, now);
+        self.fail_slots(&again, &cause, now);
         for (_, account) in unsent {
             self.activate(account, now);
         }
@@ -387,9 +386,9 @@ impl<R, E: Clone> Plan<R, E> {
             };
             let entry = &self.changes[next.0];
             let (producer, operation) = (entry.producer, entry.change.operation());
-            if let Some(fault) = account.rejection(producer, operation) {
-                let cause = FailureCause::PreviouslyRejected(fault.cause.clone());
-                self.fail_rest(next, &cause);
+            if let Some(failure) = account.rejection(producer, operation) {
+                let failure = failure.rejected_before();
+                self.fail_rest(next, &failure);
                 continue;
             }
             self.ready_producers.insert(producer);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::accounts::Rejected;
 use super::arena::{AccountId, ChangeId};
 use super::batch::{Batch, Kind, Slot};
-use super::outcome::{BatchResult, FailureCause, Fault, LeftOut, Settled};
+use super::outcome::{BatchResult, ChangeFailure, Settled};
 use super::schedule::Plan;
 use crate::catalogue::{Effect, Scope};
 use crate::operation::ChangeOperation;
@@ -23,7 +23,7 @@ pub(super) const SUSPECT_FOR: Duration = Duration::from_secs(60);
 /// Failures that are remembered for so long. Beyond it an account goes with the others, and they are split again.
 const SUSPECTS_AT_MOST: usize = 10_000;
 
-impl<R, E: Clone> Plan<R, E> {
+impl<R, E: ChangeFailure> Plan<R, E> {
     /// Settles a batch by the result of its request. `may_arrive_late`: the answer to an attempt is unknown, so that it may
     /// still have its effect.
     pub fn settle(
@@ -55,7 +55,7 @@ impl<R, E: Clone> Plan<R, E> {
             match &result {
                 BatchResult::Done { .. } => queue.note_suspects(true, users_per_request),
                 BatchResult::Ambiguous(_) => queue.note_suspects(false, users_per_request),
-                BatchResult::Failed(..) | BatchResult::Postponed(_) => {}
+                BatchResult::Failed(_) | BatchResult::Postponed(_) => {}
             }
         }
         match result {
@@ -67,14 +67,14 @@ impl<R, E: Clone> Plan<R, E> {
                     self.search(rest, now);
                 }
             }
-            BatchResult::Ambiguous(fault) => {
+            BatchResult::Ambiguous(failure) => {
                 if let Some(rest) = batch.take_rest() {
                     self.give_back(rest, now);
                 }
-                self.split_or_reject(batch, fault, true, now);
+                self.split_or_reject(batch, &failure, true, now);
             }
-            BatchResult::Failed(cause, effect) => {
-                self.fail_slots(&batch.slots, &FailureCause::Request(cause), effect, now);
+            BatchResult::Failed(failure) => {
+                self.fail_slots(&batch.slots, &failure, now);
                 if let Some(rest) = batch.take_rest() {
                     self.search(rest, now);
                 }
@@ -84,10 +84,15 @@ impl<R, E: Clone> Plan<R, E> {
     }
 
     /// Settles what a request has done, and sends the accounts that it left out again, where that may help.
-    fn done(&mut self, mut batch: Batch, left_out: Vec<LeftOut<E>>, now: Duration) {
-        let mut left_out: HashMap<String, LeftOut<E>> = left_out
+    fn done(
+        &mut self,
+        mut batch: Batch,
+        left_out: Vec<(String, E, Option<Duration>)>,
+        now: Duration,
+    ) {
+        let mut left_out: HashMap<String, (E, Option<Duration>)> = left_out
             .into_iter()
-            .map(|it| (it.account.clone(), it))
+            .map(|(account, failure, again_at)| (account, (failure, again_at)))
             .collect();
         let operation = batch.operation;
         let state = &mut self.producers[batch.producer.0];
@@ -103,26 +108,23 @@ impl<R, E: Clone> Plan<R, E> {
             } else {
                 left_out.remove(slot.account())
             };
-            let Some(LeftOut {
-                fault, again_at, ..
-            }) = named
-            else {
+            let Some((failure, again_at)) = named else {
                 self.note_changed(slot.account, operation);
                 self.close_slot(&slot, now);
                 continue;
             };
             match again_at {
                 Some(at) if !ended => {
-                    slot.effect = slot.effect.max(fault.effect);
+                    slot.effect = slot.effect.max(failure.effect());
                     due = due.max(at);
                     again.push(slot);
                 }
                 // of the changes that share the slot only one may want the tag at fault
-                None if fault.scope == Scope::Tag => {
+                None if failure.scope() == Scope::Tag => {
                     let alone = batch.with(vec![slot], Vec::new());
-                    self.split_or_reject(alone, fault, false, now);
+                    self.split_or_reject(alone, &failure, false, now);
                 }
-                _ => self.reject(&slot, fault, operation, now),
+                _ => self.reject(&slot, &failure, operation, now),
             }
         }
         if !again.is_empty() {
@@ -147,21 +149,14 @@ impl<R, E: Clone> Plan<R, E> {
     }
 
     /// Splits a request, or rejects the slot at fault if it is alone. `failed_all`: the request failed as a whole.
-    fn split_or_reject(
-        &mut self,
-        mut batch: Batch,
-        fault: Fault<E>,
-        failed_all: bool,
-        now: Duration,
-    ) {
+    fn split_or_reject(&mut self, mut batch: Batch, failure: &E, failed_all: bool, now: Duration) {
         let state = &mut self.producers[batch.producer.0];
         if state.ended.is_some() {
-            let cause = FailureCause::Request(fault.cause);
-            return self.fail_slots(&batch.slots, &cause, fault.effect, now);
+            return self.fail_slots(&batch.slots, failure, now);
         }
-        if !batch.is_indivisible(fault.scope) {
+        if !batch.is_indivisible(failure.scope()) {
             state.splits += 1;
-            batch.note_effect(fault.effect);
+            batch.note_effect(failure.effect());
             return self.search(batch, now);
         }
         let slot = &batch.slots[0];
@@ -171,7 +166,7 @@ impl<R, E: Clone> Plan<R, E> {
             }
             self.suspect(slot.account, now);
         }
-        self.reject(slot, fault, batch.operation, now);
+        self.reject(slot, failure, batch.operation, now);
     }
 
     /// Goes on with a batch that holds a fault. Of many users one half is tested: if it fails, nothing is known of the other;
@@ -215,10 +210,9 @@ impl<R, E: Clone> Plan<R, E> {
     fn enqueue_again(&mut self, mut batch: Batch, now: Duration) {
         batch.deadline = self.deadline(&batch.slots);
         let state = &mut self.producers[batch.producer.0];
-        if let Some(cause) = &state.ended {
-            let cause = FailureCause::Request(cause.clone());
-            self.fail_slots(&batch.slots, &cause, Effect::NotApplied, now);
-            return self.fail_slots(&batch.rest, &cause, Effect::NotApplied, now);
+        if let Some(failure) = state.ended.clone() {
+            self.fail_slots(&batch.slots, &failure, now);
+            return self.fail_slots(&batch.rest, &failure, now);
         }
         state.again += batch.len();
         let queue = state.queue(batch.operation);
@@ -238,10 +232,9 @@ impl<R, E: Clone> Plan<R, E> {
     }
 
     /// Settles a slot that is at fault.
-    fn reject(&mut self, slot: &Slot, fault: Fault<E>, operation: ChangeOperation, now: Duration) {
-        let cause = FailureCause::Request(fault.cause.clone());
-        let lasts = fault.scope != Scope::Tag;
-        self.note_failure(slot, &cause, fault.effect);
+    fn reject(&mut self, slot: &Slot, failure: &E, operation: ChangeOperation, now: Duration) {
+        let lasts = failure.scope() != Scope::Tag;
+        self.note_failure(slot, failure);
         let producer = self.changes[slot.parts[0].id.0].producer;
         let state = &mut self.producers[producer.0];
         if state.policy.remember_rejected && lasts {
@@ -251,12 +244,12 @@ impl<R, E: Clone> Plan<R, E> {
                 let rejected = Rejected {
                     producer,
                     operation,
-                    fault,
+                    failure: failure.clone(),
                 };
                 self.accounts[slot.account].rejected.push(rejected);
             }
             for part in &slot.parts {
-                self.fail_rest(part.id, &cause);
+                self.fail_rest(part.id, failure);
             }
         }
         self.close_slot(slot, now);
@@ -276,36 +269,30 @@ impl<R, E: Clone> Plan<R, E> {
     }
 
     /// Fails slots that were in a request.
-    pub(super) fn fail_slots(
-        &mut self,
-        slots: &[Slot],
-        cause: &FailureCause<E>,
-        effect: Effect,
-        now: Duration,
-    ) {
+    pub(super) fn fail_slots(&mut self, slots: &[Slot], failure: &E, now: Duration) {
         for slot in slots {
-            self.note_failure(slot, cause, effect);
+            self.note_failure(slot, failure);
             self.close_slot(slot, now);
         }
     }
 
     /// Notes what went wrong with the tags of a slot, in this try or an earlier one.
-    fn note_failure(&mut self, slot: &Slot, cause: &FailureCause<E>, effect: Effect) {
-        let effect = effect.max(slot.effect);
+    fn note_failure(&mut self, slot: &Slot, failure: &E) {
+        let effect = failure.effect().max(slot.effect);
         for part in &slot.parts {
-            self.changes[part.id.0].note_failure(cause, effect, part.tags.clone());
+            self.changes[part.id.0].note_failure(failure, effect, part.tags.clone());
         }
     }
 
     /// Fails what is in no request yet of a change.
-    pub(super) fn fail_rest(&mut self, id: ChangeId, cause: &FailureCause<E>) {
+    pub(super) fn fail_rest(&mut self, id: ChangeId, failure: &E) {
         let tags_per_slot = self.tags_per_slot();
         let entry = &mut self.changes[id.0];
         if entry.left == 0 {
             return;
         }
         let rest = entry.rest(tags_per_slot);
-        entry.note_failure(cause, Effect::NotApplied, rest);
+        entry.note_failure(failure, Effect::NotApplied, rest);
         self.drop_unsent(id);
         self.settle_if_over(id);
     }
@@ -352,14 +339,13 @@ impl<R, E: Clone> Plan<R, E> {
         let Some(mut entry) = self.changes.remove(id.0) else {
             return;
         };
-        if let Some(failure) = &mut entry.failure {
-            failure.undone.sort_unstable();
-        }
+        entry.undone.sort_unstable();
         let state = &mut self.producers[entry.producer.0];
         state.settled.push_back(Settled {
             reply: entry.reply,
             change: entry.change,
             failure: entry.failure,
+            undone: entry.undone,
         });
         self.ready_producers.insert(entry.producer);
     }

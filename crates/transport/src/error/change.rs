@@ -3,8 +3,8 @@
 
 use std::ops::Deref;
 
-use imtag_core::plan::{ChangeFailure, FailureCause};
-use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
+use imtag_core::plan::ChangeFailure;
+use imtag_core::{Change, ChangeRequest, Effect, InvalidChange, Scope};
 
 use super::cause::{Cause, Error};
 
@@ -45,20 +45,9 @@ impl ChangeError {
         }
     }
 
-    pub(crate) fn from_failure(change: &Change, failure: ChangeFailure<Error>) -> ChangeError {
-        let error = match failure.cause {
-            FailureCause::Request(error) => error,
-            FailureCause::PreviouslyRejected(error) => match error.refusal() {
-                Some(refusal) => Error::not_sent(Cause::RefusedBefore(refusal.clone())),
-                None => error,
-            },
-            FailureCause::Expired => Error::not_sent(Cause::Expired),
-        };
-        let error = Error {
-            effect: failure.effect,
-            ..error
-        };
-        let undone = failure.undone.iter().map(|tag| change.tags()[*tag].clone());
+    /// `undone`: positions of tags.
+    pub(crate) fn of_undone(change: &Change, error: Error, undone: &[usize]) -> ChangeError {
+        let undone = undone.iter().map(|tag| change.tags()[*tag].clone());
         ChangeError::new(change, error, undone.collect())
     }
 
@@ -94,6 +83,36 @@ impl Deref for ChangeError {
 
     fn deref(&self) -> &Error {
         &self.error
+    }
+}
+
+/// The plan hands errors on.
+impl ChangeFailure for Error {
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    fn set_effect(&mut self, effect: Effect) {
+        self.effect = effect;
+    }
+
+    fn scope(&self) -> Scope {
+        match self.cause() {
+            // by the code alone: what is of the app or the service keeps no other operation from the account
+            Cause::LeftOut(refusal) => refusal.code.scope(),
+            _ => Error::scope(self),
+        }
+    }
+
+    fn expired() -> Error {
+        Error::not_sent(Cause::Expired)
+    }
+
+    fn rejected_before(&self) -> Error {
+        match self.refusal() {
+            Some(refusal) => Error::not_sent(Cause::RefusedBefore(refusal.clone())),
+            None => self.clone(),
+        }
     }
 }
 

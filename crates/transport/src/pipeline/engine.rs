@@ -312,11 +312,12 @@ impl State {
             reply: delivery,
             change,
             failure,
+            undone,
         } in settled
         {
             let result = match failure {
                 None => Ok(()),
-                Some(failure) => Err(ChangeError::from_failure(&change, failure)),
+                Some(error) => Err(ChangeError::of_undone(&change, error, &undone)),
             };
             session.record(&result);
             match delivery {

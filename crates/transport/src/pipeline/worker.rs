@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use imtag_core::plan::{Batch, BatchResult, Fault, LeftOut};
+use imtag_core::plan::{Batch, BatchResult};
 use imtag_core::retry::RunEnd;
 use imtag_core::{BatchRequest, Code, Effect, Request};
 
@@ -55,9 +55,13 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
     let Ok((result, may_arrive_late)) = sent else {
         pipeline.with(|state, now| {
             state.plan.end_probing(producer);
-            let result =
-                BatchResult::Failed(Error::not_sent(Cause::Defect), Effect::PossiblyApplied);
-            state.plan.settle(batch, result, true, now);
+            let defect = Error {
+                effect: Effect::PossiblyApplied,
+                ..Error::not_sent(Cause::Defect)
+            };
+            state
+                .plan
+                .settle(batch, BatchResult::Failed(defect), true, now);
             state.session(producer).workers.is_coming();
         });
         return;
@@ -69,10 +73,10 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
         let end = end.filter(|why| !(pauses && state.pause(producer, why)));
         let settled = match settled {
             // what would fail others fails none while the session pauses, as long as there is time
-            BatchResult::Failed(_, effect)
+            BatchResult::Failed(error)
                 if state.session(producer).paused.is_some() && batch.deadline() > now =>
             {
-                BatchResult::Postponed(effect)
+                BatchResult::Postponed(error.effect())
             }
             settled => settled,
         };
@@ -183,31 +187,26 @@ fn batch_result(
         Cause::Partial { failures, .. } => BatchResult::Done {
             left_out: failures
                 .iter()
-                .map(|(account, refusal)| LeftOut {
-                    account: account.clone(),
-                    again_at: again_at(client, session, batch, refusal.code),
-                    fault: Fault {
-                        cause: Error::not_sent(Cause::LeftOut(refusal.clone())),
+                .map(|(account, refusal)| {
+                    let error = Error {
                         effect,
-                        scope: refusal.code.scope(),
-                    },
+                        ..Error::not_sent(Cause::LeftOut(refusal.clone()))
+                    };
+                    let again_at = again_at(client, session, batch, refusal.code);
+                    (account.clone(), error, again_at)
                 })
                 .collect(),
         },
         Cause::Service { .. } if !error.scope().is_of_all_calls() => {
-            BatchResult::Ambiguous(Fault {
-                scope: error.scope(),
-                cause: error.clone(),
-                effect,
-            })
+            BatchResult::Ambiguous(error.clone())
         }
         Cause::Cancelled { phase }
             if effect == Effect::NotApplied
                 && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
         {
-            BatchResult::Failed(Error::not_sent(Cause::Ended(RunError::Cancelled)), effect)
+            BatchResult::Failed(Error::not_sent(Cause::Ended(RunError::Cancelled)))
         }
-        _ => BatchResult::Failed(error.clone(), effect),
+        _ => BatchResult::Failed(error.clone()),
     }
 }
 

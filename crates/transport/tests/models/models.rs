@@ -156,10 +156,10 @@ fn work(session: &Session, service: &Service) {
         *service.arrivals.lock().unwrap() += 1;
         service.wait(operation, Held::Answers);
         let result = if session.is_drained() {
-            BatchResult::Failed(
-                Error::not_sent(Cause::Ended(RunError::Cancelled)),
-                Effect::PossiblyApplied,
-            )
+            BatchResult::Failed(Error {
+                effect: Effect::PossiblyApplied,
+                ..Error::not_sent(Cause::Ended(RunError::Cancelled))
+            })
         } else {
             BatchResult::Done { left_out: vec![] }
         };

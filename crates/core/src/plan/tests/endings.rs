@@ -105,7 +105,8 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     let batch = rig.take();
     rig.plan.admitted(rig.producer, ChangeOperation::Add);
     rig.push(add("w", ["a"]));
-    rig.plan.end(rig.producer, "ended", rig.now);
+    rig.plan
+        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
     rig.waits();
     assert_eq!(
         rig.outcomes(),
@@ -139,13 +140,14 @@ fn an_end_fails_halves_that_wait_with_what_they_may_have_done() {
     rig.push(add("u", ["a"]));
     rig.push(add("v", ["a"]));
     let batch = rig.take();
-    let possibly = Fault {
+    let possibly = Failed {
         effect: Effect::PossiblyApplied,
         ..fault(Scope::Account)
     };
     rig.settle(batch, BatchResult::Ambiguous(possibly));
     let half = rig.take();
-    rig.plan.end(rig.producer, "ended", rig.now);
+    rig.plan
+        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
     assert_eq!(
         rig.outcomes(),
         ["1 Request(\"ended\") possibly applied [0]"]
@@ -170,7 +172,8 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
         rig.push(add("v", ["a"]));
         rig.push(clear("v"));
         let batch = rig.take();
-        rig.plan.end(rig.producer, "ended", rig.now);
+        rig.plan
+            .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
         assert_eq!(rig.outcomes(), ["2 Request(\"ended\") not applied []"]);
         rig.settle(batch, result);
         rig.waits();
@@ -183,7 +186,8 @@ fn after_an_end_nothing_is_split_and_nothing_is_tried_again() {
 #[test]
 fn a_change_that_is_pushed_after_the_end_is_not_sent() {
     let mut rig = Rig::new();
-    rig.plan.end(rig.producer, "ended", rig.now);
+    rig.plan
+        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
     rig.push(add("u", ["a"]));
     assert_eq!(rig.outcomes(), [format!("0 {NOT_SENT}")]);
     rig.is_empty();
@@ -211,7 +215,8 @@ fn producers_are_ready_for_what_concerns_them_and_only_once() {
     rig.now = ms(3_010);
     rig.next();
     assert_eq!(ready(&mut rig), [other]);
-    rig.plan.end(other, "ended", rig.now);
+    rig.plan
+        .end(other, failed("ended", Effect::NotApplied), rig.now);
     assert_eq!(ready(&mut rig), [other]);
 }
 

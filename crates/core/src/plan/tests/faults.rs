@@ -138,8 +138,14 @@ fn undone_tags_stand_in_ascending_order_whichever_request_failed_first() {
     rig.flush();
     rig.push(add("u", tags(0, 12)));
     let (first, second) = (rig.take(), rig.take());
-    rig.settle(second, BatchResult::Failed("late", Effect::NotApplied));
-    rig.settle(first, BatchResult::Failed("lost", Effect::PossiblyApplied));
+    rig.settle(
+        second,
+        BatchResult::Failed(failed("late", Effect::NotApplied)),
+    );
+    rig.settle(
+        first,
+        BatchResult::Failed(failed("lost", Effect::PossiblyApplied)),
+    );
     let undone: Vec<usize> = (0..12).collect();
     assert_eq!(
         rig.outcomes(),

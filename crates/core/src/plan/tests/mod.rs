@@ -61,23 +61,74 @@ fn tags(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(|tag| format!("t{tag}")).collect()
 }
 
-fn fault(scope: Scope) -> Fault<&'static str> {
-    Fault {
-        cause: "bad",
-        effect: Effect::NotApplied,
+/// Why a change is not done, as these tests say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
+    why: Why,
+    effect: Effect,
+    scope: Scope,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Request(&'static str),
+    PreviouslyRejected(&'static str),
+    Expired,
+}
+
+impl ChangeFailure for Failed {
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    fn set_effect(&mut self, effect: Effect) {
+        self.effect = effect;
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    fn expired() -> Failed {
+        Failed {
+            why: Why::Expired,
+            ..fault(Scope::Service)
+        }
+    }
+
+    fn rejected_before(&self) -> Failed {
+        let Why::Request(why) = self.why else {
+            panic!("{self:?} rejects no account");
+        };
+        Failed {
+            why: Why::PreviouslyRejected(why),
+            ..self.clone()
+        }
+    }
+}
+
+fn failed(why: &'static str, effect: Effect) -> Failed {
+    Failed {
+        why: Why::Request(why),
+        effect,
+        scope: Scope::Service,
+    }
+}
+
+fn fault(scope: Scope) -> Failed {
+    Failed {
         scope,
+        ..failed("bad", Effect::NotApplied)
     }
 }
 
-fn left_out(account: &str, scope: Scope, again_at: Option<Duration>) -> LeftOut<&'static str> {
-    LeftOut {
-        account: account.to_owned(),
-        fault: fault(scope),
-        again_at,
-    }
+type LeftOut = (String, Failed, Option<Duration>);
+
+fn left_out(account: &str, scope: Scope, again_at: Option<Duration>) -> LeftOut {
+    (account.to_owned(), fault(scope), again_at)
 }
 
-fn done(left_out: Vec<LeftOut<&'static str>>) -> BatchResult<&'static str> {
+fn done(left_out: Vec<LeftOut>) -> BatchResult<Failed> {
     BatchResult::Done { left_out }
 }
 
@@ -90,7 +141,7 @@ enum Next {
 }
 
 /// As a worker does: takes what is ready, or looks how long to wait.
-fn next<R, E: Clone>(plan: &mut Plan<R, E>, producer: ProducerId, now: Duration) -> Next {
+fn next<R, E: ChangeFailure>(plan: &mut Plan<R, E>, producer: ProducerId, now: Duration) -> Next {
     if let Some(batch) = plan.take(producer, now) {
         return Next::Send(batch);
     }
@@ -111,7 +162,7 @@ fn text(batch: &Batch) -> String {
 }
 
 struct Rig {
-    plan: Plan<u32, &'static str>,
+    plan: Plan<u32, Failed>,
     producer: ProducerId,
     now: Duration,
     pushed: u32,
@@ -230,7 +281,7 @@ impl Rig {
         }
     }
 
-    fn settle(&mut self, batch: Batch, result: BatchResult<&'static str>) {
+    fn settle(&mut self, batch: Batch, result: BatchResult<Failed>) {
         self.plan.settle(batch, result, false, self.now);
     }
 
@@ -250,7 +301,7 @@ impl Rig {
             None => format!("{} done", settled.reply),
             Some(failure) => format!(
                 "{} {:?} {} {:?}",
-                settled.reply, failure.cause, failure.effect, failure.undone
+                settled.reply, failure.why, failure.effect, settled.undone
             ),
         });
         words.collect()

@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 pub(super) struct World {
-    pub(super) plan: Plan<usize, &'static str>,
+    pub(super) plan: Plan<usize, Failed>,
     pub(super) producers: Vec<ProducerId>,
     pub(super) now: Duration,
     pub(super) service: Service,
@@ -82,7 +82,7 @@ pub(super) struct World {
     pub(super) late: Vec<(Duration, Asked)>,
     pub(super) pushed: Vec<(usize, Change, ChangeId)>,
     pub(super) withdrawn: BTreeSet<usize>,
-    pub(super) settled: BTreeMap<usize, Option<ChangeFailure<&'static str>>>,
+    pub(super) settled: BTreeMap<usize, (Option<Failed>, Vec<usize>)>,
     pub(super) splits: [u64; PRODUCERS],
     /// Each with how many changes were pushed before it.
     pub(super) flushes: Vec<(usize, Flush, usize)>,
@@ -180,12 +180,19 @@ impl World {
                 let flush = self.plan.flush(self.producers[producer]);
                 self.flushes.push((producer, flush, self.pushed.len()));
             }
-            Step::End(producer) => self.plan.end(self.producers[producer], "ended", self.now),
+            Step::End(producer) => self.plan.end(
+                self.producers[producer],
+                failed("ended", Effect::NotApplied),
+                self.now,
+            ),
             Step::Pause(producer, true) => self.plan.pause(self.producers[producer]),
             Step::Pause(producer, false) => self.plan.resume(self.producers[producer]),
             Step::FailUnsent(producer) => {
-                self.plan
-                    .fail_unsent(self.producers[producer], "no thread", self.now);
+                self.plan.fail_unsent(
+                    self.producers[producer],
+                    failed("no thread", Effect::NotApplied),
+                    self.now,
+                );
             }
             Step::Pass(time) => self.pass(ms(time)),
         }
@@ -273,10 +280,10 @@ impl World {
         let producer = producer.expect("a producer of the world");
         let chosen: Vec<bool> = (0..8).map(|bit| chosen & (1 << bit) != 0).collect();
         let result = match (how, at_fault) {
-            (0, _) => BatchResult::Failed("down", Effect::NotApplied),
+            (0, _) => BatchResult::Failed(failed("down", Effect::NotApplied)),
             (1, _) => {
                 self.apply_some(&asked, &chosen);
-                BatchResult::Failed("lost", Effect::PossiblyApplied)
+                BatchResult::Failed(failed("lost", Effect::PossiblyApplied))
             }
             (6, _) => {
                 self.apply_some(&asked, &chosen);
@@ -315,7 +322,7 @@ impl World {
         let late = late && how > 0 && how < 7 && !matches!(&result, BatchResult::Ambiguous(_));
         if late {
             if let BatchResult::Done { left_out } = &result {
-                let done = |account: &str| left_out.iter().all(|it| it.account != account);
+                let done = |account: &str| left_out.iter().all(|it| it.0 != account);
                 asked.slots.retain(|(account, _)| done(account));
             }
             let until = self.now + POLICIES[producer].late_window;

@@ -39,7 +39,10 @@ fn until_a_result_is_known_one_request_goes_alone_and_a_second_once_the_first_is
     rig.plan.probe_is_late(rig.producer);
     let [second] = rig.sends(["remove v:a"]);
     // how it ended says nothing of the service, so there is no third until the second has ended
-    rig.settle(first, BatchResult::Failed("away", Effect::NotApplied));
+    rig.settle(
+        first,
+        BatchResult::Failed(failed("away", Effect::NotApplied)),
+    );
     rig.waits();
     rig.done(second);
     rig.plan.end_probing(rig.producer);
@@ -92,7 +95,10 @@ fn what_a_postponed_request_may_have_done_is_remembered() {
     rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
     let [again] = rig.sends(["add u:a"]);
     assert_eq!(again.tries(), 0);
-    rig.settle(again, BatchResult::Failed("down", Effect::NotApplied));
+    rig.settle(
+        again,
+        BatchResult::Failed(failed("down", Effect::NotApplied)),
+    );
     assert_eq!(rig.outcomes(), ["0 Request(\"down\") possibly applied [0]"]);
     rig.is_empty();
 }
@@ -102,7 +108,8 @@ fn a_request_is_not_postponed_past_the_end_of_its_producer() {
     let mut rig = Rig::with_policy(PROBING);
     rig.push(add("u", ["a"]));
     let [first] = rig.sends(["add u:a"]);
-    rig.plan.end(rig.producer, "ended", rig.now);
+    rig.plan
+        .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
     rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
     assert_eq!(
         rig.outcomes(),
@@ -124,7 +131,11 @@ fn all_that_is_in_no_request_can_fail_and_the_producer_goes_on() {
     let [under_way] = rig.sends(["remove u:a"]);
     rig.push(add("w", ["a"]));
     rig.push(add("u", ["b"]));
-    rig.plan.fail_unsent(rig.producer, "no thread", rig.now);
+    rig.plan.fail_unsent(
+        rig.producer,
+        failed("no thread", Effect::NotApplied),
+        rig.now,
+    );
     assert_eq!(
         rig.outcomes(),
         [

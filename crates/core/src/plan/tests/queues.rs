@@ -201,7 +201,10 @@ fn after_a_request_that_is_settled_before_its_turn_the_next_is_formed() {
     let first = rig.form();
     push_users(&mut rig, 1..2);
     rig.waits();
-    rig.settle(first, BatchResult::Failed("cancelled", Effect::NotApplied));
+    rig.settle(
+        first,
+        BatchResult::Failed(failed("cancelled", Effect::NotApplied)),
+    );
     let second = rig.form();
     // a batch that was admitted does not end the wait of the next one when it is settled
     rig.plan.admitted(rig.producer, ChangeOperation::Add);

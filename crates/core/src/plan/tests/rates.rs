@@ -16,7 +16,7 @@ enum Event {
 
 /// A service, with all that happens later.
 struct World {
-    plan: Plan<usize, &'static str>,
+    plan: Plan<usize, Failed>,
     producer: ProducerId,
     now: Duration,
     round_trip: Duration,

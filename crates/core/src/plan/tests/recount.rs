@@ -19,7 +19,8 @@ impl World {
             for settled in self.plan.take_settled(self.producers[producer]) {
                 assert_eq!(self.pushed[settled.reply].0, producer);
                 assert!(!self.withdrawn.contains(&settled.reply));
-                let before = self.settled.insert(settled.reply, settled.failure);
+                let outcome = (settled.failure, settled.undone);
+                let before = self.settled.insert(settled.reply, outcome);
                 assert!(before.is_none(), "settled twice");
             }
         }
@@ -157,7 +158,7 @@ impl World {
             }
         }
         for (reply, (_, change, _)) in self.pushed.iter().enumerate() {
-            let Some(failed) = self.settled.get(&reply) else {
+            let Some((failed, undone)) = self.settled.get(&reply) else {
                 continue;
             };
             let tags: &[String] = match change.operation() {
@@ -166,11 +167,9 @@ impl World {
             };
             for (at, tag) in tags.iter().enumerate() {
                 let clear = change.operation() == ChangeOperation::Clear;
-                let undone = failed
-                    .as_ref()
-                    .filter(|it| clear || it.undone.contains(&at));
+                let failed = failed.as_ref().filter(|_| clear || undone.contains(&at));
                 let may = may.entry((change.account(), tag)).or_default();
-                let (done, not) = match undone.map(|it| it.effect) {
+                let (done, not) = match failed.map(|it| it.effect) {
                     None | Some(Effect::Applied) => (true, false),
                     Some(Effect::PossiblyApplied) => (true, true),
                     Some(Effect::NotApplied | Effect::NotRead) => (false, true),

@@ -19,8 +19,8 @@ fn of_a_hundred(at_fault: &[usize], scope: Scope) -> (u64, u64, Vec<usize>) {
     for settled in settled {
         if let Some(failure) = settled.failure {
             assert_eq!(
-                (failure.cause, failure.undone, failure.effect),
-                (FailureCause::Request("bad"), vec![0], Effect::NotApplied)
+                (failure.why, settled.undone, failure.effect),
+                (Why::Request("bad"), vec![0], Effect::NotApplied)
             );
             failed.push(settled.reply as usize);
         }
@@ -116,20 +116,23 @@ fn the_effect_of_who_is_at_fault_is_the_most_of_all_its_tries_and_of_no_one_else
     for user in ["u", "v", "w"] {
         rig.push(add(user, ["a"]));
     }
-    let possibly = Fault {
+    let possibly = Failed {
         effect: Effect::PossiblyApplied,
         ..fault(Scope::Tag)
     };
     let batch = rig.take();
     let mut left = left_out("u", Scope::Tag, Some(rig.now));
-    left.fault.effect = Effect::PossiblyApplied;
+    left.1.effect = Effect::PossiblyApplied;
     let others = ["v", "w"].map(|user| left_out(user, Scope::Tag, Some(rig.now)));
     rig.settle(batch, done([left].into_iter().chain(others).collect()));
     let [batch] = rig.sends(["add u:a v:a w:a"]);
     rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Tag)));
     let [both, w] = rig.sends(["add u:a v:a", "add w:a"]);
     rig.settle(w, BatchResult::Ambiguous(possibly));
-    rig.settle(both, BatchResult::Failed("down", Effect::NotApplied));
+    rig.settle(
+        both,
+        BatchResult::Failed(failed("down", Effect::NotApplied)),
+    );
     assert_eq!(
         rig.outcomes(),
         [
