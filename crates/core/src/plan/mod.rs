@@ -45,6 +45,7 @@
 mod accounts;
 mod arena;
 mod batch;
+mod expiry;
 mod flush;
 mod form;
 mod outcome;

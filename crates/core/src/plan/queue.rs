@@ -73,8 +73,8 @@ pub(super) struct Producer<R, E> {
     pub(super) under_way: usize,
     /// Why it has ended, if it has.
     pub(super) ended: Option<E>,
-    /// While it is paused it sends nothing.
-    pub(super) paused: bool,
+    /// While it is paused it sends nothing, and until then no time of a change is up.
+    pub(super) paused: Option<Duration>,
     /// No result is known yet, and the policy has one request go first.
     pub(super) probing: Option<Probing>,
     /// True if changes do not wait for others to share their request.
@@ -99,7 +99,7 @@ impl<R, E> Producer<R, E> {
             unsettled: Unsettled::default(),
             under_way: 0,
             ended: None,
-            paused: false,
+            paused: None,
             probing: policy.probe_first.then(Probing::default),
             flushing: false,
             splits: 0,
@@ -133,7 +133,7 @@ impl<R, E> Producer<R, E> {
     /// True if a request may be taken.
     pub(super) fn may_send(&self) -> bool {
         let probing = self.probing.as_ref();
-        !self.paused && probing.is_none_or(|it| it.begun < 1 + usize::from(it.is_late))
+        self.paused.is_none() && probing.is_none_or(|it| it.begun < 1 + usize::from(it.is_late))
     }
 
     /// Counts a request that is taken.
@@ -200,6 +200,8 @@ struct Turns {
     tests: usize,
     /// Requests since the last one of suspects.
     not_suspects: usize,
+    /// The last of the others was one of suspects, and the next is a half, where both have a turn.
+    suspects_last: bool,
     /// When suspects may go though fresh changes linger.
     next_suspects: Duration,
 }
@@ -282,7 +284,7 @@ impl OperationQueue {
             || (!fresh && turns.next_suspects <= now);
         let search = may_search && !self.searches.is_empty();
         let suspects = may_try_suspects && !self.suspects.is_empty();
-        if suspects && (!search || turns.not_suspects > 0) {
+        if suspects && (!search || !turns.suspects_last) {
             return Ok(Kind::Suspects);
         }
         if search {
@@ -348,7 +350,11 @@ impl OperationQueue {
             Kind::Fresh | Kind::Retry => (turns.fresh, turns.tests) = (turns.fresh + 1, 0),
             Kind::Search | Kind::Suspects => (turns.fresh, turns.tests) = (0, turns.tests + 1),
         }
+        if kind == Kind::Search {
+            turns.suspects_last = false;
+        }
         if kind == Kind::Suspects {
+            turns.suspects_last = true;
             turns.not_suspects = 0;
             turns.next_suspects = now + SUSPECTS_PACE;
         }

@@ -103,6 +103,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             failure: None,
             undone: Vec::new(),
         };
+        state.paused = state.paused.map(|until| until.min(deadline));
         let (ended, may_fill_slot) = (state.ended.clone(), state.policy.full_slot_is_enough);
         let id = ChangeId(self.changes.insert(entry));
         self.accounts[account].waiting.push_back(id);
@@ -199,6 +200,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         now: Duration,
     ) -> Result<(ChangeOperation, Kind), Option<Duration>> {
         self.pass(now);
+        if let Some(until) = self.producers[producer.0].paused {
+            let until = if until <= now {
+                self.expire(producer, now)
+            } else {
+                until
+            };
+            return Err((until < Duration::MAX).then_some(until));
+        }
         let users_per_request = self.users_per_request();
         let mut until = self.late_windows.first().map(|(moment, _)| *moment);
         let state = &mut self.producers[producer.0];
@@ -237,15 +246,16 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Has a producer send nothing until it is [resumed](Plan::resume). It loses nothing: its changes keep their order and
     /// late windows, later changes of their accounts wait behind them, and requests that fail meanwhile can be
-    /// [postponed](BatchResult::Postponed).
+    /// [postponed](BatchResult::Postponed). A change whose time is up fails as expired, as no request gives it an outcome.
     pub fn pause(&mut self, producer: ProducerId) {
-        self.state(producer).paused = true;
+        self.state(producer).paused = Some(Duration::ZERO);
+        self.ready_producers.insert(producer);
     }
 
     /// Ends a pause.
     pub fn resume(&mut self, producer: ProducerId) {
         let state = self.state(producer);
-        state.paused = false;
+        state.paused = None;
         state.probing = state.policy.probe_first.then(Probing::default);
         self.ready_producers.insert(producer);
     }

@@ -37,6 +37,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let users_per_request = self.users_per_request();
         let state = &mut self.producers[producer.0];
         state.under_way -= 1;
+        // what comes back may be late by now
+        state.paused = state.paused.map(|_| Duration::ZERO);
         let until = if may_arrive_late {
             state.late_until(now)
         } else {
@@ -277,7 +279,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Notes what went wrong with the tags of a slot, in this try or an earlier one.
-    fn note_failure(&mut self, slot: &Slot, failure: &E) {
+    pub(super) fn note_failure(&mut self, slot: &Slot, failure: &E) {
         let effect = failure.effect().max(slot.effect);
         for part in &slot.parts {
             self.changes[part.id.0].note_failure(failure, effect, part.tags.clone());
@@ -312,12 +314,16 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Settles the changes of a slot that have no other one, and activates the account's next change.
     fn close_slot(&mut self, slot: &Slot, now: Duration) {
+        self.close_parts(slot);
+        self.accounts[slot.account].under_way -= 1;
+        self.activate(slot.account, now);
+    }
+
+    pub(super) fn close_parts(&mut self, slot: &Slot) {
         for part in &slot.parts {
             self.changes[part.id.0].under_way -= 1;
             self.settle_if_over(part.id);
         }
-        self.accounts[slot.account].under_way -= 1;
-        self.activate(slot.account, now);
     }
 
     /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and

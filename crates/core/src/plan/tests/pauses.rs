@@ -88,6 +88,48 @@ fn a_paused_producer_sends_nothing_and_loses_nothing() {
 }
 
 #[test]
+fn a_change_whose_time_is_up_while_its_producer_is_paused_has_its_outcome() {
+    let mut rig = Rig::new();
+    // in a request that is postponed: a slot of two changes, and one of one
+    rig.push_until(add("u", ["a"]), ms(2_000));
+    rig.push_until(add("u", ["b"]), ms(4_000));
+    rig.push_until(add("v", ["a"]), ms(2_000));
+    rig.flush();
+    let [first] = rig.sends(["add u:a,b v:a"]);
+    rig.plan.pause(rig.producer);
+    assert_eq!(rig.poll(), Readiness::NotBefore(ms(2_000)));
+    // in no request: behind others, and not
+    rig.push_until(remove("v", ["a"]), ms(1_500));
+    rig.push_until(remove("v", ["b"]), ms(5_000));
+    rig.push_until(clear("w"), Duration::MAX);
+    assert_eq!(rig.poll(), Readiness::NotBefore(ms(1_500)));
+    rig.now = ms(1_500);
+    assert_eq!(rig.poll(), Readiness::NotBefore(ms(2_000)));
+    assert_eq!(rig.outcomes(), ["3 Expired not applied [0]"]);
+    // what comes back later than its time
+    rig.now = ms(2_500);
+    rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
+    assert_eq!(rig.poll(), Readiness::NotBefore(ms(4_000)));
+    assert_eq!(
+        rig.outcomes(),
+        [
+            "0 Expired possibly applied [0]",
+            "2 Expired possibly applied [0]"
+        ]
+    );
+    rig.now = ms(4_000);
+    assert_eq!(rig.poll(), Readiness::NotBefore(ms(5_000)));
+    assert_eq!(rig.outcomes(), ["1 Expired possibly applied [0]"]);
+    rig.now = ms(6_000);
+    assert_eq!(rig.poll(), Readiness::Idle);
+    assert_eq!(rig.outcomes(), ["4 Expired not applied [0]"]);
+    rig.plan.resume(rig.producer);
+    rig.does(["clear w:"]);
+    assert_eq!(rig.outcomes(), ["5 done"]);
+    rig.is_empty();
+}
+
+#[test]
 fn what_a_postponed_request_may_have_done_is_remembered() {
     let mut rig = Rig::with_policy(PROBING);
     rig.push(add("u", ["a"]));

@@ -1,5 +1,6 @@
 //! A request that fails without naming whose fault it is.
 
+use super::super::batch::Kind;
 use super::service::run;
 use super::*;
 
@@ -156,4 +157,42 @@ fn a_half_has_no_longer_time_than_its_own_changes() {
         [rig.take(), rig.take()].map(|it| it.deadline()),
         [5_000, 9_000].map(ms)
     );
+}
+
+#[test]
+fn halves_and_suspects_have_the_turns_beside_full_requests_by_turns() {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        remember_rejected: false,
+        capacity: 100_000,
+        ..POLICY
+    });
+    rig.flush();
+    let push = |rig: &mut Rig, name: &str, count| {
+        for at in 0..count {
+            rig.push(add(&format!("{name}{at}"), ["a"]));
+        }
+    };
+    let bad = || BatchResult::Ambiguous(fault(Scope::Account));
+    for at in 0..30 {
+        rig.push(add(&format!("bad{at}"), ["a"]));
+        let batch = rig.take();
+        rig.settle(batch, bad());
+    }
+    push(&mut rig, "x", 100);
+    let fails = rig.take();
+    push(&mut rig, "bad", 30);
+    push(&mut rig, "u", 5_000);
+    rig.settle(fails, bad());
+    let mut kinds = String::new();
+    for _ in 0..24 {
+        let batch = rig.take();
+        let (kind, result) = match batch.kind {
+            Kind::Search => ('h', bad()),
+            Kind::Suspects => ('s', bad()),
+            Kind::Fresh | Kind::Retry => ('.', done(vec![])),
+        };
+        kinds.push(kind);
+        rig.settle(batch, result);
+    }
+    assert_eq!(kinds, "s...h...s...h...s...h...");
 }
