@@ -19,7 +19,8 @@ use crate::wait::{HostPoll, WaitEnd, WaitScope, Watch, deadline_after};
 /// [`SessionOptions::run`](crate::BulkOptions::run) does both.
 ///
 /// It may be used from several threads. It sends on threads of its own, which end when it is finished or dropped. If it is
-/// dropped before it is finished, it cancels what is under way and sends nothing more, and the outcomes are lost.
+/// dropped before it is finished, it cancels what is under way and sends nothing more, and the outcomes are lost. A drop
+/// waits for the threads, as long as a credentials callback that one of them is in.
 pub struct Bulk {
     pub(crate) session: Arc<Session>,
     pub(crate) started: Instant,
@@ -223,6 +224,9 @@ impl Bulk {
         loop {
             // once the run is cancelled its tokens end no wait
             let tokens = !self.session.is_drained();
+            if !tokens {
+                self.end_as_cancelled();
+            }
             let scope = WaitScope {
                 deadline: until,
                 cancel: tokens.then(|| self.session.cancel.clone()),
@@ -240,9 +244,7 @@ impl Bulk {
                 .is_some_and(|host_poll| host_poll.take_yes())
             {
                 self.cancel();
-            } else if self.session.is_drained() {
-                self.end_as_cancelled();
-            } // else another thread took the host's yes
+            } // else a token was cancelled, or another thread took the host's yes
         }
     }
 }

@@ -4,12 +4,18 @@
 //! ```text
 //!  callers                        one lock                                 workers
 //!
-//!  push, submit, call ──► ┌──────────────────────────┐  next request ──► a worker of the session:
-//!                         │ plan                     │                   one call (quota, attempts, answer)
+//!  push, submit, call ──► ┌──────────────────────────┐  next request ──► a worker of the session
+//!                         │ plan                     │                   sends it (quota, attempts, answer)
 //!  poll, call ◄────────── │ sessions: flags, counts, │ ◄── settle ───────┘
 //!             outcomes    │   outcomes, who waits    │
 //!                         └──────────────────────────┘
 //! ```
+//!
+//! Words: `call` is the batcher's method, and a *request* what a worker sends. To *settle* a request gives its changes their
+//! outcomes, or queues them again. A change *lingers* while it waits for others to share its request. After an attempt
+//! without an answer the account's next change waits for the *late window*, as the attempt may still arrive. A change that
+//! is in no request yet can be *taken back*: it is not sent. A session is *touched* by a step that may have made something
+//! ready for it, or settled a change of it.
 //!
 //! # Steps and waits
 //!
@@ -17,61 +23,78 @@
 //! *wait* (`wait`) looks, and parks its thread until a look finds something; callers and workers wait in the same loop.
 //! After each step `follow_up` decides what follows from it, for each session that was touched: its outcomes are
 //! delivered, and it is staffed: a worker is woken or started, or none (`workers.rs` has the rule). Then the lock is free,
-//! and only then threads are unparked and started. Dropping something does no work, but
-//! that of a run or a batcher, which is then abandoned.
+//! and the thread that made the step unparks and starts the others.
 //!
-//! # States
-//!
-//! - a change: the plan draws them. Its outcome goes to the thread of a `call`, to a poll, or nowhere (`outcome.rs`);
-//! - a session: `session.rs` draws them;
-//! - a worker: `workers.rs` draws them, and `worker.rs` what it does.
+//! A change has the states that the plan draws; its outcome goes to the thread of a `call`, to a poll, or nowhere
+//! (`outcome.rs`). `session.rs` draws a session's states, `workers.rs` a worker's, and `worker.rs` what a worker does.
 //!
 //! # Threads, and who wakes them
 //!
 //! | thread | sleeps while | is woken by |
 //! |---|---|---|
-//! | a `call` | its change has no outcome | the step that settles the change; its deadline or token |
-//! | a caller in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step that settles a change of the session, takes a request (there is capacity), takes a change back, closes or ends the session; its deadline or token. All callers of the session look then |
-//! | a worker that is idle | nothing can be sent | a step after which a request is ready: one worker, which wakes the next if there is more; its timer (a linger or late window that ends, a retry that is due), which one idle worker holds; the close |
-//! | a worker in a call | quota, backoff, the network | what ends any call: time, an answer, the session's tokens |
+//! | in `call` | its change has no outcome | the step that settles the change; its deadline or token |
+//! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step that settles a change of the session, takes a request (there is capacity), takes a change back, or closes, ends or pauses the session; its deadline or token. All callers of the session look then |
+//! | an idle worker | nothing can be sent | a step after which a request is ready: one worker, which wakes the next if there is more; its timer; the close |
+//! | a busy worker | quota, backoff, the network | what ends any strict call: time, an answer, the session's tokens |
 //!
-//! No wake is lost: a thread enters the list of those that wait in the look that found nothing, with the same lock; and an
-//! unpark that comes before the park makes the park return at once. A wake too many costs a look.
+//! No wake is lost. A thread enters the list of those that wait in the look that found nothing, with the same lock; an
+//! unpark that comes before the park makes the park return at once; and a thread looks at its tokens after it is
+//! registered with them, so one that is cancelled just before is seen. A wake too many costs a look.
 //!
-//! # Order of locks
+//! # Workers
+//!
+//! A session begins with no worker. It has `Sending::max_threads` at most: half the calls per second, from 64 to 512. If the
+//! system gives no thread, a busy worker looks when its request is done; if there is no worker at all, what is in no
+//! request fails (`NoThread`), and the next step tries again. Workers end with the session, not before.
+//!
+//! The *timer* is the moment when something may be ready: a linger or a late window ends, a retry is due, a change of a
+//! paused session expires. One idle worker sleeps until then, the others until they are woken; with nothing to come, no
+//! thread of the session wakes. If an earlier moment comes up, an idle worker is woken to hold that. When the last idle
+//! worker takes a request, another is started to hold the timer, as long as there are fewer than the most. At the most
+//! nobody holds it: the first worker that is done with its request looks.
+//!
+//! # What ends what
+//!
+//! | | takes more changes | in no request | in a request | waits for |
+//! |---|---|---|---|---|
+//! | `flush` | yes | is sent without lingering, while the flush waits | goes on | the changes given before |
+//! | batcher's `close`, run's `finish` | no | is sent without lingering | goes on | all changes, then the workers |
+//! | drain, or the first `Bulk::cancel` | no | fails | goes on to its answer, but is not tried again | nothing |
+//! | cancel, or the second `Bulk::cancel` | no | fails | ends by what is known of its effect | nothing |
+//! | end (the run's health) | no | fails | goes on | nothing |
+//! | pause (the same, if so set) | while there is capacity | waits for the resume, or its time is up | goes on; what fails waits too | nothing |
+//! | `abandon`, drop | no | fails | ends, as by a cancel | the workers; then the session is removed |
+//!
+//! The token of a `call`, a `flush` or a `close` only ends the wait of its thread, and no worker notices. A change of a `call`
+//! that is in no request is taken back then. One in a request goes on without its caller, who hears that it is *possibly
+//! applied*. If the outcome and the token or deadline come together, the outcome wins: each wait looks once more at its end.
+//!
+//! Example: a linger ends while all workers are busy. Below the most workers that does not happen: an idle one holds the
+//! timer, and takes the new request. At the most nobody looks until a worker is done with its request. No request ends
+//! alone by a cancel: the session's tokens end all of them, and then the changes that lingered have failed already. So it
+//! is an answer, a failure or a deadline that frees the worker; it settles its request, looks, and finds the linger over.
+//!
+//! # Locks, forks, drops
 //!
 //! The pipeline's lock comes first. With it only the slot of a `call`'s outcome is locked. The lock of a token, of the retry
-//! budget or of the quota is never taken with it.
+//! budget or of the quota is never taken with it. No lock's guard does work when it is dropped; to drop a run or a batcher
+//! abandons it, which waits for its workers.
+//!
+//! A forked child has a copy of the memory and none of the threads, and the lock may be held for ever. So a session knows its
+//! process, and does nothing in another. In the child a `call`, `push` or `submit` fails as `Forked`, a poll returns
+//! nothing, `flush` and `close` succeed, a summary says `Forked`, and a drop does nothing. The client makes a new pipeline
+//! there (`PerProcess`), and never touches or drops its parent's.
 //!
 //! # Proof
 //!
 //! `tests/models` runs these files on threads whose orders are tried by shuttle: a lost wake is found as a deadlock.
-//!
-//! # What a cancel does
-//!
-//! - The token of a `call`, a `flush` or a `close` unparks the caller's thread. A change that is in no request is taken
-//!   back; one in a request goes on without its caller. No worker notices.
-//! - A run's `drain`, or the first `cancel`: no more is sent. Changes in no request fail, and requests under way finish.
-//! - A run's `cancel` token, the second `cancel`, or a drop: the calls under way end too, and each worker settles its
-//!   request by what is known of its effect.
-//!
-//! Example: a linger ends while all workers are busy, and one of them is cancelled. As long as there were fewer workers
-//! than the most, there is an idle one that holds the timer, as one was started when the last one took a request: it takes
-//! the new request. At the most, nobody holds the timer: the first worker whose call ends looks, and finds the linger over.
-//! A call that is cancelled ends at once; so its worker settles its request, looks, and takes the new one, unless the whole
-//! session was cancelled: then the changes that lingered have failed already, and the workers end when the session closes.
-//!
-//! # What a fork does
-//!
-//! The child has a copy of the memory and none of the threads, and the lock may be held for ever. So a session knows the
-//! process that it belongs to, and does nothing in another: each method returns at once, and says so where it can. The
-//! client makes a new pipeline in the child (`PerProcess`), and never touches or drops its parent's.
 
 pub(crate) mod batcher;
 pub(crate) mod bulk;
 pub(crate) mod engine;
 pub(crate) mod options;
 pub(crate) mod outcome;
+mod request;
 mod session;
 mod submissions;
 mod withdraw;

@@ -10,7 +10,7 @@ use imtag_core::plan::BatchPolicy;
 use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
 use super::session::{Sending, Session, WhenUnavailable, max_threads};
-use super::worker;
+use super::{request, worker};
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
 
@@ -109,7 +109,8 @@ impl<K> SessionOptions<K> {
 
     /// Pauses where a bulk run would end early, as every further request would fail; default: no. While it is paused
     /// nothing is sent and nothing is lost: what was not sent waits, and what failed for that reason is sent again.
-    /// `paused` says why it pauses, and `resume` goes on, with one request first.
+    /// A change whose time is up fails as expired. `paused` says why it pauses, and `resume` goes on, with one request
+    /// first.
     pub fn pause_when_unavailable(mut self, pause: bool) -> Self {
         self.pauses = pause;
         self
@@ -123,7 +124,11 @@ impl<K> SessionOptions<K> {
             sending.policy.probe_first = true;
         }
         let client = Arc::clone(&self.client);
-        let work = move |session: &Session| worker::run(&client, session);
+        let work = move |session: &Session| {
+            worker::run(session, &|session, batch, on_turn| {
+                request::send(&client, session, batch, on_turn)
+            });
+        };
         let session = Session::open(&state.pipeline, settings.rules, sending, work);
         if self.after_crash {
             session.with(|state, now| state.plan.after_crash(session.producer, now));

@@ -1,4 +1,5 @@
-//! A worker: a thread of a session. It takes a request, sends it, and settles its changes.
+//! A worker: a thread of a session. It takes a request, has it sent, and settles its changes. It knows no client: what
+//! sends is given to it.
 //!
 //! ```text
 //!   ┌──────────────────────────────────────────────────┐
@@ -10,29 +11,37 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
-use std::time::Duration;
 
+use imtag_core::Effect;
 use imtag_core::plan::{Batch, BatchResult};
 use imtag_core::retry::RunEnd;
-use imtag_core::{BatchRequest, Code, Effect, Request};
 
 use super::engine::{SessionState, State};
 use super::session::{Session, WhenUnavailable};
-use crate::call::{Call, CallOptions};
-use crate::error::{Cause, Error, Phase, RunError};
+use crate::error::{Cause, Error, RunError};
 use crate::outcome::Outcome;
-use crate::process::random_u64;
-use crate::state::Shared;
+
+/// What became of a request.
+pub(crate) struct Sent {
+    pub(crate) result: Result<Outcome, Error>,
+    /// What that means for its changes.
+    pub(crate) settled: BatchResult<Error>,
+    /// An abandoned attempt may still have its effect.
+    pub(crate) may_arrive_late: bool,
+}
+
+/// Sends a request. It calls the closure when an attempt has its turn in the quota.
+pub(crate) type Send<'s> = &'s dyn Fn(&Session, &Batch, &dyn Fn()) -> Sent;
 
 /// Sends until the session closes.
-pub(crate) fn run(client: &Shared, session: &Session) {
+pub(crate) fn run(session: &Session, send: Send<'_>) {
     while let Some((batch, answers)) = session.pipeline().next_request(session.producer) {
-        send(client, session, batch, answers);
+        send_and_settle(session, send, batch, answers);
     }
 }
 
-/// Sends a request, and settles its changes. `answers`: how many requests of the session were answered before.
-fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
+/// `answers`: how many requests of the session were answered before.
+fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, answers: u64) {
     let pipeline = session.pipeline();
     let (producer, operation) = (session.producer, batch.operation());
     let turns = Cell::new(0_u32);
@@ -46,13 +55,13 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
         1 => pipeline.with(|state, _| state.plan.probe_is_late(producer)),
         _ => {}
     };
-    let sent = || send_batch(client, session, &batch, &on_turn);
+    let sent = || send(session, &batch, &on_turn);
     let sent = panic::catch_unwind(AssertUnwindSafe(sent));
     if turns.get() == 0 {
         // it ended before its turn, and the plan waits for an admission
         on_turn();
     }
-    let Ok((result, may_arrive_late)) = sent else {
+    let Ok(sent) = sent else {
         pipeline.with(|state, now| {
             state.plan.end_probing(producer);
             let defect = Error {
@@ -66,12 +75,11 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
         });
         return;
     };
-    let settled = batch_result(client, session, &batch, &result);
     pipeline.with(|state, now| {
-        let end = record(state, session, &result, answers);
+        let end = record(state, session, &sent.result, answers);
         let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
         let end = end.filter(|why| !(pauses && state.pause(producer, why)));
-        let settled = match settled {
+        let settled = match sent.settled {
             // what would fail others fails none while the session pauses, as long as there is time
             BatchResult::Failed(error)
                 if state.session(producer).paused.is_some() && batch.deadline() > now =>
@@ -80,7 +88,7 @@ fn send(client: &Shared, session: &Session, batch: Batch, answers: u64) {
             }
             settled => settled,
         };
-        state.plan.settle(batch, settled, may_arrive_late, now);
+        state.plan.settle(batch, settled, sent.may_arrive_late, now);
         if let Some(end) = end {
             state.end(producer, end, now);
         }
@@ -137,87 +145,4 @@ fn record_health(
         RunEnd::Refused => RunError::Refused(error.clone()),
         RunEnd::Unavailable => RunError::Unavailable(error.clone()),
     })
-}
-
-/// The result of a request, and whether an abandoned attempt may still have its effect.
-type Sent = (Result<Outcome, Error>, bool);
-
-fn send_batch(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
-    match BatchRequest::new(&session.rules, batch) {
-        BatchRequest::Add(request) => send_request(client, session, batch, &request, on_turn),
-        BatchRequest::Remove(request) => send_request(client, session, batch, &request, on_turn),
-        BatchRequest::Clear(request) => send_request(client, session, batch, &request, on_turn),
-    }
-}
-
-/// Calls until the request is answered or has failed.
-fn send_request<R: Request>(
-    client: &Shared,
-    session: &Session,
-    batch: &Batch,
-    request: &R,
-    on_turn: &dyn Fn(),
-) -> Sent {
-    let (settings, state) = client.parts();
-    let sending = &session.sending;
-    let left = batch.deadline().saturating_sub(session.pipeline().now());
-    let options = CallOptions::new()
-        .timeout(sending.timeout.min(left))
-        .attempt_timeout(sending.attempt_timeout)
-        .cancel(&session.cancel)
-        .drain(&session.drain);
-    let mut call = Call::new(settings, state, request, &options, sending.in_run);
-    call.on_turn = Some(on_turn);
-    (call.run(), call.may_arrive_late)
-}
-
-fn batch_result(
-    client: &Shared,
-    session: &Session,
-    batch: &Batch,
-    result: &Result<Outcome, Error>,
-) -> BatchResult<Error> {
-    let Err(error) = result else {
-        return BatchResult::Done {
-            left_out: Vec::new(),
-        };
-    };
-    let effect = error.effect();
-    match error.cause() {
-        Cause::Partial { failures, .. } => BatchResult::Done {
-            left_out: failures
-                .iter()
-                .map(|(account, refusal)| {
-                    let error = Error {
-                        effect,
-                        ..Error::not_sent(Cause::LeftOut(refusal.clone()))
-                    };
-                    let again_at = again_at(client, session, batch, refusal.code);
-                    (account.clone(), error, again_at)
-                })
-                .collect(),
-        },
-        Cause::Service { .. } if !error.scope().is_of_all_calls() => {
-            BatchResult::Ambiguous(error.clone())
-        }
-        Cause::Cancelled { phase }
-            if effect == Effect::NotApplied
-                && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
-        {
-            BatchResult::Failed(Error::not_sent(Cause::Ended(RunError::Cancelled)))
-        }
-        _ => BatchResult::Failed(error.clone()),
-    }
-}
-
-/// When an account that the service left out is tried again, if at all.
-fn again_at(client: &Shared, session: &Session, batch: &Batch, code: Code) -> Option<Duration> {
-    let (settings, state) = client.parts();
-    settings.retry.retry_left_out(
-        code.retry(),
-        batch.tries() + 1,
-        &mut state.budget.lock(),
-        session.pipeline().now(),
-        random_u64(),
-    )
 }

@@ -1,9 +1,10 @@
-//! Models of the pipeline: its own code, on threads whose order is chosen by shuttle. Each model runs in thousands of
-//! orders, and finds a wake that is lost, a wait that nothing ends, an outcome that is missing or there twice.
+//! Models of the pipeline: its own code, on threads whose order is chosen by shuttle. Each model runs in hundreds of orders,
+//! and finds a wake that is lost, a wait that nothing ends, an outcome that is missing or there twice.
 //!
-//! Nothing of the pipeline is written again here. Its files are compiled once more, with another `wait::sync` (the lock,
-//! the threads, the clock) and another `process` (how threads are started). A file that imports from above the pipeline
-//! does not compile here.
+//! The pipeline's files are compiled once more, with another `wait::sync` (the lock, the threads, the clock) and another
+//! `process` (how threads are started): the engine, sessions, workers, batchers and runs, tokens and deadlines. A file that
+//! imports from above the pipeline does not compile here. In the place of a request's call there is `service.rs`, which
+//! answers, holds or refuses. So no model has what is below a call: the quota, UserSigs, outages, connections.
 //!
 //! The clock stands still until a model's thread moves it to the next moment that a thread sleeps until. So a deadline, a
 //! linger or a late window may end between any two steps.
@@ -11,6 +12,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)] // of the files that are compiled here, a part is used
 #![allow(clippy::unwrap_used)] // all of it is test code
 
+mod batchers;
 mod call;
 #[path = "../../src/error/mod.rs"]
 mod error;
@@ -21,8 +23,11 @@ mod pipeline;
 mod process;
 #[path = "../../src/redact.rs"]
 mod redact;
+mod runs;
+mod service;
 mod wait;
 
 fn main() {
-    models::run();
+    let arguments = libtest_mimic::Arguments::from_args();
+    libtest_mimic::run(&arguments, models::all()).exit();
 }

@@ -1,4 +1,4 @@
-//! The pipeline up to the worker, whose place the models take.
+//! The pipeline without its requests and options, whose place the models take.
 
 #[path = "../../src/pipeline/batcher.rs"]
 pub(crate) mod batcher;
@@ -14,5 +14,7 @@ pub(crate) mod session;
 mod submissions;
 #[path = "../../src/pipeline/withdraw.rs"]
 mod withdraw;
+#[path = "../../src/pipeline/worker.rs"]
+pub(crate) mod worker;
 #[path = "../../src/pipeline/workers.rs"]
 mod workers;

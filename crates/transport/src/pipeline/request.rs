@@ -1,0 +1,100 @@
+//! A request of a worker: its call, and what its result means for the changes.
+
+use std::time::Duration;
+
+use imtag_core::plan::{Batch, BatchResult};
+use imtag_core::{BatchRequest, Code, Effect, Request};
+
+use super::session::Session;
+use super::worker::Sent;
+use crate::call::{Call, CallOptions};
+use crate::error::{Cause, Error, Phase, RunError};
+use crate::outcome::Outcome;
+use crate::process::random_u64;
+use crate::state::Shared;
+
+/// Sends a request. It calls `on_turn` when an attempt has its turn in the quota.
+pub(super) fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
+    match BatchRequest::new(&session.rules, batch) {
+        BatchRequest::Add(request) => send_request(client, session, batch, &request, on_turn),
+        BatchRequest::Remove(request) => send_request(client, session, batch, &request, on_turn),
+        BatchRequest::Clear(request) => send_request(client, session, batch, &request, on_turn),
+    }
+}
+
+/// Calls until the request is answered or has failed.
+fn send_request<R: Request>(
+    client: &Shared,
+    session: &Session,
+    batch: &Batch,
+    request: &R,
+    on_turn: &dyn Fn(),
+) -> Sent {
+    let (settings, state) = client.parts();
+    let sending = &session.sending;
+    let left = batch.deadline().saturating_sub(session.pipeline().now());
+    let options = CallOptions::new()
+        .timeout(sending.timeout.min(left))
+        .attempt_timeout(sending.attempt_timeout)
+        .cancel(&session.cancel)
+        .drain(&session.drain);
+    let mut call = Call::new(settings, state, request, &options, sending.in_run);
+    call.on_turn = Some(on_turn);
+    let result = call.run();
+    Sent {
+        settled: batch_result(client, session, batch, &result),
+        result,
+        may_arrive_late: call.may_arrive_late,
+    }
+}
+
+fn batch_result(
+    client: &Shared,
+    session: &Session,
+    batch: &Batch,
+    result: &Result<Outcome, Error>,
+) -> BatchResult<Error> {
+    let Err(error) = result else {
+        return BatchResult::Done {
+            left_out: Vec::new(),
+        };
+    };
+    let effect = error.effect();
+    match error.cause() {
+        Cause::Partial { failures, .. } => BatchResult::Done {
+            left_out: failures
+                .iter()
+                .map(|(account, refusal)| {
+                    let error = Error {
+                        effect,
+                        ..Error::not_sent(Cause::LeftOut(refusal.clone()))
+                    };
+                    let again_at = again_at(client, session, batch, refusal.code);
+                    (account.clone(), error, again_at)
+                })
+                .collect(),
+        },
+        Cause::Service { .. } if !error.scope().is_of_all_calls() => {
+            BatchResult::Ambiguous(error.clone())
+        }
+        Cause::Cancelled { phase }
+            if effect == Effect::NotApplied
+                && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
+        {
+            BatchResult::Failed(Error::not_sent(Cause::Ended(RunError::Cancelled)))
+        }
+        _ => BatchResult::Failed(error.clone()),
+    }
+}
+
+/// When an account that the service left out is tried again, if at all.
+fn again_at(client: &Shared, session: &Session, batch: &Batch, code: Code) -> Option<Duration> {
+    let (settings, state) = client.parts();
+    settings.retry.retry_left_out(
+        code.retry(),
+        batch.tries() + 1,
+        &mut state.budget.lock(),
+        session.pipeline().now(),
+        random_u64(),
+    )
+}

@@ -1,0 +1,312 @@
+//! Models of batchers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imtag_core::{ChangeRequest, Effect};
+use shuttle::thread;
+
+use crate::call::CallOptions;
+use crate::error::Cause;
+use crate::pipeline::batcher::WhenFull;
+use crate::pipeline::engine::Look;
+use crate::pipeline::session::endless;
+use crate::process::{FAILING_STARTS, STARTS};
+use crate::service::{Held, LINGER, add, batcher, sending, until_done, within};
+use crate::wait::sync::{PROCESS, let_time_pass};
+use crate::wait::{CancelToken, WaitEnd, now};
+
+/// Two threads submit, one flushes, and the batcher is closed: each change has one outcome.
+pub(crate) fn enqueue_flush_close() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let submits = |user| {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.submit(user, add(user)).unwrap())
+    };
+    let others = [submits(0), submits(1)];
+    batcher.flush(&CallOptions::new()).unwrap();
+    others.into_iter().for_each(|it| it.join().unwrap());
+    batcher.close(&CallOptions::new()).unwrap();
+    let mut outcomes = batcher.poll(Duration::ZERO);
+    outcomes.sort_by_key(|it| it.id);
+    assert!(outcomes.iter().all(|it| it.result.is_ok()));
+    assert_eq!(outcomes.iter().map(|it| it.id).collect::<Vec<_>>(), [0, 1]);
+    assert!((1..=2).contains(&service.arrivals()));
+    assert!(STARTS.get() <= 2);
+}
+
+/// Calls that wait are done when the linger is over, which no other thread's work brings about.
+pub(crate) fn calls_share_a_linger() {
+    let stop = let_time_pass();
+    let (batcher, _) = batcher(sending(LINGER, 100, 2, false), WhenFull::Wait);
+    let other = Arc::clone(&batcher);
+    let other = thread::spawn(move || other.call(add(0), &CallOptions::new()));
+    batcher.call(add(1), &CallOptions::new()).unwrap();
+    other.join().unwrap().unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(STARTS.get() <= 2);
+    stop();
+}
+
+/// A linger ends while a worker waits for its turn in the quota: another one is there to send what lingered.
+pub(crate) fn a_linger_beside_a_busy_worker() {
+    let stop = let_time_pass();
+    let (batcher, service) = batcher(sending(LINGER, 100, 2, false), WhenFull::Wait);
+    service.hold(Held::Turns);
+    batcher.submit(0, add(0)).unwrap();
+    batcher
+        .call(ChangeRequest::clear("u1"), &CallOptions::new())
+        .unwrap();
+    service.hold(Held::Nothing);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(STARTS.get() <= 2);
+    stop();
+}
+
+/// Waits end by their tokens: that for capacity, and a flush.
+pub(crate) fn waits_that_are_cancelled() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 1, 1, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    for user in 0..2 {
+        batcher.submit(user, add(user)).unwrap();
+    }
+    let token = CancelToken::new();
+    let options = CallOptions::new().cancel(&token);
+    let flushes = {
+        let (batcher, options) = (Arc::clone(&batcher), options.clone());
+        thread::spawn(move || batcher.flush(&options).unwrap_err())
+    };
+    let cancels = thread::spawn(move || token.cancel());
+    let error = batcher.call(add(2), &options).unwrap_err();
+    assert_eq!(error.effect(), Effect::NotApplied);
+    assert!(flushes.join().unwrap().cancelled);
+    cancels.join().unwrap();
+    service.hold(Held::Nothing);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 2);
+}
+
+/// A call that is cancelled ends, and says what is known: what is not applied did not arrive.
+pub(crate) fn a_cancel_at_any_moment() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    let token = CancelToken::new();
+    let cancels = {
+        let token = token.clone();
+        thread::spawn(move || token.cancel())
+    };
+    let outcome = batcher.call(add(0), &CallOptions::new().cancel(&token));
+    let arrived = service.arrivals();
+    match outcome.map_err(|error| error.effect()) {
+        Ok(()) => assert_eq!(arrived, 1),
+        Err(Effect::NotApplied) => assert_eq!(arrived, 0),
+        Err(effect) => assert_eq!(effect, Effect::PossiblyApplied),
+    }
+    cancels.join().unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.unsettled(), 0);
+}
+
+/// A call that is cancelled when it has its outcome returns that.
+pub(crate) fn a_cancel_of_a_call_that_has_its_outcome() {
+    let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    let token = CancelToken::new();
+    let calls = {
+        let (batcher, token) = (Arc::clone(&batcher), token.clone());
+        thread::spawn(move || batcher.call(add(0), &CallOptions::new().cancel(&token)))
+    };
+    until_done(&batcher, 1);
+    token.cancel();
+    calls.join().unwrap().unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// A flush that sleeps waits for a change in a request no longer than its caller does.
+pub(crate) fn a_flush_against_a_cancelled_call() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    let token = CancelToken::new();
+    let calls = {
+        let (batcher, token) = (Arc::clone(&batcher), token.clone());
+        thread::spawn(move || batcher.call(add(0), &CallOptions::new().cancel(&token)))
+    };
+    let cancels = thread::spawn(move || token.cancel());
+    batcher.flush(&CallOptions::new()).unwrap();
+    calls.join().unwrap().unwrap_err();
+    cancels.join().unwrap();
+    service.hold(Held::Nothing);
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// A submitted change that is withdrawn has one outcome, which a poll that sleeps already returns.
+pub(crate) fn a_withdrawal_at_any_moment() {
+    let stop = let_time_pass();
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    batcher.submit(7, add(0)).unwrap();
+    let polls = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.poll(Duration::MAX))
+    };
+    batcher.withdraw(7, WaitEnd::TimedOut);
+    assert_eq!(polls.join().unwrap().len(), 1);
+    batcher.flush(&CallOptions::new()).unwrap();
+    service.hold(Held::Nothing);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(batcher.poll(Duration::ZERO).is_empty());
+    stop();
+}
+
+/// The time of a call is up at any moment: it has its outcome, or what is true of a change without one.
+pub(crate) fn a_deadline_against_the_outcome() {
+    let stop = let_time_pass();
+    let (batcher, service) = batcher(sending(LINGER, 100, 2, false), WhenFull::Wait);
+    let outcome = batcher.call(add(0), &within(LINGER));
+    let arrived = service.arrivals();
+    match outcome.map_err(|error| error.effect()) {
+        Ok(()) => assert_eq!(arrived, 1),
+        Err(Effect::NotApplied) => assert_eq!(arrived, 0),
+        Err(effect) => assert_eq!(effect, Effect::PossiblyApplied),
+    }
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.unsettled(), 0);
+    stop();
+}
+
+/// What is settled before a wait's time is up is found, also by a thread that wakes later.
+pub(crate) fn an_outcome_that_comes_with_the_deadline() {
+    let stop = let_time_pass();
+    let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    batcher.submit(0, add(0)).unwrap();
+    let deadline = now() + LINGER;
+    let flushes = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.flush(&within(LINGER)).is_ok())
+    };
+    until_done(&batcher, 1);
+    let in_time = now() < deadline;
+    let flushed = flushes.join().unwrap();
+    assert!(flushed || !in_time);
+    batcher.close(&CallOptions::new()).unwrap();
+    stop();
+}
+
+/// A change that is submitted while the batcher closes is refused, or has its outcome.
+pub(crate) fn a_close_against_submissions() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let submits = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || {
+            let submitted = batcher.submit(0, add(0));
+            u64::from(submitted.is_ok())
+        })
+    };
+    batcher.close(&CallOptions::new()).unwrap();
+    let taken = submits.join().unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.poll(Duration::MAX).len() as u64, taken);
+    assert_eq!(service.arrivals() as u64, taken);
+    assert_eq!(batcher.unsettled(), 0);
+}
+
+/// A batcher is dropped while its request has no answer: the request ends, and so do the threads.
+pub(crate) fn a_drop_with_a_request_under_way() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    batcher.submit(0, add(0)).unwrap();
+    let producer = batcher.session.producer;
+    let taken = batcher.session.wait(&endless(), |state, _| {
+        if state.plan.unsent(producer) > 0 {
+            return Look::Nothing(None);
+        }
+        Look::Found(())
+    });
+    taken.unwrap().unwrap();
+    drop(Arc::into_inner(batcher));
+    assert!(service.arrivals() <= 1);
+}
+
+/// Two threads close, and one abandons by the drop: all workers end, and none is left or waited for in vain.
+pub(crate) fn the_last_worker_ends() {
+    let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    for user in 0..2 {
+        batcher.submit(user, add(user)).unwrap();
+    }
+    let closes = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.close(&CallOptions::new()).unwrap())
+    };
+    let polls = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || {
+            let mut polled = 0;
+            while polled < 2 {
+                polled += batcher.poll(Duration::MAX).len();
+            }
+        })
+    };
+    batcher.close(&CallOptions::new()).unwrap();
+    closes.join().unwrap();
+    polls.join().unwrap();
+    assert!(batcher.poll(Duration::MAX).is_empty());
+}
+
+/// Callers that wait for capacity are woken by each request that is made.
+pub(crate) fn a_full_batcher() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 1, 3, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    let submits = |user| {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.submit(user, add(user)).unwrap())
+    };
+    let others = [submits(0), submits(1)];
+    batcher.submit(2, add(2)).unwrap();
+    others.into_iter().for_each(|it| it.join().unwrap());
+    service.hold(Held::Nothing);
+    batcher.close(&CallOptions::new()).unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 3);
+}
+
+/// Where no thread can be started, a change fails, and another is done once one can be.
+pub(crate) fn threads_that_cannot_be_started() {
+    let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    FAILING_STARTS.set(1);
+    let other = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.call(add(0), &CallOptions::new()))
+    };
+    let outcomes = [
+        batcher.call(add(1), &CallOptions::new()),
+        other.join().unwrap(),
+    ];
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        assert!(matches!(error.cause(), Cause::NoThread(_)));
+    }
+    FAILING_STARTS.set(0);
+    batcher.call(add(2), &CallOptions::new()).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
+/// In a child, the lock may be held by a thread that is not there: nothing takes it.
+pub(crate) fn a_forked_child_takes_no_lock() {
+    let (batcher, _) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let polls = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.poll(Duration::MAX))
+    };
+    let pipeline = batcher.session.pipeline();
+    pipeline.with(|_, _| {
+        PROCESS.set(2);
+        let error = batcher.call(add(0), &CallOptions::new()).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Forked));
+        assert!(batcher.submit(0, add(0)).is_err());
+        assert!(batcher.poll(Duration::MAX).is_empty());
+        batcher.withdraw(0, WaitEnd::Cancelled);
+        batcher.flush(&CallOptions::new()).unwrap();
+        batcher.close(&CallOptions::new()).unwrap();
+        assert_eq!(batcher.unsettled(), 0);
+        assert_eq!(batcher.session.abandon(), 0);
+        PROCESS.set(1);
+    });
+    batcher.close(&CallOptions::new()).unwrap();
+    assert!(polls.join().unwrap().is_empty());
+}
