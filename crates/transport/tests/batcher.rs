@@ -222,3 +222,28 @@ fn after_a_crash_a_batcher_waits_for_what_the_process_before_it_may_have_sent() 
     assert!(began.elapsed() >= late_window);
     assert_eq!(tags(&emulator, "u0"), [""; 0]);
 }
+
+#[test]
+fn a_linger_without_an_end_ends_no_worker() {
+    let emulator = emulator();
+    let options = client(&emulator).batcher().linger(Duration::MAX);
+    let batcher = options.timeout(Duration::MAX).start();
+    batcher.submit(0, user(0)).unwrap();
+    assert!(batcher.poll(Duration::from_millis(100)).is_empty());
+    batcher.flush(&within(LONG)).unwrap();
+    assert_eq!(batcher.poll(Duration::ZERO).len(), 1);
+}
+
+#[test]
+fn a_late_window_without_an_end_ends_no_worker_and_concerns_no_other_account() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::cut_before());
+    let client = client_of_one_attempt(&emulator);
+    let options = client.batcher().linger(Duration::ZERO);
+    let batcher = options.late_window(Duration::MAX).start();
+    batcher.call(user(0), &CallOptions::new()).unwrap_err();
+    assert!(batcher.poll(Duration::from_millis(100)).is_empty());
+    for id in 1..3 {
+        batcher.call(user(id), &within(LONG)).unwrap();
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imtag_emulator::Fault;
 use imtag_transport::{
-    CallOptions, Cause, ChangeError, ChangeRequest, Completion, Operation, RunError,
+    CallOptions, Cause, ChangeError, ChangeRequest, Completion, Operation, RunError, WaitEnd,
 };
 use support::*;
 
@@ -95,6 +95,35 @@ fn a_batcher_pauses_at_the_twentieth_failure_in_a_row_and_no_later_one_is_lost()
     let failed = outcomes.iter().filter(|(_, result)| result.is_err());
     assert_eq!(failed.count(), 1);
     batcher.close(&CallOptions::new()).unwrap();
+}
+
+#[test]
+fn a_change_whose_time_is_up_while_its_batcher_pauses_has_its_outcome_and_no_flush_waits_for_it() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::code(APP_REFUSED));
+    let options = client(&emulator).batcher().linger(Duration::ZERO);
+    let batcher = options.timeout(LONG).pause_when_unavailable(true).start();
+    batcher.submit(0, user(0)).unwrap();
+    until(|| batcher.paused().is_some());
+    let soon = Duration::from_millis(50);
+    batcher.submit_within(1, user(1), soon).unwrap();
+    let [(1, Err(expired))] = &sorted(batcher.poll(LONG))[..] else {
+        panic!("another outcome");
+    };
+    assert!(matches!(expired.cause(), Cause::Expired));
+    batcher.submit_within(2, user(2), soon).unwrap();
+    batcher.withdraw(0, WaitEnd::Cancelled);
+    batcher.flush(&CallOptions::new()).unwrap();
+    batcher.submit_within(3, user(3), soon).unwrap();
+    batcher.close(&CallOptions::new()).unwrap();
+    let outcomes = sorted(batcher.poll(Duration::ZERO));
+    let causes = outcomes.iter().map(|(id, result)| {
+        let error = result.as_ref().unwrap_err();
+        format!("{id} {:?}", error.cause())
+    });
+    let causes: Vec<String> = causes.collect();
+    assert_eq!(causes, ["0 Abandoned", "2 Expired", "3 Expired"]);
+    assert_eq!(emulator.stats().arrivals(), 1);
 }
 
 #[test]

@@ -71,6 +71,19 @@ fn a_change_that_is_in_no_request_is_not_sent_and_not_applied() {
 }
 
 #[test]
+fn a_flush_that_sleeps_is_woken_by_a_withdrawal() {
+    let emulator = emulator();
+    let batcher = hanging(&emulator);
+    thread::scope(|scope| {
+        let flush = scope.spawn(|| batcher.flush(&within(LONG)));
+        assert!(batcher.poll(Duration::from_millis(100)).is_empty());
+        batcher.withdraw(0, WaitEnd::Cancelled);
+        flush.join().unwrap().unwrap();
+    });
+    assert_eq!(outcome(&batcher).0, 0);
+}
+
+#[test]
 fn a_change_under_way_is_possibly_applied_and_its_answer_is_no_second_outcome() {
     let emulator = emulator();
     let late = Fault::delay(Duration::ZERO).answer_delayed(Duration::from_millis(500));

@@ -36,7 +36,8 @@ pub enum WhenFull {
 /// It sends on threads of its own: as many as requests are under way and one more, asleep when there is nothing to do.
 /// Changes of one account are made in the order in which they were given.
 ///
-/// [`close`](Batcher::close) it at the end. If it is dropped before, it cancels what is under way and sends nothing more;
+/// [`close`](Batcher::close) it at the end. If it is dropped before, it cancels what is under way, sends nothing more, and
+/// waits for its threads: a drop takes as long as a credentials callback that one of them is in.
 /// [`abandon`](Batcher::abandon) does the same and returns how many changes had no outcome.
 pub struct Batcher {
     pub(crate) session: Arc<Session>,
@@ -128,7 +129,8 @@ impl Batcher {
     }
 
     /// As [`submit`](Batcher::submit), with a time of its own for the change, its wait for capacity included. When it is
-    /// up the change's requests end, and no more: [`withdraw`](Batcher::withdraw) the change to have its outcome then.
+    /// up the change's requests end, and no more: [`withdraw`](Batcher::withdraw) the change to have its outcome then. Only
+    /// while the batcher pauses it has its outcome then in any case.
     ///
     /// # Errors
     /// As [`submit`](Batcher::submit); also if the time is up at once.
@@ -251,7 +253,8 @@ impl Batcher {
         unsettled.unwrap_or(0)
     }
 
-    /// Sends what lingers, and waits until every change that was given before has its outcome.
+    /// Sends what lingers, and waits until every change that was given before has its outcome. Where the batcher pauses,
+    /// that is after the resume, or when the changes' time is up.
     ///
     /// # Errors
     /// If the options' time is up before, or it is cancelled. The changes stay under way, and nothing is lost.
@@ -275,7 +278,8 @@ impl Batcher {
 
     /// Takes no more changes, sends what lingers, and waits until all have their outcomes. Outcomes of submitted changes
     /// can be polled afterwards. It then waits until the batcher's threads have ended: a request whose callers have all
-    /// given up is waited for until the options' time is up, and a drop ends it.
+    /// given up is waited for until the options' time is up, and a drop ends it. A pause lasts as in a
+    /// [`flush`](Batcher::flush).
     ///
     /// # Errors
     /// If the options' time is up before all have their outcomes, or it is cancelled. The changes stay under way, and it

@@ -189,9 +189,9 @@ impl Pipeline {
             };
             // a token that was cancelled meanwhile unparks this thread at once
             watches.get_or_insert_with(|| scope.watch());
-            again.map_or(Polled::Pending, |moment| {
-                Polled::WaitUntil(self.origin + moment)
-            })
+            // a time without an end is past what an `Instant` holds
+            let until = again.and_then(|moment| self.origin.checked_add(moment));
+            until.map_or(Polled::Pending, Polled::WaitUntil)
         });
         // out of the list, and what came until the end is found
         found.or_else(|end| {
@@ -259,10 +259,10 @@ impl State {
         }
     }
 
-    /// A worker's thread ends. If it was by a defect, another may be started.
+    /// This thread of a worker ends. If it was by a defect, another may be started.
     pub(crate) fn worker_has_ended(&mut self, producer: ProducerId, now: Duration) {
         let session = self.session(producer);
-        let is_last = session.workers.has_ended();
+        let is_last = session.workers.has_ended(&thread::current());
         if is_last && session.closing {
             // what its callers have given up, and would be sent again: nothing sends it, and it must hold up no account
             let closed = Error::not_sent(Cause::Closed);

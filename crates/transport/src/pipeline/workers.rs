@@ -159,7 +159,9 @@ impl Workers {
     }
 
     /// A worker's thread ends. Returns true if there is no other.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(super) fn has_ended(&mut self, this: &Thread) -> bool {
+        // by a defect it may end while it is counted as idle: nothing may wait for it to look
+        self.idle.retain(|idle| idle.thread.id() != this.id());
         self.running -= 1;
         self.running == 0
     }
@@ -174,5 +176,29 @@ impl Workers {
     pub(super) fn take_ended(&mut self) -> Option<Vec<JoinHandle<()>>> {
         let all_ended = self.running == 0 && self.starting == 0;
         all_ended.then(|| mem::take(&mut self.threads))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ends_by_a_defect_while_it_sleeps_is_replaced() {
+        let start = || Ok(thread::spawn(|| {}));
+        let mut workers = Workers::new(Arc::new(start), 1);
+        let Staffing::Start(start) = workers.staff(Readiness::Ready) else {
+            panic!("none is started");
+        };
+        workers.has_started(start().unwrap());
+        let this = thread::current();
+        workers.looks(&this);
+        workers.sleeps(this.clone(), Some(Duration::MAX));
+        assert!(workers.has_ended(&this));
+        assert!(!workers.is_staffed());
+        let next = workers.staff(Readiness::Ready);
+        assert!(matches!(next, Staffing::Start(_)));
     }
 }
