@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 
 use crate::error::UserSigSource;
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters};
 
 /// How long a UserSig that is made here is valid. The service asks for a day or more.
 const VALID_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -195,7 +195,9 @@ impl UserSigs {
             }
         }
         wait_scope.check().map_err(NoUserSig::Stopped)?;
-        let held = wait_scope.wait_until(|| self.look());
+        let mut place = Place::new(&self.state, |state| &mut state.waiting);
+        let held = wait_scope.wait_until(|| self.look(&mut place, wait_scope));
+        drop(place);
         if let Some(held) = held.map_err(NoUserSig::Stopped)?? {
             return Ok(held);
         }
@@ -207,13 +209,21 @@ impl UserSigs {
     }
 
     /// The UserSig, or `None` for the thread that is to make it now.
-    fn look(&self) -> Polled<Result<Option<VersionedUserSig>, NoUserSig>> {
+    fn look(
+        &self,
+        place: &mut Place<'_, State>,
+        wait_scope: &WaitScope,
+    ) -> Polled<Result<Option<VersionedUserSig>, NoUserSig>> {
         let mut state = self.state.lock();
         if let Some(held) = state.held.as_ref().filter(|held| held.fresh()) {
             return Polled::Ready(Ok(Some(Arc::clone(held))));
         }
         let this = thread::current().id();
         match state.making {
+            // the wait has not seen it: a callback may take long, and nothing would end it
+            None if wait_scope.has_cancelled_token() => {
+                Polled::Ready(Err(NoUserSig::Stopped(WaitEnd::Cancelled)))
+            }
             None => {
                 state.making = Some(this);
                 Polled::Ready(Ok(None))
@@ -223,7 +233,7 @@ impl UserSigs {
                 Polled::Ready(Err(NoUserSig::Failed(loops.into())))
             }
             Some(_) => {
-                state.waiting.register();
+                place.register(&mut state);
                 Polled::Pending
             }
         }
@@ -246,7 +256,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
 
-    use crate::wait::deadline_after;
+    use crate::wait::{CancelToken, HostPoll, Interrupt, deadline_after};
 
     fn app() -> SdkAppId {
         SdkAppId::new(1_400_000_000).unwrap()
@@ -256,6 +266,14 @@ mod tests {
         let identifier = Identifier::new("administrator").unwrap();
         let wait_scope = WaitScope::until(deadline_after(Duration::MAX));
         usersigs.current(credentials, app(), &identifier, &wait_scope)
+    }
+
+    /// A client one of whose threads makes a UserSig.
+    fn making() -> Arc<UserSigs> {
+        let usersigs = Arc::new(UserSigs::new());
+        let maker = thread::spawn(|| {}).thread().id();
+        usersigs.state.lock().making = Some(maker);
+        usersigs
     }
 
     fn current(usersigs: &UserSigs, credentials: &Credentials) -> VersionedUserSig {
@@ -363,6 +381,39 @@ mod tests {
         });
         assert!(panicked);
         assert_eq!(current(&usersigs, &credentials).usersig.expose(), "second");
+    }
+
+    #[test]
+    fn a_call_whose_time_is_up_while_another_makes_the_usersig_leaves_no_trace() {
+        let usersigs = making();
+        let identifier = Identifier::new("administrator").unwrap();
+        let wait_scope = WaitScope::until(deadline_after(Duration::from_millis(5)));
+        let never_asked = Credentials::callback(|| Err("asked".into()));
+        let ended = usersigs.current(&never_asked, app(), &identifier, &wait_scope);
+        assert!(matches!(ended, Err(NoUserSig::Stopped(WaitEnd::TimedOut))));
+        assert_eq!(usersigs.state.lock().waiting.len(), 0);
+    }
+
+    #[test]
+    fn a_call_that_is_cancelled_before_the_maker_fails_does_not_ask_the_callback() {
+        let usersigs = making();
+        let token = CancelToken::new();
+        let (in_poll, cancel) = (Arc::clone(&usersigs), token.clone());
+        // on the thread that waits, between its looks
+        let interrupt = Interrupt::new(move || {
+            cancel.cancel();
+            let mut state = in_poll.state.lock();
+            state.making = None;
+            state.waiting.release_all();
+            false
+        });
+        let mut wait_scope = WaitScope::until(deadline_after(Duration::MAX));
+        wait_scope.cancel = Some(token);
+        wait_scope.host_poll = Some(HostPoll::new(&interrupt));
+        let identifier = Identifier::new("administrator").unwrap();
+        let never_asked = Credentials::callback(|| Err("asked".into()));
+        let ended = usersigs.current(&never_asked, app(), &identifier, &wait_scope);
+        assert!(matches!(ended, Err(NoUserSig::Stopped(WaitEnd::Cancelled))));
     }
 
     #[test]

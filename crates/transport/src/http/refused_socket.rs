@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters};
 
 /// The longest wait for another exchange to end. Other code may free a socket too, which wakes nobody here.
 const OTHERS: Duration = Duration::from_secs(1);
@@ -65,6 +65,7 @@ impl Exchanges {
 impl UnderWay<'_> {
     /// This machine refused a socket. Waits until it is worth another try.
     pub(super) fn refused(&mut self, wait_scope: &WaitScope) -> Result<Refused, WaitEnd> {
+        let mut place = Place::new(&self.exchanges.state, |state| &mut state.waiting);
         let mut state = self.exchanges.state.lock();
         // those that wait have no connection that could come free
         if state.under_way - state.waiting.len() == 1 {
@@ -77,19 +78,17 @@ impl UnderWay<'_> {
             return Ok(Refused::TryAgain);
         }
         self.alone_since = None;
-        state.waiting.register();
+        place.register(&mut state);
         drop(state);
         let until = Instant::now() + OTHERS;
-        let released = || !self.exchanges.state.lock().waiting.is_registered();
-        let waited = wait_scope.wait_until(|| {
-            if released() || Instant::now() >= until {
+        wait_scope.wait_until(|| {
+            let waits = place.is_registered(&mut self.exchanges.state.lock());
+            if !waits || Instant::now() >= until {
                 Polled::Ready(Refused::TryAgain)
             } else {
                 Polled::WaitUntil(until)
             }
-        });
-        self.exchanges.state.lock().waiting.leave();
-        waited
+        })
     }
 }
 
@@ -98,7 +97,6 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let mut state = self.exchanges.state.lock();
         state.under_way -= 1;
-        state.waiting.leave();
         state.waiting.release_first();
     }
 }

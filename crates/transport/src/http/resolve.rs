@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, is_local_failure};
 use crate::process::spawn_without_signals;
-use crate::wait::{Lock, Polled, Waiters};
+use crate::wait::{Lock, Place, Polled, Waiters};
 
 use super::context::Context;
 
@@ -64,7 +64,8 @@ impl Addresses {
     ) -> Result<Vec<SocketAddr>, Cause> {
         let failures_before = self.known.lock().failures;
         let wait_scope = context.wait_scope();
-        let found = wait_scope.wait_until(|| self.look(failures_before));
+        let mut place = Place::new(&self.known, |known| &mut known.waiting);
+        let found = wait_scope.wait_until(|| self.look(&mut place, failures_before));
         let found = found.map_err(|end| Cause::from_wait_end(end, context.phase))?;
         found.map_err(|(error, refused)| {
             context.refused = refused;
@@ -74,7 +75,11 @@ impl Addresses {
 
     /// The addresses, however old, if there are any; else why there are none, once a look-up has failed since
     /// `failures_before`.
-    fn look(self: &Arc<Self>, failures_before: u64) -> Polled<Result<Vec<SocketAddr>, NoAddress>> {
+    fn look(
+        self: &Arc<Self>,
+        place: &mut Place<'_, Known>,
+        failures_before: u64,
+    ) -> Polled<Result<Vec<SocketAddr>, NoAddress>> {
         let mut known = self.known.lock();
         if !known.addresses.is_empty() {
             let looked_up = known.looked_up;
@@ -91,7 +96,7 @@ impl Addresses {
         if let Err(error) = self.start_look_up(&mut known) {
             return Polled::Ready(Err((error, true)));
         }
-        known.waiting.register();
+        place.register(&mut known);
         Polled::Pending
     }
 
@@ -170,12 +175,14 @@ mod tests {
     fn a_look_up_that_hangs_ends_with_the_deadline_of_the_call() {
         let began = Instant::now();
         let timeout = Duration::from_millis(50);
-        let ended = current(&hanging(), timeout, None);
+        let addresses = hanging();
+        let ended = current(&addresses, timeout, None);
         let over = began.elapsed().checked_sub(timeout);
         println!("deadline Resolve: {over:?} over");
         let phase = Phase::Resolve;
         assert!(matches!(ended, Err(Cause::Timeout { phase: its }) if its == phase));
         assert!(over.is_some());
+        assert_eq!(addresses.known.lock().waiting.len(), 0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use imtag_core::CallRate;
 use imtag_core::quota::{Admission, Quota, Sent, Turn};
 
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters};
+use crate::wait::{Lock, Place, Polled, WaitEnd, WaitScope, Waiters};
 
 pub(crate) struct RateLimiter {
     origin: Instant,
@@ -43,24 +43,15 @@ impl RateLimiter {
 
     /// Waits for a turn. Hand the permit back with what became of the call.
     pub(crate) fn acquire(&self, wait_scope: &WaitScope) -> Result<Permit<'_>, WaitEnd> {
-        /// Leaves the queue, also after a panic of the host that the wait asks.
-        struct Place<'l>(&'l RateLimiter);
-        impl Drop for Place<'_> {
-            fn drop(&mut self) {
-                let mut state = self.0.state.lock();
-                state.queue.leave();
-                state.queue.wake_first();
-            }
-        }
         wait_scope.check()?;
-        let _place = Place(self);
-        wait_scope.wait_until(|| self.look())
+        let mut place = Place::new(&self.state, |state| &mut state.queue);
+        wait_scope.wait_until(|| self.look(&mut place))
     }
 
-    fn look(&self) -> Polled<Permit<'_>> {
+    fn look(&self, place: &mut Place<'_, State>) -> Polled<Permit<'_>> {
         let mut state = self.state.lock();
-        state.queue.register();
-        if !state.queue.is_first() {
+        place.register(&mut state);
+        if !place.is_first(&mut state) {
             return Polled::Pending;
         }
         let now = self.origin.elapsed();
@@ -170,6 +161,7 @@ impl Permit<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
@@ -264,5 +256,42 @@ mod tests {
         polled.host_poll = Some(HostPoll::new(&interrupt));
         limiter.acquire(&polled).unwrap().withdrew();
         assert_eq!(limiter.state.lock().queue.len(), 0);
+    }
+
+    #[test]
+    fn a_call_keeps_its_place_when_the_host_calls_while_it_waits() {
+        let limiter: &'static RateLimiter = Box::leak(Box::new(one_a_second()));
+        let first = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+        let (asked, called) = mpsc::channel();
+        let interrupt = Interrupt::new(move || {
+            let within = limiter.acquire(&wait_scope(Duration::from_millis(20)));
+            let _ = asked.send(within.map(drop));
+            false
+        });
+        let (done, order) = mpsc::channel();
+        thread::scope(|scope| {
+            let outer_done = done.clone();
+            scope.spawn(move || {
+                let mut polled = wait_scope(Duration::MAX);
+                polled.host_poll = Some(HostPoll::new(&interrupt));
+                let outer = limiter.acquire(&polled).unwrap();
+                outer_done.send("outer").unwrap();
+                outer.withdrew();
+            });
+            while limiter.state.lock().queue.len() == 0 {
+                thread::yield_now();
+            }
+            scope.spawn(move || {
+                let other = limiter.acquire(&wait_scope(Duration::MAX)).unwrap();
+                done.send("other").unwrap();
+                other.withdrew();
+            });
+            while limiter.state.lock().queue.len() < 2 {
+                thread::yield_now();
+            }
+            assert_eq!(called.recv().unwrap(), Err(WaitEnd::TimedOut));
+            first.withdrew();
+        });
+        assert_eq!(order.iter().collect::<Vec<_>>(), ["outer", "other"]);
     }
 }

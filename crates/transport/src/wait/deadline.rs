@@ -67,11 +67,15 @@ impl WaitScope {
         self.cancel.iter().chain(&self.drain)
     }
 
+    /// True if a token is cancelled. It does not ask the host, so a lock may be held.
+    pub(crate) fn has_cancelled_token(&self) -> bool {
+        self.tokens().any(CancelToken::is_cancelled)
+    }
+
     /// Fails if the wait is over.
     pub(crate) fn check(&self) -> Result<(), WaitEnd> {
         let host_poll = self.host_poll.as_ref();
-        if self.tokens().any(CancelToken::is_cancelled)
-            || host_poll.is_some_and(|host_poll| host_poll.is_cancelled())
+        if self.has_cancelled_token() || host_poll.is_some_and(|host_poll| host_poll.is_cancelled())
         {
             return Err(WaitEnd::Cancelled);
         }

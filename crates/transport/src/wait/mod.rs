@@ -20,4 +20,4 @@ pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after};
 pub(crate) use host_poll::{HostPoll, Interrupt};
 pub(crate) use sync::{Lock, now, process_id, thread};
-pub(crate) use waiters::Waiters;
+pub(crate) use waiters::{Place, Waiters};

@@ -1,62 +1,109 @@
 //! The threads that wait for something behind a lock to change. They stand beside it, behind the same lock: a thread that
-//! registers before it unlocks and parks is woken by any later change.
+//! registers before it unlocks and parks is woken by any later change. A wait leaves when it ends, however it ends.
 
 use std::collections::VecDeque;
-use std::thread::{self, Thread, ThreadId};
 
-/// Threads that wait, the first to wake first. Each has its id beside it, as thousands may wait.
+use super::sync::Lock;
+use super::sync::thread::{self, Thread};
+
+/// Threads that wait, the first to wake first. A thread may be here more than once: a host that is polled by a wait may
+/// call, and that call may wait too.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters(VecDeque<(ThreadId, Thread)>);
+pub(crate) struct Waiters {
+    queue: VecDeque<(u64, Thread)>,
+    registered: u64,
+}
+
+/// The place of one wait among the waiters behind `lock`. It leaves them when it is dropped, so drop it without the lock.
+pub(crate) struct Place<'l, S> {
+    lock: &'l Lock<S>,
+    waiters: fn(&mut S) -> &mut Waiters,
+    number: Option<u64>,
+}
 
 impl Waiters {
-    /// Adds this thread at the end, unless it is there already.
-    pub(crate) fn register(&mut self) {
-        if !self.is_registered() {
-            let this = thread::current();
-            self.0.push_back((this.id(), this));
-        }
-    }
-
-    /// True until this thread leaves or is released.
-    pub(crate) fn is_registered(&self) -> bool {
-        let this = thread::current().id();
-        self.0.iter().any(|(id, _)| *id == this)
-    }
-
-    /// Removes this thread.
-    pub(crate) fn leave(&mut self) {
-        let this = thread::current().id();
-        self.0.retain(|(id, _)| *id != this);
-    }
-
-    /// True if this thread is the next to wake.
-    pub(crate) fn is_first(&self) -> bool {
-        let first = self.0.front();
-        first.is_some_and(|(id, _)| *id == thread::current().id())
+    /// Adds this thread at the end, or before itself: what it waited for before goes on only after this wait.
+    fn register(&mut self) -> u64 {
+        let this = thread::current();
+        let outer = self.queue.iter().position(|(_, it)| it.id() == this.id());
+        let index = outer.unwrap_or(self.queue.len());
+        self.registered += 1;
+        self.queue.insert(index, (self.registered, this));
+        self.registered
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.queue.len()
     }
 
     /// Wakes the first, which stays registered.
     pub(crate) fn wake_first(&self) {
-        if let Some((_, thread)) = self.0.front() {
+        if let Some((_, thread)) = self.queue.front() {
             thread.unpark();
         }
     }
 
     /// Wakes the first, and removes it.
     pub(crate) fn release_first(&mut self) {
-        if let Some((_, thread)) = self.0.pop_front() {
+        if let Some((_, thread)) = self.queue.pop_front() {
             thread.unpark();
         }
     }
 
     /// Wakes all, and removes them.
     pub(crate) fn release_all(&mut self) {
-        for (_, thread) in self.0.drain(..) {
+        for (_, thread) in self.queue.drain(..) {
             thread.unpark();
+        }
+    }
+}
+
+impl<'l, S> Place<'l, S> {
+    pub(crate) fn new(lock: &'l Lock<S>, waiters: fn(&mut S) -> &mut Waiters) -> Place<'l, S> {
+        Place {
+            lock,
+            waiters,
+            number: None,
+        }
+    }
+
+    /// Adds this thread to the waiters, unless this wait has its place already.
+    pub(crate) fn register(&mut self, state: &mut S) {
+        if self.position(state).is_none() {
+            self.number = Some((self.waiters)(state).register());
+        }
+    }
+
+    /// True from the registration until the wait is released.
+    pub(crate) fn is_registered(&self, state: &mut S) -> bool {
+        self.position(state).is_some()
+    }
+
+    /// True if this wait is the next to wake.
+    pub(crate) fn is_first(&self, state: &mut S) -> bool {
+        self.position(state) == Some(0)
+    }
+
+    fn position(&self, state: &mut S) -> Option<usize> {
+        let number = self.number?;
+        let queue = &(self.waiters)(state).queue;
+        queue.iter().position(|(it, _)| *it == number)
+    }
+}
+
+impl<S> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        if self.number.is_none() {
+            return;
+        }
+        let state = &mut *self.lock.lock();
+        if let Some(position) = self.position(state) {
+            let waiters = (self.waiters)(state);
+            waiters.queue.remove(position);
+            // it may have been woken as the first
+            if position == 0 {
+                waiters.wake_first();
+            }
         }
     }
 }
