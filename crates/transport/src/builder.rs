@@ -1,7 +1,6 @@
 //! The settings of a client, checked together when it is built.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::retry::RetryPolicy;
@@ -16,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::client::Client;
 use crate::credentials::Credentials;
 use crate::endpoint::{Endpoint, InvalidEndpoint};
-use crate::http::Roots;
+use crate::http::Tls;
 use crate::state::Settings;
 
 /// Makes a [`Client`]. The app, its credentials, and a region or endpoint are required; all other settings have defaults.
@@ -87,6 +86,9 @@ pub enum SettingsError {
     /// The CA file holds no certificate, or a damaged one.
     #[error("the CA file {} holds no certificate, or a damaged one: give it in PEM form, with BEGIN CERTIFICATE", .0.display())]
     NoCertificate(PathBuf),
+    /// This process has a default TLS provider of rustls, which cannot be used.
+    #[error("the TLS provider that this process has installed cannot be used: {0}")]
+    TlsProvider(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 fn sentences(errors: &[SettingsError]) -> String {
@@ -214,7 +216,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client. It sends nothing yet.
+    /// Makes the client. It sends nothing yet. Its TLS uses the default [`CryptoProvider`](rustls::crypto::CryptoProvider)
+    /// of rustls if this process has installed one by now, else ring's.
     ///
     /// # Errors
     /// Names all required settings that are missing, or else the first that cannot be used.
@@ -231,15 +234,18 @@ impl ClientBuilder {
         let calls_per_second = self
             .calls_per_second
             .unwrap_or(f64::from(self.limits.calls_per_second));
+        let sdkappid = SdkAppId::new(self.sdkappid)?;
+        let identifier = Identifier::new(self.identifier)?;
+        let endpoint = match self.place.ok_or(SettingsError::NoPlace)? {
+            Place::Region(region) => region.into(),
+            Place::Endpoint(text) => Endpoint::parse(&text)?,
+        };
         let settings = Settings {
-            sdkappid: SdkAppId::new(self.sdkappid)?,
-            identifier: Identifier::new(self.identifier)?,
+            sdkappid,
+            identifier,
             credentials: self.credentials.ok_or(SettingsError::NoCredentials)?,
-            endpoint: match self.place.ok_or(SettingsError::NoPlace)? {
-                Place::Region(region) => region.into(),
-                Place::Endpoint(text) => Endpoint::parse(&text)?,
-            },
-            roots: self.ca_file.as_deref().map(read_roots).transpose()?,
+            tls: tls(&endpoint, self.ca_file.as_deref())?,
+            endpoint,
             rules: Rules {
                 generation: self.generation,
                 limits: self.limits,
@@ -274,7 +280,13 @@ fn non_zero(time: Duration, name: &'static str) -> Result<Duration, SettingsErro
     }
 }
 
-fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
+fn tls(endpoint: &Endpoint, ca_file: Option<&Path>) -> Result<Option<Tls>, SettingsError> {
+    let roots = ca_file.map(read_roots).transpose()?;
+    let tls = endpoint.is_tls().then(|| Tls::new(roots)).transpose();
+    tls.map_err(|error| SettingsError::TlsProvider(error.into()))
+}
+
+fn read_roots(path: &Path) -> Result<RootCertStore, SettingsError> {
     let pem = std::fs::read(path).map_err(|source| SettingsError::CaFile {
         path: path.to_owned(),
         source,
@@ -291,7 +303,7 @@ fn read_roots(path: &Path) -> Result<Roots, SettingsError> {
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates);
-    Ok(Arc::new(roots))
+    Ok(roots)
 }
 
 #[cfg(test)]

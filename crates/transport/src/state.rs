@@ -9,7 +9,7 @@ use imtag_core::{CallRate, Identifier, Rules, SdkAppId};
 
 use crate::credentials::{Credentials, UserSigs};
 use crate::endpoint::Endpoint;
-use crate::http::{Http, Roots};
+use crate::http::{Http, Tls};
 use crate::outage::Outage;
 use crate::pipeline::engine::Pipeline;
 use crate::process::PerProcess;
@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     pub(crate) identifier: Identifier,
     pub(crate) credentials: Credentials,
     pub(crate) endpoint: Endpoint,
-    pub(crate) roots: Option<Roots>,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<Tls>,
     pub(crate) rules: Rules,
     pub(crate) calls_per_second: CallRate,
     pub(crate) fresh_start: Option<bool>,
@@ -78,7 +79,7 @@ pub(crate) struct State {
 impl State {
     fn new(settings: &Settings) -> State {
         State {
-            http: Http::new(&settings.endpoint, settings.roots.as_ref()),
+            http: Http::new(&settings.endpoint, settings.tls.as_ref()),
             usersigs: UserSigs::new(),
             budget: Lock::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),

@@ -9,7 +9,9 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
-use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore};
+use rustls::{
+    ALL_VERSIONS, ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, WantsVerifier,
+};
 use socket2::{Domain, Protocol, Type};
 
 use crate::endpoint::Endpoint;
@@ -19,8 +21,32 @@ use super::connection::Connection;
 use super::context::Context;
 use super::resolve::Addresses;
 
-/// The root certificates that are trusted.
-pub(crate) type Roots = Arc<RootCertStore>;
+/// How TLS connections are made: checked, and the same in each process. What sessions share is made for each process.
+pub(crate) struct Tls {
+    config: ConfigBuilder<ClientConfig, WantsVerifier>,
+    roots: Arc<RootCertStore>,
+}
+
+impl Tls {
+    /// Without `roots`, the public ones are trusted. Fails if the provider that the host has installed has no cipher suites
+    /// or no key exchange to use.
+    pub(crate) fn new(roots: Option<RootCertStore>) -> Result<Tls, rustls::Error> {
+        let public = || webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        let provider = CryptoProvider::get_default().cloned();
+        let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
+        Ok(Tls {
+            config: ClientConfig::builder_with_provider(provider)
+                .with_protocol_versions(ALL_VERSIONS)?,
+            roots: Arc::new(roots.unwrap_or_else(public)),
+        })
+    }
+
+    fn config(&self) -> Arc<ClientConfig> {
+        let config = self.config.clone();
+        let config = config.with_root_certificates(Arc::clone(&self.roots));
+        Arc::new(config.with_no_client_auth())
+    }
+}
 
 pub(super) struct Connector {
     addresses: Arc<Addresses>,
@@ -30,11 +56,10 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Without `roots`, the public ones are trusted.
-    pub(super) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Connector {
+    pub(super) fn new(endpoint: &Endpoint, tls: Option<&Tls>) -> Connector {
         Connector {
             addresses: Addresses::new(endpoint),
-            tls: endpoint.is_tls().then(|| tls_config(roots)),
+            tls: tls.map(Tls::config),
             host: endpoint.host().to_owned(),
         }
     }
@@ -89,21 +114,6 @@ impl Connector {
         }
         Err(last)
     }
-}
-
-fn tls_config(roots: Option<&Roots>) -> Arc<ClientConfig> {
-    let roots = roots.cloned().unwrap_or_else(|| {
-        let public = webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
-        Arc::new(public.collect())
-    });
-    let provider = CryptoProvider::get_default().cloned();
-    let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(ALL_VERSIONS)
-        .expect("ring has suites of each version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 /// Connects to one address, within its share of the time that is left for `addresses` addresses.

@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Cause, Phase};
 use crate::wait::{WaitScope, deadline_after};
 
-use super::connect::{Connector, Roots};
+use super::connect::{Connector, Tls};
 use super::connection::Connection;
 use super::context::Context;
 use super::head::HeadInfo;
@@ -82,11 +82,11 @@ impl Exchanged {
 }
 
 impl Http {
-    pub(crate) fn new(endpoint: &Endpoint, roots: Option<&Roots>) -> Http {
+    pub(crate) fn new(endpoint: &Endpoint, tls: Option<&Tls>) -> Http {
         Http {
             host: HeaderValue::from_str(&endpoint.authority())
                 .expect("an endpoint's host and port are ASCII"),
-            connector: Connector::new(endpoint, roots),
+            connector: Connector::new(endpoint, tls),
             pool: Pool::default(),
             exchanges: Exchanges::default(),
         }

@@ -29,6 +29,6 @@ mod pool;
 mod refused_socket;
 mod resolve;
 
-pub(crate) use connect::Roots;
+pub(crate) use connect::Tls;
 pub(crate) use exchange::{Exchange, Exchanged, Http, Stale};
 pub(crate) use message::path_and_query;
