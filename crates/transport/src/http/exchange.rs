@@ -37,7 +37,7 @@ pub(crate) struct Exchange<'e> {
     /// The time for the exchange itself, from when it begins.
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
-    /// Takes no connection of the pool: all idle ones are closed.
+    /// Takes no connection of the pool.
     pub(crate) over_new_connection: bool,
     /// Does not count the wait for a free connection as the call's time. Where this machine refuses more sockets, a bulk
     /// run has more requests than connections, and each request still gets its full time.
@@ -132,13 +132,8 @@ impl Http {
         }
         let connect_deadline = deadline_after(exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
-        let pooled = if exchange.over_new_connection {
-            self.pool.clear();
-            None
-        } else {
-            self.pool.take()
-        };
-        let (result, stale) = match pooled {
+        let takes_pooled = !exchange.over_new_connection;
+        let (result, stale) = match takes_pooled.then(|| self.pool.take()).flatten() {
             None => {
                 let connected = self.connector.connect(&mut context);
                 let post = |connection| self.post(connection, exchange, &mut context);
@@ -205,5 +200,41 @@ impl Http {
         };
         self.pool.end(epoch);
         (Err(cause), Some(stale))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn an_exchange_over_a_new_connection_closes_none_that_others_have_put_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // it never answers
+        let address = listener.local_addr().unwrap();
+        let http = Http::new(
+            &Endpoint::parse(&format!("http://{address}")).unwrap(),
+            None,
+        );
+        let forever = deadline_after(Duration::MAX);
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut context = Context::new(WaitScope::until(forever), forever);
+        let idle = Connection::open(Arc::new(stream), None, &mut context).unwrap();
+        http.pool.put(idle);
+        let exchanged = http.exchange(&Exchange {
+            path_and_query: "/?usersig=&random=1",
+            usersig: UserSig::new("s").unwrap(),
+            body: b"{}",
+            wait_scope: WaitScope::until(forever),
+            timeout: Some(Duration::from_millis(5)),
+            connect_timeout: Duration::MAX,
+            over_new_connection: true,
+            waits_for_connection: false,
+        });
+        assert!(exchanged.result.is_err());
+        assert!(http.pool.take().is_some());
     }
 }

@@ -58,13 +58,7 @@ impl Pool {
         drop(oldest);
     }
 
-    /// Closes all that are idle.
-    pub(super) fn clear(&self) {
-        let idle = mem::take(&mut self.state.lock().idle);
-        drop(idle);
-    }
-
-    /// A connection that was idle in this epoch is dead.
+    /// A connection that was idle in this epoch is dead: closes all that are idle, unless one of the epoch has before.
     pub(super) fn end(&self, epoch: Epoch) {
         let mut state = self.state.lock();
         if state.epoch == epoch.0 {
