@@ -95,6 +95,7 @@ impl CancelToken {
     /// Releases `blocked` when the token is cancelled, or at once if it is already. Ends when the watch is dropped.
     pub(crate) fn watch(&self, blocked: Blocked) -> Watch {
         let mut watched = self.watched();
+        // a thread or a socket is looked at after this, but nothing looks at a token again
         if self.is_cancelled() {
             blocked.release();
         }
