@@ -169,6 +169,17 @@ pub struct Entry {
     pub effect: Effect,
     /// What is at fault.
     pub scope: Scope,
+    /// What is wrong with the UserSig, where the code says so.
+    pub usersig_fault: Option<UserSigFault>,
+}
+
+impl Entry {
+    const fn usersig(self, fault: UserSigFault) -> Entry {
+        Entry {
+            usersig_fault: Some(fault),
+            ..self
+        }
+    }
 }
 
 impl Code {
@@ -203,13 +214,7 @@ impl Code {
     /// What is wrong with the UserSig, where a code says so.
     #[must_use]
     pub fn usersig_fault(self) -> Option<UserSigFault> {
-        match self.0 {
-            70001 => Some(UserSigFault::Expired),
-            70009 => Some(UserSigFault::WrongKey),
-            70003 | 70013 | 70014 => Some(UserSigFault::WrongParts),
-            60004 | 60005 | 60025 | 70050 => Some(UserSigFault::Unclear),
-            _ => None,
-        }
+        self.entry().and_then(|entry| entry.usersig_fault)
     }
 
     /// What the caller can do.
@@ -237,20 +242,22 @@ const fn entry(
         retry,
         effect,
         scope,
+        usersig_fault: None,
     }
 }
 
 use Effect::{NotApplied, PossiblyApplied};
 use RetryClass::{AfterWindow, Backoff, Never, NewUserSig, OnceLater};
 use Scope::{Account, App, Request, Service, Tag};
+use UserSigFault::{Expired, Unclear, WrongKey, WrongParts};
 
 /// All codes that the service's pages name, in ascending order.
 #[rustfmt::skip]
 pub const CATALOGUE: &[Entry] = &[
     entry(60002, Never, NotApplied, App, "the URL is not understood", "check the endpoint: its host and path"),
     entry(60003, Never, NotApplied, Request, "the JSON is not understood", "report it as a bug of the client, with the request"),
-    entry(60004, OnceLater, NotApplied, App, "the account or signature check failed", "check identifier and UserSig; try again later"),
-    entry(60005, OnceLater, NotApplied, App, "the account or signature check failed", "check identifier and UserSig; try again later"),
+    entry(60004, OnceLater, NotApplied, App, "the account or signature check failed", "check identifier and UserSig; try again later").usersig(Unclear),
+    entry(60005, OnceLater, NotApplied, App, "the account or signature check failed", "check identifier and UserSig; try again later").usersig(Unclear),
     entry(60006, Never, NotApplied, App, "the SDKAppID is invalid", "use the SDKAppID that the console shows"),
     entry(60007, AfterWindow, NotApplied, Service, "the frequency of this API is exceeded", "slow down, or set calls per second to this process's share of the app's quota; the limit of tag calls cannot be raised"),
     entry(60008, Backoff, PossiblyApplied, Service, "the service timed out, or the HTTP format is wrong", "try again"),
@@ -267,18 +274,18 @@ pub const CATALOGUE: &[Entry] = &[
     entry(60019, AfterWindow, NotApplied, Service, "the calls are too frequent", "slow down"),
     entry(60020, Never, NotApplied, App, "the app has no valid plan, or its account is in arrears", "renew the plan in the console"),
     entry(60021, Never, NotApplied, App, "the caller's IP address is not allowed", "ask the service's support"),
-    entry(60025, Never, NotApplied, App, "sdkappid, identifier, usersig or contenttype is wrong in the URL", "check SDKAppID, identifier and UserSig"),
+    entry(60025, Never, NotApplied, App, "sdkappid, identifier, usersig or contenttype is wrong in the URL", "check SDKAppID, identifier and UserSig").usersig(Unclear),
     entry(60026, Never, NotApplied, App, "the host does not belong to the app's data centre", "set the region that the console shows for the app"),
     entry(60027, Never, NotApplied, App, "the app was made as a Push app, and the path is of another product", "set the generation to timpush, whose paths very likely are the Push product's; or use an app of the chat product"),
     entry(60028, Never, NotApplied, App, "the trial app is past its request volume of 24 hours", "wait a day, or buy a plan"),
-    entry(70001, NewUserSig, NotApplied, App, "the UserSig has expired", "make a new UserSig, valid for 24 hours or more"),
-    entry(70003, Never, NotApplied, App, "the UserSig is illegal", "make the UserSig anew; it may have been cut"),
-    entry(70009, Never, NotApplied, App, "the UserSig does not verify", "use the secret key of this very app"),
-    entry(70013, Never, NotApplied, App, "the identifier differs from the UserSig's", "make the UserSig for this identifier"),
-    entry(70014, Never, NotApplied, App, "the SDKAppID differs from the UserSig's", "make the UserSig for this app"),
+    entry(70001, NewUserSig, NotApplied, App, "the UserSig has expired", "make a new UserSig, valid for 24 hours or more").usersig(Expired),
+    entry(70003, Never, NotApplied, App, "the UserSig is illegal", "make the UserSig anew; it may have been cut").usersig(WrongParts),
+    entry(70009, Never, NotApplied, App, "the UserSig does not verify", "use the secret key of this very app").usersig(WrongKey),
+    entry(70013, Never, NotApplied, App, "the identifier differs from the UserSig's", "make the UserSig for this identifier").usersig(WrongParts),
+    entry(70014, Never, NotApplied, App, "the SDKAppID differs from the UserSig's", "make the UserSig for this app").usersig(WrongParts),
     entry(70016, Never, NotApplied, App, "the app's key is unknown", "set the region that the console shows for the app"),
     entry(70020, Never, NotApplied, App, "the SDKAppID is unknown", "check the SDKAppID, and the region that the console shows for it"),
-    entry(70050, Never, NotApplied, App, "the UserSig fails, and too often", "check the UserSig, and call again after a minute"),
+    entry(70050, Never, NotApplied, App, "the UserSig fails, and too often", "check the UserSig, and call again after a minute").usersig(Unclear),
     entry(70051, Never, NotApplied, App, "the account is on the blocklist", "ask the service's support"),
     entry(70107, Never, PossiblyApplied, Account, "an account was never imported", "import the account first, or let its user log in once"),
     entry(70169, Backoff, PossiblyApplied, Service, "a timeout inside the service", "try again"),
@@ -386,13 +393,10 @@ mod tests {
             let of_fault = codes.filter(|code| code.usersig_fault() == fault);
             of_fault.map(|code| code.0).collect()
         };
-        assert_eq!(codes(Some(UserSigFault::Expired)), [70001]);
-        assert_eq!(codes(Some(UserSigFault::WrongKey)), [70009]);
-        assert_eq!(codes(Some(UserSigFault::WrongParts)), [70003, 70013, 70014]);
-        assert_eq!(
-            codes(Some(UserSigFault::Unclear)),
-            [60004, 60005, 60025, 70050]
-        );
+        assert_eq!(codes(Some(Expired)), [70001]);
+        assert_eq!(codes(Some(WrongKey)), [70009]);
+        assert_eq!(codes(Some(WrongParts)), [70003, 70013, 70014]);
+        assert_eq!(codes(Some(Unclear)), [60004, 60005, 60025, 70050]);
         assert_eq!(codes(None).len(), 58 - 9);
     }
 
