@@ -154,3 +154,82 @@ impl fmt::Debug for Client {
         self.shared.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use imtag_core::retry::RetryPolicy;
+    use imtag_core::{AddTags, Code, SecretKey};
+
+    use super::*;
+    use crate::error::{Cause, Phase};
+    use crate::outage::Place;
+    use crate::wait::{Lock, WaitScope, deadline_after};
+
+    const LONG: Duration = Duration::from_secs(200);
+    const BACKOFF: Duration = Duration::from_secs(1);
+
+    /// A client of a service that fails each request with 91000. It lives as long as the process.
+    fn client() -> &'static Client {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let body = r#"{"ActionStatus":"FAIL","ErrorInfo":"","ErrorCode":91000}"#;
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+            for stream in listener.incoming() {
+                let (mut stream, mut request) = (stream.unwrap(), Vec::new());
+                while !request.ends_with(b"]}") {
+                    let mut piece = [0; 4096];
+                    let read = stream.read(&mut piece).unwrap();
+                    request.extend_from_slice(&piece[..read]);
+                }
+                write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
+            }
+        });
+        let key = SecretKey::new("key").unwrap();
+        let retry = RetryPolicy {
+            first_backoff: BACKOFF,
+            longest_backoff: BACKOFF,
+            ..RetryPolicy::default()
+        };
+        let builder = Client::builder(1_400_000_000, "administrator", key);
+        let client = builder.endpoint(endpoint).retry(retry).build().unwrap();
+        Box::leak(Box::new(client))
+    }
+
+    #[test]
+    fn a_call_that_failed_reports_its_own_failure_if_an_outage_of_others_ends_it() {
+        let client = client();
+        let (_, state) = client.shared.parts();
+        let others = Lock::new([(); 2].map(|()| Place::new(&state.outage)));
+        let all_fail = |others: &mut [Place<'_>; 2], started| {
+            let cause = Cause::Timeout { phase: Phase::Read }.into();
+            for other in others {
+                other.failed(&cause, true, started, deadline_after(LONG));
+            }
+        };
+        let polls = AtomicU64::new(0);
+        let host_poll = move || {
+            let mut others = others.lock();
+            if polls.fetch_add(1, Ordering::SeqCst) == 0 {
+                // the call is in its backoff: an outage begins, and one of the others asks whether it is over
+                all_fail(&mut others, Instant::now());
+                let waited = others[0].await_turn(&WaitScope::until(deadline_after(LONG)));
+                assert!(waited.is_ok());
+            } else {
+                // the call waits for the result: the outage lasts longer than it may
+                all_fail(&mut others, deadline_after(LONG));
+            }
+            false
+        };
+        let options = CallOptions::new().timeout(LONG).interrupt(host_poll);
+        let request = AddTags::new([("u", ["t"])]).unwrap();
+        let error = client.call(&request, &options).unwrap_err();
+        assert_eq!(error.code(), Some(Code(91000)));
+    }
+}

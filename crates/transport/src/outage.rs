@@ -144,7 +144,12 @@ impl<'o> Place<'o> {
         self.outage.with(|state, now| state.rule.answered(now));
     }
 
-    /// The last failure without an answer, of any call.
+    /// True if the call waits for the service, or waited for it before the attempt that it is about to make.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// The last failure without an answer, of any call: for one that ends in an outage.
     pub(crate) fn last_failure(&self) -> Option<Arc<Cause>> {
         self.outage.state.lock().last_failure.clone()
     }

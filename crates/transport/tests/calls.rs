@@ -5,9 +5,13 @@
 mod support;
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use imtag_emulator::{Fault, Operation};
-use imtag_transport::{AddTags, Cause, ClearTags, Effect, Generation, GetTags, RemoveTags, Rules};
+use imtag_transport::{
+    AddTags, Cause, ClearTags, Client, Credentials, Effect, Generation, GetTags, RemoveTags, Rules,
+    SuppliedUserSig, UserSig,
+};
 use support::*;
 
 #[test]
@@ -79,6 +83,34 @@ fn a_get_that_failed_is_not_read_whatever_the_cause() {
         assert!(message.contains(" (not read; "), "{message}");
         assert_eq!(error.effect(), Effect::NotRead);
     }
+}
+
+#[test]
+fn a_call_that_got_no_usersig_may_succeed_later_so_nothing_stopped_it_for_good() {
+    let emulator = emulator();
+    let end_of = |credentials: Credentials, attempts| {
+        let builder = Client::builder(1_400_000_000, "administrator", credentials);
+        let client = builder.endpoint(emulator.endpoint()).build().unwrap();
+        let error = client.add_tag(&add()).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Credentials(_)), "{error}");
+        assert_eq!((error.attempts(), error.stopped()), (attempts, None));
+        assert!(error.retryable());
+    };
+    end_of(Credentials::callback(|| Err("none today".into())), 0);
+    // the service calls the first one expired, and there is no second
+    emulator.fault(Operation::Add, Fault::code(70001));
+    let asked = AtomicBool::new(false);
+    let one = Credentials::callback(move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            return Err("none today".into());
+        }
+        let usersig = UserSig::new("first").unwrap();
+        Ok(SuppliedUserSig {
+            usersig,
+            valid_for: None,
+        })
+    });
+    end_of(one, 1);
 }
 
 #[test]

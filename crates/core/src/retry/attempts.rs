@@ -32,22 +32,7 @@ pub struct Known {
 }
 
 /// The attempts of one call.
-///
-/// ```
-/// use std::time::Duration;
-/// use imtag_core::{Code, retry::{Decision, Failure, Known, Retry, RetryBudget, RetryPolicy, Stopped}};
-///
-/// let (now, deadline) = (Duration::ZERO, Duration::from_secs(10));
-/// let (mut retry, mut budget) = (Retry::new(RetryPolicy::default(), false), RetryBudget::full());
-/// let known = Known { service_has_answered: true, has_other_usersig: false };
-/// let mut after = |code: i32| {
-///     retry.failed(Failure::Refused(Code(code)), known, &mut budget, now, deadline, u64::MAX)
-/// };
-/// // an error inside the service: again, after at most 100 ms; a tag that is too long: never
-/// assert!(matches!(after(91000), Decision::RetryAt(at) if at <= Duration::from_millis(100)));
-/// assert_eq!(after(90020), Decision::Stop(Stopped::Permanent));
-/// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Retry {
     policy: RetryPolicy,
     /// It belongs to a bulk run, which has many calls to lose: it waits out more failures.
@@ -70,11 +55,7 @@ impl Retry {
         Retry {
             policy,
             in_run,
-            was_silent: false,
-            failures: 0,
-            too_fast: 0,
-            retried_once: Vec::new(),
-            paid: 0,
+            ..Retry::default()
         }
     }
 
@@ -85,7 +66,8 @@ impl Retry {
         (self.waits_out_outages() && !self.was_silent).then_some(left / 2)
     }
 
-    /// False if the waits for a turn in the quota and for a free connection are no part of the call's time.
+    /// False if the waits for a turn in the quota, which other processes of the app may use, and for a free connection,
+    /// where this machine refuses more, are no part of the call's time.
     #[must_use]
     pub fn counts_waits(&self) -> bool {
         !self.in_run
@@ -104,16 +86,16 @@ impl Retry {
     ) -> Decision {
         self.was_silent |= matches!(failure, Failure::Silent | Failure::NotSent);
         let class = self.class(failure, known);
-        match class {
+        let class = match class {
             Some(RetryClass::Never) => return Decision::Stop(Stopped::Permanent),
             _ if now >= deadline => return Decision::Stop(Stopped::DeadlineTooNear),
+            Some(class) => class,
             None if failure == Failure::StaleConnection => return Decision::RetryAtOnce,
             None if !self.waits_out_outages() => return Decision::Stop(Stopped::AttemptsSpent),
-            _ => {}
-        }
-        let Some(class) = class else {
-            let unanswered = failure != Failure::NoSocket;
-            return Decision::AwaitService { unanswered };
+            None => {
+                let unanswered = failure != Failure::NoSocket;
+                return Decision::AwaitService { unanswered };
+            }
         };
         // a service that answers with errors is waited for like one that does not answer, but by this call alone
         let waits_out_errors =
@@ -156,10 +138,10 @@ impl Retry {
             Failure::WrongEndpoint | Failure::Page if answered && self.waits_out_outages() => {
                 return None;
             }
-            Failure::Refused(_) if failure.asks_for_new_usersig() && !known.has_other_usersig => {
-                RetryClass::Never
-            }
-            Failure::Refused(code) => code.retry(),
+            Failure::Refused(code) => match code.retry() {
+                RetryClass::NewUserSig if !known.has_other_usersig => RetryClass::Never,
+                class => class,
+            },
             Failure::NoUserSig if self.in_run && answered => RetryClass::Backoff,
             Failure::NotUnderstood | Failure::Page | Failure::NotSent => RetryClass::Backoff,
             Failure::Partial { .. }

@@ -1,18 +1,5 @@
 //! What a failure of an attempt, a call or a change says: of its effect, of what is at fault, and whether the same call may
 //! succeed later. The transport describes what happened by a [`Failure`]; what follows from it is decided here.
-//!
-//! | failure | effect, if it was sent | may arrive late | at fault | the same call may succeed later |
-//! |---|---|---|---|---|
-//! | `Refused` | the code's | if it was refused for now, and possibly applied | the code's scope | if the code may be retried, and not for a new UserSig: what could be had of one has been tried |
-//! | `Partial` | not applied: the service says so of each account left out | no | an account | if any account's code may be retried |
-//! | `Unanswered`, `Silent`, `NoSocket`, `NotSent`, `StaleConnection`, `NotUnderstood`, `Page` | possibly applied | yes | the service | yes |
-//! | `WrongEndpoint`, where the call waited for the service | possibly applied | yes | the service: a gateway answers in its place | yes |
-//! | `WrongEndpoint`, else | possibly applied | yes | the app: its endpoint | no |
-//! | `NoUserSig` | not sent | – | the app: also if it may come back, all further calls end like this until the service has answered | yes |
-//! | `Cancelled` | possibly applied | yes | the service: none is known | yes |
-//! | `Invalid` | not sent | – | the request | no |
-//! | `LeftOut`, of a change | – | – | the code's scope; an account where that is the app or the service, as others in the request were done | if the code may be retried |
-//! | `Closed`, of a change | – | – | the service: none is known | no |
 
 use crate::catalogue::{Code, Effect, RetryClass, Scope};
 
@@ -58,27 +45,34 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What is known of the effect of an attempt that was sent and failed like this.
+    /// What is known of the effect of an attempt that failed like this, if any of it was sent.
     #[must_use]
     pub fn effect(self) -> Effect {
         match self {
             Failure::Refused(code) => code.effect(),
-            Failure::Partial { .. } => Effect::NotApplied,
-            _ => Effect::PossiblyApplied,
+            // the service says so of each account left out; the others are never sent
+            Failure::Partial { .. }
+            | Failure::LeftOut(_)
+            | Failure::NotSent
+            | Failure::NoUserSig
+            | Failure::Invalid
+            | Failure::Closed => Effect::NotApplied,
+            Failure::Unanswered
+            | Failure::Silent
+            | Failure::NoSocket
+            | Failure::StaleConnection
+            | Failure::NotUnderstood
+            | Failure::Page
+            | Failure::WrongEndpoint
+            | Failure::Cancelled => Effect::PossiblyApplied,
         }
     }
 
-    /// True if an attempt that was sent and failed like this may still have its effect later.
+    /// True if an attempt that was sent and failed like this may still have its effect later: what was refused for now may
+    /// still be running at the service.
     #[must_use]
     pub fn may_arrive_late(self) -> bool {
-        match self {
-            // what was refused for now may still be running at the service
-            Failure::Refused(code) => {
-                code.retry() != RetryClass::Never && code.effect() != Effect::NotApplied
-            }
-            Failure::Partial { .. } => false,
-            _ => true,
-        }
+        self.effect() == Effect::PossiblyApplied && self.refused_as() != Some(RetryClass::Never)
     }
 
     /// True if this is an answer of the service.
@@ -87,21 +81,61 @@ impl Failure {
         matches!(self, Failure::Refused(_) | Failure::Partial { .. })
     }
 
-    /// True if the call was rejected for its frequency.
+    /// Whether the call may be made again, by the code that refused it.
     #[must_use]
-    pub fn is_too_frequent(self) -> bool {
-        self.is_refused_as(RetryClass::AfterWindow)
+    pub fn refused_as(self) -> Option<RetryClass> {
+        match self {
+            Failure::Refused(code) => Some(code.retry()),
+            _ => None,
+        }
     }
 
-    /// True if the UserSig has expired.
+    /// Whether the same call or change may succeed later as it is. Not after an expired UserSig: what could be had of a
+    /// new one has been tried. `stopped`: why there was no further attempt, where one failed.
     #[must_use]
-    pub fn asks_for_new_usersig(self) -> bool {
-        self.is_refused_as(RetryClass::NewUserSig)
+    pub fn retryable(self, stopped: Option<Stopped>) -> bool {
+        match self {
+            Failure::Invalid | Failure::Closed => false,
+            Failure::Refused(code) => {
+                !matches!(code.retry(), RetryClass::Never | RetryClass::NewUserSig)
+            }
+            Failure::LeftOut(code) => code.retry() != RetryClass::Never,
+            Failure::Partial { retryable } => retryable,
+            Failure::WrongEndpoint => waited_for_the_service(stopped),
+            _ => true,
+        }
     }
 
-    fn is_refused_as(self, class: RetryClass) -> bool {
-        matches!(self, Failure::Refused(code) if code.retry() == class)
+    /// What is at fault; the service where none is known.
+    #[must_use]
+    pub fn scope(self, stopped: Option<Stopped>) -> Scope {
+        match self {
+            Failure::Invalid => Scope::Request,
+            Failure::Partial { .. } => Scope::Account,
+            Failure::Refused(code) => code.scope(),
+            // others in the request were done
+            Failure::LeftOut(code) if code.scope().is_of_all_calls() => Scope::Account,
+            Failure::LeftOut(code) => code.scope(),
+            // it may come back, but all further calls end like this until the service has answered
+            Failure::NoUserSig => Scope::App,
+            Failure::WrongEndpoint if !waited_for_the_service(stopped) => Scope::App,
+            _ => Scope::Service,
+        }
     }
+
+    /// True if the service had answered before, so that a gateway answered in its place.
+    #[must_use]
+    pub fn is_of_a_gateway(self, stopped: Option<Stopped>) -> bool {
+        matches!(self, Failure::Page | Failure::WrongEndpoint) && waited_for_the_service(stopped)
+    }
+}
+
+/// A wrong endpoint is waited for only once the service has answered there.
+fn waited_for_the_service(stopped: Option<Stopped>) -> bool {
+    matches!(
+        stopped,
+        Some(Stopped::OutageTooLong | Stopped::DeadlineTooNear)
+    )
 }
 
 /// Why there is no further attempt.
@@ -122,62 +156,6 @@ pub enum Stopped {
     /// The service did not answer, or answered with errors only, for half of the time that the call had left.
     #[error("the service has been away, or has failed, for half of the call's time")]
     OutageTooLong,
-}
-
-/// How a call or a change failed in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FailedCall {
-    /// What happened.
-    pub failure: Failure,
-    /// Why there was no further attempt, where an attempt failed.
-    pub stopped: Option<Stopped>,
-}
-
-impl FailedCall {
-    /// Whether the same call or change may succeed later as it is.
-    #[must_use]
-    pub fn retryable(self) -> bool {
-        match self.failure {
-            Failure::Invalid | Failure::Closed => false,
-            Failure::Refused(code) => {
-                !matches!(code.retry(), RetryClass::Never | RetryClass::NewUserSig)
-            }
-            Failure::LeftOut(code) => code.retry() != RetryClass::Never,
-            Failure::Partial { retryable } => retryable,
-            Failure::WrongEndpoint => self.waited_for_the_service(),
-            _ => true,
-        }
-    }
-
-    /// What is at fault.
-    #[must_use]
-    pub fn scope(self) -> Scope {
-        match self.failure {
-            Failure::Invalid => Scope::Request,
-            Failure::Partial { .. } => Scope::Account,
-            Failure::Refused(code) => code.scope(),
-            Failure::LeftOut(code) if code.scope().is_of_all_calls() => Scope::Account,
-            Failure::LeftOut(code) => code.scope(),
-            Failure::NoUserSig => Scope::App,
-            Failure::Closed => Scope::Service,
-            _ if self.retryable() => Scope::Service,
-            _ => Scope::App,
-        }
-    }
-
-    /// True if the service had answered before, so that a gateway answered in its place.
-    #[must_use]
-    pub fn is_of_a_gateway(self) -> bool {
-        let looks_like_another = matches!(self.failure, Failure::Page | Failure::WrongEndpoint);
-        looks_like_another && self.waited_for_the_service()
-    }
-
-    /// A wrong endpoint is waited for only once the service has answered there.
-    fn waited_for_the_service(self) -> bool {
-        let waited = [Stopped::OutageTooLong, Stopped::DeadlineTooNear];
-        self.stopped
-            .is_some_and(|stopped| waited.contains(&stopped))
-    }
 }
 
 #[cfg(test)]
@@ -212,32 +190,28 @@ mod tests {
             (Page,                         None,    PossiblyApplied, true,  Scope::Service,  true),
             (WrongEndpoint,                None,    PossiblyApplied, true,  Scope::App,      false),
             (WrongEndpoint,                waited,  PossiblyApplied, true,  Scope::Service,  true),
-            (NoUserSig,                    None,    PossiblyApplied, true,  Scope::App,      true),
-            (NoUserSig,                    waited,  PossiblyApplied, true,  Scope::App,      true),
+            (NoUserSig,                    None,    NotApplied,      false, Scope::App,      true),
+            (NoUserSig,                    waited,  NotApplied,      false, Scope::App,      true),
             (Cancelled,                    None,    PossiblyApplied, true,  Scope::Service,  true),
-            (Invalid,                      None,    PossiblyApplied, true,  Scope::Request,  false),
-            (LeftOut(Code(91000)),         None,    PossiblyApplied, true,  Scope::Account,  true),
-            (LeftOut(Code(90009)),         None,    PossiblyApplied, true,  Scope::Account,  false),
-            (LeftOut(Code(90048)),         None,    PossiblyApplied, true,  Scope::Account,  false),
-            (LeftOut(Code(90020)),         None,    PossiblyApplied, true,  Scope::Tag,      false),
-            (NotSent,                      None,    PossiblyApplied, true,  Scope::Service,  true),
-            (Closed,                       None,    PossiblyApplied, true,  Scope::Service,  false),
+            (Invalid,                      None,    NotApplied,      false, Scope::Request,  false),
+            (LeftOut(Code(91000)),         None,    NotApplied,      false, Scope::Account,  true),
+            (LeftOut(Code(90009)),         None,    NotApplied,      false, Scope::Account,  false),
+            (LeftOut(Code(90048)),         None,    NotApplied,      false, Scope::Account,  false),
+            (LeftOut(Code(90020)),         None,    NotApplied,      false, Scope::Tag,      false),
+            (NotSent,                      None,    NotApplied,      false, Scope::Service,  true),
+            (Closed,                       None,    NotApplied,      false, Scope::Service,  false),
         ];
         for (failure, stopped, effect, late, scope, retryable) in table {
-            let call = FailedCall {
-                failure: *failure,
-                stopped: *stopped,
-            };
             assert_eq!(failure.effect(), *effect, "{failure:?}");
             assert_eq!(failure.may_arrive_late(), *late, "{failure:?}");
-            assert_eq!(call.scope(), *scope, "{call:?}");
-            assert_eq!(call.retryable(), *retryable, "{call:?}");
+            assert_eq!(failure.scope(*stopped), *scope, "{failure:?}");
+            assert_eq!(failure.retryable(*stopped), *retryable, "{failure:?}");
         }
     }
 
     #[test]
     fn a_gateway_answers_in_the_place_of_a_service_that_was_waited_for() {
-        let is = |failure, stopped| FailedCall { failure, stopped }.is_of_a_gateway();
+        let is = |failure: Failure, stopped| failure.is_of_a_gateway(stopped);
         for failure in [Page, WrongEndpoint] {
             assert!(is(failure, Some(Stopped::OutageTooLong)));
             assert!(is(failure, Some(Stopped::DeadlineTooNear)));

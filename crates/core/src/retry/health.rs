@@ -14,7 +14,7 @@
 //!   was tried for as long as an outage is waited out.
 //! - Once the service has answered, what looks like a wrong endpoint (a gateway's status, a certificate) is an outage.
 
-use super::failure::{FailedCall, Failure, Stopped};
+use super::failure::{Failure, Stopped};
 use crate::catalogue::Scope;
 
 /// So many failures of the service or the network in a row end a run.
@@ -59,27 +59,23 @@ impl RunHealth {
         self.result_is_known
     }
 
-    /// Records the result of a request; `None` if it was done. `answers_before`: the [`answers`](RunHealth::answers) when
-    /// it began. Returns why the run ends, if it does.
-    pub fn record(&mut self, failed: Option<FailedCall>, answers_before: u64) -> Option<RunEnd> {
-        let (scope, waited_out) = match failed {
-            None => (Scope::Request, false),
+    /// Records the result of a request: `None` if it was done, else how and why it failed in the end. `answers_before`: the
+    /// [`answers`](RunHealth::answers) when it began. Returns why the run ends, if it does.
+    pub fn record(
+        &mut self,
+        failed: Option<(Failure, Option<Stopped>)>,
+        answers_before: u64,
+    ) -> Option<RunEnd> {
+        let (scope, stopped, said_by_service) = match failed {
+            None => (Scope::Request, None, true),
             // a cancel says nothing about the service
-            Some(call) if call.failure == Failure::Cancelled => {
+            Some((Failure::Cancelled, _)) => {
                 self.result_is_known = true;
                 return None;
             }
-            Some(call) => {
-                let said_by_service = call.failure.is_answer();
-                let scope = match call.scope() {
-                    // once it has answered others, only the service itself can say that the app is at fault
-                    Scope::App if !said_by_service && self.answers > 0 => Scope::Service,
-                    scope => scope,
-                };
-                (scope, call.stopped == Some(Stopped::OutageTooLong))
-            }
+            Some((failure, stopped)) => (failure.scope(stopped), stopped, failure.is_answer()),
         };
-        let waited_out = waited_out && self.answers == 0;
+        let waited_out = stopped == Some(Stopped::OutageTooLong) && self.answers == 0;
         self.waited_out += usize::from(waited_out);
         self.result_is_known |= !waited_out || self.waited_out > 1;
         match scope {
@@ -88,8 +84,9 @@ impl RunHealth {
                 self.answers += 1;
                 None
             }
-            Scope::App => Some(RunEnd::Refused),
-            Scope::Service => {
+            // once it has answered others, only the service itself can say that the app is at fault
+            Scope::App if said_by_service || self.answers == 0 => Some(RunEnd::Refused),
+            Scope::App | Scope::Service => {
                 // if others are answered, something on the way rejects this request alone
                 self.failed_in_a_row += usize::from(self.answers == answers_before);
                 let is_away = waited_out && self.waited_out > 1;
@@ -104,22 +101,19 @@ mod tests {
     use super::*;
     use crate::catalogue::Code;
 
-    const DONE: Option<FailedCall> = None;
-    const CANCELLED: Option<FailedCall> = failed(Failure::Cancelled, None);
-    const UNANSWERED: Option<FailedCall> = failed(Failure::Unanswered, None);
-    const WAITED_OUT: Option<FailedCall> =
-        failed(Failure::Unanswered, Some(Stopped::OutageTooLong));
+    type Result = Option<(Failure, Option<Stopped>)>;
 
-    const fn failed(failure: Failure, stopped: Option<Stopped>) -> Option<FailedCall> {
-        Some(FailedCall { failure, stopped })
-    }
+    const DONE: Result = None;
+    const CANCELLED: Result = Some((Failure::Cancelled, None));
+    const UNANSWERED: Result = Some((Failure::Unanswered, None));
+    const WAITED_OUT: Result = Some((Failure::Unanswered, Some(Stopped::OutageTooLong)));
 
-    const fn refused(code: i32) -> Option<FailedCall> {
-        failed(Failure::Refused(Code(code)), Some(Stopped::Permanent))
+    const fn refused(code: i32) -> Result {
+        Some((Failure::Refused(Code(code)), Some(Stopped::Permanent)))
     }
 
     /// None was answered while the request was under way.
-    fn note(health: &mut RunHealth, result: Option<FailedCall>) -> Option<RunEnd> {
+    fn note(health: &mut RunHealth, result: Result) -> Option<RunEnd> {
         let answers = health.answers();
         health.record(result, answers)
     }
@@ -134,7 +128,7 @@ mod tests {
     #[test]
     fn a_missing_usersig_or_a_wrong_endpoint_ends_a_run_until_the_service_has_answered() {
         for failure in [Failure::NoUserSig, Failure::WrongEndpoint] {
-            let failed = failed(failure, Some(Stopped::Permanent));
+            let failed = Some((failure, Some(Stopped::Permanent)));
             let end = note(&mut RunHealth::default(), failed);
             assert_eq!(end, Some(RunEnd::Refused));
             let mut health = RunHealth::default();
@@ -192,7 +186,7 @@ mod tests {
     }
 
     /// What may go: `late` a second one, `known` any number.
-    fn allows(results: &[Option<FailedCall>]) -> (bool, bool) {
+    fn allows(results: &[Result]) -> (bool, bool) {
         let mut health = RunHealth::default();
         for result in results {
             assert_eq!(note(&mut health, *result), None);

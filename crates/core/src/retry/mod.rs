@@ -35,10 +35,8 @@
 //! - A client has one [`RetryBudget`] for the retries of all its calls. Where the service answers with errors it runs dry,
 //!   and the load on it goes back to one attempt a call; each success fills it again.
 //! - A retry that could not start before the deadline is not waited for: the call fails at once.
-//! - An attempt without a time of its own has half of the call's time that is left, and all of it after one that was
-//!   silent: so a short silence of the service fails no call ([`Retry::attempt_time`]).
-//! - A call of a bulk run waits however long for its turn in the quota, which other processes of the app may use, and for a
-//!   free connection, where this machine refuses more ([`Retry::counts_waits`]).
+//! - An attempt has half of the call's time that is left, and all of it after one that was silent: so a short silence of
+//!   the service fails no call ([`Retry::attempt_time`]).
 //! - An account that a good answer left out is sent again by the same policy and budget, up to `max_attempts` times for
 //!   any code that may be repeated ([`RetryPolicy::retry_left_out`]): the service answered, so "once" is of whole calls.
 
@@ -49,6 +47,6 @@ pub mod outage;
 mod policy;
 
 pub use attempts::{Decision, Known, Retry};
-pub use failure::{FailedCall, Failure, Stopped};
+pub use failure::{Failure, Stopped};
 pub use health::{RunEnd, RunHealth};
 pub use policy::{RetryBudget, RetryPolicy};

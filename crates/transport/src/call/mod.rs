@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::quota::Admission;
 use imtag_core::retry::{self, Decision, Known, Retry, Stopped};
-use imtag_core::{Answer, Effect, Request, Verdict};
+use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
@@ -49,7 +49,7 @@ pub(crate) struct Call<'c, R> {
     /// The `Date` of the last answer.
     server_date: Option<String>,
     place: Place<'c>,
-    /// Why the last attempt failed, while the call waits to make another.
+    /// Why the last attempt of this call failed, while it waits to make another.
     last_failure: Option<Arc<Cause>>,
     /// Called when an attempt has its turn in the quota.
     pub(crate) on_turn: Option<&'c dyn Fn()>,
@@ -119,16 +119,18 @@ impl<'c, R: Request> Call<'c, R> {
                 Err(Failed::Attempt(failed)) => failed,
             };
             match self.decide(&failed) {
-                Decision::Stop(stopped) => return Err(self.error(failed.cause, Some(stopped))),
+                Decision::Stop(stopped) => {
+                    // the callback that makes UserSigs may work again for the next call
+                    let says = stopped != Stopped::Permanent
+                        || failed.failure != retry::Failure::NoUserSig;
+                    return Err(self.error(failed.cause, says.then_some(stopped)));
+                }
                 Decision::RetryAtOnce => {}
                 Decision::RetryAt(at) => {
                     self.place.leave();
                     self.last_failure = Some(failed.cause);
                     let waited = self.wait_scope.sleep_until(self.started + at);
-                    waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff))?;
-                    if self.retry.counts_waits() {
-                        self.last_failure = None; // if the quota ends the call now, that says more
-                    }
+                    waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff, None))?;
                 }
                 Decision::AwaitService { unanswered } => {
                     let deadline = self.wait_scope.deadline;
@@ -176,7 +178,7 @@ impl<'c, R: Request> Call<'c, R> {
             cause: Arc::new(cause),
             failure,
             started,
-            has_other_usersig: failure.asks_for_new_usersig()
+            has_other_usersig: failure.refused_as() == Some(RetryClass::NewUserSig)
                 && self.state.usersigs.expired(&usersig, credentials),
         }))
     }
@@ -201,7 +203,11 @@ impl<'c, R: Request> Call<'c, R> {
     fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Failed> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
-            waited.map_err(|ended| Failed::Call(self.ended(ended, Phase::Backoff)))?;
+            waited.map_err(|ended| {
+                // a call that began in the outage has no failure of its own
+                let of_outage = self.place.last_failure();
+                Failed::Call(self.ended(ended, Phase::Backoff, of_outage))
+            })?;
             let usersig = self.usersig()?;
             let permit = self.acquire()?;
             if self.place.may_send(self.wait_scope.deadline) {
@@ -242,11 +248,17 @@ impl<'c, R: Request> Call<'c, R> {
         if !is_counted {
             self.wait_scope.deadline = deadline + began.elapsed();
         }
-        permit.map_err(|stop| Failed::Call(self.ended(Ended::Wait(stop), Phase::Quota)))
+        permit.map_err(|stop| {
+            if !self.place.is_taken() {
+                self.last_failure = None; // it was a backoff: that the quota ended the call says more
+            }
+            Failed::Call(self.ended(Ended::Wait(stop), Phase::Quota, None))
+        })
     }
 
-    /// The error of a call whose wait before an attempt ended. An earlier failure says more than that the time was up.
-    fn ended(&mut self, ended: Ended, phase: Phase) -> Error {
+    /// The error of a call whose wait before an attempt ended. Its last failure says more than that the time was up, and
+    /// if it has none, `other` does.
+    fn ended(&mut self, ended: Ended, phase: Phase, other: Option<Arc<Cause>>) -> Error {
         let (stop, stopped) = match ended {
             Ended::Wait(WaitEnd::Cancelled) => {
                 return self.error(Cause::Cancelled { phase }, None);
@@ -254,10 +266,7 @@ impl<'c, R: Request> Call<'c, R> {
             Ended::Wait(stop) => (stop, Stopped::DeadlineTooNear),
             Ended::Stopped(stopped) => (WaitEnd::TimedOut, stopped),
         };
-        let mut last = self.last_failure.take();
-        if phase == Phase::Backoff {
-            last = last.or_else(|| self.place.last_failure());
-        }
+        let last = self.last_failure.take().or(other);
         let stopped = last.is_some().then_some(stopped);
         self.error(
             last.unwrap_or_else(|| Cause::from_wait_end(stop, phase).into()),
@@ -300,7 +309,7 @@ impl<'c, R: Request> Call<'c, R> {
         let read = exchanged.read(self.request);
         let mut judged = read.and_then(|answer| self.outcome(answer));
         match &judged {
-            Err(cause) if cause.failure().is_too_frequent() => {
+            Err(cause) if cause.failure().refused_as() == Some(RetryClass::AfterWindow) => {
                 permit.answered(Admission::TooFrequent);
             }
             _ if answered => permit.answered(Admission::Admitted),

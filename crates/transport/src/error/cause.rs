@@ -206,8 +206,8 @@ impl Error {
         self.sent
     }
 
-    /// Why there was no further attempt, where an attempt failed; `None` where the call ended while it waited, or
-    /// before anything was sent.
+    /// Why there was no further attempt, where an attempt of this call failed, or one of another call whose outage this one
+    /// waited out. Else `None`: it ended before any attempt, such as for want of a UserSig, or in another wait.
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
         self.stopped

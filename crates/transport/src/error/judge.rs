@@ -2,7 +2,7 @@
 
 use std::io;
 
-use imtag_core::retry::{FailedCall, Failure};
+use imtag_core::retry::Failure;
 use imtag_core::{Scope, UserSig, shortened};
 use rustix::io::Errno;
 
@@ -47,7 +47,8 @@ impl Cause {
             Cause::Timeout {
                 phase:
                     Phase::Resolve | Phase::Connect | Phase::Handshake | Phase::Write | Phase::Read,
-            } => Failure::Silent,
+            }
+            | Cause::NotAnswered => Failure::Silent,
             Cause::Timeout { .. } => Failure::NotSent,
             Cause::HttpStatus { status, .. } | Cause::Encoded { status, .. }
                 if is_gateway_status(*status) =>
@@ -74,7 +75,6 @@ impl Cause {
             Cause::Ended(RunError::Refused(error)) => error.cause.failure(),
             Cause::Ended(RunError::Unavailable(_))
             | Cause::Expired
-            | Cause::NotAnswered
             | Cause::Full
             | Cause::NoThread(_)
             | Cause::Defect => Failure::NotSent,
@@ -149,28 +149,20 @@ impl Error {
     /// Not after an expired UserSig: what could be had of a new one has been tried.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        self.failed_call().retryable()
+        self.cause.failure().retryable(self.stopped)
     }
 
     /// What is at fault. Other calls and changes may still succeed, unless it is the [app](Scope::App) or the
     /// [service](Scope::Service).
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.failed_call().scope()
+        self.cause.failure().scope(self.stopped)
     }
 
     /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.
     #[must_use]
     pub fn is_local_failure(&self) -> bool {
         self.cause.is_local_failure()
-    }
-
-    /// What happened, for core's rules of what follows from it.
-    pub(crate) fn failed_call(&self) -> FailedCall {
-        FailedCall {
-            failure: self.cause.failure(),
-            stopped: self.stopped,
-        }
     }
 }
 

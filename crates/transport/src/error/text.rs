@@ -117,7 +117,7 @@ impl Error {
                 "try again; the service itself always answers 200"
             }
             Cause::HttpStatus { .. } | Cause::NotUnderstood(_)
-                if self.failed_call().is_of_a_gateway() =>
+                if self.cause().failure().is_of_a_gateway(self.stopped) =>
             {
                 "try again; a gateway answers in the service's place"
             }

@@ -134,9 +134,8 @@ fn record_health(
     answers_before: u64,
 ) -> Option<RunError> {
     let error = result.as_ref().err();
-    let end = state
-        .health
-        .record(error.map(Error::failed_call), answers_before);
+    let failed = error.map(|error| (error.cause().failure(), error.stopped()));
+    let end = state.health.record(failed, answers_before);
     let error = error?;
     if !matches!(error.cause(), Cause::Cancelled { .. }) {
         state.last_failure = Some(error.clone());

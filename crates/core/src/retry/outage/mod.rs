@@ -75,7 +75,7 @@ pub struct FailedAttempt {
 }
 
 /// The calls of a client that wait for the service.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outage {
     policy: RetryPolicy,
     /// True while the service does not answer, as far as is known.
@@ -162,18 +162,7 @@ impl Outage {
     pub fn new(policy: RetryPolicy) -> Outage {
         Outage {
             policy,
-            on: false,
-            evidence: Evidence::default(),
-            calls: HashMap::new(),
-            queue: BTreeMap::new(),
-            limits: BTreeSet::new(),
-            probe: None,
-            failures: 0,
-            last_failure: Duration::ZERO,
-            last_answer: None,
-            due: Duration::ZERO,
-            woken: BTreeSet::new(),
-            next_number: 0,
+            ..Outage::default()
         }
     }
 
@@ -186,20 +175,15 @@ impl Outage {
         deadline: Duration,
     ) -> Option<Caller> {
         let known = caller.and_then(|caller| Some((caller, self.calls.get(&caller)?.state)));
-        match known {
-            Some((_, State::Probing)) => None,
-            Some((_, State::Trying)) | None if !self.on => None,
-            Some((caller, State::Trying)) => {
-                self.wait(caller);
-                Some(caller)
-            }
-            None => {
-                let caller = self.register(now, deadline);
-                self.wait(caller);
-                Some(caller)
-            }
-            Some((caller, State::Waiting { .. } | State::Over(_))) => Some(caller),
-        }
+        let caller = match known {
+            Some((_, State::Probing)) => return None,
+            Some((caller, State::Waiting { .. } | State::Over(_))) => return Some(caller),
+            Some((_, State::Trying)) | None if !self.on => return None,
+            Some((caller, State::Trying)) => caller,
+            None => self.register(now, deadline),
+        };
+        self.wait(caller);
+        Some(caller)
     }
 
     /// The step that a call takes now.
