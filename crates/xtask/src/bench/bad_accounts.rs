@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imtag_transport::{CallOptions, CancelToken, ChangeRequest};
 
@@ -16,6 +16,8 @@ const CALLERS: u64 = 900;
 const STACK_BYTES: usize = 256 * 1024;
 /// Until all callers wait at the same time.
 const UNTIL_STEADY: Duration = Duration::from_secs(2);
+/// Within this each of the accounts that come again and again has failed once.
+const UNTIL_ALL_FAILED: Duration = Duration::from_secs(45);
 const ROUNDS: usize = 3;
 /// More than one run meets.
 const ALWAYS_NEW: u64 = 20_000;
@@ -104,6 +106,14 @@ fn others_per_second(bad: &Bad, time: Duration) -> Result<f64, Error> {
         let started = (0..CALLERS)
             .try_for_each(|_| start().spawn_scoped(scope, call_over_and_over).map(drop));
         thread::sleep(UNTIL_STEADY);
+        let began = Instant::now();
+        let met = || given.load(Ordering::Relaxed) / bad.one_of.max(1);
+        while bad.accounts != ALWAYS_NEW
+            && met() < bad.accounts + 20 // some are under way
+            && began.elapsed() < UNTIL_ALL_FAILED
+        {
+            thread::sleep(Duration::from_millis(100));
+        }
         let before = done.load(Ordering::Relaxed);
         thread::sleep(time);
         let after = done.load(Ordering::Relaxed);
