@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -221,6 +222,26 @@ fn after_a_crash_a_batcher_waits_for_what_the_process_before_it_may_have_sent() 
     batcher.remove_tag("u0", ["a"]).unwrap();
     assert!(began.elapsed() >= late_window);
     assert_eq!(tags(&emulator, "u0"), [""; 0]);
+}
+
+#[test]
+fn after_a_panic_of_the_host_in_a_flush_changes_linger_as_before() {
+    let emulator = emulator();
+    emulator.fault(Operation::Add, Fault::delay(Duration::from_millis(400)));
+    let batcher = client(&emulator)
+        .batcher()
+        .linger(LONG / 2)
+        .timeout(LONG)
+        .start();
+    batcher.submit(0, user(0)).unwrap();
+    let options = CallOptions::new().interrupt(|| panic!("the host's"));
+    let flushes = || batcher.flush(&options);
+    assert!(catch_unwind(AssertUnwindSafe(flushes)).is_err());
+    batcher.submit(1, user(1)).unwrap();
+    assert!(batcher.poll(Duration::from_millis(600)).len() <= 1);
+    batcher.submit(2, user(2)).unwrap();
+    batcher.flush(&within(LONG)).unwrap();
+    assert!((1..=2).contains(&emulator.stats().arrivals()));
 }
 
 #[test]

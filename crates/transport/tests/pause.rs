@@ -127,6 +127,45 @@ fn a_change_whose_time_is_up_while_its_batcher_pauses_has_its_outcome_and_no_flu
 }
 
 #[test]
+fn what_was_under_way_before_a_pause_says_nothing_after_the_resume() {
+    let emulator = emulator();
+    let options = client(&emulator).batcher().linger(Duration::ZERO);
+    let batcher = options.timeout(LONG).pause_when_unavailable(true).start();
+    batcher.call(user(9), &CallOptions::new()).unwrap();
+    let refused = |millis| {
+        let fault = Fault::code(APP_REFUSED);
+        fault.answer_delayed(Duration::from_millis(millis))
+    };
+    emulator.faults(Operation::Add, vec![refused(300), refused(1_500)]);
+    for id in 0..2 {
+        batcher.submit(id, user(id)).unwrap();
+        until(|| emulator.stats().arrivals() == id + 2);
+    }
+    until(|| batcher.paused().is_some());
+    batcher.resume();
+    batcher.flush(&CallOptions::new()).unwrap();
+    assert!(batcher.paused().is_none());
+    let outcomes = sorted(batcher.poll(Duration::ZERO));
+    assert!(outcomes.iter().all(|(_, result)| result.is_ok()));
+    assert_eq!((outcomes.len(), emulator.stats().arrivals()), (2, 5));
+}
+
+#[test]
+fn a_batcher_does_not_pause_as_time_is_up_while_requests_wait_for_its_own_quota() {
+    let emulator = emulator();
+    let slow = builder(&emulator.endpoint()).calls_per_second(1.0);
+    let client = slow.fresh_start(true).build().unwrap();
+    let options = client.batcher().linger(Duration::ZERO);
+    let batcher = options.pause_when_unavailable(true).start();
+    for number in 0..40 {
+        let _ = batcher.call(user(number), &within(Duration::from_millis(20)));
+        assert!(batcher.paused().is_none());
+    }
+    // what was first and had no turn keeps no other from going
+    batcher.call(user(41), &within(LONG)).unwrap();
+}
+
+#[test]
 fn a_run_that_is_cancelled_while_it_pauses_fails_what_was_not_sent() {
     let emulator = emulator();
     emulator.fault(Operation::Add, Fault::code(APP_REFUSED));

@@ -52,6 +52,8 @@ const CAPACITIES_AT_MOST: usize = 8;
 /// The requests that go before the first result is known: one, and a second beside it once the first one is late.
 #[derive(Debug, Default)]
 pub(super) struct Probing {
+    /// The plan's last request before it: those since then are of it.
+    pub(super) after: u64,
     pub(super) begun: usize,
     pub(super) is_late: bool,
 }

@@ -238,6 +238,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
+    /// Says that nothing is known by how a request ended: it is as if it had not begun, and another may go first.
+    pub fn probe_again(&mut self, batch: &Batch) {
+        let probing = self.state(batch.producer).probing.as_mut();
+        if let Some(probing) = probing.filter(|it| batch.id > it.after) {
+            probing.begun = probing.begun.saturating_sub(1);
+        }
+    }
+
     /// Says that a result is known: the producer sends as many requests at once as it has.
     pub fn end_probing(&mut self, producer: ProducerId) {
         self.state(producer).probing = None;
@@ -254,9 +262,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Ends a pause.
     pub fn resume(&mut self, producer: ProducerId) {
+        let after = self.batches;
         let state = self.state(producer);
         state.paused = None;
-        state.probing = state.policy.probe_first.then(Probing::default);
+        state.probing = state.policy.probe_first.then(|| Probing {
+            after,
+            ..Probing::default()
+        });
         self.ready_producers.insert(producer);
     }
 

@@ -140,10 +140,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Queues a request as it is.
     fn postpone(&mut self, mut batch: Batch, effect: Effect, now: Duration) {
-        // no result is known by it, so it is as if it had not begun
-        if let Some(probing) = &mut self.producers[batch.producer.0].probing {
-            probing.begun = probing.begun.saturating_sub(1);
-        }
+        self.probe_again(&batch);
         batch.note_effect(effect);
         batch.due = now;
         batch.kind = Kind::Retry;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -266,14 +267,16 @@ impl Batcher {
             state.plan.set_flushing(producer, true);
             state.plan.flush(producer)
         });
-        let flushed = flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope));
+        // the options' callback is the host's, and runs in the wait: it may panic
+        let wait = || flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope));
+        let flushed = panic::catch_unwind(AssertUnwindSafe(wait));
         self.session.with(|state, _| {
             let session = state.session(producer);
             session.flushes -= 1;
             let flushing = session.flushes > 0 || session.refuses;
             state.plan.set_flushing(producer, flushing);
         });
-        flushed
+        flushed.unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 
     /// Takes no more changes, sends what lingers, and waits until all have their outcomes. Outcomes of submitted changes

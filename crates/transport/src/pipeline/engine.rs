@@ -61,8 +61,18 @@ pub(crate) struct SessionState {
     pub(crate) paused: Option<RunError>,
     /// Without the splits and searches, which the plan counts.
     pub(crate) progress: Progress,
+    /// How many pauses have ended.
+    pub(crate) resumes: u64,
     /// The most that is known of the failures' effects; none where none failed.
     pub(crate) effect: Option<Effect>,
+}
+
+/// What was known of a session when a request began.
+#[derive(Clone, Copy)]
+pub(crate) struct Began {
+    /// How many requests the service had answered.
+    pub(crate) answers: u64,
+    pub(crate) resumes: u64,
 }
 
 /// What a look finds.
@@ -142,15 +152,18 @@ impl Pipeline {
         self.wait_as(Role::Caller, producer, scope, look)
     }
 
-    /// Waits for the next request of a session; `None` when the session closes. Also returns how many requests the
-    /// service had answered by then.
-    pub(crate) fn next_request(&self, producer: ProducerId) -> Option<(Batch, u64)> {
+    /// Waits for the next request of a session; `None` when the session closes.
+    pub(crate) fn next_request(&self, producer: ProducerId) -> Option<(Batch, Began)> {
         let endless = WaitScope::until(deadline_after(Duration::MAX));
         let request = self.wait_as(Role::Worker, producer, &endless, |state, now| {
             if let Some(batch) = state.plan.take(producer, now) {
                 state.wake_callers(producer); // there is capacity again
-                let answers = state.session(producer).health.answers();
-                return Look::Found(Some((batch, answers)));
+                let session = state.session(producer);
+                let began = Began {
+                    answers: session.health.answers(),
+                    resumes: session.resumes,
+                };
+                return Look::Found(Some((batch, began)));
             }
             if state.session(producer).closing {
                 return Look::Found(None);
@@ -220,6 +233,7 @@ impl State {
             last_failure: None,
             ended: None,
             paused: None,
+            resumes: 0,
             progress: Progress::default(),
             effect: None,
         };
@@ -385,6 +399,11 @@ impl SessionState {
         let unavailable = self.last_failure.clone().map(RunError::Unavailable);
         let unanswered = unavailable.filter(|_| self.health.answers() == 0);
         self.ended.clone().or(unanswered)
+    }
+
+    /// True if it pauses, or has since then.
+    pub(crate) fn paused_since(&self, began: Began) -> bool {
+        self.paused.is_some() || self.resumes != began.resumes
     }
 
     /// Counts the outcome of a change.

@@ -249,6 +249,7 @@ impl State {
     fn resume(&mut self, producer: ProducerId) {
         let session = self.session(producer);
         if session.paused.take().is_some() {
+            session.resumes += 1;
             session.health = RunHealth::default();
             session.last_failure = None;
             self.plan.resume(producer);

@@ -16,9 +16,9 @@ use imtag_core::Effect;
 use imtag_core::plan::{Batch, BatchResult};
 use imtag_core::retry::RunEnd;
 
-use super::engine::{SessionState, State};
+use super::engine::{Began, SessionState, State};
 use super::session::{Session, WhenUnavailable};
-use crate::error::{Cause, Error, RunError};
+use crate::error::{Cause, Error, Phase, RunError};
 use crate::outcome::Outcome;
 
 /// What became of a request.
@@ -35,13 +35,12 @@ pub(crate) type Send<'s> = &'s dyn Fn(&Session, &Batch, &dyn Fn()) -> Sent;
 
 /// Sends until the session closes.
 pub(crate) fn run(session: &Session, send: Send<'_>) {
-    while let Some((batch, answers)) = session.pipeline().next_request(session.producer) {
-        send_and_settle(session, send, batch, answers);
+    while let Some((batch, began)) = session.pipeline().next_request(session.producer) {
+        send_and_settle(session, send, batch, began);
     }
 }
 
-/// `answers`: how many requests of the session were answered before.
-fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, answers: u64) {
+fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began) {
     let pipeline = session.pipeline();
     let (producer, operation) = (session.producer, batch.operation());
     let turns = Cell::new(0_u32);
@@ -52,7 +51,11 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, answers: u64
             state.plan.admitted(producer, operation);
             state.touch(producer);
         }),
-        1 => pipeline.with(|state, _| state.plan.probe_is_late(producer)),
+        1 => pipeline.with(|state, _| {
+            if state.session(producer).resumes == began.resumes {
+                state.plan.probe_is_late(producer);
+            }
+        }),
         _ => {}
     };
     let sent = || send(session, &batch, &on_turn);
@@ -76,13 +79,13 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, answers: u64
         return;
     };
     pipeline.with(|state, now| {
-        let end = record(state, session, &sent.result, answers);
+        let end = record(state, session, &batch, &sent.result, began);
         let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
         let end = end.filter(|why| !(pauses && state.pause(producer, why)));
         let settled = match sent.settled {
-            // what would fail others fails none while the session pauses, as long as there is time
+            // what would fail others fails none in a pause, also if that is over by now, as long as there is time
             BatchResult::Failed(error)
-                if state.session(producer).paused.is_some() && batch.deadline() > now =>
+                if state.session(producer).paused_since(began) && batch.deadline() > now =>
             {
                 BatchResult::Postponed(error.effect())
             }
@@ -100,8 +103,9 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, answers: u64
 fn record(
     state: &mut State,
     session: &Session,
+    batch: &Batch,
     result: &Result<Outcome, Error>,
-    answers_before: u64,
+    began: Began,
 ) -> Option<RunError> {
     let (attempts, left) = match result {
         Ok(outcome) => (outcome.attempts, outcome.sent),
@@ -112,8 +116,13 @@ fn record(
     its.progress.attempts += u64::from(attempts);
     its.progress.sent += u64::from(left);
     let mut end = None;
-    if session.sending.when_unavailable != WhenUnavailable::GoOn {
-        end = record_health(its, result, answers_before);
+    let says_nothing = result.as_ref().is_err_and(is_own_wait);
+    if session.sending.when_unavailable == WhenUnavailable::GoOn || its.resumes != began.resumes {
+        // what began before a pause says nothing of what is right since then
+    } else if says_nothing {
+        state.plan.probe_again(batch);
+    } else {
+        end = record_health(its, result, began.answers);
         let (first_is_late, known) = (its.health.first_is_late(), its.health.result_is_known());
         if known {
             state.plan.end_probing(session.producer);
@@ -125,6 +134,15 @@ fn record(
         end = Some(RunError::Cancelled);
     }
     end
+}
+
+/// True if a request's time was up in a wait for this client itself. That says nothing of the service.
+fn is_own_wait(error: &Error) -> bool {
+    let Cause::Timeout { phase } = error.cause() else {
+        return false;
+    };
+    let is_own = matches!(phase, Phase::Start | Phase::Quota | Phase::FreeConnection);
+    is_own && error.sent() == 0
 }
 
 /// Judges by the result of a request whether every further one would fail. Returns why, if so.
