@@ -97,9 +97,9 @@ impl Leftover<'_> {
 
     fn failed(&self, collected: &mut CollectedRows) -> Result<Reasons, LeftoverError> {
         let mut reasons = Reasons::default();
-        self.for_each_listed(|change| reasons.add(&change))?;
+        self.for_each_listed(|change| reasons.add(change))?;
         self.for_each_held_back(collected, |change| {
-            reasons.add(&change);
+            reasons.add(change);
             Ok(())
         })?;
         reasons.sort();
@@ -122,7 +122,7 @@ impl Leftover<'_> {
             if *left > 0 && self.is_not_sent(position) {
                 *left -= 1;
                 for change in self.changes_left(position, &user) {
-                    reasons.add(&change);
+                    reasons.add(change);
                 }
             }
         }

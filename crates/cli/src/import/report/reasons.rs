@@ -45,19 +45,19 @@ pub(crate) struct ReasonGroup {
 
 impl Reasons {
     /// Adds a change. The changes of a user come one after the other; a user with several reasons counts for each.
-    pub(crate) fn add(&mut self, change: &FailedChange) {
+    pub(crate) fn add(&mut self, change: FailedChange) {
         if self.account != change.account {
             change.account.clone_into(&mut self.account);
             self.counted.clear();
         }
-        let key = self.key(change);
+        let key = self.key(&change);
         let group = self.groups.entry(key.clone()).or_default();
         if !self.counted.contains(&key) {
             self.counted.push(key);
             group.users += 1;
         }
         if group.users <= NAMED {
-            group.lines.push(change.clone());
+            group.lines.push(change);
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let why = (reason.clone(), "do this".into());
         let mut change = FailedChange::not_sent(account, change, &why, Effect::NotApplied);
         change.code = *code;
-        reasons.add(&change);
+        reasons.add(change);
     }
 
     fn refused(text: &str) -> (Option<i32>, String) {
