@@ -189,8 +189,10 @@ impl From<Error> for Box<im_error> {
 
 impl From<ChangeError> for Box<im_error> {
     fn from(error: ChangeError) -> Self {
+        let message = error.to_string();
+        let (error, account, undone) = error.into_parts();
         let failed = Failed {
-            account: error.account().to_owned(),
+            account,
             refusal: error.refusal().cloned(),
             remedy: c_string(error.remedy()),
             effect: effect_of(error.effect()),
@@ -198,8 +200,8 @@ impl From<ChangeError> for Box<im_error> {
         };
         Box::new(im_error {
             failures: vec![failed],
-            undone: error.undone().to_vec(),
-            ..im_error::failed(&error, &error)
+            undone,
+            ..im_error::failed(&error, &message)
         })
     }
 }

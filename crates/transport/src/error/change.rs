@@ -1,14 +1,21 @@
 //! A change of a bulk run or a batcher that is not done: the error of its request, its account, and the tags that are not
 //! known to be added or removed.
 
-use std::ops::Deref;
-
 use imtag_core::plan::ChangeFailure;
-use imtag_core::{Change, ChangeRequest, Effect, InvalidChange, Scope};
+use imtag_core::{Change, ChangeRequest, Code, Effect, InvalidChange, Operation, Refusal, Scope};
 
 use super::cause::{Cause, Error};
 
-/// A change that is not done, or not in full: an [`Error`] with an account.
+/// A change that is not done, or not in full: an [`Error`] with an account. It is no [`Error`] itself, as that would be
+/// printed without the account.
+///
+/// ```compile_fail,E0308
+/// # use imtag_transport::{ChangeError, Error};
+/// fn log(error: &Error) {}
+/// fn failed(error: &ChangeError) {
+///     log(error); // log(error.error()) says that it has no account
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ChangeError {
     /// With the operation of the change, and the effect on its `undone`.
@@ -56,11 +63,67 @@ impl ChangeError {
         self
     }
 
+    /// The same error without the account. It has the attempts and the request id of the request that failed; if none
+    /// did, as the change was not sent or not sent again, it has none.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
     /// Why.
     #[must_use]
-    // by itself, as the trait's deprecated `cause` is found before a dereference
     pub fn cause(&self) -> &Cause {
         self.error.cause()
+    }
+
+    /// What the change was to do.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.error.operation()
+    }
+
+    /// What is known of the effect on the [`undone`](ChangeError::undone) tags.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.error.effect()
+    }
+
+    /// What the service said, where that is the cause; of a change that was not sent as its run ended, of the request
+    /// that ended it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.error.refusal()
+    }
+
+    /// The service's code, where it is what went wrong.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        self.error.code()
+    }
+
+    /// What is at fault: other changes may still succeed, unless it is the [app](Scope::App) or the
+    /// [service](Scope::Service).
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.error.scope()
+    }
+
+    /// Whether the same change may succeed later as it is.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        self.error.retryable()
+    }
+
+    /// Why, in words, without operation, account, effect and remedy.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.error.reason()
+    }
+
+    /// What the caller can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        self.error.remedy()
     }
 
     /// The account.
@@ -74,15 +137,11 @@ impl ChangeError {
     pub fn undone(&self) -> &[String] {
         &self.undone
     }
-}
 
-/// What it says of the change: its operation, the cause, the effect on the [`undone`](ChangeError::undone) tags, the
-/// attempts of its last request, and what follows.
-impl Deref for ChangeError {
-    type Target = Error;
-
-    fn deref(&self) -> &Error {
-        &self.error
+    /// Its error, account and [`undone`](ChangeError::undone) tags.
+    #[must_use]
+    pub fn into_parts(self) -> (Error, String, Vec<String>) {
+        (self.error, self.account, self.undone)
     }
 }
 

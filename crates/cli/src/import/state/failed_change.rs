@@ -56,7 +56,7 @@ pub(crate) type Why = (String, Cow<'static, str>);
 impl FailedChange {
     /// `earlier`: what a run before this one may have done.
     pub(crate) fn from_error(
-        error: &ChangeError,
+        error: ChangeError,
         op: ChangeOperation,
         earlier: Effect,
     ) -> FailedChange {
@@ -68,11 +68,12 @@ impl FailedChange {
             Scope::App | Scope::Service => Next::Again,
             Scope::Request | Scope::Account | Scope::Tag => Next::Listed,
         };
-        let (code, reason) = code_and_reason(error);
+        let (code, reason) = code_and_reason(error.error());
+        let (error, account, tags) = error.into_parts();
         FailedChange {
-            account: error.account().to_owned(),
+            account,
             op,
-            tags: error.undone().to_vec(),
+            tags,
             code,
             reason,
             remedy: error.remedy().into(),

@@ -93,7 +93,7 @@ impl TrackedUser {
                 let in_part = error.undone().len() < change.tags().len();
                 self.is_touched |= in_part || error.effect() != Effect::NotApplied;
                 self.pending
-                    .push(FailedChange::from_error(&error, op, earlier));
+                    .push(FailedChange::from_error(error, op, earlier));
             }
         }
         if op == ChangeOperation::Add {
