@@ -74,7 +74,7 @@ pub(crate) fn status_of(cause: &Cause) -> im_status {
         Cause::Partial { .. } => IM_PARTIAL,
         Cause::Invalid(_) => IM_INVALID,
         Cause::Credentials(_) => IM_CREDENTIALS,
-        Cause::Service { .. } | Cause::LeftOut(_) | Cause::RefusedBefore(_) => IM_SERVICE,
+        Cause::Service { .. } | Cause::LeftOut { .. } | Cause::RefusedBefore(_) => IM_SERVICE,
         Cause::Encoded { status: 200, .. } => IM_NOT_UNDERSTOOD,
         Cause::HttpStatus { .. } | Cause::Encoded { .. } => IM_HTTP_STATUS,
         Cause::Timeout { .. } | Cause::Expired | Cause::NotAnswered => IM_TIMEOUT,

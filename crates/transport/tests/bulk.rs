@@ -9,7 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::{Fault, ProbabilisticFault};
-use imtag_transport::{ChangeError, ChangeRequest, Client, Completion, Generation, Summary};
+use imtag_transport::{
+    ChangeError, ChangeRequest, Client, Completion, Generation, Operation, Summary,
+};
 use support::*;
 
 fn run(
@@ -76,6 +78,34 @@ fn a_users_101st_tag_fails_for_that_user_alone() {
     assert_eq!(error.undone(), ["a"]);
     assert_eq!(emulator.users().len(), 20);
     assert_eq!(emulator.user("u9").len(), 100);
+}
+
+#[test]
+fn a_change_that_was_left_out_has_the_attempts_and_the_request_id_of_its_request() {
+    let emulator = emulator();
+    let left_out = Fault::leave_out(["u1", "u2"], 70107);
+    emulator.faults(Operation::Add, [Fault::code(91000), left_out]);
+    let (failed, summary) = run(&client(&emulator), users(0..4));
+    assert_eq!(summary.progress.requests, 1);
+    let [(1, one), (2, other)] = failed.as_slice() else {
+        panic!("{failed:?}");
+    };
+    for error in [one.error(), other.error()] {
+        assert_eq!((error.attempts(), error.sent()), (2, 2));
+    }
+    let request_id = one.error().request_id();
+    assert!(request_id.is_some_and(|id| !id.is_empty()));
+    assert_eq!(request_id, other.error().request_id());
+    // the account is in the sentence of the change, and not in that of its error
+    assert!(
+        one.to_string()
+            .starts_with("add \"u1\": the service left it out: 70107")
+    );
+    assert!(
+        one.error()
+            .to_string()
+            .starts_with("add: the service left it out: 70107")
+    );
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub(crate) fn status(cause: &Cause) -> &'static str {
     match cause {
         Cause::Invalid(_) => "invalid",
         Cause::Credentials(_) => "credentials",
-        Cause::Service { .. } | Cause::LeftOut(_) | Cause::RefusedBefore(_) => "service",
+        Cause::Service { .. } | Cause::LeftOut { .. } | Cause::RefusedBefore(_) => "service",
         Cause::Partial { .. } => "partial",
         Cause::Encoded { status: 200, .. } => "not_understood",
         Cause::HttpStatus { .. } | Cause::Encoded { .. } => "http_status",

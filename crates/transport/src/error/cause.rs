@@ -99,7 +99,12 @@ pub enum Cause {
 
     // of changes only
     /// The service left the account out of a request that it did for others.
-    LeftOut(Refusal),
+    LeftOut {
+        /// Code and text.
+        refusal: Refusal,
+        /// The service's number for the request.
+        request_id: Option<String>,
+    },
     /// The account was refused before in this run, for this; it was not sent again.
     RefusedBefore(Refusal),
     /// Its time was up before it was sent.
@@ -175,6 +180,14 @@ impl Error {
         }
     }
 
+    /// The same, of the same request, for another cause.
+    pub(crate) fn with_cause(&self, cause: Cause) -> Error {
+        Error {
+            cause: Arc::new(cause),
+            ..self.clone()
+        }
+    }
+
     /// Why.
     #[must_use]
     pub fn cause(&self) -> &Cause {
@@ -225,7 +238,7 @@ impl Error {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self.cause() {
             Cause::Service { refusal, .. }
-            | Cause::LeftOut(refusal)
+            | Cause::LeftOut { refusal, .. }
             | Cause::RefusedBefore(refusal) => Some(refusal),
             Cause::Partial { failures, .. } => failures.first().map(|(_, refusal)| refusal),
             Cause::Ended(ended) => ended.error()?.refusal(),
@@ -247,7 +260,9 @@ impl Error {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match self.cause() {
-            Cause::Service { request_id, .. } => request_id.as_deref(),
+            Cause::Service { request_id, .. } | Cause::LeftOut { request_id, .. } => {
+                request_id.as_deref()
+            }
             Cause::Partial { outcome, .. } => outcome.request_id.as_deref(),
             _ => None,
         }

@@ -158,7 +158,7 @@ impl ChangeFailure for Error {
     fn scope(&self) -> Scope {
         match self.cause() {
             // by the code alone: what is of the app or the service keeps no other operation from the account
-            Cause::LeftOut(refusal) => refusal.code.scope(),
+            Cause::LeftOut { refusal, .. } => refusal.code.scope(),
             _ => Error::scope(self),
         }
     }

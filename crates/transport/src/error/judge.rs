@@ -69,7 +69,7 @@ impl Cause {
                 Failure::Cancelled
             }
             Cause::Invalid(_) => Failure::Invalid,
-            Cause::LeftOut(refusal) | Cause::RefusedBefore(refusal) => {
+            Cause::LeftOut { refusal, .. } | Cause::RefusedBefore(refusal) => {
                 Failure::LeftOut(refusal.code)
             }
             Cause::Ended(RunError::Refused(error)) => error.cause.failure(),

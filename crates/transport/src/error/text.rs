@@ -70,7 +70,7 @@ impl Error {
             }
             Cause::Tls(error) => format!("TLS failed: {error}"),
             Cause::NotUnderstood(error) => error.to_string(),
-            Cause::LeftOut(refusal) => {
+            Cause::LeftOut { refusal, .. } => {
                 format!("the service left it out: {}", refusal.code_and_text())
             }
             Cause::Abandoned => "cancelled by its caller".to_owned(),
@@ -112,7 +112,7 @@ impl Error {
             Cause::Credentials(_) => "fix what supplies the UserSig",
             Cause::Service { remedy, .. } => remedy,
             Cause::Partial { failures, .. } => failures[0].1.code.remedy(),
-            Cause::LeftOut(refusal) | Cause::RefusedBefore(refusal) => refusal.code.remedy(),
+            Cause::LeftOut { refusal, .. } | Cause::RefusedBefore(refusal) => refusal.code.remedy(),
             Cause::HttpStatus { status, .. } if is_gateway_status(*status) => {
                 "try again; the service itself always answers 200"
             }

@@ -59,16 +59,16 @@ fn batch_result(
             left_out: Vec::new(),
         };
     };
-    let effect = error.effect();
     match error.cause() {
-        Cause::Partial { failures, .. } => BatchResult::Done {
+        Cause::Partial { outcome, failures } => BatchResult::Done {
             left_out: failures
                 .iter()
                 .map(|(account, refusal)| {
-                    let error = Error {
-                        effect,
-                        ..Error::not_sent(Cause::LeftOut(refusal.clone()))
+                    let cause = Cause::LeftOut {
+                        refusal: refusal.clone(),
+                        request_id: outcome.request_id.clone(),
                     };
+                    let error = error.with_cause(cause);
                     let again_at = again_at(client, session, batch, refusal.code);
                     (account.clone(), error, again_at)
                 })
@@ -78,10 +78,10 @@ fn batch_result(
             BatchResult::Ambiguous(error.clone())
         }
         Cause::Cancelled { phase }
-            if effect == Effect::NotApplied
+            if error.effect() == Effect::NotApplied
                 && (error.attempts() == 0 || *phase == Phase::FreeConnection) =>
         {
-            BatchResult::Failed(Error::not_sent(Cause::Ended(RunError::Cancelled)))
+            BatchResult::Failed(error.with_cause(Cause::Ended(RunError::Cancelled)))
         }
         _ => BatchResult::Failed(error.clone()),
     }

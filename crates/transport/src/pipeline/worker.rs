@@ -60,7 +60,8 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
     };
     let sent = || send(session, &batch, &on_turn);
     let sent = panic::catch_unwind(AssertUnwindSafe(sent));
-    if turns.get() == 0 {
+    let attempts = turns.get();
+    if attempts == 0 {
         // it ended before its turn, and the plan waits for an admission
         on_turn();
     }
@@ -69,6 +70,8 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
             state.plan.end_probing(producer);
             let defect = Error {
                 effect: Effect::PossiblyApplied,
+                attempts,
+                sent: attempts,
                 ..Error::not_sent(Cause::Defect)
             };
             state
