@@ -4,10 +4,9 @@
 //! Example: of `add a, add b, remove a` the two adds may share a slot, and the remove waits for their answer. If the answer
 //! does not come, the remove also waits for the late window, as the add may arrive after it and undo it.
 
-use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
@@ -16,31 +15,6 @@ use super::outcome::ChangeFailure;
 use crate::catalogue::{Effect, Scope};
 use crate::change::Change;
 use crate::operation::ChangeOperation;
-
-/// The name of an account, held by a change of it instead of a copy.
-#[derive(Debug, Clone)]
-pub(super) struct Name(pub(super) Change);
-
-impl Borrow<str> for Name {
-    fn borrow(&self) -> &str {
-        self.0.account()
-    }
-}
-
-// the hash of the text, as it is looked up by that
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.account().hash(state);
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Name) -> bool {
-        self.0.account() == other.0.account()
-    }
-}
-
-impl Eq for Name {}
 
 /// Who an account's next change goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +28,8 @@ pub(super) enum Group {
 /// The changes of one account that wait, and what is remembered of it.
 #[derive(Debug)]
 pub(super) struct Account<E> {
-    pub(super) name: Name,
+    /// The text alone, as it may be remembered long after its changes.
+    pub(super) name: Arc<str>,
     /// Changes with a slot that is in no request yet, the next one first.
     pub(super) waiting: VecDeque<ChangeId>,
     /// Where the first of them is, once its turn has come: in this packer of its operation's queue.
@@ -79,7 +54,7 @@ pub(super) struct Rejected<E> {
 }
 
 impl<E> Account<E> {
-    pub(super) fn new(name: Name) -> Account<E> {
+    pub(super) fn new(name: Arc<str>) -> Account<E> {
         Account {
             name,
             waiting: VecDeque::new(),

@@ -26,6 +26,8 @@ pub struct Batch {
     pub(super) tries: u32,
     /// Not to be sent before.
     pub(super) due: Duration,
+    /// Since when the fault in it has been looked for.
+    pub(super) since: Duration,
     /// The latest of its changes' deadlines.
     pub(super) deadline: Duration,
 }

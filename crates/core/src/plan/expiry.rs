@@ -1,12 +1,12 @@
-//! Changes of a paused producer whose time is up. While a producer sends, the request that is formed of a change, or ends,
-//! shows that it is late; while it is paused none does.
+//! Changes whose time is up. While a producer sends, each is looked at when its turn comes, also that of one that goes again;
+//! while it is paused no turn comes, so all are looked at when the first is late.
 
 use std::mem;
 use std::time::Duration;
 
 use super::accounts::Entry;
 use super::arena::{AccountId, ChangeId, ProducerId};
-use super::batch::{Part, Slot};
+use super::batch::{Batch, Part, Slot};
 use super::outcome::ChangeFailure;
 use super::schedule::Plan;
 
@@ -42,15 +42,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let batches = [&mut its.retry_queue, &mut its.searches].map(mem::take);
         let returned = mem::take(&mut its.returned);
         let [retry_queue, searches] = batches.map(|batches| {
-            let left = batches.into_iter().filter_map(|mut batch| {
-                batch.slots = self.expire_slots(producer, batch.slots, now);
-                batch.rest = self.expire_slots(producer, batch.rest, now);
-                if batch.slots.is_empty() {
-                    return batch.take_rest();
-                }
-                Some(batch)
-            });
-            left.collect()
+            let batches = batches.into_iter();
+            batches
+                .filter_map(|batch| self.expire_batch(batch, now))
+                .collect()
         });
         let returned = self.expire_slots(producer, returned.into(), now);
         let its = &mut self.producers[producer.0].queues[queue];
@@ -58,8 +53,24 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         its.returned = returned.into();
     }
 
-    /// Fails the parts of slots whose time is up. Returns what is left.
-    fn expire_slots(&mut self, producer: ProducerId, slots: Vec<Slot>, now: Duration) -> Vec<Slot> {
+    /// Fails what is late of a batch that is to be sent again. Returns what is left, if anything is.
+    pub(super) fn expire_batch(&mut self, mut batch: Batch, now: Duration) -> Option<Batch> {
+        batch.slots = self.expire_slots(batch.producer, batch.slots, now);
+        batch.rest = self.expire_slots(batch.producer, batch.rest, now);
+        if batch.slots.is_empty() {
+            batch = batch.take_rest()?;
+        }
+        batch.deadline = self.deadline(&batch.slots);
+        Some(batch)
+    }
+
+    /// Fails the parts of slots whose time is up, which wait to be sent again. Returns what is left.
+    pub(super) fn expire_slots(
+        &mut self,
+        producer: ProducerId,
+        slots: Vec<Slot>,
+        now: Duration,
+    ) -> Vec<Slot> {
         let mut left = Vec::new();
         for mut slot in slots {
             let is_over = |part: &Part| self.changes[part.id.0].deadline <= now;

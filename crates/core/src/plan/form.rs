@@ -11,7 +11,7 @@ use crate::catalogue::Effect;
 use crate::operation::ChangeOperation;
 
 impl<R, E: ChangeFailure> Plan<R, E> {
-    /// Forms a batch of a queue's next users; `None` if all of their changes have expired.
+    /// Takes what goes again, or forms a batch of a queue's next users; `None` if all of their changes have expired.
     pub(super) fn form_batch(
         &mut self,
         producer: ProducerId,
@@ -22,8 +22,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let users_per_request = self.users_per_request();
         let state = &mut self.producers[producer.0];
         let queue = state.queue(operation);
-        let (mut slots, taken) = queue.take_users(kind, users_per_request, now);
-        state.again -= slots.len();
+        if let Some(batch) = queue.take_formed(kind, now) {
+            let batch = self.expire_batch(batch, now)?;
+            self.producers[producer.0].again -= batch.len();
+            return Some(batch);
+        }
+        let (returned, taken) = queue.take_users(kind, users_per_request, now);
+        let mut slots = self.expire_slots(producer, returned, now);
+        self.producers[producer.0].again -= slots.len();
         for id in taken {
             if !self.expires(id, now) {
                 let slot = self.next_slot(id, now);
@@ -40,6 +46,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             rest: Vec::new(),
             tries: 0,
             due: now,
+            since: now,
         })
     }
 

@@ -23,8 +23,9 @@ pub struct BatchPolicy {
     /// there. The remove is sent at 7 s. [`LATE_WINDOW`](BatchPolicy::LATE_WINDOW) if nothing is set.
     pub late_window: Duration,
     /// Changes that the producer holds at most. Of one account only the first [few](BatchPolicy::OF_ONE_ACCOUNT) that wait
-    /// count, so an account with thousands of changes does not keep out all others; with those there are at most eight
-    /// times as many. What waits to be sent again counts too. At its capacity, with no request under way, what is there is
+    /// count, so an account with thousands of changes does not keep out all others. With those there are at most eight
+    /// times as many: one account with more than that keeps out all others until its changes are fewer. What waits to be
+    /// sent again counts too. At its capacity, with no request under way, what is there is
     /// sent, as nothing more can come. Example, of 20: there are two changes of each of 10 users. They do not fill a
     /// request, and leave no space for more, so a request of 10 users is sent.
     pub capacity: usize,
@@ -155,11 +156,16 @@ impl<R, E> Producer<R, E> {
 /// The changes of one producer and operation: what it sends, and in which turns.
 ///
 /// ```text
-///                     full         lingered, flushed     nothing ready
-/// fresh changes       3 of 4       at least 1 of 4       -
-/// halves of splits    ┐            at most 3 of 4        all
-/// suspects            ┘ 1 of 4     at most 1 of 4        all; one each 40 ms while fresh changes linger
+///                     full         lingered, flushed     nothing ready                     overdue
+/// fresh changes       3 of 4       at least 1 of 4       -                                 none
+/// halves of splits    ┐            at most 3 of 4        all                               3 of 4
+/// suspects            ┘ 1 of 4     at most 1 of 4        all; one each 40 ms while         1 of 4
+///                                                        fresh changes linger
 /// ```
+///
+/// Overdue: a half has waited for a second since its request failed, or more than four requests' worth of slots are in
+/// halves. Nobody's time is to be up for the speed of others: the fresh ones wait then, and the capacity keeps more out.
+/// The halves of the request that failed first go first.
 ///
 /// A half holds up to 50 users who wait for the one among them, so where the fresh changes do not fill a request the halves
 /// go first: the fresh ones share a later request at no cost. Suspects are most likely at fault.
@@ -218,6 +224,12 @@ struct Lately {
 /// A quarter of 100 requests a second. Suspects that took the turn of each fresh request that is about to be ready would
 /// take half of the quota.
 const SUSPECTS_PACE: Duration = Duration::from_millis(40);
+
+/// A search that has waited for so long, or so many requests' worth of slots in searches, keep fresh requests back. Else
+/// faults could come in faster than they are found, and those who are in a request with one would wait until their time is
+/// up. So the capacity fills, and the input is as fast as the search.
+const SEARCH_WAITS: Duration = Duration::from_secs(1);
+const SEARCHES_AT_MOST: usize = 4;
 
 /// What can be sent at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,9 +292,14 @@ impl OperationQueue {
 
         let turns = &self.turns;
         let share = turns.fresh >= 3;
-        let may_search = !fresh || share || (!full && turns.tests < 3);
+        let overdue = self.is_overdue(enough.users_per_request, now);
+        let may_search = !fresh || share || overdue || (!full && turns.tests < 3);
         let may_try_suspects = users == 0
-            || (if full { share } else { turns.not_suspects >= 3 })
+            || (if full && !overdue {
+                share
+            } else {
+                turns.not_suspects >= 3
+            })
             || (!fresh && turns.next_suspects <= now);
         let search = may_search && !self.searches.is_empty();
         let suspects = may_try_suspects && !self.suspects.is_empty();
@@ -298,6 +315,20 @@ impl OperationQueue {
         let suspects = (!self.suspects.is_empty()).then_some(turns.next_suspects);
         let lingers_until = lingers_until.filter(|until| *until < Duration::MAX);
         Err([again, lingers_until, suspects].into_iter().flatten().min())
+    }
+
+    /// True if the searches do not keep up with the faults that come in.
+    fn is_overdue(&self, users_per_request: usize, now: Duration) -> bool {
+        let oldest = self.searches.front().map(|batch| batch.since);
+        let slots = self.searches.iter().map(Batch::len).sum::<usize>();
+        oldest.is_some_and(|since| since.saturating_add(SEARCH_WAITS) <= now)
+            || slots > SEARCHES_AT_MOST * users_per_request
+    }
+
+    /// Queues a part of a request that failed, behind those of requests that failed before it.
+    pub(super) fn insert_search(&mut self, batch: Batch) {
+        let at = self.searches.partition_point(|it| it.since <= batch.since);
+        self.searches.insert(at, batch);
     }
 
     /// Takes a batch that was formed before.

@@ -1,9 +1,10 @@
 //! The plan itself: producers, changes and accounts, and whose turn it is.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::{Account, Entry, Group, Name, slots};
+use super::accounts::{Account, Entry, Group, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::flush::Flush;
@@ -30,7 +31,7 @@ pub struct Plan<R, E> {
     pub(super) changes: Arena<Entry<R, E>>,
     pub(super) accounts: Arena<Account<E>>,
     /// The accounts by their texts, for what is pushed.
-    pub(super) names: HashMap<Name, AccountId>,
+    pub(super) names: HashMap<Arc<str>, AccountId>,
     /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
     pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
     /// Accounts that failed a request, by when that is forgotten.
@@ -125,7 +126,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if let Some(account) = self.names.get(change.account()) {
             return *account;
         }
-        let name = Name(change.clone());
+        let name: Arc<str> = change.account().into();
         let account = self.accounts.insert(Account::new(name.clone()));
         self.names.insert(name, account);
         account
@@ -171,15 +172,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Takes the request that is ready; `None` if none is, or if all of its changes have expired.
     pub fn take(&mut self, producer: ProducerId, now: Duration) -> Option<Batch> {
         while let Ok((operation, kind)) = self.ready(producer, now) {
-            let queue = self.producers[producer.0].queue(operation);
-            let batch = queue.take_formed(kind, now);
-            let again = batch.as_ref().map_or(0, Batch::len);
-            let batch = batch.or_else(|| self.form_batch(producer, operation, kind, now));
-            if let Some(batch) = batch {
+            if let Some(batch) = self.form_batch(producer, operation, kind, now) {
                 self.batches += 1;
                 let state = &mut self.producers[producer.0];
                 state.begins();
-                state.again -= again;
                 state.searches += u64::from(kind == Kind::Search);
                 let queue = state.queue(operation);
                 queue.awaiting_admission = Some(self.batches);
@@ -449,7 +445,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if late_until > now {
             self.late_windows.insert((late_until, id));
         } else if account.suspect_until <= now && account.rejected.is_empty() {
-            self.names.remove(account.name.0.account());
+            self.names.remove(&account.name);
             self.accounts.remove(id);
         }
     }

@@ -160,7 +160,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
         let slot = &batch.slots[0];
         if failed_all {
-            if batch.kind != Kind::Suspects {
+            // those who were suspects before say nothing of the fresh ones
+            if self.accounts[slot.account].suspect_until <= now {
                 state.queue(batch.operation).note_settled(1, 1);
             }
             self.suspect(slot.account, now);
@@ -172,6 +173,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// if it passes, the other holds the fault. Of few both are, which is hardly more requests and fewer round trips. Who
     /// is alone is always tested before it is rejected, as the fault may have gone.
     fn search(&mut self, mut batch: Batch, now: Duration) {
+        if batch.kind != Kind::Search {
+            batch.since = now;
+        }
+        batch.kind = Kind::Search;
+        // the others of its half may have expired meanwhile
+        if batch.is_indivisible(Scope::Request) {
+            return self.enqueue_again(batch, now);
+        }
         let slots = std::mem::take(&mut batch.slots);
         let few = slots.len() <= FEW;
         let one_account = slots.len() == 1;
@@ -179,7 +188,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if one_account {
             self.accounts[half[0].account].under_way += 1;
         }
-        batch.kind = Kind::Search;
         if few {
             self.enqueue_again(batch.with(half, Vec::new()), now);
             self.enqueue_again(batch.with(rest, Vec::new()), now);
@@ -217,7 +225,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let queue = state.queue(batch.operation);
         match batch.kind {
             Kind::Retry => queue.retry_queue.push_back(batch),
-            Kind::Search | Kind::Fresh | Kind::Suspects => queue.searches.push_back(batch),
+            Kind::Search | Kind::Fresh | Kind::Suspects => queue.insert_search(batch),
         }
     }
 

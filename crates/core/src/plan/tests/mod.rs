@@ -3,6 +3,7 @@
 
 mod accounts;
 mod endings;
+mod expiry;
 mod faults;
 mod model;
 mod pauses;
@@ -20,6 +21,7 @@ use crate::catalogue::Effect;
 use crate::change::Change;
 use crate::limits::Rules;
 use crate::operation::ChangeOperation;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::catalogue::Scope;
@@ -143,6 +145,8 @@ enum Next {
 /// As a worker does: takes what is ready, or looks how long to wait.
 fn next<R, E: ChangeFailure>(plan: &mut Plan<R, E>, producer: ProducerId, now: Duration) -> Next {
     if let Some(batch) = plan.take(producer, now) {
+        let accounts: BTreeSet<&str> = batch.slots.iter().map(Slot::account).collect();
+        assert_eq!(accounts.len(), batch.slots.len(), "an account twice");
         return Next::Send(batch);
     }
     match plan.poll(producer, now) {

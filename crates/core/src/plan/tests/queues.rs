@@ -239,3 +239,33 @@ fn at_the_end_an_add_waits_for_those_that_a_remove_holds_up() {
     rig.does(["remove v:b"]);
     let _ = rig.sends(["add u:a v:a"]);
 }
+
+#[test]
+fn what_waits_to_be_sent_again_counts_towards_the_capacity() {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        capacity: 10,
+        ..POLICY
+    });
+    rig.flush();
+    let again = |rig: &mut Rig, users: usize| {
+        for user in 0..users {
+            rig.push(add(&format!("u{user}"), ["a"]));
+        }
+        let batch = rig.take();
+        assert!(rig.plan.has_capacity(rig.producer));
+        rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
+    };
+    again(&mut rig, 10);
+    assert!(!rig.plan.has_capacity(rig.producer));
+    let batch = rig.take();
+    rig.done(batch);
+    assert!(rig.plan.has_capacity(rig.producer));
+    // of a hot account eight count, and with all others there are at most eight times as many
+    again(&mut rig, 1);
+    for _ in 0..78 {
+        rig.push(clear("hot"));
+    }
+    assert!(rig.plan.has_capacity(rig.producer));
+    rig.push(clear("hot"));
+    assert!(!rig.plan.has_capacity(rig.producer));
+}

@@ -1,5 +1,6 @@
-//! How fast changes get through beside hot accounts and bad ones, in virtual time: 100 requests a second of each operation, one each 10 ms, and an answer a
-//! round trip later. A request with a user at fault fails as a whole.
+//! How fast changes get through beside hot accounts and bad ones, in virtual time: 100 requests a second of each operation, one
+//! each 10 ms, and an answer a round trip later. A request with a user at fault fails as a whole, and so does one whose time
+//! is up.
 
 use std::collections::BTreeMap;
 
@@ -45,8 +46,12 @@ impl World {
     }
 
     fn push(&mut self, change: Change, reply: usize) {
+        self.push_until(change, reply, Duration::MAX);
+    }
+
+    fn push_until(&mut self, change: Change, reply: usize, deadline: Duration) {
         self.plan
-            .push(self.producer, change, reply, Duration::MAX, self.now);
+            .push(self.producer, change, reply, deadline, self.now);
     }
 
     fn at(&mut self, moment: Duration, event: Event) {
@@ -83,7 +88,9 @@ impl World {
             Event::Admitted(operation) => self.plan.admitted(self.producer, operation),
             Event::Answered(batch) => {
                 let mut slots = batch.slots.iter();
-                let result = if slots.any(|slot| slot.account().starts_with("bad")) {
+                let result = if batch.deadline() < self.now {
+                    BatchResult::Failed(Failed::expired())
+                } else if slots.any(|slot| slot.account().starts_with("bad")) {
                     BatchResult::Ambiguous(fault(Scope::Account))
                 } else {
                     done(vec![])
@@ -168,6 +175,69 @@ fn callers(one_in: u64, unknown: Option<u64>, from: u64, to: u64) -> Rate {
     rate.good /= seconds;
     rate.bad /= seconds;
     rate
+}
+
+/// What becomes of good changes that are submitted as fast as there is capacity, as by a thread that reads a queue.
+#[derive(Debug, Default)]
+struct Open {
+    done: usize,
+    failed: usize,
+    longest: Duration,
+}
+
+/// The same faults as of `callers`. Each change has 30 s. Those that come before the second `from` do not count, and those
+/// that are still there in the end count by their time.
+fn open(one_in: u64, unknown: Option<u64>, from: u64, to: u64) -> Open {
+    let mut world = World::new(BATCHER, 30);
+    let mut dice = Dice(7);
+    let mut pushed: Vec<(Duration, bool, bool)> = Vec::new();
+    let mut open = Open::default();
+    while world.now < Duration::from_secs(to) {
+        while world.plan.has_capacity(world.producer) {
+            let call = pushed.len();
+            let bad = dice.below(one_in) == 0;
+            let account = if bad {
+                let unknown = unknown.map(|unknown| dice.below(unknown));
+                format!("bad{}", unknown.unwrap_or(call as u64))
+            } else {
+                format!("u{call}")
+            };
+            let deadline = world.now + Duration::from_secs(30);
+            pushed.push((world.now, bad, false));
+            world.push_until(add(&account, ["a"]), call, deadline);
+        }
+        assert!(world.step());
+        for settled in world.plan.take_settled(world.producer) {
+            let (since, bad, over) = &mut pushed[settled.reply];
+            *over = true;
+            if !*bad && *since >= Duration::from_secs(from) {
+                open.done += usize::from(settled.failure.is_none());
+                open.failed += usize::from(settled.failure.is_some());
+                open.longest = open.longest.max(world.now - *since);
+            }
+        }
+    }
+    let left = pushed.iter().filter(|(_, bad, over)| !bad && !over);
+    let longest = left.map(|(since, ..)| world.now - *since).max();
+    open.longest = open.longest.max(longest.unwrap_or_default());
+    open
+}
+
+#[test]
+fn no_good_change_fails_by_its_time_or_waits_long_where_the_capacity_is_kept_full() {
+    // the time in the plan is the capacity by the rate (10,000 by 5,500 or 1,000 a second), and about a second to find a
+    // fault; the same 200 are new at first
+    for (one_in, unknown, from, to, longest) in [
+        (1_000, None, 0, 40, 5),
+        (100, None, 0, 40, 15),
+        (100, Some(200), 0, 40, 15),
+        (100, Some(200), 40, 60, 5),
+    ] {
+        let open = open(one_in, unknown, from, to);
+        println!("1 in {one_in} of {unknown:?} from {from} s: {open:?}");
+        assert_eq!(open.failed, 0, "{open:?}");
+        assert!(open.longest <= Duration::from_secs(longest), "{open:?}");
+    }
 }
 
 /// How many of `others` are done when the time is up, behind `hot` alternating changes of one account.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::model::{PRODUCERS, World};
+use super::model::{ACCOUNTS, PRODUCERS, World};
 use super::*;
 
 /// What may be true of one tag of one account, by all changes in their order.
@@ -82,7 +82,7 @@ impl World {
             for (at, id) in account_queue.waiting.iter().enumerate() {
                 let entry = &plan.changes[id.0];
                 assert!(entry.left > 0);
-                assert_eq!(entry.change.account(), account_queue.name.0.account());
+                assert_eq!(entry.change.account(), &*account_queue.name);
                 if at > 0 || account_queue.active.is_none() {
                     *blocked
                         .entry((entry.producer, entry.change.operation()))
@@ -148,13 +148,14 @@ impl World {
     pub(super) fn compare(&self) {
         let mut may: BTreeMap<(&str, &str), May> = BTreeMap::new();
         let all_tags = super::tags(0, 40);
-        for account in ["u0", "u1", "u2", "u3"] {
+        let accounts: Vec<String> = (0..ACCOUNTS).map(|it| format!("u{it}")).collect();
+        for account in &accounts {
             for tag in &all_tags {
                 let free = May {
                     held: false,
                     free: true,
                 };
-                may.insert((account, tag), free);
+                may.insert((account.as_str(), tag), free);
             }
         }
         for (reply, (_, change, _)) in self.pushed.iter().enumerate() {

@@ -196,3 +196,127 @@ fn halves_and_suspects_have_the_turns_beside_full_requests_by_turns() {
     }
     assert_eq!(kinds, "s...h...s...h...s...h...");
 }
+
+/// Ten users with 25 tags each, so with three slots, in three requests at once that all fail, and so do their first halves.
+/// What is left of each is not tested.
+fn three_slots_each(rig: &mut Rig, taken_at_once: usize) {
+    rig.flush();
+    for user in 0..10 {
+        rig.push(add(&format!("u{user}"), tags(0, 25)));
+    }
+    let batches: Vec<Batch> = (0..taken_at_once).map(|_| rig.take()).collect();
+    for batch in batches {
+        rig.settle(batch, BatchResult::Ambiguous(fault(Scope::Request)));
+    }
+    for _ in 0..taken_at_once {
+        let half = rig.take();
+        assert_eq!((half.slots.len(), half.rest.len()), (5, 5));
+        rig.settle(half, BatchResult::Ambiguous(fault(Scope::Request)));
+    }
+}
+
+#[test]
+fn slots_of_an_account_that_come_back_go_in_requests_of_their_own() {
+    // each request has an account once: `next` looks
+    let mut rig = Rig::new();
+    three_slots_each(&mut rig, 3);
+    let _ = run(&mut rig, Scope::Request, |_| false);
+    assert_eq!(rig.outcomes().len(), 10);
+    rig.is_empty();
+}
+
+#[test]
+fn a_slot_does_not_come_back_beside_the_next_slots_of_its_account() {
+    let mut rig = Rig::new();
+    three_slots_each(&mut rig, 1);
+    let _ = run(&mut rig, Scope::Request, |_| false);
+    assert_eq!(rig.outcomes().len(), 10);
+    rig.is_empty();
+}
+
+#[test]
+fn suspects_say_nothing_of_how_many_of_the_others_are_at_fault() {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        remember_rejected: false,
+        ..POLICY
+    });
+    rig.flush();
+    let push = |rig: &mut Rig, names: &[&str]| {
+        for name in names {
+            rig.push(add(name, ["a"]));
+        }
+        rig.take()
+    };
+    let bad = || BatchResult::Ambiguous(fault(Scope::Account));
+    for name in ["x", "y", "z"] {
+        let alone = push(&mut rig, &[name]);
+        rig.settle(alone, bad());
+    }
+    for at in 0..100 {
+        rig.push(add(&format!("u{at}"), ["a"]));
+    }
+    let good = rig.take();
+    rig.done(good);
+    // 3 of 103
+    let most_likely_good = |rig: &mut Rig, users| {
+        let queue = rig.plan.producers[rig.producer.0].queue(ChangeOperation::Add);
+        queue.most_likely_good(users)
+    };
+    assert!(most_likely_good(&mut rig, 17) && !most_likely_good(&mut rig, 18));
+    let passes = push(&mut rig, &["x"]);
+    rig.done(passes);
+    let both = push(&mut rig, &["y", "z"]);
+    rig.settle(both, bad());
+    for _ in 0..2 {
+        let alone = rig.take();
+        assert_eq!(alone.slots.len(), 1);
+        rig.settle(alone, bad());
+    }
+    assert!(most_likely_good(&mut rig, 17) && !most_likely_good(&mut rig, 18));
+}
+
+/// The next 24 turns beside full requests and suspects, after so many fresh requests failed so long ago.
+fn turns_after(failed: usize, ago: Duration) -> String {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        remember_rejected: false,
+        capacity: 100_000,
+        ..POLICY
+    });
+    rig.flush();
+    let bad = || BatchResult::Ambiguous(fault(Scope::Account));
+    for at in 0..30 {
+        rig.push(add(&format!("bad{at}"), ["a"]));
+        let batch = rig.take();
+        rig.settle(batch, bad());
+    }
+    for at in 0..9_000 {
+        rig.push(add(&format!("u{at}"), ["a"]));
+    }
+    let fails: Vec<Batch> = (0..failed).map(|_| rig.take()).collect();
+    for batch in fails {
+        rig.settle(batch, bad());
+    }
+    for at in 0..30 {
+        rig.push(add(&format!("bad{at}"), ["a"]));
+    }
+    rig.now += ago;
+    let mut kinds = String::new();
+    for _ in 0..24 {
+        let batch = rig.take();
+        let (kind, result) = match batch.kind {
+            Kind::Search => ('h', done(vec![])),
+            Kind::Suspects => ('s', bad()),
+            Kind::Fresh | Kind::Retry => ('.', done(vec![])),
+        };
+        kinds.push(kind);
+        rig.settle(batch, result);
+    }
+    kinds
+}
+
+#[test]
+fn overdue_halves_keep_fresh_requests_back_and_leave_suspects_their_quarter() {
+    assert_eq!(turns_after(4, ms(999)), "s...h...s...h...s...h...");
+    assert_eq!(turns_after(4, ms(1_000)), "shhhshhhshhhshhhshhhshhh");
+    assert_eq!(turns_after(20, ms(0)), "shhhshhhshhhshhhshhhshhh");
+}
