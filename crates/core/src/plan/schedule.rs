@@ -132,22 +132,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         account
     }
 
-    /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
-    pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
-        let tags_per_slot = self.tags_per_slot();
-        let entry = self.changes.get(id.0);
-        let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
-            return false;
-        };
-        let (account, producer) = (entry.account, entry.producer);
-        self.disown(id);
-        self.drop_unsent(id);
-        self.changes.remove(id.0);
-        self.ready_producers.insert(producer);
-        self.activate(account, now);
-        true
-    }
-
     /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
     pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Change, &mut R)> {
         let entry = self.changes.get_mut(id.0)?;

@@ -331,6 +331,22 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
+    /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
+    pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
+        let tags_per_slot = self.tags_per_slot();
+        let entry = self.changes.get(id.0);
+        let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
+            return false;
+        };
+        let (account, producer) = (entry.account, entry.producer);
+        self.disown(id);
+        self.drop_unsent(id);
+        self.changes.remove(id.0);
+        self.ready_producers.insert(producer);
+        self.activate(account, now);
+        true
+    }
+
     /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
     /// is settled later as others are.
     pub fn disown(&mut self, id: ChangeId) {
