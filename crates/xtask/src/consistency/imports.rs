@@ -32,6 +32,7 @@ const TRANSPORT: &Layers = &[
     &[
         "pipeline::batcher",
         "pipeline::bulk",
+        "pipeline::request",
         "pipeline::session",
         "pipeline::worker",
     ],
