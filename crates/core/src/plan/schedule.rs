@@ -281,8 +281,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// How many changes that came before a flush have no outcome yet.
     #[must_use]
     pub fn unsettled_before(&self, producer: ProducerId, flush: Flush) -> usize {
-        let state = self.producers.get(producer.0);
-        state.map_or(0, |state| state.unsettled.left_of(flush))
+        self.count(producer, |state| state.unsettled.left_of(flush))
     }
 
     /// Ends a producer: what is in no request fails for this cause, and what is pushed later too.
@@ -352,29 +351,35 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Changes of a producer that have not been sent in full.
     #[must_use]
     pub fn unsent(&self, producer: ProducerId) -> usize {
-        let state = self.producers.get(producer.0);
-        state.map_or(0, |state| state.unsent)
+        self.count(producer, |state| state.unsent)
     }
 
     /// Changes of a producer that have no outcome yet.
     #[must_use]
     pub fn unsettled(&self, producer: ProducerId) -> usize {
-        let state = self.producers.get(producer.0);
-        state.map_or(0, |state| state.unsettled.total())
+        self.count(producer, |state| state.unsettled.total())
     }
 
     /// Requests of a producer that were split, to find what is at fault.
     #[must_use]
     pub fn splits(&self, producer: ProducerId) -> u64 {
-        let state = self.producers.get(producer.0);
-        state.map_or(0, |state| state.splits)
+        self.count(producer, |state| state.splits)
     }
 
     /// Requests of a producer that were made to find what is at fault in others.
     #[must_use]
     pub fn searches(&self, producer: ProducerId) -> u64 {
+        self.count(producer, |state| state.searches)
+    }
+
+    /// A count of a producer; 0 of one that is closed.
+    fn count<T: Default>(
+        &self,
+        producer: ProducerId,
+        count: impl FnOnce(&Producer<R, E>) -> T,
+    ) -> T {
         let state = self.producers.get(producer.0);
-        state.map_or(0, |state| state.searches)
+        state.map_or_else(T::default, count)
     }
 
     /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.

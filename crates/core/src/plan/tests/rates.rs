@@ -122,6 +122,17 @@ impl Dice {
             .wrapping_add(1);
         (self.0 >> 33) % bound
     }
+
+    /// The account of a call, and whether it is unknown: one call of `one_in` is of one of `unknown`, or of a new one.
+    fn account(&mut self, call: u64, one_in: u64, unknown: Option<u64>) -> (String, bool) {
+        let bad = one_in > 0 && self.below(one_in) == 0;
+        let account = if bad {
+            format!("bad{}", unknown.map_or(call, |unknown| self.below(unknown)))
+        } else {
+            format!("u{call}")
+        };
+        (account, bad)
+    }
 }
 
 /// What callers of a batcher get through, a second.
@@ -145,14 +156,7 @@ fn callers(one_in: u64, unknown: Option<u64>, from: u64, to: u64) -> Rate {
     let mut before = None;
     let call = |world: &mut World, dice: &mut Dice, calls: &mut u64| {
         *calls += 1;
-        let account = if one_in > 0 && dice.below(one_in) == 0 {
-            format!(
-                "bad{}",
-                unknown.map_or(*calls, |unknown| dice.below(unknown))
-            )
-        } else {
-            format!("u{calls}")
-        };
+        let (account, _) = dice.account(*calls, one_in, unknown);
         world.push(add(&account, ["a"]), 0);
     };
     for _ in 0..900 {
@@ -195,13 +199,7 @@ fn open(one_in: u64, unknown: Option<u64>, from: u64, to: u64) -> Open {
     while world.now < Duration::from_secs(to) {
         while world.plan.has_capacity(world.producer) {
             let call = pushed.len();
-            let bad = dice.below(one_in) == 0;
-            let account = if bad {
-                let unknown = unknown.map(|unknown| dice.below(unknown));
-                format!("bad{}", unknown.unwrap_or(call as u64))
-            } else {
-                format!("u{call}")
-            };
+            let (account, bad) = dice.account(call as u64, one_in, unknown);
             let deadline = world.now + Duration::from_secs(30);
             pushed.push((world.now, bad, false));
             world.push_until(add(&account, ["a"]), call, deadline);
