@@ -1,5 +1,5 @@
-//! `cargo xtask bench hot-account`: one account has 20,000 changes, each of which waits for the one before it; what the
-//! changes of 100,000 other accounts have left that are given after them. Beside it the others alone, in turn.
+//! `cargo xtask bench hot-account`: one account has 20,000 changes, each of which waits for the one before it; how many of
+//! the other accounts' changes are done in a time that are given after them. Beside it the others alone, in turn.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,11 +11,12 @@ use crate::Error;
 use crate::scene::{self, Scene};
 
 const HOT: u64 = 20_000;
-const OTHERS: u64 = 100_000;
+/// More than are done in the time, as the quota comes in bursts of a second: what is left over for one more burst would count
+/// as a second.
+const OTHERS: u64 = 400_000;
 /// Raised, so that the few calls of the hot account are no part of it: a call each 50 ms, as far away as it is.
 const CALLS_PER_SECOND: u32 = 500;
-/// How long the others are waited for.
-const AT_MOST: Duration = Duration::from_secs(8);
+const TIME: Duration = Duration::from_secs(6);
 /// The head start of the hot account's changes where a thread of its own submits them.
 const HEAD_START: Duration = Duration::from_millis(500);
 const ROUNDS: usize = 3;
@@ -25,8 +26,8 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         return Err(argument.unexpected().into());
     }
     println!(
-        "{OTHERS} users, {CALLS_PER_SECOND} calls/s: users/s in at most {} s, alone and after {HOT} changes of one",
-        AT_MOST.as_secs()
+        "{CALLS_PER_SECOND} calls/s: users/s in {} s, alone and after {HOT} changes of one",
+        TIME.as_secs()
     );
     println!("{:<12} {:>10} {:>10} {:>7}", "", "alone", "beside", "ratio");
     for (what, others) in [
@@ -67,7 +68,7 @@ fn bulk(hot_changes: u64) -> Result<f64, Error> {
     let mut done = 0;
     for completion in scene.client.bulk().run(changes) {
         done += u64::from(completion.id >= hot_changes && completion.result.is_ok());
-        if done == OTHERS || began.elapsed() > AT_MOST {
+        if began.elapsed() > TIME {
             break;
         }
     }
@@ -92,7 +93,7 @@ fn batcher(hot_changes: u64) -> Result<f64, Error> {
         thread::sleep(HEAD_START);
         scope.spawn(move || submit(&mut (0..OTHERS).map(|at| (at, other(at)))));
         let began = Instant::now();
-        while done < OTHERS && began.elapsed() < AT_MOST {
+        while began.elapsed() < TIME {
             let completions = batcher.poll(Duration::from_millis(100)).into_iter();
             let others = completions.filter(|it| it.id < OTHERS && it.result.is_ok());
             done += others.count() as u64;
