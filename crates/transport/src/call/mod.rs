@@ -19,7 +19,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
-use crate::http::{Exchange, Exchanged, Stale, path_and_query};
+use crate::http::{Exchange, Exchanged, RequestBuffer, Stale, path_and_query};
 use crate::outage::{Ended, Place};
 use crate::outcome::Outcome;
 use crate::process::random_u64;
@@ -107,10 +107,9 @@ impl<'c, R: Request> Call<'c, R> {
         let _watch = self.wait_scope.watch();
         let begins = self.wait_scope.check();
         begins.map_err(|stop| self.error(Cause::from_wait_end(stop, Phase::Start), None))?;
-        let mut body = Vec::new();
-        self.request.write_body(&mut body);
+        let mut request = RequestBuffer::new(|out| self.request.write_body(out));
         loop {
-            let failed = match self.attempt(&body) {
+            let failed = match self.attempt(&mut request) {
                 Ok(outcome) => {
                     self.retry.succeeded(&mut self.state.budget.lock());
                     return Ok(outcome);
@@ -144,12 +143,12 @@ impl<'c, R: Request> Call<'c, R> {
     }
 
     /// Makes an attempt in its turn.
-    fn attempt(&mut self, body: &[u8]) -> Result<Outcome, Failed> {
+    fn attempt(&mut self, request: &mut RequestBuffer) -> Result<Outcome, Failed> {
         let (usersig, permit) = self.turn()?;
         self.on_turn.iter().for_each(|notify| notify());
         self.attempts += 1;
         let started = Instant::now();
-        let exchanged = self.exchange(&usersig, body);
+        let exchanged = self.exchange(&usersig, request);
         let (sent, stale) = (exchanged.sent, exchanged.stale);
         self.over_new_connection = stale.is_some();
         self.wait_scope.deadline += exchanged.waited;
@@ -281,16 +280,16 @@ impl<'c, R: Request> Call<'c, R> {
         self.attempt_timeout.or(self.retry.attempt_time(left))
     }
 
-    fn exchange(&self, usersig: &VersionedUserSig, body: &[u8]) -> Exchanged {
-        self.state.http.exchange(&Exchange {
+    fn exchange(&self, usersig: &VersionedUserSig, request: &mut RequestBuffer) -> Exchanged {
+        self.state.http.exchange(Exchange {
             path_and_query: &path_and_query(
                 R::OPERATION.path(self.settings.rules.generation),
                 self.settings.sdkappid,
                 &self.settings.identifier,
             ),
             usersig: usersig.usersig.clone(),
-            body,
-            wait_scope: self.wait_scope.clone(),
+            request,
+            wait_scope: &self.wait_scope,
             timeout: self.attempt_time(),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,

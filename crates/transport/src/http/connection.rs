@@ -19,7 +19,7 @@ use super::context::Context;
 const READ_BYTES: usize = 16 * 1024;
 
 pub(super) struct Connection {
-    stream: Arc<TcpStream>,
+    pub(super) stream: Arc<TcpStream>,
     tls: Option<Box<Tls>>,
     buffer: Box<[u8]>,
     /// What has arrived, decrypted, and is not taken yet.
@@ -58,7 +58,8 @@ impl Connection {
             closed: false,
             reusable: false,
         };
-        while connection.is_handshaking() {
+        let is_handshaking = |tls: &Tls| tls.session.is_handshaking();
+        while connection.tls.as_deref().is_some_and(is_handshaking) {
             if connection.closed {
                 return Err(context.disconnected());
             }
@@ -67,16 +68,6 @@ impl Connection {
         }
         context.phase = Phase::Write;
         Ok(connection)
-    }
-
-    fn is_handshaking(&self) -> bool {
-        let tls = self.tls.as_ref();
-        tls.is_some_and(|tls| tls.session.is_handshaking())
-    }
-
-    /// Shuts the connection when the call is cancelled.
-    pub(super) fn watch(&self, context: &mut Context) {
-        context.watch(&self.stream);
     }
 
     /// True if an idle connection still looks open.

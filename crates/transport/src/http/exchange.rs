@@ -11,11 +11,10 @@ use crate::error::{Cause, Phase};
 use crate::wait::{WaitScope, deadline_after};
 
 use super::connect::{Connector, Tls};
-use super::connection::Connection;
 use super::context::Context;
 use super::head::HeadInfo;
-use super::message::post;
-use super::pool::{Epoch, Pool};
+use super::message::{RequestBuffer, post};
+use super::pool::Pool;
 use super::refused_socket::{Exchanges, Refused};
 
 /// The connections of a client.
@@ -31,9 +30,9 @@ pub(crate) struct Exchange<'e> {
     /// The value of `usersig` is left empty.
     pub(crate) path_and_query: &'e str,
     pub(crate) usersig: UserSig,
-    pub(crate) body: &'e [u8],
+    pub(crate) request: &'e mut RequestBuffer,
     /// The call's: it bounds the waits before the exchange begins.
-    pub(crate) wait_scope: WaitScope,
+    pub(crate) wait_scope: &'e WaitScope,
     /// The time for the exchange itself, from when it begins.
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
@@ -93,18 +92,18 @@ impl Http {
     }
 
     /// Makes an exchange. If this machine refuses a socket it waits for a free one: see `refused_socket`.
-    pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Exchanged {
+    pub(crate) fn exchange(&self, mut exchange: Exchange<'_>) -> Exchanged {
         let began = Instant::now();
-        let mut wait_scope = exchange.wait_scope.clone();
-        if exchange.waits_for_connection {
-            wait_scope.deadline = deadline_after(Duration::MAX);
-        }
         let mut under_way = self.exchanges.enter();
         let mut waited = Duration::ZERO;
         loop {
-            let (exchanged, refused) = self.exchange_once(exchange, waited);
+            let (exchanged, refused) = self.exchange_once(&mut exchange, waited);
             if !refused {
                 return exchanged;
+            }
+            let mut wait_scope = exchange.wait_scope.clone();
+            if exchange.waits_for_connection {
+                wait_scope.deadline = deadline_after(Duration::MAX);
             }
             match under_way.refused(&wait_scope) {
                 Ok(Refused::TryAgain) => {}
@@ -124,7 +123,7 @@ impl Http {
     }
 
     /// Returns also whether this machine refused the socket.
-    fn exchange_once(&self, exchange: &Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
+    fn exchange_once(&self, exchange: &mut Exchange<'_>, waited: Duration) -> (Exchanged, bool) {
         let mut wait_scope = exchange.wait_scope.without_drain();
         wait_scope.deadline += waited;
         if let Some(timeout) = exchange.timeout {
@@ -133,18 +132,33 @@ impl Http {
         let connect_deadline = deadline_after(exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
         let takes_pooled = !exchange.over_new_connection;
-        let (result, stale) = match takes_pooled.then(|| self.pool.take()).flatten() {
-            None => {
-                let connected = self.connector.connect(&mut context);
-                let post = |connection| self.post(connection, exchange, &mut context);
-                (connected.and_then(post), None)
-            }
-            Some((connection, epoch)) => {
-                connection.watch(&mut context);
+        let pooled = takes_pooled.then(|| self.pool.take()).flatten();
+        let (connection, clears) = match pooled {
+            None => (self.connector.connect(&mut context), None),
+            Some((connection, clears)) => {
+                context.watch(&connection.stream);
                 context.phase = Phase::Write;
-                let result = self.post(connection, exchange, &mut context);
-                self.check_stale(result, &context, epoch)
+                (Ok(connection), Some(clears))
             }
+        };
+        let result = connection.and_then(|mut connection| {
+            let answer = post(
+                &mut connection,
+                &self.host,
+                exchange.path_and_query,
+                &exchange.usersig,
+                exchange.request,
+                &mut context,
+            );
+            if connection.reusable {
+                context.release_connection();
+                self.pool.put(connection);
+            }
+            answer
+        });
+        let (result, stale) = match clears {
+            None => (result, None),
+            Some(clears) => self.check_stale(result, &context, clears),
         };
         let exchanged = Exchanged {
             stale,
@@ -157,33 +171,12 @@ impl Http {
         (exchanged, context.refused)
     }
 
-    fn post(
-        &self,
-        mut connection: Connection,
-        exchange: &Exchange<'_>,
-        context: &mut Context,
-    ) -> Result<AnswerReader, Cause> {
-        let result = post(
-            &mut connection,
-            &self.host,
-            exchange.path_and_query,
-            &exchange.usersig,
-            exchange.body,
-            context,
-        );
-        if connection.reusable {
-            context.release_connection();
-            self.pool.put(connection);
-        }
-        result
-    }
-
-    /// Finds out whether an exchange over a connection that was idle in `epoch` failed as the connection was dead.
+    /// Finds out whether an exchange over a connection of the pool failed as the connection was dead.
     fn check_stale(
         &self,
         result: Result<AnswerReader, Cause>,
         context: &Context,
-        epoch: Epoch,
+        clears: u64,
     ) -> (Result<AnswerReader, Cause>, Option<Stale>) {
         if !context.answer_start.is_empty() {
             return (result, None);
@@ -198,7 +191,7 @@ impl Http {
             }
             result => return (result, None),
         };
-        self.pool.end(epoch);
+        self.pool.clear(clears);
         (Err(cause), Some(stale))
     }
 }
@@ -209,6 +202,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::http::connection::Connection;
 
     #[test]
     fn an_exchange_over_a_new_connection_closes_none_that_others_have_put_back() {
@@ -224,11 +218,11 @@ mod tests {
         let mut context = Context::new(WaitScope::until(forever), forever);
         let idle = Connection::open(Arc::new(stream), None, &mut context).unwrap();
         http.pool.put(idle);
-        let exchanged = http.exchange(&Exchange {
+        let exchanged = http.exchange(Exchange {
             path_and_query: "/?usersig=&random=1",
             usersig: UserSig::new("s").unwrap(),
-            body: b"{}",
-            wait_scope: WaitScope::until(forever),
+            request: &mut RequestBuffer::new(|out| out.extend_from_slice(b"{}")),
+            wait_scope: &WaitScope::until(forever),
             timeout: Some(Duration::from_millis(5)),
             connect_timeout: Duration::MAX,
             over_new_connection: true,

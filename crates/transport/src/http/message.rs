@@ -9,6 +9,7 @@
 //!                                                              └─► the caller: hello
 //! ```
 
+use std::iter;
 use std::time::Duration;
 
 use imtag_core::{AnswerReader, Identifier, NotUnderstood, SdkAppId, UserSig, start_of};
@@ -36,8 +37,11 @@ const LINE_BYTES: usize = 16 * 1024;
 /// How long to wait for the body of an answer that is not 200.
 const ERROR_PAGE: Duration = Duration::from_millis(100);
 
-/// Enough for a request's head without its host and target.
-const HEAD_BYTES: usize = 1024;
+/// Enough for a request's head without its host, target and UserSig.
+const HEAD_BYTES: usize = 512;
+
+/// The room before a body. It grows for a head that needs more.
+const ROOM_BYTES: usize = 2048;
 
 const NO_HTTP: &str = "not an HTTP answer";
 
@@ -62,22 +66,80 @@ pub(crate) fn path_and_query(path: &str, sdkappid: SdkAppId, identifier: &Identi
     )
 }
 
-/// A request as it is written. Its head holds the UserSig in the clear, so it is wiped from memory. The body is not wiped:
-/// that would cost more than sending it.
-struct Written {
+/// A call's request as it is written: its body, and room before it for the head of each attempt, so that the body is not
+/// copied. A head holds the UserSig in the clear, so it is wiped from memory after the attempt. The body is not wiped: that
+/// would cost more than sending it.
+pub(crate) struct RequestBuffer {
     bytes: Vec<u8>,
+    /// Where the head begins.
     head: usize,
+    /// Where the body begins.
+    body: usize,
 }
 
-impl Written {
-    fn wipe(&mut self) {
-        self.bytes[..self.head].zeroize();
+impl RequestBuffer {
+    /// `write_body` appends the body.
+    pub(crate) fn new(write_body: impl FnOnce(&mut Vec<u8>)) -> RequestBuffer {
+        let mut bytes = vec![0; ROOM_BYTES];
+        write_body(&mut bytes);
+        RequestBuffer {
+            bytes,
+            head: ROOM_BYTES,
+            body: ROOM_BYTES,
+        }
+    }
+
+    /// Writes the head of an attempt before the body.
+    fn write_head(
+        &mut self,
+        host: &HeaderValue,
+        path_and_query: &str,
+        usersig: &UserSig,
+    ) -> Result<Call<RecvResponse>, Box<dyn std::error::Error>> {
+        let usersig = usersig.expose().as_bytes();
+        let needed = host.len() + path_and_query.len() + HEAD_BYTES + usersig.len();
+        if let Some(missing) = needed.checked_sub(self.body) {
+            // before the UserSig is here: a vector that grows leaves a copy of the secret behind
+            self.bytes.splice(..0, iter::repeat_n(0, missing));
+            self.body = needed;
+        }
+        let length = self.bytes.len() - self.body;
+        let text = HeaderValue::from_static;
+        let request = Request::post(path_and_query)
+            .header(header::HOST, host)
+            .header(header::CONTENT_TYPE, text("application/json"))
+            .header(header::CONTENT_LENGTH, length)
+            .header(header::ACCEPT, text("*/*"))
+            .header(header::ACCEPT_ENCODING, text("identity"))
+            .header(header::USER_AGENT, text(USER_AGENT))
+            .body(())?;
+        let mut call = Call::new(request)?.proceed();
+        // at the front of the room; from there its two parts go where they belong, the later one first
+        let end = call.write(&mut self.bytes[..self.body])?;
+        let at = self.bytes[..end].windows(PLACEHOLDER.len());
+        let at = at.into_iter().position(|bytes| bytes == PLACEHOLDER);
+        let cut = at.ok_or("no empty usersig")? + PLACEHOLDER.len() - 1;
+        let after = self.body - (end - cut);
+        let before = after - usersig.len();
+        self.head = before - cut;
+        self.bytes.copy_within(cut..end, after);
+        self.bytes.copy_within(..cut, self.head);
+        self.bytes[before..after].copy_from_slice(usersig);
+        let Some(SendRequestResult::SendBody(mut call)) = call.proceed()? else {
+            return Err("a request without a body".into());
+        };
+        call.consume_direct_write(length)?;
+        Ok(call.proceed().ok_or("a body of another length")?)
+    }
+
+    fn wipe_head(&mut self) {
+        self.bytes[self.head..self.body].zeroize();
     }
 }
 
-impl Drop for Written {
+impl Drop for RequestBuffer {
     fn drop(&mut self) {
-        self.wipe();
+        self.wipe_head();
     }
 }
 
@@ -87,13 +149,14 @@ pub(super) fn post(
     host: &HeaderValue,
     path_and_query: &str,
     usersig: &UserSig,
-    body: &[u8],
+    request: &mut RequestBuffer,
     context: &mut Context,
 ) -> Result<AnswerReader, Cause> {
-    let written = written(host, path_and_query, usersig, body);
-    let (request, call) = written.expect("path_and_query makes a valid target");
-    connection.send(&request.bytes, context)?;
-    drop(request);
+    let call = request.write_head(host, path_and_query, usersig);
+    let call = call.expect("path_and_query makes a valid target");
+    let sent = connection.send(&request.bytes[request.head..], context);
+    request.wipe_head();
+    sent?;
     let (status, chunked, next) = read_head(call, connection, context)?;
     let mut answer = AnswerReader::new(ANSWER_BYTES);
     if status == 200 {
@@ -114,42 +177,6 @@ pub(super) fn post(
     shown.truncate(NotUnderstood::SHOWN);
     let start = start_of(&shown);
     Err(Cause::HttpStatus { status, start })
-}
-
-fn written(
-    host: &HeaderValue,
-    path_and_query: &str,
-    usersig: &UserSig,
-    body: &[u8],
-) -> Result<(Written, Call<RecvResponse>), Box<dyn std::error::Error>> {
-    let text = HeaderValue::from_static;
-    let request = Request::post(path_and_query)
-        .header(header::HOST, host)
-        .header(header::CONTENT_TYPE, text("application/json"))
-        .header(header::CONTENT_LENGTH, body.len())
-        .header(header::ACCEPT, text("*/*"))
-        .header(header::ACCEPT_ENCODING, text("identity"))
-        .header(header::USER_AGENT, text(USER_AGENT))
-        .body(())?;
-    let mut call = Call::new(request)?.proceed();
-    let mut head = vec![0; host.len() + path_and_query.len() + HEAD_BYTES];
-    let length = call.write(&mut head)?;
-    let head = &head[..length];
-    let at = head.windows(PLACEHOLDER.len());
-    let at = at.into_iter().position(|bytes| bytes == PLACEHOLDER);
-    let (before, after) = head.split_at(at.ok_or("no empty usersig")? + PLACEHOLDER.len() - 1);
-    let usersig = usersig.expose().as_bytes();
-    let Some(SendRequestResult::SendBody(mut call)) = call.proceed()? else {
-        return Err("a request without a body".into());
-    };
-    call.consume_direct_write(body.len())?;
-    let call = call.proceed().ok_or("a body of another length")?;
-    let written = Written {
-        head: head.len() + usersig.len(),
-        // all at once: a vector that grows leaves a copy of the secret behind
-        bytes: [before, usersig, after, body].concat(),
-    };
-    Ok((written, call))
 }
 
 /// Reads the answer's head. Returns its status, and whether its body comes in chunks.
@@ -268,20 +295,27 @@ mod tests {
     }
 
     #[test]
-    fn the_usersig_is_written_into_the_head_which_is_wiped_afterwards() {
+    fn each_head_is_written_before_the_same_body_and_wiped_afterwards() {
         let host = HeaderValue::from_static("127.0.0.1:8080");
-        let target = "/v4?sdkappid=1&usersig=&random=1";
-        let usersig = UserSig::new("hush").unwrap();
-        let (mut written, _) = written(&host, target, &usersig, b"{}").unwrap();
-        let text = String::from_utf8(written.bytes.clone()).unwrap();
-        let line = "POST /v4?sdkappid=1&usersig=hush&random=1 HTTP/1.1\r\n";
-        assert!(text.starts_with(line), "{text}");
-        for expected in ["\r\nhost: 127.0.0.1:8080\r\n", "\r\ncontent-length: 2\r\n"] {
-            assert!(text.contains(expected), "{text}");
+        let mut request = RequestBuffer::new(|out| out.extend_from_slice(b"{}"));
+        let long = "x".repeat(ROOM_BYTES);
+        for usersig in ["hush", "hushhushhush", &long, "hush"] {
+            let target = "/v4?sdkappid=1&usersig=&random=1";
+            let is_moved = usersig == long;
+            let at = request.bytes.as_ptr();
+            let secret = UserSig::new(usersig).unwrap();
+            request.write_head(&host, target, &secret).unwrap();
+            assert!(is_moved || request.bytes.as_ptr() == at);
+            let text = String::from_utf8(request.bytes[request.head..].to_vec()).unwrap();
+            let line = format!("POST /v4?sdkappid=1&usersig={usersig}&random=1 HTTP/1.1\r\n");
+            assert!(text.starts_with(&line), "{text}");
+            for expected in ["\r\nhost: 127.0.0.1:8080\r\n", "\r\ncontent-length: 2\r\n"] {
+                assert!(text.contains(expected), "{text}");
+            }
+            assert!(text.ends_with("\r\n\r\n{}"), "{text}");
+            request.wipe_head();
+            let left = String::from_utf8(request.bytes.clone()).unwrap();
+            assert!(!left.contains(usersig) && left.ends_with("{}"), "{left}");
         }
-        written.wipe();
-        let body = text.len() - 2;
-        assert!(written.bytes[..body].iter().all(|byte| *byte == 0));
-        assert_eq!(written.bytes[body..], *b"{}");
     }
 }

@@ -31,4 +31,4 @@ mod resolve;
 
 pub(crate) use connect::Tls;
 pub(crate) use exchange::{Exchange, Exchanged, Http, Stale};
-pub(crate) use message::path_and_query;
+pub(crate) use message::{RequestBuffer, path_and_query};

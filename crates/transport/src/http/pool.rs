@@ -1,6 +1,6 @@
 //! The idle connections of a client. A connection is seldom dead alone: a restart of the service or a proxy, or a NAT that
-//! forgot it, ends all idle connections. So the first dead one ends an epoch, which closes all that are idle. A connection
-//! that goes idle later has just carried an answer: it stays, even if another of the ended epoch proves dead meanwhile.
+//! forgot it, ends all idle connections. So the first dead one clears the pool. A connection that goes idle later has just
+//! carried an answer: it stays, even if another that was taken before proves dead meanwhile.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -17,10 +17,6 @@ const IDLE_CONNECTIONS: usize = 512;
 /// How long a connection may be idle.
 const IDLE_FOR: Duration = Duration::from_secs(50);
 
-/// Which connections went idle before one of them proved dead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Epoch(u64);
-
 #[derive(Default)]
 pub(super) struct Pool {
     state: Lock<State>,
@@ -28,22 +24,23 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    epoch: u64,
-    /// All of this epoch; the one that has been idle for longest first.
+    /// How often the pool was cleared.
+    clears: u64,
+    /// The one that has been idle for longest first.
     idle: VecDeque<(Instant, Connection)>,
 }
 
 impl Pool {
-    /// The connection that has been idle for longest, of those that look alive.
-    pub(super) fn take(&self) -> Option<(Connection, Epoch)> {
+    /// The connection that has been idle for longest, of those that look alive, and how often the pool was cleared by now.
+    pub(super) fn take(&self) -> Option<(Connection, u64)> {
         loop {
-            let (since, connection, epoch) = {
+            let (since, connection, clears) = {
                 let mut state = self.state.lock();
                 let (since, connection) = state.idle.pop_front()?;
-                (since, connection, Epoch(state.epoch))
+                (since, connection, state.clears)
             };
             if since.elapsed() < IDLE_FOR && connection.is_alive() {
-                return Some((connection, epoch));
+                return Some((connection, clears));
             }
         }
     }
@@ -58,11 +55,11 @@ impl Pool {
         drop(oldest);
     }
 
-    /// A connection that was idle in this epoch is dead: closes all that are idle, unless one of the epoch has before.
-    pub(super) fn end(&self, epoch: Epoch) {
+    /// A connection that was taken after so many clears is dead: closes all that are idle, unless another such one has.
+    pub(super) fn clear(&self, clears: u64) {
         let mut state = self.state.lock();
-        if state.epoch == epoch.0 {
-            state.epoch += 1;
+        if state.clears == clears {
+            state.clears += 1;
             let idle = mem::take(&mut state.idle);
             drop(state);
             drop(idle);
@@ -81,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_ends_once_however_many_of_its_connections_die() {
+    fn the_pool_is_cleared_once_however_many_of_its_connections_die() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let open = || {
@@ -95,11 +92,11 @@ mod tests {
         for _ in 0..3 {
             pool.put(open());
         }
-        let epochs = [(); 2].map(|()| pool.take().unwrap().1);
-        pool.end(epochs[0]);
+        let clears = [(); 2].map(|()| pool.take().unwrap().1);
+        pool.clear(clears[0]);
         assert!(pool.take().is_none());
         pool.put(open());
-        pool.end(epochs[1]);
+        pool.clear(clears[1]);
         assert!(pool.take().is_some());
     }
 }
