@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
 use super::flush::Epoch;
+use super::item::Item;
 use super::outcome::ChangeFailure;
 use crate::catalogue::{Effect, Scope};
-use crate::change::Change;
-use crate::operation::ChangeOperation;
+use crate::operation::Operation;
 
 /// Who an account's next change goes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(super) enum Group {
 pub(super) struct Account<E> {
     /// The text alone, as it may be remembered long after its changes.
     pub(super) name: Arc<str>,
+    /// The producer whose gets these are; none where they are changes.
+    pub(super) reader: Option<ProducerId>,
     /// Changes with a slot that is in no request yet, the next one first.
     pub(super) waiting: VecDeque<ChangeId>,
     /// Where the first of them is, once its turn has come: in this packer of its operation's queue.
@@ -49,14 +51,15 @@ pub(super) struct Account<E> {
 #[derive(Debug)]
 pub(super) struct Rejected<E> {
     pub(super) producer: ProducerId,
-    pub(super) operation: ChangeOperation,
+    pub(super) operation: Operation,
     pub(super) failure: E,
 }
 
 impl<E> Account<E> {
-    pub(super) fn new(name: Arc<str>) -> Account<E> {
+    pub(super) fn new(name: Arc<str>, reader: Option<ProducerId>) -> Account<E> {
         Account {
             name,
+            reader,
             waiting: VecDeque::new(),
             active: None,
             under_way: 0,
@@ -76,19 +79,21 @@ impl<E> Account<E> {
     }
 
     /// Notes that an attempt of this operation may arrive at the service until then.
-    pub(super) fn may_arrive_late(&mut self, operation: ChangeOperation, until: Duration) {
+    pub(super) fn may_arrive_late(&mut self, operation: Operation, until: Duration) {
         let late = match operation {
-            ChangeOperation::Add => &mut self.late_add,
-            ChangeOperation::Remove | ChangeOperation::Clear => &mut self.late_removal,
+            Operation::Add => &mut self.late_add,
+            Operation::Remove | Operation::Clear => &mut self.late_removal,
+            Operation::Get => return,
         };
         *late = until.max(*late);
     }
 
     /// From when on no late attempt can undo an operation. Adds do not undo adds, nor removals removals.
-    pub(super) fn safe_from(&self, operation: ChangeOperation) -> Duration {
+    pub(super) fn safe_from(&self, operation: Operation) -> Duration {
         match operation {
-            ChangeOperation::Add => self.late_removal,
-            ChangeOperation::Remove | ChangeOperation::Clear => self.late_add,
+            Operation::Add => self.late_removal,
+            Operation::Remove | Operation::Clear => self.late_add,
+            Operation::Get => Duration::ZERO,
         }
     }
 
@@ -98,7 +103,7 @@ impl<E> Account<E> {
     }
 
     /// Why this operation would be rejected again.
-    pub(super) fn rejection(&self, producer: ProducerId, operation: ChangeOperation) -> Option<&E>
+    pub(super) fn rejection(&self, producer: ProducerId, operation: Operation) -> Option<&E>
     where
         E: ChangeFailure,
     {
@@ -115,7 +120,7 @@ pub(super) struct Entry<R, E> {
     pub(super) producer: ProducerId,
     pub(super) account: AccountId,
     pub(super) reply: R,
-    pub(super) change: Change,
+    pub(super) item: Item,
     /// Slots that are in no request yet.
     pub(super) left: usize,
     /// Slots in requests.
@@ -129,29 +134,32 @@ pub(super) struct Entry<R, E> {
     pub(super) failure: Option<E>,
     /// The tags that it is of.
     pub(super) undone: Vec<usize>,
+    /// What a get has read.
+    pub(super) read: Option<Vec<String>>,
 }
 
 impl<R, E: ChangeFailure> Entry<R, E> {
     /// True if the two may share a slot, as their order makes no difference.
     pub(super) fn commutes_with(&self, other: &Self) -> bool {
-        self.producer == other.producer && self.change.operation() == other.change.operation()
+        self.producer == other.producer && self.item.operation() == other.item.operation()
     }
 
     /// True if no slot of it has been in a request.
     pub(super) fn is_untouched(&self, tags_per_slot: usize) -> bool {
-        self.left == slots(&self.change, tags_per_slot)
+        self.left == slots(&self.item, tags_per_slot)
     }
 
     /// The tags that are in no request yet.
     pub(super) fn rest(&self, tags_per_slot: usize) -> Range<usize> {
-        let taken = slots(&self.change, tags_per_slot) - self.left;
-        let tags = self.change.tags().len();
+        let taken = slots(&self.item, tags_per_slot) - self.left;
+        let tags = self.item.tags().len();
         (taken * tags_per_slot).min(tags)..tags
     }
 
     /// Notes that some of its tags are not done.
     pub(super) fn note_failure(&mut self, failure: &E, effect: Effect, tags: Range<usize>) {
         self.undone.extend(tags);
+        let effect = effect.for_operation(self.item.operation());
         match &mut self.failure {
             Some(first) => first.set_effect(first.effect().max(effect)),
             none => none.insert(failure.clone()).set_effect(effect),
@@ -160,6 +168,6 @@ impl<R, E: ChangeFailure> Entry<R, E> {
 }
 
 /// The slots that a change takes.
-pub(super) fn slots(change: &Change, tags_per_slot: usize) -> usize {
-    change.tags().len().div_ceil(tags_per_slot).max(1)
+pub(super) fn slots(item: &Item, tags_per_slot: usize) -> usize {
+    item.tags().len().div_ceil(tags_per_slot).max(1)
 }

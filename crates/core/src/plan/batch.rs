@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::arena::{AccountId, ChangeId, ProducerId};
+use super::item::Item;
 use crate::catalogue::{Effect, Scope};
-use crate::change::Change;
 use crate::limits::Rules;
-use crate::operation::ChangeOperation;
-use crate::request::{AddTags, Body, ClearTags, Form, RemoveTags};
+use crate::operation::Operation;
+use crate::request::{AddTags, Body, ClearTags, Form, GetTags, RemoveTags};
 
 /// What goes into one request. [`settle`](super::Plan::settle) takes it back.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ use crate::request::{AddTags, Body, ClearTags, Form, RemoveTags};
 pub struct Batch {
     pub(super) id: u64,
     pub(super) producer: ProducerId,
-    pub(super) operation: ChangeOperation,
+    pub(super) operation: Operation,
     /// At least one, each of another account.
     pub(super) slots: Vec<Slot>,
     pub(super) kind: Kind,
@@ -48,6 +48,8 @@ pub(super) enum Kind {
 pub enum BatchRequest<'b> {
     /// Adds tags.
     Add(AddTags<'b>),
+    /// Reads tags.
+    Get(GetTags<'b>),
     /// Removes tags.
     Remove(RemoveTags<'b>),
     /// Removes all tags.
@@ -61,9 +63,10 @@ impl<'b> BatchRequest<'b> {
         let users = batch.slots.iter().map(|it| (it.account(), it.tags()));
         let body = |form| Body::from_checked(rules, form, users);
         match batch.operation {
-            ChangeOperation::Add => BatchRequest::Add(AddTags(body(Form::Users))),
-            ChangeOperation::Remove => BatchRequest::Remove(RemoveTags(body(Form::Users))),
-            ChangeOperation::Clear => BatchRequest::Clear(ClearTags(body(Form::Accounts))),
+            Operation::Add => BatchRequest::Add(AddTags(body(Form::Users))),
+            Operation::Get => BatchRequest::Get(GetTags(body(Form::Accounts))),
+            Operation::Remove => BatchRequest::Remove(RemoveTags(body(Form::Users))),
+            Operation::Clear => BatchRequest::Clear(ClearTags(body(Form::Accounts))),
         }
     }
 }
@@ -78,19 +81,19 @@ pub(super) struct Slot {
     pub(super) effect: Effect,
 }
 
-/// Tags of one change.
+/// Tags of one change; or a get.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) id: ChangeId,
-    pub(super) change: Change,
-    /// Their positions in the change; empty for a clear.
+    pub(super) item: Item,
+    /// Their positions in the change; empty for a clear and a get.
     pub(super) tags: Range<usize>,
 }
 
 impl Batch {
     /// Its operation.
     #[must_use]
-    pub fn operation(&self) -> ChangeOperation {
+    pub fn operation(&self) -> Operation {
         self.operation
     }
 
@@ -157,10 +160,10 @@ impl Batch {
 
 impl Slot {
     pub(super) fn account(&self) -> &str {
-        self.parts[0].change.account()
+        self.parts[0].item.account()
     }
 
-    /// The tags, each once. None for a clear.
+    /// The tags, each once. None for a clear and a get.
     pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
         let shared = self.parts.len() > 1;
         let mut seen: Vec<&str> = Vec::new();
@@ -200,6 +203,6 @@ impl Slot {
 
 impl Part {
     pub(super) fn tags(&self) -> &[String] {
-        &self.change.tags()[self.tags.clone()]
+        &self.item.tags()[self.tags.clone()]
     }
 }

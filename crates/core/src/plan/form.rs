@@ -8,14 +8,14 @@ use super::batch::{Batch, Kind, Part, Slot};
 use super::outcome::ChangeFailure;
 use super::schedule::Plan;
 use crate::catalogue::Effect;
-use crate::operation::ChangeOperation;
+use crate::operation::Operation;
 
 impl<R, E: ChangeFailure> Plan<R, E> {
     /// Takes what goes again, or forms a batch of a queue's next users; `None` if all of their changes have expired.
     pub(super) fn form_batch(
         &mut self,
         producer: ProducerId,
-        operation: ChangeOperation,
+        operation: Operation,
         kind: Kind,
         now: Duration,
     ) -> Option<Batch> {
@@ -67,7 +67,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if entry.left == 1 {
             // its last slot was taken, so it is not in the packer any more
             self.accounts[account].active = None;
-            let operation = entry.change.operation();
+            let operation = entry.item.operation();
             self.producers[entry.producer.0].queue(operation).blocked += 1;
         }
         self.fail_rest(id, &E::expired());
@@ -89,7 +89,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             account: entry.account,
             parts: vec![Part {
                 id,
-                change: entry.change.clone(),
+                item: entry.item.clone(),
                 tags: rest.start..rest.end.min(rest.start + most),
             }],
             effect: Effect::NotApplied,
@@ -97,7 +97,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if entry.left > 0 {
             let at_once = rest.len() >= 2 * most && state.policy.full_slot_is_enough;
             let fresh = account.active == Some(Group::Fresh);
-            state.queue(entry.change.operation()).full_slot |= at_once && fresh;
+            state.queue(entry.item.operation()).full_slot |= at_once && fresh;
             return slot;
         }
         state.all_sent(entry.counts);
@@ -128,7 +128,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 tags.extend((0..slot.parts[0].tags().len()).map(|at| (0, at)));
             }
             let held = tags.len();
-            for (at, tag) in entry.change.tags().iter().enumerate() {
+            for (at, tag) in entry.item.tags().iter().enumerate() {
                 let mut of_others = tags[..held].iter();
                 if !of_others.any(|(part, at)| slot.parts[*part].tags()[*at] == *tag) {
                     tags.push((slot.parts.len(), at));
@@ -142,13 +142,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             entry.under_way += 1;
             slot.parts.push(Part {
                 id: next,
-                change: entry.change.clone(),
-                tags: 0..entry.change.tags().len(),
+                item: entry.item.clone(),
+                tags: 0..entry.item.tags().len(),
             });
             self.accounts[slot.account].waiting.pop_front();
             let state = &mut self.producers[entry.producer.0];
             state.all_sent(entry.counts);
-            state.queue(entry.change.operation()).blocked -= 1;
+            state.queue(entry.item.operation()).blocked -= 1;
         }
     }
 }

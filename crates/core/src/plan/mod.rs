@@ -43,11 +43,13 @@
 //! There is no clock and no lock here: `now` comes in, measured from any fixed origin.
 
 mod accounts;
+mod activate;
 mod arena;
 mod batch;
 mod expiry;
 mod flush;
 mod form;
+mod item;
 mod outcome;
 mod packer;
 mod queue;
@@ -59,6 +61,7 @@ mod tests;
 pub use arena::{ChangeId, ProducerId};
 pub use batch::{Batch, BatchRequest};
 pub use flush::Flush;
+pub use item::{Item, Query};
 pub use outcome::{BatchResult, ChangeFailure, Settled};
 pub use packer::lower_bound;
 pub use queue::{BatchPolicy, Readiness};

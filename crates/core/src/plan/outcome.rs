@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
+use super::item::Item;
+use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
-use crate::change::Change;
 
-/// A change that has its outcome.
+/// A change or a get that has its outcome.
 #[derive(Debug)]
 pub struct Settled<R, E> {
     /// What the producer gave with the change.
     pub reply: R,
-    /// The change.
-    pub change: Change,
+    /// The change, or the get.
+    pub item: Item,
     /// What went wrong, if anything did, with the effect on `undone`.
     pub failure: Option<E>,
     /// The tags that are not known to be done, by their positions in the change, in ascending order; none for a clear.
     pub undone: Vec<usize>,
+    /// The tags that a get has read; `None` where the answer does not name the account, and for a change.
+    pub read: Option<Vec<String>>,
 }
 
 /// Why changes are not done, as their producer says it: the plan hands it on, and asks for what it must know. If several
@@ -46,6 +49,8 @@ pub enum BatchResult<E> {
     Done {
         /// Each with what is wrong, and when to try it again, if at all.
         left_out: Vec<(String, E, Option<Duration>)>,
+        /// What was read, where the request is a get.
+        read: Vec<AccountTags>,
     },
     /// It failed, and the fault is of some account or tag in it: it is split, until that is alone.
     Ambiguous(E),

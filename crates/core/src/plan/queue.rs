@@ -1,15 +1,16 @@
 //! What one producer has to send: a queue for each operation, and its counts.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounts::Group;
-use super::arena::ChangeId;
+use super::arena::{AccountId, ChangeId};
 use super::batch::{Batch, Kind, Slot};
 use super::flush::Unsettled;
 use super::outcome::Settled;
 use super::packer::SlotPacker;
-use crate::operation::ChangeOperation;
+use crate::operation::Operation;
 
 /// When the changes of a producer go into requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub(super) struct Probing {
 #[derive(Debug)]
 pub(super) struct Producer<R, E> {
     pub(super) policy: BatchPolicy,
-    pub(super) queues: [OperationQueue; ChangeOperation::ALL.len()],
+    pub(super) queues: [OperationQueue; Operation::ALL.len()],
     /// Changes with a slot that is in no request yet.
     pub(super) unsent: usize,
     /// Those of them that count towards the capacity.
@@ -87,6 +88,8 @@ pub(super) struct Producer<R, E> {
     /// Requests that looked for a fault.
     pub(super) searches: u64,
     pub(super) settled: VecDeque<Settled<R, E>>,
+    /// The accounts of its gets by their texts.
+    pub(super) read_names: HashMap<Arc<str>, AccountId>,
     /// Until when attempts of a killed process before this one may arrive at the service.
     pub(super) predecessor_late_until: Duration,
 }
@@ -108,11 +111,12 @@ impl<R, E> Producer<R, E> {
             splits: 0,
             searches: 0,
             settled: VecDeque::new(),
+            read_names: HashMap::new(),
             predecessor_late_until: Duration::ZERO,
         }
     }
 
-    pub(super) fn queue(&mut self, operation: ChangeOperation) -> &mut OperationQueue {
+    pub(super) fn queue(&mut self, operation: Operation) -> &mut OperationQueue {
         &mut self.queues[operation as usize]
     }
 

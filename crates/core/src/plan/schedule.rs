@@ -4,22 +4,23 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::{Account, Entry, Group, slots};
+use super::accounts::{Account, Entry, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::flush::Flush;
+use super::item::Item;
 use super::outcome::{ChangeFailure, Settled};
 use super::queue::{BatchPolicy, Enough, OperationQueue, Probing, Producer, Readiness};
-use crate::change::Change;
 use crate::limits::Rules;
-use crate::operation::ChangeOperation;
+use crate::operation::Operation;
 
 /// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a
 /// request with the other adds; hardly ever the other way round.
-const IN_TURN: [ChangeOperation; 3] = [
-    ChangeOperation::Clear,
-    ChangeOperation::Remove,
-    ChangeOperation::Add,
+const IN_TURN: [Operation; Operation::ALL.len()] = [
+    Operation::Clear,
+    Operation::Remove,
+    Operation::Add,
+    Operation::Get,
 ];
 
 /// Changes of many producers, on their way into requests.
@@ -30,7 +31,7 @@ pub struct Plan<R, E> {
     pub(super) batches: u64,
     pub(super) changes: Arena<Entry<R, E>>,
     pub(super) accounts: Arena<Account<E>>,
-    /// The accounts by their texts, for what is pushed.
+    /// The accounts of changes by their texts, for what is pushed.
     pub(super) names: HashMap<Arc<str>, AccountId>,
     /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
     pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
@@ -71,31 +72,32 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         state.predecessor_late_until = state.late_until(now);
     }
 
-    /// Adds a change, which was checked by the plan's rules when it was made.
+    /// Adds a change or a get, which was checked by the plan's rules when it was made.
     ///
     /// # Panics
     /// Where the producer has been closed.
     pub fn push(
         &mut self,
         producer: ProducerId,
-        change: Change,
+        item: impl Into<Item>,
         reply: R,
         deadline: Duration,
         now: Duration,
     ) -> ChangeId {
-        let account = self.account(&change);
+        let item = item.into();
+        let account = self.account(producer, &item);
         let waiting = self.accounts[account].waiting.len();
         let counts = waiting < BatchPolicy::OF_ONE_ACCOUNT;
         let state = &mut self.producers[producer.0];
-        state.queue(change.operation()).blocked += 1;
+        state.queue(item.operation()).blocked += 1;
         state.unsent += 1;
         state.counted += usize::from(counts);
         let entry = Entry {
             producer,
             account,
             reply,
-            left: slots(&change, self.rules.limits.tags_per_user_and_request.max(1)),
-            change,
+            left: slots(&item, self.rules.limits.tags_per_user_and_request.max(1)),
+            item,
             under_way: 0,
             deadline,
             came: now,
@@ -103,6 +105,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             counts,
             failure: None,
             undone: Vec::new(),
+            read: None,
         };
         state.paused = state.paused.map(|until| until.min(deadline));
         let (ended, may_fill_slot) = (state.ended.clone(), state.policy.full_slot_is_enough);
@@ -121,21 +124,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         id
     }
 
-    /// The account of a change, which is made if there is none.
-    fn account(&mut self, change: &Change) -> AccountId {
-        if let Some(account) = self.names.get(change.account()) {
-            return *account;
-        }
-        let name: Arc<str> = change.account().into();
-        let account = self.accounts.insert(Account::new(name.clone()));
-        self.names.insert(name, account);
-        account
-    }
-
     /// A change that has no outcome yet, and what its producer gave with it, which may be replaced.
-    pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Change, &mut R)> {
+    pub fn get_mut(&mut self, id: ChangeId) -> Option<(&Item, &mut R)> {
         let entry = self.changes.get_mut(id.0)?;
-        Some((&entry.change, &mut entry.reply))
+        Some((&entry.item, &mut entry.reply))
     }
 
     /// Sets whether the producer is flushing: while it is, changes do not wait for others to share their request.
@@ -178,7 +170,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         &mut self,
         producer: ProducerId,
         now: Duration,
-    ) -> Result<(ChangeOperation, Kind), Option<Duration>> {
+    ) -> Result<(Operation, Kind), Option<Duration>> {
         self.pass(now);
         if let Some(until) = self.producers[producer.0].paused {
             let until = if until <= now {
@@ -261,7 +253,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
     /// Without this call it may once the request is settled.
-    pub fn admitted(&mut self, producer: ProducerId, operation: ChangeOperation) {
+    pub fn admitted(&mut self, producer: ProducerId, operation: Operation) {
         self.state(producer).queue(operation).awaiting_admission = None;
     }
 
@@ -380,110 +372,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     ) -> T {
         let state = self.producers.get(producer.0);
         state.map_or_else(T::default, count)
-    }
-
-    /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
-    pub(super) fn activate(&mut self, id: AccountId, now: Duration) {
-        while let Some(account) = self.accounts.get_mut(id) {
-            if account.under_way > 0 || account.active.is_some() {
-                return;
-            }
-            let Some(next) = account.waiting.front().copied() else {
-                return self.forget(id, now);
-            };
-            let entry = &self.changes[next.0];
-            let (producer, operation) = (entry.producer, entry.change.operation());
-            if let Some(failure) = account.rejection(producer, operation) {
-                let failure = failure.rejected_before();
-                self.fail_rest(next, &failure);
-                continue;
-            }
-            self.ready_producers.insert(producer);
-            let safe_from = account.safe_from(operation);
-            if safe_from > now {
-                // its producer's next wait must end with the late window
-                self.late_windows.insert((safe_from, id));
-                return;
-            }
-            let group = if account.suspect_until > now {
-                Group::Suspects
-            } else {
-                Group::Fresh
-            };
-            account.active = Some(group);
-            let state = &mut self.producers[producer.0];
-            let queue = state.queue(operation);
-            queue.blocked -= 1;
-            queue.insert(group, next, entry.left, entry.came);
-            if state.policy.full_slot_is_enough {
-                self.note_full_slot(id);
-            }
-            return;
-        }
-    }
-
-    /// Forgets an account without changes, unless something is remembered of it.
-    fn forget(&mut self, id: AccountId, now: Duration) {
-        let Some(account) = self.accounts.get_mut(id) else {
-            return;
-        };
-        if !account.waiting.is_empty() || account.under_way > 0 {
-            return;
-        }
-        let late_until = account.late_until();
-        if late_until > now {
-            self.late_windows.insert((late_until, id));
-        } else if account.suspect_until <= now && account.rejected.is_empty() {
-            self.names.remove(&account.name);
-            self.accounts.remove(id);
-        }
-    }
-
-    /// Activates the accounts whose late window is over, and forgets what was remembered for long enough.
-    fn pass(&mut self, now: Duration) {
-        while self.late_windows.first().is_some_and(|it| it.0 <= now) {
-            if let Some((_, account)) = self.late_windows.pop_first() {
-                self.activate(account, now);
-            }
-        }
-        while self.suspects.front().is_some_and(|it| it.0 <= now) {
-            if let Some((_, account)) = self.suspects.pop_front() {
-                self.forget(account, now);
-            }
-        }
-    }
-
-    /// Notes in the operation's queue if the changes at the head of the account's queue fill its next slot.
-    fn note_full_slot(&mut self, account: AccountId) {
-        let most = self.tags_per_slot();
-        let account = &self.accounts[account];
-        if account.active != Some(Group::Fresh) {
-            return;
-        }
-        let first = &self.changes[account.waiting[0].0];
-        let state = &mut self.producers[first.producer.0];
-        let is_enough = state.policy.full_slot_is_enough;
-        let queue = state.queue(first.change.operation());
-        if !is_enough || queue.full_slot {
-            return;
-        }
-        let mut tags: Vec<&str> = Vec::new();
-        // bounded, as any number of changes may bring no new tag
-        for id in account.waiting.iter().take(2 * most) {
-            let entry = &self.changes[id.0];
-            if !entry.commutes_with(first) {
-                return;
-            }
-            for tag in &entry.change.tags()[entry.rest(most)] {
-                if tags.len() < most && !tags.contains(&tag.as_str()) {
-                    tags.push(tag);
-                }
-            }
-            if tags.len() == most {
-                queue.full_slot = true;
-                return;
-            }
-        }
     }
 
     pub(super) fn users_per_request(&self) -> usize {

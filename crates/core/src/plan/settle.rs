@@ -8,8 +8,9 @@ use super::arena::{AccountId, ChangeId};
 use super::batch::{Batch, Kind, Slot};
 use super::outcome::{BatchResult, ChangeFailure, Settled};
 use super::schedule::Plan;
+use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
-use crate::operation::ChangeOperation;
+use crate::operation::Operation;
 
 /// Rejected accounts that a queue remembers. Beyond it an account is sent and rejected again, which costs a request.
 const REMEMBERED_AT_MOST: usize = 100_000;
@@ -62,9 +63,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
         match result {
             BatchResult::Postponed(effect) => self.postpone(batch, effect, now),
-            BatchResult::Done { left_out } => {
+            BatchResult::Done { left_out, read } => {
                 let rest = batch.take_rest();
-                self.done(batch, left_out, now);
+                self.done(batch, left_out, read, now);
                 if let Some(rest) = rest {
                     self.search(rest, now);
                 }
@@ -90,12 +91,15 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         &mut self,
         mut batch: Batch,
         left_out: Vec<(String, E, Option<Duration>)>,
+        read: Vec<AccountTags>,
         now: Duration,
     ) {
         let mut left_out: HashMap<String, (E, Option<Duration>)> = left_out
             .into_iter()
             .map(|(account, failure, again_at)| (account, (failure, again_at)))
             .collect();
+        let mut read: HashMap<String, Vec<String>> =
+            read.into_iter().map(|it| (it.account, it.tags)).collect();
         let operation = batch.operation;
         let state = &mut self.producers[batch.producer.0];
         let ended = state.ended.is_some();
@@ -111,7 +115,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 left_out.remove(slot.account())
             };
             let Some((failure, again_at)) = named else {
-                self.note_changed(slot.account, operation);
+                self.note_done(slot.account, operation);
+                if operation == Operation::Get {
+                    self.note_read(&slot, read.remove(slot.account()));
+                }
                 self.close_slot(&slot, now);
                 continue;
             };
@@ -239,7 +246,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Settles a slot that is at fault.
-    fn reject(&mut self, slot: &Slot, failure: &E, operation: ChangeOperation, now: Duration) {
+    fn reject(&mut self, slot: &Slot, failure: &E, operation: Operation, now: Duration) {
         let lasts = failure.scope() != Scope::Tag;
         self.note_failure(slot, failure);
         let producer = self.changes[slot.parts[0].id.0].producer;
@@ -262,8 +269,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.close_slot(slot, now);
     }
 
-    /// Notes that an account was changed: it is no suspect, and producers may try the other operations on it again.
-    fn note_changed(&mut self, account: AccountId, operation: ChangeOperation) {
+    /// Notes that an operation was done: its account is no suspect, and producers may try the other operations on it again.
+    fn note_done(&mut self, account: AccountId, operation: Operation) {
         let account = &mut self.accounts[account];
         account.suspect_until = Duration::ZERO;
         account.rejected.retain(|it| {
@@ -273,6 +280,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             }
             stays
         });
+    }
+
+    /// Notes what was read for each of the gets that share a slot.
+    fn note_read(&mut self, slot: &Slot, read: Option<Vec<String>>) {
+        for part in &slot.parts {
+            self.changes[part.id.0].read.clone_from(&read);
+        }
     }
 
     /// Fails slots that were in a request.
@@ -310,7 +324,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         entry.left = 0;
         let state = &mut self.producers[entry.producer.0];
         state.all_sent(entry.counts);
-        let queue = state.queue(entry.change.operation());
+        let queue = state.queue(entry.item.operation());
         match self.accounts[entry.account].take(id) {
             Some(group) => queue.remove(group, id),
             None => queue.blocked -= 1,
@@ -370,9 +384,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let state = &mut self.producers[entry.producer.0];
         state.settled.push_back(Settled {
             reply: entry.reply,
-            change: entry.change,
+            item: entry.item,
             failure: entry.failure,
             undone: entry.undone,
+            read: entry.read,
         });
         self.ready_producers.insert(entry.producer);
     }

@@ -1,12 +1,12 @@
 //! A change of a bulk run or a batcher that is not done: the error of its request, its account, and the tags that are not
-//! known to be added or removed.
+//! known to be added or removed. A batcher's get that has read nothing has such an error too, without tags.
 
-use imtag_core::plan::ChangeFailure;
-use imtag_core::{Change, ChangeRequest, Code, Effect, InvalidChange, Operation, Refusal, Scope};
+use imtag_core::plan::{ChangeFailure, Item};
+use imtag_core::{ChangeRequest, Code, Effect, Invalid, InvalidChange, Operation, Refusal, Scope};
 
 use super::cause::{Cause, Error};
 
-/// A change that is not done, or not in full: an [`Error`] with an account. It is no [`Error`] itself, as that would be
+/// A change that is not done, or not in full, or a batcher's get that has read nothing: an [`Error`] with an account. It is no [`Error`] itself, as that would be
 /// printed without the account.
 ///
 /// ```compile_fail,E0308
@@ -38,29 +38,42 @@ impl ChangeError {
     /// The error of a change that was not sent. A caller that waits for capacity by itself makes it too.
     #[must_use]
     pub fn not_sent(change: &ChangeRequest, cause: Cause) -> ChangeError {
-        ChangeError::new(change, Error::not_sent(cause), change.tags().to_vec())
+        let (error, undone) = (Error::not_sent(cause), change.tags().to_vec());
+        ChangeError::new(change.operation().into(), change.account(), error, undone)
     }
 
-    fn new(change: &ChangeRequest, error: Error, undone: Vec<String>) -> ChangeError {
-        ChangeError {
-            error: Error {
-                operation: change.operation().into(),
-                ..error
-            },
-            account: change.account().to_owned(),
-            undone,
-        }
+    /// The error of a change or a get that waits no longer.
+    pub(crate) fn of_item(item: &Item, cause: Cause, effect: Effect) -> ChangeError {
+        let error = Error {
+            effect,
+            ..Error::not_sent(cause)
+        };
+        let undone = item.tags().to_vec();
+        ChangeError::new(item.operation(), item.account(), error, undone)
     }
 
     /// `undone`: positions of tags.
-    pub(crate) fn of_undone(change: &Change, error: Error, undone: &[usize]) -> ChangeError {
-        let undone = undone.iter().map(|tag| change.tags()[*tag].clone());
-        ChangeError::new(change, error, undone.collect())
+    pub(crate) fn of_undone(item: &Item, error: Error, undone: &[usize]) -> ChangeError {
+        let undone = undone.iter().map(|tag| item.tags()[*tag].clone());
+        ChangeError::new(item.operation(), item.account(), error, undone.collect())
     }
 
-    pub(crate) fn possibly_applied(mut self) -> ChangeError {
-        self.error.effect = Effect::PossiblyApplied;
-        self
+    /// The error of a get whose account breaks the rules.
+    pub(crate) fn invalid_get(account: &str, invalid: Invalid) -> ChangeError {
+        let error = Error::not_sent(Cause::Invalid(invalid));
+        ChangeError::new(Operation::Get, account, error, Vec::new())
+    }
+
+    fn new(operation: Operation, account: &str, error: Error, undone: Vec<String>) -> ChangeError {
+        ChangeError {
+            error: Error {
+                operation,
+                effect: error.effect.for_operation(operation),
+                ..error
+            },
+            account: account.to_owned(),
+            undone,
+        }
     }
 
     /// The same error without the account. It has the attempts and the request id of the request that failed; if none
@@ -76,7 +89,7 @@ impl ChangeError {
         self.error.cause()
     }
 
-    /// What the change was to do.
+    /// What was to be done.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.error.operation()
@@ -132,7 +145,8 @@ impl ChangeError {
         &self.account
     }
 
-    /// The tags that are not known to be added or removed; what the change had besides is done. Empty for a clear.
+    /// The tags that are not known to be added or removed; what the change had besides is done. Empty for a clear
+    /// and a get.
     #[must_use]
     pub fn undone(&self) -> &[String] {
         &self.undone

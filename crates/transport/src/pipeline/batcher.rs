@@ -7,11 +7,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::plan::{ChangeId, Flush};
-use imtag_core::{Change, ChangeRequest};
+use imtag_core::plan::{ChangeId, Flush, Item, Query};
+use imtag_core::{ChangeRequest, Effect};
 
 use super::engine::{Look, State};
-use super::outcome::{Completion, Delivery, Waiter};
+use super::outcome::{Completion, Delivery, ReadTags, Waiter};
 use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
@@ -87,16 +87,48 @@ impl Batcher {
     /// Unless it is done.
     pub fn call(&self, change: ChangeRequest, options: &CallOptions) -> Result<(), ChangeError> {
         let change = change.check(&self.session.rules)?;
+        self.call_item(&change.into(), options).map(drop)
+    }
+
+    /// Reads the tags of a user, and waits until the request that it shares is answered. `None` if the answer does not name
+    /// the user: no page says whether such a user has no tags or could not be read.
+    ///
+    /// Gets share requests of up to 100 users, as changes do, and those of one user that wait together are one: each caller
+    /// gets a copy. They wait for no change and have no order with changes: a get sees each change that was answered before
+    /// it was given, and may or may not see one that was not. A get changes nothing, so with any failure it is *not read*.
+    /// In all else it is as in a [`call`](Batcher::call).
+    ///
+    /// ```no_run
+    /// # use imtag_transport::{Batcher, CallOptions, ChangeError};
+    /// # fn greet(batcher: &Batcher) -> Result<(), ChangeError> {
+    /// let tags = batcher.get_tags("xiaojun012", &CallOptions::new())?.unwrap_or_default();
+    /// println!("{}", if tags.contains(&"vip".to_owned()) { "welcome back" } else { "welcome" });
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If nothing was read.
+    pub fn get_tags(
+        &self,
+        account: &str,
+        options: &CallOptions,
+    ) -> Result<Option<Vec<String>>, ChangeError> {
+        let query = Query::new(account, &self.session.rules)
+            .map_err(|invalid| ChangeError::invalid_get(account, invalid))?;
+        self.call_item(&query.into(), options)
+    }
+
+    fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
         let deadline = deadline_after(options.timeout.unwrap_or(self.timeout));
         let scope = options.wait_scope(deadline + GRACE);
         let _watch = scope.watch();
         let until_deadline = scope.at_most(deadline);
         if let Err(why) = until_deadline.check() {
-            return Err(taken_back(&change, why));
+            return Err(taken_back(item, why));
         }
         let waiter = Waiter::here();
         let delivery = Delivery::Caller(Arc::clone(&waiter));
-        let number = self.give(&change, delivery, &until_deadline)?;
+        let number = self.give(item, delivery, &until_deadline)?;
         let mut why = match waiter.wait(&until_deadline) {
             Ok(outcome) => return outcome,
             Err(why) => why,
@@ -104,7 +136,7 @@ impl Batcher {
         let producer = self.session.producer;
         let takes_back = |state: &mut State, now| state.take_back(producer, number, now);
         if self.session.with(takes_back) == Some(true) {
-            return Err(taken_back(&change, why));
+            return Err(taken_back(item, why));
         }
         if why == WaitEnd::TimedOut {
             match waiter.wait(&scope) {
@@ -114,9 +146,7 @@ impl Batcher {
         }
         self.session.with(|state, _| state.disown(producer, number));
         // the outcome may have come meanwhile
-        waiter
-            .take()
-            .unwrap_or_else(|| Err(abandoned(&change, why)))
+        waiter.take().unwrap_or_else(|| Err(abandoned(item, why)))
     }
 
     /// Makes any change without waiting for it: [`poll`](Batcher::poll) returns its outcome, under this number. If the
@@ -143,7 +173,7 @@ impl Batcher {
     ) -> Result<(), ChangeError> {
         // invalid comes first, whatever the batcher's state and the time left
         let change = match change.check(&self.session.rules) {
-            Ok(change) => change,
+            Ok(change) => Item::Change(change),
             Err(invalid) => {
                 // it has its outcome at once, and needs no capacity
                 let refusal = invalid.clone();
@@ -170,10 +200,10 @@ impl Batcher {
         !session.refuses && session.ended.is_none()
     }
 
-    /// Hands a change in, once there is capacity. The scope's deadline is that of the change.
+    /// Hands a change or a get in, once there is capacity. The scope's deadline is its own.
     fn give(
         &self,
-        change: &Change,
+        item: &Item,
         delivery: Delivery,
         scope: &WaitScope,
     ) -> Result<ChangeId, ChangeError> {
@@ -187,7 +217,7 @@ impl Batcher {
             if state.plan.has_capacity(producer) {
                 let delivery = delivery.take().unwrap_or(Delivery::Discard);
                 let id = delivery.id();
-                let number = state.push(producer, change.clone(), delivery, deadline, now);
+                let number = state.push(producer, item.clone(), delivery, deadline, now);
                 if let Some(id) = id {
                     state.session(producer).submissions.insert(id, number);
                 }
@@ -203,10 +233,10 @@ impl Batcher {
         let cause = match given {
             Some(Ok(Ok(number))) => return Ok(number),
             Some(Ok(Err(cause))) => cause,
-            Some(Err(why)) => return Err(taken_back(change, why)),
+            Some(Err(why)) => return Err(taken_back(item, why)),
             None => Cause::Forked,
         };
-        Err(ChangeError::not_sent(change, cause))
+        Err(ChangeError::of_item(item, cause, Effect::NotApplied))
     }
 
     /// Takes back a submitted change, by its number, for a caller that waits no longer. [`poll`](Batcher::poll) returns its

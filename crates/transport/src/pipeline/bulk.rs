@@ -83,7 +83,8 @@ impl Bulk {
         let has_capacity = state.plan.has_capacity(producer);
         match offered.take_if(|(_, checked)| has_capacity || checked.is_err()) {
             Some((id, Ok(change))) => {
-                state.push(producer, change, Delivery::Poll(id), Duration::MAX, now);
+                let delivery = Delivery::Poll(id);
+                state.push(producer, change.into(), delivery, Duration::MAX, now);
             }
             Some((id, Err(invalid))) => state.refuse(producer, id, invalid),
             None => return Ok(false),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{Batch, Plan, ProducerId, Readiness, Settled};
+use imtag_core::plan::{Batch, Item, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
 use imtag_core::{Effect, Rules};
 
@@ -324,26 +324,28 @@ impl State {
         let session = self.sessions.get_mut(&producer).expect(OPEN);
         for Settled {
             reply: delivery,
-            change,
+            item,
             failure,
             undone,
+            read,
         } in settled
         {
             let result = match failure {
-                None => Ok(()),
-                Some(error) => Err(ChangeError::of_undone(&change, error, &undone)),
+                None => Ok(read),
+                Some(error) => Err(ChangeError::of_undone(&item, error, &undone)),
             };
-            session.record(&result);
-            match delivery {
-                Delivery::Poll(id) => {
+            session.record(result.as_ref().err());
+            match (delivery, item) {
+                (Delivery::Poll(id), Item::Change(change)) => {
                     let submissions = &mut session.submissions;
-                    submissions.complete(id, change.into_request(), result);
+                    submissions.complete(id, change.into_request(), result.map(drop));
                 }
-                Delivery::Caller(caller) => {
+                (Delivery::Caller(caller), _) => {
                     caller.complete(result);
                     self.events.unpark.push(caller.thread.clone());
                 }
-                Delivery::Discard => {}
+                // no get is submitted
+                (Delivery::Discard, _) | (Delivery::Poll(_), Item::Get(_)) => {}
             }
         }
         self.events.unpark.append(&mut session.callers);
@@ -406,11 +408,11 @@ impl SessionState {
         self.paused.is_some() || self.resumes != began.resumes
     }
 
-    /// Counts the outcome of a change.
-    pub(crate) fn record(&mut self, result: &Result<(), ChangeError>) {
-        match result {
-            Ok(()) => self.progress.done += 1,
-            Err(error) => {
+    /// Counts the outcome of a change or a get.
+    pub(crate) fn record(&mut self, failure: Option<&ChangeError>) {
+        match failure {
+            None => self.progress.done += 1,
+            Some(error) => {
                 self.progress.failed += 1;
                 self.effect = self.effect.max(Some(error.effect()));
             }

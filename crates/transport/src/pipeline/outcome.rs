@@ -22,7 +22,7 @@ pub struct Completion {
     pub result: Result<(), ChangeError>,
 }
 
-/// Where the outcome of a change is delivered.
+/// Where the outcome of a change or a get is delivered.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     /// To `poll`, under the caller's number.
@@ -43,11 +43,14 @@ impl Delivery {
     }
 }
 
-/// A thread that waits for the outcome of one change.
+/// What a get has read; `None` where the answer does not name the account, and for a change.
+pub(crate) type ReadTags = Option<Vec<String>>;
+
+/// A thread that waits for the outcome of one change or get.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     pub(crate) thread: Thread,
-    outcome: Lock<Option<Result<(), ChangeError>>>,
+    outcome: Lock<Option<Result<ReadTags, ChangeError>>>,
 }
 
 impl Waiter {
@@ -60,17 +63,17 @@ impl Waiter {
     }
 
     /// Sets the outcome. The caller unparks the thread after it has let go of the pipeline's lock.
-    pub(crate) fn complete(&self, outcome: Result<(), ChangeError>) {
+    pub(crate) fn complete(&self, outcome: Result<ReadTags, ChangeError>) {
         *self.outcome.lock() = Some(outcome);
     }
 
     /// Waits for the outcome. It is called on the thread that waits.
-    pub(crate) fn wait(&self, scope: &WaitScope) -> Result<Result<(), ChangeError>, WaitEnd> {
+    pub(crate) fn wait(&self, scope: &WaitScope) -> Result<Result<ReadTags, ChangeError>, WaitEnd> {
         scope.wait_until(|| self.take().map_or(Polled::Pending, Polled::Ready))
     }
 
     /// The outcome, once it is there.
-    pub(crate) fn take(&self) -> Option<Result<(), ChangeError>> {
+    pub(crate) fn take(&self) -> Option<Result<ReadTags, ChangeError>> {
         self.outcome.lock().take()
     }
 }

@@ -1,5 +1,6 @@
 //! A request of a worker: its call, and what its result means for the changes.
 
+use std::mem;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult};
@@ -17,6 +18,7 @@ use crate::state::Shared;
 pub(super) fn send(client: &Shared, session: &Session, batch: &Batch, on_turn: &dyn Fn()) -> Sent {
     match BatchRequest::new(&session.rules, batch) {
         BatchRequest::Add(request) => send_request(client, session, batch, &request, on_turn),
+        BatchRequest::Get(request) => send_request(client, session, batch, &request, on_turn),
         BatchRequest::Remove(request) => send_request(client, session, batch, &request, on_turn),
         BatchRequest::Clear(request) => send_request(client, session, batch, &request, on_turn),
     }
@@ -40,9 +42,9 @@ fn send_request<R: Request>(
         .drain(&session.drain);
     let mut call = Call::new(settings, state, request, &options, sending.in_run);
     call.on_turn = Some(on_turn);
-    let result = call.run();
+    let mut result = call.run();
     Sent {
-        settled: batch_result(client, session, batch, &result),
+        settled: batch_result(client, session, batch, &mut result),
         result,
         may_arrive_late: call.may_arrive_late,
     }
@@ -52,12 +54,16 @@ fn batch_result(
     client: &Shared,
     session: &Session,
     batch: &Batch,
-    result: &Result<Outcome, Error>,
+    result: &mut Result<Outcome, Error>,
 ) -> BatchResult<Error> {
-    let Err(error) = result else {
-        return BatchResult::Done {
-            left_out: Vec::new(),
-        };
+    let error = match result {
+        Ok(outcome) => {
+            return BatchResult::Done {
+                left_out: Vec::new(),
+                read: mem::take(&mut outcome.tags),
+            };
+        }
+        Err(error) => error,
     };
     match error.cause() {
         Cause::Partial { outcome, failures } => BatchResult::Done {
@@ -73,6 +79,7 @@ fn batch_result(
                     (account.clone(), error, again_at)
                 })
                 .collect(),
+            read: outcome.tags.clone(),
         },
         Cause::Service { .. } if !error.scope().is_of_all_calls() => {
             BatchResult::Ambiguous(error.clone())

@@ -13,9 +13,9 @@ use std::panic;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{BatchPolicy, ChangeId, ProducerId};
+use imtag_core::plan::{BatchPolicy, ChangeId, Item, ProducerId};
 use imtag_core::retry::RunHealth;
-use imtag_core::{CallRate, Change, InvalidChange, Rules};
+use imtag_core::{CallRate, InvalidChange, Rules};
 
 use super::engine::{Look, Pipeline, State};
 use super::outcome::{Delivery, Progress};
@@ -189,27 +189,28 @@ pub(crate) fn endless() -> WaitScope {
 }
 
 impl State {
-    /// Takes a change in. It was checked by the client's rules when it was made.
+    /// Takes a change or a get in. It was checked by the client's rules when it was made.
     pub(crate) fn push(
         &mut self,
         producer: ProducerId,
-        change: Change,
+        item: Item,
         delivery: Delivery,
         deadline: Duration,
         now: Duration,
     ) -> ChangeId {
         self.session(producer).progress.taken += 1;
-        self.plan.push(producer, change, delivery, deadline, now)
+        self.plan.push(producer, item, delivery, deadline, now)
     }
 
     /// Takes a change in that breaks the rules, with its outcome.
     pub(crate) fn refuse(&mut self, producer: ProducerId, id: u64, invalid: InvalidChange) {
         let (change, invalid) = invalid.into_parts();
-        let result = Err(ChangeError::not_sent(&change, Cause::Invalid(invalid)));
+        let error = ChangeError::not_sent(&change, Cause::Invalid(invalid));
         let session = self.session(producer);
         session.progress.taken += 1;
-        session.record(&result);
-        session.submissions.complete(id, Arc::new(change), result);
+        session.record(Some(&error));
+        let submissions = &mut session.submissions;
+        submissions.complete(id, Arc::new(change), Err(error));
         self.wake_callers(producer);
     }
 

@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-use imtag_core::Change;
-use imtag_core::plan::{ChangeId, ProducerId};
+use imtag_core::Effect;
+use imtag_core::plan::{ChangeId, Item, ProducerId};
 
 use super::engine::State;
 use super::outcome::Delivery;
@@ -26,12 +26,12 @@ impl State {
         let Some(number) = self.session(producer).submissions.find(id) else {
             return;
         };
-        let Some((change, _)) = self.plan.get_mut(number) else {
+        let Some((Item::Change(change), _)) = self.plan.get_mut(number) else {
             return;
         };
         let change = change.clone();
         if self.take_back(producer, number, now) {
-            let result = Err(taken_back(&change, why));
+            let result = Err(taken_back(&change.clone().into(), why));
             let submissions = &mut self.session(producer).submissions;
             submissions.complete(id, change.into_request(), result);
             return;
@@ -72,12 +72,12 @@ impl State {
 
     /// Completes a change in a request as abandoned, unless it has its outcome.
     fn abandon_now(&mut self, producer: ProducerId, number: ChangeId, why: WaitEnd) {
-        let Some((change, Delivery::Poll(id))) = self.plan.get_mut(number) else {
+        let Some((Item::Change(change), Delivery::Poll(id))) = self.plan.get_mut(number) else {
             return;
         };
         let (change, id) = (change.clone(), *id);
         self.disown(producer, number);
-        let result = Err(abandoned(&change, why));
+        let result = Err(abandoned(&change.clone().into(), why));
         let submissions = &mut self.session(producer).submissions;
         submissions.complete(id, change.into_request(), result);
     }
@@ -92,20 +92,20 @@ impl State {
     }
 }
 
-/// The error of a change that is not sent, as its caller waits no longer.
-pub(crate) fn taken_back(change: &Change, why: WaitEnd) -> ChangeError {
+/// The error of a change or a get that is not sent, as its caller waits no longer.
+pub(crate) fn taken_back(item: &Item, why: WaitEnd) -> ChangeError {
     let cause = match why {
         WaitEnd::TimedOut => Cause::Expired,
         WaitEnd::Cancelled => Cause::Abandoned,
     };
-    ChangeError::not_sent(change, cause)
+    ChangeError::of_item(item, cause, Effect::NotApplied)
 }
 
-/// The error of a change that may still be sent.
-pub(crate) fn abandoned(change: &Change, why: WaitEnd) -> ChangeError {
+/// The error of a change or a get that may still be sent.
+pub(crate) fn abandoned(item: &Item, why: WaitEnd) -> ChangeError {
     let cause = match why {
         WaitEnd::TimedOut => Cause::NotAnswered,
         WaitEnd::Cancelled => Cause::Abandoned,
     };
-    ChangeError::not_sent(change, cause).possibly_applied()
+    ChangeError::of_item(item, cause, Effect::PossiblyApplied)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchPolicy, BatchResult};
-use imtag_core::{ChangeOperation, ChangeRequest, Effect, Rules};
+use imtag_core::{ChangeRequest, Effect, Operation, Rules};
 
 use crate::call::CallOptions;
 use crate::error::{Cause, Error, Phase};
@@ -79,7 +79,7 @@ impl Service {
             ..endless()
         };
         let _watch = scope.watch();
-        let adds = batch.operation() == ChangeOperation::Add;
+        let adds = batch.operation() == Operation::Add;
         if adds && self.wait(&scope, Held::Turns).is_err() {
             let phase = Phase::Quota;
             return Err(Error::not_sent(Cause::Cancelled { phase }));
@@ -151,7 +151,10 @@ pub(crate) fn session(sending: Sending, service: Service) -> (Arc<Session>, Arc<
         let result = called.answer(session, batch, on_turn);
         Sent {
             settled: match &result {
-                Ok(_) => BatchResult::Done { left_out: vec![] },
+                Ok(_) => BatchResult::Done {
+                    left_out: vec![],
+                    read: vec![],
+                },
                 Err(error) => BatchResult::Failed(error.clone()),
             },
             result,

@@ -112,8 +112,11 @@ fn planned(users: &[User]) -> usize {
             return outcomes;
         };
         plan.admitted(producer, batch.operation());
-        let left_out = Vec::new();
-        plan.settle(batch, BatchResult::Done { left_out }, false, now);
+        let done = BatchResult::Done {
+            left_out: Vec::new(),
+            read: Vec::new(),
+        };
+        plan.settle(batch, done, false, now);
         outcomes += plan.take_settled(producer).len();
     }
 }

@@ -55,7 +55,7 @@ fn after_an_attempt_that_may_arrive_late_only_what_it_could_undo_waits_for_the_l
             rig.now = ms(3_500);
         }
         let batch = rig.take();
-        assert_eq!(batch.operation(), second.operation());
+        assert_eq!(batch.operation(), second.operation().into());
         rig.done(batch);
         assert_eq!(rig.outcomes(), ["1 done"]);
         rig.is_empty();

@@ -24,7 +24,7 @@ fn nor_is_one_that_would_share_a_slot_or_that_has_many() {
     rig.push_until(clear("w"), ms(1_010));
     rig.push_until(remove("v", tags(0, 9)), ms(1_010));
     rig.push_until(remove("x", tags(0, 12)), ms(1_010));
-    rig.plan.admitted(rig.producer, ChangeOperation::Remove);
+    rig.plan.admitted(rig.producer, Operation::Remove);
     rig.now = ms(1_010);
     let [batch] = rig.sends(["add u:a,c"]);
     let undone: Vec<usize> = (0..12).collect();
@@ -103,7 +103,7 @@ fn an_end_sends_nothing_more_and_what_is_under_way_goes_on() {
     rig.push_by(other, clear("v"));
     rig.push_by(other, clear("u"));
     let batch = rig.take();
-    rig.plan.admitted(rig.producer, ChangeOperation::Add);
+    rig.plan.admitted(rig.producer, Operation::Add);
     rig.push(add("w", ["a"]));
     rig.plan
         .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Sends all there is, and leaves `u` out of every request of this operation. The requests, in words.
-fn run_without_u(rig: &mut Rig, refused: ChangeOperation, scope: Scope) -> Vec<String> {
+fn run_without_u(rig: &mut Rig, refused: Operation, scope: Scope) -> Vec<String> {
     let mut requests = Vec::new();
     while let Next::Send(batch) = rig.next() {
         rig.plan.admitted(rig.producer, batch.operation());
@@ -25,7 +25,7 @@ fn add_remove_add(scope: Scope, remember_rejected: bool) -> (Vec<String>, Vec<St
     rig.push(add("u", ["b"]));
     rig.push(remove("u", ["c"]));
     rig.push(add("u", ["d"]));
-    let requests = run_without_u(&mut rig, ChangeOperation::Add, scope);
+    let requests = run_without_u(&mut rig, Operation::Add, scope);
     let outcomes = rig.outcomes();
     rig.is_empty();
     (requests, outcomes)

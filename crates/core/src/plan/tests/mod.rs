@@ -5,6 +5,7 @@ mod accounts;
 mod endings;
 mod expiry;
 mod faults;
+mod gets;
 mod model;
 mod pauses;
 mod queues;
@@ -20,7 +21,7 @@ use super::*;
 use crate::catalogue::Effect;
 use crate::change::Change;
 use crate::limits::Rules;
-use crate::operation::ChangeOperation;
+use crate::operation::Operation;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -48,6 +49,10 @@ fn remove<T: Into<String>>(account: &str, tags: impl IntoIterator<Item = T>) -> 
 
 fn clear(account: &str) -> Change {
     checked(ChangeRequest::clear(account))
+}
+
+fn get(account: &str) -> Query {
+    Query::new(account, &Rules::default()).unwrap()
 }
 
 fn checked(request: ChangeRequest) -> Change {
@@ -131,7 +136,10 @@ fn left_out(account: &str, scope: Scope, again_at: Option<Duration>) -> LeftOut 
 }
 
 fn done(left_out: Vec<LeftOut>) -> BatchResult<Failed> {
-    BatchResult::Done { left_out }
+    BatchResult::Done {
+        left_out,
+        read: vec![],
+    }
 }
 
 /// What a producer does now.
@@ -190,19 +198,19 @@ impl Rig {
     }
 
     /// Pushes a change; its reply is how many were pushed before it.
-    fn push(&mut self, change: Change) -> ChangeId {
-        self.push_until(change, Duration::MAX)
+    fn push(&mut self, item: impl Into<Item>) -> ChangeId {
+        self.push_until(item, Duration::MAX)
     }
 
-    fn push_until(&mut self, change: Change, deadline: Duration) -> ChangeId {
+    fn push_until(&mut self, item: impl Into<Item>, deadline: Duration) -> ChangeId {
         self.pushed += 1;
         let (producer, reply) = (self.producer, self.pushed - 1);
-        self.plan.push(producer, change, reply, deadline, self.now)
+        self.plan.push(producer, item, reply, deadline, self.now)
     }
 
-    fn push_by(&mut self, producer: ProducerId, change: Change) -> ChangeId {
+    fn push_by(&mut self, producer: ProducerId, item: impl Into<Item>) -> ChangeId {
         let own = std::mem::replace(&mut self.producer, producer);
-        let id = self.push(change);
+        let id = self.push(item);
         self.producer = own;
         id
     }
@@ -298,10 +306,13 @@ impl Rig {
         self.plan.settle(batch, done(vec![]), true, self.now);
     }
 
-    /// The outcomes of a producer since the last look: `0 done`, or `1 Request("bad") not applied [0, 1]`.
+    /// The outcomes of a producer since the last look: `0 done`, `0 read Some(["a"])`, or `1 Request("bad") not applied [0, 1]`.
     fn outcomes_by(&mut self, producer: ProducerId) -> Vec<String> {
         let settled = self.plan.take_settled(producer).into_iter();
         let words = settled.map(|settled| match settled.failure {
+            None if settled.item.operation() == Operation::Get => {
+                format!("{} read {:?}", settled.reply, settled.read)
+            }
             None => format!("{} done", settled.reply),
             Some(failure) => format!(
                 "{} {:?} {} {:?}",
@@ -330,7 +341,9 @@ fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
     let kept = plan.accounts.iter().map(|it| it.1);
     let kept = kept.filter(|account| account.rejected.is_empty());
     assert_eq!(kept.count(), 0);
-    assert_eq!(plan.accounts.len(), plan.names.len());
+    let readers = plan.producers.iter().map(|it| it.1.read_names.len());
+    let names = plan.names.len() + readers.sum::<usize>();
+    assert_eq!(plan.accounts.len(), names);
     assert!(plan.late_windows.is_empty() && plan.suspects.is_empty());
     for (_, state) in plan.producers.iter() {
         assert_eq!((state.unsent, state.counted), (0, 0));

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::recount::tags_read;
 use super::service::{Asked, Service, is_at_fault};
 use super::*;
+use crate::answer::AccountTags;
 
 pub(super) const PRODUCERS: usize = 3;
 /// More than a request takes, and a request takes more than are tested by both halves at once.
@@ -15,8 +17,8 @@ const USERS_PER_REQUEST: usize = 7;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A producer's change, and the time until its deadline, if it has one.
-    Push(usize, Change, Option<u64>),
+    /// A producer's change or get, and the time until its deadline, if it has one.
+    Push(usize, Item, Option<u64>),
     /// A hot account: so many changes, by turns an add and a remove.
     Burst(usize, usize),
     Next(usize),
@@ -39,25 +41,26 @@ fn step() -> impl Strategy<Value = Step> {
     let push = (
         0..PRODUCERS,
         0..ACCOUNTS,
-        0u8..5,
+        0u8..6,
         0usize..12,
         prop_oneof![6 => 1usize..4, 1 => 4usize..26],
         prop::option::weighted(0.1, 0u64..60),
     );
     let push = push.prop_map(|(producer, account, kind, first, count, time)| {
         let (account, tags) = (format!("u{account}"), super::tags(first, count));
-        let change = match kind {
-            0..=1 => add(&account, tags),
-            2..=3 => remove(&account, tags),
-            _ => clear(&account),
+        let item = match kind {
+            0..=1 => add(&account, tags).into(),
+            2..=3 => remove(&account, tags).into(),
+            4 => clear(&account).into(),
+            _ => get(&account).into(),
         };
-        Step::Push(producer, change, time)
+        Step::Push(producer, item, time)
     });
     prop_oneof![
         8 => push,
         1 => (0..PRODUCERS, 9usize..14).prop_map(|(producer, count)| Step::Burst(producer, count)),
         8 => (0..PRODUCERS).prop_map(Step::Next),
-        5 => (0..PRODUCERS, 0usize..3).prop_map(|(producer, queue)| Step::Admit(producer, queue)),
+        5 => (0..PRODUCERS, 0..Operation::ALL.len()).prop_map(|(producer, queue)| Step::Admit(producer, queue)),
         5 => any::<usize>().prop_map(Step::Arrive),
         6 => (any::<usize>(), 0u8..8, any::<u8>(), prop::bool::weighted(0.3))
             .prop_map(|(which, how, chosen, late)| Step::Settle(which, how, chosen, late)),
@@ -82,7 +85,7 @@ pub(super) struct World {
     pub(super) under_way: Vec<(Batch, bool)>,
     /// Attempts that were abandoned, each with the time until which it may arrive.
     pub(super) late: Vec<(Duration, Asked)>,
-    pub(super) pushed: Vec<(usize, Change, ChangeId)>,
+    pub(super) pushed: Vec<(usize, Item, ChangeId)>,
     pub(super) withdrawn: BTreeSet<usize>,
     pub(super) settled: BTreeMap<usize, (Option<Failed>, Vec<usize>)>,
     pub(super) splits: [u64; PRODUCERS],
@@ -140,7 +143,7 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Push(producer, change, time) => self.push(producer, change, time),
+            Step::Push(producer, item, time) => self.push(producer, item, time),
             Step::Burst(producer, count) => {
                 for at in 0..count {
                     let change = if at % 2 == 0 { add::<&str> } else { remove };
@@ -151,7 +154,7 @@ impl World {
                 let _ = self.next(producer);
             }
             Step::Admit(producer, queue) => {
-                let operation = ChangeOperation::ALL[queue];
+                let operation = Operation::ALL[queue];
                 self.plan.admitted(self.producers[producer], operation);
             }
             Step::Arrive(which) => self.arrive(which),
@@ -201,13 +204,13 @@ impl World {
         self.check();
     }
 
-    fn push(&mut self, producer: usize, change: Change, time: Option<u64>) {
+    fn push(&mut self, producer: usize, item: impl Into<Item>, time: Option<u64>) {
+        let item = item.into();
         let deadline = time.map_or(Duration::MAX, |time| self.now + ms(time));
         let (id, reply) = (self.producers[producer], self.pushed.len());
-        let id = self
-            .plan
-            .push(id, change.clone(), reply, deadline, self.now);
-        self.pushed.push((producer, change, id));
+        let pushed = item.clone();
+        let id = self.plan.push(id, pushed, reply, deadline, self.now);
+        self.pushed.push((producer, item, id));
     }
 
     /// Time passes; what may arrive until then has arrived or never does.
@@ -233,7 +236,8 @@ impl World {
                     let tags: Vec<&str> = slot.tags().collect();
                     let distinct: BTreeSet<&&str> = tags.iter().collect();
                     assert!(distinct.len() == tags.len() && tags.len() <= 10);
-                    assert_eq!(tags.is_empty(), batch.operation() == ChangeOperation::Clear);
+                    let has_tags = matches!(batch.operation(), Operation::Add | Operation::Remove);
+                    assert_eq!(tags.is_empty(), !has_tags);
                 }
                 self.under_way.push((batch, false));
                 true
@@ -280,7 +284,7 @@ impl World {
         let producer = self.producers.iter().position(|it| *it == batch.producer);
         let producer = producer.expect("a producer of the world");
         let chosen: Vec<bool> = (0..8).map(|bit| chosen & (1 << bit) != 0).collect();
-        let result = match (how, at_fault) {
+        let mut result = match (how, at_fault) {
             (0, _) => BatchResult::Failed(failed("down", Effect::NotApplied)),
             (1, _) => {
                 self.apply_some(&asked, &chosen);
@@ -319,10 +323,20 @@ impl World {
                 done(vec![])
             }
         };
+        if let (Operation::Get, BatchResult::Done { left_out, read }) =
+            (asked.operation, &mut result)
+        {
+            let accounts = asked.slots.iter().map(|(account, _)| account);
+            let accounts = accounts.filter(|account| left_out.iter().all(|it| it.0 != **account));
+            read.extend(accounts.filter_map(|account| {
+                let (account, tags) = (account.clone(), tags_read(account)?);
+                Some(AccountTags { account, tags })
+            }));
+        }
         // what fails as not applied is not carried out late either
         let late = late && how > 0 && how < 7 && !matches!(&result, BatchResult::Ambiguous(_));
         if late {
-            if let BatchResult::Done { left_out } = &result {
+            if let BatchResult::Done { left_out, .. } = &result {
                 let done = |account: &str| left_out.iter().all(|it| it.0 != account);
                 asked.slots.retain(|(account, _)| done(account));
             }
@@ -349,7 +363,7 @@ impl World {
         }
         for _ in 0..20_000 {
             for producer in 0..PRODUCERS {
-                for operation in ChangeOperation::ALL {
+                for operation in Operation::ALL {
                     self.plan.admitted(self.producers[producer], operation);
                 }
                 while self.next(producer) {

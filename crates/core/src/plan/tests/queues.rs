@@ -186,7 +186,7 @@ fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
     push_users(&mut rig, 2..3);
     rig.push(remove("v", ["a"]));
     let _ = rig.sends(["remove v:a"]);
-    rig.plan.admitted(rig.producer, ChangeOperation::Add);
+    rig.plan.admitted(rig.producer, Operation::Add);
     let _ = rig.sends(["add u1:a u2:a"]);
     rig.done(first);
 }
@@ -207,7 +207,7 @@ fn after_a_request_that_is_settled_before_its_turn_the_next_is_formed() {
     );
     let second = rig.form();
     // a batch that was admitted does not end the wait of the next one when it is settled
-    rig.plan.admitted(rig.producer, ChangeOperation::Add);
+    rig.plan.admitted(rig.producer, Operation::Add);
     push_users(&mut rig, 2..4);
     let third = rig.form();
     push_users(&mut rig, 4..5);

@@ -12,6 +12,27 @@ struct May {
     free: bool,
 }
 
+/// A get is never possibly applied, and has read its own account's tags; a change has read nothing.
+fn check_outcome(settled: &Settled<usize, Failed>) {
+    let is_get = settled.item.operation() == Operation::Get;
+    match &settled.failure {
+        None if is_get => {
+            let account = settled.item.account();
+            assert_eq!(settled.read, tags_read(account));
+        }
+        failure => {
+            assert_eq!(settled.read, None);
+            let not_read = failure.as_ref().map(|it| it.effect == Effect::NotRead);
+            assert_eq!(not_read.unwrap_or(false), is_get);
+        }
+    }
+}
+
+/// What the service answers to a get of an account: of one that it does not name, nothing.
+pub(super) fn tags_read(account: &str) -> Option<Vec<String>> {
+    (account != "u8").then(|| vec![format!("tag of {account}")])
+}
+
 impl World {
     /// All that can be counted anew.
     pub(super) fn check(&mut self) {
@@ -19,13 +40,14 @@ impl World {
             for settled in self.plan.take_settled(self.producers[producer]) {
                 assert_eq!(self.pushed[settled.reply].0, producer);
                 assert!(!self.withdrawn.contains(&settled.reply));
+                check_outcome(&settled);
                 let outcome = (settled.failure, settled.undone);
                 let before = self.settled.insert(settled.reply, outcome);
                 assert!(before.is_none(), "settled twice");
             }
         }
         let plan = &self.plan;
-        let mut blocked: HashMap<(ProducerId, ChangeOperation), usize> = HashMap::new();
+        let mut blocked: HashMap<(ProducerId, Operation), usize> = HashMap::new();
         for (at, producer) in self.producers.iter().enumerate() {
             let changes = || plan.changes.iter().map(|it| it.1);
             let of_producer = || changes().filter(|it| it.producer == *producer);
@@ -58,7 +80,7 @@ impl World {
         let returned = self.producers.iter().flat_map(|producer| {
             let queues = plan.producers[producer.0].queues.iter();
             queues
-                .zip(ChangeOperation::ALL)
+                .zip(Operation::ALL)
                 .flat_map(move |(queue, operation)| {
                     let slots = queue.returned.iter();
                     slots.map(move |slot| (*producer, operation, slot))
@@ -66,7 +88,16 @@ impl World {
         });
         let returned: Vec<_> = returned.collect();
         for (id, account_queue) in plan.accounts.iter() {
-            assert_eq!(plan.names.get(&account_queue.name), Some(&id));
+            let names = match account_queue.reader {
+                None => &plan.names,
+                Some(producer) => &plan.producers[producer.0].read_names,
+            };
+            assert_eq!(names.get(&account_queue.name), Some(&id));
+            // a producer's gets wait for nothing but each other
+            let reads = |producer, operation| match account_queue.reader {
+                None => operation != Operation::Get,
+                Some(reader) => (producer, operation) == (reader, Operation::Get),
+            };
             let slots = all.iter().flat_map(|batch| {
                 let slots = batch.slots.iter().chain(&batch.rest);
                 slots.map(|slot| (batch.producer, batch.operation, slot))
@@ -76,22 +107,24 @@ impl World {
             assert_eq!(account_queue.under_way, slots.clone().count());
             // together are only slots of one kind of one producer
             if let Some((producer, operation, _)) = slots.next() {
+                assert!(reads(producer, operation));
                 assert!(slots.all(|it| (it.0, it.1) == (producer, operation)));
             }
             assert!(account_queue.waiting.iter().is_sorted());
             for (at, id) in account_queue.waiting.iter().enumerate() {
                 let entry = &plan.changes[id.0];
                 assert!(entry.left > 0);
-                assert_eq!(entry.change.account(), &*account_queue.name);
+                assert_eq!(entry.item.account(), &*account_queue.name);
+                assert!(reads(entry.producer, entry.item.operation()));
                 if at > 0 || account_queue.active.is_none() {
                     *blocked
-                        .entry((entry.producer, entry.change.operation()))
+                        .entry((entry.producer, entry.item.operation()))
                         .or_default() += 1;
                 }
             }
         }
         for producer in &self.producers {
-            for operation in ChangeOperation::ALL {
+            for operation in Operation::ALL {
                 let queue = &plan.producers[producer.0].queues[operation as usize];
                 let counted = blocked.get(&(*producer, operation)).copied();
                 assert_eq!(queue.blocked, counted.unwrap_or(0));
@@ -99,9 +132,8 @@ impl World {
                     let accounts = plan.accounts.iter().map(|it| it.1);
                     let active = accounts.filter(|it| it.active == Some(group));
                     let active = active.map(|it| &plan.changes[it.waiting[0].0]);
-                    let of_queue = active.filter(|it| {
-                        it.producer == *producer && it.change.operation() == operation
-                    });
+                    let of_queue = active
+                        .filter(|it| it.producer == *producer && it.item.operation() == operation);
                     of_queue.count()
                 };
                 assert_eq!(queue.fresh.users(), active(Group::Fresh));
@@ -158,24 +190,24 @@ impl World {
                 may.insert((account.as_str(), tag), free);
             }
         }
-        for (reply, (_, change, _)) in self.pushed.iter().enumerate() {
+        for (reply, (_, item, _)) in self.pushed.iter().enumerate() {
             let Some((failed, undone)) = self.settled.get(&reply) else {
                 continue;
             };
-            let tags: &[String] = match change.operation() {
-                ChangeOperation::Clear => &all_tags,
-                _ => change.tags(),
+            let tags: &[String] = match item.operation() {
+                Operation::Clear => &all_tags,
+                _ => item.tags(),
             };
             for (at, tag) in tags.iter().enumerate() {
-                let clear = change.operation() == ChangeOperation::Clear;
+                let clear = item.operation() == Operation::Clear;
                 let failed = failed.as_ref().filter(|_| clear || undone.contains(&at));
-                let may = may.entry((change.account(), tag)).or_default();
+                let may = may.entry((item.account(), tag)).or_default();
                 let (done, not) = match failed.map(|it| it.effect) {
                     None | Some(Effect::Applied) => (true, false),
                     Some(Effect::PossiblyApplied) => (true, true),
                     Some(Effect::NotApplied | Effect::NotRead) => (false, true),
                 };
-                let add = change.operation() == ChangeOperation::Add;
+                let add = item.operation() == Operation::Add;
                 let before = *may;
                 may.held = (done && add) || (not && before.held);
                 may.free = (done && !add) || (not && before.free);

@@ -10,12 +10,13 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn apply(&mut self, operation: ChangeOperation, account: &str, tags: &[String]) {
+    pub(super) fn apply(&mut self, operation: Operation, account: &str, tags: &[String]) {
         let held = self.tags.entry(account.to_owned()).or_default();
         match operation {
-            ChangeOperation::Add => held.extend(tags.iter().cloned()),
-            ChangeOperation::Remove => held.retain(|tag| !tags.contains(tag)),
-            ChangeOperation::Clear => held.clear(),
+            Operation::Add => held.extend(tags.iter().cloned()),
+            Operation::Remove => held.retain(|tag| !tags.contains(tag)),
+            Operation::Clear => held.clear(),
+            Operation::Get => {}
         }
     }
 }
@@ -23,7 +24,7 @@ impl Service {
 /// What is asked of the service by one request.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
-    pub(super) operation: ChangeOperation,
+    pub(super) operation: Operation,
     pub(super) slots: Vec<(String, Vec<String>)>,
 }
 
@@ -45,16 +46,12 @@ impl Asked {
     }
 }
 
-/// `u3` is at fault when it is added to, and tag `t5` whenever it is removed.
-pub(super) fn is_at_fault(
-    operation: ChangeOperation,
-    account: &str,
-    tags: &[String],
-) -> Option<Scope> {
+/// `u3` is at fault when it is added to or read, and tag `t5` whenever it is removed.
+pub(super) fn is_at_fault(operation: Operation, account: &str, tags: &[String]) -> Option<Scope> {
     let tag = tags.iter().any(|tag| tag == "t5");
     match operation {
-        ChangeOperation::Add if account == "u3" => Some(Scope::Request),
-        ChangeOperation::Remove if tag => Some(Scope::Tag),
+        Operation::Add | Operation::Get if account == "u3" => Some(Scope::Request),
+        Operation::Remove if tag => Some(Scope::Tag),
         _ => None,
     }
 }

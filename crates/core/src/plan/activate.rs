@@ -1,0 +1,144 @@
+//! Accounts in the plan: when an account's next change may be sent, and when an account is forgotten.
+//!
+//! The gets of a producer have accounts of their own: they wait for no change and no other producer, and no change waits for
+//! them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::accounts::{Account, Group};
+use super::arena::{AccountId, ProducerId};
+use super::item::Item;
+use super::outcome::ChangeFailure;
+use super::schedule::Plan;
+
+impl<R, E: ChangeFailure> Plan<R, E> {
+    /// The account of a producer's item, which is made if there is none.
+    pub(super) fn account(&mut self, producer: ProducerId, item: &Item) -> AccountId {
+        let (names, reader) = match item {
+            Item::Change(_) => (&mut self.names, None),
+            Item::Get(_) => (&mut self.producers[producer.0].read_names, Some(producer)),
+        };
+        if let Some(account) = names.get(item.account()) {
+            return *account;
+        }
+        let name: Arc<str> = item.account().into();
+        let account = self.accounts.insert(Account::new(name.clone(), reader));
+        names.insert(name, account);
+        account
+    }
+
+    /// Moves the next change of an account into the packer of its operation's queue, if its turn has come.
+    pub(super) fn activate(&mut self, id: AccountId, now: Duration) {
+        while let Some(account) = self.accounts.get_mut(id) {
+            if account.under_way > 0 || account.active.is_some() {
+                return;
+            }
+            let Some(next) = account.waiting.front().copied() else {
+                return self.forget(id, now);
+            };
+            let entry = &self.changes[next.0];
+            let (producer, operation) = (entry.producer, entry.item.operation());
+            if let Some(failure) = account.rejection(producer, operation) {
+                let failure = failure.rejected_before();
+                self.fail_rest(next, &failure);
+                continue;
+            }
+            self.ready_producers.insert(producer);
+            let safe_from = account.safe_from(operation);
+            if safe_from > now {
+                // its producer's next wait must end with the late window
+                self.late_windows.insert((safe_from, id));
+                return;
+            }
+            let group = if account.suspect_until > now {
+                Group::Suspects
+            } else {
+                Group::Fresh
+            };
+            account.active = Some(group);
+            let state = &mut self.producers[producer.0];
+            let queue = state.queue(operation);
+            queue.blocked -= 1;
+            queue.insert(group, next, entry.left, entry.came);
+            if state.policy.full_slot_is_enough {
+                self.note_full_slot(id);
+            }
+            return;
+        }
+    }
+
+    /// Forgets an account without changes, unless something is remembered of it.
+    fn forget(&mut self, id: AccountId, now: Duration) {
+        let Some(account) = self.accounts.get_mut(id) else {
+            return;
+        };
+        if !account.waiting.is_empty() || account.under_way > 0 {
+            return;
+        }
+        let late_until = account.late_until();
+        if late_until > now {
+            self.late_windows.insert((late_until, id));
+        } else if account.suspect_until <= now && account.rejected.is_empty() {
+            let names = match account.reader {
+                None => Some(&mut self.names),
+                // it may be closed by now
+                Some(producer) => {
+                    let state = self.producers.get_mut(producer.0);
+                    state.map(|state| &mut state.read_names)
+                }
+            };
+            if let Some(names) = names {
+                names.remove(&account.name);
+            }
+            self.accounts.remove(id);
+        }
+    }
+
+    /// Activates the accounts whose late window is over, and forgets what was remembered for long enough.
+    pub(super) fn pass(&mut self, now: Duration) {
+        while self.late_windows.first().is_some_and(|it| it.0 <= now) {
+            if let Some((_, account)) = self.late_windows.pop_first() {
+                self.activate(account, now);
+            }
+        }
+        while self.suspects.front().is_some_and(|it| it.0 <= now) {
+            if let Some((_, account)) = self.suspects.pop_front() {
+                self.forget(account, now);
+            }
+        }
+    }
+
+    /// Notes in the operation's queue if the changes at the head of the account's queue fill its next slot.
+    pub(super) fn note_full_slot(&mut self, account: AccountId) {
+        let most = self.tags_per_slot();
+        let account = &self.accounts[account];
+        if account.active != Some(Group::Fresh) {
+            return;
+        }
+        let first = &self.changes[account.waiting[0].0];
+        let state = &mut self.producers[first.producer.0];
+        let is_enough = state.policy.full_slot_is_enough;
+        let queue = state.queue(first.item.operation());
+        if !is_enough || queue.full_slot {
+            return;
+        }
+        let mut tags: Vec<&str> = Vec::new();
+        // bounded, as any number of changes may bring no new tag
+        for id in account.waiting.iter().take(2 * most) {
+            let entry = &self.changes[id.0];
+            if !entry.commutes_with(first) {
+                return;
+            }
+            for tag in &entry.item.tags()[entry.rest(most)] {
+                if tags.len() < most && !tags.contains(&tag.as_str()) {
+                    tags.push(tag);
+                }
+            }
+            if tags.len() == most {
+                queue.full_slot = true;
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Gets: they share requests and slots as changes do, and have no order with changes.
+
+use super::service::run;
+use super::*;
+use crate::answer::AccountTags;
+
+/// The answer to a get: each account with its tags.
+fn read<const N: usize>(users: [(&str, &[&str]); N]) -> BatchResult<Failed> {
+    let users = users.map(|(account, tags)| AccountTags {
+        account: account.to_owned(),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+    });
+    BatchResult::Done {
+        left_out: vec![],
+        read: users.to_vec(),
+    }
+}
+
+#[test]
+fn gets_of_one_account_share_a_slot_and_each_has_a_copy() {
+    let mut rig = Rig::new();
+    for _ in 0..12 {
+        rig.push(get("u"));
+    }
+    rig.push(get("v"));
+    rig.push(get("w"));
+    rig.waits_until(ms(1_010));
+    rig.now = ms(1_010);
+    let [batch] = rig.sends(["get u: v: w:"]);
+    rig.settle(batch, read([("v", &[]), ("u", &["a", "b"])]));
+    let each = (0..12).map(|get| format!("{get} read Some([\"a\", \"b\"])"));
+    // the answer does not name w
+    let others = ["12 read Some([])", "13 read None"].map(str::to_owned);
+    let all: Vec<String> = each.chain(others).collect();
+    assert_eq!(rig.outcomes(), all);
+    rig.is_empty();
+}
+
+#[test]
+fn a_hundred_accounts_are_one_request_at_once() {
+    let mut rig = Rig::new();
+    for user in 0..100 {
+        rig.push(get(&format!("u{user}")));
+    }
+    let batch = rig.take();
+    assert_eq!(batch.slots.len(), 100);
+    rig.done(batch);
+    assert_eq!(rig.outcomes().len(), 100);
+    rig.is_empty();
+}
+
+#[test]
+fn a_get_that_comes_while_one_is_in_a_request_is_sent_anew_as_a_change_may_have_been_answered_between()
+ {
+    let mut rig = Rig::new();
+    rig.flush();
+    rig.push(get("u"));
+    let [first] = rig.sends(["get u:"]);
+    rig.push(get("u"));
+    rig.waits();
+    rig.settle(first, read([("u", &[])]));
+    let [second] = rig.sends(["get u:"]);
+    rig.settle(second, read([("u", &["a"])]));
+    assert_eq!(rig.outcomes(), ["0 read Some([])", "1 read Some([\"a\"])"]);
+    rig.is_empty();
+}
+
+#[test]
+fn gets_wait_for_no_change_and_no_late_window_and_changes_wait_for_no_get() {
+    let mut rig = Rig::new();
+    rig.flush();
+    rig.push(add("u", ["a"]));
+    rig.push(remove("u", ["a"]));
+    rig.push(get("u"));
+    rig.push(clear("u"));
+    let [add_u, get_u] = rig.sends(["add u:a", "get u:"]);
+    rig.done_late(add_u);
+    rig.push(get("v"));
+    // its answer is unknown, and yet it can undo nothing
+    rig.plan.settle(get_u, read([("u", &["a"])]), true, rig.now);
+    let [get_v] = rig.sends(["get v:"]);
+    rig.waits_until(ms(3_000));
+    rig.push(get("u"));
+    let [get_u] = rig.sends(["get u:"]);
+    rig.now = ms(3_000);
+    let [remove_u] = rig.sends(["remove u:a"]);
+    rig.done(remove_u);
+    rig.does(["clear u:"]);
+    rig.settle(get_u, read([("u", &[])]));
+    rig.settle(get_v, read([("v", &[])]));
+    assert_eq!(
+        rig.outcomes(),
+        [
+            "0 done",
+            "2 read Some([\"a\"])",
+            "1 done",
+            "3 done",
+            "5 read Some([])",
+            "4 read Some([])",
+        ]
+    );
+    rig.is_empty();
+}
+
+#[test]
+fn gets_of_two_producers_wait_for_each_other_neither_in_a_request_nor_in_a_pause() {
+    let mut rig = Rig::new();
+    let other = rig.plan.open(POLICY);
+    rig.flush();
+    rig.plan.set_flushing(other, true);
+    rig.push_by(other, get("u"));
+    rig.plan.pause(other);
+    rig.push(get("u"));
+    let [own] = rig.sends(["get u:"]);
+    rig.plan.resume(other);
+    let others = rig.take_by(other);
+    rig.settle(others, read([("u", &["b"])]));
+    rig.settle(own, read([("u", &["a"])]));
+    assert_eq!(rig.outcomes(), ["1 read Some([\"a\"])"]);
+    assert_eq!(rig.outcomes_by(other), ["0 read Some([\"b\"])"]);
+    rig.is_empty();
+}
+
+#[test]
+fn a_refused_request_is_split_until_only_the_gets_at_fault_fail_and_the_account_then_goes_alone() {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        remember_rejected: false,
+        ..POLICY
+    });
+    rig.flush();
+    for user in 0..100 {
+        rig.push(get(&format!("u{user}")));
+    }
+    rig.push(get("u77")); // shares the slot
+    let is_u77 = |slot: &Slot| slot.account() == "u77";
+    let requests = run(&mut rig, Scope::Account, is_u77);
+    assert!(requests <= 16, "{requests}");
+    let outcomes = rig.outcomes().into_iter();
+    let (read, failed): (Vec<_>, Vec<_>) = outcomes.partition(|it| it.contains("read None"));
+    assert_eq!(read.len(), 99);
+    let refused = ["77", "100"].map(|get| format!("{get} Request(\"bad\") not read []"));
+    assert_eq!(failed, refused);
+
+    rig.push(get("u76"));
+    rig.push(get("u77"));
+    for batch in rig.sends(["get u77:", "get u76:"]) {
+        rig.done(batch);
+    }
+    rig.is_empty();
+}
+
+#[test]
+fn a_get_that_was_left_out_is_tried_again_and_is_not_read_whatever_became_of_it() {
+    let mut rig = Rig::new();
+    rig.flush();
+    rig.push(get("u"));
+    rig.push(get("v"));
+    let [first] = rig.sends(["get u: v:"]);
+    let again_at = Some(rig.now + ms(7));
+    rig.settle(first, done(vec![left_out("u", Scope::Account, again_at)]));
+    assert_eq!(rig.outcomes(), ["1 read None"]);
+    rig.waits_until(ms(1_007));
+    rig.now += ms(7);
+    let [again] = rig.sends(["get u:"]);
+    let lost = failed("lost", Effect::PossiblyApplied);
+    rig.settle(again, BatchResult::Failed(lost));
+    assert_eq!(rig.outcomes(), ["0 Request(\"lost\") not read []"]);
+    rig.is_empty();
+}
+
+#[test]
+fn a_get_expires_is_withdrawn_and_is_flushed_as_a_change_is() {
+    let mut rig = Rig::new();
+    rig.push_until(get("u"), ms(1_005));
+    let taken_back = rig.push(get("u"));
+    rig.push(get("v"));
+    let flush = rig.plan.flush(rig.producer);
+    assert!(rig.plan.withdraw(taken_back, rig.now));
+    rig.now = ms(1_010);
+    let [get_v] = rig.sends(["get v:"]);
+    assert_eq!(rig.outcomes(), ["0 Expired not read []"]);
+    assert_eq!(rig.plan.unsettled_before(rig.producer, flush), 1);
+    rig.done(get_v);
+    assert!(rig.plan.is_flushed(rig.producer, flush));
+    assert_eq!(rig.outcomes(), ["2 read None"]);
+    rig.is_empty();
+}

@@ -1,0 +1,271 @@
+//! Gets of a batcher against the emulator: callers share requests and slots, and each has its own user's tags or its own
+//! user's failure.
+
+#![allow(clippy::unwrap_used)] // all of it is test code
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use imtag_emulator::{Emulator, Fault};
+use imtag_transport::{
+    Batcher, CallOptions, CancelToken, Cause, ChangeError, Client, Code, Effect, Generation,
+    Operation, WhenFull,
+};
+use support::*;
+
+fn client_for(emulator: &Emulator, generation: Generation) -> Client {
+    let builder = builder(&emulator.endpoint()).generation(generation);
+    builder.build().unwrap()
+}
+
+type Read = Result<Option<Vec<String>>, ChangeError>;
+
+/// Reads each of these users on a thread of its own, at the same time.
+fn get_each(batcher: &Batcher, users: impl Iterator<Item = usize>) -> Vec<(usize, Read)> {
+    thread::scope(|scope| {
+        let get = |user: usize| {
+            let get = move || batcher.get_tags(&format!("u{user}"), &CallOptions::new());
+            (user, scope.spawn(get))
+        };
+        let gets: Vec<_> = users.map(get).collect();
+        let read = gets
+            .into_iter()
+            .map(|(user, it)| (user, it.join().unwrap()));
+        read.collect()
+    })
+}
+
+fn some(tags: &[&str]) -> Option<Vec<String>> {
+    Some(tags.iter().map(|tag| (*tag).to_owned()).collect())
+}
+
+#[test]
+fn a_hundred_callers_of_a_hundred_users_are_one_request_and_each_has_its_own_tags() {
+    for generation in Generation::ALL {
+        let emulator = emulator();
+        let batcher = lingering(&client_for(&emulator, generation));
+        thread::scope(|scope| {
+            for user in 0..100 {
+                let (batcher, tag) = (&batcher, format!("t{user}"));
+                scope.spawn(move || batcher.add_tag(format!("u{user}"), [tag]).unwrap());
+            }
+        });
+        assert_eq!(emulator.stats().arrivals(), 1);
+        for (user, read) in get_each(&batcher, 0..100) {
+            assert_eq!(read.unwrap(), some(&[&format!("t{user}")]));
+        }
+        assert_eq!(emulator.stats().arrivals(), 2);
+        batcher.close(&CallOptions::new()).unwrap();
+    }
+}
+
+#[test]
+fn fifty_callers_of_one_user_are_one_slot() {
+    let emulator = emulator();
+    let batcher = &lingering(&client(&emulator));
+    thread::scope(|scope| {
+        let gets = scope.spawn(|| get_each(batcher, [7; 50].into_iter()));
+        until(|| batcher.unsettled() == 50);
+        batcher.flush(&CallOptions::new()).unwrap();
+        let gets = gets.join().unwrap();
+        assert_eq!(gets.len(), 50);
+        for (_, read) in gets {
+            assert_eq!(read.unwrap(), some(&[]));
+        }
+    });
+    let requests = emulator.requests();
+    let bodies: Vec<&str> = requests.iter().map(|it| it.body.as_str()).collect();
+    assert_eq!(bodies, [r#"{"To_Account":["u7"]}"#]);
+}
+
+#[test]
+fn a_get_sees_each_change_that_was_answered_before_it() {
+    let emulator = emulator();
+    let batcher = client(&emulator).batcher().linger(Duration::from_millis(1));
+    let batcher = batcher.start();
+    thread::scope(|scope| {
+        for caller in 0..40 {
+            let batcher = &batcher;
+            scope.spawn(move || {
+                let (account, tag) = (format!("u{}", caller % 4), format!("t{caller}"));
+                for _ in 0..5 {
+                    batcher.add_tag(&account, [&tag]).unwrap();
+                    let read = batcher.get_tags(&account, &CallOptions::new()).unwrap();
+                    assert!(read.unwrap().contains(&tag));
+                    batcher.remove_tag(&account, [&tag]).unwrap();
+                    let read = batcher.get_tags(&account, &CallOptions::new()).unwrap();
+                    assert!(!read.unwrap().contains(&tag));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn of_a_request_that_is_refused_only_the_callers_of_the_unknown_user_fail_with_its_code() {
+    for (generation, said) in [
+        (
+            Generation::AllMemberPush,
+            "get \"u7\": the service refused the request: 70107 \"the account was never imported\" \
+             (not read; import the account first, or let its user log in once)",
+        ),
+        (
+            Generation::Timpush,
+            "get \"u7\": the service left it out: 70107 \"the account was never imported\" \
+             (not read; import the account first, or let its user log in once)",
+        ),
+    ] {
+        let emulator = emulator_without(["u7"]);
+        let batcher = client_for(&emulator, generation).batcher().start();
+        for (user, read) in get_each(&batcher, (0..100).chain([7])) {
+            if user != 7 {
+                assert_eq!(read.unwrap(), some(&[]));
+                continue;
+            }
+            let error = read.unwrap_err();
+            assert_eq!(error.to_string(), said);
+            assert_eq!(error.code(), Some(Code(70107)));
+            assert_eq!((error.account(), error.operation()), ("u7", Operation::Get));
+            assert_eq!(error.effect(), Effect::NotRead);
+            assert!(error.undone().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_user_that_is_left_out_is_read_again_alone() {
+    let emulator = emulator();
+    emulator.fault(Operation::Get, Fault::leave_out(["u1"], 91000));
+    let batcher = client_for(&emulator, Generation::Timpush).batcher();
+    let batcher = batcher.linger(LONG).timeout(LONG).start();
+    for (_, read) in get_each(&batcher, 0..100) {
+        assert_eq!(read.unwrap(), some(&[]));
+    }
+    let requests = emulator.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].body, r#"{"To_Account":["u1"]}"#);
+}
+
+#[test]
+fn a_user_that_the_answer_does_not_name_is_neither_read_nor_without_tags() {
+    let emulator = emulator();
+    let nothing = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[]}"#;
+    emulator.fault(Operation::Get, Fault::answer(nothing));
+    let batcher = client(&emulator).batcher().start();
+    assert_eq!(batcher.get_tags("u", &CallOptions::new()).unwrap(), None);
+}
+
+#[test]
+fn an_invalid_account_is_not_sent() {
+    let emulator = emulator();
+    let batcher = client(&emulator).batcher().start();
+    let error = batcher.get_tags("", &CallOptions::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid request, nothing was sent: account: empty, at least 1 byte (leave it out, or fill it)"
+    );
+    assert_eq!(error.effect(), Effect::NotRead);
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_get_whose_time_is_up_or_that_is_cancelled_is_not_read() {
+    let emulator = emulator();
+    let batcher = lingering(&client(&emulator));
+    let error = batcher.get_tags("u", &within(Duration::from_millis(30)));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "get \"u\": not sent: its time was up (not read; allow more time, or try again)"
+    );
+    let token = CancelToken::new();
+    let cancellable = CallOptions::new().cancel(&token);
+    thread::scope(|scope| {
+        let get = scope.spawn(|| batcher.get_tags("u", &cancellable));
+        until(|| batcher.unsettled() == 1);
+        token.cancel();
+        assert_eq!(
+            get.join().unwrap().unwrap_err().to_string(),
+            "get \"u\": cancelled by its caller (not read; send it again if it is still wanted)"
+        );
+    });
+    assert_eq!(batcher.unsettled(), 0);
+    assert_eq!(emulator.stats().arrivals(), 0);
+}
+
+#[test]
+fn a_get_in_a_request_that_its_caller_gives_up_is_not_read_either() {
+    let emulator = emulator();
+    emulator.faults(Operation::Get, vec![Fault::delay(LONG); 2]);
+    let options = client(&emulator).batcher().timeout(LONG);
+    let batcher = options.attempt_timeout(LONG).start();
+    let token = CancelToken::new();
+    let cancellable = CallOptions::new().cancel(&token);
+    thread::scope(|scope| {
+        let get = scope.spawn(|| batcher.get_tags("u", &cancellable));
+        until(|| emulator.stats().arrivals() == 1);
+        token.cancel();
+        let error = get.join().unwrap().unwrap_err();
+        assert!(matches!(error.cause(), Cause::Abandoned));
+        assert_eq!(error.effect(), Effect::NotRead);
+    });
+    // its request ends at its caller's deadline, or no answer has come by then
+    let late = batcher.get_tags("v", &within(Duration::from_millis(300)));
+    let error = late.unwrap_err();
+    let cause = error.cause();
+    assert!(matches!(cause, Cause::Timeout { .. } | Cause::NotAnswered));
+    assert_eq!(error.effect(), Effect::NotRead);
+    assert_eq!(batcher.unsettled(), 0);
+}
+
+#[test]
+fn a_close_sends_the_gets_that_linger_and_takes_no_more() {
+    let emulator = emulator();
+    let batcher = lingering(&client(&emulator));
+    thread::scope(|scope| {
+        let get = scope.spawn(|| batcher.get_tags("u", &CallOptions::new()));
+        until(|| batcher.unsettled() == 1);
+        batcher.close(&CallOptions::new()).unwrap();
+        assert_eq!(get.join().unwrap().unwrap(), some(&[]));
+    });
+    let error = batcher.get_tags("u", &CallOptions::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "get \"u\": not sent: it is closed (not read; use it before it is closed, or make another)"
+    );
+}
+
+#[test]
+fn a_full_batcher_refuses_gets_as_changes() {
+    let emulator = emulator();
+    emulator.faults(Operation::Add, vec![Fault::delay(LONG); 2]);
+    let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
+    let options = options.attempt_timeout(LONG).capacity(1);
+    let batcher = options.when_full(WhenFull::Fail).start();
+    batcher.submit(0, user(0)).unwrap(); // goes out at once, as no more can come
+    until(|| emulator.stats().arrivals() == 1);
+    batcher.submit(1, user(1)).unwrap(); // lingers
+    let error = batcher.get_tags("u", &CallOptions::new()).unwrap_err();
+    assert!(matches!(error.cause(), Cause::Full));
+    assert_eq!(error.effect(), Effect::NotRead);
+    assert_eq!(batcher.abandon(), 2);
+}
+
+#[test]
+fn a_get_waits_in_a_pause_for_the_resume_or_until_its_time_is_up() {
+    let emulator = emulator();
+    emulator.fault(Operation::Get, Fault::code(70009)); // no permission for the app
+    let options = client(&emulator).batcher().linger(Duration::ZERO);
+    let batcher = options.pause_when_unavailable(true).timeout(LONG).start();
+    thread::scope(|scope| {
+        let get = scope.spawn(|| batcher.get_tags("u", &CallOptions::new()));
+        until(|| batcher.paused().is_some());
+        let late = batcher.get_tags("v", &within(Duration::from_millis(50)));
+        assert!(matches!(late.unwrap_err().cause(), Cause::Expired));
+        assert_eq!(emulator.stats().arrivals(), 1);
+        batcher.resume();
+        assert_eq!(get.join().unwrap().unwrap(), some(&[]));
+    });
+    assert_eq!(emulator.stats().arrivals(), 2);
+}
