@@ -134,7 +134,7 @@ impl Client {
         BulkOptions::for_bulk(Arc::clone(&self.shared))
     }
 
-    /// Options of a batcher: changes of many threads share requests.
+    /// Options of a batcher: changes and gets of many threads share requests.
     pub fn batcher(&self) -> BatcherOptions {
         BatcherOptions::for_batcher(Arc::clone(&self.shared))
     }

@@ -6,7 +6,7 @@ use std::ops::{Index, IndexMut};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProducerId(pub(super) Key);
 
-/// A change in the plan. A later change has a greater one.
+/// A change or a get in the plan. A later one has a greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(pub(super) Key);
 

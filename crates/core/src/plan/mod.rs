@@ -1,6 +1,6 @@
 //! The plan: which changes go into which request, and when an account's next change may be sent.
 //!
-//! Changes come from any number of *producers* (a bulk run, a batcher), each with requests of its own. Accounts are shared by
+//! Changes, and gets of tags, come from any number of *producers* (a bulk run, a batcher), each with requests of its own. Accounts are shared by
 //! all producers.
 //!
 //! ```text
@@ -28,6 +28,10 @@
 //! - The changes of an account are sent in the order in which they came, as an add that arrives after a later remove would
 //!   undo it. The slots of *one* change may be in requests together, as may neighbours of the same operation that share a
 //!   slot: their order makes no difference.
+//! - A get goes the same way, and reads where a change changes: it shares slots and requests, is looked for among those that
+//!   failed, and is tried again. It has no order with changes. So the gets of a producer have accounts of their own
+//!   (`activate.rs`): they wait for no change and no late window, and no change waits for them. A get that comes while one
+//!   of its account is in a request waits for that answer and is sent anew, as a change may have been answered between.
 //! - A request that fails without naming what is at fault holds a fault, which is looked for (`settle.rs`):
 //!
 //! ```text

@@ -97,7 +97,7 @@ pub enum Cause {
     /// An answer that is not one of the service's.
     NotUnderstood(NotUnderstood),
 
-    // of changes only
+    // of changes, and of a batcher's gets, only
     /// The service left the account out of a request that it did for others.
     LeftOut {
         /// Code and text.

@@ -28,7 +28,7 @@ pub struct ChangeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// How many.
+    /// How many, gets included.
     pub changes: usize,
     /// Whether the wait was cancelled; else its time was up.
     pub cancelled: bool,

@@ -1,4 +1,4 @@
-//! The batcher: changes of many threads share requests. It is for servers that tag one user per event: with a request for
+//! The batcher: changes and gets of many threads share requests. It is for servers that tag or read one user per event: with a request for
 //! each, the app's quota would serve a hundredth of the users.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::call::CallOptions;
 use crate::error::{Cause, ChangeError, RunError, Unfinished};
 use crate::wait::{WaitEnd, WaitScope, deadline_after};
 
-/// What a batcher does with a change when it holds as many as it may.
+/// What a batcher does with a change or a get when it holds as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
     /// It waits for capacity, until the change's time is up.
@@ -31,15 +31,15 @@ pub enum WhenFull {
     Signal,
 }
 
-/// Puts the changes of many threads together. Those that meet within the linger time share a request, and each caller
+/// Puts the changes, and the gets, of many threads together. Those that meet within the linger time share a request, and each caller
 /// gets its own outcome. All methods may be called from any thread, at the same time.
 ///
 /// It sends on threads of its own: as many as requests are under way and one more, asleep when there is nothing to do.
-/// Changes of one account are made in the order in which they were given.
+/// Changes of one account are made in the order in which they were given; gets have no order with them.
 ///
 /// [`close`](Batcher::close) it at the end. If it is dropped before, it cancels what is under way, sends nothing more, and
 /// waits for its threads: a drop takes as long as a credentials callback that one of them is in.
-/// [`abandon`](Batcher::abandon) does the same and returns how many changes had no outcome.
+/// [`abandon`](Batcher::abandon) does the same and returns how many changes and gets had no outcome.
 pub struct Batcher {
     pub(crate) session: Arc<Session>,
     pub(crate) when_full: WhenFull,
@@ -276,7 +276,7 @@ impl Batcher {
         completed.unwrap_or_default().into()
     }
 
-    /// How many changes have no outcome yet. One that was withdrawn has its outcome.
+    /// How many changes and gets have no outcome yet. One that was withdrawn has its outcome.
     #[must_use]
     pub fn unsettled(&self) -> usize {
         let producer = self.session.producer;
@@ -284,7 +284,7 @@ impl Batcher {
         unsettled.unwrap_or(0)
     }
 
-    /// Sends what lingers, and waits until every change that was given before has its outcome. Where the batcher pauses,
+    /// Sends what lingers, and waits until every change and get that was given before has its outcome. Where the batcher pauses,
     /// that is after the resume, or when the changes' time is up.
     ///
     /// # Errors
