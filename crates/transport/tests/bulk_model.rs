@@ -1,7 +1,7 @@
 //! Random changes by two bulk runs and two batchers of one client, of the same few users, under random faults of every
 //! kind. Whatever the outcomes are, the service's final state must be one that they allow, tag by tag, where each user's
 //! changes count in the order in which they were given: what is done is done, what is *not applied* is not, only what is
-//! *possibly applied* may be either, and nothing that arrives late undoes what came after it.
+//! *possibly applied* may be either, and nothing that arrives late undoes what came after it. Beside them users are read.
 
 #![allow(clippy::unwrap_used)] // all of it is test code
 
@@ -101,6 +101,26 @@ fn any_fault(rng: &mut ChaCha8Rng) -> Fault {
     random::any_fault(rng, &USERS, &CODES[..most], LATE)
 }
 
+/// Reads users, one after the other. How many were read, and how many were not.
+fn read(batcher: &Batcher, users: &[&str]) -> [usize; 2] {
+    let read =
+        users.iter().filter(
+            |user| match batcher.get_tags(user, &within(Duration::from_secs(1))) {
+                Ok(read) => {
+                    let all: Vec<String> = (0..TAGS).map(tag).collect();
+                    assert!(read.iter().flatten().all(|tag| all.contains(tag)));
+                    true
+                }
+                Err(error) => {
+                    assert_eq!((error.account(), error.effect()), (**user, Effect::NotRead));
+                    false
+                }
+            },
+        );
+    let read = read.count();
+    [read, users.len() - read]
+}
+
 struct Sources {
     bulks: Vec<Bulk>,
     batchers: Vec<Batcher>,
@@ -184,21 +204,38 @@ fn seed(seed: u64, seen: &mut Seen) {
     let sources = Sources::start(&client, &mut rng);
     let mut given = Vec::new();
     let mut outcomes: HashMap<u64, Result<(), ChangeError>> = HashMap::new();
-    for id in 0..CHANGES {
-        let change = any_change(&mut rng);
-        if rng.random_bool(0.3) {
-            emulator.fault(Operation::from(change.operation()), any_fault(&mut rng));
+    let mut give = || {
+        for id in 0..CHANGES {
+            let change = any_change(&mut rng);
+            if rng.random_bool(0.3) {
+                emulator.fault(Operation::from(change.operation()), any_fault(&mut rng));
+            }
+            given.push(change.clone());
+            if let Err(error) = sources.push(rng.random_range(0..4), id, change) {
+                outcomes.insert(id, Err(error));
+            }
+            match rng.random_range(0..200) {
+                0 => sources.bulks[rng.random_range(0..2)].cancel(),
+                1..20 => thread::sleep(Duration::from_millis(rng.random_range(1..12))),
+                _ => {}
+            }
         }
-        given.push(change.clone());
-        if let Err(error) = sources.push(rng.random_range(0..4), id, change) {
-            outcomes.insert(id, Err(error));
+    };
+    let mut others = ChaCha8Rng::seed_from_u64(!seed);
+    thread::scope(|scope| {
+        let reads = sources.batchers.iter().map(|batcher| {
+            let users: Vec<&str> = (0..6).map(|_| any_of(&mut others, &USERS)).collect();
+            emulator.fault(Operation::Get, any_fault(&mut others));
+            scope.spawn(move || read(batcher, &users))
+        });
+        let reads: Vec<_> = reads.collect();
+        give();
+        for gets in reads {
+            let [read, not_read] = gets.join().unwrap();
+            seen.add("read", read);
+            seen.add("not read", not_read);
         }
-        match rng.random_range(0..200) {
-            0 => sources.bulks[rng.random_range(0..2)].cancel(),
-            1..20 => thread::sleep(Duration::from_millis(rng.random_range(1..12))),
-            _ => {}
-        }
-    }
+    });
     for completion in sources.finish() {
         assert_eq!(
             *completion.change, given[completion.id as usize],
@@ -245,6 +282,8 @@ fn the_final_state_is_one_that_the_outcomes_of_all_runs_and_batchers_allow() {
     // a slow machine lets most attempts' time run out: few are done then, but some are
     seeds(SEEDS, 40, seed).assert_more_than(&[
         ("done", 50),
+        ("read", 100),
+        ("not read", 10),
         ("late", 50),
         ("not applied", 100),
         ("possibly applied", 100),

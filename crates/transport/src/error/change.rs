@@ -6,8 +6,8 @@ use imtag_core::{ChangeRequest, Code, Effect, Invalid, InvalidChange, Operation,
 
 use super::cause::{Cause, Error};
 
-/// A change that is not done, or not in full, or a batcher's get that has read nothing: an [`Error`] with an account. It is no [`Error`] itself, as that would be
-/// printed without the account.
+/// A change that is not done, or not in full, or a batcher's get that has read nothing: an [`Error`] with an account. It is
+/// no [`Error`] itself, as that would be printed without the account.
 ///
 /// ```compile_fail,E0308
 /// # use imtag_transport::{ChangeError, Error};
@@ -42,7 +42,7 @@ impl ChangeError {
         ChangeError::new(change.operation().into(), change.account(), error, undone)
     }
 
-    /// The error of a change or a get that waits no longer.
+    /// The error of a change or a get whose caller waits no longer, or that is not taken.
     pub(crate) fn of_item(item: &Item, cause: Cause, effect: Effect) -> ChangeError {
         let error = Error {
             effect,
