@@ -3,6 +3,7 @@
 
 mod bad_accounts;
 mod batcher;
+mod call;
 mod hot_account;
 mod idle;
 mod import;
@@ -44,6 +45,12 @@ const BENCHES: &[Bench] = &[
         name: "batcher",
         about: "2,000 callers that tag one user each, in each language: two minutes; --seconds N",
         run: batcher::run,
+        of_this_program: true,
+    },
+    Bench {
+        name: "call",
+        about: "one call, small and full, over a socket written by hand: a minute; --quick, --json",
+        run: call::run,
         of_this_program: true,
     },
     Bench {

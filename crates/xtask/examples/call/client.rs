@@ -1,0 +1,183 @@
+//! The clients that `cargo xtask bench call` measures: each makes the same call, from the caller's texts to a good answer.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use imtag_core::SecretKey;
+use imtag_transport::AddTags;
+use serde::{Deserialize, Serialize};
+
+pub(crate) type Error = Box<dyn std::error::Error>;
+
+/// The path and the query of a call, with a UserSig of the usual length.
+const TARGET: &str = concat!(
+    "/v4/all_member_push/im_add_tag?sdkappid=1400000000&identifier=administrator&usersig=",
+    "eJwtzM0KgkAYheF7mXXIN*OMjkKLFm36U8loE4QxY3xZNuiUUXTviXo8z4H3S3bbzHvqmoSEeUAm-SOlb9Zgib23oCuscbC36ZaWdVkXxqAiIQUA",
+    "Kv3hLDqdNhjXkzPfY0AFUBYwIYfB6m2w1m5XlCppRByogHMpJPM4zf6TIj4lq*bxnBR8ceHpyh6PbL-AWVUoJw_&random=1&contenttype=json"
+);
+
+/// A user as a program has it.
+pub(crate) struct User {
+    pub(crate) account: String,
+    pub(crate) tags: Vec<String>,
+}
+
+/// So many users with so many tags of 20 bytes each.
+pub(crate) fn users(count: usize, tags: usize) -> Vec<User> {
+    let users = (0..count).map(|user| User {
+        account: format!("user{user:08}"),
+        tags: (0..tags)
+            .map(|tag| format!("tag{:03}-of-20-bytes..", (user + tag) % 100))
+            .collect(),
+    });
+    users.collect()
+}
+
+/// A client with a connection, or with a pool of them.
+pub(crate) trait Client {
+    fn call(&mut self, users: &[User]) -> Result<(), Error>;
+}
+
+/// The client of this name, for an endpoint such as `http://127.0.0.1:8080`.
+pub(crate) fn client(name: &str, endpoint: &str) -> Result<Box<dyn Client>, Error> {
+    Ok(match name {
+        "floor" => Box::new(Floor::connect(endpoint)?),
+        "ureq" => Box::new(Ureq::new(endpoint)),
+        "libimtag" => Box::new(Ours::new(endpoint)?),
+        _ => return Err(format!("there is no client {name}").into()),
+    })
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "UserTags")]
+    users: Vec<BodyUser<'a>>,
+}
+
+#[derive(Serialize)]
+struct BodyUser<'a> {
+    #[serde(rename = "To_Account")]
+    account: &'a str,
+    #[serde(rename = "Tags")]
+    tags: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "ErrorCode")]
+    code: i32,
+}
+
+fn body(users: &[User]) -> Result<Vec<u8>, Error> {
+    let users = users
+        .iter()
+        .map(|User { account, tags }| BodyUser { account, tags });
+    let users = users.collect();
+    Ok(serde_json::to_vec(&Body { users })?)
+}
+
+fn check(answer: &[u8]) -> Result<(), Error> {
+    match serde_json::from_slice(answer)? {
+        Answer { code: 0 } => Ok(()),
+        Answer { code } => Err(format!("the answer has the code {code}").into()),
+    }
+}
+
+/// The least that a program of one's own does: a socket, serde_json, and no check, limit, deadline, or second attempt.
+struct Floor {
+    stream: TcpStream,
+    host: String,
+    arrived: Vec<u8>,
+}
+
+impl Floor {
+    fn connect(endpoint: &str) -> Result<Floor, Error> {
+        let host = endpoint
+            .strip_prefix("http://")
+            .ok_or("no http:// endpoint")?;
+        let stream = TcpStream::connect(host)?;
+        stream.set_nodelay(true)?;
+        Ok(Floor {
+            stream,
+            host: host.to_owned(),
+            arrived: vec![0; 4096],
+        })
+    }
+}
+
+impl Client for Floor {
+    fn call(&mut self, users: &[User]) -> Result<(), Error> {
+        let body = body(users)?;
+        let head = format!(
+            "POST {TARGET} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        let request = [head.as_bytes(), &body].concat();
+        self.stream.write_all(&request)?;
+        let mut filled = 0;
+        loop {
+            let read = self.stream.read(&mut self.arrived[filled..])?;
+            if read == 0 {
+                return Err("the server closed the connection, or its answer is too long".into());
+            }
+            filled += read;
+            let arrived = std::str::from_utf8(&self.arrived[..filled])?;
+            let Some((head, answer)) = arrived.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
+            let mut lengths = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            let (_, length) = lengths.next().ok_or("the answer has no length")?;
+            if answer.len() >= length.parse()? {
+                return check(answer.as_bytes());
+            }
+        }
+    }
+}
+
+/// What people use who want neither to write a socket nor a runtime. It has no timeout, as it has none by default.
+struct Ureq {
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl Ureq {
+    fn new(endpoint: &str) -> Ureq {
+        Ureq {
+            agent: ureq::Agent::new_with_defaults(),
+            url: format!("{endpoint}{TARGET}"),
+        }
+    }
+}
+
+impl Client for Ureq {
+    fn call(&mut self, users: &[User]) -> Result<(), Error> {
+        let request = self.agent.post(&self.url);
+        let request = request.header("Content-Type", "application/json");
+        let mut answer = request.send(&body(users)?)?;
+        check(&answer.body_mut().read_to_vec()?)
+    }
+}
+
+/// This library.
+struct Ours(imtag_transport::Client);
+
+impl Ours {
+    fn new(endpoint: &str) -> Result<Ours, Error> {
+        let key = "0123456789abcdef".repeat(4);
+        let client =
+            imtag_transport::Client::builder(1_400_000_000, "administrator", SecretKey::new(key)?);
+        // more than can be made, so that no call waits for its turn
+        let client = client.endpoint(endpoint).calls_per_second(100_000);
+        Ok(Ours(client.build()?))
+    }
+}
+
+impl Client for Ours {
+    fn call(&mut self, users: &[User]) -> Result<(), Error> {
+        let request = AddTags::new(users.iter().map(|user| (&user.account, &user.tags)))?;
+        self.0.add_tag(&request)?;
+        Ok(())
+    }
+}

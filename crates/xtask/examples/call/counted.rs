@@ -1,0 +1,28 @@
+//! As the example `call`, with an allocator that counts: it prints what a call allocates. Its times would mean nothing.
+
+mod client;
+
+use std::io::{BufRead, stdin};
+
+use client::{Error, client, users};
+
+fn main() -> Result<(), Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, endpoint, count, tags] = arguments.as_slice() else {
+        return Err("which client, endpoint, users and tags?".into());
+    };
+    let users = users(count.parse()?, tags.parse()?);
+    let mut client = client(name, endpoint)?;
+    client.call(&users)?; // connects
+    for line in stdin().lock().lines() {
+        let calls: u64 = line?.parse()?;
+        let mut result = Ok(());
+        let counted = allocation_counter::measure(|| {
+            result = (0..calls).try_for_each(|_| client.call(&users));
+        });
+        result?;
+        let [count, bytes] = [counted.count_total, counted.bytes_total].map(|total| total / calls);
+        println!(r#"{{"allocations":{count},"bytes":{bytes}}}"#);
+    }
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! `cargo xtask bench call`: what one call costs over a connection that is already there, over the least that a program of
+//! one's own costs. Clients take turns in rounds, each a process of its own, and all of them and the server share one core:
+//! on two, a call's time is mostly that of waking the other. Nothing of a round is compared with another's.
+
+mod server;
+mod table;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::Deserialize;
+
+use super::median;
+use crate::Error;
+use crate::cargo::cargo;
+use crate::program::{Running, output};
+use server::Server;
+use table::{Row, print, print_json};
+
+/// The clients by the names that the examples know. The first is what the others are compared with.
+const CLIENTS: [&str; 3] = ["floor", "ureq", "libimtag"];
+
+/// What a call carries: users, and tags of each.
+const SIZES: [(&str, usize, usize); 2] = [("small", 1, 1), ("full", 100, 10)];
+
+/// Calls whose allocations and system calls are counted. They are the same in each call.
+const COUNTED: u64 = 100;
+
+struct Options {
+    rounds: usize,
+    /// Of each client in a round.
+    calls: u64,
+    json: bool,
+}
+
+/// What a client says of a round, in nanoseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Round {
+    p50: f64,
+    p99: f64,
+    /// Of the client's thread, a call.
+    cpu: f64,
+}
+
+/// What a client allocates in a call.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Allocated {
+    allocations: u64,
+    bytes: u64,
+}
+
+pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
+    let mut options = Options {
+        rounds: 51,
+        calls: 500,
+        json: false,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("quick") => (options.rounds, options.calls) = (11, 200),
+            lexopt::Arg::Long("json") => options.json = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let mut build = cargo(["build", "--release", "--package", "xtask"]);
+    output(build.args(["--example", "call", "--example", "counted"]))?;
+    pin()?;
+    let server = Server::start()?;
+    let mut rows = Vec::new();
+    for (size, users, tags) in SIZES {
+        let load = [users, tags].map(|count| count.to_string());
+        rows.extend(measure(&server, size, &load, &options)?);
+    }
+    if options.json {
+        print_json(&rows)
+    } else {
+        print(&rows);
+        Ok(())
+    }
+}
+
+/// Keeps this process, and what it starts, on the last core that it may use.
+fn pin() -> Result<(), Error> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let core = last_core(&status).ok_or("the system does not say which cores may be used")?;
+    let process = std::process::id().to_string();
+    output(Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", core, &process]))?;
+    Ok(())
+}
+
+/// The last number of a line `Cpus_allowed_list:	0-1,4`.
+fn last_core(status: &str) -> Option<&str> {
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    list.trim().rsplit([',', '-']).next()
+}
+
+/// The rows of all clients for calls of this size.
+fn measure(
+    server: &Server,
+    size: &'static str,
+    load: &[String; 2],
+    options: &Options,
+) -> Result<Vec<Row>, Error> {
+    let timed = example("call")?;
+    let started = CLIENTS.map(|name| Client::start(&mut command(&timed, name, server, load)));
+    let mut clients = started.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut rounds: Vec<Vec<Round>> = Vec::new();
+    for _ in 0..options.rounds {
+        let round = clients.iter_mut().map(|client| client.make(options.calls));
+        rounds.push(round.collect::<Result<_, _>>()?);
+    }
+    let counted = example("counted")?;
+    let rows = CLIENTS.iter().enumerate().map(|(at, name)| {
+        let mut counting = Client::start(&mut command(&counted, name, server, load))?;
+        let allocated: Allocated = counting.make(COUNTED)?;
+        let figure = |figure: fn(Round) -> f64| median(rounds.iter().map(|it| figure(it[at])));
+        let ratios =
+            |figure: fn(Round) -> f64| rounds.iter().map(move |it| figure(it[at]) / figure(it[0]));
+        Ok(Row {
+            client: name,
+            size,
+            p50: figure(|it| it.p50),
+            p99: figure(|it| it.p99),
+            cpu: figure(|it| it.cpu),
+            p50_ratio: median(ratios(|it| it.p50)),
+            p50_ratio_least: ratios(|it| it.p50).fold(f64::MAX, f64::min),
+            p50_ratio_most: ratios(|it| it.p50).fold(0.0, f64::max),
+            cpu_ratio: median(ratios(|it| it.cpu)),
+            allocations: allocated.allocations,
+            allocated_bytes: allocated.bytes,
+            body_bytes: server.last_body(),
+            system_calls: system_calls(&timed, name, server, load)?,
+        })
+    });
+    rows.collect()
+}
+
+/// The path of a built example. It lies beside this program.
+fn example(name: &str) -> Result<PathBuf, Error> {
+    let this = std::env::current_exe()?;
+    Ok(this.with_file_name("examples").join(name))
+}
+
+fn command(program: &Path, name: &str, server: &Server, load: &[String; 2]) -> Command {
+    let mut command = Command::new(program);
+    command.arg(name).arg(&server.endpoint).args(load);
+    command
+}
+
+/// A client that is connected, and makes as many calls as it is told to.
+struct Client {
+    orders: ChildStdin,
+    figures: BufReader<ChildStdout>,
+    _running: Running,
+}
+
+impl Client {
+    fn start(command: &mut Command) -> Result<Client, Error> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut running = Running::start(command)?;
+        let ends = running.0.stdin.take().zip(running.0.stdout.take());
+        let (orders, figures) = ends.ok_or("a client without its pipes")?;
+        Ok(Client {
+            orders,
+            figures: BufReader::new(figures),
+            _running: running,
+        })
+    }
+
+    fn make<F: for<'f> Deserialize<'f>>(&mut self, calls: u64) -> Result<F, Error> {
+        writeln!(self.orders, "{calls}")?;
+        let mut line = String::new();
+        self.figures.read_line(&mut line)?;
+        let figures = serde_json::from_str(&line);
+        figures.map_err(|error| format!("a client printed {line:?}: {error}").into())
+    }
+}
+
+/// The system calls of a call: what more calls cost more. `None` where strace is not installed.
+fn system_calls(
+    program: &Path,
+    name: &str,
+    server: &Server,
+    load: &[String; 2],
+) -> Result<Option<u64>, Error> {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return Ok(None);
+    }
+    let count = |calls: u64| -> Result<u64, Error> {
+        let trace = tempfile::NamedTempFile::new()?;
+        let traced = command(program, name, server, load);
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o"]).arg(trace.path());
+        strace.arg(traced.get_program()).args(traced.get_args());
+        let mut client = Client::start(&mut strace)?;
+        let _: Round = client.make(calls)?;
+        let Client {
+            orders,
+            _running: mut running,
+            ..
+        } = client;
+        drop(orders); // the client ends with its input, and so strace with the whole trace
+        running.0.wait()?;
+        Ok(std::fs::read_to_string(trace.path())?.lines().count() as u64)
+    };
+    // an odd line of strace about a process that it starts with is rounded away
+    let more = count(1 + COUNTED)?.saturating_sub(count(1)?);
+    Ok(Some((more + COUNTED / 2) / COUNTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_core_is_taken_of_those_that_may_be_used() {
+        for (list, core) in [("0", "0"), ("0-1", "1"), ("0-3,6", "6"), ("2,4-7", "7")] {
+            let status = format!("Name:\tx\nCpus_allowed_list:\t{list}\nMems_allowed:\t1\n");
+            assert_eq!(last_core(&status), Some(core));
+        }
+        assert_eq!(last_core("Name:\tx\n"), None);
+    }
+}
