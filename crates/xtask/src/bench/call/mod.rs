@@ -89,7 +89,7 @@ fn pin() -> Result<(), Error> {
     Ok(())
 }
 
-/// The last number of a line `Cpus_allowed_list:	0-1,4`.
+/// The last number of a line `Cpus_allowed_list: 0-1,4`.
 fn last_core(status: &str) -> Option<&str> {
     let mut lines = status.lines();
     let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;

@@ -10,7 +10,7 @@ use std::thread;
 use crate::Error;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 10:58:03 GMT\r\n\
-    Content-Type: application/json\r\nContent-Length: 122\r\nConnection: keep-alive\r\n\r\n\
+    Content-Type: application/json\r\nContent-Length: 123\r\nConnection: keep-alive\r\n\r\n\
     {\"ActionStatus\":\"OK\",\"ErrorInfo\":\"\",\"ErrorCode\":0,\"RequestId\":\"Id-0123456789abcdef0123456789abcdef-O-Seq-1234567890123456\"}";
 
 /// A server that answers until the program ends.
