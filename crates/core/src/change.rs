@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use crate::limits::Rules;
 use crate::operation::ChangeOperation;
-use crate::violation::{Check, Invalid, Place, Problem, Seen, Violation};
+use crate::seen::Seen;
+use crate::violation::{Check, Invalid, Place, Problem, Violation};
 
 /// To add tags to a user, to remove some, or to remove all. Bulk runs and batchers check it when they take it.
 ///

@@ -12,6 +12,7 @@ mod region;
 mod request;
 pub mod retry;
 mod secret;
+mod seen;
 mod text;
 pub mod usersig;
 mod violation;

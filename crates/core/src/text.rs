@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 /// What may be given as an account or a tag: text, or bytes that may not be UTF-8. C callers have bytes only, and bytes that
 /// are no text are a violation like any other.
 pub trait Text<'a> {
@@ -47,21 +45,19 @@ impl<'a, T: Text<'a> + Copy> Text<'a> for &T {
 }
 
 /// An account of the app: a UserID, or a RegistrationID on the `timpush` paths. It was checked when it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account<'a>(pub(crate) &'a str);
 
 /// A tag of a user. It was checked when it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag<'a>(pub(crate) &'a str);
 
 /// A user with its tags: a view into a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserTags<'r, 'a> {
     /// The user.
-    #[serde(rename = "To_Account")]
     pub account: Account<'a>,
     /// Its tags, each once.
-    #[serde(rename = "Tags")]
     pub tags: &'r [Tag<'a>],
 }
 

@@ -1,11 +1,11 @@
 //! What is wrong with a request or a change: all of it at once, each violation with its place, its limit and its remedy. The
 //! one check of accounts and tags is here, too.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use crate::limits::Rules;
 use crate::operation::Generation;
+use crate::seen::Seen;
 use crate::text::{Account, Tag, Text};
 
 /// An invalid request. Nothing was sent.
@@ -183,6 +183,8 @@ impl Problem {
 pub(crate) struct Check<'a, 'l> {
     rules: &'l Rules,
     accounts: Seen<'a>,
+    /// Of one user, and used again for the next.
+    tags: Seen<'a>,
     violations: Vec<Violation>,
 }
 
@@ -191,8 +193,14 @@ impl<'a, 'l> Check<'a, 'l> {
         Check {
             rules,
             accounts: Seen::default(),
+            tags: Seen::default(),
             violations: Vec::new(),
         }
+    }
+
+    /// Allocates for so many accounts at once.
+    pub(crate) fn reserve_accounts(&mut self, accounts: usize) {
+        self.accounts.reserve(accounts);
     }
 
     pub(crate) fn found(&mut self, place: Place, problem: Problem) {
@@ -241,13 +249,15 @@ impl<'a, 'l> Check<'a, 'l> {
         too_many: impl Fn(usize) -> Option<Problem>,
         mut keep: impl FnMut(Tag<'a>),
     ) {
-        let mut seen = Seen::default();
+        let texts = texts.into_iter();
+        self.tags.clear();
+        self.tags.reserve(texts.size_hint().0);
         let (mut is_empty, mut count) = (true, 0);
-        for (index, text) in texts.into_iter().enumerate() {
+        for (index, text) in texts.enumerate() {
             is_empty = false;
             match tag(text, self.rules) {
                 Err(problem) => self.found(place(index), problem),
-                Ok(tag) if seen.before(tag.0, index).is_none() => {
+                Ok(tag) if self.tags.before(tag.0, index).is_none() => {
                     count += 1;
                     keep(tag);
                 }
@@ -311,31 +321,6 @@ fn bounded<'a>(text: impl Text<'a>, most: usize) -> Result<&'a str, Problem> {
         0 => Err(Problem::Empty),
         bytes if bytes > most => Err(Problem::TooLong { bytes, most }),
         _ => Ok(text),
-    }
-}
-
-/// The texts of a list so far, each with its first position. A handful is searched through, and only a longer list pays for
-/// a map, so that a list of any length is read in linear time.
-#[derive(Default)]
-pub(crate) struct Seen<'a> {
-    few: Vec<(&'a str, usize)>,
-    many: HashMap<&'a str, usize>,
-}
-
-impl<'a> Seen<'a> {
-    const FEW: usize = 16;
-
-    /// The earlier position of `text`, if it has one; else notes this one.
-    pub(crate) fn before(&mut self, text: &'a str, index: usize) -> Option<usize> {
-        let few = self.few.iter().find(|(seen, _)| *seen == text);
-        let before = few.map(|(_, first)| first);
-        let before = before.or_else(|| self.many.get(text)).copied();
-        if before.is_none() && self.few.len() < Self::FEW {
-            self.few.push((text, index));
-        } else if before.is_none() {
-            self.many.insert(text, index);
-        }
-        before
     }
 }
 

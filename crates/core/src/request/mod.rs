@@ -4,10 +4,9 @@
 //! A request is an operation and a body: users with their tags, or accounts alone. To add a fifth operation, add a row to
 //! the table of operations and a type here.
 
+mod json;
 #[cfg(test)]
 mod tests;
-
-use serde::Serialize;
 
 use crate::limits::Rules;
 use crate::operation::{Generation, Operation};
@@ -58,6 +57,9 @@ pub struct Body<'a> {
     tags: Vec<Tag<'a>>,
 }
 
+/// Users that memory is reserved for before they are read: what the caller says of their number is only believed so far.
+const EXPECTED: usize = 128;
+
 /// What is written of the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -80,9 +82,18 @@ impl<'a> Body<'a> {
         if form == Form::Replacements && rules.generation != Generation::Timpush {
             check.found(Place::Replace, Problem::NeedsTimpush);
         }
-        let (mut users, mut tags, mut count) = (Vec::new(), Vec::new(), 0);
-        for (user, (account, given_tags)) in given.into_iter().enumerate() {
+        let given = given.into_iter();
+        let expected = given.size_hint().0.min(EXPECTED);
+        check.reserve_accounts(expected);
+        let (mut users, mut tags, mut count) = (Vec::with_capacity(expected), Vec::new(), 0);
+        for (user, (account, given_tags)) in given.enumerate() {
             count += 1;
+            let given_tags = given_tags.into_iter();
+            if user == 0 {
+                // most users have as many tags as the first
+                let of_all = expected.saturating_mul(given_tags.size_hint().0);
+                tags.reserve_exact(of_all.min(10 * EXPECTED));
+            }
             let account = check.next_account(account, user, Place::UserAccount(user));
             check.tags(
                 given_tags,
@@ -110,8 +121,11 @@ impl<'a> Body<'a> {
         given: impl IntoIterator<Item = A>,
     ) -> Result<Body<'a>, Invalid> {
         let mut check = Check::new(rules);
-        let (mut users, mut count) = (Vec::new(), 0);
-        for (index, account) in given.into_iter().enumerate() {
+        let given = given.into_iter();
+        let expected = given.size_hint().0.min(EXPECTED);
+        check.reserve_accounts(expected);
+        let (mut users, mut count) = (Vec::with_capacity(expected), 0);
+        for (index, account) in given.enumerate() {
             count += 1;
             let account = check.next_account(account, index, Place::Account(index));
             users.extend(account.map(|account| (account, 0)));
@@ -172,21 +186,31 @@ impl<'a> Body<'a> {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        let written = match self.form {
-            Form::Users | Form::Replacements => {
-                let body = UsersOnWire {
-                    users: self.users_with_tags().collect(),
-                    replace: (self.form == Form::Replacements).then_some(1),
-                };
-                serde_json::to_writer(out, &body)
+        let accounts = || self.users.iter().map(|(account, _)| account.as_str());
+        let texts = accounts().chain(self.tags.iter().map(Tag::as_str));
+        json::reserve(out, self.users.len(), self.tags.len(), texts);
+        if self.form == Form::Accounts {
+            out.extend_from_slice(br#"{"To_Account":"#);
+            json::list(out, accounts());
+            out.push(b'}');
+            return;
+        }
+        out.extend_from_slice(br#"{"UserTags":["#);
+        for (at, user) in self.users_with_tags().enumerate() {
+            if at > 0 {
+                out.push(b',');
             }
-            Form::Accounts => {
-                let accounts = self.users.iter().map(|(account, _)| *account);
-                let accounts = accounts.collect();
-                serde_json::to_writer(out, &AccountsOnWire { accounts })
-            }
-        };
-        written.expect("text, lists and a number are JSON, and memory takes it");
+            out.extend_from_slice(br#"{"To_Account":"#);
+            json::string(out, user.account.as_str());
+            out.extend_from_slice(br#","Tags":"#);
+            json::list(out, user.tags.iter().map(Tag::as_str));
+            out.push(b'}');
+        }
+        out.push(b']');
+        if self.form == Form::Replacements {
+            out.extend_from_slice(br#","Replace":1"#);
+        }
+        out.push(b'}');
     }
 }
 
@@ -200,20 +224,6 @@ fn finish(mut check: Check, rules: &Rules, list: Place, count: usize) -> Result<
         check.found(list, problem);
     }
     check.finish()
-}
-
-#[derive(Serialize)]
-struct UsersOnWire<'r, 'a> {
-    #[serde(rename = "UserTags")]
-    users: Vec<UserTags<'r, 'a>>,
-    #[serde(rename = "Replace", skip_serializing_if = "Option::is_none")]
-    replace: Option<u8>,
-}
-
-#[derive(Serialize)]
-struct AccountsOnWire<'a> {
-    #[serde(rename = "To_Account")]
-    accounts: Vec<Account<'a>>,
 }
 
 /// Declares a request and its two constructors: `new` by the documented rules, `with_rules` by others.

@@ -14,7 +14,7 @@ use super::{File, assert_none, files};
 type Layers = [&'static [&'static str]];
 
 const CORE: &Layers = &[
-    &["operation", "region", "secret", "text"],
+    &["operation", "region", "secret", "seen", "text"],
     &["catalogue", "limits"],
     &["app", "violation"],
     &["change", "request", "usersig"],
