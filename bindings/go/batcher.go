@@ -118,7 +118,8 @@ func (b *Batcher) Submit(ctx context.Context, change Change) <-chan error {
 }
 
 // Flush sends the changes that it holds without waiting for more, and waits until every change that was taken before has
-// its outcome, good or bad. If the context is done first, the error says how many have none yet; they stay under way.
+// its outcome, good or bad. If the context is done first, the error says how many have none yet; they stay under way, and
+// are sent without waiting all the same. Changes that are taken later wait for others as ever.
 func (b *Batcher) Flush(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext

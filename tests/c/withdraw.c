@@ -144,7 +144,7 @@ static void a_poll_returns_when_there_is_capacity(void) {
     EXPECT(im_batcher_submit_add_tag(batcher, 2, IM_STR("eve"), &TAG, 1, &error), IM_FULL, &error,
            "add \"eve\": not sent: the batcher is full (not applied; slow down, or let the batcher wait when it is full)");
     pthread_create(&thread, NULL, poll_once, batcher);
-    /* makes a request of the changes that linger: there is capacity, and no outcome */
+    /* makes a request of the changes that linger, also after its time: there is capacity, and no outcome */
     CHECK(im_batcher_flush(batcher, soon, NULL) == IM_TIMEOUT);
     pthread_join(thread, &completions);
     CHECK(completions == NULL);

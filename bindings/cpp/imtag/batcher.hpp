@@ -115,7 +115,8 @@ public:
 
     /// Sends the changes that it holds without waiting for more, and waits until every change that was given before has
     /// its outcome, also in its future. Throws timeout_error or cancelled if a call's options end the wait: the changes
-    /// stay under way, and nothing is lost.
+    /// stay under way, are sent without waiting all the same, and nothing is lost. Changes that are given later wait for
+    /// others as ever.
     void flush(detail::optional_call call = {}) const {
         const std::vector<std::uint64_t> given = checked().taken();
         run([&](im_batcher* handle, im_error** left) { return im_batcher_flush(handle, call.handle, left); });

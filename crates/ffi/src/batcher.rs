@@ -397,8 +397,8 @@ pub unsafe extern "C" fn im_batcher_withdraw(
     })
 }
 
-/// Sends the changes that it holds without waiting for more, and waits until every change that was given before has its
-/// outcome.
+/// Sends the changes that it holds without waiting for more, also if it returns early, and waits until every change that
+/// was given before has its outcome. Changes that are given later wait for others as ever.
 ///
 /// call   deadline, cancel; NULL: as long as it takes. One call at a time; only im_call_cancel may run meanwhile
 /// error  may be NULL. NULL on entry; set unless IM_OK. Free: im_error_free

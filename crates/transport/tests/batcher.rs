@@ -125,7 +125,7 @@ fn of_two_flushes_each_waits_only_for_what_came_before_it() {
         let first = scope.spawn(|| batcher.flush(&CallOptions::new()));
         until(|| emulator.stats().arrivals() == 1);
         batcher.submit(1, user(1)).unwrap();
-        let later = batcher.flush(&within(Duration::from_millis(1)));
+        let later = batcher.flush(&within(Duration::ZERO));
         until(|| emulator.stats().arrivals() == 2);
         assert!(first.join().unwrap().is_ok());
         assert!(later.is_err());
@@ -225,23 +225,34 @@ fn after_a_crash_a_batcher_waits_for_what_the_process_before_it_may_have_sent() 
 }
 
 #[test]
-fn after_a_panic_of_the_host_in_a_flush_changes_linger_as_before() {
+fn a_flush_that_ends_early_has_its_changes_sent_and_later_ones_linger() {
     let emulator = emulator();
-    emulator.fault(Operation::Add, Fault::delay(Duration::from_millis(400)));
-    let batcher = client(&emulator)
-        .batcher()
-        .linger(LONG / 2)
-        .timeout(LONG)
-        .start();
-    batcher.submit(0, user(0)).unwrap();
-    let options = CallOptions::new().interrupt(|| panic!("the host's"));
-    let flushes = || batcher.flush(&options);
-    assert!(catch_unwind(AssertUnwindSafe(flushes)).is_err());
-    batcher.submit(1, user(1)).unwrap();
-    assert!(batcher.poll(Duration::from_millis(600)).len() <= 1);
-    batcher.submit(2, user(2)).unwrap();
-    batcher.flush(&within(LONG)).unwrap();
-    assert!((1..=2).contains(&emulator.stats().arrivals()));
+    let options = client(&emulator).batcher().linger(Duration::MAX);
+    let batcher = options.timeout(Duration::MAX).start();
+    let flush = |options: &CallOptions| batcher.flush(options).is_err();
+    let cancelled = CancelToken::new();
+    cancelled.cancel();
+    let panics = CallOptions::new().interrupt(|| panic!("the host's"));
+    let panics = || catch_unwind(AssertUnwindSafe(|| batcher.flush(&panics))).is_err();
+    let flushes: [&dyn Fn() -> bool; 3] = [
+        &|| flush(&within(Duration::ZERO)),
+        &|| flush(&CallOptions::new().cancel(&cancelled)),
+        &panics,
+    ];
+    for (id, flush_ends_early) in (0..).zip(flushes) {
+        // so the host is asked before the answer
+        let answered_late = Fault::delay(Duration::from_millis(400));
+        emulator.fault(Operation::Add, answered_late);
+        batcher.submit(id, user(id)).unwrap();
+        assert!(flush_ends_early());
+        // else nothing ever sends it
+        let polled = batcher.poll(LONG);
+        assert_eq!(polled.iter().map(|it| it.id).collect::<Vec<_>>(), [id]);
+        assert!(polled[0].result.is_ok());
+    }
+    batcher.submit(3, user(3)).unwrap();
+    assert!(batcher.poll(Duration::from_millis(50)).is_empty());
+    assert_eq!((batcher.unsettled(), emulator.stats().arrivals()), (1, 3));
 }
 
 #[test]

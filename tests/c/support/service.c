@@ -33,6 +33,9 @@ im_batcher *new_batcher(uint64_t linger_ms) {
     EXPECT_OK(im_batcher_new(client, &batcher, &error), &error);
     CHECK(im_batcher_set_linger_ms(batcher, linger_ms) == IM_OK);
     CHECK(im_batcher_set_late_window_ms(batcher, 0) == IM_OK);
+    /* a request that hangs is not repeated, however slow the machine is */
+    CHECK(im_batcher_set_timeout_ms(batcher, 120000) == IM_OK);
+    CHECK(im_batcher_set_attempt_timeout_ms(batcher, 120000) == IM_OK);
     return batcher;
 }
 

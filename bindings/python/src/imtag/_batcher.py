@@ -101,6 +101,8 @@ class Batcher:
     def flush(self, *, timeout: float | None = None, cancel: Cancel | None = None) -> None:
         """Send its changes without waiting for more, and wait until every change given before has its outcome.
 
+        They are sent so also if it raises. Changes that are given later wait for others as ever.
+
         timeout  seconds, with the callbacks of futures; None: as long as it takes
 
         TimeoutError or Cancelled: some have none yet; they stay under way, and nothing is lost.

@@ -58,9 +58,12 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             };
             account.active = Some(group);
             let state = &mut self.producers[producer.0];
+            let epoch = entry.epoch;
+            let flushed = epoch.is_some_and(|epoch| state.unsettled.has_flushed(epoch));
             let queue = state.queue(operation);
             queue.blocked -= 1;
             queue.insert(group, next, entry.left, entry.came);
+            queue.flushed |= flushed && group == Group::Fresh;
             if state.policy.full_slot_is_enough {
                 self.note_full_slot(id);
             }

@@ -1,7 +1,7 @@
-//! Which changes a flush waits for.
+//! Which changes a flush sends, and waits for.
 //!
-//! A flush waits for the changes that came before it. They are counted by epoch, so that it looks at counts and at no
-//! change. A flush ends the epoch: what came before it is of that epoch or an earlier one, what comes later of a later one.
+//! It is for the changes that came before it: they linger no more. They are counted by epoch, so that it looks at counts and
+//! at no change. A flush ends the epoch: what came before it is of that epoch or an earlier one, what comes later of a later one.
 //!
 //! ```text
 //! changes   a b c │ d e │ f        the first flush waits for a b c, the second for a b c d e
@@ -57,6 +57,11 @@ impl Unsettled {
     pub(super) fn flush(&mut self) -> Flush {
         self.epoch += 1;
         Flush(self.epoch - 1)
+    }
+
+    /// True if a change of that epoch came before a flush.
+    pub(super) fn has_flushed(&self, epoch: Epoch) -> bool {
+        epoch < self.epoch
     }
 
     pub(super) fn is_over(&self, flush: Flush) -> bool {

@@ -198,6 +198,8 @@ pub(super) struct OperationQueue {
     pub(super) since: Option<Duration>,
     /// True if a fresh user has as many tags as a slot takes, so that a wait would add none.
     pub(super) full_slot: bool,
+    /// True if a fresh user came before a flush: then none of the fresh waits for the linger time.
+    pub(super) flushed: bool,
     /// Accounts that are remembered as rejected for this operation.
     pub(super) remembered: usize,
     turns: Turns,
@@ -269,6 +271,7 @@ impl OperationQueue {
             awaiting_admission: None,
             since: None,
             full_slot: false,
+            flushed: false,
             remembered: 0,
             turns: Turns::default(),
             lately: Lately::default(),
@@ -288,7 +291,8 @@ impl OperationQueue {
         let full = users >= enough.users_per_request;
         let lingers_until = self.since.map(|since| since.saturating_add(enough.linger));
         // a blocked change may still come and share the request; with nothing under way nothing would unblock it
-        let alone = users > 0 && enough.flushing && (self.blocked == 0 || enough.quiet);
+        let flushing = enough.flushing || self.flushed;
+        let alone = users > 0 && flushing && (self.blocked == 0 || enough.quiet);
         let lingered = lingers_until.is_some_and(|until| until <= now);
         // what came back has lingered before
         let came_back = !self.returned.is_empty();
@@ -373,6 +377,7 @@ impl OperationQueue {
         let taken = self.fresh.take_batch(users_per_request - slots.len());
         if self.fresh.is_empty() {
             self.since = None;
+            self.flushed = false;
         } else if slots.len() + taken.len() >= users_per_request {
             self.since = Some(now);
         }
@@ -442,6 +447,7 @@ impl OperationQueue {
         if self.fresh.is_empty() {
             self.since = None;
             self.full_slot = false;
+            self.flushed = false;
         }
     }
 

@@ -257,10 +257,15 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.state(producer).queue(operation).awaiting_admission = None;
     }
 
-    /// Begins a flush of a producer: it is over once every change that came before it has its outcome. It does not make the
-    /// producer [flushing](Plan::set_flushing).
+    /// Begins a flush of a producer: it is over once every change that came before it has its outcome. From now on these do
+    /// not wait for others to share their request, also if nobody waits for the flush. Later changes do.
     pub fn flush(&mut self, producer: ProducerId) -> Flush {
-        self.state(producer).unsettled.flush()
+        self.ready_producers.insert(producer);
+        let state = self.state(producer);
+        for queue in &mut state.queues {
+            queue.flushed = !queue.fresh.is_empty();
+        }
+        state.unsettled.flush()
     }
 
     /// True if every change that came before a flush has its outcome. Costs the same however many changes there are.

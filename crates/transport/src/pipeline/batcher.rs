@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -284,29 +283,16 @@ impl Batcher {
         unsettled.unwrap_or(0)
     }
 
-    /// Sends what lingers, and waits until every change and get that was given before has its outcome. Where the batcher pauses,
-    /// that is after the resume, or when the changes' time is up.
+    /// Sends the changes and gets that were given before without lingering, and waits until all of them have their outcomes.
+    /// They are sent so also if the wait ends early. Later ones linger as ever. Where the batcher pauses, the outcomes come
+    /// after the resume, or when the changes' time is up.
     ///
     /// # Errors
     /// If the options' time is up before, or it is cancelled. The changes stay under way, and nothing is lost.
     pub fn flush(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let producer = self.session.producer;
-        let scope = unending(options);
-        let flush = self.session.with(|state, _| {
-            state.session(producer).flushes += 1;
-            state.plan.set_flushing(producer, true);
-            state.plan.flush(producer)
-        });
-        // the options' callback is the host's, and runs in the wait: it may panic
-        let wait = || flush.map_or(Ok(()), |flush| self.wait_for(flush, &scope));
-        let flushed = panic::catch_unwind(AssertUnwindSafe(wait));
-        self.session.with(|state, _| {
-            let session = state.session(producer);
-            session.flushes -= 1;
-            let flushing = session.flushes > 0 || session.refuses;
-            state.plan.set_flushing(producer, flushing);
-        });
-        flushed.unwrap_or_else(|panic| panic::resume_unwind(panic))
+        let flush = self.session.with(|state, _| state.plan.flush(producer));
+        flush.map_or(Ok(()), |flush| self.wait_for(flush, &unending(options)))
     }
 
     /// Takes no more changes, sends what lingers, and waits until all have their outcomes. Outcomes of submitted changes

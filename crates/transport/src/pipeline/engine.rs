@@ -49,8 +49,6 @@ pub(crate) struct SessionState {
     pub(crate) submissions: Submissions,
     /// Takes no more changes.
     pub(crate) refuses: bool,
-    /// How many callers wait in a flush.
-    pub(crate) flushes: usize,
     /// The workers end.
     pub(crate) closing: bool,
     pub(crate) health: RunHealth,
@@ -227,7 +225,6 @@ impl State {
             callers: Vec::new(),
             submissions: Submissions::default(),
             refuses: false,
-            flushes: 0,
             closing: false,
             health: RunHealth::default(),
             last_failure: None,

@@ -60,7 +60,7 @@
 //!
 //! | | takes more changes | in no request | in a request | waits for |
 //! |---|---|---|---|---|
-//! | `flush` | yes | is sent without lingering, while the flush waits | goes on | the changes given before |
+//! | `flush` | yes | is sent without lingering, if it was given before | goes on | the changes given before |
 //! | batcher's `close`, run's `finish` | no | is sent without lingering | goes on | all changes, then the workers |
 //! | drain, or the first `Bulk::cancel` | no | fails | goes on to its answer, but is not tried again | nothing |
 //! | cancel, or the second `Bulk::cancel` | no | fails | ends by what is known of its effect | nothing |

@@ -123,6 +123,35 @@ fn flushing_sends_what_is_there_and_its_end_makes_the_next_wait() {
 }
 
 #[test]
+fn what_came_before_a_flush_lingers_no_more_and_what_comes_later_does() {
+    let mut rig = Rig::with_policy(BULK);
+    push_users(&mut rig, 0..1);
+    let _ = rig.plan.flush(rig.producer);
+    push_users(&mut rig, 1..2); // shares what is sent anyway
+    rig.does(["add u0:a u1:a"]);
+    push_users(&mut rig, 2..3);
+    rig.waits();
+    rig.push(remove("u2", ["a"]));
+    let _ = rig.plan.flush(rig.producer);
+    push_users(&mut rig, 3..4);
+    rig.push(remove("u3", ["a"]));
+    // also the remove, which had to wait for its account; that of u3 came later
+    rig.does(["add u2:a u3:a", "remove u2:a u3:a"]);
+    rig.push(remove("u4", ["a"]));
+    rig.waits();
+}
+
+#[test]
+fn what_is_taken_back_after_a_flush_leaves_nothing_of_it() {
+    let mut rig = Rig::with_policy(BULK);
+    let first = rig.push(add("u0", ["a"]));
+    let _ = rig.plan.flush(rig.producer);
+    assert!(rig.plan.withdraw(first, rig.now));
+    push_users(&mut rig, 1..2);
+    rig.waits();
+}
+
+#[test]
 fn flushing_waits_for_blocked_changes_while_anything_is_under_way() {
     let mut rig = Rig::with_policy(BULK);
     rig.flush();

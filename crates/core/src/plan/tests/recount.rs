@@ -138,6 +138,16 @@ impl World {
                 };
                 assert_eq!(queue.fresh.users(), active(Group::Fresh));
                 assert_eq!(queue.suspects.users(), active(Group::Suspects));
+                assert!(!queue.flushed || queue.fresh.users() > 0);
+                let fresh = plan.accounts.iter().map(|it| it.1);
+                let fresh = fresh.filter(|it| it.active == Some(Group::Fresh));
+                let mut fresh = fresh.map(|it| &plan.changes[it.waiting[0].0]);
+                let unsettled = &plan.producers[producer.0].unsettled;
+                let of_a_flush = fresh.any(|it| {
+                    let epoch = it.epoch.is_some_and(|epoch| unsettled.has_flushed(epoch));
+                    epoch && (it.producer, it.item.operation()) == (*producer, operation)
+                });
+                assert!(queue.flushed || !of_a_flush);
                 let rejected = plan.accounts.iter().flat_map(|it| &it.1.rejected);
                 let rejected =
                     rejected.filter(|it| (it.producer, it.operation) == (*producer, operation));
