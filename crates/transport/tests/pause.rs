@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use imtag_emulator::Fault;
@@ -54,7 +56,7 @@ fn a_run_that_pauses_is_refused_once_and_does_everything_after_the_resume() {
 }
 
 #[test]
-fn a_poll_for_capacity_returns_when_the_run_pauses() {
+fn a_poll_for_capacity_returns_once_when_the_run_pauses_and_then_waits_for_the_resume() {
     let emulator = emulator();
     emulator.fault(Operation::Add, Fault::code(APP_REFUSED));
     let options = client(&emulator).bulk().capacity(1);
@@ -62,8 +64,26 @@ fn a_poll_for_capacity_returns_when_the_run_pauses() {
     run.push(0, user(0)).unwrap();
     until(|| run.paused().is_some());
     assert!(run.poll_or_capacity().is_empty());
-    run.resume();
-    assert!(run.finish().all_done());
+    let resumed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // a loop of these does not spin, and a push waits for the capacity
+            let _ = run.poll_or_capacity();
+            assert!(resumed.load(Ordering::SeqCst));
+            run.push(1, user(1)).unwrap();
+        });
+        scope.spawn(|| {
+            run.push(2, user(2)).unwrap();
+            assert!(resumed.load(Ordering::SeqCst));
+        });
+        // time to go wrong in
+        let _ = run.poll(Duration::from_millis(100));
+        resumed.store(true, Ordering::SeqCst);
+        run.resume();
+    });
+    let summary = run.finish();
+    assert!(summary.all_done(), "{summary}");
+    assert_eq!(summary.progress.done, 3);
 }
 
 #[test]

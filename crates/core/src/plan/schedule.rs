@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::accounts::{Account, Entry, slots};
 use super::arena::{AccountId, Arena, ChangeId, ProducerId};
-use super::batch::{Batch, Kind, Slot};
+use super::batch::{Batch, Kind};
 use super::flush::Flush;
 use super::item::Item;
 use super::outcome::{ChangeFailure, Settled};
-use super::queue::{BatchPolicy, Enough, OperationQueue, Probing, Producer, Readiness};
+use super::queue::{BatchPolicy, Enough, Probing, Producer, Readiness};
 use crate::limits::Rules;
 use crate::operation::Operation;
 
@@ -255,6 +255,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Without this call it may once the request is settled.
     pub fn admitted(&mut self, producer: ProducerId, operation: Operation) {
         self.state(producer).queue(operation).awaiting_admission = None;
+        self.ready_producers.insert(producer);
     }
 
     /// Begins a flush of a producer: it is over once every change that came before it has its outcome. From now on these do
@@ -279,33 +280,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     #[must_use]
     pub fn unsettled_before(&self, producer: ProducerId, flush: Flush) -> usize {
         self.count(producer, |state| state.unsettled.left_of(flush))
-    }
-
-    /// Ends a producer: what is in no request fails for this cause, and what is pushed later too.
-    pub fn end(&mut self, producer: ProducerId, cause: E, now: Duration) {
-        self.state(producer).ended = Some(cause.clone());
-        self.fail_unsent(producer, cause, now);
-    }
-
-    /// Fails all changes of a producer that are in no request, also those that are to be sent again.
-    pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
-        let state = &mut self.producers[producer.0];
-        state.again = 0;
-        let queues = state.queues.iter_mut();
-        let again: Vec<Slot> = queues.flat_map(OperationQueue::take_again).collect();
-        let unsent = self.changes.iter();
-        let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
-        let unsent = unsent.map(|(id, entry)| (ChangeId(id), entry.account));
-        let mut unsent: Vec<(ChangeId, AccountId)> = unsent.collect();
-        unsent.sort_unstable();
-        for (id, _) in &unsent {
-            self.fail_rest(*id, &cause);
-        }
-        self.fail_slots(&again, &cause, now);
-        for (_, account) in unsent {
-            self.activate(account, now);
-        }
-        self.ready_producers.insert(producer);
     }
 
     /// Forgets a producer that has ended and has no request under way.
@@ -340,9 +314,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         std::mem::take(&mut self.state(producer).settled)
     }
 
-    /// Producers that have had something to send or to take since the last call.
-    pub fn take_ready_producers(&mut self) -> BTreeSet<ProducerId> {
-        std::mem::take(&mut self.ready_producers)
+    /// Has a producer [returned](Plan::next_ready_producer), where the plan does not see by itself that something happened.
+    pub fn touch(&mut self, producer: ProducerId) {
+        self.ready_producers.insert(producer);
+    }
+
+    /// One of the producers that had something to send or to take since they were last returned.
+    pub fn next_ready_producer(&mut self) -> Option<ProducerId> {
+        self.ready_producers.pop_first()
     }
 
     /// Changes of a producer that have not been sent in full.

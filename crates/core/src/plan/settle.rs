@@ -1,12 +1,14 @@
-//! From an answered request to the outcomes of its changes: which are done, which go again, which failed and why.
+//! From an answered request to the outcomes of its changes: which are done, which go again, which failed and why. And what
+//! has its outcome without a request: a producer has ended, or a caller waits no longer.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::accounts::Rejected;
-use super::arena::{AccountId, ChangeId};
+use super::arena::{AccountId, ChangeId, ProducerId};
 use super::batch::{Batch, Kind, Slot};
 use super::outcome::{BatchResult, ChangeFailure, Settled};
+use super::queue::OperationQueue;
 use super::schedule::Plan;
 use crate::answer::AccountTags;
 use crate::catalogue::{Effect, Scope};
@@ -345,6 +347,33 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
+    /// Ends a producer: what is in no request fails for this cause, and what is pushed later too.
+    pub fn end(&mut self, producer: ProducerId, cause: E, now: Duration) {
+        self.producers[producer.0].ended = Some(cause.clone());
+        self.fail_unsent(producer, cause, now);
+    }
+
+    /// Fails all changes of a producer that are in no request, also those that are to be sent again.
+    pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
+        let state = &mut self.producers[producer.0];
+        state.again = 0;
+        let queues = state.queues.iter_mut();
+        let again: Vec<Slot> = queues.flat_map(OperationQueue::take_again).collect();
+        let unsent = self.changes.iter();
+        let unsent = unsent.filter(|(_, entry)| entry.producer == producer && entry.left > 0);
+        let unsent = unsent.map(|(id, entry)| (ChangeId(id), entry.account));
+        let mut unsent: Vec<(ChangeId, AccountId)> = unsent.collect();
+        unsent.sort_unstable();
+        for (id, _) in &unsent {
+            self.fail_rest(*id, &cause);
+        }
+        self.fail_slots(&again, &cause, now);
+        for (_, account) in unsent {
+            self.activate(account, now);
+        }
+        self.ready_producers.insert(producer);
+    }
+
     /// Takes a change out, unless a part of it has been in a request. Returns true if it did; the change has no outcome then.
     pub fn withdraw(&mut self, id: ChangeId, now: Duration) -> bool {
         let tags_per_slot = self.tags_per_slot();
@@ -352,11 +381,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let Some(entry) = entry.filter(|entry| entry.is_untouched(tags_per_slot)) else {
             return false;
         };
-        let (account, producer) = (entry.account, entry.producer);
+        let account = entry.account;
         self.disown(id);
         self.drop_unsent(id);
         self.changes.remove(id.0);
-        self.ready_producers.insert(producer);
         self.activate(account, now);
         true
     }
@@ -365,6 +393,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// is settled later as others are.
     pub fn disown(&mut self, id: ChangeId) {
         if let Some(entry) = self.changes.get_mut(id.0) {
+            self.ready_producers.insert(entry.producer);
             if let Some(epoch) = entry.epoch.take() {
                 self.producers[entry.producer.0].unsettled.remove(epoch);
             }
@@ -389,6 +418,5 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             undone: entry.undone,
             read: entry.read,
         });
-        self.ready_producers.insert(entry.producer);
     }
 }

@@ -2,20 +2,19 @@
 //! each, the app's quota would serve a hundredth of the users.
 
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::plan::{ChangeId, Flush, Item, Query};
 use imtag_core::{ChangeRequest, Effect};
 
-use super::engine::{Look, State};
+use super::engine::State;
 use super::outcome::{Completion, Delivery, ReadTags, Waiter};
 use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
 use crate::error::{Cause, ChangeError, RunError, Unfinished};
-use crate::wait::{WaitEnd, WaitScope, deadline_after};
+use crate::wait::{Polled, WaitEnd, WaitScope, deadline_after};
 
 /// What a batcher does with a change or a get when it holds as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,7 +126,7 @@ impl Batcher {
         }
         let waiter = Waiter::here();
         let delivery = Delivery::Caller(Arc::clone(&waiter));
-        let number = self.give(item, delivery, &until_deadline)?;
+        let number = self.give(item, &delivery, &until_deadline)?;
         let mut why = match waiter.wait(&until_deadline) {
             Ok(outcome) => return outcome,
             Err(why) => why,
@@ -143,7 +142,7 @@ impl Batcher {
                 Err(later) => why = later,
             }
         }
-        self.session.with(|state, _| state.disown(producer, number));
+        self.session.with(|state, _| state.disown(number));
         // the outcome may have come meanwhile
         waiter.take().unwrap_or_else(|| Err(abandoned(item, why)))
     }
@@ -191,11 +190,11 @@ impl Batcher {
         if let Err(why) = scope.check() {
             return Err(taken_back(&change, why));
         }
-        self.give(&change, Delivery::Poll(id), &scope).map(drop)
+        self.give(&change, &Delivery::Poll(id), &scope).map(drop)
     }
 
-    fn takes_more(&self, state: &mut State) -> bool {
-        let session = state.session(self.session.producer);
+    fn takes_more(&self, state: &State) -> bool {
+        let session = state.read(self.session.producer);
         !session.refuses && session.ended.is_none()
     }
 
@@ -203,31 +202,29 @@ impl Batcher {
     fn give(
         &self,
         item: &Item,
-        delivery: Delivery,
+        delivery: &Delivery,
         scope: &WaitScope,
     ) -> Result<ChangeId, ChangeError> {
         let producer = self.session.producer;
-        let deadline = self.session.at(scope.deadline);
-        let mut delivery = Some(delivery);
+        let deadline = self.session.pipeline().at(scope.deadline);
         let given = self.session.wait(scope, |state, now| {
             if !self.takes_more(state) {
-                return Look::Found(Err(Cause::Closed));
+                return Polled::Ready(Err(Cause::Closed));
             }
             if state.plan.has_capacity(producer) {
-                let delivery = delivery.take().unwrap_or(Delivery::Discard);
-                let id = delivery.id();
-                let number = state.push(producer, item.clone(), delivery, deadline, now);
-                if let Some(id) = id {
-                    state.session(producer).submissions.insert(id, number);
+                let its = delivery.clone();
+                let number = state.push(producer, item.clone(), its, deadline, now);
+                if let Delivery::Poll(id) = delivery {
+                    state.session(producer).submissions.insert(*id, number);
                 }
-                return Look::Found(Ok(number));
+                return Polled::Ready(Ok(number));
             }
             if self.when_full == WhenFull::Wait {
-                return Look::Nothing(None);
+                return Polled::Pending;
             }
             let signals = self.when_full == WhenFull::Signal;
             state.session(producer).submissions.refused |= signals;
-            Look::Found(Err(Cause::Full))
+            Polled::Ready(Err(Cause::Full))
         });
         let cause = match given {
             Some(Ok(Ok(number))) => return Ok(number),
@@ -262,14 +259,16 @@ impl Batcher {
             let next_abandoned = state.abandon_late(producer, now);
             let all_settled = state.plan.unsettled(producer) == 0;
             let has_capacity = state.plan.has_capacity(producer);
-            let session = state.session(producer);
+            let session = state.read(producer);
             let nothing_comes = session.closing || (session.refuses && all_settled);
-            let submissions = &mut session.submissions;
-            let signals = has_capacity && mem::take(&mut submissions.refused);
-            if submissions.completed.is_empty() && !nothing_comes && !signals {
-                return Look::Nothing(next_abandoned);
+            let signals = has_capacity && session.submissions.refused;
+            if session.submissions.completed.is_empty() && !nothing_comes && !signals {
+                return next_abandoned.map_or(Polled::Pending, Polled::WaitUntil);
             }
-            Look::Found(mem::take(&mut submissions.completed))
+            if signals {
+                state.session(producer).submissions.refused = false;
+            }
+            Polled::Ready(state.take_completed(producer))
         });
         let completed = polled.and_then(Result::ok);
         completed.unwrap_or_default().into()
@@ -338,10 +337,10 @@ impl Batcher {
         let mut changes = 0;
         let waited = self.session.wait(scope, |state, _| {
             if state.plan.is_flushed(producer, flush) {
-                return Look::Found(());
+                return Polled::Ready(());
             }
             changes = state.plan.unsettled_before(producer, flush);
-            Look::Nothing(None)
+            Polled::Pending
         });
         match waited {
             Some(Err(end)) => Err(Unfinished {

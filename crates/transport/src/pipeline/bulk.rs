@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
 
-use super::engine::{Look, State};
+use super::engine::State;
 use super::outcome::{Completion, Delivery, Progress, Summary};
-use super::session::{Session, endless};
+use super::session::Session;
 use crate::error::{Cause, ChangeError, RunError};
-use crate::wait::{HostPoll, WaitEnd, WaitScope, Watch, deadline_after};
+use crate::wait::{HostPoll, Polled, WaitEnd, WaitScope, Watch, deadline_after};
 
 /// A bulk run that is fed by hand: changes are pushed, outcomes polled.
 /// [`SessionOptions::run`](crate::BulkOptions::run) does both.
@@ -34,20 +34,20 @@ pub struct Bulk {
 type Checked = Result<Change, InvalidChange>;
 
 impl Bulk {
-    /// Takes a change in; waits while there is no capacity. One that breaks the limits is not sent and has its outcome at
-    /// once, by [`poll`](Bulk::poll), as all have theirs.
+    /// Takes a change in; waits while there is no capacity, also while the run pauses: then until another thread resumes
+    /// it. One that breaks the limits is not sent and has its outcome at once, by [`poll`](Bulk::poll), as all have theirs.
     ///
     /// # Errors
     /// If the change is not taken: the run has ended, or it belongs to the process that this one was forked from. For a
     /// change that breaks the limits the error says that instead.
     pub fn push(&self, id: u64, change: ChangeRequest) -> Result<(), ChangeError> {
-        let mut one = Some((id, self.check(change)));
+        let mut one = Some((id, change.check(&self.session.rules))); // without the lock, as it takes a while
         self.ask();
         let forever = deadline_after(Duration::MAX);
         let pushed = self.wait(forever, |state, now| {
             match self.offer(state, &mut one, now) {
-                Ok(false) => Look::Nothing(None),
-                taken => Look::Found(taken),
+                Ok(false) => Polled::Pending,
+                taken => Polled::Ready(taken),
             }
         });
         match (pushed.unwrap_or(Err(Cause::Forked)), one) {
@@ -55,11 +55,6 @@ impl Bulk {
             (Err(_), Some((_, Err(invalid)))) => Err(invalid.into()),
             _ => Ok(()),
         }
-    }
-
-    /// Checks a change. It is done without the lock, as changes with many tags take a while.
-    fn check(&self, change: ChangeRequest) -> Checked {
-        change.check(&self.session.rules)
     }
 
     /// Takes a change if there is capacity; returns whether it did. One that breaks the limits needs none.
@@ -73,7 +68,7 @@ impl Bulk {
         if self.session.is_drained() {
             state.end(producer, RunError::Cancelled, now);
         }
-        let session = state.session(producer);
+        let session = state.read(producer);
         if let Some(ended) = &session.ended {
             return Err(Cause::Ended(ended.clone()));
         }
@@ -107,15 +102,19 @@ impl Bulk {
         self.poll_while(deadline_after(timeout), |_| false)
     }
 
-    /// As [`poll`](Bulk::poll), without a timeout. It also returns, perhaps with nothing, as soon as a change can be
-    /// [pushed](Bulk::push) without a wait, or the run has ended or pauses. So one thread can push and poll.
+    /// As [`poll`](Bulk::poll), without a timeout. It also returns, with nothing, as soon as a change can be
+    /// [pushed](Bulk::push) without a wait, or the run has ended. So one thread can push and poll. Where the run
+    /// [pauses](Bulk::paused) without capacity it returns once, and then waits as `push` does.
     #[must_use]
     pub fn poll_or_capacity(&self) -> Vec<Completion> {
         let producer = self.session.producer;
         self.poll_while(deadline_after(Duration::MAX), |state| {
-            let session = state.session(producer);
-            let stands_still = session.ended.is_some() || session.paused.is_some();
-            stands_still || state.plan.has_capacity(producer)
+            let session = state.read(producer);
+            if session.ended.is_some() || state.plan.has_capacity(producer) {
+                return true;
+            }
+            session.paused.is_some()
+                && !mem::replace(&mut state.session(producer).pause_is_polled, true)
         })
     }
 
@@ -123,12 +122,11 @@ impl Bulk {
         let producer = self.session.producer;
         self.ask();
         let polled = self.wait(until, |state, _| {
-            let nothing_comes = state.plan.unsettled(producer) == 0 || enough(state);
-            let completed = &mut state.session(producer).submissions.completed;
-            if completed.is_empty() && !nothing_comes {
-                return Look::Nothing(None);
+            let completed = state.take_completed(producer);
+            if completed.is_empty() && state.plan.unsettled(producer) > 0 && !enough(state) {
+                return Polled::Pending;
             }
-            Look::Found(mem::take(completed))
+            Polled::Ready(completed)
         });
         polled.unwrap_or_default().into()
     }
@@ -142,11 +140,11 @@ impl Bulk {
         self.session.with(|state, _| state.close(producer));
         self.wait(deadline_after(Duration::MAX), |state, _| {
             if state.plan.unsettled(producer) > 0 {
-                return Look::Nothing(None);
+                return Polled::Pending;
             }
-            Look::Found(())
+            Polled::Ready(())
         });
-        self.session.join_workers(&endless());
+        self.session.join_workers(&WaitScope::endless());
         self.summary()
     }
 
@@ -191,7 +189,7 @@ impl Bulk {
     pub fn summary(&self) -> Summary {
         let producer = self.session.producer;
         let known = self.session.with(|state, _| {
-            let session = state.session(producer);
+            let session = state.read(producer);
             let (effect, ended) = (session.effect, session.why_ended());
             (state.progress(producer), effect, ended)
         });
@@ -220,7 +218,7 @@ impl Bulk {
     fn wait<T>(
         &self,
         until: Instant,
-        mut look: impl FnMut(&mut State, Duration) -> Look<T>,
+        mut look: impl FnMut(&mut State, Duration) -> Polled<T, Duration>,
     ) -> Option<T> {
         loop {
             // once the run is cancelled its tokens end no wait
@@ -311,8 +309,9 @@ impl<I: Iterator<Item = ChangeRequest>> BulkRun<I> {
 
     /// Pulls the next change, and checks it. It may block as long as the input does.
     fn pull(&mut self) {
+        let rules = &self.bulk.session.rules;
         let next = self.input.next();
-        self.pulled = next.map(|change| (self.next_id, self.bulk.check(change)));
+        self.pulled = next.map(|change| (self.next_id, change.check(rules)));
         self.next_id += 1;
         if self.pulled.is_none() {
             self.bulk.end_of_input();
@@ -350,11 +349,11 @@ impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
                     taken = matches!(offered, Ok(true));
                 }
                 let nothing_comes = *takes_no_more && state.plan.unsettled(producer) == 0;
-                let completed = &mut state.session(producer).submissions.completed;
+                let completed = state.take_completed(producer);
                 if completed.is_empty() && !taken && !nothing_comes {
-                    return Look::Nothing(None);
+                    return Polled::Pending;
                 }
-                Look::Found(mem::take(completed))
+                Polled::Ready(completed)
             });
             *takes_no_more |= looked.is_none(); // in a forked process
             self.completions = looked.unwrap_or_default();

@@ -1,9 +1,10 @@
 //! What the lock holds, and the two ways to it: a step, and a wait.
 //!
-//! A step runs with the lock held, and what follows from it is decided in one place, `follow_up`: outcomes are delivered,
-//! and each session that the step touched is staffed. Threads are unparked and started when the lock is free.
+//! A step runs with the lock held, and what follows from it is decided in one place, `follow_up`: for each session that the
+//! step touched, outcomes are delivered, it is staffed, and its callers are woken if there is what one of them may wait for.
+//! Threads are unparked and started when the lock is free.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,12 @@ use imtag_core::plan::{Batch, Item, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
 use imtag_core::{Effect, Rules};
 
-use super::outcome::{Delivery, Progress};
+use super::outcome::{Completion, Delivery, Progress};
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{Cause, ChangeError, Error, RunError};
-use crate::wait::thread::{self, JoinHandle, Thread};
-use crate::wait::{Lock, Polled, WaitEnd, WaitScope, deadline_after, now};
+use crate::wait::thread::{self, Thread};
+use crate::wait::{Lock, Polled, WaitEnd, WaitScope, Waiters, now};
 
 /// The changes of all sessions of a client in one process.
 pub(crate) struct Pipeline {
@@ -29,8 +30,6 @@ pub(crate) struct Pipeline {
 pub(crate) struct State {
     pub(crate) plan: Plan<Delivery, Error>,
     sessions: BTreeMap<ProducerId, SessionState>,
-    /// Sessions that a step has touched. The plan names others.
-    touched: BTreeSet<ProducerId>,
     events: Events,
 }
 
@@ -45,7 +44,8 @@ struct Events {
 pub(crate) struct SessionState {
     pub(crate) workers: Workers,
     /// Threads that wait for capacity, for outcomes, or for the end.
-    callers: Vec<Thread>,
+    callers: Waiters,
+    seen: Seen,
     pub(crate) submissions: Submissions,
     /// Takes no more changes.
     pub(crate) refuses: bool,
@@ -57,6 +57,8 @@ pub(crate) struct SessionState {
     pub(crate) ended: Option<RunError>,
     /// Why it pauses, while it does.
     pub(crate) paused: Option<RunError>,
+    /// A poll for capacity has returned as it pauses.
+    pub(crate) pause_is_polled: bool,
     /// Without the splits and searches, which the plan counts.
     pub(crate) progress: Progress,
     /// How many pauses have ended.
@@ -73,18 +75,17 @@ pub(crate) struct Began {
     pub(crate) resumes: u64,
 }
 
-/// What a look finds.
-pub(crate) enum Look<T> {
-    Found(T),
-    /// Nothing yet: it looks again when something happens, and at this moment at the latest.
-    Nothing(Option<Duration>),
-}
-
-/// A thread that waits.
-#[derive(Clone, Copy)]
-enum Role {
-    Caller,
-    Worker,
+/// What callers wait for, as it was after the last step that touched the session.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Seen {
+    has_capacity: bool,
+    has_no_worker: bool,
+    /// How many changes nothing waits for any more: they have their outcomes, or were taken back or disowned.
+    over: u64,
+    /// When the next withdrawn change is abandoned.
+    next_abandoned: Option<Duration>,
+    /// It takes no more changes, closes, has ended, pauses.
+    flags: [bool; 4],
 }
 
 const OPEN: &str = "a session is used from its opening to its removal only";
@@ -96,7 +97,6 @@ impl Pipeline {
             state: Lock::new(State {
                 plan: Plan::new(rules),
                 sessions: BTreeMap::new(),
-                touched: BTreeSet::new(),
                 events: Events::default(),
             }),
         }
@@ -130,7 +130,9 @@ impl Pipeline {
         }
         for (producer, start) in events.start {
             match start() {
-                Ok(thread) => self.with(|state, _| state.worker_has_started(producer, thread)),
+                Ok(thread) => self.with(|state, _| {
+                    state.session(producer).workers.has_started(thread);
+                }),
                 Err(error) => {
                     let cause = Error::not_sent(Cause::NoThread(error));
                     self.with(|state, now| state.worker_has_not_started(producer, cause, now));
@@ -145,75 +147,75 @@ impl Pipeline {
         &self,
         producer: ProducerId,
         scope: &WaitScope,
-        look: impl FnMut(&mut State, Duration) -> Look<T>,
+        mut look: impl FnMut(&mut State, Duration) -> Polled<T, Duration>,
     ) -> Result<T, WaitEnd> {
-        self.wait_as(Role::Caller, producer, scope, look)
+        let mut place = None;
+        let mut look = |state: &mut State, now, is_last: bool| {
+            let callers = &mut state.untouched(producer).callers;
+            place.take().and_then(|number| callers.leave(number));
+            let polled = look(state, now);
+            if !is_last && !matches!(polled, Polled::Ready(_)) {
+                // with the same lock as the look, so that nothing happens in between without waking it
+                place = Some(state.untouched(producer).callers.register());
+            }
+            polled
+        };
+        let mut watches = None;
+        let found = scope.wait_until(|| {
+            let polled = self.with(|state, now| look(state, now, false));
+            if !matches!(polled, Polled::Ready(_)) {
+                // a token that was cancelled meanwhile unparks this thread at once
+                watches.get_or_insert_with(|| scope.watch());
+            }
+            self.by_clock(polled)
+        });
+        // out of the list, and what came until the end is found
+        found.or_else(|end| match self.with(|state, now| look(state, now, true)) {
+            Polled::Ready(found) => Ok(found),
+            Polled::WaitUntil(_) | Polled::Pending => Err(end),
+        })
     }
 
     /// Waits for the next request of a session; `None` when the session closes.
     pub(crate) fn next_request(&self, producer: ProducerId) -> Option<(Batch, Began)> {
-        let endless = WaitScope::until(deadline_after(Duration::MAX));
-        let request = self.wait_as(Role::Worker, producer, &endless, |state, now| {
-            if let Some(batch) = state.plan.take(producer, now) {
-                state.wake_callers(producer); // there is capacity again
-                let session = state.session(producer);
-                let began = Began {
-                    answers: session.health.answers(),
-                    resumes: session.resumes,
+        let this = thread::current();
+        let request = WaitScope::endless().wait_until(|| {
+            self.by_clock(self.with(|state, now| {
+                // this touches the session: it may be the one that others counted on
+                state.session(producer).workers.looks(&this);
+                if let Some(batch) = state.plan.take(producer, now) {
+                    let session = state.session(producer);
+                    let began = Began {
+                        answers: session.health.answers(),
+                        resumes: session.resumes,
+                    };
+                    return Polled::Ready(Some((batch, began)));
+                }
+                if state.session(producer).closing {
+                    return Polled::Ready(None);
+                }
+                let again = match state.plan.poll(producer, now) {
+                    Readiness::NotBefore(moment) => Some(moment),
+                    Readiness::Idle | Readiness::Ready => None,
                 };
-                return Look::Found(Some((batch, began)));
-            }
-            if state.session(producer).closing {
-                return Look::Found(None);
-            }
-            match state.plan.poll(producer, now) {
-                Readiness::NotBefore(moment) => Look::Nothing(Some(moment)),
-                Readiness::Idle | Readiness::Ready => Look::Nothing(None),
-            }
+                let workers = &mut state.session(producer).workers;
+                let again = workers.sleeps(this.clone(), again);
+                again.map_or(Polled::Pending, Polled::WaitUntil)
+            }))
         });
         request.ok().flatten()
     }
 
-    fn wait_as<T>(
-        &self,
-        role: Role,
-        producer: ProducerId,
-        scope: &WaitScope,
-        mut look: impl FnMut(&mut State, Duration) -> Look<T>,
-    ) -> Result<T, WaitEnd> {
-        let this = thread::current();
-        let mut watches = None;
-        let found = scope.wait_until(|| {
-            let looked = self.with(|state, now| {
-                state.begins_look(role, producer, &this);
-                match look(state, now) {
-                    // with the same lock as the look, so that nothing happens in between without waking it
-                    Look::Nothing(again) => {
-                        Look::Nothing(state.sleeps(role, producer, &this, again))
-                    }
-                    found => found,
-                }
-            });
-            let again = match looked {
-                Look::Found(found) => return Polled::Ready(found),
-                Look::Nothing(again) => again,
-            };
-            // a token that was cancelled meanwhile unparks this thread at once
-            watches.get_or_insert_with(|| scope.watch());
-            // a time without an end is past what an `Instant` holds
-            let until = again.and_then(|moment| self.origin.checked_add(moment));
-            until.map_or(Polled::Pending, Polled::WaitUntil)
-        });
-        // out of the list, and what came until the end is found
-        found.or_else(|end| {
-            self.with(|state, now| {
-                state.begins_look(role, producer, &this);
-                match look(state, now) {
-                    Look::Found(found) => Ok(found),
-                    Look::Nothing(_) => Err(end),
-                }
-            })
-        })
+    /// The same, by the clock that threads wait by. A time without an end is past what an `Instant` holds.
+    fn by_clock<T>(&self, polled: Polled<T, Duration>) -> Polled<T> {
+        match polled {
+            Polled::Ready(found) => Polled::Ready(found),
+            Polled::WaitUntil(moment) => {
+                let moment = self.origin.checked_add(moment);
+                moment.map_or(Polled::Pending, Polled::WaitUntil)
+            }
+            Polled::Pending => Polled::Pending,
+        }
     }
 }
 
@@ -222,7 +224,8 @@ impl State {
     pub(crate) fn open(&mut self, producer: ProducerId, start: StartWorker, most_workers: usize) {
         let session = SessionState {
             workers: Workers::new(start, most_workers),
-            callers: Vec::new(),
+            callers: Waiters::default(),
+            seen: Seen::default(),
             submissions: Submissions::default(),
             refuses: false,
             closing: false,
@@ -230,15 +233,34 @@ impl State {
             last_failure: None,
             ended: None,
             paused: None,
+            pause_is_polled: false,
             resumes: 0,
             progress: Progress::default(),
             effect: None,
         };
         self.sessions.insert(producer, session);
+        self.plan.touch(producer);
     }
 
+    /// A session, to be changed. This touches it: what follows is decided when the step is over.
     pub(crate) fn session(&mut self, producer: ProducerId) -> &mut SessionState {
+        self.plan.touch(producer);
+        self.untouched(producer)
+    }
+
+    /// A session, for what nothing follows from.
+    fn untouched(&mut self, producer: ProducerId) -> &mut SessionState {
         self.sessions.get_mut(&producer).expect(OPEN)
+    }
+
+    /// The outcomes of a session that wait to be polled.
+    pub(crate) fn take_completed(&mut self, producer: ProducerId) -> VecDeque<Completion> {
+        mem::take(&mut self.untouched(producer).submissions.completed)
+    }
+
+    /// A session, to be read.
+    pub(crate) fn read(&self, producer: ProducerId) -> &SessionState {
+        self.sessions.get(&producer).expect(OPEN)
     }
 
     pub(crate) fn is_open(&self, producer: ProducerId) -> bool {
@@ -251,25 +273,6 @@ impl State {
         self.sessions.remove(&producer)
     }
 
-    /// Has a session staffed when the step is over, where the plan does not see by itself that something happened.
-    pub(crate) fn touch(&mut self, producer: ProducerId) {
-        self.touched.insert(producer);
-    }
-
-    /// Wakes the callers of a session, when the lock is free.
-    pub(crate) fn wake_callers(&mut self, producer: ProducerId) {
-        if let Some(session) = self.sessions.get_mut(&producer) {
-            self.events.unpark.append(&mut session.callers);
-        }
-    }
-
-    /// Wakes all workers that sleep, when the lock is free.
-    pub(crate) fn wake_workers(&mut self, producer: ProducerId) {
-        if let Some(session) = self.sessions.get_mut(&producer) {
-            self.events.unpark.extend(session.workers.wake_all());
-        }
-    }
-
     /// This thread of a worker ends. If it was by a defect, another may be started.
     pub(crate) fn worker_has_ended(&mut self, producer: ProducerId, now: Duration) {
         let session = self.session(producer);
@@ -279,13 +282,6 @@ impl State {
             let closed = Error::not_sent(Cause::Closed);
             self.plan.fail_unsent(producer, closed, now);
         }
-        self.wake_callers(producer);
-        self.touch(producer);
-    }
-
-    fn worker_has_started(&mut self, producer: ProducerId, thread: JoinHandle<()>) {
-        self.session(producer).workers.has_started(thread);
-        self.wake_callers(producer);
     }
 
     fn worker_has_not_started(&mut self, producer: ProducerId, cause: Error, now: Duration) {
@@ -293,24 +289,25 @@ impl State {
         if self.session(producer).workers.has_not_started() {
             self.plan.fail_unsent(producer, cause, now);
         }
-        self.wake_callers(producer);
-        self.touch(producer);
     }
 
-    /// Decides what follows from a step: for each session that it touched, outcomes are delivered and workers woken or
-    /// started.
+    /// Decides what follows from a step: for each session that it touched, outcomes are delivered, workers woken or started,
+    /// and callers woken.
     fn follow_up(&mut self, now: Duration) {
-        loop {
-            // also what the last round touched: a poll of the plan may settle changes of another session
-            self.touched.append(&mut self.plan.take_ready_producers());
-            let Some(producer) = self.touched.pop_first() else {
-                return;
-            };
+        // also for what this touches: a poll of the plan may settle changes of another session
+        while let Some(producer) = self.plan.next_ready_producer() {
             if self.is_open(producer) {
                 self.deliver(producer);
                 self.staff(producer, now);
+                self.wake_callers(producer);
             }
         }
+        debug_assert!(
+            self.sessions
+                .iter()
+                .all(|(id, it)| it.seen == self.seen(*id)),
+            "a step touches each session whose callers wait for what it changed"
+        );
     }
 
     fn deliver(&mut self, producer: ProducerId) {
@@ -345,48 +342,54 @@ impl State {
                 (Delivery::Discard, _) | (Delivery::Poll(_), Item::Get(_)) => {}
             }
         }
-        self.events.unpark.append(&mut session.callers);
+    }
+
+    /// Wakes the callers if there is what one of them may wait for.
+    fn wake_callers(&mut self, producer: ProducerId) {
+        let seen = self.seen(producer);
+        let session = self.sessions.get_mut(&producer).expect(OPEN);
+        let before = mem::replace(&mut session.seen, seen);
+        let before = Seen {
+            // nobody waits for the capacity to be used up, or for a worker to start
+            has_capacity: before.has_capacity && seen.has_capacity,
+            has_no_worker: before.has_no_worker && seen.has_no_worker,
+            ..before
+        };
+        if seen != before {
+            self.events.unpark.extend(session.callers.take_all());
+        }
+    }
+
+    fn seen(&self, producer: ProducerId) -> Seen {
+        let session = self.read(producer);
+        let unsettled = self.plan.unsettled(producer) as u64;
+        Seen {
+            has_capacity: self.plan.has_capacity(producer),
+            has_no_worker: session.workers.have_ended(),
+            over: session.progress.taken.wrapping_sub(unsettled),
+            next_abandoned: session.submissions.next_abandoned(),
+            flags: [
+                session.refuses,
+                session.closing,
+                session.ended.is_some(),
+                session.paused.is_some(),
+            ],
+        }
     }
 
     fn staff(&mut self, producer: ProducerId, now: Duration) {
         let session = self.sessions.get_mut(&producer).expect(OPEN);
-        if session.closing || session.workers.is_staffed() {
+        if session.closing {
+            self.events.unpark.extend(session.workers.wake_all());
+            return;
+        }
+        if session.workers.is_staffed() {
             return;
         }
         match session.workers.staff(self.plan.poll(producer, now)) {
             Staffing::Enough => {}
             Staffing::Wake(thread) => self.events.unpark.push(thread),
             Staffing::Start(start) => self.events.start.push((producer, start)),
-        }
-    }
-
-    /// This thread looks, and is in no list while it does.
-    fn begins_look(&mut self, role: Role, producer: ProducerId, this: &Thread) {
-        let session = self.session(producer);
-        match role {
-            Role::Caller => session.callers.retain(|thread| thread.id() != this.id()),
-            Role::Worker => {
-                session.workers.looks(this);
-                self.touch(producer); // it may be the one that others counted on
-            }
-        }
-    }
-
-    /// This thread has found nothing. Returns when it wakes by itself.
-    fn sleeps(
-        &mut self,
-        role: Role,
-        producer: ProducerId,
-        this: &Thread,
-        again: Option<Duration>,
-    ) -> Option<Duration> {
-        let session = self.session(producer);
-        match role {
-            Role::Caller => {
-                session.callers.push(this.clone());
-                again
-            }
-            Role::Worker => session.workers.sleeps(this.clone(), again),
         }
     }
 }

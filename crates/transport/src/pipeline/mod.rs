@@ -17,16 +17,20 @@
 //! Words: `call` is the batcher's method, and a *request* what a worker sends. To *settle* a request gives its changes their
 //! outcomes, or queues them again. A change *lingers* while it waits for others to share its request. After an attempt
 //! without an answer the account's next change waits for the *late window*, as the attempt may still arrive. A change that
-//! is in no request yet can be *taken back*: it is not sent. A session is *touched* by a step that may have made something
-//! ready for it, or settled a change of it.
+//! is in no request yet can be *taken back*: it is not sent. A session is *touched* by a step that changes it, or may have
+//! made something ready for it.
 //!
 //! # Steps and waits
 //!
 //! All state is behind one lock, and there are two ways to it (`engine.rs`). A *step* (`with`) changes it and never waits. A
 //! *wait* (`wait`) looks, and parks its thread until a look finds something; callers and workers wait in the same loop.
 //! After each step `follow_up` decides what follows from it, for each session that was touched: its outcomes are
-//! delivered, and it is staffed: a worker is woken or started, or none (`workers.rs` has the rule). Then the lock is free,
-//! and the thread that made the step unparks and starts the others.
+//! delivered; it is staffed: a worker is woken or started, or none (`workers.rs` has the rule); and its callers are woken if
+//! something came that one of them may wait for. Then the lock is free, and the thread that made the step unparks and starts
+//! the others.
+//!
+//! A step cannot forget to wake: what it takes to change a session touches it, and what callers wait for is compared with
+//! what it was (`Seen`). A build with debug assertions checks that no session differs that was not touched.
 //!
 //! A change has the states that the plan draws; its outcome goes to the thread of a `call`, to a poll, or nowhere
 //! (`outcome.rs`). `session.rs` draws a session's states, `workers.rs` a worker's, and `worker.rs` what a worker does.
@@ -36,7 +40,7 @@
 //! | thread | sleeps while | is woken by |
 //! |---|---|---|
 //! | in `call` | its change has no outcome | the step that settles the change; its deadline or token |
-//! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step that settles a change of the session, takes a request (there is capacity), takes a change back, or closes, ends or pauses the session; its deadline or token. All callers of the session look then |
+//! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step after which more changes of the session are over (settled, taken back, of no interest any more), or there is capacity again, or which closes, ends, pauses or resumes it; its deadline or token. All callers of the session look then |
 //! | an idle worker | nothing can be sent | a step after which a request is ready: one worker, which wakes the next if there is more; its timer; the close |
 //! | a busy worker | quota, backoff, the network | what ends any strict call: time, an answer, the session's tokens |
 //!
@@ -65,7 +69,7 @@
 //! | drain, or the first `Bulk::cancel` | no | fails | goes on to its answer, but is not tried again | nothing |
 //! | cancel, or the second `Bulk::cancel` | no | fails | ends by what is known of its effect | nothing |
 //! | end (the run's health) | no | fails | goes on | nothing |
-//! | pause (the same, if so set) | while there is capacity | waits for the resume, or its time is up | goes on; what fails waits too | nothing |
+//! | pause (the same, if so set) | while there is capacity | waits for the resume, or its time is up; so do later changes of its account, of any session | goes on; what fails waits too | nothing |
 //! | `abandon`, drop | no | fails | ends, as by a cancel | the workers; then the session is removed |
 //!
 //! The token of a `call`, a `flush` or a `close` only ends the wait of its thread, and no worker notices. A change of a `call`

@@ -110,7 +110,8 @@ impl<K> SessionOptions<K> {
     /// Pauses where a bulk run would end early, as every further request would fail; default: no. While it is paused
     /// nothing is sent and nothing is lost: what was not sent waits, and what failed for that reason is sent again.
     /// A change whose time is up fails as expired. `paused` says why it pauses, and `resume` goes on, with one request
-    /// first.
+    /// first. Until then who waits for capacity waits on. So do the changes of the same accounts that other runs and
+    /// batchers of this client were given later, as an account's changes keep their order.
     pub fn pause_when_unavailable(mut self, pause: bool) -> Self {
         self.pauses = pause;
         self

@@ -23,7 +23,7 @@ pub struct Completion {
 }
 
 /// Where the outcome of a change or a get is delivered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Delivery {
     /// To `poll`, under the caller's number.
     Poll(u64),
@@ -31,16 +31,6 @@ pub(crate) enum Delivery {
     Caller(Arc<Waiter>),
     /// Nowhere: its caller has an error already, as it waits no longer.
     Discard,
-}
-
-impl Delivery {
-    /// The caller's number, where it is polled.
-    pub(crate) fn id(&self) -> Option<u64> {
-        match self {
-            Delivery::Poll(id) => Some(*id),
-            Delivery::Caller(_) | Delivery::Discard => None,
-        }
-    }
 }
 
 /// What a get has read; `None` where the answer does not name the account, and for a change.

@@ -35,11 +35,13 @@ fn send_request<R: Request>(
     let (settings, state) = client.parts();
     let sending = &session.sending;
     let left = batch.deadline().saturating_sub(session.pipeline().now());
-    let options = CallOptions::new()
-        .timeout(sending.timeout.min(left))
-        .attempt_timeout(sending.attempt_timeout)
-        .cancel(&session.cancel)
-        .drain(&session.drain);
+    let options = CallOptions {
+        timeout: Some(sending.timeout.min(left)),
+        attempt_timeout: Some(sending.attempt_timeout),
+        cancel: Some(session.cancel.clone()),
+        drain: Some(session.drain.clone()),
+        interrupt: None,
+    };
     let mut call = Call::new(settings, state, request, &options, sending.in_run);
     call.on_turn = Some(on_turn);
     let mut result = call.run();

@@ -11,17 +11,17 @@
 
 use std::panic;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use imtag_core::plan::{BatchPolicy, ChangeId, Item, ProducerId};
 use imtag_core::retry::RunHealth;
 use imtag_core::{CallRate, InvalidChange, Rules};
 
-use super::engine::{Look, Pipeline, State};
+use super::engine::{Pipeline, State};
 use super::outcome::{Delivery, Progress};
 use crate::error::{Cause, ChangeError, Error, RunError};
 use crate::process::spawn_without_signals;
-use crate::wait::{CancelToken, WaitEnd, WaitScope, deadline_after, process_id};
+use crate::wait::{CancelToken, Polled, WaitEnd, WaitScope, process_id};
 
 /// How a session sends.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ impl Session {
     pub(crate) fn wait<T>(
         &self,
         scope: &WaitScope,
-        look: impl FnMut(&mut State, Duration) -> Look<T>,
+        look: impl FnMut(&mut State, Duration) -> Polled<T, Duration>,
     ) -> Option<Result<T, WaitEnd>> {
         self.is_owned()
             .then(|| self.pipeline.wait(self.producer, scope, look))
@@ -128,11 +128,6 @@ impl Session {
         self.process == process_id()
     }
 
-    /// A moment in the plan's time.
-    pub(crate) fn at(&self, moment: Instant) -> Duration {
-        self.pipeline.at(moment)
-    }
-
     /// True if nothing more is sent.
     pub(crate) fn is_drained(&self) -> bool {
         self.drain.is_cancelled() || self.cancel.is_cancelled()
@@ -140,7 +135,7 @@ impl Session {
 
     /// Why the session pauses, if it does.
     pub(crate) fn paused(&self) -> Option<RunError> {
-        self.with(|state, _| state.session(self.producer).paused.clone())?
+        self.with(|state, _| state.read(self.producer).paused.clone())?
     }
 
     /// Ends a pause.
@@ -154,8 +149,7 @@ impl Session {
             let session = state.session(self.producer);
             session.closing = true;
             let threads = session.workers.take_ended();
-            state.wake_workers(self.producer);
-            threads.map_or(Look::Nothing(None), Look::Found)
+            threads.map_or(Polled::Pending, Polled::Ready)
         });
         let threads = threads.and_then(Result::ok);
         for thread in threads.into_iter().flatten() {
@@ -177,15 +171,10 @@ impl Session {
             return 0;
         };
         self.cancel.cancel();
-        self.join_workers(&endless());
+        self.join_workers(&WaitScope::endless());
         drop(self.with(|state, _| state.remove(self.producer)));
         unsettled
     }
-}
-
-/// No deadline, and nothing that cancels it.
-pub(crate) fn endless() -> WaitScope {
-    WaitScope::until(deadline_after(Duration::MAX))
 }
 
 impl State {
@@ -211,14 +200,12 @@ impl State {
         session.record(Some(&error));
         let submissions = &mut session.submissions;
         submissions.complete(id, Arc::new(change), Err(error));
-        self.wake_callers(producer);
     }
 
     /// Has a session take no more changes, and send what lingers. Callers that wait for capacity are refused.
     pub(crate) fn close(&mut self, producer: ProducerId) {
         self.session(producer).refuses = true;
         self.plan.set_flushing(producer, true);
-        self.wake_callers(producer);
     }
 
     /// Sends nothing more. Changes that were not sent fail, with this as the cause.
@@ -228,7 +215,6 @@ impl State {
             session.ended = Some(why.clone());
             self.plan
                 .end(producer, Error::not_sent(Cause::Ended(why)), now);
-            self.wake_callers(producer);
         }
     }
 
@@ -240,8 +226,8 @@ impl State {
         }
         if session.paused.is_none() {
             session.paused = Some(why.clone());
+            session.pause_is_polled = false;
             self.plan.pause(producer);
-            self.wake_callers(producer);
         }
         true
     }
@@ -257,11 +243,11 @@ impl State {
         }
     }
 
-    pub(crate) fn progress(&mut self, producer: ProducerId) -> Progress {
+    pub(crate) fn progress(&self, producer: ProducerId) -> Progress {
         Progress {
             splits: self.plan.splits(producer),
             searches: self.plan.searches(producer),
-            ..self.session(producer).progress
+            ..self.read(producer).progress
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const GRACE: Duration = Duration::from_millis(100);
 impl State {
     /// Withdraws a submitted change, by its caller's number. Its outcome is polled.
     pub(crate) fn withdraw(&mut self, producer: ProducerId, id: u64, why: WaitEnd, now: Duration) {
-        let Some(number) = self.session(producer).submissions.find(id) else {
+        let Some(number) = self.read(producer).submissions.find(id) else {
             return;
         };
         let Some((Item::Change(change), _)) = self.plan.get_mut(number) else {
@@ -41,7 +41,6 @@ impl State {
             WaitEnd::TimedOut => {
                 let submissions = &mut self.session(producer).submissions;
                 submissions.abandon_at(now + GRACE, number);
-                self.wake_callers(producer); // a poll waits no longer than that
             }
         }
     }
@@ -56,7 +55,6 @@ impl State {
         let taken = self.plan.withdraw(number, now);
         if taken {
             self.session(producer).progress.failed += 1;
-            self.wake_callers(producer); // there is capacity again
         }
         taken
     }
@@ -67,7 +65,7 @@ impl State {
         while let Some(number) = self.session(producer).submissions.take_abandoned(now) {
             self.abandon_now(producer, number, WaitEnd::TimedOut);
         }
-        self.session(producer).submissions.next_abandoned()
+        self.read(producer).submissions.next_abandoned()
     }
 
     /// Completes a change in a request as abandoned, unless it has its outcome.
@@ -76,19 +74,18 @@ impl State {
             return;
         };
         let (change, id) = (change.clone(), *id);
-        self.disown(producer, number);
+        self.disown(number);
         let result = Err(abandoned(&change.clone().into(), why));
         let submissions = &mut self.session(producer).submissions;
         submissions.complete(id, change.into_request(), result);
     }
 
     /// The outcome of a change is of no interest any more: it is discarded, and no flush or close waits for it.
-    pub(crate) fn disown(&mut self, producer: ProducerId, number: ChangeId) {
+    pub(crate) fn disown(&mut self, number: ChangeId) {
         if let Some((_, delivery)) = self.plan.get_mut(number) {
             *delivery = Delivery::Discard;
         }
         self.plan.disown(number);
-        self.wake_callers(producer);
     }
 }
 

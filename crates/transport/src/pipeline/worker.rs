@@ -47,12 +47,9 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
     // An attempt has its turn in the quota: the first admits the batch, so its accounts' next changes may be packed; the
     // second says that the first request of a run is late.
     let on_turn = || match turns.replace(turns.get().saturating_add(1)) {
-        0 => pipeline.with(|state, _| {
-            state.plan.admitted(producer, operation);
-            state.touch(producer);
-        }),
+        0 => pipeline.with(|state, _| state.plan.admitted(producer, operation)),
         1 => pipeline.with(|state, _| {
-            if state.session(producer).resumes == began.resumes {
+            if state.read(producer).resumes == began.resumes {
                 state.plan.probe_is_late(producer);
             }
         }),

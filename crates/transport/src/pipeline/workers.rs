@@ -174,8 +174,12 @@ impl Workers {
 
     /// The threads to join, once all have ended.
     pub(super) fn take_ended(&mut self) -> Option<Vec<JoinHandle<()>>> {
-        let all_ended = self.running == 0 && self.starting == 0;
-        all_ended.then(|| mem::take(&mut self.threads))
+        self.have_ended().then(|| mem::take(&mut self.threads))
+    }
+
+    /// True if there is none.
+    pub(super) fn have_ended(&self) -> bool {
+        self.running == 0 && self.starting == 0
     }
 }
 

@@ -34,13 +34,13 @@ pub(crate) fn deadline_after(after: Duration) -> Instant {
     now() + after.min(FOREVER)
 }
 
-/// What a thread that waits finds when it looks.
+/// What a thread that waits finds when it looks. `M` is a moment, by the clock of what is looked at.
 #[derive(Debug)]
-pub(crate) enum Polled<T> {
+pub(crate) enum Polled<T, M = Instant> {
     /// The wait is over.
     Ready(T),
     /// Look again then, or when the thread is woken.
-    WaitUntil(Instant),
+    WaitUntil(M),
     /// Look again when the thread is woken.
     Pending,
 }
@@ -54,6 +54,11 @@ impl WaitScope {
             drain: None,
             host_poll: None,
         }
+    }
+
+    /// No deadline, and nothing cancels it.
+    pub(crate) fn endless() -> WaitScope {
+        WaitScope::until(deadline_after(Duration::MAX))
     }
 
     /// Wakes this thread when the call is cancelled, until the watch is dropped. One watch serves all waits of a call.
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_wait_looks_again_when_the_thread_is_woken_and_when_it_said_it_would() {
-        let endless = WaitScope::until(deadline_after(Duration::MAX));
+        let endless = WaitScope::endless();
         let set = AtomicBool::new(false);
         let this = thread::current();
         thread::scope(|scope| {

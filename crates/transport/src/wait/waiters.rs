@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 
 use super::sync::Lock;
-use super::sync::thread::{self, Thread};
+use super::sync::thread::{self, Thread, ThreadId};
 
 /// Threads that wait, the first to wake first. A thread may be here more than once: a host that is polled by a wait may
 /// call, and that call may wait too.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    queue: VecDeque<(u64, Thread)>,
+    /// By the numbers of the waits. The ids are beside the threads, as they are compared, and thousands may wait.
+    queue: VecDeque<(u64, ThreadId, Thread)>,
     registered: u64,
 }
 
@@ -23,13 +24,25 @@ pub(crate) struct Place<'l, S> {
 
 impl Waiters {
     /// Adds this thread at the end, or before itself: what it waited for before goes on only after this wait.
-    fn register(&mut self) -> u64 {
+    pub(crate) fn register(&mut self) -> u64 {
         let this = thread::current();
-        let outer = self.queue.iter().position(|(_, it)| it.id() == this.id());
+        let id = this.id();
+        let outer = self.queue.iter().position(|(_, it, _)| *it == id);
         let index = outer.unwrap_or(self.queue.len());
         self.registered += 1;
-        self.queue.insert(index, (self.registered, this));
+        self.queue.insert(index, (self.registered, id, this));
         self.registered
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        self.queue.iter().position(|(it, ..)| *it == number)
+    }
+
+    /// Removes a wait, unless it was released. Returns where it stood.
+    pub(crate) fn leave(&mut self, number: u64) -> Option<usize> {
+        let position = self.position(number)?;
+        self.queue.remove(position);
+        Some(position)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -38,23 +51,26 @@ impl Waiters {
 
     /// Wakes the first, which stays registered.
     pub(crate) fn wake_first(&self) {
-        if let Some((_, thread)) = self.queue.front() {
+        if let Some((_, _, thread)) = self.queue.front() {
             thread.unpark();
         }
     }
 
     /// Wakes the first, and removes it.
     pub(crate) fn release_first(&mut self) {
-        if let Some((_, thread)) = self.queue.pop_front() {
+        if let Some((_, _, thread)) = self.queue.pop_front() {
             thread.unpark();
         }
     }
 
     /// Wakes all, and removes them.
     pub(crate) fn release_all(&mut self) {
-        for (_, thread) in self.queue.drain(..) {
-            thread.unpark();
-        }
+        self.take_all().for_each(|thread| thread.unpark());
+    }
+
+    /// Removes all, which the caller wakes.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Thread> + '_ {
+        self.queue.drain(..).map(|(_, _, thread)| thread)
     }
 }
 
@@ -85,25 +101,20 @@ impl<'l, S> Place<'l, S> {
     }
 
     fn position(&self, state: &mut S) -> Option<usize> {
-        let number = self.number?;
-        let queue = &(self.waiters)(state).queue;
-        queue.iter().position(|(it, _)| *it == number)
+        (self.waiters)(state).position(self.number?)
     }
 }
 
 impl<S> Drop for Place<'_, S> {
     fn drop(&mut self) {
-        if self.number.is_none() {
+        let Some(number) = self.number else {
             return;
-        }
+        };
         let state = &mut *self.lock.lock();
-        if let Some(position) = self.position(state) {
-            let waiters = (self.waiters)(state);
-            waiters.queue.remove(position);
-            // it may have been woken as the first
-            if position == 0 {
-                waiters.wake_first();
-            }
+        let waiters = (self.waiters)(state);
+        // it may have been woken as the first
+        if waiters.leave(number) == Some(0) {
+            waiters.wake_first();
         }
     }
 }

@@ -9,12 +9,10 @@ use shuttle::thread;
 use crate::call::CallOptions;
 use crate::error::Cause;
 use crate::pipeline::batcher::WhenFull;
-use crate::pipeline::engine::Look;
-use crate::pipeline::session::endless;
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::service::{Held, LINGER, add, batcher, sending, until_done, within};
 use crate::wait::sync::{PROCESS, let_time_pass};
-use crate::wait::{CancelToken, WaitEnd, now};
+use crate::wait::{CancelToken, Polled, WaitEnd, WaitScope, now};
 
 /// Two threads submit, one flushes, and the batcher is closed: each change has one outcome.
 pub(crate) fn enqueue_flush_close() {
@@ -210,15 +208,15 @@ pub(crate) fn a_close_against_submissions() {
 
 /// A batcher is dropped while its request has no answer: the request ends, and so do the threads.
 pub(crate) fn a_drop_with_a_request_under_way() {
-    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    let (batcher, service) = batcher(sending(Duration::ZERO, 1, 2, false), WhenFull::Wait);
     service.hold(Held::Answers);
     batcher.submit(0, add(0)).unwrap();
     let producer = batcher.session.producer;
-    let taken = batcher.session.wait(&endless(), |state, _| {
-        if state.plan.unsent(producer) > 0 {
-            return Look::Nothing(None);
+    let taken = batcher.session.wait(&WaitScope::endless(), |state, _| {
+        if state.plan.has_capacity(producer) {
+            return Polled::Ready(());
         }
-        Look::Found(())
+        Polled::Pending
     });
     taken.unwrap().unwrap();
     drop(Arc::into_inner(batcher));

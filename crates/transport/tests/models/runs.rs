@@ -9,8 +9,9 @@ use shuttle::thread;
 use crate::call::CallOptions;
 use crate::error::{Cause, RunError};
 use crate::pipeline::batcher::WhenFull;
-use crate::pipeline::session::{WhenUnavailable, endless};
+use crate::pipeline::session::WhenUnavailable;
 use crate::service::{Held, LINGER, Service, add, batcher_of, run, sending, session};
+use crate::wait::Lock;
 use crate::wait::sync::let_time_pass;
 
 /// A run of little capacity, fed and polled by several threads, whose first request goes alone.
@@ -86,7 +87,7 @@ pub(crate) fn a_run_that_ends_by_its_health() {
     assert_eq!(run.finish().progress.failed, 1);
 }
 
-/// A poll for capacity returns when the run pauses, and all is done after the resume.
+/// A poll for capacity returns when the run pauses, and the next one after the resume. Then all is done.
 pub(crate) fn a_run_that_pauses() {
     let mut sending = sending(Duration::ZERO, 1, 2, true);
     sending.when_unavailable = WhenUnavailable::Pause;
@@ -99,13 +100,26 @@ pub(crate) fn a_run_that_pauses() {
     while run.paused().is_none() {
         assert!(run.poll_or_capacity().is_empty());
     }
+    let resumed = Arc::new(Lock::new(false));
+    let polls = {
+        let (run, resumed) = (Arc::clone(&run), Arc::clone(&resumed));
+        thread::spawn(move || {
+            // the first may be the one that returns for the pause
+            let polled = [run.poll_or_capacity(), run.poll_or_capacity()];
+            assert!(*resumed.lock());
+            polled.iter().map(Vec::len).sum::<usize>()
+        })
+    };
     let finishes = {
         let run = Arc::clone(&run);
         thread::spawn(move || run.finish())
     };
+    *resumed.lock() = true;
     run.resume();
     releases.join().unwrap();
+    let polled = polls.join().unwrap();
     assert_eq!(finishes.join().unwrap().progress.done, 2);
+    assert_eq!(polled + run.poll(Duration::ZERO).len(), 2);
 }
 
 /// The time of a change is up while its batcher pauses: it has its outcome, with no other thread's work.

@@ -11,8 +11,8 @@ use crate::error::{Cause, Error, Phase};
 use crate::outcome::Outcome;
 use crate::pipeline::batcher::{Batcher, WhenFull};
 use crate::pipeline::bulk::Bulk;
-use crate::pipeline::engine::{Look, Pipeline};
-use crate::pipeline::session::{Sending, Session, WhenUnavailable, endless};
+use crate::pipeline::engine::Pipeline;
+use crate::pipeline::session::{Sending, Session, WhenUnavailable};
 use crate::pipeline::worker::{self, Sent};
 use crate::wait::thread::Thread;
 use crate::wait::{self, Lock, Polled, WaitEnd, WaitScope, now};
@@ -76,7 +76,7 @@ impl Service {
         let scope = WaitScope {
             cancel: Some(session.cancel.clone()),
             drain: Some(session.drain.clone()),
-            ..endless()
+            ..WaitScope::endless()
         };
         let _watch = scope.watch();
         let adds = batch.operation() == Operation::Add;
@@ -197,11 +197,11 @@ pub(crate) fn run(sending: Sending, service: Service) -> (Arc<Bulk>, Arc<Service
 /// Waits until so many changes of a batcher are done.
 pub(crate) fn until_done(batcher: &Batcher, changes: u64) {
     let producer = batcher.session.producer;
-    let done = batcher.session.wait(&endless(), |state, _| {
+    let done = batcher.session.wait(&WaitScope::endless(), |state, _| {
         if state.progress(producer).done < changes {
-            return Look::Nothing(None);
+            return Polled::Pending;
         }
-        Look::Found(())
+        Polled::Ready(())
     });
     done.unwrap().unwrap();
 }

@@ -11,7 +11,7 @@ pub(crate) use shuttle::sync::atomic::AtomicBool;
 pub(crate) mod thread {
     use std::time::Duration;
 
-    pub(crate) use shuttle::thread::{JoinHandle, Thread, current, park, spawn};
+    pub(crate) use shuttle::thread::{JoinHandle, Thread, ThreadId, current, park, spawn};
 
     /// Parks, and lets the clock end it. A time of years is for ever.
     pub(crate) fn park_timeout(time: Duration) {

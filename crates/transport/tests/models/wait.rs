@@ -8,6 +8,8 @@ mod deadline;
 mod host_poll;
 #[path = "sync.rs"]
 pub(crate) mod sync;
+#[path = "../../src/wait/waiters.rs"]
+mod waiters;
 
 pub use cancel::CancelToken;
 pub use deadline::WaitEnd;
@@ -16,3 +18,4 @@ pub(crate) use cancel::{Blocked, Watch};
 pub(crate) use deadline::{Polled, WaitScope, deadline_after};
 pub(crate) use host_poll::{HostPoll, Interrupt};
 pub(crate) use sync::{Lock, now, process_id, thread};
+pub(crate) use waiters::{Place, Waiters};

@@ -198,7 +198,7 @@ fn producers_are_ready_for_what_concerns_them_and_only_once() {
     let mut rig = Rig::new();
     let other = rig.plan.open(POLICY);
     let ready = |rig: &mut Rig| {
-        let ready = rig.plan.take_ready_producers().into_iter();
+        let ready = std::iter::from_fn(|| rig.plan.next_ready_producer());
         ready.collect::<Vec<_>>()
     };
     rig.push(add("u", ["a"]));
