@@ -67,11 +67,6 @@ impl Credentials {
         Credentials(Source::Callback(Arc::new(supply)))
     }
 
-    /// True if an expired UserSig can be replaced.
-    fn renewable(&self) -> bool {
-        !matches!(self.0, Source::Ready(_))
-    }
-
     /// Where a UserSig comes from.
     pub(crate) fn source(&self) -> UserSigSource {
         match &self.0 {
@@ -152,6 +147,7 @@ impl Held {
 pub(crate) type VersionedUserSig = Arc<Held>;
 
 /// The UserSig of a client, shared by its threads.
+#[derive(Default)]
 pub(crate) struct UserSigs {
     state: Lock<State>,
 }
@@ -171,12 +167,6 @@ pub(crate) enum NoUserSig {
 }
 
 impl UserSigs {
-    pub(crate) fn new() -> UserSigs {
-        UserSigs {
-            state: Lock::default(),
-        }
-    }
-
     /// The UserSig to use now. If there is none, one thread makes it, outside the lock; the others wait for it.
     pub(crate) fn current(
         &self,
@@ -242,11 +232,12 @@ impl UserSigs {
     /// The service says that `old` expired. Returns whether another can be made. Of many threads whose UserSig expired, one
     /// makes the next.
     pub(crate) fn expired(&self, old: &VersionedUserSig, credentials: &Credentials) -> bool {
-        let mut state = self.state.lock();
-        if credentials.renewable() {
-            state.held.take_if(|held| Arc::ptr_eq(held, old));
+        let is_renewable = !matches!(credentials.0, Source::Ready(_));
+        if is_renewable {
+            let held = &mut self.state.lock().held;
+            held.take_if(|held| Arc::ptr_eq(held, old));
         }
-        credentials.renewable()
+        is_renewable
     }
 }
 
@@ -270,7 +261,7 @@ mod tests {
 
     /// A client one of whose threads makes a UserSig.
     fn making() -> Arc<UserSigs> {
-        let usersigs = Arc::new(UserSigs::new());
+        let usersigs = Arc::new(UserSigs::default());
         let maker = thread::spawn(|| {}).thread().id();
         usersigs.state.lock().making = Some(maker);
         usersigs
@@ -304,7 +295,7 @@ mod tests {
     fn many_threads_share_one_usersig_and_one_renewal() {
         let calls = Arc::new(AtomicU32::new(0));
         let credentials = counting(&calls, None);
-        let usersigs = UserSigs::new();
+        let usersigs = UserSigs::default();
         let first = thread::scope(|scope| {
             let threads: Vec<_> = (0..16)
                 .map(|_| {
@@ -332,7 +323,7 @@ mod tests {
     #[test]
     fn a_usersig_is_renewed_when_half_its_time_is_over() {
         let calls = Arc::new(AtomicU32::new(0));
-        let usersigs = UserSigs::new();
+        let usersigs = UserSigs::default();
         let long = counting(&calls, Some(Duration::from_secs(3600)));
         assert_eq!(current(&usersigs, &long).usersig.expose(), "s1");
         assert_eq!(current(&usersigs, &long).usersig.expose(), "s1");
@@ -344,7 +335,7 @@ mod tests {
     #[test]
     fn a_wall_clock_that_went_back_makes_a_new_usersig() {
         let calls = Arc::new(AtomicU32::new(0));
-        let usersigs = UserSigs::new();
+        let usersigs = UserSigs::default();
         let long = counting(&calls, Some(Duration::from_secs(3600)));
         current(&usersigs, &long);
         change_held(&usersigs, |held| held.made_wall += Duration::from_secs(100));
@@ -354,7 +345,7 @@ mod tests {
     #[test]
     fn a_ready_usersig_cannot_be_renewed() {
         let credentials = Credentials::from(UserSig::new("ready").unwrap());
-        let usersigs = UserSigs::new();
+        let usersigs = UserSigs::default();
         let ready = current(&usersigs, &credentials);
         assert!(!usersigs.expired(&ready, &credentials));
         assert_eq!(current(&usersigs, &credentials).usersig.expose(), "ready");
@@ -374,7 +365,7 @@ mod tests {
                 valid_for: None,
             })
         });
-        let usersigs = UserSigs::new();
+        let usersigs = UserSigs::default();
         let panicked = thread::scope(|scope| {
             let first = scope.spawn(|| drop(current(&usersigs, &credentials)));
             first.join().is_err()
@@ -428,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_callback_that_calls_its_own_client_gets_an_error_and_does_not_wait_for_itself() {
-        let usersigs = Arc::new(UserSigs::new());
+        let usersigs = Arc::new(UserSigs::default());
         let inner = Arc::clone(&usersigs);
         let credentials = Credentials::callback(move || {
             let never_asked = Credentials::callback(|| Err("asked".into()));

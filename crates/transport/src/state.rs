@@ -80,7 +80,7 @@ impl State {
     fn new(settings: &Settings) -> State {
         State {
             http: Http::new(&settings.endpoint, settings.tls.as_ref()),
-            usersigs: UserSigs::new(),
+            usersigs: UserSigs::default(),
             budget: Lock::new(RetryBudget::full()),
             outage: Outage::new(settings.retry),
             pipeline: Arc::new(Pipeline::new(settings.rules)),

@@ -44,19 +44,30 @@ pub enum Failure {
     Closed,
 }
 
+/// What the failure of an attempt means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// What is known of its effect, if any of it was sent.
+    pub effect: Effect,
+    /// If it was sent, it may still have its effect later: what was refused for now may still be running at the service.
+    pub may_arrive_late: bool,
+    /// It is an answer of the service.
+    pub is_answer: bool,
+    /// Whether the call may be made again, by the code that refused it.
+    pub refused_as: Option<RetryClass>,
+}
+
 impl Failure {
-    /// What is known of the effect of an attempt that failed like this, if any of it was sent.
+    /// What it means of an attempt that failed like this.
     #[must_use]
-    pub fn effect(self) -> Effect {
+    pub fn meaning(self) -> Meaning {
+        let mut meaning = Meaning {
+            effect: Effect::PossiblyApplied,
+            may_arrive_late: true,
+            is_answer: false,
+            refused_as: None,
+        };
         match self {
-            Failure::Refused(code) => code.effect(),
-            // the service says so of each account left out; the others are never sent
-            Failure::Partial { .. }
-            | Failure::LeftOut(_)
-            | Failure::NotSent
-            | Failure::NoUserSig
-            | Failure::Invalid
-            | Failure::Closed => Effect::NotApplied,
             Failure::Unanswered
             | Failure::Silent
             | Failure::NoSocket
@@ -64,30 +75,27 @@ impl Failure {
             | Failure::NotUnderstood
             | Failure::Page
             | Failure::WrongEndpoint
-            | Failure::Cancelled => Effect::PossiblyApplied,
+            | Failure::Cancelled => {}
+            Failure::Refused(code) => {
+                let is_possible = code.effect() == Effect::PossiblyApplied;
+                meaning.effect = code.effect();
+                meaning.may_arrive_late = is_possible && code.retry() != RetryClass::Never;
+                meaning.is_answer = true;
+                meaning.refused_as = Some(code.retry());
+            }
+            // the service says so of each account left out; the others are never sent
+            Failure::Partial { .. }
+            | Failure::LeftOut(_)
+            | Failure::NotSent
+            | Failure::NoUserSig
+            | Failure::Invalid
+            | Failure::Closed => {
+                meaning.effect = Effect::NotApplied;
+                meaning.may_arrive_late = false;
+                meaning.is_answer = matches!(self, Failure::Partial { .. });
+            }
         }
-    }
-
-    /// True if an attempt that was sent and failed like this may still have its effect later: what was refused for now may
-    /// still be running at the service.
-    #[must_use]
-    pub fn may_arrive_late(self) -> bool {
-        self.effect() == Effect::PossiblyApplied && self.refused_as() != Some(RetryClass::Never)
-    }
-
-    /// True if this is an answer of the service.
-    #[must_use]
-    pub fn is_answer(self) -> bool {
-        matches!(self, Failure::Refused(_) | Failure::Partial { .. })
-    }
-
-    /// Whether the call may be made again, by the code that refused it.
-    #[must_use]
-    pub fn refused_as(self) -> Option<RetryClass> {
-        match self {
-            Failure::Refused(code) => Some(code.retry()),
-            _ => None,
-        }
+        meaning
     }
 
     /// Whether the same call or change may succeed later as it is. Not after an expired UserSig: what could be had of a
@@ -202,10 +210,28 @@ mod tests {
             (Closed,                       None,    NotApplied,      false, Scope::Service,  false),
         ];
         for (failure, stopped, effect, late, scope, retryable) in table {
-            assert_eq!(failure.effect(), *effect, "{failure:?}");
-            assert_eq!(failure.may_arrive_late(), *late, "{failure:?}");
+            let meaning = failure.meaning();
+            assert_eq!(meaning.effect, *effect, "{failure:?}");
+            assert_eq!(meaning.may_arrive_late, *late, "{failure:?}");
             assert_eq!(failure.scope(*stopped), *scope, "{failure:?}");
             assert_eq!(failure.retryable(*stopped), *retryable, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_service_itself_answers_and_its_code_says_if_the_call_may_be_made_again() {
+        let says = |failure: Failure| (failure.meaning().is_answer, failure.meaning().refused_as);
+        assert_eq!(
+            says(Refused(Code(60007))),
+            (true, Some(RetryClass::AfterWindow))
+        );
+        assert_eq!(
+            says(Refused(Code(70001))),
+            (true, Some(RetryClass::NewUserSig))
+        );
+        assert_eq!(says(Partial { retryable: true }), (true, None));
+        for other in [Unanswered, NotUnderstood, Page, WrongEndpoint, NoUserSig] {
+            assert_eq!(says(other), (false, None), "{other:?}");
         }
     }
 

@@ -73,7 +73,9 @@ impl RunHealth {
                 self.result_is_known = true;
                 return None;
             }
-            Some((failure, stopped)) => (failure.scope(stopped), stopped, failure.is_answer()),
+            Some((failure, stopped)) => {
+                (failure.scope(stopped), stopped, failure.meaning().is_answer)
+            }
         };
         let waited_out = stopped == Some(Stopped::OutageTooLong) && self.answers == 0;
         self.waited_out += usize::from(waited_out);

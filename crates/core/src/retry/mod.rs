@@ -47,6 +47,6 @@ pub mod outage;
 mod policy;
 
 pub use attempts::{Decision, Known, Retry};
-pub use failure::{Failure, Stopped};
+pub use failure::{Failure, Meaning, Stopped};
 pub use health::{RunEnd, RunHealth};
 pub use policy::{RetryBudget, RetryPolicy};

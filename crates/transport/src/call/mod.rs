@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use imtag_core::quota::Admission;
-use imtag_core::retry::{self, Decision, Known, Retry, Stopped};
+use imtag_core::retry::{Decision, Failure, Known, Retry, Stopped};
 use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 
 use crate::credentials::{NoUserSig, VersionedUserSig};
@@ -46,28 +46,11 @@ pub(crate) struct Call<'c, R> {
     pub(crate) may_arrive_late: bool,
     /// The last attempt met a dead or silent connection.
     over_new_connection: bool,
-    /// The `Date` of the last answer.
-    server_date: Option<String>,
     place: Place<'c>,
     /// Why the last attempt of this call failed, while it waits to make another.
     last_failure: Option<Arc<Cause>>,
     /// Called when an attempt has its turn in the quota.
     pub(crate) on_turn: Option<&'c dyn Fn()>,
-}
-
-/// An attempt that failed.
-struct FailedAttempt {
-    cause: Arc<Cause>,
-    failure: retry::Failure,
-    started: Instant,
-    has_other_usersig: bool,
-}
-
-/// Why there is no outcome yet.
-enum Failed {
-    Attempt(FailedAttempt),
-    /// The call ended before an attempt.
-    Call(Error),
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -92,7 +75,6 @@ impl<'c, R: Request> Call<'c, R> {
             effect: Effect::NotApplied,
             may_arrive_late: false,
             over_new_connection: false,
-            server_date: None,
             place: Place::new(&state.outage),
             last_failure: None,
             on_turn: None,
@@ -109,105 +91,39 @@ impl<'c, R: Request> Call<'c, R> {
         begins.map_err(|stop| self.error(Cause::from_wait_end(stop, Phase::Start), None))?;
         let mut request = RequestBuffer::new(|out| self.request.write_body(out));
         loop {
-            let failed = match self.attempt(&mut request) {
-                Ok(outcome) => {
-                    self.retry.succeeded(&mut self.state.budget.lock());
-                    return Ok(outcome);
-                }
-                Err(Failed::Call(error)) => return Err(error),
-                Err(Failed::Attempt(failed)) => failed,
-            };
-            match self.decide(&failed) {
-                Decision::Stop(stopped) => {
-                    // the callback that makes UserSigs may work again for the next call
-                    let says = stopped != Stopped::Permanent
-                        || failed.failure != retry::Failure::NoUserSig;
-                    return Err(self.error(failed.cause, says.then_some(stopped)));
-                }
-                Decision::RetryAtOnce => {}
-                Decision::RetryAt(at) => {
-                    self.place.leave();
-                    self.last_failure = Some(failed.cause);
-                    let waited = self.wait_scope.sleep_until(self.started + at);
-                    waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff, None))?;
-                }
-                Decision::AwaitService { unanswered } => {
-                    let deadline = self.wait_scope.deadline;
-                    let started = failed.started;
-                    self.place
-                        .failed(&failed.cause, unanswered, started, deadline);
-                    self.last_failure = Some(failed.cause);
-                }
-            }
-        }
-    }
-
-    /// Makes an attempt in its turn.
-    fn attempt(&mut self, request: &mut RequestBuffer) -> Result<Outcome, Failed> {
-        let (usersig, permit) = self.turn()?;
-        self.on_turn.iter().for_each(|notify| notify());
-        self.attempts += 1;
-        let started = Instant::now();
-        let exchanged = self.exchange(&usersig, request);
-        let (sent, stale) = (exchanged.sent, exchanged.stale);
-        self.over_new_connection = stale.is_some();
-        self.wait_scope.deadline += exchanged.waited;
-        self.sent += u32::from(sent);
-        self.server_date = exchanged.date().map(str::to_owned);
-        let cause = match self.judge(exchanged, permit, &usersig) {
-            Ok(outcome) => {
-                self.place.answered();
+            let (usersig, permit) = self.turn()?;
+            if let Some(outcome) = self.attempt(&mut request, &usersig, permit)? {
                 return Ok(outcome);
             }
-            Err(cause) => cause,
-        };
-        let failure = match stale {
-            Some(Stale::Dead) => retry::Failure::StaleConnection,
-            _ => cause.failure(),
-        };
-        if sent {
-            self.effect = self.effect.max(failure.effect());
-            self.may_arrive_late |= failure.may_arrive_late();
         }
-        if failure.is_answer() {
-            self.place.answered();
-        }
-        let credentials = &self.settings.credentials;
-        Err(Failed::Attempt(FailedAttempt {
-            cause: Arc::new(cause),
-            failure,
-            started,
-            has_other_usersig: failure.refused_as() == Some(RetryClass::NewUserSig)
-                && self.state.usersigs.expired(&usersig, credentials),
-        }))
-    }
-
-    fn decide(&mut self, failed: &FailedAttempt) -> Decision {
-        let known = Known {
-            service_has_answered: self.state.outage.service_has_answered(),
-            has_other_usersig: failed.has_other_usersig,
-        };
-        let deadline = self.wait_scope.deadline;
-        self.retry.failed(
-            failed.failure,
-            known,
-            &mut self.state.budget.lock(),
-            self.started.elapsed(),
-            deadline.saturating_duration_since(self.started),
-            random_u64(),
-        )
     }
 
     /// Waits for the end of an outage, for a UserSig, and for the quota.
-    fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Failed> {
+    fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Error> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
             waited.map_err(|ended| {
                 // a call that began in the outage has no failure of its own
                 let of_outage = self.place.last_failure();
-                Failed::Call(self.ended(ended, Phase::Backoff, of_outage))
+                self.ended(ended, Phase::Backoff, of_outage)
             })?;
-            let usersig = self.usersig()?;
+            let usersig = self.state.usersigs.current(
+                &self.settings.credentials,
+                self.settings.sdkappid,
+                &self.settings.identifier,
+                &self.wait_scope,
+            );
+            let usersig = match usersig {
+                Ok(usersig) => usersig,
+                Err(NoUserSig::Stopped(stop)) => {
+                    return Err(self.error(Cause::from_wait_end(stop, Phase::Credentials), None));
+                }
+                Err(NoUserSig::Failed(error)) => {
+                    let cause = Cause::Credentials(error);
+                    self.await_next(cause, Failure::NoUserSig, Instant::now(), false)?;
+                    continue;
+                }
+            };
             let permit = self.acquire()?;
             if self.place.may_send(self.wait_scope.deadline) {
                 return Ok((usersig, permit));
@@ -216,27 +132,7 @@ impl<'c, R: Request> Call<'c, R> {
         }
     }
 
-    fn usersig(&self) -> Result<VersionedUserSig, Failed> {
-        let usersig = self.state.usersigs.current(
-            &self.settings.credentials,
-            self.settings.sdkappid,
-            &self.settings.identifier,
-            &self.wait_scope,
-        );
-        usersig.map_err(|none| match none {
-            NoUserSig::Failed(error) => Failed::Attempt(FailedAttempt {
-                cause: Cause::Credentials(error).into(),
-                failure: retry::Failure::NoUserSig,
-                started: Instant::now(),
-                has_other_usersig: false,
-            }),
-            NoUserSig::Stopped(stop) => {
-                Failed::Call(self.error(Cause::from_wait_end(stop, Phase::Credentials), None))
-            }
-        })
-    }
-
-    fn acquire(&mut self) -> Result<Permit<'c>, Failed> {
+    fn acquire(&mut self) -> Result<Permit<'c>, Error> {
         let (began, deadline) = (Instant::now(), self.wait_scope.deadline);
         let is_counted = self.retry.counts_waits();
         if !is_counted {
@@ -251,8 +147,104 @@ impl<'c, R: Request> Call<'c, R> {
             if !self.place.is_taken() {
                 self.last_failure = None; // it was a backoff: that the quota ended the call says more
             }
-            Failed::Call(self.ended(Ended::Wait(stop), Phase::Quota, None))
+            self.ended(Ended::Wait(stop), Phase::Quota, None)
         })
+    }
+
+    /// Makes an attempt in its turn. `None`: it failed, and another may be made.
+    fn attempt(
+        &mut self,
+        request: &mut RequestBuffer,
+        usersig: &VersionedUserSig,
+        permit: Permit<'_>,
+    ) -> Result<Option<Outcome>, Error> {
+        self.on_turn.iter().for_each(|notify| notify());
+        self.attempts += 1;
+        let started = Instant::now();
+        let mut exchanged = self.exchange(usersig, request);
+        let (sent, answered, stale) = (exchanged.sent, exchanged.answered, exchanged.stale);
+        self.over_new_connection = stale.is_some();
+        self.wait_scope.deadline += exchanged.waited;
+        self.sent += u32::from(sent);
+        let date = exchanged.date.take();
+        let read = exchanged.read(self.request);
+        let mut cause = match read.and_then(|answer| self.outcome(answer, date.as_deref())) {
+            Ok(mut outcome) => {
+                permit.answered(Admission::Admitted);
+                outcome.redact(&usersig.usersig);
+                self.place.answered();
+                self.retry.succeeded(&mut self.state.budget.lock());
+                return Ok(Some(outcome));
+            }
+            Err(cause) => cause,
+        };
+        let failure = match stale {
+            Some(Stale::Dead) => Failure::StaleConnection,
+            _ => cause.failure(),
+        };
+        let meaning = failure.meaning();
+        match meaning.refused_as {
+            Some(RetryClass::AfterWindow) => permit.answered(Admission::TooFrequent),
+            _ if answered => permit.answered(Admission::Admitted),
+            _ if sent => permit.abandoned(),
+            _ => permit.withdrew(),
+        }
+        cause.redact(&usersig.usersig);
+        if sent {
+            self.effect = self.effect.max(meaning.effect);
+            self.may_arrive_late |= meaning.may_arrive_late;
+        }
+        if meaning.is_answer {
+            self.place.answered();
+        }
+        let credentials = &self.settings.credentials;
+        let has_other_usersig = meaning.refused_as == Some(RetryClass::NewUserSig)
+            && self.state.usersigs.expired(usersig, credentials);
+        self.await_next(cause, failure, started, has_other_usersig)?;
+        Ok(None)
+    }
+
+    /// An attempt that was `started` then has failed: waits until another may be made, or fails with why none is.
+    fn await_next(
+        &mut self,
+        cause: Cause,
+        failure: Failure,
+        started: Instant,
+        has_other_usersig: bool,
+    ) -> Result<(), Error> {
+        let cause = Arc::new(cause);
+        let known = Known {
+            service_has_answered: self.state.outage.service_has_answered(),
+            has_other_usersig,
+        };
+        let deadline = self.wait_scope.deadline;
+        let decision = self.retry.failed(
+            failure,
+            known,
+            &mut self.state.budget.lock(),
+            self.started.elapsed(),
+            deadline.saturating_duration_since(self.started),
+            random_u64(),
+        );
+        match decision {
+            Decision::Stop(stopped) => {
+                // the callback that makes UserSigs may work again for the next call
+                let says = stopped != Stopped::Permanent || failure != Failure::NoUserSig;
+                return Err(self.error(cause, says.then_some(stopped)));
+            }
+            Decision::RetryAtOnce => {}
+            Decision::RetryAt(at) => {
+                self.place.leave();
+                self.last_failure = Some(cause);
+                let waited = self.wait_scope.sleep_until(self.started + at);
+                waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff, None))?;
+            }
+            Decision::AwaitService { unanswered } => {
+                self.place.failed(&cause, unanswered, started, deadline);
+                self.last_failure = Some(cause);
+            }
+        }
+        Ok(())
     }
 
     /// The error of a call whose wait before an attempt ended. Its last failure says more than that the time was up, and
@@ -273,14 +265,9 @@ impl<'c, R: Request> Call<'c, R> {
         )
     }
 
-    /// How long an attempt may take.
-    fn attempt_time(&self) -> Option<Duration> {
+    fn exchange(&self, usersig: &VersionedUserSig, request: &mut RequestBuffer) -> Exchanged {
         let deadline = self.wait_scope.deadline;
         let left = deadline.saturating_duration_since(Instant::now());
-        self.attempt_timeout.or(self.retry.attempt_time(left))
-    }
-
-    fn exchange(&self, usersig: &VersionedUserSig, request: &mut RequestBuffer) -> Exchanged {
         self.state.http.exchange(Exchange {
             path_and_query: &path_and_query(
                 R::OPERATION.path(self.settings.rules.generation),
@@ -290,39 +277,15 @@ impl<'c, R: Request> Call<'c, R> {
             usersig: usersig.usersig.clone(),
             request,
             wait_scope: &self.wait_scope,
-            timeout: self.attempt_time(),
+            timeout: self.attempt_timeout.or(self.retry.attempt_time(left)),
             connect_timeout: self.settings.connect_timeout,
             over_new_connection: self.over_new_connection,
             waits_for_connection: !self.retry.counts_waits(),
         })
     }
 
-    /// Reads the answer, and hands the permit back with the result.
-    fn judge(
-        &self,
-        exchanged: Exchanged,
-        permit: Permit<'_>,
-        usersig: &VersionedUserSig,
-    ) -> Result<Outcome, Cause> {
-        let (answered, sent) = (exchanged.answered, exchanged.sent);
-        let read = exchanged.read(self.request);
-        let mut judged = read.and_then(|answer| self.outcome(answer));
-        match &judged {
-            Err(cause) if cause.failure().refused_as() == Some(RetryClass::AfterWindow) => {
-                permit.answered(Admission::TooFrequent);
-            }
-            _ if answered => permit.answered(Admission::Admitted),
-            _ if sent => permit.abandoned(),
-            _ => permit.withdrew(),
-        }
-        match &mut judged {
-            Ok(outcome) => outcome.redact(&usersig.usersig),
-            Err(cause) => cause.redact(&usersig.usersig),
-        }
-        judged
-    }
-
-    fn outcome(&self, answer: Answer) -> Result<Outcome, Cause> {
+    /// `date`: the answer's.
+    fn outcome(&self, answer: Answer, date: Option<&str>) -> Result<Outcome, Cause> {
         let request_id = answer.request_id;
         let (left_out, tags, unanswered) = match answer.verdict {
             Verdict::Refused(refusal) => {
@@ -330,7 +293,7 @@ impl<'c, R: Request> Call<'c, R> {
                     refusal.code,
                     self.settings.credentials.source(),
                     SystemTime::now(),
-                    self.server_date.as_deref(),
+                    date,
                 );
                 return Err(Cause::Service {
                     refusal,

@@ -194,23 +194,27 @@ fn write(mut stream: &TcpStream, mut bytes: &[u8], context: &mut Context) -> Res
 }
 
 #[cfg(test)]
+impl Connection {
+    /// A new one, without TLS.
+    pub(super) fn to(address: std::net::SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Connection::open(Arc::new(stream), None, &mut Context::endless()).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::time::Duration;
-
-    use crate::wait::{WaitScope, deadline_after};
 
     use super::*;
 
     #[test]
     fn an_answer_to_a_request_that_was_not_sent_is_a_dead_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let deadline = deadline_after(Duration::MAX);
-        let mut context = Context::new(WaitScope::until(deadline), deadline);
-        let mut connection = Connection::open(Arc::new(stream), None, &mut context).unwrap();
+        let mut connection = Connection::to(listener.local_addr().unwrap());
         connection.arrived = b"HTTP/1.1 200 OK".to_vec();
+        let mut context = Context::endless();
         let stray = connection.send(b"POST", &mut context);
         assert!(matches!(stray, Err(Cause::Network { .. })) && !context.sent);
     }

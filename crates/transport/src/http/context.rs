@@ -141,3 +141,11 @@ impl Context {
         })
     }
 }
+
+#[cfg(test)]
+impl Context {
+    pub(super) fn endless() -> Context {
+        let deadline = deadline_after(Duration::MAX);
+        Context::new(WaitScope::until(deadline), deadline)
+    }
+}

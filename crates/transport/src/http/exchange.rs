@@ -12,7 +12,6 @@ use crate::wait::{WaitScope, deadline_after};
 
 use super::connect::{Connector, Tls};
 use super::context::Context;
-use super::head::HeadInfo;
 use super::message::{RequestBuffer, post};
 use super::pool::Pool;
 use super::refused_socket::{Exchanges, Refused};
@@ -46,7 +45,10 @@ pub(crate) struct Exchange<'e> {
 /// The result of an exchange.
 pub(crate) struct Exchanged {
     result: Result<AnswerReader, Cause>,
-    info: HeadInfo,
+    /// The answer's encoding, which the request does not ask for.
+    encoding: Option<String>,
+    /// The answer's `Date`.
+    pub(crate) date: Option<String>,
     /// A byte of the request may have left this machine.
     pub(crate) sent: bool,
     /// A byte of an answer came, good or bad.
@@ -71,12 +73,7 @@ impl Exchanged {
     pub(crate) fn read<R: Request>(self, request: &R) -> Result<Answer, Cause> {
         let result = self.result;
         let result = result.and_then(|answer| answer.finish(request).map_err(Cause::NotUnderstood));
-        result.map_err(|cause| cause.encoded(self.info.encoding.as_deref()))
-    }
-
-    /// The answer's `Date`.
-    pub(crate) fn date(&self) -> Option<&str> {
-        self.info.date.as_deref()
+        result.map_err(|cause| cause.encoded(self.encoding.as_deref()))
     }
 }
 
@@ -127,7 +124,7 @@ impl Http {
         let mut wait_scope = exchange.wait_scope.without_drain();
         wait_scope.deadline += waited;
         if let Some(timeout) = exchange.timeout {
-            wait_scope = wait_scope.at_most(deadline_after(timeout));
+            wait_scope.deadline = wait_scope.deadline.min(deadline_after(timeout));
         }
         let connect_deadline = deadline_after(exchange.connect_timeout);
         let mut context = Context::new(wait_scope, connect_deadline);
@@ -165,7 +162,8 @@ impl Http {
             sent: context.sent,
             answered: !context.answer_start.is_empty(),
             result,
-            info: context.info,
+            encoding: context.info.encoding,
+            date: context.info.date,
             waited,
         };
         (exchanged, context.refused)
@@ -198,8 +196,7 @@ impl Http {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
-    use std::sync::Arc;
+    use std::net::TcpListener;
 
     use super::*;
     use crate::http::connection::Connection;
@@ -212,17 +209,12 @@ mod tests {
             &Endpoint::parse(&format!("http://{address}")).unwrap(),
             None,
         );
-        let forever = deadline_after(Duration::MAX);
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let mut context = Context::new(WaitScope::until(forever), forever);
-        let idle = Connection::open(Arc::new(stream), None, &mut context).unwrap();
-        http.pool.put(idle);
+        http.pool.put(Connection::to(address));
         let exchanged = http.exchange(Exchange {
             path_and_query: "/?usersig=&random=1",
             usersig: UserSig::new("s").unwrap(),
             request: &mut RequestBuffer::new(|out| out.extend_from_slice(b"{}")),
-            wait_scope: &WaitScope::until(forever),
+            wait_scope: &WaitScope::until(deadline_after(Duration::MAX)),
             timeout: Some(Duration::from_millis(5)),
             connect_timeout: Duration::MAX,
             over_new_connection: true,

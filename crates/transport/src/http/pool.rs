@@ -69,11 +69,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
-    use std::sync::Arc;
-
-    use crate::http::context::Context;
-    use crate::wait::{WaitScope, deadline_after};
+    use std::net::TcpListener;
 
     use super::*;
 
@@ -81,21 +77,14 @@ mod tests {
     fn the_pool_is_cleared_once_however_many_of_its_connections_die() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let open = || {
-            let stream = TcpStream::connect(address).unwrap();
-            stream.set_nonblocking(true).unwrap();
-            let deadline = deadline_after(Duration::MAX);
-            let mut context = Context::new(WaitScope::until(deadline), deadline);
-            Connection::open(Arc::new(stream), None, &mut context).unwrap()
-        };
         let pool = Pool::default();
         for _ in 0..3 {
-            pool.put(open());
+            pool.put(Connection::to(address));
         }
         let clears = [(); 2].map(|()| pool.take().unwrap().1);
         pool.clear(clears[0]);
         assert!(pool.take().is_none());
-        pool.put(open());
+        pool.put(Connection::to(address));
         pool.clear(clears[1]);
         assert!(pool.take().is_some());
     }
