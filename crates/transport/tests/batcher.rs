@@ -6,11 +6,15 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use imtag_emulator::{Emulator, Fault};
-use imtag_transport::{Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Effect, Operation};
+use imtag_transport::{
+    Batcher, CallOptions, CancelToken, Cause, ChangeRequest, Client, Credentials, Effect,
+    Operation, SuppliedUserSig, UserSig,
+};
 use support::*;
 
 #[test]
@@ -253,6 +257,48 @@ fn a_flush_that_ends_early_has_its_changes_sent_and_later_ones_linger() {
     batcher.submit(3, user(3)).unwrap();
     assert!(batcher.poll(Duration::from_millis(50)).is_empty());
     assert_eq!((batcher.unsettled(), emulator.stats().arrivals()), (1, 3));
+}
+
+#[test]
+fn each_user_of_a_request_that_ends_by_a_panic_has_an_outcome_that_says_if_it_was_sent() {
+    // in the worker's thread, before the first attempt, or before the second
+    for (panics_in, attempts, effect) in
+        [(1, 0, Effect::NotApplied), (2, 1, Effect::PossiblyApplied)]
+    {
+        let emulator = emulator();
+        // the service calls the first UserSig expired: a second is asked for
+        emulator.fault(Operation::Add, Fault::code(70001));
+        let calls = AtomicU32::new(0);
+        let credentials = Credentials::callback(move || {
+            let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
+            assert_ne!(call, panics_in, "the host's");
+            let usersig = UserSig::new("s").unwrap();
+            let valid_for = None;
+            Ok(SuppliedUserSig { usersig, valid_for })
+        });
+        let client = Client::builder(1_400_000_000, "administrator", credentials);
+        let client = client.endpoint(emulator.endpoint()).build().unwrap();
+        let batcher = lingering(&client);
+        for id in 0..3 {
+            batcher.submit(id, user(id)).unwrap();
+        }
+        batcher.flush(&within(LONG)).unwrap();
+        assert_eq!(emulator.stats().arrivals(), u64::from(attempts));
+        let mut outcomes = batcher.poll(Duration::ZERO);
+        outcomes.sort_by_key(|outcome| outcome.id);
+        assert_eq!(outcomes.len(), 3);
+        for (id, outcome) in outcomes.into_iter().enumerate() {
+            let error = outcome.result.unwrap_err();
+            assert!(matches!(error.cause(), Cause::Defect), "{error}");
+            assert_eq!(
+                (error.account(), error.effect()),
+                (format!("u{id}").as_str(), effect)
+            );
+            assert_eq!(error.undone(), ["a"]);
+            let error = error.error();
+            assert_eq!((error.attempts(), error.sent()), (attempts, attempts));
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use imtag_core::Effect;
 use imtag_emulator::Emulator;
-use imtag_transport::{AddTags, CancelToken, Cause, Client, Error, Outcome};
+use imtag_transport::{
+    AddTags, BulkOptions, CancelToken, Cause, ChangeError, Client, Error, Outcome,
+};
 use support::*;
 
 /// Names the service to the process that is started.
@@ -23,12 +25,13 @@ const HALF: &str = "IMTAG_TEST_HALF";
 /// Its name, and what it does.
 type Half = (&'static str, fn(&Client));
 
-const HALVES: [Half; 6] = [
+const HALVES: [Half; 7] = [
     ("calls", calls_of_many_threads),
     ("batcher", a_batcher_of_many_callers),
     ("run", a_bulk_run),
     ("short requests", a_bulk_run_whose_requests_have_little_time),
     ("stopped run", a_bulk_run_that_is_stopped),
+    ("cancelled run", a_bulk_run_that_is_cancelled),
     ("no file", a_call_without_a_free_file),
 ];
 
@@ -108,8 +111,33 @@ fn a_bulk_run_whose_requests_have_little_time(client: &Client) {
 
 fn a_bulk_run_that_is_stopped(client: &Client) {
     let drain = CancelToken::new();
-    let changes = users(0..20_000);
-    let mut run = client.bulk().drain(&drain).run(changes);
+    for error in failures_of_a_run(client.bulk().drain(&drain), &drain) {
+        assert!(is_not_sent(&error), "{error}");
+    }
+}
+
+fn a_bulk_run_that_is_cancelled(client: &Client) {
+    let cancel = CancelToken::new();
+    for error in failures_of_a_run(client.bulk().cancel(&cancel), &cancel) {
+        if error.effect() == Effect::NotApplied {
+            assert!(is_not_sent(&error), "{error}");
+        } else {
+            assert!(matches!(error.cause(), Cause::Cancelled { .. }), "{error}");
+            let sent = (error.effect(), error.error().sent());
+            assert_eq!(sent, (Effect::PossiblyApplied, 1));
+        }
+    }
+}
+
+fn is_not_sent(error: &ChangeError) -> bool {
+    matches!(error.cause(), Cause::Ended(_))
+        && error.effect() == Effect::NotApplied
+        && error.error().sent() == 0
+}
+
+/// Of a run of requests of 100 users each, which is ended when 500 are done, while others wait for a connection.
+fn failures_of_a_run(options: BulkOptions, end: &CancelToken) -> Vec<ChangeError> {
+    let mut run = options.run(users(0..20_000));
     let (mut done, mut failed) = (0, Vec::new());
     for completion in run.by_ref() {
         match completion.result {
@@ -117,14 +145,17 @@ fn a_bulk_run_that_is_stopped(client: &Client) {
             Err(error) => failed.push(error),
         }
         if done == 500 {
-            drain.cancel();
+            end.cancel();
         }
     }
-    assert!(done >= 500 && !failed.is_empty());
-    for error in failed {
-        assert!(matches!(error.cause(), Cause::Ended(_)), "{error}");
-        assert_eq!(error.effect(), Effect::NotApplied);
-    }
+    assert!(done >= 500);
+    assert_eq!(done + failed.len() + run.into_rest().count(), 20_000);
+    let waited = failed
+        .iter()
+        .filter(|it| it.error().attempts() == 1 && it.error().sent() == 0);
+    let waited = waited.count();
+    assert!(waited >= 100 && waited % 100 == 0, "{waited}");
+    failed
 }
 
 fn a_call_without_a_free_file(client: &Client) {
@@ -173,6 +204,11 @@ fn the_wait_for_a_connection_does_not_count_as_the_time_of_a_runs_request() {
 #[test]
 fn a_change_that_waits_for_a_connection_when_its_run_is_stopped_is_not_sent() {
     in_a_process_with(16, "stopped run");
+}
+
+#[test]
+fn a_change_that_waits_for_a_connection_when_its_run_is_cancelled_is_not_applied() {
+    in_a_process_with(16, "cancelled run");
 }
 
 #[test]

@@ -65,15 +65,14 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
     let Ok(sent) = sent else {
         pipeline.with(|state, now| {
             state.plan.end_probing(producer);
-            let defect = Error {
-                effect: Effect::PossiblyApplied,
-                attempts,
-                sent: attempts,
-                ..Error::not_sent(Cause::Defect)
-            };
-            state
-                .plan
-                .settle(batch, BatchResult::Failed(defect), true, now);
+            let may_be_sent = attempts > 0;
+            let mut defect = Error::not_sent(Cause::Defect);
+            if may_be_sent {
+                (defect.attempts, defect.sent) = (attempts, attempts);
+                defect.effect = Effect::PossiblyApplied;
+            }
+            let defect = BatchResult::Failed(defect);
+            state.plan.settle(batch, defect, may_be_sent, now);
             state.session(producer).workers.is_coming();
         });
         return;

@@ -68,6 +68,7 @@ fn the_last_of_a_half_whose_others_expired_is_tested_alone() {
     let [half] = rig.sends(["add a:t"]);
     assert_eq!(half.deadline(), ms(9_000));
     rig.done(half);
+    assert_eq!(rig.waiting_slots(), [1]);
     let [alone] = rig.sends(["add e:t"]);
     rig.settle(alone, bad());
     let mut outcomes = rig.outcomes();

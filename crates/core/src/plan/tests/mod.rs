@@ -326,6 +326,13 @@ impl Rig {
         self.outcomes_by(self.producer)
     }
 
+    /// How many slots each of the requests has that are to be sent again, with those of its other half.
+    fn waiting_slots(&self) -> Vec<usize> {
+        let queues = self.plan.producers[self.producer.0].queues.iter();
+        let again = queues.flat_map(|queue| queue.retry_queue.iter().chain(&queue.searches));
+        again.map(Batch::len).collect()
+    }
+
     /// Nothing is kept when all is over, and what is remembered for a while is forgotten.
     #[track_caller]
     fn is_empty(&mut self) {
