@@ -986,8 +986,8 @@ im_status im_bulk_new(const im_client *client, im_bulk **bulk, im_error **error)
 
 /*
  Sets the time for each request with its waits and retries; default: 60,000. For half of it a request waits for a
- service that is unavailable, so a short outage fails no change. This and the other setters come before the first
- change: IM_MISUSE after it.
+ service that is unavailable, so a short outage fails no change. The waits for the quota, and for a connection where the
+ machine gives no more, are not counted. This and the other setters come before the first change: IM_MISUSE after it.
  */
 im_status im_bulk_set_timeout_ms(im_bulk *bulk,
                                  uint64_t timeout_ms);

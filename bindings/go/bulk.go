@@ -13,7 +13,8 @@ import (
 // BulkOptions are options of a bulk run. A zero value means the library's default.
 type BulkOptions struct {
 	// Timeout is for each request with its waits and retries; default: 60 s. For half of it a request waits for a service
-	// that is unavailable, so a short outage fails no change.
+	// that is unavailable, so a short outage fails no change. The waits for the quota, and for a connection where the
+	// machine gives no more, are not counted.
 	Timeout time.Duration
 	// AttemptTimeout is for one attempt; default: 10 s.
 	AttemptTimeout time.Duration

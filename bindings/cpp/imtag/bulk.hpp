@@ -40,7 +40,8 @@ struct outcome {
 class bulk_options {
 public:
     /// The time for each request with its waits and retries; default: 60 s. For half of it a request waits for a
-    /// service that is unavailable, so a short outage fails no change.
+    /// service that is unavailable, so a short outage fails no change. The waits for the quota, and for a connection
+    /// where the machine gives no more, are not counted.
     bulk_options& timeout(std::chrono::milliseconds time) { return timeout_ = time, *this; }
 
     /// The time for one attempt; default: 10 s.

@@ -116,8 +116,8 @@ pub unsafe extern "C" fn im_bulk_new(
 }
 
 /// Sets the time for each request with its waits and retries; default: 60,000. For half of it a request waits for a
-/// service that is unavailable, so a short outage fails no change. This and the other setters come before the first
-/// change: IM_MISUSE after it.
+/// service that is unavailable, so a short outage fails no change. The waits for the quota, and for a connection where the
+/// machine gives no more, are not counted. This and the other setters come before the first change: IM_MISUSE after it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_timeout_ms(bulk: *mut im_bulk, timeout_ms: u64) -> im_status {
     set!(bulk.run, timeout(millis(timeout_ms)))

@@ -219,7 +219,8 @@ class Client:
         linger           seconds that a change waits for others to share its request, while more may come (1)
         capacity         how many changes the run holds before they are sent (4096). The greater it is, the fewer
                          requests are needed for users with many tags
-        timeout          seconds for each request with its waits and retries (60)
+        timeout          seconds for each request with its waits and retries (60); its waits for the quota, and for a
+                         connection where the machine gives no more, are not counted
         attempt_timeout  seconds for one attempt (10)
         late_window      seconds after an attempt without an answer in which its request may still arrive (10). For so
                          long the account's next change of another kind waits, so that it is not undone: an add of vip

@@ -59,8 +59,8 @@ impl<K: Default> SessionOptions<K> {
 
 impl<K> SessionOptions<K> {
     /// The time for a request of a bulk run or a change of a batcher, with its waits and retries; default: 60 s and
-    /// 30 s. Half of it may pass in an outage, so a short outage costs time and no changes. A bulk run's wait for the quota
-    /// is not counted.
+    /// 30 s. Half of it may pass in an outage, so a short outage costs time and no changes. A bulk run's waits for the quota,
+    /// and for a connection where this machine gives no more, are not counted.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.sending.timeout = timeout;
         self
