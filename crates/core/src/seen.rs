@@ -13,6 +13,8 @@ const TABLE: usize = 256;
 
 /// The texts of a list so far, each with its first position.
 pub(crate) struct Seen<'a> {
+    /// The only text so far, in neither of the others: most lists are no longer, and so need no memory.
+    lone: Option<First<'a>>,
     few: Vec<First<'a>>,
     /// Each text's number in `few`, counted from 1, where its hash says, or after it where there was a free place.
     table: [u8; TABLE],
@@ -29,6 +31,7 @@ struct First<'a> {
 impl Default for Seen<'_> {
     fn default() -> Self {
         Seen {
+            lone: None,
             few: Vec::new(),
             table: [0; TABLE],
             many: HashMap::new(),
@@ -39,11 +42,14 @@ impl Default for Seen<'_> {
 impl<'a> Seen<'a> {
     /// Allocates for so many texts at once.
     pub(crate) fn reserve(&mut self, texts: usize) {
-        self.few.reserve_exact(texts.min(FEW));
+        if texts > 1 {
+            self.few.reserve_exact(texts.min(FEW));
+        }
     }
 
     /// Forgets the texts, and keeps the memory.
     pub(crate) fn clear(&mut self) {
+        self.lone = None;
         self.few.clear();
         self.table = [0; TABLE];
         self.many.clear();
@@ -52,19 +58,30 @@ impl<'a> Seen<'a> {
     /// The earlier position of `text`, if it has one; else notes this one.
     pub(crate) fn before(&mut self, text: &'a str, index: usize) -> Option<usize> {
         let hash = hash(text.as_bytes());
-        let mut at = (hash >> 56) as usize;
+        let next = First { hash, text, index };
+        if let Some(lone) = self.lone.take() {
+            self.before_among_few(lone);
+        } else if self.few.is_empty() {
+            self.lone = Some(next);
+            return None;
+        }
+        self.before_among_few(next)
+    }
+
+    fn before_among_few(&mut self, next: First<'a>) -> Option<usize> {
+        let mut at = (next.hash >> 56) as usize;
         // half of the table is free
         while self.table[at] != 0 {
             let first = &self.few[usize::from(self.table[at]) - 1];
-            if first.hash == hash && first.text == text {
+            if first.hash == next.hash && first.text == next.text {
                 return Some(first.index);
             }
             at = (at + 1) % TABLE;
         }
         if self.few.len() == FEW {
-            return self.before_among_many(text, index);
+            return self.before_among_many(next.text, next.index);
         }
-        self.few.push(First { hash, text, index });
+        self.few.push(next);
         self.table[at] = self.few.len() as u8;
         None
     }
