@@ -3,6 +3,7 @@
 //! The gets of a producer have accounts of their own: they wait for no change and no other producer, and no change waits for
 //! them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             let safe_from = account.safe_from(operation);
             if safe_from > now {
                 // its producer's next wait must end with the late window
-                self.late_windows.insert((safe_from, id));
+                let state = &mut self.producers[producer.0];
+                state.late_windows.insert((safe_from, id));
                 return;
             }
             let group = if account.suspect_until > now {
@@ -81,7 +83,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
         let late_until = account.late_until();
         if late_until > now {
-            self.late_windows.insert((late_until, id));
+            self.remembered.insert((late_until, id));
         } else if account.suspect_until <= now && account.rejected.is_empty() {
             let names = match account.reader {
                 None => Some(&mut self.names),
@@ -98,12 +100,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
     }
 
-    /// Activates the accounts whose late window is over, and forgets what was remembered for long enough.
-    pub(super) fn pass(&mut self, now: Duration) {
-        while self.late_windows.first().is_some_and(|it| it.0 <= now) {
-            if let Some((_, account)) = self.late_windows.pop_first() {
-                self.activate(account, now);
-            }
+    /// Activates a producer's accounts whose late window is over, and forgets what was remembered for long enough.
+    pub(super) fn pass(&mut self, producer: ProducerId, now: Duration) {
+        while let Some(account) = pop_over(&mut self.producers[producer.0].late_windows, now) {
+            self.activate(account, now);
+        }
+        while let Some(account) = pop_over(&mut self.remembered, now) {
+            self.forget(account, now);
         }
         while self.suspects.front().is_some_and(|it| it.0 <= now) {
             if let Some((_, account)) = self.suspects.pop_front() {
@@ -144,4 +147,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             }
         }
     }
+}
+
+/// Takes an account whose time is over.
+fn pop_over(times: &mut BTreeSet<(Duration, AccountId)>, now: Duration) -> Option<AccountId> {
+    times.first().filter(|(until, _)| *until <= now)?;
+    times.pop_first().map(|(_, account)| account)
 }

@@ -1,6 +1,6 @@
 //! What one producer has to send: a queue for each operation, and its counts.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub(super) struct Producer<R, E> {
     /// Requests that looked for a fault.
     pub(super) searches: u64,
     pub(super) settled: VecDeque<Settled<R, E>>,
+    /// Accounts whose next change is its own and waits for a late window, by its end.
+    pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
     /// The accounts of its gets by their texts.
     pub(super) read_names: HashMap<Arc<str>, AccountId>,
     /// Until when attempts of a killed process before this one may arrive at the service.
@@ -111,6 +113,7 @@ impl<R, E> Producer<R, E> {
             splits: 0,
             searches: 0,
             settled: VecDeque::new(),
+            late_windows: BTreeSet::new(),
             read_names: HashMap::new(),
             predecessor_late_until: Duration::ZERO,
         }

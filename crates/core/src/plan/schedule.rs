@@ -33,8 +33,8 @@ pub struct Plan<R, E> {
     pub(super) accounts: Arena<Account<E>>,
     /// The accounts of changes by their texts, for what is pushed.
     pub(super) names: HashMap<Arc<str>, AccountId>,
-    /// Accounts with a late window, by its end: then the next change is sent, or the account is forgotten.
-    pub(super) late_windows: BTreeSet<(Duration, AccountId)>,
+    /// Accounts without changes that have a late window, by its end: then they are forgotten.
+    pub(super) remembered: BTreeSet<(Duration, AccountId)>,
     /// Accounts that failed a request, by when that is forgotten.
     pub(super) suspects: VecDeque<(Duration, AccountId)>,
     pub(super) producers: Arena<Producer<R, E>>,
@@ -52,7 +52,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             changes: Arena::new(),
             accounts: Arena::new(),
             names: HashMap::new(),
-            late_windows: BTreeSet::new(),
+            remembered: BTreeSet::new(),
             suspects: VecDeque::new(),
             producers: Arena::new(),
             ready_producers: BTreeSet::new(),
@@ -171,7 +171,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         producer: ProducerId,
         now: Duration,
     ) -> Result<(Operation, Kind), Option<Duration>> {
-        self.pass(now);
+        self.pass(producer, now);
         if let Some(until) = self.producers[producer.0].paused {
             let until = if until <= now {
                 self.expire(producer, now)
@@ -181,8 +181,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             return Err((until < Duration::MAX).then_some(until));
         }
         let users_per_request = self.users_per_request();
-        let mut until = self.late_windows.first().map(|(moment, _)| *moment);
         let state = &mut self.producers[producer.0];
+        let mut until = state.late_windows.first().map(|(moment, _)| *moment);
         if !state.may_send() {
             return Err(None);
         }
@@ -304,7 +304,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             account.rejected.retain(|it| it.producer != producer);
             if account.rejected.len() < before {
                 // it is looked at next, and forgotten unless there is more to it
-                self.late_windows.insert((Duration::ZERO, id));
+                self.remembered.insert((Duration::ZERO, id));
             }
         }
     }

@@ -171,3 +171,26 @@ fn after_a_crash_only_an_accounts_second_change_of_another_kind_waits_for_the_la
     assert_eq!(rig.outcomes().len(), 5);
     rig.is_empty();
 }
+
+#[test]
+fn a_late_window_wakes_only_the_producer_whose_change_waits_for_it() {
+    let mut rig = Rig::new();
+    let other = rig.plan.open(POLICY);
+    rig.flush();
+    rig.push(add("u", ["a"]));
+    let batch = rig.take();
+    rig.done_late(batch);
+    // nothing waits for it: it only has to be remembered
+    rig.waits();
+    rig.push_by(other, remove("u", ["a"]));
+    rig.plan.set_flushing(other, true);
+    rig.waits();
+    let next = rig.next_by(other);
+    assert!(matches!(next, Next::WaitUntil(until) if until == ms(3_000)));
+    rig.now = ms(3_000);
+    rig.waits();
+    let batch = rig.take_by(other);
+    rig.done(batch);
+    assert_eq!(rig.outcomes_by(other), ["1 done"]);
+    rig.is_empty();
+}

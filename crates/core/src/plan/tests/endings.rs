@@ -213,7 +213,9 @@ fn producers_are_ready_for_what_concerns_them_and_only_once() {
     rig.done_late(batch);
     assert_eq!(ready(&mut rig), [rig.producer, other]);
     rig.now = ms(3_010);
-    rig.next();
+    rig.waits();
+    assert_eq!(ready(&mut rig), []);
+    assert_eq!(rig.plan.poll(other, rig.now), Readiness::Ready);
     assert_eq!(ready(&mut rig), [other]);
     rig.plan
         .end(other, failed("ended", Effect::NotApplied), rig.now);

@@ -384,7 +384,9 @@ impl World {
             self.pass(ms(5));
         }
         self.pass(SUSPECT_FOR);
-        let _ = self.next(0);
+        for producer in 0..PRODUCERS {
+            let _ = self.next(producer);
+        }
         self.check();
         assert_empty(&self.plan);
         assert_eq!(self.settled.len() + self.withdrawn.len(), self.pushed.len());

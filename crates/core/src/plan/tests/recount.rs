@@ -110,6 +110,14 @@ impl World {
                 assert!(reads(producer, operation));
                 assert!(slots.all(|it| (it.0, it.1) == (producer, operation)));
             }
+            // what waits for a late window alone is looked at by its own producer
+            let next = account_queue.waiting.front();
+            let idle = account_queue.under_way == 0 && account_queue.active.is_none();
+            if let Some(next) = next.filter(|_| idle) {
+                let producer = plan.changes[next.0].producer;
+                let mut late_windows = plan.producers[producer.0].late_windows.iter();
+                assert!(late_windows.any(|it| it.1 == id), "nobody looks at it");
+            }
             assert!(account_queue.waiting.iter().is_sorted());
             for (at, id) in account_queue.waiting.iter().enumerate() {
                 let entry = &plan.changes[id.0];
