@@ -257,7 +257,7 @@ pub(super) struct Enough {
     pub(super) users_per_request: usize,
     pub(super) linger: Duration,
     pub(super) flushing: bool,
-    /// No batch of the producer is under way.
+    /// What is blocked is not waited for, as no batch of the producer is under way.
     pub(super) quiet: bool,
 }
 

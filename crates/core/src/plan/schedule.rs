@@ -186,13 +186,14 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if !state.may_send() {
             return Err(None);
         }
-        let enough = Enough {
-            users_per_request,
-            linger: state.policy.linger,
-            flushing: state.is_flushing(),
-            quiet: state.under_way == 0,
-        };
         for operation in IN_TURN {
+            let enough = Enough {
+                users_per_request,
+                linger: state.policy.linger,
+                flushing: state.is_flushing(),
+                // a get waits for one of its user alone: it shares that one's slot, or is sent anew
+                quiet: state.under_way == 0 || operation == Operation::Get,
+            };
             match state.queue(operation).ready(&enough, now) {
                 Ok(kind) => return Ok((operation, kind)),
                 Err(moment) => until = until.into_iter().chain(moment).min(),

@@ -382,7 +382,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             return false;
         };
         let account = entry.account;
-        self.disown(id);
+        self.count_off(id);
         self.drop_unsent(id);
         self.changes.remove(id.0);
         self.activate(account, now);
@@ -390,8 +390,19 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Counts a change as settled, whose outcome is of no interest any more: no flush waits for it. It keeps its place, and
-    /// is settled later as others are.
+    /// is settled later as others are. A get has no effect that must be settled, so it is not sent again.
     pub fn disown(&mut self, id: ChangeId) {
+        self.count_off(id);
+        let entry = self.changes.get_mut(id.0);
+        if let Some(entry) = entry.filter(|it| it.item.operation() == Operation::Get) {
+            entry.deadline = Duration::ZERO;
+            let state = &mut self.producers[entry.producer.0];
+            state.paused = state.paused.map(|_| Duration::ZERO);
+        }
+    }
+
+    /// Counts a change as settled, once.
+    fn count_off(&mut self, id: ChangeId) {
         if let Some(entry) = self.changes.get_mut(id.0) {
             self.ready_producers.insert(entry.producer);
             if let Some(epoch) = entry.epoch.take() {
@@ -405,7 +416,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if entry.left > 0 || entry.under_way > 0 {
             return;
         }
-        self.disown(id);
+        self.count_off(id);
         let Some(mut entry) = self.changes.remove(id.0) else {
             return;
         };

@@ -185,3 +185,56 @@ fn a_get_expires_is_withdrawn_and_is_flushed_as_a_change_is() {
     assert_eq!(rig.outcomes(), ["2 read None"]);
     rig.is_empty();
 }
+
+#[test]
+fn a_get_whose_caller_is_gone_is_not_sent_again_and_holds_up_nothing() {
+    let mut rig = Rig::new();
+    rig.flush();
+    let gone = rig.push(get("u"));
+    rig.push(get("v"));
+    let [first] = rig.sends(["get u: v:"]);
+    rig.push(get("u"));
+    rig.plan.disown(gone);
+    rig.settle(first, BatchResult::Postponed(Effect::NotRead));
+    let [v, later] = rig.sends(["get v:", "get u:"]);
+    assert_eq!(rig.outcomes(), ["0 Expired not read []"]);
+    rig.done(v);
+    rig.done(later);
+    assert_eq!(rig.outcomes(), ["1 read None", "2 read None"]);
+    rig.is_empty();
+}
+
+#[test]
+fn a_get_whose_caller_is_gone_in_a_pause_is_settled_at_once() {
+    let mut rig = Rig::new();
+    rig.flush();
+    let gone = rig.push(get("u"));
+    let [first] = rig.sends(["get u:"]);
+    rig.plan.pause(rig.producer);
+    rig.settle(first, BatchResult::Postponed(Effect::NotRead));
+    rig.waits();
+    rig.plan.disown(gone);
+    assert!(rig.plan.take_ready_producers().contains(&rig.producer));
+    rig.waits();
+    assert_eq!(rig.outcomes(), ["0 Expired not read []"]);
+    rig.is_empty();
+}
+
+#[test]
+fn a_flush_waits_for_no_second_get_of_a_user_while_another_request_hangs() {
+    let mut rig = Rig::new();
+    rig.flush();
+    rig.push(add("w", ["a"]));
+    rig.push(get("v"));
+    let [add_w, get_v] = rig.sends(["add w:a", "get v:"]);
+    rig.plan.set_flushing(rig.producer, false);
+    rig.push(get("u"));
+    rig.push(get("u"));
+    rig.flush();
+    let [get_u] = rig.sends(["get u:"]);
+    for batch in [add_w, get_v, get_u] {
+        rig.done(batch);
+    }
+    assert_eq!(rig.outcomes().len(), 4);
+    rig.is_empty();
+}
