@@ -105,7 +105,7 @@ fn any_fault(rng: &mut ChaCha8Rng) -> Fault {
 fn read(batcher: &Batcher, users: &[&str]) -> [usize; 2] {
     let read =
         users.iter().filter(
-            |user| match batcher.get_tags(user, &within(Duration::from_secs(1))) {
+            |user| match batcher.get_tag(user, &within(Duration::from_secs(1))) {
                 Ok(read) => {
                     let all: Vec<String> = (0..TAGS).map(tag).collect();
                     assert!(read.iter().flatten().all(|tag| all.contains(tag)));

@@ -8,7 +8,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use imtag_emulator::{Emulator, Fault};
+use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
     Batcher, CallOptions, CancelToken, Cause, ChangeError, Client, Code, Effect, Generation,
     Operation, WhenFull,
@@ -26,7 +26,7 @@ type Read = Result<Option<Vec<String>>, ChangeError>;
 fn get_each(batcher: &Batcher, users: impl Iterator<Item = usize>) -> Vec<(usize, Read)> {
     thread::scope(|scope| {
         let get = |user: usize| {
-            let get = move || batcher.get_tags(&format!("u{user}"), &CallOptions::new());
+            let get = move || batcher.get_tag(&format!("u{user}"), &CallOptions::new());
             (user, scope.spawn(get))
         };
         let gets: Vec<_> = users.map(get).collect();
@@ -92,10 +92,10 @@ fn a_get_sees_each_change_that_was_answered_before_it() {
                 let (account, tag) = (format!("u{}", caller % 4), format!("t{caller}"));
                 for _ in 0..5 {
                     batcher.add_tag(&account, [&tag]).unwrap();
-                    let read = batcher.get_tags(&account, &CallOptions::new()).unwrap();
+                    let read = batcher.get_tag(&account, &CallOptions::new()).unwrap();
                     assert!(read.unwrap().contains(&tag));
                     batcher.remove_tag(&account, [&tag]).unwrap();
-                    let read = batcher.get_tags(&account, &CallOptions::new()).unwrap();
+                    let read = batcher.get_tag(&account, &CallOptions::new()).unwrap();
                     assert!(!read.unwrap().contains(&tag));
                 }
             });
@@ -154,14 +154,54 @@ fn a_user_that_the_answer_does_not_name_is_neither_read_nor_without_tags() {
     let nothing = r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"UserTags":[]}"#;
     emulator.fault(Operation::Get, Fault::answer(nothing));
     let batcher = client(&emulator).batcher().start();
-    assert_eq!(batcher.get_tags("u", &CallOptions::new()).unwrap(), None);
+    assert_eq!(batcher.get_tag("u", &CallOptions::new()).unwrap(), None);
+}
+
+/// Each request with u7 in it is answered by this.
+fn reads_of_u7_are_answered(emulator: &Emulator, answer: impl Into<Vec<u8>>) {
+    let standing = ProbabilisticFault::new(Fault::answer(answer), 1.0).unwrap();
+    emulator.add_standing(standing.on(Operation::Get).account("u7"));
+}
+
+#[test]
+fn of_an_answer_that_cannot_be_read_only_the_callers_of_the_user_at_fault_fail() {
+    let tag_of_no_text =
+        r#"{"ActionStatus":"OK","ErrorCode":0,"UserTags":[{"To_Account":"u7","Tags":[7]}]}"#;
+    let too_long = format!("{{{}", " ".repeat(2 << 20));
+    for answer in [tag_of_no_text, &too_long] {
+        let emulator = emulator();
+        reads_of_u7_are_answered(&emulator, answer);
+        let client = client_of_one_attempt(&emulator);
+        let batcher = client.batcher().linger(LONG).timeout(LONG).start();
+        for (user, read) in get_each(&batcher, 0..100) {
+            if user == 7 {
+                let error = read.unwrap_err();
+                assert!(matches!(error.cause(), Cause::NotUnderstood(_)), "{error}");
+                assert_eq!(error.effect(), Effect::NotRead);
+            } else {
+                assert_eq!(read.unwrap(), some(&[]));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_a_gateway_is_no_single_users_fault() {
+    let emulator = emulator();
+    emulator.fault(Operation::Get, Fault::answer("<html>"));
+    let client = client_of_one_attempt(&emulator);
+    let batcher = client.batcher().linger(LONG).timeout(LONG).start();
+    for (_, read) in get_each(&batcher, 0..100) {
+        assert!(matches!(read.unwrap_err().cause(), Cause::NotUnderstood(_)));
+    }
+    assert_eq!(emulator.stats().arrivals(), 1);
 }
 
 #[test]
 fn an_invalid_account_is_not_sent() {
     let emulator = emulator();
     let batcher = client(&emulator).batcher().start();
-    let error = batcher.get_tags("", &CallOptions::new()).unwrap_err();
+    let error = batcher.get_tag("", &CallOptions::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "invalid request, nothing was sent: account: empty, at least 1 byte (leave it out, or fill it)"
@@ -174,15 +214,15 @@ fn an_invalid_account_is_not_sent() {
 fn a_get_whose_time_is_up_or_that_is_cancelled_is_not_read() {
     let emulator = emulator();
     let batcher = lingering(&client(&emulator));
-    let error = batcher.get_tags("u", &within(Duration::from_millis(30)));
+    let error = batcher.get_tag("u", &within(Duration::from_millis(30)));
     assert_eq!(
         error.unwrap_err().to_string(),
-        "get \"u\": not sent: its time was up (not read; allow more time, or try again)"
+        "get \"u\": its time was up (not read; allow more time, or try again)"
     );
     let token = CancelToken::new();
     let cancellable = CallOptions::new().cancel(&token);
     thread::scope(|scope| {
-        let get = scope.spawn(|| batcher.get_tags("u", &cancellable));
+        let get = scope.spawn(|| batcher.get_tag("u", &cancellable));
         until(|| batcher.unsettled() == 1);
         token.cancel();
         assert_eq!(
@@ -203,7 +243,7 @@ fn a_get_in_a_request_that_its_caller_gives_up_is_not_read_either() {
     let token = CancelToken::new();
     let cancellable = CallOptions::new().cancel(&token);
     thread::scope(|scope| {
-        let get = scope.spawn(|| batcher.get_tags("u", &cancellable));
+        let get = scope.spawn(|| batcher.get_tag("u", &cancellable));
         until(|| emulator.stats().arrivals() == 1);
         token.cancel();
         let error = get.join().unwrap().unwrap_err();
@@ -211,7 +251,7 @@ fn a_get_in_a_request_that_its_caller_gives_up_is_not_read_either() {
         assert_eq!(error.effect(), Effect::NotRead);
     });
     // its request ends at its caller's deadline, or no answer has come by then
-    let late = batcher.get_tags("v", &within(Duration::from_millis(300)));
+    let late = batcher.get_tag("v", &within(Duration::from_millis(300)));
     let error = late.unwrap_err();
     let cause = error.cause();
     assert!(matches!(cause, Cause::Timeout { .. } | Cause::NotAnswered));
@@ -224,15 +264,15 @@ fn a_close_sends_the_gets_that_linger_and_takes_no_more() {
     let emulator = emulator();
     let batcher = lingering(&client(&emulator));
     thread::scope(|scope| {
-        let get = scope.spawn(|| batcher.get_tags("u", &CallOptions::new()));
+        let get = scope.spawn(|| batcher.get_tag("u", &CallOptions::new()));
         until(|| batcher.unsettled() == 1);
         batcher.close(&CallOptions::new()).unwrap();
         assert_eq!(get.join().unwrap().unwrap(), some(&[]));
     });
-    let error = batcher.get_tags("u", &CallOptions::new()).unwrap_err();
+    let error = batcher.get_tag("u", &CallOptions::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "get \"u\": not sent: it is closed (not read; use it before it is closed, or make another)"
+        "get \"u\": it is closed (not read; use it before it is closed, or make another)"
     );
 }
 
@@ -246,7 +286,7 @@ fn a_full_batcher_refuses_gets_as_changes() {
     batcher.submit(0, user(0)).unwrap(); // goes out at once, as no more can come
     until(|| emulator.stats().arrivals() == 1);
     batcher.submit(1, user(1)).unwrap(); // lingers
-    let error = batcher.get_tags("u", &CallOptions::new()).unwrap_err();
+    let error = batcher.get_tag("u", &CallOptions::new()).unwrap_err();
     assert!(matches!(error.cause(), Cause::Full));
     assert_eq!(error.effect(), Effect::NotRead);
     assert_eq!(batcher.abandon(), 2);
@@ -255,13 +295,13 @@ fn a_full_batcher_refuses_gets_as_changes() {
 #[test]
 fn a_get_waits_in_a_pause_for_the_resume_or_until_its_time_is_up() {
     let emulator = emulator();
-    emulator.fault(Operation::Get, Fault::code(70009)); // no permission for the app
+    emulator.fault(Operation::Get, Fault::code(70009)); // the UserSig is not valid
     let options = client(&emulator).batcher().linger(Duration::ZERO);
     let batcher = options.pause_when_unavailable(true).timeout(LONG).start();
     thread::scope(|scope| {
-        let get = scope.spawn(|| batcher.get_tags("u", &CallOptions::new()));
+        let get = scope.spawn(|| batcher.get_tag("u", &CallOptions::new()));
         until(|| batcher.paused().is_some());
-        let late = batcher.get_tags("v", &within(Duration::from_millis(50)));
+        let late = batcher.get_tag("v", &within(Duration::from_millis(50)));
         assert!(matches!(late.unwrap_err().cause(), Cause::Expired));
         assert_eq!(emulator.stats().arrivals(), 1);
         batcher.resume();

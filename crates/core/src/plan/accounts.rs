@@ -132,7 +132,7 @@ pub(super) struct Entry<R, E> {
     /// It takes part in the producer's capacity while it is unsent.
     pub(super) counts: bool,
     pub(super) failure: Option<E>,
-    /// The tags that it is of.
+    /// The tags that it is of; none of a clear and a get.
     pub(super) undone: Vec<usize>,
     /// What a get has read.
     pub(super) read: Option<Vec<String>>,

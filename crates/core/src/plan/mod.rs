@@ -1,7 +1,7 @@
 //! The plan: which changes go into which request, and when an account's next change may be sent.
 //!
-//! Changes, and gets of tags, come from any number of *producers* (a bulk run, a batcher), each with requests of its own. Accounts are shared by
-//! all producers.
+//! Changes, and gets of tags, come from any number of *producers* (a bulk run, a batcher), each with requests of its own.
+//! Accounts are shared by all producers.
 //!
 //! ```text
 //! push ─► waiting ─► in packer ─► in a request ─► settled ─► taken by the producer

@@ -15,7 +15,8 @@ pub struct Settled<R, E> {
     pub item: Item,
     /// What went wrong, if anything did, with the effect on `undone`.
     pub failure: Option<E>,
-    /// The tags that are not known to be done, by their positions in the change, in ascending order; none for a clear.
+    /// The tags that are not known to be done, by their positions in the change, in ascending order; none for
+    /// a clear and a get.
     pub undone: Vec<usize>,
     /// The tags that a get has read; `None` where the answer does not name the account, and for a change.
     pub read: Option<Vec<String>>,

@@ -107,7 +107,7 @@ pub enum Cause {
     },
     /// The account was refused before in this run, for this; it was not sent again.
     RefusedBefore(Refusal),
-    /// Its time was up before it was sent.
+    /// Its time was up before it was sent; of a get, also before it was sent again.
     Expired,
     /// It was cancelled by its caller.
     Abandoned,

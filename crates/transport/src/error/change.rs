@@ -24,11 +24,11 @@ pub struct ChangeError {
     undone: Vec<String>,
 }
 
-/// Some changes had no outcome when a wait for them ended.
+/// Some changes or gets had no outcome when a wait for them ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished {
-    /// How many, gets included.
+    /// How many, changes and gets together.
     pub changes: usize,
     /// Whether the wait was cancelled; else its time was up.
     pub cancelled: bool,
@@ -95,7 +95,7 @@ impl ChangeError {
         self.error.operation()
     }
 
-    /// What is known of the effect on the [`undone`](ChangeError::undone) tags.
+    /// What is known of the effect on the [`undone`](ChangeError::undone) tags; of a get, that it is *not read*.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.error.effect()

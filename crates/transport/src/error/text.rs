@@ -93,6 +93,10 @@ impl Error {
     }
 
     fn not_sent_as(&self, why: impl fmt::Display) -> String {
+        // nothing is known of whether a get was in a request before, and nothing depends on it
+        if self.effect == Effect::NotRead {
+            return why.to_string();
+        }
         format!("{}: {why}", self.not_sent_words())
     }
 

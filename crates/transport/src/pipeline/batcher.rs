@@ -1,5 +1,5 @@
-//! The batcher: changes and gets of many threads share requests. It is for servers that tag or read one user per event: with a request for
-//! each, the app's quota would serve a hundredth of the users.
+//! The batcher: changes and gets of many threads share requests. It is for servers that tag or read one user per event: with
+//! a request for each, the app's quota would serve a hundredth of the users.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use crate::wait::{Polled, WaitEnd, WaitScope, deadline_after};
 /// What a batcher does with a change or a get when it holds as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
-    /// It waits for capacity, until the change's time is up.
+    /// It waits for capacity, until the time of the change or get is up.
     #[default]
     Wait,
-    /// It refuses the change at once.
+    /// It refuses the change or get at once.
     Fail,
     /// The same, and [`Batcher::poll`] returns once there is capacity. So one thread that polls can wake all threads
     /// that wait for capacity.
     Signal,
 }
 
-/// Puts the changes, and the gets, of many threads together. Those that meet within the linger time share a request, and each caller
-/// gets its own outcome. All methods may be called from any thread, at the same time.
+/// Puts the changes, and the gets, of many threads together. Those that meet within the linger time share a request, and
+/// each caller gets its own outcome. All methods may be called from any thread, at the same time.
 ///
 /// It sends on threads of its own: as many as requests are under way and one more, asleep when there is nothing to do.
 /// Changes of one account are made in the order in which they were given; gets have no order with them.
@@ -93,20 +93,27 @@ impl Batcher {
     ///
     /// Gets share requests of up to 100 users, as changes do, and those of one user that wait together are one: each caller
     /// gets a copy. They wait for no change and have no order with changes: a get sees each change that was answered before
-    /// it was given, and may or may not see one that was not. A get changes nothing, so with any failure it is *not read*.
-    /// In all else it is as in a [`call`](Batcher::call).
+    /// it was given, to this client or to another, and may or may not see one that was not. A get changes nothing, so with
+    /// any failure it is *not read*. In all else it is as in a [`call`](Batcher::call).
+    ///
+    /// A get that comes while one of its user is in a request waits until that has its outcome, and is sent anew: in the
+    /// worst case without a failure it takes two round trips. If that request hangs, is tried again, or is among those
+    /// that are searched for a fault, the get waits for it as long as it has time.
     ///
     /// ```no_run
     /// # use imtag_transport::{Batcher, CallOptions, ChangeError};
     /// # fn greet(batcher: &Batcher) -> Result<(), ChangeError> {
-    /// let tags = batcher.get_tags("xiaojun012", &CallOptions::new())?.unwrap_or_default();
-    /// println!("{}", if tags.contains(&"vip".to_owned()) { "welcome back" } else { "welcome" });
+    /// match batcher.get_tag("xiaojun012", &CallOptions::new())? {
+    ///     Some(tags) if tags.iter().any(|tag| tag == "vip") => println!("welcome back"),
+    ///     Some(_) => println!("welcome"),
+    ///     None => println!("the answer does not name the user"),
+    /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     /// If nothing was read.
-    pub fn get_tags(
+    pub fn get_tag(
         &self,
         account: &str,
         options: &CallOptions,
@@ -282,26 +289,26 @@ impl Batcher {
         unsettled.unwrap_or(0)
     }
 
-    /// Sends the changes and gets that were given before without lingering, and waits until all of them have their outcomes.
-    /// They are sent so also if the wait ends early. Later ones linger as ever. Where the batcher pauses, the outcomes come
-    /// after the resume, or when the changes' time is up.
+    /// Sends the changes and gets that were given before without lingering, and waits until all of them have their
+    /// outcomes. They are sent so also if the wait ends early. Later ones linger as ever. Where the batcher pauses, the
+    /// outcomes come after the resume, or when the time of the changes and gets is up.
     ///
     /// # Errors
-    /// If the options' time is up before, or it is cancelled. The changes stay under way, and nothing is lost.
+    /// If the options' time is up before, or it is cancelled. All stays under way, and nothing is lost.
     pub fn flush(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let producer = self.session.producer;
         let flush = self.session.with(|state, _| state.plan.flush(producer));
         flush.map_or(Ok(()), |flush| self.wait_for(flush, &unending(options)))
     }
 
-    /// Takes no more changes, sends what lingers, and waits until all have their outcomes. Outcomes of submitted changes
-    /// can be polled afterwards. It then waits until the batcher's threads have ended: a request whose callers have all
-    /// given up is waited for until the options' time is up, and a drop ends it. A pause lasts as in a
+    /// Takes no more changes and gets, sends what lingers, and waits until all have their outcomes. Outcomes of submitted
+    /// changes can be polled afterwards. It then waits until the batcher's threads have ended: a request whose callers have
+    /// all given up is waited for until the options' time is up, and a drop ends it. A pause lasts as in a
     /// [`flush`](Batcher::flush).
     ///
     /// # Errors
-    /// If the options' time is up before all have their outcomes, or it is cancelled. The changes stay under way, and it
-    /// may be called again.
+    /// If the options' time is up before all have their outcomes, or it is cancelled. All stays under way, and it may be
+    /// called again.
     pub fn close(&self, options: &CallOptions) -> Result<(), Unfinished> {
         let producer = self.session.producer;
         let scope = unending(options);
@@ -326,7 +333,7 @@ impl Batcher {
         self.session.resume();
     }
 
-    /// Cancels what is under way and sends nothing more, as a drop does. Returns how many changes had no outcome.
+    /// Cancels what is under way and sends nothing more, as a drop does. Returns how many changes and gets had no outcome.
     pub fn abandon(self) -> usize {
         self.session.abandon()
     }

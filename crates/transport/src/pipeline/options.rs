@@ -58,7 +58,7 @@ impl<K: Default> SessionOptions<K> {
 }
 
 impl<K> SessionOptions<K> {
-    /// The time for a request of a bulk run or a change of a batcher, with its waits and retries; default: 60 s and
+    /// The time for a request of a bulk run, or a change or get of a batcher, with its waits and retries; default: 60 s and
     /// 30 s. Half of it may pass in an outage, so a short outage costs time and no changes. A bulk run's waits for the quota,
     /// and for a connection where this machine gives no more, are not counted.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -82,7 +82,7 @@ impl<K> SessionOptions<K> {
         self
     }
 
-    /// How long a change waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It does
+    /// How long a change or get waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It does
     /// not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input; in a
     /// batcher, for longer than half of its time, or once its user has as many tags as a request takes (10).
     pub fn linger(mut self, time: Duration) -> Self {
@@ -233,7 +233,7 @@ impl SessionOptions<ForBatcher> {
         SessionOptions::new(client, sending)
     }
 
-    /// What happens to a change when the capacity is used up; default: it waits.
+    /// What happens to a change or a get when the capacity is used up; default: it waits.
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.kind.when_full = when_full;
         self

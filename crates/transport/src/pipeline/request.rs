@@ -4,7 +4,8 @@ use std::mem;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult};
-use imtag_core::{BatchRequest, Code, Effect, Request};
+use imtag_core::retry::Failure;
+use imtag_core::{BatchRequest, Code, Effect, Operation, Request};
 
 use super::session::Session;
 use super::worker::Sent;
@@ -84,6 +85,13 @@ fn batch_result(
             read: outcome.tags.clone(),
         },
         Cause::Service { .. } if !error.scope().is_of_all_calls() => {
+            BatchResult::Ambiguous(error.clone())
+        }
+        // the data of one user may be what cannot be read, or is too long beside that of others
+        Cause::NotUnderstood(_)
+            if batch.operation() == Operation::Get
+                && error.cause().failure() == Failure::NotUnderstood =>
+        {
             BatchResult::Ambiguous(error.clone())
         }
         Cause::Cancelled { phase }

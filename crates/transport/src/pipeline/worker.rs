@@ -81,11 +81,12 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
         let end = record(state, session, &batch, &sent.result, began);
         let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
         let end = end.filter(|why| !(pauses && state.pause(producer, why)));
+        let waits = state.session(producer).paused_since(began) && batch.deadline() > now;
         let settled = match sent.settled {
             // what would fail others fails none in a pause, also if that is over by now, as long as there is time
-            BatchResult::Failed(error)
-                if state.session(producer).paused_since(began) && batch.deadline() > now =>
-            {
+            BatchResult::Failed(error) if waits => BatchResult::Postponed(error.effect()),
+            // also a get's answer that cannot be read, which may be the fault of a single user
+            BatchResult::Ambiguous(error) if waits && error.scope().is_of_all_calls() => {
                 BatchResult::Postponed(error.effect())
             }
             settled => settled,

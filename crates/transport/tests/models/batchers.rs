@@ -296,7 +296,7 @@ pub(crate) fn a_forked_child_takes_no_lock() {
         PROCESS.set(2);
         let error = batcher.call(add(0), &CallOptions::new()).unwrap_err();
         assert!(matches!(error.cause(), Cause::Forked));
-        let error = batcher.get_tags("u", &CallOptions::new()).unwrap_err();
+        let error = batcher.get_tag("u", &CallOptions::new()).unwrap_err();
         assert!(matches!(error.cause(), Cause::Forked));
         assert!(batcher.submit(0, add(0)).is_err());
         assert!(batcher.poll(Duration::MAX).is_empty());

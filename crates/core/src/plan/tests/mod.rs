@@ -306,7 +306,8 @@ impl Rig {
         self.plan.settle(batch, done(vec![]), true, self.now);
     }
 
-    /// The outcomes of a producer since the last look: `0 done`, `0 read Some(["a"])`, or `1 Request("bad") not applied [0, 1]`.
+    /// The outcomes of a producer since the last look: `0 done`, `0 read Some(["a"])`, or
+    /// `1 Request("bad") not applied [0, 1]`.
     fn outcomes_by(&mut self, producer: ProducerId) -> Vec<String> {
         let settled = self.plan.take_settled(producer).into_iter();
         let words = settled.map(|settled| match settled.failure {
