@@ -25,14 +25,6 @@ struct State {
     last_failure: Option<Arc<Cause>>,
 }
 
-/// Why a call that waited makes no further attempt.
-pub(crate) enum Ended {
-    /// Its wait ended.
-    Wait(WaitEnd),
-    /// The rule ends it.
-    Stopped(Stopped),
-}
-
 impl Outage {
     pub(crate) fn new(policy: RetryPolicy) -> Outage {
         Outage {
@@ -85,14 +77,15 @@ impl<'o> Place<'o> {
         }
     }
 
-    /// Waits until the call may make an attempt. Without an outage it does not wait.
-    pub(crate) fn await_turn(&mut self, wait_scope: &WaitScope) -> Result<(), Ended> {
+    /// Waits until the call may make an attempt. Without an outage it does not wait. Fails with how the wait ended, and why
+    /// the call makes no further attempt: to one that the rule ends its time is up.
+    pub(crate) fn await_turn(&mut self, wait_scope: &WaitScope) -> Result<(), (WaitEnd, Stopped)> {
         let waited = wait_scope.wait_until(|| match self.step(wait_scope.deadline) {
             Step::Try => Polled::Ready(Ok(())),
-            Step::Stop(stopped) => Polled::Ready(Err(Ended::Stopped(stopped))),
+            Step::Stop(stopped) => Polled::Ready(Err((WaitEnd::TimedOut, stopped))),
             Step::Wait(moment) => Polled::WaitUntil(self.outage.origin + moment),
         });
-        waited.map_err(Ended::Wait)?
+        waited.map_err(|end| (end, Stopped::DeadlineTooNear))?
     }
 
     /// True if the call may make an attempt now; else it waits with the others.

@@ -20,7 +20,7 @@ use imtag_core::{Answer, Effect, Request, RetryClass, Verdict};
 use crate::credentials::{NoUserSig, VersionedUserSig};
 use crate::error::{Cause, Error, Phase, explain};
 use crate::http::{Exchange, Exchanged, RequestBuffer, Stale, path_and_query};
-use crate::outage::{Ended, Place};
+use crate::outage::Place;
 use crate::outcome::Outcome;
 use crate::process::random_u64;
 use crate::rate_limiter::Permit;
@@ -102,10 +102,10 @@ impl<'c, R: Request> Call<'c, R> {
     fn turn(&mut self) -> Result<(VersionedUserSig, Permit<'c>), Error> {
         loop {
             let waited = self.place.await_turn(&self.wait_scope);
-            waited.map_err(|ended| {
+            waited.map_err(|(end, stopped)| {
                 // a call that began in the outage has no failure of its own
                 let of_outage = self.place.last_failure();
-                self.ended(ended, Phase::Backoff, of_outage)
+                self.ended(end, stopped, Phase::Backoff, of_outage)
             })?;
             let usersig = self.state.usersigs.current(
                 &self.settings.credentials,
@@ -143,11 +143,11 @@ impl<'c, R: Request> Call<'c, R> {
         if !is_counted {
             self.wait_scope.deadline = deadline + began.elapsed();
         }
-        permit.map_err(|stop| {
+        permit.map_err(|end| {
             if !self.place.is_taken() {
                 self.last_failure = None; // it was a backoff: that the quota ended the call says more
             }
-            self.ended(Ended::Wait(stop), Phase::Quota, None)
+            self.ended(end, Stopped::DeadlineTooNear, Phase::Quota, None)
         })
     }
 
@@ -237,7 +237,8 @@ impl<'c, R: Request> Call<'c, R> {
                 self.place.leave();
                 self.last_failure = Some(cause);
                 let waited = self.wait_scope.sleep_until(self.started + at);
-                waited.map_err(|stop| self.ended(Ended::Wait(stop), Phase::Backoff, None))?;
+                let stopped = Stopped::DeadlineTooNear;
+                waited.map_err(|end| self.ended(end, stopped, Phase::Backoff, None))?;
             }
             Decision::AwaitService { unanswered } => {
                 self.place.failed(&cause, unanswered, started, deadline);
@@ -249,20 +250,20 @@ impl<'c, R: Request> Call<'c, R> {
 
     /// The error of a call whose wait before an attempt ended. Its last failure says more than that the time was up, and
     /// if it has none, `other` does.
-    fn ended(&mut self, ended: Ended, phase: Phase, other: Option<Arc<Cause>>) -> Error {
-        let (stop, stopped) = match ended {
-            Ended::Wait(WaitEnd::Cancelled) => {
-                return self.error(Cause::Cancelled { phase }, None);
-            }
-            Ended::Wait(stop) => (stop, Stopped::DeadlineTooNear),
-            Ended::Stopped(stopped) => (WaitEnd::TimedOut, stopped),
+    fn ended(
+        &mut self,
+        end: WaitEnd,
+        stopped: Stopped,
+        phase: Phase,
+        other: Option<Arc<Cause>>,
+    ) -> Error {
+        if end == WaitEnd::Cancelled {
+            return self.error(Cause::Cancelled { phase }, None);
+        }
+        let Some(last) = self.last_failure.take().or(other) else {
+            return self.error(Cause::Timeout { phase }, None);
         };
-        let last = self.last_failure.take().or(other);
-        let stopped = last.is_some().then_some(stopped);
-        self.error(
-            last.unwrap_or_else(|| Cause::from_wait_end(stop, phase).into()),
-            stopped,
-        )
+        self.error(last, Some(stopped))
     }
 
     fn exchange(&self, usersig: &VersionedUserSig, request: &mut RequestBuffer) -> Exchanged {
