@@ -3,8 +3,8 @@
 //! Unlike the service it answers a mistake with a status that says so and `{"error": "…"}`: it imitates nothing.
 //! That holds too for what axum would refuse by itself, in words and a type of its own.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
@@ -101,7 +101,7 @@ pub(crate) async fn user(
         return wire::error(StatusCode::BAD_REQUEST, text);
     };
     let state = context.service.state();
-    let tags = state.store.tags(&account).cloned().unwrap_or_default();
+    let tags: BTreeSet<&str> = state.store.tags(&account).map(|tag| &**tag).collect();
     ok(&json!({"account": account, "tags": tags}))
 }
 
@@ -173,11 +173,7 @@ impl UserList {
         }
         let state = self.service.state();
         let after = self.last.take();
-        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut users = state
-            .store
-            .users()
-            .range::<str, _>((from, Bound::Unbounded));
+        let mut users = state.store.users_behind(after.as_deref());
         for (account, tags) in users.by_ref().take(USERS) {
             if after.is_some() || self.last.is_some() {
                 text.push(',');
@@ -185,8 +181,8 @@ impl UserList {
             let json = |json: Result<String, _>| json.expect("strings are JSON");
             text.push_str(&json(serde_json::to_string(account)));
             text.push(':');
-            text.push_str(&json(serde_json::to_string(tags)));
-            self.last = Some(account.clone());
+            text.push_str(&json(serde_json::to_string(&tags)));
+            self.last = Some(account.to_owned());
         }
         if users.next().is_none() {
             self.done = true;

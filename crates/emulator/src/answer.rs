@@ -2,10 +2,10 @@
 //! which the service may send and the emulator always does. `UserTags` comes with get; `ErrorList` only when it is not
 //! empty.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use imtag_core::Code;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Why the emulator does not do what was asked: a code of the service, and a text that says what was wrong with this
 /// request. Which mistake gets which code is decided where the mistake is found.
@@ -53,8 +53,13 @@ pub(crate) struct Answer {
 pub(crate) struct UserTags {
     #[serde(rename = "To_Account")]
     pub(crate) account: String,
-    #[serde(rename = "Tags")]
-    pub(crate) tags: BTreeSet<String>,
+    /// Sorted when the answer is written, which is after the lock.
+    #[serde(rename = "Tags", serialize_with = "texts")]
+    pub(crate) tags: Vec<Arc<str>>,
+}
+
+fn texts<S: Serializer>(tags: &[Arc<str>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(tags.iter().map(|tag| &**tag))
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -104,6 +109,9 @@ impl Answer {
     /// The body of the answer to the request of this number in the log.
     pub(crate) fn json(mut self, number: u64) -> Vec<u8> {
         self.request_id = format!("emulator-{number}");
+        for user in self.user_tags.iter_mut().flatten() {
+            user.tags.sort_unstable();
+        }
         serde_json::to_vec(&self).expect("strings, numbers and lists of them are JSON")
     }
 }
@@ -117,7 +125,7 @@ mod tests {
         let mut answer = Answer::ok(true);
         answer.user_tags = Some(vec![UserTags {
             account: "a".to_owned(),
-            tags: BTreeSet::from(["标".to_owned()]),
+            tags: ["标", "a"].map(Arc::from).to_vec(),
         }]);
         let refusal = Refusal::new(70107, "never imported");
         answer.error_list.push(Failed::new("b".to_owned(), refusal));
@@ -134,7 +142,7 @@ mod tests {
                 answer,
                 concat!(
                     r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"RequestId":"emulator-7","#,
-                    r#""UserTags":[{"To_Account":"a","Tags":["标"]}],"#,
+                    r#""UserTags":[{"To_Account":"a","Tags":["a","标"]}],"#,
                     r#""ErrorList":[{"To_Account":"b","ErrorCode":70107,"ErrorInfo":"never imported"}]}"#
                 ),
             ),

@@ -10,6 +10,7 @@
 //! Where a request fails, nobody is changed, unless the last row says otherwise: the service's pages do not say which
 //! it is on the older routes, so it is an option.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use imtag_core::{Generation, Limits, Operation};
@@ -18,6 +19,7 @@ use crate::answer::{Answer, Failed, Refusal, UserTags};
 use crate::body::{Job, User};
 use crate::route::Route;
 use crate::store::Store;
+use crate::tags::TagId;
 
 /// How the emulator decides what the service's pages leave open.
 #[derive(Debug, Clone, Default)]
@@ -43,51 +45,85 @@ pub(crate) fn apply(
     store: &mut Store,
     rules: &Rules,
     route: Route,
-    job: Job,
+    job: Job<'_>,
+    left_out: Option<&LeftOut>,
+) -> Result<Answer, Refusal> {
+    let applied = apply_unswept(store, rules, route, job, left_out);
+    store.sweep();
+    applied
+}
+
+fn apply_unswept(
+    store: &mut Store,
+    rules: &Rules,
+    route: Route,
+    job: Job<'_>,
     left_out: Option<&LeftOut>,
 ) -> Result<Answer, Refusal> {
     let partial = route.generation == Generation::Timpush;
     let all_or_nothing = !partial && !rules.fail_changes_some;
-    let check = |store: &Store, user: &User| {
-        if rules.unknown_accounts.contains(&user.account) {
+    let check = |store: &Store, user: &User<'_>, tags: &[TagId]| {
+        if rules.unknown_accounts.contains(&*user.account) {
             return Some(Refusal::new(70107, "the account was never imported"));
         }
         let adds = route.operation == Operation::Add;
-        adds.then(|| too_many_tags(store, &rules.limits, route.generation, user, job.replace))
+        let account = &user.account;
+        adds.then(|| too_many_tags(store, &rules.limits, route, account, tags, job.replace))
             .flatten()
     };
 
     let mut answer = Answer::ok(route.operation == Operation::Get);
     let mut users = Vec::with_capacity(job.users.len());
     for user in job.users {
-        match left_out.filter(|it| it.accounts.contains(&user.account)) {
+        match left_out.filter(|it| it.accounts.contains(&*user.account)) {
             Some(out) => answer
                 .error_list
-                .push(Failed::new(user.account, out.refusal.clone())),
-            None => users.push(user),
+                .push(Failed::new(user.account.into_owned(), out.refusal.clone())),
+            None => users.push((user, Vec::new())),
         }
     }
-    let mut failure = None;
     if partial || all_or_nothing {
-        failure = users.iter().find_map(|user| user.mistake.clone());
+        let mut mistakes = users.iter().map(|(user, _)| &user.mistake);
+        if let Some(refusal) = mistakes.find_map(Clone::clone) {
+            return Err(refusal);
+        }
+    }
+    for (user, tags) in &mut users {
+        *tags = match route.operation {
+            Operation::Add => store.numbers(&user.tags),
+            _ => store.known_numbers(&user.tags),
+        };
     }
     if all_or_nothing {
-        failure = failure.or_else(|| users.iter().find_map(|user| check(store, user)));
-    }
-    if let Some(refusal) = failure {
-        return Err(refusal);
+        let failed = users
+            .iter()
+            .find_map(|(user, tags)| check(store, user, tags));
+        if let Some(refusal) = failed {
+            return Err(refusal);
+        }
     }
     let mut first_failure = None;
-    for user in users {
+    for (user, tags) in users {
         let refusal = match &user.mistake {
             Some(mistake) => Some(mistake.clone()),
             // Every user was checked, and as each is there once, none makes another one's check fail.
             None if all_or_nothing => None,
-            None => check(store, &user),
+            None => check(store, &user, &tags),
         };
+        let account = user.account;
         match refusal {
-            None => carry_out(store, route.operation, job.replace, user, &mut answer),
-            Some(refusal) if partial => answer.error_list.push(Failed::new(user.account, refusal)),
+            None => carry_out(
+                store,
+                route.operation,
+                job.replace,
+                account,
+                &tags,
+                &mut answer,
+            ),
+            Some(refusal) if partial => {
+                let failed = Failed::new(account.into_owned(), refusal);
+                answer.error_list.push(failed);
+            }
             Some(refusal) => first_failure = first_failure.or(Some(refusal)),
         }
     }
@@ -97,8 +133,9 @@ pub(crate) fn apply(
 fn too_many_tags(
     store: &Store,
     limits: &Limits,
-    generation: Generation,
-    user: &User,
+    route: Route,
+    account: &str,
+    tags: &[TagId],
     replace: bool,
 ) -> Option<Refusal> {
     let refused = |who: &str, after: usize, most: usize| {
@@ -107,15 +144,15 @@ fn too_many_tags(
     };
     let most = limits.tags_per_user;
     // A replacement was held to the same limit when the body was read.
-    let after = store.tags_after_adding(&user.account, &user.tags);
+    let after = store.tags_after_adding(account, tags);
     if !replace && after > most {
         return refused("user", after, most);
     }
-    if generation == Generation::AllMemberPush {
+    if route.generation == Generation::AllMemberPush {
         return None;
     }
     let most = limits.tags_per_app;
-    let after = store.app_tags_after(&user.account, &user.tags, replace);
+    let after = store.app_tags_after(account, tags, replace);
     // Adding what is there already is no error, even where the older routes have filled the app past the limit.
     if after > most && after > store.app_tags() {
         return refused("app", after, most);
@@ -127,17 +164,18 @@ fn carry_out(
     store: &mut Store,
     operation: Operation,
     replace: bool,
-    user: User,
+    account: Cow<'_, str>,
+    tags: &[TagId],
     answer: &mut Answer,
 ) {
     match operation {
-        Operation::Add if replace => store.replace(&user.account, user.tags),
-        Operation::Add => store.add(&user.account, user.tags),
-        Operation::Remove => store.remove(&user.account, &user.tags),
-        Operation::Clear => store.clear(&user.account),
+        Operation::Add if replace => store.replace(&account, tags),
+        Operation::Add => store.add(&account, tags),
+        Operation::Remove => store.remove(&account, tags),
+        Operation::Clear => store.clear(&account),
         Operation::Get => answer.user_tags.get_or_insert_default().push(UserTags {
-            tags: store.tags(&user.account).cloned().unwrap_or_default(),
-            account: user.account,
+            tags: store.tags(&account).cloned().collect(),
+            account: account.into_owned(),
         }),
     }
 }
@@ -157,7 +195,7 @@ mod tests {
     }
 
     impl Scene {
-        fn run<const N: usize>(&mut self, route: impl Into<Route>, users: [User; N]) -> String {
+        fn run<const N: usize>(&mut self, route: impl Into<Route>, users: [User<'_>; N]) -> String {
             let job = Job {
                 users: users.into(),
                 replace: self.replace,
@@ -173,13 +211,16 @@ mod tests {
         }
 
         fn count(&self, account: &str) -> usize {
-            self.store.tags(account).map_or(0, BTreeSet::len)
+            self.store.tags(account).len()
         }
     }
 
-    fn user(account: &str, tags: impl IntoIterator<Item = impl Into<String>>) -> User {
+    fn user<'a>(
+        account: &'a str,
+        tags: impl IntoIterator<Item = impl Into<Cow<'a, str>>>,
+    ) -> User<'a> {
         User {
-            account: account.to_owned(),
+            account: account.into(),
             tags: tags.into_iter().map(Into::into).collect(),
             mistake: None,
         }
@@ -192,7 +233,8 @@ mod tests {
     #[test]
     fn the_hundredth_tag_of_a_user_passes_and_the_next_fails() {
         let mut scene = Scene::default();
-        scene.store.add("full", numbered(0, 99).collect());
+        let tags: Vec<String> = numbered(0, 99).collect();
+        scene.store.add_texts("full", &tags);
         for tag in ["t99", "t5"] {
             assert_eq!(scene.run((Add, Timpush), [user("full", [tag])]), "OK");
         }
@@ -248,9 +290,12 @@ mod tests {
         let mut scene = Scene::default();
         for hundred in 0..10 {
             let tags = numbered(hundred * 100, hundred * 100 + 100);
-            scene.store.add(&format!("user{hundred}"), tags.collect());
+            let tags: Vec<String> = tags.collect();
+            scene.store.add_texts(&format!("user{hundred}"), &tags);
         }
-        scene.store.remove("user0", &["t0".to_owned()]);
+        let t0 = scene.store.known_numbers(&["t0"]);
+        scene.store.remove("user0", &t0);
+        scene.store.sweep();
         assert_eq!(scene.run((Add, Timpush), [user("new", ["t0"])]), "OK");
         for (generation, expected) in [(Timpush, "OK next 90033"), (AllMemberPush, "OK")] {
             let users = [user("next", ["t1000"]), user("new", ["t5"])];
@@ -265,11 +310,13 @@ mod tests {
     #[test]
     fn replacing_leaves_the_new_tags_alone() {
         let mut scene = Scene::default();
-        scene.store.add("a", numbered(0, 100).collect());
+        let old: Vec<String> = numbered(0, 100).collect();
+        scene.store.add_texts("a", &old);
         scene.replace = true;
         let users = [user("a", numbered(50, 150))];
         assert_eq!(scene.run((Add, Timpush), users), "OK");
-        let expected: BTreeSet<_> = numbered(50, 150).collect();
-        assert_eq!(scene.store.tags("a"), Some(&expected));
+        let expected: BTreeSet<String> = numbered(50, 150).collect();
+        let tags: BTreeSet<String> = scene.store.tags("a").map(|tag| tag.to_string()).collect();
+        assert_eq!(tags, expected);
     }
 }

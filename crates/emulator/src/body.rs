@@ -1,41 +1,43 @@
-//! The body of a request: from bytes to accounts with tags, read field by field from plain JSON values. None of the
-//! client's types is used, so that a field which the client misspells is missing here.
+//! The body of a request: from bytes to accounts with tags, read field by field from plain JSON values, without copies.
+//! None of the client's types is used, so that a field which the client misspells is missing here.
 //!
 //! There are two kinds of mistakes. One in the shape of the body fails the request at once. One of a single user (a
 //! tag too long, too many tags …) is kept with that user, because what it does to the others is decided elsewhere.
 //! An account that stands in a request twice counts as one with the tags of both, also against the limit.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use imtag_core::{Generation, Limits, Operation};
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
 
 use crate::answer::Refusal;
 use crate::disk::ACCOUNT_BYTES_AT_MOST;
+use crate::json::{Fields, Json};
 use crate::route::Route;
 
-/// What a request asks for.
+/// What a request asks for. Its texts are parts of the body.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Job {
+pub(crate) struct Job<'a> {
     /// The users in the order of the request, each account once.
-    pub(crate) users: Vec<User>,
+    pub(crate) users: Vec<User<'a>>,
     /// Whether the tags replace all that the users have.
     pub(crate) replace: bool,
 }
 
 /// An account of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct User {
-    pub(crate) account: String,
+pub(crate) struct User<'a> {
+    pub(crate) account: Cow<'a, str>,
     /// Empty where the route takes accounts alone.
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: Vec<Cow<'a, str>>,
     /// The first mistake of this user.
     pub(crate) mistake: Option<Refusal>,
 }
 
 /// Reads the body of a request on `route`.
-pub(crate) fn read(route: Route, body: &[u8], limits: &Limits) -> Result<Job, Refusal> {
-    let value = serde_json::from_slice(body).map_err(not_json)?;
-    let Value::Object(mut fields) = value else {
+pub(crate) fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
+    let Json::Object(mut fields) = Json::read(body).map_err(not_json)? else {
         return Err(shape("the body is not an object"));
     };
     let reader = Reader { route, limits };
@@ -54,36 +56,50 @@ fn shape(text: impl Into<String>) -> Refusal {
 }
 
 /// The users so far, each account once.
-type Users = IndexMap<String, User>;
+type Users<'a> = IndexMap<Cow<'a, str>, User<'a>>;
 
-struct Reader<'a> {
+/// Where an entry of a list stands in the body: `UserTags[7]`.
+#[derive(Clone, Copy)]
+struct Place(&'static str, usize);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.0, self.1)
+    }
+}
+
+struct Reader<'l> {
     route: Route,
-    limits: &'a Limits,
+    limits: &'l Limits,
 }
 
 impl Reader<'_> {
-    fn users_with_tags(&self, fields: &mut Map<String, Value>) -> Result<Job, Refusal> {
+    fn users_with_tags<'a>(&self, fields: &mut Fields<'a>) -> Result<Job<'a>, Refusal> {
         let replace = self.replace(fields)?;
         let items = self.list(fields, "UserTags")?;
-        let mut users = Users::new();
+        let mut users = Users::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            let place = format!("UserTags[{index}]");
-            let Value::Object(mut item) = item else {
+            let place = Place("UserTags", index);
+            let Json::Object(mut item) = item else {
                 return Err(shape(format!("{place} is not an object")));
             };
             let account = match item.remove("To_Account") {
-                Some(value) => account(value, &place)?,
-                None => return Err(missing(&format!("{place}.To_Account"), &item)),
+                Some(value) => account(value, place)?,
+                None => return Err(missing(format_args!("{place}.To_Account"), &item)),
             };
-            let tags = tags(&mut item, &place)?;
+            let mut tags = tags(&mut item, place)?;
             let user = user(&mut users, account);
             if user.mistake.is_none() {
                 let counted = user.tags.len() + tags.len();
                 user.mistake = self
-                    .account_mistake(&user.account, &place)
-                    .or_else(|| self.tags_mistake(&tags, counted, replace, &place));
+                    .account_mistake(&user.account, place)
+                    .or_else(|| self.tags_mistake(&tags, counted, replace, place));
             }
-            user.tags.extend(tags);
+            if user.tags.is_empty() {
+                user.tags = tags;
+            } else {
+                user.tags.append(&mut tags);
+            }
         }
         Ok(Job {
             users: users.into_values().collect(),
@@ -91,13 +107,13 @@ impl Reader<'_> {
         })
     }
 
-    fn accounts(&self, fields: &mut Map<String, Value>) -> Result<Job, Refusal> {
-        let mut users = Users::new();
+    fn accounts<'a>(&self, fields: &mut Fields<'a>) -> Result<Job<'a>, Refusal> {
         let items = self.list(fields, "To_Account")?;
+        let mut users = Users::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            let place = format!("To_Account[{index}]");
-            let user = user(&mut users, account(item, &place)?);
-            user.mistake = self.account_mistake(&user.account, &place);
+            let place = Place("To_Account", index);
+            let user = user(&mut users, account(item, place)?);
+            user.mistake = self.account_mistake(&user.account, place);
         }
         Ok(Job {
             users: users.into_values().collect(),
@@ -107,22 +123,22 @@ impl Reader<'_> {
 
     /// `Replace` is known to `timpush/add_tag` alone. Elsewhere it is refused rather than ignored: a caller that
     /// sends it would otherwise believe that the old tags are gone.
-    fn replace(&self, fields: &mut Map<String, Value>) -> Result<bool, Refusal> {
+    fn replace(&self, fields: &mut Fields<'_>) -> Result<bool, Refusal> {
         let Some(value) = fields.remove("Replace") else {
             return Ok(false);
         };
         if self.route != Route::new(Operation::Add, Generation::Timpush) {
             return Err(shape("Replace is for timpush/add_tag only"));
         }
-        match value.as_u64() {
-            Some(0) => Ok(false),
-            Some(1) => Ok(true),
+        match value {
+            Json::Count(0) => Ok(false),
+            Json::Count(1) => Ok(true),
             _ => Err(shape("Replace is neither 0 nor 1")),
         }
     }
 
-    fn list(&self, fields: &mut Map<String, Value>, name: &str) -> Result<Vec<Value>, Refusal> {
-        let items = list(fields, name, name)?;
+    fn list<'a>(&self, fields: &mut Fields<'a>, name: &str) -> Result<Vec<Json<'a>>, Refusal> {
+        let items = list(fields, name, format_args!("{name}"))?;
         let (given, most) = (items.len(), self.limits.users_per_request);
         if given > most {
             let text = format!("{name} has {given} accounts, at most {most}");
@@ -131,7 +147,7 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    fn account_mistake(&self, account: &str, place: &str) -> Option<Refusal> {
+    fn account_mistake(&self, account: &str, place: Place) -> Option<Refusal> {
         if account.is_empty() {
             return Some(Refusal::new(
                 70402,
@@ -153,10 +169,10 @@ impl Reader<'_> {
 
     fn tags_mistake(
         &self,
-        tags: &[String],
+        tags: &[Cow<'_, str>],
         counted: usize,
         replace: bool,
-        place: &str,
+        place: Place,
     ) -> Option<Refusal> {
         let most = if replace {
             self.limits.tags_per_user
@@ -182,20 +198,24 @@ impl Reader<'_> {
 }
 
 /// The list `name` of an object; `place` is where it stands in the body.
-fn list(fields: &mut Map<String, Value>, name: &str, place: &str) -> Result<Vec<Value>, Refusal> {
+fn list<'a>(
+    fields: &mut Fields<'a>,
+    name: &str,
+    place: fmt::Arguments<'_>,
+) -> Result<Vec<Json<'a>>, Refusal> {
     match fields.remove(name) {
-        Some(Value::Array(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
-        Some(Value::Array(items)) => Ok(items),
+        Some(Json::List(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
+        Some(Json::List(items)) => Ok(items),
         Some(_) => Err(shape(format!("{place} is not a list"))),
         None => Err(missing(place, fields)),
     }
 }
 
 /// Names some of the fields that are there: SDKs misspell `UserTags`, or send one of its entries as the whole body.
-fn missing(place: &str, others: &Map<String, Value>) -> Refusal {
+fn missing(place: fmt::Arguments<'_>, others: &Fields<'_>) -> Refusal {
     const MOST: usize = 4;
-    let short = |name: &String| format!("{:?}", name.chars().take(32).collect::<String>());
-    let names: Vec<String> = others.keys().take(MOST).map(short).collect();
+    let short = |name: &str| format!("{:?}", name.chars().take(32).collect::<String>());
+    let names: Vec<String> = others.names().into_iter().take(MOST).map(short).collect();
     match names.as_slice() {
         [] => shape(format!("{place} is missing")),
         names => shape(format!("{place} is missing; there is {}", names.join(", "))),
@@ -203,7 +223,7 @@ fn missing(place: &str, others: &Map<String, Value>) -> Refusal {
 }
 
 /// The user of this account, which may have been named before.
-fn user(users: &mut Users, account: String) -> &mut User {
+fn user<'u, 'a>(users: &'u mut Users<'a>, account: Cow<'a, str>) -> &'u mut User<'a> {
     let new = || User {
         account: account.clone(),
         tags: Vec::new(),
@@ -212,18 +232,18 @@ fn user(users: &mut Users, account: String) -> &mut User {
     users.entry(account.clone()).or_insert_with(new)
 }
 
-fn account(value: Value, place: &str) -> Result<String, Refusal> {
-    let Value::String(account) = value else {
+fn account(value: Json<'_>, place: Place) -> Result<Cow<'_, str>, Refusal> {
+    let Json::Text(account) = value else {
         let text = format!("{place}: the account is not a string");
         return Err(Refusal::new(60015, text));
     };
     Ok(account)
 }
 
-fn tags(user: &mut Map<String, Value>, place: &str) -> Result<Vec<String>, Refusal> {
-    let items = list(user, "Tags", &format!("{place}.Tags"))?;
+fn tags<'a>(user: &mut Fields<'a>, place: Place) -> Result<Vec<Cow<'a, str>>, Refusal> {
+    let items = list(user, "Tags", format_args!("{place}.Tags"))?;
     let strings = items.into_iter().enumerate().map(|(index, item)| {
-        let Value::String(tag) = item else {
+        let Json::Text(tag) = item else {
             return Err(shape(format!("{place}.Tags[{index}] is not a string")));
         };
         Ok(tag)
@@ -235,18 +255,21 @@ fn tags(user: &mut Map<String, Value>, place: &str) -> Result<Vec<String>, Refus
 mod tests {
     use imtag_core::Generation::{AllMemberPush, Timpush};
     use imtag_core::Operation::{Add, Clear, Get, Remove};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn job(route: impl Into<Route>, body: impl AsRef<[u8]>) -> Result<Job, Refusal> {
+    fn job(
+        route: impl Into<Route>,
+        body: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Job<'_>, Refusal> {
         read(route.into(), body.as_ref(), &Limits::DOCUMENTED)
     }
 
     /// The first mistake: `CODE TEXT`, or `0` where there is none.
     fn mistake(route: impl Into<Route>, body: impl ToString) -> String {
-        let first = |job: Job| job.users.into_iter().find_map(|user| user.mistake);
-        let refusal = job(route, body.to_string()).map_or_else(Some, first);
+        let first = |job: Job<'_>| job.users.into_iter().find_map(|user| user.mistake);
+        let refusal = job(route, &body.to_string()).map_or_else(Some, first);
         refusal.map_or("0".to_owned(), |it| format!("{} {}", it.code, it.text))
     }
 
@@ -265,17 +288,17 @@ mod tests {
             {"To_Account": "xiaojun012", "Tags": ["a", "b"]},
             {"To_Account": "xiaojun013", "Tags": ["a", "b"]},
         ]});
-        let user = |account: &str| User {
-            account: account.to_owned(),
-            tags: vec!["a".to_owned(), "b".to_owned()],
+        let user = |account: &'static str| User {
+            account: account.into(),
+            tags: vec!["a".into(), "b".into()],
             mistake: None,
         };
         let expected = Job {
             users: vec![user("xiaojun012"), user("xiaojun013")],
             replace: false,
         };
-        let read = job((Add, AllMemberPush), body.to_string());
-        assert_eq!(read, Ok(expected));
+        let body = body.to_string();
+        assert_eq!(job((Add, AllMemberPush), &body), Ok(expected));
     }
 
     #[test]
@@ -441,7 +464,8 @@ null => 90001 the body is not an object
                 {"To_Account": "a", "Tags": more},
             ]})
         };
-        let read = job((Add, AllMemberPush), users(10).to_string()).unwrap();
+        let body = users(10).to_string();
+        let read = job((Add, AllMemberPush), &body).unwrap();
         let counts: Vec<_> = read.users.iter().map(|user| user.tags.len()).collect();
         assert_eq!(counts, [10, 1]);
         assert_eq!(code((Add, AllMemberPush), users(11)), 90032);
@@ -454,7 +478,8 @@ null => 90001 the body is not an object
             {"To_Account": "b", "Tags": ["t", "x".repeat(51)]},
             {"To_Account": "b", "Tags": ["t"]},
         ]});
-        let read = job((Add, Timpush), body.to_string()).unwrap();
+        let body = body.to_string();
+        let read = job((Add, Timpush), &body).unwrap();
         assert_eq!(read.users[0].mistake, None);
         let mistake = read.users[1].mistake.as_ref().unwrap();
         assert_eq!(mistake.text, "UserTags[1].Tags[1] has 51 bytes, at most 50");

@@ -65,14 +65,15 @@ impl Disk {
                 .and_then(|old| store.delete_partition(old))
                 .map_err(damaged)?;
         }
-        let mut read = Store::default();
+        let mut read = Store::new(true);
         for pair in users.iter() {
             let (key, value) = pair.map_err(damaged)?;
             let wrong = || DataError::damaged(&path, WrongChecksum);
             let (account, tags) = decoded(&key, &value).ok_or_else(wrong)?;
-            read.add(&account, tags);
+            let tags = read.numbers(&tags);
+            read.add(&account, &tags);
+            read.take_changed();
         }
-        read.take_changed();
         let disk = Disk {
             users,
             store,
@@ -97,9 +98,11 @@ impl Disk {
                 if bytes == 0 || bytes > ACCOUNT_BYTES_AT_MOST {
                     return Err(format!("an account of {bytes} bytes cannot be kept"));
                 }
-                match store.tags(account) {
-                    Some(tags) => batch.insert(&disk.users, key, encoded(account, tags)),
-                    None => batch.remove(&disk.users, key),
+                let tags: BTreeSet<&str> = store.tags(account).map(|tag| &**tag).collect();
+                if tags.is_empty() {
+                    batch.remove(&disk.users, key);
+                } else {
+                    batch.insert(&disk.users, key, encoded(account, &tags));
                 }
             }
             batch.commit().map_err(|error| error.to_string())
@@ -158,7 +161,7 @@ fn checksum(account: &[u8], json: &[u8]) -> [u8; CHECKSUM_BYTES] {
     hasher.finalize().to_le_bytes()
 }
 
-fn encoded(account: &str, tags: &BTreeSet<String>) -> UserValue {
+fn encoded(account: &str, tags: &BTreeSet<&str>) -> UserValue {
     let json = serde_json::to_vec(tags).expect("strings are JSON");
     let checksum = checksum(account.as_bytes(), &json);
     [&checksum[..], &json].concat().into()

@@ -212,19 +212,28 @@ impl Emulator {
     #[must_use]
     pub fn user(&self, account: &str) -> BTreeSet<String> {
         let state = self.service.state();
-        state.store.tags(account).cloned().unwrap_or_default()
+        state
+            .store
+            .tags(account)
+            .map(|tag| tag.to_string())
+            .collect()
     }
 
     /// Gives a user tags, beside those that it has: a state to start from. No limit holds here.
     pub fn tag<T: Into<String>>(&self, account: &str, tags: impl IntoIterator<Item = T>) {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
-        self.service.tag(account, tags);
+        self.service.tag(account, &tags);
     }
 
     /// All users that have tags, each with them.
     #[must_use]
     pub fn users(&self) -> BTreeMap<String, BTreeSet<String>> {
-        self.service.state().store.users().clone()
+        let state = self.service.state();
+        let users = state.store.users_behind(None);
+        let owned = |tags: BTreeSet<&str>| tags.into_iter().map(str::to_owned).collect();
+        users
+            .map(|(account, tags)| (account.to_owned(), owned(tags)))
+            .collect()
     }
 
     /// What arrived, oldest first: the last 10,000 requests, fewer where they are large.

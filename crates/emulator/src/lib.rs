@@ -14,6 +14,7 @@ mod fault_queue;
 mod folder;
 mod handler;
 mod identity;
+mod json;
 mod log;
 mod names;
 mod query;
@@ -24,8 +25,10 @@ mod router;
 mod server;
 mod service;
 mod store;
+mod tags;
 mod tls;
 mod traffic;
+mod users;
 mod wire;
 
 pub use builder::Builder;

@@ -133,7 +133,7 @@ impl Service {
     }
 
     /// Reads what a request asks for, or why it is refused.
-    pub(crate) fn read(&self, request: &Request) -> Result<Job, Refusal> {
+    pub(crate) fn read<'a>(&self, request: &'a Request) -> Result<Job<'a>, Refusal> {
         let route = request.route()?;
         body::read(route, request.plain_body()?, &self.settings.rules.limits)
     }
@@ -142,7 +142,7 @@ impl Service {
     pub(crate) fn arrive(
         &self,
         request: &Request,
-        job: &Result<Job, Refusal>,
+        job: &Result<Job<'_>, Refusal>,
         in_flight: &InFlight,
     ) -> Ticket {
         let names = |account: &str| {
@@ -184,7 +184,7 @@ impl Service {
     pub(crate) fn handle(
         &self,
         request: &Request,
-        job: Result<Job, Refusal>,
+        job: Result<Job<'_>, Refusal>,
         ticket: &Ticket,
     ) -> Answer {
         let handled = self.check(request, ticket).and_then(|route| {
@@ -264,18 +264,23 @@ impl Service {
             let _ = disk.reset();
         }
         let mut new = State {
+            store: Store::new(disk.is_some()),
             disk,
             resets: state.resets + 1,
             ..State::default()
         };
         new.counts.in_flight = state.counts.in_flight;
-        *state = new;
+        let old = std::mem::replace(&mut *state, new);
+        drop(state);
+        // Without the lock, as there may be many users.
+        drop(old);
     }
 
     /// Gives a user tags.
-    pub(crate) fn tag(&self, account: &str, tags: Vec<String>) {
+    pub(crate) fn tag(&self, account: &str, tags: &[String]) {
         let mut state = self.state();
-        state.store.add(account, tags);
+        let tags = state.store.numbers(tags);
+        state.store.add(account, &tags);
         // As above.
         let _ = state.save();
     }
@@ -293,7 +298,7 @@ impl Service {
             routes: routes.collect(),
             faults_waiting: state.faults.waiting(),
             faults_standing: state.faults.standing().len(),
-            users_with_tags: state.store.users().len(),
+            users_with_tags: state.store.users(),
             ..state.counts.clone()
         }
     }
@@ -302,11 +307,11 @@ impl Service {
 impl State {
     /// Saves the changed users to the disk, if there is one; returns how many there were.
     fn save(&mut self) -> Result<usize, Refusal> {
-        let changed = self.store.take_changed();
+        let (changed, accounts) = self.store.take_changed();
         if let Some(disk) = &mut self.disk {
-            disk.save(&self.store, &changed).map_err(not_kept)?;
+            disk.save(&self.store, &accounts).map_err(not_kept)?;
         }
-        Ok(changed.len())
+        Ok(changed)
     }
 }
 

@@ -1,110 +1,182 @@
 //! The tags of the users. Both generations of paths share one store, as no page says that they do not.
 //!
 //! A user without tags is not kept, so that two states can be compared with `==`.
+//!
+//! A change takes numbers of tags, not texts: a request looks each text up once, under [`numbers`](Store::numbers).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::tags::{TagId, Tags};
+use crate::users::Users;
 
 /// Accounts with their tags, and how many users carry each tag.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    users: BTreeMap<String, BTreeSet<String>>,
-    carriers: HashMap<String, usize>,
-    /// Accounts that were named in a change since these were last taken, in their order.
-    changed: Vec<String>,
+    users: Users,
+    tags: Tags,
+    /// Users that were named in a change since this was last taken.
+    changed: usize,
+    /// Their accounts, in their order; none where nobody wants them.
+    accounts_changed: Option<Vec<String>>,
 }
 
 impl Store {
-    /// The accounts that were named in a change since this was last asked.
-    pub(crate) fn take_changed(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.changed)
-    }
-
-    pub(crate) fn users(&self) -> &BTreeMap<String, BTreeSet<String>> {
-        &self.users
-    }
-
-    pub(crate) fn tags(&self, account: &str) -> Option<&BTreeSet<String>> {
-        self.users.get(account)
-    }
-
-    pub(crate) fn add(&mut self, account: &str, tags: Vec<String>) {
-        self.changed.push(account.to_owned());
-        let user = self.users.entry(account.to_owned()).or_default();
-        for tag in tags {
-            if user.contains(&tag) {
-                continue;
-            }
-            user.insert(tag.clone());
-            *self.carriers.entry(tag).or_default() += 1;
+    /// One that says which accounts were changed, if that is wanted.
+    pub(crate) fn new(notes_accounts: bool) -> Store {
+        Store {
+            accounts_changed: notes_accounts.then(Vec::new),
+            ..Store::default()
         }
     }
 
-    pub(crate) fn remove(&mut self, account: &str, tags: &[String]) {
-        self.changed.push(account.to_owned());
-        let Some(user) = self.users.get_mut(account) else {
-            return;
-        };
-        for tag in tags {
-            if user.remove(tag) {
-                drop_carrier(&mut self.carriers, tag);
+    /// How many users were named in a change since this was last asked, and their accounts where these are noted.
+    pub(crate) fn take_changed(&mut self) -> (usize, Vec<String>) {
+        let accounts = self.accounts_changed.as_mut().map(std::mem::take);
+        (
+            std::mem::take(&mut self.changed),
+            accounts.unwrap_or_default(),
+        )
+    }
+
+    /// How many users have tags.
+    pub(crate) fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The users behind an account, by the bytes of their accounts, each with its tags; all without an account.
+    pub(crate) fn users_behind<'a>(
+        &'a self,
+        account: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, BTreeSet<&'a str>)> {
+        let users = self.users.behind(account);
+        users.map(|(account, ids)| {
+            (
+                account,
+                ids.iter().map(|&id| &**self.tags.text(id)).collect(),
+            )
+        })
+    }
+
+    /// The tags of a user, in no order.
+    pub(crate) fn tags(&self, account: &str) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        let ids = self.users.tags(account).iter();
+        ids.map(|&id| self.tags.text(id))
+    }
+
+    /// The numbers of tags, each once, in order. A new tag gets one.
+    pub(crate) fn numbers(&mut self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
+        let numbers = tags.iter().map(|tag| self.tags.intern(tag.as_ref()));
+        sorted(numbers.collect())
+    }
+
+    /// The numbers of those of the tags that somebody may carry.
+    pub(crate) fn known_numbers(&self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
+        let numbers = tags.iter().filter_map(|tag| self.tags.find(tag.as_ref()));
+        sorted(numbers.collect())
+    }
+
+    /// Ends a change: numbers of tags that nobody carries now are others' from now on.
+    pub(crate) fn sweep(&mut self) {
+        self.tags.sweep();
+    }
+
+    pub(crate) fn add(&mut self, account: &str, new: &[TagId]) {
+        self.note(account);
+        let old = self.users.tags(account);
+        let mut both = Vec::with_capacity(old.len() + new.len());
+        both.extend_from_slice(old);
+        for id in new {
+            if old.binary_search(id).is_err() {
+                self.tags.add_carrier(*id);
+                both.push(*id);
             }
         }
-        if user.is_empty() {
-            self.users.remove(account);
+        if both.len() > old.len() {
+            both.sort_unstable();
+            self.users.set(account, &both);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, account: &str, tags: &[TagId]) {
+        self.note(account);
+        let old = self.users.tags(account);
+        let mut left = Vec::with_capacity(old.len());
+        for id in old {
+            if tags.binary_search(id).is_ok() {
+                self.tags.drop_carrier(*id);
+            } else {
+                left.push(*id);
+            }
+        }
+        if left.len() < old.len() {
+            self.users.set(account, &left);
         }
     }
 
     pub(crate) fn clear(&mut self, account: &str) {
-        self.changed.push(account.to_owned());
-        self.take_all(account);
+        self.replace(account, &[]);
     }
 
     /// Gives a user these tags in place of those that it had.
-    pub(crate) fn replace(&mut self, account: &str, tags: Vec<String>) {
-        self.take_all(account);
-        self.add(account, tags);
+    pub(crate) fn replace(&mut self, account: &str, new: &[TagId]) {
+        self.note(account);
+        for id in new {
+            self.tags.add_carrier(*id);
+        }
+        for id in self.users.tags(account) {
+            self.tags.drop_carrier(*id);
+        }
+        self.users.set(account, new);
     }
 
-    fn take_all(&mut self, account: &str) {
-        for tag in self.users.remove(account).unwrap_or_default() {
-            drop_carrier(&mut self.carriers, &tag);
+    fn note(&mut self, account: &str) {
+        self.changed += 1;
+        if let Some(accounts) = &mut self.accounts_changed {
+            accounts.push(account.to_owned());
         }
     }
 
     /// How many distinct tags the app has.
     pub(crate) fn app_tags(&self) -> usize {
-        self.carriers.len()
+        self.tags.carried()
     }
 
-    /// How many tags the user would have after adding `tags`.
-    pub(crate) fn tags_after_adding(&self, account: &str, tags: &[String]) -> usize {
-        let old = self.tags(account);
-        let is_new = |tag: &&String| old.is_none_or(|old| !old.contains(*tag));
-        let new: BTreeSet<_> = tags.iter().filter(is_new).collect();
-        old.map_or(0, BTreeSet::len) + new.len()
+    /// How many tags the user would have after adding these.
+    pub(crate) fn tags_after_adding(&self, account: &str, new: &[TagId]) -> usize {
+        let old = self.users.tags(account);
+        let is_new = |id: &&TagId| old.binary_search(id).is_err();
+        old.len() + new.iter().filter(is_new).count()
     }
 
-    /// How many distinct tags the app would have after `tags` were added to the user, or had replaced all its tags.
-    pub(crate) fn app_tags_after(&self, account: &str, tags: &[String], replace: bool) -> usize {
-        let new: BTreeSet<_> = tags.iter().collect();
-        let appear = new.iter().filter(|tag| !self.carriers.contains_key(**tag));
-        let appear = appear.count();
-        let last_carried =
-            |tag: &&String| self.carriers.get(*tag) == Some(&1) && !new.contains(tag);
-        let vanish = match self.tags(account) {
-            Some(old) if replace => old.iter().filter(last_carried).count(),
-            _ => 0,
+    /// How many distinct tags the app would have after these were added to the user, or had replaced all its tags.
+    pub(crate) fn app_tags_after(&self, account: &str, new: &[TagId], replace: bool) -> usize {
+        let appear = new.iter().filter(|id| self.tags.carriers(**id) == 0);
+        let old = if replace {
+            self.users.tags(account)
+        } else {
+            &[]
         };
-        self.carriers.len() + appear - vanish
+        let last_carried =
+            |id: &&TagId| self.tags.carriers(**id) == 1 && new.binary_search(id).is_err();
+        let vanish = old.iter().filter(last_carried).count();
+        self.app_tags() + appear.count() - vanish
     }
 }
 
-fn drop_carrier(carriers: &mut HashMap<String, usize>, tag: &str) {
-    if let Some(count) = carriers.get_mut(tag) {
-        *count -= 1;
-        if *count == 0 {
-            carriers.remove(tag);
-        }
+fn sorted(mut ids: Vec<TagId>) -> Vec<TagId> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+#[cfg(test)]
+impl Store {
+    /// For tests: texts in place of numbers.
+    pub(crate) fn add_texts(&mut self, account: &str, tags: &[impl AsRef<str>]) {
+        let tags = self.numbers(tags);
+        self.add(account, &tags);
+        self.sweep();
     }
 }
 
@@ -112,47 +184,97 @@ fn drop_carrier(carriers: &mut HashMap<String, usize>, tag: &str) {
 mod tests {
     use super::*;
 
-    fn tags<const N: usize>(names: [&str; N]) -> Vec<String> {
-        names.map(str::to_owned).to_vec()
-    }
-
     fn store() -> Store {
         let mut store = Store::default();
-        store.add("a", tags(["x", "y", "x"]));
-        store.add("b", tags(["y", "z"]));
+        store.add_texts("a", &["x", "y", "x"]);
+        store.add_texts("b", &["y", "z"]);
         store
     }
 
     #[test]
     fn a_users_tags_are_a_set() {
         let mut store = store();
-        store.add("a", tags(["x"]));
-        let of_a: Vec<_> = store.tags("a").unwrap().iter().collect();
-        assert_eq!(of_a, ["x", "y"]);
-        assert_eq!(store.tags_after_adding("a", &tags(["y", "n", "n"])), 3);
-        assert_eq!(store.tags_after_adding("new", &tags(["n", "n"])), 1);
+        store.add_texts("a", &["x"]);
+        let users: Vec<_> = store.users_behind(None).collect();
+        assert_eq!(
+            users,
+            [
+                ("a", BTreeSet::from(["x", "y"])),
+                ("b", BTreeSet::from(["y", "z"]))
+            ]
+        );
+        assert_eq!(store.users_behind(Some("a")).count(), 1);
+        let new = store.numbers(&["y", "n", "n"]);
+        assert_eq!(store.tags_after_adding("a", &new), 3);
+        let new = store.numbers(&["n", "n"]);
+        assert_eq!(store.tags_after_adding("new", &new), 1);
     }
 
     #[test]
     fn a_user_without_tags_is_forgotten() {
         let mut store = store();
-        store.remove("a", &tags(["x", "y", "unknown"]));
-        store.remove("stranger", &tags(["x"]));
+        let tags = store.known_numbers(&["x", "y", "unknown"]);
+        assert_eq!(tags.len(), 2);
+        store.remove("a", &tags);
+        store.remove("stranger", &tags);
         store.clear("b");
         store.clear("stranger");
-        assert!(store.users().is_empty());
-        assert_eq!(store.carriers.len(), 0);
+        store.sweep();
+        assert_eq!((store.users(), store.app_tags()), (0, 0));
+        assert!(store.known_numbers(&["x", "y", "z"]).is_empty());
     }
 
     #[test]
     fn the_apps_distinct_tags_are_counted_over_all_users() {
         let mut store = store();
-        assert_eq!(store.app_tags_after("c", &tags(["x", "z"]), false), 3);
-        assert_eq!(store.app_tags_after("c", &tags(["n", "n"]), false), 4);
-        assert_eq!(store.app_tags_after("a", &tags(["n"]), false), 4);
-        assert_eq!(store.app_tags_after("a", &tags(["n"]), true), 3);
-        assert_eq!(store.app_tags_after("a", &tags(["x"]), true), 3);
-        store.remove("a", &tags(["x"]));
-        assert_eq!(store.app_tags_after("c", &tags(["y"]), false), 2);
+        let mut after = |account: &str, tags: &[&str], replace: bool| {
+            let tags = store.numbers(tags);
+            store.app_tags_after(account, &tags, replace)
+        };
+        assert_eq!(after("c", &["x", "z"], false), 3);
+        assert_eq!(after("c", &["n", "n"], false), 4);
+        assert_eq!(after("a", &["n"], false), 4);
+        assert_eq!(after("a", &["n"], true), 3);
+        assert_eq!(after("a", &["x"], true), 3);
+        let x = store.numbers(&["x"]);
+        store.remove("a", &x);
+        let y = store.numbers(&["y"]);
+        assert_eq!(store.app_tags_after("c", &y, false), 2);
+    }
+
+    /// A tag that one user of a request loses is there all the same for the next.
+    #[test]
+    fn numbers_hold_until_the_sweep() {
+        let mut store = Store::default();
+        store.add_texts("a", &["x"]);
+        let [x, y] = ["x", "y"].map(|tag| store.numbers(&[tag]));
+        store.replace("a", &y);
+        store.replace("b", &x);
+        store.sweep();
+        let users: Vec<_> = store.users_behind(None).collect();
+        assert_eq!(
+            users,
+            [("a", BTreeSet::from(["y"])), ("b", BTreeSet::from(["x"]))]
+        );
+        assert_eq!(store.app_tags(), 2);
+    }
+
+    #[test]
+    fn what_was_changed_is_counted_and_named_where_that_is_wanted() {
+        for (wanted, named) in [(false, &[][..]), (true, &["a", "a", "b"])] {
+            let mut store = Store::new(wanted);
+            store.add_texts("a", &["x"]);
+            store.clear("a");
+            store.clear("b");
+            let (count, accounts) = store.take_changed();
+            assert_eq!(
+                (count, accounts.as_slice()),
+                (
+                    3,
+                    &*named.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()
+                )
+            );
+            assert_eq!(store.take_changed(), (0, Vec::new()));
+        }
     }
 }

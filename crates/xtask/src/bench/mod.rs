@@ -4,6 +4,7 @@
 mod bad_accounts;
 mod batcher;
 mod call;
+mod emulator;
 mod hot_account;
 mod idle;
 mod import;
@@ -51,6 +52,12 @@ const BENCHES: &[Bench] = &[
         name: "call",
         about: "one call, small and full, over a socket written by hand: a minute; --quick, --json",
         run: call::run,
+        of_this_program: true,
+    },
+    Bench {
+        name: "emulator",
+        about: "the emulator's memory a user, full requests a second, and a reset: two minutes; --users N, --seconds N, --program IMTAG",
+        run: emulator::run,
         of_this_program: true,
     },
     Bench {
