@@ -107,7 +107,7 @@ pub(crate) async fn user(
 
 pub(crate) async fn requests(State(context): State<Context>) -> Response {
     // Copied first: to make JSON of it takes longer than the lock may be held.
-    let arrived: Vec<Arrived> = context.service.state().log.iter().cloned().collect();
+    let arrived: Vec<Arrived> = context.service.state().log.iter().collect();
     let requests: Vec<Value> = arrived.iter().map(request).collect();
     ok(&json!({"requests": requests}))
 }

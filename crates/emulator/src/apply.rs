@@ -62,7 +62,7 @@ fn apply_unswept(
 ) -> Result<Answer, Refusal> {
     let partial = route.generation == Generation::Timpush;
     let all_or_nothing = !partial && !rules.fail_changes_some;
-    let check = |store: &Store, user: &User<'_>, tags: &[TagId]| {
+    let check = |store: &Store, user: &User<'_>, tags: &mut Vec<TagId>| {
         if rules.unknown_accounts.contains(&*user.account) {
             return Some(Refusal::new(70107, "the account was never imported"));
         }
@@ -96,19 +96,19 @@ fn apply_unswept(
     }
     if all_or_nothing {
         let failed = users
-            .iter()
+            .iter_mut()
             .find_map(|(user, tags)| check(store, user, tags));
         if let Some(refusal) = failed {
             return Err(refusal);
         }
     }
     let mut first_failure = None;
-    for (user, tags) in users {
+    for (user, mut tags) in users {
         let refusal = match &user.mistake {
             Some(mistake) => Some(mistake.clone()),
             // Every user was checked, and as each is there once, none makes another one's check fail.
             None if all_or_nothing => None,
-            None => check(store, &user, &tags),
+            None => check(store, &user, &mut tags),
         };
         let account = user.account;
         match refusal {
@@ -130,23 +130,26 @@ fn apply_unswept(
     first_failure.map_or(Ok(answer), Err)
 }
 
+/// Leaves of the tags those that the user does not have yet, unless they replace these.
 fn too_many_tags(
     store: &Store,
     limits: &Limits,
     route: Route,
     account: &str,
-    tags: &[TagId],
+    tags: &mut Vec<TagId>,
     replace: bool,
 ) -> Option<Refusal> {
     let refused = |who: &str, after: usize, most: usize| {
         let text = format!("the {who} would have {after} tags, at most {most}");
         Some(Refusal::new(90033, text))
     };
-    let most = limits.tags_per_user;
     // A replacement was held to the same limit when the body was read.
-    let after = store.tags_after_adding(account, tags);
-    if !replace && after > most {
-        return refused("user", after, most);
+    if !replace {
+        let most = limits.tags_per_user;
+        let after = store.retain_new(account, tags) + tags.len();
+        if after > most {
+            return refused("user", after, most);
+        }
     }
     if route.generation == Generation::AllMemberPush {
         return None;
@@ -316,7 +319,7 @@ mod tests {
         let users = [user("a", numbered(50, 150))];
         assert_eq!(scene.run((Add, Timpush), users), "OK");
         let expected: BTreeSet<String> = numbered(50, 150).collect();
-        let tags: BTreeSet<String> = scene.store.tags("a").map(|tag| tag.to_string()).collect();
+        let tags: BTreeSet<String> = scene.store.tags("a").map(ToString::to_string).collect();
         assert_eq!(tags, expected);
     }
 }

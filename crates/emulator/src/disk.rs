@@ -70,8 +70,7 @@ impl Disk {
             let (key, value) = pair.map_err(damaged)?;
             let wrong = || DataError::damaged(&path, WrongChecksum);
             let (account, tags) = decoded(&key, &value).ok_or_else(wrong)?;
-            let tags = read.numbers(&tags);
-            read.add(&account, &tags);
+            read.add_texts(&account, &tags);
             read.take_changed();
         }
         let disk = Disk {

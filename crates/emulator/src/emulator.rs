@@ -212,11 +212,7 @@ impl Emulator {
     #[must_use]
     pub fn user(&self, account: &str) -> BTreeSet<String> {
         let state = self.service.state();
-        state
-            .store
-            .tags(account)
-            .map(|tag| tag.to_string())
-            .collect()
+        state.store.tags(account).map(ToString::to_string).collect()
     }
 
     /// Gives a user tags, beside those that it has: a state to start from. No limit holds here.
@@ -239,7 +235,7 @@ impl Emulator {
     /// What arrived, oldest first: the last 10,000 requests, fewer where they are large.
     #[must_use]
     pub fn requests(&self) -> Vec<Arrived> {
-        self.service.state().log.iter().cloned().collect()
+        self.service.state().log.iter().collect()
     }
 
     /// Forgets everything: tags, counts, faults, requests, and what was drawn by chance, so that the seed brings it

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::query::{Query, shown_method, shown_path, start};
+use axum::body::Bytes;
+
+use crate::query::{Query, shown_method, shown_path};
 use crate::request::Request;
 use crate::route::Route;
 
@@ -36,40 +38,67 @@ pub struct Arrived {
     pub fault: Option<&'static str>,
 }
 
-impl Arrived {
+/// A request as it is kept: its body becomes a text when it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    /// Without its body.
+    pub(crate) arrived: Arrived,
+    body: Bytes,
+}
+
+impl Entry {
     /// The entry of a request, before it is known when it arrived.
-    pub(crate) fn new(request: &Request) -> Arrived {
+    pub(crate) fn new(request: &Request) -> Entry {
         let query = Query::decode(&request.query);
-        Arrived {
+        let arrived = Arrived {
             route: request.route,
             method: shown_method(&request.method),
             path: shown_path(&request.path),
             query: query.map(|query| query.redacted()).unwrap_or_default(),
-            body: start(request.body(), BODY_BYTES_AT_MOST),
             ..Arrived::default()
+        };
+        Entry {
+            arrived,
+            body: start(request.body()),
+        }
+    }
+
+    fn read(&self) -> Arrived {
+        Arrived {
+            body: String::from_utf8_lossy(&self.body).into_owned(),
+            ..self.arrived.clone()
         }
     }
 
     /// What it takes in memory: a query of 64 KiB may have 32,768 parameters, each two empty texts.
     fn bytes(&self) -> usize {
+        let query = &self.arrived.query;
         let texts = |(name, value): &(String, String)| name.len() + value.len();
-        self.body.len() + self.query.iter().map(texts).sum::<usize>() + size_of_val(&self.query[..])
+        self.body.len() + query.iter().map(texts).sum::<usize>() + size_of_val(&query[..])
+    }
+}
+
+/// The start of a body, which does not hold the rest in memory.
+fn start(body: Bytes) -> Bytes {
+    match body.get(..BODY_BYTES_AT_MOST) {
+        Some(start) => Bytes::copy_from_slice(start),
+        None => body,
     }
 }
 
 /// The ring. An entry is named by how many came before it, so that its answer can be noted later.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    kept: VecDeque<Arrived>,
+    kept: VecDeque<Entry>,
     dropped: u64,
     bytes: usize,
 }
 
 impl Log {
     /// Keeps a request, and answers its number.
-    pub(crate) fn push(&mut self, arrived: Arrived) -> u64 {
-        self.bytes += arrived.bytes();
-        self.kept.push_back(arrived);
+    pub(crate) fn push(&mut self, entry: Entry) -> u64 {
+        self.bytes += entry.bytes();
+        self.kept.push_back(entry);
         while self.kept.len() > REQUESTS_AT_MOST || self.bytes > BYTES_AT_MOST {
             let Some(oldest) = self.kept.pop_front() else {
                 break;
@@ -81,13 +110,13 @@ impl Log {
     }
 
     /// The entry with this number, unless it has left.
-    pub(crate) fn entry(&mut self, number: u64) -> Option<&mut Arrived> {
+    pub(crate) fn entry(&mut self, number: u64) -> Option<&mut Entry> {
         let place = number.checked_sub(self.dropped)?;
         self.kept.get_mut(usize::try_from(place).ok()?)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arrived> {
-        self.kept.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Arrived> {
+        self.kept.iter().map(Entry::read)
     }
 }
 
@@ -95,10 +124,10 @@ impl Log {
 mod tests {
     use super::*;
 
-    fn arrived(body: &str) -> Arrived {
-        Arrived {
-            body: body.to_owned(),
-            ..Arrived::default()
+    fn entry(body: impl Into<Bytes>) -> Entry {
+        Entry {
+            body: body.into(),
+            ..Entry::default()
         }
     }
 
@@ -106,34 +135,32 @@ mod tests {
     fn the_oldest_requests_leave_and_numbers_stay_right() {
         let mut log = Log::default();
         for number in 0..REQUESTS_AT_MOST as u64 + 5 {
-            assert_eq!(log.push(arrived(&number.to_string())), number);
+            assert_eq!(log.push(entry(number.to_string())), number);
         }
         assert_eq!(log.iter().count(), REQUESTS_AT_MOST);
-        assert_eq!(log.entry(4), None);
-        assert_eq!(log.entry(5).unwrap().body, "5");
-        assert_eq!(log.entry(10_004).unwrap().body, "10004");
-        assert_eq!(log.entry(10_005), None);
+        assert!(log.entry(4).is_none());
+        assert_eq!(log.entry(5).unwrap().read().body, "5");
+        assert_eq!(log.entry(10_004).unwrap().read().body, "10004");
+        assert!(log.entry(10_005).is_none());
     }
 
     #[test]
     fn bodies_and_queries_are_kept_within_bounds() {
         let mut log = Log::default();
-        let body = start(
-            "标".repeat(BODY_BYTES_AT_MOST).as_bytes(),
-            BODY_BYTES_AT_MOST,
-        );
         for _ in 0..600 {
-            log.push(arrived(&body));
+            log.push(entry(start("标".repeat(BODY_BYTES_AT_MOST).into())));
         }
         assert!(log.bytes <= BYTES_AT_MOST);
-        let kept: usize = log.iter().map(|arrived| arrived.body.len()).sum();
+        let kept: usize = log.kept.iter().map(|entry| entry.body.len()).sum();
         assert_eq!(kept, log.bytes);
+        // It ends within a character.
+        let shown = log.iter().next().unwrap().body;
+        assert_eq!(shown, "标".repeat(BODY_BYTES_AT_MOST / 3) + "\u{fffd}");
         assert!((500..600).contains(&log.iter().count()));
         for _ in 0..50 {
-            log.push(Arrived {
-                query: vec![Default::default(); 32_768],
-                ..Arrived::default()
-            });
+            let mut entry = entry("");
+            entry.arrived.query = vec![Default::default(); 32_768];
+            log.push(entry);
         }
         assert!((40..50).contains(&log.iter().count()));
     }

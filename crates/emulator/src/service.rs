@@ -26,7 +26,7 @@ use crate::fault::Fault;
 use crate::fault_json::Order;
 use crate::fault_queue::FaultQueue;
 use crate::identity::App;
-use crate::log::{Arrived, Log};
+use crate::log::{Entry, Log};
 use crate::query::Query;
 use crate::request::Request;
 use crate::rng::Latency;
@@ -150,7 +150,7 @@ impl Service {
             users.iter().any(|user| user.account == account)
         };
         let targets = Target::for_request(&request.path, request.route);
-        let mut entry = Arrived::new(request);
+        let mut entry = Entry::new(request);
         let mut ticket = Ticket {
             fault: None,
             within_quota: true,
@@ -172,10 +172,10 @@ impl Service {
         }
         ticket.fault = state.faults.take(self.settings.seed, &targets, names);
         if let Some(fault) = &ticket.fault {
-            entry.fault = Some(fault.name());
+            entry.arrived.fault = Some(fault.name());
             *state.counts.faults.entry(fault.name()).or_default() += 1;
         }
-        entry.at = self.clock.since_start(now);
+        entry.arrived.at = self.clock.since_start(now);
         ticket.number = state.log.push(entry);
         ticket
     }
@@ -226,7 +226,7 @@ impl Service {
         if state.resets == ticket.resets {
             *state.counts.codes.entry(code).or_default() += 1;
             if let Some(entry) = state.log.entry(ticket.number) {
-                entry.code = Some(code);
+                entry.arrived.code = Some(code);
             }
         }
         drop(state);
@@ -279,8 +279,7 @@ impl Service {
     /// Gives a user tags.
     pub(crate) fn tag(&self, account: &str, tags: &[String]) {
         let mut state = self.state();
-        let tags = state.store.numbers(tags);
-        state.store.add(account, &tags);
+        state.store.add_texts(account, tags);
         // As above.
         let _ = state.save();
     }

@@ -81,21 +81,26 @@ impl Store {
         self.tags.sweep();
     }
 
+    /// Gives a user tags that it does not have, which is what [`retain_new`](Store::retain_new) leaves.
     pub(crate) fn add(&mut self, account: &str, new: &[TagId]) {
         self.note(account);
-        let old = self.users.tags(account);
-        let mut both = Vec::with_capacity(old.len() + new.len());
-        both.extend_from_slice(old);
+        if new.is_empty() {
+            return;
+        }
         for id in new {
-            if old.binary_search(id).is_err() {
-                self.tags.add_carrier(*id);
-                both.push(*id);
-            }
+            self.tags.add_carrier(*id);
         }
-        if both.len() > old.len() {
-            both.sort_unstable();
-            self.users.set(account, &both);
-        }
+        let mut both = [self.users.tags(account), new].concat();
+        both.sort_unstable();
+        self.users.set(account, &both);
+    }
+
+    /// Gives a user tags, by their texts.
+    pub(crate) fn add_texts(&mut self, account: &str, tags: &[impl AsRef<str>]) {
+        let mut tags = self.numbers(tags);
+        self.retain_new(account, &mut tags);
+        self.add(account, &tags);
+        self.sweep();
     }
 
     pub(crate) fn remove(&mut self, account: &str, tags: &[TagId]) {
@@ -142,11 +147,11 @@ impl Store {
         self.tags.carried()
     }
 
-    /// How many tags the user would have after adding these.
-    pub(crate) fn tags_after_adding(&self, account: &str, new: &[TagId]) -> usize {
+    /// Leaves those of the tags that the user does not have; answers how many it has.
+    pub(crate) fn retain_new(&self, account: &str, tags: &mut Vec<TagId>) -> usize {
         let old = self.users.tags(account);
-        let is_new = |id: &&TagId| old.binary_search(id).is_err();
-        old.len() + new.iter().filter(is_new).count()
+        tags.retain(|id| old.binary_search(id).is_err());
+        old.len()
     }
 
     /// How many distinct tags the app would have after these were added to the user, or had replaced all its tags.
@@ -168,16 +173,6 @@ fn sorted(mut ids: Vec<TagId>) -> Vec<TagId> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-#[cfg(test)]
-impl Store {
-    /// For tests: texts in place of numbers.
-    pub(crate) fn add_texts(&mut self, account: &str, tags: &[impl AsRef<str>]) {
-        let tags = self.numbers(tags);
-        self.add(account, &tags);
-        self.sweep();
-    }
 }
 
 #[cfg(test)]
@@ -204,10 +199,10 @@ mod tests {
             ]
         );
         assert_eq!(store.users_behind(Some("a")).count(), 1);
-        let new = store.numbers(&["y", "n", "n"]);
-        assert_eq!(store.tags_after_adding("a", &new), 3);
-        let new = store.numbers(&["n", "n"]);
-        assert_eq!(store.tags_after_adding("new", &new), 1);
+        let mut new = store.numbers(&["y", "n", "n"]);
+        assert_eq!((store.retain_new("a", &mut new), new.len()), (2, 1));
+        let mut new = store.numbers(&["n", "n"]);
+        assert_eq!((store.retain_new("new", &mut new), new.len()), (0, 1));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!             ▼               ▼
 //!          accounts   "user07user19user23"                       a page of three users
 //!          tags       4 9│1 4 7│2
-//!          ends       (6, 2) (12, 5) (18, 6)                     where each user's account and tags end
+//!          ends       6 12 18 and 2 5 6                          where each user's account and tags end
 //! ```
 //!
 //! So a user takes its account, 4 bytes for each tag, 8 for its ends, and a share of what the page has in reserve; and
@@ -39,14 +39,9 @@ pub(crate) struct Users {
 struct Page {
     accounts: String,
     tags: Vec<TagId>,
-    ends: Vec<Ends>,
-}
-
-/// Where a user ends in its page.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ends {
-    account: u32,
-    tags: u32,
+    /// Where each account ends. By themselves, as a search looks at these alone.
+    account_ends: Vec<u32>,
+    tags_ends: Vec<u32>,
 }
 
 impl Users {
@@ -67,13 +62,13 @@ impl Users {
             Some((_, page)) => page,
             None => self.pages.entry(Box::default()).or_default(),
         };
-        let before = page.ends.len();
+        let before = page.len();
         page.set(account, tags);
-        self.count = self.count + page.ends.len() - before;
+        self.count = self.count + page.len() - before;
         if page.is_large() {
             let second = page.split();
             self.pages.insert(second.account(0).into(), second);
-        } else if page.ends.is_empty() {
+        } else if page.len() == 0 {
             let mut first = self.pages.range::<str, _>(up_to(account));
             let first = first.next_back().map(|(first, _)| first.clone());
             first.and_then(|first| self.pages.remove(&first));
@@ -96,33 +91,33 @@ impl Users {
 }
 
 impl Page {
+    fn len(&self) -> usize {
+        self.account_ends.len()
+    }
+
     fn is_large(&self) -> bool {
         let bytes = self.accounts.len() + size_of_val(&self.tags[..]);
-        let users = self.ends.len();
+        let users = self.len();
         users > USERS_AT_MOST || (bytes > BYTES_AT_MOST && users > 1)
     }
 
-    /// Where a user starts: where the one before it ends.
-    fn start(&self, at: usize) -> Ends {
-        at.checked_sub(1)
-            .map_or(Ends::default(), |at| self.ends[at])
-    }
-
     fn account(&self, at: usize) -> &str {
-        &self.accounts[self.start(at).account as usize..self.ends[at].account as usize]
+        let ends = &self.account_ends;
+        &self.accounts[start(ends, at)..ends[at] as usize]
     }
 
     fn tags(&self, at: usize) -> &[TagId] {
-        &self.tags[self.start(at).tags as usize..self.ends[at].tags as usize]
+        let ends = &self.tags_ends;
+        &self.tags[start(ends, at)..ends[at] as usize]
     }
 
     fn users(&self) -> impl Iterator<Item = (&str, &[TagId])> {
-        (0..self.ends.len()).map(|at| (self.account(at), self.tags(at)))
+        (0..self.len()).map(|at| (self.account(at), self.tags(at)))
     }
 
     /// The place of an account, or where it belongs.
     fn find(&self, account: &str) -> Result<usize, usize> {
-        let (mut from, mut to) = (0, self.ends.len());
+        let (mut from, mut to) = (0, self.len());
         while from < to {
             let at = from.midpoint(to);
             match self.account(at).cmp(account) {
@@ -145,38 +140,32 @@ impl Page {
 
     /// Puts a user, or none, in the place of one, or of none.
     fn replace(&mut self, users: Range<usize>, new: Option<(&str, &[TagId])>) {
-        let (start, old) = (self.start(users.start), self.start(users.end));
         let (account, tags) = new.unwrap_or_default();
-        let of_account = start.account as usize..old.account as usize;
-        self.accounts.replace_range(of_account, account);
-        let of_tags = start.tags as usize..old.tags as usize;
-        self.tags.splice(of_tags, tags.iter().copied());
-        let end = Ends {
-            account: start.account + number(account.len()),
-            tags: start.tags + number(tags.len()),
-        };
-        let behind = users.start + usize::from(new.is_some());
-        self.ends.splice(users, new.map(|_| end));
-        for ends in &mut self.ends[behind..] {
-            ends.account = ends.account - old.account + end.account;
-            ends.tags = ends.tags - old.tags + end.tags;
-        }
+        let new = new.is_some();
+        let old = move_ends(&mut self.account_ends, &users, new, account.len());
+        self.accounts.replace_range(old, account);
+        let old = move_ends(&mut self.tags_ends, &users, new, tags.len());
+        self.tags.splice(old, tags.iter().copied());
         self.give_back();
     }
 
     /// Takes the second half of the users off.
     fn split(&mut self) -> Page {
-        let half = self.ends.len() / 2;
-        let start = self.start(half);
-        let mut second = Page {
-            accounts: self.accounts.split_off(start.account as usize),
-            tags: self.tags.split_off(start.tags as usize),
-            ends: self.ends.split_off(half),
+        let half = self.len() / 2;
+        let split_ends = |ends: &mut Vec<u32>| {
+            let start = start(ends, half);
+            let mut second = ends.split_off(half);
+            second.iter_mut().for_each(|end| *end -= number(start));
+            (start, second)
         };
-        for ends in &mut second.ends {
-            ends.account -= start.account;
-            ends.tags -= start.tags;
-        }
+        let (account, account_ends) = split_ends(&mut self.account_ends);
+        let (tags, tags_ends) = split_ends(&mut self.tags_ends);
+        let second = Page {
+            accounts: self.accounts.split_off(account),
+            tags: self.tags.split_off(tags),
+            account_ends,
+            tags_ends,
+        };
         self.give_back();
         second
     }
@@ -189,10 +178,28 @@ impl Page {
         if self.tags.len() < self.tags.capacity() / 2 {
             self.tags.shrink_to_fit();
         }
-        if self.ends.len() < self.ends.capacity() / 2 {
-            self.ends.shrink_to_fit();
+        for ends in [&mut self.account_ends, &mut self.tags_ends] {
+            if ends.len() < ends.capacity() / 2 {
+                ends.shrink_to_fit();
+            }
         }
     }
+}
+
+/// Where the user at a place starts: where the one before it ends.
+fn start(ends: &[u32], at: usize) -> usize {
+    at.checked_sub(1).map_or(0, |before| ends[before] as usize)
+}
+
+/// Moves the ends for a user of this length, or none, in the place of one, or of none; answers what the old one had.
+fn move_ends(ends: &mut Vec<u32>, users: &Range<usize>, new: bool, length: usize) -> Range<usize> {
+    let old = start(ends, users.start)..start(ends, users.end);
+    let (old_end, end) = (number(old.end), number(old.start + length));
+    ends.splice(users.clone(), new.then_some(end));
+    for behind in &mut ends[users.start + usize::from(new)..] {
+        *behind = *behind - old_end + end;
+    }
+    old
 }
 
 fn up_to(account: &str) -> (Bound<&str>, Bound<&str>) {
@@ -272,12 +279,14 @@ mod tests {
 
     /// Bytes that the pages take, without what the allocator adds.
     fn bytes(users: &Users) -> usize {
-        let of_page = |(first, page): (&Box<str>, &Page)| {
-            let lists = page.tags.capacity() * size_of::<TagId>()
-                + page.ends.capacity() * size_of::<Ends>();
-            size_of_val(first) + first.len() + size_of_val(page) + page.accounts.capacity() + lists
+        let of_page = |(first, page): (&str, &Page)| {
+            let ends = page.account_ends.capacity() + page.tags_ends.capacity();
+            let lists = page.tags.capacity() * size_of::<TagId>() + ends * size_of::<u32>();
+            let texts = first.len() + page.accounts.capacity();
+            size_of::<Box<str>>() + size_of::<Page>() + texts + lists
         };
-        users.pages.iter().map(of_page).sum()
+        let pages = users.pages.iter().map(|(first, page)| (&**first, page));
+        pages.map(of_page).sum()
     }
 
     #[test]
