@@ -19,7 +19,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::ops::{Bound, Range};
+use std::ops::Range;
 
 use crate::tags::TagId;
 
@@ -27,12 +27,39 @@ use crate::tags::TagId;
 const USERS_AT_MOST: usize = 64;
 /// Or when it has more bytes of accounts and tags together.
 const BYTES_AT_MOST: usize = 16 * 1024;
+/// As many as an account has on the older routes.
+const HEAD_BYTES: usize = 32;
 
 /// The users that have tags.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
-    pages: BTreeMap<Box<str>, Page>,
+    pages: BTreeMap<First, Page>,
     count: usize,
+}
+
+/// The least account that belongs to a page, or less. Its order is that of the account's bytes; what a search compares
+/// is here, and not behind a pointer, unless the account is long.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct First {
+    /// The first bytes, and zeros after them.
+    head: [u8; HEAD_BYTES],
+    /// How many bytes of the head are the account's: "a" comes before "a\0".
+    length: u8,
+    rest: Box<[u8]>,
+}
+
+impl First {
+    fn new(account: &str) -> First {
+        let length = account.len().min(HEAD_BYTES);
+        let (start, rest) = account.as_bytes().split_at(length);
+        let mut head = [0; HEAD_BYTES];
+        head[..length].copy_from_slice(start);
+        First {
+            head,
+            length: length as u8,
+            rest: rest.into(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,27 +78,28 @@ impl Users {
 
     /// A user's tags, by their numbers; none for a user that is not there.
     pub(crate) fn tags(&self, account: &str) -> &[TagId] {
-        let page = self.pages.range::<str, _>(up_to(account)).next_back();
+        let page = self.pages.range(..=First::new(account)).next_back();
         let found = page.and_then(|(_, page)| Some((page, page.find(account).ok()?)));
         found.map_or(&[], |(page, at)| page.tags(at))
     }
 
     /// Gives a user these tags in place of those that it had; without tags it is removed.
     pub(crate) fn set(&mut self, account: &str, tags: &[TagId]) {
-        let page = match self.pages.range_mut::<str, _>(up_to(account)).next_back() {
+        let first = First::new(account);
+        let page = match self.pages.range_mut(..=&first).next_back() {
             Some((_, page)) => page,
-            None => self.pages.entry(Box::default()).or_default(),
+            None => self.pages.entry(First::default()).or_default(),
         };
         let before = page.len();
         page.set(account, tags);
         self.count = self.count + page.len() - before;
         if page.is_large() {
             let second = page.split();
-            self.pages.insert(second.account(0).into(), second);
+            self.pages.insert(First::new(second.account(0)), second);
         } else if page.len() == 0 {
-            let mut first = self.pages.range::<str, _>(up_to(account));
-            let first = first.next_back().map(|(first, _)| first.clone());
-            first.and_then(|first| self.pages.remove(&first));
+            let of_page = self.pages.range(..=first).next_back();
+            let of_page = of_page.map(|(first, _)| first.clone());
+            of_page.and_then(|first| self.pages.remove(&first));
         }
     }
 
@@ -80,12 +108,9 @@ impl Users {
         &'a self,
         account: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a str, &'a [TagId])> {
-        let of_account = account.and_then(|it| self.pages.range::<str, _>(up_to(it)).next_back());
-        let first = of_account.map_or("", |(first, _)| first);
-        let pages = self
-            .pages
-            .range::<str, _>((Bound::Included(first), Bound::Unbounded));
-        let users = pages.flat_map(|(_, page)| page.users());
+        let of_account = account.and_then(|it| self.pages.range(..=First::new(it)).next_back());
+        let first = of_account.map_or(First::default(), |(first, _)| first.clone());
+        let users = self.pages.range(first..).flat_map(|(_, page)| page.users());
         users.skip_while(move |(it, _)| account.is_some_and(|account| *it <= account))
     }
 }
@@ -202,16 +227,14 @@ fn move_ends(ends: &mut Vec<u32>, users: &Range<usize>, new: bool, length: usize
     old
 }
 
-fn up_to(account: &str) -> (Bound<&str>, Bound<&str>) {
-    (Bound::Unbounded, Bound::Included(account))
-}
-
 fn number(length: usize) -> u32 {
     u32::try_from(length).expect("neither a name nor a list has 4 GiB")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Bound;
+
     use crate::tags::Tags;
 
     use super::*;
@@ -244,7 +267,7 @@ mod tests {
                     _ => draw(1_500),
                 };
                 let account = match draw(100) {
-                    0 => String::new(),
+                    0 => "\0".repeat(draw(40)),
                     1 => "user".repeat(2_000 + number % 7),
                     2 => format!("账{number}"),
                     _ => format!("user{number:05}"),
@@ -277,16 +300,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn pages_are_in_the_order_of_bytes() {
+        let long = |end: &str| "x".repeat(HEAD_BYTES - 1) + end;
+        let mut accounts = ["", "\0", "a", "a\0", "a\0\0", "a\u{1}", "b", "账", "账\0"]
+            .map(str::to_owned)
+            .to_vec();
+        accounts.extend(["", "\0", "x", "x\0", "x\0\0", "xx", "y", "账", "账x"].map(long));
+        for one in &accounts {
+            for other in &accounts {
+                let (ours, expected) = (First::new(one).cmp(&First::new(other)), one.cmp(other));
+                assert_eq!(ours, expected, "{one:?} {other:?}");
+            }
+        }
+    }
+
     /// Bytes that the pages take, without what the allocator adds.
     fn bytes(users: &Users) -> usize {
-        let of_page = |(first, page): (&str, &Page)| {
+        let of_page = |(first, page): (&First, &Page)| {
             let ends = page.account_ends.capacity() + page.tags_ends.capacity();
             let lists = page.tags.capacity() * size_of::<TagId>() + ends * size_of::<u32>();
-            let texts = first.len() + page.accounts.capacity();
-            size_of::<Box<str>>() + size_of::<Page>() + texts + lists
+            size_of_val(first) + size_of_val(page) + page.accounts.capacity() + lists
         };
-        let pages = users.pages.iter().map(|(first, page)| (&**first, page));
-        pages.map(of_page).sum()
+        users.pages.iter().map(of_page).sum()
     }
 
     #[test]
