@@ -90,8 +90,8 @@ fn apply_unswept(
     }
     for (user, tags) in &mut users {
         *tags = match route.operation {
-            Operation::Add => store.numbers(&user.tags),
-            _ => store.known_numbers(&user.tags),
+            Operation::Add => store.numbers(&job.tags[user.tags.clone()]),
+            _ => store.known_numbers(&job.tags[user.tags.clone()]),
         };
     }
     if all_or_nothing {
@@ -198,11 +198,22 @@ mod tests {
     }
 
     impl Scene {
-        fn run<const N: usize>(&mut self, route: impl Into<Route>, users: [User<'_>; N]) -> String {
-            let job = Job {
-                users: users.into(),
+        fn run<const N: usize>(
+            &mut self,
+            route: impl Into<Route>,
+            users: [(User<'_>, Vec<String>); N],
+        ) -> String {
+            let mut job = Job {
+                users: Vec::new(),
+                tags: Vec::new(),
                 replace: self.replace,
             };
+            for (mut user, tags) in users {
+                let start = job.tags.len();
+                job.tags.extend(tags.into_iter().map(Cow::from));
+                user.tags = start..job.tags.len();
+                job.users.push(user);
+            }
             match apply(&mut self.store, &self.rules, route.into(), job, None) {
                 Err(refusal) => format!("FAIL {}", refusal.code),
                 Ok(answer) => {
@@ -218,15 +229,16 @@ mod tests {
         }
     }
 
-    fn user<'a>(
-        account: &'a str,
-        tags: impl IntoIterator<Item = impl Into<Cow<'a, str>>>,
-    ) -> User<'a> {
-        User {
+    fn user(
+        account: &str,
+        tags: impl IntoIterator<Item = impl Into<String>>,
+    ) -> (User<'_>, Vec<String>) {
+        let user = User {
             account: account.into(),
-            tags: tags.into_iter().map(Into::into).collect(),
+            tags: 0..0,
             mistake: None,
-        }
+        };
+        (user, tags.into_iter().map(Into::into).collect())
     }
 
     fn numbered(from: usize, to: usize) -> impl Iterator<Item = String> {
@@ -266,7 +278,7 @@ mod tests {
             let mut scene = Scene::default();
             scene.rules.fail_changes_some = changes_some;
             let mut bad = user("bad", ["t"]);
-            bad.mistake = Some(Refusal::new(90020, "too long"));
+            bad.0.mistake = Some(Refusal::new(90020, "too long"));
             let users = [user("good", ["t"]), bad];
             assert_eq!(scene.run((Add, generation), users), "FAIL 90020");
             assert_eq!((scene.count("good"), scene.count("bad")), (changed, 0));

@@ -7,13 +7,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use imtag_core::{Generation, Limits, Operation};
 use indexmap::IndexMap;
 
 use crate::answer::Refusal;
 use crate::disk::ACCOUNT_BYTES_AT_MOST;
-use crate::json::{Fields, Json};
+use crate::json::{Fields, Items, Json, Value};
 use crate::route::Route;
 
 /// What a request asks for. Its texts are parts of the body.
@@ -21,6 +22,8 @@ use crate::route::Route;
 pub(crate) struct Job<'a> {
     /// The users in the order of the request, each account once.
     pub(crate) users: Vec<User<'a>>,
+    /// The tags of all users, in one list.
+    pub(crate) tags: Vec<Cow<'a, str>>,
     /// Whether the tags replace all that the users have.
     pub(crate) replace: bool,
 }
@@ -29,21 +32,22 @@ pub(crate) struct Job<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct User<'a> {
     pub(crate) account: Cow<'a, str>,
-    /// Empty where the route takes accounts alone.
-    pub(crate) tags: Vec<Cow<'a, str>>,
+    /// Where its tags are in the list of all; nowhere if it has a mistake, or where the route takes accounts alone.
+    pub(crate) tags: Range<usize>,
     /// The first mistake of this user.
     pub(crate) mistake: Option<Refusal>,
 }
 
 /// Reads the body of a request on `route`.
 pub(crate) fn read<'a>(route: Route, body: &'a [u8], limits: &Limits) -> Result<Job<'a>, Refusal> {
-    let Json::Object(mut fields) = Json::read(body).map_err(not_json)? else {
+    let json = Json::read(body).map_err(not_json)?;
+    let Value::Object(fields) = json.value() else {
         return Err(shape("the body is not an object"));
     };
     let reader = Reader { route, limits };
     match route.operation {
-        Operation::Add | Operation::Remove => reader.users_with_tags(&mut fields),
-        Operation::Get | Operation::Clear => reader.accounts(&mut fields),
+        Operation::Add | Operation::Remove => reader.users_with_tags(fields),
+        Operation::Get | Operation::Clear => reader.accounts(fields),
     }
 }
 
@@ -74,77 +78,88 @@ struct Reader<'l> {
 }
 
 impl Reader<'_> {
-    fn users_with_tags<'a>(&self, fields: &mut Fields<'a>) -> Result<Job<'a>, Refusal> {
+    fn users_with_tags<'a>(&self, fields: Fields<'_, 'a>) -> Result<Job<'a>, Refusal> {
         let replace = self.replace(fields)?;
-        let items = self.list(fields, "UserTags")?;
-        let mut users = Users::with_capacity(items.len());
-        for (index, item) in items.into_iter().enumerate() {
+        let (items, count) = self.list(fields, "UserTags", "Replace")?;
+        let mut users = Users::with_capacity(count);
+        let mut all = Vec::with_capacity(count * self.limits.tags_per_user_and_request.min(10));
+        for (index, item) in items.enumerate() {
             let place = Place("UserTags", index);
-            let Json::Object(mut item) = item else {
+            let Value::Object(item) = item else {
                 return Err(shape(format!("{place} is not an object")));
             };
-            let account = match item.remove("To_Account") {
+            let account = match item.get("To_Account") {
                 Some(value) => account(value, place)?,
-                None => return Err(missing(format_args!("{place}.To_Account"), &item)),
+                None => return Err(missing(format_args!("{place}.To_Account"), item, "")),
             };
-            let mut tags = tags(&mut item, place)?;
             let user = user(&mut users, account);
+            let start = all.len();
+            all.extend_from_within(user.tags.clone());
+            let new = all.len();
+            add_tags(&mut all, item, place)?;
             if user.mistake.is_none() {
-                let counted = user.tags.len() + tags.len();
+                let counted = all.len() - start;
                 user.mistake = self
                     .account_mistake(&user.account, place)
-                    .or_else(|| self.tags_mistake(&tags, counted, replace, place));
+                    .or_else(|| self.tags_mistake(&all[new..], counted, replace, place));
             }
-            if user.tags.is_empty() {
-                user.tags = tags;
-            } else {
-                user.tags.append(&mut tags);
+            if user.mistake.is_some() {
+                all.truncate(start);
             }
+            user.tags = start..all.len();
         }
         Ok(Job {
             users: users.into_values().collect(),
+            tags: all,
             replace,
         })
     }
 
-    fn accounts<'a>(&self, fields: &mut Fields<'a>) -> Result<Job<'a>, Refusal> {
-        let items = self.list(fields, "To_Account")?;
-        let mut users = Users::with_capacity(items.len());
-        for (index, item) in items.into_iter().enumerate() {
+    fn accounts<'a>(&self, fields: Fields<'_, 'a>) -> Result<Job<'a>, Refusal> {
+        let (items, count) = self.list(fields, "To_Account", "")?;
+        let mut users = Users::with_capacity(count);
+        for (index, item) in items.enumerate() {
             let place = Place("To_Account", index);
             let user = user(&mut users, account(item, place)?);
             user.mistake = self.account_mistake(&user.account, place);
         }
         Ok(Job {
             users: users.into_values().collect(),
+            tags: Vec::new(),
             replace: false,
         })
     }
 
     /// `Replace` is known to `timpush/add_tag` alone. Elsewhere it is refused rather than ignored: a caller that
     /// sends it would otherwise believe that the old tags are gone.
-    fn replace(&self, fields: &mut Fields<'_>) -> Result<bool, Refusal> {
-        let Some(value) = fields.remove("Replace") else {
+    fn replace(&self, fields: Fields<'_, '_>) -> Result<bool, Refusal> {
+        let Some(value) = fields.get("Replace") else {
             return Ok(false);
         };
         if self.route != Route::new(Operation::Add, Generation::Timpush) {
             return Err(shape("Replace is for timpush/add_tag only"));
         }
         match value {
-            Json::Count(0) => Ok(false),
-            Json::Count(1) => Ok(true),
+            Value::Count(0) => Ok(false),
+            Value::Count(1) => Ok(true),
             _ => Err(shape("Replace is neither 0 nor 1")),
         }
     }
 
-    fn list<'a>(&self, fields: &mut Fields<'a>, name: &str) -> Result<Vec<Json<'a>>, Refusal> {
-        let items = list(fields, name, format_args!("{name}"))?;
-        let (given, most) = (items.len(), self.limits.users_per_request);
+    /// The list of the users, and how many there are.
+    fn list<'j, 'a>(
+        &self,
+        fields: Fields<'j, 'a>,
+        name: &str,
+        beside: &str,
+    ) -> Result<(Items<'j, 'a>, usize), Refusal> {
+        let items = list(fields, name, format_args!("{name}"), beside)?;
+        let (given, most) = (items.count(), self.limits.users_per_request);
         if given > most {
             let text = format!("{name} has {given} accounts, at most {most}");
             return Err(Refusal::new(90018, text));
         }
-        Ok(items)
+        Ok((items, given))
     }
 
     fn account_mistake(&self, account: &str, place: Place) -> Option<Refusal> {
@@ -197,25 +212,28 @@ impl Reader<'_> {
     }
 }
 
-/// The list `name` of an object; `place` is where it stands in the body.
-fn list<'a>(
-    fields: &mut Fields<'a>,
+/// The list `name` of an object; `place` is where it stands in the body, and `beside` a field that may be beside it.
+fn list<'j, 'a>(
+    fields: Fields<'j, 'a>,
     name: &str,
     place: fmt::Arguments<'_>,
-) -> Result<Vec<Json<'a>>, Refusal> {
-    match fields.remove(name) {
-        Some(Json::List(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
-        Some(Json::List(items)) => Ok(items),
+    beside: &str,
+) -> Result<Items<'j, 'a>, Refusal> {
+    match fields.get(name) {
+        Some(Value::List(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
+        Some(Value::List(items)) => Ok(items),
         Some(_) => Err(shape(format!("{place} is not a list"))),
-        None => Err(missing(place, fields)),
+        None => Err(missing(place, fields, beside)),
     }
 }
 
-/// Names some of the fields that are there: SDKs misspell `UserTags`, or send one of its entries as the whole body.
-fn missing(place: fmt::Arguments<'_>, others: &Fields<'_>) -> Refusal {
+/// Names some of the fields that are there, except `beside`, which is right: SDKs misspell `UserTags`, or send one of its
+/// entries as the whole body.
+fn missing(place: fmt::Arguments<'_>, others: Fields<'_, '_>, beside: &str) -> Refusal {
     const MOST: usize = 4;
     let short = |name: &str| format!("{:?}", name.chars().take(32).collect::<String>());
-    let names: Vec<String> = others.names().into_iter().take(MOST).map(short).collect();
+    let names = others.names().into_iter().filter(|name| *name != beside);
+    let names: Vec<String> = names.take(MOST).map(short).collect();
     match names.as_slice() {
         [] => shape(format!("{place} is missing")),
         names => shape(format!("{place} is missing; there is {}", names.join(", "))),
@@ -226,36 +244,41 @@ fn missing(place: fmt::Arguments<'_>, others: &Fields<'_>) -> Refusal {
 fn user<'u, 'a>(users: &'u mut Users<'a>, account: Cow<'a, str>) -> &'u mut User<'a> {
     let new = || User {
         account: account.clone(),
-        tags: Vec::new(),
+        tags: 0..0,
         mistake: None,
     };
     users.entry(account.clone()).or_insert_with(new)
 }
 
-fn account(value: Json<'_>, place: Place) -> Result<Cow<'_, str>, Refusal> {
-    let Json::Text(account) = value else {
+fn account<'a>(value: Value<'_, 'a>, place: Place) -> Result<Cow<'a, str>, Refusal> {
+    let Value::Text(account) = value else {
         let text = format!("{place}: the account is not a string");
         return Err(Refusal::new(60015, text));
     };
-    Ok(account)
+    Ok(account.clone())
 }
 
-fn tags<'a>(user: &mut Fields<'a>, place: Place) -> Result<Vec<Cow<'a, str>>, Refusal> {
-    let items = list(user, "Tags", format_args!("{place}.Tags"))?;
-    let strings = items.into_iter().enumerate().map(|(index, item)| {
-        let Json::Text(tag) = item else {
+/// Puts the tags of a user at the end of all.
+fn add_tags<'a>(
+    all: &mut Vec<Cow<'a, str>>,
+    user: Fields<'_, 'a>,
+    place: Place,
+) -> Result<(), Refusal> {
+    let items = list(user, "Tags", format_args!("{place}.Tags"), "To_Account")?;
+    for (index, item) in items.enumerate() {
+        let Value::Text(tag) = item else {
             return Err(shape(format!("{place}.Tags[{index}] is not a string")));
         };
-        Ok(tag)
-    });
-    strings.collect()
+        all.push(tag.clone());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use imtag_core::Generation::{AllMemberPush, Timpush};
     use imtag_core::Operation::{Add, Clear, Get, Remove};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -278,7 +301,7 @@ mod tests {
         mistake.split(' ').next().unwrap().parse().unwrap()
     }
 
-    fn add(account: &str, tags: &[&str]) -> Value {
+    fn add(account: &str, tags: &[&str]) -> serde_json::Value {
         json!({"UserTags": [{"To_Account": account, "Tags": tags}]})
     }
 
@@ -288,13 +311,14 @@ mod tests {
             {"To_Account": "xiaojun012", "Tags": ["a", "b"]},
             {"To_Account": "xiaojun013", "Tags": ["a", "b"]},
         ]});
-        let user = |account: &'static str| User {
+        let user = |account: &'static str, tags| User {
             account: account.into(),
-            tags: vec!["a".into(), "b".into()],
+            tags,
             mistake: None,
         };
         let expected = Job {
-            users: vec![user("xiaojun012"), user("xiaojun013")],
+            users: vec![user("xiaojun012", 0..2), user("xiaojun013", 2..4)],
+            tags: ["a", "b", "a", "b"].map(Cow::from).to_vec(),
             replace: false,
         };
         let body = body.to_string();
@@ -468,6 +492,13 @@ null => 90001 the body is not an object
         let read = job((Add, AllMemberPush), &body).unwrap();
         let counts: Vec<_> = read.users.iter().map(|user| user.tags.len()).collect();
         assert_eq!(counts, [10, 1]);
+        let of_a = &read.tags[read.users[0].tags.clone()];
+        assert_eq!(
+            of_a,
+            "t0 t1 t2 t3 t4 t5 t6 t7 t8 t9"
+                .split(' ')
+                .collect::<Vec<_>>()
+        );
         assert_eq!(code((Add, AllMemberPush), users(11)), 90032);
     }
 

@@ -1,139 +1,231 @@
-//! JSON as it came, without copies: a text is a part of the body, unless an escape is in it. It is read by the rules of
-//! [`serde_json::Value`]: the same bodies are JSON, and no others.
+//! JSON as it came, in one list and without copies: a text is a part of the body, unless an escape is in it.
+//!
+//! The list has each value before those in it, as they stand in the body. So a body takes one piece of memory, however
+//! many lists and objects are in it:
+//!
+//! ```text
+//! {"a": [1, "t"], "b": {}}      Object 6 │ "a" │ List 3 │ 1 │ "t" │ "b" │ Object 1
+//! ```
+//!
+//! It is read by the rules of [`serde_json::Value`]: the same bodies are JSON, and no others.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// What the emulator tells apart.
+/// What a node of a full request takes in the body, about.
+const NODE_BYTES: usize = 16;
+/// Nodes that memory is set aside for before they are read.
+const RESERVED_AT_MOST: usize = 4096;
+
+/// A body.
+#[derive(Debug)]
+pub(crate) struct Json<'a>(Vec<Node<'a>>);
+
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Json<'a> {
-    Object(Fields<'a>),
-    List(Vec<Json<'a>>),
+enum Node<'a> {
+    /// Names and values in turn; how many nodes it has, itself included.
+    Object(usize),
+    List(usize),
     Text(Cow<'a, str>),
     /// A whole number from 0.
     Count(u64),
     Other,
 }
 
-/// The fields of an object, in the order of the body.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+/// What the emulator tells apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'j, 'a> {
+    Object(Fields<'j, 'a>),
+    List(Items<'j, 'a>),
+    Text(&'j Cow<'a, str>),
+    Count(u64),
+    Other,
+}
+
+/// The values of a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Items<'j, 'a>(&'j [Node<'a>]);
+
+/// The fields of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'j, 'a>(Items<'j, 'a>);
 
 impl<'a> Json<'a> {
     pub(crate) fn read(body: &'a [u8]) -> Result<Json<'a>, serde_json::Error> {
+        let mut nodes = Vec::with_capacity((body.len() / NODE_BYTES).min(RESERVED_AT_MOST));
         match std::str::from_utf8(body) {
-            Ok(text) => serde_json::from_str(text),
+            Ok(text) => read(serde_json::Deserializer::from_str(text), &mut nodes)?,
             // For the error, which says where.
-            Err(_) => serde_json::from_slice(body),
+            Err(_) => read(serde_json::Deserializer::from_slice(body), &mut nodes)?,
         }
+        Ok(Json(nodes))
+    }
+
+    pub(crate) fn value(&self) -> Value<'_, 'a> {
+        Items(&self.0).next().unwrap_or(Value::Other)
     }
 }
 
-impl<'a> Fields<'a> {
-    /// Takes a field out. Of several with this name the last one counts.
-    pub(crate) fn remove(&mut self, name: &str) -> Option<Json<'a>> {
-        let mut found = None;
-        while let Some(at) = self.0.iter().position(|(it, _)| it == name) {
-            found = Some(self.0.remove(at).1);
-        }
-        found
+fn read<'a, R: serde_json::de::Read<'a>>(
+    mut json: serde_json::Deserializer<R>,
+    nodes: &mut Vec<Node<'a>>,
+) -> Result<(), serde_json::Error> {
+    Reader(nodes).deserialize(&mut json)?;
+    json.end()
+}
+
+impl Items<'_, '_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'j, 'a> Iterator for Items<'j, 'a> {
+    type Item = Value<'j, 'a>;
+
+    fn next(&mut self) -> Option<Value<'j, 'a>> {
+        let (first, behind) = self.0.split_first()?;
+        let within = |nodes: usize| Items(&behind[..nodes - 1]);
+        let (value, nodes) = match first {
+            Node::Object(nodes) => (Value::Object(Fields(within(*nodes))), *nodes),
+            Node::List(nodes) => (Value::List(within(*nodes)), *nodes),
+            Node::Text(text) => (Value::Text(text), 1),
+            Node::Count(count) => (Value::Count(*count), 1),
+            Node::Other => (Value::Other, 1),
+        };
+        self.0 = &self.0[nodes..];
+        Some(value)
+    }
+}
+
+impl<'j, 'a> Fields<'j, 'a> {
+    fn all(mut self) -> impl Iterator<Item = (&'j str, Value<'j, 'a>)> {
+        std::iter::from_fn(move || match (self.0.next()?, self.0.next()?) {
+            (Value::Text(name), value) => Some((&**name, value)),
+            _ => None,
+        })
     }
 
-    /// The names that are left, each once, in order.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
+    /// A field. Of several with this name the last one counts.
+    pub(crate) fn get(self, name: &str) -> Option<Value<'j, 'a>> {
+        let found = self.all().filter(|(it, _)| *it == name).last();
+        found.map(|(_, value)| value)
+    }
+
+    /// The names, each once, in order.
+    pub(crate) fn names(self) -> Vec<&'j str> {
+        let mut names: Vec<&str> = self.all().map(|(name, _)| name).collect();
         names.sort_unstable();
         names.dedup();
         names
     }
 }
 
-impl<'de> Deserialize<'de> for Json<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json<'de>, D::Error> {
-        deserializer.deserialize_any(AnyJson)
+/// Reads a value behind the nodes that are there.
+struct Reader<'n, 'a>(&'n mut Vec<Node<'a>>);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct AnyJson;
+impl<'de> Reader<'_, 'de> {
+    fn push<E>(self, node: Node<'de>) -> Result<(), E> {
+        self.0.push(node);
+        Ok(())
+    }
 
-impl<'de> Visitor<'de> for AnyJson {
-    type Value = Json<'de>;
+    /// Reads what is within a list or an object, behind a node for it.
+    fn within<E>(
+        self,
+        node: fn(usize) -> Node<'de>,
+        mut next: impl FnMut(&mut Vec<Node<'de>>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let at = self.0.len();
+        self.0.push(Node::Other);
+        while next(self.0)? {}
+        self.0[at] = node(self.0.len() - at);
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Other)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.push(Node::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        self.push(Node::Other)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
-        Ok(Json::Count(number))
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.push(Node::Count(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Other)
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.push(Node::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.push(Node::Other)
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        self.push(Node::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.push(Node::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Json::List(list))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.within(Node::List, |nodes| {
+            Ok(items.next_element_seed(Reader(nodes))?.is_some())
+        })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json<'de>, A::Error> {
-        let mut object = Vec::new();
-        while let Some((Json::Text(name), value)) = fields.next_entry()? {
-            object.push((name, value));
-        }
-        Ok(Json::Object(Fields(object)))
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        self.within(Node::Object, |nodes| {
+            if fields.next_key_seed(Reader(nodes))?.is_none() {
+                return Ok(false);
+            }
+            fields.next_value_seed(Reader(nodes))?;
+            Ok(true)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
-    fn same(json: &Json<'_>, value: &Value) -> bool {
+    fn same(json: Value<'_, '_>, value: &serde_json::Value) -> bool {
+        use serde_json::Value as Plain;
         match (json, value) {
-            (Json::Object(fields), Value::Object(values)) => {
-                let names = fields.names();
-                let last = |name: &&&str| fields.0.iter().rfind(|(it, _)| it == **name);
-                let fields = names.iter().map(|name| last(&name).map(|(_, json)| json));
-                names.iter().eq(values.keys())
-                    && fields
-                        .zip(values.values())
-                        .all(|(json, value)| same(json.unwrap(), value))
+            (Value::Object(fields), Plain::Object(values)) => {
+                fields.names().into_iter().eq(values.keys())
+                    && values
+                        .iter()
+                        .all(|(name, value)| same(fields.get(name).unwrap(), value))
             }
-            (Json::List(list), Value::Array(values)) => {
-                list.len() == values.len() && list.iter().zip(values).all(|(a, b)| same(a, b))
+            (Value::List(list), Plain::Array(values)) => {
+                list.count() == values.len() && list.zip(values).all(|(a, b)| same(a, b))
             }
-            (Json::Text(text), Value::String(value)) => text == value,
-            (Json::Count(count), value) => value.as_u64() == Some(*count),
-            (Json::Other, Value::Number(number)) => number.as_u64().is_none(),
-            (Json::Other, Value::Null | Value::Bool(_)) => true,
+            (Value::Text(text), Plain::String(value)) => text == value,
+            (Value::Count(count), value) => value.as_u64() == Some(count),
+            (Value::Other, Plain::Number(number)) => number.as_u64().is_none(),
+            (Value::Other, Plain::Null | Plain::Bool(_)) => true,
             _ => false,
         }
     }
@@ -141,8 +233,9 @@ mod tests {
     /// Both read it, to the same, or both say the same of it.
     fn compare(body: &[u8]) {
         let shown = String::from_utf8_lossy(body);
-        match (Json::read(body), serde_json::from_slice::<Value>(body)) {
-            (Ok(json), Ok(value)) => assert!(same(&json, &value), "{shown}: {json:?} {value:?}"),
+        let plain = serde_json::from_slice::<serde_json::Value>(body);
+        match (Json::read(body), plain) {
+            (Ok(json), Ok(plain)) => assert!(same(json.value(), &plain), "{shown}: {json:?}"),
             (Err(ours), Err(theirs)) => assert_eq!(ours.to_string(), theirs.to_string(), "{shown}"),
             (ours, theirs) => panic!("{shown}: {ours:?} {theirs:?}"),
         }
@@ -183,10 +276,10 @@ mod tests {
 
     #[test]
     fn a_text_is_a_part_of_the_body_unless_it_is_escaped() {
-        let Ok(Json::List(list)) = Json::read(r#"["标","a\n"]"#.as_bytes()) else {
-            panic!("it is a list");
-        };
-        assert!(matches!(list[0], Json::Text(Cow::Borrowed("标"))));
-        assert!(matches!(&list[1], Json::Text(Cow::Owned(text)) if text == "a\n"));
+        let json = Json::read(r#"["标","a\n"]"#.as_bytes()).unwrap();
+        let texts = &json.0[1..];
+        assert!(matches!(texts[0], Node::Text(Cow::Borrowed("标"))));
+        assert!(matches!(&texts[1], Node::Text(Cow::Owned(text)) if text == "a\n"));
+        assert_eq!(json.0[0], Node::List(3));
     }
 }
