@@ -2,7 +2,7 @@
 //!
 //! A number is for others again once nobody carries its tag: so what a caller's made-up tags take comes back, except
 //! the number's own 24 bytes. That is done by [`sweep`](Tags::sweep), at the end of a request: until then its numbers
-//! mean what they meant at its start, whoever lost a tag meanwhile.
+//! mean what they meant at its start, also where a user lost the tag meanwhile.
 
 use std::collections::HashMap;
 use std::sync::Arc;
