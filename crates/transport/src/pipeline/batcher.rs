@@ -267,7 +267,7 @@ impl Batcher {
             let all_settled = state.plan.unsettled(producer) == 0;
             let has_capacity = state.plan.has_capacity(producer);
             let session = state.read(producer);
-            let nothing_comes = session.closing || (session.refuses && all_settled);
+            let nothing_comes = session.refuses && all_settled;
             let signals = has_capacity && session.submissions.refused;
             if session.submissions.completed.is_empty() && !nothing_comes && !signals {
                 return next_abandoned.map_or(Polled::Pending, Polled::WaitUntil);

@@ -84,8 +84,8 @@ struct Seen {
     over: u64,
     /// When the next withdrawn change is abandoned.
     next_abandoned: Option<Duration>,
-    /// It takes no more changes, closes, has ended, pauses.
-    flags: [bool; 4],
+    /// It takes no more changes, has ended, pauses.
+    flags: [bool; 3],
 }
 
 const OPEN: &str = "a session is used from its opening to its removal only";
@@ -370,7 +370,6 @@ impl State {
             next_abandoned: session.submissions.next_abandoned(),
             flags: [
                 session.refuses,
-                session.closing,
                 session.ended.is_some(),
                 session.paused.is_some(),
             ],

@@ -40,7 +40,7 @@
 //! | thread | sleeps while | is woken by |
 //! |---|---|---|
 //! | in `call` | its change has no outcome | the step that settles the change; its deadline or token |
-//! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step after which more changes of the session are over (settled, taken back, of no interest any more), or there is capacity again, or which closes, ends, pauses or resumes it; its deadline or token. All callers of the session look then |
+//! | in `push`, `submit`, `poll`, `flush`, `close`, `finish` | its look finds nothing | each step after which more changes of the session are over (settled, taken back, of no interest any more), or there is capacity again, or which closes, ends, pauses or resumes it, or ends its last worker; its deadline or token. All callers of the session look then |
 //! | an idle worker | nothing can be sent | a step after which a request is ready: one worker, which wakes the next if there is more; its timer; the close |
 //! | a busy worker | quota, backoff, the network | what ends any strict call: time, an answer, the session's tokens |
 //!

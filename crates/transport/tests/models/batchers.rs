@@ -264,6 +264,24 @@ pub(crate) fn a_full_batcher() {
     assert_eq!(batcher.poll(Duration::ZERO).len(), 3);
 }
 
+/// A close refuses a caller that waits for capacity at once, and not when there is some.
+pub(crate) fn a_close_of_a_full_batcher() {
+    let (batcher, service) = batcher(sending(Duration::MAX, 1, 1, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    for user in 0..2 {
+        batcher.submit(user, add(user)).unwrap();
+    }
+    let closes = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.close(&CallOptions::new()).unwrap())
+    };
+    let refused = batcher.submit(2, add(2)).unwrap_err();
+    assert!(matches!(refused.cause(), Cause::Closed));
+    service.hold(Held::Nothing);
+    closes.join().unwrap();
+    assert_eq!(batcher.poll(Duration::MAX).len(), 2);
+}
+
 /// Where no thread can be started, a change fails, and another is done once one can be.
 pub(crate) fn threads_that_cannot_be_started() {
     let (batcher, _) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);

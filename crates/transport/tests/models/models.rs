@@ -35,6 +35,7 @@ pub(crate) fn all() -> Vec<Trial> {
         a_drop_with_a_request_under_way,
         the_last_worker_ends,
         a_full_batcher,
+        a_close_of_a_full_batcher,
         threads_that_cannot_be_started,
         a_forked_child_takes_no_lock,
     ];
