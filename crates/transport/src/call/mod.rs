@@ -275,7 +275,7 @@ impl<'c, R: Request> Call<'c, R> {
                 self.settings.sdkappid,
                 &self.settings.identifier,
             ),
-            usersig: usersig.usersig.clone(),
+            usersig: &usersig.usersig,
             request,
             wait_scope: &self.wait_scope,
             timeout: self.attempt_timeout.or(self.retry.attempt_time(left)),

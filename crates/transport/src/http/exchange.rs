@@ -28,7 +28,7 @@ pub(crate) struct Http {
 pub(crate) struct Exchange<'e> {
     /// The value of `usersig` is left empty.
     pub(crate) path_and_query: &'e str,
-    pub(crate) usersig: UserSig,
+    pub(crate) usersig: &'e UserSig,
     pub(crate) request: &'e mut RequestBuffer,
     /// The call's: it bounds the waits before the exchange begins.
     pub(crate) wait_scope: &'e WaitScope,
@@ -143,7 +143,7 @@ impl Http {
                 &mut connection,
                 &self.host,
                 exchange.path_and_query,
-                &exchange.usersig,
+                exchange.usersig,
                 exchange.request,
                 &mut context,
             );
@@ -212,7 +212,7 @@ mod tests {
         http.pool.put(Connection::to(address));
         let exchanged = http.exchange(Exchange {
             path_and_query: "/?usersig=&random=1",
-            usersig: UserSig::new("s").unwrap(),
+            usersig: &UserSig::new("s").unwrap(),
             request: &mut RequestBuffer::new(|out| out.extend_from_slice(b"{}")),
             wait_scope: &WaitScope::until(deadline_after(Duration::MAX)),
             timeout: Some(Duration::from_millis(5)),
