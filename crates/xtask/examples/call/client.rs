@@ -2,10 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use imtag_core::SecretKey;
 use imtag_transport::AddTags;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde::{Deserialize, Serialize};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
@@ -38,12 +43,12 @@ pub(crate) trait Client {
     fn call(&mut self, users: &[User]) -> Result<(), Error>;
 }
 
-/// The client of this name, for an endpoint such as `http://127.0.0.1:8080`.
-pub(crate) fn client(name: &str, endpoint: &str) -> Result<Box<dyn Client>, Error> {
+/// The client of this name, for an endpoint such as `http://127.0.0.1:8080`, or `https://…`, whose certificate is in a file.
+pub(crate) fn client(name: &str, endpoint: &str, ca_file: &str) -> Result<Box<dyn Client>, Error> {
     Ok(match name {
-        "floor" => Box::new(Floor::connect(endpoint)?),
-        "ureq" => Box::new(Ureq::new(endpoint)),
-        "libimtag" => Box::new(Ours::new(endpoint)?),
+        "floor" => Box::new(Floor::connect(endpoint, ca_file)?),
+        "ureq" => Box::new(Ureq::new(endpoint, ca_file)?),
+        "libimtag" => Box::new(Ours::new(endpoint, ca_file)?),
         _ => return Err(format!("there is no client {name}").into()),
     })
 }
@@ -85,24 +90,48 @@ fn check(answer: &[u8]) -> Result<(), Error> {
 
 /// The least that a program of one's own does: a socket, serde_json, and no check, limit, deadline, or second attempt.
 struct Floor {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     host: String,
     arrived: Vec<u8>,
 }
 
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 impl Floor {
-    fn connect(endpoint: &str) -> Result<Floor, Error> {
-        let host = endpoint
-            .strip_prefix("http://")
-            .ok_or("no http:// endpoint")?;
+    fn connect(endpoint: &str, ca_file: &str) -> Result<Floor, Error> {
+        let (protocol, host) = endpoint.split_once("://").ok_or("no endpoint")?;
         let stream = TcpStream::connect(host)?;
         stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = if protocol == "https" {
+            Box::new(tls(stream, host, ca_file)?)
+        } else {
+            Box::new(stream)
+        };
         Ok(Floor {
             stream,
             host: host.to_owned(),
             arrived: vec![0; 4096],
         })
     }
+}
+
+fn tls(
+    stream: TcpStream,
+    host: &str,
+    ca_file: &str,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca_file)?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions()?;
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let (name, _) = host.split_once(':').ok_or("an endpoint without a port")?;
+    let name = ServerName::try_from(name)?.to_owned();
+    let connection = ClientConnection::new(Arc::new(config), name)?;
+    Ok(StreamOwned::new(connection, stream))
 }
 
 impl Client for Floor {
@@ -115,6 +144,7 @@ impl Client for Floor {
         );
         let request = [head.as_bytes(), &body].concat();
         self.stream.write_all(&request)?;
+        self.stream.flush()?;
         let mut filled = 0;
         loop {
             let read = self.stream.read(&mut self.arrived[filled..])?;
@@ -143,11 +173,14 @@ struct Ureq {
 }
 
 impl Ureq {
-    fn new(endpoint: &str) -> Ureq {
-        Ureq {
-            agent: ureq::Agent::new_with_defaults(),
+    fn new(endpoint: &str, ca_file: &str) -> Result<Ureq, Error> {
+        let ca = Certificate::from_pem(&std::fs::read(ca_file)?)?;
+        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[ca]));
+        let config = ureq::Agent::config_builder().tls_config(tls.build());
+        Ok(Ureq {
+            agent: config.build().new_agent(),
             url: format!("{endpoint}{TARGET}"),
-        }
+        })
     }
 }
 
@@ -164,12 +197,15 @@ impl Client for Ureq {
 struct Ours(imtag_transport::Client);
 
 impl Ours {
-    fn new(endpoint: &str) -> Result<Ours, Error> {
+    fn new(endpoint: &str, ca_file: &str) -> Result<Ours, Error> {
         let key = "0123456789abcdef".repeat(4);
         let client =
             imtag_transport::Client::builder(1_400_000_000, "administrator", SecretKey::new(key)?);
         // more than can be made, so that no call waits for its turn
-        let client = client.endpoint(endpoint).calls_per_second(100_000);
+        let mut client = client.endpoint(endpoint).calls_per_second(100_000);
+        if endpoint.starts_with("https://") {
+            client = client.ca_file(ca_file);
+        }
         Ok(Ours(client.build()?))
     }
 }

@@ -8,11 +8,11 @@ use client::{Error, client, users};
 
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, endpoint, count, tags] = arguments.as_slice() else {
-        return Err("which client, endpoint, users and tags?".into());
+    let [name, endpoint, ca_file, count, tags] = arguments.as_slice() else {
+        return Err("which client, endpoint, CA file, users and tags?".into());
     };
     let users = users(count.parse()?, tags.parse()?);
-    let mut client = client(name, endpoint)?;
+    let mut client = client(name, endpoint, ca_file)?;
     client.call(&users)?; // connects
     for line in stdin().lock().lines() {
         let calls: u64 = line?.parse()?;

@@ -1,4 +1,4 @@
-//! A client of `cargo xtask bench call`, which starts it with the client's name, an endpoint, the number of users, and of
+//! A client of `cargo xtask bench call`, which starts it with the client's name, an endpoint and its CA file, the number of users, and of
 //! tags a user. For each line with a number of calls it makes them, and prints a line of JSON about them.
 
 mod client;
@@ -15,11 +15,11 @@ fn main() -> Result<(), Error> {
         return Err("built without optimisation: its figures would say nothing".into());
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, endpoint, count, tags] = arguments.as_slice() else {
-        return Err("which client, endpoint, users and tags?".into());
+    let [name, endpoint, ca_file, count, tags] = arguments.as_slice() else {
+        return Err("which client, endpoint, CA file, users and tags?".into());
     };
     let users = users(count.parse()?, tags.parse()?);
-    let mut client = client(name, endpoint)?;
+    let mut client = client(name, endpoint, ca_file)?;
     client.call(&users)?; // connects
     for line in stdin().lock().lines() {
         let calls: usize = line?.parse()?;

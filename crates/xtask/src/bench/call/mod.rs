@@ -21,6 +21,12 @@ use table::{Row, print, print_json};
 /// The clients by the names that the examples know. The first is what the others are compared with.
 const CLIENTS: [&str; 3] = ["floor", "ureq", "libimtag"];
 
+/// The protocols, each with the endpoint that speaks it.
+const PROTOCOLS: [(&str, fn(&Server) -> &str); 2] = [
+    ("plain", |server| &server.plain),
+    ("TLS", |server| &server.tls),
+];
+
 /// What a call carries: users, and tags of each.
 const SIZES: [(&str, usize, usize); 2] = [("small", 1, 1), ("full", 100, 10)];
 
@@ -32,6 +38,16 @@ struct Options {
     /// Of each client in a round.
     calls: u64,
     json: bool,
+}
+
+/// The calls of a table's part.
+struct Load<'s> {
+    protocol: &'static str,
+    endpoint: &'s str,
+    ca_file: PathBuf,
+    size: &'static str,
+    users: usize,
+    tags: usize,
 }
 
 /// What a client says of a round, in nanoseconds.
@@ -68,9 +84,18 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     pin()?;
     let server = Server::start()?;
     let mut rows = Vec::new();
-    for (size, users, tags) in SIZES {
-        let load = [users, tags].map(|count| count.to_string());
-        rows.extend(measure(&server, size, &load, &options)?);
+    for (protocol, endpoint) in PROTOCOLS {
+        for (size, users, tags) in SIZES {
+            let load = Load {
+                protocol,
+                endpoint: endpoint(&server),
+                ca_file: server.ca_file(),
+                size,
+                users,
+                tags,
+            };
+            rows.extend(measure(&server, &load, &options)?);
+        }
     }
     if options.json {
         print_json(&rows)
@@ -96,15 +121,10 @@ fn last_core(status: &str) -> Option<&str> {
     list.trim().rsplit([',', '-']).next()
 }
 
-/// The rows of all clients for calls of this size.
-fn measure(
-    server: &Server,
-    size: &'static str,
-    load: &[String; 2],
-    options: &Options,
-) -> Result<Vec<Row>, Error> {
+/// The rows of all clients for these calls.
+fn measure(server: &Server, load: &Load<'_>, options: &Options) -> Result<Vec<Row>, Error> {
     let timed = example("call")?;
-    let started = CLIENTS.map(|name| Client::start(&mut command(&timed, name, server, load)));
+    let started = CLIENTS.map(|name| Client::start(&mut command(&timed, name, load)));
     let mut clients = started.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut rounds: Vec<Vec<Round>> = Vec::new();
     for _ in 0..options.rounds {
@@ -113,14 +133,15 @@ fn measure(
     }
     let counted = example("counted")?;
     let rows = CLIENTS.iter().enumerate().map(|(at, name)| {
-        let mut counting = Client::start(&mut command(&counted, name, server, load))?;
+        let mut counting = Client::start(&mut command(&counted, name, load))?;
         let allocated: Allocated = counting.make(COUNTED)?;
         let figure = |figure: fn(Round) -> f64| median(rounds.iter().map(|it| figure(it[at])));
         let ratios =
             |figure: fn(Round) -> f64| rounds.iter().map(move |it| figure(it[at]) / figure(it[0]));
         Ok(Row {
+            protocol: load.protocol,
+            size: load.size,
             client: name,
-            size,
             p50: figure(|it| it.p50),
             p99: figure(|it| it.p99),
             cpu: figure(|it| it.cpu),
@@ -131,7 +152,7 @@ fn measure(
             allocations: allocated.allocations,
             allocated_bytes: allocated.bytes,
             body_bytes: server.last_body(),
-            system_calls: system_calls(&timed, name, server, load)?,
+            system_calls: system_calls(&timed, name, load)?,
         })
     });
     rows.collect()
@@ -143,9 +164,10 @@ fn example(name: &str) -> Result<PathBuf, Error> {
     Ok(this.with_file_name("examples").join(name))
 }
 
-fn command(program: &Path, name: &str, server: &Server, load: &[String; 2]) -> Command {
+fn command(program: &Path, name: &str, load: &Load<'_>) -> Command {
     let mut command = Command::new(program);
-    command.arg(name).arg(&server.endpoint).args(load);
+    command.args([name, load.endpoint]).arg(&load.ca_file);
+    command.args([load.users, load.tags].map(|count| count.to_string()));
     command
 }
 
@@ -179,18 +201,13 @@ impl Client {
 }
 
 /// The system calls of a call: what more calls cost more. `None` where strace is not installed.
-fn system_calls(
-    program: &Path,
-    name: &str,
-    server: &Server,
-    load: &[String; 2],
-) -> Result<Option<u64>, Error> {
+fn system_calls(program: &Path, name: &str, load: &Load<'_>) -> Result<Option<u64>, Error> {
     if Command::new("strace").arg("-V").output().is_err() {
         return Ok(None);
     }
     let count = |calls: u64| -> Result<u64, Error> {
         let trace = tempfile::NamedTempFile::new()?;
-        let traced = command(program, name, server, load);
+        let traced = command(program, name, load);
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o"]).arg(trace.path());
         strace.arg(traced.get_program()).args(traced.get_args());

@@ -3,9 +3,14 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+use rustls::crypto::ring;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
 
 use crate::Error;
 
@@ -13,29 +18,48 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 20
     Content-Type: application/json\r\nContent-Length: 123\r\nConnection: keep-alive\r\n\r\n\
     {\"ActionStatus\":\"OK\",\"ErrorInfo\":\"\",\"ErrorCode\":0,\"RequestId\":\"Id-0123456789abcdef0123456789abcdef-O-Seq-1234567890123456\"}";
 
-/// A server that answers until the program ends.
+const CA_FILE: &str = "ca.pem";
+
+/// A server that answers until the program ends, on a port for each protocol.
 pub(super) struct Server {
-    pub(super) endpoint: String,
+    pub(super) plain: String,
+    pub(super) tls: String,
     last_body: Arc<AtomicUsize>,
+    folder: TempDir,
 }
 
 impl Server {
     pub(super) fn start() -> Result<Server, Error> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join(CA_FILE), certified.cert.pem())?;
+        let key = certified.signing_key.serialize_der();
+        let key = key.try_into().map_err(|why: &str| why.to_owned())?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)?;
+        let config = Arc::new(config);
         let last_body = Arc::new(AtomicUsize::new(0));
         let length = Arc::clone(&last_body);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let length = Arc::clone(&length);
-                // a client that ends closes its connection in the middle of nothing
-                thread::spawn(move || answer(stream, &length));
-            }
-        });
+        let plain = listen(move |stream| answer(stream, &length))?;
+        let length = Arc::clone(&last_body);
+        let tls = listen(move |stream| {
+            let connection = ServerConnection::new(Arc::clone(&config));
+            let connection = connection.map_err(io::Error::other)?;
+            answer(StreamOwned::new(connection, stream), &length)
+        })?;
         Ok(Server {
-            endpoint,
+            plain: format!("http://127.0.0.1:{plain}"),
+            tls: format!("https://localhost:{tls}"),
             last_body,
+            folder,
         })
+    }
+
+    /// The certificate that clients trust.
+    pub(super) fn ca_file(&self) -> PathBuf {
+        self.folder.path().join(CA_FILE)
     }
 
     /// The bytes of the last request's body.
@@ -44,16 +68,28 @@ impl Server {
     }
 }
 
-fn answer(stream: TcpStream, length: &AtomicUsize) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::with_capacity(64 * 1024, stream);
+/// Serves each connection on a thread of its own. The port.
+fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static) -> io::Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            // a client that ends closes its connection in the middle of nothing
+            thread::spawn(move || stream.set_nodelay(true).and_then(|()| serve(stream)));
+        }
+    });
+    Ok(port)
+}
+
+fn answer(stream: impl Read + Write, length: &AtomicUsize) -> io::Result<()> {
+    let mut stream = BufReader::with_capacity(64 * 1024, stream);
     let (mut line, mut body) = (Vec::new(), Vec::new());
     loop {
         let mut bytes = 0;
         loop {
             line.clear();
-            if reader.read_until(b'\n', &mut line)? == 0 {
+            if stream.read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
             if line == b"\r\n" {
@@ -62,9 +98,10 @@ fn answer(stream: TcpStream, length: &AtomicUsize) -> io::Result<()> {
             bytes = content_length(&line).unwrap_or(bytes);
         }
         body.resize(bytes, 0);
-        reader.read_exact(&mut body)?;
+        stream.read_exact(&mut body)?;
         length.store(bytes, Ordering::Relaxed);
-        writer.write_all(ANSWER)?;
+        stream.get_mut().write_all(ANSWER)?;
+        stream.get_mut().flush()?;
     }
 }
 
@@ -82,7 +119,7 @@ mod tests {
     #[test]
     fn each_request_of_a_connection_is_answered_and_its_body_measured() {
         let server = Server::start().unwrap();
-        let address = server.endpoint.strip_prefix("http://").unwrap();
+        let address = server.plain.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         for (request, body) in [
             ("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", 5),

@@ -8,6 +8,7 @@ use crate::Error;
 /// the same round.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
+    pub(super) protocol: &'static str,
     pub(super) size: &'static str,
     pub(super) client: &'static str,
     pub(super) p50: f64,
@@ -30,8 +31,20 @@ pub(super) fn print(rows: &[Row]) {
         "microseconds a call; × is over floor in the same round, with the least and the most of all rounds"
     );
     println!(
-        "{:<6} {:<10} {:>7} {:>7} {:>7} {:>6} {:>11} {:>6} {:>7} {:>8} {:>7} {:>8}",
-        "", "", "p50", "p99", "CPU", "p50 ×", "", "CPU ×", "allocs", "bytes", "body", "syscalls"
+        "{:<5} {:<6} {:<10} {:>7} {:>7} {:>7} {:>6} {:>11} {:>6} {:>7} {:>8} {:>7} {:>8}",
+        "",
+        "",
+        "",
+        "p50",
+        "p99",
+        "CPU",
+        "p50 ×",
+        "",
+        "CPU ×",
+        "allocs",
+        "bytes",
+        "body",
+        "syscalls"
     );
     for row in rows {
         println!("{}", row.line());
@@ -51,7 +64,8 @@ impl Row {
             .system_calls
             .map_or("?".to_owned(), |it| it.to_string());
         format!(
-            "{:<6} {:<10} {p50:>7.1} {p99:>7.1} {cpu:>7.1} {:>6.2} {spread:>11} {:>6.2} {:>7} {:>8} {:>7} {system_calls:>8}",
+            "{:<5} {:<6} {:<10} {p50:>7.1} {p99:>7.1} {cpu:>7.1} {:>6.2} {spread:>11} {:>6.2} {:>7} {:>8} {:>7} {system_calls:>8}",
+            self.protocol,
             self.size,
             self.client,
             self.p50_ratio,
@@ -70,6 +84,7 @@ mod tests {
     #[test]
     fn a_row_has_microseconds_and_ratios_with_their_spread() {
         let row = Row {
+            protocol: "plain",
             size: "full",
             client: "libimtag",
             p50: 151_260.0,
@@ -86,7 +101,7 @@ mod tests {
         };
         assert_eq!(
             row.line(),
-            "full   libimtag     151.3   302.0   100.0   2.37   2.20-2.61   3.00     393   192000   27000        ?"
+            "plain full   libimtag     151.3   302.0   100.0   2.37   2.20-2.61   3.00     393   192000   27000        ?"
         );
     }
 }
