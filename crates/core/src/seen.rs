@@ -59,11 +59,12 @@ impl<'a> Seen<'a> {
     pub(crate) fn before(&mut self, text: &'a str, index: usize) -> Option<usize> {
         let hash = hash(text.as_bytes());
         let next = First { hash, text, index };
-        if let Some(lone) = self.lone.take() {
+        if self.few.is_empty() {
+            let Some(lone) = self.lone.take() else {
+                self.lone = Some(next);
+                return None;
+            };
             self.before_among_few(lone);
-        } else if self.few.is_empty() {
-            self.lone = Some(next);
-            return None;
         }
         self.before_among_few(next)
     }
