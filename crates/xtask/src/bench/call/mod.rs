@@ -21,12 +21,6 @@ use table::{Row, print, print_json};
 /// The clients by the names that the examples know. The first is what the others are compared with.
 const CLIENTS: [&str; 3] = ["floor", "ureq", "libimtag"];
 
-/// The protocols, each with the endpoint that speaks it.
-const PROTOCOLS: [(&str, fn(&Server) -> &str); 2] = [
-    ("plain", |server| &server.plain),
-    ("TLS", |server| &server.tls),
-];
-
 /// What a call carries: users, and tags of each.
 const SIZES: [(&str, usize, usize); 2] = [("small", 1, 1), ("full", 100, 10)];
 
@@ -84,11 +78,11 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     pin()?;
     let server = Server::start()?;
     let mut rows = Vec::new();
-    for (protocol, endpoint) in PROTOCOLS {
+    for (protocol, endpoint) in [("plain", &server.plain), ("TLS", &server.tls)] {
         for (size, users, tags) in SIZES {
             let load = Load {
                 protocol,
-                endpoint: endpoint(&server),
+                endpoint,
                 ca_file: server.ca_file(),
                 size,
                 users,
