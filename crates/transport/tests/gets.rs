@@ -277,19 +277,33 @@ fn a_close_sends_the_gets_that_linger_and_takes_no_more() {
 }
 
 #[test]
-fn a_full_batcher_refuses_gets_as_changes() {
+fn a_batcher_that_is_full_of_gets_refuses_gets_alone_and_says_when_there_is_capacity() {
     let emulator = emulator();
-    emulator.faults(Operation::Add, vec![Fault::delay(LONG); 2]);
+    emulator.fault(Operation::Get, Fault::delay(LONG));
     let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
     let options = options.attempt_timeout(LONG).capacity(1);
-    let batcher = options.when_full(WhenFull::Fail).start();
-    batcher.submit(0, user(0)).unwrap(); // goes out at once, as no more can come
-    until(|| emulator.stats().arrivals() == 1);
-    batcher.submit(1, user(1)).unwrap(); // lingers
-    let error = batcher.get_tag("u", &CallOptions::new()).unwrap_err();
-    assert!(matches!(error.cause(), Cause::Full));
-    assert_eq!(error.effect(), Effect::NotRead);
-    assert_eq!(batcher.abandon(), 2);
+    let batcher = options.when_full(WhenFull::Signal).start();
+    let (sent, lingers) = (CancelToken::new(), CancelToken::new());
+    thread::scope(|scope| {
+        let get = |user: &'static str, token: &CancelToken| {
+            let (batcher, options) = (&batcher, CallOptions::new().cancel(token));
+            scope.spawn(move || batcher.get_tag(user, &options).unwrap_err())
+        };
+        get("u1", &sent); // goes out at once, as no more can come
+        until(|| emulator.stats().arrivals() == 1);
+        get("u2", &lingers);
+        until(|| batcher.unsettled() == 2);
+        let error = batcher.get_tag("u3", &CallOptions::new()).unwrap_err();
+        assert!(matches!(error.cause(), Cause::Full));
+        assert_eq!(error.effect(), Effect::NotRead);
+        batcher.submit(0, user(0)).unwrap();
+        assert_eq!(batcher.poll(LONG).len(), 1);
+        let polled = scope.spawn(|| (batcher.poll(LONG).len(), batcher.unsettled()));
+        lingers.cancel();
+        // before the first get has ended
+        assert_eq!(polled.join().unwrap(), (0, 1));
+        sent.cancel();
+    });
 }
 
 #[test]

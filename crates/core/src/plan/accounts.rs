@@ -134,8 +134,8 @@ pub(super) struct Entry<R, E> {
     pub(super) failure: Option<E>,
     /// The tags that it is of; none of a clear and a get.
     pub(super) undone: Vec<usize>,
-    /// What a get has read.
-    pub(super) read: Option<Vec<String>>,
+    /// What a get has read, with those that share its slot.
+    pub(super) read: Option<Arc<Vec<String>>>,
 }
 
 impl<R, E: ChangeFailure> Entry<R, E> {

@@ -77,7 +77,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             let (over, parts) = slot.parts.into_iter().partition(is_over);
             slot.parts = over;
             if parts.is_empty() {
-                self.producers[producer.0].again -= 1;
+                let operation = slot.parts[0].item.operation();
+                self.producers[producer.0].held(operation).again -= 1;
                 self.fail_slots(&[slot], &E::expired(), now);
                 continue;
             }

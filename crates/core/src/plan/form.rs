@@ -24,12 +24,12 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let queue = state.queue(operation);
         if let Some(batch) = queue.take_formed(kind, now) {
             let batch = self.expire_batch(batch, now)?;
-            self.producers[producer.0].again -= batch.len();
+            self.producers[producer.0].held(operation).again -= batch.len();
             return Some(batch);
         }
         let (returned, taken) = queue.take_users(kind, users_per_request, now);
         let mut slots = self.expire_slots(producer, returned, now);
-        self.producers[producer.0].again -= slots.len();
+        self.producers[producer.0].held(operation).again -= slots.len();
         for id in taken {
             if !self.expires(id, now) {
                 let slot = self.next_slot(id, now);
@@ -100,7 +100,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             state.queue(entry.item.operation()).full_slot |= at_once && fresh;
             return slot;
         }
-        state.all_sent(entry.counts);
+        state.all_sent(entry.item.operation(), entry.counts);
         account.waiting.pop_front();
         account.active = None;
         if !account.waiting.is_empty() {
@@ -147,7 +147,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             });
             self.accounts[slot.account].waiting.pop_front();
             let state = &mut self.producers[entry.producer.0];
-            state.all_sent(entry.counts);
+            state.all_sent(entry.item.operation(), entry.counts);
             state.queue(entry.item.operation()).blocked -= 1;
         }
     }

@@ -1,5 +1,6 @@
 //! What becomes of a request and of its changes: the result that comes in, and the outcomes that go out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::item::Item;
@@ -18,8 +19,9 @@ pub struct Settled<R, E> {
     /// The tags that are not known to be done, by their positions in the change, in ascending order; none for
     /// a clear and a get.
     pub undone: Vec<usize>,
-    /// The tags that a get has read; `None` where the answer does not name the account, and for a change.
-    pub read: Option<Vec<String>>,
+    /// The tags that a get has read, with those that shared its slot; `None` where the answer does not name the account, and
+    /// for a change.
+    pub read: Option<Arc<Vec<String>>>,
 }
 
 /// Why changes are not done, as their producer says it: the plan hands it on, and asks for what it must know. If several

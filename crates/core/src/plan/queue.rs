@@ -23,13 +23,16 @@ pub struct BatchPolicy {
     /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is
     /// there. The remove is sent at 7 s. [`LATE_WINDOW`](BatchPolicy::LATE_WINDOW) if nothing is set.
     pub late_window: Duration,
-    /// Changes that the producer holds at most. Of one account only the first [few](BatchPolicy::OF_ONE_ACCOUNT) that wait
+    /// Changes that the producer holds at most, and gets beside them. Of one account only the first [few](BatchPolicy::OF_ONE_ACCOUNT) that wait
     /// count, so an account with thousands of changes does not keep out all others. With those there are at most eight
     /// times as many: one account with more than that keeps out all others until its changes are fewer. What waits to be
     /// sent again counts too. At its capacity, with no request under way, what is there is
     /// sent, as nothing more can come. Example, of 20: there are two changes of each of 10 users. They do not fill a
     /// request, and leave no space for more, so a request of 10 users is sent.
     pub capacity: usize,
+    /// Requests of one operation that are under way at most: each operation has a quota of its own, and one whose answers are
+    /// slow leaves workers to the others.
+    pub requests_at_once: usize,
     /// True if one user with a full slot is enough for a request.
     pub full_slot_is_enough: bool,
     /// True if accounts that the service rejects are remembered, and their later changes fail without being sent.
@@ -60,21 +63,32 @@ pub(super) struct Probing {
     pub(super) is_late: bool,
 }
 
-/// What is known of one producer.
-#[derive(Debug)]
-pub(super) struct Producer<R, E> {
-    pub(super) policy: BatchPolicy,
-    pub(super) queues: [OperationQueue; Operation::ALL.len()],
-    /// Changes with a slot that is in no request yet.
+/// What a producer holds of changes, or of gets: they have quotas of their own, so neither takes the other's capacity.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Those with a slot that is in no request yet.
     pub(super) unsent: usize,
     /// Those of them that count towards the capacity.
     pub(super) counted: usize,
     /// Slots that wait to be sent again.
     pub(super) again: usize,
+}
+
+fn is_get(operation: Operation) -> bool {
+    operation == Operation::Get
+}
+
+/// What is known of one producer.
+#[derive(Debug)]
+pub(super) struct Producer<R, E> {
+    pub(super) policy: BatchPolicy,
+    pub(super) queues: [OperationQueue; Operation::ALL.len()],
+    /// Of changes, and of gets.
+    pub(super) held: [Held; 2],
+    /// Where the operations are looked at first: behind the one that was taken last.
+    pub(super) turn: usize,
     /// Changes without an outcome.
     pub(super) unsettled: Unsettled,
-    /// Batches that are taken and not settled.
-    pub(super) under_way: usize,
     /// Why it has ended, if it has.
     pub(super) ended: Option<E>,
     /// While it is paused it sends nothing, and until then no time of a change is up.
@@ -101,11 +115,9 @@ impl<R, E> Producer<R, E> {
         Producer {
             policy,
             queues: std::array::from_fn(|_| OperationQueue::new()),
-            unsent: 0,
-            counted: 0,
-            again: 0,
+            held: [Held::default(); 2],
+            turn: 0,
             unsettled: Unsettled::default(),
-            under_way: 0,
             ended: None,
             paused: None,
             probing: policy.probe_first.then(Probing::default),
@@ -123,21 +135,35 @@ impl<R, E> Producer<R, E> {
         &mut self.queues[operation as usize]
     }
 
-    /// True if what is there is sent now, also where it is full and nothing under way would make space.
-    pub(super) fn is_flushing(&self) -> bool {
-        self.flushing || (self.under_way == 0 && !self.has_capacity())
+    /// What it holds of changes or of gets.
+    pub(super) fn held(&mut self, operation: Operation) -> &mut Held {
+        &mut self.held[usize::from(is_get(operation))]
     }
 
-    pub(super) fn has_capacity(&self) -> bool {
+    /// True if no batch of changes, or of gets, is taken and not settled.
+    pub(super) fn is_quiet(&self, operation: Operation) -> bool {
+        let queues = Operation::ALL.iter().zip(&self.queues);
+        let mut its = queues.filter(|it| is_get(*it.0) == is_get(operation));
+        its.all(|(_, queue)| queue.under_way == 0)
+    }
+
+    /// True if what is there is sent now, also where it is full and nothing under way would make space.
+    pub(super) fn is_flushing(&self, operation: Operation) -> bool {
+        self.flushing || (self.is_quiet(operation) && !self.has_capacity(operation))
+    }
+
+    pub(super) fn has_capacity(&self, operation: Operation) -> bool {
         let capacity = self.policy.capacity;
         let all = capacity.saturating_mul(CAPACITIES_AT_MOST);
-        self.counted + self.again < capacity && self.unsent + self.again < all
+        let held = &self.held[usize::from(is_get(operation))];
+        held.counted + held.again < capacity && held.unsent + held.again < all
     }
 
     /// Counts a change off that has nothing to be sent any more.
-    pub(super) fn all_sent(&mut self, counts: bool) {
-        self.unsent -= 1;
-        self.counted -= usize::from(counts);
+    pub(super) fn all_sent(&mut self, operation: Operation, counts: bool) {
+        let held = self.held(operation);
+        held.unsent -= 1;
+        held.counted -= usize::from(counts);
     }
 
     /// True if a request may be taken.
@@ -147,8 +173,8 @@ impl<R, E> Producer<R, E> {
     }
 
     /// Counts a request that is taken.
-    pub(super) fn begins(&mut self) {
-        self.under_way += 1;
+    pub(super) fn begins(&mut self, operation: Operation) {
+        self.queue(operation).under_way += 1;
         if let Some(probing) = &mut self.probing {
             probing.begun += 1;
         }
@@ -191,6 +217,8 @@ pub(super) struct OperationQueue {
     pub(super) searches: VecDeque<Batch>,
     /// Batches to be sent again as they are, when they are due.
     pub(super) retry_queue: VecDeque<Batch>,
+    /// Batches that are taken and not settled.
+    pub(super) under_way: usize,
     /// Changes that wait for an earlier one of their account.
     pub(super) blocked: usize,
     /// The batch that is taken and not yet admitted by the quota. Until it is, no other is formed, so that changes that come
@@ -257,7 +285,9 @@ pub(super) struct Enough {
     pub(super) users_per_request: usize,
     pub(super) linger: Duration,
     pub(super) flushing: bool,
-    /// What is blocked is not waited for, as no batch of the producer is under way.
+    /// The requests that are under way at most.
+    pub(super) requests_at_once: usize,
+    /// What is blocked is not waited for, as nothing under way would unblock it.
     pub(super) quiet: bool,
 }
 
@@ -270,6 +300,7 @@ impl OperationQueue {
             suspects_at_once: 1,
             searches: VecDeque::new(),
             retry_queue: VecDeque::new(),
+            under_way: 0,
             blocked: 0,
             awaiting_admission: None,
             since: None,
@@ -283,7 +314,7 @@ impl OperationQueue {
 
     /// What the queue can send; else when it may have something.
     pub(super) fn ready(&self, enough: &Enough, now: Duration) -> Result<Kind, Option<Duration>> {
-        if self.awaiting_admission.is_some() {
+        if self.awaiting_admission.is_some() || self.under_way >= enough.requests_at_once {
             return Err(None);
         }
         let again = self.retry_queue.iter().map(|batch| batch.due).min();

@@ -14,7 +14,8 @@ use super::queue::{BatchPolicy, Enough, Probing, Producer, Readiness};
 use crate::limits::Rules;
 use crate::operation::Operation;
 
-/// The order in which the queues are polled. An add often waits for a clear or remove of its account, and then shares a
+/// The order in which the queues are looked at, from the one behind that which was taken last: where workers are few, none
+/// starves another. An add often waits for a clear or remove of its account, and then shares a
 /// request with the other adds; hardly ever the other way round.
 const IN_TURN: [Operation; Operation::ALL.len()] = [
     Operation::Clear,
@@ -90,8 +91,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let counts = waiting < BatchPolicy::OF_ONE_ACCOUNT;
         let state = &mut self.producers[producer.0];
         state.queue(item.operation()).blocked += 1;
-        state.unsent += 1;
-        state.counted += usize::from(counts);
+        let held = state.held(item.operation());
+        held.unsent += 1;
+        held.counted += usize::from(counts);
         let entry = Entry {
             producer,
             account,
@@ -151,7 +153,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             if let Some(batch) = self.form_batch(producer, operation, kind, now) {
                 self.batches += 1;
                 let state = &mut self.producers[producer.0];
-                state.begins();
+                state.begins(operation);
+                let its = IN_TURN.iter().position(|it| *it == operation);
+                state.turn = its.map_or(0, |its| its + 1);
                 state.searches += u64::from(kind == Kind::Search);
                 let queue = state.queue(operation);
                 queue.awaiting_admission = Some(self.batches);
@@ -186,13 +190,15 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         if !state.may_send() {
             return Err(None);
         }
-        for operation in IN_TURN {
+        let turn = state.turn;
+        for operation in (turn..turn + IN_TURN.len()).map(|at| IN_TURN[at % IN_TURN.len()]) {
             let enough = Enough {
                 users_per_request,
                 linger: state.policy.linger,
-                flushing: state.is_flushing(),
+                flushing: state.is_flushing(operation),
+                requests_at_once: state.policy.requests_at_once,
                 // a get waits for one of its user alone: it shares that one's slot, or is sent anew
-                quiet: state.under_way == 0 || operation == Operation::Get,
+                quiet: state.is_quiet(operation) || operation == Operation::Get,
             };
             match state.queue(operation).ready(&enough, now) {
                 Ok(kind) => return Ok((operation, kind)),
@@ -245,11 +251,11 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         self.ready_producers.insert(producer);
     }
 
-    /// True if the producer takes one more change.
+    /// True if the producer takes one more change, or one more get.
     #[must_use]
-    pub fn has_capacity(&self, producer: ProducerId) -> bool {
+    pub fn has_capacity(&self, producer: ProducerId, operation: Operation) -> bool {
         let state = self.producers.get(producer.0);
-        state.is_some_and(Producer::has_capacity)
+        state.is_some_and(|state| state.has_capacity(operation))
     }
 
     /// Says that the quota admitted the request of this operation that was taken last, so that another may be formed.
@@ -328,7 +334,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Changes of a producer that have not been sent in full.
     #[must_use]
     pub fn unsent(&self, producer: ProducerId) -> usize {
-        self.count(producer, |state| state.unsent)
+        self.count(producer, |state| {
+            state.held.iter().map(|held| held.unsent).sum()
+        })
     }
 
     /// Changes of a producer that have no outcome yet.

@@ -2,6 +2,7 @@
 //! has its outcome without a request: a producer has ended, or a caller waits no longer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounts::Rejected;
@@ -39,7 +40,6 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let producer = batch.producer;
         let users_per_request = self.users_per_request();
         let state = &mut self.producers[producer.0];
-        state.under_way -= 1;
         // what comes back may be late by now
         state.paused = state.paused.map(|_| Duration::ZERO);
         let until = if may_arrive_late {
@@ -48,6 +48,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             state.predecessor_late_until
         };
         let queue = state.queue(batch.operation);
+        queue.under_way -= 1;
         if queue.awaiting_admission == Some(batch.id) {
             queue.awaiting_admission = None;
         }
@@ -215,7 +216,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let mut slots = batch.slots.iter();
         let alone = slots.all(|slot| self.accounts[slot.account].active.is_none());
         if good && alone && state.ended.is_none() {
-            state.again += batch.slots.len();
+            state.held(batch.operation).again += batch.slots.len();
             state.queue(batch.operation).returned.extend(batch.slots);
         } else {
             self.enqueue_again(batch, now);
@@ -230,7 +231,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             self.fail_slots(&batch.slots, &failure, now);
             return self.fail_slots(&batch.rest, &failure, now);
         }
-        state.again += batch.len();
+        state.held(batch.operation).again += batch.len();
         let queue = state.queue(batch.operation);
         match batch.kind {
             Kind::Retry => queue.retry_queue.push_back(batch),
@@ -286,6 +287,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Notes what was read for each of the gets that share a slot.
     fn note_read(&mut self, slot: &Slot, read: Option<Vec<String>>) {
+        let read = read.map(Arc::new);
         for part in &slot.parts {
             self.changes[part.id.0].read.clone_from(&read);
         }
@@ -325,8 +327,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         let entry = &mut self.changes[id.0];
         entry.left = 0;
         let state = &mut self.producers[entry.producer.0];
-        state.all_sent(entry.counts);
-        let queue = state.queue(entry.item.operation());
+        let operation = entry.item.operation();
+        state.all_sent(operation, entry.counts);
+        let queue = state.queue(operation);
         match self.accounts[entry.account].take(id) {
             Some(group) => queue.remove(group, id),
             None => queue.blocked -= 1,
@@ -356,7 +359,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Fails all changes of a producer that are in no request, also those that are to be sent again.
     pub fn fail_unsent(&mut self, producer: ProducerId, cause: E, now: Duration) {
         let state = &mut self.producers[producer.0];
-        state.again = 0;
+        for held in &mut state.held {
+            held.again = 0;
+        }
         let queues = state.queues.iter_mut();
         let again: Vec<Slot> = queues.flat_map(OperationQueue::take_again).collect();
         let unsent = self.changes.iter();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imtag_core::plan::{ChangeId, Flush, Item, Query};
-use imtag_core::{ChangeRequest, Effect};
+use imtag_core::{ChangeRequest, Effect, Operation};
 
 use super::engine::State;
 use super::outcome::{Completion, Delivery, ReadTags, Waiter};
@@ -120,7 +120,9 @@ impl Batcher {
     ) -> Result<Option<Vec<String>>, ChangeError> {
         let query = Query::new(account, &self.session.rules)
             .map_err(|invalid| ChangeError::invalid_get(account, invalid))?;
-        self.call_item(&query.into(), options)
+        let read = self.call_item(&query.into(), options)?;
+        // copied on this thread, unless it is the only one
+        Ok(read.map(Arc::unwrap_or_clone))
     }
 
     fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
@@ -218,7 +220,7 @@ impl Batcher {
             if !self.takes_more(state) {
                 return Polled::Ready(Err(Cause::Closed));
             }
-            if state.plan.has_capacity(producer) {
+            if state.plan.has_capacity(producer, item.operation()) {
                 let its = delivery.clone();
                 let number = state.push(producer, item.clone(), its, deadline, now);
                 if let Delivery::Poll(id) = delivery {
@@ -229,8 +231,10 @@ impl Batcher {
             if self.when_full == WhenFull::Wait {
                 return Polled::Pending;
             }
-            let signals = self.when_full == WhenFull::Signal;
-            state.session(producer).submissions.refused |= signals;
+            let refused = &mut state.session(producer).submissions.refused;
+            if self.when_full == WhenFull::Signal && !refused.contains(&item.operation()) {
+                refused.push(item.operation());
+            }
             Polled::Ready(Err(Cause::Full))
         });
         let cause = match given {
@@ -257,7 +261,7 @@ impl Batcher {
 
     /// The submitted changes that got their outcomes since the last poll. Waits for one, at most so long, even if nothing
     /// is under way: another thread may submit. With [`WhenFull::Signal`] it also returns, without an outcome, once there
-    /// is capacity for a change that was refused.
+    /// is capacity for a change or a get that was refused.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
         let producer = self.session.producer;
@@ -265,15 +269,17 @@ impl Batcher {
         let polled = self.session.wait(&scope, |state, now| {
             let next_abandoned = state.abandon_late(producer, now);
             let all_settled = state.plan.unsettled(producer) == 0;
-            let has_capacity = state.plan.has_capacity(producer);
             let session = state.read(producer);
             let nothing_comes = session.refuses && all_settled;
-            let signals = has_capacity && session.submissions.refused;
+            let refused = session.submissions.refused.iter().copied();
+            let has_none = |operation: &_| !state.plan.has_capacity(producer, *operation);
+            let still_refused: Vec<Operation> = refused.filter(has_none).collect();
+            let signals = still_refused.len() < session.submissions.refused.len();
             if session.submissions.completed.is_empty() && !nothing_comes && !signals {
                 return next_abandoned.map_or(Polled::Pending, Polled::WaitUntil);
             }
             if signals {
-                state.session(producer).submissions.refused = false;
+                state.session(producer).submissions.refused = still_refused;
             }
             Polled::Ready(state.take_completed(producer))
         });

@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use imtag_core::{Change, ChangeRequest, Effect, InvalidChange};
+use imtag_core::{Change, ChangeRequest, Effect, InvalidChange, Operation};
 
 use super::engine::State;
 use super::outcome::{Completion, Delivery, Progress, Summary};
@@ -75,7 +75,7 @@ impl Bulk {
         if session.refuses {
             return Err(Cause::Closed);
         }
-        let has_capacity = state.plan.has_capacity(producer);
+        let has_capacity = state.plan.has_capacity(producer, Operation::Add);
         match offered.take_if(|(_, checked)| has_capacity || checked.is_err()) {
             Some((id, Ok(change))) => {
                 let delivery = Delivery::Poll(id);
@@ -110,7 +110,7 @@ impl Bulk {
         let producer = self.session.producer;
         self.poll_while(deadline_after(Duration::MAX), |state| {
             let session = state.read(producer);
-            if session.ended.is_some() || state.plan.has_capacity(producer) {
+            if session.ended.is_some() || state.plan.has_capacity(producer, Operation::Add) {
                 return true;
             }
             session.paused.is_some()

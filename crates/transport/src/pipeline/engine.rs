@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use imtag_core::plan::{Batch, Item, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
-use imtag_core::{Effect, Rules};
+use imtag_core::{Effect, Operation, Rules};
 
 use super::outcome::{Completion, Delivery, Progress};
 use super::submissions::Submissions;
@@ -78,7 +78,8 @@ pub(crate) struct Began {
 /// What callers wait for, as it was after the last step that touched the session.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 struct Seen {
-    has_capacity: bool,
+    /// For changes, and for gets.
+    has_capacity: [bool; 2],
     has_no_worker: bool,
     /// How many changes nothing waits for any more: they have their outcomes, or were taken back or disowned.
     over: u64,
@@ -351,7 +352,7 @@ impl State {
         let before = mem::replace(&mut session.seen, seen);
         let before = Seen {
             // nobody waits for the capacity to be used up, or for a worker to start
-            has_capacity: before.has_capacity && seen.has_capacity,
+            has_capacity: [0, 1].map(|at| before.has_capacity[at] && seen.has_capacity[at]),
             has_no_worker: before.has_no_worker && seen.has_no_worker,
             ..before
         };
@@ -364,7 +365,8 @@ impl State {
         let session = self.read(producer);
         let unsettled = self.plan.unsettled(producer) as u64;
         Seen {
-            has_capacity: self.plan.has_capacity(producer),
+            has_capacity: [Operation::Add, Operation::Get]
+                .map(|operation| self.plan.has_capacity(producer, operation)),
             has_no_worker: session.workers.have_ended(),
             over: session.progress.taken.wrapping_sub(unsettled),
             next_abandoned: session.submissions.next_abandoned(),

@@ -50,7 +50,8 @@
 //!
 //! # Workers
 //!
-//! A session begins with no worker. It has `Sending::max_threads` at most: half the calls per second, from 64 to 512. If the
+//! A session begins with no worker. It has `Sending::max_threads` at most: as many as the calls per
+//! second, from 128 to 1,024, of which one operation takes half. If the
 //! system gives no thread, a busy worker looks when its request is done; if there is no worker at all, what is in no
 //! request fails (`NoThread`), and the next step tries again. Workers end with the session, not before.
 //!

@@ -9,7 +9,7 @@ use imtag_core::plan::BatchPolicy;
 
 use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
-use super::session::{Sending, Session, WhenUnavailable, max_threads};
+use super::session::{Sending, Session, WhenUnavailable, requests_at_once};
 use super::{request, worker};
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
@@ -90,7 +90,7 @@ impl<K> SessionOptions<K> {
         self
     }
 
-    /// How many changes may wait to be sent, at least 1; default: 4,096 in a bulk run, where more of them pack users of
+    /// How many changes may wait to be sent, and as many gets beside them, at least 1; default: 4,096 in a bulk run, where more of them pack users of
     /// many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full quota. Of one user only the
     /// first 8 that wait count, so a user with thousands of changes does not keep out the others; with those there are at
     /// most 8 times as many.
@@ -140,10 +140,12 @@ impl<K> SessionOptions<K> {
 
 impl SessionOptions<ForBulk> {
     pub(crate) fn for_bulk(client: Arc<Shared>) -> BulkOptions {
+        let requests_at_once = requests_at_once(client.settings.calls_per_second);
         let policy = BatchPolicy {
             linger: Duration::from_secs(1),
             late_window: BatchPolicy::LATE_WINDOW,
             capacity: 4096,
+            requests_at_once,
             full_slot_is_enough: false,
             remember_rejected: true,
             probe_first: true,
@@ -154,7 +156,7 @@ impl SessionOptions<ForBulk> {
             attempt_timeout: Duration::from_secs(10),
             when_unavailable: WhenUnavailable::End,
             in_run: true,
-            max_threads: max_threads(client.settings.calls_per_second),
+            max_threads: 2 * requests_at_once,
             thread_name: "imtag-bulk",
         };
         SessionOptions::new(client, sending)
@@ -212,10 +214,12 @@ impl SessionOptions<ForBulk> {
 
 impl SessionOptions<ForBatcher> {
     pub(crate) fn for_batcher(client: Arc<Shared>) -> BatcherOptions {
+        let requests_at_once = requests_at_once(client.settings.calls_per_second);
         let policy = BatchPolicy {
             linger: Duration::from_millis(10),
             late_window: BatchPolicy::LATE_WINDOW,
             capacity: 10_000,
+            requests_at_once,
             full_slot_is_enough: true,
             // a batcher lives for long, and an account may be imported meanwhile
             remember_rejected: false,
@@ -227,7 +231,7 @@ impl SessionOptions<ForBatcher> {
             attempt_timeout: Duration::from_secs(10),
             when_unavailable: WhenUnavailable::GoOn,
             in_run: false,
-            max_threads: max_threads(client.settings.calls_per_second),
+            max_threads: 2 * requests_at_once,
             thread_name: "imtag-batcher",
         };
         SessionOptions::new(client, sending)

@@ -34,7 +34,7 @@ pub(crate) enum Delivery {
 }
 
 /// What a get has read; `None` where the answer does not name the account, and for a change.
-pub(crate) type ReadTags = Option<Vec<String>>;
+pub(crate) type ReadTags = Option<Arc<Vec<String>>>;
 
 /// A thread that waits for the outcome of one change or get.
 #[derive(Debug)]

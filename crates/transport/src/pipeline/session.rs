@@ -48,9 +48,10 @@ pub(crate) enum WhenUnavailable {
     Pause,
 }
 
-/// The most requests that are under way at once. A round trip of 0.5 s needs half of the calls per second: 50 of 100, and
-/// at least 64. More than 512 threads are too many for a process.
-pub(crate) fn max_threads(calls_per_second: CallRate) -> usize {
+/// The most requests of one operation that are under way at once. A round trip of 0.5 s needs half of the calls per second:
+/// 50 of 100, and at least 64. More than 512 threads are too many for a process. A session has twice as many workers, so an
+/// operation whose answers are slow leaves enough to the others.
+pub(crate) fn requests_at_once(calls_per_second: CallRate) -> usize {
     usize::try_from(calls_per_second.calls().get() / 2)
         .unwrap_or(usize::MAX)
         .clamp(64, 512)

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::ChangeRequest;
 use imtag_core::plan::ChangeId;
+use imtag_core::{ChangeRequest, Operation};
 
 use super::outcome::Completion;
 use crate::error::ChangeError;
@@ -20,8 +20,8 @@ pub(crate) struct Submissions {
     /// Withdrawn while in a request, as their callers' time was up. Each waits for its request until then, the next one
     /// first.
     late: VecDeque<(Duration, ChangeId)>,
-    /// A change was refused because the batcher was full: a poll returns once there is capacity.
-    pub(crate) refused: bool,
+    /// Operations that were refused because the batcher was full: a poll returns once there is capacity for one of them.
+    pub(crate) refused: Vec<Operation>,
 }
 
 impl Submissions {

@@ -155,7 +155,11 @@ fn record_health(
     let failed = error.map(|error| (error.cause().failure(), error.stopped()));
     let end = state.health.record(failed, answers_before);
     let error = error?;
-    if !matches!(error.cause(), Cause::Cancelled { .. }) {
+    // a partial success says that the service is there, and holds what was read
+    if !matches!(
+        error.cause(),
+        Cause::Cancelled { .. } | Cause::Partial { .. }
+    ) {
         state.last_failure = Some(error.clone());
     }
     Some(match end? {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::{ChangeRequest, Effect};
+use imtag_core::{ChangeRequest, Effect, Operation};
 use shuttle::thread;
 
 use crate::call::CallOptions;
@@ -213,7 +213,7 @@ pub(crate) fn a_drop_with_a_request_under_way() {
     batcher.submit(0, add(0)).unwrap();
     let producer = batcher.session.producer;
     let taken = batcher.session.wait(&WaitScope::endless(), |state, _| {
-        if state.plan.has_capacity(producer) {
+        if state.plan.has_capacity(producer, Operation::Add) {
             return Polled::Ready(());
         }
         Polled::Pending

@@ -125,6 +125,7 @@ pub(crate) fn sending(
             linger,
             late_window: Duration::from_secs(10),
             capacity,
+            requests_at_once: max_threads,
             full_slot_is_enough: !is_run,
             remember_rejected: is_run,
             probe_first: is_run,

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::{BatchPolicy, BatchResult, ChangeFailure, Plan};
-use imtag_core::{ChangeRequest, Effect, Rules, Scope};
+use imtag_core::{ChangeRequest, Effect, Operation, Rules, Scope};
 
 use super::median;
 use crate::Error;
@@ -16,6 +16,7 @@ const POLICY: BatchPolicy = BatchPolicy {
     linger: Duration::MAX,
     late_window: Duration::from_secs(5),
     capacity: 20_000,
+    requests_at_once: usize::MAX,
     full_slot_is_enough: false,
     remember_rejected: true,
     probe_first: false,
@@ -99,7 +100,7 @@ fn planned(users: &[User]) -> usize {
     let now = Duration::from_secs(1_000);
     let (mut coming, mut outcomes) = (users.iter().enumerate(), 0);
     loop {
-        while plan.has_capacity(producer) {
+        while plan.has_capacity(producer, Operation::Add) {
             let Some((at, User { account, tags })) = coming.next() else {
                 plan.set_flushing(producer, true);
                 break;

@@ -1,5 +1,7 @@
 //! Gets: they share requests and slots as changes do, and have no order with changes.
 
+use std::sync::Arc;
+
 use super::service::run;
 use super::*;
 use crate::answer::AccountTags;
@@ -234,6 +236,50 @@ fn a_flush_waits_for_no_second_get_of_a_user_while_another_request_hangs() {
     rig.flush();
     let [get_u] = rig.sends(["get u:"]);
     for batch in [add_w, get_v, get_u] {
+        rig.done(batch);
+    }
+    assert_eq!(rig.outcomes().len(), 4);
+    rig.is_empty();
+}
+
+#[test]
+fn gets_that_share_a_slot_have_one_list_of_tags() {
+    let mut rig = Rig::new();
+    rig.flush();
+    rig.push(get("u"));
+    rig.push(get("u"));
+    let [batch] = rig.sends(["get u:"]);
+    rig.settle(batch, read([("u", &["a"])]));
+    let settled = rig.plan.take_settled(rig.producer);
+    let lists: Vec<_> = settled.iter().map(|it| it.read.as_ref().unwrap()).collect();
+    assert!(Arc::ptr_eq(lists[0], lists[1]));
+    rig.is_empty();
+}
+
+#[test]
+fn gets_and_changes_take_nothing_of_each_others_capacity() {
+    let mut rig = Rig::with_policy(BatchPolicy {
+        capacity: 2,
+        ..POLICY
+    });
+    let has = |rig: &Rig| {
+        [Operation::Add, Operation::Clear, Operation::Get]
+            .map(|operation| rig.plan.has_capacity(rig.producer, operation))
+    };
+    rig.push(get("u"));
+    rig.push(add("u", ["a"]));
+    rig.push(get("v"));
+    assert_eq!(has(&rig), [true, true, false]);
+    // they are full, and nothing under way makes space for them
+    let [gets] = rig.sends(["get u: v:"]);
+    assert_eq!(has(&rig), [true, true, true]);
+    rig.push(clear("v"));
+    assert_eq!(has(&rig), [false, false, true]);
+    let [clear_v] = rig.sends(["clear v:"]);
+    assert_eq!(has(&rig), [true, true, true]);
+    rig.flush();
+    let [add_u] = rig.sends(["add u:a"]);
+    for batch in [gets, clear_v, add_u] {
         rig.done(batch);
     }
     assert_eq!(rig.outcomes().len(), 4);

@@ -16,6 +16,7 @@ mod splits;
 
 use super::accounts::Group;
 use super::batch::Slot;
+use super::queue::Held;
 use super::settle::SUSPECT_FOR;
 use super::*;
 use crate::catalogue::Effect;
@@ -34,6 +35,7 @@ const POLICY: BatchPolicy = BatchPolicy {
     linger: Duration::from_millis(10),
     late_window: LATE_WINDOW,
     capacity: 1_000,
+    requests_at_once: 64,
     full_slot_is_enough: true,
     remember_rejected: true,
     probe_first: false,
@@ -357,11 +359,10 @@ fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
     assert_eq!(plan.accounts.len(), names);
     assert!(plan.remembered.is_empty() && plan.suspects.is_empty());
     for (_, state) in plan.producers.iter() {
-        assert_eq!((state.unsent, state.counted), (0, 0));
-        assert_eq!((state.again, state.under_way), (0, 0));
+        assert_eq!(state.held, [Held::default(); 2]);
         assert!(state.unsettled.is_empty() && state.late_windows.is_empty());
         for queue in &state.queues {
-            assert!(queue.fresh.is_empty() && queue.suspects.is_empty());
+            assert!(queue.fresh.is_empty() && queue.suspects.is_empty() && queue.under_way == 0);
             assert!(queue.retry_queue.is_empty() && queue.searches.is_empty());
             assert!(queue.since.is_none() && queue.awaiting_admission.is_none());
             assert!(queue.returned.is_empty() && !queue.full_slot && queue.blocked == 0);

@@ -281,20 +281,20 @@ fn what_waits_to_be_sent_again_counts_towards_the_capacity() {
             rig.push(add(&format!("u{user}"), ["a"]));
         }
         let batch = rig.take();
-        assert!(rig.plan.has_capacity(rig.producer));
+        assert!(rig.plan.has_capacity(rig.producer, Operation::Add));
         rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
     };
     again(&mut rig, 10);
-    assert!(!rig.plan.has_capacity(rig.producer));
+    assert!(!rig.plan.has_capacity(rig.producer, Operation::Add));
     let batch = rig.take();
     rig.done(batch);
-    assert!(rig.plan.has_capacity(rig.producer));
+    assert!(rig.plan.has_capacity(rig.producer, Operation::Add));
     // of a hot account eight count, and with all others there are at most eight times as many
     again(&mut rig, 1);
     for _ in 0..78 {
         rig.push(clear("hot"));
     }
-    assert!(rig.plan.has_capacity(rig.producer));
+    assert!(rig.plan.has_capacity(rig.producer, Operation::Add));
     rig.push(clear("hot"));
-    assert!(!rig.plan.has_capacity(rig.producer));
+    assert!(!rig.plan.has_capacity(rig.producer, Operation::Add));
 }

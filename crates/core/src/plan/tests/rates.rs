@@ -21,6 +21,10 @@ struct World {
     producer: ProducerId,
     now: Duration,
     round_trip: Duration,
+    /// How long the answer to a get takes, if not as long as others.
+    get_takes: Option<Duration>,
+    /// Threads that each hold a request until it is answered.
+    workers: usize,
     next_turn: [Duration; Operation::ALL.len()],
     events: BTreeMap<(Duration, u64), Event>,
     numbers: u64,
@@ -37,6 +41,8 @@ impl World {
             producer,
             now: Duration::ZERO,
             round_trip: ms(round_trip),
+            get_takes: None,
+            workers: usize::MAX,
             next_turn: [Duration::ZERO; Operation::ALL.len()],
             events: BTreeMap::new(),
             numbers: 0,
@@ -61,14 +67,20 @@ impl World {
 
     /// Takes what is ready, then lets the next thing happen. False if nothing will.
     fn step(&mut self) -> bool {
-        while let Some(batch) = self.plan.take(self.producer, self.now) {
+        while self.workers > 0 {
+            let Some(batch) = self.plan.take(self.producer, self.now) else {
+                break;
+            };
+            self.workers -= 1;
             let operation = batch.operation();
             let turn = &mut self.next_turn[operation as usize];
             let admitted = self.now.max(*turn);
             *turn = admitted + TURN;
             self.requests += 1;
             self.at(admitted, Event::Admitted(operation));
-            self.at(admitted + self.round_trip, Event::Answered(batch));
+            let get_takes = self.get_takes.filter(|_| operation == Operation::Get);
+            let takes = get_takes.unwrap_or(self.round_trip);
+            self.at(admitted + takes, Event::Answered(batch));
         }
         if let Readiness::NotBefore(moment) = self.plan.poll(self.producer, self.now) {
             if self.wakes.is_none_or(|wakes| moment < wakes) {
@@ -87,6 +99,7 @@ impl World {
             Event::Wake => {}
             Event::Admitted(operation) => self.plan.admitted(self.producer, operation),
             Event::Answered(batch) => {
+                self.workers += 1;
                 let mut slots = batch.slots.iter();
                 let result = if batch.deadline() < self.now {
                     BatchResult::Failed(Failed::expired())
@@ -106,6 +119,7 @@ const BATCHER: BatchPolicy = BatchPolicy {
     linger: Duration::from_millis(10),
     late_window: BatchPolicy::LATE_WINDOW,
     capacity: 10_000,
+    requests_at_once: 64,
     full_slot_is_enough: true,
     remember_rejected: false,
     probe_first: false,
@@ -197,7 +211,7 @@ fn open(one_in: u64, unknown: Option<u64>, from: u64, to: u64) -> Open {
     let mut pushed: Vec<(Duration, bool, bool)> = Vec::new();
     let mut open = Open::default();
     while world.now < Duration::from_secs(to) {
-        while world.plan.has_capacity(world.producer) {
+        while world.plan.has_capacity(world.producer, Operation::Add) {
             let call = pushed.len();
             let (account, bad) = dice.account(call as u64, one_in, unknown);
             let deadline = world.now + Duration::from_secs(30);
@@ -244,7 +258,7 @@ fn behind(hot: usize, policy: BatchPolicy, seconds: u64) -> usize {
     let mut pushed = 0;
     let mut others = 0;
     loop {
-        while world.plan.has_capacity(world.producer) && pushed < hot + 1_000_000 {
+        while world.plan.has_capacity(world.producer, Operation::Add) && pushed < hot + 1_000_000 {
             let change = match (pushed < hot, pushed % 2) {
                 (true, 0) => add("hot", ["a"]),
                 (true, _) => remove("hot", ["a"]),
@@ -346,4 +360,44 @@ fn the_gets_of_a_hot_account_wait_for_none_of_its_changes() {
     // each time all callers share a slot, after the linger time and a round trip: 60 ms
     println!("{read} gets in 6 s");
     assert_eq!(read, 99 * CALLERS);
+}
+
+/// The requests a second, of adds and of gets, of which there are always as many as there is capacity.
+fn adds_and_gets(workers: usize, get_takes: Option<Duration>) -> [usize; 2] {
+    const FROM: Duration = Duration::from_secs(2);
+    const SECONDS: usize = 4;
+    let mut world = World::new(BATCHER, 700);
+    (world.workers, world.get_takes) = (workers, get_takes);
+    let mut users = 0;
+    let mut done = [0; 2];
+    while world.now < FROM + Duration::from_secs(SECONDS as u64) {
+        while world.plan.has_capacity(world.producer, Operation::Add) {
+            users += 1;
+            world.push(add(&format!("u{users}"), ["a"]), 0);
+        }
+        while world.plan.has_capacity(world.producer, Operation::Get) {
+            users += 1;
+            world.push(get(&format!("u{users}")), 1);
+        }
+        assert!(world.step());
+        for settled in world.plan.take_settled(world.producer) {
+            done[settled.reply] += usize::from(world.now >= FROM);
+        }
+    }
+    done.map(|users| users / 100 / SECONDS)
+}
+
+#[test]
+fn adds_and_gets_at_full_load_leave_each_other_half_of_few_workers() {
+    let [adds, gets] = adds_and_gets(64, None);
+    println!("{adds} and {gets} requests a second");
+    assert!(adds >= 45 && gets >= 45, "{adds} {gets}");
+}
+
+#[test]
+fn a_route_of_gets_that_hangs_takes_nothing_from_the_changes() {
+    let [adds, gets] = adds_and_gets(128, Some(Duration::from_secs(10)));
+    println!("{adds} and {gets} requests a second");
+    // 64 workers by 0.7 s
+    assert!(adds >= 90 && gets == 0, "{adds} {gets}");
 }

@@ -18,7 +18,7 @@ fn check_outcome(settled: &Settled<usize, Failed>) {
     match &settled.failure {
         None if is_get => {
             let account = settled.item.account();
-            assert_eq!(settled.read, tags_read(account));
+            assert_eq!(settled.read.as_deref(), tags_read(account).as_ref());
         }
         failure => {
             assert_eq!(settled.read, None);
@@ -53,9 +53,14 @@ impl World {
             let of_producer = || changes().filter(|it| it.producer == *producer);
             let unsent = of_producer().filter(|it| it.left > 0).count();
             let unsettled = of_producer().count();
-            let counted = of_producer().filter(|it| it.left > 0 && it.counts).count();
             assert_eq!(plan.unsent(*producer), unsent);
-            assert_eq!(plan.producers[producer.0].counted, counted);
+            for (held, gets) in plan.producers[producer.0].held.iter().zip([false, true]) {
+                let its =
+                    || of_producer().filter(|it| (it.item.operation() == Operation::Get) == gets);
+                let unsent = || its().filter(|it| it.left > 0);
+                let counted = unsent().filter(|it| it.counts).count();
+                assert_eq!((held.unsent, held.counted), (unsent().count(), counted));
+            }
             assert_eq!(plan.unsettled(*producer), unsettled);
             let over =
                 |reply: &usize| self.settled.contains_key(reply) || self.withdrawn.contains(reply);
@@ -65,7 +70,9 @@ impl World {
                 .under_way
                 .iter()
                 .filter(|it| it.0.producer == *producer);
-            assert_eq!(plan.producers[producer.0].under_way, taken.count());
+            let queues = plan.producers[producer.0].queues.iter();
+            let under_way: usize = queues.map(|queue| queue.under_way).sum();
+            assert_eq!(under_way, taken.count());
         }
         let waiting = self.producers.iter().flat_map(|producer| {
             let queues = plan.producers[producer.0].queues.iter();
@@ -166,7 +173,9 @@ impl World {
                 let batches = queue.retry_queue.iter().chain(&queue.searches);
                 batches.map(Batch::len).sum::<usize>() + queue.returned.len()
             });
-            assert_eq!(plan.producers[producer.0].again, again.sum::<usize>());
+            let held = plan.producers[producer.0].held.iter();
+            let held: usize = held.map(|held| held.again).sum();
+            assert_eq!(held, again.sum::<usize>());
         }
         self.check_splits();
         self.check_flushes();
