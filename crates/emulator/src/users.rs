@@ -142,10 +142,13 @@ impl Page {
 
     /// The place of an account, or where it belongs.
     fn find(&self, account: &str) -> Result<usize, usize> {
+        // As bytes: a part of a text is looked at beside its ends as well.
+        let (accounts, ends) = (self.accounts.as_bytes(), &self.account_ends);
         let (mut from, mut to) = (0, self.len());
         while from < to {
             let at = from.midpoint(to);
-            match self.account(at).cmp(account) {
+            let there = &accounts[start(ends, at)..ends[at] as usize];
+            match there.cmp(account.as_bytes()) {
                 Ordering::Less => from = at + 1,
                 Ordering::Equal => return Ok(at),
                 Ordering::Greater => to = at,
