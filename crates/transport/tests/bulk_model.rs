@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
-    Effect, Generation, Operation,
+    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, CompletedItem,
+    Completion, Effect, Generation, Operation,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -237,10 +237,10 @@ fn seed(seed: u64, seen: &mut Seen) {
         }
     });
     for completion in sources.finish() {
-        assert_eq!(
-            *completion.change, given[completion.id as usize],
-            "seed {seed}"
-        );
+        let CompletedItem::Change(change) = &completion.item else {
+            panic!("seed {seed}: no get was submitted");
+        };
+        assert_eq!(**change, given[completion.id as usize], "seed {seed}");
         let earlier = outcomes.insert(completion.id, completion.result);
         assert!(
             earlier.is_none(),

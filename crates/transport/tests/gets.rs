@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, Cause, ChangeError, Client, Code, Effect, Generation,
-    Operation, WhenFull,
+    Batcher, CallOptions, CancelToken, Cause, ChangeError, Client, Code, CompletedItem, Effect,
+    Generation, Operation, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -322,4 +322,68 @@ fn a_get_waits_in_a_pause_for_the_resume_or_until_its_time_is_up() {
         assert_eq!(get.join().unwrap().unwrap(), some(&[]));
     });
     assert_eq!(emulator.stats().arrivals(), 2);
+}
+
+/// What a poll says of a get: its number, its user, and the tags or the sentence.
+fn polled(batcher: &Batcher) -> Vec<(u64, String, Read)> {
+    let completions = batcher.poll(LONG).into_iter();
+    let gets = completions.map(|it| match it.item {
+        CompletedItem::Get { account, tags } => {
+            let tags = tags.map(|tags| tags.to_vec());
+            (it.id, account, it.result.map(|()| tags))
+        }
+        CompletedItem::Change(change) => panic!("{change:?}"),
+    });
+    gets.collect()
+}
+
+#[test]
+fn gets_that_are_submitted_share_a_request_and_are_polled_by_their_numbers_with_their_tags() {
+    let emulator = emulator_without(["u2"]);
+    let batcher = lingering(&client_for(&emulator, Generation::Timpush));
+    for user in 0..3 {
+        let account = format!("u{user}");
+        batcher.submit_get_within(user, &account, LONG).unwrap();
+    }
+    batcher.flush(&CallOptions::new()).unwrap();
+    let mut polled = polled(&batcher);
+    polled.sort_by_key(|it| it.0);
+    assert_eq!(emulator.stats().arrivals(), 1);
+    let [first, second, third] = polled.try_into().unwrap();
+    assert_eq!((first.0, &*first.1, first.2.unwrap()), (0, "u0", some(&[])));
+    assert_eq!((second.0, second.2.unwrap()), (1, some(&[])));
+    let error = third.2.unwrap_err();
+    assert_eq!((third.0, error.code()), (2, Some(Code(70107))));
+    assert_eq!(error.effect(), Effect::NotRead);
+    let invalid = batcher.submit_get_within(3, "", LONG).unwrap_err();
+    assert!(matches!(invalid.cause(), Cause::Invalid(_)));
+}
+
+#[test]
+fn a_get_that_is_withdrawn_is_not_read_whether_it_was_sent_or_not() {
+    let emulator = emulator();
+    emulator.fault(Operation::Get, Fault::delay(LONG));
+    let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
+    let batcher = options.attempt_timeout(LONG).start();
+    for (id, why, said) in [
+        (0, WaitEnd::Cancelled, "cancelled by its caller"),
+        (1, WaitEnd::TimedOut, "its time was up"),
+    ] {
+        batcher.submit_get_within(id, "u", LONG).unwrap();
+        batcher.withdraw(id, why);
+        let [(number, account, read)] = polled(&batcher).try_into().unwrap();
+        assert_eq!((number, &*account), (id, "u"));
+        let error = read.unwrap_err();
+        assert_eq!(error.effect(), Effect::NotRead);
+        let sentence = format!("get \"u\": {said} (not read; ");
+        assert!(error.to_string().starts_with(&sentence), "{error}");
+    }
+    assert_eq!(emulator.stats().arrivals(), 0);
+    batcher.submit_get_within(2, "u", LONG).unwrap();
+    let _ = batcher.flush(&within(Duration::ZERO));
+    until(|| emulator.stats().arrivals() == 1);
+    batcher.withdraw(2, WaitEnd::Cancelled);
+    let [(number, _, read)] = polled(&batcher).try_into().unwrap();
+    assert_eq!((number, read.unwrap_err().effect()), (2, Effect::NotRead));
+    assert_eq!(batcher.unsettled(), 0);
 }

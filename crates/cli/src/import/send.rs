@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use imtag_core::plan::BatchPolicy;
 use imtag_transport::{
-    Bulk, Cause, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
+    Bulk, Cause, ChangeError, ChangeOperation, ChangeRequest, Client, CompletedItem, Completion,
     Progress as BulkProgress, RunError, Summary,
 };
 
@@ -223,7 +223,7 @@ impl Sending<'_> {
 
     fn take(&mut self, completions: Vec<Completion>) -> Result<(), Stopped> {
         let no_thread = completions.iter().find_map(no_thread);
-        let outcomes = completions.into_iter().map(as_outcome);
+        let outcomes = completions.into_iter().filter_map(as_outcome);
         let progress = self.bulk.progress();
         self.count(&progress);
         self.tracker.take(outcomes)?;
@@ -268,11 +268,16 @@ fn no_thread(completion: &Completion) -> Option<String> {
     }
 }
 
-fn as_outcome(completion: Completion) -> (u64, Arc<ChangeRequest>, Result<(), ChangeError>) {
-    let Completion {
-        id, change, result, ..
-    } = completion;
-    (id / NUMBERS_PER_USER, change, result)
+/// A run has changes alone.
+fn as_outcome(
+    completion: Completion,
+) -> Option<(u64, Arc<ChangeRequest>, Result<(), ChangeError>)> {
+    match completion.item {
+        CompletedItem::Change(change) => {
+            Some((completion.id / NUMBERS_PER_USER, change, completion.result))
+        }
+        CompletedItem::Get { .. } => None,
+    }
 }
 
 #[cfg(all(test, feature = "emulator", debug_assertions))] // checks are not counted in release builds

@@ -118,11 +118,15 @@ impl Batcher {
         account: &str,
         options: &CallOptions,
     ) -> Result<Option<Vec<String>>, ChangeError> {
-        let query = Query::new(account, &self.session.rules)
-            .map_err(|invalid| ChangeError::invalid_get(account, invalid))?;
-        let read = self.call_item(&query.into(), options)?;
+        let read = self.call_item(&self.get_of(account)?, options)?;
         // copied on this thread, unless it is the only one
         Ok(read.map(Arc::unwrap_or_clone))
+    }
+
+    fn get_of(&self, account: &str) -> Result<Item, ChangeError> {
+        let query = Query::new(account, &self.session.rules);
+        let query = query.map_err(|invalid| ChangeError::invalid_get(account, invalid))?;
+        Ok(query.into())
     }
 
     fn call_item(&self, item: &Item, options: &CallOptions) -> Result<ReadTags, ChangeError> {
@@ -195,11 +199,29 @@ impl Batcher {
                 return if taken { Ok(()) } else { Err(invalid.into()) };
             }
         };
+        self.submit_item(id, &change, timeout)
+    }
+
+    /// Reads the tags of a user as [`get_tag`](Batcher::get_tag) does, without waiting for it: [`poll`](Batcher::poll)
+    /// returns its outcome and the tags, under this number. Its time is as in [`submit_within`](Batcher::submit_within).
+    ///
+    /// # Errors
+    /// If the get is not taken: its account breaks the limits, the batcher is full or closed, or the time is up at once.
+    pub fn submit_get_within(
+        &self,
+        id: u64,
+        account: &str,
+        timeout: Duration,
+    ) -> Result<(), ChangeError> {
+        self.submit_item(id, &self.get_of(account)?, timeout)
+    }
+
+    fn submit_item(&self, id: u64, item: &Item, timeout: Duration) -> Result<(), ChangeError> {
         let scope = WaitScope::until(deadline_after(timeout));
         if let Err(why) = scope.check() {
-            return Err(taken_back(&change, why));
+            return Err(taken_back(item, why));
         }
-        self.give(&change, &Delivery::Poll(id), &scope).map(drop)
+        self.give(item, &Delivery::Poll(id), &scope).map(drop)
     }
 
     fn takes_more(&self, state: &State) -> bool {
@@ -246,12 +268,12 @@ impl Batcher {
         Err(ChangeError::of_item(item, cause, Effect::NotApplied))
     }
 
-    /// Takes back a submitted change, by its number, for a caller that waits no longer. [`poll`](Batcher::poll) returns its
-    /// outcome, once. A change that is in no request yet is not sent, and is *not applied*. One that is in a request may
+    /// Takes back a submitted change or get, by its number, for a caller that waits no longer. [`poll`](Batcher::poll)
+    /// returns its outcome, once; a get is *not read*. A change that is in no request yet is not sent, and is *not applied*. One that is in a request may
     /// still be sent, or sent again, and is *possibly applied*. If the time is up, a request that ends at the same moment is
     /// waited for a little, as its outcome says more.
     ///
-    /// Nothing happens if no change without an outcome has this number. If several have it, the last of them is taken back,
+    /// Nothing happens if none without an outcome has this number. If several have it, the last of them is taken back,
     /// or none.
     pub fn withdraw(&self, id: u64, why: WaitEnd) {
         let producer = self.session.producer;
@@ -259,7 +281,7 @@ impl Batcher {
             .with(|state, now| state.withdraw(producer, id, why, now));
     }
 
-    /// The submitted changes that got their outcomes since the last poll. Waits for one, at most so long, even if nothing
+    /// The submitted changes and gets that got their outcomes since the last poll. Waits for one, at most so long, even if nothing
     /// is under way: another thread may submit. With [`WhenFull::Signal`] it also returns, without an outcome, once there
     /// is capacity for a change or a get that was refused.
     #[must_use]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use imtag_core::plan::{Batch, Item, Plan, ProducerId, Readiness, Settled};
+use imtag_core::plan::{Batch, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
 use imtag_core::{Effect, Operation, Rules};
 
@@ -330,17 +330,13 @@ impl State {
                 Some(error) => Err(ChangeError::of_undone(&item, error, &undone)),
             };
             session.record(result.as_ref().err());
-            match (delivery, item) {
-                (Delivery::Poll(id), Item::Change(change)) => {
-                    let submissions = &mut session.submissions;
-                    submissions.complete(id, change.into_request(), result.map(drop));
-                }
-                (Delivery::Caller(caller), _) => {
+            match delivery {
+                Delivery::Poll(id) => session.submissions.complete(id, item, result),
+                Delivery::Caller(caller) => {
                     caller.complete(result);
                     self.events.unpark.push(caller.thread.clone());
                 }
-                // no get is submitted
-                (Delivery::Discard, _) | (Delivery::Poll(_), Item::Get(_)) => {}
+                Delivery::Discard => {}
             }
         }
     }

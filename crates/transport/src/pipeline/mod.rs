@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A batcher's get is a change that reads: all that is said here of changes holds for gets too, except that they have no
-//! order with changes, and are never possibly applied. Only `get_tag` gives them, and it waits as a `call` does.
+//! order with changes, and are never possibly applied.
 //!
 //! Words: `call` is the batcher's method, and a *request* what a worker sends. To *settle* a request gives its changes their
 //! outcomes, or queues them again. A change *lingers* while it waits for others to share its request. After an attempt

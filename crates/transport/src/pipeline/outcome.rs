@@ -10,16 +10,31 @@ use crate::error::{ChangeError, Error, RunError, counted};
 use crate::wait::thread::{self, Thread};
 use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
 
-/// A change of a bulk run or a batcher that has its outcome.
+/// A change of a bulk run, or a change or get of a batcher, that has its outcome.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Completion {
     /// The number that the caller gave it; in a [`BulkRun`](crate::BulkRun), its position, counted from 0.
     pub id: u64,
-    /// The change.
-    pub change: Arc<ChangeRequest>,
+    /// What it is of.
+    pub item: CompletedItem,
     /// Whether it is done.
     pub result: Result<(), ChangeError>,
+}
+
+/// What has its outcome.
+#[derive(Debug, Clone)]
+pub enum CompletedItem {
+    /// A change.
+    Change(Arc<ChangeRequest>),
+    /// A get of a batcher.
+    Get {
+        /// The user.
+        account: String,
+        /// What was read; `None` where the answer does not name the user, or nothing was read. Gets of one user that were
+        /// answered together share it.
+        tags: Option<Arc<Vec<String>>>,
+    },
 }
 
 /// Where the outcome of a change or a get is delivered.

@@ -200,7 +200,7 @@ impl State {
         session.progress.taken += 1;
         session.record(Some(&error));
         let submissions = &mut session.submissions;
-        submissions.complete(id, Arc::new(change), Err(error));
+        submissions.refuse(id, change, error);
     }
 
     /// Has a session take no more changes, and send what lingers. Callers that wait for capacity are refused.

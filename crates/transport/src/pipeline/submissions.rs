@@ -1,16 +1,16 @@
-//! Changes that were handed in under a number, from there until their outcomes are polled.
+//! Changes and gets that were handed in under a number, from there until their outcomes are polled.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imtag_core::plan::ChangeId;
+use imtag_core::plan::{ChangeId, Item};
 use imtag_core::{ChangeRequest, Operation};
 
-use super::outcome::Completion;
+use super::outcome::{CompletedItem, Completion, ReadTags};
 use crate::error::ChangeError;
 
-/// The submitted changes of a session.
+/// The submitted changes and gets of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Submissions {
     /// Those that have their outcomes.
@@ -36,14 +36,29 @@ impl Submissions {
     }
 
     /// Leaves an outcome to be polled.
-    pub(crate) fn complete(
-        &mut self,
-        id: u64,
-        change: Arc<ChangeRequest>,
-        result: Result<(), ChangeError>,
-    ) {
+    pub(crate) fn complete(&mut self, id: u64, item: Item, result: Result<ReadTags, ChangeError>) {
+        let (tags, result) = match result {
+            Ok(tags) => (tags, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let item = match item {
+            Item::Change(change) => CompletedItem::Change(change.into_request()),
+            Item::Get(query) => CompletedItem::Get {
+                account: query.account().to_owned(),
+                tags,
+            },
+        };
+        self.push(id, item, result);
+    }
+
+    /// Leaves the outcome of a change that breaks the rules.
+    pub(crate) fn refuse(&mut self, id: u64, change: ChangeRequest, error: ChangeError) {
+        self.push(id, CompletedItem::Change(Arc::new(change)), Err(error));
+    }
+
+    fn push(&mut self, id: u64, item: CompletedItem, result: Result<(), ChangeError>) {
         self.by_id.remove(&id);
-        self.completed.push_back(Completion { id, change, result });
+        self.completed.push_back(Completion { id, item, result });
     }
 
     /// Has a change abandoned at that moment, which is no earlier than any before.

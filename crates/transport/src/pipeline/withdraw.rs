@@ -21,19 +21,19 @@ use crate::wait::WaitEnd;
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
 impl State {
-    /// Withdraws a submitted change, by its caller's number. Its outcome is polled.
+    /// Withdraws a submitted change or get, by its caller's number. Its outcome is polled.
     pub(crate) fn withdraw(&mut self, producer: ProducerId, id: u64, why: WaitEnd, now: Duration) {
         let Some(number) = self.read(producer).submissions.find(id) else {
             return;
         };
-        let Some((Item::Change(change), _)) = self.plan.get_mut(number) else {
+        let Some((item, _)) = self.plan.get_mut(number) else {
             return;
         };
-        let change = change.clone();
+        let item = item.clone();
         if self.take_back(producer, number, now) {
-            let result = Err(taken_back(&change.clone().into(), why));
+            let result = Err(taken_back(&item, why));
             let submissions = &mut self.session(producer).submissions;
-            submissions.complete(id, change.into_request(), result);
+            submissions.complete(id, item, result);
             return;
         }
         match why {
@@ -70,14 +70,14 @@ impl State {
 
     /// Completes a change in a request as abandoned, unless it has its outcome.
     fn abandon_now(&mut self, producer: ProducerId, number: ChangeId, why: WaitEnd) {
-        let Some((Item::Change(change), Delivery::Poll(id))) = self.plan.get_mut(number) else {
+        let Some((item, Delivery::Poll(id))) = self.plan.get_mut(number) else {
             return;
         };
-        let (change, id) = (change.clone(), *id);
+        let (item, id) = (item.clone(), *id);
         self.disown(number);
-        let result = Err(abandoned(&change.clone().into(), why));
+        let result = Err(abandoned(&item, why));
         let submissions = &mut self.session(producer).submissions;
-        submissions.complete(id, change.into_request(), result);
+        submissions.complete(id, item, result);
     }
 
     /// The outcome of a change is of no interest any more: it is discarded, and no flush or close waits for it.
