@@ -1,7 +1,8 @@
 //! Which changes a flush sends, and waits for.
 //!
-//! It is for the changes that came before it: they linger no more. They are counted by epoch, so that it looks at counts and
-//! at no change. A flush ends the epoch: what came before it is of that epoch or an earlier one, what comes later of a later one.
+//! It is for the changes that came before it: they linger no more. They are counted by epoch, so that it looks at counts
+//! and at no change. A flush ends the epoch: what came before it is of that epoch or an earlier one, what comes later of a
+//! later one.
 //!
 //! ```text
 //! changes   a b c │ d e │ f        the first flush waits for a b c, the second for a b c d e

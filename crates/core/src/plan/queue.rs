@@ -23,12 +23,12 @@ pub struct BatchPolicy {
     /// waits, if the attempt could undo it. Example, of 2 s: an add times out at 5 s, and a remove of the same account is
     /// there. The remove is sent at 7 s. [`LATE_WINDOW`](BatchPolicy::LATE_WINDOW) if nothing is set.
     pub late_window: Duration,
-    /// Changes that the producer holds at most, and gets beside them. Of one account only the first [few](BatchPolicy::OF_ONE_ACCOUNT) that wait
-    /// count, so an account with thousands of changes does not keep out all others. With those there are at most eight
-    /// times as many: one account with more than that keeps out all others until its changes are fewer. What waits to be
-    /// sent again counts too. At its capacity, with no request under way, what is there is
-    /// sent, as nothing more can come. Example, of 20: there are two changes of each of 10 users. They do not fill a
-    /// request, and leave no space for more, so a request of 10 users is sent.
+    /// Changes that the producer holds at most, and gets beside them. Of one account only the first
+    /// [few](BatchPolicy::OF_ONE_ACCOUNT) that wait count, so an account with thousands of changes does not keep out all
+    /// others. With those there are at most eight times as many: one account with more than that keeps out all others until
+    /// its changes are fewer. What waits to be sent again counts too. At its capacity, with no request under way, what is
+    /// there is sent, as nothing more can come. Example, of 20: there are two changes of each of 10 users. They do not fill
+    /// a request, and leave no space for more, so a request of 10 users is sent.
     pub capacity: usize,
     /// Requests of one operation that are under way at most: each operation has a quota of its own, and one whose answers are
     /// slow leaves workers to the others.

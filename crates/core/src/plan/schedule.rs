@@ -233,7 +233,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
 
     /// Has a producer send nothing until it is [resumed](Plan::resume). It loses nothing: its changes keep their order and
     /// late windows, later changes of their accounts wait behind them, and requests that fail meanwhile can be
-    /// [postponed](super::BatchResult::Postponed). A change whose time is up fails as expired, as no request gives it an outcome.
+    /// [postponed](super::BatchResult::Postponed). A change whose time is up fails as expired, as no request gives it an
+    /// outcome.
     pub fn pause(&mut self, producer: ProducerId) {
         self.state(producer).paused = Some(Duration::ZERO);
         self.ready_producers.insert(producer);

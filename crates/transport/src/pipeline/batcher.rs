@@ -269,9 +269,9 @@ impl Batcher {
     }
 
     /// Takes back a submitted change or get, by its number, for a caller that waits no longer. [`poll`](Batcher::poll)
-    /// returns its outcome, once; a get is *not read*. A change that is in no request yet is not sent, and is *not applied*. One that is in a request may
-    /// still be sent, or sent again, and is *possibly applied*. If the time is up, a request that ends at the same moment is
-    /// waited for a little, as its outcome says more.
+    /// returns its outcome, once; a get is *not read*. A change that is in no request yet is not sent, and is *not
+    /// applied*. One that is in a request may still be sent, or sent again, and is *possibly applied*. If the time is up, a
+    /// request that ends at the same moment is waited for a little, as its outcome says more.
     ///
     /// Nothing happens if none without an outcome has this number. If several have it, the last of them is taken back,
     /// or none.
@@ -281,9 +281,9 @@ impl Batcher {
             .with(|state, now| state.withdraw(producer, id, why, now));
     }
 
-    /// The submitted changes and gets that got their outcomes since the last poll. Waits for one, at most so long, even if nothing
-    /// is under way: another thread may submit. With [`WhenFull::Signal`] it also returns, without an outcome, once there
-    /// is capacity for a change or a get that was refused.
+    /// The submitted changes and gets that got their outcomes since the last poll. Waits for one, at most so long, even if
+    /// nothing is under way: another thread may submit. With [`WhenFull::Signal`] it also returns, without an outcome, once
+    /// there is capacity for a change or a get that was refused.
     #[must_use]
     pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
         let producer = self.session.producer;

@@ -82,18 +82,18 @@ impl<K> SessionOptions<K> {
         self
     }
 
-    /// How long a change or get waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It does
-    /// not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input; in a
-    /// batcher, for longer than half of its time, or once its user has as many tags as a request takes (10).
+    /// How long a change or get waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It
+    /// does not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input; in
+    /// a batcher, for longer than half of its time, or once its user has as many tags as a request takes (10).
     pub fn linger(mut self, time: Duration) -> Self {
         self.sending.policy.linger = time;
         self
     }
 
-    /// How many changes may wait to be sent, and as many gets beside them, at least 1; default: 4,096 in a bulk run, where more of them pack users of
-    /// many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full quota. Of one user only the
-    /// first 8 that wait count, so a user with thousands of changes does not keep out the others; with those there are at
-    /// most 8 times as many.
+    /// How many changes may wait to be sent, and as many gets beside them, at least 1; default: 4,096 in a bulk run, where
+    /// more of them pack users of many tags into fewer requests, and 10,000 in a batcher, a second's worth of the full
+    /// quota. Of one user only the first 8 that wait count, so a user with thousands of changes does not keep out the
+    /// others; with those there are at most 8 times as many.
     pub fn capacity(mut self, changes: usize) -> Self {
         self.sending.policy.capacity = changes.max(1);
         self
