@@ -28,7 +28,8 @@ use super::failed_change::{FailedChange, Next, Why};
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::import::group::User;
 
-/// The most users that are deferred; others are listed at once. An outage fails fewer: 512 requests of 100 users each.
+/// The most users that are deferred; others are listed at once. An outage hardly fails more: below 1,000 calls a second it
+/// ends fewer requests than that, of 100 users each.
 const DEFERRED_AT_MOST: usize = 100_000;
 
 pub(crate) struct Tracker {
