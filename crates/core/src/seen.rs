@@ -47,12 +47,18 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// Forgets the texts, and keeps the memory.
+    /// Forgets the texts. It keeps the memory of the few, but none of the many: to clear a map takes time in proportion to
+    /// its capacity, and the lists to come may be far smaller than the largest so far.
     pub(crate) fn clear(&mut self) {
         self.lone = None;
+        if self.few.is_empty() {
+            return;
+        }
         self.few.clear();
         self.table = [0; TABLE];
-        self.many.clear();
+        if !self.many.is_empty() {
+            self.many = HashMap::new();
+        }
     }
 
     /// The earlier position of `text`, if it has one; else notes this one.
@@ -159,6 +165,21 @@ mod tests {
             prop_assert_eq!(seen(&mut used, &texts), plain(&texts));
             used.clear();
             prop_assert_eq!(seen(&mut used, &texts), plain(&texts));
+        }
+    }
+
+    /// A list of one more than the few, after a long one, costs no more than without it.
+    #[test]
+    fn a_long_list_leaves_no_memory_to_clear() {
+        let texts: Vec<String> = (0..10_000).map(|text| text.to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut used = Seen::default();
+        for (count, many) in [(10_000, 9_872), (129, 1), (128, 0), (1, 0), (129, 1)] {
+            used.clear();
+            assert_eq!(used.many.capacity(), 0);
+            assert_eq!(seen(&mut used, &texts[..count]), vec![None; count]);
+            assert_eq!(used.many.len(), many);
+            assert!(used.few.capacity() <= FEW);
         }
     }
 
