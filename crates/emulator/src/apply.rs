@@ -62,7 +62,7 @@ fn apply_unswept(
 ) -> Result<Answer, Refusal> {
     let partial = route.generation == Generation::Timpush;
     let all_or_nothing = !partial && !rules.fail_changes_some;
-    let check = |store: &Store, user: &User<'_>, tags: &mut Vec<TagId>| {
+    let check = |store: &Store, user: &User<'_>, tags: &[TagId]| {
         if rules.unknown_accounts.contains(&*user.account) {
             return Some(Refusal::new(70107, "the account was never imported"));
         }
@@ -96,19 +96,19 @@ fn apply_unswept(
     }
     if all_or_nothing {
         let failed = users
-            .iter_mut()
+            .iter()
             .find_map(|(user, tags)| check(store, user, tags));
         if let Some(refusal) = failed {
             return Err(refusal);
         }
     }
     let mut first_failure = None;
-    for (user, mut tags) in users {
+    for (user, tags) in users {
         let refusal = match &user.mistake {
             Some(mistake) => Some(mistake.clone()),
             // Every user was checked, and as each is there once, none makes another one's check fail.
             None if all_or_nothing => None,
-            None => check(store, &user, &mut tags),
+            None => check(store, &user, &tags),
         };
         let account = user.account;
         match refusal {
@@ -130,13 +130,12 @@ fn apply_unswept(
     first_failure.map_or(Ok(answer), Err)
 }
 
-/// Leaves of the tags those that the user does not have yet, unless they replace these.
 fn too_many_tags(
     store: &Store,
     limits: &Limits,
     route: Route,
     account: &str,
-    tags: &mut Vec<TagId>,
+    tags: &[TagId],
     replace: bool,
 ) -> Option<Refusal> {
     let refused = |who: &str, after: usize, most: usize| {
@@ -146,7 +145,7 @@ fn too_many_tags(
     // A replacement was held to the same limit when the body was read.
     if !replace {
         let most = limits.tags_per_user;
-        let after = store.retain_new(account, tags) + tags.len();
+        let after = store.user_tags_after(account, tags);
         if after > most {
             return refused("user", after, most);
         }
@@ -182,6 +181,10 @@ fn carry_out(
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "apply_model.rs"]
+mod model;
 
 #[cfg(test)]
 mod tests {

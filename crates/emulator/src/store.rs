@@ -4,6 +4,8 @@
 //!
 //! A change takes numbers of tags, not texts: a request looks each text up once, under [`numbers`](Store::numbers).
 
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -81,24 +83,27 @@ impl Store {
         self.tags.sweep();
     }
 
-    /// Gives a user tags that it does not have, which is what [`retain_new`](Store::retain_new) leaves.
-    pub(crate) fn add(&mut self, account: &str, new: &[TagId]) {
+    /// Gives a user tags beside those that it has, some of which may be among them.
+    pub(crate) fn add(&mut self, account: &str, tags: &[TagId]) {
         self.note(account);
-        if new.is_empty() {
-            return;
+        let old = self.users.tags(account);
+        let mut both = Vec::with_capacity(old.len() + tags.len());
+        both.extend_from_slice(old);
+        for id in tags {
+            if old.binary_search(id).is_err() {
+                self.tags.add_carrier(*id);
+                both.push(*id);
+            }
         }
-        for id in new {
-            self.tags.add_carrier(*id);
+        if both.len() > old.len() {
+            both.sort_unstable();
+            self.users.set(account, &both);
         }
-        let mut both = [self.users.tags(account), new].concat();
-        both.sort_unstable();
-        self.users.set(account, &both);
     }
 
     /// Gives a user tags, by their texts.
     pub(crate) fn add_texts(&mut self, account: &str, tags: &[impl AsRef<str>]) {
-        let mut tags = self.numbers(tags);
-        self.retain_new(account, &mut tags);
+        let tags = self.numbers(tags);
         self.add(account, &tags);
         self.sweep();
     }
@@ -147,11 +152,11 @@ impl Store {
         self.tags.carried()
     }
 
-    /// Leaves those of the tags that the user does not have; answers how many it has.
-    pub(crate) fn retain_new(&self, account: &str, tags: &mut Vec<TagId>) -> usize {
+    /// How many tags the user would have after these were added.
+    pub(crate) fn user_tags_after(&self, account: &str, tags: &[TagId]) -> usize {
         let old = self.users.tags(account);
-        tags.retain(|id| old.binary_search(id).is_err());
-        old.len()
+        let new = tags.iter().filter(|id| old.binary_search(id).is_err());
+        old.len() + new.count()
     }
 
     /// How many distinct tags the app would have after these were added to the user, or had replaced all its tags.
@@ -173,6 +178,18 @@ fn sorted(mut ids: Vec<TagId>) -> Vec<TagId> {
     ids.sort_unstable();
     ids.dedup();
     ids
+}
+
+#[cfg(test)]
+impl Store {
+    /// What is counted is what is there, after a sweep.
+    pub(crate) fn assert_counts(&self) {
+        let mut carriers = BTreeMap::new();
+        for id in self.users.behind(None).flat_map(|(_, tags)| tags) {
+            *carriers.entry(*id).or_default() += 1;
+        }
+        self.tags.assert_counts(&carriers);
+    }
 }
 
 #[cfg(test)]
@@ -199,10 +216,22 @@ mod tests {
             ]
         );
         assert_eq!(store.users_behind(Some("a")).count(), 1);
-        let mut new = store.numbers(&["y", "n", "n"]);
-        assert_eq!((store.retain_new("a", &mut new), new.len()), (2, 1));
-        let mut new = store.numbers(&["n", "n"]);
-        assert_eq!((store.retain_new("new", &mut new), new.len()), (0, 1));
+        let new = store.numbers(&["y", "n", "n"]);
+        assert_eq!(store.user_tags_after("a", &new), 3);
+        let new = store.numbers(&["n", "n"]);
+        assert_eq!(store.user_tags_after("new", &new), 1);
+    }
+
+    #[test]
+    fn a_tag_that_is_added_again_is_counted_once() {
+        let mut store = store();
+        let x = store.numbers(&["x"]);
+        store.add("a", &x);
+        assert_eq!(store.tags("a").len(), 2);
+        store.remove("a", &x);
+        store.sweep();
+        assert_eq!(store.app_tags(), 2);
+        store.assert_counts();
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! mean what they meant at its start, also where a user lost the tag meanwhile.
 
 use std::collections::HashMap;
+#[cfg(test)]
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The number of a tag.
@@ -102,6 +104,24 @@ impl Tags {
                 self.free.push(id);
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Tags {
+    /// Exactly these tags have a text, each with so many carriers; all other numbers are free, each once.
+    pub(crate) fn assert_counts(&self, carriers: &BTreeMap<TagId, usize>) {
+        let counted = self.ids.iter().map(|(text, id)| {
+            let tag = &self.tags[id.0 as usize];
+            assert_eq!(tag.text, *text);
+            (*id, tag.carriers)
+        });
+        assert_eq!(counted.collect::<BTreeMap<_, _>>(), *carriers);
+        assert_eq!((self.carried, self.idle.len()), (carriers.len(), 0));
+        let free: BTreeSet<_> = self.free.iter().copied().collect();
+        assert_eq!(free.len(), self.free.len());
+        assert!(free.iter().all(|id| !carriers.contains_key(id)));
+        assert_eq!(free.len() + carriers.len(), self.tags.len());
     }
 }
 
