@@ -80,7 +80,7 @@ struct Reader<'l> {
 impl Reader<'_> {
     fn users_with_tags<'a>(&self, fields: Fields<'_, 'a>) -> Result<Job<'a>, Refusal> {
         let replace = self.replace(fields)?;
-        let (items, count) = self.list(fields, "UserTags", "Replace")?;
+        let (items, count) = self.list(fields, "UserTags", Some("Replace"))?;
         let mut users = Users::with_capacity(count);
         let mut all = Vec::with_capacity(count * self.limits.tags_per_user_and_request.min(10));
         for (index, item) in items.enumerate() {
@@ -90,7 +90,7 @@ impl Reader<'_> {
             };
             let account = match item.get("To_Account") {
                 Some(value) => account(value, place)?,
-                None => return Err(missing(format_args!("{place}.To_Account"), item, "")),
+                None => return Err(missing(format_args!("{place}.To_Account"), item, None)),
             };
             let user = user(&mut users, account);
             let start = all.len();
@@ -116,7 +116,7 @@ impl Reader<'_> {
     }
 
     fn accounts<'a>(&self, fields: Fields<'_, 'a>) -> Result<Job<'a>, Refusal> {
-        let (items, count) = self.list(fields, "To_Account", "")?;
+        let (items, count) = self.list(fields, "To_Account", None)?;
         let mut users = Users::with_capacity(count);
         for (index, item) in items.enumerate() {
             let place = Place("To_Account", index);
@@ -151,7 +151,7 @@ impl Reader<'_> {
         &self,
         fields: Fields<'j, 'a>,
         name: &str,
-        beside: &str,
+        beside: Option<&str>,
     ) -> Result<(Items<'j, 'a>, usize), Refusal> {
         let items = list(fields, name, format_args!("{name}"), beside)?;
         let (given, most) = (items.count(), self.limits.users_per_request);
@@ -212,12 +212,12 @@ impl Reader<'_> {
     }
 }
 
-/// The list `name` of an object; `place` is where it stands in the body, and `beside` a field that may be beside it.
+/// The list `name` of an object; `place` is where it stands in the body, and `beside` a field that may be there too.
 fn list<'j, 'a>(
     fields: Fields<'j, 'a>,
     name: &str,
     place: fmt::Arguments<'_>,
-    beside: &str,
+    beside: Option<&str>,
 ) -> Result<Items<'j, 'a>, Refusal> {
     match fields.get(name) {
         Some(Value::List(items)) if items.is_empty() => Err(shape(format!("{place} is empty"))),
@@ -229,10 +229,13 @@ fn list<'j, 'a>(
 
 /// Names some of the fields that are there, except `beside`, which is right: SDKs misspell `UserTags`, or send one of its
 /// entries as the whole body.
-fn missing(place: fmt::Arguments<'_>, others: Fields<'_, '_>, beside: &str) -> Refusal {
+fn missing(place: fmt::Arguments<'_>, others: Fields<'_, '_>, beside: Option<&str>) -> Refusal {
     const MOST: usize = 4;
     let short = |name: &str| format!("{:?}", name.chars().take(32).collect::<String>());
-    let names = others.names().into_iter().filter(|name| *name != beside);
+    let names = others
+        .names()
+        .into_iter()
+        .filter(|name| Some(*name) != beside);
     let names: Vec<String> = names.take(MOST).map(short).collect();
     match names.as_slice() {
         [] => shape(format!("{place} is missing")),
@@ -264,7 +267,12 @@ fn add_tags<'a>(
     user: Fields<'_, 'a>,
     place: Place,
 ) -> Result<(), Refusal> {
-    let items = list(user, "Tags", format_args!("{place}.Tags"), "To_Account")?;
+    let items = list(
+        user,
+        "Tags",
+        format_args!("{place}.Tags"),
+        Some("To_Account"),
+    )?;
     for (index, item) in items.enumerate() {
         let Value::Text(tag) = item else {
             return Err(shape(format!("{place}.Tags[{index}] is not a string")));

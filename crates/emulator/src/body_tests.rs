@@ -77,6 +77,7 @@ null => 90001 the body is not an object
 {"f": 1, "\n": 2, "c": 3, "d": 4, "e": 5} => 90001 UserTags is missing; there is "\n", "c", "d", "e"
 {"x2345678901234567890123456789012345": 1} => 90001 UserTags is missing; there is "x2345678901234567890123456789012"
 {"UserTags": ["a"]} => 90001 UserTags[0] is not an object
+{"UserTags": [{"": 1}]} => 90001 UserTags[0].To_Account is missing; there is ""
 {"UserTags": [{"Tags": ["t"]}]} => 90001 UserTags[0].To_Account is missing; there is "Tags"
 {"UserTags": [{"account": "u", "Tags": 1}]} => 90001 UserTags[0].To_Account is missing; there is "Tags", "account"
 {"UserTags": [{"To_Account": "u", "tags": ["t"]}]} => 90001 UserTags[0].Tags is missing; there is "tags"
@@ -95,6 +96,7 @@ null => 90001 the body is not an object
 /// Bodies that read or clear.
 const NAMING: &str = r#"
 {} => 90001 To_Account is missing
+{"": 1} => 90001 To_Account is missing; there is ""
 {"To_Account": []} => 90001 To_Account is empty
 {"To_Account": "a"} => 90001 To_Account is not a list
 {"To_Account": ["a", 5]} => 60015 To_Account[1]: the account is not a string
