@@ -106,9 +106,7 @@ pub(crate) async fn user(
 }
 
 pub(crate) async fn requests(State(context): State<Context>) -> Response {
-    // Copied first: to make JSON of it takes longer than the lock may be held.
-    let arrived: Vec<Arrived> = context.service.state().log.iter().collect();
-    let requests: Vec<Value> = arrived.iter().map(request).collect();
+    let requests: Vec<Value> = context.service.requests().iter().map(request).collect();
     ok(&json!({"requests": requests}))
 }
 

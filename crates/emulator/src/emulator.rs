@@ -235,7 +235,7 @@ impl Emulator {
     /// What arrived, oldest first: the last 10,000 requests, fewer where they are large.
     #[must_use]
     pub fn requests(&self) -> Vec<Arrived> {
-        self.service.state().log.iter().collect()
+        self.service.requests()
     }
 
     /// Forgets everything: tags, counts, faults, requests, and what was drawn by chance, so that the seed brings it

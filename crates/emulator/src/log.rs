@@ -39,7 +39,7 @@ pub struct Arrived {
 }
 
 /// A request as it is kept: its body becomes a text when it is read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Entry {
     /// Without its body.
     pub(crate) arrived: Arrived,
@@ -63,10 +63,10 @@ impl Entry {
         }
     }
 
-    fn read(&self) -> Arrived {
+    pub(crate) fn read(self) -> Arrived {
         Arrived {
             body: String::from_utf8_lossy(&self.body).into_owned(),
-            ..self.arrived.clone()
+            ..self.arrived
         }
     }
 
@@ -115,8 +115,9 @@ impl Log {
         self.kept.get_mut(usize::try_from(place).ok()?)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Arrived> {
-        self.kept.iter().map(Entry::read)
+    /// All that is kept, oldest first. The bodies are not copied.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.kept.iter().cloned().collect()
     }
 }
 
@@ -137,11 +138,21 @@ mod tests {
         for number in 0..REQUESTS_AT_MOST as u64 + 5 {
             assert_eq!(log.push(entry(number.to_string())), number);
         }
-        assert_eq!(log.iter().count(), REQUESTS_AT_MOST);
+        assert_eq!(log.entries().len(), REQUESTS_AT_MOST);
         assert!(log.entry(4).is_none());
-        assert_eq!(log.entry(5).unwrap().read().body, "5");
-        assert_eq!(log.entry(10_004).unwrap().read().body, "10004");
+        assert_eq!(log.entry(5).unwrap().clone().read().body, "5");
+        assert_eq!(log.entry(10_004).unwrap().clone().read().body, "10004");
         assert!(log.entry(10_005).is_none());
+    }
+
+    /// Copies are made under the lock that each request takes.
+    #[test]
+    fn entries_share_the_bodies_of_the_log() {
+        let mut log = Log::default();
+        log.push(entry("body".to_owned()));
+        let entries = log.entries();
+        assert_eq!(entries[0].body.as_ptr(), log.kept[0].body.as_ptr());
+        assert_eq!(entries[0].clone().read().body, "body");
     }
 
     #[test]
@@ -154,14 +165,14 @@ mod tests {
         let kept: usize = log.kept.iter().map(|entry| entry.body.len()).sum();
         assert_eq!(kept, log.bytes);
         // It ends within a character.
-        let shown = log.iter().next().unwrap().body;
+        let shown = log.entries().remove(0).read().body;
         assert_eq!(shown, "标".repeat(BODY_BYTES_AT_MOST / 3) + "\u{fffd}");
-        assert!((500..600).contains(&log.iter().count()));
+        assert!((500..600).contains(&log.entries().len()));
         for _ in 0..50 {
             let mut entry = entry("");
             entry.arrived.query = vec![Default::default(); 32_768];
             log.push(entry);
         }
-        assert!((40..50).contains(&log.iter().count()));
+        assert!((40..50).contains(&log.entries().len()));
     }
 }

@@ -26,7 +26,7 @@ use crate::fault::Fault;
 use crate::fault_json::Order;
 use crate::fault_queue::FaultQueue;
 use crate::identity::App;
-use crate::log::{Entry, Log};
+use crate::log::{Arrived, Entry, Log};
 use crate::query::Query;
 use crate::request::Request;
 use crate::rng::Latency;
@@ -130,6 +130,12 @@ impl Service {
     /// Nothing under the lock panics; if something did, the counts would still be worth reading.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// What arrived, oldest first. The bodies become texts after the lock is released: that takes longer than it may be held.
+    pub(crate) fn requests(&self) -> Vec<Arrived> {
+        let entries = self.state().log.entries();
+        entries.into_iter().map(Entry::read).collect()
     }
 
     /// Reads what a request asks for, or why it is refused.
