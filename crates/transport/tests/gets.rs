@@ -11,7 +11,7 @@ use std::time::Duration;
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
     Batcher, CallOptions, CancelToken, Cause, ChangeError, Client, Code, CompletedItem, Effect,
-    Generation, Operation, WaitEnd, WhenFull,
+    Generation, Operation, Scope, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -171,8 +171,7 @@ fn of_an_answer_that_cannot_be_read_only_the_callers_of_the_user_at_fault_fail()
     for answer in [tag_of_no_text, &too_long] {
         let emulator = emulator();
         reads_of_u7_are_answered(&emulator, answer);
-        let client = client_of_one_attempt(&emulator);
-        let batcher = client.batcher().linger(LONG).timeout(LONG).start();
+        let batcher = lingering(&client(&emulator));
         for (user, read) in get_each(&batcher, 0..100) {
             if user == 7 {
                 let error = read.unwrap_err();
@@ -182,7 +181,30 @@ fn of_an_answer_that_cannot_be_read_only_the_callers_of_the_user_at_fault_fail()
                 assert_eq!(read.unwrap(), some(&[]));
             }
         }
+        // the search is all that is repeated
+        let arrivals = emulator.stats().arrivals();
+        assert!(arrivals <= 16, "{arrivals}");
     }
+}
+
+#[test]
+fn a_user_that_cannot_be_read_neither_spends_the_clients_retries_nor_pauses_a_batcher() {
+    let emulator = emulator();
+    reads_of_u7_are_answered(&emulator, "{}");
+    let client = client(&emulator);
+    let options = client.batcher().linger(Duration::ZERO);
+    let batcher = options.pause_when_unavailable(true).timeout(LONG).start();
+    for _ in 0..40 {
+        let error = batcher.get_tag("u7", &CallOptions::new()).unwrap_err();
+        assert!(matches!(error.cause(), Cause::NotUnderstood(_)), "{error}");
+        assert_eq!((error.scope(), error.retryable()), (Scope::Account, true));
+        assert!(batcher.paused().is_none());
+    }
+    // alone, each is tried once more
+    assert_eq!(emulator.stats().arrivals(), 80);
+    emulator.fault(Operation::Add, Fault::code(91000));
+    let outcome = client.add_tag(&add()).unwrap();
+    assert_eq!(outcome.attempts, 2);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Known {
     pub service_has_answered: bool,
     /// The caller has another UserSig, or can make one.
     pub has_other_usersig: bool,
+    /// The caller searches the request for the user at fault, in smaller ones.
+    pub is_searched: bool,
 }
 
 /// The attempts of one call.
@@ -109,6 +111,7 @@ impl Retry {
         let cost = match class {
             // paid for in quota, as the service is well; or not the service's fault
             RetryClass::AfterWindow | RetryClass::NewUserSig => 0,
+            _ if failure == Failure::Unreadable => 0,
             _ => RetryBudget::RETRY,
         };
         if at >= deadline {
@@ -144,7 +147,9 @@ impl Retry {
             },
             Failure::NoUserSig if self.in_run && answered => RetryClass::Backoff,
             Failure::NotUnderstood | Failure::Page | Failure::NotSent => RetryClass::Backoff,
-            Failure::Partial { .. }
+            Failure::Unreadable if !known.is_searched => RetryClass::OnceLater,
+            Failure::Unreadable
+            | Failure::Partial { .. }
             | Failure::WrongEndpoint
             | Failure::NoUserSig
             | Failure::Cancelled
@@ -216,6 +221,7 @@ mod tests {
     const KNOWN: Known = Known {
         service_has_answered: true,
         has_other_usersig: true,
+        is_searched: false,
     };
 
     /// Plays a call at virtual time 0 and returns its waits in milliseconds and its end.
@@ -272,6 +278,7 @@ mod tests {
             ("expired again stops",              &[code(70001), code(70001)],                   &[0],              Some(Permanent), 500),
             ("check failed: once, later",        &[code(60004), SUCCESS],                       &[50],             None, 500),
             ("check failed again stops",         &[code(60005), code(60004)],                   &[50],             Some(Permanent), 495),
+            ("unreadable: once, and free",       &[Some(Failure::Unreadable); 2],               &[50],             Some(Permanent), 500),
             ("a dead connection: at once",       &[STALE, SUCCESS],                        &[0],              None, 500),
             ("dead connections cost no attempt", &[STALE, code(91000), STALE, code(91000), STALE, code(91000), STALE, SUCCESS],
                                                                          &[0, 50, 0, 100, 0, 200, 0],              None, 490),
@@ -293,6 +300,7 @@ mod tests {
             let known = Known {
                 service_has_answered,
                 has_other_usersig,
+                ..KNOWN
             };
             let (mut retry, mut budget) = (Retry::new(policy, in_run), RetryBudget::full());
             retry.failed(failure, known, &mut budget, Duration::ZERO, LONG, HALF)
@@ -323,6 +331,7 @@ mod tests {
             (WrongEndpoint,                [never, service, never, service]),
             (Page,                         [backoff, service, backoff, service]),
             (NotUnderstood,                [backoff, backoff, backoff, backoff]),
+            (Unreadable,                   [backoff, backoff, backoff, backoff]),
             (NotSent,                      [backoff, backoff, backoff, backoff]),
             (StaleConnection,              [Decision::RetryAtOnce; 4]),
             (NoUserSig,                    [never, never, never, backoff]),
@@ -334,6 +343,14 @@ mod tests {
         }
         let expired = Refused(Code(70001));
         assert_eq!(decisions(DEFAULT, expired, false), [never; 4]);
+        let searched = Known {
+            is_searched: true,
+            ..KNOWN
+        };
+        let mut budget = RetryBudget::full();
+        let of_many =
+            Retry::new(DEFAULT, false).failed(Unreadable, searched, &mut budget, LONG, LONG, HALF);
+        assert_eq!(of_many, never);
         let once = RetryPolicy {
             max_attempts: 1,
             ..DEFAULT

@@ -26,6 +26,8 @@ pub enum Failure {
     StaleConnection,
     /// The service answered with JSON that is none of its answers.
     NotUnderstood,
+    /// The same to a get: the data of one of its users is what cannot be read, or is too long beside that of others.
+    Unreadable,
     /// It was answered with success, but by a page or in an encoding that the service never uses.
     Page,
     /// The endpoint looks like another service, by its status or certificate.
@@ -83,6 +85,10 @@ impl Failure {
                 meaning.is_answer = true;
                 meaning.refused_as = Some(code.retry());
             }
+            Failure::Unreadable => {
+                meaning.may_arrive_late = false;
+                meaning.is_answer = true;
+            }
             // the service says so of each account left out; the others are never sent
             Failure::Partial { .. }
             | Failure::LeftOut(_)
@@ -119,7 +125,7 @@ impl Failure {
     pub fn scope(self, stopped: Option<Stopped>) -> Scope {
         match self {
             Failure::Invalid => Scope::Request,
-            Failure::Partial { .. } => Scope::Account,
+            Failure::Partial { .. } | Failure::Unreadable => Scope::Account,
             Failure::Refused(code) => code.scope(),
             // others in the request were done
             Failure::LeftOut(code) if code.scope().is_of_all_calls() => Scope::Account,
@@ -195,6 +201,7 @@ mod tests {
             (NoSocket,                     None,    PossiblyApplied, true,  Scope::Service,  true),
             (StaleConnection,              None,    PossiblyApplied, true,  Scope::Service,  true),
             (NotUnderstood,                None,    PossiblyApplied, true,  Scope::Service,  true),
+            (Unreadable,                   None,    PossiblyApplied, false, Scope::Account,  true),
             (Page,                         None,    PossiblyApplied, true,  Scope::Service,  true),
             (WrongEndpoint,                None,    PossiblyApplied, true,  Scope::App,      false),
             (WrongEndpoint,                waited,  PossiblyApplied, true,  Scope::Service,  true),
@@ -230,6 +237,7 @@ mod tests {
             (true, Some(RetryClass::NewUserSig))
         );
         assert_eq!(says(Partial { retryable: true }), (true, None));
+        assert_eq!(says(Unreadable), (true, None));
         for other in [Unanswered, NotUnderstood, Page, WrongEndpoint, NoUserSig] {
             assert_eq!(says(other), (false, None), "{other:?}");
         }

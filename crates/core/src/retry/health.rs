@@ -145,7 +145,9 @@ mod tests {
     #[test]
     fn twenty_failures_of_the_service_in_a_row_end_a_run_and_nineteen_do_not() {
         let mut health = RunHealth::default();
-        for answer in [DONE, refused(70107), refused(90020), refused(1)] {
+        let unreadable = Some((Failure::Unreadable, Some(Stopped::Permanent)));
+        let answers = [DONE, refused(70107), refused(90020), refused(1), unreadable];
+        for answer in answers {
             assert_eq!(note(&mut health, answer), None);
             for _ in 0..19 {
                 assert_eq!(note(&mut health, UNANSWERED), None);

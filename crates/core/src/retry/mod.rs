@@ -27,6 +27,8 @@
 //! | `WrongEndpoint` | once the service has answered this client, it is a gateway's answer: as `Unanswered`; before, or where the policy is one attempt, none | no | – |
 //! | `Page` | the same once the service has answered; before, after a backoff | yes | a retry |
 //! | `NotUnderstood`, `NotSent` | after a backoff | yes | a retry |
+//! | `Unreadable`, where the caller searches the request for the user at fault | none | | |
+//! | `Unreadable` else | after a backoff, and only once: it is the user's data, no fault of the service | yes | – |
 //! | `StaleConnection` | at once, over a new one: it says nothing of the service | no | – |
 //! | `NoUserSig` in a bulk run, once the service has answered | as an error inside the service: the callback may work again, as the service may | yes | a retry |
 //! | `NoUserSig` else, `Cancelled`, `Invalid`, `LeftOut`, `Closed` | none | | |

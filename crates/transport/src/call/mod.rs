@@ -51,6 +51,8 @@ pub(crate) struct Call<'c, R> {
     last_failure: Option<Arc<Cause>>,
     /// Called when an attempt has its turn in the quota.
     pub(crate) on_turn: Option<&'c dyn Fn()>,
+    /// If it fails, its caller searches it for the user at fault.
+    pub(crate) is_searched: bool,
 }
 
 impl<'c, R: Request> Call<'c, R> {
@@ -78,6 +80,7 @@ impl<'c, R: Request> Call<'c, R> {
             place: Place::new(&state.outage),
             last_failure: None,
             on_turn: None,
+            is_searched: false,
         }
     }
 
@@ -180,7 +183,7 @@ impl<'c, R: Request> Call<'c, R> {
         };
         let failure = match stale {
             Some(Stale::Dead) => Failure::StaleConnection,
-            _ => cause.failure(),
+            _ => cause.failure(R::OPERATION),
         };
         let meaning = failure.meaning();
         match meaning.refused_as {
@@ -216,6 +219,7 @@ impl<'c, R: Request> Call<'c, R> {
         let known = Known {
             service_has_answered: self.state.outage.service_has_answered(),
             has_other_usersig,
+            is_searched: self.is_searched,
         };
         let deadline = self.wait_scope.deadline;
         let decision = self.retry.failed(

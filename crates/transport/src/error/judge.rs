@@ -3,7 +3,7 @@
 use std::io;
 
 use imtag_core::retry::Failure;
-use imtag_core::{Scope, UserSig, shortened};
+use imtag_core::{Operation, Scope, UserSig, shortened};
 use rustix::io::Errno;
 
 use super::cause::{Cause, Error, Phase, RunError};
@@ -35,8 +35,8 @@ pub(super) fn is_gateway_status(status: u16) -> bool {
 }
 
 impl Cause {
-    /// What happened, for core's rules of what follows from it.
-    pub(crate) fn failure(&self) -> Failure {
+    /// What happened to an operation, for core's rules of what follows from it.
+    pub(crate) fn failure(&self, operation: Operation) -> Failure {
         match self {
             Cause::Service { refusal, .. } => Failure::Refused(refusal.code),
             Cause::Partial { failures, .. } => Failure::Partial {
@@ -61,7 +61,10 @@ impl Cause {
             }
             // JSON counts as an answer of the service, even if it is not understood
             Cause::NotUnderstood(error) if error.start.trim_start().starts_with('{') => {
-                Failure::NotUnderstood
+                match operation {
+                    Operation::Get => Failure::Unreadable,
+                    Operation::Add | Operation::Remove | Operation::Clear => Failure::NotUnderstood,
+                }
             }
             Cause::NotUnderstood(_) => Failure::Page,
             Cause::Credentials(_) => Failure::NoUserSig,
@@ -72,7 +75,7 @@ impl Cause {
             Cause::LeftOut { refusal, .. } | Cause::RefusedBefore(refusal) => {
                 Failure::LeftOut(refusal.code)
             }
-            Cause::Ended(RunError::Refused(error)) => error.cause.failure(),
+            Cause::Ended(RunError::Refused(error)) => error.failure(),
             Cause::Ended(RunError::Unavailable(_))
             | Cause::Expired
             | Cause::Full
@@ -145,18 +148,23 @@ impl Cause {
 }
 
 impl Error {
+    /// What happened, for core's rules.
+    pub(crate) fn failure(&self) -> Failure {
+        self.cause.failure(self.operation)
+    }
+
     /// Whether the same call or change may succeed later as it is. Of a partial success: for any of the accounts left out.
     /// Not after an expired UserSig: what could be had of a new one has been tried.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        self.cause.failure().retryable(self.stopped)
+        self.failure().retryable(self.stopped)
     }
 
     /// What is at fault. Other calls and changes may still succeed, unless it is the [app](Scope::App) or the
     /// [service](Scope::Service).
     #[must_use]
     pub fn scope(&self) -> Scope {
-        self.cause.failure().scope(self.stopped)
+        self.failure().scope(self.stopped)
     }
 
     /// Whether this machine had no file, port, memory or thread for a connection. It says nothing of the service.

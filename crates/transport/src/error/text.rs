@@ -121,7 +121,7 @@ impl Error {
                 "try again; the service itself always answers 200"
             }
             Cause::HttpStatus { .. } | Cause::NotUnderstood(_)
-                if self.cause().failure().is_of_a_gateway(self.stopped) =>
+                if self.failure().is_of_a_gateway(self.stopped) =>
             {
                 "try again; a gateway answers in the service's place"
             }

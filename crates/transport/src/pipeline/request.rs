@@ -4,8 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use imtag_core::plan::{Batch, BatchResult};
-use imtag_core::retry::Failure;
-use imtag_core::{BatchRequest, Code, Effect, Operation, Request};
+use imtag_core::{BatchRequest, Code, Effect, Request};
 
 use super::session::Session;
 use super::worker::Sent;
@@ -45,6 +44,7 @@ fn send_request<R: Request>(
     };
     let mut call = Call::new(settings, state, request, &options, sending.in_run);
     call.on_turn = Some(on_turn);
+    call.is_searched = request.accounts().nth(1).is_some();
     let mut result = call.run();
     Sent {
         settled: batch_result(client, session, batch, &mut result),
@@ -84,14 +84,7 @@ fn batch_result(
                 .collect(),
             read: outcome.tags.clone(),
         },
-        Cause::Service { .. } if !error.scope().is_of_all_calls() => {
-            BatchResult::Ambiguous(error.clone())
-        }
-        // the data of one user may be what cannot be read, or is too long beside that of others
-        Cause::NotUnderstood(_)
-            if batch.operation() == Operation::Get
-                && error.cause().failure() == Failure::NotUnderstood =>
-        {
+        Cause::Service { .. } | Cause::NotUnderstood(_) if !error.scope().is_of_all_calls() => {
             BatchResult::Ambiguous(error.clone())
         }
         Cause::Cancelled { phase }

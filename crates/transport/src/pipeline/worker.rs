@@ -85,10 +85,6 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
         let settled = match sent.settled {
             // what would fail others fails none in a pause, also if that is over by now, as long as there is time
             BatchResult::Failed(error) if waits => BatchResult::Postponed(error.effect()),
-            // also a get's answer that cannot be read, which may be the fault of a single user
-            BatchResult::Ambiguous(error) if waits && error.scope().is_of_all_calls() => {
-                BatchResult::Postponed(error.effect())
-            }
             settled => settled,
         };
         state.plan.settle(batch, settled, sent.may_arrive_late, now);
@@ -152,7 +148,7 @@ fn record_health(
     answers_before: u64,
 ) -> Option<RunError> {
     let error = result.as_ref().err();
-    let failed = error.map(|error| (error.cause().failure(), error.stopped()));
+    let failed = error.map(|error| (error.failure(), error.stopped()));
     let end = state.health.record(failed, answers_before);
     let error = error?;
     // a partial success says that the service is there, and holds what was read
