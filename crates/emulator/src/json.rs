@@ -7,13 +7,17 @@
 //! {"a": [1, "t"], "b": {}}      Object 6 │ "a" │ List 3 │ 1 │ "t" │ "b" │ Object 1
 //! ```
 //!
-//! It is read by the rules of [`serde_json::Value`]: the same bodies are JSON, and no others.
+//! It is read by the rules of [`serde_json::Value`]: the same bodies are JSON, and no others, except those with an object
+//! of a name that serde_json keeps for itself.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+/// The name of the object that numbers are with serde_json's feature `arbitrary_precision`, which another crate of a
+/// program may turn on.
+const NUMBER: &str = "$serde_json::private::Number";
 /// What a node of a full request takes in the body, about.
 const NODE_BYTES: usize = 16;
 /// Nodes that memory is set aside for before they are read.
@@ -196,13 +200,23 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        self.within(Node::Object, |nodes| {
+        let Reader(nodes) = self;
+        let at = nodes.len();
+        Reader(nodes).within(Node::Object, |nodes| {
             if fields.next_key_seed(Reader(nodes))?.is_none() {
                 return Ok(false);
             }
             fields.next_value_seed(Reader(nodes))?;
             Ok(true)
-        })
+        })?;
+        if let [Node::Object(_), Node::Text(name), Node::Text(number)] = &nodes[at..] {
+            if name == NUMBER {
+                let number = number.parse().map_or(Node::Other, Node::Count);
+                nodes.truncate(at);
+                nodes.push(number);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -272,6 +286,19 @@ mod tests {
         compare(b"{\"\xff\":1}");
         compare(b"[1,\xff]");
         compare(b"\"a\x00\"");
+    }
+
+    #[test]
+    fn numbers_are_told_apart_where_serde_json_keeps_their_digits() {
+        for (number, expected) in [("1", "Count(1)"), ("-1", "Other"), ("1e3", "Other")] {
+            let body = format!(r#"[{{"$serde_json::private::Number":"{number}"}},"t"]"#);
+            let json = Json::read(body.as_bytes()).unwrap();
+            let Value::List(mut items) = json.value() else {
+                panic!("{json:?}");
+            };
+            assert_eq!(format!("{:?}", items.next().unwrap()), expected);
+            assert!(matches!(items.next(), Some(Value::Text(text)) if text == "t"));
+        }
     }
 
     #[test]
