@@ -171,7 +171,7 @@ impl UserList {
         }
         let state = self.service.state();
         let after = self.last.take();
-        let mut users = state.store.users_behind(after.as_deref());
+        let mut users = state.store.users_after(after.as_deref());
         for (account, tags) in users.by_ref().take(USERS) {
             if after.is_some() || self.last.is_some() {
                 text.push(',');

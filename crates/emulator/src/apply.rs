@@ -90,8 +90,8 @@ fn apply_unswept(
     }
     for (user, tags) in &mut users {
         *tags = match route.operation {
-            Operation::Add => store.numbers(&job.tags[user.tags.clone()]),
-            _ => store.known_numbers(&job.tags[user.tags.clone()]),
+            Operation::Add => store.intern(&job.tags[user.tags.clone()]),
+            _ => store.lookup(&job.tags[user.tags.clone()]),
         };
     }
     if all_or_nothing {
@@ -311,7 +311,7 @@ mod tests {
             let tags: Vec<String> = tags.collect();
             scene.store.add_texts(&format!("user{hundred}"), &tags);
         }
-        let t0 = scene.store.known_numbers(&["t0"]);
+        let t0 = scene.store.lookup(&["t0"]);
         scene.store.remove("user0", &t0);
         scene.store.sweep();
         assert_eq!(scene.run((Add, Timpush), [user("new", ["t0"])]), "OK");

@@ -221,7 +221,7 @@ fn requests_do_what_they_do_to_sets_of_texts() {
                 let tags = tags.into_iter().map(str::to_owned);
                 (account.to_owned(), tags.collect())
             };
-            let is: Plain = store.users_behind(None).map(owned).collect();
+            let is: Plain = store.users_after(None).map(owned).collect();
             assert_eq!(is, users, "{place}");
             assert_eq!(
                 (store.users(), store.app_tags()),

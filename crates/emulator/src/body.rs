@@ -140,8 +140,8 @@ impl Reader<'_> {
             return Err(shape("Replace is for timpush/add_tag only"));
         }
         match value {
-            Value::Count(0) => Ok(false),
-            Value::Count(1) => Ok(true),
+            Value::Unsigned(0) => Ok(false),
+            Value::Unsigned(1) => Ok(true),
             _ => Err(shape("Replace is neither 0 nor 1")),
         }
     }

@@ -34,7 +34,7 @@ enum Node<'a> {
     List(usize),
     Text(Cow<'a, str>),
     /// A whole number from 0.
-    Count(u64),
+    Unsigned(u64),
     Other,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Value<'j, 'a> {
     Object(Fields<'j, 'a>),
     List(Items<'j, 'a>),
     Text(&'j Cow<'a, str>),
-    Count(u64),
+    Unsigned(u64),
     Other,
 }
 
@@ -90,13 +90,13 @@ impl<'j, 'a> Iterator for Items<'j, 'a> {
     type Item = Value<'j, 'a>;
 
     fn next(&mut self) -> Option<Value<'j, 'a>> {
-        let (first, behind) = self.0.split_first()?;
-        let within = |nodes: usize| Items(&behind[..nodes - 1]);
+        let (first, after) = self.0.split_first()?;
+        let within = |nodes: usize| Items(&after[..nodes - 1]);
         let (value, nodes) = match first {
             Node::Object(nodes) => (Value::Object(Fields(within(*nodes))), *nodes),
             Node::List(nodes) => (Value::List(within(*nodes)), *nodes),
             Node::Text(text) => (Value::Text(text), 1),
-            Node::Count(count) => (Value::Count(*count), 1),
+            Node::Unsigned(number) => (Value::Unsigned(*number), 1),
             Node::Other => (Value::Other, 1),
         };
         self.0 = &self.0[nodes..];
@@ -127,7 +127,7 @@ impl<'j, 'a> Fields<'j, 'a> {
     }
 }
 
-/// Reads a value behind the nodes that are there.
+/// Reads a value after the nodes that are there.
 struct Reader<'n, 'a>(&'n mut Vec<Node<'a>>);
 
 impl<'de> DeserializeSeed<'de> for Reader<'_, 'de> {
@@ -144,7 +144,7 @@ impl<'de> Reader<'_, 'de> {
         Ok(())
     }
 
-    /// Reads what is within a list or an object, behind a node for it.
+    /// Reads what is within a list or an object, after a node for it.
     fn within<E>(
         self,
         node: fn(usize) -> Node<'de>,
@@ -174,7 +174,7 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.push(Node::Count(number))
+        self.push(Node::Unsigned(number))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<(), E> {
@@ -211,7 +211,7 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
         })?;
         if let [Node::Object(_), Node::Text(name), Node::Text(number)] = &nodes[at..] {
             if name == NUMBER {
-                let number = number.parse().map_or(Node::Other, Node::Count);
+                let number = number.parse().map_or(Node::Other, Node::Unsigned);
                 nodes.truncate(at);
                 nodes.push(number);
             }
@@ -237,7 +237,7 @@ mod tests {
                 list.count() == values.len() && list.zip(values).all(|(a, b)| same(a, b))
             }
             (Value::Text(text), Plain::String(value)) => text == value,
-            (Value::Count(count), value) => value.as_u64() == Some(count),
+            (Value::Unsigned(count), value) => value.as_u64() == Some(count),
             (Value::Other, Plain::Number(number)) => number.as_u64().is_none(),
             (Value::Other, Plain::Null | Plain::Bool(_)) => true,
             _ => false,
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn numbers_are_told_apart_where_serde_json_keeps_their_digits() {
-        for (number, expected) in [("1", "Count(1)"), ("-1", "Other"), ("1e3", "Other")] {
+        for (number, expected) in [("1", "Unsigned(1)"), ("-1", "Other"), ("1e3", "Other")] {
             let body = format!(r#"[{{"$serde_json::private::Number":"{number}"}},"t"]"#);
             let json = Json::read(body.as_bytes()).unwrap();
             let Value::List(mut items) = json.value() else {

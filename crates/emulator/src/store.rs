@@ -1,8 +1,8 @@
 //! The tags of the users. Both generations of paths share one store, as no page says that they do not.
 //!
-//! A user without tags is not kept, so that two states can be compared with `==`.
+//! A user without tags is not kept.
 //!
-//! A change takes numbers of tags, not texts: a request looks each text up once, under [`numbers`](Store::numbers).
+//! A change takes numbers of tags, not texts: a request looks each text up once, under [`intern`](Store::intern).
 
 #[cfg(test)]
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::tags::{TagId, Tags};
 use crate::users::Users;
 
-/// Accounts with their tags, and how many users carry each tag.
+/// Accounts with their tags, and how many users have each tag.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     users: Users,
@@ -46,12 +46,12 @@ impl Store {
         self.users.len()
     }
 
-    /// The users behind an account, by the bytes of their accounts, each with its tags; all without an account.
-    pub(crate) fn users_behind<'a>(
+    /// The users after an account, by the bytes of their accounts, each with its tags; all without an account.
+    pub(crate) fn users_after<'a>(
         &'a self,
         account: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a str, BTreeSet<&'a str>)> {
-        let users = self.users.behind(account);
+        let users = self.users.after(account);
         users.map(|(account, ids)| {
             (
                 account,
@@ -67,18 +67,18 @@ impl Store {
     }
 
     /// The numbers of tags, each once, in order. A new tag gets one.
-    pub(crate) fn numbers(&mut self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
+    pub(crate) fn intern(&mut self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
         let numbers = tags.iter().map(|tag| self.tags.intern(tag.as_ref()));
         sorted(numbers.collect())
     }
 
-    /// The numbers of those of the tags that somebody may carry.
-    pub(crate) fn known_numbers(&self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
+    /// The numbers of those of the tags that have one.
+    pub(crate) fn lookup(&self, tags: &[impl AsRef<str>]) -> Vec<TagId> {
         let numbers = tags.iter().filter_map(|tag| self.tags.find(tag.as_ref()));
         sorted(numbers.collect())
     }
 
-    /// Ends a change: numbers of tags that nobody carries now are others' from now on.
+    /// Ends a change: numbers of tags that no user has any more may be reused.
     pub(crate) fn sweep(&mut self) {
         self.tags.sweep();
     }
@@ -91,7 +91,7 @@ impl Store {
         both.extend_from_slice(old);
         for id in tags {
             if old.binary_search(id).is_err() {
-                self.tags.add_carrier(*id);
+                self.tags.retain(*id);
                 both.push(*id);
             }
         }
@@ -103,7 +103,7 @@ impl Store {
 
     /// Gives a user tags, by their texts.
     pub(crate) fn add_texts(&mut self, account: &str, tags: &[impl AsRef<str>]) {
-        let tags = self.numbers(tags);
+        let tags = self.intern(tags);
         self.add(account, &tags);
         self.sweep();
     }
@@ -114,7 +114,7 @@ impl Store {
         let mut left = Vec::with_capacity(old.len());
         for id in old {
             if tags.binary_search(id).is_ok() {
-                self.tags.drop_carrier(*id);
+                self.tags.release(*id);
             } else {
                 left.push(*id);
             }
@@ -132,10 +132,10 @@ impl Store {
     pub(crate) fn replace(&mut self, account: &str, new: &[TagId]) {
         self.note(account);
         for id in new {
-            self.tags.add_carrier(*id);
+            self.tags.retain(*id);
         }
         for id in self.users.tags(account) {
-            self.tags.drop_carrier(*id);
+            self.tags.release(*id);
         }
         self.users.set(account, new);
     }
@@ -149,7 +149,7 @@ impl Store {
 
     /// How many distinct tags the app has.
     pub(crate) fn app_tags(&self) -> usize {
-        self.tags.carried()
+        self.tags.in_use()
     }
 
     /// How many tags the user would have after these were added.
@@ -161,15 +161,15 @@ impl Store {
 
     /// How many distinct tags the app would have after these were added to the user, or had replaced all its tags.
     pub(crate) fn app_tags_after(&self, account: &str, new: &[TagId], replace: bool) -> usize {
-        let appear = new.iter().filter(|id| self.tags.carriers(**id) == 0);
+        let appear = new.iter().filter(|id| self.tags.users(**id) == 0);
         let old = if replace {
             self.users.tags(account)
         } else {
             &[]
         };
-        let last_carried =
-            |id: &&TagId| self.tags.carriers(**id) == 1 && new.binary_search(id).is_err();
-        let vanish = old.iter().filter(last_carried).count();
+        let last_user_of =
+            |id: &&TagId| self.tags.users(**id) == 1 && new.binary_search(id).is_err();
+        let vanish = old.iter().filter(last_user_of).count();
         self.app_tags() + appear.count() - vanish
     }
 }
@@ -184,11 +184,11 @@ fn sorted(mut ids: Vec<TagId>) -> Vec<TagId> {
 impl Store {
     /// What is counted is what is there, after a sweep.
     pub(crate) fn assert_counts(&self) {
-        let mut carriers = BTreeMap::new();
-        for id in self.users.behind(None).flat_map(|(_, tags)| tags) {
-            *carriers.entry(*id).or_default() += 1;
+        let mut users = BTreeMap::new();
+        for id in self.users.after(None).flat_map(|(_, tags)| tags) {
+            *users.entry(*id).or_default() += 1;
         }
-        self.tags.assert_counts(&carriers);
+        self.tags.assert_counts(&users);
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
     fn a_users_tags_are_a_set() {
         let mut store = store();
         store.add_texts("a", &["x"]);
-        let users: Vec<_> = store.users_behind(None).collect();
+        let users: Vec<_> = store.users_after(None).collect();
         assert_eq!(
             users,
             [
@@ -215,17 +215,17 @@ mod tests {
                 ("b", BTreeSet::from(["y", "z"]))
             ]
         );
-        assert_eq!(store.users_behind(Some("a")).count(), 1);
-        let new = store.numbers(&["y", "n", "n"]);
+        assert_eq!(store.users_after(Some("a")).count(), 1);
+        let new = store.intern(&["y", "n", "n"]);
         assert_eq!(store.user_tags_after("a", &new), 3);
-        let new = store.numbers(&["n", "n"]);
+        let new = store.intern(&["n", "n"]);
         assert_eq!(store.user_tags_after("new", &new), 1);
     }
 
     #[test]
     fn a_tag_that_is_added_again_is_counted_once() {
         let mut store = store();
-        let x = store.numbers(&["x"]);
+        let x = store.intern(&["x"]);
         store.add("a", &x);
         assert_eq!(store.tags("a").len(), 2);
         store.remove("a", &x);
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_user_without_tags_is_forgotten() {
         let mut store = store();
-        let tags = store.known_numbers(&["x", "y", "unknown"]);
+        let tags = store.lookup(&["x", "y", "unknown"]);
         assert_eq!(tags.len(), 2);
         store.remove("a", &tags);
         store.remove("stranger", &tags);
@@ -245,14 +245,14 @@ mod tests {
         store.clear("stranger");
         store.sweep();
         assert_eq!((store.users(), store.app_tags()), (0, 0));
-        assert!(store.known_numbers(&["x", "y", "z"]).is_empty());
+        assert!(store.lookup(&["x", "y", "z"]).is_empty());
     }
 
     #[test]
     fn the_apps_distinct_tags_are_counted_over_all_users() {
         let mut store = store();
         let mut after = |account: &str, tags: &[&str], replace: bool| {
-            let tags = store.numbers(tags);
+            let tags = store.intern(tags);
             store.app_tags_after(account, &tags, replace)
         };
         assert_eq!(after("c", &["x", "z"], false), 3);
@@ -260,9 +260,9 @@ mod tests {
         assert_eq!(after("a", &["n"], false), 4);
         assert_eq!(after("a", &["n"], true), 3);
         assert_eq!(after("a", &["x"], true), 3);
-        let x = store.numbers(&["x"]);
+        let x = store.intern(&["x"]);
         store.remove("a", &x);
-        let y = store.numbers(&["y"]);
+        let y = store.intern(&["y"]);
         assert_eq!(store.app_tags_after("c", &y, false), 2);
     }
 
@@ -271,11 +271,11 @@ mod tests {
     fn numbers_hold_until_the_sweep() {
         let mut store = Store::default();
         store.add_texts("a", &["x"]);
-        let [x, y] = ["x", "y"].map(|tag| store.numbers(&[tag]));
+        let [x, y] = ["x", "y"].map(|tag| store.intern(&[tag]));
         store.replace("a", &y);
         store.replace("b", &x);
         store.sweep();
-        let users: Vec<_> = store.users_behind(None).collect();
+        let users: Vec<_> = store.users_after(None).collect();
         assert_eq!(
             users,
             [("a", BTreeSet::from(["y"])), ("b", BTreeSet::from(["x"]))]

@@ -1,8 +1,8 @@
 //! The distinct tags of the app. Each text is held once, and known by a number; users have numbers.
 //!
-//! A number is for others again once nobody carries its tag: so what a caller's made-up tags take comes back, except
-//! the number's own 24 bytes. That is done by [`sweep`](Tags::sweep), at the end of a request: until then its numbers
-//! mean what they meant at its start, also where a user lost the tag meanwhile.
+//! A number may be reused once no user has its tag: so what a caller's made-up tags take comes back, except the number's
+//! own 24 bytes, and 4 in the list of free ones. That is done by [`sweep`](Tags::sweep), at the end of a request: until
+//! then its numbers mean what they meant at its start, also where a user lost the tag meanwhile.
 
 use std::collections::HashMap;
 #[cfg(test)]
@@ -13,23 +13,23 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TagId(u32);
 
-/// The tags, and how many users carry each.
+/// The tags, and how many users have each.
 #[derive(Debug, Default)]
 pub(crate) struct Tags {
     /// By their numbers. The text is empty where the number is free.
     tags: Vec<Tag>,
     ids: HashMap<Arc<str>, TagId>,
     free: Vec<TagId>,
-    /// Tags that somebody carries.
-    carried: usize,
-    /// Tags that nobody carried at some moment since the last sweep.
+    /// Tags that some user has.
+    in_use: usize,
+    /// Tags that no user had at some moment since the last sweep.
     idle: Vec<TagId>,
 }
 
 #[derive(Debug)]
 struct Tag {
     text: Arc<str>,
-    carriers: usize,
+    users: usize,
 }
 
 impl Tags {
@@ -41,7 +41,7 @@ impl Tags {
         let text: Arc<str> = text.into();
         let tag = Tag {
             text: Arc::clone(&text),
-            carriers: 0,
+            users: 0,
         };
         let id = match self.free.pop() {
             Some(id) => {
@@ -68,60 +68,66 @@ impl Tags {
         &self.tags[id.0 as usize].text
     }
 
-    /// How many users carry a tag.
-    pub(crate) fn carriers(&self, id: TagId) -> usize {
-        self.tags[id.0 as usize].carriers
+    /// How many users have a tag.
+    pub(crate) fn users(&self, id: TagId) -> usize {
+        self.tags[id.0 as usize].users
     }
 
-    /// How many tags somebody carries.
-    pub(crate) fn carried(&self) -> usize {
-        self.carried
+    /// How many tags some user has.
+    pub(crate) fn in_use(&self) -> usize {
+        self.in_use
     }
 
-    pub(crate) fn add_carrier(&mut self, id: TagId) {
-        let carriers = &mut self.tags[id.0 as usize].carriers;
-        self.carried += usize::from(*carriers == 0);
-        *carriers += 1;
+    /// Counts one user more that has a tag.
+    pub(crate) fn retain(&mut self, id: TagId) {
+        let users = &mut self.tags[id.0 as usize].users;
+        self.in_use += usize::from(*users == 0);
+        *users += 1;
     }
 
-    pub(crate) fn drop_carrier(&mut self, id: TagId) {
-        let carriers = &mut self.tags[id.0 as usize].carriers;
-        *carriers -= 1;
-        if *carriers == 0 {
-            self.carried -= 1;
+    /// Counts one less.
+    pub(crate) fn release(&mut self, id: TagId) {
+        let users = &mut self.tags[id.0 as usize].users;
+        *users -= 1;
+        if *users == 0 {
+            self.in_use -= 1;
             self.idle.push(id);
         }
     }
 
-    /// Forgets the tags that nobody carries. Their numbers are others' from now on.
+    /// Forgets the tags that no user has. Their numbers may be reused.
     pub(crate) fn sweep(&mut self) {
         for id in self.idle.drain(..) {
             let tag = &mut self.tags[id.0 as usize];
             // One that was idle twice is free already the second time.
-            if tag.carriers == 0 && self.ids.get(&tag.text) == Some(&id) {
+            if tag.users == 0 && self.ids.get(&tag.text) == Some(&id) {
                 self.ids.remove(&tag.text);
                 tag.text = Arc::default();
                 self.free.push(id);
             }
+        }
+        // The others stay within twice what they need, as a list grows.
+        if self.ids.len() < self.ids.capacity() / 4 {
+            self.ids.shrink_to(2 * self.ids.len());
         }
     }
 }
 
 #[cfg(test)]
 impl Tags {
-    /// Exactly these tags have a text, each with so many carriers; all other numbers are free, each once.
-    pub(crate) fn assert_counts(&self, carriers: &BTreeMap<TagId, usize>) {
+    /// Exactly these tags have a text, each with so many users; all other numbers are free, each once.
+    pub(crate) fn assert_counts(&self, users: &BTreeMap<TagId, usize>) {
         let counted = self.ids.iter().map(|(text, id)| {
             let tag = &self.tags[id.0 as usize];
             assert_eq!(tag.text, *text);
-            (*id, tag.carriers)
+            (*id, tag.users)
         });
-        assert_eq!(counted.collect::<BTreeMap<_, _>>(), *carriers);
-        assert_eq!((self.carried, self.idle.len()), (carriers.len(), 0));
+        assert_eq!(counted.collect::<BTreeMap<_, _>>(), *users);
+        assert_eq!((self.in_use, self.idle.len()), (users.len(), 0));
         let free: BTreeSet<_> = self.free.iter().copied().collect();
         assert_eq!(free.len(), self.free.len());
-        assert!(free.iter().all(|id| !carriers.contains_key(id)));
-        assert_eq!(free.len() + carriers.len(), self.tags.len());
+        assert!(free.iter().all(|id| !users.contains_key(id)));
+        assert_eq!(free.len() + users.len(), self.tags.len());
     }
 }
 
@@ -130,48 +136,63 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_has_one_number_until_nobody_carries_it() {
+    fn a_text_has_one_number_until_no_user_has_it() {
         let mut tags = Tags::default();
         let [x, y] = ["x", "y"].map(|text| tags.intern(text));
         assert_ne!(x, y);
         assert_eq!((tags.intern("x"), tags.find("z")), (x, None));
         assert_eq!((&**tags.text(x), &**tags.text(y)), ("x", "y"));
-        tags.add_carrier(x);
+        tags.retain(x);
         tags.sweep();
         assert_eq!((tags.find("x"), tags.find("y")), (Some(x), None));
-        assert_eq!((tags.carried(), tags.carriers(x)), (1, 1));
-        tags.drop_carrier(x);
-        assert_eq!((tags.carried(), tags.find("x")), (0, Some(x)));
+        assert_eq!((tags.in_use(), tags.users(x)), (1, 1));
+        tags.release(x);
+        assert_eq!((tags.in_use(), tags.find("x")), (0, Some(x)));
         tags.sweep();
         assert_eq!(tags.find("x"), None);
     }
 
     #[test]
-    fn an_idle_tag_that_is_carried_again_before_the_sweep_stays() {
+    fn an_idle_tag_that_a_user_has_again_before_the_sweep_stays() {
         let mut tags = Tags::default();
         let x = tags.intern("x");
         for _ in 0..3 {
-            tags.add_carrier(x);
-            tags.drop_carrier(x);
+            tags.retain(x);
+            tags.release(x);
         }
-        tags.add_carrier(x);
+        tags.retain(x);
         tags.sweep();
         assert_eq!(tags.find("x"), Some(x));
+    }
+
+    #[test]
+    fn the_places_of_texts_are_given_back() {
+        let mut tags = Tags::default();
+        let kept = tags.intern("kept");
+        tags.retain(kept);
+        for tag in 0..10_000 {
+            tags.intern(&tag.to_string());
+        }
+        assert!(tags.ids.capacity() > 10_000);
+        tags.sweep();
+        assert_eq!(tags.ids.len(), 1);
+        assert!(tags.ids.capacity() < 10, "{}", tags.ids.capacity());
+        assert_eq!(tags.find("kept"), Some(kept));
     }
 
     #[test]
     fn numbers_and_memory_of_idle_tags_are_used_again() {
         let mut tags = Tags::default();
         let empty = tags.intern("");
-        tags.add_carrier(empty);
+        tags.retain(empty);
         for round in 0..100 {
             for tag in 0..100 {
                 let id = tags.intern(&format!("{round} {tag}"));
-                tags.add_carrier(id);
-                tags.drop_carrier(id);
+                tags.retain(id);
+                tags.release(id);
                 // Idle a second time before the sweep.
-                tags.add_carrier(id);
-                tags.drop_carrier(id);
+                tags.retain(id);
+                tags.release(id);
             }
             tags.sweep();
         }

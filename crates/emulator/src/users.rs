@@ -14,8 +14,8 @@
 //!
 //! So a user takes its account, 4 bytes for each tag, 8 for its ends, and a share of what the page has in reserve; and
 //! to forget all users frees a page at a time. A page that grows too large is split in two halves; one without users is
-//! removed. Others are not joined: a page gives back memory that it no longer needs, and so a few users in it take
-//! little.
+//! removed. Others are not joined: a page gives back memory that it no longer needs, so the last user of a page takes some
+//! 300 bytes, with what the allocator adds, and so does each where all but one in 64 are removed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use crate::tags::TagId;
 
-/// A page is split when it has more of them: few, as a change moves all that are behind it.
+/// A page is split when it has more of them: few, as a change moves all that are after it.
 const USERS_AT_MOST: usize = 64;
 /// Or when it has more bytes of accounts and tags together.
 const BYTES_AT_MOST: usize = 16 * 1024;
@@ -33,14 +33,14 @@ const HEAD_BYTES: usize = 32;
 /// The users that have tags.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
-    pages: BTreeMap<First, Page>,
+    pages: BTreeMap<PageKey, Page>,
     count: usize,
 }
 
 /// The least account that belongs to a page, or less. Its order is that of the account's bytes; what a search compares
 /// is here, and not behind a pointer, unless the account is long.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct First {
+struct PageKey {
     /// The first bytes, and zeros after them.
     head: [u8; HEAD_BYTES],
     /// How many bytes of the head are the account's: "a" comes before "a\0".
@@ -48,13 +48,13 @@ struct First {
     rest: Box<[u8]>,
 }
 
-impl First {
-    fn new(account: &str) -> First {
+impl PageKey {
+    fn new(account: &str) -> PageKey {
         let length = account.len().min(HEAD_BYTES);
         let (start, rest) = account.as_bytes().split_at(length);
         let mut head = [0; HEAD_BYTES];
         head[..length].copy_from_slice(start);
-        First {
+        PageKey {
             head,
             length: length as u8,
             rest: rest.into(),
@@ -78,24 +78,24 @@ impl Users {
 
     /// A user's tags, by their numbers; none for a user that is not there.
     pub(crate) fn tags(&self, account: &str) -> &[TagId] {
-        let page = self.pages.range(..=First::new(account)).next_back();
+        let page = self.pages.range(..=PageKey::new(account)).next_back();
         let found = page.and_then(|(_, page)| Some((page, page.find(account).ok()?)));
         found.map_or(&[], |(page, at)| page.tags(at))
     }
 
     /// Gives a user these tags in place of those that it had; without tags it is removed.
     pub(crate) fn set(&mut self, account: &str, tags: &[TagId]) {
-        let first = First::new(account);
+        let first = PageKey::new(account);
         let page = match self.pages.range_mut(..=&first).next_back() {
             Some((_, page)) => page,
-            None => self.pages.entry(First::default()).or_default(),
+            None => self.pages.entry(PageKey::default()).or_default(),
         };
         let before = page.len();
         page.set(account, tags);
         self.count = self.count + page.len() - before;
         if page.is_large() {
             let second = page.split();
-            self.pages.insert(First::new(second.account(0)), second);
+            self.pages.insert(PageKey::new(second.account(0)), second);
         } else if page.len() == 0 {
             let of_page = self.pages.range(..=first).next_back();
             let of_page = of_page.map(|(first, _)| first.clone());
@@ -103,13 +103,13 @@ impl Users {
         }
     }
 
-    /// The users behind an account, in order; all without one.
-    pub(crate) fn behind<'a>(
+    /// The users after an account, in order; all without one.
+    pub(crate) fn after<'a>(
         &'a self,
         account: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a str, &'a [TagId])> {
-        let of_account = account.and_then(|it| self.pages.range(..=First::new(it)).next_back());
-        let first = of_account.map_or(First::default(), |(first, _)| first.clone());
+        let of_account = account.and_then(|it| self.pages.range(..=PageKey::new(it)).next_back());
+        let first = of_account.map_or(PageKey::default(), |(first, _)| first.clone());
         let users = self.pages.range(first..).flat_map(|(_, page)| page.users());
         users.skip_while(move |(it, _)| account.is_some_and(|account| *it <= account))
     }
@@ -174,7 +174,7 @@ impl Page {
         self.accounts.replace_range(old, account);
         let old = move_ends(&mut self.tags_ends, &users, new, tags.len());
         self.tags.splice(old, tags.iter().copied());
-        self.give_back();
+        self.shrink();
     }
 
     /// Takes the second half of the users off.
@@ -194,12 +194,12 @@ impl Page {
             account_ends,
             tags_ends,
         };
-        self.give_back();
+        self.shrink();
         second
     }
 
     /// Gives memory back where more than half of it is in reserve.
-    fn give_back(&mut self) {
+    fn shrink(&mut self) {
         if self.accounts.len() < self.accounts.capacity() / 2 {
             self.accounts.shrink_to_fit();
         }
@@ -224,8 +224,8 @@ fn move_ends(ends: &mut Vec<u32>, users: &Range<usize>, new: bool, length: usize
     let old = start(ends, users.start)..start(ends, users.end);
     let (old_end, end) = (number(old.end), number(old.start + length));
     ends.splice(users.clone(), new.then_some(end));
-    for behind in &mut ends[users.start + usize::from(new)..] {
-        *behind = *behind - old_end + end;
+    for later in &mut ends[users.start + usize::from(new)..] {
+        *later = *later - old_end + end;
     }
     old
 }
@@ -288,13 +288,13 @@ mod tests {
             }
             assert!(
                 users
-                    .behind(None)
+                    .after(None)
                     .eq(plain.iter().map(|(name, tags)| (&**name, *tags)))
             );
             for account in ["", "user", "user00077", "user000770", "z", "账"] {
-                let behind = plain.range::<str, _>((Bound::Excluded(account), Bound::Unbounded));
-                let expected = behind.map(|(name, tags)| (&**name, *tags));
-                assert!(users.behind(Some(account)).eq(expected), "{account}");
+                let after = plain.range::<str, _>((Bound::Excluded(account), Bound::Unbounded));
+                let expected = after.map(|(name, tags)| (&**name, *tags));
+                assert!(users.after(Some(account)).eq(expected), "{account}");
             }
             for account in plain.keys() {
                 users.set(account, &[]);
@@ -312,7 +312,8 @@ mod tests {
         accounts.extend(["", "\0", "x", "x\0", "x\0\0", "xx", "y", "账", "账x"].map(long));
         for one in &accounts {
             for other in &accounts {
-                let (ours, expected) = (First::new(one).cmp(&First::new(other)), one.cmp(other));
+                let (ours, expected) =
+                    (PageKey::new(one).cmp(&PageKey::new(other)), one.cmp(other));
                 assert_eq!(ours, expected, "{one:?} {other:?}");
             }
         }
@@ -320,7 +321,7 @@ mod tests {
 
     /// Bytes that the pages take, without what the allocator adds.
     fn bytes(users: &Users) -> usize {
-        let of_page = |(first, page): (&First, &Page)| {
+        let of_page = |(first, page): (&PageKey, &Page)| {
             let ends = page.account_ends.capacity() + page.tags_ends.capacity();
             let lists = page.tags.capacity() * size_of::<TagId>() + ends * size_of::<u32>();
             size_of_val(first) + size_of_val(page) + page.accounts.capacity() + lists
