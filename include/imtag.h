@@ -1007,7 +1007,8 @@ im_status im_bulk_set_late_window_ms(im_bulk *bulk,
 
 /*
  Sets how long a change waits for others to share its request, while more may come; default: 1,000. UINT64_MAX: until
- there are 100 users, or the capacity is reached. After im_bulk_end_of_input no change waits.
+ there are 100 users, or the capacity is reached. After im_bulk_end_of_input a change waits only for those that wait for
+ an earlier change of their account.
  */
 im_status im_bulk_set_linger_ms(im_bulk *bulk,
                                 uint64_t linger_ms);
@@ -1092,8 +1093,9 @@ im_status im_bulk_push_flat(im_bulk *bulk,
                             im_error **error);
 
 /*
- Says that no more changes come, so that none waits for others to share its request. It holds for later changes too:
- call it when all are pushed. im_bulk_finish does so by itself.
+ Says that no more changes come, so that none waits for them to share its request. It holds for later changes too:
+ call it when all are pushed. im_bulk_finish does so by itself. What is pushed is still waited for, while a request is
+ under way: a change whose account has an earlier one there shares the next request, if it comes within the linger time.
  */
 im_status im_bulk_end_of_input(im_bulk *bulk,
                                im_error **error);

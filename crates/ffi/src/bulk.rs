@@ -141,7 +141,8 @@ pub unsafe extern "C" fn im_bulk_set_late_window_ms(bulk: *mut im_bulk, time_ms:
 }
 
 /// Sets how long a change waits for others to share its request, while more may come; default: 1,000. UINT64_MAX: until
-/// there are 100 users, or the capacity is reached. After im_bulk_end_of_input no change waits.
+/// there are 100 users, or the capacity is reached. After im_bulk_end_of_input a change waits only for those that wait for
+/// an earlier change of their account.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_set_linger_ms(bulk: *mut im_bulk, linger_ms: u64) -> im_status {
     set!(bulk.run, linger(millis(linger_ms)))
@@ -287,8 +288,9 @@ pub unsafe extern "C" fn im_bulk_push_flat(
     })
 }
 
-/// Says that no more changes come, so that none waits for others to share its request. It holds for later changes too:
-/// call it when all are pushed. im_bulk_finish does so by itself.
+/// Says that no more changes come, so that none waits for them to share its request. It holds for later changes too:
+/// call it when all are pushed. im_bulk_finish does so by itself. What is pushed is still waited for, while a request is
+/// under way: a change whose account has an earlier one there shares the next request, if it comes within the linger time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn im_bulk_end_of_input(
     bulk: *mut im_bulk,

@@ -95,7 +95,7 @@ pub(super) struct Producer<R, E> {
     pub(super) paused: Option<Duration>,
     /// No result is known yet, and the policy has one request go first.
     pub(super) probing: Option<Probing>,
-    /// True if changes do not wait for others to share their request.
+    /// True if changes do not wait for others to share their request, unless these are there and blocked.
     pub(super) flushing: bool,
     /// Requests that were split.
     pub(super) splits: u64,
@@ -324,9 +324,10 @@ impl OperationQueue {
         let users = self.fresh.users() + self.returned.len();
         let full = users >= enough.users_per_request;
         let lingers_until = self.since.map(|since| since.saturating_add(enough.linger));
-        // a blocked change may still come and share the request; with nothing under way nothing would unblock it
-        let flushing = enough.flushing || self.flushed;
-        let alone = users > 0 && flushing && (self.blocked == 0 || enough.quiet);
+        // at the end of the input a blocked change may still come and share the request; with nothing under way nothing would
+        // unblock it. A caller that waits for a flush waits for no other request.
+        let at_the_end = enough.flushing && (self.blocked == 0 || enough.quiet);
+        let alone = users > 0 && (self.flushed || at_the_end);
         let lingered = lingers_until.is_some_and(|until| until <= now);
         // what came back has lingered before
         let came_back = !self.returned.is_empty();

@@ -132,9 +132,10 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         Some((&entry.item, &mut entry.reply))
     }
 
-    /// Sets whether the producer is flushing: while it is, changes do not wait for others to share their request.
-    pub fn set_flushing(&mut self, producer: ProducerId, flushing: bool) {
-        self.state(producer).flushing = flushing;
+    /// Has a producer flush from now on: its changes wait for no others to share their request, except that as long as a
+    /// request is under way those that wait for an earlier one of their account are waited for, for the linger time.
+    pub fn set_flushing(&mut self, producer: ProducerId) {
+        self.state(producer).flushing = true;
         self.ready_producers.insert(producer);
     }
 
@@ -197,8 +198,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 linger: state.policy.linger,
                 flushing: state.is_flushing(operation),
                 requests_at_once: state.policy.requests_at_once,
-                // a get waits for one of its user alone: it shares that one's slot, or is sent anew
-                quiet: state.is_quiet(operation) || operation == Operation::Get,
+                quiet: state.is_quiet(operation),
             };
             match state.queue(operation).ready(&enough, now) {
                 Ok(kind) => return Ok((operation, kind)),

@@ -87,12 +87,13 @@ impl Bulk {
         Ok(true)
     }
 
-    /// Sends from now on without linger time: call it when all is pushed. A later [`push`](Bulk::push) does not change it
-    /// back.
+    /// Sends from now on without waiting for more: call it when all is pushed. A later [`push`](Bulk::push) does not change
+    /// it back. What is pushed is still waited for, while a request is under way: a change that waits for an earlier one of
+    /// its user shares the next request, if it comes within the linger time.
     pub fn end_of_input(&self) {
         let producer = self.session.producer;
         self.session
-            .with(|state, _| state.plan.set_flushing(producer, true));
+            .with(|state, _| state.plan.set_flushing(producer));
     }
 
     /// The changes that got their outcomes since the last poll, in the order in which these became known. Waits for one, at

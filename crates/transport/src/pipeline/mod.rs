@@ -70,7 +70,8 @@
 //! | | takes more changes | in no request | in a request | waits for |
 //! |---|---|---|---|---|
 //! | `flush` | yes | is sent without lingering, if it was given before | goes on | the changes given before |
-//! | batcher's `close`, run's `finish` | no | is sent without lingering | goes on | all changes, then the workers |
+//! | batcher's `close` | no | is sent without lingering | goes on | all changes, then the workers |
+//! | run's `finish` | no | lingers only while a change waits for an earlier one of its account, and a request is under way | goes on | all changes, then the workers |
 //! | drain, or the first `Bulk::cancel` | no | fails | goes on to its answer, but is not tried again | nothing |
 //! | cancel, or the second `Bulk::cancel` | no | fails | ends; its changes are not applied, or possibly applied | nothing |
 //! | the service became unavailable, or refuses all (`core/retry/health.rs`) | no | fails | goes on | nothing |

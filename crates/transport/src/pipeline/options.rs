@@ -83,8 +83,9 @@ impl<K> SessionOptions<K> {
     }
 
     /// How long a change or get waits for others to share its request; default: 1 s in a bulk run, 10 ms in a batcher. It
-    /// does not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input; in
-    /// a batcher, for longer than half of its time, or once its user has as many tags as a request takes (10).
+    /// does not wait once 100 users are together or the capacity is used up; in a bulk run, after the end of the input,
+    /// unless for a change that waits for an earlier one of its user; in a batcher, for longer than half of its time, or
+    /// once its user has as many tags as a request takes (10).
     pub fn linger(mut self, time: Duration) -> Self {
         self.sending.policy.linger = time;
         self

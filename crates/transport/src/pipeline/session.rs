@@ -203,10 +203,10 @@ impl State {
         submissions.refuse(id, change, error);
     }
 
-    /// Has a session take no more changes, and send what lingers. Callers that wait for capacity are refused.
+    /// Has a session take no more changes, and wait for no more to share requests. Callers that wait for capacity are refused.
     pub(crate) fn close(&mut self, producer: ProducerId) {
         self.session(producer).refuses = true;
-        self.plan.set_flushing(producer, true);
+        self.plan.set_flushing(producer);
     }
 
     /// Sends nothing more. Changes that were not sent fail, with this as the cause.

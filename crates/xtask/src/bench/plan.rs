@@ -102,7 +102,7 @@ fn planned(users: &[User]) -> usize {
     loop {
         while plan.has_capacity(producer, Operation::Add) {
             let Some((at, User { account, tags })) = coming.next() else {
-                plan.set_flushing(producer, true);
+                plan.set_flushing(producer);
                 break;
             };
             let change = ChangeRequest::add(account, tags).check(&rules);

@@ -12,7 +12,7 @@ fn changes_of_an_account_go_one_after_the_other_in_their_order_across_producers(
     rig.push(add("u", ["a"]));
     rig.push_by(other, remove("u", ["a"]));
     rig.push(clear("u"));
-    rig.plan.set_flushing(other, true);
+    rig.plan.set_flushing(other);
 
     let [first] = rig.sends(["add u:a"]);
     assert!(matches!(rig.next_by(other), Next::Wait));
@@ -183,7 +183,7 @@ fn a_late_window_wakes_only_the_producer_whose_change_waits_for_it() {
     // nothing waits for it: it only has to be remembered
     rig.waits();
     rig.push_by(other, remove("u", ["a"]));
-    rig.plan.set_flushing(other, true);
+    rig.plan.set_flushing(other);
     rig.waits();
     let next = rig.next_by(other);
     assert!(matches!(next, Next::WaitUntil(until) if until == ms(3_000)));

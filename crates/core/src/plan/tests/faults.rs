@@ -103,7 +103,7 @@ fn another_producer_that_changed_the_account_lifts_what_is_remembered_too() {
     rig.push(add("u", ["a"]));
     let batch = rig.take();
     rig.settle(batch, done(vec![left_out("u", Scope::Request, None)]));
-    rig.plan.set_flushing(other, true);
+    rig.plan.set_flushing(other);
     rig.push_by(other, remove("u", ["b"]));
     let batch = rig.take_by(other);
     rig.done(batch);

@@ -109,7 +109,7 @@ fn gets_of_two_producers_wait_for_each_other_neither_in_a_request_nor_in_a_pause
     let mut rig = Rig::new();
     let other = rig.plan.open(POLICY);
     rig.flush();
-    rig.plan.set_flushing(other, true);
+    rig.plan.set_flushing(other);
     rig.push_by(other, get("u"));
     rig.plan.pause(other);
     rig.push(get("u"));
@@ -226,14 +226,13 @@ fn a_get_whose_caller_is_gone_in_a_pause_is_settled_at_once() {
 #[test]
 fn a_flush_waits_for_no_second_get_of_a_user_while_another_request_hangs() {
     let mut rig = Rig::new();
-    rig.flush();
     rig.push(add("w", ["a"]));
     rig.push(get("v"));
+    let _ = rig.plan.flush(rig.producer);
     let [add_w, get_v] = rig.sends(["add w:a", "get v:"]);
-    rig.plan.set_flushing(rig.producer, false);
     rig.push(get("u"));
     rig.push(get("u"));
-    rig.flush();
+    let _ = rig.plan.flush(rig.producer);
     let [get_u] = rig.sends(["get u:"]);
     for batch in [add_w, get_v, get_u] {
         rig.done(batch);

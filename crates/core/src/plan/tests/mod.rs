@@ -218,7 +218,7 @@ impl Rig {
     }
 
     fn flush(&mut self) {
-        self.plan.set_flushing(self.producer, true);
+        self.plan.set_flushing(self.producer);
     }
 
     fn next_by(&mut self, producer: ProducerId) -> Next {

@@ -28,7 +28,7 @@ enum Step {
     /// A request is settled: which, how, which of its accounts, and whether an attempt was abandoned.
     Settle(usize, u8, u8, bool),
     Withdraw(usize),
-    Flushing(usize, bool),
+    Flushing(usize),
     Flush(usize),
     End(usize),
     /// The producer sends nothing for a while, or fails what is in no request.
@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<usize>(), 0u8..8, any::<u8>(), prop::bool::weighted(0.3))
             .prop_map(|(which, how, chosen, late)| Step::Settle(which, how, chosen, late)),
         1 => any::<usize>().prop_map(Step::Withdraw),
-        1 => (0..PRODUCERS, any::<bool>()).prop_map(|(producer, flushing)| Step::Flushing(producer, flushing)),
+        1 => (0..PRODUCERS).prop_map(Step::Flushing),
         1 => (0..PRODUCERS).prop_map(Step::Flush),
         1 => prop::option::weighted(0.1, 0..PRODUCERS)
             .prop_map(|producer| producer.map_or(Step::Pass(1), Step::End)),
@@ -181,8 +181,8 @@ impl World {
                 }
             }
             Step::Settle(..) | Step::Withdraw(_) => {}
-            Step::Flushing(producer, flushing) => {
-                self.plan.set_flushing(self.producers[producer], flushing);
+            Step::Flushing(producer) => {
+                self.plan.set_flushing(self.producers[producer]);
             }
             Step::Flush(producer) => {
                 let flush = self.plan.flush(self.producers[producer]);
@@ -362,7 +362,7 @@ impl World {
         for producer in self.producers.clone() {
             self.plan.resume(producer);
             self.plan.end_probing(producer);
-            self.plan.set_flushing(producer, true);
+            self.plan.set_flushing(producer);
         }
         for _ in 0..20_000 {
             for producer in 0..PRODUCERS {
