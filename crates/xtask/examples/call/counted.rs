@@ -3,6 +3,7 @@
 mod client;
 
 use std::io::{BufRead, stdin};
+use std::time::Duration;
 
 use client::{Error, client, users};
 
@@ -14,6 +15,8 @@ fn main() -> Result<(), Error> {
     let users = users(count.parse()?, tags.parse()?);
     let mut client = client(name, endpoint, ca_file)?;
     client.call(&users)?; // connects
+    // Until then calls may have to wait for the quota, as a client before this one may have made some.
+    std::thread::sleep(Duration::from_millis(200));
     for line in stdin().lock().lines() {
         let calls: u64 = line?.parse()?;
         let mut result = Ok(());
@@ -21,7 +24,8 @@ fn main() -> Result<(), Error> {
             result = (0..calls).try_for_each(|_| client.call(&users));
         });
         result?;
-        let [count, bytes] = [counted.count_total, counted.bytes_total].map(|total| total / calls);
+        let each = |total: u64| total as f64 / calls as f64;
+        let [count, bytes] = [counted.count_total, counted.bytes_total].map(each);
         println!(r#"{{"allocations":{count},"bytes":{bytes}}}"#);
     }
     Ok(())

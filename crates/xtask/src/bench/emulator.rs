@@ -2,14 +2,14 @@
 //! program has one core, and the plain sockets that call it another.
 //!
 //! ```text
-//! full requests     100 users with 10 tags of 20 bytes each, over eight connections; of a million users that are there
+//! full requests     100 users with 10 tags of 20 bytes each, over eight connections, of 200,000 among a million users:
+//!                   adding tags that are there, and then removing and adding them in turn
 //! peer              a server written by hand that reads the same requests with serde_json, and answers OK
 //! bytes a user      of users with 3 tags, by how much the process grows; the log of requests is full before
 //! reset             of all users
 //! ```
 
 use std::fs;
-use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -20,10 +20,12 @@ use imtag_core::{Identifier, SdkAppId, SecretKey, UserSig};
 use lexopt::ValueExt;
 use serde_json::Value;
 
+use super::http::{Connection, connect, listen};
+use super::pin::{cores, pin};
 use super::{median, per_second};
 use crate::Error;
 use crate::install::build;
-use crate::program::{Running, output};
+use crate::program::Running;
 use crate::scene::{self, IDENTIFIER, KEY, SDKAPPID};
 
 const USERS: u64 = 10_000_000;
@@ -38,14 +40,12 @@ const ROUNDS: usize = 5;
 /// Different bodies, so that their users do not all stay in the caches.
 const BODIES: u64 = 2_000;
 const SECONDS: u64 = 3;
-/// The cores.
-const SERVERS: &str = "0";
-const CALLERS: &str = "1";
 /// More than it answers.
 const CALLS_PER_SECOND: u32 = 100_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 const ADD: &str = "/v4/all_member_push/im_add_tag";
+const REMOVE: &str = "/v4/all_member_push/im_remove_tag";
 /// What a right answer of both servers holds.
 const OK: &[u8] = br#""ActionStatus":"OK""#;
 
@@ -65,15 +65,21 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
         return Err(format!("--users {FEW_USERS} and --seconds 1 at least").into());
     }
     let program = program.map_or_else(|| build::command_line("release"), Ok)?;
-    pin(SERVERS)?;
-    let (emulator, mock) = (Server::start(program)?, mock()?);
-    pin(CALLERS)?;
+    let (servers, callers) = cores()?;
+    if servers == callers {
+        return Err("one core is for the servers, and another for what calls them".into());
+    }
+    pin(&servers)?;
+    let (emulator, mock) = (Server::start(program)?, listen(serve)?);
+    pin(&callers)?;
     measure(&emulator, mock, users, time)
 }
 
 fn measure(emulator: &Server, mock: u16, users: u64, time: Duration) -> Result<(), Error> {
-    let target = target()?;
-    let full: Vec<Vec<u8>> = (0..BODIES).map(|at| full_request(&target, at)).collect();
+    let target = target(ADD)?;
+    let of_all =
+        |target: &str| -> Vec<Vec<u8>> { (0..BODIES).map(|at| full_request(target, at)).collect() };
+    let (full, removing) = (of_all(&target), of_all(&self::target(REMOVE)?));
     let mut to_emulator = Connections::open(emulator.port)?;
     let mut to_mock = Connections::open(mock)?;
 
@@ -95,23 +101,34 @@ fn measure(emulator: &Server, mock: u16, users: u64, time: Duration) -> Result<(
 
     let mut rounds = Vec::new();
     to_emulator.call(&mut full.iter())?; // each user gets its 10 tags
+    let mut same = full.iter().cycle();
+    // goes on from round to round, so that each of them changes its users
+    let mut changing = removing.iter().chain(&full).cycle();
     for _ in 0..ROUNDS {
-        let cpu = emulator.cpu()?;
-        let (ours, took) = to_emulator.call_for(time, &full)?;
-        let cpu = emulator.cpu()?.saturating_sub(cpu);
-        let (peers, took_peer) = to_mock.call_for(time, &full)?;
-        rounds.push([
-            per_second(ours, took),
-            1e6 * cpu.as_secs_f64() / ours as f64,
-            per_second(peers, took_peer),
-        ]);
+        let mut of_emulator = |requests: &mut dyn Iterator<Item = &Vec<u8>>| -> Result<_, Error> {
+            let cpu = emulator.cpu()?;
+            let (sent, took) = to_emulator.call_for(time, requests)?;
+            let cpu = emulator.cpu()?.saturating_sub(cpu);
+            Ok([
+                per_second(sent, took),
+                1e6 * cpu.as_secs_f64() / sent as f64,
+            ])
+        };
+        let [ours, cpu] = of_emulator(&mut same)?;
+        let [changes, cpu_of_change] = of_emulator(&mut changing)?;
+        let (peers, took_peer) = to_mock.call_for(time, &mut same)?;
+        let peer = per_second(peers, took_peer);
+        rounds.push([ours, cpu, changes, cpu_of_change, peer]);
     }
-    let [ours, cpu, peer] = [0, 1, 2].map(|at| median(rounds.iter().map(|it| it[at])));
-    let ratio = median(rounds.iter().map(|[ours, _, peer]| ours / peer));
-    row("full requests, the median of 5 rounds", ours, "a second");
+    let [ours, cpu, changes, cpu_of_change, peer] =
+        [0, 1, 2, 3, 4].map(|at| median(rounds.iter().map(|it| it[at])));
+    let ratio = median(rounds.iter().map(|round| round[0] / round[4]));
+    row("full requests of tags that are there", ours, "a second");
     row("the CPU of one", cpu, "us");
+    row("full requests that remove or add", changes, "a second");
+    row("the CPU of one", cpu_of_change, "us");
     row("peer: read with serde_json, nothing done", peer, "a second");
-    row("ratio", ratio, "");
+    row("ratio of those of tags that are there", ratio, "");
 
     // anew, as full requests left some users with more tags
     row(
@@ -191,9 +208,9 @@ impl Server {
     fn reset(&self) -> Result<Duration, Error> {
         let began = Instant::now();
         let head = "POST /emulator/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
-        let mut connection = Connection::open(self.port)?;
+        let mut connection = connect(self.port)?;
         connection.send(head.as_bytes())?;
-        connection.receive(b"true")?;
+        receive(&mut connection, b"true")?;
         Ok(began.elapsed())
     }
 
@@ -223,13 +240,13 @@ fn free_port() -> Result<u16, Error> {
 }
 
 /// The path of a call, with its query.
-fn target() -> Result<String, Error> {
+fn target(path: &str) -> Result<String, Error> {
     let (key, app) = (SecretKey::new(KEY)?, SdkAppId::new(SDKAPPID)?);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let usersig = UserSig::sign(&key, app, &Identifier::new(IDENTIFIER)?, DAY, now);
     let usersig = usersig.expose();
     Ok(format!(
-        "{ADD}?sdkappid={SDKAPPID}&identifier={IDENTIFIER}&usersig={usersig}&random=1&contenttype=json"
+        "{path}?sdkappid={SDKAPPID}&identifier={IDENTIFIER}&usersig={usersig}&random=1&contenttype=json"
     ))
 }
 
@@ -258,12 +275,12 @@ fn request(target: &str, users: impl Iterator<Item = (u64, Vec<String>)>) -> Vec
 }
 
 /// Connections of one thread, each with a request under way.
-struct Connections(Vec<Connection>);
+struct Connections(Vec<Connection<TcpStream>>);
 
 impl Connections {
     fn open(port: u16) -> Result<Connections, Error> {
-        let opened = (0..CONNECTIONS).map(|_| Connection::open(port));
-        opened.collect::<Result<_, _>>().map(Connections)
+        let opened = (0..CONNECTIONS).map(|_| connect(port));
+        Ok(Connections(opened.collect::<Result<_, _>>()?))
     }
 
     /// Sends requests until there are no more; answers how many.
@@ -273,110 +290,47 @@ impl Connections {
         for request in requests {
             let at = sent as usize % CONNECTIONS;
             if under_way == CONNECTIONS {
-                self.0[at].receive(OK)?;
+                receive(&mut self.0[at], OK)?;
                 under_way -= 1;
             }
             self.0[at].send(request.as_ref())?;
             (sent, under_way) = (sent + 1, under_way + 1);
         }
         for at in sent - under_way as u64..sent {
-            self.0[at as usize % CONNECTIONS].receive(OK)?;
+            receive(&mut self.0[at as usize % CONNECTIONS], OK)?;
         }
         Ok(sent)
     }
 
-    /// Sends these requests again and again for a time.
-    fn call_for(&mut self, time: Duration, requests: &[Vec<u8>]) -> Result<(u64, Duration), Error> {
+    /// Sends the next of endless requests for a time.
+    fn call_for(
+        &mut self,
+        time: Duration,
+        requests: &mut dyn Iterator<Item = &Vec<u8>>,
+    ) -> Result<(u64, Duration), Error> {
         let began = Instant::now();
-        let mut requests = requests
-            .iter()
-            .cycle()
-            .take_while(|_| began.elapsed() < time);
+        let mut requests = std::iter::from_fn(|| {
+            let on = began.elapsed() < time;
+            if on { requests.next() } else { None }
+        });
         let sent = self.call(&mut requests)?;
         Ok((sent, began.elapsed()))
     }
 }
 
-/// A connection by HTTP as both servers here speak it.
-struct Connection {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Connection {
-    fn open(port: u16) -> Result<Connection, Error> {
-        Ok(Connection::over(TcpStream::connect(("127.0.0.1", port))?)?)
-    }
-
-    fn over(stream: TcpStream) -> std::io::Result<Connection> {
-        stream.set_nodelay(true)?;
-        Ok(Connection {
-            stream,
-            read: Vec::new(),
-        })
-    }
-
-    fn send(&mut self, message: &[u8]) -> Result<(), Error> {
-        Ok(self.stream.write_all(message)?)
-    }
-
-    /// Waits for an answer, which must be a right one.
-    fn receive(&mut self, right: &[u8]) -> Result<(), Error> {
-        let body = self.message()?.ok_or("the server hung up")?;
-        if body.windows(right.len()).any(|part| part == right) {
-            Ok(())
-        } else {
-            Err(String::from_utf8_lossy(body).into_owned().into())
-        }
-    }
-
-    /// The body of the next message; none where the peer has hung up.
-    fn message(&mut self) -> Result<Option<&[u8]>, Error> {
-        self.read.clear();
-        let mut part = [0; 64 * 1024];
-        loop {
-            let count = self.stream.read(&mut part)?;
-            if count == 0 {
-                return Ok(None);
-            }
-            self.read.extend_from_slice(&part[..count]);
-            let Some(head) = self.read.windows(4).position(|part| part == b"\r\n\r\n") else {
-                continue;
-            };
-            let length = length(&self.read[..head])?;
-            if self.read.len() == head + 4 + length {
-                return Ok(Some(&self.read[head + 4..]));
-            }
-        }
+/// Waits for an answer, which must be a right one.
+fn receive(connection: &mut Connection<TcpStream>, right: &[u8]) -> Result<(), Error> {
+    let body = connection.message()?.ok_or("the server hung up")?;
+    if body.windows(right.len()).any(|part| part == right) {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(body).into_owned().into())
     }
 }
 
-fn length(head: &[u8]) -> Result<usize, Error> {
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"));
-    Ok(length
-        .ok_or("a message without its length")?
-        .trim()
-        .parse()?)
-}
-
-/// Starts the peer, on a thread for each connection.
-fn mock() -> Result<u16, Error> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream));
-        }
-    });
-    Ok(port)
-}
-
-/// Serves a connection to its end. An error ends it too, which its caller sees.
+/// The peer, on a connection.
 fn serve(stream: TcpStream) -> Result<(), Error> {
-    let mut connection = Connection::over(stream)?;
+    let mut connection = Connection::new(stream);
     while let Some(body) = connection.message()? {
         let body: Value = serde_json::from_slice(body)?;
         let users = body["UserTags"].as_array().map_or(0, Vec::len) as u64;
@@ -390,12 +344,5 @@ fn serve(stream: TcpStream) -> Result<(), Error> {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         connection.send((head + &answer).as_bytes())?;
     }
-    Ok(())
-}
-
-/// Keeps this thread, and what it starts from now on, on one core.
-fn pin(core: &str) -> Result<(), Error> {
-    let thread = std::process::id().to_string();
-    output(Command::new("taskset").args(["--cpu-list", "--pid", core, &thread]))?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use serde::Deserialize;
 
 use super::median;
+use super::pin::{cores, pin};
 use crate::Error;
 use crate::cargo::cargo;
 use crate::program::{Running, output};
@@ -24,7 +25,7 @@ const CLIENTS: [&str; 3] = ["floor", "ureq", "libimtag"];
 /// What a call carries: users, and tags of each.
 const SIZES: [(&str, usize, usize); 2] = [("small", 1, 1), ("full", 100, 10)];
 
-/// Calls whose allocations and system calls are counted. They are the same in each call.
+/// Calls whose allocations and system calls are counted.
 const COUNTED: u64 = 100;
 
 struct Options {
@@ -56,8 +57,8 @@ struct Round {
 /// What a client allocates in a call.
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Allocated {
-    allocations: u64,
-    bytes: u64,
+    allocations: f64,
+    bytes: f64,
 }
 
 pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
@@ -75,7 +76,7 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     }
     let mut build = cargo(["build", "--release", "--package", "xtask"]);
     output(build.args(["--example", "call", "--example", "counted"]))?;
-    pin()?;
+    pin(&cores()?.1)?;
     let server = Server::start()?;
     let mut rows = Vec::new();
     for (protocol, endpoint) in [("plain", &server.plain), ("TLS", &server.tls)] {
@@ -99,36 +100,28 @@ pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
     }
 }
 
-/// Keeps this process, and what it starts, on the last core that it may use.
-fn pin() -> Result<(), Error> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let core = last_core(&status).ok_or("the system does not say which cores may be used")?;
-    let process = std::process::id().to_string();
-    output(Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", core, &process]))?;
-    Ok(())
-}
-
-/// The last number of a line `Cpus_allowed_list: 0-1,4`.
-fn last_core(status: &str) -> Option<&str> {
-    let mut lines = status.lines();
-    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    list.trim().rsplit([',', '-']).next()
-}
-
 /// The rows of all clients for these calls.
 fn measure(server: &Server, load: &Load<'_>, options: &Options) -> Result<Vec<Row>, Error> {
     let timed = example("call")?;
     let started = CLIENTS.map(|name| Client::start(&mut command(&timed, name, load)));
     let mut clients = started.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut rounds: Vec<Vec<Round>> = Vec::new();
-    for _ in 0..options.rounds {
-        let round = clients.iter_mut().map(|client| client.make(options.calls));
-        rounds.push(round.collect::<Result<_, _>>()?);
+    for round in 0..options.rounds {
+        // each goes first in its turn, so that none always finds the caches as the same other left them
+        let first = round % CLIENTS.len();
+        clients.rotate_left(first);
+        let figures = clients
+            .iter_mut()
+            .map(|client| client.measure(options.calls));
+        let mut figures = figures.collect::<Result<Vec<_>, _>>()?;
+        clients.rotate_right(first);
+        figures.rotate_right(first);
+        rounds.push(figures);
     }
     let counted = example("counted")?;
     let rows = CLIENTS.iter().enumerate().map(|(at, name)| {
         let mut counting = Client::start(&mut command(&counted, name, load))?;
-        let allocated: Allocated = counting.make(COUNTED)?;
+        let allocated: Allocated = counting.measure(COUNTED)?;
         let figure = |figure: fn(Round) -> f64| median(rounds.iter().map(|it| figure(it[at])));
         let ratios =
             |figure: fn(Round) -> f64| rounds.iter().map(move |it| figure(it[at]) / figure(it[0]));
@@ -146,7 +139,7 @@ fn measure(server: &Server, load: &Load<'_>, options: &Options) -> Result<Vec<Ro
             allocations: allocated.allocations,
             allocated_bytes: allocated.bytes,
             body_bytes: server.last_body(),
-            system_calls: system_calls(&timed, name, load)?,
+            system_calls: system_calls(&timed, name, load),
         })
     });
     rows.collect()
@@ -185,7 +178,7 @@ impl Client {
         })
     }
 
-    fn make<F: for<'f> Deserialize<'f>>(&mut self, calls: u64) -> Result<F, Error> {
+    fn measure<F: for<'f> Deserialize<'f>>(&mut self, calls: u64) -> Result<F, Error> {
         writeln!(self.orders, "{calls}")?;
         let mut line = String::new();
         self.figures.read_line(&mut line)?;
@@ -194,11 +187,8 @@ impl Client {
     }
 }
 
-/// The system calls of a call: what more calls cost more. `None` where strace is not installed.
-fn system_calls(program: &Path, name: &str, load: &Load<'_>) -> Result<Option<u64>, Error> {
-    if Command::new("strace").arg("-V").output().is_err() {
-        return Ok(None);
-    }
+/// The system calls of a call: what more calls cost more. `None` where strace is not installed, or may not trace.
+fn system_calls(program: &Path, name: &str, load: &Load<'_>) -> Option<u64> {
     let count = |calls: u64| -> Result<u64, Error> {
         let trace = tempfile::NamedTempFile::new()?;
         let traced = command(program, name, load);
@@ -206,7 +196,7 @@ fn system_calls(program: &Path, name: &str, load: &Load<'_>) -> Result<Option<u6
         strace.args(["-f", "-qq", "-o"]).arg(trace.path());
         strace.arg(traced.get_program()).args(traced.get_args());
         let mut client = Client::start(&mut strace)?;
-        let _: Round = client.make(calls)?;
+        let _: Round = client.measure(calls)?;
         let Client {
             orders,
             _running: mut running,
@@ -217,8 +207,8 @@ fn system_calls(program: &Path, name: &str, load: &Load<'_>) -> Result<Option<u6
         Ok(std::fs::read_to_string(trace.path())?.lines().count() as u64)
     };
     // an odd line of strace about a process that it starts with is rounded away
-    let more = count(1 + COUNTED)?.saturating_sub(count(1)?);
-    Ok(Some((more + COUNTED / 2) / COUNTED))
+    let more = count(1 + COUNTED).ok()?.saturating_sub(count(1).ok()?);
+    Some((more + COUNTED / 2) / COUNTED)
 }
 
 #[cfg(test)]
@@ -226,11 +216,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_core_is_taken_of_those_that_may_be_used() {
-        for (list, core) in [("0", "0"), ("0-1", "1"), ("0-3,6", "6"), ("2,4-7", "7")] {
-            let status = format!("Name:\tx\nCpus_allowed_list:\t{list}\nMems_allowed:\t1\n");
-            assert_eq!(last_core(&status), Some(core));
-        }
-        assert_eq!(last_core("Name:\tx\n"), None);
+    fn system_calls_that_cannot_be_counted_are_left_out() {
+        let load = Load {
+            protocol: "plain",
+            endpoint: "http://127.0.0.1:1",
+            ca_file: PathBuf::new(),
+            size: "small",
+            users: 1,
+            tags: 1,
+        };
+        let missing = Path::new("/nowhere/client");
+        assert_eq!(system_calls(missing, "floor", &load), None);
     }
 }

@@ -1,18 +1,17 @@
 //! The server of the calls that are measured: it reads a request's length and body, and always gives the same answer. It
 //! costs the same in front of each client, and as little as can be.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use rustls::crypto::ring;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
 use crate::Error;
+use crate::bench::http::{Connection, listen};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 10:58:03 GMT\r\n\
     Content-Type: application/json\r\nContent-Length: 123\r\nConnection: keep-alive\r\n\r\n\
@@ -45,8 +44,7 @@ impl Server {
         let plain = listen(move |stream| answer(stream, &length))?;
         let length = Arc::clone(&last_body);
         let tls = listen(move |stream| {
-            let connection = ServerConnection::new(Arc::clone(&config));
-            let connection = connection.map_err(io::Error::other)?;
+            let connection = ServerConnection::new(Arc::clone(&config))?;
             answer(StreamOwned::new(connection, stream), &length)
         })?;
         Ok(Server {
@@ -68,52 +66,19 @@ impl Server {
     }
 }
 
-/// Serves each connection on a thread of its own. The port.
-fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static) -> io::Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let serve = serve.clone();
-            // a client that ends closes its connection in the middle of nothing
-            thread::spawn(move || stream.set_nodelay(true).and_then(|()| serve(stream)));
-        }
-    });
-    Ok(port)
-}
-
-fn answer(stream: impl Read + Write, length: &AtomicUsize) -> io::Result<()> {
-    let mut stream = BufReader::with_capacity(64 * 1024, stream);
-    let (mut line, mut body) = (Vec::new(), Vec::new());
-    loop {
-        let mut bytes = 0;
-        loop {
-            line.clear();
-            if stream.read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            if line == b"\r\n" {
-                break;
-            }
-            bytes = content_length(&line).unwrap_or(bytes);
-        }
-        body.resize(bytes, 0);
-        stream.read_exact(&mut body)?;
-        length.store(bytes, Ordering::Relaxed);
-        stream.get_mut().write_all(ANSWER)?;
-        stream.get_mut().flush()?;
+fn answer(stream: impl Read + Write, length: &AtomicUsize) -> Result<(), Error> {
+    let mut connection = Connection::new(stream);
+    while let Some(body) = connection.message()? {
+        length.store(body.len(), Ordering::Relaxed);
+        connection.send(ANSWER)?;
     }
-}
-
-/// The number of a line `Content-Length: 5`.
-fn content_length(line: &[u8]) -> Option<usize> {
-    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    let is_length = name.eq_ignore_ascii_case("content-length");
-    is_length.then(|| value.trim().parse().ok()).flatten()
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
 
     #[test]

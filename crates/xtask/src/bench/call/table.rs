@@ -18,8 +18,8 @@ pub(super) struct Row {
     pub(super) p50_ratio_least: f64,
     pub(super) p50_ratio_most: f64,
     pub(super) cpu_ratio: f64,
-    pub(super) allocations: u64,
-    pub(super) allocated_bytes: u64,
+    pub(super) allocations: f64,
+    pub(super) allocated_bytes: f64,
     /// Of the request's body, which is what has to be allocated at least.
     pub(super) body_bytes: usize,
     /// `None` where it cannot be counted.
@@ -64,7 +64,7 @@ impl Row {
             .system_calls
             .map_or("?".to_owned(), |it| it.to_string());
         format!(
-            "{:<5} {:<6} {:<10} {p50:>7.1} {p99:>7.1} {cpu:>7.1} {:>6.2} {spread:>11} {:>6.2} {:>7} {:>8} {:>7} {system_calls:>8}",
+            "{:<5} {:<6} {:<10} {p50:>7.1} {p99:>7.1} {cpu:>7.1} {:>6.2} {spread:>11} {:>6.2} {:>7.2} {:>8.0} {:>7} {system_calls:>8}",
             self.protocol,
             self.size,
             self.client,
@@ -94,14 +94,14 @@ mod tests {
             p50_ratio_least: 2.2,
             p50_ratio_most: 2.61,
             cpu_ratio: 3.0,
-            allocations: 393,
-            allocated_bytes: 192_000,
+            allocations: 392.98,
+            allocated_bytes: 192_000.4,
             body_bytes: 27_000,
             system_calls: None,
         };
         assert_eq!(
             row.line(),
-            "plain full   libimtag     151.3   302.0   100.0   2.37   2.20-2.61   3.00     393   192000   27000        ?"
+            "plain full   libimtag     151.3   302.0   100.0   2.37   2.20-2.61   3.00  392.98   192000   27000        ?"
         );
     }
 }
