@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, Cause, ChangeError, Client, Code, CompletedItem, Effect,
-    Generation, Operation, Scope, WaitEnd, WhenFull,
+    Batcher, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest, Client, Code,
+    CompletedItem, Effect, Generation, Operation, Scope, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -217,6 +217,35 @@ fn an_answer_of_a_gateway_is_no_single_users_fault() {
         assert!(matches!(read.unwrap_err().cause(), Cause::NotUnderstood(_)));
     }
     assert_eq!(emulator.stats().arrivals(), 1);
+}
+
+#[test]
+fn gets_are_answered_while_all_routes_of_changes_hang() {
+    let emulator = emulator();
+    for operation in [Operation::Add, Operation::Remove, Operation::Clear] {
+        emulator.faults(operation, vec![Fault::delay(LONG); 64]);
+    }
+    let client = builder(&emulator.endpoint()).calls_per_second(100);
+    let options = client.build().unwrap().batcher().linger(Duration::ZERO);
+    let batcher = options.attempt_timeout(LONG).timeout(LONG).start();
+    for user in 0..64 {
+        for (at, change) in [
+            ChangeRequest::add(format!("a{user}"), ["t"]),
+            ChangeRequest::remove(format!("r{user}"), ["t"]),
+            ChangeRequest::clear(format!("c{user}")),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let number = 3 * user + at as u64;
+            batcher.submit(number, change).unwrap();
+            // each is a request of its own
+            until(|| emulator.stats().arrivals() == number + 1);
+        }
+    }
+    let read = batcher.get_tag("u", &within(Duration::from_secs(20)));
+    assert_eq!(read.unwrap(), some(&[]));
+    assert_eq!(batcher.abandon(), 192);
 }
 
 #[test]

@@ -54,9 +54,11 @@
 //!
 //! # Workers
 //!
-//! A session begins with no worker. It has at most as many as the calls per second, but at least 128 and at most 1,024
-//! (`session.rs`), and no operation has more than half of these at a time. If the system gives no thread, a busy worker
-//! looks when its request is done. If there is no worker at all, what is in no request fails (`NoThread`), and what comes
+//! A session begins with no worker. Each operation has at most half as many requests under way as the calls per second, but
+//! at least 64 and at most 512, and there are at most as many workers as all four together may need, but 1,024
+//! (`session.rs`). Example: of 100 calls a second 64 requests of each operation, and 256 workers. If adds and removes hang,
+//! 128 workers wait for these, and gets and clears go on. If the system gives no thread, a busy worker looks when its
+//! request is done. If there is no worker at all, what is in no request fails (`NoThread`), and what comes
 //! later tries again. Workers end once the session is closed and all is over, not before.
 //!
 //! The *timer* is the moment when something may be ready: a linger or a late window ends, a retry is due, a change of a

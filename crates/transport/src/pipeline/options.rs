@@ -9,7 +9,7 @@ use imtag_core::plan::BatchPolicy;
 
 use super::batcher::{Batcher, WhenFull};
 use super::bulk::{Bulk, BulkRun};
-use super::session::{Sending, Session, WhenUnavailable, requests_at_once};
+use super::session::{Sending, Session, WhenUnavailable, most_workers, requests_at_once};
 use super::{request, worker};
 use crate::state::Shared;
 use crate::wait::{Blocked, CancelToken, HostPoll, Interrupt};
@@ -157,7 +157,7 @@ impl SessionOptions<ForBulk> {
             attempt_timeout: Duration::from_secs(10),
             when_unavailable: WhenUnavailable::End,
             in_run: true,
-            max_threads: 2 * requests_at_once,
+            max_threads: most_workers(requests_at_once),
             thread_name: "imtag-bulk",
         };
         SessionOptions::new(client, sending)
@@ -232,7 +232,7 @@ impl SessionOptions<ForBatcher> {
             attempt_timeout: Duration::from_secs(10),
             when_unavailable: WhenUnavailable::GoOn,
             in_run: false,
-            max_threads: 2 * requests_at_once,
+            max_threads: most_workers(requests_at_once),
             thread_name: "imtag-batcher",
         };
         SessionOptions::new(client, sending)

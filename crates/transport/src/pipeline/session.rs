@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use imtag_core::plan::{BatchPolicy, ChangeId, Item, ProducerId};
 use imtag_core::retry::RunHealth;
-use imtag_core::{CallRate, InvalidChange, Rules};
+use imtag_core::{CallRate, InvalidChange, Operation, Rules};
 
 use super::engine::{Pipeline, State};
 use super::outcome::{Delivery, Progress};
@@ -49,12 +49,18 @@ pub(crate) enum WhenUnavailable {
 }
 
 /// The most requests of one operation that are under way at once. A round trip of 0.5 s needs half of the calls per second:
-/// 50 of 100, and at least 64. More than 512 threads are too many for a process. A session has twice as many workers, so an
-/// operation whose answers are slow leaves enough to the others.
+/// 50 of 100; at least 64, and at most 512.
 pub(crate) fn requests_at_once(calls_per_second: CallRate) -> usize {
     usize::try_from(calls_per_second.calls().get() / 2)
         .unwrap_or(usize::MAX)
         .clamp(64, 512)
+}
+
+/// The most workers of a session: as many as all four operations together have requests under way, so none whose answers
+/// are slow takes those of another. More than 1,024 threads are too many for a process; from 514 calls a second on slow
+/// operations may take some of the others'.
+pub(crate) fn most_workers(requests_at_once: usize) -> usize {
+    (Operation::ALL.len() * requests_at_once).min(1_024)
 }
 
 pub(crate) struct Session {

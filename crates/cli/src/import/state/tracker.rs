@@ -28,8 +28,8 @@ use super::failed_change::{FailedChange, Next, Why};
 use super::journal::{InDoubt, Journal, Kind, Opened, Settled};
 use crate::import::group::User;
 
-/// The most users that are deferred; others are listed at once. An outage hardly fails more: below 1,000 calls a second it
-/// ends fewer requests than that, of 100 users each.
+/// The most users that are deferred; others are listed at once. An outage hardly fails more: it ends what is under way, which
+/// is at most 1,024 requests of 100 users each, and up to 600 calls a second at most 900.
 const DEFERRED_AT_MOST: usize = 100_000;
 
 pub(crate) struct Tracker {
