@@ -18,9 +18,12 @@ struct Unit {
 /// Replaces each UserSig in `text` by `x`: the whole of it or any part that identifies it, plain or encoded.
 pub(crate) fn redact(text: &mut String, usersig: &UserSig) {
     let secret = usersig.expose().as_bytes();
-    if is_free_of(text.as_bytes(), secret) {
-        return;
+    if !is_free_of(text.as_bytes(), secret) {
+        cover(text, secret);
     }
+}
+
+fn cover(text: &mut String, secret: &[u8]) {
     let identifying: HashSet<&[u8]> = secret
         .windows(IDENTIFYING.min(secret.len()).max(1))
         .collect();
@@ -159,6 +162,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Against what it does without a quick look.
+    #[test]
+    fn a_quick_look_overlooks_no_part_of_a_usersig() {
+        let mut random = 16_u64;
+        let mut draw = |below: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) as usize % below
+        };
+        let alike = "a".repeat(40);
+        let mut found = [0, 0];
+        for _ in 0..20_000 {
+            // One of 15 characters is shorter than what identifies it; of "aaaa…" each part is like the next.
+            let secret = [USERSIG, &USERSIG[..16], &USERSIG[..15], &alike][draw(4)];
+            let mut text = String::new();
+            for _ in 0..draw(5) {
+                let length = [8, 15, 16, 17, secret.len()][draw(5)].min(secret.len());
+                let from = draw(secret.len() - length + 1);
+                text += &secret[from..from + length];
+                text += ["", " ", "é", "%", "\\", "%2A", "b and more than a block"][draw(7)];
+            }
+            let (mut quick, mut plain) = (text.clone(), text.clone());
+            redact(&mut quick, &UserSig::new(secret).unwrap());
+            cover(&mut plain, secret.as_bytes());
+            assert_eq!(quick, plain, "{text} {secret}");
+            found[usize::from(plain != text)] += 1;
+        }
+        assert!(found.iter().all(|texts| *texts > 1_000), "{found:?}");
     }
 
     #[test]
