@@ -2,21 +2,12 @@
 //! escapes, so such bytes are looked for eight at a time, and what stands between them is copied at once. What is written
 //! is what serde_json writes, to the byte, which a property test holds.
 
-/// The most that stands around an account and its tags, and around a text in a list.
-const AROUND_USER: usize = r#"{"To_Account":"","Tags":[]},"#.len();
-const AROUND_TEXT: usize = r#""","#.len();
-/// The most that stands around all.
-const AROUND_ALL: usize = r#"{"UserTags":[],"Replace":1}"#.len();
+/// The most that stands around a text in a list.
+pub(super) const AROUND_TEXT: usize = r#""","#.len();
 
-/// Reserves what a body of texts without escapes needs, so that it is allocated once.
-pub(super) fn reserve<'t>(
-    out: &mut Vec<u8>,
-    users: usize,
-    tags: usize,
-    texts: impl Iterator<Item = &'t str>,
-) {
-    let texts = texts.map(str::len).sum::<usize>();
-    out.reserve_exact(AROUND_ALL + AROUND_USER * users + AROUND_TEXT * tags + texts);
+/// Reserves what texts without escapes need, and what stands around them, so that a body is allocated once.
+pub(super) fn reserve<'t>(out: &mut Vec<u8>, around: usize, texts: impl Iterator<Item = &'t str>) {
+    out.reserve_exact(around + texts.map(str::len).sum::<usize>());
 }
 
 /// Writes `["a","b"]`.

@@ -59,6 +59,8 @@ pub struct Body<'a> {
 
 /// Users that memory is reserved for before they are read: what the caller says of their number is only believed so far.
 const EXPECTED: usize = 128;
+/// And so many tags.
+const EXPECTED_TAGS: usize = 10 * EXPECTED;
 
 /// What is written of the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,7 @@ impl<'a> Body<'a> {
             if user == 0 {
                 // most users have as many tags as the first
                 let of_all = expected.saturating_mul(given_tags.size_hint().0);
-                tags.reserve_exact(of_all.min(10 * EXPECTED));
+                tags.reserve_exact(of_all.min(EXPECTED_TAGS));
             }
             let account = check.next_account(account, user, Place::UserAccount(user));
             check.tags(
@@ -175,20 +177,31 @@ impl<'a> Body<'a> {
         checked.map(|_| ())
     }
 
-    fn users_with_tags(&self) -> impl Iterator<Item = UserTags<'_, 'a>> {
-        self.users.iter().scan(0, |start, (account, end)| {
-            let tags = &self.tags[std::mem::replace(start, *end)..*end];
-            Some(UserTags {
+    fn users_with_tags(&self) -> impl ExactSizeIterator<Item = UserTags<'_, 'a>> {
+        let users = self.users.iter().enumerate();
+        users.map(|(at, (account, end))| {
+            let start = at.checked_sub(1).map_or(0, |before| self.users[before].1);
+            UserTags {
                 account: *account,
-                tags,
-            })
+                tags: &self.tags[start..*end],
+            }
         })
+    }
+
+    /// The most bytes that stand around the texts.
+    fn around(&self) -> usize {
+        let (users, tags) = (self.users.len(), self.tags.len());
+        if self.form == Form::Accounts {
+            return r#"{"To_Account":[]}"#.len() + users * json::AROUND_TEXT;
+        }
+        let of_user = r#"{"To_Account":"","Tags":[]},"#.len();
+        r#"{"UserTags":[],"Replace":1}"#.len() + users * of_user + tags * json::AROUND_TEXT
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         let accounts = || self.users.iter().map(|(account, _)| account.as_str());
         let texts = accounts().chain(self.tags.iter().map(Tag::as_str));
-        json::reserve(out, self.users.len(), self.tags.len(), texts);
+        json::reserve(out, self.around(), texts);
         if self.form == Form::Accounts {
             out.extend_from_slice(br#"{"To_Account":"#);
             json::list(out, accounts());

@@ -228,3 +228,41 @@ fn a_request_made_by_looser_rules_is_caught_by_stricter_ones() {
         ["accounts: 150 given, at most 100"]
     );
 }
+
+#[test]
+fn a_body_is_allocated_once_with_little_more_than_it_needs() {
+    let timpush = Rules::for_generation(Generation::Timpush);
+    let users: Vec<(String, [&str; 2])> = (0..100)
+        .map(|user| (format!("user{user:04}"), ["vip", "beijing"]))
+        .collect();
+    let accounts = || users.iter().map(|(account, _)| account);
+    let with_tags = || users.iter().map(|(account, tags)| (account, tags));
+    fn written(request: &impl Request) -> Vec<u8> {
+        let mut out = Vec::new();
+        request.write_body(&mut out);
+        out
+    }
+    for body in [
+        written(&AddTags::new(with_tags()).unwrap()),
+        written(&AddTags::replacing(&timpush, with_tags()).unwrap()),
+        written(&RemoveTags::new(with_tags()).unwrap()),
+        written(&GetTags::new(accounts()).unwrap()),
+        written(&ClearTags::new(accounts()).unwrap()),
+    ] {
+        let (bytes, capacity) = (body.len(), body.capacity());
+        assert!(capacity * 10 <= bytes * 11, "{capacity} for {bytes} bytes");
+    }
+}
+
+/// So a request that is checked again by other rules reserves what the first check did.
+#[test]
+fn a_request_knows_how_many_users_it_has_and_their_tags() {
+    let request = AddTags::new([("a", vec!["x", "y"]), ("b", vec!["x"])]).unwrap();
+    let mut users = request.body().users_with_tags();
+    assert_eq!(users.size_hint(), (2, Some(2)));
+    let shown = users.next().map(|user| (user.account, user.tags.len()));
+    assert_eq!(shown, Some((Account("a"), 2)));
+    let shown = users.next().map(|user| (user.account, user.tags.len()));
+    assert_eq!(shown, Some((Account("b"), 1)));
+    assert_eq!(users.size_hint(), (0, Some(0)));
+}
