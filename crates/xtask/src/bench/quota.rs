@@ -156,13 +156,13 @@ fn loops() -> Result<Vec<(&'static str, f64)>, Error> {
     ];
     let mut reached = Vec::new();
     for (what, users) in kinds {
-        let client = Scene::new(Window::Sliding, JITTER)?.client;
+        let scene = Scene::new(Window::Sliding, JITTER)?;
         let began = Instant::now();
         let mut done = 0;
         while began.elapsed() < LOOP {
             let accounts = (done..done + users).map(account).collect::<Vec<_>>();
             let tags = accounts.iter().map(|account| (account.as_str(), ["vip"]));
-            client.add_tag(&AddTags::new(tags)?)?;
+            scene.client.add_tag(&AddTags::new(tags)?)?;
             done += users;
         }
         reached.push((what, per_second(done, began.elapsed())));

@@ -92,6 +92,8 @@ fn benchmark(name: &str, times: &str, lib: &Path) -> Result<Command, Error> {
     let mut test = Go::new()?.command(BINDING, "test");
     test.args(["-run", "^$", "-bench", name, "-benchtime", times, "."]);
     test.env("LD_LIBRARY_PATH", lib);
+    // the package's tests start an emulator, whichever of them run
+    test.env("IMTAG_BIN", cpp::command_line()?);
     Ok(test)
 }
 
