@@ -357,6 +357,8 @@ pub unsafe extern "C" fn im_batcher_poll(
 ) -> im_status {
     status!(error, out(completions), |batcher| {
         let outcomes = batcher.threads.started()?.poll(millis(timeout_ms));
+        let outcomes = outcomes.into_iter();
+        let outcomes = outcomes.map(|it| (it.id(), it.into_result()));
         im_completions::give(outcomes, &completions);
         Ok(())
     })

@@ -318,6 +318,7 @@ pub unsafe extern "C" fn im_bulk_poll(
 ) -> im_status {
     status!(error, out(completions), |bulk| {
         let outcomes = bulk.run.started()?.poll(millis(timeout_ms));
+        let outcomes = outcomes.into_iter().map(|it| (it.id, it.result));
         im_completions::give(outcomes, &completions);
         Ok(())
     })

@@ -1,9 +1,12 @@
 //! Outcomes of changes, as a poll of a bulk run or a batcher returns them.
 
-use imtag_transport::Completion;
+use imtag_transport::ChangeError;
 
 use crate::error::im_error;
 use crate::handle::{Out, free, list, read};
+
+/// An id, and what became of its change.
+type Outcome = (u64, Result<(), ChangeError>);
 
 /// Changes that have their outcomes, in the order in which the outcomes arrived. Made by `im_bulk_poll` and
 /// `im_batcher_poll`, freed by `im_completions_free`; read by any thread, also when the bulk run or batcher is freed.
@@ -19,15 +22,15 @@ pub struct im_completions {
 }
 
 impl im_completions {
-    fn new(outcomes: Vec<Completion>) -> im_completions {
+    fn new(outcomes: impl ExactSizeIterator<Item = Outcome>) -> im_completions {
         let mut completions = im_completions {
             ids: Vec::with_capacity(outcomes.len()),
             failed: Vec::new(),
             errors: Vec::new(),
         };
-        for (index, outcome) in outcomes.into_iter().enumerate() {
-            completions.ids.push(outcome.id);
-            if let Err(error) = outcome.result {
+        for (index, (id, result)) in outcomes.enumerate() {
+            completions.ids.push(id);
+            if let Err(error) = result {
                 completions.failed.push(index);
                 completions.errors.push(*Box::from(error));
             }
@@ -36,8 +39,11 @@ impl im_completions {
     }
 
     /// Stores them; nothing if there are none.
-    pub(crate) fn give(outcomes: Vec<Completion>, out: &Out<im_completions>) {
-        if !outcomes.is_empty() {
+    pub(crate) fn give(
+        outcomes: impl ExactSizeIterator<Item = Outcome>,
+        out: &Out<im_completions>,
+    ) {
+        if outcomes.len() > 0 {
             out.give(|| im_completions::new(outcomes));
         }
     }

@@ -26,7 +26,7 @@ pub use outcome::Outcome;
 pub use pipeline::batcher::{Batcher, WhenFull};
 pub use pipeline::bulk::{Bulk, BulkRun};
 pub use pipeline::options::{BatcherOptions, BulkOptions, ForBatcher, ForBulk, SessionOptions};
-pub use pipeline::outcome::{CompletedItem, Completion, Progress, Summary};
+pub use pipeline::outcome::{BatcherCompletion, Completion, GetCompletion, Progress, Summary};
 pub use wait::{CancelToken, WaitEnd};
 
 pub use imtag_core::retry::{RetryPolicy, Stopped};

@@ -152,7 +152,7 @@ fn a_waiting_poll_returns_for_an_invalid_change_and_at_the_close() {
         thread::sleep(Duration::from_millis(20));
         batcher.close(&CallOptions::new()).unwrap();
         let [invalid, none] = polling.join().unwrap();
-        assert_eq!(invalid[0].id, 7);
+        assert_eq!(invalid[0].id(), 7);
         assert!(none.is_empty());
     });
     assert_eq!(emulator.stats().arrivals(), 0);
@@ -167,7 +167,7 @@ fn a_poll_returns_the_last_outcome_after_a_close_whose_time_was_up() {
     let closed = batcher.close(&within(Duration::from_millis(1)));
     assert_eq!(closed.unwrap_err().changes, 1);
     let [last, none] = [batcher.poll(LONG), batcher.poll(LONG)];
-    assert_eq!((last[0].id, none.len()), (7, 0));
+    assert_eq!((last[0].id(), none.len()), (7, 0));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_flush_that_ends_early_has_its_changes_sent_and_later_ones_linger() {
         batcher.submit(id, user(id)).unwrap();
         assert!(flush_ends_early());
         // else nothing ever sends it
-        let polled = batcher.poll(LONG);
+        let polled = changes_of(batcher.poll(LONG));
         assert_eq!(polled.iter().map(|it| it.id).collect::<Vec<_>>(), [id]);
         assert!(polled[0].result.is_ok());
     }
@@ -284,7 +284,7 @@ fn each_user_of_a_request_that_ends_by_a_panic_has_an_outcome_that_says_if_it_wa
         }
         batcher.flush(&within(LONG)).unwrap();
         assert_eq!(emulator.stats().arrivals(), u64::from(attempts));
-        let mut outcomes = batcher.poll(Duration::ZERO);
+        let mut outcomes = changes_of(batcher.poll(Duration::ZERO));
         outcomes.sort_by_key(|outcome| outcome.id);
         assert_eq!(outcomes.len(), 3);
         for (id, outcome) in outcomes.into_iter().enumerate() {

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    BulkOptions, CancelToken, Cause, ChangeRequest, Client, CompletedItem, Completion, Effect,
-    Generation, Operation, RunError, Scope, SecretKey, Summary,
+    BulkOptions, CancelToken, Cause, ChangeRequest, Client, Completion, Effect, Generation,
+    Operation, RunError, Scope, SecretKey, Summary,
 };
 use support::*;
 
@@ -36,10 +36,7 @@ fn run_without_end(options: BulkOptions) -> (Vec<Completion>, Summary) {
 /// The state is what the outcomes say, and stays so.
 #[track_caller]
 fn holds(emulator: &Emulator, completions: &[Completion]) {
-    for Completion { item, result, .. } in completions {
-        let CompletedItem::Change(change) = item else {
-            panic!("a run has changes alone");
-        };
+    for Completion { change, result, .. } in completions {
         let is = !emulator.user(change.account()).is_empty();
         match result {
             Ok(()) => assert!(is, "{change:?}"),

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, CompletedItem,
-    Completion, Effect, Generation, Operation,
+    Batcher, Bulk, CallOptions, ChangeError, ChangeOperation, ChangeRequest, Client, Completion,
+    Effect, Generation, Operation,
 };
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -165,7 +165,7 @@ impl Sources {
         }
         for batcher in &self.batchers {
             batcher.close(&CallOptions::new()).unwrap();
-            completions.extend(batcher.poll(Duration::ZERO));
+            completions.extend(changes_of(batcher.poll(Duration::ZERO)));
         }
         for bulk in &self.bulks {
             let _ = bulk.finish();
@@ -237,10 +237,10 @@ fn seed(seed: u64, seen: &mut Seen) {
         }
     });
     for completion in sources.finish() {
-        let CompletedItem::Change(change) = &completion.item else {
-            panic!("seed {seed}: no get was submitted");
-        };
-        assert_eq!(**change, given[completion.id as usize], "seed {seed}");
+        assert_eq!(
+            *completion.change, given[completion.id as usize],
+            "seed {seed}"
+        );
         let earlier = outcomes.insert(completion.id, completion.result);
         assert!(
             earlier.is_none(),

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault, ProbabilisticFault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest, Client, Code,
-    CompletedItem, Effect, Generation, Operation, Scope, WaitEnd, WhenFull,
+    Batcher, BatcherCompletion, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest,
+    Client, Code, Effect, Generation, Operation, Scope, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -378,12 +378,12 @@ fn a_get_waits_in_a_pause_for_the_resume_or_until_its_time_is_up() {
 /// What a poll says of a get: its number, its user, and the tags or the sentence.
 fn polled(batcher: &Batcher) -> Vec<(u64, String, Read)> {
     let completions = batcher.poll(LONG).into_iter();
-    let gets = completions.map(|it| match it.item {
-        CompletedItem::Get { account, tags } => {
-            let tags = tags.map(|tags| tags.to_vec());
-            (it.id, account, it.result.map(|()| tags))
+    let gets = completions.map(|it| match it {
+        BatcherCompletion::Get(get) => {
+            let read = get.result.map(|tags| tags.map(|tags| tags.to_vec()));
+            (get.id, get.account.to_string(), read)
         }
-        CompletedItem::Change(change) => panic!("{change:?}"),
+        BatcherCompletion::Change(change) => panic!("{change:?}"),
     });
     gets.collect()
 }

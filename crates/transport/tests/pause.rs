@@ -110,7 +110,7 @@ fn a_batcher_pauses_at_the_twentieth_failure_in_a_row_and_no_later_one_is_lost()
     batcher.resume();
     // one goes first, and fails as any does: 19 more may
     batcher.flush(&CallOptions::new()).unwrap();
-    let outcomes = sorted(batcher.poll(Duration::ZERO));
+    let outcomes = sorted(changes_of(batcher.poll(Duration::ZERO)));
     assert_eq!(outcomes.len(), 2);
     let failed = outcomes.iter().filter(|(_, result)| result.is_err());
     assert_eq!(failed.count(), 1);
@@ -127,7 +127,7 @@ fn a_change_whose_time_is_up_while_its_batcher_pauses_has_its_outcome_and_no_flu
     until(|| batcher.paused().is_some());
     let soon = Duration::from_millis(50);
     batcher.submit_within(1, user(1), soon).unwrap();
-    let [(1, Err(expired))] = &sorted(batcher.poll(LONG))[..] else {
+    let [(1, Err(expired))] = &sorted(changes_of(batcher.poll(LONG)))[..] else {
         panic!("another outcome");
     };
     assert!(matches!(expired.cause(), Cause::Expired));
@@ -136,7 +136,7 @@ fn a_change_whose_time_is_up_while_its_batcher_pauses_has_its_outcome_and_no_flu
     batcher.flush(&CallOptions::new()).unwrap();
     batcher.submit_within(3, user(3), soon).unwrap();
     batcher.close(&CallOptions::new()).unwrap();
-    let outcomes = sorted(batcher.poll(Duration::ZERO));
+    let outcomes = sorted(changes_of(batcher.poll(Duration::ZERO)));
     let causes = outcomes.iter().map(|(id, result)| {
         let error = result.as_ref().unwrap_err();
         format!("{id} {:?}", error.cause())
@@ -165,7 +165,7 @@ fn what_was_under_way_before_a_pause_says_nothing_after_the_resume() {
     batcher.resume();
     batcher.flush(&CallOptions::new()).unwrap();
     assert!(batcher.paused().is_none());
-    let outcomes = sorted(batcher.poll(Duration::ZERO));
+    let outcomes = sorted(changes_of(batcher.poll(Duration::ZERO)));
     assert!(outcomes.iter().all(|(_, result)| result.is_ok()));
     assert_eq!((outcomes.len(), emulator.stats().arrivals()), (2, 5));
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use imtag_emulator::{Emulator, Fault};
 use imtag_transport::{
-    Batcher, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest, Completion, Effect,
-    Operation, RetryPolicy, WaitEnd, WhenFull,
+    Batcher, BatcherCompletion, CallOptions, CancelToken, Cause, ChangeError, ChangeRequest,
+    Completion, Effect, Operation, RetryPolicy, WaitEnd, WhenFull,
 };
 use support::*;
 
@@ -33,7 +33,7 @@ fn hanging(emulator: &Emulator) -> Batcher {
 /// The one outcome that is there, or comes.
 #[track_caller]
 fn outcome(batcher: &Batcher) -> (u64, Result<(), ChangeError>) {
-    let mut completions: Vec<Completion> = batcher.poll(LONG);
+    let mut completions: Vec<Completion> = changes_of(batcher.poll(LONG));
     assert_eq!(completions.len(), 1);
     let it = completions.remove(0);
     (it.id, it.result)
@@ -209,7 +209,11 @@ fn changes_behind_a_withdrawn_one_keep_their_order() {
     for id in [1, 2, 3, 4] {
         batcher.withdraw(id, WaitEnd::Cancelled);
     }
-    let ids: Vec<u64> = batcher.poll(LONG).iter().map(|it| it.id).collect();
+    let ids: Vec<u64> = batcher
+        .poll(LONG)
+        .iter()
+        .map(BatcherCompletion::id)
+        .collect();
     assert_eq!(ids, [1, 2, 3, 4]);
     let flushed = batcher.flush(&within(Duration::from_secs(2)));
     assert_eq!(flushed.unwrap_err().changes, 1);
@@ -238,7 +242,7 @@ fn each_of_ten_thousand_withdrawn_changes_has_one_outcome() {
             });
         }
     });
-    let outcomes = batcher.poll(LONG);
+    let outcomes = changes_of(batcher.poll(LONG));
     let once: BTreeMap<u64, bool> = outcomes
         .iter()
         .map(|it| (it.id, it.result.is_err()))
@@ -276,7 +280,7 @@ fn a_change_withdrawn_at_any_moment_has_one_outcome_that_is_true() {
         .start();
     let mut outcomes: BTreeMap<u64, Result<(), ChangeError>> = BTreeMap::new();
     let mut polls = |batcher: &Batcher| {
-        for it in batcher.poll(Duration::ZERO) {
+        for it in changes_of(batcher.poll(Duration::ZERO)) {
             assert!(
                 outcomes.insert(it.id, it.result).is_none(),
                 "{} twice",

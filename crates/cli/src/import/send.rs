@@ -9,13 +9,12 @@
 //! ```
 
 use std::fs::File;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imtag_core::plan::BatchPolicy;
 use imtag_transport::{
-    Bulk, Cause, ChangeError, ChangeOperation, ChangeRequest, Client, CompletedItem, Completion,
-    Progress as BulkProgress, RunError, Summary,
+    Bulk, Cause, ChangeOperation, ChangeRequest, Client, Completion, Progress as BulkProgress,
+    RunError, Summary,
 };
 
 use super::group::User;
@@ -223,7 +222,8 @@ impl Sending<'_> {
 
     fn take(&mut self, completions: Vec<Completion>) -> Result<(), Stopped> {
         let no_thread = completions.iter().find_map(no_thread);
-        let outcomes = completions.into_iter().filter_map(as_outcome);
+        let outcomes = completions.into_iter();
+        let outcomes = outcomes.map(|it| (it.id / NUMBERS_PER_USER, it.change, it.result));
         let progress = self.bulk.progress();
         self.count(&progress);
         self.tracker.take(outcomes)?;
@@ -265,18 +265,6 @@ fn no_thread(completion: &Completion) -> Option<String> {
     match completion.result.as_ref().err()?.cause() {
         Cause::NoThread(error) => Some(error.to_string()),
         _ => None,
-    }
-}
-
-/// A run has changes alone.
-fn as_outcome(
-    completion: Completion,
-) -> Option<(u64, Arc<ChangeRequest>, Result<(), ChangeError>)> {
-    match completion.item {
-        CompletedItem::Change(change) => {
-            Some((completion.id / NUMBERS_PER_USER, change, completion.result))
-        }
-        CompletedItem::Get { .. } => None,
     }
 }
 

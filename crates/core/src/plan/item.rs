@@ -45,6 +45,12 @@ impl Query {
     pub fn account(&self) -> &str {
         &self.0
     }
+
+    /// The user's text, which is shared.
+    #[must_use]
+    pub fn into_account(self) -> Arc<str> {
+        self.0
+    }
 }
 
 impl Item {

@@ -105,7 +105,7 @@ impl<'scope, 'env> Life<'scope, 'env> {
         while self.submitted > 0 {
             for completion in self.batcher.poll(Duration::MAX) {
                 self.submitted -= 1;
-                self.ended(completion.id, completion.result);
+                self.ended(completion.id(), completion.into_result());
             }
         }
     }

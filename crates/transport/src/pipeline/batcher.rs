@@ -9,7 +9,7 @@ use imtag_core::plan::{ChangeId, Flush, Item, Query};
 use imtag_core::{ChangeRequest, Effect, Operation};
 
 use super::engine::State;
-use super::outcome::{Completion, Delivery, ReadTags, Waiter};
+use super::outcome::{BatcherCompletion, Delivery, ReadTags, Waiter};
 use super::session::Session;
 use super::withdraw::{GRACE, abandoned, taken_back};
 use crate::call::CallOptions;
@@ -283,11 +283,11 @@ impl Batcher {
             .with(|state, now| state.withdraw(producer, id, why, now));
     }
 
-    /// The submitted changes and gets that got their outcomes since the last poll. Waits for one, at most so long, even if
+    /// The submitted changes that got their outcomes since the last poll, and the gets. Waits for one, at most so long, even if
     /// nothing is under way: another thread may submit. With [`WhenFull::Signal`] it also returns, without an outcome, once
     /// there is capacity for a change or a get that was refused.
     #[must_use]
-    pub fn poll(&self, timeout: Duration) -> Vec<Completion> {
+    pub fn poll(&self, timeout: Duration) -> Vec<BatcherCompletion> {
         let producer = self.session.producer;
         let scope = WaitScope::until(deadline_after(timeout));
         let polled = self.session.wait(&scope, |state, now| {
@@ -299,16 +299,21 @@ impl Batcher {
             let has_none = |operation: &_| !state.plan.has_capacity(producer, *operation);
             let still_refused: Vec<Operation> = refused.filter(has_none).collect();
             let signals = still_refused.len() < session.submissions.refused.len();
-            if session.submissions.completed.is_empty() && !nothing_comes && !signals {
+            let submissions = &session.submissions;
+            let none_is_over = submissions.changes.is_empty() && submissions.gets.is_empty();
+            if none_is_over && !nothing_comes && !signals {
                 return next_abandoned.map_or(Polled::Pending, Polled::WaitUntil);
             }
             if signals {
                 state.session(producer).submissions.refused = still_refused;
             }
-            Polled::Ready(state.take_completed(producer))
+            Polled::Ready((state.take_changes(producer), state.take_gets(producer)))
         });
-        let completed = polled.and_then(Result::ok);
-        completed.unwrap_or_default().into()
+        let (changes, gets) = polled.and_then(Result::ok).unwrap_or_default();
+        let changes = changes.into_iter().map(BatcherCompletion::Change);
+        changes
+            .chain(gets.into_iter().map(BatcherCompletion::Get))
+            .collect()
     }
 
     /// How many changes and gets have no outcome yet. One that was withdrawn has its outcome.

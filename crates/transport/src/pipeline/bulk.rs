@@ -123,13 +123,13 @@ impl Bulk {
         let producer = self.session.producer;
         self.ask();
         let polled = self.wait(until, |state, _| {
-            let completed = state.take_completed(producer);
+            let completed = state.take_changes(producer);
             if completed.is_empty() && state.plan.unsettled(producer) > 0 && !enough(state) {
                 return Polled::Pending;
             }
             Polled::Ready(completed)
         });
-        polled.unwrap_or_default().into()
+        polled.unwrap_or_default()
     }
 
     /// Takes no more changes, waits until every change has its outcome, and returns the run's summary. Outcomes can be
@@ -350,14 +350,14 @@ impl<I: Iterator<Item = ChangeRequest>> Iterator for BulkRun<I> {
                     taken = matches!(offered, Ok(true));
                 }
                 let nothing_comes = *takes_no_more && state.plan.unsettled(producer) == 0;
-                let completed = state.take_completed(producer);
+                let completed = state.take_changes(producer);
                 if completed.is_empty() && !taken && !nothing_comes {
                     return Polled::Pending;
                 }
                 Polled::Ready(completed)
             });
             *takes_no_more |= looked.is_none(); // in a forked process
-            self.completions = looked.unwrap_or_default();
+            self.completions = looked.unwrap_or_default().into();
             if self.completions.is_empty() && self.takes_no_more {
                 return None;
             }

@@ -4,7 +4,7 @@
 //! step touched, outcomes are delivered, it is staffed, and its callers are woken if there is what one of them may wait for.
 //! Threads are unparked and started when the lock is free.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use imtag_core::plan::{Batch, Plan, ProducerId, Readiness, Settled};
 use imtag_core::retry::RunHealth;
 use imtag_core::{Effect, Operation, Rules};
 
-use super::outcome::{Completion, Delivery, Progress};
+use super::outcome::{Completion, Delivery, GetCompletion, Progress};
 use super::submissions::Submissions;
 use super::workers::{Staffing, StartWorker, Workers};
 use crate::error::{Cause, ChangeError, Error, RunError};
@@ -254,9 +254,14 @@ impl State {
         self.sessions.get_mut(&producer).expect(OPEN)
     }
 
-    /// The outcomes of a session that wait to be polled.
-    pub(crate) fn take_completed(&mut self, producer: ProducerId) -> VecDeque<Completion> {
-        mem::take(&mut self.untouched(producer).submissions.completed)
+    /// The outcomes of a session's changes that wait to be polled.
+    pub(crate) fn take_changes(&mut self, producer: ProducerId) -> Vec<Completion> {
+        mem::take(&mut self.untouched(producer).submissions.changes)
+    }
+
+    /// Those of its gets.
+    pub(crate) fn take_gets(&mut self, producer: ProducerId) -> Vec<GetCompletion> {
+        mem::take(&mut self.untouched(producer).submissions.gets)
     }
 
     /// A session, to be read.

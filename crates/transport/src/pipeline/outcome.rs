@@ -10,31 +10,59 @@ use crate::error::{ChangeError, Error, RunError, counted};
 use crate::wait::thread::{self, Thread};
 use crate::wait::{Lock, Polled, WaitEnd, WaitScope};
 
-/// A change of a bulk run, or a change or get of a batcher, that has its outcome.
+/// A change that has its outcome.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Completion {
     /// The number that the caller gave it; in a [`BulkRun`](crate::BulkRun), its position, counted from 0.
     pub id: u64,
-    /// What it is of.
-    pub item: CompletedItem,
+    /// The change.
+    pub change: Arc<ChangeRequest>,
     /// Whether it is done.
     pub result: Result<(), ChangeError>,
 }
 
-/// What has its outcome.
+/// A get of a batcher that has its outcome.
 #[derive(Debug, Clone)]
-pub enum CompletedItem {
+#[non_exhaustive]
+pub struct GetCompletion {
+    /// The number that the caller gave it.
+    pub id: u64,
+    /// The user.
+    pub account: Arc<str>,
+    /// The tags; `None` if the answer does not name the user. Gets of one user that were answered together share them.
+    pub result: Result<Option<Arc<Vec<String>>>, ChangeError>,
+}
+
+/// A change or a get of a batcher that has its outcome.
+#[derive(Debug, Clone)]
+pub enum BatcherCompletion {
     /// A change.
-    Change(Arc<ChangeRequest>),
-    /// A get of a batcher.
-    Get {
-        /// The user.
-        account: String,
-        /// What was read; `None` where the answer does not name the user, or nothing was read. Gets of one user that were
-        /// answered together share it.
-        tags: Option<Arc<Vec<String>>>,
-    },
+    Change(Completion),
+    /// A get.
+    Get(GetCompletion),
+}
+
+impl BatcherCompletion {
+    /// The number that the caller gave it.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        match self {
+            BatcherCompletion::Change(change) => change.id,
+            BatcherCompletion::Get(get) => get.id,
+        }
+    }
+
+    /// Whether it is done or was read, without what was read.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn into_result(self) -> Result<(), ChangeError> {
+        match self {
+            BatcherCompletion::Change(change) => change.result,
+            BatcherCompletion::Get(get) => get.result.map(drop),
+        }
+    }
 }
 
 /// Where the outcome of a change or a get is delivered.

@@ -7,14 +7,15 @@ use std::time::Duration;
 use imtag_core::plan::{ChangeId, Item};
 use imtag_core::{ChangeRequest, Operation};
 
-use super::outcome::{CompletedItem, Completion, ReadTags};
+use super::outcome::{Completion, GetCompletion, ReadTags};
 use crate::error::ChangeError;
 
 /// The submitted changes and gets of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Submissions {
-    /// Those that have their outcomes.
-    pub(crate) completed: VecDeque<Completion>,
+    /// Changes that have their outcomes, and gets: a run has none of these.
+    pub(crate) changes: Vec<Completion>,
+    pub(crate) gets: Vec<GetCompletion>,
     /// Those that may be withdrawn, by their callers' numbers.
     by_id: HashMap<u64, ChangeId>,
     /// Withdrawn while in a request, as their callers' time was up. Each waits for its request until then, the next one
@@ -37,28 +38,28 @@ impl Submissions {
 
     /// Leaves an outcome to be polled.
     pub(crate) fn complete(&mut self, id: u64, item: Item, result: Result<ReadTags, ChangeError>) {
-        let (tags, result) = match result {
-            Ok(tags) => (tags, Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        let item = match item {
-            Item::Change(change) => CompletedItem::Change(change.into_request()),
-            Item::Get(query) => CompletedItem::Get {
-                account: query.account().to_owned(),
-                tags,
-            },
-        };
-        self.push(id, item, result);
+        match item {
+            Item::Change(change) => self.push(id, change.into_request(), result.map(drop)),
+            Item::Get(query) => {
+                self.by_id.remove(&id);
+                let account = query.into_account();
+                self.gets.push(GetCompletion {
+                    id,
+                    account,
+                    result,
+                });
+            }
+        }
     }
 
     /// Leaves the outcome of a change that breaks the rules.
     pub(crate) fn refuse(&mut self, id: u64, change: ChangeRequest, error: ChangeError) {
-        self.push(id, CompletedItem::Change(Arc::new(change)), Err(error));
+        self.push(id, Arc::new(change), Err(error));
     }
 
-    fn push(&mut self, id: u64, item: CompletedItem, result: Result<(), ChangeError>) {
+    fn push(&mut self, id: u64, change: Arc<ChangeRequest>, result: Result<(), ChangeError>) {
         self.by_id.remove(&id);
-        self.completed.push_back(Completion { id, item, result });
+        self.changes.push(Completion { id, change, result });
     }
 
     /// Has a change abandoned at that moment, which is no earlier than any before.

@@ -9,6 +9,7 @@ use shuttle::thread;
 use crate::call::CallOptions;
 use crate::error::Cause;
 use crate::pipeline::batcher::WhenFull;
+use crate::pipeline::outcome::BatcherCompletion;
 use crate::process::{FAILING_STARTS, STARTS};
 use crate::service::{Held, LINGER, add, batcher, sending, until_done, within};
 use crate::wait::sync::{PROCESS, let_time_pass};
@@ -26,9 +27,10 @@ pub(crate) fn enqueue_flush_close() {
     others.into_iter().for_each(|it| it.join().unwrap());
     batcher.close(&CallOptions::new()).unwrap();
     let mut outcomes = batcher.poll(Duration::ZERO);
-    outcomes.sort_by_key(|it| it.id);
-    assert!(outcomes.iter().all(|it| it.result.is_ok()));
-    assert_eq!(outcomes.iter().map(|it| it.id).collect::<Vec<_>>(), [0, 1]);
+    outcomes.sort_by_key(BatcherCompletion::id);
+    let ids: Vec<u64> = outcomes.iter().map(BatcherCompletion::id).collect();
+    assert_eq!(ids, [0, 1]);
+    assert!(outcomes.into_iter().all(|it| it.into_result().is_ok()));
     assert!((1..=2).contains(&service.arrivals()));
     assert!(STARTS.get() <= 2);
 }

@@ -9,6 +9,7 @@ use shuttle::thread;
 use crate::call::CallOptions;
 use crate::error::{Cause, RunError};
 use crate::pipeline::batcher::WhenFull;
+use crate::pipeline::outcome::BatcherCompletion;
 use crate::pipeline::session::WhenUnavailable;
 use crate::service::{Held, LINGER, Service, add, batcher_of, run, sending, session};
 use crate::wait::Lock;
@@ -132,7 +133,8 @@ pub(crate) fn a_pause_past_a_deadline() {
     batcher.submit(0, add(0)).unwrap();
     batcher.submit_within(1, add(1), LINGER).unwrap();
     let polled = batcher.poll(Duration::MAX);
-    assert_eq!(polled.iter().map(|it| it.id).collect::<Vec<_>>(), [1]);
+    let ids: Vec<u64> = polled.iter().map(BatcherCompletion::id).collect();
+    assert_eq!(ids, [1]);
     batcher.resume();
     batcher.close(&CallOptions::new()).unwrap();
     stop();

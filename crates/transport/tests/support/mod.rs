@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use imtag_emulator::Emulator;
 use imtag_transport::{
-    AddTags, Batcher, CallOptions, Cause, ChangeRequest, Client, ClientBuilder, Error, GetTags,
-    RetryPolicy, SecretKey,
+    AddTags, Batcher, BatcherCompletion, CallOptions, Cause, ChangeRequest, Client, ClientBuilder,
+    Completion, Error, GetTags, RetryPolicy, SecretKey,
 };
 use tempfile::NamedTempFile;
 
@@ -109,6 +109,15 @@ pub(crate) fn user(number: impl Display) -> ChangeRequest {
 /// Adds tag `a` to users.
 pub(crate) fn users(numbers: Range<usize>) -> impl Iterator<Item = ChangeRequest> {
     numbers.map(user)
+}
+
+/// The outcomes of a batcher to which only changes were submitted.
+pub(crate) fn changes_of(polled: Vec<BatcherCompletion>) -> Vec<Completion> {
+    let change = |it| match it {
+        BatcherCompletion::Change(change) => change,
+        BatcherCompletion::Get(get) => panic!("{get:?}"),
+    };
+    polled.into_iter().map(change).collect()
 }
 
 /// A batcher whose changes linger for longer than any test takes.

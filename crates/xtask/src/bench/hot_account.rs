@@ -95,8 +95,8 @@ fn batcher(hot_changes: u64) -> Result<f64, Error> {
         let began = Instant::now();
         while began.elapsed() < TIME {
             let completions = batcher.poll(Duration::from_millis(100)).into_iter();
-            let others = completions.filter(|it| it.id < OTHERS && it.result.is_ok());
-            done += others.count() as u64;
+            let others = completions.filter(|it| it.id() < OTHERS);
+            done += others.filter_map(|it| it.into_result().ok()).count() as u64;
         }
         let time = began.elapsed();
         // those that still submit are refused, and what is under way is given up
