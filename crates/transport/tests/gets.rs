@@ -413,7 +413,7 @@ fn gets_that_are_submitted_share_a_request_and_are_polled_by_their_numbers_with_
 #[test]
 fn a_get_that_is_withdrawn_is_not_read_whether_it_was_sent_or_not() {
     let emulator = emulator();
-    emulator.fault(Operation::Get, Fault::delay(LONG));
+    emulator.faults(Operation::Get, vec![Fault::delay(LONG); 2]);
     let options = client(&emulator).batcher().linger(LONG).timeout(LONG);
     let batcher = options.attempt_timeout(LONG).start();
     for (id, why, said) in [
@@ -430,11 +430,19 @@ fn a_get_that_is_withdrawn_is_not_read_whether_it_was_sent_or_not() {
         assert!(error.to_string().starts_with(&sentence), "{error}");
     }
     assert_eq!(emulator.stats().arrivals(), 0);
-    batcher.submit_get_within(2, "u", LONG).unwrap();
-    let _ = batcher.flush(&within(Duration::ZERO));
-    until(|| emulator.stats().arrivals() == 1);
-    batcher.withdraw(2, WaitEnd::Cancelled);
-    let [(number, _, read)] = polled(&batcher).try_into().unwrap();
-    assert_eq!((number, read.unwrap_err().effect()), (2, Effect::NotRead));
+    for (id, user, why) in [(2, "v", WaitEnd::Cancelled), (3, "w", WaitEnd::TimedOut)] {
+        batcher.submit_get_within(id, user, LONG).unwrap();
+        let _ = batcher.flush(&within(Duration::ZERO));
+        until(|| emulator.stats().arrivals() == id - 1);
+        batcher.withdraw(id, why);
+        let [(number, account, read)] = polled(&batcher).try_into().unwrap();
+        assert_eq!((number, &*account), (id, user));
+        let error = read.unwrap_err();
+        let is_why = match why {
+            WaitEnd::Cancelled => matches!(error.cause(), Cause::Abandoned),
+            WaitEnd::TimedOut => matches!(error.cause(), Cause::NotAnswered),
+        };
+        assert!(is_why && error.effect() == Effect::NotRead, "{error}");
+    }
     assert_eq!(batcher.unsettled(), 0);
 }

@@ -31,7 +31,7 @@ pub struct BatchPolicy {
     /// a request, and leave no space for more, so a request of 10 users is sent.
     pub capacity: usize,
     /// Requests of one operation that are under way at most: each operation has a quota of its own, and one whose answers are
-    /// slow leaves workers to the others.
+    /// slow leaves workers to the others. 0 counts as 1. A batch that is taken and never settled counts for ever.
     pub requests_at_once: usize,
     /// True if one user with a full slot is enough for a request.
     pub full_slot_is_enough: bool,
@@ -65,7 +65,7 @@ pub(super) struct Probing {
 
 /// What a producer holds of changes, or of gets: they have quotas of their own, so neither takes the other's capacity.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Load {
     /// Those with a slot that is in no request yet.
     pub(super) unsent: usize,
     /// Those of them that count towards the capacity.
@@ -84,7 +84,7 @@ pub(super) struct Producer<R, E> {
     pub(super) policy: BatchPolicy,
     pub(super) queues: [OperationQueue; Operation::ALL.len()],
     /// Of changes, and of gets.
-    pub(super) held: [Held; 2],
+    pub(super) held: [Load; 2],
     /// Where the operations are looked at first: behind the one that was taken last.
     pub(super) turn: usize,
     /// Changes without an outcome.
@@ -115,7 +115,7 @@ impl<R, E> Producer<R, E> {
         Producer {
             policy,
             queues: std::array::from_fn(|_| OperationQueue::new()),
-            held: [Held::default(); 2],
+            held: [Load::default(); 2],
             turn: 0,
             unsettled: Unsettled::default(),
             ended: None,
@@ -136,7 +136,7 @@ impl<R, E> Producer<R, E> {
     }
 
     /// What it holds of changes or of gets.
-    pub(super) fn held(&mut self, operation: Operation) -> &mut Held {
+    pub(super) fn held(&mut self, operation: Operation) -> &mut Load {
         &mut self.held[usize::from(is_get(operation))]
     }
 

@@ -197,7 +197,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
                 users_per_request,
                 linger: state.policy.linger,
                 flushing: state.is_flushing(operation),
-                requests_at_once: state.policy.requests_at_once,
+                requests_at_once: state.policy.requests_at_once.max(1),
                 quiet: state.is_quiet(operation),
             };
             match state.queue(operation).ready(&enough, now) {

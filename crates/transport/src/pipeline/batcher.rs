@@ -255,9 +255,11 @@ impl Batcher {
             if self.when_full == WhenFull::Wait {
                 return Polled::Pending;
             }
-            let refused = &mut state.session(producer).submissions.refused;
-            if self.when_full == WhenFull::Signal && !refused.contains(&item.operation()) {
-                refused.push(item.operation());
+            if self.when_full == WhenFull::Signal {
+                let refused = &mut state.session(producer).submissions.refused;
+                if !refused.contains(&item.operation()) {
+                    refused.push(item.operation());
+                }
             }
             Polled::Ready(Err(Cause::Full))
         });

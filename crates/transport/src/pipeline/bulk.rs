@@ -105,7 +105,8 @@ impl Bulk {
 
     /// As [`poll`](Bulk::poll), without a timeout. It also returns, with nothing, as soon as a change can be
     /// [pushed](Bulk::push) without a wait, or the run has ended. So one thread can push and poll. Where the run
-    /// [pauses](Bulk::paused) without capacity it returns once, and then waits as `push` does.
+    /// [pauses](Bulk::paused) without capacity it returns once, to one of the threads that call it, and then waits as
+    /// `push` does.
     #[must_use]
     pub fn poll_or_capacity(&self) -> Vec<Completion> {
         let producer = self.session.producer;

@@ -72,10 +72,8 @@ impl Submissions {
         self.late.front().map(|(moment, _)| *moment)
     }
 
-    /// A change that is due to be abandoned.
-    pub(crate) fn take_abandoned(&mut self, now: Duration) -> Option<ChangeId> {
-        let (_, change) = *self.late.front().filter(|(moment, _)| *moment <= now)?;
-        self.late.pop_front();
-        Some(change)
+    /// The next change that is abandoned.
+    pub(crate) fn take_abandoned(&mut self) -> Option<ChangeId> {
+        self.late.pop_front().map(|(_, change)| change)
     }
 }

@@ -62,10 +62,16 @@ impl State {
     /// Abandons the changes whose callers' time was up, and whose requests have not ended since. Returns when the next one
     /// is due.
     pub(crate) fn abandon_late(&mut self, producer: ProducerId, now: Duration) -> Option<Duration> {
-        while let Some(number) = self.session(producer).submissions.take_abandoned(now) {
-            self.abandon_now(producer, number, WaitEnd::TimedOut);
+        // a look that finds none must not touch the session
+        loop {
+            let next = self.read(producer).submissions.next_abandoned();
+            if next.is_none_or(|moment| moment > now) {
+                return next;
+            }
+            if let Some(number) = self.session(producer).submissions.take_abandoned() {
+                self.abandon_now(producer, number, WaitEnd::TimedOut);
+            }
         }
-        self.read(producer).submissions.next_abandoned()
     }
 
     /// Completes a change in a request as abandoned, unless it has its outcome.

@@ -330,3 +330,19 @@ pub(crate) fn a_forked_child_takes_no_lock() {
     batcher.close(&CallOptions::new()).unwrap();
     assert!(polls.join().unwrap().is_empty());
 }
+
+/// A look for what is abandoned by now finds nothing, and touches no session: nothing follows from it.
+pub(crate) fn a_look_that_finds_nothing() {
+    let (batcher, _) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
+    let producer = batcher.session.producer;
+    let submits = {
+        let batcher = Arc::clone(&batcher);
+        thread::spawn(move || batcher.submit(0, add(0)).unwrap())
+    };
+    let touched = batcher.session.with(|state, now| {
+        assert_eq!(state.abandon_late(producer, now), None);
+        state.plan.next_ready_producer()
+    });
+    assert_eq!(touched, Some(None));
+    submits.join().unwrap();
+}

@@ -38,6 +38,7 @@ pub(crate) fn all() -> Vec<Trial> {
         a_close_of_a_full_batcher,
         threads_that_cannot_be_started,
         a_forked_child_takes_no_lock,
+        a_look_that_finds_nothing,
     ];
     let of_runs = models![runs:
         a_run_of_two_pushers,

@@ -16,7 +16,7 @@ mod splits;
 
 use super::accounts::Group;
 use super::batch::Slot;
-use super::queue::Held;
+use super::queue::Load;
 use super::settle::SUSPECT_FOR;
 use super::*;
 use crate::catalogue::Effect;
@@ -359,7 +359,7 @@ fn assert_empty<R, E: Clone + std::fmt::Debug>(plan: &Plan<R, E>) {
     assert_eq!(plan.accounts.len(), names);
     assert!(plan.remembered.is_empty() && plan.suspects.is_empty());
     for (_, state) in plan.producers.iter() {
-        assert_eq!(state.held, [Held::default(); 2]);
+        assert_eq!(state.held, [Load::default(); 2]);
         assert!(state.unsettled.is_empty() && state.late_windows.is_empty());
         for queue in &state.queues {
             assert!(queue.fresh.is_empty() && queue.suspects.is_empty() && queue.under_way == 0);

@@ -241,6 +241,26 @@ fn one_request_of_an_operation_awaits_its_turn_and_others_gather_meanwhile() {
 }
 
 #[test]
+fn no_more_requests_are_under_way_than_at_once_and_one_at_least() {
+    for (requests_at_once, most) in [(0, 1), (1, 1), (2, 2)] {
+        let mut rig = Rig::with_policy(BatchPolicy {
+            requests_at_once,
+            linger: Duration::ZERO,
+            ..POLICY
+        });
+        for user in 0..most {
+            rig.push(add(&format!("u{user}"), ["a"]));
+            let _ = rig.take();
+        }
+        rig.push(add("next", ["a"]));
+        rig.waits();
+        // each operation by itself
+        rig.push(get("next"));
+        let _ = rig.sends(["get next:"]);
+    }
+}
+
+#[test]
 fn after_a_request_that_is_settled_before_its_turn_the_next_is_formed() {
     let mut rig = Rig::with_policy(BatchPolicy {
         linger: Duration::ZERO,
