@@ -87,34 +87,58 @@ fn a_poll_for_capacity_returns_once_when_the_run_pauses_and_then_waits_for_the_r
 }
 
 #[test]
-fn a_batcher_pauses_at_the_twentieth_failure_in_a_row_and_no_later_one_is_lost() {
+fn a_batcher_pauses_at_the_twentieth_failure_in_a_row_and_loses_none() {
     let emulator = emulator();
-    emulator.faults(Operation::Add, vec![Fault::status(502); 21]);
+    emulator.faults(Operation::Add, vec![Fault::status(502); 60]);
     let client = client_of_one_attempt(&emulator);
     let options = client.batcher().linger(Duration::ZERO);
-    let batcher = options.pause_when_unavailable(true).start();
-    for number in 0..19 {
-        let error = batcher.call(user(number), &CallOptions::new()).unwrap_err();
-        assert!(matches!(error.cause(), Cause::HttpStatus { .. }));
+    let options = options.timeout(LONG).pause_when_unavailable(true);
+    let batcher = options.start();
+    for id in 0..2 {
+        // the same request goes again until it is known that all others would fail, too
+        batcher.submit(id, user(id)).unwrap();
+        until(|| batcher.paused().is_some());
+        assert!(matches!(batcher.paused(), Some(RunError::Unavailable(_))));
+        // a caller's time goes on
+        let called = batcher.call(user(1), &within(Duration::from_millis(50)));
+        assert!(matches!(called.unwrap_err().cause(), Cause::Expired));
+        assert!(emulator.stats().arrivals() >= 20 * (id + 1));
+        if id == 1 {
+            emulator.remove_faults();
+        }
+        batcher.resume();
     }
-    assert!(batcher.paused().is_none());
-    batcher.submit(19, user(19)).unwrap();
-    until(|| batcher.paused().is_some());
-    assert!(matches!(batcher.paused(), Some(RunError::Unavailable(_))));
-    batcher.submit(20, user(20)).unwrap();
-    // a caller's time goes on
-    let called = batcher.call(user(21), &within(Duration::from_millis(50)));
-    assert!(matches!(called.unwrap_err().cause(), Cause::Expired));
-    assert_eq!(emulator.stats().arrivals(), 20);
-    assert_eq!(batcher.unsettled(), 2);
-    batcher.resume();
-    // one goes first, and fails as any does: 19 more may
     batcher.flush(&CallOptions::new()).unwrap();
     let outcomes = sorted(changes_of(batcher.poll(Duration::ZERO)));
-    assert_eq!(outcomes.len(), 2);
-    let failed = outcomes.iter().filter(|(_, result)| result.is_err());
-    assert_eq!(failed.count(), 1);
+    assert!(matches!(outcomes[..], [(0, Ok(())), (1, Ok(()))]));
     batcher.close(&CallOptions::new()).unwrap();
+}
+
+#[test]
+fn a_run_that_pauses_loses_nothing_in_an_outage() {
+    let emulator = emulator();
+    let client = client_of_one_attempt(&emulator);
+    let options = client.bulk().linger(Duration::ZERO);
+    let run = options.pause_when_unavailable(true).start();
+    // from the beginning, and after the service has answered
+    for outage in 0..2 {
+        emulator.faults(Operation::Add, vec![Fault::status(502); 60]);
+        for number in 0..50 {
+            run.push(100 * outage + number, user(100 * outage + number))
+                .unwrap();
+        }
+        until(|| run.paused().is_some());
+        assert!(run.poll(Duration::ZERO).is_empty());
+        emulator.remove_faults();
+        run.resume();
+        let mut done = 0;
+        while done < 50 {
+            done += run.poll(LONG).len();
+        }
+    }
+    let summary = run.finish();
+    assert!(summary.all_done(), "{summary}");
+    assert_eq!(summary.progress.done, 100);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Batch {
     pub(super) rest: Vec<Slot>,
     /// How often its slots have been left out before.
     pub(super) tries: u32,
+    /// How often it has been postponed since its producer last paused.
+    pub(super) postponed: usize,
     /// Not to be sent before.
     pub(super) due: Duration,
     /// Since when the fault in it has been looked for.
@@ -101,6 +103,12 @@ impl Batch {
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
+    }
+
+    /// How often it has been [postponed](super::BatchResult::Postponed) while its producer did not pause.
+    #[must_use]
+    pub fn postponed(&self) -> usize {
+        self.postponed
     }
 
     /// The latest of its changes' deadlines.

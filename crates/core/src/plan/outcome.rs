@@ -59,7 +59,7 @@ pub enum BatchResult<E> {
     Ambiguous(E),
     /// It failed as a whole.
     Failed(E),
-    /// It failed, with what is known of its effect, and is sent again as it is. Meant for a producer that is
-    /// [paused](super::Plan::pause) in an outage: else it goes at once.
+    /// It failed, with what is known of its effect, and is sent again as it is: at once, or where the producer is
+    /// [paused](super::Plan::pause), after the pause. Its producer bounds [how often](super::Batch::postponed).
     Postponed(Effect),
 }

@@ -151,6 +151,8 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// Queues a request as it is.
     fn postpone(&mut self, mut batch: Batch, effect: Effect, now: Duration) {
         self.probe_again(&batch);
+        let pauses = self.producers[batch.producer.0].paused.is_some();
+        batch.postponed = if pauses { 0 } else { batch.postponed + 1 };
         batch.note_effect(effect);
         batch.due = now;
         batch.kind = Kind::Retry;

@@ -59,6 +59,13 @@ impl RunHealth {
         self.result_is_known
     }
 
+    /// True if a request that failed goes again in a run that pauses, as all others would fail too. As often as what would
+    /// pause the run: if others are answered meanwhile, something on the way rejects this request alone.
+    #[must_use]
+    pub fn goes_again(scope: Scope, postponed: usize) -> bool {
+        scope.is_of_all_calls() && postponed < IN_A_ROW
+    }
+
     /// Records the result of a request: `None` if it was done, else how and why it failed in the end. `answers_before`: the
     /// [`answers`](RunHealth::answers) when it began. Returns why the run ends, if it does.
     pub fn record(
@@ -118,6 +125,16 @@ mod tests {
     fn note(health: &mut RunHealth, result: Result) -> Option<RunEnd> {
         let answers = health.answers();
         health.record(result, answers)
+    }
+
+    #[test]
+    fn what_all_others_would_fail_for_goes_again_until_it_would_pause_a_run() {
+        assert!(RunHealth::goes_again(Scope::Service, 0));
+        assert!(RunHealth::goes_again(Scope::App, 19));
+        assert!(!RunHealth::goes_again(Scope::Service, 20));
+        for scope in [Scope::Request, Scope::Account, Scope::Tag] {
+            assert!(!RunHealth::goes_again(scope, 0));
+        }
     }
 
     #[test]

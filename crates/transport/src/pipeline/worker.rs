@@ -14,7 +14,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use imtag_core::Effect;
 use imtag_core::plan::{Batch, BatchResult};
-use imtag_core::retry::RunEnd;
+use imtag_core::retry::{RunEnd, RunHealth};
 
 use super::engine::{Began, SessionState, State};
 use super::session::{Session, WhenUnavailable};
@@ -81,10 +81,16 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
         let end = record(state, session, &batch, &sent.result, began);
         let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
         let end = end.filter(|why| !(pauses && state.pause(producer, why)));
-        let waits = state.session(producer).paused_since(began) && batch.deadline() > now;
+        // what would fail others fails none before a pause, in it, or if it is over by now, as long as there is time
+        let paused = state.session(producer).paused_since(began);
+        let may_pause = pauses && end.is_none();
+        let goes_again = |error: &Error| {
+            paused || (may_pause && RunHealth::goes_again(error.scope(), batch.postponed()))
+        };
         let settled = match sent.settled {
-            // what would fail others fails none in a pause, also if that is over by now, as long as there is time
-            BatchResult::Failed(error) if waits => BatchResult::Postponed(error.effect()),
+            BatchResult::Failed(error) if batch.deadline() > now && goes_again(&error) => {
+                BatchResult::Postponed(error.effect())
+            }
             settled => settled,
         };
         state.plan.settle(batch, settled, sent.may_arrive_late, now);

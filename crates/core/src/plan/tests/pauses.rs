@@ -193,3 +193,22 @@ fn all_that_is_in_no_request_can_fail_and_the_producer_goes_on() {
     assert_eq!(rig.outcomes(), ["2 done", "5 done"]);
     rig.is_empty();
 }
+
+#[test]
+fn a_request_knows_how_often_it_was_postponed_since_the_last_pause() {
+    let mut rig = Rig::new();
+    rig.push(add("u", ["a"]));
+    rig.now += POLICY.linger;
+    for postponed in 0..3 {
+        let [batch] = rig.sends(["add u:a"]);
+        assert_eq!(batch.postponed(), postponed);
+        rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
+    }
+    let [batch] = rig.sends(["add u:a"]);
+    rig.plan.pause(rig.producer);
+    rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
+    rig.plan.resume(rig.producer);
+    let [batch] = rig.sends(["add u:a"]);
+    assert_eq!(batch.postponed(), 0);
+    rig.done(batch);
+}
