@@ -35,7 +35,17 @@ const WITHOUT: &str = "poor_machine";
 const SANITIZER: &str = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
 
 pub(crate) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
-    let filters = arguments.raw_args()?;
+    let filters: Vec<_> = arguments.raw_args()?.collect();
+    if let Some(option) = filters
+        .iter()
+        .find(|it| it.as_encoded_bytes().starts_with(b"-"))
+    {
+        return Err(format!(
+            "{}: no option; cargo xtask tsan [FILTER …] runs the tests whose names hold one of the words",
+            option.to_string_lossy()
+        )
+        .into());
+    }
     let folder = Metadata::read(&[])?.target_directory.join("tsan");
     let reports = folder.join("reports");
     let _ = fs::remove_dir_all(&reports);
