@@ -304,6 +304,28 @@ pub(crate) fn threads_that_cannot_be_started() {
     batcher.close(&CallOptions::new()).unwrap();
 }
 
+/// Where the only worker is busy and no other can be started, each step tries it once, and the worker does all in the end.
+pub(crate) fn starts_that_fail_beside_a_busy_worker() {
+    let (batcher, service) = batcher(sending(Duration::ZERO, 100, 2, false), WhenFull::Wait);
+    service.hold(Held::Answers);
+    batcher.submit(0, add(0)).unwrap();
+    while service.arrivals() == 0 {
+        thread::yield_now();
+    }
+    FAILING_STARTS.set(500);
+    for user in 1..5 {
+        batcher.submit(user, add(user)).unwrap();
+    }
+    assert!(FAILING_STARTS.get() > 480);
+    service.hold(Held::Nothing);
+    batcher.flush(&CallOptions::new()).unwrap();
+    let outcomes = batcher.poll(Duration::ZERO);
+    assert_eq!(outcomes.len(), 5);
+    assert!(outcomes.into_iter().all(|it| it.into_result().is_ok()));
+    FAILING_STARTS.set(0);
+    batcher.close(&CallOptions::new()).unwrap();
+}
+
 /// In a child, the lock may be held by a thread that is not there: nothing takes it.
 pub(crate) fn a_forked_child_takes_no_lock() {
     let (batcher, _) = batcher(sending(Duration::MAX, 100, 2, false), WhenFull::Wait);
