@@ -24,8 +24,8 @@ pub struct Batch {
     pub(super) rest: Vec<Slot>,
     /// How often its slots have been left out before.
     pub(super) tries: u32,
-    /// How often it has been postponed since its producer last paused.
-    pub(super) postponed: usize,
+    /// How often it has been postponed since the service answered it, and after which pause of its producer.
+    pub(super) postponed: (u64, usize),
     /// Not to be sent before.
     pub(super) due: Duration,
     /// Since when the fault in it has been looked for.
@@ -105,23 +105,18 @@ impl Batch {
         self.tries
     }
 
-    /// How often it has been [postponed](super::BatchResult::Postponed) while its producer did not pause.
-    #[must_use]
-    pub fn postponed(&self) -> usize {
-        self.postponed
-    }
-
     /// The latest of its changes' deadlines.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// A batch of other slots, else the same.
+    /// A batch of other slots, else the same, but for its postponements.
     pub(super) fn with(&self, slots: Vec<Slot>, rest: Vec<Slot>) -> Batch {
         Batch {
             slots,
             rest,
+            postponed: (0, 0),
             ..*self
         }
     }

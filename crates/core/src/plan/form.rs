@@ -45,7 +45,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             kind,
             rest: Vec::new(),
             tries: 0,
-            postponed: 0,
+            postponed: (0, 0),
             due: now,
             since: now,
         })

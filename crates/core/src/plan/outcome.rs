@@ -59,7 +59,12 @@ pub enum BatchResult<E> {
     Ambiguous(E),
     /// It failed as a whole.
     Failed(E),
-    /// It failed, with what is known of its effect, and is sent again as it is: at once, or where the producer is
-    /// [paused](super::Plan::pause), after the pause. Its producer bounds [how often](super::Batch::postponed).
-    Postponed(Effect),
+    /// It failed, and is sent again as it is; where the producer is [paused](super::Plan::pause), after the pause. The
+    /// caller bounds [how often](super::Plan::postponed).
+    Postponed {
+        /// What is known of its effect.
+        effect: Effect,
+        /// Not before then.
+        again_at: Duration,
+    },
 }

@@ -93,6 +93,8 @@ pub(super) struct Producer<R, E> {
     pub(super) ended: Option<E>,
     /// While it is paused it sends nothing, and until then no time of a change is up.
     pub(super) paused: Option<Duration>,
+    /// How often it has paused.
+    pub(super) pauses: u64,
     /// No result is known yet, and the policy has one request go first.
     pub(super) probing: Option<Probing>,
     /// True if changes do not wait for others to share their request, unless these are there and blocked.
@@ -120,6 +122,7 @@ impl<R, E> Producer<R, E> {
             unsettled: Unsettled::default(),
             ended: None,
             paused: None,
+            pauses: 0,
             probing: policy.probe_first.then(Probing::default),
             flushing: false,
             splits: 0,

@@ -236,7 +236,9 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     /// [postponed](super::BatchResult::Postponed). A change whose time is up fails as expired, as no request gives it an
     /// outcome.
     pub fn pause(&mut self, producer: ProducerId) {
-        self.state(producer).paused = Some(Duration::ZERO);
+        let state = self.state(producer);
+        state.paused = Some(Duration::ZERO);
+        state.pauses += 1;
         self.ready_producers.insert(producer);
     }
 

@@ -61,11 +61,13 @@ impl<R, E: ChangeFailure> Plan<R, E> {
             match &result {
                 BatchResult::Done { .. } => queue.note_suspects(true, users_per_request),
                 BatchResult::Ambiguous(_) => queue.note_suspects(false, users_per_request),
-                BatchResult::Failed(_) | BatchResult::Postponed(_) => {}
+                BatchResult::Failed(_) | BatchResult::Postponed { .. } => {}
             }
         }
         match result {
-            BatchResult::Postponed(effect) => self.postpone(batch, effect, now),
+            BatchResult::Postponed { effect, again_at } => {
+                self.postpone(batch, effect, again_at, now);
+            }
             BatchResult::Done { left_out, read } => {
                 let rest = batch.take_rest();
                 self.done(batch, left_out, read, now);
@@ -141,6 +143,7 @@ impl<R, E: ChangeFailure> Plan<R, E> {
         }
         if !again.is_empty() {
             batch.tries += 1;
+            batch.postponed = (0, 0);
             batch.due = due;
             batch.slots = again;
             batch.kind = Kind::Retry;
@@ -149,14 +152,23 @@ impl<R, E: ChangeFailure> Plan<R, E> {
     }
 
     /// Queues a request as it is.
-    fn postpone(&mut self, mut batch: Batch, effect: Effect, now: Duration) {
+    fn postpone(&mut self, mut batch: Batch, effect: Effect, again_at: Duration, now: Duration) {
         self.probe_again(&batch);
-        let pauses = self.producers[batch.producer.0].paused.is_some();
-        batch.postponed = if pauses { 0 } else { batch.postponed + 1 };
+        let pauses = self.producers[batch.producer.0].pauses;
+        batch.postponed = (pauses, self.postponed(&batch) + 1);
         batch.note_effect(effect);
-        batch.due = now;
+        batch.due = again_at;
         batch.kind = Kind::Retry;
         self.enqueue_again(batch, now);
+    }
+
+    /// How often a request was [postponed](BatchResult::Postponed) since the service answered it, and since its producer
+    /// last paused.
+    #[must_use]
+    pub fn postponed(&self, batch: &Batch) -> usize {
+        let pauses = self.producers.get(batch.producer.0).map(|it| it.pauses);
+        let (after, postponed) = batch.postponed;
+        if pauses == Some(after) { postponed } else { 0 }
     }
 
     /// Splits a request, or rejects the slot at fault if it is alone. `failed_all`: the request failed as a whole.

@@ -14,11 +14,18 @@
 //!   was tried for as long as an outage is waited out.
 //! - Once the service has answered, what looks like a wrong endpoint (a gateway's status, a certificate) is an outage.
 
+use std::time::Duration;
+
 use super::failure::{Failure, Stopped};
 use crate::catalogue::Scope;
 
 /// So many failures of the service or the network in a row end a run.
 const IN_A_ROW: usize = 20;
+
+/// Between a request of a run that pauses and the same again: twice as long each time, so that a run with one request does
+/// not pause for a short fault.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Why a run ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +66,14 @@ impl RunHealth {
         self.result_is_known
     }
 
-    /// True if a request that failed goes again in a run that pauses, as all others would fail too. As often as what would
-    /// pause the run: if others are answered meanwhile, something on the way rejects this request alone.
+    /// After how long a request that failed goes again in a run that pauses, as all others would fail too; `None` if it
+    /// does not. It goes as often as what would pause the run: if others are answered meanwhile, something on the way
+    /// rejects this request alone.
     #[must_use]
-    pub fn goes_again(scope: Scope, postponed: usize) -> bool {
-        scope.is_of_all_calls() && postponed < IN_A_ROW
+    pub fn again_after(scope: Scope, postponed: usize) -> Option<Duration> {
+        let doubled = 1 << postponed.min(10);
+        let wait = FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT);
+        (scope.is_of_all_calls() && postponed < IN_A_ROW).then_some(wait)
     }
 
     /// Records the result of a request: `None` if it was done, else how and why it failed in the end. `answers_before`: the
@@ -129,11 +139,22 @@ mod tests {
 
     #[test]
     fn what_all_others_would_fail_for_goes_again_until_it_would_pause_a_run() {
-        assert!(RunHealth::goes_again(Scope::Service, 0));
-        assert!(RunHealth::goes_again(Scope::App, 19));
-        assert!(!RunHealth::goes_again(Scope::Service, 20));
+        let millis =
+            |postponed| RunHealth::again_after(Scope::Service, postponed).map(|it| it.as_millis());
+        let waits = [0, 1, 2, 3, 4, 19, 20].map(millis);
+        let wanted = [
+            Some(100),
+            Some(200),
+            Some(400),
+            Some(800),
+            Some(1_000),
+            Some(1_000),
+            None,
+        ];
+        assert_eq!(waits, wanted);
+        assert!(RunHealth::again_after(Scope::App, 19).is_some());
         for scope in [Scope::Request, Scope::Account, Scope::Tag] {
-            assert!(!RunHealth::goes_again(scope, 0));
+            assert!(RunHealth::again_after(scope, 0).is_none());
         }
     }
 

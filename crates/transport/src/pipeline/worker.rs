@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
+use std::time::Duration;
 
 use imtag_core::Effect;
 use imtag_core::plan::{Batch, BatchResult};
@@ -82,15 +83,23 @@ fn send_and_settle(session: &Session, send: Send<'_>, batch: Batch, began: Began
         let pauses = session.sending.when_unavailable == WhenUnavailable::Pause;
         let end = end.filter(|why| !(pauses && state.pause(producer, why)));
         // what would fail others fails none before a pause, in it, or if it is over by now, as long as there is time
-        let paused = state.session(producer).paused_since(began);
-        let may_pause = pauses && end.is_none();
-        let goes_again = |error: &Error| {
-            paused || (may_pause && RunHealth::goes_again(error.scope(), batch.postponed()))
+        let again_after = |error: &Error| {
+            if state.read(producer).paused_since(began) {
+                return Some(Duration::ZERO);
+            }
+            let may_pause = pauses && end.is_none() && !is_own_wait(error);
+            let postponed = state.plan.postponed(&batch);
+            let after = RunHealth::again_after(error.scope(), postponed);
+            after.filter(|_| may_pause)
         };
         let settled = match sent.settled {
-            BatchResult::Failed(error) if batch.deadline() > now && goes_again(&error) => {
-                BatchResult::Postponed(error.effect())
-            }
+            BatchResult::Failed(error) if batch.deadline() > now => match again_after(&error) {
+                Some(after) => BatchResult::Postponed {
+                    effect: error.effect(),
+                    again_at: now + after,
+                },
+                None => BatchResult::Failed(error),
+            },
             settled => settled,
         };
         state.plan.settle(batch, settled, sent.may_arrive_late, now);

@@ -63,7 +63,7 @@ fn a_half_whose_time_is_up_is_not_sent_and_its_other_half_is() {
 fn the_last_of_a_half_whose_others_expired_is_tested_alone() {
     let mut rig = Rig::new();
     let half = tested(&mut rig, &["a", "e"]);
-    rig.settle(half, BatchResult::Postponed(Effect::PossiblyApplied));
+    rig.settle(half, postponed(Effect::PossiblyApplied));
     rig.now = ms(2_000);
     let [half] = rig.sends(["add a:t"]);
     assert_eq!(half.deadline(), ms(9_000));

@@ -197,7 +197,7 @@ fn a_get_whose_caller_is_gone_is_not_sent_again_and_holds_up_nothing() {
     let [first] = rig.sends(["get u: v:"]);
     rig.push(get("u"));
     rig.plan.disown(gone);
-    rig.settle(first, BatchResult::Postponed(Effect::NotRead));
+    rig.settle(first, postponed(Effect::NotRead));
     let [v, later] = rig.sends(["get v:", "get u:"]);
     assert_eq!(rig.outcomes(), ["0 Expired not read []"]);
     rig.done(v);
@@ -213,7 +213,7 @@ fn a_get_whose_caller_is_gone_in_a_pause_is_settled_at_once() {
     let gone = rig.push(get("u"));
     let [first] = rig.sends(["get u:"]);
     rig.plan.pause(rig.producer);
-    rig.settle(first, BatchResult::Postponed(Effect::NotRead));
+    rig.settle(first, postponed(Effect::NotRead));
     rig.waits();
     while rig.plan.next_ready_producer().is_some() {}
     rig.plan.disown(gone);

@@ -182,6 +182,14 @@ struct Rig {
     pushed: u32,
 }
 
+/// The result of a request that goes again at once.
+fn postponed(effect: Effect) -> BatchResult<Failed> {
+    BatchResult::Postponed {
+        effect,
+        again_at: Duration::ZERO,
+    }
+}
+
 impl Rig {
     /// With one producer, of this policy.
     fn with_policy(policy: BatchPolicy) -> Rig {

@@ -295,9 +295,9 @@ impl World {
             }
             (6, _) => {
                 self.apply_some(&asked, &chosen);
-                BatchResult::Postponed(Effect::PossiblyApplied)
+                postponed(Effect::PossiblyApplied)
             }
-            (7, _) => BatchResult::Postponed(Effect::NotApplied),
+            (7, _) => postponed(Effect::NotApplied),
             (2, Some(scope)) => {
                 let mut left_out = Vec::new();
                 for (account, tags) in &asked.slots {

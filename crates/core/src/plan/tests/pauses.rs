@@ -64,12 +64,8 @@ fn a_paused_producer_sends_nothing_and_loses_nothing() {
     rig.push_by(other, clear("u"));
     rig.push(clear("v"));
     rig.now += ms(5_000);
-    rig.plan.settle(
-        first,
-        BatchResult::Postponed(Effect::PossiblyApplied),
-        true,
-        rig.now,
-    );
+    rig.plan
+        .settle(first, postponed(Effect::PossiblyApplied), true, rig.now);
     assert_eq!(rig.poll(), Readiness::Idle);
     assert!(rig.plan.take(rig.producer, rig.now).is_none());
     assert_eq!(rig.plan.unsettled(rig.producer), 3);
@@ -108,7 +104,7 @@ fn a_change_whose_time_is_up_while_its_producer_is_paused_has_its_outcome() {
     assert_eq!(rig.outcomes(), ["3 Expired not applied [0]"]);
     // what comes back later than its time
     rig.now = ms(2_500);
-    rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
+    rig.settle(first, postponed(Effect::PossiblyApplied));
     assert_eq!(rig.poll(), Readiness::NotBefore(ms(4_000)));
     assert_eq!(
         rig.outcomes(),
@@ -134,7 +130,7 @@ fn what_a_postponed_request_may_have_done_is_remembered() {
     let mut rig = Rig::with_policy(PROBING);
     rig.push(add("u", ["a"]));
     let [first] = rig.sends(["add u:a"]);
-    rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
+    rig.settle(first, postponed(Effect::PossiblyApplied));
     let [again] = rig.sends(["add u:a"]);
     assert_eq!(again.tries(), 0);
     rig.settle(
@@ -152,7 +148,7 @@ fn a_request_is_not_postponed_past_the_end_of_its_producer() {
     let [first] = rig.sends(["add u:a"]);
     rig.plan
         .end(rig.producer, failed("ended", Effect::NotApplied), rig.now);
-    rig.settle(first, BatchResult::Postponed(Effect::PossiblyApplied));
+    rig.settle(first, postponed(Effect::PossiblyApplied));
     assert_eq!(
         rig.outcomes(),
         ["0 Request(\"ended\") possibly applied [0]"]
@@ -199,16 +195,52 @@ fn a_request_knows_how_often_it_was_postponed_since_the_last_pause() {
     let mut rig = Rig::new();
     rig.push(add("u", ["a"]));
     rig.now += POLICY.linger;
-    for postponed in 0..3 {
+    for times in 0..3 {
         let [batch] = rig.sends(["add u:a"]);
-        assert_eq!(batch.postponed(), postponed);
-        rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
+        assert_eq!(rig.plan.postponed(&batch), times);
+        rig.settle(batch, postponed(Effect::NotApplied));
     }
-    let [batch] = rig.sends(["add u:a"]);
+    // queued at the pause
     rig.plan.pause(rig.producer);
-    rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
     rig.plan.resume(rig.producer);
     let [batch] = rig.sends(["add u:a"]);
-    assert_eq!(batch.postponed(), 0);
+    assert_eq!(rig.plan.postponed(&batch), 0);
+    rig.settle(batch, postponed(Effect::NotApplied));
+    // under way at the pause, and settled after it
+    let [batch] = rig.sends(["add u:a"]);
+    assert_eq!(rig.plan.postponed(&batch), 1);
+    rig.plan.pause(rig.producer);
+    rig.plan.resume(rig.producer);
+    assert_eq!(rig.plan.postponed(&batch), 0);
+    rig.settle(batch, postponed(Effect::NotApplied));
+    let [batch] = rig.sends(["add u:a"]);
+    assert_eq!(rig.plan.postponed(&batch), 1);
+    // the service has answered
+    let again = rig.now + ms(100);
+    let left_out = left_out("u", Scope::Request, Some(again));
+    rig.settle(batch, done(vec![left_out]));
+    rig.now = again;
+    let [batch] = rig.sends(["add u:a"]);
+    assert_eq!(rig.plan.postponed(&batch), 0);
+    rig.done(batch);
+}
+
+#[test]
+fn a_postponed_request_goes_again_when_it_is_due() {
+    let mut rig = Rig::new();
+    rig.push(add("u", ["a"]));
+    rig.now += POLICY.linger;
+    let [batch] = rig.sends(["add u:a"]);
+    let again_at = rig.now + ms(200);
+    rig.settle(
+        batch,
+        BatchResult::Postponed {
+            effect: Effect::NotApplied,
+            again_at,
+        },
+    );
+    assert_eq!(rig.poll(), Readiness::NotBefore(again_at));
+    rig.now = again_at;
+    let [batch] = rig.sends(["add u:a"]);
     rig.done(batch);
 }

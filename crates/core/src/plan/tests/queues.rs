@@ -322,7 +322,7 @@ fn what_waits_to_be_sent_again_counts_towards_the_capacity() {
         }
         let batch = rig.take();
         assert!(rig.plan.has_capacity(rig.producer, Operation::Add));
-        rig.settle(batch, BatchResult::Postponed(Effect::NotApplied));
+        rig.settle(batch, postponed(Effect::NotApplied));
     };
     again(&mut rig, 10);
     assert!(!rig.plan.has_capacity(rig.producer, Operation::Add));
