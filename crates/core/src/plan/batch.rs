@@ -111,7 +111,7 @@ impl Batch {
         self.deadline
     }
 
-    /// A batch of other slots, else the same, but for its postponements.
+    /// A batch of other slots that was not postponed, else the same.
     pub(super) fn with(&self, slots: Vec<Slot>, rest: Vec<Slot>) -> Batch {
         Batch {
             slots,
