@@ -23,12 +23,24 @@ const TARGET: &str = concat!(
 
 /// A user as a program has it.
 pub(crate) struct User {
-    pub(crate) account: String,
-    pub(crate) tags: Vec<String>,
+    account: String,
+    tags: Vec<String>,
+}
+
+/// The client and the users that the program's arguments name. It has made a call, so it is connected.
+pub(crate) fn from_arguments() -> Result<(Box<dyn Client>, Vec<User>), Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, endpoint, ca_file, count, tags] = arguments.as_slice() else {
+        return Err("which client, endpoint, CA file, users and tags?".into());
+    };
+    let users = users(count.parse()?, tags.parse()?);
+    let mut client = client(name, endpoint, ca_file)?;
+    client.call(&users)?;
+    Ok((client, users))
 }
 
 /// So many users with so many tags of 20 bytes each.
-pub(crate) fn users(count: usize, tags: usize) -> Vec<User> {
+fn users(count: usize, tags: usize) -> Vec<User> {
     let users = (0..count).map(|user| User {
         account: format!("user{user:08}"),
         tags: (0..tags)
@@ -44,7 +56,7 @@ pub(crate) trait Client {
 }
 
 /// The client of this name, for an endpoint such as `http://127.0.0.1:8080`, or `https://…`, whose certificate is in a file.
-pub(crate) fn client(name: &str, endpoint: &str, ca_file: &str) -> Result<Box<dyn Client>, Error> {
+fn client(name: &str, endpoint: &str, ca_file: &str) -> Result<Box<dyn Client>, Error> {
     Ok(match name {
         "floor" => Box::new(Floor::connect(endpoint, ca_file)?),
         "ureq" => Box::new(Ureq::new(endpoint, ca_file)?),

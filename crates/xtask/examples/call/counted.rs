@@ -5,16 +5,10 @@ mod client;
 use std::io::{BufRead, stdin};
 use std::time::Duration;
 
-use client::{Error, client, users};
+use client::Error;
 
 fn main() -> Result<(), Error> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, endpoint, ca_file, count, tags] = arguments.as_slice() else {
-        return Err("which client, endpoint, CA file, users and tags?".into());
-    };
-    let users = users(count.parse()?, tags.parse()?);
-    let mut client = client(name, endpoint, ca_file)?;
-    client.call(&users)?; // connects
+    let (mut client, users) = client::from_arguments()?;
     // Until then calls may have to wait for the quota, as a client before this one may have made some.
     std::thread::sleep(Duration::from_millis(200));
     for line in stdin().lock().lines() {

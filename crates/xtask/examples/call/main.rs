@@ -1,5 +1,5 @@
-//! A client of `cargo xtask bench call`, which starts it with the client's name, an endpoint and its CA file, the number of users, and of
-//! tags a user. For each line with a number of calls it makes them, and prints a line of JSON about them.
+//! A client of `cargo xtask bench call`, which starts it with the client's name, an endpoint and its CA file, the number of
+//! users, and of tags a user. For each line with a number of calls it makes them, and prints a line of JSON about them.
 
 mod client;
 
@@ -8,19 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use client::{Error, client, users};
+use client::Error;
 
 fn main() -> Result<(), Error> {
     if cfg!(debug_assertions) {
         return Err("built without optimisation: its figures would say nothing".into());
     }
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [name, endpoint, ca_file, count, tags] = arguments.as_slice() else {
-        return Err("which client, endpoint, CA file, users and tags?".into());
-    };
-    let users = users(count.parse()?, tags.parse()?);
-    let mut client = client(name, endpoint, ca_file)?;
-    client.call(&users)?; // connects
+    let (mut client, users) = client::from_arguments()?;
     for line in stdin().lock().lines() {
         let calls: usize = line?.parse()?;
         let mut times = Vec::with_capacity(calls);
