@@ -14,7 +14,6 @@ use crate::outage::Outage;
 use crate::pipeline::engine::Pipeline;
 use crate::process::PerProcess;
 use crate::rate_limiter::{AppQuota, QuotaKey};
-use crate::wait::Lock;
 
 /// The checked settings of a client. Only the builder makes them.
 pub(crate) struct Settings {
@@ -68,7 +67,7 @@ impl fmt::Debug for Shared {
 pub(crate) struct State {
     pub(crate) http: Http,
     pub(crate) usersigs: UserSigs,
-    pub(crate) budget: Lock<RetryBudget>,
+    pub(crate) budget: RetryBudget,
     pub(crate) outage: Outage,
     /// The changes of bulk runs and batchers.
     pub(crate) pipeline: Arc<Pipeline>,
@@ -81,7 +80,7 @@ impl State {
         State {
             http: Http::new(&settings.endpoint, settings.tls.as_ref()),
             usersigs: UserSigs::default(),
-            budget: Lock::new(RetryBudget::full()),
+            budget: RetryBudget::full(),
             outage: Outage::new(settings.retry),
             pipeline: Arc::new(Pipeline::new(settings.rules)),
             quota: AppQuota::shared(

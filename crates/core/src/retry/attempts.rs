@@ -81,7 +81,7 @@ impl Retry {
         &mut self,
         failure: Failure,
         known: Known,
-        budget: &mut RetryBudget,
+        budget: &RetryBudget,
         now: Duration,
         deadline: Duration,
         random: u64,
@@ -160,7 +160,7 @@ impl Retry {
     }
 
     /// Pays the budget for a call that succeeded: what its last retry cost, or a little for none.
-    pub fn succeeded(&self, budget: &mut RetryBudget) {
+    pub fn succeeded(&self, budget: &RetryBudget) {
         let retried = self.failures + self.too_fast > 0;
         budget.pay_in(if retried {
             self.paid
@@ -229,7 +229,7 @@ mod tests {
         policy: RetryPolicy,
         in_run: bool,
         attempts: &[Gets],
-        budget: &mut RetryBudget,
+        budget: &RetryBudget,
         deadline: Duration,
     ) -> (Vec<u128>, Option<Stopped>) {
         let mut retry = Retry::new(policy, in_run);
@@ -286,10 +286,10 @@ mod tests {
                                                                          &[0, 50, 100, 200],                       Some(AttemptsSpent), 485),
         ];
         for (what, attempts, waits, end, left) in table {
-            let mut budget = RetryBudget::full();
-            let played = play(DEFAULT, false, attempts, &mut budget, LONG);
+            let budget = RetryBudget::full();
+            let played = play(DEFAULT, false, attempts, &budget, LONG);
             assert_eq!(played, (waits.to_vec(), *end), "{what}");
-            assert_eq!(budget.left, *left, "{what}");
+            assert_eq!(budget.left(), *left, "{what}");
         }
     }
 
@@ -302,8 +302,8 @@ mod tests {
                 has_other_usersig,
                 ..KNOWN
             };
-            let (mut retry, mut budget) = (Retry::new(policy, in_run), RetryBudget::full());
-            retry.failed(failure, known, &mut budget, Duration::ZERO, LONG, HALF)
+            let (mut retry, budget) = (Retry::new(policy, in_run), RetryBudget::full());
+            retry.failed(failure, known, &budget, Duration::ZERO, LONG, HALF)
         })
     }
 
@@ -347,9 +347,9 @@ mod tests {
             is_searched: true,
             ..KNOWN
         };
-        let mut budget = RetryBudget::full();
+        let budget = RetryBudget::full();
         let of_many =
-            Retry::new(DEFAULT, false).failed(Unreadable, searched, &mut budget, LONG, LONG, HALF);
+            Retry::new(DEFAULT, false).failed(Unreadable, searched, &budget, LONG, LONG, HALF);
         assert_eq!(of_many, never);
         let once = RetryPolicy {
             max_attempts: 1,
@@ -369,7 +369,7 @@ mod tests {
                 service_has_answered: false,
                 ..KNOWN
             };
-            retry.failed(failure, known, &mut RetryBudget::full(), LONG, LONG, HALF)
+            retry.failed(failure, known, &RetryBudget::full(), LONG, LONG, HALF)
         };
         let permanent = Decision::Stop(Stopped::Permanent);
         assert_eq!(after(Failure::WrongEndpoint), permanent);
@@ -392,7 +392,7 @@ mod tests {
             retry.failed(
                 failure,
                 KNOWN,
-                &mut RetryBudget::full(),
+                &RetryBudget::full(),
                 Duration::ZERO,
                 LONG,
                 HALF,
@@ -413,19 +413,19 @@ mod tests {
 
     #[test]
     fn a_retry_that_cannot_start_before_the_deadline_is_not_waited_for_nor_paid() {
-        let mut budget = RetryBudget::full();
+        let budget = RetryBudget::full();
         let (errors, deadline) = ([code(91000); 2], Duration::from_millis(150));
-        let played = play(DEFAULT, false, &errors, &mut budget, deadline);
+        let played = play(DEFAULT, false, &errors, &budget, deadline);
         assert_eq!(played, (vec![50], Some(Stopped::DeadlineTooNear)));
-        assert_eq!(budget.left, 495);
+        assert_eq!(budget.left(), 495);
     }
 
     #[test]
     fn where_the_service_answers_with_errors_the_budget_runs_dry_and_successes_fill_it_again() {
-        let mut budget = RetryBudget::full();
-        let mut call = |attempts: &[Gets]| {
-            let played = play(DEFAULT, false, attempts, &mut budget, LONG);
-            (played, budget.left)
+        let budget = RetryBudget::full();
+        let call = |attempts: &[Gets]| {
+            let played = play(DEFAULT, false, attempts, &budget, LONG);
+            (played, budget.left())
         };
         let errors = [code(91000); 4];
         let retries: usize = (0..1_000).map(|_| call(&errors).0.0.len()).sum();
@@ -448,7 +448,7 @@ mod tests {
             (&[code(91000)], vec![]),
             (&[STALE, NOTHING], vec![0]),
         ] {
-            let played = play(policy, false, attempts, &mut RetryBudget::full(), LONG);
+            let played = play(policy, false, attempts, &RetryBudget::full(), LONG);
             assert_eq!(played, (waits, spent));
         }
     }
@@ -463,7 +463,7 @@ mod tests {
             (&[error, SUCCESS], 4, vec![SERVICE], None),
             (&[code(90001)], 500, vec![], permanent),
         ] {
-            let played = play(DEFAULT, true, attempts, &mut RetryBudget { left }, LONG);
+            let played = play(DEFAULT, true, attempts, &RetryBudget::with(left), LONG);
             assert_eq!(played, (waits, end));
         }
     }

@@ -1,5 +1,6 @@
 //! How often and how long calls are retried, and the budget for it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::catalogue::RetryClass;
@@ -50,7 +51,7 @@ impl RetryPolicy {
         &self,
         class: RetryClass,
         tries: u32,
-        budget: &mut RetryBudget,
+        budget: &RetryBudget,
         now: Duration,
         random: u64,
     ) -> Option<Duration> {
@@ -61,10 +62,10 @@ impl RetryPolicy {
     }
 }
 
-/// The budget that all retries of a client share.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The budget that all retries of a client share. Its threads need no lock: it is one number, which they change in turn.
+#[derive(Debug)]
 pub struct RetryBudget {
-    pub(super) left: u32,
+    left: AtomicU32,
 }
 
 impl RetryBudget {
@@ -78,19 +79,38 @@ impl RetryBudget {
     /// A full budget.
     #[must_use]
     pub fn full() -> RetryBudget {
+        RetryBudget::with(Self::CAPACITY)
+    }
+
+    pub(super) fn with(left: u32) -> RetryBudget {
         RetryBudget {
-            left: Self::CAPACITY,
+            left: AtomicU32::new(left),
         }
     }
 
-    pub(super) fn take(&mut self, cost: u32) -> bool {
-        let left = self.left.checked_sub(cost);
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
+    pub(super) fn take(&self, cost: u32) -> bool {
+        self.change(|left| left.checked_sub(cost))
     }
 
-    pub(super) fn pay_in(&mut self, amount: u32) {
-        self.left = (self.left + amount).min(Self::CAPACITY);
+    /// Writes nothing while the budget is full, as it is where calls succeed: threads then only read it.
+    pub(super) fn pay_in(&self, amount: u32) {
+        self.change(|left| (left < Self::CAPACITY).then(|| Self::CAPACITY.min(left + amount)));
+    }
+
+    /// Changes what is left, unless `how` says to leave it.
+    fn change(&self, how: impl Fn(u32) -> Option<u32>) -> bool {
+        // it guards nothing else, so no order is needed
+        let changed = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, how);
+        changed.is_ok()
+    }
+}
+
+#[cfg(test)]
+impl RetryBudget {
+    pub(super) fn left(&self) -> u32 {
+        self.left.load(Ordering::Relaxed)
     }
 }
 
@@ -98,6 +118,25 @@ impl RetryBudget {
 mod tests {
     use super::*;
     use crate::catalogue::Code;
+
+    #[test]
+    fn threads_take_no_more_than_there_is_and_pay_in_no_more_than_it_holds() {
+        let budget = RetryBudget::full();
+        let taken = AtomicU32::new(0);
+        let on_threads = |act: &(dyn Fn() + Sync)| {
+            std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(act))));
+        };
+        on_threads(&|| {
+            for _ in 0..100 {
+                taken.fetch_add(u32::from(budget.take(3)), Ordering::Relaxed);
+            }
+        });
+        assert_eq!((taken.into_inner(), budget.left()), (166, 2));
+        on_threads(&|| (0..100).for_each(|_| budget.pay_in(1)));
+        assert_eq!(budget.left(), 402);
+        on_threads(&|| (0..100).for_each(|_| budget.pay_in(1)));
+        assert_eq!(budget.left(), 500);
+    }
 
     const HALF: u64 = 1 << 63;
     const LONG: Duration = Duration::from_secs(3600);
@@ -120,10 +159,10 @@ mod tests {
     #[test]
     fn an_account_left_out_is_sent_again_as_often_as_a_call_is_tried_while_the_budget_lasts() {
         let policy = RetryPolicy::default();
-        let mut budget = RetryBudget { left: 14 };
-        let mut again = |code: i32, tries| {
+        let budget = RetryBudget::with(14);
+        let again = |code: i32, tries| {
             let class = Code(code).retry();
-            let at = policy.retry_left_out(class, tries, &mut budget, LONG, HALF);
+            let at = policy.retry_left_out(class, tries, &budget, LONG, HALF);
             at.map(|at| (at - LONG).as_millis())
         };
         assert_eq!(again(90048, 1), None);

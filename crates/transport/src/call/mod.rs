@@ -176,7 +176,7 @@ impl<'c, R: Request> Call<'c, R> {
                 permit.answered(Admission::Admitted);
                 outcome.redact(&usersig.usersig);
                 self.place.answered();
-                self.retry.succeeded(&mut self.state.budget.lock());
+                self.retry.succeeded(&self.state.budget);
                 return Ok(Some(outcome));
             }
             Err(cause) => cause,
@@ -225,7 +225,7 @@ impl<'c, R: Request> Call<'c, R> {
         let decision = self.retry.failed(
             failure,
             known,
-            &mut self.state.budget.lock(),
+            &self.state.budget,
             self.started.elapsed(),
             deadline.saturating_duration_since(self.started),
             random_u64(),

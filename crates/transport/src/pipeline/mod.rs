@@ -93,9 +93,9 @@
 //!
 //! # Locks, forks, drops
 //!
-//! The pipeline's lock comes first. With it only the slot of a `call`'s outcome is locked. The lock of a token, of the
-//! retry budget or of the quota is never taken with it. No lock's guard does work when it is dropped; to drop a run or
-//! a batcher abandons it, which waits for its workers.
+//! The pipeline's lock comes first. With it only the slot of a `call`'s outcome is locked. The lock of a token or of
+//! the quota is never taken with it. No lock's guard does work when it is dropped; to drop a run or a batcher abandons
+//! it, which waits for its workers.
 //!
 //! A forked child has a copy of the memory and none of the threads, and the lock may be held for ever. So a session
 //! knows its process, and does nothing in another. In the child a `call`, `push` or `submit` fails as `Forked`, a poll

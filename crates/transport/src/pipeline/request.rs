@@ -103,7 +103,7 @@ fn again_at(client: &Shared, session: &Session, batch: &Batch, code: Code) -> Op
     settings.retry.retry_left_out(
         code.retry(),
         batch.tries() + 1,
-        &mut state.budget.lock(),
+        &state.budget,
         session.pipeline().now(),
         random_u64(),
     )
