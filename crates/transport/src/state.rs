@@ -12,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::http::{Http, Tls};
 use crate::outage::Outage;
 use crate::pipeline::engine::Pipeline;
-use crate::process::PerProcess;
+use crate::process::{PerProcess, Random};
 use crate::rate_limiter::{AppQuota, QuotaKey};
 
 /// The checked settings of a client. Only the builder makes them.
@@ -69,6 +69,8 @@ pub(crate) struct State {
     pub(crate) usersigs: UserSigs,
     pub(crate) budget: RetryBudget,
     pub(crate) outage: Outage,
+    /// For the `random` of each request.
+    pub(crate) random: Random,
     /// The changes of bulk runs and batchers.
     pub(crate) pipeline: Arc<Pipeline>,
     /// Shared with this process' other clients of the app.
@@ -82,6 +84,7 @@ impl State {
             usersigs: UserSigs::default(),
             budget: RetryBudget::full(),
             outage: Outage::new(settings.retry),
+            random: Random::seeded(),
             pipeline: Arc::new(Pipeline::new(settings.rules)),
             quota: AppQuota::shared(
                 QuotaKey::new(

@@ -278,6 +278,7 @@ impl<'c, R: Request> Call<'c, R> {
                 R::OPERATION.path(self.settings.rules.generation),
                 self.settings.sdkappid,
                 &self.settings.identifier,
+                self.state.random.next_u64() as u32, // the pages ask for 32 bits
             ),
             usersig: &usersig.usersig,
             request,

@@ -21,7 +21,6 @@ use ureq_proto::http::{HeaderValue, Request, header};
 use zeroize::Zeroize;
 
 use crate::error::Cause;
-use crate::process::random_u64;
 
 use super::body::Body;
 use super::connection::Connection;
@@ -57,10 +56,14 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The target of a call's request, with a new `random` each time and an empty `usersig`.
-pub(crate) fn path_and_query(path: &str, sdkappid: SdkAppId, identifier: &Identifier) -> String {
+/// The target of a call's request, with an empty `usersig`.
+pub(crate) fn path_and_query(
+    path: &str,
+    sdkappid: SdkAppId,
+    identifier: &Identifier,
+    random: u32,
+) -> String {
     let identifier = utf8_percent_encode(identifier.as_str(), RESERVED);
-    let random = random_u64() as u32; // the pages ask for 32 bits
     format!(
         "/{path}?sdkappid={sdkappid}&identifier={identifier}&usersig=&random={random}&contenttype=json"
     )
@@ -288,10 +291,11 @@ mod tests {
     #[test]
     fn an_identifier_of_any_characters_fits_into_a_query() {
         let identifier = Identifier::new("a&b=c-1._~ 管").unwrap();
-        let query = path_and_query("v4", SdkAppId::new(1_400_000_000).unwrap(), &identifier);
-        let expected =
-            "/v4?sdkappid=1400000000&identifier=a%26b%3Dc-1._~%20%E7%AE%A1&usersig=&random=";
-        assert!(query.starts_with(expected), "{query}");
+        let query = path_and_query("v4", SdkAppId::new(1_400_000_000).unwrap(), &identifier, 7);
+        assert_eq!(
+            query,
+            "/v4?sdkappid=1400000000&identifier=a%26b%3Dc-1._~%20%E7%AE%A1&usersig=&random=7&contenttype=json"
+        );
     }
 
     #[test]
