@@ -52,7 +52,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "call",
-        about: "one call, small and full, over a socket written by hand: a minute; --quick, --json",
+        about: "a call, small and full, 16 threads and a bulk run, over a socket written by hand: minutes; --quick, --json, --profile",
         run: call::run,
         of_this_program: true,
     },

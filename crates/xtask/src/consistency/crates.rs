@@ -14,7 +14,8 @@ use crate::metadata::{Dependency, Metadata, Package};
 use crate::program::output;
 
 /// Each of our crates with those of ours that it may depend on.
-const OURS: [(&str, &[&str]); 6] = [
+const OURS: [(&str, &[&str]); 7] = [
+    ("bench-clients", &["imtag-core", "imtag-transport"]),
     (
         "imtag-cli",
         &["imtag-core", "imtag-emulator", "imtag-transport"],

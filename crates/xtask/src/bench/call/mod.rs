@@ -1,231 +1,208 @@
 //! `cargo xtask bench call`: what one call costs over a connection that is already there, over the least that a program of
-//! one's own costs. Clients take turns in rounds, each a process of its own, and all of them and the server share one core:
-//! on two, a call's time is mostly that of waking the other. Nothing of a round is compared with another's.
+//! one's own costs; what it costs where 16 threads share a client; and what a user of a bulk run costs. Clients take turns
+//! in rounds, each a process of its own, built as it is shipped. All of them and the server share one core, as on two a
+//! call's time is mostly that of waking the other; the threads are also measured on all cores, where they can be in each
+//! other's way. Nothing of a round is compared with another's.
 
+mod caller;
 mod server;
 mod table;
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
 
-use serde::Deserialize;
+use lexopt::ValueExt;
 
-use super::median;
-use super::pin::{cores, pin};
+use super::pin::{all_cores, cores, pin};
 use crate::Error;
-use crate::cargo::cargo;
-use crate::program::{Running, output};
+use caller::{Allocated, Caller, Client, Round};
 use server::Server;
 use table::{Row, print, print_json};
 
-/// The clients by the names that the examples know. The first is what the others are compared with.
-const CLIENTS: [&str; 3] = ["floor", "ureq", "libimtag"];
-
-/// What a call carries: users, and tags of each.
-const SIZES: [(&str, usize, usize); 2] = [("small", 1, 1), ("full", 100, 10)];
-
 /// Calls whose allocations and system calls are counted.
 const COUNTED: u64 = 100;
+
+/// So many threads share a client.
+const THREADS: u64 = 16;
+
+/// Of a bulk run.
+const BULK_USERS: u64 = 20_000;
 
 struct Options {
     rounds: usize,
     /// Of each client in a round.
     calls: u64,
     json: bool,
+    profile: String,
 }
 
-/// The calls of a table's part.
+/// The same work for each client: a part of the table.
 struct Load<'s> {
-    protocol: &'static str,
+    name: String,
     endpoint: &'s str,
     ca_file: PathBuf,
-    size: &'static str,
-    users: usize,
-    tags: usize,
+    users: u64,
+    tags: u64,
+    /// What the program is told beside these: the number of threads, or `bulk`. Only those in Rust know it.
+    work: Option<String>,
+    /// Put before the program.
+    on: Vec<String>,
+    /// What each is told to make in a round: calls on each thread, or bulk runs.
+    times: u64,
+    /// What is compared of a round.
+    compared: (&'static str, fn(&Round) -> f64),
 }
 
-/// What a client says of a round, in nanoseconds.
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Round {
-    p50: f64,
-    p99: f64,
-    /// Of the client's thread, a call.
-    cpu: f64,
+pub(super) fn run(arguments: lexopt::Parser) -> Result<(), Error> {
+    let options = options(arguments)?;
+    let callers = caller::built(&options.profile)?;
+    let all_cores = all_cores()?;
+    // its threads may use all cores, as it is not pinned yet
+    let server_on_all = Server::start()?;
+    pin(&cores()?.1)?;
+    let server = Server::start()?;
+    let mut rows = Vec::new();
+    for load in loads(&server, &options) {
+        rows.extend(measure(&server, &callers, &load, &options)?);
+    }
+    let load = Load {
+        name: format!("{THREADS} threads, all cores"),
+        endpoint: &server_on_all.plain,
+        on: ["taskset", "--cpu-list", &all_cores]
+            .map(str::to_owned)
+            .to_vec(),
+        ..threads(&server, &options)
+    };
+    rows.extend(measure(&server_on_all, &callers, &load, &options)?);
+    if options.json {
+        print_json(&rows)
+    } else {
+        print(&options.profile, &rows);
+        Ok(())
+    }
 }
 
-/// What a client allocates in a call.
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Allocated {
-    allocations: f64,
-    bytes: f64,
-}
-
-pub(super) fn run(mut arguments: lexopt::Parser) -> Result<(), Error> {
+fn options(mut arguments: lexopt::Parser) -> Result<Options, Error> {
     let mut options = Options {
         rounds: 51,
         calls: 500,
         json: false,
+        profile: "dist".to_owned(),
     };
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("quick") => (options.rounds, options.calls) = (11, 200),
             lexopt::Arg::Long("json") => options.json = true,
+            lexopt::Arg::Long("profile") => options.profile = arguments.value()?.parse()?,
             other => return Err(other.unexpected().into()),
         }
     }
-    let mut build = cargo(["build", "--release", "--package", "xtask"]);
-    output(build.args(["--example", "call", "--example", "counted"]))?;
-    pin(&cores()?.1)?;
-    let server = Server::start()?;
-    let mut rows = Vec::new();
-    for (protocol, endpoint) in [("plain", &server.plain), ("TLS", &server.tls)] {
-        for (size, users, tags) in SIZES {
-            let load = Load {
-                protocol,
-                endpoint,
-                ca_file: server.ca_file(),
-                size,
-                users,
-                tags,
-            };
-            rows.extend(measure(&server, &load, &options)?);
-        }
-    }
-    if options.json {
-        print_json(&rows)
+    if ["dist", "release"].contains(&options.profile.as_str()) {
+        Ok(options)
     } else {
-        print(&rows);
-        Ok(())
+        Err(format!("--profile {}: dist or release", options.profile).into())
     }
 }
 
-/// The rows of all clients for these calls.
-fn measure(server: &Server, load: &Load<'_>, options: &Options) -> Result<Vec<Row>, Error> {
-    let timed = example("call")?;
-    let started = CLIENTS.map(|name| Client::start(&mut command(&timed, name, load)));
-    let mut clients = started.into_iter().collect::<Result<Vec<_>, _>>()?;
+/// All that is measured on one core.
+fn loads<'s>(server: &'s Server, options: &Options) -> Vec<Load<'s>> {
+    let mut loads = Vec::new();
+    for (protocol, endpoint) in [("plain", &server.plain), ("TLS", &server.tls)] {
+        for (size, users, tags) in [("small", 1, 1), ("full", 100, 10)] {
+            loads.push(Load {
+                name: format!("{protocol}, {size}"),
+                endpoint,
+                ca_file: server.ca_file(),
+                users,
+                tags,
+                work: None,
+                on: Vec::new(),
+                times: options.calls,
+                compared: ("p50", |round| round.p50),
+            });
+        }
+    }
+    loads.push(threads(server, options));
+    for (tags, name) in [(1, "bulk, 1 tag"), (10, "bulk, 10 tags")] {
+        loads.push(Load {
+            name: name.to_owned(),
+            endpoint: &server.plain,
+            ca_file: server.ca_file(),
+            users: BULK_USERS,
+            tags,
+            work: Some("bulk".to_owned()),
+            on: Vec::new(),
+            times: 1,
+            compared: ("CPU", |round| round.cpu),
+        });
+    }
+    loads
+}
+
+/// Threads that share a client, on one core.
+fn threads<'s>(server: &'s Server, options: &Options) -> Load<'s> {
+    Load {
+        name: format!("{THREADS} threads"),
+        endpoint: &server.plain,
+        ca_file: server.ca_file(),
+        users: 1,
+        tags: 1,
+        work: Some(THREADS.to_string()),
+        on: Vec::new(),
+        times: options.calls,
+        compared: ("time", |round| round.time),
+    }
+}
+
+/// The rows of all clients that can do this.
+fn measure(
+    server: &Server,
+    callers: &[Caller],
+    load: &Load<'_>,
+    options: &Options,
+) -> Result<Vec<Row>, Error> {
+    let callers = callers
+        .iter()
+        .filter(|it| load.work.is_none() || it.counted.is_some());
+    let callers = Vec::from_iter(callers);
+    let mut clients = Vec::new();
+    for caller in &callers {
+        clients.push(Client::start(&mut load.command(&caller.timed))?);
+    }
     let mut rounds: Vec<Vec<Round>> = Vec::new();
     for round in 0..options.rounds {
         // each goes first in its turn, so that none always finds the caches as the same other left them
-        let first = round % CLIENTS.len();
+        let first = round % clients.len();
         clients.rotate_left(first);
-        let figures = clients
-            .iter_mut()
-            .map(|client| client.measure(options.calls));
+        let figures = clients.iter_mut().map(|client| client.measure(load.times));
         let mut figures = figures.collect::<Result<Vec<_>, _>>()?;
         clients.rotate_right(first);
         figures.rotate_right(first);
         rounds.push(figures);
     }
-    let counted = example("counted")?;
-    let rows = CLIENTS.iter().enumerate().map(|(at, name)| {
-        let mut counting = Client::start(&mut command(&counted, name, load))?;
-        let allocated: Allocated = counting.measure(COUNTED)?;
-        let figure = |figure: fn(Round) -> f64| median(rounds.iter().map(|it| figure(it[at])));
-        let ratios =
-            |figure: fn(Round) -> f64| rounds.iter().map(move |it| figure(it[at]) / figure(it[0]));
-        Ok(Row {
-            protocol: load.protocol,
-            size: load.size,
-            client: name,
-            p50: figure(|it| it.p50),
-            p99: figure(|it| it.p99),
-            cpu: figure(|it| it.cpu),
-            p50_ratio: median(ratios(|it| it.p50)),
-            p50_ratio_least: ratios(|it| it.p50).fold(f64::MAX, f64::min),
-            p50_ratio_most: ratios(|it| it.p50).fold(0.0, f64::max),
-            cpu_ratio: median(ratios(|it| it.cpu)),
-            allocations: allocated.allocations,
-            allocated_bytes: allocated.bytes,
-            body_bytes: server.last_body(),
-            system_calls: system_calls(&timed, name, load),
-        })
+    drop(clients);
+    // calls, or bulk runs; and users in a request of one, which is what its body is for
+    let (counted, shared_by) = match load.work.as_deref() {
+        Some("bulk") => (1, 100.0),
+        _ => (COUNTED, 1.0),
+    };
+    let rows = callers.iter().enumerate().map(|(at, caller)| {
+        let peer = callers.iter().position(|it| Some(it.name) == caller.peer);
+        let peer = peer.zip(caller.peer);
+        let allocated: Option<Allocated> = match &caller.counted {
+            Some(program) => Some(Client::start(&mut load.command(program))?.measure(counted)?),
+            None => None,
+        };
+        let body_bytes = server.last_body() as f64 / shared_by;
+        let system_calls = || caller::system_calls(&load.command(&caller.timed), COUNTED);
+        Ok(Row::new(
+            load,
+            caller.name,
+            &rounds,
+            (at, peer),
+            allocated,
+            body_bytes,
+            load.work.is_none().then(system_calls).flatten(),
+        ))
     });
     rows.collect()
-}
-
-/// The path of a built example. It lies beside this program.
-fn example(name: &str) -> Result<PathBuf, Error> {
-    let this = std::env::current_exe()?;
-    Ok(this.with_file_name("examples").join(name))
-}
-
-fn command(program: &Path, name: &str, load: &Load<'_>) -> Command {
-    let mut command = Command::new(program);
-    command.args([name, load.endpoint]).arg(&load.ca_file);
-    command.args([load.users, load.tags].map(|count| count.to_string()));
-    command
-}
-
-/// A client that is connected, and makes as many calls as it is told to.
-struct Client {
-    orders: ChildStdin,
-    figures: BufReader<ChildStdout>,
-    _running: Running,
-}
-
-impl Client {
-    fn start(command: &mut Command) -> Result<Client, Error> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut running = Running::start(command)?;
-        let ends = running.0.stdin.take().zip(running.0.stdout.take());
-        let (orders, figures) = ends.ok_or("a client without its pipes")?;
-        Ok(Client {
-            orders,
-            figures: BufReader::new(figures),
-            _running: running,
-        })
-    }
-
-    fn measure<F: for<'f> Deserialize<'f>>(&mut self, calls: u64) -> Result<F, Error> {
-        writeln!(self.orders, "{calls}")?;
-        let mut line = String::new();
-        self.figures.read_line(&mut line)?;
-        let figures = serde_json::from_str(&line);
-        figures.map_err(|error| format!("a client printed {line:?}: {error}").into())
-    }
-}
-
-/// The system calls of a call: what more calls cost more. `None` where strace is not installed, or may not trace.
-fn system_calls(program: &Path, name: &str, load: &Load<'_>) -> Option<u64> {
-    let count = |calls: u64| -> Result<u64, Error> {
-        let trace = tempfile::NamedTempFile::new()?;
-        let traced = command(program, name, load);
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o"]).arg(trace.path());
-        strace.arg(traced.get_program()).args(traced.get_args());
-        let mut client = Client::start(&mut strace)?;
-        let _: Round = client.measure(calls)?;
-        let Client {
-            orders,
-            _running: mut running,
-            ..
-        } = client;
-        drop(orders); // the client ends with its input, and so strace with the whole trace
-        running.0.wait()?;
-        Ok(std::fs::read_to_string(trace.path())?.lines().count() as u64)
-    };
-    // an odd line of strace about a process that it starts with is rounded away
-    let more = count(1 + COUNTED).ok()?.saturating_sub(count(1).ok()?);
-    Some((more + COUNTED / 2) / COUNTED)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn system_calls_that_cannot_be_counted_are_left_out() {
-        let load = Load {
-            protocol: "plain",
-            endpoint: "http://127.0.0.1:1",
-            ca_file: PathBuf::new(),
-            size: "small",
-            users: 1,
-            tags: 1,
-        };
-        let missing = Path::new("/nowhere/client");
-        assert_eq!(system_calls(missing, "floor", &load), None);
-    }
 }

@@ -1,44 +1,121 @@
-//! What the calls of each client cost, as a table for people and as JSON.
+//! What each client's work costs, as a table for people and as JSON.
 
 use serde::Serialize;
 
+use super::Load;
+use super::caller::{Allocated, Round};
 use crate::Error;
+use crate::bench::median;
 
-/// A client's calls of one size. Times are in nanoseconds and medians over the rounds; ratios are over the first client in
-/// the same round.
+/// What a call of a client costs, or a user of a bulk run. Times are in nanoseconds and medians over the rounds; a ratio is
+/// the median of those in each round.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    pub(super) protocol: &'static str,
-    pub(super) size: &'static str,
-    pub(super) client: &'static str,
-    pub(super) p50: f64,
-    pub(super) p99: f64,
-    pub(super) cpu: f64,
-    pub(super) p50_ratio: f64,
-    pub(super) p50_ratio_least: f64,
-    pub(super) p50_ratio_most: f64,
-    pub(super) cpu_ratio: f64,
-    pub(super) allocations: f64,
-    pub(super) allocated_bytes: f64,
-    /// Of the request's body, which is what has to be allocated at least.
-    pub(super) body_bytes: usize,
-    /// `None` where it cannot be counted.
-    pub(super) system_calls: Option<u64>,
+    load: String,
+    client: &'static str,
+    p50: f64,
+    p99: f64,
+    cpu: f64,
+    /// Calls a second, or users; of those that say it.
+    per_second: Option<f64>,
+    /// What the ratios are of.
+    compared: &'static str,
+    /// Over the first client.
+    ratio: f64,
+    ratio_least: f64,
+    ratio_most: f64,
+    cpu_ratio: f64,
+    peer: Option<&'static str>,
+    peer_ratio: Option<f64>,
+    allocations: Option<f64>,
+    allocated_bytes: Option<f64>,
+    /// Of the last request's body, which is what has to be allocated at least.
+    body_bytes: f64,
+    /// `None` where they cannot be counted, and of many threads.
+    system_calls: Option<u64>,
 }
 
-pub(super) fn print(rows: &[Row]) {
+impl Row {
+    /// Of the client at a place in each round, and of the peer that it is compared with.
+    pub(super) fn new(
+        load: &Load<'_>,
+        client: &'static str,
+        rounds: &[Vec<Round>],
+        (at, peer): (usize, Option<(usize, &'static str)>),
+        allocated: Option<Allocated>,
+        body_bytes: f64,
+        system_calls: Option<u64>,
+    ) -> Row {
+        let (compared, figure) = load.compared;
+        let each = |figure: fn(&Round) -> f64| median(rounds.iter().map(|it| figure(&it[at])));
+        let ratios = |figure: fn(&Round) -> f64, other: usize| {
+            let rounds = rounds.iter();
+            rounds.map(move |it| figure(&it[at]) / figure(&it[other]))
+        };
+        let time = each(|it| it.time);
+        Row {
+            load: load.name.clone(),
+            client,
+            p50: each(|it| it.p50),
+            p99: each(|it| it.p99),
+            cpu: each(|it| it.cpu),
+            per_second: (time > 0.0).then_some(1e9 / time),
+            compared,
+            ratio: median(ratios(figure, 0)),
+            ratio_least: ratios(figure, 0).fold(f64::MAX, f64::min),
+            ratio_most: ratios(figure, 0).fold(0.0, f64::max),
+            cpu_ratio: median(ratios(|it| it.cpu, 0)),
+            peer: peer.map(|(_, name)| name),
+            peer_ratio: peer.map(|(other, _)| median(ratios(figure, other))),
+            allocations: allocated.map(|it| it.allocations),
+            allocated_bytes: allocated.map(|it| it.bytes),
+            body_bytes,
+            system_calls,
+        }
+    }
+
+    fn line(&self) -> String {
+        fn or<F>(figure: Option<F>, known: impl Fn(F) -> String) -> String {
+            figure.map_or_else(|| "?".to_owned(), known)
+        }
+        let [p50, p99, cpu] = [self.p50, self.p99, self.cpu].map(|nanoseconds| nanoseconds / 1e3);
+        let over_peer = match (self.peer, self.peer_ratio) {
+            (Some(peer), Some(ratio)) => format!("{ratio:.2} {peer}"),
+            _ => String::new(),
+        };
+        let line = format!(
+            "{:<21} {:<12} {p50:>7.1} {p99:>7.1} {cpu:>7.2} {:>8} {:>4} {:>5.2} {:>10} {:>6.2} {:>7} {:>7} {:>6.0} {:>8}  {over_peer}",
+            self.load,
+            self.client,
+            or(self.per_second, |it| format!("{it:.0}")),
+            self.compared,
+            self.ratio,
+            format!("{:.2}-{:.2}", self.ratio_least, self.ratio_most),
+            self.cpu_ratio,
+            or(self.allocations, |it| format!("{it:.2}")),
+            or(self.allocated_bytes, |it| format!("{it:.0}")),
+            self.body_bytes,
+            or(self.system_calls, |it| it.to_string()),
+        );
+        line.trim_end().to_owned()
+    }
+}
+
+pub(super) fn print(profile: &str, rows: &[Row]) {
     println!(
-        "microseconds a call; × is over floor in the same round, with the least and the most of all rounds"
+        "microseconds a call, or a user of a bulk run; built by the profile {profile}; × is over floor in the same round, with\n\
+         the least and the most of all rounds, of what stands before it; the last column is over what people use without it"
     );
     println!(
-        "{:<5} {:<6} {:<10} {:>7} {:>7} {:>7} {:>6} {:>11} {:>6} {:>7} {:>8} {:>7} {:>8}",
-        "",
+        "{:<21} {:<12} {:>7} {:>7} {:>7} {:>8} {:>4} {:>5} {:>10} {:>6} {:>7} {:>7} {:>6} {:>8}",
         "",
         "",
         "p50",
         "p99",
         "CPU",
-        "p50 ×",
+        "a second",
+        "",
+        "×",
         "",
         "CPU ×",
         "allocs",
@@ -56,52 +133,68 @@ pub(super) fn print_json(rows: &[Row]) -> Result<(), Error> {
     Ok(())
 }
 
-impl Row {
-    fn line(&self) -> String {
-        let [p50, p99, cpu] = [self.p50, self.p99, self.cpu].map(|nanoseconds| nanoseconds / 1e3);
-        let spread = format!("{:.2}-{:.2}", self.p50_ratio_least, self.p50_ratio_most);
-        let system_calls = self
-            .system_calls
-            .map_or("?".to_owned(), |it| it.to_string());
-        format!(
-            "{:<5} {:<6} {:<10} {p50:>7.1} {p99:>7.1} {cpu:>7.1} {:>6.2} {spread:>11} {:>6.2} {:>7.2} {:>8.0} {:>7} {system_calls:>8}",
-            self.protocol,
-            self.size,
-            self.client,
-            self.p50_ratio,
-            self.cpu_ratio,
-            self.allocations,
-            self.allocated_bytes,
-            self.body_bytes,
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
-    #[test]
-    fn a_row_has_microseconds_and_ratios_with_their_spread() {
-        let row = Row {
-            protocol: "plain",
-            size: "full",
-            client: "libimtag",
-            p50: 151_260.0,
+    fn round(p50: f64) -> Round {
+        Round {
+            p50,
             p99: 302_000.0,
-            cpu: 99_960.0,
-            p50_ratio: 2.374,
-            p50_ratio_least: 2.2,
-            p50_ratio_most: 2.61,
-            cpu_ratio: 3.0,
-            allocations: 392.98,
-            allocated_bytes: 192_000.4,
-            body_bytes: 27_000,
-            system_calls: None,
+            cpu: p50 / 2.0,
+            time: 200_000.0,
+        }
+    }
+
+    fn row(peer: Option<(usize, &'static str)>, allocated: Option<Allocated>) -> Row {
+        let load = Load {
+            name: "plain, full".to_owned(),
+            endpoint: "http://127.0.0.1:1",
+            ca_file: PathBuf::new(),
+            users: 100,
+            tags: 10,
+            work: None,
+            on: Vec::new(),
+            times: 1,
+            compared: ("p50", |round| round.p50),
+        };
+        // the floor, the peer, the client: of odd rounds the middle one counts, for each figure and each ratio by itself
+        let rounds = [
+            [40_000.0, 200_000.0, 150_000.0],
+            [50_000.0, 100_000.0, 100_000.0],
+            [50_000.0, 400_000.0, 151_000.0],
+        ];
+        let rounds = rounds.map(|clients| clients.map(round).to_vec());
+        Row::new(
+            &load,
+            "imtag, Rust",
+            &rounds,
+            (2, peer),
+            allocated,
+            26_914.0,
+            None,
+        )
+    }
+
+    #[test]
+    fn a_row_has_medians_and_the_ratios_of_each_round_with_their_spread() {
+        let allocated = Allocated {
+            allocations: 25.04,
+            bytes: 56_000.4,
         };
         assert_eq!(
-            row.line(),
-            "plain full   libimtag     151.3   302.0   100.0   2.37   2.20-2.61   3.00  392.98   192000   27000        ?"
+            row(Some((1, "ureq")), Some(allocated)).line(),
+            "plain, full           imtag, Rust    150.0   302.0   75.00     5000  p50  3.02  2.00-3.75   3.02   25.04   56000  26914        ?  0.75 ureq"
+        );
+    }
+
+    #[test]
+    fn a_row_without_a_peer_and_without_counts_says_what_it_knows() {
+        assert_eq!(
+            row(None, None).line(),
+            "plain, full           imtag, Rust    150.0   302.0   75.00     5000  p50  3.02  2.00-3.75   3.02       ?       ?  26914        ?"
         );
     }
 }

@@ -1,0 +1,197 @@
+//! The clients in Rust that `cargo xtask bench call` measures. Each makes the same calls, from the caller's texts to a
+//! good answer. Two programs run them: `timed`, and `counted`, whose allocator counts.
+
+mod floor;
+mod ours;
+mod ureq_client;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Why a call failed, in a sentence.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The path and the query of a call, with a UserSig of the usual length.
+const TARGET: &str = concat!(
+    "/v4/all_member_push/im_add_tag?sdkappid=1400000000&identifier=administrator&usersig=",
+    "eJwtzM0KgkAYheF7mXXIN*OMjkKLFm36U8loE4QxY3xZNuiUUXTviXo8z4H3S3bbzHvqmoSEeUAm-SOlb9Zgib23oCuscbC36ZaWdVkXxqAiIQUA",
+    "Kv3hLDqdNhjXkzPfY0AFUBYwIYfB6m2w1m5XlCppRByogHMpJPM4zf6TIj4lq*bxnBR8ceHpyh6PbL-AWVUoJw_&random=1&contenttype=json"
+);
+
+/// What a request holds at most.
+const USERS_A_REQUEST: usize = 100;
+
+/// A user as a program has it.
+struct User {
+    account: String,
+    tags: Vec<String>,
+}
+
+/// A client with a connection, or with a pool of them.
+trait Client: Send {
+    /// One call.
+    fn call(&mut self, users: &[User]) -> Result<(), Error>;
+
+    /// Any number of users, as fast as one thread that has them brings them out.
+    fn bulk(&mut self, users: &[User]) -> Result<(), Error> {
+        let mut requests = users.chunks(USERS_A_REQUEST);
+        requests.try_for_each(|users| self.call(users))
+    }
+
+    /// The same client for another thread.
+    fn share(&self) -> Result<Box<dyn Client>, Error>;
+}
+
+/// What a program's arguments ask for.
+pub struct Load {
+    users: Vec<User>,
+    work: Work,
+    times: Vec<Duration>,
+}
+
+enum Work {
+    /// Calls by a thread for each of the clients, which are one that is shared.
+    Calls(Vec<Box<dyn Client>>),
+    Bulk(Box<dyn Client>),
+}
+
+impl Load {
+    /// Of the arguments `NAME ENDPOINT CA_FILE USERS TAGS`, and the number of threads where it is not 1, or `bulk`. The
+    /// client has made a call, so it is connected.
+    ///
+    /// # Errors
+    /// If they name no client, or the call fails.
+    pub fn from_arguments() -> Result<Load, Error> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let [name, endpoint, ca_file, count, tags, work @ ..] = arguments.as_slice() else {
+            return Err("which client, endpoint, CA file, users and tags?".into());
+        };
+        let users = users(count.parse()?, tags.parse()?);
+        let mut client: Box<dyn Client> = match name.as_str() {
+            "floor" => Box::new(floor::Floor::connect(endpoint, ca_file)?),
+            "ureq" => Box::new(ureq_client::Ureq::new(endpoint, ca_file)?),
+            "imtag" => Box::new(ours::Ours::new(endpoint, ca_file)?),
+            _ => return Err(format!("there is no client {name}").into()),
+        };
+        client.call(&users[..users.len().min(USERS_A_REQUEST)])?;
+        let work = match work {
+            [] => Work::Calls(vec![client]),
+            [bulk] if bulk == "bulk" => Work::Bulk(client),
+            [threads, ..] => {
+                let others = (1..threads.parse()?).map(|_| client.share());
+                let others = others.collect::<Result<Vec<_>, _>>()?;
+                Work::Calls(std::iter::once(client).chain(others).collect())
+            }
+        };
+        Ok(Load {
+            users,
+            work,
+            times: Vec::new(),
+        })
+    }
+
+    /// Makes so many calls on each thread, or so many bulk runs. How many calls that were, or users.
+    ///
+    /// # Errors
+    /// If one of them fails.
+    pub fn run(&mut self, times: usize) -> Result<usize, Error> {
+        self.times.clear();
+        let users = &self.users;
+        match &mut self.work {
+            Work::Bulk(client) => {
+                for _ in 0..times {
+                    let began = Instant::now();
+                    client.bulk(users)?;
+                    self.times
+                        .push(began.elapsed() / u32::try_from(users.len())?);
+                }
+                return Ok(times * users.len());
+            }
+            Work::Calls(clients) => match clients.as_mut_slice() {
+                [client] => calls(&mut **client, users, times, &mut self.times)?,
+                clients => thread::scope(|scope| -> Result<(), Error> {
+                    let start = |client| {
+                        let mut took = Vec::new();
+                        scope.spawn(move || calls(client, users, times, &mut took).map(|()| took))
+                    };
+                    let threads = clients.iter_mut().map(|client| start(&mut **client));
+                    for thread in threads.collect::<Vec<_>>() {
+                        let took = thread.join().map_err(|_| "a caller panicked")?;
+                        self.times.extend(took?);
+                    }
+                    Ok(())
+                })?,
+            },
+        }
+        Ok(self.times.len())
+    }
+
+    /// The time that this part of the last calls took at most, in per cent; of bulk runs, a user's share of each.
+    #[must_use]
+    pub fn percentile(&mut self, per_cent: usize) -> Duration {
+        self.times.sort_unstable();
+        let at = self.times.len() * per_cent / 100;
+        self.times.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Makes calls, and notes how long each takes.
+fn calls(
+    client: &mut dyn Client,
+    users: &[User],
+    count: usize,
+    times: &mut Vec<Duration>,
+) -> Result<(), Error> {
+    times.reserve(count);
+    for _ in 0..count {
+        let began = Instant::now();
+        client.call(users)?;
+        times.push(began.elapsed());
+    }
+    Ok(())
+}
+
+/// So many users with so many tags of 20 bytes each.
+fn users(count: usize, tags: usize) -> Vec<User> {
+    let users = (0..count).map(|user| User {
+        account: format!("user{user:08}"),
+        tags: (0..tags)
+            .map(|tag| format!("tag{:03}-of-20-bytes..", (user + tag) % 100))
+            .collect(),
+    });
+    users.collect()
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "UserTags", serialize_with = "body_users")]
+    users: &'a [User],
+}
+
+fn body_users<S: Serializer>(users: &[User], serializer: S) -> Result<S::Ok, S::Error> {
+    let users = users.iter();
+    serializer.collect_seq(users.map(|User { account, tags }| BodyUser { account, tags }))
+}
+
+#[derive(Serialize)]
+struct BodyUser<'a> {
+    #[serde(rename = "To_Account")]
+    account: &'a str,
+    #[serde(rename = "Tags")]
+    tags: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "ErrorCode")]
+    code: i32,
+}
+
+fn check(answer: &[u8]) -> Result<(), Error> {
+    match serde_json::from_slice(answer)? {
+        Answer { code: 0 } => Ok(()),
+        Answer { code } => Err(format!("the answer has the code {code}").into()),
+    }
+}
